@@ -1,0 +1,183 @@
+//! BLAKE3-256, keyed by purpose so that a hash made for one thing can never be mistaken for another.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A 32-byte hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// All zeros: the `prev` of a log's first record, and the root of an empty status map.
+    pub const ZERO: Hash = Hash([0; 32]);
+
+    /// A hash of these bytes' value (nothing is hashed).
+    pub const fn from_bytes(bytes: [u8; 32]) -> Hash {
+        Hash(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The first eight bytes as a little-endian number: a fingerprint for indexes, never an identity.
+    pub fn fingerprint(&self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0[..8]);
+        u64::from_le_bytes(first)
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}…", hex::encode(&self.0[..4]))
+    }
+}
+
+/// A text that is not 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 hexadecimal digits")]
+pub struct NotAHash;
+
+impl FromStr for Hash {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Hash, NotAHash> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| NotAHash)?;
+        Ok(Hash(bytes))
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        } else {
+            <[u8; 32]>::deserialize(deserializer).map(Hash)
+        }
+    }
+}
+
+/// What a hash is for. Each purpose has its own key, `derive_key("certmesh v1 <name>", "")`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Purpose {
+    /// Network identifier, over the canonical genesis.
+    Network,
+    /// Record hash, over network, log and the record's bytes.
+    Record,
+    /// Leaf of a log's tree, over record hash and signature.
+    Leaf,
+    /// Inner node of a log's tree.
+    Node,
+    /// Checkpoint hash, over network and checkpoint.
+    Checkpoint,
+    /// What a witness signs: checkpoint hash, witness and time.
+    Cosignature,
+    /// Subject tag, under the network's catalogue key.
+    Subject,
+    /// Commitment to one field.
+    Field,
+    /// Inner node of the tree of field commitments.
+    FieldNode,
+    /// Salt of one field, under the department's field key.
+    FieldSalt,
+    /// Key of the status map, over a certificate identifier.
+    StatusKey,
+    /// Value of the status map, over a canonical status.
+    StatusValue,
+    /// Leaf of the status map.
+    StatusLeaf,
+    /// Inner node of the status map.
+    StatusNode,
+    /// Fingerprints in index files.
+    Index,
+    /// Checksums of files.
+    File,
+    /// Hashes of requests, for idempotency and rate limits.
+    Request,
+}
+
+const PURPOSES: usize = Purpose::Request as usize + 1;
+
+impl Purpose {
+    /// The name in the key-derivation context.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Purpose::Network => "network",
+            Purpose::Record => "record",
+            Purpose::Leaf => "leaf",
+            Purpose::Node => "node",
+            Purpose::Checkpoint => "checkpoint",
+            Purpose::Cosignature => "cosignature",
+            Purpose::Subject => "subject",
+            Purpose::Field => "field",
+            Purpose::FieldNode => "field-node",
+            Purpose::FieldSalt => "field-salt",
+            Purpose::StatusKey => "status-key",
+            Purpose::StatusValue => "status-value",
+            Purpose::StatusLeaf => "status-leaf",
+            Purpose::StatusNode => "status-node",
+            Purpose::Index => "index",
+            Purpose::File => "file",
+            Purpose::Request => "request",
+        }
+    }
+}
+
+/// The key of a purpose, derived once.
+pub fn keyed(purpose: Purpose) -> &'static [u8; 32] {
+    static KEYS: [OnceLock<[u8; 32]>; PURPOSES] = [const { OnceLock::new() }; PURPOSES];
+    KEYS[purpose as usize].get_or_init(|| blake3::derive_key(&format!("certmesh v1 {}", purpose.name()), b""))
+}
+
+/// Hashes `bytes` for a purpose.
+pub fn hash(purpose: Purpose, bytes: &[u8]) -> Hash {
+    Hash(*blake3::keyed_hash(keyed(purpose), bytes).as_bytes())
+}
+
+/// Hashes the concatenation of `parts` for a purpose.
+pub fn hash_parts(purpose: Purpose, parts: &[&[u8]]) -> Hash {
+    let mut hasher = blake3::Hasher::new_keyed(keyed(purpose));
+    for part in parts {
+        hasher.update(part);
+    }
+    Hash(*hasher.finalize().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_purpose_has_a_key_of_its_own() {
+        let one = hash(Purpose::Record, b"x");
+        assert_ne!(one, hash(Purpose::Leaf, b"x"));
+        assert_eq!(hash_parts(Purpose::Record, &[b"x", b""]), one);
+        assert_eq!(*keyed(Purpose::Node), blake3::derive_key("certmesh v1 node", b""));
+    }
+
+    #[test]
+    fn the_text_form_round_trips_and_refuses_anything_else() {
+        let h = hash(Purpose::File, b"abc");
+        assert_eq!(h.to_string().parse(), Ok(h));
+        assert_eq!("ab".parse::<Hash>(), Err(NotAHash));
+    }
+}

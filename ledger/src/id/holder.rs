@@ -1,0 +1,285 @@
+//! Holders of certificates: the kind of code that identifies one, and the one way to write such a code.
+//!
+//! A holder's code is personal. Nothing here puts one, or a part of one, into an error.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
+
+use super::check;
+use super::department::DepartmentCode;
+use super::error::IdError;
+use super::text;
+
+/// The kind of code that identifies a holder (持证主体代码类型, as GB/T 36903 metadata use it).
+///
+/// Serialised as its three digits in human-readable formats, otherwise as the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub enum HolderKind {
+    /// 001: unified social credit code.
+    CreditCode = 1,
+    /// 099: another code of an organisation.
+    OtherOrganisation = 99,
+    /// 111: number of the resident identity card.
+    IdentityCard = 111,
+    /// 411: diplomatic passport.
+    DiplomaticPassport = 411,
+    /// 412: service passport.
+    ServicePassport = 412,
+    /// 413: passport for public affairs.
+    PublicAffairsPassport = 413,
+    /// 414: ordinary passport.
+    OrdinaryPassport = 414,
+    /// 511: mainland travel permit for Taiwan residents.
+    TaiwanPermit = 511,
+    /// 516: mainland travel permit for Hong Kong and Macau residents.
+    HongKongMacauPermit = 516,
+    /// 999: another code of a person.
+    Other = 999,
+}
+
+/// A text or number names no [`HolderKind`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "holder-code kind: not one of 001, 099, 111, 411, 412, 413, 414, 511, 516, 999 (three digits)"
+)]
+pub struct HolderKindError;
+
+impl HolderKind {
+    /// Every kind, in the order of the codes.
+    pub const ALL: [Self; 10] = [
+        Self::CreditCode,
+        Self::OtherOrganisation,
+        Self::IdentityCard,
+        Self::DiplomaticPassport,
+        Self::ServicePassport,
+        Self::PublicAffairsPassport,
+        Self::OrdinaryPassport,
+        Self::TaiwanPermit,
+        Self::HongKongMacauPermit,
+        Self::Other,
+    ];
+
+    /// The kind's code, 1 to 999; written with three digits.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// The kind with this code.
+    ///
+    /// # Errors
+    /// [`HolderKindError`] if no kind has it.
+    pub fn from_code(code: u16) -> Result<Self, HolderKindError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.code() == code)
+            .ok_or(HolderKindError)
+    }
+
+    /// The kind's name in English.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreditCode => "unified social credit code",
+            Self::OtherOrganisation => "other organisation code",
+            Self::IdentityCard => "resident identity card",
+            Self::DiplomaticPassport => "diplomatic passport",
+            Self::ServicePassport => "service passport",
+            Self::PublicAffairsPassport => "passport for public affairs",
+            Self::OrdinaryPassport => "ordinary passport",
+            Self::TaiwanPermit => "mainland travel permit for Taiwan residents",
+            Self::HongKongMacauPermit => "mainland travel permit for Hong Kong and Macau residents",
+            Self::Other => "other code",
+        }
+    }
+
+    /// The kind's name in Chinese.
+    pub fn chinese_name(self) -> &'static str {
+        match self {
+            Self::CreditCode => "统一社会信用代码",
+            Self::OtherOrganisation => "其他法人或其他组织有效证件代码",
+            Self::IdentityCard => "居民身份证",
+            Self::DiplomaticPassport => "外交护照",
+            Self::ServicePassport => "公务护照",
+            Self::PublicAffairsPassport => "公务普通护照",
+            Self::OrdinaryPassport => "普通护照",
+            Self::TaiwanPermit => "台湾居民来往大陆通行证",
+            Self::HongKongMacauPermit => "港澳居民来往内地通行证",
+            Self::Other => "其他自然人有效证件代码",
+        }
+    }
+}
+
+impl fmt::Display for HolderKind {
+    /// The three digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03}", self.code())
+    }
+}
+
+impl FromStr for HolderKind {
+    type Err = HolderKindError;
+
+    fn from_str(text: &str) -> Result<Self, HolderKindError> {
+        match *text.as_bytes() {
+            [a, b, c] if [a, b, c].iter().all(u8::is_ascii_digit) => {
+                Self::from_code(text::three_digits([a, b, c]))
+            }
+            _ => Err(HolderKindError),
+        }
+    }
+}
+
+impl Serialize for HolderKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_u16(self.code())
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for HolderKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            text::deserialize(deserializer, "a holder-code kind of three digits")
+        } else {
+            Self::from_code(u16::deserialize(deserializer)?).map_err(de::Error::custom)
+        }
+    }
+}
+
+/// Most characters in a holder's code once it is normalised.
+pub const MAX_HOLDER_CHARS: usize = 64;
+
+/// Longest holder's code that is looked at, in bytes: room for full-width characters and spaces between them.
+const MAX_HOLDER_BYTES: usize = 512;
+
+/// Why a holder's code isn't acceptable. Positions count from 1 in the code without its spaces.
+///
+/// Never holds the code or a character of it, so it may be logged and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum HolderError {
+    /// Nothing is left once spaces are dropped.
+    #[error("holder's code: empty")]
+    Empty,
+    /// The code is too long for any kind.
+    #[error("holder's code: longer than {MAX_HOLDER_CHARS} characters")]
+    TooLong,
+    /// A code of this kind has another length.
+    #[error("holder's {}: {found} characters long, expected 18", kind.name())]
+    Length {
+        /// The kind.
+        kind: HolderKind,
+        /// Characters found.
+        found: usize,
+    },
+    /// An identity number of 15 digits, of the first generation of cards. It has no check character, and its holder has
+    /// since been given one of 18 characters.
+    #[error(
+        "holder's resident identity card: 15-digit numbers of the first generation aren't accepted, give the 18-character one"
+    )]
+    OldIdentityNumber,
+    /// A character can't stand where it stands in a code of this kind.
+    #[error("holder's {}: character {position} isn't allowed there", kind.name())]
+    Character {
+        /// The kind.
+        kind: HolderKind,
+        /// Place of the character.
+        position: usize,
+    },
+    /// The check character, the last, doesn't fit the rest.
+    #[error("holder's {}: check character doesn't fit, expected `{expected}`", kind.name())]
+    Check {
+        /// The kind.
+        kind: HolderKind,
+        /// The one that fits.
+        expected: char,
+    },
+}
+
+/// The one way to write a holder's code, so that the same holder always gives the same text: half-width, without white
+/// space, ASCII letters in upper case. Codes that have a check character (001 and 111) are checked.
+///
+/// # Errors
+/// [`HolderError`], by the rule that is broken; it doesn't repeat the code.
+pub fn normalise(kind: HolderKind, code: &str) -> Result<String, HolderError> {
+    if code.len() > MAX_HOLDER_BYTES {
+        return Err(HolderError::TooLong);
+    }
+    let normal: String = code
+        .chars()
+        .map(text::half_width)
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_ascii_uppercase())
+        .collect();
+    let chars = normal.chars().count();
+    match chars {
+        0 => return Err(HolderError::Empty),
+        1..=MAX_HOLDER_CHARS => {}
+        _ => return Err(HolderError::TooLong),
+    }
+    match kind {
+        HolderKind::CreditCode => check_credit_code(&normal, chars)?,
+        HolderKind::IdentityCard => check_identity_number(&normal, chars)?,
+        _ => check_visible(kind, &normal)?,
+    }
+    Ok(normal)
+}
+
+fn check_credit_code(code: &str, chars: usize) -> Result<(), HolderError> {
+    let kind = HolderKind::CreditCode;
+    match code.parse::<DepartmentCode>() {
+        Ok(_) => Ok(()),
+        Err(IdError::Check { expected, .. }) => Err(HolderError::Check { kind, expected }),
+        Err(IdError::Character { position, .. }) => Err(HolderError::Character { kind, position }),
+        Err(_) => Err(HolderError::Length { kind, found: chars }),
+    }
+}
+
+fn check_identity_number(number: &str, chars: usize) -> Result<(), HolderError> {
+    let kind = HolderKind::IdentityCard;
+    if chars == 15 && number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(HolderError::OldIdentityNumber);
+    }
+    if chars != 18 {
+        return Err(HolderError::Length { kind, found: chars });
+    }
+    let misplaced = number
+        .chars()
+        .enumerate()
+        .position(|(i, c)| !(c.is_ascii_digit() || (i == 17 && c == 'X')));
+    if let Some(i) = misplaced {
+        let position = i + 1;
+        return Err(HolderError::Character { kind, position });
+    }
+    // 18 characters, all ASCII by now.
+    let (body, found) = number.split_at(17);
+    match check::identity_number(body) {
+        Some(expected) if found.chars().eq([expected]) => Ok(()),
+        Some(expected) => Err(HolderError::Check { kind, expected }),
+        None => Err(HolderError::Length { kind, found: chars }),
+    }
+}
+
+/// Codes of other kinds follow no common rule, but one that looks the same must be the same: characters that can't be
+/// seen are refused.
+fn check_visible(kind: HolderKind, code: &str) -> Result<(), HolderError> {
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c,
+                '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
+                | '\u{E0000}'..='\u{E0FFF}')
+    };
+    match code.chars().position(invisible) {
+        Some(i) => Err(HolderError::Character {
+            kind,
+            position: i + 1,
+        }),
+        None => Ok(()),
+    }
+}

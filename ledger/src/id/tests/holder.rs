@@ -1,0 +1,181 @@
+//! Holder-code kinds, and holders' codes made uniform.
+
+use proptest::prelude::*;
+
+use super::strategies::{any_character, department};
+use super::{check, through_bincode, through_json, with_char};
+use crate::id::{HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, normalise};
+
+#[test]
+fn kinds_have_three_digits_and_two_names() {
+    let codes: Vec<String> = HolderKind::ALL.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        codes,
+        [
+            "001", "099", "111", "411", "412", "413", "414", "511", "516", "999"
+        ]
+    );
+    for kind in HolderKind::ALL {
+        assert_eq!(kind.to_string().parse(), Ok(kind));
+        assert_eq!(HolderKind::from_code(kind.code()), Ok(kind));
+        assert!(!kind.name().is_empty() && !kind.chinese_name().is_empty());
+    }
+    assert_eq!(HolderKind::IdentityCard.chinese_name(), "居民身份证");
+}
+
+#[test]
+fn other_kinds_are_refused() {
+    for text in ["", "1", "01", "0001", "002", "112", "1110", "11１", "+11"] {
+        assert_eq!(text.parse::<HolderKind>(), Err(HolderKindError), "{text}");
+    }
+}
+
+#[test]
+fn kinds_are_digits_in_json_and_a_number_in_binary() {
+    let kind = HolderKind::OtherOrganisation;
+    assert_eq!(through_json(&kind, r#""099""#), kind);
+    let (back, bytes) = through_bincode(&kind);
+    assert_eq!((back, bytes), (kind, vec![99]));
+    assert!(serde_json::from_str::<HolderKind>("99").is_err());
+    let config = bincode::config::standard();
+    assert!(bincode::serde::decode_from_slice::<HolderKind, _>(&[2], config).is_err());
+}
+
+#[test]
+fn one_holder_gives_one_text_however_the_code_is_written() {
+    for code in [
+        "11010519491231002X",
+        "11010519491231002x",
+        " 110105 19491231 002x\u{3000}",
+        "１１０１０５１９４９１２３１００２Ｘ",
+    ] {
+        assert_eq!(
+            normalise(HolderKind::IdentityCard, code).unwrap(),
+            "11010519491231002X"
+        );
+    }
+    assert_eq!(
+        normalise(HolderKind::CreditCode, "11430000006122244l").unwrap(),
+        "11430000006122244L"
+    );
+    assert_eq!(
+        normalise(HolderKind::OrdinaryPassport, "e 1234\t5678").unwrap(),
+        "E12345678"
+    );
+    assert_eq!(
+        normalise(HolderKind::Other, "军字第 ００１ 号").unwrap(),
+        "军字第001号"
+    );
+}
+
+#[test]
+fn wrong_check_characters_name_the_expected_one() {
+    assert_eq!(
+        normalise(HolderKind::IdentityCard, "110105194912310021")
+            .unwrap_err()
+            .to_string(),
+        "holder's resident identity card: check character doesn't fit, expected `X`"
+    );
+    assert_eq!(
+        normalise(HolderKind::CreditCode, "11430000006122244X")
+            .unwrap_err()
+            .to_string(),
+        "holder's unified social credit code: check character doesn't fit, expected `L`"
+    );
+}
+
+#[test]
+fn a_misplaced_character_is_told_by_its_place() {
+    let kind = HolderKind::IdentityCard;
+    assert_eq!(
+        normalise(kind, "1101 05194912X1002X"),
+        Err(HolderError::Character { kind, position: 13 })
+    );
+    assert_eq!(
+        normalise(kind, "11010519491231002Y"),
+        Err(HolderError::Character { kind, position: 18 })
+    );
+    assert_eq!(
+        normalise(kind, "1101051949123100２武"),
+        Err(HolderError::Character { kind, position: 18 })
+    );
+    let kind = HolderKind::CreditCode;
+    assert_eq!(
+        normalise(kind, "1143000000612224OL"),
+        Err(HolderError::Character { kind, position: 17 })
+    );
+}
+
+#[test]
+fn an_identity_number_of_fifteen_digits_is_refused_as_such() {
+    let error = normalise(HolderKind::IdentityCard, "110105491231002").unwrap_err();
+    assert_eq!(error, HolderError::OldIdentityNumber);
+    assert!(error.to_string().contains("15-digit"));
+}
+
+#[test]
+fn lengths_are_bounded() {
+    let kind = HolderKind::Other;
+    assert_eq!(normalise(kind, " \u{3000}"), Err(HolderError::Empty));
+    assert!(normalise(kind, &"证".repeat(MAX_HOLDER_CHARS)).is_ok());
+    assert_eq!(
+        normalise(kind, &"证".repeat(MAX_HOLDER_CHARS + 1)),
+        Err(HolderError::TooLong)
+    );
+    assert_eq!(normalise(kind, &" ".repeat(513)), Err(HolderError::TooLong));
+    for kind in [HolderKind::CreditCode, HolderKind::IdentityCard] {
+        assert_eq!(
+            normalise(kind, "1234567"),
+            Err(HolderError::Length { kind, found: 7 })
+        );
+    }
+}
+
+#[test]
+fn characters_that_cannot_be_seen_are_refused() {
+    let kind = HolderKind::OrdinaryPassport;
+    for hidden in ['\0', '\u{200b}', '\u{202e}', '\u{feff}'] {
+        assert_eq!(
+            normalise(kind, &format!("E1{hidden}2")),
+            Err(HolderError::Character { kind, position: 3 })
+        );
+    }
+}
+
+prop_compose! {
+    fn identity_number()(body in "[1-9][0-9]{16}") -> String {
+        let check = check::identity_number(&body).unwrap();
+        format!("{body}{check}")
+    }
+}
+
+proptest! {
+    #[test]
+    fn normalising_twice_changes_nothing(kind in prop::sample::select(&HolderKind::ALL[..]), code in "\\PC{1,30}") {
+        if let Ok(once) = normalise(kind, &code) {
+            prop_assert_eq!(normalise(kind, &once), Ok(once));
+        }
+    }
+
+    #[test]
+    fn any_changed_character_of_an_identity_number_is_caught(
+        number in identity_number(), at in 0..18_usize, c in "[0-9X]",
+    ) {
+        let changed = with_char(&number, at, c.chars().next().unwrap());
+        prop_assert_eq!(normalise(HolderKind::IdentityCard, &changed).is_ok(), changed == number);
+    }
+
+    #[test]
+    fn no_error_repeats_a_holders_code(
+        number in identity_number(), code in department(), at in 0..18_usize, c in any_character(),
+    ) {
+        for (kind, code) in [(HolderKind::IdentityCard, number.as_str()), (HolderKind::CreditCode, code.as_str())] {
+            if let Err(error) = normalise(kind, &with_char(code, at, c)) {
+                let shown = format!("{error} {error:?}");
+                for piece in code.as_bytes().windows(4) {
+                    prop_assert!(!shown.contains(std::str::from_utf8(piece).unwrap()), "{}", shown);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Ed25519 keys: signing, strict verification, and the text forms of keys in files.
+//!
+//! Every signature is over a purpose's hash ([`crate::hash::Purpose`]), so one made for a record can never pass for a
+//! checkpoint's. An algorithm byte stands beside every key and signature: 1 is Ed25519 (RFC 8032, verified strictly,
+//! as `verify_strict` of ed25519-dalek does: no small-order key, no non-canonical point or scalar).
+
+use std::fmt;
+use std::str::FromStr;
+
+use ed25519_dalek::{Signer, VerifyingKey};
+use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::hash::{Hash, Purpose, hash_parts};
+use crate::id::HolderKind;
+
+const ED25519: u8 = 1;
+
+/// Bytes of a signature, algorithm byte included.
+pub const SIGNATURE_LEN: usize = 65;
+
+/// Why a key or a signature is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// An algorithm byte or name this version does not know.
+    #[error("unknown key algorithm; this version knows ed25519")]
+    UnknownAlgorithm,
+    /// Not `ed25519:` and 64 hexadecimal digits.
+    #[error("expected `ed25519:` and 64 hexadecimal digits")]
+    Malformed,
+    /// Not a point of the curve, not in canonical form, or of small order.
+    #[error("not a usable ed25519 public key (not a canonical point of full order)")]
+    Weak,
+    /// The signature does not fit key and message.
+    #[error("signature does not verify")]
+    BadSignature,
+    /// A secret file's text is not `<label>:<64 hexadecimal digits>`.
+    #[error("expected one line, `{0}:` and 64 hexadecimal digits")]
+    SecretFile(&'static str),
+}
+
+/// A public key, checked to be usable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Reads 32 bytes as an Ed25519 public key.
+    ///
+    /// # Errors
+    /// [`KeyError::Weak`] for anything but a canonical encoding of a point that is not of small order.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<PublicKey, KeyError> {
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Weak)?;
+        // dalek reads non-canonical encodings too; re-encoding the decompressed point tells.
+        if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
+            return Err(KeyError::Weak);
+        }
+        Ok(PublicKey(key))
+    }
+
+    /// The 32 bytes of the key.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    /// Checks a signature over a hash.
+    ///
+    /// # Errors
+    /// [`KeyError::BadSignature`] when it does not verify strictly.
+    pub fn verify(&self, message: &Hash, signature: &Signature) -> Result<(), KeyError> {
+        self.verify_bytes(message.as_bytes(), &signature.0)
+    }
+
+    /// Checks a plain Ed25519 signature over arbitrary bytes: what [`PublicKey::verify`] and the public vectors use.
+    ///
+    /// # Errors
+    /// [`KeyError::BadSignature`] when it does not verify strictly.
+    pub fn verify_bytes(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), KeyError> {
+        let signature = ed25519_dalek::Signature::from_bytes(signature);
+        self.0.verify_strict(message, &signature).map_err(|_| KeyError::BadSignature)
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ed25519:{}", hex::encode(self.as_bytes()))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<PublicKey, KeyError> {
+        let (algorithm, digits) = text.split_once(':').ok_or(KeyError::Malformed)?;
+        if algorithm != "ed25519" {
+            return Err(KeyError::UnknownAlgorithm);
+        }
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| KeyError::Malformed)?;
+        PublicKey::from_bytes(&bytes)
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            (ED25519, self.as_bytes()).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PublicKey, D::Error> {
+        let key = if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse()
+        } else {
+            match <(u8, [u8; 32])>::deserialize(deserializer)? {
+                (ED25519, bytes) => PublicKey::from_bytes(&bytes),
+                _ => Err(KeyError::UnknownAlgorithm),
+            }
+        };
+        key.map_err(serde::de::Error::custom)
+    }
+}
+
+/// An Ed25519 signature: 65 bytes on the wire, the algorithm byte first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature([u8; 64]);
+
+impl Signature {
+    /// The 65 bytes.
+    pub fn to_bytes(&self) -> [u8; SIGNATURE_LEN] {
+        let mut bytes = [ED25519; SIGNATURE_LEN];
+        bytes[1..].copy_from_slice(&self.0);
+        bytes
+    }
+
+    /// Reads the 65 bytes; says nothing of whether the signature verifies.
+    ///
+    /// # Errors
+    /// [`KeyError::UnknownAlgorithm`] for an algorithm byte other than 1.
+    pub fn from_bytes(bytes: &[u8; SIGNATURE_LEN]) -> Result<Signature, KeyError> {
+        if bytes[0] != ED25519 {
+            return Err(KeyError::UnknownAlgorithm);
+        }
+        let mut rest = [0; 64];
+        rest.copy_from_slice(&bytes[1..]);
+        Ok(Signature(rest))
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signature({}…)", hex::encode(&self.0[..4]))
+    }
+}
+
+impl Serialize for Signature {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeTuple;
+        let mut tuple = serializer.serialize_tuple(SIGNATURE_LEN)?;
+        for byte in self.to_bytes() {
+            tuple.serialize_element(&byte)?;
+        }
+        tuple.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Signature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Signature, D::Error> {
+        // serde has arrays up to 32 elements; 65 bytes are read as a tuple of three.
+        let (algorithm, r, s) = <(u8, [u8; 32], [u8; 32])>::deserialize(deserializer)?;
+        if algorithm != ED25519 {
+            return Err(serde::de::Error::custom(KeyError::UnknownAlgorithm));
+        }
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&r);
+        bytes[32..].copy_from_slice(&s);
+        Ok(Signature(bytes))
+    }
+}
+
+/// A department's signing key. Zeroised when dropped; never shown.
+#[derive(Clone)]
+pub struct SigningKey(ed25519_dalek::SigningKey);
+
+impl SigningKey {
+    /// The key of a 32-byte seed.
+    pub fn from_seed(seed: &[u8; 32]) -> SigningKey {
+        SigningKey(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    /// Signs a hash.
+    pub fn sign(&self, message: &Hash) -> Signature {
+        Signature(self.0.sign(message.as_bytes()).to_bytes())
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(secret)")
+    }
+}
+
+/// A 32-byte secret that only keys hashes. Zeroised when dropped; never shown.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    /// A secret of these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Secret {
+        Secret(bytes)
+    }
+
+    /// The bytes, for those who must derive from them.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Hash {
+        let inner = hash_parts(purpose, parts);
+        Hash::from_bytes(*blake3::keyed_hash(&self.0, inner.as_bytes()).as_bytes())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// The network's catalogue key: turns holders into subject tags that only members can compute.
+#[derive(Clone, Debug)]
+pub struct CatalogueKey(pub Secret);
+
+impl CatalogueKey {
+    /// The tag of a holder whose code has been normalised ([`crate::id::normalise`]).
+    pub fn subject_tag(&self, kind: HolderKind, normalised: &str) -> crate::record::SubjectTag {
+        crate::record::SubjectTag(self.0.hash(Purpose::Subject, &[&kind.code().to_le_bytes(), normalised.as_bytes()]))
+    }
+}
+
+/// A department's field key: the salts of its certificates' field commitments come from it, so that the issuer can open
+/// them again at any time and nobody else can guess a short value.
+#[derive(Clone, Debug)]
+pub struct FieldKey(pub Secret);
+
+impl FieldKey {
+    /// The salt of one field of one certificate.
+    pub fn salt(&self, certificate: &crate::id::CertificateId, field: &str) -> Hash {
+        self.0.hash(Purpose::FieldSalt, &[certificate.as_str().as_bytes(), b"\0", field.as_bytes()])
+    }
+}
+
+/// The kinds of secret file, each one line: a label, a colon, 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretFile {
+    /// A department's signing key.
+    Signing,
+    /// A peer's transport (libp2p) key.
+    Transport,
+    /// A department's field key.
+    Field,
+    /// A network's catalogue key.
+    Catalogue,
+}
+
+impl SecretFile {
+    /// The label that begins the line.
+    pub const fn label(self) -> &'static str {
+        match self {
+            SecretFile::Signing => "certmesh-signing-key-v1",
+            SecretFile::Transport => "certmesh-transport-key-v1",
+            SecretFile::Field => "certmesh-field-key-v1",
+            SecretFile::Catalogue => "certmesh-catalogue-key-v1",
+        }
+    }
+
+    /// The file's text for a secret.
+    pub fn write(self, secret: &[u8; 32]) -> Zeroizing<String> {
+        let digits = Zeroizing::new(hex::encode(secret));
+        Zeroizing::new(format!("{}:{}\n", self.label(), *digits))
+    }
+
+    /// The secret in a file's text.
+    ///
+    /// # Errors
+    /// [`KeyError::SecretFile`] names the form expected; the text itself is never part of the error.
+    pub fn read(self, text: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let digits = text.trim_end().strip_prefix(self.label()).and_then(|rest| rest.strip_prefix(':'));
+        let mut secret = Zeroizing::new([0; 32]);
+        digits
+            .and_then(|digits| hex::decode_to_slice(digits, secret.as_mut_slice()).ok())
+            .ok_or(KeyError::SecretFile(self.label()))?;
+        Ok(secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec;
+    use crate::hash::hash;
+
+    #[test]
+    fn a_signature_verifies_only_over_its_own_hash() {
+        let key = SigningKey::from_seed(&[7; 32]);
+        let message = hash(Purpose::Record, b"m");
+        let signature = key.sign(&message);
+        assert_eq!(key.public().verify(&message, &signature), Ok(()));
+        let other = hash(Purpose::Checkpoint, b"m");
+        assert_eq!(key.public().verify(&other, &signature), Err(KeyError::BadSignature));
+    }
+
+    #[test]
+    fn keys_and_signatures_round_trip_in_text_and_bytes() {
+        let key = SigningKey::from_seed(&[7; 32]);
+        let public = key.public();
+        assert_eq!(public.to_string().parse(), Ok(public));
+        let bytes = codec::encode(&public);
+        assert_eq!(bytes.len(), 33);
+        assert_eq!(codec::decode::<PublicKey>(&bytes, 33), Ok(public));
+        let signature = key.sign(&Hash::ZERO);
+        let bytes = codec::encode(&signature);
+        assert_eq!(bytes, signature.to_bytes());
+        assert_eq!(codec::decode::<Signature>(&bytes, 65), Ok(signature));
+    }
+
+    #[test]
+    fn secrets_never_show() {
+        let seed = [0xAB; 32];
+        let shown = format!(
+            "{:?} {:?} {:?}",
+            SigningKey::from_seed(&seed),
+            CatalogueKey(Secret::from_bytes(seed)),
+            SecretFile::Field.read("certmesh-field-key-v1:abababab")
+        );
+        assert!(!shown.to_lowercase().contains("abab"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_file_of_another_kind_is_refused() {
+        let text = SecretFile::Signing.write(&[3; 32]);
+        assert_eq!(*SecretFile::Signing.read(&text).unwrap(), [3; 32]);
+        assert!(SecretFile::Transport.read(&text).is_err());
+    }
+}

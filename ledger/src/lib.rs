@@ -1,0 +1,24 @@
+//! What is true in certmesh: records, logs, proofs, membership, replication and verdicts.
+//!
+//! This crate is pure: synchronous, deterministic, no sockets, no clock, no global randomness. Time comes in as a
+//! parameter; protocol logic is a state machine that takes events and gives commands.
+//!
+//! Where to look:
+//! - [`id`]: departments, certificates, types, dates, parsed once and then trusted
+//! - [`hash`], [`codec`], [`keys`]: bytes, hashes and signatures, each in its one canonical form
+//! - [`record`]: what a department can append
+//! - [`merkle`], [`status_map`]: the two trees a checkpoint commits to
+//! - [`log`]: a department's log on disk, and replicas of it
+//! - [`membership`]: who belongs, with which keys
+
+#![warn(missing_docs)]
+
+pub mod codec;
+pub mod hash;
+pub mod id;
+pub mod keys;
+pub mod log;
+pub mod membership;
+pub mod merkle;
+pub mod record;
+pub mod status_map;

@@ -1,0 +1,241 @@
+//! The end of a log where records are added.
+//!
+//! Order of durability: frames are written, then [`Appender::sync`] makes them durable, then [`Appender::commit`] makes
+//! the checkpoint durable and only then shows readers anything. A crash before the commit leaves records that the next
+//! opening cuts off; they never left the process. After any refused write the appender accepts nothing more.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+
+use crate::codec::Bounded;
+use crate::hash::Hash;
+use crate::id::TypeCode;
+use crate::merkle::CompactRange;
+use crate::record::{Entry, RecordHash, TypeDefined};
+
+use super::head::{Head, HeadFile, Progress};
+use super::header::HEADER_LEN;
+use super::index::{SealedIndex, TailIndex};
+use super::page::Link;
+use super::segment::{Segment, file_name};
+use super::statuses::{Change, StatusEntry, change_of};
+use super::store::Log;
+use super::{LogId, VerifiedCheckpoint};
+
+/// Why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The medium refused; the log is read-only from here on.
+    #[error("log {log} is read-only: a disk write was refused ({reason}); free or mend the disk, then restart the peer")]
+    ReadOnly {
+        /// Which log.
+        log: LogId,
+        /// What the medium said.
+        reason: String,
+    },
+}
+
+/// What records on the way to a checkpoint will change in the view.
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) statuses: HashMap<Hash, Option<StatusEntry>>,
+    pub(super) types: Vec<(TypeDefined, u64)>,
+    pub(super) issued: BTreeMap<TypeCode, u64>,
+}
+
+pub(super) struct Appender {
+    pub(super) size: u64,
+    pub(super) head: RecordHash,
+    pub(super) time_ms: u64,
+    pub(super) range: CompactRange,
+    pub(super) segment: Option<Arc<Segment>>,
+    /// Where the next frame goes in the current segment.
+    pub(super) end: u64,
+    pub(super) pending: Pending,
+    pub(super) head_file: HeadFile,
+    /// What any later content must agree with: the last checkpoint accepted, also when its records are gone.
+    pub(super) floor: Option<VerifiedCheckpoint>,
+    pub(super) refused: Option<String>,
+}
+
+impl Appender {
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// Whether records under a checkpoint accepted before are still missing.
+    pub(super) fn restoring(&self, log: &Log) -> bool {
+        self.floor.as_ref().is_some_and(|floor| log.size() < floor.size)
+    }
+
+    /// Runs a step that writes; a failure makes the log read-only for good.
+    fn step<T>(&mut self, log: &Log, step: impl FnOnce(&mut Self) -> io::Result<T>) -> Result<T, AppendError> {
+        let read_only = |reason: &str| AppendError::ReadOnly { log: log.name.id, reason: reason.to_owned() };
+        if let Some(reason) = &self.refused {
+            return Err(read_only(reason));
+        }
+        step(self).map_err(|error| {
+            let reason = error.to_string();
+            let refused = read_only(&reason);
+            self.refused = Some(reason);
+            refused
+        })
+    }
+
+    /// Writes frames; not durable yet.
+    pub(super) fn append(&mut self, log: &Log, links: &[Link], frames: &[u8]) -> Result<(), AppendError> {
+        self.step(log, |appender| {
+            let (mut links, mut frames) = (links, frames);
+            while !links.is_empty() {
+                let segment = appender.current_segment(log)?;
+                let room = (segment.first + log.segment_records - appender.size) as usize;
+                let (now, later) = links.split_at(room.min(links.len()));
+                let bytes = now.iter().map(|link| link.frame_len as usize).sum();
+                let (now_frames, later_frames) = frames.split_at(bytes);
+                appender.append_within(log, &segment, now, now_frames)?;
+                if appender.size == segment.first + log.segment_records {
+                    appender.seal(log, &segment)?;
+                }
+                (links, frames) = (later, later_frames);
+            }
+            Ok(())
+        })
+    }
+
+    fn current_segment(&mut self, log: &Log) -> io::Result<Arc<Segment>> {
+        if let Some(segment) = &self.segment {
+            return Ok(Arc::clone(segment));
+        }
+        let segment = Arc::new(Segment::open(&*log.disk, &log.dir, &log.name, self.size)?);
+        segment.truncate(0, HEADER_LEN)?;
+        log.disk.sync_dir(&log.dir)?;
+        self.end = HEADER_LEN;
+        self.segment = Some(Arc::clone(&segment));
+        log.view.write().segments.push(Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    fn append_within(&mut self, log: &Log, segment: &Segment, links: &[Link], frames: &[u8]) -> io::Result<()> {
+        let place = self.size - segment.first;
+        let mut end = self.end;
+        let mut ends = Vec::with_capacity(links.len());
+        let mut nodes = Vec::with_capacity(2 * links.len());
+        for link in links {
+            end += u64::from(link.frame_len);
+            ends.push(end);
+            self.range.push(link.leaf, &mut |_, _, node| nodes.push(node));
+        }
+        segment.write(place, self.end, frames, &ends)?;
+        log.tree.write(self.size, &nodes)?;
+        {
+            let mut view = log.view.write();
+            for (link, place) in links.iter().zip(place as u32..) {
+                view.tail.add(&link.record.entry, place);
+            }
+        }
+        for link in links {
+            self.note(log, link);
+        }
+        if let Some(last) = links.last() {
+            self.head = last.hash;
+            self.time_ms = last.record.time_ms;
+        }
+        self.size += links.len() as u64;
+        self.end = end;
+        Ok(())
+    }
+
+    /// Remembers what a record will change once its checkpoint is committed.
+    pub(super) fn note(&mut self, log: &Log, link: &Link) {
+        match &link.record.entry {
+            Entry::CertificateIssued(issued) => *self.pending.issued.entry(issued.id.type_code()).or_default() += 1,
+            Entry::TypeDefined(defined) => self.pending.types.push((defined.clone(), link.record.seq)),
+            Entry::StatusChanged(_) => {}
+        }
+        let pending = &self.pending.statuses;
+        let current = |key: &Hash| pending.get(key).copied().unwrap_or_else(|| log.statuses.lock().by_key(key));
+        if let Some(Change { key, after, .. }) = change_of(&link.record, current) {
+            self.pending.statuses.insert(key, after);
+        }
+    }
+
+    fn seal(&mut self, log: &Log, segment: &Arc<Segment>) -> io::Result<()> {
+        segment.sync()?;
+        let index = write_index(log, segment.first, &log.view.read().tail)?;
+        let mut view = log.view.write();
+        // Set once: a segment is sealed once.
+        let _ = segment.index.set(index);
+        view.tail = TailIndex::default();
+        self.segment = None;
+        Ok(())
+    }
+
+    /// Makes every frame written so far durable.
+    pub(super) fn sync(&mut self, log: &Log) -> Result<(), AppendError> {
+        self.step(log, |appender| appender.segment.as_ref().map_or(Ok(()), |segment| segment.sync()))
+    }
+
+    /// Remembers durably how far the log has come towards a checkpoint.
+    pub(super) fn progress(
+        &mut self,
+        log: &Log,
+        target: &VerifiedCheckpoint,
+        right: Bounded<Hash, 64>,
+    ) -> Result<(), AppendError> {
+        self.step(log, |appender| {
+            let progress = Progress { target: target.signed().clone(), size: appender.size, right };
+            let accepted = appender.floor.as_ref().map(|floor| floor.signed().clone());
+            let restoring = appender.restoring(log);
+            appender.head_file.write(&Head { accepted, progress: Some(progress), restoring })
+        })
+    }
+
+    /// The changes of status that the records since the last checkpoint make.
+    pub(super) fn status_changes(&self, log: &Log) -> Vec<Change> {
+        let statuses = log.statuses.lock();
+        let change = |(key, after): (&Hash, &Option<StatusEntry>)| Change {
+            key: *key,
+            before: statuses.by_key(key),
+            after: *after,
+        };
+        self.pending.statuses.iter().map(change).collect()
+    }
+
+    /// Makes a checkpoint of all records durable, then shows it to readers. The changes of status must have been
+    /// applied, under the lock the caller holds.
+    pub(super) fn commit(&mut self, log: &Log, checkpoint: VerifiedCheckpoint) -> Result<(), AppendError> {
+        debug_assert_eq!(checkpoint.size, self.size, "a checkpoint covers what is written");
+        self.step(log, |appender| {
+            appender.head_file.write(&Head { accepted: Some(checkpoint.signed().clone()), progress: None, restoring: false })
+        })?;
+        self.publish(log, checkpoint);
+        Ok(())
+    }
+
+    pub(super) fn publish(&mut self, log: &Log, checkpoint: VerifiedCheckpoint) {
+        self.floor = Some(checkpoint.clone());
+        let pending = std::mem::take(&mut self.pending);
+        let mut view = log.view.write();
+        for (code, count) in pending.issued {
+            *view.issued.entry(code).or_default() += count;
+        }
+        for (definition, seq) in pending.types {
+            view.types.insert(definition.code, (definition, seq));
+        }
+        view.checkpoint = Some(checkpoint);
+    }
+}
+
+/// Writes the index of a segment that is full and opens it. Not synced: it is checked when opened and made anew.
+pub(super) fn write_index(log: &Log, first: u64, tail: &TailIndex) -> io::Result<SealedIndex> {
+    let file = log.disk.open(&log.dir.join(file_name(first, "index")), true)?;
+    let bytes = tail.seal(&log.name, first);
+    file.set_len(0)?;
+    file.write_at(&bytes, 0)?;
+    SealedIndex::open(file, &log.name, first)?.ok_or_else(|| io::Error::other("the index just written reads differently"))
+}

@@ -1,0 +1,164 @@
+//! Signed statements of a log's head, and witnesses' signatures under them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::hash::{Hash, Purpose, hash_parts};
+use crate::id::DepartmentCode;
+use crate::keys::{Signature, SigningKey};
+use crate::membership::{Membership, NetworkId};
+use crate::record::RecordHash;
+
+use super::LogId;
+
+/// The state of a log after `size` records.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Which log.
+    pub log: LogId,
+    /// Records covered; at least 1.
+    pub size: u64,
+    /// Merkle root over them.
+    pub root: Hash,
+    /// Hash of the last one.
+    pub head: RecordHash,
+    /// Root of the status map after them.
+    pub status_root: Hash,
+    /// When it was made, ms since 1970 UTC.
+    pub time_ms: u64,
+    /// Which of the department's keys signed it.
+    pub key_epoch: u32,
+}
+
+impl Checkpoint {
+    /// What the department signs.
+    pub fn hash(&self, network: NetworkId) -> Hash {
+        hash_parts(Purpose::Checkpoint, &[network.0.as_bytes(), &codec::encode(self)])
+    }
+
+    /// Whether the two say different things of a log of one size: then its department signed a fork.
+    pub fn contradicts(&self, other: &Checkpoint) -> bool {
+        self.log == other.log
+            && self.size == other.size
+            && (self.root, self.head, self.status_root) != (other.root, other.head, other.status_root)
+    }
+}
+
+/// A checkpoint and its department's signature, not checked yet.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SignedCheckpoint {
+    /// What is signed.
+    pub checkpoint: Checkpoint,
+    /// By whom the log is.
+    pub signature: Signature,
+}
+
+/// Why a checkpoint or cosignature is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Its department is no member, or had no such key.
+    #[error("no key of epoch {epoch} is known for department {department}")]
+    UnknownKey {
+        /// Which department.
+        department: DepartmentCode,
+        /// Which epoch.
+        epoch: u32,
+    },
+    /// The signature does not verify.
+    #[error("the signature of department {0} does not verify")]
+    BadSignature(DepartmentCode),
+    /// A checkpoint of nothing.
+    #[error("a checkpoint covers at least one record")]
+    Empty,
+}
+
+impl SignedCheckpoint {
+    /// Signs a checkpoint.
+    pub fn sign(network: NetworkId, checkpoint: Checkpoint, key: &SigningKey) -> SignedCheckpoint {
+        let signature = key.sign(&checkpoint.hash(network));
+        SignedCheckpoint { checkpoint, signature }
+    }
+
+    /// Checks the department's signature.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when it is not the department's.
+    pub fn verify(self, members: &Membership) -> Result<VerifiedCheckpoint, CheckpointError> {
+        let Checkpoint { log, key_epoch: epoch, .. } = self.checkpoint;
+        let department = log.department;
+        if self.checkpoint.size == 0 {
+            return Err(CheckpointError::Empty);
+        }
+        let key = members.key(&department, epoch).ok_or(CheckpointError::UnknownKey { department, epoch })?;
+        key.verify(&self.checkpoint.hash(members.network()), &self.signature)
+            .map_err(|_| CheckpointError::BadSignature(department))?;
+        Ok(VerifiedCheckpoint(self))
+    }
+}
+
+/// A checkpoint whose signature has been checked against the membership.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct VerifiedCheckpoint(SignedCheckpoint);
+
+impl VerifiedCheckpoint {
+    /// Signs this department's own checkpoint.
+    pub fn sign(network: NetworkId, checkpoint: Checkpoint, key: &SigningKey) -> VerifiedCheckpoint {
+        VerifiedCheckpoint(SignedCheckpoint::sign(network, checkpoint, key))
+    }
+
+    /// With its signature, to be sent.
+    pub fn signed(&self) -> &SignedCheckpoint {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for VerifiedCheckpoint {
+    type Target = Checkpoint;
+    fn deref(&self) -> &Checkpoint {
+        &self.0.checkpoint
+    }
+}
+
+/// A witness's signature: "I hold every record under this checkpoint, and have checked them".
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cosignature {
+    /// The witness.
+    pub witness: DepartmentCode,
+    /// Which of its keys.
+    pub key_epoch: u32,
+    /// When, ms since 1970 UTC.
+    pub time_ms: u64,
+    /// Over checkpoint, witness, epoch and time.
+    pub signature: Signature,
+}
+
+impl Cosignature {
+    fn message(checkpoint: &Hash, witness: &DepartmentCode, key_epoch: u32, time_ms: u64) -> Hash {
+        let parts: [&[u8]; 4] =
+            [checkpoint.as_bytes(), witness.as_str().as_bytes(), &key_epoch.to_le_bytes(), &time_ms.to_le_bytes()];
+        hash_parts(Purpose::Cosignature, &parts)
+    }
+
+    /// Cosigns a checkpoint.
+    pub fn sign(
+        network: NetworkId,
+        checkpoint: &VerifiedCheckpoint,
+        witness: DepartmentCode,
+        time_ms: u64,
+        key: &SigningKey,
+    ) -> Cosignature {
+        let message = Cosignature::message(&checkpoint.hash(network), &witness, 0, time_ms);
+        Cosignature { witness, key_epoch: 0, time_ms, signature: key.sign(&message) }
+    }
+
+    /// Checks that the witness signed this checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when it did not.
+    pub fn verify(&self, checkpoint: &Checkpoint, members: &Membership) -> Result<(), CheckpointError> {
+        let (department, epoch) = (self.witness, self.key_epoch);
+        let key = members.key(&department, epoch).ok_or(CheckpointError::UnknownKey { department, epoch })?;
+        let message = Cosignature::message(&checkpoint.hash(members.network()), &department, epoch, self.time_ms);
+        key.verify(&message, &self.signature).map_err(|_| CheckpointError::BadSignature(department))
+    }
+}

@@ -1,0 +1,127 @@
+//! Evidence that a department signed two histories.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, Blob, DecodeError};
+use crate::membership::Membership;
+use crate::record::{Frame, FrameError, MAX_RECORD, RecordError, SignedRecord};
+
+use super::{CheckpointError, LogId, LogName, SignedCheckpoint};
+
+/// Most bytes of encoded evidence.
+pub const MAX_EVIDENCE: usize = 2 * (MAX_RECORD + 128) + 1024;
+
+type FrameBytes = Blob<{ MAX_RECORD + 128 }>;
+
+/// Two statements of one department that cannot both be true of one log. Anyone with the membership can check it, which
+/// is why it spreads to every peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForkEvidence {
+    /// Two different signed records for one position.
+    Records {
+        /// Which log.
+        log: LogId,
+        /// Frame of one.
+        one: FrameBytes,
+        /// Frame of the other.
+        other: FrameBytes,
+        /// The position both name.
+        seq: u64,
+    },
+    /// Two different signed checkpoints of one size.
+    Checkpoints {
+        /// One.
+        one: SignedCheckpoint,
+        /// The other.
+        other: SignedCheckpoint,
+        /// Records that both are known to share; what lies between there and their size is in dispute.
+        shared: u64,
+    },
+}
+
+/// Why evidence proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvidenceError {
+    /// Not the canonical encoding of evidence.
+    #[error("fork evidence: {0}")]
+    Decode(#[from] DecodeError),
+    /// A frame is malformed.
+    #[error("fork evidence: {0}")]
+    Frame(#[from] FrameError),
+    /// A record is malformed or not signed by the department.
+    #[error("fork evidence: {0}")]
+    Record(#[from] RecordError),
+    /// A checkpoint is not signed by the department.
+    #[error("fork evidence: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The two do not contradict each other.
+    #[error("fork evidence: the two statements do not contradict each other")]
+    NoContradiction,
+}
+
+impl ForkEvidence {
+    /// Evidence of two records of a log.
+    pub fn records(log: LogId, one: &SignedRecord, other: &SignedRecord) -> ForkEvidence {
+        let blob = |record: &SignedRecord| Blob::new(record.frame()).expect("a frame is within its bound");
+        ForkEvidence::Records { log, seq: one.record().seq, one: blob(one), other: blob(other) }
+    }
+
+    /// Which log forked.
+    pub fn log(&self) -> LogId {
+        match self {
+            ForkEvidence::Records { log, .. } => *log,
+            ForkEvidence::Checkpoints { one, .. } => one.checkpoint.log,
+        }
+    }
+
+    /// The first position in dispute.
+    pub fn position(&self) -> u64 {
+        match self {
+            ForkEvidence::Records { seq, .. } => *seq,
+            ForkEvidence::Checkpoints { shared, .. } => *shared,
+        }
+    }
+
+    /// Checks that the department signed both and that they contradict each other. Of evidence in checkpoints, which
+    /// records they share is the word of whoever found it: reading fewer is the safe side, so a stranger's word is
+    /// taken as 0.
+    ///
+    /// # Errors
+    /// [`EvidenceError`].
+    pub fn verify(&self, members: &Membership) -> Result<(), EvidenceError> {
+        match self {
+            ForkEvidence::Records { log, one, other, seq } => {
+                let name = LogName { network: members.network(), id: *log };
+                let one = signed_by(&name, one, members)?;
+                let other = signed_by(&name, other, members)?;
+                let same_place = one.record().seq == *seq && other.record().seq == *seq;
+                if same_place && one.hash() != other.hash() { Ok(()) } else { Err(EvidenceError::NoContradiction) }
+            }
+            ForkEvidence::Checkpoints { one, other, .. } => {
+                let one = one.clone().verify(members)?;
+                let other = other.clone().verify(members)?;
+                if one.contradicts(&other) { Ok(()) } else { Err(EvidenceError::NoContradiction) }
+            }
+        }
+    }
+
+    /// Reads evidence from its canonical bytes.
+    ///
+    /// # Errors
+    /// [`EvidenceError::Decode`].
+    pub fn decode(bytes: &[u8]) -> Result<ForkEvidence, EvidenceError> {
+        Ok(codec::decode(bytes, MAX_EVIDENCE)?)
+    }
+}
+
+fn signed_by(name: &LogName, frame: &[u8], members: &Membership) -> Result<SignedRecord, EvidenceError> {
+    let (parsed, len) = Frame::read(frame)?;
+    if len < frame.len() {
+        return Err(DecodeError::Trailing(frame.len() - len).into());
+    }
+    let record = SignedRecord::decode(name, &parsed)?;
+    let (department, epoch) = (name.id.department, record.record().key_epoch);
+    let key = members.key(&department, epoch).ok_or(CheckpointError::UnknownKey { department, epoch })?;
+    record.verify(key)?;
+    Ok(record)
+}

@@ -1,0 +1,122 @@
+//! The head file of a log: the last checkpoint signed (own log) or accepted (replica).
+//!
+//! Two slots of 4 KiB take turns, so that a torn write hits only the older of the two: the head changes atomically with
+//! one write and one sync. Layout: a header block, then each slot as counter (u64), length (u32), body, checksum (32).
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, Bounded};
+use crate::hash::{Hash, Purpose, hash};
+
+use super::disk::{Disk, DiskFile};
+use super::header::{HeaderError, Kind, check_header, header};
+use super::{LogName, SignedCheckpoint};
+
+const BLOCK: u64 = 4096;
+const MAX_BODY: usize = BLOCK as usize - 8 - 4 - 32;
+
+/// What the head file remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    /// Last checkpoint signed or accepted. Outlives the log's own files: whatever replaces them must agree with it.
+    pub(crate) accepted: Option<SignedCheckpoint>,
+    /// How far a replica has come towards a later checkpoint.
+    pub(crate) progress: Option<Progress>,
+    /// The records under `accepted` are gone (set aside) and have not all come back yet.
+    pub(crate) restoring: bool,
+}
+
+/// Records verified and on disk beyond the accepted checkpoint, with what proves them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// The checkpoint being caught up with.
+    pub(crate) target: SignedCheckpoint,
+    /// Records on disk.
+    pub(crate) size: u64,
+    /// Compact range of what follows them up to the target.
+    pub(crate) right: Bounded<Hash, 64>,
+}
+
+pub(crate) struct HeadFile {
+    file: Box<dyn DiskFile>,
+    counter: u64,
+}
+
+impl HeadFile {
+    /// Opens or creates the head file. A file whose two slots are both unreadable reads as no head at all, which sends
+    /// the log to be confirmed or fetched from peers.
+    pub(crate) fn open(disk: &dyn Disk, path: &Path, log: &LogName) -> io::Result<(HeadFile, Head)> {
+        let file = disk.open(path, true)?;
+        let first = header(Kind::Head, log, 0);
+        let mut found = [0; 64];
+        let read = file.read_at(&mut found, 0)?;
+        if read < found.len() || found == [0; 64] {
+            // New, or a crash came before the first head: nothing was acknowledged on the strength of this file.
+            file.set_len(0)?;
+            file.set_len(3 * BLOCK)?;
+            file.write_at(&first, 0)?;
+            file.sync()?;
+            return Ok((HeadFile { file, counter: 0 }, Head::default()));
+        }
+        match check_header(&found, Kind::Head, log, 0) {
+            Ok(()) => {}
+            // Torn when it was made, or damaged since: the slots carry their own checksums and signed content.
+            Err(HeaderError::Damaged) => {
+                file.write_at(&first, 0)?;
+                file.sync()?;
+            }
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+        let newest = [slot(&*file, 1)?, slot(&*file, 2)?].into_iter().flatten().max_by_key(|(counter, _)| *counter);
+        let (counter, head) = newest.unwrap_or_default();
+        Ok((HeadFile { file, counter }, head))
+    }
+
+    /// Reads a head file without changing it.
+    pub(crate) fn read(disk: &dyn Disk, path: &Path, log: &LogName) -> io::Result<Head> {
+        let file = disk.open(path, false)?;
+        let mut found = [0; 64];
+        file.read_exact_at(&mut found, 0)?;
+        check_header(&found, Kind::Head, log, 0).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        let newest = [slot(&*file, 1)?, slot(&*file, 2)?].into_iter().flatten().max_by_key(|(counter, _)| *counter);
+        Ok(newest.unwrap_or_default().1)
+    }
+
+    /// Replaces the head; durable when this returns.
+    pub(crate) fn write(&mut self, head: &Head) -> io::Result<()> {
+        let body = codec::encode(head);
+        debug_assert!(body.len() <= MAX_BODY, "two checkpoints and 64 hashes take less than 3 KiB");
+        let counter = self.counter + 1;
+        let mut block = Vec::with_capacity(BLOCK as usize);
+        block.extend_from_slice(&counter.to_le_bytes());
+        block.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        block.extend_from_slice(&body);
+        block.extend_from_slice(hash(Purpose::File, &block).as_bytes());
+        self.file.write_at(&block, (1 + counter % 2) * BLOCK)?;
+        self.file.sync()?;
+        self.counter = counter;
+        Ok(())
+    }
+}
+
+fn slot(file: &dyn DiskFile, at: u64) -> io::Result<Option<(u64, Head)>> {
+    let mut block = vec![0; BLOCK as usize];
+    let read = file.read_at(&mut block, at * BLOCK)?;
+    block.truncate(read);
+    Ok(parse(&block))
+}
+
+fn parse(block: &[u8]) -> Option<(u64, Head)> {
+    let (counter, rest) = block.split_first_chunk::<8>()?;
+    let (len, rest) = rest.split_first_chunk::<4>()?;
+    let len = u32::from_le_bytes(*len) as usize;
+    let (body, rest) = rest.split_at_checked(len)?;
+    let (sum, _) = rest.split_first_chunk::<32>()?;
+    if hash(Purpose::File, &block[..12 + len]).as_bytes() != sum {
+        return None;
+    }
+    Some((u64::from_le_bytes(*counter), codec::decode(body, MAX_BODY).ok()?))
+}

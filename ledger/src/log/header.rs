@@ -1,0 +1,76 @@
+//! The 64 bytes every file of a log begins with.
+
+use crate::hash::{Purpose, hash};
+
+use super::LogName;
+
+/// Bytes of a header.
+pub(crate) const HEADER_LEN: u64 = 64;
+const MAGIC: &[u8; 8] = b"CERTMESH";
+const VERSION: u32 = 1;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Records,
+    Offsets,
+    Index,
+    Tree,
+    Head,
+}
+
+impl Kind {
+    const fn tag(self) -> &'static [u8; 4] {
+        match self {
+            Kind::Records => b"RECS",
+            Kind::Offsets => b"OFFS",
+            Kind::Index => b"INDX",
+            Kind::Tree => b"TREE",
+            Kind::Head => b"HEAD",
+        }
+    }
+}
+
+/// Why a file is not the one expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// Not a certmesh file, or its header is damaged.
+    #[error("the header is damaged, or this is no certmesh file")]
+    Damaged,
+    /// Written by a later version.
+    #[error("file format version {0}; this program reads version {VERSION}")]
+    Version(u32),
+    /// A file of another log, network or place.
+    #[error("the file belongs to another log, network or position")]
+    Other,
+}
+
+/// magic (8) · kind (4) · version (u32) · hash of the log's name (32) · first seq (u64) · checksum of all that (8).
+pub(crate) fn header(kind: Kind, log: &LogName, first: u64) -> [u8; HEADER_LEN as usize] {
+    let mut bytes = [0; HEADER_LEN as usize];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(kind.tag());
+    bytes[12..16].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[16..48].copy_from_slice(hash(Purpose::File, &log.prefix()).as_bytes());
+    bytes[48..56].copy_from_slice(&first.to_le_bytes());
+    let sum = hash(Purpose::File, &bytes[..56]);
+    bytes[56..].copy_from_slice(&sum.as_bytes()[..8]);
+    bytes
+}
+
+/// Checks a header against what it should be.
+pub(crate) fn check_header(bytes: &[u8], kind: Kind, log: &LogName, first: u64) -> Result<(), HeaderError> {
+    if bytes == header(kind, log, first) {
+        return Ok(());
+    }
+    if bytes.len() < HEADER_LEN as usize || &bytes[..8] != MAGIC {
+        return Err(HeaderError::Damaged);
+    }
+    if hash(Purpose::File, &bytes[..56]).as_bytes()[..8] != bytes[56..64] {
+        return Err(HeaderError::Damaged);
+    }
+    match u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]) {
+        VERSION => Err(HeaderError::Other),
+        version => Err(HeaderError::Version(version)),
+    }
+}

@@ -1,0 +1,285 @@
+//! A file layer in memory that can fail, tear or lose any single write or sync, and can crash: for simulation and for
+//! the tests that prove recovery.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::disk::{Disk, DiskFile};
+
+/// What happens at the operation a failure is set for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The operation is refused and does nothing.
+    Refuse,
+    /// Half of a write reaches the file, then the operation is refused.
+    Tear,
+    /// The machine goes down: a write in flight is reported done without reaching the file, a sync does not return,
+    /// and every later operation is refused.
+    Die,
+    /// The operation reports success without doing anything, and the disk carries on: a disk that lies.
+    Lose,
+}
+
+#[derive(Clone, Default)]
+struct Content {
+    /// What a reader sees.
+    now: Vec<u8>,
+    /// What survives a crash for certain.
+    durable: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Inner {
+    files: BTreeMap<u64, Content>,
+    next_file: u64,
+    /// Directory entries as seen, and those that survive a crash.
+    names: BTreeMap<PathBuf, u64>,
+    durable_names: BTreeMap<PathBuf, u64>,
+    dirs: BTreeSet<PathBuf>,
+    operations: u64,
+    failure: Option<(u64, Failure)>,
+    dead: bool,
+}
+
+impl Inner {
+    /// Counts a changing operation; says whether it is to be carried out, torn or refused.
+    fn operation(&mut self) -> io::Result<Option<Failure>> {
+        if self.dead {
+            return Err(io::Error::other("the disk is gone"));
+        }
+        self.operations += 1;
+        match self.failure {
+            Some((at, failure)) if at == self.operations => {
+                if failure == Failure::Die {
+                    self.dead = true;
+                }
+                Ok(Some(failure))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn refused() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "no space left on device")
+}
+
+/// Files in memory.
+#[derive(Clone, Default)]
+pub struct MemoryDisk(Arc<Mutex<Inner>>);
+
+impl MemoryDisk {
+    /// An empty disk.
+    pub fn new() -> MemoryDisk {
+        MemoryDisk::default()
+    }
+
+    /// Changing operations (writes, truncations, syncs, creations, renames, removals) so far.
+    pub fn operations(&self) -> u64 {
+        self.0.lock().operations
+    }
+
+    /// Makes the `at`-th changing operation from the beginning fail.
+    pub fn fail_at(&self, at: u64, failure: Failure) {
+        self.0.lock().failure = Some((at, failure));
+    }
+
+    /// The disk as it may stand after a crash: what was synced, and of the rest whatever `survives` says, asked for
+    /// each 512-byte block that differs and each directory entry that was not synced.
+    pub fn crash(&self, mut survives: impl FnMut() -> bool) -> MemoryDisk {
+        let inner = self.0.lock();
+        let mut after = Inner { next_file: inner.next_file, dirs: inner.dirs.clone(), ..Inner::default() };
+        for (id, content) in &inner.files {
+            let mut kept = content.durable.clone();
+            if survives() && content.now.len() != kept.len() {
+                kept.resize(content.now.len(), 0);
+            }
+            for start in (0..kept.len().min(content.now.len())).step_by(512) {
+                let end = (start + 512).min(kept.len()).min(content.now.len());
+                if kept[start..end] != content.now[start..end] && survives() {
+                    kept[start..end].copy_from_slice(&content.now[start..end]);
+                }
+            }
+            after.files.insert(*id, Content { now: kept.clone(), durable: kept });
+        }
+        let paths: BTreeSet<_> = inner.names.keys().chain(inner.durable_names.keys()).collect();
+        for path in paths {
+            let (seen, durable) = (inner.names.get(path), inner.durable_names.get(path));
+            let kept = if seen == durable || survives() { seen } else { durable };
+            if let Some(id) = kept {
+                after.names.insert(path.clone(), *id);
+            }
+        }
+        after.durable_names.clone_from(&after.names);
+        MemoryDisk(Arc::new(Mutex::new(after)))
+    }
+
+    /// Changes bytes of a file behind everyone's back.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such file.
+    pub fn corrupt(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        let mut inner = self.0.lock();
+        let id = *inner.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        let content = inner.files.get_mut(&id).ok_or(io::ErrorKind::NotFound)?;
+        change(&mut content.now);
+        content.durable.clone_from(&content.now);
+        Ok(())
+    }
+
+    /// Every file's path.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.0.lock().names.keys().cloned().collect()
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
+        let mut inner = self.0.lock();
+        let id = match inner.names.get(path) {
+            Some(id) => *id,
+            None if create => {
+                if inner.operation()?.is_some() {
+                    return Err(refused());
+                }
+                let id = inner.next_file;
+                inner.next_file += 1;
+                inner.files.insert(id, Content::default());
+                inner.names.insert(path.to_owned(), id);
+                id
+            }
+            None => return Err(io::ErrorKind::NotFound.into()),
+        };
+        Ok(Box::new(MemoryFile { disk: Arc::clone(&self.0), id }))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.0.lock().dirs.insert(path.to_owned());
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let mut inner = self.0.lock();
+        match inner.operation()? {
+            None => {}
+            Some(Failure::Lose) => return Ok(()),
+            Some(_) => return Err(refused()),
+        }
+        let inside = |name: &PathBuf| name.parent() == Some(path);
+        inner.durable_names.retain(|name, _| !inside(name));
+        let now: Vec<_> = inner.names.iter().filter(|(name, _)| inside(name)).map(|(n, i)| (n.clone(), *i)).collect();
+        inner.durable_names.extend(now);
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut inner = self.0.lock();
+        match inner.operation()? {
+            None => {}
+            Some(Failure::Lose | Failure::Die) => return Ok(()),
+            Some(_) => return Err(refused()),
+        }
+        let moved = |names: &mut BTreeMap<PathBuf, u64>| {
+            let old: Vec<_> = names.keys().filter(|path| path.starts_with(from)).cloned().collect();
+            for path in old {
+                if let (Some(id), Ok(rest)) = (names.remove(&path), path.strip_prefix(from)) {
+                    let path = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
+                    names.insert(path, id);
+                }
+            }
+        };
+        moved(&mut inner.names);
+        // A directory's content moves with it; whether the move itself survives is decided as for any other entry.
+        if inner.dirs.contains(from) {
+            moved(&mut inner.durable_names);
+            inner.dirs.remove(from);
+            inner.dirs.insert(to.to_owned());
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut inner = self.0.lock();
+        match inner.operation()? {
+            None => {}
+            Some(Failure::Lose | Failure::Die) => return Ok(()),
+            Some(_) => return Err(refused()),
+        }
+        inner.names.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let inner = self.0.lock();
+        let all = inner.names.keys().chain(&inner.dirs);
+        let names: BTreeSet<String> = all
+            .filter_map(|name| name.strip_prefix(path).ok()?.components().next())
+            .map(|first| first.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        Ok(names.into_iter().collect())
+    }
+}
+
+struct MemoryFile {
+    disk: Arc<Mutex<Inner>>,
+    id: u64,
+}
+
+impl DiskFile for MemoryFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let inner = self.disk.lock();
+        let content = &inner.files[&self.id].now;
+        let start = (offset as usize).min(content.len());
+        let read = buf.len().min(content.len() - start);
+        buf[..read].copy_from_slice(&content[start..start + read]);
+        Ok(read)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut inner = self.disk.lock();
+        let failure = inner.operation()?;
+        let bytes = match failure {
+            None => bytes,
+            Some(Failure::Tear) => &bytes[..bytes.len() / 2],
+            Some(Failure::Lose | Failure::Die) => return Ok(()),
+            Some(Failure::Refuse) => return Err(refused()),
+        };
+        let content = &mut inner.files.get_mut(&self.id).ok_or(io::ErrorKind::NotFound)?.now;
+        let end = offset as usize + bytes.len();
+        if content.len() < end {
+            content.resize(end, 0);
+        }
+        content[offset as usize..end].copy_from_slice(bytes);
+        if failure.is_some() { Err(refused()) } else { Ok(()) }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut inner = self.disk.lock();
+        match inner.operation()? {
+            None => {}
+            Some(Failure::Lose | Failure::Die) => return Ok(()),
+            Some(_) => return Err(refused()),
+        }
+        inner.files.get_mut(&self.id).ok_or(io::ErrorKind::NotFound)?.now.resize(len as usize, 0);
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.lock().files[&self.id].now.len() as u64)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut inner = self.disk.lock();
+        match inner.operation()? {
+            None => {}
+            Some(Failure::Lose) => return Ok(()),
+            Some(_) => return Err(refused()),
+        }
+        let content = inner.files.get_mut(&self.id).ok_or(io::ErrorKind::NotFound)?;
+        content.durable.clone_from(&content.now);
+        Ok(())
+    }
+}

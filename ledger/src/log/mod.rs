@@ -1,0 +1,46 @@
+//! A department's log: hash-linked, signed, append-only, kept in segment files under a Merkle tree.
+//!
+//! - names: [`LogId`], [`LogName`]
+//! - statements about a log: [`Checkpoint`], [`SignedCheckpoint`], [`VerifiedCheckpoint`], [`Cosignature`],
+//!   [`ForkEvidence`]
+//! - what travels: [`Page`], checked into a [`VerifiedPage`]
+//! - what is on disk: [`Log`], opened at a [`Place`] on a [`disk::Disk`]; [`Log::apply`] grows a replica, a [`Writer`]
+//!   the department's own log; [`fsck()`] re-verifies every byte without changing any
+//!
+//! The order in which things become durable, and what a crash at each step means, is told in `append.rs` and `open.rs`.
+
+mod append;
+mod checkpoint;
+pub mod disk;
+mod fork;
+mod fsck;
+mod head;
+mod header;
+mod index;
+mod memory_disk;
+mod name;
+mod open;
+mod page;
+mod replica;
+mod segment;
+mod statuses;
+mod store;
+mod tree_file;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use append::AppendError;
+pub use checkpoint::{Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint};
+pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE};
+pub use fsck::{Fault, FsckReport, LogReport, fsck};
+pub use header::HeaderError;
+pub use memory_disk::{Failure, MemoryDisk};
+pub use name::{LogId, LogIdError, LogName};
+pub use open::{Damage, OpenError, Opening, Place, SEGMENT_RECORDS};
+pub use page::{BrokenRule, Link, MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
+pub use replica::{Applied, ApplyError};
+pub use statuses::{StatusEntry, status_key};
+pub use store::{Log, ReadError, Stopped};
+pub use writer::{Appended, WriteError, Writer};

@@ -1,0 +1,400 @@
+//! Opening a log: everything on disk is checked against the head file, what was never acknowledged is cut off, what can
+//! be derived is mended, and a log that cannot be trusted is set aside whole.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::membership::Membership;
+use crate::merkle::{CompactRange, root_from};
+use crate::record::RecordHash;
+
+use super::append::{Appender, Pending, write_index};
+use super::disk::Disk;
+use super::head::{Head, HeadFile, Progress};
+use super::header::HEADER_LEN;
+use super::index::{SealedIndex, TailIndex};
+use super::page::{Link, follows, link};
+use super::segment::{Segment, file_name};
+use super::statuses::Statuses;
+use super::store::{Log, View};
+use super::tree_file::TreeFile;
+use super::{BrokenRule, CheckpointError, LogName, VerifiedCheckpoint};
+
+/// Records in a sealed segment.
+pub const SEGMENT_RECORDS: u64 = 1 << 18;
+
+/// Where and how a log is kept.
+#[derive(Clone)]
+pub struct Place {
+    /// The file layer.
+    pub disk: Arc<dyn Disk>,
+    /// The peer's data directory.
+    pub data: PathBuf,
+    /// Records in a sealed segment: [`SEGMENT_RECORDS`] but for tests.
+    pub segment_records: u64,
+}
+
+impl Place {
+    pub(crate) fn log_dir(&self, log: &LogName) -> PathBuf {
+        self.data.join("logs").join(log.id.to_string())
+    }
+
+    pub(crate) fn head_path(&self, log: &LogName) -> PathBuf {
+        self.data.join("heads").join(log.id.to_string())
+    }
+}
+
+/// Why a log could not be opened at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The medium failed.
+    #[error("log {log}: {error}")]
+    Io {
+        /// Which log.
+        log: super::LogId,
+        /// What the medium said.
+        error: io::Error,
+    },
+    /// The head file holds a checkpoint that its department did not sign.
+    #[error("log {log}: the head file under heads/ is not this network's: {error}")]
+    Head {
+        /// Which log.
+        log: super::LogId,
+        /// What is wrong.
+        error: CheckpointError,
+    },
+}
+
+/// What is wrong with a log's records on disk.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// Fewer records than the head file vouches for.
+    #[error("the head file vouches for {expected} records, {found} are readable")]
+    Short {
+        /// Records on disk.
+        found: u64,
+        /// Records there should be.
+        expected: u64,
+    },
+    /// A record breaks a rule.
+    #[error("{0}")]
+    Rule(BrokenRule),
+    /// The records are not those the checkpoint covers.
+    #[error("the first {size} records are not those of the checkpoint")]
+    Root {
+        /// Size of the checkpoint.
+        size: u64,
+    },
+    /// A records file's header is wrong.
+    #[error("segment {first}: {error}")]
+    Header {
+        /// First position of the segment.
+        first: u64,
+        /// What is wrong.
+        error: super::HeaderError,
+    },
+}
+
+/// What opening a log found and did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// Records on disk and verified.
+    pub records: u64,
+    /// Bytes beyond them that no head vouched for, cut off.
+    pub cut_off: u64,
+    /// Derived files made anew: tree nodes, offsets, indexes.
+    pub mended: u32,
+    /// The log was set aside: where, and why.
+    pub set_aside: Option<(PathBuf, Damage)>,
+}
+
+impl Log {
+    /// Opens a log, creating it when there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the medium fails or the head file is another network's. Damaged records are no error: the log
+    /// is set aside and begins empty, to be fetched from peers; its head file still holds what they must agree with.
+    pub fn open(place: &Place, name: LogName, members: &Membership) -> Result<(Log, Opening), OpenError> {
+        let io = |error| OpenError::Io { log: name.id, error };
+        let dir = place.log_dir(&name);
+        let head_path = place.head_path(&name);
+        for path in [&dir, &head_path.parent().unwrap_or(&head_path).to_owned()] {
+            place.disk.create_dir_all(path).map_err(io)?;
+        }
+        let (head_file, head) = HeadFile::open(&*place.disk, &head_path, &name).map_err(io)?;
+        for path in [&place.data, &place.data.join("logs"), &place.data.join("heads")] {
+            place.disk.sync_dir(path).map_err(io)?;
+        }
+        let vouched = Vouched::from_head(head, members).map_err(|error| OpenError::Head { log: name.id, error })?;
+        let log = Log::empty(place, name, dir.clone(), head_file, &vouched).map_err(io)?;
+        let mut opening = Opening::default();
+        match Scan::new(&log, &mut opening).run(&vouched).map_err(io)? {
+            Ok(()) => {
+                opening.records = log.held();
+                Ok((log, opening))
+            }
+            Err(damage) => {
+                let Log { appender, .. } = log;
+                let mut head_file = appender.into_inner().head_file;
+                let aside = set_aside(place, &dir, &name).map_err(io)?;
+                place.disk.create_dir_all(&dir).map_err(io)?;
+                place.disk.sync_dir(&place.data.join("logs")).map_err(io)?;
+                let accepted = vouched.accepted.as_ref().map(|checkpoint| checkpoint.signed().clone());
+                head_file.write(&Head { accepted, progress: None, restoring: true }).map_err(io)?;
+                let log = Log::empty(place, name, dir, head_file, &vouched).map_err(io)?;
+                Ok((log, Opening { set_aside: Some((aside, damage)), ..Opening::default() }))
+            }
+        }
+    }
+
+    fn empty(
+        place: &Place,
+        name: LogName,
+        dir: PathBuf,
+        head_file: HeadFile,
+        vouched: &Vouched,
+    ) -> io::Result<Log> {
+        let tree = TreeFile::open(&*place.disk, &dir.join("tree"), &name)?;
+        let appender = Appender {
+            size: 0,
+            head: RecordHash::NONE,
+            time_ms: 0,
+            range: CompactRange::empty(),
+            segment: None,
+            end: HEADER_LEN,
+            pending: Pending::default(),
+            head_file,
+            floor: vouched.accepted.clone(),
+            refused: None,
+        };
+        let view = View {
+            checkpoint: None,
+            segments: Vec::new(),
+            tail: TailIndex::default(),
+            types: BTreeMap::new(),
+            issued: BTreeMap::new(),
+            stopped: None,
+        };
+        Ok(Log {
+            name,
+            disk: Arc::clone(&place.disk),
+            dir,
+            segment_records: place.segment_records,
+            tree,
+            view: RwLock::new(view),
+            statuses: Mutex::new(Statuses::default()),
+            appender: Mutex::new(appender),
+        })
+    }
+}
+
+/// What the head file vouches for, its signatures checked.
+struct Vouched {
+    accepted: Option<VerifiedCheckpoint>,
+    progress: Option<(VerifiedCheckpoint, Progress)>,
+    restoring: bool,
+}
+
+impl Vouched {
+    fn from_head(head: Head, members: &Membership) -> Result<Vouched, CheckpointError> {
+        let accepted = head.accepted.map(|checkpoint| checkpoint.verify(members)).transpose()?;
+        let progress = match head.progress {
+            Some(progress) => Some((progress.target.clone().verify(members)?, progress)),
+            None => None,
+        };
+        Ok(Vouched { accepted, progress, restoring: head.restoring })
+    }
+
+    /// Records that must be there.
+    fn size(&self) -> u64 {
+        match (&self.progress, &self.accepted) {
+            (Some((_, progress)), _) => progress.size,
+            (None, Some(accepted)) if !self.restoring => accepted.size,
+            _ => 0,
+        }
+    }
+}
+
+fn set_aside(place: &Place, dir: &Path, name: &LogName) -> io::Result<PathBuf> {
+    let parent = place.data.join("set-aside");
+    place.disk.create_dir_all(&parent)?;
+    let taken = place.disk.list(&parent)?;
+    let free = (1..).map(|n| format!("{}-{n}", name.id)).find(|free| !taken.contains(free));
+    let aside = parent.join(free.unwrap_or_default());
+    place.disk.rename(dir, &aside)?;
+    place.disk.sync_dir(&parent)?;
+    place.disk.sync_dir(&place.data.join("logs"))?;
+    place.disk.sync_dir(&place.data)?;
+    Ok(aside)
+}
+
+/// One pass over all segments.
+struct Scan<'l> {
+    log: &'l Log,
+    opening: &'l mut Opening,
+    /// Tree nodes and frame ends not yet compared with their files, and where they begin.
+    nodes: Vec<crate::hash::Hash>,
+    nodes_from: u64,
+}
+
+impl<'l> Scan<'l> {
+    fn new(log: &'l Log, opening: &'l mut Opening) -> Self {
+        Scan { log, opening, nodes: Vec::new(), nodes_from: 0 }
+    }
+
+    fn run(mut self, vouched: &Vouched) -> io::Result<Result<(), Damage>> {
+        let log = self.log;
+        let until = vouched.size();
+        let mut appender = log.appender.lock();
+        while appender.size < until {
+            let first = appender.size;
+            let segment = Arc::new(Segment::open(&*log.disk, &log.dir, &log.name, first)?);
+            if let Err(error) = segment.check(&log.name)? {
+                return Ok(Err(Damage::Header { first, error }));
+            }
+            log.view.write().segments.push(Arc::clone(&segment));
+            if let Err(damage) = self.segment(&mut appender, &segment, vouched)? {
+                return Ok(Err(damage));
+            }
+            if appender.size < until && appender.size < first + log.segment_records {
+                return Ok(Err(Damage::Short { found: appender.size, expected: until }));
+            }
+        }
+        self.mend_nodes(appender.size)?;
+        if let Some((target, progress)) = &vouched.progress {
+            match root_from(&appender.range, &progress.right, target.size) {
+                Ok(root) if root == target.root => {}
+                _ => return Ok(Err(Damage::Root { size: progress.size })),
+            }
+        }
+        self.cut_off(&mut appender)?;
+        Ok(Ok(()))
+    }
+
+    fn segment(
+        &mut self,
+        appender: &mut Appender,
+        segment: &Arc<Segment>,
+        vouched: &Vouched,
+    ) -> io::Result<Result<(), Damage>> {
+        let log = self.log;
+        let until = vouched.size().min(segment.first + log.segment_records);
+        let mut frames = segment.frames();
+        let mut ends = vec![HEADER_LEN];
+        let mut tail = TailIndex::default();
+        while appender.size < until {
+            let seq = appender.size;
+            let Some(frame) = frames.next()? else { break };
+            let checked = link(&log.name, &frame, seq);
+            let checked = checked.and_then(|link| follows(&link, appender.head, appender.time_ms).map(|()| link));
+            let link = match checked {
+                Ok(link) => link,
+                Err(rule) => return Ok(Err(Damage::Rule(rule))),
+            };
+            ends.push(frames.position());
+            tail.add(&link.record.entry, (seq - segment.first) as u32);
+            if let Err(damage) = self.take(appender, &link, vouched)? {
+                return Ok(Err(damage));
+            }
+        }
+        appender.end = ends.last().copied().unwrap_or(HEADER_LEN);
+        if segment.read_offsets(0, ends.len() as u64 - 1)? != ends {
+            segment.write_offsets(0, &ends)?;
+            self.opening.mended += 1;
+        }
+        if appender.size == segment.first + log.segment_records {
+            let _ = segment.index.set(self.sealed_index(segment.first, &tail)?);
+            appender.segment = None;
+        } else {
+            log.view.write().tail = tail;
+            appender.segment = Some(Arc::clone(segment));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Adds a record to what is derived; at the accepted checkpoint, compares and publishes.
+    fn take(
+        &mut self,
+        appender: &mut Appender,
+        link: &Link,
+        vouched: &Vouched,
+    ) -> io::Result<Result<(), Damage>> {
+        let log = self.log;
+        let nodes = &mut self.nodes;
+        appender.range.push(link.leaf, &mut |_, _, node| nodes.push(node));
+        appender.note(log, link);
+        appender.size += 1;
+        appender.head = link.hash;
+        appender.time_ms = link.record.time_ms;
+        if self.nodes.len() >= 1 << 16 {
+            self.mend_nodes(appender.size)?;
+        }
+        let Some(accepted) = vouched.accepted.as_ref().filter(|accepted| accepted.size == appender.size) else {
+            return Ok(Ok(()));
+        };
+        let changes = appender.status_changes(log);
+        let status_root = {
+            let mut statuses = log.statuses.lock();
+            for change in &changes {
+                statuses.set(change.key, change.after);
+            }
+            statuses.root()
+        };
+        let found = (appender.range.root(), appender.head, status_root);
+        if found != (accepted.root, accepted.head, accepted.status_root) {
+            return Ok(Err(Damage::Root { size: accepted.size }));
+        }
+        appender.publish(log, accepted.clone());
+        Ok(Ok(()))
+    }
+
+    fn mend_nodes(&mut self, size: u64) -> io::Result<()> {
+        if !self.nodes.is_empty() && self.log.tree.mend(self.nodes_from, &self.nodes)? {
+            self.opening.mended += 1;
+        }
+        self.nodes.clear();
+        self.nodes_from = size;
+        Ok(())
+    }
+
+    fn sealed_index(&mut self, first: u64, tail: &TailIndex) -> io::Result<SealedIndex> {
+        let file = self.log.disk.open(&self.log.dir.join(file_name(first, "index")), true)?;
+        if let Some(index) = SealedIndex::open(file, &self.log.name, first)? {
+            return Ok(index);
+        }
+        self.opening.mended += 1;
+        write_index(self.log, first, tail)
+    }
+
+    /// Removes what stands beyond the last vouched record: it never left the process.
+    fn cut_off(&mut self, appender: &mut Appender) -> io::Result<()> {
+        let log = self.log;
+        let mut removed = false;
+        for name in log.disk.list(&log.dir)? {
+            let Some(first) = super::segment::first_of(&name) else { continue };
+            let kept = log.view.read().segments.iter().any(|segment| segment.first == first);
+            if !kept {
+                let path = log.dir.join(&name);
+                self.opening.cut_off += log.disk.open(&path, false)?.len()?.saturating_sub(HEADER_LEN);
+                for suffix in ["records", "offsets", "index"] {
+                    let path = log.dir.join(file_name(first, suffix));
+                    match log.disk.remove(&path) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                        _ => removed = true,
+                    }
+                }
+            }
+        }
+        if removed {
+            log.disk.sync_dir(&log.dir)?;
+        }
+        if let Some(segment) = &appender.segment {
+            self.opening.cut_off += segment.truncate(appender.size - segment.first, appender.end)?;
+        }
+        log.tree.truncate(appender.size)
+    }
+}

@@ -1,0 +1,268 @@
+//! Pages: consecutive records that verify by themselves against a signed checkpoint.
+//!
+//! A page carries the compact range of what comes before it and of what follows it up to the checkpoint, so whoever
+//! holds the department's key can check every byte the moment the page arrives, whatever else is missing. An
+//! announcement of a new head is a page that ends at its checkpoint; it may be empty.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, Blob, Bounded, DecodeError};
+use crate::hash::Hash;
+use crate::keys::Signature;
+use crate::membership::Membership;
+use crate::merkle::{CompactRange, CompactRangeError, root_from};
+use crate::record::{Frame, FrameError, Frames, MAX_RECORD, Record, RecordError, RecordHash, leaf_hash, record_hash};
+
+use super::{CheckpointError, LogName, SignedCheckpoint, VerifiedCheckpoint};
+
+/// Most bytes of frames in a page: 1 MiB.
+pub const MAX_PAGE: usize = 1 << 20;
+
+/// Most bytes of an encoded page: frames, two ranges of at most 64 hashes, a checkpoint.
+pub const MAX_ENCODED_PAGE: usize = MAX_PAGE + 8 * 1024;
+
+/// Consecutive records of a log with what proves them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// The checkpoint that covers them.
+    pub checkpoint: SignedCheckpoint,
+    /// Position of the first.
+    pub from: u64,
+    /// Compact range of the tree before them.
+    pub left: Bounded<Hash, 64>,
+    /// Compact range of the tree after them, up to the checkpoint.
+    pub right: Bounded<Hash, 64>,
+    /// Their frames.
+    pub frames: Blob<MAX_PAGE>,
+}
+
+/// Why a page is refused because of whoever sent it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// Not the canonical encoding of a page.
+    #[error("page: {0}")]
+    Decode(#[from] DecodeError),
+    /// The checkpoint is not its department's.
+    #[error("page: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// A range has the wrong number of hashes for its place.
+    #[error("page: {0}")]
+    Range(#[from] CompactRangeError),
+    /// The frames are cut off or malformed.
+    #[error("page: {0}")]
+    Frame(#[from] FrameError),
+    /// The records reach beyond the checkpoint.
+    #[error("page: its records reach position {end}, the checkpoint covers {size}")]
+    Beyond {
+        /// Position after the last record.
+        end: u64,
+        /// Size of the checkpoint.
+        size: u64,
+    },
+    /// Ranges and records do not hash to the checkpoint's root.
+    #[error("page: its records are not those under the checkpoint")]
+    Root,
+}
+
+/// A rule of the log that its own department broke under its own signature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenRule {
+    /// Not a record.
+    #[error("record {seq}: {error}")]
+    Record {
+        /// Its position.
+        seq: u64,
+        /// What is wrong.
+        error: RecordError,
+    },
+    /// The record names another position.
+    #[error("record {seq} says it is record {says}")]
+    Seq {
+        /// Where it is.
+        seq: u64,
+        /// Where it says it is.
+        says: u64,
+    },
+    /// The record does not name the one before it.
+    #[error("record {seq} does not link to the record before it")]
+    Prev {
+        /// Its position.
+        seq: u64,
+    },
+    /// Time went backwards.
+    #[error("record {seq} is older than the record before it")]
+    Time {
+        /// Its position.
+        seq: u64,
+    },
+    /// The checkpoint's head is not the last record.
+    #[error("the checkpoint of size {size} names another last record")]
+    Head {
+        /// The checkpoint's size.
+        size: u64,
+    },
+    /// The log no longer begins with what one of its checkpoints covered.
+    #[error("the log no longer begins with the {size} records of a checkpoint accepted before")]
+    Rewritten {
+        /// That checkpoint's size.
+        size: u64,
+    },
+    /// The checkpoint's status root is not what the records say.
+    #[error("the checkpoint of size {size} commits to other statuses than its records make")]
+    StatusRoot {
+        /// The checkpoint's size.
+        size: u64,
+    },
+}
+
+impl BrokenRule {
+    /// Records before the broken rule.
+    pub fn position(&self) -> u64 {
+        match self {
+            BrokenRule::Record { seq, .. }
+            | BrokenRule::Seq { seq, .. }
+            | BrokenRule::Prev { seq }
+            | BrokenRule::Time { seq } => *seq,
+            BrokenRule::Rewritten { .. } => 0,
+            BrokenRule::Head { size } | BrokenRule::StatusRoot { size } => size.saturating_sub(1),
+        }
+    }
+}
+
+/// A record as a log holds it: decoded, hashed, and known to be under a checkpoint of its department.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// What it says.
+    pub record: Record,
+    /// Its hash.
+    pub hash: RecordHash,
+    /// Its leaf in the tree.
+    pub leaf: Hash,
+    /// Bytes of its frame.
+    pub frame_len: u32,
+}
+
+/// Reads one frame as the record at a position.
+///
+/// # Errors
+/// The rule it breaks.
+pub(crate) fn link(log: &LogName, frame: &Frame<'_>, seq: u64) -> Result<Link, BrokenRule> {
+    let broken = |error| BrokenRule::Record { seq, error };
+    let record: Record = codec::decode(frame.record, MAX_RECORD).map_err(|e| broken(e.into()))?;
+    Signature::from_bytes(frame.signature).map_err(|e| broken(e.into()))?;
+    let hash = record_hash(log, frame.record);
+    if record.seq != seq {
+        return Err(BrokenRule::Seq { seq, says: record.seq });
+    }
+    Ok(Link { record, hash, leaf: leaf_hash(&hash, frame.signature), frame_len: frame.byte_len() as u32 })
+}
+
+/// Checks that a record follows another one.
+pub(crate) fn follows(link: &Link, prev: RecordHash, prev_time_ms: u64) -> Result<(), BrokenRule> {
+    let seq = link.record.seq;
+    if link.record.prev != prev {
+        return Err(BrokenRule::Prev { seq });
+    }
+    if link.record.time_ms < prev_time_ms {
+        return Err(BrokenRule::Time { seq });
+    }
+    Ok(())
+}
+
+/// A page whose every byte is known to be under its department's signed checkpoint.
+#[derive(Clone, Debug)]
+pub struct VerifiedPage {
+    pub(crate) checkpoint: VerifiedCheckpoint,
+    pub(crate) left: CompactRange,
+    pub(crate) right: Bounded<Hash, 64>,
+    pub(crate) frames: Blob<MAX_PAGE>,
+    pub(crate) links: Vec<Link>,
+    /// The first rule the records break among themselves; `links` ends before it.
+    pub(crate) broken: Option<BrokenRule>,
+}
+
+impl VerifiedPage {
+    /// Position of the first record.
+    pub fn from(&self) -> u64 {
+        self.left.size()
+    }
+
+    /// Position after the last record.
+    pub fn end(&self) -> u64 {
+        self.from() + self.links.len() as u64
+    }
+
+    /// The checkpoint that covers it.
+    pub fn checkpoint(&self) -> &VerifiedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// The records.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+}
+
+impl Page {
+    /// Reads a page from its canonical bytes.
+    ///
+    /// # Errors
+    /// [`PageError::Decode`].
+    pub fn decode(bytes: &[u8]) -> Result<Page, PageError> {
+        Ok(codec::decode(bytes, MAX_ENCODED_PAGE)?)
+    }
+
+    /// Position after the last record, counting frames by their lengths alone: what may be asked for next.
+    ///
+    /// # Errors
+    /// [`PageError::Frame`].
+    pub fn end(&self) -> Result<u64, PageError> {
+        let mut end = self.from;
+        for frame in Frames::new(&self.frames) {
+            frame?;
+            end += 1;
+        }
+        Ok(end)
+    }
+
+    /// Checks the page against its checkpoint, and the checkpoint against the membership.
+    ///
+    /// # Errors
+    /// [`PageError`]: then the sender, not the department, is at fault.
+    pub fn verify(self, members: &Membership) -> Result<VerifiedPage, PageError> {
+        let log = LogName { network: members.network(), id: self.checkpoint.checkpoint.log };
+        let checkpoint = self.checkpoint.verify(members)?;
+        let left: CompactRange = CompactRange::from_parts(self.from, self.left.to_vec())?;
+        let mut range = left.clone();
+        let mut links: Vec<Link> = Vec::new();
+        let mut broken = None;
+        for (frame, seq) in Frames::new(&self.frames).zip(self.from..) {
+            let frame = frame?;
+            if seq >= checkpoint.size {
+                return Err(PageError::Beyond { end: seq + 1, size: checkpoint.size });
+            }
+            if broken.is_none() {
+                let checked = link(&log, &frame, seq).and_then(|link| match links.last() {
+                    Some(last) => follows(&link, last.hash, last.record.time_ms).map(|()| link),
+                    None => Ok(link),
+                });
+                match checked {
+                    Ok(link) => {
+                        range.push(link.leaf, &mut |_, _, _| ());
+                        links.push(link);
+                        continue;
+                    }
+                    Err(rule) => broken = Some(rule),
+                }
+            }
+            range.push(leaf_hash(&record_hash(&log, frame.record), frame.signature), &mut |_, _, _| ());
+        }
+        if range.size() > checkpoint.size {
+            return Err(PageError::Beyond { end: range.size(), size: checkpoint.size });
+        }
+        if root_from(&range, &self.right, checkpoint.size)? != checkpoint.root {
+            return Err(PageError::Root);
+        }
+        Ok(VerifiedPage { checkpoint, left, right: self.right, frames: self.frames, links, broken })
+    }
+}

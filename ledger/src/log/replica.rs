@@ -1,0 +1,199 @@
+//! Adding verified pages to a log: how a replica grows, and how a department gets its own log back.
+
+use std::io;
+
+use crate::merkle::{CompactRange, left_range};
+use crate::record::{Frames, SignedRecord};
+
+use super::append::{AppendError, Appender};
+use super::page::{BrokenRule, VerifiedPage, follows};
+use super::store::{Log, ReadError, Stopped};
+use super::{ForkEvidence, VerifiedCheckpoint};
+
+/// What a page changed.
+#[derive(Clone, Debug)]
+pub enum Applied {
+    /// Nothing: all of it was held already.
+    Nothing,
+    /// Records were added; the checkpoint is still ahead.
+    Progress {
+        /// Records held now.
+        held: u64,
+    },
+    /// The log has reached the checkpoint.
+    Accepted(Box<VerifiedCheckpoint>),
+}
+
+/// Why a page was not added.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// It begins after what is held.
+    #[error("the page begins at record {from}, {held} are held")]
+    Gap {
+        /// Where it begins.
+        from: u64,
+        /// Records held.
+        held: u64,
+    },
+    /// Its checkpoint is older than one accepted before.
+    #[error("the checkpoint covers {size} records, one of {accepted} was accepted before")]
+    Stale {
+        /// Size of the page's checkpoint.
+        size: u64,
+        /// Size of the one accepted.
+        accepted: u64,
+    },
+    /// What comes before it is not what is held: somewhere below, the department signed two histories.
+    #[error("the log was signed with two histories below record {below}")]
+    Diverged {
+        /// Where the page begins.
+        below: u64,
+    },
+    /// The department signed two histories; the log has stopped.
+    #[error("the log is forked at record {}", .0.position())]
+    Forked(Box<ForkEvidence>),
+    /// The department broke a rule of the log; the log has stopped.
+    #[error("the department broke a rule of the log: {0}")]
+    Broken(BrokenRule),
+    /// The log had stopped before.
+    #[error("the log has stopped")]
+    Stopped,
+    /// A write was refused.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A read failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Log {
+    /// Adds what a page holds beyond what is held here, durably.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; on a fork or a broken rule the log has stopped.
+    pub fn apply(&self, page: &VerifiedPage) -> Result<Applied, ApplyError> {
+        let mut appender = self.appender.lock();
+        if self.stopped().is_some() {
+            return Err(ApplyError::Stopped);
+        }
+        let result = self.apply_locked(&mut appender, page);
+        match &result {
+            Err(ApplyError::Forked(evidence)) => self.stop(Stopped::Forked((**evidence).clone().into())),
+            Err(ApplyError::Broken(rule)) => self.stop(Stopped::Broken(rule.clone())),
+            _ => {}
+        }
+        result
+    }
+
+    fn apply_locked(&self, appender: &mut Appender, page: &VerifiedPage) -> Result<Applied, ApplyError> {
+        let (from, held) = (page.from(), appender.size());
+        if from > held {
+            return Err(ApplyError::Gap { from, held });
+        }
+        self.compare(appender, page)?;
+        if let Some(floor) = appender.floor.as_ref().filter(|floor| page.checkpoint.size < floor.size) {
+            return Err(ApplyError::Stale { size: page.checkpoint.size, accepted: floor.size });
+        }
+        if let Some(rule) = &page.broken {
+            return Err(ApplyError::Broken(rule.clone()));
+        }
+        let known = ((held - from) as usize).min(page.links.len());
+        let new = &page.links[known..];
+        if let Some(first) = new.first() {
+            follows(first, appender.head, appender.time_ms).map_err(ApplyError::Broken)?;
+            check_floor(appender, page, known)?;
+            let skip: usize = page.links[..known].iter().map(|link| link.frame_len as usize).sum();
+            appender.append(self, new, &page.frames[skip..])?;
+            appender.sync(self)?;
+        }
+        let reached = appender.size() == page.checkpoint.size;
+        if reached && self.size() < page.checkpoint.size {
+            self.accept(appender, &page.checkpoint)?;
+            return Ok(Applied::Accepted(Box::new(page.checkpoint.clone())));
+        }
+        if new.is_empty() {
+            return Ok(Applied::Nothing);
+        }
+        appender.progress(self, &page.checkpoint, page.right.clone())?;
+        Ok(Applied::Progress { held: appender.size() })
+    }
+
+    /// Compares what the page says of records held here with those records.
+    fn compare(&self, appender: &Appender, page: &VerifiedPage) -> Result<(), ApplyError> {
+        let (from, held) = (page.from(), appender.size());
+        let ours = if from == held { appender.range.clone() } else { self.range_before(from)? };
+        if ours != page.left {
+            return Err(ApplyError::Diverged { below: from });
+        }
+        for (link, seq) in page.links.iter().zip(from..held) {
+            if self.leaf(seq).map_err(|e| self.io(e))? != link.leaf {
+                return Err(ApplyError::Forked(Box::new(self.evidence(page, seq)?)));
+            }
+        }
+        if let Some(accepted) = self.checkpoint().filter(|accepted| accepted.contradicts(&page.checkpoint)) {
+            let evidence = ForkEvidence::Checkpoints {
+                one: accepted.signed().clone(),
+                other: page.checkpoint.signed().clone(),
+                shared: held.min(page.end()),
+            };
+            return Err(ApplyError::Forked(Box::new(evidence)));
+        }
+        Ok(())
+    }
+
+    fn range_before(&self, from: u64) -> Result<CompactRange, ApplyError> {
+        left_range(&self.tree, from)
+            .map_err(|e| ApplyError::Read(self.io(io::Error::other(e.to_string()))))
+    }
+
+    fn evidence(&self, page: &VerifiedPage, seq: u64) -> Result<ForkEvidence, ApplyError> {
+        let ours = self.held_record(seq)?;
+        let place = (seq - page.from()) as usize;
+        let theirs = Frames::new(&page.frames)
+            .nth(place)
+            .and_then(Result::ok)
+            .and_then(|frame| SignedRecord::decode(&self.name, &frame).ok())
+            .ok_or(ReadError::Damaged { log: self.name.id, seq })?;
+        if ours.hash() == theirs.hash() {
+            // One record under two signatures: the checkpoints over them are what contradicts.
+            return Err(ApplyError::Broken(BrokenRule::Rewritten { size: seq + 1 }));
+        }
+        Ok(ForkEvidence::records(self.name.id, &ours, &theirs))
+    }
+
+    /// Takes a checkpoint that covers exactly the records held.
+    fn accept(&self, appender: &mut Appender, checkpoint: &VerifiedCheckpoint) -> Result<(), ApplyError> {
+        let size = checkpoint.size;
+        if checkpoint.head != appender.head {
+            return Err(ApplyError::Broken(BrokenRule::Head { size }));
+        }
+        let changes = appender.status_changes(self);
+        let mut statuses = self.statuses.lock();
+        for change in &changes {
+            statuses.set(change.key, change.after);
+        }
+        if statuses.root() != checkpoint.status_root {
+            statuses.undo(&changes);
+            return Err(ApplyError::Broken(BrokenRule::StatusRoot { size }));
+        }
+        let committed = appender.commit(self, checkpoint.clone());
+        if committed.is_err() {
+            statuses.undo(&changes);
+        }
+        Ok(committed?)
+    }
+}
+
+/// Whatever replaces records that were lost must agree with the checkpoint accepted over them.
+fn check_floor(appender: &Appender, page: &VerifiedPage, known: usize) -> Result<(), ApplyError> {
+    let Some(floor) = &appender.floor else { return Ok(()) };
+    if floor.size <= appender.size() || floor.size > page.end() {
+        return Ok(());
+    }
+    let mut range = appender.range.clone();
+    for link in &page.links[known..(floor.size - page.from()) as usize] {
+        range.push(link.leaf, &mut |_, _, _| ());
+    }
+    if range.root() == floor.root { Ok(()) } else { Err(ApplyError::Broken(BrokenRule::Rewritten { size: floor.size })) }
+}
+

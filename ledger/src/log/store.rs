@@ -1,0 +1,412 @@
+//! A log as everyone but its appender sees it: what is committed under the last accepted checkpoint.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::codec::{Blob, Bounded};
+use crate::hash::Hash;
+use crate::id::{CertificateId, TypeCode};
+use crate::merkle::{GenerateError, InclusionProof, left_range, right_range};
+use crate::record::{Frame, RecordError, SignedRecord, SubjectTag, TypeDefined};
+use crate::status_map::StatusProof;
+
+use super::append::Appender;
+use super::disk::Disk;
+use super::index::{Key, TailIndex};
+use super::page::{MAX_PAGE, Page};
+use super::segment::Segment;
+use super::statuses::{StatusEntry, Statuses};
+use super::tree_file::TreeFile;
+use super::{ForkEvidence, LogName, VerifiedCheckpoint};
+
+/// Why a log could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The medium failed.
+    #[error("log {log}: {error}")]
+    Io {
+        /// Which log.
+        log: super::LogId,
+        /// What the medium said.
+        error: io::Error,
+    },
+    /// The bytes on disk are not those the checkpoint covers.
+    #[error("log {log}: record {seq} on disk is damaged; restart the peer to have it fetched again")]
+    Damaged {
+        /// Which log.
+        log: super::LogId,
+        /// Which record.
+        seq: u64,
+    },
+    /// No record there.
+    #[error("log {log} has {size} records, none at position {seq}")]
+    Beyond {
+        /// Which log.
+        log: super::LogId,
+        /// Which record was asked for.
+        seq: u64,
+        /// Records committed.
+        size: u64,
+    },
+    /// The log has no checkpoint yet.
+    #[error("log {0} is empty")]
+    Empty(super::LogId),
+}
+
+/// Why a log stopped.
+#[derive(Clone, Debug)]
+pub enum Stopped {
+    /// Its department signed two records for one position, or two checkpoints of one size.
+    Forked(Arc<ForkEvidence>),
+    /// Its department signed records or a checkpoint that break a rule of the log.
+    Broken(super::BrokenRule),
+}
+
+impl Stopped {
+    /// Records before the fork or the broken rule: those nobody disputes.
+    pub fn undisputed(&self) -> u64 {
+        match self {
+            Stopped::Forked(evidence) => evidence.position(),
+            Stopped::Broken(rule) => rule.position(),
+        }
+    }
+}
+
+/// What readers see.
+pub(super) struct View {
+    pub(super) checkpoint: Option<VerifiedCheckpoint>,
+    pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) tail: TailIndex,
+    pub(super) types: BTreeMap<TypeCode, (TypeDefined, u64)>,
+    pub(super) issued: BTreeMap<TypeCode, u64>,
+    pub(super) stopped: Option<Stopped>,
+}
+
+impl View {
+    pub(super) fn size(&self) -> u64 {
+        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size)
+    }
+}
+
+/// A log on disk. Many may read; one at a time appends.
+pub struct Log {
+    pub(super) name: LogName,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) segment_records: u64,
+    pub(super) tree: TreeFile,
+    pub(super) view: RwLock<View>,
+    /// Held while a change of status is being committed, so that a proof never runs ahead of its checkpoint.
+    pub(super) statuses: Mutex<Statuses>,
+    pub(super) appender: Mutex<Appender>,
+}
+
+impl Log {
+    /// Which log.
+    pub fn name(&self) -> &LogName {
+        &self.name
+    }
+
+    /// Records under the accepted checkpoint.
+    pub fn size(&self) -> u64 {
+        self.view.read().size()
+    }
+
+    /// The accepted checkpoint.
+    pub fn checkpoint(&self) -> Option<VerifiedCheckpoint> {
+        self.view.read().checkpoint.clone()
+    }
+
+    /// Records verified and on disk; more than [`Log::size`] on the way to a later checkpoint.
+    pub fn held(&self) -> u64 {
+        self.appender.lock().size()
+    }
+
+    /// Why the log stopped, if it did.
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.view.read().stopped.clone()
+    }
+
+    /// Stops the log for good: nothing is appended any more.
+    pub fn stop(&self, stopped: Stopped) {
+        self.view.write().stopped.get_or_insert(stopped);
+    }
+
+    /// Why nothing can be appended: a disk write that was refused.
+    pub fn refused_write(&self) -> Option<String> {
+        self.appender.lock().refused().map(ToOwned::to_owned)
+    }
+
+    /// The types defined in this log and the positions of their definitions.
+    pub fn types(&self) -> BTreeMap<TypeCode, (TypeDefined, u64)> {
+        self.view.read().types.clone()
+    }
+
+    /// The definition of a type in this log.
+    pub fn type_defined(&self, code: &TypeCode) -> Option<TypeDefined> {
+        self.view.read().types.get(code).map(|(definition, _)| definition.clone())
+    }
+
+    /// Certificates issued, by type.
+    pub fn issued(&self) -> BTreeMap<TypeCode, u64> {
+        self.view.read().issued.clone()
+    }
+
+    /// Current status of a certificate of this log; `None` is plainly valid, or never issued.
+    pub fn status(&self, id: &CertificateId) -> Option<StatusEntry> {
+        self.statuses.lock().get(id)
+    }
+
+    /// Certificates whose status is not valid.
+    pub fn not_valid(&self) -> usize {
+        self.statuses.lock().len()
+    }
+
+    /// Reads a committed record and checks it against the tree.
+    ///
+    /// # Errors
+    /// [`ReadError`]; a record that is not the one the checkpoint covers is never given.
+    pub fn record(&self, seq: u64) -> Result<SignedRecord, ReadError> {
+        let (segment, size) = {
+            let view = self.view.read();
+            (segment_of(&view.segments, seq), view.size())
+        };
+        match segment {
+            Some(segment) if seq < size => self.read_record(&segment, seq),
+            _ => Err(ReadError::Beyond { log: self.name.id, seq, size }),
+        }
+    }
+
+    /// Reads a record that is held, committed or not.
+    pub(super) fn held_record(&self, seq: u64) -> Result<SignedRecord, ReadError> {
+        let segment = segment_of(&self.view.read().segments, seq);
+        let segment = segment.ok_or(ReadError::Damaged { log: self.name.id, seq })?;
+        self.read_record(&segment, seq)
+    }
+
+    fn read_record(&self, segment: &Segment, seq: u64) -> Result<SignedRecord, ReadError> {
+        let damaged = || ReadError::Damaged { log: self.name.id, seq };
+        let offsets = segment.read_offsets(seq - segment.first, 1).map_err(|e| self.io(e))?;
+        let [start, end] = offsets[..] else { return Err(damaged()) };
+        let bytes = segment.read_frames(start, end).map_err(|_| damaged())?;
+        let (frame, _) = Frame::read(&bytes).map_err(|_| damaged())?;
+        let record = SignedRecord::decode(&self.name, &frame).map_err(|_: RecordError| damaged())?;
+        let leaf = self.tree.leaf(seq).map_err(|e| self.io(e))?;
+        if record.leaf() == leaf && record.record().seq == seq { Ok(record) } else { Err(damaged()) }
+    }
+
+    /// Committed records that concern a certificate (its issue, its changes of status, its successors), oldest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn by_certificate(&self, id: &CertificateId) -> Result<Vec<SignedRecord>, ReadError> {
+        use crate::record::Entry;
+        let mut records = self.candidates(Key::certificate(id), 0, usize::MAX)?;
+        records.retain(|record| match &record.record().entry {
+            Entry::CertificateIssued(issued) => issued.id == *id || issued.predecessor.as_ref() == Some(id),
+            Entry::StatusChanged(changed) => changed.id == *id,
+            Entry::TypeDefined(_) => false,
+        });
+        Ok(records)
+    }
+
+    /// Whether a certificate of this identifier has been issued.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn has_issued(&self, id: &CertificateId) -> Result<bool, ReadError> {
+        let records = self.by_certificate(id)?;
+        Ok(records.iter().any(|record| issued_id(record) == Some(id)))
+    }
+
+    /// Certificates about a subject, from a position on, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn by_subject(&self, tag: &SubjectTag, from: u64, limit: usize) -> Result<Vec<SignedRecord>, ReadError> {
+        self.matching(Key::subject(tag), from, limit, |issued| issued.subject == *tag)
+    }
+
+    /// Certificates of a type, from a position on, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn by_type(&self, code: &TypeCode, from: u64, limit: usize) -> Result<Vec<SignedRecord>, ReadError> {
+        self.matching(Key::type_code(code), from, limit, |issued| issued.id.type_code() == *code)
+    }
+
+    /// Certificates of this log, from a position on, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn certificates(&self, from: u64, limit: usize) -> Result<Vec<SignedRecord>, ReadError> {
+        let mut found = Vec::new();
+        for seq in from..self.size() {
+            if found.len() == limit {
+                break;
+            }
+            let record = self.record(seq)?;
+            if issued_id(&record).is_some() {
+                found.push(record);
+            }
+        }
+        Ok(found)
+    }
+
+    fn matching(
+        &self,
+        key: Key,
+        from: u64,
+        limit: usize,
+        wanted: impl Fn(&crate::record::CertificateIssued) -> bool,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        let mut found = Vec::new();
+        let mut from = from;
+        // Fingerprints may collide, so a batch can hold fewer matches than candidates.
+        while found.len() < limit {
+            let batch = self.candidates(key, from, limit - found.len())?;
+            let Some(last) = batch.last() else { break };
+            from = last.record().seq + 1;
+            found.extend(batch.into_iter().filter(
+                |record| matches!(&record.record().entry, crate::record::Entry::CertificateIssued(i) if wanted(i)),
+            ));
+        }
+        Ok(found)
+    }
+
+    /// Records whose key has this fingerprint, in order, from a position on.
+    fn candidates(&self, key: Key, from: u64, limit: usize) -> Result<Vec<SignedRecord>, ReadError> {
+        let (segments, tail, size) = {
+            let view = self.view.read();
+            let mut tail = Vec::new();
+            view.tail.find(key, &mut tail);
+            (view.segments.clone(), tail, view.size())
+        };
+        let mut records = Vec::new();
+        for (i, segment) in segments.iter().enumerate() {
+            if records.len() == limit {
+                break;
+            }
+            if segments.get(i + 1).is_some_and(|next| next.first <= from) {
+                continue;
+            }
+            let mut places = Vec::new();
+            match segment.index.get() {
+                Some(index) => index.find(key, &mut places).map_err(|e| self.io(e))?,
+                None => places.clone_from(&tail),
+            }
+            places.sort_unstable();
+            for place in places {
+                let seq = segment.first + u64::from(place);
+                if seq >= from && seq < size && records.len() < limit {
+                    records.push(self.read_record(segment, seq)?);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// A page from a position on, up to `max_bytes` of frames (at most 1 MiB), under the accepted checkpoint.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::Beyond`] for a position past the end (the end itself gives an empty page).
+    pub fn page(&self, from: u64, max_bytes: usize) -> Result<Page, ReadError> {
+        let (checkpoint, segment) = {
+            let view = self.view.read();
+            let checkpoint = view.checkpoint.clone().ok_or(ReadError::Empty(self.name.id))?;
+            let segment = if from < checkpoint.size { segment_of(&view.segments, from) } else { None };
+            (checkpoint, segment)
+        };
+        let size = checkpoint.size;
+        if from > size {
+            return Err(ReadError::Beyond { log: self.name.id, seq: from, size });
+        }
+        let (frames, count) = match segment {
+            Some(segment) => self.frames_for_page(&segment, from, size, max_bytes.min(MAX_PAGE))?,
+            None => (Vec::new(), 0),
+        };
+        let left = left_range(&self.tree, from).map_err(|e| self.tree_error(e))?;
+        let right = right_range(&self.tree, from + count, size).map_err(|e| self.tree_error(e))?;
+        Ok(Page {
+            checkpoint: checkpoint.signed().clone(),
+            from,
+            left: Bounded::first(left.nodes().iter().copied()),
+            right: Bounded::first(right),
+            frames: Blob::new(frames).expect("cut to the bound"),
+        })
+    }
+
+    fn frames_for_page(
+        &self,
+        segment: &Segment,
+        from: u64,
+        size: u64,
+        max_bytes: usize,
+    ) -> Result<(Vec<u8>, u64), ReadError> {
+        // A record takes at least some 150 bytes, so a page never holds more than 2^13 of them.
+        let most = (size - from).min(self.segment_records - (from - segment.first)).min(1 << 13);
+        let offsets = segment.read_offsets(from - segment.first, most).map_err(|e| self.io(e))?;
+        let Some(&start) = offsets.first() else {
+            return Err(ReadError::Damaged { log: self.name.id, seq: from });
+        };
+        let fits = offsets[1..].iter().take_while(|end| end.saturating_sub(start) <= max_bytes as u64).count();
+        if fits == 0 {
+            return Ok((Vec::new(), 0));
+        }
+        let bytes = segment.read_frames(start, offsets[fits]).map_err(|e| self.io(e))?;
+        Ok((bytes, fits as u64))
+    }
+
+    /// Proof that a committed record is under the accepted checkpoint, and that checkpoint.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn inclusion(&self, seq: u64, checkpoint: &VerifiedCheckpoint) -> Result<InclusionProof, ReadError> {
+        if seq >= checkpoint.size {
+            return Err(ReadError::Beyond { log: self.name.id, seq, size: checkpoint.size });
+        }
+        InclusionProof::generate(&self.tree, seq, checkpoint.size).map_err(|e| self.tree_error(e))
+    }
+
+    /// Proof of a certificate's status, with the checkpoint whose status root it leads to.
+    ///
+    /// # Errors
+    /// [`ReadError::Empty`] without a checkpoint.
+    pub fn prove_status(&self, id: &CertificateId) -> Result<(VerifiedCheckpoint, StatusProof), ReadError> {
+        let mut statuses = self.statuses.lock();
+        let checkpoint = self.checkpoint().ok_or(ReadError::Empty(self.name.id))?;
+        Ok((checkpoint, statuses.prove(id)))
+    }
+
+    pub(super) fn io(&self, error: io::Error) -> ReadError {
+        ReadError::Io { log: self.name.id, error }
+    }
+
+    fn tree_error(&self, error: GenerateError<io::Error>) -> ReadError {
+        match error {
+            GenerateError::Read(error) => self.io(error),
+            other => self.io(io::Error::other(other.to_string())),
+        }
+    }
+
+    /// Leaf of a record that is held.
+    pub(super) fn leaf(&self, seq: u64) -> io::Result<Hash> {
+        self.tree.leaf(seq)
+    }
+}
+
+fn issued_id(record: &SignedRecord) -> Option<&CertificateId> {
+    match &record.record().entry {
+        crate::record::Entry::CertificateIssued(issued) => Some(&issued.id),
+        _ => None,
+    }
+}
+
+fn segment_of(segments: &[Arc<Segment>], seq: u64) -> Option<Arc<Segment>> {
+    let after = segments.partition_point(|segment| segment.first <= seq);
+    after.checked_sub(1).map(|i| Arc::clone(&segments[i]))
+}

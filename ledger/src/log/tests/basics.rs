@@ -1,0 +1,153 @@
+use super::*;
+use crate::log::{Applied, ApplyError, ForkEvidence, MAX_PAGE, Stopped};
+use crate::record::Status;
+
+/// Copies everything from one log to another in pages of at most `bytes`.
+fn replicate(from: &Log, to: &Log, bytes: usize) {
+    loop {
+        let page = from.page(to.held(), bytes).unwrap().verify(&members()).unwrap();
+        if let Applied::Nothing = to.apply(&page).unwrap() {
+            assert_eq!(to.held(), from.size(), "a page always brings something until the end");
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_is_appended_is_found_by_certificate_subject_and_type_and_survives_reopening() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    grow(&log, 0..9);
+    for reopened in [false, true] {
+        let log = if reopened { open(&disk).0 } else { Arc::clone(&log) };
+        assert_eq!(log.size(), 27);
+        assert!(log.has_issued(&id(3)).unwrap());
+        assert!(!log.has_issued(&id(999)).unwrap());
+        let history = log.by_certificate(&id(0)).unwrap();
+        assert_eq!(history.len(), 3, "issued, suspended, reinstated");
+        assert_eq!(log.status(&id(0)), None);
+        assert_eq!(log.status(&id(5)).unwrap().status, Status::Revoked);
+        assert_eq!(log.status(&id(6)).unwrap().status, Status::Superseded);
+        let tag = SubjectTag(hash(Purpose::Subject, &2u64.to_le_bytes()));
+        let about = log.by_subject(&tag, 0, 100).unwrap();
+        assert_eq!(about.len(), 4);
+        let second_page = log.by_subject(&tag, about[1].record().seq + 1, 1).unwrap();
+        assert_eq!(second_page[0], about[2]);
+        assert_eq!(log.by_type(&id(0).type_code(), 0, 1000).unwrap().len(), 20);
+        assert_eq!(log.issued().values().sum::<u64>(), 20);
+        assert_eq!(log.certificates(5, 3).unwrap().len(), 3);
+    }
+    let (_, opening) = open(&disk);
+    assert_eq!((opening.records, opening.cut_off, opening.mended, opening.set_aside), (27, 0, 0, None));
+}
+
+#[test]
+fn a_replica_fed_with_pages_of_any_size_ends_with_the_same_roots() {
+    let (log, _) = open(&MemoryDisk::new());
+    grow(&log, 0..20);
+    for bytes in [400, 1_000, 5_000, MAX_PAGE] {
+        let disk = MemoryDisk::new();
+        let (replica, _) = open(&disk);
+        replicate(&log, &replica, bytes);
+        assert_eq!(replica.checkpoint(), log.checkpoint());
+        assert_eq!(replica.status(&id(5)), log.status(&id(5)));
+        assert_eq!(open(&disk).0.checkpoint(), log.checkpoint());
+    }
+}
+
+#[test]
+fn a_replica_shows_nothing_of_a_checkpoint_it_has_not_reached_and_goes_on_after_a_restart() {
+    let (log, _) = open(&MemoryDisk::new());
+    grow(&log, 0..4);
+    let disk = MemoryDisk::new();
+    let (replica, _) = open(&disk);
+    replicate(&log, &replica, MAX_PAGE);
+    grow(&log, 4..12);
+    let page = log.page(12, 1_500).unwrap().verify(&members()).unwrap();
+    assert!(matches!(replica.apply(&page), Ok(Applied::Progress { .. })));
+    let held = replica.held();
+    assert!(held > 12 && held < 36);
+    assert_eq!(replica.size(), 12);
+    assert!(replica.by_certificate(&id(8)).unwrap().is_empty());
+    let (replica, opening) = open(&disk);
+    assert_eq!((opening.records, opening.set_aside), (held, None));
+    assert_eq!((replica.size(), replica.held()), (12, held));
+    replicate(&log, &replica, MAX_PAGE);
+    assert_eq!(replica.checkpoint(), log.checkpoint());
+}
+
+#[test]
+fn proofs_of_record_and_status_verify_against_the_checkpoint_alone() {
+    let (log, _) = open(&MemoryDisk::new());
+    grow(&log, 0..9);
+    let checkpoint = log.checkpoint().unwrap();
+    for seq in 0..27 {
+        let leaf = log.record(seq).unwrap().leaf();
+        log.inclusion(seq, &checkpoint).unwrap().verify(&leaf, &checkpoint.root).unwrap();
+    }
+    for (n, status) in [(0, None), (5, Some(Status::Revoked)), (77, None)] {
+        let (checkpoint, proof) = log.prove_status(&id(n)).unwrap();
+        let value = proof.verify(&checkpoint.status_root, &crate::log::status_key(&id(n))).unwrap();
+        let expected = log.status(&id(n));
+        assert_eq!(expected.map(|entry| entry.status), status);
+        assert_eq!(value, expected.map(|entry| entry.value()));
+    }
+}
+
+#[test]
+fn two_histories_are_found_at_the_first_record_that_differs_and_stop_the_log() {
+    let (one, _) = open(&MemoryDisk::new());
+    let (two, _) = open(&MemoryDisk::new());
+    grow(&one, 0..5);
+    grow(&two, 0..5);
+    grow(&one, 5..12);
+    grow(&two, 6..14);
+    let (replica, _) = open(&MemoryDisk::new());
+    replicate(&one, &replica, MAX_PAGE);
+    // From far beyond the fork nothing can be said but that they differ below.
+    let late = two.page(30, MAX_PAGE).unwrap().verify(&members()).unwrap();
+    assert!(matches!(replica.apply(&late), Err(ApplyError::Diverged { below: 30 })));
+    let page = two.page(10, MAX_PAGE).unwrap();
+    let mut from = page.from;
+    let evidence = loop {
+        let page = two.page(from, MAX_PAGE).unwrap().verify(&members()).unwrap();
+        from = page.end();
+        match replica.apply(&page) {
+            Err(ApplyError::Forked(evidence)) => break evidence,
+            Ok(Applied::Nothing) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(evidence.position(), 15);
+    evidence.verify(&members()).unwrap();
+    let bytes = crate::codec::encode(&*evidence);
+    assert_eq!(ForkEvidence::decode(&bytes).unwrap(), *evidence);
+    assert!(matches!(replica.stopped(), Some(Stopped::Forked(_))));
+    let more = one.page(0, MAX_PAGE).unwrap().verify(&members()).unwrap();
+    assert!(matches!(replica.apply(&more), Err(ApplyError::Stopped)));
+    let same = ForkEvidence::records(name().id, &one.record(3).unwrap(), &one.record(3).unwrap());
+    assert!(same.verify(&members()).is_err());
+}
+
+#[test]
+fn any_flipped_byte_of_a_page_is_refused_or_changes_nothing() {
+    let (log, _) = open(&MemoryDisk::new());
+    grow(&log, 0..3);
+    let bytes = crate::codec::encode(&log.page(2, 900).unwrap());
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        let page = crate::log::Page::decode(&flipped).map(|page| page.verify(&members()));
+        assert!(!matches!(page, Ok(Ok(_))), "byte {at} is not covered");
+    }
+}
+
+#[test]
+fn an_empty_page_at_the_end_announces_the_head() {
+    let (log, _) = open(&MemoryDisk::new());
+    grow(&log, 0..3);
+    let page = log.page(9, MAX_PAGE).unwrap().verify(&members()).unwrap();
+    assert_eq!((page.from(), page.end()), (9, 9));
+    let (replica, _) = open(&MemoryDisk::new());
+    assert!(matches!(replica.apply(&page), Err(ApplyError::Gap { from: 9, held: 0 })));
+}

@@ -1,0 +1,97 @@
+//! The log on a disk that can fail: appending, replicating, recovering.
+
+mod basics;
+mod crash_matrix;
+mod damage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::codec::{Bounded, Text};
+use crate::hash::{Hash, Purpose, hash};
+use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
+use crate::keys::SigningKey;
+use crate::membership::{Department, Genesis, Membership, PeerId, Role};
+use crate::record::{
+    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag, Validity,
+};
+
+use super::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
+
+pub(super) const ISSUER: &str = "11430000006122244L";
+
+pub(super) fn key() -> SigningKey {
+    SigningKey::from_seed(&[1; 32])
+}
+
+pub(super) fn members() -> Membership {
+    let department = Department {
+        code: ISSUER.parse().unwrap(),
+        name: Text::new("Issuer").unwrap(),
+        name_zh: None,
+        roles: Bounded::first([Role::Issue]),
+        signing_key: key().public(),
+        peer_id: PeerId::from_transport_seed(&[1; 32]),
+        addresses: Bounded::default(),
+    };
+    Membership::from_genesis(&Genesis::new("test", 0, vec![department]).unwrap())
+}
+
+pub(super) fn name() -> LogName {
+    let department: DepartmentCode = ISSUER.parse().unwrap();
+    LogName { network: members().network(), id: LogId::first(department) }
+}
+
+pub(super) fn place(disk: &MemoryDisk, segment_records: u64) -> Place {
+    Place { disk: Arc::new(disk.clone()), data: PathBuf::from("/data"), segment_records }
+}
+
+pub(super) fn open(disk: &MemoryDisk) -> (Arc<Log>, Opening) {
+    let (log, opening) = Log::open(&place(disk, 8), name(), &members()).unwrap();
+    (Arc::new(log), opening)
+}
+
+pub(super) fn id(n: u64) -> CertificateId {
+    let issuer = IssuerCode::Department(ISSUER.parse().unwrap());
+    CertificateId::new("11100000000013338W011".parse().unwrap(), issuer, &format!("S{n:08}"), 1).unwrap()
+}
+
+pub(super) fn issue(n: u64) -> Entry {
+    issue_after(n, None)
+}
+
+pub(super) fn issue_after(n: u64, predecessor: Option<u64>) -> Entry {
+    let from = Date::from_days(20_000).unwrap();
+    Entry::CertificateIssued(CertificateIssued {
+        id: id(n),
+        subject: SubjectTag(hash(Purpose::Subject, &(n % 5).to_le_bytes())),
+        holder_kind: HolderKind::IdentityCard,
+        validity: Validity::new(from, None).unwrap(),
+        sharing: SharingClass::Conditional,
+        field_root: FieldRoot(Hash::ZERO),
+        predecessor: predecessor.map(id),
+    })
+}
+
+pub(super) fn change(n: u64, action: Action) -> Entry {
+    Entry::StatusChanged(StatusChanged { id: id(n), action, reason: Reason::Other, text: Text::new("t").unwrap() })
+}
+
+/// A log with a mixed history, some of it in sealed segments: `batches` commits of three records.
+pub(super) fn grow(log: &Arc<Log>, batches: std::ops::Range<u64>) {
+    let mut writer = Writer::new(Arc::clone(log), key());
+    for batch in batches {
+        writer.append(1_000 + batch, entries(batch)).unwrap();
+    }
+}
+
+pub(super) fn entries(batch: u64) -> Vec<Entry> {
+    let n = batch * 2;
+    let third = match batch % 4 {
+        0 => change(n, Action::Suspend),
+        1 => change(n - 2, Action::Reinstate),
+        2 => change(n + 1, Action::Revoke),
+        _ => issue_after(1_000_000 + n, Some(n)),
+    };
+    vec![issue(n), issue(n + 1), third]
+}

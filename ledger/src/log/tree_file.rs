@@ -1,0 +1,67 @@
+//! The tree file: Merkle nodes in post-order, 32 bytes each after the header, so that a proof is O(log n) reads.
+//!
+//! It is derived from the records: opening a log checks every node and mends what differs.
+
+use std::io;
+use std::path::Path;
+
+use crate::hash::Hash;
+use crate::merkle::{Blake3Tree, NodeReader, nodes_before, position};
+
+use super::LogName;
+use super::disk::{Disk, DiskFile};
+use super::header::{HEADER_LEN, Kind, check_header, header};
+
+pub(crate) struct TreeFile {
+    file: Box<dyn DiskFile>,
+}
+
+impl TreeFile {
+    pub(crate) fn open(disk: &dyn Disk, path: &Path, log: &LogName) -> io::Result<TreeFile> {
+        let file = disk.open(path, true)?;
+        let mut found = [0; HEADER_LEN as usize];
+        let read = file.read_at(&mut found, 0)?;
+        if read < found.len() || check_header(&found, Kind::Tree, log, 0).is_err() {
+            file.set_len(0)?;
+            file.write_at(&header(Kind::Tree, log, 0), 0)?;
+        }
+        Ok(TreeFile { file })
+    }
+
+    /// Writes the nodes that complete the records from `size` on, in post-order.
+    pub(crate) fn write(&self, size: u64, nodes: &[Hash]) -> io::Result<()> {
+        let bytes: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
+        self.file.write_at(&bytes, HEADER_LEN + 32 * nodes_before(size))
+    }
+
+    /// Writes the nodes unless the file holds them already; gives whether it had to.
+    pub(crate) fn mend(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
+        let mut found = vec![0; nodes.len() * 32];
+        let read = self.file.read_at(&mut found, HEADER_LEN + 32 * nodes_before(size))?;
+        let same = read == found.len() && found.chunks_exact(32).zip(nodes).all(|(f, n)| f == n.as_bytes());
+        if !same {
+            self.write(size, nodes)?;
+        }
+        Ok(!same)
+    }
+
+    pub(crate) fn truncate(&self, size: u64) -> io::Result<()> {
+        self.file.set_len(HEADER_LEN + 32 * nodes_before(size))
+    }
+
+    /// Leaves from a position on; fewer where the file ends.
+    pub(crate) fn leaf(&self, seq: u64) -> io::Result<Hash> {
+        self.node(0, seq)
+    }
+}
+
+impl NodeReader for TreeFile {
+    type Hasher = Blake3Tree;
+    type Error = io::Error;
+
+    fn node(&self, level: u32, index: u64) -> io::Result<Hash> {
+        let mut bytes = [0; 32];
+        self.file.read_exact_at(&mut bytes, HEADER_LEN + 32 * position(level, index))?;
+        Ok(Hash::from_bytes(bytes))
+    }
+}

@@ -1,0 +1,155 @@
+//! Appending to this department's own log.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::codec;
+use crate::keys::{Signature, SigningKey};
+use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
+
+use super::append::AppendError;
+use super::page::Link;
+use super::store::{Log, Stopped};
+use super::{Checkpoint, VerifiedCheckpoint};
+
+/// Why entries were not appended. None of them was.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// A disk write was refused, now or earlier.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The log has stopped.
+    #[error("the log has stopped at record {}: nothing can be appended", .0.undisputed())]
+    Stopped(Stopped),
+    /// Records under a checkpoint signed before are missing.
+    #[error("{missing} records of this log are still to come back from other members")]
+    Restoring {
+        /// How many.
+        missing: u64,
+    },
+    /// An entry is larger than a record may be.
+    #[error("the entry takes {found} bytes, more than the {MAX_RECORD} allowed")]
+    TooLarge {
+        /// Bytes of the record.
+        found: usize,
+    },
+}
+
+/// One appended record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its position.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: RecordHash,
+    /// Its time, ms since 1970 UTC.
+    pub time_ms: u64,
+}
+
+/// The one who appends to a log. Made once per log; the lock on the data directory keeps other processes out.
+pub struct Writer {
+    log: Arc<Log>,
+    key: SigningKey,
+}
+
+impl Writer {
+    /// A writer of this department's own log. Only once other members have confirmed that the log on disk is whole may
+    /// it be used.
+    pub fn new(log: Arc<Log>, key: SigningKey) -> Writer {
+        Writer { log, key }
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Appends entries, in order, under one new checkpoint; all durable when this returns.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then none of the entries is in the log, now or after a crash.
+    pub fn append(
+        &mut self,
+        now_ms: u64,
+        entries: Vec<Entry>,
+    ) -> Result<(Vec<Appended>, VerifiedCheckpoint), WriteError> {
+        let log = Arc::clone(&self.log);
+        let mut appender = log.appender.lock();
+        if let Some(stopped) = log.stopped() {
+            return Err(WriteError::Stopped(stopped));
+        }
+        if let Some(floor) = appender.floor.as_ref().filter(|floor| floor.size > log.size()) {
+            return Err(WriteError::Restoring { missing: floor.size - log.size() });
+        }
+        let Some((links, frames)) = self.build(appender.size(), appender.head, appender.time_ms.max(now_ms), entries)?
+        else {
+            let checkpoint = log.checkpoint().ok_or(WriteError::Restoring { missing: 0 })?;
+            return Ok((Vec::new(), checkpoint));
+        };
+        appender.append(&log, &links, &frames)?;
+        appender.sync(&log)?;
+        let changes = appender.status_changes(&log);
+        let mut statuses = log.statuses.lock();
+        for change in &changes {
+            statuses.set(change.key, change.after);
+        }
+        let checkpoint = Checkpoint {
+            log: log.name.id,
+            size: appender.size(),
+            root: appender.range.root(),
+            head: appender.head,
+            status_root: statuses.root(),
+            time_ms: appender.time_ms,
+            key_epoch: 0,
+        };
+        // Plain issues change no status: readers need not wait for the disk then.
+        let statuses = if changes.is_empty() { None } else { Some(statuses) };
+        let checkpoint = VerifiedCheckpoint::sign(log.name.network, checkpoint, &self.key);
+        if let Err(error) = appender.commit(&log, checkpoint.clone()) {
+            if let Some(mut statuses) = statuses {
+                statuses.undo(&changes);
+            }
+            return Err(error.into());
+        }
+        let appended = |link: &Link| Appended { seq: link.record.seq, hash: link.hash, time_ms: link.record.time_ms };
+        Ok((links.iter().map(appended).collect(), checkpoint))
+    }
+
+    /// Links and signs the entries: the chain of hashes in order, the signatures in parallel.
+    fn build(
+        &self,
+        first: u64,
+        mut prev: RecordHash,
+        time_ms: u64,
+        entries: Vec<Entry>,
+    ) -> Result<Option<(Vec<Link>, Vec<u8>)>, WriteError> {
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let mut links: Vec<(Record, RecordHash, Vec<u8>)> = Vec::with_capacity(entries.len());
+        for (entry, seq) in entries.into_iter().zip(first..) {
+            let record = Record { seq, prev, time_ms, key_epoch: 0, entry };
+            let bytes = codec::encode(&record);
+            if bytes.len() > MAX_RECORD {
+                return Err(WriteError::TooLarge { found: bytes.len() });
+            }
+            let hash = record_hash(&self.log.name, &bytes);
+            prev = hash;
+            links.push((record, hash, bytes));
+        }
+        let signatures: Vec<Signature> =
+            links.par_iter().with_min_len(8).map(|(_, hash, _)| self.key.sign(&hash.0)).collect();
+        let mut frames = Vec::new();
+        let link = |((record, hash, bytes), signature): ((Record, RecordHash, Vec<u8>), Signature)| {
+            let signature = signature.to_bytes();
+            let start = frames.len();
+            frames.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            frames.extend_from_slice(&bytes);
+            frames.extend_from_slice(&signature);
+            Link { record, hash, leaf: leaf_hash(&hash, &signature), frame_len: (frames.len() - start) as u32 }
+        };
+        let links = links.into_iter().zip(signatures).map(link).collect();
+        Ok(Some((links, frames)))
+    }
+}

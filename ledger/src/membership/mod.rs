@@ -1,0 +1,96 @@
+//! Who belongs to the network, since when, with which keys.
+//!
+//! A network begins with a [`Genesis`], a file people can read; the hash of its canonical form is the [`NetworkId`].
+//! [`Membership`] is the view everything else asks. Members are those of the genesis, with key epoch 0; entries that
+//! change membership later extend the view, which is why it answers for a time and an epoch already.
+
+mod genesis;
+mod peer_id;
+
+pub use genesis::{Department, GENESIS_FORMAT, Genesis, GenesisError, GenesisFaults, Role};
+pub use peer_id::{PeerId, PeerIdError};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hash::{Hash, NotAHash};
+use crate::id::DepartmentCode;
+use crate::keys::PublicKey;
+
+/// Most departments a network may have.
+pub const MAX_DEPARTMENTS: usize = 1024;
+
+/// Identifier of a network: hash of its canonical genesis.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct NetworkId(pub Hash);
+
+impl fmt::Display for NetworkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for NetworkId {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        text.parse().map(NetworkId)
+    }
+}
+
+/// The members of a network.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    network: NetworkId,
+    name: String,
+    members: BTreeMap<DepartmentCode, Department>,
+    by_peer: BTreeMap<PeerId, DepartmentCode>,
+}
+
+impl Membership {
+    /// The founding members.
+    pub fn from_genesis(genesis: &Genesis) -> Membership {
+        let members: BTreeMap<_, _> = genesis.departments().iter().map(|d| (d.code, d.clone())).collect();
+        let by_peer = members.values().map(|d| (d.peer_id.clone(), d.code)).collect();
+        Membership { network: genesis.network_id(), name: genesis.name().to_owned(), members, by_peer }
+    }
+
+    /// The network.
+    pub fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// All members, by code.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = &Department> {
+        self.members.values()
+    }
+
+    /// One member.
+    pub fn member(&self, code: &DepartmentCode) -> Option<&Department> {
+        self.members.get(code)
+    }
+
+    /// The member whose peer this is.
+    pub fn by_peer(&self, peer: &PeerId) -> Option<&Department> {
+        self.by_peer.get(peer).and_then(|code| self.members.get(code))
+    }
+
+    /// A member's signing key of an epoch.
+    pub fn key(&self, code: &DepartmentCode, epoch: u32) -> Option<&PublicKey> {
+        self.member(code).filter(|_| epoch == 0).map(|department| &department.signing_key)
+    }
+
+    /// Whether a department had a role at a time (ms since 1970 UTC). Founding members have theirs from the beginning,
+    /// also for records older than the network's own file.
+    pub fn had_role(&self, code: &DepartmentCode, role: Role, _time_ms: u64) -> bool {
+        self.member(code).is_some_and(|department| department.roles.contains(&role))
+    }
+}

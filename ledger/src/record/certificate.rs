@@ -1,0 +1,136 @@
+//! The entry that issues a certificate.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hash::{Hash, NotAHash};
+use crate::id::{CertificateId, Date, HolderKind};
+
+use super::FieldRoot;
+use super::status::UnknownWord;
+
+/// Keyed hash of a holder's kind and code under the network's catalogue key: finds a subject's certificates without
+/// naming the subject.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct SubjectTag(pub Hash);
+
+impl fmt::Display for SubjectTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SubjectTag {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        text.parse().map(SubjectTag)
+    }
+}
+
+/// How far a certificate's data may be shared between departments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum SharingClass {
+    /// 无条件共享: any member, for any matter that requires the type.
+    Unconditional,
+    /// 有条件共享: needs a grant.
+    Conditional,
+    /// 不予共享: never.
+    NotShared,
+}
+
+impl SharingClass {
+    /// The word used in the API and the CLI.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SharingClass::Unconditional => "unconditional",
+            SharingClass::Conditional => "conditional",
+            SharingClass::NotShared => "not-shared",
+        }
+    }
+}
+
+impl FromStr for SharingClass {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        [SharingClass::Unconditional, SharingClass::Conditional, SharingClass::NotShared]
+            .into_iter()
+            .find(|class| class.as_str() == text)
+            .ok_or(UnknownWord { expected: "unconditional, conditional or not-shared" })
+    }
+}
+
+/// First and last day on which a certificate is in force, both included, in China Standard Time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "(Date, Option<Date>)", into = "(Date, Option<Date>)")]
+pub struct Validity {
+    from: Date,
+    until: Option<Date>,
+}
+
+/// A validity that ends before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("ends on {until}, before it begins on {from}")]
+pub struct ValidityError {
+    from: Date,
+    until: Date,
+}
+
+impl Validity {
+    /// From one day to another, or without end.
+    ///
+    /// # Errors
+    /// [`ValidityError`] when the last day is before the first.
+    pub fn new(from: Date, until: Option<Date>) -> Result<Validity, ValidityError> {
+        match until {
+            Some(until) if until < from => Err(ValidityError { from, until }),
+            _ => Ok(Validity { from, until }),
+        }
+    }
+
+    /// First day (ZZYXQQSRQ).
+    pub fn from(&self) -> Date {
+        self.from
+    }
+
+    /// Last day (ZZYXQJZRQ); `None` for long-term certificates.
+    pub fn until(&self) -> Option<Date> {
+        self.until
+    }
+}
+
+impl TryFrom<(Date, Option<Date>)> for Validity {
+    type Error = ValidityError;
+
+    fn try_from((from, until): (Date, Option<Date>)) -> Result<Validity, ValidityError> {
+        Validity::new(from, until)
+    }
+}
+
+impl From<Validity> for (Date, Option<Date>) {
+    fn from(validity: Validity) -> Self {
+        (validity.from, validity.until)
+    }
+}
+
+/// A certificate was issued. Its type and issuer are parts of its identifier (GB/T 36904).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateIssued {
+    /// Certificate identifier (ZZBS).
+    pub id: CertificateId,
+    /// Whom it is about.
+    pub subject: SubjectTag,
+    /// Kind of the holder's code (CZZTDMLXDM).
+    pub holder_kind: HolderKind,
+    /// Days of validity.
+    pub validity: Validity,
+    /// How far its data may be shared.
+    pub sharing: SharingClass,
+    /// Commitment to its fields.
+    pub field_root: FieldRoot,
+    /// The certificate of the same log that it replaces.
+    pub predecessor: Option<CertificateId>,
+}

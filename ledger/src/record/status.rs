@@ -1,0 +1,289 @@
+//! The entry that changes a certificate's status, and the order in which statuses may follow each other.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Text;
+use crate::id::CertificateId;
+
+/// A word outside the list it must come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}")]
+pub struct UnknownWord {
+    /// The list.
+    pub expected: &'static str,
+}
+
+/// Current status of a certificate. Dates are no part of it: a certificate expires without a record.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Status {
+    /// 01 有效
+    Valid,
+    /// 02 suspended
+    Suspended,
+    /// 03 withdrawn
+    Withdrawn,
+    /// 04 cancelled
+    Cancelled,
+    /// 05 lapsed
+    Lapsed,
+    /// 06 transferred out
+    TransferredOut,
+    /// 07 revoked
+    Revoked,
+    /// Replaced by a successor that names it; the standard's list has no code of its own for this (99 other).
+    Superseded,
+}
+
+impl Status {
+    /// The word used in the API and the CLI.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::Valid => "valid",
+            Status::Suspended => "suspended",
+            Status::Withdrawn => "withdrawn",
+            Status::Cancelled => "cancelled",
+            Status::Lapsed => "lapsed",
+            Status::TransferredOut => "transferred-out",
+            Status::Revoked => "revoked",
+            Status::Superseded => "superseded",
+        }
+    }
+
+    /// The standard's two-digit code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Status::Valid => "01",
+            Status::Suspended => "02",
+            Status::Withdrawn => "03",
+            Status::Cancelled => "04",
+            Status::Lapsed => "05",
+            Status::TransferredOut => "06",
+            Status::Revoked => "07",
+            Status::Superseded => "99",
+        }
+    }
+
+    /// The status after an action.
+    ///
+    /// # Errors
+    /// [`ImpossibleTransition`]: only a valid or a suspended certificate can change at all, only a valid one can be
+    /// suspended and only a suspended one reinstated.
+    pub fn after(self, action: Action) -> Result<Status, ImpossibleTransition> {
+        let possible = match action {
+            Action::Suspend => self == Status::Valid,
+            Action::Reinstate => self == Status::Suspended,
+            _ => matches!(self, Status::Valid | Status::Suspended),
+        };
+        if possible { Ok(action.result()) } else { Err(ImpossibleTransition { from: self, action }) }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A status change that cannot follow the current status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the certificate is {from}, so it can't be {}", action.past())]
+pub struct ImpossibleTransition {
+    /// Current status.
+    pub from: Status,
+    /// What was asked.
+    pub action: Action,
+}
+
+/// What an issuer does to a certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Action {
+    /// Not in force until reinstated.
+    Suspend,
+    /// In force again.
+    Reinstate,
+    /// Declared void for cause.
+    Revoke,
+    /// Ended at the holder's request or because its purpose is fulfilled.
+    Cancel,
+    /// Taken back by the issuer.
+    Withdraw,
+    /// Ended by operation of law.
+    Lapse,
+    /// Moved to another authority.
+    TransferOut,
+}
+
+impl Action {
+    const ALL: [Action; 7] = [
+        Action::Suspend,
+        Action::Reinstate,
+        Action::Revoke,
+        Action::Cancel,
+        Action::Withdraw,
+        Action::Lapse,
+        Action::TransferOut,
+    ];
+
+    /// The word used in the API and the CLI.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Action::Suspend => "suspend",
+            Action::Reinstate => "reinstate",
+            Action::Revoke => "revoke",
+            Action::Cancel => "cancel",
+            Action::Withdraw => "withdraw",
+            Action::Lapse => "lapse",
+            Action::TransferOut => "transfer-out",
+        }
+    }
+
+    /// The word for it when done.
+    pub const fn past(self) -> &'static str {
+        match self {
+            Action::Reinstate => "reinstated",
+            other => other.result().as_str(),
+        }
+    }
+
+    const fn result(self) -> Status {
+        match self {
+            Action::Suspend => Status::Suspended,
+            Action::Reinstate => Status::Valid,
+            Action::Revoke => Status::Revoked,
+            Action::Cancel => Status::Cancelled,
+            Action::Withdraw => Status::Withdrawn,
+            Action::Lapse => Status::Lapsed,
+            Action::TransferOut => Status::TransferredOut,
+        }
+    }
+}
+
+impl FromStr for Action {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Action, UnknownWord> {
+        Action::ALL.into_iter().find(|action| action.as_str() == text).ok_or(UnknownWord {
+            expected: "suspend, reinstate, revoke, cancel, withdraw, lapse or transfer-out",
+        })
+    }
+}
+
+/// Why a status changed, as a code that can be counted; the text beside it says the particulars.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Reason {
+    /// 01 the holder asked for it.
+    HolderRequest,
+    /// 02 issued in error.
+    IssuedInError,
+    /// 03 obtained by deception.
+    Deception,
+    /// 04 conditions of the certificate broken.
+    ConditionsBroken,
+    /// 05 the holder died or was dissolved.
+    HolderEnded,
+    /// 06 lost or damaged.
+    Lost,
+    /// 07 decision of a court or a superior authority.
+    Decision,
+    /// 99 only the text says it.
+    Other,
+}
+
+impl Reason {
+    const ALL: [Reason; 8] = [
+        Reason::HolderRequest,
+        Reason::IssuedInError,
+        Reason::Deception,
+        Reason::ConditionsBroken,
+        Reason::HolderEnded,
+        Reason::Lost,
+        Reason::Decision,
+        Reason::Other,
+    ];
+
+    /// The two-digit code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Reason::HolderRequest => "01",
+            Reason::IssuedInError => "02",
+            Reason::Deception => "03",
+            Reason::ConditionsBroken => "04",
+            Reason::HolderEnded => "05",
+            Reason::Lost => "06",
+            Reason::Decision => "07",
+            Reason::Other => "99",
+        }
+    }
+
+    /// The reason in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reason::HolderRequest => "at the holder's request",
+            Reason::IssuedInError => "issued in error",
+            Reason::Deception => "obtained by deception",
+            Reason::ConditionsBroken => "conditions broken",
+            Reason::HolderEnded => "holder died or was dissolved",
+            Reason::Lost => "lost or damaged",
+            Reason::Decision => "decision of a court or superior authority",
+            Reason::Other => "other",
+        }
+    }
+}
+
+impl FromStr for Reason {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Reason, UnknownWord> {
+        Reason::ALL.into_iter().find(|reason| reason.code() == text).ok_or(UnknownWord {
+            expected: "01 holder's request, 02 issued in error, 03 deception, 04 conditions broken, \
+                       05 holder died or dissolved, 06 lost or damaged, 07 decision of a court or superior, or 99 other",
+        })
+    }
+}
+
+/// The status of a certificate of this log changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusChanged {
+    /// Which certificate.
+    pub id: CertificateId,
+    /// What was done.
+    pub action: Action,
+    /// Why, as a code.
+    pub reason: Reason,
+    /// Why, in words that do not name the holder.
+    pub text: Text<512>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_valid_and_suspended_certificates_change() {
+        let suspended = Status::Valid.after(Action::Suspend).unwrap();
+        assert_eq!(suspended.after(Action::Reinstate), Ok(Status::Valid));
+        assert_eq!(suspended.after(Action::Revoke), Ok(Status::Revoked));
+        let error = Status::Revoked.after(Action::Reinstate).unwrap_err();
+        assert_eq!(error.to_string(), "the certificate is revoked, so it can't be reinstated");
+        for action in Action::ALL {
+            for ended in [Status::Revoked, Status::Cancelled, Status::Withdrawn, Status::Lapsed, Status::Superseded] {
+                assert!(ended.after(action).is_err());
+            }
+        }
+        assert!(Status::Valid.after(Action::Reinstate).is_err());
+        assert!(Status::Suspended.after(Action::Suspend).is_err());
+    }
+
+    #[test]
+    fn every_word_and_code_reads_back() {
+        for action in Action::ALL {
+            assert_eq!(action.as_str().parse(), Ok(action));
+        }
+        for reason in Reason::ALL {
+            assert_eq!(reason.code().parse(), Ok(reason));
+        }
+    }
+}
