@@ -52,27 +52,39 @@ pub fn encode_into<T: Serialize>(value: &T, out: &mut Vec<u8>) {
             Ok(())
         }
     }
-    bincode::serde::encode_into_writer(value, Append(out), CONFIG).expect("every type of this crate can be encoded");
+    bincode::serde::encode_into_writer(value, Append(out), CONFIG)
+        .expect("every type of this crate can be encoded");
 }
 
 /// Reads a value from its canonical bytes, all of them, at most `limit`.
 ///
 /// # Errors
 /// [`DecodeError`] says what is wrong; nothing is allocated beyond what the bytes themselves can fill.
-pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, DecodeError> {
+pub fn decode<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, DecodeError> {
     if bytes.len() > limit {
-        return Err(DecodeError::TooLong { found: bytes.len(), limit });
+        return Err(DecodeError::TooLong {
+            found: bytes.len(),
+            limit,
+        });
     }
     // The limit is the type's capacity bound inside bincode too: a length prefix that promises more than it is refused
     // before anything is allocated for it.
-    let (value, used): (T, usize) = bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 4 << 20 }>())
-        .map_err(|e| DecodeError::Malformed(e.to_string()))?;
+    let (value, used): (T, usize) =
+        bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 4 << 20 }>())
+            .map_err(|e| DecodeError::Malformed(e.to_string()))?;
     if used < bytes.len() {
         return Err(DecodeError::Trailing(bytes.len() - used));
     }
     let mut compare = Compare(bytes);
     let same = bincode::serde::encode_into_writer(&value, &mut compare, CONFIG).is_ok();
-    if same && compare.0.is_empty() { Ok(value) } else { Err(DecodeError::NotCanonical) }
+    if same && compare.0.is_empty() {
+        Ok(value)
+    } else {
+        Err(DecodeError::NotCanonical)
+    }
 }
 
 /// A writer that only checks that what is written is what is expected.
@@ -111,7 +123,14 @@ impl<T, const N: usize> Bounded<T, N> {
     /// # Errors
     /// [`TooMany`] when there are more.
     pub fn new(elements: Vec<T>) -> Result<Self, TooMany> {
-        if elements.len() > N { Err(TooMany { found: elements.len(), limit: N }) } else { Ok(Bounded(elements)) }
+        if elements.len() > N {
+            Err(TooMany {
+                found: elements.len(),
+                limit: N,
+            })
+        } else {
+            Ok(Bounded(elements))
+        }
     }
 
     /// The first `N` elements of an iterator; the rest is left out.
@@ -146,15 +165,24 @@ impl<'de, T: serde::Deserialize<'de>, const N: usize> serde::Deserialize<'de> fo
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 write!(f, "at most {N} elements")
             }
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> Result<Self::Value, A::Error> {
                 let promised = seq.size_hint().unwrap_or(0);
                 if promised > N {
-                    return Err(serde::de::Error::custom(TooMany { found: promised, limit: N }));
+                    return Err(serde::de::Error::custom(TooMany {
+                        found: promised,
+                        limit: N,
+                    }));
                 }
                 let mut elements = Vec::with_capacity(promised.min(64));
                 while let Some(element) = seq.next_element()? {
                     if elements.len() == N {
-                        return Err(serde::de::Error::custom(TooMany { found: N + 1, limit: N }));
+                        return Err(serde::de::Error::custom(TooMany {
+                            found: N + 1,
+                            limit: N,
+                        }));
                     }
                     elements.push(element);
                 }
@@ -175,7 +203,14 @@ impl<const N: usize> Blob<N> {
     /// # Errors
     /// [`TooMany`] when there are more.
     pub fn new(bytes: Vec<u8>) -> Result<Self, TooMany> {
-        if bytes.len() > N { Err(TooMany { found: bytes.len(), limit: N }) } else { Ok(Blob(bytes)) }
+        if bytes.len() > N {
+            Err(TooMany {
+                found: bytes.len(),
+                limit: N,
+            })
+        } else {
+            Ok(Blob(bytes))
+        }
     }
 }
 
@@ -246,7 +281,10 @@ impl<const N: usize> Text<N> {
     pub fn new(text: impl Into<String>) -> Result<Self, TextError> {
         let text = text.into();
         if text.len() > N {
-            return Err(TextError::TooLong { found: text.len(), limit: N });
+            return Err(TextError::TooLong {
+                found: text.len(),
+                limit: N,
+            });
         }
         match text.char_indices().find(|(_, c)| c.is_control()) {
             Some((at, _)) => Err(TextError::Control(at)),
@@ -280,22 +318,37 @@ mod tests {
     fn an_integer_longer_than_it_need_be_is_refused() {
         assert_eq!(decode::<u64>(&[5], 9), Ok(5));
         // 251 announces a 16-bit value; 5 fits one byte.
-        assert_eq!(decode::<u64>(&[251, 5, 0], 9), Err(DecodeError::NotCanonical));
+        assert_eq!(
+            decode::<u64>(&[251, 5, 0], 9),
+            Err(DecodeError::NotCanonical)
+        );
     }
 
     #[test]
     fn trailing_short_and_oversized_bytes_are_refused() {
         assert_eq!(decode::<u8>(&[5, 6], 9), Err(DecodeError::Trailing(1)));
-        assert!(matches!(decode::<u64>(&[251, 5], 9), Err(DecodeError::Malformed(_))));
-        assert_eq!(decode::<u8>(&[5, 6], 1), Err(DecodeError::TooLong { found: 2, limit: 1 }));
+        assert!(matches!(
+            decode::<u64>(&[251, 5], 9),
+            Err(DecodeError::Malformed(_))
+        ));
+        assert_eq!(
+            decode::<u8>(&[5, 6], 1),
+            Err(DecodeError::TooLong { found: 2, limit: 1 })
+        );
     }
 
     #[test]
     fn a_list_longer_than_its_bound_is_refused_before_it_is_read() {
         let bytes = encode(&vec![1u8; 5]);
         assert!(decode::<Bounded<u8, 5>>(&bytes, 99).is_ok());
-        assert!(matches!(decode::<Bounded<u8, 4>>(&bytes, 99), Err(DecodeError::Malformed(_))));
-        assert!(matches!(decode::<Blob<4>>(&bytes, 99), Err(DecodeError::Malformed(_))));
+        assert!(matches!(
+            decode::<Bounded<u8, 4>>(&bytes, 99),
+            Err(DecodeError::Malformed(_))
+        ));
+        assert!(matches!(
+            decode::<Blob<4>>(&bytes, 99),
+            Err(DecodeError::Malformed(_))
+        ));
         let lie = [253, 255, 255, 255, 255, 255, 255, 255, 127];
         assert!(decode::<Vec<u8>>(&lie, 99).is_err());
         assert!(decode::<Blob<{ 1 << 20 }>>(&lie, 99).is_err());

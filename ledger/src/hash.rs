@@ -61,14 +61,20 @@ impl FromStr for Hash {
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            String::deserialize(deserializer)?
+                .parse()
+                .map_err(serde::de::Error::custom)
         } else {
             <[u8; 32]>::deserialize(deserializer).map(Hash)
         }
@@ -145,7 +151,8 @@ impl Purpose {
 /// The key of a purpose, derived once.
 pub fn keyed(purpose: Purpose) -> &'static [u8; 32] {
     static KEYS: [OnceLock<[u8; 32]>; PURPOSES] = [const { OnceLock::new() }; PURPOSES];
-    KEYS[purpose as usize].get_or_init(|| blake3::derive_key(&format!("certmesh v1 {}", purpose.name()), b""))
+    KEYS[purpose as usize]
+        .get_or_init(|| blake3::derive_key(&format!("certmesh v1 {}", purpose.name()), b""))
 }
 
 /// Hashes `bytes` for a purpose.
@@ -171,7 +178,10 @@ mod tests {
         let one = hash(Purpose::Record, b"x");
         assert_ne!(one, hash(Purpose::Leaf, b"x"));
         assert_eq!(hash_parts(Purpose::Record, &[b"x", b""]), one);
-        assert_eq!(*keyed(Purpose::Node), blake3::derive_key("certmesh v1 node", b""));
+        assert_eq!(
+            *keyed(Purpose::Node),
+            blake3::derive_key("certmesh v1 node", b"")
+        );
     }
 
     #[test]

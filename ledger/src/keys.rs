@@ -76,7 +76,9 @@ impl PublicKey {
     /// [`KeyError::BadSignature`] when it does not verify strictly.
     pub fn verify_bytes(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), KeyError> {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
-        self.0.verify_strict(message, &signature).map_err(|_| KeyError::BadSignature)
+        self.0
+            .verify_strict(message, &signature)
+            .map_err(|_| KeyError::BadSignature)
     }
 }
 
@@ -248,7 +250,10 @@ pub struct CatalogueKey(pub Secret);
 impl CatalogueKey {
     /// The tag of a holder whose code has been normalised ([`crate::id::normalise`]).
     pub fn subject_tag(&self, kind: HolderKind, normalised: &str) -> crate::record::SubjectTag {
-        crate::record::SubjectTag(self.0.hash(Purpose::Subject, &[&kind.code().to_le_bytes(), normalised.as_bytes()]))
+        crate::record::SubjectTag(self.0.hash(
+            Purpose::Subject,
+            &[&kind.code().to_le_bytes(), normalised.as_bytes()],
+        ))
     }
 }
 
@@ -260,7 +265,10 @@ pub struct FieldKey(pub Secret);
 impl FieldKey {
     /// The salt of one field of one certificate.
     pub fn salt(&self, certificate: &crate::id::CertificateId, field: &str) -> Hash {
-        self.0.hash(Purpose::FieldSalt, &[certificate.as_str().as_bytes(), b"\0", field.as_bytes()])
+        self.0.hash(
+            Purpose::FieldSalt,
+            &[certificate.as_str().as_bytes(), b"\0", field.as_bytes()],
+        )
     }
 }
 
@@ -299,7 +307,10 @@ impl SecretFile {
     /// # Errors
     /// [`KeyError::SecretFile`] names the form expected; the text itself is never part of the error.
     pub fn read(self, text: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        let digits = text.trim_end().strip_prefix(self.label()).and_then(|rest| rest.strip_prefix(':'));
+        let digits = text
+            .trim_end()
+            .strip_prefix(self.label())
+            .and_then(|rest| rest.strip_prefix(':'));
         let mut secret = Zeroizing::new([0; 32]);
         digits
             .and_then(|digits| hex::decode_to_slice(digits, secret.as_mut_slice()).ok())
@@ -321,7 +332,10 @@ mod tests {
         let signature = key.sign(&message);
         assert_eq!(key.public().verify(&message, &signature), Ok(()));
         let other = hash(Purpose::Checkpoint, b"m");
-        assert_eq!(key.public().verify(&other, &signature), Err(KeyError::BadSignature));
+        assert_eq!(
+            key.public().verify(&other, &signature),
+            Err(KeyError::BadSignature)
+        );
     }
 
     #[test]

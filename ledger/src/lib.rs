@@ -10,9 +10,14 @@
 //! - [`merkle`], [`status_map`]: the two trees a checkpoint commits to
 //! - [`log`]: a department's log on disk, and replicas of it
 //! - [`membership`]: who belongs, with which keys
+//! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
+//! - [`verify`]: verdicts, and proofs in a file
+//! - [`sync`]: replication as a state machine
+//! - [`store`]: small state that can be lost
 
 #![warn(missing_docs)]
 
+pub mod catalogue;
 pub mod codec;
 pub mod hash;
 pub mod id;
@@ -22,3 +27,6 @@ pub mod membership;
 pub mod merkle;
 pub mod record;
 pub mod status_map;
+pub mod store;
+pub mod sync;
+pub mod verify;

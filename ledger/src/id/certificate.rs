@@ -212,6 +212,9 @@ impl<'a> Parts<'a> {
     /// Cuts at the dots; the root keeps its own four.
     fn split(text: &'a str) -> Result<Self, IdError> {
         text::bounded(text, Part::Certificate)?;
+        if let Some(parts) = Self::at_fixed_places(text) {
+            return Ok(parts);
+        }
         let mut dots = [0; Self::DOTS];
         let mut count = 0;
         for (i, &byte) in text.as_bytes().iter().enumerate() {
@@ -233,6 +236,32 @@ impl<'a> Parts<'a> {
             serial: &text[c + 1..d],
             version: &text[d + 1..e],
             check: &text[e + 1..],
+        })
+    }
+
+    /// The same for a text with the standard's root and with dots where its layout has them, without looking for them:
+    /// nearly every text there is. A dot inside a part is left to that part's own rule.
+    fn at_fixed_places(text: &'a str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let dot_at = |i: usize| bytes.get(i) == Some(&b'.');
+        // In this order: in a division's identifier, a dot may stand where a department's code would end.
+        let issuer_len = [DivisionCode::LEN, DepartmentCode::LEN]
+            .into_iter()
+            .find(|len| dot_at(ISSUER_AT + len))?;
+        let issuer_end = ISSUER_AT + issuer_len;
+        let serial_end = text.len().checked_sub(TAIL_LEN)?;
+        let check_at = text.len() - 1;
+        let dots = [TYPE_AT - 1, ISSUER_AT - 1, serial_end, check_at - 1];
+        if !text.starts_with(ROOT) || !dots.into_iter().all(dot_at) {
+            return None;
+        }
+        Some(Self {
+            root: ROOT,
+            type_code: text.get(TYPE_AT..ISSUER_AT - 1)?,
+            issuer: text.get(ISSUER_AT..issuer_end)?,
+            serial: text.get(issuer_end + 1..serial_end)?,
+            version: text.get(serial_end + 1..check_at - 1)?,
+            check: text.get(check_at..)?,
         })
     }
 

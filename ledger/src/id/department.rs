@@ -77,6 +77,7 @@ fn split_check(code: &[u8; 18]) -> (&[u8; 17], u8) {
 }
 
 /// The check character that fits `body`, the first 17 bytes of `text`.
+#[inline]
 fn check_character(body: &[u8; 17], text: &str, part: Part) -> Result<u8, IdError> {
     match check::credit_code_bytes(body) {
         Some(check) if body[2..8].iter().all(u8::is_ascii_digit) => Ok(check),

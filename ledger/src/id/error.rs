@@ -187,6 +187,7 @@ impl IdError {
         }
     }
 
+    #[cold]
     pub(super) fn length(part: Part, text: &str, expected: &'static str) -> Self {
         Self::Length {
             part,
@@ -196,6 +197,7 @@ impl IdError {
         }
     }
 
+    #[cold]
     pub(super) fn check(part: Part, text: &str, found: char, expected: char) -> Self {
         Self::Check {
             part,

@@ -14,6 +14,7 @@ pub const MAX_BYTES: usize = 128;
 
 /// The text as exactly `N` bytes. A text that has `N` characters, not all of them ASCII, comes back as the character
 /// error it is rather than as a puzzling length error.
+#[inline]
 pub(super) fn exactly<'a, const N: usize>(
     text: &'a str,
     part: Part,
@@ -23,14 +24,28 @@ pub(super) fn exactly<'a, const N: usize>(
     if let Ok(bytes) = text.as_bytes().try_into() {
         return Ok(bytes);
     }
-    bounded(text, part)?;
-    if text.chars().count() == N {
-        only(text, part, |_, _| Ok(()), characters)?;
-    }
-    Err(IdError::length(part, text, length))
+    Err(not_exactly(N, text, part, length, characters))
+}
+
+#[cold]
+fn not_exactly(
+    wanted: usize,
+    text: &str,
+    part: Part,
+    length: &'static str,
+    characters: &'static str,
+) -> IdError {
+    let scanned = bounded(text, part).and_then(|()| match text.chars().count() {
+        found if found == wanted => only(text, part, |_, _| Ok(()), characters),
+        _ => Ok(()),
+    });
+    scanned
+        .err()
+        .unwrap_or_else(|| IdError::length(part, text, length))
 }
 
 /// Refuses a text above [`MAX_BYTES`].
+#[inline]
 pub(super) fn bounded(text: &str, part: Part) -> Result<(), IdError> {
     if text.len() > MAX_BYTES {
         return Err(IdError::TooLong {
@@ -44,6 +59,7 @@ pub(super) fn bounded(text: &str, part: Part) -> Result<(), IdError> {
 
 /// Names the first character that isn't ASCII or that `allowed` refuses. `allowed` gets the place, from 0, and the
 /// byte, and answers with the words for what is expected there; `expected` are the words for a character not ASCII.
+#[cold]
 pub(super) fn only(
     text: &str,
     part: Part,

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::codec::Bounded;
 use crate::hash::Hash;
@@ -27,7 +28,9 @@ use super::{LogId, VerifiedCheckpoint};
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The medium refused; the log is read-only from here on.
-    #[error("log {log} is read-only: a disk write was refused ({reason}); free or mend the disk, then restart the peer")]
+    #[error(
+        "log {log} is read-only: a disk write was refused ({reason}); free or mend the disk, then restart the peer"
+    )]
     ReadOnly {
         /// Which log.
         log: LogId,
@@ -56,7 +59,6 @@ pub(super) struct Appender {
     pub(super) head_file: HeadFile,
     /// What any later content must agree with: the last checkpoint accepted, also when its records are gone.
     pub(super) floor: Option<VerifiedCheckpoint>,
-    pub(super) refused: Option<String>,
 }
 
 impl Appender {
@@ -64,31 +66,36 @@ impl Appender {
         self.size
     }
 
-    pub(super) fn refused(&self) -> Option<&str> {
-        self.refused.as_deref()
-    }
-
     /// Whether records under a checkpoint accepted before are still missing.
     pub(super) fn restoring(&self, log: &Log) -> bool {
-        self.floor.as_ref().is_some_and(|floor| log.size() < floor.size)
+        self.floor
+            .as_ref()
+            .is_some_and(|floor| log.size() < floor.size)
     }
 
     /// Runs a step that writes; a failure makes the log read-only for good.
-    fn step<T>(&mut self, log: &Log, step: impl FnOnce(&mut Self) -> io::Result<T>) -> Result<T, AppendError> {
-        let read_only = |reason: &str| AppendError::ReadOnly { log: log.name.id, reason: reason.to_owned() };
-        if let Some(reason) = &self.refused {
+    fn step<T>(
+        &mut self,
+        log: &Log,
+        step: impl FnOnce(&mut Self) -> io::Result<T>,
+    ) -> Result<T, AppendError> {
+        let read_only = |reason: &String| AppendError::ReadOnly {
+            log: log.name.id,
+            reason: reason.clone(),
+        };
+        if let Some(reason) = log.refused.get() {
             return Err(read_only(reason));
         }
-        step(self).map_err(|error| {
-            let reason = error.to_string();
-            let refused = read_only(&reason);
-            self.refused = Some(reason);
-            refused
-        })
+        step(self).map_err(|error| read_only(log.refused.get_or_init(|| error.to_string())))
     }
 
     /// Writes frames; not durable yet.
-    pub(super) fn append(&mut self, log: &Log, links: &[Link], frames: &[u8]) -> Result<(), AppendError> {
+    pub(super) fn append(
+        &mut self,
+        log: &Log,
+        links: &[Link],
+        frames: &[u8],
+    ) -> Result<(), AppendError> {
         self.step(log, |appender| {
             let (mut links, mut frames) = (links, frames);
             while !links.is_empty() {
@@ -120,7 +127,13 @@ impl Appender {
         Ok(segment)
     }
 
-    fn append_within(&mut self, log: &Log, segment: &Segment, links: &[Link], frames: &[u8]) -> io::Result<()> {
+    fn append_within(
+        &mut self,
+        log: &Log,
+        segment: &Segment,
+        links: &[Link],
+        frames: &[u8],
+    ) -> io::Result<()> {
         let place = self.size - segment.first;
         let mut end = self.end;
         let mut ends = Vec::with_capacity(links.len());
@@ -128,7 +141,8 @@ impl Appender {
         for link in links {
             end += u64::from(link.frame_len);
             ends.push(end);
-            self.range.push(link.leaf, &mut |_, _, node| nodes.push(node));
+            self.range
+                .push(link.leaf, &mut |_, _, node| nodes.push(node));
         }
         segment.write(place, self.end, frames, &ends)?;
         log.tree.write(self.size, &nodes)?;
@@ -146,6 +160,7 @@ impl Appender {
             self.time_ms = last.record.time_ms;
         }
         self.size += links.len() as u64;
+        log.held.store(self.size, Ordering::Release);
         self.end = end;
         Ok(())
     }
@@ -153,12 +168,25 @@ impl Appender {
     /// Remembers what a record will change once its checkpoint is committed.
     pub(super) fn note(&mut self, log: &Log, link: &Link) {
         match &link.record.entry {
-            Entry::CertificateIssued(issued) => *self.pending.issued.entry(issued.id.type_code()).or_default() += 1,
-            Entry::TypeDefined(defined) => self.pending.types.push((defined.clone(), link.record.seq)),
+            Entry::CertificateIssued(issued) => {
+                *self
+                    .pending
+                    .issued
+                    .entry(issued.id.type_code())
+                    .or_default() += 1
+            }
+            Entry::TypeDefined(defined) => {
+                self.pending.types.push((defined.clone(), link.record.seq))
+            }
             Entry::StatusChanged(_) => {}
         }
         let pending = &self.pending.statuses;
-        let current = |key: &Hash| pending.get(key).copied().unwrap_or_else(|| log.statuses.lock().by_key(key));
+        let current = |key: &Hash| {
+            pending
+                .get(key)
+                .copied()
+                .unwrap_or_else(|| log.statuses.lock().by_key(key))
+        };
         if let Some(Change { key, after, .. }) = change_of(&link.record, current) {
             self.pending.statuses.insert(key, after);
         }
@@ -177,7 +205,12 @@ impl Appender {
 
     /// Makes every frame written so far durable.
     pub(super) fn sync(&mut self, log: &Log) -> Result<(), AppendError> {
-        self.step(log, |appender| appender.segment.as_ref().map_or(Ok(()), |segment| segment.sync()))
+        self.step(log, |appender| {
+            appender
+                .segment
+                .as_ref()
+                .map_or(Ok(()), |segment| segment.sync())
+        })
     }
 
     /// Remembers durably how far the log has come towards a checkpoint.
@@ -188,10 +221,18 @@ impl Appender {
         right: Bounded<Hash, 64>,
     ) -> Result<(), AppendError> {
         self.step(log, |appender| {
-            let progress = Progress { target: target.signed().clone(), size: appender.size, right };
+            let progress = Progress {
+                target: target.signed().clone(),
+                size: appender.size,
+                right,
+            };
             let accepted = appender.floor.as_ref().map(|floor| floor.signed().clone());
             let restoring = appender.restoring(log);
-            appender.head_file.write(&Head { accepted, progress: Some(progress), restoring })
+            appender.head_file.write(&Head {
+                accepted,
+                progress: Some(progress),
+                restoring,
+            })
         })
     }
 
@@ -208,10 +249,21 @@ impl Appender {
 
     /// Makes a checkpoint of all records durable, then shows it to readers. The changes of status must have been
     /// applied, under the lock the caller holds.
-    pub(super) fn commit(&mut self, log: &Log, checkpoint: VerifiedCheckpoint) -> Result<(), AppendError> {
-        debug_assert_eq!(checkpoint.size, self.size, "a checkpoint covers what is written");
+    pub(super) fn commit(
+        &mut self,
+        log: &Log,
+        checkpoint: VerifiedCheckpoint,
+    ) -> Result<(), AppendError> {
+        debug_assert_eq!(
+            checkpoint.size, self.size,
+            "a checkpoint covers what is written"
+        );
         self.step(log, |appender| {
-            appender.head_file.write(&Head { accepted: Some(checkpoint.signed().clone()), progress: None, restoring: false })
+            appender.head_file.write(&Head {
+                accepted: Some(checkpoint.signed().clone()),
+                progress: None,
+                restoring: false,
+            })
         })?;
         self.publish(log, checkpoint);
         Ok(())
@@ -233,9 +285,12 @@ impl Appender {
 
 /// Writes the index of a segment that is full and opens it. Not synced: it is checked when opened and made anew.
 pub(super) fn write_index(log: &Log, first: u64, tail: &TailIndex) -> io::Result<SealedIndex> {
-    let file = log.disk.open(&log.dir.join(file_name(first, "index")), true)?;
+    let file = log
+        .disk
+        .open(&log.dir.join(file_name(first, "index")), true)?;
     let bytes = tail.seal(&log.name, first);
     file.set_len(0)?;
     file.write_at(&bytes, 0)?;
-    SealedIndex::open(file, &log.name, first)?.ok_or_else(|| io::Error::other("the index just written reads differently"))
+    SealedIndex::open(file, &log.name, first)?
+        .ok_or_else(|| io::Error::other("the index just written reads differently"))
 }

@@ -33,14 +33,18 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// What the department signs.
     pub fn hash(&self, network: NetworkId) -> Hash {
-        hash_parts(Purpose::Checkpoint, &[network.0.as_bytes(), &codec::encode(self)])
+        hash_parts(
+            Purpose::Checkpoint,
+            &[network.0.as_bytes(), &codec::encode(self)],
+        )
     }
 
     /// Whether the two say different things of a log of one size: then its department signed a fork.
     pub fn contradicts(&self, other: &Checkpoint) -> bool {
         self.log == other.log
             && self.size == other.size
-            && (self.root, self.head, self.status_root) != (other.root, other.head, other.status_root)
+            && (self.root, self.head, self.status_root)
+                != (other.root, other.head, other.status_root)
     }
 }
 
@@ -76,7 +80,10 @@ impl SignedCheckpoint {
     /// Signs a checkpoint.
     pub fn sign(network: NetworkId, checkpoint: Checkpoint, key: &SigningKey) -> SignedCheckpoint {
         let signature = key.sign(&checkpoint.hash(network));
-        SignedCheckpoint { checkpoint, signature }
+        SignedCheckpoint {
+            checkpoint,
+            signature,
+        }
     }
 
     /// Checks the department's signature.
@@ -84,12 +91,18 @@ impl SignedCheckpoint {
     /// # Errors
     /// [`CheckpointError`] when it is not the department's.
     pub fn verify(self, members: &Membership) -> Result<VerifiedCheckpoint, CheckpointError> {
-        let Checkpoint { log, key_epoch: epoch, .. } = self.checkpoint;
+        let Checkpoint {
+            log,
+            key_epoch: epoch,
+            ..
+        } = self.checkpoint;
         let department = log.department;
         if self.checkpoint.size == 0 {
             return Err(CheckpointError::Empty);
         }
-        let key = members.key(&department, epoch).ok_or(CheckpointError::UnknownKey { department, epoch })?;
+        let key = members
+            .key(&department, epoch)
+            .ok_or(CheckpointError::UnknownKey { department, epoch })?;
         key.verify(&self.checkpoint.hash(members.network()), &self.signature)
             .map_err(|_| CheckpointError::BadSignature(department))?;
         Ok(VerifiedCheckpoint(self))
@@ -102,7 +115,11 @@ pub struct VerifiedCheckpoint(SignedCheckpoint);
 
 impl VerifiedCheckpoint {
     /// Signs this department's own checkpoint.
-    pub fn sign(network: NetworkId, checkpoint: Checkpoint, key: &SigningKey) -> VerifiedCheckpoint {
+    pub fn sign(
+        network: NetworkId,
+        checkpoint: Checkpoint,
+        key: &SigningKey,
+    ) -> VerifiedCheckpoint {
         VerifiedCheckpoint(SignedCheckpoint::sign(network, checkpoint, key))
     }
 
@@ -134,8 +151,12 @@ pub struct Cosignature {
 
 impl Cosignature {
     fn message(checkpoint: &Hash, witness: &DepartmentCode, key_epoch: u32, time_ms: u64) -> Hash {
-        let parts: [&[u8]; 4] =
-            [checkpoint.as_bytes(), witness.as_str().as_bytes(), &key_epoch.to_le_bytes(), &time_ms.to_le_bytes()];
+        let parts: [&[u8]; 4] = [
+            checkpoint.as_bytes(),
+            witness.as_str().as_bytes(),
+            &key_epoch.to_le_bytes(),
+            &time_ms.to_le_bytes(),
+        ];
         hash_parts(Purpose::Cosignature, &parts)
     }
 
@@ -148,17 +169,34 @@ impl Cosignature {
         key: &SigningKey,
     ) -> Cosignature {
         let message = Cosignature::message(&checkpoint.hash(network), &witness, 0, time_ms);
-        Cosignature { witness, key_epoch: 0, time_ms, signature: key.sign(&message) }
+        Cosignature {
+            witness,
+            key_epoch: 0,
+            time_ms,
+            signature: key.sign(&message),
+        }
     }
 
     /// Checks that the witness signed this checkpoint.
     ///
     /// # Errors
     /// [`CheckpointError`] when it did not.
-    pub fn verify(&self, checkpoint: &Checkpoint, members: &Membership) -> Result<(), CheckpointError> {
+    pub fn verify(
+        &self,
+        checkpoint: &Checkpoint,
+        members: &Membership,
+    ) -> Result<(), CheckpointError> {
         let (department, epoch) = (self.witness, self.key_epoch);
-        let key = members.key(&department, epoch).ok_or(CheckpointError::UnknownKey { department, epoch })?;
-        let message = Cosignature::message(&checkpoint.hash(members.network()), &department, epoch, self.time_ms);
-        key.verify(&message, &self.signature).map_err(|_| CheckpointError::BadSignature(department))
+        let key = members
+            .key(&department, epoch)
+            .ok_or(CheckpointError::UnknownKey { department, epoch })?;
+        let message = Cosignature::message(
+            &checkpoint.hash(members.network()),
+            &department,
+            epoch,
+            self.time_ms,
+        );
+        key.verify(&message, &self.signature)
+            .map_err(|_| CheckpointError::BadSignature(department))
     }
 }

@@ -62,8 +62,27 @@ pub enum EvidenceError {
 impl ForkEvidence {
     /// Evidence of two records of a log.
     pub fn records(log: LogId, one: &SignedRecord, other: &SignedRecord) -> ForkEvidence {
-        let blob = |record: &SignedRecord| Blob::new(record.frame()).expect("a frame is within its bound");
-        ForkEvidence::Records { log, seq: one.record().seq, one: blob(one), other: blob(other) }
+        let blob =
+            |record: &SignedRecord| Blob::new(record.frame()).expect("a frame is within its bound");
+        ForkEvidence::Records {
+            log,
+            seq: one.record().seq,
+            one: blob(one),
+            other: blob(other),
+        }
+    }
+
+    /// The same evidence, as far as a stranger's word can be taken.
+    pub fn from_a_stranger(mut self) -> ForkEvidence {
+        if let ForkEvidence::Checkpoints { one, other, shared } = &mut self {
+            // One root means the same records; otherwise where they part is hearsay.
+            *shared = if one.checkpoint.root == other.checkpoint.root {
+                one.checkpoint.size
+            } else {
+                0
+            };
+        }
+        self
     }
 
     /// Which log forked.
@@ -90,17 +109,33 @@ impl ForkEvidence {
     /// [`EvidenceError`].
     pub fn verify(&self, members: &Membership) -> Result<(), EvidenceError> {
         match self {
-            ForkEvidence::Records { log, one, other, seq } => {
-                let name = LogName { network: members.network(), id: *log };
+            ForkEvidence::Records {
+                log,
+                one,
+                other,
+                seq,
+            } => {
+                let name = LogName {
+                    network: members.network(),
+                    id: *log,
+                };
                 let one = signed_by(&name, one, members)?;
                 let other = signed_by(&name, other, members)?;
                 let same_place = one.record().seq == *seq && other.record().seq == *seq;
-                if same_place && one.hash() != other.hash() { Ok(()) } else { Err(EvidenceError::NoContradiction) }
+                if same_place && one.hash() != other.hash() {
+                    Ok(())
+                } else {
+                    Err(EvidenceError::NoContradiction)
+                }
             }
             ForkEvidence::Checkpoints { one, other, .. } => {
                 let one = one.clone().verify(members)?;
                 let other = other.clone().verify(members)?;
-                if one.contradicts(&other) { Ok(()) } else { Err(EvidenceError::NoContradiction) }
+                if one.contradicts(&other) {
+                    Ok(())
+                } else {
+                    Err(EvidenceError::NoContradiction)
+                }
             }
         }
     }
@@ -114,14 +149,20 @@ impl ForkEvidence {
     }
 }
 
-fn signed_by(name: &LogName, frame: &[u8], members: &Membership) -> Result<SignedRecord, EvidenceError> {
+fn signed_by(
+    name: &LogName,
+    frame: &[u8],
+    members: &Membership,
+) -> Result<SignedRecord, EvidenceError> {
     let (parsed, len) = Frame::read(frame)?;
     if len < frame.len() {
         return Err(DecodeError::Trailing(frame.len() - len).into());
     }
     let record = SignedRecord::decode(name, &parsed)?;
     let (department, epoch) = (name.id.department, record.record().key_epoch);
-    let key = members.key(&department, epoch).ok_or(CheckpointError::UnknownKey { department, epoch })?;
+    let key = members
+        .key(&department, epoch)
+        .ok_or(CheckpointError::UnknownKey { department, epoch })?;
     record.verify(key)?;
     Ok(record)
 }

@@ -81,17 +81,29 @@ const BATCH: usize = 4096;
 ///
 /// # Errors
 /// Those of the medium. Faults in content are in the report.
-pub fn fsck(place: &Place, members: &Membership, mut progress: impl FnMut(u64)) -> io::Result<FsckReport> {
+pub fn fsck(
+    place: &Place,
+    members: &Membership,
+    mut progress: impl FnMut(u64),
+) -> io::Result<FsckReport> {
     let mut report = FsckReport::default();
     let mut ids: Vec<LogId> = Vec::new();
-    for name in place.disk.list(&place.data.join("logs"))?.into_iter().chain(place.disk.list(&place.data.join("heads"))?) {
+    for name in place
+        .disk
+        .list(&place.data.join("logs"))?
+        .into_iter()
+        .chain(place.disk.list(&place.data.join("heads"))?)
+    {
         ids.extend(name.parse::<LogId>());
     }
     ids.sort_unstable();
     ids.dedup();
     let mut before = 0;
     for id in ids {
-        let name = LogName { network: members.network(), id };
+        let name = LogName {
+            network: members.network(),
+            id,
+        };
         let mut check = Check::new(place, name, members);
         check.run(&mut |records| progress(before + records))?;
         before += check.report.records;
@@ -123,7 +135,12 @@ impl<'c> Check<'c> {
             place,
             name,
             members,
-            report: LogReport { log: name.id, records: 0, checkpoint: None, faults: Vec::new() },
+            report: LogReport {
+                log: name.id,
+                records: 0,
+                checkpoint: None,
+                faults: Vec::new(),
+            },
             head: Head::default(),
             range: CompactRange::empty(),
             prev: RecordHash::NONE,
@@ -138,7 +155,13 @@ impl<'c> Check<'c> {
 
     fn fault(&mut self, file: String, record: Option<u64>, rule: impl fmt::Display, derived: bool) {
         if self.report.faults.len() < MAX_FAULTS {
-            self.report.faults.push(Fault { log: self.name.id, file, record, rule: rule.to_string(), derived });
+            self.report.faults.push(Fault {
+                log: self.name.id,
+                file,
+                record,
+                rule: rule.to_string(),
+                derived,
+            });
         }
     }
 
@@ -150,7 +173,13 @@ impl<'c> Check<'c> {
         let until = self.check_head()?;
         self.open_tree(until)?;
         let dir = self.place.log_dir(&self.name);
-        let mut firsts: Vec<u64> = self.place.disk.list(&dir)?.iter().filter_map(|name| first_of(name)).collect();
+        let mut firsts: Vec<u64> = self
+            .place
+            .disk
+            .list(&dir)?
+            .iter()
+            .filter_map(|name| first_of(name))
+            .collect();
         firsts.sort_unstable();
         for first in firsts.into_iter().take_while(|first| *first < until) {
             if first != self.report.records {
@@ -159,7 +188,10 @@ impl<'c> Check<'c> {
             self.check_segment(first, until, progress)?;
         }
         if self.report.records < until {
-            let rule = format!("the head file vouches for {until} records, {} are readable", self.report.records);
+            let rule = format!(
+                "the head file vouches for {until} records, {} are readable",
+                self.report.records
+            );
             let at = Some(self.report.records);
             self.fault(format!("logs/{}", self.name.id), at, rule, false);
         }
@@ -172,13 +204,21 @@ impl<'c> Check<'c> {
     /// Checks the head file; gives the number of records it vouches for.
     fn check_head(&mut self) -> io::Result<u64> {
         let file = format!("heads/{}", self.name.id);
-        match HeadFile::read(&*self.place.disk, &self.place.head_path(&self.name), &self.name) {
+        match HeadFile::read(
+            &*self.place.disk,
+            &self.place.head_path(&self.name),
+            &self.name,
+        ) {
             Ok(head) => self.head = head,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.fault(file.clone(), None, error, false),
         }
         let head = self.head.clone();
-        for checkpoint in head.accepted.iter().chain(head.progress.iter().map(|progress| &progress.target)) {
+        for checkpoint in head
+            .accepted
+            .iter()
+            .chain(head.progress.iter().map(|progress| &progress.target))
+        {
             if let Err(error) = checkpoint.clone().verify(self.members) {
                 self.fault(file.clone(), None, error, false);
             }
@@ -186,7 +226,10 @@ impl<'c> Check<'c> {
                 self.fault(file.clone(), None, "the checkpoint is another log's", false);
             }
         }
-        self.report.checkpoint = head.accepted.as_ref().map(|accepted| accepted.checkpoint.size);
+        self.report.checkpoint = head
+            .accepted
+            .as_ref()
+            .map(|accepted| accepted.checkpoint.size);
         Ok(match (&head.progress, &head.accepted) {
             (Some(progress), _) => progress.size,
             (None, Some(accepted)) if !head.restoring => accepted.checkpoint.size,
@@ -195,7 +238,11 @@ impl<'c> Check<'c> {
     }
 
     fn open_tree(&mut self, until: u64) -> io::Result<()> {
-        let Ok(file) = self.place.disk.open(&self.place.log_dir(&self.name).join("tree"), false) else {
+        let Ok(file) = self
+            .place
+            .disk
+            .open(&self.place.log_dir(&self.name).join("tree"), false)
+        else {
             if until > 0 {
                 self.fault(self.path("tree"), None, "the tree file is missing", true);
             }
@@ -209,9 +256,15 @@ impl<'c> Check<'c> {
         }
         self.tree = Some(file);
         let mut range: CompactRange = CompactRange::empty();
-        let accepted = self.head.accepted.as_ref().map(|accepted| (accepted.checkpoint.size, accepted.checkpoint.root));
+        let accepted = self
+            .head
+            .accepted
+            .as_ref()
+            .map(|accepted| (accepted.checkpoint.size, accepted.checkpoint.root));
         for seq in 0..until {
-            let Some(leaf) = self.stored_leaf(seq)? else { break };
+            let Some(leaf) = self.stored_leaf(seq)? else {
+                break;
+            };
             range.push(leaf, &mut |_, _, _| ());
             if let Some((size, root)) = accepted
                 && size == range.size()
@@ -227,17 +280,27 @@ impl<'c> Check<'c> {
     }
 
     fn stored_leaf(&self, seq: u64) -> io::Result<Option<Hash>> {
-        let Some(tree) = &self.tree else { return Ok(None) };
+        let Some(tree) = &self.tree else {
+            return Ok(None);
+        };
         let mut bytes = [0; 32];
         let read = tree.read_at(&mut bytes, HEADER_LEN + 32 * nodes_before(seq))?;
         Ok((read == 32).then(|| Hash::from_bytes(bytes)))
     }
 
-    fn check_segment(&mut self, first: u64, until: u64, progress: &mut dyn FnMut(u64)) -> io::Result<()> {
+    fn check_segment(
+        &mut self,
+        first: u64,
+        until: u64,
+        progress: &mut dyn FnMut(u64),
+    ) -> io::Result<()> {
         let dir = self.place.log_dir(&self.name);
         let file = self.path(&file_name(first, "records"));
         let bytes = {
-            let records = self.place.disk.open(&dir.join(file_name(first, "records")), false)?;
+            let records = self
+                .place
+                .disk
+                .open(&dir.join(file_name(first, "records")), false)?;
             let mut bytes = vec![0; records.len()? as usize];
             records.read_exact_at(&mut bytes, 0)?;
             bytes
@@ -248,22 +311,37 @@ impl<'c> Check<'c> {
         }
         let offsets = self.read_offsets(first)?;
         let end_seq = until.min(first + self.place.segment_records);
-        let (mut at, mut ends, mut tail) = (HEADER_LEN as usize, vec![HEADER_LEN], TailIndex::default());
+        let (mut at, mut ends, mut tail) =
+            (HEADER_LEN as usize, vec![HEADER_LEN], TailIndex::default());
         let mut unsigned: Vec<(u64, SignedRecord)> = Vec::new();
         for seq in first..end_seq {
             let place = (seq - first) as usize;
             let good = match bytes.get(at..).map(Frame::read) {
-                Some(Ok((frame, len))) => self.check_record(&file, seq, &frame, &mut tail, place as u32, &mut unsigned)?.then_some(at + len),
+                Some(Ok((frame, len))) => self
+                    .check_record(&file, seq, &frame, &mut tail, place as u32, &mut unsigned)?
+                    .then_some(at + len),
                 _ => {
-                    self.fault(file.clone(), Some(seq), "the record is cut off or its length is damaged", false);
+                    self.fault(
+                        file.clone(),
+                        Some(seq),
+                        "the record is cut off or its length is damaged",
+                        false,
+                    );
                     let stored = self.stored_leaf(seq)?;
                     self.damaged(stored);
                     None
                 }
             };
             // After a damaged record its length can't be trusted: the offsets tell where the next one begins.
-            let next = good.or_else(|| offsets.get(place + 1).map(|end| *end as usize).filter(|end| *end > at));
-            let Some(next) = next.filter(|next| *next <= bytes.len()) else { break };
+            let next = good.or_else(|| {
+                offsets
+                    .get(place + 1)
+                    .map(|end| *end as usize)
+                    .filter(|end| *end > at)
+            });
+            let Some(next) = next.filter(|next| *next <= bytes.len()) else {
+                break;
+            };
             at = next;
             ends.push(at as u64);
             self.report.records = seq + 1;
@@ -274,7 +352,12 @@ impl<'c> Check<'c> {
         }
         self.check_signatures(&file, &mut unsigned);
         if offsets.get(..ends.len()) != Some(&ends) {
-            self.fault(self.path(&file_name(first, "offsets")), None, "the offsets are not those of the records", true);
+            self.fault(
+                self.path(&file_name(first, "offsets")),
+                None,
+                "the offsets are not those of the records",
+                true,
+            );
         }
         if ends.len() as u64 > self.place.segment_records {
             self.check_index(first, &tail)?;
@@ -283,8 +366,13 @@ impl<'c> Check<'c> {
     }
 
     fn read_offsets(&mut self, first: u64) -> io::Result<Vec<u64>> {
-        let path = self.place.log_dir(&self.name).join(file_name(first, "offsets"));
-        let Ok(file) = self.place.disk.open(&path, false) else { return Ok(Vec::new()) };
+        let path = self
+            .place
+            .log_dir(&self.name)
+            .join(file_name(first, "offsets"));
+        let Ok(file) = self.place.disk.open(&path, false) else {
+            return Ok(Vec::new());
+        };
         let mut bytes = vec![0; file.len()? as usize];
         file.read_exact_at(&mut bytes, 0)?;
         let head = &bytes[..bytes.len().min(HEADER_LEN as usize)];
@@ -293,7 +381,10 @@ impl<'c> Check<'c> {
             return Ok(Vec::new());
         }
         let number = |chunk: &[u8]| u64::from_le_bytes(chunk.try_into().expect("chunks of eight"));
-        Ok(bytes[HEADER_LEN as usize..].chunks_exact(8).map(number).collect())
+        Ok(bytes[HEADER_LEN as usize..]
+            .chunks_exact(8)
+            .map(number)
+            .collect())
     }
 
     /// Checks one record; gives whether it can be trusted.
@@ -355,12 +446,23 @@ impl<'c> Check<'c> {
     }
 
     fn check_nodes(&mut self) -> io::Result<()> {
-        let Some(tree) = &self.tree else { return Ok(()) };
+        let Some(tree) = &self.tree else {
+            return Ok(());
+        };
         let mut found = vec![0; self.nodes.len() * 32];
         let read = tree.read_at(&mut found, HEADER_LEN + 32 * nodes_before(self.nodes_from))?;
-        let same = read == found.len() && found.chunks_exact(32).zip(&self.nodes).all(|(f, n)| f == n.as_bytes());
+        let same = read == found.len()
+            && found
+                .chunks_exact(32)
+                .zip(&self.nodes)
+                .all(|(f, n)| f == n.as_bytes());
         if !same && self.report.faults.is_empty() {
-            self.fault(self.path("tree"), None, "the stored tree is not that of the records", true);
+            self.fault(
+                self.path("tree"),
+                None,
+                "the stored tree is not that of the records",
+                true,
+            );
         }
         self.nodes.clear();
         self.nodes_from = self.range.size();
@@ -372,10 +474,18 @@ impl<'c> Check<'c> {
         let members = self.members;
         let bad: Vec<(u64, String)> = unsigned
             .par_iter()
-            .filter_map(|(seq, record)| match members.key(&department, record.record().key_epoch) {
-                None => Some((*seq, "no key of the record's epoch is known for the department".to_owned())),
-                Some(key) => record.verify(key).err().map(|error| (*seq, error.to_string())),
-            })
+            .filter_map(
+                |(seq, record)| match members.key(&department, record.record().key_epoch) {
+                    None => Some((
+                        *seq,
+                        "no key of the record's epoch is known for the department".to_owned(),
+                    )),
+                    Some(key) => record
+                        .verify(key)
+                        .err()
+                        .map(|error| (*seq, error.to_string())),
+                },
+            )
             .collect();
         for (seq, rule) in bad {
             self.fault(file.to_owned(), Some(seq), rule, false);
@@ -384,7 +494,13 @@ impl<'c> Check<'c> {
     }
 
     fn check_accepted(&mut self, size: u64) {
-        let Some(accepted) = self.head.accepted.as_ref().map(|a| a.checkpoint.clone()).filter(|a| a.size == size) else {
+        let Some(accepted) = self
+            .head
+            .accepted
+            .as_ref()
+            .map(|a| a.checkpoint.clone())
+            .filter(|a| a.size == size)
+        else {
             return;
         };
         // Damaged records named already explain a different root.
@@ -393,20 +509,39 @@ impl<'c> Check<'c> {
         }
         let file = format!("heads/{}", self.name.id);
         if self.range.root() != accepted.root {
-            self.fault(file.clone(), None, format!("the first {size} records are not those of the checkpoint"), false);
+            self.fault(
+                file.clone(),
+                None,
+                format!("the first {size} records are not those of the checkpoint"),
+                false,
+            );
         }
         if self.prev != accepted.head {
-            self.fault(file.clone(), Some(size - 1), "the checkpoint names another last record", false);
+            self.fault(
+                file.clone(),
+                Some(size - 1),
+                "the checkpoint names another last record",
+                false,
+            );
         }
         if self.statuses.root() != accepted.status_root {
-            self.fault(file, None, "the checkpoint commits to other statuses than its records make", false);
+            self.fault(
+                file,
+                None,
+                "the checkpoint commits to other statuses than its records make",
+                false,
+            );
         }
     }
 
     fn check_index(&mut self, first: u64, tail: &TailIndex) -> io::Result<()> {
         let name = file_name(first, "index");
         let expected = tail.seal(&self.name, first);
-        let same = match self.place.disk.open(&self.place.log_dir(&self.name).join(&name), false) {
+        let same = match self
+            .place
+            .disk
+            .open(&self.place.log_dir(&self.name).join(&name), false)
+        {
             Ok(file) => {
                 let mut found = vec![0; file.len()? as usize];
                 file.read_exact_at(&mut found, 0)?;
@@ -415,14 +550,25 @@ impl<'c> Check<'c> {
             Err(_) => false,
         };
         if !same && self.report.faults.is_empty() {
-            self.fault(self.path(&name), None, "the index is not that of the records", true);
+            self.fault(
+                self.path(&name),
+                None,
+                "the index is not that of the records",
+                true,
+            );
         }
         Ok(())
     }
 
     fn check_progress(&mut self) {
-        let Some(progress) = self.head.progress.clone() else { return };
-        let root = root_from(&self.range, &progress.right, progress.target.checkpoint.size);
+        let Some(progress) = self.head.progress.clone() else {
+            return;
+        };
+        let root = root_from(
+            &self.range,
+            &progress.right,
+            progress.target.checkpoint.size,
+        );
         let proved = root.is_ok_and(|root| root == progress.target.checkpoint.root);
         if !proved && self.report.faults.is_empty() {
             let rule = "the records are not under the checkpoint being caught up with";

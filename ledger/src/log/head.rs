@@ -48,7 +48,11 @@ pub(crate) struct HeadFile {
 impl HeadFile {
     /// Opens or creates the head file. A file whose two slots are both unreadable reads as no head at all, which sends
     /// the log to be confirmed or fetched from peers.
-    pub(crate) fn open(disk: &dyn Disk, path: &Path, log: &LogName) -> io::Result<(HeadFile, Head)> {
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        log: &LogName,
+    ) -> io::Result<(HeadFile, Head)> {
         let file = disk.open(path, true)?;
         let first = header(Kind::Head, log, 0);
         let mut found = [0; 64];
@@ -70,7 +74,10 @@ impl HeadFile {
             }
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
-        let newest = [slot(&*file, 1)?, slot(&*file, 2)?].into_iter().flatten().max_by_key(|(counter, _)| *counter);
+        let newest = [slot(&*file, 1)?, slot(&*file, 2)?]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(counter, _)| *counter);
         let (counter, head) = newest.unwrap_or_default();
         Ok((HeadFile { file, counter }, head))
     }
@@ -80,15 +87,22 @@ impl HeadFile {
         let file = disk.open(path, false)?;
         let mut found = [0; 64];
         file.read_exact_at(&mut found, 0)?;
-        check_header(&found, Kind::Head, log, 0).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-        let newest = [slot(&*file, 1)?, slot(&*file, 2)?].into_iter().flatten().max_by_key(|(counter, _)| *counter);
+        check_header(&found, Kind::Head, log, 0)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        let newest = [slot(&*file, 1)?, slot(&*file, 2)?]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(counter, _)| *counter);
         Ok(newest.unwrap_or_default().1)
     }
 
     /// Replaces the head; durable when this returns.
     pub(crate) fn write(&mut self, head: &Head) -> io::Result<()> {
         let body = codec::encode(head);
-        debug_assert!(body.len() <= MAX_BODY, "two checkpoints and 64 hashes take less than 3 KiB");
+        debug_assert!(
+            body.len() <= MAX_BODY,
+            "two checkpoints and 64 hashes take less than 3 KiB"
+        );
         let counter = self.counter + 1;
         let mut block = Vec::with_capacity(BLOCK as usize);
         block.extend_from_slice(&counter.to_le_bytes());
@@ -118,5 +132,8 @@ fn parse(block: &[u8]) -> Option<(u64, Head)> {
     if hash(Purpose::File, &block[..12 + len]).as_bytes() != sum {
         return None;
     }
-    Some((u64::from_le_bytes(*counter), codec::decode(body, MAX_BODY).ok()?))
+    Some((
+        u64::from_le_bytes(*counter),
+        codec::decode(body, MAX_BODY).ok()?,
+    ))
 }

@@ -59,7 +59,12 @@ pub(crate) fn header(kind: Kind, log: &LogName, first: u64) -> [u8; HEADER_LEN a
 }
 
 /// Checks a header against what it should be.
-pub(crate) fn check_header(bytes: &[u8], kind: Kind, log: &LogName, first: u64) -> Result<(), HeaderError> {
+pub(crate) fn check_header(
+    bytes: &[u8],
+    kind: Kind,
+    log: &LogName,
+    first: u64,
+) -> Result<(), HeaderError> {
     if bytes == header(kind, log, first) {
         return Ok(());
     }

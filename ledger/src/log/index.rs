@@ -80,13 +80,22 @@ impl TailIndex {
     pub(crate) fn add(&mut self, entry: &Entry, place: u32) {
         keys(entry, |key| {
             let (run, fingerprint) = key.run();
-            self.tables[run].insert_unique(fingerprint, (fingerprint, place), |(fingerprint, _)| *fingerprint);
+            self.tables[run].insert_unique(
+                fingerprint,
+                (fingerprint, place),
+                |(fingerprint, _)| *fingerprint,
+            );
         });
     }
 
     pub(crate) fn find(&self, key: Key, out: &mut Vec<u32>) {
         let (run, fingerprint) = key.run();
-        out.extend(self.tables[run].iter_hash(fingerprint).filter(|(f, _)| *f == fingerprint).map(|(_, place)| *place));
+        out.extend(
+            self.tables[run]
+                .iter_hash(fingerprint)
+                .filter(|(f, _)| *f == fingerprint)
+                .map(|(_, place)| *place),
+        );
     }
 
     /// The index file's bytes.
@@ -123,20 +132,38 @@ pub(crate) struct SealedIndex {
 
 impl SealedIndex {
     /// Opens and checks an index file; `None` when it is missing, damaged or another's, and must be made anew.
-    pub(crate) fn open(file: Box<dyn DiskFile>, log: &LogName, first: u64) -> io::Result<Option<SealedIndex>> {
-        let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX).min(64 << 20)];
+    pub(crate) fn open(
+        file: Box<dyn DiskFile>,
+        log: &LogName,
+        first: u64,
+    ) -> io::Result<Option<SealedIndex>> {
+        let mut bytes = vec![
+            0;
+            usize::try_from(file.len()?)
+                .unwrap_or(usize::MAX)
+                .min(64 << 20)
+        ];
         let read = file.read_at(&mut bytes, 0)?;
         bytes.truncate(read);
-        let Some((front, rest)) = bytes.split_at_checked(RUNS_AT as usize - 32) else { return Ok(None) };
-        let Some((sum, runs)) = rest.split_first_chunk::<32>() else { return Ok(None) };
+        let Some((front, rest)) = bytes.split_at_checked(RUNS_AT as usize - 32) else {
+            return Ok(None);
+        };
+        let Some((sum, runs)) = rest.split_first_chunk::<32>() else {
+            return Ok(None);
+        };
         if check_header(&front[..HEADER_LEN as usize], Kind::Index, log, first).is_err() {
             return Ok(None);
         }
         let mut counts = [0; 3];
-        for (count, bytes) in counts.iter_mut().zip(front[HEADER_LEN as usize..].chunks_exact(8)) {
+        for (count, bytes) in counts
+            .iter_mut()
+            .zip(front[HEADER_LEN as usize..].chunks_exact(8))
+        {
             *count = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
         }
-        let whole = counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
+        let whole = counts
+            .iter()
+            .try_fold(0u64, |sum, count| sum.checked_add(*count));
         let fits = whole.and_then(|n| n.checked_mul(ENTRY_LEN as u64)) == Some(runs.len() as u64);
         if !fits || checksum(front, runs).as_bytes() != sum {
             return Ok(None);
@@ -164,9 +191,16 @@ impl SealedIndex {
         Ok(())
     }
 
-    fn read<'b>(&self, block: &'b mut [u8], start: u64, at: u64, count: u64) -> io::Result<&'b [u8]> {
+    fn read<'b>(
+        &self,
+        block: &'b mut [u8],
+        start: u64,
+        at: u64,
+        count: u64,
+    ) -> io::Result<&'b [u8]> {
         let wanted = (block.len() / ENTRY_LEN).min((count - at) as usize) * ENTRY_LEN;
-        self.file.read_exact_at(&mut block[..wanted], start + at * ENTRY_LEN as u64)?;
+        self.file
+            .read_exact_at(&mut block[..wanted], start + at * ENTRY_LEN as u64)?;
         Ok(&block[..wanted])
     }
 
@@ -181,8 +215,10 @@ impl SealedIndex {
         while low < high {
             let entries = self.read(&mut block, start, at, count)?;
             let read = (entries.len() / ENTRY_LEN) as u64;
-            let below =
-                entries.chunks_exact(ENTRY_LEN).take_while(|entry| split(entry).0 < fingerprint).count() as u64;
+            let below = entries
+                .chunks_exact(ENTRY_LEN)
+                .take_while(|entry| split(entry).0 < fingerprint)
+                .count() as u64;
             if below == 0 {
                 high = high.min(at);
             } else {
@@ -200,6 +236,11 @@ impl SealedIndex {
 }
 
 fn split(entry: &[u8]) -> (u64, u32) {
-    let (fingerprint, place) = entry.split_first_chunk::<8>().expect("entries are twelve bytes");
-    (u64::from_le_bytes(*fingerprint), u32::from_le_bytes(place.try_into().expect("entries are twelve bytes")))
+    let (fingerprint, place) = entry
+        .split_first_chunk::<8>()
+        .expect("entries are twelve bytes");
+    (
+        u64::from_le_bytes(*fingerprint),
+        u32::from_le_bytes(place.try_into().expect("entries are twelve bytes")),
+    )
 }

@@ -92,7 +92,11 @@ impl MemoryDisk {
     /// each 512-byte block that differs and each directory entry that was not synced.
     pub fn crash(&self, mut survives: impl FnMut() -> bool) -> MemoryDisk {
         let inner = self.0.lock();
-        let mut after = Inner { next_file: inner.next_file, dirs: inner.dirs.clone(), ..Inner::default() };
+        let mut after = Inner {
+            next_file: inner.next_file,
+            dirs: inner.dirs.clone(),
+            ..Inner::default()
+        };
         for (id, content) in &inner.files {
             let mut kept = content.durable.clone();
             if survives() && content.now.len() != kept.len() {
@@ -104,12 +108,26 @@ impl MemoryDisk {
                     kept[start..end].copy_from_slice(&content.now[start..end]);
                 }
             }
-            after.files.insert(*id, Content { now: kept.clone(), durable: kept });
+            after.files.insert(
+                *id,
+                Content {
+                    now: kept.clone(),
+                    durable: kept,
+                },
+            );
         }
-        let paths: BTreeSet<_> = inner.names.keys().chain(inner.durable_names.keys()).collect();
+        let paths: BTreeSet<_> = inner
+            .names
+            .keys()
+            .chain(inner.durable_names.keys())
+            .collect();
         for path in paths {
             let (seen, durable) = (inner.names.get(path), inner.durable_names.get(path));
-            let kept = if seen == durable || survives() { seen } else { durable };
+            let kept = if seen == durable || survives() {
+                seen
+            } else {
+                durable
+            };
             if let Some(id) = kept {
                 after.names.insert(path.clone(), *id);
             }
@@ -154,7 +172,10 @@ impl Disk for MemoryDisk {
             }
             None => return Err(io::ErrorKind::NotFound.into()),
         };
-        Ok(Box::new(MemoryFile { disk: Arc::clone(&self.0), id }))
+        Ok(Box::new(MemoryFile {
+            disk: Arc::clone(&self.0),
+            id,
+        }))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -171,7 +192,12 @@ impl Disk for MemoryDisk {
         }
         let inside = |name: &PathBuf| name.parent() == Some(path);
         inner.durable_names.retain(|name, _| !inside(name));
-        let now: Vec<_> = inner.names.iter().filter(|(name, _)| inside(name)).map(|(n, i)| (n.clone(), *i)).collect();
+        let now: Vec<_> = inner
+            .names
+            .iter()
+            .filter(|(name, _)| inside(name))
+            .map(|(n, i)| (n.clone(), *i))
+            .collect();
         inner.durable_names.extend(now);
         Ok(())
     }
@@ -184,10 +210,18 @@ impl Disk for MemoryDisk {
             Some(_) => return Err(refused()),
         }
         let moved = |names: &mut BTreeMap<PathBuf, u64>| {
-            let old: Vec<_> = names.keys().filter(|path| path.starts_with(from)).cloned().collect();
+            let old: Vec<_> = names
+                .keys()
+                .filter(|path| path.starts_with(from))
+                .cloned()
+                .collect();
             for path in old {
                 if let (Some(id), Ok(rest)) = (names.remove(&path), path.strip_prefix(from)) {
-                    let path = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
+                    let path = if rest.as_os_str().is_empty() {
+                        to.to_owned()
+                    } else {
+                        to.join(rest)
+                    };
                     names.insert(path, id);
                 }
             }
@@ -209,7 +243,11 @@ impl Disk for MemoryDisk {
             Some(Failure::Lose | Failure::Die) => return Ok(()),
             Some(_) => return Err(refused()),
         }
-        inner.names.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        inner
+            .names
+            .remove(path)
+            .map(|_| ())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -247,13 +285,21 @@ impl DiskFile for MemoryFile {
             Some(Failure::Lose | Failure::Die) => return Ok(()),
             Some(Failure::Refuse) => return Err(refused()),
         };
-        let content = &mut inner.files.get_mut(&self.id).ok_or(io::ErrorKind::NotFound)?.now;
+        let content = &mut inner
+            .files
+            .get_mut(&self.id)
+            .ok_or(io::ErrorKind::NotFound)?
+            .now;
         let end = offset as usize + bytes.len();
         if content.len() < end {
             content.resize(end, 0);
         }
         content[offset as usize..end].copy_from_slice(bytes);
-        if failure.is_some() { Err(refused()) } else { Ok(()) }
+        if failure.is_some() {
+            Err(refused())
+        } else {
+            Ok(())
+        }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -263,7 +309,12 @@ impl DiskFile for MemoryFile {
             Some(Failure::Lose | Failure::Die) => return Ok(()),
             Some(_) => return Err(refused()),
         }
-        inner.files.get_mut(&self.id).ok_or(io::ErrorKind::NotFound)?.now.resize(len as usize, 0);
+        inner
+            .files
+            .get_mut(&self.id)
+            .ok_or(io::ErrorKind::NotFound)?
+            .now
+            .resize(len as usize, 0);
         Ok(())
     }
 
@@ -278,7 +329,10 @@ impl DiskFile for MemoryFile {
             Some(Failure::Lose) => return Ok(()),
             Some(_) => return Err(refused()),
         }
-        let content = inner.files.get_mut(&self.id).ok_or(io::ErrorKind::NotFound)?;
+        let content = inner
+            .files
+            .get_mut(&self.id)
+            .ok_or(io::ErrorKind::NotFound)?;
         content.durable.clone_from(&content.now);
         Ok(())
     }

@@ -32,7 +32,9 @@ mod writer;
 mod tests;
 
 pub use append::AppendError;
-pub use checkpoint::{Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint};
+pub use checkpoint::{
+    Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint,
+};
 pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};
 pub use header::HeaderError;

@@ -20,7 +20,10 @@ pub struct LogId {
 impl LogId {
     /// The first log of a department.
     pub fn first(department: DepartmentCode) -> LogId {
-        LogId { department, generation: 0 }
+        LogId {
+            department,
+            generation: 0,
+        }
     }
 }
 
@@ -56,7 +59,10 @@ impl FromStr for LogId {
                 if generation == 0 || digits.starts_with(['0', '+']) {
                     return Err(LogIdError::Generation);
                 }
-                Ok(LogId { department, generation })
+                Ok(LogId {
+                    department,
+                    generation,
+                })
             }
         }
     }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -118,18 +119,32 @@ impl Log {
     /// # Errors
     /// [`OpenError`] when the medium fails or the head file is another network's. Damaged records are no error: the log
     /// is set aside and begins empty, to be fetched from peers; its head file still holds what they must agree with.
-    pub fn open(place: &Place, name: LogName, members: &Membership) -> Result<(Log, Opening), OpenError> {
-        let io = |error| OpenError::Io { log: name.id, error };
+    pub fn open(
+        place: &Place,
+        name: LogName,
+        members: &Membership,
+    ) -> Result<(Log, Opening), OpenError> {
+        let io = |error| OpenError::Io {
+            log: name.id,
+            error,
+        };
         let dir = place.log_dir(&name);
         let head_path = place.head_path(&name);
         for path in [&dir, &head_path.parent().unwrap_or(&head_path).to_owned()] {
             place.disk.create_dir_all(path).map_err(io)?;
         }
         let (head_file, head) = HeadFile::open(&*place.disk, &head_path, &name).map_err(io)?;
-        for path in [&place.data, &place.data.join("logs"), &place.data.join("heads")] {
+        for path in [
+            &place.data,
+            &place.data.join("logs"),
+            &place.data.join("heads"),
+        ] {
             place.disk.sync_dir(path).map_err(io)?;
         }
-        let vouched = Vouched::from_head(head, members).map_err(|error| OpenError::Head { log: name.id, error })?;
+        let vouched = Vouched::from_head(head, members).map_err(|error| OpenError::Head {
+            log: name.id,
+            error,
+        })?;
         let log = Log::empty(place, name, dir.clone(), head_file, &vouched).map_err(io)?;
         let mut opening = Opening::default();
         match Scan::new(&log, &mut opening).run(&vouched).map_err(io)? {
@@ -143,10 +158,25 @@ impl Log {
                 let aside = set_aside(place, &dir, &name).map_err(io)?;
                 place.disk.create_dir_all(&dir).map_err(io)?;
                 place.disk.sync_dir(&place.data.join("logs")).map_err(io)?;
-                let accepted = vouched.accepted.as_ref().map(|checkpoint| checkpoint.signed().clone());
-                head_file.write(&Head { accepted, progress: None, restoring: true }).map_err(io)?;
+                let accepted = vouched
+                    .accepted
+                    .as_ref()
+                    .map(|checkpoint| checkpoint.signed().clone());
+                head_file
+                    .write(&Head {
+                        accepted,
+                        progress: None,
+                        restoring: true,
+                    })
+                    .map_err(io)?;
                 let log = Log::empty(place, name, dir, head_file, &vouched).map_err(io)?;
-                Ok((log, Opening { set_aside: Some((aside, damage)), ..Opening::default() }))
+                Ok((
+                    log,
+                    Opening {
+                        set_aside: Some((aside, damage)),
+                        ..Opening::default()
+                    },
+                ))
             }
         }
     }
@@ -169,7 +199,6 @@ impl Log {
             pending: Pending::default(),
             head_file,
             floor: vouched.accepted.clone(),
-            refused: None,
         };
         let view = View {
             checkpoint: None,
@@ -188,6 +217,8 @@ impl Log {
             view: RwLock::new(view),
             statuses: Mutex::new(Statuses::default()),
             appender: Mutex::new(appender),
+            held: AtomicU64::new(0),
+            refused: OnceLock::new(),
         })
     }
 }
@@ -201,12 +232,19 @@ struct Vouched {
 
 impl Vouched {
     fn from_head(head: Head, members: &Membership) -> Result<Vouched, CheckpointError> {
-        let accepted = head.accepted.map(|checkpoint| checkpoint.verify(members)).transpose()?;
+        let accepted = head
+            .accepted
+            .map(|checkpoint| checkpoint.verify(members))
+            .transpose()?;
         let progress = match head.progress {
             Some(progress) => Some((progress.target.clone().verify(members)?, progress)),
             None => None,
         };
-        Ok(Vouched { accepted, progress, restoring: head.restoring })
+        Ok(Vouched {
+            accepted,
+            progress,
+            restoring: head.restoring,
+        })
     }
 
     /// Records that must be there.
@@ -223,7 +261,9 @@ fn set_aside(place: &Place, dir: &Path, name: &LogName) -> io::Result<PathBuf> {
     let parent = place.data.join("set-aside");
     place.disk.create_dir_all(&parent)?;
     let taken = place.disk.list(&parent)?;
-    let free = (1..).map(|n| format!("{}-{n}", name.id)).find(|free| !taken.contains(free));
+    let free = (1..)
+        .map(|n| format!("{}-{n}", name.id))
+        .find(|free| !taken.contains(free));
     let aside = parent.join(free.unwrap_or_default());
     place.disk.rename(dir, &aside)?;
     place.disk.sync_dir(&parent)?;
@@ -243,7 +283,12 @@ struct Scan<'l> {
 
 impl<'l> Scan<'l> {
     fn new(log: &'l Log, opening: &'l mut Opening) -> Self {
-        Scan { log, opening, nodes: Vec::new(), nodes_from: 0 }
+        Scan {
+            log,
+            opening,
+            nodes: Vec::new(),
+            nodes_from: 0,
+        }
     }
 
     fn run(mut self, vouched: &Vouched) -> io::Result<Result<(), Damage>> {
@@ -261,17 +306,25 @@ impl<'l> Scan<'l> {
                 return Ok(Err(damage));
             }
             if appender.size < until && appender.size < first + log.segment_records {
-                return Ok(Err(Damage::Short { found: appender.size, expected: until }));
+                return Ok(Err(Damage::Short {
+                    found: appender.size,
+                    expected: until,
+                }));
             }
         }
         self.mend_nodes(appender.size)?;
         if let Some((target, progress)) = &vouched.progress {
             match root_from(&appender.range, &progress.right, target.size) {
                 Ok(root) if root == target.root => {}
-                _ => return Ok(Err(Damage::Root { size: progress.size })),
+                _ => {
+                    return Ok(Err(Damage::Root {
+                        size: progress.size,
+                    }));
+                }
             }
         }
         self.cut_off(&mut appender)?;
+        log.held.store(appender.size, Ordering::Release);
         Ok(Ok(()))
     }
 
@@ -290,7 +343,8 @@ impl<'l> Scan<'l> {
             let seq = appender.size;
             let Some(frame) = frames.next()? else { break };
             let checked = link(&log.name, &frame, seq);
-            let checked = checked.and_then(|link| follows(&link, appender.head, appender.time_ms).map(|()| link));
+            let checked = checked
+                .and_then(|link| follows(&link, appender.head, appender.time_ms).map(|()| link));
             let link = match checked {
                 Ok(link) => link,
                 Err(rule) => return Ok(Err(Damage::Rule(rule))),
@@ -325,7 +379,9 @@ impl<'l> Scan<'l> {
     ) -> io::Result<Result<(), Damage>> {
         let log = self.log;
         let nodes = &mut self.nodes;
-        appender.range.push(link.leaf, &mut |_, _, node| nodes.push(node));
+        appender
+            .range
+            .push(link.leaf, &mut |_, _, node| nodes.push(node));
         appender.note(log, link);
         appender.size += 1;
         appender.head = link.hash;
@@ -333,7 +389,11 @@ impl<'l> Scan<'l> {
         if self.nodes.len() >= 1 << 16 {
             self.mend_nodes(appender.size)?;
         }
-        let Some(accepted) = vouched.accepted.as_ref().filter(|accepted| accepted.size == appender.size) else {
+        let Some(accepted) = vouched
+            .accepted
+            .as_ref()
+            .filter(|accepted| accepted.size == appender.size)
+        else {
             return Ok(Ok(()));
         };
         let changes = appender.status_changes(log);
@@ -346,7 +406,9 @@ impl<'l> Scan<'l> {
         };
         let found = (appender.range.root(), appender.head, status_root);
         if found != (accepted.root, accepted.head, accepted.status_root) {
-            return Ok(Err(Damage::Root { size: accepted.size }));
+            return Ok(Err(Damage::Root {
+                size: accepted.size,
+            }));
         }
         appender.publish(log, accepted.clone());
         Ok(Ok(()))
@@ -362,7 +424,10 @@ impl<'l> Scan<'l> {
     }
 
     fn sealed_index(&mut self, first: u64, tail: &TailIndex) -> io::Result<SealedIndex> {
-        let file = self.log.disk.open(&self.log.dir.join(file_name(first, "index")), true)?;
+        let file = self
+            .log
+            .disk
+            .open(&self.log.dir.join(file_name(first, "index")), true)?;
         if let Some(index) = SealedIndex::open(file, &self.log.name, first)? {
             return Ok(index);
         }
@@ -375,11 +440,22 @@ impl<'l> Scan<'l> {
         let log = self.log;
         let mut removed = false;
         for name in log.disk.list(&log.dir)? {
-            let Some(first) = super::segment::first_of(&name) else { continue };
-            let kept = log.view.read().segments.iter().any(|segment| segment.first == first);
+            let Some(first) = super::segment::first_of(&name) else {
+                continue;
+            };
+            let kept = log
+                .view
+                .read()
+                .segments
+                .iter()
+                .any(|segment| segment.first == first);
             if !kept {
                 let path = log.dir.join(&name);
-                self.opening.cut_off += log.disk.open(&path, false)?.len()?.saturating_sub(HEADER_LEN);
+                self.opening.cut_off += log
+                    .disk
+                    .open(&path, false)?
+                    .len()?
+                    .saturating_sub(HEADER_LEN);
                 for suffix in ["records", "offsets", "index"] {
                     let path = log.dir.join(file_name(first, suffix));
                     match log.disk.remove(&path) {
@@ -393,7 +469,8 @@ impl<'l> Scan<'l> {
             log.disk.sync_dir(&log.dir)?;
         }
         if let Some(segment) = &appender.segment {
-            self.opening.cut_off += segment.truncate(appender.size - segment.first, appender.end)?;
+            self.opening.cut_off +=
+                segment.truncate(appender.size - segment.first, appender.end)?;
         }
         log.tree.truncate(appender.size)
     }

@@ -11,7 +11,9 @@ use crate::hash::Hash;
 use crate::keys::Signature;
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, CompactRangeError, root_from};
-use crate::record::{Frame, FrameError, Frames, MAX_RECORD, Record, RecordError, RecordHash, leaf_hash, record_hash};
+use crate::record::{
+    Frame, FrameError, Frames, MAX_RECORD, Record, RecordError, RecordHash, leaf_hash, record_hash,
+};
 
 use super::{CheckpointError, LogName, SignedCheckpoint, VerifiedCheckpoint};
 
@@ -152,9 +154,17 @@ pub(crate) fn link(log: &LogName, frame: &Frame<'_>, seq: u64) -> Result<Link, B
     Signature::from_bytes(frame.signature).map_err(|e| broken(e.into()))?;
     let hash = record_hash(log, frame.record);
     if record.seq != seq {
-        return Err(BrokenRule::Seq { seq, says: record.seq });
+        return Err(BrokenRule::Seq {
+            seq,
+            says: record.seq,
+        });
     }
-    Ok(Link { record, hash, leaf: leaf_hash(&hash, frame.signature), frame_len: frame.byte_len() as u32 })
+    Ok(Link {
+        record,
+        hash,
+        leaf: leaf_hash(&hash, frame.signature),
+        frame_len: frame.byte_len() as u32,
+    })
 }
 
 /// Checks that a record follows another one.
@@ -230,7 +240,10 @@ impl Page {
     /// # Errors
     /// [`PageError`]: then the sender, not the department, is at fault.
     pub fn verify(self, members: &Membership) -> Result<VerifiedPage, PageError> {
-        let log = LogName { network: members.network(), id: self.checkpoint.checkpoint.log };
+        let log = LogName {
+            network: members.network(),
+            id: self.checkpoint.checkpoint.log,
+        };
         let checkpoint = self.checkpoint.verify(members)?;
         let left: CompactRange = CompactRange::from_parts(self.from, self.left.to_vec())?;
         let mut range = left.clone();
@@ -239,7 +252,10 @@ impl Page {
         for (frame, seq) in Frames::new(&self.frames).zip(self.from..) {
             let frame = frame?;
             if seq >= checkpoint.size {
-                return Err(PageError::Beyond { end: seq + 1, size: checkpoint.size });
+                return Err(PageError::Beyond {
+                    end: seq + 1,
+                    size: checkpoint.size,
+                });
             }
             if broken.is_none() {
                 let checked = link(&log, &frame, seq).and_then(|link| match links.last() {
@@ -255,14 +271,27 @@ impl Page {
                     Err(rule) => broken = Some(rule),
                 }
             }
-            range.push(leaf_hash(&record_hash(&log, frame.record), frame.signature), &mut |_, _, _| ());
+            range.push(
+                leaf_hash(&record_hash(&log, frame.record), frame.signature),
+                &mut |_, _, _| (),
+            );
         }
         if range.size() > checkpoint.size {
-            return Err(PageError::Beyond { end: range.size(), size: checkpoint.size });
+            return Err(PageError::Beyond {
+                end: range.size(),
+                size: checkpoint.size,
+            });
         }
         if root_from(&range, &self.right, checkpoint.size)? != checkpoint.root {
             return Err(PageError::Root);
         }
-        Ok(VerifiedPage { checkpoint, left, right: self.right, frames: self.frames, links, broken })
+        Ok(VerifiedPage {
+            checkpoint,
+            left,
+            right: self.right,
+            frames: self.frames,
+            links,
+            broken,
+        })
     }
 }

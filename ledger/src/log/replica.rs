@@ -78,21 +78,34 @@ impl Log {
         }
         let result = self.apply_locked(&mut appender, page);
         match &result {
-            Err(ApplyError::Forked(evidence)) => self.stop(Stopped::Forked((**evidence).clone().into())),
+            Err(ApplyError::Forked(evidence)) => {
+                self.stop(Stopped::Forked((**evidence).clone().into()))
+            }
             Err(ApplyError::Broken(rule)) => self.stop(Stopped::Broken(rule.clone())),
             _ => {}
         }
         result
     }
 
-    fn apply_locked(&self, appender: &mut Appender, page: &VerifiedPage) -> Result<Applied, ApplyError> {
+    fn apply_locked(
+        &self,
+        appender: &mut Appender,
+        page: &VerifiedPage,
+    ) -> Result<Applied, ApplyError> {
         let (from, held) = (page.from(), appender.size());
         if from > held {
             return Err(ApplyError::Gap { from, held });
         }
         self.compare(appender, page)?;
-        if let Some(floor) = appender.floor.as_ref().filter(|floor| page.checkpoint.size < floor.size) {
-            return Err(ApplyError::Stale { size: page.checkpoint.size, accepted: floor.size });
+        if let Some(floor) = appender
+            .floor
+            .as_ref()
+            .filter(|floor| page.checkpoint.size < floor.size)
+        {
+            return Err(ApplyError::Stale {
+                size: page.checkpoint.size,
+                accepted: floor.size,
+            });
         }
         if let Some(rule) = &page.broken {
             return Err(ApplyError::Broken(rule.clone()));
@@ -102,7 +115,10 @@ impl Log {
         if let Some(first) = new.first() {
             follows(first, appender.head, appender.time_ms).map_err(ApplyError::Broken)?;
             check_floor(appender, page, known)?;
-            let skip: usize = page.links[..known].iter().map(|link| link.frame_len as usize).sum();
+            let skip: usize = page.links[..known]
+                .iter()
+                .map(|link| link.frame_len as usize)
+                .sum();
             appender.append(self, new, &page.frames[skip..])?;
             appender.sync(self)?;
         }
@@ -115,13 +131,19 @@ impl Log {
             return Ok(Applied::Nothing);
         }
         appender.progress(self, &page.checkpoint, page.right.clone())?;
-        Ok(Applied::Progress { held: appender.size() })
+        Ok(Applied::Progress {
+            held: appender.size(),
+        })
     }
 
     /// Compares what the page says of records held here with those records.
     fn compare(&self, appender: &Appender, page: &VerifiedPage) -> Result<(), ApplyError> {
         let (from, held) = (page.from(), appender.size());
-        let ours = if from == held { appender.range.clone() } else { self.range_before(from)? };
+        let ours = if from == held {
+            appender.range.clone()
+        } else {
+            self.range_before(from)?
+        };
         if ours != page.left {
             return Err(ApplyError::Diverged { below: from });
         }
@@ -130,7 +152,10 @@ impl Log {
                 return Err(ApplyError::Forked(Box::new(self.evidence(page, seq)?)));
             }
         }
-        if let Some(accepted) = self.checkpoint().filter(|accepted| accepted.contradicts(&page.checkpoint)) {
+        if let Some(accepted) = self
+            .checkpoint()
+            .filter(|accepted| accepted.contradicts(&page.checkpoint))
+        {
             let evidence = ForkEvidence::Checkpoints {
                 one: accepted.signed().clone(),
                 other: page.checkpoint.signed().clone(),
@@ -153,7 +178,10 @@ impl Log {
             .nth(place)
             .and_then(Result::ok)
             .and_then(|frame| SignedRecord::decode(&self.name, &frame).ok())
-            .ok_or(ReadError::Damaged { log: self.name.id, seq })?;
+            .ok_or(ReadError::Damaged {
+                log: self.name.id,
+                seq,
+            })?;
         if ours.hash() == theirs.hash() {
             // One record under two signatures: the checkpoints over them are what contradicts.
             return Err(ApplyError::Broken(BrokenRule::Rewritten { size: seq + 1 }));
@@ -162,7 +190,11 @@ impl Log {
     }
 
     /// Takes a checkpoint that covers exactly the records held.
-    fn accept(&self, appender: &mut Appender, checkpoint: &VerifiedCheckpoint) -> Result<(), ApplyError> {
+    fn accept(
+        &self,
+        appender: &mut Appender,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Result<(), ApplyError> {
         let size = checkpoint.size;
         if checkpoint.head != appender.head {
             return Err(ApplyError::Broken(BrokenRule::Head { size }));
@@ -186,7 +218,9 @@ impl Log {
 
 /// Whatever replaces records that were lost must agree with the checkpoint accepted over them.
 fn check_floor(appender: &Appender, page: &VerifiedPage, known: usize) -> Result<(), ApplyError> {
-    let Some(floor) = &appender.floor else { return Ok(()) };
+    let Some(floor) = &appender.floor else {
+        return Ok(());
+    };
     if floor.size <= appender.size() || floor.size > page.end() {
         return Ok(());
     }
@@ -194,6 +228,11 @@ fn check_floor(appender: &Appender, page: &VerifiedPage, known: usize) -> Result
     for link in &page.links[known..(floor.size - page.from()) as usize] {
         range.push(link.leaf, &mut |_, _, _| ());
     }
-    if range.root() == floor.root { Ok(()) } else { Err(ApplyError::Broken(BrokenRule::Rewritten { size: floor.size })) }
+    if range.root() == floor.root {
+        Ok(())
+    } else {
+        Err(ApplyError::Broken(BrokenRule::Rewritten {
+            size: floor.size,
+        }))
+    }
 }
-

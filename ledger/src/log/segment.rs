@@ -38,7 +38,12 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Opens the files of a segment, creating what is absent. A file too short for a header is a new one.
-    pub(crate) fn open(disk: &dyn Disk, dir: &Path, log: &LogName, first: u64) -> io::Result<Segment> {
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        dir: &Path,
+        log: &LogName,
+        first: u64,
+    ) -> io::Result<Segment> {
         let records = disk.open(&dir.join(file_name(first, "records")), true)?;
         if records.len()? < HEADER_LEN {
             records.set_len(0)?;
@@ -52,7 +57,12 @@ impl Segment {
             offsets.write_at(&header(Kind::Offsets, log, first), 0)?;
             offsets.write_at(&HEADER_LEN.to_le_bytes(), HEADER_LEN)?;
         }
-        Ok(Segment { first, records, offsets, index: OnceLock::new() })
+        Ok(Segment {
+            first,
+            records,
+            offsets,
+            index: OnceLock::new(),
+        })
     }
 
     /// Makes the records durable. The offsets need not be: they are checked and mended at opening.
@@ -61,14 +71,23 @@ impl Segment {
     }
 
     /// Writes frames at a place; `ends` are the positions where each of them ends.
-    pub(crate) fn write(&self, place: u64, start: u64, frames: &[u8], ends: &[u64]) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        place: u64,
+        start: u64,
+        frames: &[u8],
+        ends: &[u64],
+    ) -> io::Result<()> {
         self.records.write_at(frames, start)?;
         self.write_offsets(place + 1, ends)
     }
 
     /// Writes offsets from the `at`-th on.
     pub(crate) fn write_offsets(&self, at: u64, offsets: &[u64]) -> io::Result<()> {
-        let bytes: Vec<u8> = offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect();
+        let bytes: Vec<u8> = offsets
+            .iter()
+            .flat_map(|offset| offset.to_le_bytes())
+            .collect();
         self.offsets.write_at(&bytes, HEADER_LEN + 8 * at)
     }
 
@@ -94,7 +113,9 @@ impl Segment {
 
     /// The bytes of the frames from one position to another.
     pub(crate) fn read_frames(&self, start: u64, end: u64) -> io::Result<Vec<u8>> {
-        let len = end.checked_sub(start).ok_or_else(|| invalid("offsets out of order"))?;
+        let len = end
+            .checked_sub(start)
+            .ok_or_else(|| invalid("offsets out of order"))?;
         if len > 64 << 20 {
             return Err(invalid("offsets too far apart"));
         }
@@ -105,7 +126,13 @@ impl Segment {
 
     /// Reads the segment from its beginning, frame by frame.
     pub(crate) fn frames(&self) -> FrameReader<'_> {
-        FrameReader { file: &*self.records, at: 0, read: HEADER_LEN, buffer: Vec::new(), done: false }
+        FrameReader {
+            file: &*self.records,
+            at: 0,
+            read: HEADER_LEN,
+            buffer: Vec::new(),
+            done: false,
+        }
     }
 
     /// Checks the records file's header.

@@ -91,7 +91,10 @@ impl Statuses {
 }
 
 /// The change a record makes, given the status its certificate has by then.
-pub(crate) fn change_of(record: &Record, current: impl FnOnce(&Hash) -> Option<StatusEntry>) -> Option<Change> {
+pub(crate) fn change_of(
+    record: &Record,
+    current: impl FnOnce(&Hash) -> Option<StatusEntry>,
+) -> Option<Change> {
     let id = match &record.entry {
         Entry::StatusChanged(changed) => &changed.id,
         Entry::CertificateIssued(issued) => issued.predecessor.as_ref()?,
@@ -105,6 +108,9 @@ pub(crate) fn change_of(record: &Record, current: impl FnOnce(&Hash) -> Option<S
         _ if status == Status::Valid => Status::Superseded,
         _ => return None,
     };
-    let after = (status != Status::Valid).then_some(StatusEntry { status, seq: record.seq });
+    let after = (status != Status::Valid).then_some(StatusEntry {
+        status,
+        seq: record.seq,
+    });
     Some(Change { key, before, after })
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -35,7 +36,9 @@ pub enum ReadError {
         error: io::Error,
     },
     /// The bytes on disk are not those the checkpoint covers.
-    #[error("log {log}: record {seq} on disk is damaged; restart the peer to have it fetched again")]
+    #[error(
+        "log {log}: record {seq} on disk is damaged; restart the peer to have it fetched again"
+    )]
     Damaged {
         /// Which log.
         log: super::LogId,
@@ -88,7 +91,9 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn size(&self) -> u64 {
-        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size)
+        self.checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.size)
     }
 }
 
@@ -103,6 +108,10 @@ pub struct Log {
     /// Held while a change of status is being committed, so that a proof never runs ahead of its checkpoint.
     pub(super) statuses: Mutex<Statuses>,
     pub(super) appender: Mutex<Appender>,
+    /// Records written: what the appender has, for those who must not wait for it.
+    pub(super) held: AtomicU64,
+    /// The first refusal of a disk write.
+    pub(super) refused: OnceLock<String>,
 }
 
 impl Log {
@@ -123,7 +132,7 @@ impl Log {
 
     /// Records verified and on disk; more than [`Log::size`] on the way to a later checkpoint.
     pub fn held(&self) -> u64 {
-        self.appender.lock().size()
+        self.held.load(Ordering::Acquire)
     }
 
     /// Why the log stopped, if it did.
@@ -138,7 +147,7 @@ impl Log {
 
     /// Why nothing can be appended: a disk write that was refused.
     pub fn refused_write(&self) -> Option<String> {
-        self.appender.lock().refused().map(ToOwned::to_owned)
+        self.refused.get().cloned()
     }
 
     /// The types defined in this log and the positions of their definitions.
@@ -148,7 +157,11 @@ impl Log {
 
     /// The definition of a type in this log.
     pub fn type_defined(&self, code: &TypeCode) -> Option<TypeDefined> {
-        self.view.read().types.get(code).map(|(definition, _)| definition.clone())
+        self.view
+            .read()
+            .types
+            .get(code)
+            .map(|(definition, _)| definition.clone())
     }
 
     /// Certificates issued, by type.
@@ -177,26 +190,45 @@ impl Log {
         };
         match segment {
             Some(segment) if seq < size => self.read_record(&segment, seq),
-            _ => Err(ReadError::Beyond { log: self.name.id, seq, size }),
+            _ => Err(ReadError::Beyond {
+                log: self.name.id,
+                seq,
+                size,
+            }),
         }
     }
 
     /// Reads a record that is held, committed or not.
     pub(super) fn held_record(&self, seq: u64) -> Result<SignedRecord, ReadError> {
         let segment = segment_of(&self.view.read().segments, seq);
-        let segment = segment.ok_or(ReadError::Damaged { log: self.name.id, seq })?;
+        let segment = segment.ok_or(ReadError::Damaged {
+            log: self.name.id,
+            seq,
+        })?;
         self.read_record(&segment, seq)
     }
 
     fn read_record(&self, segment: &Segment, seq: u64) -> Result<SignedRecord, ReadError> {
-        let damaged = || ReadError::Damaged { log: self.name.id, seq };
-        let offsets = segment.read_offsets(seq - segment.first, 1).map_err(|e| self.io(e))?;
-        let [start, end] = offsets[..] else { return Err(damaged()) };
+        let damaged = || ReadError::Damaged {
+            log: self.name.id,
+            seq,
+        };
+        let offsets = segment
+            .read_offsets(seq - segment.first, 1)
+            .map_err(|e| self.io(e))?;
+        let [start, end] = offsets[..] else {
+            return Err(damaged());
+        };
         let bytes = segment.read_frames(start, end).map_err(|_| damaged())?;
         let (frame, _) = Frame::read(&bytes).map_err(|_| damaged())?;
-        let record = SignedRecord::decode(&self.name, &frame).map_err(|_: RecordError| damaged())?;
+        let record =
+            SignedRecord::decode(&self.name, &frame).map_err(|_: RecordError| damaged())?;
         let leaf = self.tree.leaf(seq).map_err(|e| self.io(e))?;
-        if record.leaf() == leaf && record.record().seq == seq { Ok(record) } else { Err(damaged()) }
+        if record.leaf() == leaf && record.record().seq == seq {
+            Ok(record)
+        } else {
+            Err(damaged())
+        }
     }
 
     /// Committed records that concern a certificate (its issue, its changes of status, its successors), oldest first.
@@ -207,7 +239,9 @@ impl Log {
         use crate::record::Entry;
         let mut records = self.candidates(Key::certificate(id), 0, usize::MAX)?;
         records.retain(|record| match &record.record().entry {
-            Entry::CertificateIssued(issued) => issued.id == *id || issued.predecessor.as_ref() == Some(id),
+            Entry::CertificateIssued(issued) => {
+                issued.id == *id || issued.predecessor.as_ref() == Some(id)
+            }
             Entry::StatusChanged(changed) => changed.id == *id,
             Entry::TypeDefined(_) => false,
         });
@@ -227,16 +261,30 @@ impl Log {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn by_subject(&self, tag: &SubjectTag, from: u64, limit: usize) -> Result<Vec<SignedRecord>, ReadError> {
-        self.matching(Key::subject(tag), from, limit, |issued| issued.subject == *tag)
+    pub fn by_subject(
+        &self,
+        tag: &SubjectTag,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        self.matching(Key::subject(tag), from, limit, |issued| {
+            issued.subject == *tag
+        })
     }
 
     /// Certificates of a type, from a position on, at most `limit`.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn by_type(&self, code: &TypeCode, from: u64, limit: usize) -> Result<Vec<SignedRecord>, ReadError> {
-        self.matching(Key::type_code(code), from, limit, |issued| issued.id.type_code() == *code)
+    pub fn by_type(
+        &self,
+        code: &TypeCode,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        self.matching(Key::type_code(code), from, limit, |issued| {
+            issued.id.type_code() == *code
+        })
     }
 
     /// Certificates of this log, from a position on, at most `limit`.
@@ -279,7 +327,12 @@ impl Log {
     }
 
     /// Records whose key has this fingerprint, in order, from a position on.
-    fn candidates(&self, key: Key, from: u64, limit: usize) -> Result<Vec<SignedRecord>, ReadError> {
+    fn candidates(
+        &self,
+        key: Key,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
         let (segments, tail, size) = {
             let view = self.view.read();
             let mut tail = Vec::new();
@@ -317,13 +370,24 @@ impl Log {
     pub fn page(&self, from: u64, max_bytes: usize) -> Result<Page, ReadError> {
         let (checkpoint, segment) = {
             let view = self.view.read();
-            let checkpoint = view.checkpoint.clone().ok_or(ReadError::Empty(self.name.id))?;
-            let segment = if from < checkpoint.size { segment_of(&view.segments, from) } else { None };
+            let checkpoint = view
+                .checkpoint
+                .clone()
+                .ok_or(ReadError::Empty(self.name.id))?;
+            let segment = if from < checkpoint.size {
+                segment_of(&view.segments, from)
+            } else {
+                None
+            };
             (checkpoint, segment)
         };
         let size = checkpoint.size;
         if from > size {
-            return Err(ReadError::Beyond { log: self.name.id, seq: from, size });
+            return Err(ReadError::Beyond {
+                log: self.name.id,
+                seq: from,
+                size,
+            });
         }
         let (frames, count) = match segment {
             Some(segment) => self.frames_for_page(&segment, from, size, max_bytes.min(MAX_PAGE))?,
@@ -348,16 +412,28 @@ impl Log {
         max_bytes: usize,
     ) -> Result<(Vec<u8>, u64), ReadError> {
         // A record takes at least some 150 bytes, so a page never holds more than 2^13 of them.
-        let most = (size - from).min(self.segment_records - (from - segment.first)).min(1 << 13);
-        let offsets = segment.read_offsets(from - segment.first, most).map_err(|e| self.io(e))?;
+        let most = (size - from)
+            .min(self.segment_records - (from - segment.first))
+            .min(1 << 13);
+        let offsets = segment
+            .read_offsets(from - segment.first, most)
+            .map_err(|e| self.io(e))?;
         let Some(&start) = offsets.first() else {
-            return Err(ReadError::Damaged { log: self.name.id, seq: from });
+            return Err(ReadError::Damaged {
+                log: self.name.id,
+                seq: from,
+            });
         };
-        let fits = offsets[1..].iter().take_while(|end| end.saturating_sub(start) <= max_bytes as u64).count();
+        let fits = offsets[1..]
+            .iter()
+            .take_while(|end| end.saturating_sub(start) <= max_bytes as u64)
+            .count();
         if fits == 0 {
             return Ok((Vec::new(), 0));
         }
-        let bytes = segment.read_frames(start, offsets[fits]).map_err(|e| self.io(e))?;
+        let bytes = segment
+            .read_frames(start, offsets[fits])
+            .map_err(|e| self.io(e))?;
         Ok((bytes, fits as u64))
     }
 
@@ -365,25 +441,47 @@ impl Log {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn inclusion(&self, seq: u64, checkpoint: &VerifiedCheckpoint) -> Result<InclusionProof, ReadError> {
+    pub fn inclusion(
+        &self,
+        seq: u64,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Result<InclusionProof, ReadError> {
         if seq >= checkpoint.size {
-            return Err(ReadError::Beyond { log: self.name.id, seq, size: checkpoint.size });
+            return Err(ReadError::Beyond {
+                log: self.name.id,
+                seq,
+                size: checkpoint.size,
+            });
         }
         InclusionProof::generate(&self.tree, seq, checkpoint.size).map_err(|e| self.tree_error(e))
     }
 
-    /// Proof of a certificate's status, with the checkpoint whose status root it leads to.
+    /// A certificate's status and the proof of it, with the checkpoint whose status root that leads to.
     ///
     /// # Errors
     /// [`ReadError::Empty`] without a checkpoint.
-    pub fn prove_status(&self, id: &CertificateId) -> Result<(VerifiedCheckpoint, StatusProof), ReadError> {
+    pub fn prove_status(
+        &self,
+        id: &CertificateId,
+    ) -> Result<(VerifiedCheckpoint, Option<StatusEntry>, StatusProof), ReadError> {
         let mut statuses = self.statuses.lock();
         let checkpoint = self.checkpoint().ok_or(ReadError::Empty(self.name.id))?;
-        Ok((checkpoint, statuses.prove(id)))
+        Ok((checkpoint, statuses.get(id), statuses.prove(id)))
+    }
+
+    /// Merkle root over the first `size` records held; `None` when fewer are held or the tree cannot be read.
+    pub fn root_at(&self, size: u64) -> Option<Hash> {
+        if size > self.held() {
+            return None;
+        }
+        crate::merkle::root(&self.tree, size).ok()
     }
 
     pub(super) fn io(&self, error: io::Error) -> ReadError {
-        ReadError::Io { log: self.name.id, error }
+        ReadError::Io {
+            log: self.name.id,
+            error,
+        }
     }
 
     fn tree_error(&self, error: GenerateError<io::Error>) -> ReadError {

@@ -31,14 +31,21 @@ impl TreeFile {
     /// Writes the nodes that complete the records from `size` on, in post-order.
     pub(crate) fn write(&self, size: u64, nodes: &[Hash]) -> io::Result<()> {
         let bytes: Vec<u8> = nodes.iter().flat_map(|node| *node.as_bytes()).collect();
-        self.file.write_at(&bytes, HEADER_LEN + 32 * nodes_before(size))
+        self.file
+            .write_at(&bytes, HEADER_LEN + 32 * nodes_before(size))
     }
 
     /// Writes the nodes unless the file holds them already; gives whether it had to.
     pub(crate) fn mend(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
         let mut found = vec![0; nodes.len() * 32];
-        let read = self.file.read_at(&mut found, HEADER_LEN + 32 * nodes_before(size))?;
-        let same = read == found.len() && found.chunks_exact(32).zip(nodes).all(|(f, n)| f == n.as_bytes());
+        let read = self
+            .file
+            .read_at(&mut found, HEADER_LEN + 32 * nodes_before(size))?;
+        let same = read == found.len()
+            && found
+                .chunks_exact(32)
+                .zip(nodes)
+                .all(|(f, n)| f == n.as_bytes());
         if !same {
             self.write(size, nodes)?;
         }
@@ -61,7 +68,8 @@ impl NodeReader for TreeFile {
 
     fn node(&self, level: u32, index: u64) -> io::Result<Hash> {
         let mut bytes = [0; 32];
-        self.file.read_exact_at(&mut bytes, HEADER_LEN + 32 * position(level, index))?;
+        self.file
+            .read_exact_at(&mut bytes, HEADER_LEN + 32 * position(level, index))?;
         Ok(Hash::from_bytes(bytes))
     }
 }

@@ -79,12 +79,25 @@ impl Writer {
         if let Some(stopped) = log.stopped() {
             return Err(WriteError::Stopped(stopped));
         }
-        if let Some(floor) = appender.floor.as_ref().filter(|floor| floor.size > log.size()) {
-            return Err(WriteError::Restoring { missing: floor.size - log.size() });
+        if let Some(floor) = appender
+            .floor
+            .as_ref()
+            .filter(|floor| floor.size > log.size())
+        {
+            return Err(WriteError::Restoring {
+                missing: floor.size - log.size(),
+            });
         }
-        let Some((links, frames)) = self.build(appender.size(), appender.head, appender.time_ms.max(now_ms), entries)?
+        let Some((links, frames)) = self.build(
+            appender.size(),
+            appender.head,
+            appender.time_ms.max(now_ms),
+            entries,
+        )?
         else {
-            let checkpoint = log.checkpoint().ok_or(WriteError::Restoring { missing: 0 })?;
+            let checkpoint = log
+                .checkpoint()
+                .ok_or(WriteError::Restoring { missing: 0 })?;
             return Ok((Vec::new(), checkpoint));
         };
         appender.append(&log, &links, &frames)?;
@@ -104,7 +117,11 @@ impl Writer {
             key_epoch: 0,
         };
         // Plain issues change no status: readers need not wait for the disk then.
-        let statuses = if changes.is_empty() { None } else { Some(statuses) };
+        let statuses = if changes.is_empty() {
+            None
+        } else {
+            Some(statuses)
+        };
         let checkpoint = VerifiedCheckpoint::sign(log.name.network, checkpoint, &self.key);
         if let Err(error) = appender.commit(&log, checkpoint.clone()) {
             if let Some(mut statuses) = statuses {
@@ -112,7 +129,11 @@ impl Writer {
             }
             return Err(error.into());
         }
-        let appended = |link: &Link| Appended { seq: link.record.seq, hash: link.hash, time_ms: link.record.time_ms };
+        let appended = |link: &Link| Appended {
+            seq: link.record.seq,
+            hash: link.hash,
+            time_ms: link.record.time_ms,
+        };
         Ok((links.iter().map(appended).collect(), checkpoint))
     }
 
@@ -129,7 +150,13 @@ impl Writer {
         }
         let mut links: Vec<(Record, RecordHash, Vec<u8>)> = Vec::with_capacity(entries.len());
         for (entry, seq) in entries.into_iter().zip(first..) {
-            let record = Record { seq, prev, time_ms, key_epoch: 0, entry };
+            let record = Record {
+                seq,
+                prev,
+                time_ms,
+                key_epoch: 0,
+                entry,
+            };
             let bytes = codec::encode(&record);
             if bytes.len() > MAX_RECORD {
                 return Err(WriteError::TooLarge { found: bytes.len() });
@@ -138,17 +165,26 @@ impl Writer {
             prev = hash;
             links.push((record, hash, bytes));
         }
-        let signatures: Vec<Signature> =
-            links.par_iter().with_min_len(8).map(|(_, hash, _)| self.key.sign(&hash.0)).collect();
+        let signatures: Vec<Signature> = links
+            .par_iter()
+            .with_min_len(8)
+            .map(|(_, hash, _)| self.key.sign(&hash.0))
+            .collect();
         let mut frames = Vec::new();
-        let link = |((record, hash, bytes), signature): ((Record, RecordHash, Vec<u8>), Signature)| {
-            let signature = signature.to_bytes();
-            let start = frames.len();
-            frames.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-            frames.extend_from_slice(&bytes);
-            frames.extend_from_slice(&signature);
-            Link { record, hash, leaf: leaf_hash(&hash, &signature), frame_len: (frames.len() - start) as u32 }
-        };
+        let link =
+            |((record, hash, bytes), signature): ((Record, RecordHash, Vec<u8>), Signature)| {
+                let signature = signature.to_bytes();
+                let start = frames.len();
+                frames.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+                frames.extend_from_slice(&bytes);
+                frames.extend_from_slice(&signature);
+                Link {
+                    record,
+                    hash,
+                    leaf: leaf_hash(&hash, &signature),
+                    frame_len: (frames.len() - start) as u32,
+                }
+            };
         let links = links.into_iter().zip(signatures).map(link).collect();
         Ok(Some((links, frames)))
     }

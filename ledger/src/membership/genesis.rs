@@ -42,7 +42,9 @@ impl FromStr for Role {
         match text {
             "issue" => Ok(Role::Issue),
             "define" => Ok(Role::Define),
-            _ => Err(crate::record::UnknownWord { expected: "issue or define" }),
+            _ => Err(crate::record::UnknownWord {
+                expected: "issue or define",
+            }),
         }
     }
 }
@@ -77,10 +79,13 @@ impl Department {
     /// # Errors
     /// Every fault in it at once.
     pub fn from_toml(text: &str) -> Result<Department, GenesisFaults> {
-        let raw: RawDepartment = toml::from_str(text).map_err(|e| GenesisFaults(vec![GenesisError::syntax(&e)]))?;
+        let raw: RawDepartment =
+            toml::from_str(text).map_err(|e| GenesisFaults(vec![GenesisError::syntax(&e)]))?;
         let mut faults = Vec::new();
         let department = raw.check("department.toml", &mut faults);
-        department.filter(|_| faults.is_empty()).ok_or(GenesisFaults(faults))
+        department
+            .filter(|_| faults.is_empty())
+            .ok_or(GenesisFaults(faults))
     }
 
     /// Writes a `department.toml`, or one table of a genesis.
@@ -94,10 +99,22 @@ impl Department {
         if let Some(name) = &self.name_zh {
             let _ = writeln!(out, "name_zh = {}", quote(name.as_str()));
         }
-        let _ = writeln!(out, "roles = {}", list(self.roles.iter().map(|r| quote(r.as_str())).collect()));
-        let _ = writeln!(out, "signing_key = {}", quote(&self.signing_key.to_string()));
+        let _ = writeln!(
+            out,
+            "roles = {}",
+            list(self.roles.iter().map(|r| quote(r.as_str())).collect())
+        );
+        let _ = writeln!(
+            out,
+            "signing_key = {}",
+            quote(&self.signing_key.to_string())
+        );
         let _ = writeln!(out, "peer_id = {}", quote(&self.peer_id.to_string()));
-        let _ = writeln!(out, "addresses = {}", list(self.addresses.iter().map(|a| quote(a.as_str())).collect()));
+        let _ = writeln!(
+            out,
+            "addresses = {}",
+            list(self.addresses.iter().map(|a| quote(a.as_str())).collect())
+        );
         out
     }
 }
@@ -247,7 +264,15 @@ fn text<const N: usize>(
     value: &str,
     faults: &mut Vec<GenesisError>,
 ) -> Option<Text<N>> {
-    Text::new(value).map_err(|error| faults.push(GenesisError::Text { at: at.to_owned(), key, error })).ok()
+    Text::new(value)
+        .map_err(|error| {
+            faults.push(GenesisError::Text {
+                at: at.to_owned(),
+                key,
+                error,
+            })
+        })
+        .ok()
 }
 
 fn name(at: &str, value: &str, faults: &mut Vec<GenesisError>) -> Option<Text<128>> {
@@ -262,25 +287,66 @@ impl RawDepartment {
     fn check(&self, at: &str, faults: &mut Vec<GenesisError>) -> Option<Department> {
         let before = faults.len();
         let at = at.to_owned();
-        let code = self.code.parse().map_err(|error| faults.push(GenesisError::Code { at: at.clone(), error })).ok();
+        let code = self
+            .code
+            .parse()
+            .map_err(|error| {
+                faults.push(GenesisError::Code {
+                    at: at.clone(),
+                    error,
+                })
+            })
+            .ok();
         let name = name(&at, &self.name, faults);
-        let name_zh = self.name_zh.as_ref().map(|zh| text(&at, "name_zh", zh, faults));
+        let name_zh = self
+            .name_zh
+            .as_ref()
+            .map(|zh| text(&at, "name_zh", zh, faults));
         let mut roles = Vec::new();
         for role in &self.roles {
             match role.parse() {
                 Ok(role) => roles.push(role),
-                Err(_) => faults.push(GenesisError::Role { at: at.clone(), role: role.clone() }),
+                Err(_) => faults.push(GenesisError::Role {
+                    at: at.clone(),
+                    role: role.clone(),
+                }),
             }
         }
         roles.sort_unstable();
         roles.dedup();
-        let signing_key =
-            self.signing_key.parse().map_err(|error| faults.push(GenesisError::Key { at: at.clone(), error })).ok();
-        let peer_id =
-            self.peer_id.parse().map_err(|error| faults.push(GenesisError::PeerId { at: at.clone(), error })).ok();
-        let addresses = self.addresses.iter().filter_map(|a| text(&at, "addresses", a, faults)).collect();
+        let signing_key = self
+            .signing_key
+            .parse()
+            .map_err(|error| {
+                faults.push(GenesisError::Key {
+                    at: at.clone(),
+                    error,
+                })
+            })
+            .ok();
+        let peer_id = self
+            .peer_id
+            .parse()
+            .map_err(|error| {
+                faults.push(GenesisError::PeerId {
+                    at: at.clone(),
+                    error,
+                })
+            })
+            .ok();
+        let addresses = self
+            .addresses
+            .iter()
+            .filter_map(|a| text(&at, "addresses", a, faults))
+            .collect();
         let addresses = Bounded::new(addresses)
-            .map_err(|error| faults.push(GenesisError::TooMany { at: at.clone(), key: "addresses", error }))
+            .map_err(|error| {
+                faults.push(GenesisError::TooMany {
+                    at: at.clone(),
+                    key: "addresses",
+                    error,
+                })
+            })
             .ok();
         if faults.len() > before {
             return None;
@@ -302,7 +368,11 @@ impl Genesis {
     ///
     /// # Errors
     /// Every fault at once: no department, an empty name, codes, keys or peer identities used twice.
-    pub fn new(name: &str, created_ms: u64, departments: Vec<Department>) -> Result<Genesis, GenesisFaults> {
+    pub fn new(
+        name: &str,
+        created_ms: u64,
+        departments: Vec<Department>,
+    ) -> Result<Genesis, GenesisFaults> {
         let mut faults = Vec::new();
         let name = self::name("genesis", name, &mut faults);
         Genesis::assemble(name, created_ms, departments, faults)
@@ -320,12 +390,23 @@ impl Genesis {
         duplicates(&departments, &mut faults);
         departments.sort_by_key(|department| department.code);
         let departments = Bounded::new(departments)
-            .map_err(|error| faults.push(GenesisError::TooMany { at: "genesis".into(), key: "department", error }))
+            .map_err(|error| {
+                faults.push(GenesisError::TooMany {
+                    at: "genesis".into(),
+                    key: "department",
+                    error,
+                })
+            })
             .ok();
         match (name, departments) {
             (Some(name), Some(departments)) if faults.is_empty() => {
                 let format = Text::new(GENESIS_FORMAT).expect("a short constant");
-                Ok(Genesis { format, name, created_ms, departments })
+                Ok(Genesis {
+                    format,
+                    name,
+                    created_ms,
+                    departments,
+                })
             }
             _ => Err(GenesisFaults(faults)),
         }
@@ -336,7 +417,8 @@ impl Genesis {
     /// # Errors
     /// Every fault in it at once.
     pub fn from_toml(text: &str) -> Result<Genesis, GenesisFaults> {
-        let raw: RawGenesis = toml::from_str(text).map_err(|e| GenesisFaults(vec![GenesisError::syntax(&e)]))?;
+        let raw: RawGenesis =
+            toml::from_str(text).map_err(|e| GenesisFaults(vec![GenesisError::syntax(&e)]))?;
         let mut faults = Vec::new();
         if raw.format != GENESIS_FORMAT {
             faults.push(GenesisError::Format(raw.format.clone()));
@@ -344,7 +426,10 @@ impl Genesis {
         let name = name("genesis", &raw.name, &mut faults);
         let mut departments = Vec::new();
         for (i, department) in raw.department.iter().enumerate() {
-            departments.extend(department.check(&format!("department {} ({})", i + 1, department.code), &mut faults));
+            departments.extend(department.check(
+                &format!("department {} ({})", i + 1, department.code),
+                &mut faults,
+            ));
         }
         Genesis::assemble(name, raw.created_ms, departments, faults)
     }
@@ -400,7 +485,11 @@ fn duplicates(departments: &[Department], faults: &mut Vec<GenesisError>) {
         for (key, value) in own {
             if let Some(other) = seen.insert((key, value), &department.code) {
                 let at = format!("department {}", department.code);
-                faults.push(GenesisError::Duplicate { at, key, other: other.to_string() });
+                faults.push(GenesisError::Duplicate {
+                    at,
+                    key,
+                    other: other.to_string(),
+                });
             }
         }
     }
@@ -425,16 +514,27 @@ mod tests {
 
     #[test]
     fn the_file_round_trips_and_its_spelling_does_not_change_the_network() {
-        let two = vec![department("11430000006122244L", 2), department("11100000000013338W", 1)];
+        let two = vec![
+            department("11430000006122244L", 2),
+            department("11100000000013338W", 1),
+        ];
         let genesis = Genesis::new("Wuhan", 1, two).unwrap();
         let text = genesis.to_toml();
         let read = Genesis::from_toml(&text).unwrap();
         assert_eq!(read, genesis);
-        let spelled = text.replace(" = ", "  =   ").replace("[[department]]", "# again\n[[department]]");
-        assert_eq!(Genesis::from_toml(&spelled).unwrap().network_id(), genesis.network_id());
+        let spelled = text
+            .replace(" = ", "  =   ")
+            .replace("[[department]]", "# again\n[[department]]");
+        assert_eq!(
+            Genesis::from_toml(&spelled).unwrap().network_id(),
+            genesis.network_id()
+        );
         let renamed = Genesis::from_toml(&text.replace("Wuhan", "Xiangyang")).unwrap();
         assert_ne!(renamed.network_id(), genesis.network_id());
-        assert_eq!(Department::from_toml(&genesis.departments()[0].to_toml()).unwrap(), genesis.departments()[0]);
+        assert_eq!(
+            Department::from_toml(&genesis.departments()[0].to_toml()).unwrap(),
+            genesis.departments()[0]
+        );
     }
 
     #[test]
@@ -443,9 +543,20 @@ mod tests {
                     roles = [\"king\"]\nsigning_key = \"ed25519:00\"\npeer_id = \"p\"\n";
         let faults = Genesis::from_toml(text).unwrap_err();
         assert_eq!(faults.0.len(), 6, "{faults}");
-        let same = vec![department("11100000000013338W", 1), department("11100000000013338W", 1)];
+        let same = vec![
+            department("11100000000013338W", 1),
+            department("11100000000013338W", 1),
+        ];
         assert_eq!(Genesis::new("n", 1, same).unwrap_err().0.len(), 3);
-        assert_eq!(Genesis::new("n", 1, vec![]).unwrap_err().0, vec![GenesisError::NoDepartment]);
-        assert!(Genesis::from_toml("format = 3").unwrap_err().to_string().contains("format"));
+        assert_eq!(
+            Genesis::new("n", 1, vec![]).unwrap_err().0,
+            vec![GenesisError::NoDepartment]
+        );
+        assert!(
+            Genesis::from_toml("format = 3")
+                .unwrap_err()
+                .to_string()
+                .contains("format")
+        );
     }
 }

@@ -53,9 +53,21 @@ pub struct Membership {
 impl Membership {
     /// The founding members.
     pub fn from_genesis(genesis: &Genesis) -> Membership {
-        let members: BTreeMap<_, _> = genesis.departments().iter().map(|d| (d.code, d.clone())).collect();
-        let by_peer = members.values().map(|d| (d.peer_id.clone(), d.code)).collect();
-        Membership { network: genesis.network_id(), name: genesis.name().to_owned(), members, by_peer }
+        let members: BTreeMap<_, _> = genesis
+            .departments()
+            .iter()
+            .map(|d| (d.code, d.clone()))
+            .collect();
+        let by_peer = members
+            .values()
+            .map(|d| (d.peer_id.clone(), d.code))
+            .collect();
+        Membership {
+            network: genesis.network_id(),
+            name: genesis.name().to_owned(),
+            members,
+            by_peer,
+        }
     }
 
     /// The network.
@@ -80,17 +92,22 @@ impl Membership {
 
     /// The member whose peer this is.
     pub fn by_peer(&self, peer: &PeerId) -> Option<&Department> {
-        self.by_peer.get(peer).and_then(|code| self.members.get(code))
+        self.by_peer
+            .get(peer)
+            .and_then(|code| self.members.get(code))
     }
 
     /// A member's signing key of an epoch.
     pub fn key(&self, code: &DepartmentCode, epoch: u32) -> Option<&PublicKey> {
-        self.member(code).filter(|_| epoch == 0).map(|department| &department.signing_key)
+        self.member(code)
+            .filter(|_| epoch == 0)
+            .map(|department| &department.signing_key)
     }
 
     /// Whether a department had a role at a time (ms since 1970 UTC). Founding members have theirs from the beginning,
     /// also for records older than the network's own file.
     pub fn had_role(&self, code: &DepartmentCode, role: Role, _time_ms: u64) -> bool {
-        self.member(code).is_some_and(|department| department.roles.contains(&role))
+        self.member(code)
+            .is_some_and(|department| department.roles.contains(&role))
     }
 }

@@ -26,7 +26,11 @@ impl PeerId {
 
     /// The identity of the transport key with this secret seed.
     pub fn from_transport_seed(seed: &[u8; 32]) -> PeerId {
-        PeerId(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes())
+        PeerId(
+            ed25519_dalek::SigningKey::from_bytes(seed)
+                .verifying_key()
+                .to_bytes(),
+        )
     }
 
     /// The bytes libp2p uses (a multihash).
@@ -74,7 +78,9 @@ impl Serialize for PeerId {
 
 impl<'de> Deserialize<'de> for PeerId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PeerId, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -92,6 +98,9 @@ mod tests {
         assert!(id.to_string().starts_with("12D3KooW"));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("12D3KooW".parse::<PeerId>(), Err(PeerIdError));
-        assert_eq!("QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N".parse::<PeerId>(), Err(PeerIdError));
+        assert_eq!(
+            "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N".parse::<PeerId>(),
+            Err(PeerIdError)
+        );
     }
 }

@@ -56,10 +56,16 @@ impl FromStr for SharingClass {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        [SharingClass::Unconditional, SharingClass::Conditional, SharingClass::NotShared]
-            .into_iter()
-            .find(|class| class.as_str() == text)
-            .ok_or(UnknownWord { expected: "unconditional, conditional or not-shared" })
+        [
+            SharingClass::Unconditional,
+            SharingClass::Conditional,
+            SharingClass::NotShared,
+        ]
+        .into_iter()
+        .find(|class| class.as_str() == text)
+        .ok_or(UnknownWord {
+            expected: "unconditional, conditional or not-shared",
+        })
     }
 }
 

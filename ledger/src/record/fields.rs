@@ -44,13 +44,22 @@ impl FieldOpening {
 }
 
 fn commitment(salt: &Hash, name: &str, value: &str) -> Hash {
-    hash_parts(Purpose::Field, &[salt.as_bytes(), &codec::encode(&(name, value))])
+    hash_parts(
+        Purpose::Field,
+        &[salt.as_bytes(), &codec::encode(&(name, value))],
+    )
 }
 
 /// Commits to a certificate's fields.
-pub fn commit_fields(key: &FieldKey, certificate: &CertificateId, fields: &BTreeMap<String, String>) -> FieldRoot {
-    let leaves: Vec<Hash> =
-        fields.iter().map(|(name, value)| commitment(&key.salt(certificate, name), name, value)).collect();
+pub fn commit_fields(
+    key: &FieldKey,
+    certificate: &CertificateId,
+    fields: &BTreeMap<String, String>,
+) -> FieldRoot {
+    let leaves: Vec<Hash> = fields
+        .iter()
+        .map(|(name, value)| commitment(&key.salt(certificate, name), name, value))
+        .collect();
     FieldRoot(root(&leaves))
 }
 
@@ -75,7 +84,10 @@ fn root(leaves: &[Hash]) -> Hash {
         [leaf] => *leaf,
         _ => {
             let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            hash_parts(Purpose::FieldNode, &[root(left).as_bytes(), root(right).as_bytes()])
+            hash_parts(
+                Purpose::FieldNode,
+                &[root(left).as_bytes(), root(right).as_bytes()],
+            )
         }
     }
 }
@@ -89,9 +101,13 @@ mod tests {
     fn the_root_binds_every_name_and_value_and_the_certificate() {
         let key = FieldKey(Secret::from_bytes([1; 32]));
         let id: CertificateId =
-            "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U".parse().unwrap();
+            "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"
+                .parse()
+                .unwrap();
         let other: CertificateId =
-            "1.2.156.3005.2.11100000000013338W009.11330105002500287C.2025052201.002.0".parse().unwrap();
+            "1.2.156.3005.2.11100000000013338W009.11330105002500287C.2025052201.002.0"
+                .parse()
+                .unwrap();
         let fields: BTreeMap<_, _> = [("CZZT", "甲"), ("ZZMC", "执照"), ("ZZBH", "1")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into();

@@ -12,7 +12,10 @@ mod type_definition;
 
 pub use certificate::{CertificateIssued, SharingClass, SubjectTag, Validity, ValidityError};
 pub use fields::{FieldOpening, FieldRoot, commit_fields, open_fields};
-pub use signed::{Frame, FrameError, Frames, Record, RecordError, RecordHash, SignedRecord, leaf_hash, record_hash};
+pub use signed::{
+    Frame, FrameError, Frames, Record, RecordError, RecordHash, SignedRecord, leaf_hash,
+    record_hash,
+};
 pub use status::{Action, ImpossibleTransition, Reason, Status, StatusChanged, UnknownWord};
 pub use type_definition::{FieldDefinition, TypeDefined};
 
@@ -23,7 +26,10 @@ pub const MAX_RECORD: usize = 16 * 1024;
 
 /// What a record says. New families are added at the end; the position is part of the format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "nearly every entry is the largest variant")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every entry is the largest variant"
+)]
 pub enum Entry {
     /// A certificate was issued.
     CertificateIssued(CertificateIssued),

@@ -80,7 +80,12 @@ impl SignedRecord {
     pub fn sign(log: &LogName, record: Record, key: &SigningKey) -> SignedRecord {
         let bytes = codec::encode(&record);
         let hash = record_hash(log, &bytes);
-        SignedRecord { record, hash, signature: key.sign(&hash.0), bytes }
+        SignedRecord {
+            record,
+            hash,
+            signature: key.sign(&hash.0),
+            bytes,
+        }
     }
 
     /// Decodes a frame.
@@ -91,7 +96,12 @@ impl SignedRecord {
         let record = codec::decode(frame.record, MAX_RECORD)?;
         let signature = Signature::from_bytes(frame.signature)?;
         let hash = record_hash(log, frame.record);
-        Ok(SignedRecord { record, bytes: frame.record.to_vec(), hash, signature })
+        Ok(SignedRecord {
+            record,
+            bytes: frame.record.to_vec(),
+            hash,
+            signature,
+        })
     }
 
     /// Checks the department's signature.
@@ -169,9 +179,16 @@ impl<'a> Frame<'a> {
         if len == 0 || len as usize > MAX_RECORD {
             return Err(FrameError::Length(len));
         }
-        let (record, rest) = rest.split_at_checked(len as usize).ok_or(FrameError::Torn)?;
-        let (signature, _) = rest.split_first_chunk::<SIGNATURE_LEN>().ok_or(FrameError::Torn)?;
-        Ok((Frame { record, signature }, 4 + record.len() + SIGNATURE_LEN))
+        let (record, rest) = rest
+            .split_at_checked(len as usize)
+            .ok_or(FrameError::Torn)?;
+        let (signature, _) = rest
+            .split_first_chunk::<SIGNATURE_LEN>()
+            .ok_or(FrameError::Torn)?;
+        Ok((
+            Frame { record, signature },
+            4 + record.len() + SIGNATURE_LEN,
+        ))
     }
 
     /// Bytes of the frame.

@@ -77,7 +77,11 @@ impl Status {
             Action::Reinstate => self == Status::Suspended,
             _ => matches!(self, Status::Valid | Status::Suspended),
         };
-        if possible { Ok(action.result()) } else { Err(ImpossibleTransition { from: self, action }) }
+        if possible {
+            Ok(action.result())
+        } else {
+            Err(ImpossibleTransition { from: self, action })
+        }
     }
 }
 
@@ -148,7 +152,8 @@ impl Action {
         }
     }
 
-    const fn result(self) -> Status {
+    /// The status it leads to.
+    pub const fn result(self) -> Status {
         match self {
             Action::Suspend => Status::Suspended,
             Action::Reinstate => Status::Valid,
@@ -165,9 +170,12 @@ impl FromStr for Action {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Action, UnknownWord> {
-        Action::ALL.into_iter().find(|action| action.as_str() == text).ok_or(UnknownWord {
-            expected: "suspend, reinstate, revoke, cancel, withdraw, lapse or transfer-out",
-        })
+        Action::ALL
+            .into_iter()
+            .find(|action| action.as_str() == text)
+            .ok_or(UnknownWord {
+                expected: "suspend, reinstate, revoke, cancel, withdraw, lapse or transfer-out",
+            })
     }
 }
 
@@ -267,9 +275,18 @@ mod tests {
         assert_eq!(suspended.after(Action::Reinstate), Ok(Status::Valid));
         assert_eq!(suspended.after(Action::Revoke), Ok(Status::Revoked));
         let error = Status::Revoked.after(Action::Reinstate).unwrap_err();
-        assert_eq!(error.to_string(), "the certificate is revoked, so it can't be reinstated");
+        assert_eq!(
+            error.to_string(),
+            "the certificate is revoked, so it can't be reinstated"
+        );
         for action in Action::ALL {
-            for ended in [Status::Revoked, Status::Cancelled, Status::Withdrawn, Status::Lapsed, Status::Superseded] {
+            for ended in [
+                Status::Revoked,
+                Status::Cancelled,
+                Status::Withdrawn,
+                Status::Lapsed,
+                Status::Superseded,
+            ] {
                 assert!(ended.after(action).is_err());
             }
         }

@@ -120,6 +120,10 @@ fn each_error_names_its_part() {
             "certificate identifier: serial: 41 characters long, expected 1 to 40",
         ),
         (
+            altered("20230000403", "2023.0403"),
+            "certificate identifier: serial: character 5 is `.`, expected one of 0-9 A-Z",
+        ),
+        (
             altered(".001.", ".01."),
             "certificate identifier: version `01`: 2 characters long, expected 3",
         ),

@@ -5,9 +5,17 @@ use crate::record::Status;
 /// Copies everything from one log to another in pages of at most `bytes`.
 fn replicate(from: &Log, to: &Log, bytes: usize) {
     loop {
-        let page = from.page(to.held(), bytes).unwrap().verify(&members()).unwrap();
+        let page = from
+            .page(to.held(), bytes)
+            .unwrap()
+            .verify(&members())
+            .unwrap();
         if let Applied::Nothing = to.apply(&page).unwrap() {
-            assert_eq!(to.held(), from.size(), "a page always brings something until the end");
+            assert_eq!(
+                to.held(),
+                from.size(),
+                "a page always brings something until the end"
+            );
             return;
         }
     }
@@ -19,7 +27,11 @@ fn what_is_appended_is_found_by_certificate_subject_and_type_and_survives_reopen
     let (log, _) = open(&disk);
     grow(&log, 0..9);
     for reopened in [false, true] {
-        let log = if reopened { open(&disk).0 } else { Arc::clone(&log) };
+        let log = if reopened {
+            open(&disk).0
+        } else {
+            Arc::clone(&log)
+        };
         assert_eq!(log.size(), 27);
         assert!(log.has_issued(&id(3)).unwrap());
         assert!(!log.has_issued(&id(999)).unwrap());
@@ -38,7 +50,15 @@ fn what_is_appended_is_found_by_certificate_subject_and_type_and_survives_reopen
         assert_eq!(log.certificates(5, 3).unwrap().len(), 3);
     }
     let (_, opening) = open(&disk);
-    assert_eq!((opening.records, opening.cut_off, opening.mended, opening.set_aside), (27, 0, 0, None));
+    assert_eq!(
+        (
+            opening.records,
+            opening.cut_off,
+            opening.mended,
+            opening.set_aside
+        ),
+        (27, 0, 0, None)
+    );
 }
 
 #[test]
@@ -83,11 +103,16 @@ fn proofs_of_record_and_status_verify_against_the_checkpoint_alone() {
     let checkpoint = log.checkpoint().unwrap();
     for seq in 0..27 {
         let leaf = log.record(seq).unwrap().leaf();
-        log.inclusion(seq, &checkpoint).unwrap().verify(&leaf, &checkpoint.root).unwrap();
+        log.inclusion(seq, &checkpoint)
+            .unwrap()
+            .verify(&leaf, &checkpoint.root)
+            .unwrap();
     }
     for (n, status) in [(0, None), (5, Some(Status::Revoked)), (77, None)] {
-        let (checkpoint, proof) = log.prove_status(&id(n)).unwrap();
-        let value = proof.verify(&checkpoint.status_root, &crate::log::status_key(&id(n))).unwrap();
+        let (checkpoint, _, proof) = log.prove_status(&id(n)).unwrap();
+        let value = proof
+            .verify(&checkpoint.status_root, &crate::log::status_key(&id(n)))
+            .unwrap();
         let expected = log.status(&id(n));
         assert_eq!(expected.map(|entry| entry.status), status);
         assert_eq!(value, expected.map(|entry| entry.value()));
@@ -106,11 +131,18 @@ fn two_histories_are_found_at_the_first_record_that_differs_and_stop_the_log() {
     replicate(&one, &replica, MAX_PAGE);
     // From far beyond the fork nothing can be said but that they differ below.
     let late = two.page(30, MAX_PAGE).unwrap().verify(&members()).unwrap();
-    assert!(matches!(replica.apply(&late), Err(ApplyError::Diverged { below: 30 })));
+    assert!(matches!(
+        replica.apply(&late),
+        Err(ApplyError::Diverged { below: 30 })
+    ));
     let page = two.page(10, MAX_PAGE).unwrap();
     let mut from = page.from;
     let evidence = loop {
-        let page = two.page(from, MAX_PAGE).unwrap().verify(&members()).unwrap();
+        let page = two
+            .page(from, MAX_PAGE)
+            .unwrap()
+            .verify(&members())
+            .unwrap();
         from = page.end();
         match replica.apply(&page) {
             Err(ApplyError::Forked(evidence)) => break evidence,
@@ -149,5 +181,8 @@ fn an_empty_page_at_the_end_announces_the_head() {
     let page = log.page(9, MAX_PAGE).unwrap().verify(&members()).unwrap();
     assert_eq!((page.from(), page.end()), (9, 9));
     let (replica, _) = open(&MemoryDisk::new());
-    assert!(matches!(replica.apply(&page), Err(ApplyError::Gap { from: 9, held: 0 })));
+    assert!(matches!(
+        replica.apply(&page),
+        Err(ApplyError::Gap { from: 9, held: 0 })
+    ));
 }

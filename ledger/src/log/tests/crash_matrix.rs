@@ -16,7 +16,9 @@ struct Acknowledged {
 /// Issues in batches until the disk refuses; gives what was acknowledged.
 fn issue_until_refused(disk: &MemoryDisk, batches: u64) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
-    let Ok((log, _)) = Log::open(&place(disk, 8), name(), &members()) else { return acknowledged };
+    let Ok((log, _)) = Log::open(&place(disk, 8), name(), &members()) else {
+        return acknowledged;
+    };
     let log = Arc::new(log);
     let mut writer = Writer::new(Arc::clone(&log), key());
     for batch in 0..batches {
@@ -25,8 +27,15 @@ fn issue_until_refused(disk: &MemoryDisk, batches: u64) -> Acknowledged {
             Err(_) => {
                 // Read-only from here on, whatever is tried.
                 assert!(writer.append(9_999, entries(batch)).is_err());
-                let size = acknowledged.checkpoints.last().map_or(0, |checkpoint| checkpoint.size);
-                assert_eq!(log.size(), size, "readers see what was acknowledged and nothing else");
+                let size = acknowledged
+                    .checkpoints
+                    .last()
+                    .map_or(0, |checkpoint| checkpoint.size);
+                assert_eq!(
+                    log.size(),
+                    size,
+                    "readers see what was acknowledged and nothing else"
+                );
                 break;
             }
         }
@@ -36,9 +45,15 @@ fn issue_until_refused(disk: &MemoryDisk, batches: u64) -> Acknowledged {
 
 fn replicate_until_refused(source: &Log, disk: &MemoryDisk) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
-    let Ok((log, _)) = Log::open(&place(disk, 8), name(), &members()) else { return acknowledged };
+    let Ok((log, _)) = Log::open(&place(disk, 8), name(), &members()) else {
+        return acknowledged;
+    };
     loop {
-        let page = source.page(log.held(), 1_200).unwrap().verify(&members()).unwrap();
+        let page = source
+            .page(log.held(), 1_200)
+            .unwrap()
+            .verify(&members())
+            .unwrap();
         match log.apply(&page) {
             Ok(Applied::Accepted(checkpoint)) => {
                 acknowledged.checkpoints.push(*checkpoint);
@@ -52,11 +67,17 @@ fn replicate_until_refused(source: &Log, disk: &MemoryDisk) -> Acknowledged {
 
 /// After the crash: what was acknowledged is there, byte for byte, under the same root; the log can go on.
 fn check_recovery(disk: &MemoryDisk, acknowledged: &Acknowledged, own: bool, what: &str) {
-    let (log, opening) = Log::open(&place(disk, 8), name(), &members()).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let (log, opening) =
+        Log::open(&place(disk, 8), name(), &members()).unwrap_or_else(|e| panic!("{what}: {e}"));
     let log = Arc::new(log);
     assert_eq!(opening.set_aside, None, "{what}: a crash is no damage");
     if let Some(last) = acknowledged.checkpoints.last() {
-        assert!(log.size() >= last.size, "{what}: {} acknowledged, {} left", last.size, log.size());
+        assert!(
+            log.size() >= last.size,
+            "{what}: {} acknowledged, {} left",
+            last.size,
+            log.size()
+        );
         let page = log.page(0, MAX_PAGE).unwrap().verify(&members()).unwrap();
         assert!(page.from() == 0 && page.broken.is_none());
         // Every acknowledged checkpoint is a prefix of what is there: no second head of a size already signed.
@@ -66,10 +87,16 @@ fn check_recovery(disk: &MemoryDisk, acknowledged: &Acknowledged, own: bool, wha
         }
     }
     let report = fsck(&place(disk, 8), &members(), |_| ()).unwrap();
-    assert_eq!(report.faults().collect::<Vec<_>>(), Vec::<&crate::log::Fault>::new(), "{what}");
+    assert_eq!(
+        report.faults().collect::<Vec<_>>(),
+        Vec::<&crate::log::Fault>::new(),
+        "{what}"
+    );
     if own {
         let batch = 100 + log.size();
-        Writer::new(Arc::clone(&log), key()).append(1_000_000, entries(batch)).unwrap_or_else(|e| panic!("{what}: {e}"));
+        Writer::new(Arc::clone(&log), key())
+            .append(1_000_000, entries(batch))
+            .unwrap_or_else(|e| panic!("{what}: {e}"));
     }
 }
 
@@ -77,7 +104,10 @@ fn matrix(mut run: impl FnMut(&MemoryDisk) -> Acknowledged, own: bool) {
     let whole = MemoryDisk::new();
     run(&whole);
     let operations = whole.operations();
-    assert!(operations > 40, "the run is long enough to mean something: {operations}");
+    assert!(
+        operations > 40,
+        "the run is long enough to mean something: {operations}"
+    );
     for at in 1..=operations {
         for failure in [Failure::Refuse, Failure::Tear, Failure::Die] {
             let disk = MemoryDisk::new();
@@ -90,14 +120,20 @@ fn matrix(mut run: impl FnMut(&MemoryDisk) -> Acknowledged, own: bool) {
                     0 | 1 => survives[seed as usize],
                     _ => rng.random_bool(0.5),
                 });
-                check_recovery(&after, &acknowledged, own, &format!("operation {at}, {failure:?}, crash {seed}"));
+                check_recovery(
+                    &after,
+                    &acknowledged,
+                    own,
+                    &format!("operation {at}, {failure:?}, crash {seed}"),
+                );
             }
         }
     }
 }
 
 #[test]
-fn a_disk_that_lies_about_one_operation_leads_to_an_older_state_or_to_a_log_set_aside_never_to_another_history() {
+fn a_disk_that_lies_about_one_operation_leads_to_an_older_state_or_to_a_log_set_aside_never_to_another_history()
+ {
     let whole = MemoryDisk::new();
     let truth = issue_until_refused(&whole, 7);
     for at in 1..=whole.operations() {
@@ -108,11 +144,20 @@ fn a_disk_that_lies_about_one_operation_leads_to_an_older_state_or_to_a_log_set_
             let after = disk.crash(|| survive);
             let (log, _) = Log::open(&place(&after, 8), name(), &members()).unwrap();
             if let Some(checkpoint) = log.checkpoint() {
-                let same = truth.checkpoints.iter().find(|t| t.size == checkpoint.size).expect("a size that was signed");
+                let same = truth
+                    .checkpoints
+                    .iter()
+                    .find(|t| t.size == checkpoint.size)
+                    .expect("a size that was signed");
                 assert_eq!(same.root, checkpoint.root, "operation {at}");
             }
             let report = fsck(&place(&after, 8), &members(), |_| ()).unwrap();
-            assert_eq!(report.faults().count(), 0, "operation {at}: {:?}", report.faults().next());
+            assert_eq!(
+                report.faults().count(),
+                0,
+                "operation {at}: {:?}",
+                report.faults().next()
+            );
         }
     }
 }
@@ -143,7 +188,12 @@ fn a_crash_while_recovering_from_a_crash_costs_nothing_either() {
             let again = disk.crash(|| true);
             again.fail_at(at, failure);
             let _ = Log::open(&place(&again, 8), name(), &members());
-            check_recovery(&again.crash(|| false), &acknowledged, true, &format!("recovery operation {at}, {failure:?}"));
+            check_recovery(
+                &again.crash(|| false),
+                &acknowledged,
+                true,
+                &format!("recovery operation {at}, {failure:?}"),
+            );
         }
     }
 }

@@ -4,7 +4,11 @@ use super::*;
 use crate::log::{Applied, MAX_PAGE, fsck};
 
 fn check(disk: &MemoryDisk) -> Vec<crate::log::Fault> {
-    fsck(&place(disk, 8), &members(), |_| ()).unwrap().faults().cloned().collect()
+    fsck(&place(disk, 8), &members(), |_| ())
+        .unwrap()
+        .faults()
+        .cloned()
+        .collect()
 }
 
 #[test]
@@ -13,7 +17,11 @@ fn a_flipped_byte_in_any_segment_is_found_and_named() {
     let (log, _) = open(&disk);
     grow(&log, 0..9);
     assert_eq!(check(&disk), vec![]);
-    let files: Vec<_> = disk.paths().into_iter().filter(|path| path.extension().is_some_and(|e| e == "records")).collect();
+    let files: Vec<_> = disk
+        .paths()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "records"))
+        .collect();
     assert_eq!(files.len(), 4);
     for path in files {
         let mut len = 0;
@@ -22,9 +30,17 @@ fn a_flipped_byte_in_any_segment_is_found_and_named() {
             disk.corrupt(&path, |bytes| bytes[at] ^= 0x40).unwrap();
             let faults = check(&disk);
             assert!(!faults.is_empty(), "byte {at} of {}", path.display());
-            assert!(faults.iter().any(|fault| !fault.derived && fault.log == name().id));
+            assert!(
+                faults
+                    .iter()
+                    .any(|fault| !fault.derived && fault.log == name().id)
+            );
             if at >= 64 {
-                assert_eq!(faults.iter().filter(|fault| fault.record.is_some()).count(), 1, "{faults:?}");
+                assert_eq!(
+                    faults.iter().filter(|fault| fault.record.is_some()).count(),
+                    1,
+                    "{faults:?}"
+                );
             }
             disk.corrupt(&path, |bytes| bytes[at] ^= 0x40).unwrap();
         }
@@ -40,7 +56,11 @@ fn a_damaged_log_is_set_aside_and_comes_back_whole_from_a_peer() {
     let peer = MemoryDisk::new();
     let (source, _) = open(&peer);
     grow(&source, 0..9);
-    disk.corrupt(Path::new("/data/logs/11430000006122244L/000000000008.records"), |bytes| bytes[200] ^= 1).unwrap();
+    disk.corrupt(
+        Path::new("/data/logs/11430000006122244L/000000000008.records"),
+        |bytes| bytes[200] ^= 1,
+    )
+    .unwrap();
     let (log, opening) = open(&disk);
     let (aside, _) = opening.set_aside.expect("found");
     assert_eq!(log.size(), 0);
@@ -49,9 +69,16 @@ fn a_damaged_log_is_set_aside_and_comes_back_whole_from_a_peer() {
     let (log, opening) = open(&disk);
     assert_eq!(opening.set_aside, None);
     let mut writer = Writer::new(Arc::clone(&log), key());
-    assert!(matches!(writer.append(5, vec![issue(500)]), Err(crate::log::WriteError::Restoring { missing: 27 })));
+    assert!(matches!(
+        writer.append(5, vec![issue(500)]),
+        Err(crate::log::WriteError::Restoring { missing: 27 })
+    ));
     loop {
-        let page = source.page(log.held(), 2_000).unwrap().verify(&members()).unwrap();
+        let page = source
+            .page(log.held(), 2_000)
+            .unwrap()
+            .verify(&members())
+            .unwrap();
         if let Applied::Accepted(_) = log.apply(&page).unwrap() {
             break;
         }
@@ -66,16 +93,29 @@ fn what_replaces_a_lost_log_must_agree_with_the_head_that_was_kept() {
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);
     grow(&log, 0..9);
-    disk.corrupt(Path::new("/data/logs/11430000006122244L/000000000000.records"), |bytes| bytes[200] ^= 1).unwrap();
+    disk.corrupt(
+        Path::new("/data/logs/11430000006122244L/000000000000.records"),
+        |bytes| bytes[200] ^= 1,
+    )
+    .unwrap();
     let (log, _) = open(&disk);
     let (other, _) = open(&MemoryDisk::new());
     grow(&other, 1..20);
     let page = other.page(0, MAX_PAGE).unwrap().verify(&members()).unwrap();
     let mut result = log.apply(&page);
     while let Ok(Applied::Progress { held }) = result {
-        result = log.apply(&other.page(held, MAX_PAGE).unwrap().verify(&members()).unwrap());
+        result = log.apply(
+            &other
+                .page(held, MAX_PAGE)
+                .unwrap()
+                .verify(&members())
+                .unwrap(),
+        );
     }
-    assert!(matches!(result, Err(crate::log::ApplyError::Broken(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(crate::log::ApplyError::Broken(_))),
+        "{result:?}"
+    );
 }
 
 #[test]
@@ -86,7 +126,9 @@ fn derived_files_are_made_anew_when_missing_or_damaged() {
     let expected = log.by_certificate(&id(1)).unwrap();
     for path in disk.paths() {
         let derived = path.file_name().is_some_and(|n| n == "tree")
-            || path.extension().is_some_and(|e| e == "offsets" || e == "index");
+            || path
+                .extension()
+                .is_some_and(|e| e == "offsets" || e == "index");
         if !derived {
             continue;
         }
@@ -97,7 +139,11 @@ fn derived_files_are_made_anew_when_missing_or_damaged() {
                 _ => bytes[3] ^= 1,
             })
             .unwrap();
-            assert!(check(&disk).iter().any(|fault| fault.derived), "{} {damage}", path.display());
+            assert!(
+                check(&disk).iter().any(|fault| fault.derived),
+                "{} {damage}",
+                path.display()
+            );
             let (log, opening) = open(&disk);
             assert_eq!(opening.set_aside, None, "{} {damage}", path.display());
             assert_eq!(log.by_certificate(&id(1)).unwrap(), expected);

@@ -13,7 +13,8 @@ use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
 use crate::keys::SigningKey;
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
 use crate::record::{
-    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag, Validity,
+    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
+    Validity,
 };
 
 use super::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
@@ -39,11 +40,18 @@ pub(super) fn members() -> Membership {
 
 pub(super) fn name() -> LogName {
     let department: DepartmentCode = ISSUER.parse().unwrap();
-    LogName { network: members().network(), id: LogId::first(department) }
+    LogName {
+        network: members().network(),
+        id: LogId::first(department),
+    }
 }
 
 pub(super) fn place(disk: &MemoryDisk, segment_records: u64) -> Place {
-    Place { disk: Arc::new(disk.clone()), data: PathBuf::from("/data"), segment_records }
+    Place {
+        disk: Arc::new(disk.clone()),
+        data: PathBuf::from("/data"),
+        segment_records,
+    }
 }
 
 pub(super) fn open(disk: &MemoryDisk) -> (Arc<Log>, Opening) {
@@ -53,7 +61,13 @@ pub(super) fn open(disk: &MemoryDisk) -> (Arc<Log>, Opening) {
 
 pub(super) fn id(n: u64) -> CertificateId {
     let issuer = IssuerCode::Department(ISSUER.parse().unwrap());
-    CertificateId::new("11100000000013338W011".parse().unwrap(), issuer, &format!("S{n:08}"), 1).unwrap()
+    CertificateId::new(
+        "11100000000013338W011".parse().unwrap(),
+        issuer,
+        &format!("S{n:08}"),
+        1,
+    )
+    .unwrap()
 }
 
 pub(super) fn issue(n: u64) -> Entry {
@@ -74,7 +88,12 @@ pub(super) fn issue_after(n: u64, predecessor: Option<u64>) -> Entry {
 }
 
 pub(super) fn change(n: u64, action: Action) -> Entry {
-    Entry::StatusChanged(StatusChanged { id: id(n), action, reason: Reason::Other, text: Text::new("t").unwrap() })
+    Entry::StatusChanged(StatusChanged {
+        id: id(n),
+        action,
+        reason: Reason::Other,
+        text: Text::new("t").unwrap(),
+    })
 }
 
 /// A log with a mixed history, some of it in sealed segments: `batches` commits of three records.

@@ -1,0 +1,390 @@
+//! What a peer knows: every member's log it holds, and the questions that can be asked of them together.
+//!
+//! The view is derived: each log's indexes stand beside its segments and are made anew from them when missing. Only
+//! evidence of forks cannot be derived, and lives in files of its own under `evidence/`.
+
+mod evidence;
+mod rules;
+
+pub use rules::{Batch, Refusal};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::id::{CertificateId, DepartmentCode, TypeCode};
+use crate::log::{
+    ForkEvidence, Log, LogId, LogName, OpenError, Opening, Place, ReadError, Stopped,
+};
+use crate::membership::{Membership, Role};
+use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SubjectTag, TypeDefined};
+
+/// Every log this peer holds.
+pub struct Catalogue {
+    members: Arc<Membership>,
+    own: LogId,
+    place: Place,
+    logs: BTreeMap<LogId, Arc<Log>>,
+}
+
+/// What happened while the logs were opened.
+pub struct Opened {
+    /// The catalogue.
+    pub catalogue: Catalogue,
+    /// What opening each log found and did.
+    pub openings: Vec<(LogId, Opening)>,
+    /// Evidence files that could not be used, and why.
+    pub bad_evidence: Vec<(String, String)>,
+}
+
+/// A certificate with what became of it.
+#[derive(Clone, Debug)]
+pub struct CertificateState {
+    /// Whose log it is in.
+    pub log: LogId,
+    /// The record that issued it.
+    pub issued: SignedRecord,
+    /// Current status.
+    pub status: Status,
+    /// Position of the record that gave the status; `None` for plainly valid.
+    pub status_seq: Option<u64>,
+}
+
+impl CertificateState {
+    /// What the issuing record says.
+    pub fn certificate(&self) -> &CertificateIssued {
+        match &self.issued.record().entry {
+            Entry::CertificateIssued(issued) => issued,
+            _ => unreachable!("only issuing records make a certificate state"),
+        }
+    }
+}
+
+impl Catalogue {
+    /// Opens the logs of all members, several at a time, checking every byte.
+    ///
+    /// # Errors
+    /// [`OpenError`] of the first log that could not be opened.
+    pub fn open(
+        place: Place,
+        members: Membership,
+        own: DepartmentCode,
+    ) -> Result<Opened, OpenError> {
+        let network = members.network();
+        let codes: Vec<DepartmentCode> = members.members().map(|member| member.code).collect();
+        let opened: Vec<_> = codes
+            .into_par_iter()
+            .map(|code| {
+                let name = LogName {
+                    network,
+                    id: LogId::first(code),
+                };
+                Log::open(&place, name, &members)
+                    .map(|(log, opening)| (name.id, Arc::new(log), opening))
+            })
+            .collect::<Result<_, _>>()?;
+        let mut logs = BTreeMap::new();
+        let mut openings = Vec::new();
+        for (id, log, opening) in opened {
+            logs.insert(id, log);
+            openings.push((id, opening));
+        }
+        let (found, bad_evidence) = evidence::load(&place, &members);
+        for evidence in found {
+            if let Some(log) = logs.get(&evidence.log()) {
+                log.stop(Stopped::Forked(Arc::new(evidence)));
+            }
+        }
+        let catalogue = Catalogue {
+            members: Arc::new(members),
+            own: LogId::first(own),
+            place,
+            logs,
+        };
+        Ok(Opened {
+            catalogue,
+            openings,
+            bad_evidence,
+        })
+    }
+
+    /// Who belongs to the network.
+    pub fn members(&self) -> &Arc<Membership> {
+        &self.members
+    }
+
+    /// This department's own log.
+    pub fn own(&self) -> LogId {
+        self.own
+    }
+
+    /// One log.
+    pub fn log(&self, id: &LogId) -> Option<&Arc<Log>> {
+        self.logs.get(id)
+    }
+
+    /// All logs, by name.
+    pub fn logs(&self) -> impl Iterator<Item = &Arc<Log>> {
+        self.logs.values()
+    }
+
+    /// Keeps evidence of a fork durably and stops the log it concerns.
+    ///
+    /// # Errors
+    /// Those of the medium; the log has stopped all the same.
+    pub fn freeze(&self, evidence: ForkEvidence) -> std::io::Result<()> {
+        if let Some(log) = self.logs.get(&evidence.log()) {
+            log.stop(Stopped::Forked(Arc::new(evidence.clone())));
+        }
+        evidence::save(&self.place, &evidence)
+    }
+
+    /// Logs in which a certificate of this identifier may have been issued: its issuer's, or those of the departments
+    /// of its issuer's division.
+    fn logs_of<'c>(&'c self, id: &CertificateId) -> impl Iterator<Item = &'c Arc<Log>> {
+        let issuer = id.issuer();
+        self.logs
+            .values()
+            .filter(move |log| issuer.names(&log.name().id.department))
+    }
+
+    /// A certificate as its issuer's log has it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn certificate(&self, id: &CertificateId) -> Result<Option<CertificateState>, ReadError> {
+        for log in self.logs_of(id) {
+            if let Some(state) = state_in(log, id)? {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The log of a department that issued a certificate in another's name, if any did.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn impostor(&self, id: &CertificateId) -> Result<Option<CertificateState>, ReadError> {
+        let issuer = id.issuer();
+        for log in self
+            .logs
+            .values()
+            .filter(|log| !issuer.names(&log.name().id.department))
+        {
+            if let Some(state) = state_in(log, id)? {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether this network has a member that could have issued the certificate.
+    pub fn knows_issuer(&self, id: &CertificateId) -> bool {
+        self.logs_of(id).next().is_some()
+    }
+
+    /// Size and time of what is known of the logs that could hold a certificate.
+    pub fn known_of(&self, id: &CertificateId) -> Vec<(LogId, u64, u64)> {
+        self.logs_of(id)
+            .map(|log| {
+                let checkpoint = log.checkpoint();
+                let (size, time) =
+                    checkpoint.map_or((0, 0), |checkpoint| (checkpoint.size, checkpoint.time_ms));
+                (log.name().id, size, time)
+            })
+            .collect()
+    }
+
+    /// Every record that concerns a certificate, in its issuer's log, oldest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn history(&self, id: &CertificateId) -> Result<Vec<(LogId, SignedRecord)>, ReadError> {
+        let mut events = Vec::new();
+        for log in self.logs_of(id) {
+            let records = log.by_certificate(id)?;
+            events.extend(records.into_iter().map(|record| (log.name().id, record)));
+        }
+        Ok(events)
+    }
+
+    /// Certificates about a subject, in all logs in their order, from a place on.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn by_subject(
+        &self,
+        tag: &SubjectTag,
+        from: Cursor,
+        limit: usize,
+    ) -> Result<Found, ReadError> {
+        self.walk(from, limit, |log, from, limit| {
+            log.by_subject(tag, from, limit)
+        })
+    }
+
+    /// Certificates of a type, in all logs in their order, from a place on.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn by_type(&self, code: &TypeCode, from: Cursor, limit: usize) -> Result<Found, ReadError> {
+        self.walk(from, limit, |log, from, limit| {
+            log.by_type(code, from, limit)
+        })
+    }
+
+    /// Certificates of one department, from a place on.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn by_issuer(
+        &self,
+        department: &DepartmentCode,
+        from: u64,
+        limit: usize,
+    ) -> Result<Found, ReadError> {
+        let id = LogId::first(*department);
+        let Some(log) = self.logs.get(&id) else {
+            return Ok(Found::default());
+        };
+        let records = log.certificates(from, limit)?;
+        let next = next_of(&records, limit).map(|seq| Cursor { log: Some(id), seq });
+        Ok(Found {
+            certificates: states(log, records),
+            next,
+        })
+    }
+
+    fn walk(
+        &self,
+        from: Cursor,
+        limit: usize,
+        ask: impl Fn(&Log, u64, usize) -> Result<Vec<SignedRecord>, ReadError>,
+    ) -> Result<Found, ReadError> {
+        let mut found = Found::default();
+        for (id, log) in &self.logs {
+            let start = match from.log {
+                Some(first) if *id < first => continue,
+                Some(first) if *id == first => from.seq,
+                _ => 0,
+            };
+            let wanted = limit - found.certificates.len();
+            let records = ask(log, start, wanted)?;
+            found.next = next_of(&records, wanted).map(|seq| Cursor {
+                log: Some(*id),
+                seq,
+            });
+            found.certificates.extend(states(log, records));
+            if found.next.is_some() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The definition of a type that counts, and whose it is: its own authority's, if that is a member; otherwise that
+    /// of the first department, by code, with the role to define types for others.
+    pub fn type_definition(&self, code: &TypeCode) -> Option<(DepartmentCode, TypeDefined)> {
+        self.logs.values().find_map(|log| {
+            let department = log.name().id.department;
+            let definition = log
+                .type_defined(code)
+                .filter(|_| self.may_define(&department, code))?;
+            Some((department, definition))
+        })
+    }
+
+    /// Whether a department may define a type: its own, or one of an authority outside the network when it has the role.
+    pub fn may_define(&self, department: &DepartmentCode, code: &TypeCode) -> bool {
+        let authority = code.authority();
+        authority == *department
+            || (self.members.member(&authority).is_none()
+                && self.members.had_role(department, Role::Define, 0))
+    }
+
+    /// Every type with a definition that counts.
+    pub fn types(&self) -> BTreeMap<TypeCode, (DepartmentCode, TypeDefined)> {
+        let mut types = BTreeMap::new();
+        for log in self.logs.values() {
+            let department = log.name().id.department;
+            for (code, (definition, _)) in log.types() {
+                if self.may_define(&department, &code) {
+                    types.entry(code).or_insert((department, definition));
+                }
+            }
+        }
+        types
+    }
+
+    /// Certificates issued, by type and department.
+    pub fn issued(&self) -> BTreeMap<TypeCode, BTreeMap<DepartmentCode, u64>> {
+        let mut counts: BTreeMap<TypeCode, BTreeMap<DepartmentCode, u64>> = BTreeMap::new();
+        for log in self.logs.values() {
+            for (code, count) in log.issued() {
+                *counts
+                    .entry(code)
+                    .or_default()
+                    .entry(log.name().id.department)
+                    .or_default() += count;
+            }
+        }
+        counts
+    }
+}
+
+/// A place in all logs, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// Log to go on in; `None` begins with the first.
+    pub log: Option<LogId>,
+    /// Position to go on from in it.
+    pub seq: u64,
+}
+
+/// A page of certificates.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The certificates.
+    pub certificates: Vec<CertificateState>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<Cursor>,
+}
+
+fn next_of(records: &[SignedRecord], limit: usize) -> Option<u64> {
+    records
+        .last()
+        .filter(|_| records.len() >= limit)
+        .map(|last| last.record().seq + 1)
+}
+
+fn states(log: &Log, records: Vec<SignedRecord>) -> Vec<CertificateState> {
+    records
+        .into_iter()
+        .filter_map(|record| state_of(log, record))
+        .collect()
+}
+
+fn state_of(log: &Log, issued: SignedRecord) -> Option<CertificateState> {
+    let Entry::CertificateIssued(certificate) = &issued.record().entry else {
+        return None;
+    };
+    let entry = log.status(&certificate.id);
+    Some(CertificateState {
+        log: log.name().id,
+        status: entry.map_or(Status::Valid, |entry| entry.status),
+        status_seq: entry.map(|entry| entry.seq),
+        issued,
+    })
+}
+
+/// The first record of a log that issued a certificate of this identifier: later ones have no effect.
+fn state_in(log: &Log, id: &CertificateId) -> Result<Option<CertificateState>, ReadError> {
+    let issues = |record: &SignedRecord| matches!(&record.record().entry, Entry::CertificateIssued(i) if i.id == *id);
+    Ok(log
+        .by_certificate(id)?
+        .into_iter()
+        .find(issues)
+        .and_then(|record| state_of(log, record)))
+}

@@ -1,0 +1,252 @@
+//! What a department may append to its own log, checked before anything is signed.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::hash::Hash;
+use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
+use crate::log::{Log, LogId, ReadError, status_key};
+use crate::membership::Role;
+use crate::record::{
+    Action, CertificateIssued, Entry, ImpossibleTransition, SignedRecord, Status, StatusChanged,
+    TypeDefined,
+};
+
+use super::Catalogue;
+
+/// Why an entry may not be appended.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The department has no such role.
+    #[error("department {department} has no role `{}` in this network", role.as_str())]
+    NoRole {
+        /// This department.
+        department: DepartmentCode,
+        /// The role it lacks.
+        role: Role,
+    },
+    /// The certificate names another issuer.
+    #[error("the identifier names {issuer} as issuer; this log is department {department}'s")]
+    NotThisDepartment {
+        /// The issuer named.
+        issuer: IssuerCode,
+        /// This department.
+        department: DepartmentCode,
+    },
+    /// The type has no definition in the catalogue.
+    #[error("type {0} is not in the catalogue; define it first")]
+    UnknownType(TypeCode),
+    /// The identifier is taken.
+    #[error("a certificate {id} was issued before, as record {seq}")]
+    Duplicate {
+        /// The identifier.
+        id: CertificateId,
+        /// Position of its record.
+        seq: u64,
+    },
+    /// The identifier is taken by an earlier row of the same request.
+    #[error("a certificate {0} stands in this request already")]
+    DuplicateInRequest(CertificateId),
+    /// The certificate to change, or the predecessor, is not known.
+    #[error("no certificate {0} is known")]
+    UnknownCertificate(CertificateId),
+    /// The certificate is another department's.
+    #[error(
+        "certificate {id} is in the log of department {department}; only that department can change or replace it"
+    )]
+    OtherDepartment {
+        /// The certificate.
+        id: CertificateId,
+        /// Whose it is.
+        department: DepartmentCode,
+    },
+    /// The change cannot follow the current status.
+    #[error("{0}")]
+    Impossible(ImpossibleTransition),
+    /// The predecessor is not in force.
+    #[error("predecessor {id} is {status}; only a valid certificate can be replaced")]
+    Predecessor {
+        /// The predecessor.
+        id: CertificateId,
+        /// Its status.
+        status: Status,
+    },
+    /// The type is another member's to define.
+    #[error("type {code} is defined by its own authority {authority}, a member of this network")]
+    OthersType {
+        /// The type.
+        code: TypeCode,
+        /// Its authority.
+        authority: DepartmentCode,
+    },
+    /// The logs could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Checks entries one after the other, each as if those before it had been appended.
+pub struct Batch<'c> {
+    catalogue: &'c Catalogue,
+    log: &'c Log,
+    department: DepartmentCode,
+    issued: HashSet<CertificateId>,
+    statuses: HashMap<Hash, Status>,
+    types: HashSet<TypeCode>,
+    /// Types already found in the catalogue: bulk requests are of few types.
+    known_types: HashSet<TypeCode>,
+}
+
+impl<'c> Batch<'c> {
+    /// A batch for this department's own log.
+    pub fn new(catalogue: &'c Catalogue, log: &'c Log) -> Batch<'c> {
+        Batch {
+            catalogue,
+            log,
+            department: log.name().id.department,
+            issued: HashSet::new(),
+            statuses: HashMap::new(),
+            types: HashSet::new(),
+            known_types: HashSet::new(),
+        }
+    }
+
+    /// The record that already says exactly this, if there is one: a retry of a request then gets its first result.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn existing(&self, entry: &Entry) -> Result<Option<SignedRecord>, ReadError> {
+        let same = |record: &SignedRecord| record.record().entry == *entry;
+        match entry {
+            Entry::CertificateIssued(issued) => {
+                Ok(self.log.by_certificate(&issued.id)?.into_iter().find(same))
+            }
+            // Of status changes only the one in effect counts: an older one was followed by others.
+            Entry::StatusChanged(changed) => {
+                let mut records = self.log.by_certificate(&changed.id)?;
+                Ok(records.pop().filter(same))
+            }
+            Entry::TypeDefined(defined) => match self.log.types().get(&defined.code) {
+                Some((held, seq)) if held == defined => Ok(Some(self.log.record(*seq)?)),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Checks an entry and remembers it.
+    ///
+    /// # Errors
+    /// [`Refusal`]; then it is not remembered.
+    pub fn check(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        match entry {
+            Entry::CertificateIssued(issued) => self.check_issue(issued),
+            Entry::StatusChanged(changed) => self.check_change(changed),
+            Entry::TypeDefined(defined) => self.check_type(defined),
+        }
+    }
+
+    fn role(&self, role: Role) -> Result<(), Refusal> {
+        let department = self.department;
+        let had = self.catalogue.members().had_role(&department, role, 0);
+        if had {
+            Ok(())
+        } else {
+            Err(Refusal::NoRole { department, role })
+        }
+    }
+
+    fn check_issue(&mut self, issued: &CertificateIssued) -> Result<(), Refusal> {
+        self.role(Role::Issue)?;
+        let (id, department) = (&issued.id, self.department);
+        if !id.issuer().names(&department) {
+            return Err(Refusal::NotThisDepartment {
+                issuer: id.issuer(),
+                department,
+            });
+        }
+        let code = id.type_code();
+        if !self.types.contains(&code) && !self.known_types.contains(&code) {
+            if self.catalogue.type_definition(&code).is_none() {
+                return Err(Refusal::UnknownType(code));
+            }
+            self.known_types.insert(code);
+        }
+        if self.issued.contains(id) {
+            return Err(Refusal::DuplicateInRequest(id.clone()));
+        }
+        if let Some(seq) = self.position(id)? {
+            return Err(Refusal::Duplicate {
+                id: id.clone(),
+                seq,
+            });
+        }
+        if let Some(predecessor) = &issued.predecessor {
+            let status = self.status(predecessor)?;
+            if status != Status::Valid {
+                return Err(Refusal::Predecessor {
+                    id: predecessor.clone(),
+                    status,
+                });
+            }
+            self.statuses
+                .insert(status_key(predecessor), Status::Superseded);
+        }
+        self.issued.insert(id.clone());
+        Ok(())
+    }
+
+    fn check_change(&mut self, changed: &StatusChanged) -> Result<(), Refusal> {
+        self.role(Role::Issue)?;
+        let action: Action = changed.action;
+        let status = self
+            .status(&changed.id)?
+            .after(action)
+            .map_err(Refusal::Impossible)?;
+        self.statuses.insert(status_key(&changed.id), status);
+        Ok(())
+    }
+
+    fn check_type(&mut self, defined: &TypeDefined) -> Result<(), Refusal> {
+        let (code, authority) = (defined.code, defined.code.authority());
+        if !self.catalogue.may_define(&self.department, &code) {
+            if self.catalogue.members().member(&authority).is_some() {
+                return Err(Refusal::OthersType { code, authority });
+            }
+            self.role(Role::Define)?;
+        }
+        self.types.insert(code);
+        Ok(())
+    }
+
+    /// Position of the record that issued a certificate in this log.
+    fn position(&self, id: &CertificateId) -> Result<Option<u64>, ReadError> {
+        let issues = |record: &&SignedRecord| matches!(&record.record().entry, Entry::CertificateIssued(i) if i.id == *id);
+        Ok(self
+            .log
+            .by_certificate(id)?
+            .iter()
+            .find(issues)
+            .map(|record| record.record().seq))
+    }
+
+    /// Status of a certificate of this log, with this batch's changes.
+    fn status(&self, id: &CertificateId) -> Result<Status, Refusal> {
+        if !self.issued.contains(id) && self.position(id)?.is_none() {
+            let elsewhere = self.catalogue.certificate(id)?;
+            return Err(match elsewhere {
+                Some(state) if state.log != LogId::first(self.department) => {
+                    Refusal::OtherDepartment {
+                        id: id.clone(),
+                        department: state.log.department,
+                    }
+                }
+                _ => Refusal::UnknownCertificate(id.clone()),
+            });
+        }
+        let key = status_key(id);
+        let held = || {
+            self.log
+                .status(id)
+                .map_or(Status::Valid, |entry| entry.status)
+        };
+        Ok(self.statuses.get(&key).copied().unwrap_or_else(held))
+    }
+}

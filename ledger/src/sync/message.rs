@@ -1,0 +1,123 @@
+//! What peers say to each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, Bounded, DecodeError};
+use crate::log::{
+    Cosignature, ForkEvidence, Log, LogId, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
+};
+use crate::membership::MAX_DEPARTMENTS;
+
+/// Most bytes of an encoded request.
+pub const MAX_REQUEST: usize = 1024;
+/// Most bytes of an encoded response: a page, or the heads of every log a network can have.
+pub const MAX_RESPONSE: usize = MAX_PAGE + 64 * 1024;
+/// Most bytes of an encoded announcement.
+pub const MAX_ANNOUNCEMENT: usize = 64 * 1024;
+
+/// What one peer asks of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// The heads of all logs it holds.
+    Heads,
+    /// Records of a log.
+    Page {
+        /// Which log.
+        log: LogId,
+        /// From which position on.
+        from: u64,
+        /// Most bytes of frames; 1 MiB at most, whatever is asked.
+        max_bytes: u32,
+    },
+    /// Evidence of a log's fork.
+    Evidence {
+        /// Which log.
+        log: LogId,
+    },
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "made and consumed one at a time")]
+pub enum Response {
+    /// To [`Request::Heads`].
+    Heads(Heads),
+    /// To [`Request::Page`].
+    Page(Page),
+    /// To [`Request::Evidence`].
+    Evidence(ForkEvidence),
+    /// What was asked for is not held here.
+    NotHeld,
+}
+
+/// The heads a peer holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heads {
+    /// One for each log that is not empty.
+    pub heads: Bounded<Head, MAX_DEPARTMENTS>,
+    /// Logs of whose fork it holds evidence.
+    pub forked: Bounded<LogId, MAX_DEPARTMENTS>,
+}
+
+/// The head of a log at a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The checkpoint it has accepted.
+    pub checkpoint: SignedCheckpoint,
+    /// Its own signature under it; absent for its own log.
+    pub cosignature: Option<Cosignature>,
+}
+
+/// What is gossiped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "made and consumed one at a time")]
+pub enum Announcement {
+    /// A new head, with the records before it as far as they fit.
+    Head(Page),
+    /// A fork.
+    Fork(ForkEvidence),
+}
+
+macro_rules! message {
+    ($type:ty, $limit:expr) => {
+        impl $type {
+            /// Canonical bytes.
+            pub fn encode(&self) -> Vec<u8> {
+                codec::encode(self)
+            }
+
+            /// Reads canonical bytes.
+            ///
+            /// # Errors
+            /// [`DecodeError`]; nothing beyond the bytes' own size is allocated.
+            pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+                codec::decode(bytes, $limit)
+            }
+        }
+    };
+}
+
+message!(Request, MAX_REQUEST);
+message!(Response, MAX_RESPONSE);
+message!(Announcement, MAX_ANNOUNCEMENT);
+
+/// Answers a request for records or evidence from a log.
+///
+/// # Errors
+/// [`ReadError`] when the log cannot be read.
+pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
+    match request {
+        Request::Page {
+            from, max_bytes, ..
+        } => match log.page(*from, *max_bytes as usize) {
+            Ok(page) => Ok(Response::Page(page)),
+            Err(ReadError::Beyond { .. } | ReadError::Empty(_)) => Ok(Response::NotHeld),
+            Err(error) => Err(error),
+        },
+        Request::Evidence { .. } => Ok(match log.stopped() {
+            Some(Stopped::Forked(evidence)) => Response::Evidence((*evidence).clone()),
+            _ => Response::NotHeld,
+        }),
+        Request::Heads => Ok(Response::NotHeld),
+    }
+}

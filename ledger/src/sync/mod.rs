@@ -1,0 +1,30 @@
+//! Replication as a state machine.
+//!
+//! [`Sync::handle`] takes an [`Event`] and the time and gives [`Command`]s; it holds no socket, clock or disk. Whoever
+//! drives it sends the requests, stores the pages on another thread and reports back. What it knows of the logs on disk
+//! it asks of [`Holdings`].
+//!
+//! How peers converge: on connecting and every so often each asks the other for its heads ([`Request::Heads`]) and
+//! fetches what it lacks, page by page, one page ahead of the disk. Announcements only make that faster. A checkpoint
+//! that does not fit what is held starts a search for the first record that differs, which ends in [`ForkEvidence`]
+//! that every peer gets.
+//!
+//! [`ForkEvidence`]: crate::log::ForkEvidence
+
+mod announcement;
+mod fetch;
+mod heads;
+mod message;
+mod state;
+
+pub use message::{
+    Announcement, Head, Heads, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE, Request, Response,
+    serve,
+};
+pub use state::{
+    Command, Event, Failure, GossipId, Gossiped, Holdings, RequestId, Settings, Stored, Sync,
+    Verdict, stored,
+};
+
+#[cfg(test)]
+mod tests;

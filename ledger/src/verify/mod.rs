@@ -1,0 +1,113 @@
+//! Verdicts: is this certificate genuine and in force, and how do you know?
+//!
+//! - [`verify()`] asks the logs held by a peer;
+//! - a [`Bundle`] carries the same proof in a file, to be checked with the network's genesis and nothing else.
+//!
+//! Both end in [`judge`], the one place where facts become a [`Verdict`]. Unknown never reads as valid: where something
+//! is missing, the verdict says what.
+
+mod bundle;
+mod verdict;
+
+pub use bundle::{Bundle, BundleError, MAX_BUNDLE, VerifiedBundle};
+pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
+
+use crate::catalogue::{Catalogue, CertificateState};
+use crate::id::{CertificateId, Date};
+use crate::log::{ReadError, VerifiedCheckpoint};
+use crate::membership::Role;
+use crate::record::{Entry, SignedRecord, Status};
+
+/// A verdict and the records behind it.
+#[derive(Clone, Debug)]
+pub struct Verification {
+    /// Which certificate.
+    pub id: CertificateId,
+    /// The day it is for, in China Standard Time.
+    pub on: Date,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The certificate, when its record is held.
+    pub state: Option<CertificateState>,
+    /// The record that gave it its status, when it is not plainly valid.
+    pub change: Option<SignedRecord>,
+    /// The checkpoint all this is under.
+    pub checkpoint: Option<VerifiedCheckpoint>,
+}
+
+/// Judges a certificate by the logs held here.
+///
+/// # Errors
+/// [`ReadError`] when a log cannot be read: then nothing is said about the certificate.
+pub fn verify(
+    catalogue: &Catalogue,
+    id: &CertificateId,
+    on: Date,
+) -> Result<Verification, ReadError> {
+    let unknown = |missing: Missing| Verification {
+        id: id.clone(),
+        on,
+        verdict: Verdict::Unknown(vec![missing]),
+        state: None,
+        change: None,
+        checkpoint: None,
+    };
+    let (state, rightful) = match catalogue.certificate(id)? {
+        Some(state) => (state, true),
+        None => match catalogue.impostor(id)? {
+            Some(state) => (state, false),
+            None if !catalogue.knows_issuer(id) => {
+                return Ok(unknown(Missing::Issuer(id.issuer())));
+            }
+            None => {
+                return Ok(unknown(Missing::Record {
+                    logs: catalogue.known_of(id),
+                }));
+            }
+        },
+    };
+    let Some(log) = catalogue.log(&state.log) else {
+        return Ok(unknown(Missing::Issuer(id.issuer())));
+    };
+    let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
+    let record = state.issued.record();
+    let verdict = judge(&Facts {
+        certificate: state.certificate(),
+        seq: record.seq,
+        status: state.status,
+        successor: successor(change.as_ref()),
+        authorised: rightful
+            && catalogue
+                .members()
+                .had_role(&state.log.department, Role::Issue, record.time_ms),
+        stopped_at: log.stopped().map(|stopped| stopped.undisputed()),
+        on,
+    });
+    Ok(Verification {
+        id: id.clone(),
+        on,
+        verdict,
+        change,
+        checkpoint: log.checkpoint(),
+        state: Some(state),
+    })
+}
+
+/// The certificate issued by a record that superseded another.
+fn successor(change: Option<&SignedRecord>) -> Option<CertificateId> {
+    match &change?.record().entry {
+        Entry::CertificateIssued(issued) => Some(issued.id.clone()),
+        _ => None,
+    }
+}
+
+/// Whether a record gives a certificate this status.
+fn gives(record: &SignedRecord, id: &CertificateId, status: Status) -> bool {
+    match &record.record().entry {
+        Entry::CertificateIssued(issued) => {
+            status == Status::Superseded && issued.predecessor.as_ref() == Some(id)
+        }
+        Entry::StatusChanged(changed) => changed.id == *id && changed.action.result() == status,
+        Entry::TypeDefined(_) => false,
+    }
+}

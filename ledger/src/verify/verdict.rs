@@ -1,0 +1,189 @@
+//! From facts to a verdict.
+
+use std::fmt;
+
+use crate::id::{CertificateId, Date, IssuerCode};
+use crate::log::LogId;
+use crate::record::{CertificateIssued, Status};
+
+/// The answer to "is it genuine and in force?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Valid,
+    /// No, and why.
+    NotValid(NotValid),
+    /// It cannot be said; what is missing.
+    Unknown(Vec<Missing>),
+}
+
+impl Verdict {
+    /// `valid`, `not-valid` or `unknown`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Verdict::Valid => "valid",
+            Verdict::NotValid(_) => "not-valid",
+            Verdict::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// Why a certificate is not valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotValid {
+    /// Its issuer changed its status.
+    Status(Status),
+    /// Another certificate replaced it.
+    Superseded {
+        /// The one that did, when known.
+        by: Option<CertificateId>,
+    },
+    /// Its last day is past.
+    Expired {
+        /// That day.
+        until: Date,
+    },
+    /// Its first day is still to come.
+    NotYetValid {
+        /// That day.
+        from: Date,
+    },
+    /// The department whose log holds it may not issue it.
+    IssuerNotAuthorised,
+    /// Its record lies where its department signed two histories.
+    LogForked {
+        /// The first record in dispute.
+        at: u64,
+    },
+}
+
+impl NotValid {
+    /// The reason as a word: `revoked`, `expired`, `log-forked` …
+    pub fn code(&self) -> &'static str {
+        match self {
+            NotValid::Status(status) => status.as_str(),
+            NotValid::Superseded { .. } => "superseded",
+            NotValid::Expired { .. } => "expired",
+            NotValid::NotYetValid { .. } => "not-yet-valid",
+            NotValid::IssuerNotAuthorised => "issuer-not-authorised",
+            NotValid::LogForked { .. } => "log-forked",
+        }
+    }
+}
+
+impl fmt::Display for NotValid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotValid::Status(status) => write!(f, "its issuer has recorded it as {status}"),
+            NotValid::Superseded { by: Some(by) } => write!(f, "it was replaced by {by}"),
+            NotValid::Superseded { by: None } => {
+                f.write_str("it was replaced by another certificate")
+            }
+            NotValid::Expired { until } => write!(f, "its last day was {until}"),
+            NotValid::NotYetValid { from } => write!(f, "its first day is {from}"),
+            NotValid::IssuerNotAuthorised => {
+                f.write_str("the department whose log holds it may not issue it")
+            }
+            NotValid::LogForked { at } => {
+                write!(
+                    f,
+                    "its department signed two histories from record {at} on, and it lies among those in dispute"
+                )
+            }
+        }
+    }
+}
+
+/// What would have to be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// No member can have issued it.
+    Issuer(IssuerCode),
+    /// No record of it has arrived.
+    Record {
+        /// Logs that could hold it, with the size and time (ms) of what is known of each.
+        logs: Vec<(LogId, u64, u64)>,
+    },
+    /// Its log stopped after it was issued: whether it is still in force, nobody can say.
+    StatusSince {
+        /// The first record in dispute.
+        at: u64,
+    },
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Issuer(issuer) => {
+                write!(f, "the log of {issuer}, which is no member of this network")
+            }
+            Missing::Record { logs } => {
+                f.write_str("a record of it")?;
+                for (log, size, _) in logs {
+                    match size {
+                        0 => write!(f, "; nothing of the log of {log} has arrived here yet")?,
+                        size => write!(
+                            f,
+                            "; there is none among the {size} records known of the log of {log}"
+                        )?,
+                    }
+                }
+                Ok(())
+            }
+            Missing::StatusSince { at } => write!(
+                f,
+                "its status since record {at}, from where on its department's log is in dispute"
+            ),
+        }
+    }
+}
+
+/// What is known of a certificate.
+pub struct Facts<'f> {
+    /// The issuing record's content.
+    pub certificate: &'f CertificateIssued,
+    /// Position of the issuing record.
+    pub seq: u64,
+    /// Status its issuer gave it.
+    pub status: Status,
+    /// What replaced it, when superseded.
+    pub successor: Option<CertificateId>,
+    /// Whether the department was entitled to issue it.
+    pub authorised: bool,
+    /// First record in dispute, when the log has stopped.
+    pub stopped_at: Option<u64>,
+    /// The day asked for.
+    pub on: Date,
+}
+
+/// Judges. What speaks against the issuer comes first, then what the issuer said, then the calendar.
+pub fn judge(facts: &Facts<'_>) -> Verdict {
+    if !facts.authorised {
+        return Verdict::NotValid(NotValid::IssuerNotAuthorised);
+    }
+    if let Some(at) = facts.stopped_at.filter(|at| facts.seq >= *at) {
+        return Verdict::NotValid(NotValid::LogForked { at });
+    }
+    match facts.status {
+        Status::Valid => {}
+        Status::Superseded => {
+            return Verdict::NotValid(NotValid::Superseded {
+                by: facts.successor.clone(),
+            });
+        }
+        status => return Verdict::NotValid(NotValid::Status(status)),
+    }
+    let validity = facts.certificate.validity;
+    if let Some(until) = validity.until().filter(|until| *until < facts.on) {
+        return Verdict::NotValid(NotValid::Expired { until });
+    }
+    if validity.from() > facts.on {
+        return Verdict::NotValid(NotValid::NotYetValid {
+            from: validity.from(),
+        });
+    }
+    match facts.stopped_at {
+        Some(at) => Verdict::Unknown(vec![Missing::StatusSince { at }]),
+        None => Verdict::Valid,
+    }
+}
