@@ -1,0 +1,150 @@
+//! The commands, and the options all of them share.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::screen::Screen;
+use crate::{Error, Outcome};
+use crate::{change, department, fsck, id, import, issue, manual, network, query, state, verify};
+
+const LONG_ABOUT: &str = "\
+Certificates between government departments, from the department that issued them.
+
+Every department runs a node that keeps its own signed log and verified copies of the other departments' logs. \
+`certmesh` asks such a node (--node, --token-file) to issue, change, find and verify certificates. Setting up a \
+department or a network, checking identifiers, verifying a proof bundle and re-verifying a data directory need no node.";
+
+const EXAMPLES: &str = "\
+Examples:
+  certmesh verify 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U
+  certmesh import licences.jsonl --rejects rejected.jsonl
+  certmesh department init --code 11430000006122244L --name Transport --dir transport
+
+Exit codes:
+  0  yes, or done
+  1  no: not valid, faults found, rows rejected, or refused by the ledger's rules
+  2  used wrongly, or could not be done
+  3  unknown: what is known here does not decide it";
+
+/// Certificates between government departments, from the department that issued them
+#[derive(Debug, Parser)]
+#[command(name = "certmesh", version, long_about = LONG_ABOUT, after_help = EXAMPLES)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Address of the department's node
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "CERTMESH_NODE",
+        default_value = "http://127.0.0.1:7480"
+    )]
+    pub(crate) node: String,
+    /// File that holds the client's token, one line
+    #[arg(long, global = true, value_name = "FILE", env = "CERTMESH_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Certificate authority (PEM) that the node's TLS certificate is checked against
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours (`auto`: on a terminal, unless NO_COLOR is set)
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up a department: keys, tokens and configuration
+    #[command(subcommand, after_help = department::EXAMPLES)]
+    Department(department::Command),
+    /// Found a network of departments, or look at one
+    #[command(subcommand, after_help = network::EXAMPLES)]
+    Network(network::Command),
+    /// Define a certificate type in the shared catalogue
+    #[command(subcommand, after_help = issue::TYPE_EXAMPLES)]
+    Type(issue::TypeCommand),
+    Issue(issue::Issue),
+    Import(import::Import),
+    /// Suspend a certificate: not in force until it is reinstated
+    #[command(after_help = change::SUSPEND_EXAMPLES)]
+    Suspend(change::Change),
+    /// Reinstate a suspended certificate
+    #[command(after_help = change::REINSTATE_EXAMPLES)]
+    Reinstate(change::Change),
+    /// Revoke a certificate for good
+    #[command(after_help = change::REVOKE_EXAMPLES)]
+    Revoke(change::Change),
+    /// Cancel a certificate at its holder's request, or because its ground has gone
+    #[command(after_help = change::CANCEL_EXAMPLES)]
+    Cancel(change::Change),
+    Show(query::Show),
+    History(query::History),
+    Find(query::Find),
+    Catalogue(state::Catalogue),
+    Logs(state::Logs),
+    Peers(state::Peers),
+    Status(state::Status),
+    Resume(change::Resume),
+    Verify(verify::Verify),
+    Prove(verify::Prove),
+    Fsck(fsck::Fsck),
+    /// Check certificate identifiers and department codes, without a node
+    #[command(subcommand, after_help = id::EXAMPLES)]
+    Id(id::Command),
+    Completions(manual::Completions),
+    Man(manual::Man),
+}
+
+/// Does what the arguments ask for.
+pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Department(command) => department::run(command, screen),
+        Command::Network(command) => network::run(command, screen),
+        Command::Type(command) => issue::run_type(&command, global, screen),
+        Command::Issue(args) => issue::run(&args, global, screen),
+        Command::Import(args) => import::run(&args, global, screen),
+        Command::Suspend(args) => change::run("suspend", &args, global, screen),
+        Command::Reinstate(args) => change::run("reinstate", &args, global, screen),
+        Command::Revoke(args) => change::run("revoke", &args, global, screen),
+        Command::Cancel(args) => change::run("cancel", &args, global, screen),
+        Command::Show(args) => query::show(&args, global, screen),
+        Command::History(args) => query::history(&args, global, screen),
+        Command::Find(args) => query::find(&args, global, screen),
+        Command::Catalogue(_) => state::catalogue(global, screen),
+        Command::Logs(args) => state::logs(&args, global, screen),
+        Command::Peers(_) => state::peers(global, screen),
+        Command::Status(_) => state::status(global, screen),
+        Command::Resume(_) => change::resume(global, screen),
+        Command::Verify(args) => verify::run(&args, global, screen),
+        Command::Prove(args) => verify::prove(&args, global, screen),
+        Command::Fsck(args) => fsck::run(&args, screen),
+        Command::Id(command) => id::run(&command, screen),
+        Command::Completions(args) => manual::completions(&args, screen),
+        Command::Man(args) => manual::man(&args, screen),
+    }
+}

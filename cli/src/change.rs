@@ -1,0 +1,133 @@
+//! Changing the status of a certificate, and letting a node go on that waits for its own log to be confirmed.
+
+use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::record::Reason;
+use certmesh_node::api::types::{Appended, NodeStatus, StatusRequest};
+use clap::Args;
+
+use crate::args::Global;
+use crate::client::{Client, segment};
+use crate::issue::tell_appended;
+use crate::screen::{Screen, Tone, printable};
+use crate::{Error, Outcome};
+
+pub(crate) const SUSPEND_EXAMPLES: &str = "\
+Examples:
+  certmesh suspend 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --reason 04 --text 'vehicle inspection overdue'";
+pub(crate) const REINSTATE_EXAMPLES: &str = "\
+Examples:
+  certmesh reinstate 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --reason 99 --text 'inspection passed'";
+pub(crate) const REVOKE_EXAMPLES: &str = "\
+Examples:
+  certmesh revoke 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --reason 03 --text 'forged evidence of premises'";
+pub(crate) const CANCEL_EXAMPLES: &str = "\
+Examples:
+  certmesh cancel 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --reason 01";
+
+/// What every change of status takes.
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    /// Certificate identifier
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Reason code: 01 holder's request, 02 issued in error, 03 obtained by deception, 04 conditions broken, 05 holder
+    /// died or dissolved, 06 lost or damaged, 07 decision of a court or superior authority, 99 see the text
+    #[arg(long, value_name = "NN", value_parser = reason_code)]
+    reason: Option<String>,
+    /// Reason in words, for everyone to read; it must not name the holder
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+}
+
+/// Let a node issue before other members have confirmed that its own log is whole
+///
+/// After each start a node waits until more than half of the other members have told it how much of its log they hold, so
+/// that a disk restored from an old backup never writes a second history. Use this only if you know the disk to be whole.
+/// It takes a client with the role admin.
+#[derive(Debug, Args)]
+#[command(after_help = RESUME_EXAMPLES)]
+pub(crate) struct Resume {}
+
+const RESUME_EXAMPLES: &str = "\
+Examples:
+  certmesh status
+  certmesh resume";
+
+fn reason_code(text: &str) -> Result<String, certmesh_ledger::record::UnknownWord> {
+    text.parse::<Reason>()
+        .map(|reason| reason.code().to_owned())
+}
+
+/// Reads an identifier in any form in use; a departure from the standard's is told, not refused.
+pub(crate) fn read_id(text: &str, screen: &mut Screen) -> Result<CertificateId, Error> {
+    let (id, variants) = CertificateId::parse_lenient(text)?;
+    for variant in variants {
+        screen.note(&format!("note: {variant}"));
+    }
+    Ok(id)
+}
+
+pub(crate) fn run(
+    action: &str,
+    args: &Change,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let id = read_id(&args.id, screen)?;
+    if args.reason.is_none() && args.text.is_none() {
+        return Err(Error::Usage(
+            "the reason is missing: give --reason NN, --text TEXT or both",
+        ));
+    }
+    let request = StatusRequest {
+        action: action.to_owned(),
+        reason: args.reason.clone(),
+        text: args.text.clone().unwrap_or_default(),
+    };
+    let client = Client::new(global)?;
+    // Random, unlike an issue's: suspending once more after a reinstatement is a new change with the same content.
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(Error::Randomness)?;
+    let path = format!("/v1/certificates/{}/status", segment(id.as_str()));
+    let answer = client.post(&path, &request, Some(&hex::encode(key)))?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let appended: Appended = answer.parse()?;
+    tell_appended(done(action), &appended, screen)
+}
+
+fn done(action: &str) -> &'static str {
+    match action {
+        "suspend" => "SUSPENDED",
+        "reinstate" => "REINSTATED",
+        "revoke" => "REVOKED",
+        _ => "CANCELLED",
+    }
+}
+
+pub(crate) fn resume(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let answer = Client::new(global)?.post_nothing("/v1/log/confirm")?;
+    let status: NodeStatus = answer.parse()?;
+    let writable = status.log_state == "writable";
+    let outcome = if writable { Outcome::Yes } else { Outcome::No };
+    if screen.json() {
+        screen.pass(&answer.body)?;
+        return Ok(outcome);
+    }
+    let tone = if writable { Tone::Good } else { Tone::Bad };
+    let state = screen.paint(tone, &printable(&status.log_state).to_uppercase());
+    screen.line(format!(
+        "{state}  the log of {} ({})",
+        printable(&status.name),
+        printable(&status.department)
+    ))?;
+    if let Some(detail) = &status.log_detail {
+        screen.line(format!("  {}", printable(detail)))?;
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,369 @@
+//! `certmesh department`: a department's directory with its keys, tokens and configuration.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::keys::{SecretFile, SigningKey};
+use certmesh_ledger::membership::{Department, PeerId, Role};
+use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
+
+use crate::files::{Access, private_directory, sync_directory, write_new};
+use crate::network::check_address;
+use crate::screen::{Screen, Tone};
+use crate::{Error, Outcome};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  certmesh department init --code 11430000006122244L --name Transport --dir transport";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(Init),
+}
+
+/// Make a department's directory: keys, an administrator's token, and a node configuration ready to run
+///
+/// Send the `department.toml` it holds to whoever founds the network. Everything else in it stays with the department;
+/// keys and tokens can be read by their owner alone (mode 0600).
+#[derive(Debug, Args)]
+#[command(after_help = INIT_EXAMPLES)]
+pub(crate) struct Init {
+    /// The department's unified social credit code, 18 characters
+    #[arg(long, value_name = "CODE")]
+    code: String,
+    /// Its name
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// Its Chinese name
+    #[arg(long, value_name = "NAME")]
+    name_zh: Option<String>,
+    /// Directory to make; one that exists must be empty
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Where other departments reach its node, as a multiaddress; may be given several times
+    #[arg(long, value_name = "MULTIADDR")]
+    address: Vec<String>,
+    /// What it may do: `issue` certificates, `define` types of authorities that are not members [default: issue]
+    #[arg(long, value_name = "ROLE")]
+    role: Vec<String>,
+    /// Where its node's API listens
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7480")]
+    api: String,
+    /// Where its node listens for other departments; may be given several times [default: /ip4/0.0.0.0/tcp/7481]
+    #[arg(long, value_name = "MULTIADDR")]
+    listen: Vec<String>,
+}
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  certmesh department init --code 11430000006122244L --name Transport \\
+      --name-zh 交通运输厅 --dir transport --address /ip4/10.1.2.3/tcp/7481
+  certmesh department init --code 11100000000013338W --name Ministry \\
+      --dir ministry --role issue --role define --api 127.0.0.1:7490 \\
+      --listen /ip4/0.0.0.0/tcp/7491 --address /dns4/ministry.example/tcp/7491";
+
+/// The arguments once they are known to be right.
+struct Plan {
+    code: DepartmentCode,
+    name: Text<128>,
+    name_zh: Option<Text<128>>,
+    roles: Vec<Role>,
+    addresses: Bounded<Text<256>, 8>,
+    api: SocketAddr,
+    listen: Vec<String>,
+}
+
+pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Error> {
+    let Command::Init(args) = command;
+    let existed = must_be_new_or_empty(&args.dir)?;
+    let plan = plan(&args).map_err(|faults| Error::Faults {
+        what: "the department cannot be set up:",
+        faults,
+    })?;
+    if !existed {
+        fs::create_dir_all(&args.dir).map_err(|error| Error::write(&args.dir, error))?;
+    }
+    match write(&args.dir, &plan) {
+        Ok(department) => tell(&args, &plan, &department, screen),
+        Err(error) => {
+            // It was empty before: what is in it now is ours and of no use to anybody.
+            empty(&args.dir, !existed);
+            Err(error)
+        }
+    }
+}
+
+fn must_be_new_or_empty(dir: &Path) -> Result<bool, Error> {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(true),
+            Some(_) => Err(Error::NotEmpty(dir.to_owned())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(Error::NotEmpty(dir.to_owned()))
+        }
+        Err(error) => Err(Error::read(dir, error)),
+    }
+}
+
+fn plan(args: &Init) -> Result<Plan, Vec<String>> {
+    let mut faults = Vec::new();
+    let code = args
+        .code
+        .parse()
+        .map_err(|error| faults.push(format!("--code: {error}")))
+        .ok();
+    let name = check_name("--name", &args.name, &mut faults);
+    let name_zh = args
+        .name_zh
+        .as_ref()
+        .map(|name| check_name("--name-zh", name, &mut faults));
+    let mut roles = Vec::new();
+    for role in &args.role {
+        match role.parse() {
+            Ok(role) => roles.push(role),
+            Err(error) => faults.push(format!("--role: `{role}` is no role: {error}")),
+        }
+    }
+    if args.role.is_empty() {
+        roles.push(Role::Issue);
+    }
+    roles.sort_unstable();
+    roles.dedup();
+    let addresses = check_addresses("--address", &args.address, &mut faults);
+    let api = args
+        .api
+        .parse()
+        .map_err(|_| faults.push(not_a_socket(&args.api)))
+        .ok();
+    let mut listen = args.listen.clone();
+    check_addresses("--listen", &listen, &mut faults);
+    if listen.is_empty() {
+        listen.push("/ip4/0.0.0.0/tcp/7481".to_owned());
+    }
+    match (code, name, addresses, api) {
+        (Some(code), Some(name), Some(addresses), Some(api)) if faults.is_empty() => Ok(Plan {
+            code,
+            name,
+            name_zh: name_zh.flatten(),
+            roles,
+            addresses,
+            api,
+            listen,
+        }),
+        _ => Err(faults),
+    }
+}
+
+fn not_a_socket(api: &str) -> String {
+    format!("--api: `{api}` is not an IP address and a port, such as 127.0.0.1:7480")
+}
+
+fn check_name(option: &str, name: &str, faults: &mut Vec<String>) -> Option<Text<128>> {
+    if name.trim().is_empty() {
+        faults.push(format!("{option}: is empty"));
+        return None;
+    }
+    Text::new(name)
+        .map_err(|error| faults.push(format!("{option}: {error}")))
+        .ok()
+}
+
+fn check_addresses(
+    option: &str,
+    addresses: &[String],
+    faults: &mut Vec<String>,
+) -> Option<Bounded<Text<256>, 8>> {
+    let mut texts = Vec::new();
+    for address in addresses {
+        if let Err(fault) = check_address(address) {
+            faults.push(format!("{option}: {fault}"));
+        }
+        match Text::new(address.as_str()) {
+            Ok(text) => texts.push(text),
+            Err(error) => faults.push(format!("{option}: {error}")),
+        }
+    }
+    Bounded::new(texts)
+        .map_err(|error| faults.push(format!("{option}: {error}")))
+        .ok()
+}
+
+fn random() -> Result<Zeroizing<[u8; 32]>, Error> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(Error::Randomness)?;
+    Ok(bytes)
+}
+
+/// Writes every file; secrets live only as long as it takes.
+fn write(dir: &Path, plan: &Plan) -> Result<Department, Error> {
+    let keys = dir.join("keys");
+    private_directory(&keys)?;
+    private_directory(&dir.join("data"))?;
+    let (signing, transport, field) = (random()?, random()?, random()?);
+    for (file, secret, name) in [
+        (SecretFile::Signing, &signing, "signing.key"),
+        (SecretFile::Transport, &transport, "transport.key"),
+        (SecretFile::Field, &field, "field.key"),
+    ] {
+        write_new(
+            &keys.join(name),
+            file.write(secret).as_bytes(),
+            Access::Owner,
+        )?;
+    }
+    let token = Zeroizing::new(hex::encode(random()?.as_slice()));
+    let line = Zeroizing::new(format!("{}\n", *token));
+    write_new(&dir.join("admin.token"), line.as_bytes(), Access::Owner)?;
+    let hash = blake3::hash(token.as_bytes()).to_hex();
+    write_new(
+        &dir.join("tokens.toml"),
+        tokens_toml(hash.as_str()).as_bytes(),
+        Access::Owner,
+    )?;
+    let department = Department {
+        code: plan.code,
+        name: plan.name.clone(),
+        name_zh: plan.name_zh.clone(),
+        roles: Bounded::first(plan.roles.iter().copied()),
+        signing_key: SigningKey::from_seed(&signing).public(),
+        peer_id: PeerId::from_transport_seed(&transport),
+        addresses: plan.addresses.clone(),
+    };
+    let public = format!(
+        "# Who this department is: send this file to whoever founds the network. Nothing in it is secret.\n{}",
+        department.to_toml()
+    );
+    write_new(
+        &dir.join("department.toml"),
+        public.as_bytes(),
+        Access::Everyone,
+    )?;
+    write_new(
+        &dir.join("node.toml"),
+        node_toml(plan).as_bytes(),
+        Access::Everyone,
+    )?;
+    sync_directory(&keys)?;
+    sync_directory(dir)?;
+    Ok(department)
+}
+
+fn tokens_toml(hash: &str) -> String {
+    format!(
+        "# Clients of the node's API: name, role (read, issue or admin) and the BLAKE3 hash of the client's token.\n\
+         # The token of the first one is in admin.token.\n\n\
+         [[client]]\nname = \"admin\"\nrole = \"admin\"\ntoken_blake3 = \"{hash}\"\n"
+    )
+}
+
+fn node_toml(plan: &Plan) -> String {
+    let quote = |text: &str| toml::Value::from(text).to_string();
+    let listen: Vec<String> = plan.listen.iter().map(|address| quote(address)).collect();
+    format!(
+        "# Configuration of the department's node. Relative paths start from this file's directory.\n\
+         # Beside it belong network.toml and keys/catalogue.key (mode 0600), both from the network's founder.\n\n\
+         department = {code}\n\
+         data_dir = \"data\"\n\
+         network = \"network.toml\"\n\n\
+         [keys]\n\
+         signing = \"keys/signing.key\"\n\
+         transport = \"keys/transport.key\"\n\
+         field = \"keys/field.key\"\n\
+         catalogue = \"keys/catalogue.key\"\n\n\
+         # The HTTP API for business systems and the `certmesh` command. Any address but this machine's own needs a TLS\n\
+         # certificate (tls_certificate, tls_key: PEM files).\n\
+         [api]\n\
+         listen = {api}\n\
+         tokens = \"tokens.toml\"\n\n\
+         # Where the other departments' nodes connect to.\n\
+         [net]\n\
+         listen = [{listen}]\n\
+         quic = {quic}\n\n\
+         [log]\n\
+         format = \"text\"\n\
+         level = \"info\"\n",
+        code = quote(plan.code.as_str()),
+        api = quote(&plan.api.to_string()),
+        listen = listen.join(", "),
+        quic = plan
+            .listen
+            .iter()
+            .any(|address| address.ends_with("/quic-v1")),
+    )
+}
+
+fn empty(dir: &Path, remove_dir: bool) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        // The error that led here is the one worth telling.
+        let _ = if path.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+    }
+    if remove_dir {
+        let _ = fs::remove_dir(dir);
+    }
+}
+
+fn tell(
+    args: &Init,
+    plan: &Plan,
+    department: &Department,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let dir = args.dir.display();
+    if screen.json() {
+        screen.print_json(&serde_json::json!({
+            "code": department.code,
+            "name": department.name.as_str(),
+            "name_zh": department.name_zh.as_ref().map(Text::as_str),
+            "directory": args.dir,
+            "department_file": args.dir.join("department.toml"),
+            "config": args.dir.join("node.toml"),
+            "token_file": args.dir.join("admin.token"),
+            "signing_key": department.signing_key,
+            "peer_id": department.peer_id,
+        }))?;
+        return Ok(Outcome::Yes);
+    }
+    let done = screen.paint(Tone::Good, "DONE");
+    screen.line(format!(
+        "{done}  {} ({}) is set up in {dir}",
+        department.display_name(),
+        department.code
+    ))?;
+    screen.line("")?;
+    screen.field("signing key", department.signing_key.to_string())?;
+    screen.field("peer", department.peer_id.to_string())?;
+    screen.line("")?;
+    screen.line("Next:")?;
+    screen.line(format!(
+        "  1. Send {dir}/department.toml to whoever founds the network."
+    ))?;
+    screen.line(format!(
+        "  2. Put the network.toml that comes back into {dir}/, and catalogue.key into {dir}/keys/."
+    ))?;
+    screen.line(format!(
+        "  3. Start the node: certmesh-node run --config {dir}/node.toml"
+    ))?;
+    screen.line(format!(
+        "  4. Ask it: certmesh --token-file {dir}/admin.token --node http://{} status",
+        plan.api
+    ))?;
+    if args.address.is_empty() {
+        screen.note("note: without --address the other departments cannot connect to this one; it can to them");
+    }
+    if !plan.api.ip().is_loopback() {
+        screen.note("note: an API address beyond this machine needs tls_certificate and tls_key in node.toml");
+    }
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,309 @@
+//! What can go wrong, the hint that helps, and the exit code it ends with.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use certmesh_ledger::id::{HolderError, IdError};
+use certmesh_node::api::types::Problem;
+
+use crate::Outcome;
+
+/// Why a command could not do its work. The message says what happened; [`Error::hint`] what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or directory could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Standard output could not be written, or standard input not read.
+    #[error("input or output failed: {0}")]
+    Stream(#[from] io::Error),
+    /// A file that would be overwritten.
+    #[error("{} exists already and is left as it is", .0.display())]
+    Exists(PathBuf),
+    /// A directory that should be new or empty holds something.
+    #[error("{} is not an empty directory and is left as it is", .0.display())]
+    NotEmpty(PathBuf),
+    /// A file whose text is not what it should be.
+    #[error("{} is not {expected}: {detail}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What it should be, with its article.
+        expected: &'static str,
+        /// What is wrong, from its parser.
+        detail: String,
+    },
+    /// Several things to mend, all found at once.
+    #[error("{}", describe_faults(what, faults))]
+    Faults {
+        /// What cannot be done.
+        what: &'static str,
+        /// Each fault, on a line of its own.
+        faults: Vec<String>,
+    },
+    /// A text that is no certificate identifier.
+    #[error("{0}")]
+    Identifier(#[from] IdError),
+    /// A holder's code that its kind does not allow.
+    #[error("{0}")]
+    Holder(HolderError),
+    /// Options that are missing or do not go together.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// An identifier where a file was meant, or the other way round.
+    #[error("{} is a file: verifying it without a node needs the network's genesis", .0.display())]
+    NoNetworkGiven(PathBuf),
+    /// A directory that is no node's data directory.
+    #[error("{} is not a node's data directory: it has neither logs nor heads", .0.display())]
+    NoDataDirectory(PathBuf),
+    /// A data directory without the genesis its logs belong to.
+    #[error("there is no network.toml in {} or beside it", .0.display())]
+    NoGenesis(PathBuf),
+    /// The node's address is none.
+    #[error("`{0}` is not a node's address")]
+    NodeAddress(String),
+    /// The token would travel unprotected.
+    #[error("the token for {0} would cross the network unencrypted")]
+    TokenInClear(String),
+    /// The token file holds nothing that can be a token.
+    #[error("{} does not hold a token: expected one line of printable ASCII", .0.display())]
+    Token(PathBuf),
+    /// The node could not be reached, or the connection broke.
+    #[error("no answer from {url}: {source}")]
+    NoAnswer {
+        /// What was asked.
+        url: String,
+        /// Why there is no answer.
+        source: Box<ureq::Error>,
+    },
+    /// The node answered with something that is not its API.
+    #[error("{url} answered with status {status} what a certmesh node does not answer: {detail}")]
+    BadAnswer {
+        /// What was asked.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// What is wrong with the answer.
+        detail: String,
+    },
+    /// The node refused.
+    #[error("{}", describe_problem(problem))]
+    Refused {
+        /// Its problem document.
+        problem: Box<Problem>,
+        /// How long it asks to wait before the next attempt.
+        wait: Option<Duration>,
+    },
+    /// Randomness could not be had from the operating system.
+    #[error("the operating system gives no randomness: {0}")]
+    Randomness(getrandom::Error),
+}
+
+impl Error {
+    /// [`Error::Read`] of a file.
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// [`Error::Write`] of a file.
+    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// [`Error::Malformed`] of a file.
+    pub(crate) fn malformed(
+        path: &Path,
+        expected: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::Malformed {
+            path: path.to_owned(),
+            expected,
+            detail: detail.into(),
+        }
+    }
+
+    /// True when whoever read our output has closed it.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Stream(source) if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The outcome a command that failed with this ends with.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Refused { problem, .. } if short_name(problem) == "unknown-certificate" => {
+                Outcome::Unknown
+            }
+            // 409 and 422: the node understood, and the rules of the ledger say no.
+            Self::Refused { problem, .. } if matches!(problem.status, 409 | 422) => Outcome::No,
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Read { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => {
+                    "check the path; a relative one starts from the current directory"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "run as the user the file belongs to, or have it made readable for you"
+                }
+                _ => "check that it is a readable file",
+            },
+            Self::Write { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull => "make room on the disk and run the command again",
+                io::ErrorKind::NotFound => "create the directory it is to be in first",
+                _ => "choose a place you may write to",
+            },
+            Self::Stream(_) => "check where the output goes to and the input comes from",
+            Self::Exists(_) => "choose another name, or move the existing file away first",
+            Self::NotEmpty(_) => "choose a new directory: keys that exist are never overwritten",
+            Self::Malformed { .. } => {
+                "`certmesh help` followed by the command shows what the file has to look like"
+            }
+            Self::Faults { .. } => {
+                "mend all of them and run the command again; nothing was written"
+            }
+            Self::Identifier(_) => {
+                "compare it with the certificate, character by character; `certmesh id check` checks many at once"
+            }
+            Self::Holder(_) => "check the code, and that --holder-kind is its kind",
+            Self::Usage(_) => "`--help` after the command shows its options and examples",
+            Self::NoNetworkGiven(_) => {
+                "add `--network network.toml`, the genesis file every member has"
+            }
+            Self::NoDataDirectory(_) => {
+                "give the `data_dir` of node.toml; it is there once the node has run"
+            }
+            Self::NoGenesis(_) => "give the network's genesis file with --network",
+            Self::NodeAddress(_) => {
+                "give --node or CERTMESH_NODE as http://HOST:PORT or https://HOST:PORT"
+            }
+            Self::TokenInClear(_) => {
+                "use https:// (with --ca if its authority is your own), or a node on this machine"
+            }
+            Self::Token(_) => {
+                "`certmesh department init` writes one to admin.token; others come with tokens.toml"
+            }
+            Self::NoAnswer { source, .. } => hint_for_connection(source),
+            Self::BadAnswer { .. } => {
+                "check that --node is the API address of a certmesh node (`[api] listen`)"
+            }
+            Self::Refused { problem, .. } => hint_for_problem(problem),
+            Self::Randomness(_) => {
+                "keys are never made without it; try again once the system has started fully"
+            }
+        }
+    }
+}
+
+/// The part of a problem's type after `urn:certmesh:problem:`.
+pub(crate) fn short_name(problem: &Problem) -> &str {
+    problem.kind.rsplit(':').next().unwrap_or_default()
+}
+
+fn describe_faults(what: &str, faults: &[String]) -> String {
+    let mut text = what.to_owned();
+    for fault in faults {
+        text.push_str("\n  - ");
+        text.push_str(&fault.replace('\n', "\n    "));
+    }
+    text
+}
+
+/// The problem as a person reads it: the detail, its field, and every further fault.
+pub(crate) fn describe_problem(problem: &Problem) -> String {
+    let mut text = if problem.detail.is_empty() {
+        problem.title.clone()
+    } else {
+        problem.detail.clone()
+    };
+    if let Some(field) = &problem.field
+        && !text.contains(field.as_str())
+    {
+        text = format!("{field}: {text}");
+    }
+    for fault in &problem.faults {
+        let line = format!("{}: {}", fault.field, fault.detail);
+        if !text.contains(&line) {
+            text.push_str("\n  - ");
+            text.push_str(&line);
+        }
+    }
+    text
+}
+
+fn hint_for_connection(error: &ureq::Error) -> &'static str {
+    match error {
+        ureq::Error::HostNotFound => "check the host name in --node or CERTMESH_NODE",
+        ureq::Error::Timeout(_) => "the node is busy or unreachable: try again, and see its log",
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
+            "give --ca the certificate authority of the node's TLS certificate, and check the host name in --node"
+        }
+        ureq::Error::Io(source) if source.kind() == io::ErrorKind::ConnectionRefused => {
+            "start the node (`certmesh-node run --config node.toml`), or give its address with --node or CERTMESH_NODE"
+        }
+        _ => "check that the node runs and that --node or CERTMESH_NODE is its API address",
+    }
+}
+
+fn hint_for_problem(problem: &Problem) -> &'static str {
+    match short_name(problem) {
+        "unauthorised" => "give the client's token with --token-file or CERTMESH_TOKEN_FILE",
+        "forbidden" => {
+            "this client's role is not enough: ask the node's administrator for one in tokens.toml"
+        }
+        "unknown-certificate" => {
+            "check the identifier; a certificate just issued takes a moment to reach other departments"
+        }
+        "not-found" => "`certmesh logs` and `certmesh catalogue` list what this node has",
+        "unknown-type" => "`certmesh catalogue` lists the types; `certmesh type define` adds one",
+        "not-this-department" | "other-department" => {
+            "only the department that issues a certificate writes about it: ask that department's node"
+        }
+        "dates-out-of-order" => "the last day of validity must not be before the first",
+        "duplicate-certificate" => "issue the next version, or `certmesh show` what is there",
+        "impossible-transition" => {
+            "`certmesh history` shows how the certificate came to its present status"
+        }
+        "own-log-unconfirmed" => {
+            "`certmesh status` shows whom the node waits for; `certmesh resume` goes on without them, if this disk is whole"
+        }
+        "log-read-only" => {
+            "a disk write was refused: make room or mend the disk, then restart the node"
+        }
+        "log-frozen" => {
+            "this department's log has forked: see `certmesh logs`, and tell the network's operators"
+        }
+        "overloaded" | "rate-limited" | "timeout" => "try again in a moment",
+        "proof-not-available" => {
+            "a proof needs a checkpoint of the issuer: wait for one and try again"
+        }
+        "internal" => "see the node's log for the cause",
+        _ => "mend what the message names and try again",
+    }
+}

@@ -1,0 +1,268 @@
+//! `certmesh issue` and `certmesh type define`: one record each, appended to the department's own log.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::hash::{Purpose, hash_parts};
+use certmesh_ledger::id::Date;
+use certmesh_node::api::types::{Appended, IssueRequest, Position, TypeRequest};
+use clap::{Args, Subcommand};
+use serde::de::DeserializeOwned;
+
+use crate::args::Global;
+use crate::client::Client;
+use crate::holder::HolderArgs;
+use crate::moment::china_time;
+use crate::screen::{Screen, Tone, grouped, printable};
+use crate::{Error, Outcome, files};
+
+/// Issue one certificate in the department's own log
+///
+/// The answer comes once the record is durable. Asking again with the same content returns the first result. Personal
+/// data never stand in the arguments: the holder's code and the fields are read from files, standard input or the
+/// keyboard.
+#[derive(Debug, Args)]
+#[command(after_help = ISSUE_EXAMPLES)]
+pub(crate) struct Issue {
+    /// The whole certificate from a file (JSON, or TOML if its name ends in .toml), or `-` for JSON on standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "id", "type_code", "serial", "certificate_version", "valid_from", "valid_until", "sharing", "fields", "predecessor",
+        "holder_kind",
+    ])]
+    from: Option<PathBuf>,
+    /// Full certificate identifier; or give --type and --serial
+    #[arg(long, value_name = "ID", conflicts_with_all = ["type_code", "serial", "certificate_version"])]
+    id: Option<String>,
+    /// Type code, 21 characters
+    #[arg(long = "type", value_name = "TYPE")]
+    type_code: Option<String>,
+    /// The department's own serial number, of 0-9 and A-Z
+    #[arg(long, value_name = "SERIAL")]
+    serial: Option<String>,
+    /// Version of the certificate [default: 1]
+    #[arg(long, value_name = "N")]
+    certificate_version: Option<u16>,
+    #[command(flatten)]
+    holder: HolderArgs,
+    /// First day of validity, YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    valid_from: Option<Date>,
+    /// Last day of validity, YYYY-MM-DD; without it the certificate has no end
+    #[arg(long, value_name = "DATE")]
+    valid_until: Option<Date>,
+    /// Sharing class: unconditional, conditional or not-shared [default: conditional]
+    #[arg(long, value_name = "CLASS", value_parser = ["unconditional", "conditional", "not-shared"])]
+    sharing: Option<String>,
+    /// The certificate's fields, by standard name: JSON or TOML (.toml), or `-` for JSON on standard input
+    #[arg(long, value_name = "FILE")]
+    fields: Option<PathBuf>,
+    /// Identifier of the certificate this one replaces
+    #[arg(long, value_name = "ID")]
+    predecessor: Option<String>,
+}
+
+const ISSUE_EXAMPLES: &str = "\
+Examples:
+  certmesh issue --type 11100000000013338W011 --serial 20230000403 \\
+      --holder-kind 001 --holder-code-file holder.txt \\
+      --valid-from 2026-01-01 --valid-until 2030-12-31 --fields fields.json
+  certmesh issue --from certificate.json
+  certmesh issue --from - < certificate.json
+
+with certificate.json:
+  {\"type\": \"11100000000013338W011\", \"serial\": \"20230000403\",
+   \"holder\": {\"kind\": \"001\", \"code\": \"91420100MA4KNJJ26E\"},
+   \"valid_from\": \"2026-01-01\", \"fields\": {\"ZZMC\": \"道路运输经营许可证\"}}";
+
+pub(crate) const TYPE_EXAMPLES: &str = "\
+Examples:
+  certmesh type define licence.toml";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TypeCommand {
+    Define(Define),
+}
+
+/// Define a certificate type, or define it anew
+///
+/// The file gives the type's code, name and fields. It takes a client with the role admin.
+#[derive(Debug, Args)]
+#[command(after_help = DEFINE_EXAMPLES)]
+pub(crate) struct Define {
+    /// Definition: TOML, or JSON if its name ends in .json; `-` for JSON on standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+const DEFINE_EXAMPLES: &str = "\
+Examples:
+  certmesh type define licence.toml
+
+with licence.toml:
+  code = \"11100000000013338W011\"
+  name = \"道路运输经营许可证\"
+  [[fields]]
+  code = \"ZZBH\"
+  name = \"证照编号\"
+  required = true";
+
+pub(crate) fn run(args: &Issue, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let request = match &args.from {
+        Some(path) => read_value(path, "a certificate to issue", screen)?,
+        None => request(args, screen)?,
+    };
+    let client = Client::new(global)?;
+    let key = content_key(
+        &client,
+        "issue",
+        &serde_json::to_vec(&request).map_err(std::io::Error::from)?,
+    );
+    let answer = client.post("/v1/certificates", &request, Some(&key))?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let appended: Appended = answer.parse()?;
+    tell_appended(
+        if appended.replayed {
+            "ISSUED BEFORE"
+        } else {
+            "ISSUED"
+        },
+        &appended,
+        screen,
+    )
+}
+
+/// The request that the options describe.
+fn request(args: &Issue, screen: &mut Screen) -> Result<IssueRequest, Error> {
+    if args.id.is_none() && (args.type_code.is_none() || args.serial.is_none()) {
+        return Err(Error::Usage(
+            "which certificate to issue is missing: give --id, or --type and --serial, or --from",
+        ));
+    }
+    if args.valid_from.is_none() {
+        return Err(Error::Usage(
+            "the first day of validity is missing: give --valid-from",
+        ));
+    }
+    if args.holder.holder_kind.is_none() {
+        return Err(Error::Usage(
+            "the holder is missing: give --holder-kind, and the code when asked or in a file",
+        ));
+    }
+    if args.holder.uses_input() && args.fields.as_deref() == Some(Path::new("-")) {
+        return Err(Error::Usage(
+            "standard input can give the holder's code or the fields, not both",
+        ));
+    }
+    let fields: BTreeMap<String, String> = match &args.fields {
+        Some(path) => read_value(path, "a list of fields (names and texts)", screen)?,
+        None => BTreeMap::new(),
+    };
+    Ok(IssueRequest {
+        id: args.id.clone(),
+        type_code: args.type_code.clone(),
+        serial: args.serial.clone(),
+        version: args.certificate_version,
+        holder: args.holder.read(screen)?,
+        valid_from: args.valid_from.map(|day| day.to_string()),
+        valid_until: args.valid_until.map(|day| day.to_string()),
+        sharing: args.sharing.clone(),
+        fields,
+        predecessor: args.predecessor.clone(),
+    })
+}
+
+/// Reads JSON or TOML by the file's name; standard input is JSON.
+fn read_value<T: DeserializeOwned>(
+    path: &Path,
+    expected: &'static str,
+    screen: &mut Screen,
+) -> Result<T, Error> {
+    let mut text = String::new();
+    if path.as_os_str() == "-" {
+        screen.input().read_to_string(&mut text)?;
+    } else {
+        text = files::read_text(path)?;
+    }
+    let value = if path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+    {
+        toml::from_str(&text).map_err(|error| error.to_string())
+    } else {
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    };
+    value.map_err(|detail| Error::malformed(path, expected, detail))
+}
+
+/// An idempotency key that follows from the content, so that asking again after a lost answer is no second request. The
+/// token goes into it: nobody else can find out a holder's code by trying which one gives the key.
+pub(crate) fn content_key(client: &Client, kind: &str, content: &[u8]) -> String {
+    let token = client.token().as_bytes();
+    let length = (token.len() as u64).to_le_bytes();
+    hash_parts(
+        Purpose::Request,
+        &[&length, token, kind.as_bytes(), b"\0", content],
+    )
+    .to_string()
+}
+
+pub(crate) fn run_type(
+    command: &TypeCommand,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let TypeCommand::Define(args) = command;
+    let request: TypeRequest = read_value(&args.file, "a type definition", screen)?;
+    let client = Client::new(global)?;
+    let key = content_key(
+        &client,
+        "type",
+        &serde_json::to_vec(&request).map_err(std::io::Error::from)?,
+    );
+    let answer = client.post("/v1/types", &request, Some(&key))?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let appended: Appended = answer.parse()?;
+    screen.line(format!(
+        "{}  {}",
+        printable(&request.name),
+        printable(&request.code)
+    ))?;
+    tell_appended("DEFINED", &appended, screen)
+}
+
+/// Tells that a record is in the log: what was done, where it stands, what was mended on the way.
+pub(crate) fn tell_appended(
+    done: &str,
+    appended: &Appended,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let done = screen.paint(Tone::Good, done);
+    screen.line(format!("{done}  {}", printable(&appended.id)))?;
+    let Position {
+        log,
+        seq,
+        time_ms,
+        checkpoint_size,
+        checkpoint_root,
+        ..
+    } = &appended.position;
+    screen.line(format!(
+        "  record {} of the log of {}, {}",
+        grouped(*seq),
+        printable(log),
+        china_time(*time_ms)
+    ))?;
+    let root = printable(checkpoint_root.get(..16).unwrap_or(checkpoint_root));
+    screen.line(format!(
+        "  durable under the checkpoint of {} records, root {root}…",
+        grouped(*checkpoint_size)
+    ))?;
+    for warning in &appended.warnings {
+        screen.note(&format!("note: {}", printable(warning)));
+    }
+    Ok(Outcome::Yes)
+}

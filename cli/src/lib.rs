@@ -1,0 +1,141 @@
+//! The `certmesh` command.
+//!
+//! A thin client of a department's node, plus what must work without one: setting up departments and networks,
+//! checking identifiers, verifying proof bundles and re-verifying a data directory.
+//!
+//! A tour: `args` names the commands and what they have in common. Each family of commands is one file with its
+//! arguments, its help and its work: `department`, `network`, `issue`, `import`, `change`, `query`, `state`,
+//! `verify`, `fsck`, `id`, `manual`. They speak to the node through `client` and to the person through
+//! `screen`; what goes wrong is an [`Error`], which knows the hint that goes with it and its [`Outcome`].
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
+
+mod args;
+mod bulk;
+mod change;
+mod client;
+mod department;
+mod error;
+mod files;
+mod fsck;
+mod holder;
+mod id;
+mod import;
+mod issue;
+mod lines;
+mod manual;
+mod moment;
+mod names;
+mod network;
+mod offline;
+mod provenance;
+mod query;
+mod read_only_disk;
+mod retry;
+mod screen;
+mod state;
+mod verify;
+
+pub use error::Error;
+pub use screen::Screen;
+
+/// How a command ended; its number is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Yes, or done: exit code 0.
+    Yes,
+    /// No: the certificate is not valid, faults were found, rows were rejected. Exit code 1.
+    No,
+    /// The command was used wrongly or could not do its work: exit code 2.
+    Failed,
+    /// It is not known: exit code 3.
+    Unknown,
+}
+
+impl Outcome {
+    /// The process exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Yes => 0,
+            Self::No => 1,
+            Self::Failed => 2,
+            Self::Unknown => 3,
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome.code())
+    }
+}
+
+/// Runs `certmesh` with the arguments (the first is the program's name) on the process's own input and output.
+pub fn main_with<I>(args: I) -> ExitCode
+where
+    I: IntoIterator<Item = OsString>,
+{
+    run(args, &mut Screen::of_process()).into()
+}
+
+/// Runs `certmesh` with the arguments (the first is the program's name) on a given screen.
+pub fn run<I>(args: I, screen: &mut Screen) -> Outcome
+where
+    I: IntoIterator<Item = OsString>,
+{
+    let args: Vec<OsString> = args.into_iter().collect();
+    let command = args::Cli::command().color(colour_of_help(&args));
+    let parsed = command
+        .try_get_matches_from(&args)
+        .and_then(|matches| args::Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return explain_usage(&error, screen),
+    };
+    screen.configure(cli.global.json, cli.global.color);
+    let result = args::dispatch(cli, screen);
+    let flushed = screen.flush();
+    match (result, flushed) {
+        // The reader of a pipe (`| head`) has seen enough. What was found out still stands.
+        (Ok(outcome), Err(error)) if error.is_closed_pipe() => outcome,
+        (Ok(outcome), Ok(())) => outcome,
+        // Nobody reads the answer any more, so it was left unfinished: not a yes, but nothing to complain about.
+        (Err(error), _) if error.is_closed_pipe() => Outcome::Failed,
+        (Err(error), _) | (Ok(_), Err(error)) => {
+            screen.report(&error);
+            error.outcome()
+        }
+    }
+}
+
+/// Help and version are asked for and go to standard output; anything else is a usage error.
+fn explain_usage(error: &clap::Error, screen: &mut Screen) -> Outcome {
+    screen.usage(error);
+    if error.use_stderr() {
+        Outcome::Failed
+    } else {
+        Outcome::Yes
+    }
+}
+
+/// `--color` must already hold for the help and usage errors that are printed before the arguments are parsed.
+fn colour_of_help(args: &[OsString]) -> ColorChoice {
+    let mut choice = ColorChoice::Auto;
+    for (position, arg) in args.iter().enumerate() {
+        let value = match arg.to_str() {
+            Some("--color") => args.get(position + 1).and_then(|next| next.to_str()),
+            Some(text) => text.strip_prefix("--color="),
+            None => None,
+        };
+        choice = match value {
+            Some("always") => ColorChoice::Always,
+            Some("never") => ColorChoice::Never,
+            _ => choice,
+        };
+    }
+    choice
+}

@@ -1,0 +1,55 @@
+//! Departments by the names people know them by.
+
+use std::collections::BTreeMap;
+
+use certmesh_node::api::types::LogView;
+
+use crate::client::Client;
+use crate::screen::printable;
+
+/// Names of departments, by code.
+#[derive(Debug, Default)]
+pub(crate) struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// The names a node knows. They only make an answer easier to read, so a node that does not tell them is no error.
+    pub(crate) fn ask(client: &Client) -> Self {
+        let logs = client
+            .get("/v1/logs")
+            .and_then(|answer| answer.parse::<Vec<LogView>>());
+        Self(
+            logs.unwrap_or_default()
+                .into_iter()
+                .map(|log| (log.department, log.name))
+                .collect(),
+        )
+    }
+
+    /// Names known otherwise.
+    pub(crate) fn of(names: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(names.into_iter().collect())
+    }
+
+    /// The department's name, else its code.
+    pub(crate) fn short(&self, code: &str) -> String {
+        match self.0.get(code) {
+            Some(name) if !name.is_empty() => printable(name),
+            _ => printable(code),
+        }
+    }
+
+    /// `name (code)`, or the code alone.
+    pub(crate) fn full(&self, code: &str) -> String {
+        named(code, self.0.get(code).map(String::as_str))
+    }
+}
+
+/// `name (code)`, or the code alone.
+pub(crate) fn named(code: &str, name: Option<&str>) -> String {
+    match name {
+        Some(name) if !name.is_empty() && name != code => {
+            format!("{} ({})", printable(name), printable(code))
+        }
+        _ => printable(code),
+    }
+}

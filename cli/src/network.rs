@@ -1,0 +1,330 @@
+//! `certmesh network`: the genesis file that names a network's founding departments.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::codec::Text;
+use certmesh_ledger::keys::SecretFile;
+use certmesh_ledger::membership::{Department, Genesis, GenesisError, Role};
+use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
+
+use crate::files::{Access, directory_of, read_text, sync_directory, write_new};
+use crate::moment::{china_time, china_time_and_age, now_ms};
+use crate::screen::{Screen, Tone, cell};
+use crate::{Error, Outcome};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  certmesh network create --name Wuhan --out network.toml transport ministry
+  certmesh network show network.toml";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Create(Create),
+    Show(Show),
+}
+
+/// Found a network of departments: write its genesis file and its catalogue key
+///
+/// Every member needs the very same genesis file: the hash of its content is the network's identity. The catalogue key
+/// is written beside it (mode 0600); hand it to every member on a way that nobody else can read.
+#[derive(Debug, Args)]
+#[command(after_help = CREATE_EXAMPLES)]
+pub(crate) struct Create {
+    /// Name of the network
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// Genesis file to write
+    #[arg(long, value_name = "FILE", default_value = "network.toml")]
+    out: PathBuf,
+    /// The departments' `department.toml` files, or the directories they are in
+    #[arg(required = true, value_name = "DEPARTMENT.toml")]
+    departments: Vec<PathBuf>,
+}
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  certmesh network create --name Wuhan --out network.toml transport ministry
+  certmesh network create --name Wuhan --out wuhan/network.toml departments/*.toml";
+
+/// Show a network's genesis file: its identity and its founding departments
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_EXAMPLES)]
+pub(crate) struct Show {
+    /// Genesis file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  certmesh network show network.toml
+  certmesh network show network.toml --json";
+
+pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Error> {
+    match command {
+        Command::Create(args) => create(&args, screen),
+        Command::Show(args) => show(&args, screen),
+    }
+}
+
+/// Reads and checks a genesis file.
+pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, Error> {
+    Genesis::from_toml(&read_text(path)?)
+        .map_err(|faults| Error::malformed(path, "a network's genesis file", faults.to_string()))
+}
+
+fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
+    let key_path = args.out.with_file_name("catalogue.key");
+    let mut faults = Vec::new();
+    for path in [&args.out, &key_path] {
+        if path.exists() {
+            faults.push(format!(
+                "{} exists already and would be overwritten",
+                path.display()
+            ));
+        }
+    }
+    let departments: Vec<Department> = args
+        .departments
+        .iter()
+        .filter_map(|path| read_department(path, &mut faults))
+        .collect();
+    let all_read = departments.len() == args.departments.len();
+    let genesis = match Genesis::new(&args.name, now_ms(), departments) {
+        Ok(genesis) => Some(genesis),
+        Err(genesis_faults) => {
+            // With a file that could not be read, "no department" would only repeat what is said already.
+            let news = genesis_faults
+                .0
+                .iter()
+                .filter(|fault| all_read || **fault != GenesisError::NoDepartment);
+            faults.extend(news.map(ToString::to_string));
+            None
+        }
+    };
+    let Some(genesis) = genesis.filter(|_| faults.is_empty()) else {
+        return Err(Error::Faults {
+            what: "the network cannot be founded:",
+            faults,
+        });
+    };
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(key.as_mut_slice()).map_err(Error::Randomness)?;
+    write_new(
+        &key_path,
+        SecretFile::Catalogue.write(&key).as_bytes(),
+        Access::Owner,
+    )?;
+    if let Err(error) = write_new(&args.out, genesis.to_toml().as_bytes(), Access::Everyone) {
+        // A key without its network is of no use, and would stand in the way of the next attempt.
+        let _ = std::fs::remove_file(&key_path);
+        return Err(error);
+    }
+    sync_directory(&directory_of(&args.out))?;
+    tell(&genesis, &args.out, &key_path, screen)
+}
+
+fn read_department(path: &Path, faults: &mut Vec<String>) -> Option<Department> {
+    let path = if path.is_dir() {
+        path.join("department.toml")
+    } else {
+        path.to_owned()
+    };
+    let department = match std::fs::read_to_string(&path) {
+        Err(error) => Err(vec![error.to_string()]),
+        Ok(text) => Department::from_toml(&text).map_err(|faults| {
+            faults
+                .0
+                .iter()
+                .map(|fault| fault.to_string().replace("department.toml: ", ""))
+                .collect()
+        }),
+    };
+    match department {
+        Err(found) => {
+            faults.extend(
+                found
+                    .into_iter()
+                    .map(|fault| format!("{}: {fault}", path.display())),
+            );
+            None
+        }
+        Ok(department) => {
+            let addresses = department
+                .addresses
+                .iter()
+                .filter_map(|address| check_address(address.as_str()).err());
+            faults.extend(addresses.map(|fault| format!("{}: addresses: {fault}", path.display())));
+            Some(department)
+        }
+    }
+}
+
+/// Checks a multiaddress of the kind a node can use: an IP address or host name with a TCP port, or QUIC over UDP.
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub(crate) fn check_address(address: &str) -> Result<(), String> {
+    let parts: Vec<&str> = address.split('/').collect();
+    let host_is_right = |kind: &str, host: &str| match kind {
+        "ip4" => host.parse::<Ipv4Addr>().is_ok(),
+        "ip6" => host.parse::<Ipv6Addr>().is_ok(),
+        "dns" | "dns4" | "dns6" => {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        }
+        _ => false,
+    };
+    let port_is_right = |port: &str| port.parse::<u16>().is_ok();
+    let right = match parts.as_slice() {
+        ["", kind, host, "tcp", port] | ["", kind, host, "udp", port, "quic-v1"] => {
+            host_is_right(kind, host) && port_is_right(port)
+        }
+        _ => false,
+    };
+    if right {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` is no address a node can use; expected /ip4/10.1.2.3/tcp/7481, or /ip6/…, /dns4/HOST/… and …/udp/7481/quic-v1",
+        address.escape_debug()
+    ))
+}
+
+fn tell(
+    genesis: &Genesis,
+    out: &Path,
+    key_path: &Path,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let (out, key) = (out.display(), key_path.display());
+    if screen.json() {
+        let mut value = as_json(genesis);
+        value["genesis"] = out.to_string().into();
+        value["catalogue_key_file"] = key.to_string().into();
+        screen.print_json(&value)?;
+        return Ok(Outcome::Yes);
+    }
+    let done = screen.paint(Tone::Good, "DONE");
+    let count = genesis.departments().len();
+    screen.line(format!(
+        "{done}  network {} of {count} department{}",
+        genesis.name(),
+        if count == 1 { "" } else { "s" }
+    ))?;
+    screen.line("")?;
+    screen.field("network", genesis.network_id().to_string())?;
+    screen.field(
+        "genesis",
+        format!("{out}: the same file for every member, beside its node.toml"),
+    )?;
+    screen.field(
+        "catalogue key",
+        format!("{key}: secret; for every member's keys/ directory, mode 0600"),
+    )?;
+    if !genesis
+        .departments()
+        .iter()
+        .any(|department| department.roles.contains(&Role::Issue))
+    {
+        screen.note(
+            "note: none of the departments has the role `issue`, so nobody can issue certificates",
+        );
+    }
+    Ok(Outcome::Yes)
+}
+
+fn as_json(genesis: &Genesis) -> serde_json::Value {
+    let departments: Vec<serde_json::Value> = genesis
+        .departments()
+        .iter()
+        .map(|department| {
+            serde_json::json!({
+                "code": department.code,
+                "name": department.name.as_str(),
+                "name_zh": department.name_zh.as_ref().map(Text::as_str),
+                "roles": department.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
+                "signing_key": department.signing_key,
+                "peer_id": department.peer_id,
+                "addresses": department.addresses.iter().map(Text::as_str).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "network": genesis.network_id().to_string(),
+        "name": genesis.name(),
+        "created_ms": genesis.created_ms(),
+        "departments": departments,
+    })
+}
+
+fn show(args: &Show, screen: &mut Screen) -> Result<Outcome, Error> {
+    let genesis = read_genesis(&args.file)?;
+    if screen.json() {
+        screen.print_json(&as_json(&genesis))?;
+        return Ok(Outcome::Yes);
+    }
+    let name = screen.paint(Tone::Strong, genesis.name());
+    screen.line(name)?;
+    screen.field("network", genesis.network_id().to_string())?;
+    let created = genesis.created_ms();
+    let when = if created > now_ms() {
+        china_time(created)
+    } else {
+        china_time_and_age(created, now_ms())
+    };
+    screen.field("created", when)?;
+    screen.line("")?;
+    let rows = genesis
+        .departments()
+        .iter()
+        .map(|department| {
+            let roles: Vec<&str> = department.roles.iter().map(|role| role.as_str()).collect();
+            let addresses: Vec<&str> = department.addresses.iter().map(Text::as_str).collect();
+            vec![
+                cell(department.code.as_str()),
+                cell(department.display_name()),
+                cell(roles.join(" ")),
+                cell(department.peer_id.to_string()),
+                cell(addresses.join("\n")),
+            ]
+        })
+        .collect();
+    screen.table(
+        &["DEPARTMENT", "NAME", "ROLES", "PEER", "ADDRESSES"],
+        &[0],
+        rows,
+    )?;
+    Ok(Outcome::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_a_node_can_use_pass() {
+        for right in [
+            "/ip4/10.1.2.3/tcp/7481",
+            "/ip6/::1/tcp/0",
+            "/dns4/node.wuhan.example/tcp/443",
+            "/ip4/10.1.2.3/udp/7481/quic-v1",
+        ] {
+            assert_eq!(check_address(right), Ok(()));
+        }
+        for wrong in [
+            "10.1.2.3:7481",
+            "/ip4/10.1.2/tcp/1",
+            "/ip4/10.1.2.3/tcp/70000",
+            "/dns4//tcp/1",
+            "/ip4/1.2.3.4/udp/1",
+            "",
+        ] {
+            assert!(check_address(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Verifying a proof file with the network's genesis and nothing else.
+
+use std::io::Read;
+use std::path::Path;
+
+use certmesh_ledger::id::Date;
+use certmesh_ledger::membership::Membership;
+use certmesh_ledger::record::{Entry, SignedRecord, Status};
+use certmesh_ledger::verify::{Bundle, BundleError, MAX_BUNDLE, Missing, Verdict, VerifiedBundle};
+use certmesh_node::api::types::{Certificate, Position, Provenance, Verification};
+
+use crate::moment::{china_time, now_ms};
+use crate::names::Names;
+use crate::network::read_genesis;
+use crate::provenance::{self, Source, outcome_of};
+use crate::screen::{Screen, Tone, printable};
+use crate::{Error, Outcome};
+
+/// Verifies a proof file (`-`: standard input) as of a day.
+///
+/// # Errors
+/// When proof or genesis cannot be read, or are none. A proof that does not hold is an answer, not an error.
+pub(crate) fn run(
+    proof: &Path,
+    genesis: &Path,
+    on: Option<Date>,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let members = Membership::from_genesis(&read_genesis(genesis)?);
+    let bytes = read_proof(proof, screen)?;
+    let on = on.unwrap_or_else(|| Date::in_china(now_ms()));
+    let verified = match Bundle::from_bytes(&bytes).and_then(|bundle| bundle.verify(&members)) {
+        Ok(verified) => verified,
+        Err(error @ BundleError::NotABundle) => {
+            return Err(Error::malformed(proof, "a proof", error.to_string()));
+        }
+        Err(error) => return does_not_hold(&error, on, screen),
+    };
+    let verification = describe(&verified, &members, on);
+    if screen.json() {
+        screen.print_json(&verification)?;
+        return Ok(outcome_of(&verification.verdict));
+    }
+    let names = Names::of(
+        members
+            .members()
+            .map(|member| (member.code.to_string(), member.display_name().to_owned())),
+    );
+    provenance::show(&verification, &names, Source::File, now_ms(), screen)
+}
+
+/// Reads no more than a proof can have.
+fn read_proof(path: &Path, screen: &mut Screen) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let limit = MAX_BUNDLE as u64 * 2;
+    if path.as_os_str() == "-" {
+        screen.input().take(limit).read_to_end(&mut bytes)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(|error| Error::read(path, error))?;
+        file.take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::read(path, error))?;
+    }
+    Ok(bytes)
+}
+
+/// A proof that was changed, cut off, or made for another network: whatever it claims is not so proved.
+fn does_not_hold(error: &BundleError, on: Date, screen: &mut Screen) -> Result<Outcome, Error> {
+    let explanation = format!("The proof does not hold: {error}.");
+    let advice = "It says nothing about the certificate: ask a node, or for a new proof.";
+    if screen.json() {
+        screen.print_json(&serde_json::json!({
+            "id": null,
+            "verdict": "not-valid",
+            "reason": "proof-does-not-hold",
+            "explanation": format!("{explanation} {advice}"),
+            "on": on,
+            "certificate": null,
+            "provenance": null,
+        }))?;
+    } else {
+        let word = screen.paint(Tone::Bad, "NOT VALID");
+        screen.line(format!("{word} (proof does not hold)"))?;
+        screen.line(printable(&explanation))?;
+        screen.line(advice)?;
+    }
+    Ok(Outcome::No)
+}
+
+/// The verified proof in the form the node answers in, so that both are shown the same way.
+fn describe(bundle: &VerifiedBundle, members: &Membership, on: Date) -> Verification {
+    let verdict = bundle.judge(on);
+    let (reason, missing) = match &verdict {
+        Verdict::Valid => (None, Vec::new()),
+        Verdict::NotValid(reason) => (Some(reason.code().to_owned()), Vec::new()),
+        Verdict::Unknown(missing) => (None, missing.iter().map(Missing::to_string).collect()),
+    };
+    let certificate = certificate(bundle, members);
+    let checkpoint = &bundle.checkpoint;
+    let provenance = Provenance {
+        department: certificate.position.log.clone(),
+        department_name: certificate.issuer_name.clone().unwrap_or_default(),
+        network: members.network().to_string(),
+        record: certificate.position.record.clone(),
+        seq: certificate.position.seq,
+        record_time_ms: certificate.position.time_ms,
+        checkpoint_size: checkpoint.size,
+        checkpoint_root: checkpoint.root.to_string(),
+        checkpoint_time_ms: checkpoint.time_ms,
+        cosigned_by: bundle
+            .cosignatures
+            .iter()
+            .map(|one| one.witness.to_string())
+            .collect(),
+        heard_ms: None,
+        answered_by: "the proof file".to_owned(),
+    };
+    Verification {
+        id: certificate.id.clone(),
+        verdict: verdict.as_str().to_owned(),
+        reason,
+        explanation: explain(&verdict, bundle, on),
+        missing,
+        on: on.to_string(),
+        certificate: Some(certificate),
+        provenance: Some(provenance),
+    }
+}
+
+fn explain(verdict: &Verdict, bundle: &VerifiedBundle, on: Date) -> String {
+    let known = china_time(bundle.checkpoint.time_ms);
+    match verdict {
+        Verdict::Valid => {
+            format!(
+                "Genuine, and in force on {on} by all that its issuer had recorded until {known}."
+            )
+        }
+        Verdict::NotValid(reason) => {
+            format!("Not in force on {on}: {reason}{}.", particulars(bundle))
+        }
+        Verdict::Unknown(_) => "The proof does not decide it.".to_owned(),
+    }
+}
+
+/// When and why the issuer changed the status.
+fn particulars(bundle: &VerifiedBundle) -> String {
+    let Some(change) = bundle.change.as_ref().map(SignedRecord::record) else {
+        return String::new();
+    };
+    match &change.entry {
+        Entry::StatusChanged(changed) => {
+            let text = match changed.text.as_str() {
+                "" => String::new(),
+                text => format!(", {text}"),
+            };
+            let reason = changed.reason;
+            let when = china_time(change.time_ms);
+            format!(
+                " on {when} (reason {}, {}{text})",
+                reason.code(),
+                reason.as_str()
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+fn certificate(bundle: &VerifiedBundle, members: &Membership) -> Certificate {
+    let issued = bundle.certificate();
+    let department = bundle.checkpoint.log.department;
+    let record = bundle.issued.record();
+    let status = bundle.status.map_or(Status::Valid, |entry| entry.status);
+    Certificate {
+        id: issued.id.to_string(),
+        type_code: issued.id.type_code().to_string(),
+        // Definitions are other records; a proof holds those about its certificate alone.
+        type_name: None,
+        issuer: issued.id.issuer().to_string(),
+        issuer_name: members
+            .member(&department)
+            .map(|member| member.display_name().to_owned()),
+        subject: issued.subject.to_string(),
+        holder_kind: issued.holder_kind.to_string(),
+        valid_from: issued.validity.from().to_string(),
+        valid_until: issued.validity.until().map(|day| day.to_string()),
+        sharing: issued.sharing.as_str().to_owned(),
+        field_root: issued.field_root.0.to_string(),
+        predecessor: issued.predecessor.as_ref().map(ToString::to_string),
+        status: status.as_str().to_owned(),
+        status_code: status.code().to_owned(),
+        position: Position {
+            log: department.to_string(),
+            seq: record.seq,
+            record: bundle.issued.hash().0.to_string(),
+            time_ms: record.time_ms,
+            checkpoint_size: bundle.checkpoint.size,
+            checkpoint_root: bundle.checkpoint.root.to_string(),
+        },
+    }
+}

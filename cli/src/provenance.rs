@@ -1,0 +1,126 @@
+//! A verdict as a clerk reads it: the verdict, why, and the chain behind it.
+
+use certmesh_node::api::types::{Provenance, Verification};
+
+use crate::moment::{age, china_time_and_age};
+use crate::names::{Names, named};
+use crate::query::validity;
+use crate::screen::{Screen, Tone, grouped, printable};
+use crate::{Error, Outcome};
+
+/// Where a verdict comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A node answered.
+    Node,
+    /// A proof file was checked here.
+    File,
+}
+
+/// The outcome a verdict stands for. A word this version does not know is never a yes.
+pub(crate) fn outcome_of(verdict: &str) -> Outcome {
+    match verdict {
+        "valid" => Outcome::Yes,
+        "not-valid" => Outcome::No,
+        _ => Outcome::Unknown,
+    }
+}
+
+/// Shows a verdict.
+pub(crate) fn show(
+    verification: &Verification,
+    names: &Names,
+    source: Source,
+    now_ms: u64,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let outcome = outcome_of(&verification.verdict);
+    let (word, tone) = match outcome {
+        Outcome::Yes => ("VALID", Tone::Good),
+        Outcome::No => ("NOT VALID", Tone::Bad),
+        _ => ("UNKNOWN", Tone::Doubt),
+    };
+    let word = screen.paint(tone, word);
+    let reason = match &verification.reason {
+        Some(reason) => format!(" ({})", printable(&reason.replace('-', " "))),
+        None => String::new(),
+    };
+    screen.line(format!(
+        "{word}{reason}  on {}",
+        printable(&verification.on)
+    ))?;
+    screen.line(printable(&verification.explanation))?;
+    for missing in &verification.missing {
+        screen.line(format!("  missing: {}", printable(missing)))?;
+    }
+    screen.line("")?;
+    chain(verification, names, source, now_ms, screen)?;
+    Ok(outcome)
+}
+
+/// Certificate -> record -> checkpoint -> cosignatures, and as of when.
+fn chain(
+    verification: &Verification,
+    names: &Names,
+    source: Source,
+    now_ms: u64,
+    screen: &mut Screen,
+) -> Result<(), Error> {
+    let arrow = screen.paint(Tone::Faint, "->");
+    screen.line(format!("certificate {}", printable(&verification.id)))?;
+    if let Some(certificate) = &verification.certificate {
+        let name = named(&certificate.type_code, certificate.type_name.as_deref());
+        screen.line(format!("   {name}, {}", validity(certificate)))?;
+    }
+    let Some(provenance) = &verification.provenance else {
+        return Ok(());
+    };
+    let department = named(&provenance.department, Some(&provenance.department_name));
+    let made = china_time_and_age(provenance.record_time_ms, now_ms);
+    screen.line(format!(
+        "{arrow} record {} of the log of {department}",
+        grouped(provenance.seq)
+    ))?;
+    screen.line(format!("   made {made}"))?;
+    let root = printable(&provenance.checkpoint_root);
+    screen.line(format!(
+        "{arrow} checkpoint of {} records, signed by that department",
+        grouped(provenance.checkpoint_size)
+    ))?;
+    screen.line(format!("   root {root}"))?;
+    screen.line(format!("{arrow} {}", cosigners(provenance, names)))?;
+    screen.line("")?;
+    screen.line(format!(
+        "as of {}",
+        china_time_and_age(provenance.checkpoint_time_ms, now_ms)
+    ))?;
+    if let Some(heard) = provenance.heard_ms {
+        screen.line(format!(
+            "      confirmed as the department's newest {}",
+            age(heard, now_ms)
+        ))?;
+    }
+    match source {
+        Source::Node => screen.line(format!(
+            "      answered by {}",
+            names.full(&provenance.answered_by)
+        )),
+        Source::File => {
+            screen.line("      proved by the file alone: what happened since, only a node can tell")
+        }
+    }
+}
+
+fn cosigners(provenance: &Provenance, names: &Names) -> String {
+    let count = provenance.cosigned_by.len();
+    let list: Vec<String> = provenance
+        .cosigned_by
+        .iter()
+        .map(|code| names.short(code))
+        .collect();
+    match count {
+        0 => "cosigned by nobody else yet".to_owned(),
+        1 => format!("cosigned by {}", list.join("")),
+        _ => format!("cosigned by {count} departments: {}", list.join(", ")),
+    }
+}

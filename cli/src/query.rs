@@ -1,0 +1,326 @@
+//! Asking a node about certificates: show, history, find.
+
+use certmesh_ledger::id::{DepartmentCode, HolderKind, TypeCode};
+use certmesh_node::api::types::{Certificate, FindRequest, History as HistoryView, HistoryEvent};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::args::Global;
+use crate::change::read_id;
+use crate::client::{Client, segment};
+use crate::holder::HolderArgs;
+use crate::moment::{china_time_and_age, now_ms};
+use crate::names::{Names, named};
+use crate::screen::{Screen, Tone, cell, grouped, printable, toned};
+use crate::{Error, Outcome};
+
+/// Show a certificate as its issuer's log records it
+///
+/// The status shown says nothing of dates, forks or freshness: whether a certificate is genuine and in force is what
+/// `certmesh verify` answers.
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_EXAMPLES)]
+pub(crate) struct Show {
+    /// Certificate identifier
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+
+/// Show everything that happened to a certificate, oldest first
+#[derive(Debug, Args)]
+#[command(after_help = HISTORY_EXAMPLES)]
+pub(crate) struct History {
+    /// Certificate identifier
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  certmesh history 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+
+/// Find certificates by holder, type or issuer
+///
+/// The holder's code is never an argument, which others on the machine could see: it is read from a file, from standard
+/// input, or from the keyboard.
+#[derive(Debug, Args)]
+#[command(after_help = FIND_EXAMPLES)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["holder_kind", "type_code", "issuer"]))]
+pub(crate) struct Find {
+    #[command(flatten)]
+    holder: HolderArgs,
+    /// Certificates of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    type_code: Option<TypeCode>,
+    /// Certificates issued by this department
+    #[arg(long, value_name = "CODE")]
+    issuer: Option<DepartmentCode>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// All there are
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+}
+
+const FIND_EXAMPLES: &str = "\
+Examples:
+  certmesh find --holder-kind 001
+  certmesh find --holder-kind 111 --holder-code-file holder.txt
+  certmesh find --type 11100000000013338W011 --limit 20
+  certmesh find --issuer 11430000006122244L --all --json";
+
+pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let id = read_id(&args.id, screen)?;
+    let client = Client::new(global)?;
+    let answer = client.get(&format!("/v1/certificates/{}", segment(id.as_str())))?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let certificate: Certificate = answer.parse()?;
+    let strong = screen.paint(Tone::Strong, &printable(&certificate.id));
+    screen.line(strong)?;
+    show_certificate(&certificate, screen)?;
+    Ok(Outcome::Yes)
+}
+
+/// The certificate's fields, one a line.
+pub(crate) fn show_certificate(
+    certificate: &Certificate,
+    screen: &mut Screen,
+) -> Result<(), Error> {
+    let name = certificate.type_name.as_deref();
+    screen.field("type", named(&certificate.type_code, name))?;
+    screen.field(
+        "issuer",
+        named(&certificate.issuer, certificate.issuer_name.as_deref()),
+    )?;
+    let status = screen.paint(
+        tone_of_status(&certificate.status),
+        &printable(&certificate.status),
+    );
+    screen.field(
+        "status",
+        format!("{status} ({})", printable(&certificate.status_code)),
+    )?;
+    screen.field("validity", validity(certificate))?;
+    screen.field("sharing", printable(&certificate.sharing))?;
+    screen.field(
+        "holder",
+        format!(
+            "{}, known here as",
+            kind_of_holder(&certificate.holder_kind)
+        ),
+    )?;
+    screen.field("", printable(&certificate.subject))?;
+    if let Some(predecessor) = &certificate.predecessor {
+        screen.field("replaces", printable(predecessor))?;
+    }
+    let position = &certificate.position;
+    screen.field(
+        "record",
+        format!(
+            "{} of the log of {}",
+            grouped(position.seq),
+            printable(&position.log)
+        ),
+    )?;
+    screen.field("recorded", china_time_and_age(position.time_ms, now_ms()))?;
+    screen.field("record hash", printable(&position.record))?;
+    screen.field("field root", printable(&certificate.field_root))
+}
+
+/// `2026-01-01 to 2030-12-31`, or without end.
+pub(crate) fn validity(certificate: &Certificate) -> String {
+    match &certificate.valid_until {
+        Some(until) => format!(
+            "{} to {}",
+            printable(&certificate.valid_from),
+            printable(until)
+        ),
+        None => format!("from {}, without end", printable(&certificate.valid_from)),
+    }
+}
+
+fn kind_of_holder(code: &str) -> String {
+    match code.parse::<HolderKind>() {
+        Ok(kind) => format!("{} ({code}, {})", kind.name(), kind.chinese_name()),
+        Err(_) => printable(code),
+    }
+}
+
+fn tone_of_status(status: &str) -> Tone {
+    match status {
+        "valid" => Tone::Good,
+        "suspended" => Tone::Doubt,
+        _ => Tone::Bad,
+    }
+}
+
+pub(crate) fn history(
+    args: &History,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let id = read_id(&args.id, screen)?;
+    let client = Client::new(global)?;
+    let answer = client.get(&format!(
+        "/v1/certificates/{}/history",
+        segment(id.as_str())
+    ))?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let history: HistoryView = answer.parse()?;
+    let names = Names::ask(&client);
+    let strong = screen.paint(Tone::Strong, &printable(&history.id));
+    screen.line(strong)?;
+    let now = now_ms();
+    let rows = history
+        .events
+        .iter()
+        .map(|event| {
+            let tone = if event.ignored.is_some() {
+                Tone::Faint
+            } else {
+                tone_of_event(&event.event)
+            };
+            vec![
+                cell(china_time_and_age(event.position.time_ms, now)),
+                toned(tone, &event.event),
+                cell(particulars(event)),
+                cell(format!(
+                    "record {} of {}",
+                    grouped(event.position.seq),
+                    names.short(&event.position.log)
+                )),
+            ]
+        })
+        .collect();
+    screen.table(&["WHEN", "WHAT", "WHY", "WHERE"], &[1], rows)?;
+    Ok(Outcome::Yes)
+}
+
+fn tone_of_event(event: &str) -> Tone {
+    match event {
+        "issued" | "reinstated" => Tone::Good,
+        "suspended" => Tone::Doubt,
+        _ => Tone::Bad,
+    }
+}
+
+fn particulars(event: &HistoryEvent) -> String {
+    let reason =
+        event.reason.as_deref().map(
+            |code| match code.parse::<certmesh_ledger::record::Reason>() {
+                Ok(reason) => format!("{code} {}", reason.as_str()),
+                Err(_) => code.to_owned(),
+            },
+        );
+    let text = event.text.clone().filter(|text| !text.is_empty());
+    let successor = event.successor.as_ref().map(|id| format!("by {id}"));
+    let ignored = event
+        .ignored
+        .as_ref()
+        .map(|why| format!("without effect: {why}"));
+    [reason, text, successor, ignored]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// A page of the answer, its certificates left as they came.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Page {
+    certificates: Vec<Value>,
+    next: Option<String>,
+}
+
+pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let holder = args.holder.read(screen)?;
+    let client = Client::new(global)?;
+    let limit = if args.all { u64::MAX } else { args.limit };
+    let mut request = FindRequest {
+        holder,
+        type_code: args.type_code.as_ref().map(ToString::to_string),
+        issuer: args.issuer.as_ref().map(ToString::to_string),
+        ..FindRequest::default()
+    };
+    let mut found = Page::default();
+    loop {
+        let missing = limit - found.certificates.len() as u64;
+        request.limit = Some(u32::try_from(missing).unwrap_or(u32::MAX).min(1_000));
+        let page: Page = client.post("/v1/find", &request, None)?.parse()?;
+        found.certificates.extend(page.certificates);
+        // A node that repeats its cursor would keep us here for ever.
+        let stuck = page.next.is_some() && page.next == request.cursor;
+        found.next = page.next;
+        if found.next.is_none() || stuck || found.certificates.len() as u64 >= limit {
+            break;
+        }
+        request.cursor.clone_from(&found.next);
+    }
+    if screen.json() {
+        screen.print_json(&found)?;
+        return Ok(Outcome::Yes);
+    }
+    show_found(found, &client, screen)
+}
+
+fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
+    let more = found.next.is_some();
+    let certificates: Result<Vec<Certificate>, _> = found
+        .certificates
+        .into_iter()
+        .map(serde_json::from_value)
+        .collect();
+    let certificates =
+        certificates.map_err(|error| client.bad_answer("/v1/find", &error.to_string()))?;
+    if certificates.is_empty() {
+        screen.line("no certificate found")?;
+        return Ok(Outcome::Yes);
+    }
+    let rows = certificates
+        .iter()
+        .map(|certificate| {
+            vec![
+                cell(&certificate.id),
+                toned(tone_of_status(&certificate.status), &certificate.status),
+                cell(validity(certificate)),
+                cell(
+                    certificate
+                        .type_name
+                        .as_deref()
+                        .unwrap_or(&certificate.type_code),
+                ),
+                cell(
+                    certificate
+                        .issuer_name
+                        .as_deref()
+                        .unwrap_or(&certificate.issuer),
+                ),
+            ]
+        })
+        .collect();
+    screen.table(
+        &["CERTIFICATE", "STATUS", "VALIDITY", "TYPE", "ISSUER"],
+        &[0, 1],
+        rows,
+    )?;
+    let count = certificates.len();
+    screen.line(format!(
+        "{} certificate{}",
+        grouped(count as u64),
+        if count == 1 { "" } else { "s" }
+    ))?;
+    if more {
+        screen.note("note: there are more: raise --limit, or give --all");
+    }
+    Ok(Outcome::Yes)
+}

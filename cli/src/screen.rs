@@ -1,0 +1,374 @@
+//! Where commands read from and write to: standard streams for a person or for a program.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use clap::builder::styling::{AnsiColor, Style};
+use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, Width};
+use serde::Serialize;
+
+use crate::args::Colour;
+use crate::{Error, Outcome};
+
+/// The streams of a command, and what is known of who reads them.
+pub struct Screen {
+    input: Box<dyn BufRead>,
+    out: Box<dyn Write>,
+    err: Box<dyn Write>,
+    input_is_terminal: bool,
+    out_is_terminal: bool,
+    err_is_terminal: bool,
+    json: bool,
+    colour_out: bool,
+    colour_err: bool,
+}
+
+/// What a piece of text means; its colour follows from that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it should be.
+    Good,
+    /// Not as it should be.
+    Bad,
+    /// Not known, or waiting.
+    Doubt,
+    /// What the eye should find first.
+    Strong,
+    /// Beside the point.
+    Faint,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        let bold = Style::new().bold();
+        match self {
+            Self::Good => bold.fg_color(Some(AnsiColor::Green.into())),
+            Self::Bad => bold.fg_color(Some(AnsiColor::Red.into())),
+            Self::Doubt => bold.fg_color(Some(AnsiColor::Yellow.into())),
+            Self::Strong => bold,
+            Self::Faint => Style::new().dimmed(),
+        }
+    }
+}
+
+impl Screen {
+    /// The process's own streams.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self {
+            input_is_terminal: io::stdin().is_terminal(),
+            out_is_terminal: io::stdout().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
+            // Standard input and output live as long as the process, so the locks may be held for as long.
+            ..Self::over(
+                Box::new(io::stdin().lock()),
+                Box::new(io::BufWriter::new(io::stdout().lock())),
+                Box::new(io::stderr()),
+            )
+        }
+    }
+
+    /// Any streams, none of them a terminal.
+    #[must_use]
+    pub fn over(input: Box<dyn BufRead>, out: Box<dyn Write>, err: Box<dyn Write>) -> Self {
+        Self {
+            input,
+            out,
+            err,
+            input_is_terminal: false,
+            out_is_terminal: false,
+            err_is_terminal: false,
+            json: false,
+            colour_out: false,
+            colour_err: false,
+        }
+    }
+
+    /// Takes over the person's wishes.
+    pub(crate) fn configure(&mut self, json: bool, colour: Colour) {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let wanted = |terminal: bool| match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && !dumb,
+        };
+        self.json = json;
+        self.colour_out = wanted(self.out_is_terminal);
+        self.colour_err = wanted(self.err_is_terminal);
+    }
+
+    /// Whether the answer is to be JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person sits at standard input and can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.input_is_terminal && self.err_is_terminal
+    }
+
+    /// Whether progress can be drawn: a person watches, and nothing else is printed there for a program.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.err_is_terminal && !self.json
+    }
+
+    /// Standard input.
+    pub(crate) fn input(&mut self) -> &mut dyn BufRead {
+        &mut *self.input
+    }
+
+    /// Standard input, to be read while the screen is used for other things; nothing of it is left here.
+    pub(crate) fn take_input(&mut self) -> Box<dyn BufRead> {
+        std::mem::replace(&mut self.input, Box::new(io::empty()))
+    }
+
+    /// Standard output, for bytes.
+    pub(crate) fn out(&mut self) -> &mut dyn Write {
+        &mut *self.out
+    }
+
+    /// Standard input and output at once, for what answers line by line.
+    pub(crate) fn both(&mut self) -> (&mut dyn BufRead, &mut dyn Write) {
+        (&mut *self.input, &mut *self.out)
+    }
+
+    /// The text in the colour of its meaning, for a line of the answer.
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
+        paint(self.colour_out, tone, text)
+    }
+
+    /// Prints a line of the answer.
+    pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<(), Error> {
+        Ok(writeln!(self.out, "{}", text.as_ref())?)
+    }
+
+    /// Prints `label  value`, the values in one column.
+    pub(crate) fn field(&mut self, label: &str, value: impl AsRef<str>) -> Result<(), Error> {
+        let label = self.paint(Tone::Faint, &format!("{label:<14}"));
+        Ok(writeln!(self.out, "{label}{}", value.as_ref())?)
+    }
+
+    /// Prints a value as indented JSON.
+    pub(crate) fn print_json(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        serde_json::to_writer_pretty(&mut self.out, value).map_err(io::Error::from)?;
+        self.line("")
+    }
+
+    /// Prints the node's JSON just as it came.
+    pub(crate) fn pass(&mut self, json: &[u8]) -> Result<Outcome, Error> {
+        self.out.write_all(json.trim_ascii_end())?;
+        self.line("")?;
+        Ok(Outcome::Yes)
+    }
+
+    /// Prints rows under a header, as wide as the terminal at most; `narrow` columns are never broken into lines.
+    pub(crate) fn table(
+        &mut self,
+        header: &[&str],
+        narrow: &[usize],
+        rows: Vec<Vec<Cell>>,
+    ) -> Result<(), Error> {
+        let mut table = Table::new();
+        let width = if self.out_is_terminal {
+            table.width()
+        } else {
+            None
+        };
+        table.load_style(comfy_table::presets::NOTHING);
+        if let Some(width) = width {
+            table
+                .set_width(width)
+                .set_content_arrangement(ContentArrangement::Dynamic);
+        }
+        if self.colour_out {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        table.set_header(
+            header
+                .iter()
+                .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
+        );
+        table.add_rows(rows);
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if width.is_some() && narrow.contains(&index) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            } else if width.is_some() {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(10)));
+            }
+        }
+        let text = table.trim_fmt();
+        self.line(text)
+    }
+
+    /// Tells the person something beside the answer.
+    pub(crate) fn note(&mut self, text: &str) {
+        // A note that cannot be shown must not change what the command does.
+        let _ = writeln!(self.err, "{text}");
+    }
+
+    /// Asks the person for a line; `None` at the end of the input.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<Option<String>, Error> {
+        write!(self.err, "{question} ")?;
+        self.err.flush()?;
+        let mut answer = String::new();
+        let length = self.input.read_line(&mut answer)?;
+        Ok((length > 0).then_some(answer))
+    }
+
+    /// Hands on what has been written.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        Ok(self.out.flush()?)
+    }
+
+    /// Shows an error: message and hint, or a JSON object on one line.
+    pub(crate) fn report(&mut self, error: &Error) {
+        // What was answered before the error comes first; and when even the errors' stream is gone, nobody listens.
+        let _ = self.out.flush();
+        let _ = if self.json {
+            let problem = match error {
+                Error::Refused { problem, .. } => Some(problem),
+                _ => None,
+            };
+            let message = error.to_string();
+            let value =
+                serde_json::json!({"error": message, "hint": error.hint(), "problem": problem});
+            writeln!(self.err, "{value}")
+        } else {
+            let label = paint(self.colour_err, Tone::Bad, "error:");
+            let hint = paint(self.colour_err, Tone::Strong, "hint:");
+            let message = printable(&error.to_string());
+            writeln!(self.err, "{label} {message}\n{hint} {}", error.hint())
+        };
+    }
+
+    /// Shows help, the version, or what is wrong with the arguments.
+    pub(crate) fn usage(&mut self, error: &clap::Error) {
+        // clap decides by stream and terminal whether to colour; a buffer has neither.
+        let _ = if self.err_is_terminal || self.out_is_terminal {
+            error.print()
+        } else if error.use_stderr() {
+            write!(self.err, "{}", error.render())
+        } else {
+            write!(self.out, "{}", error.render()).and_then(|()| self.out.flush())
+        };
+    }
+}
+
+fn paint(on: bool, tone: Tone, text: &str) -> String {
+    let style = tone.style();
+    if on {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A table cell for text from elsewhere.
+pub(crate) fn cell(text: impl AsRef<str>) -> Cell {
+    Cell::new(printable(text.as_ref()))
+}
+
+/// A table cell in the colour of its meaning.
+pub(crate) fn toned(tone: Tone, text: impl AsRef<str>) -> Cell {
+    use comfy_table::Color;
+    let cell = cell(text);
+    match tone {
+        Tone::Good => cell.fg(Color::Green),
+        Tone::Bad => cell.fg(Color::Red),
+        Tone::Doubt => cell.fg(Color::Yellow),
+        Tone::Strong => cell.add_attribute(Attribute::Bold),
+        Tone::Faint => cell.add_attribute(Attribute::Dim),
+    }
+}
+
+/// A table cell for a number.
+pub(crate) fn number(count: u64) -> Cell {
+    Cell::new(grouped(count)).set_alignment(comfy_table::CellAlignment::Right)
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Text from elsewhere, without what could steer a terminal or reorder what is read on it.
+pub(crate) fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|c| if steers(c) { '\u{FFFD}' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (count, expected) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (7_512_000, "7,512,000"),
+        ] {
+            assert_eq!(grouped(count), expected);
+        }
+    }
+
+    #[test]
+    fn text_from_elsewhere_cannot_steer_the_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[31mb\u{202e}c\nd公安局"),
+            "a\u{FFFD}[31mb\u{FFFD}c\nd公安局"
+        );
+    }
+
+    #[test]
+    fn columns_line_up_under_chinese_text() {
+        let shared = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let mut screen = Screen::over(
+            Box::new(io::empty()),
+            Box::new(Tee(shared.clone())),
+            Box::new(io::sink()),
+        );
+        let rows = vec![
+            vec![cell("公安局"), cell("x")],
+            vec![cell("abc"), cell("x")],
+        ];
+        screen.table(&["name", "end"], &[], rows).unwrap();
+        let text = String::from_utf8(shared.borrow().clone()).unwrap();
+        let places: Vec<usize> = text
+            .lines()
+            .skip(1)
+            .map(|line| unicode_width::UnicodeWidthStr::width(&line[..line.rfind('x').unwrap()]))
+            .collect();
+        assert_eq!(places, [8, 8], "{text}");
+    }
+
+    struct Tee(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+    impl Write for Tee {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}

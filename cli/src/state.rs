@@ -1,0 +1,328 @@
+//! Asking a node about what it knows and how it is: catalogue, logs, peers, status.
+
+use certmesh_node::api::types::{CatalogueView, LogView, NodeStatus, PeerView, TypeView};
+use clap::Args;
+use comfy_table::Cell;
+
+use crate::args::Global;
+use crate::client::{Client, segment};
+use crate::moment::{age, china_time, china_time_and_age, now_ms};
+use crate::names::{Names, named};
+use crate::screen::{Screen, Tone, cell, grouped, number, printable, toned};
+use crate::{Error, Outcome};
+
+/// List the certificate types of the shared catalogue, and how many of each were issued
+#[derive(Debug, Args)]
+#[command(after_help = CATALOGUE_EXAMPLES)]
+pub(crate) struct Catalogue {}
+
+const CATALOGUE_EXAMPLES: &str = "\
+Examples:
+  certmesh catalogue
+  certmesh catalogue --json";
+
+/// List the departments' logs this node holds, with their state and how fresh they are
+#[derive(Debug, Args)]
+#[command(after_help = LOGS_EXAMPLES)]
+pub(crate) struct Logs {
+    /// Only this department's, in full
+    #[arg(value_name = "DEPARTMENT")]
+    department: Option<String>,
+}
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  certmesh logs
+  certmesh logs 11430000006122244L";
+
+/// List the other departments' nodes and whether this one is connected to them
+#[derive(Debug, Args)]
+#[command(after_help = PEERS_EXAMPLES)]
+pub(crate) struct Peers {}
+
+const PEERS_EXAMPLES: &str = "\
+Examples:
+  certmesh peers
+  certmesh peers --json";
+
+/// Show the state of the node
+///
+/// The department's own log is `writable`, `confirming` (waiting until other members confirm that the log on disk is
+/// whole), `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked).
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_EXAMPLES)]
+pub(crate) struct Status {}
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  certmesh status
+  certmesh --node https://node.transport.example:7480 --ca authority.pem status";
+
+pub(crate) fn catalogue(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let client = Client::new(global)?;
+    let answer = client.get("/v1/catalogue")?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let view: CatalogueView = answer.parse()?;
+    if view.types.is_empty() {
+        screen.line("the catalogue is empty")?;
+        return Ok(Outcome::Yes);
+    }
+    let names = Names::ask(&client);
+    let rows = view
+        .types
+        .iter()
+        .map(|kind| type_row(kind, &names))
+        .collect();
+    screen.table(
+        &["TYPE", "NAME", "DEFINED BY", "FIELDS", "ISSUED", "BY"],
+        &[0, 4],
+        rows,
+    )?;
+    screen.line(format!(
+        "{} types, {} certificates",
+        grouped(view.types.len() as u64),
+        grouped(view.certificates)
+    ))?;
+    Ok(Outcome::Yes)
+}
+
+fn type_row(kind: &TypeView, names: &Names) -> Vec<Cell> {
+    let fields: Vec<String> = kind
+        .fields
+        .iter()
+        .map(|field| format!("{}{}", field.name, if field.required { "*" } else { "" }))
+        .collect();
+    let issuers: Vec<String> = kind
+        .issued
+        .iter()
+        .map(|(code, count)| format!("{}: {}", names.short(code), grouped(*count)))
+        .collect();
+    vec![
+        cell(&kind.code),
+        kind.name
+            .as_ref()
+            .map_or_else(|| toned(Tone::Faint, "not defined"), cell),
+        cell(
+            kind.defined_by
+                .as_deref()
+                .map(|code| names.short(code))
+                .unwrap_or_default(),
+        ),
+        cell(fields.join(", ")),
+        number(kind.issued.values().sum()),
+        cell(issuers.join("\n")),
+    ]
+}
+
+pub(crate) fn logs(args: &Logs, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let client = Client::new(global)?;
+    if let Some(department) = &args.department {
+        let answer = client.get(&format!("/v1/logs/{}", segment(department)))?;
+        if screen.json() {
+            return screen.pass(&answer.body);
+        }
+        return show_log(&answer.parse()?, &Names::ask(&client), screen);
+    }
+    let answer = client.get("/v1/logs")?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let logs: Vec<LogView> = answer.parse()?;
+    let now = now_ms();
+    let rows = logs
+        .iter()
+        .map(|log| {
+            vec![
+                cell(&log.department),
+                cell(&log.name),
+                toned(tone_of_log(&log.state), &log.state),
+                number(log.size),
+                number(log.known_size.saturating_sub(log.size)),
+                number(log.certificates),
+                cell(log.time_ms.map_or_else(String::new, |ms| age(ms, now))),
+                number(log.cosigned_by.len() as u64),
+            ]
+        })
+        .collect();
+    let header = [
+        "DEPARTMENT",
+        "NAME",
+        "STATE",
+        "RECORDS",
+        "BEHIND",
+        "CERTIFICATES",
+        "CHECKPOINT",
+        "COSIGNED",
+    ];
+    screen.table(&header, &[0, 2, 3, 4, 5, 7], rows)?;
+    for log in &logs {
+        if let Some(detail) = &log.detail {
+            screen.line(format!(
+                "{}: {}",
+                named(&log.department, Some(&log.name)),
+                printable(detail)
+            ))?;
+        }
+    }
+    Ok(Outcome::Yes)
+}
+
+fn tone_of_log(state: &str) -> Tone {
+    match state {
+        "own" | "replica" => Tone::Good,
+        "set-aside" => Tone::Doubt,
+        _ => Tone::Bad,
+    }
+}
+
+fn show_log(log: &LogView, names: &Names, screen: &mut Screen) -> Result<Outcome, Error> {
+    let title = screen.paint(Tone::Strong, &named(&log.department, Some(&log.name)));
+    screen.line(title)?;
+    let state = screen.paint(tone_of_log(&log.state), &printable(&log.state));
+    screen.field("state", state)?;
+    if let Some(detail) = &log.detail {
+        screen.field("", printable(detail))?;
+    }
+    let behind = match log.known_size.saturating_sub(log.size) {
+        0 => String::new(),
+        behind => format!(" ({} more are known of)", grouped(behind)),
+    };
+    screen.field("records", format!("{}{behind}", grouped(log.size)))?;
+    screen.field("certificates", grouped(log.certificates))?;
+    if log.generation > 0 {
+        screen.field("generation", log.generation.to_string())?;
+    }
+    if let Some(ms) = log.time_ms {
+        screen.field("checkpoint", china_time_and_age(ms, now_ms()))?;
+    }
+    screen.field(
+        "root",
+        log.root
+            .as_deref()
+            .map_or_else(|| "none yet".to_owned(), printable),
+    )?;
+    if let Some(root) = &log.status_root {
+        screen.field("status root", printable(root))?;
+    }
+    let cosigners: Vec<String> = log
+        .cosigned_by
+        .iter()
+        .map(|code| names.full(code))
+        .collect();
+    screen.field(
+        "cosigned by",
+        if cosigners.is_empty() {
+            "nobody yet".to_owned()
+        } else {
+            cosigners.join(", ")
+        },
+    )?;
+    Ok(Outcome::Yes)
+}
+
+pub(crate) fn peers(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let answer = Client::new(global)?.get("/v1/peers")?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let peers: Vec<PeerView> = answer.parse()?;
+    if peers.is_empty() {
+        screen.line("this department is the network's only member")?;
+        return Ok(Outcome::Yes);
+    }
+    let now = now_ms();
+    let rows = peers
+        .iter()
+        .map(|peer| {
+            vec![
+                cell(&peer.department),
+                cell(&peer.name),
+                if peer.connected {
+                    toned(Tone::Good, "connected")
+                } else {
+                    toned(Tone::Bad, "not connected")
+                },
+                cell(
+                    peer.since_ms
+                        .filter(|_| peer.connected)
+                        .map_or_else(String::new, |ms| age(ms, now)),
+                ),
+                cell(
+                    peer.rtt_ms
+                        .map_or_else(String::new, |rtt| format!("{rtt:.1} ms")),
+                ),
+                cell(
+                    peer.heard_ms
+                        .map_or_else(|| "never".to_owned(), |ms| age(ms, now)),
+                ),
+                cell(&peer.peer_id),
+            ]
+        })
+        .collect();
+    let header = [
+        "DEPARTMENT",
+        "NAME",
+        "CONNECTION",
+        "SINCE",
+        "ROUND TRIP",
+        "HEARD",
+        "PEER",
+    ];
+    screen.table(&header, &[0, 2, 4], rows)?;
+    Ok(Outcome::Yes)
+}
+
+pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let answer = Client::new(global)?.get("/v1/status")?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let status: NodeStatus = answer.parse()?;
+    let title = screen.paint(Tone::Strong, &named(&status.department, Some(&status.name)));
+    screen.line(title)?;
+    let tone = match status.log_state.as_str() {
+        "writable" => Tone::Good,
+        "confirming" | "restoring" => Tone::Doubt,
+        _ => Tone::Bad,
+    };
+    let state = screen.paint(tone, &printable(&status.log_state));
+    screen.field(
+        "own log",
+        format!("{state}, {} records", grouped(status.own_size)),
+    )?;
+    if let Some(detail) = &status.log_detail {
+        screen.field("", printable(detail))?;
+    }
+    let records = grouped(status.records);
+    screen.field(
+        "all logs",
+        format!(
+            "{records} records, {} certificates",
+            grouped(status.certificates)
+        ),
+    )?;
+    screen.field(
+        "peers",
+        format!(
+            "{} of {} connected",
+            status.peers_connected, status.peers_total
+        ),
+    )?;
+    screen.field(
+        "network",
+        format!(
+            "{} {}",
+            printable(&status.network_name),
+            printable(&status.network)
+        ),
+    )?;
+    screen.field("peer", printable(&status.peer_id))?;
+    let started = china_time(status.started_ms);
+    screen.field(
+        "running",
+        format!("version {}, started {started}", printable(&status.version)),
+    )?;
+    Ok(Outcome::Yes)
+}

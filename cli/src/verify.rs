@@ -1,0 +1,117 @@
+//! `certmesh verify` and `certmesh prove`: is this certificate genuine and in force, and how is it known.
+
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::id::{CertificateId, Date};
+use certmesh_node::api::types::Verification;
+use clap::Args;
+
+use crate::args::Global;
+use crate::change::read_id;
+use crate::client::{Client, segment};
+use crate::files::write_whole;
+use crate::moment::now_ms;
+use crate::names::Names;
+use crate::provenance::{self, Source, outcome_of};
+use crate::screen::Screen;
+use crate::{Error, Outcome, offline};
+
+/// Say whether a certificate is genuine and in force, and how that is known
+///
+/// With an identifier, the node is asked: any department's node answers, also when the issuer's is down. With a proof
+/// file (from `certmesh prove`) and the network's genesis, no node is needed: the answer then holds for the moment at
+/// which the proof was made.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
+pub(crate) struct Verify {
+    /// Certificate identifier, or a proof file (`-`: standard input) together with --network
+    #[arg(value_name = "ID|FILE")]
+    what: String,
+    /// Genesis file of the network: verify a proof file without a node
+    #[arg(long, value_name = "GENESIS")]
+    network: Option<PathBuf>,
+    /// Verify as of this day (China Standard Time), YYYY-MM-DD [default: today]
+    #[arg(long, value_name = "DATE")]
+    on: Option<Date>,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  certmesh verify 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U
+  certmesh verify 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --on 2026-03-04
+  certmesh verify licence.proof --network network.toml
+
+Exit code: 0 valid, 1 not valid, 3 unknown; 2 if the question could not be asked.";
+
+/// Get the proof of a certificate's record and status, to be verified anywhere without a node
+///
+/// The proof holds no personal data beyond what the log holds.
+#[derive(Debug, Args)]
+#[command(after_help = PROVE_EXAMPLES)]
+pub(crate) struct Prove {
+    /// Certificate identifier
+    #[arg(value_name = "ID")]
+    id: String,
+    /// File to write the proof to, or `-` for standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Replace a file that exists
+    #[arg(long)]
+    force: bool,
+}
+
+const PROVE_EXAMPLES: &str = "\
+Examples:
+  certmesh prove 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      -o licence.proof
+  certmesh verify licence.proof --network network.toml";
+
+pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    if let Some(genesis) = &args.network {
+        return offline::run(Path::new(&args.what), genesis, args.on, screen);
+    }
+    // A file is meant only where no identifier is: an odd file name cannot keep a certificate from being asked for.
+    if CertificateId::parse_lenient(&args.what).is_err() && Path::new(&args.what).exists() {
+        return Err(Error::NoNetworkGiven(PathBuf::from(&args.what)));
+    }
+    let id = read_id(&args.what, screen)?;
+    let client = Client::new(global)?;
+    let mut path = format!("/v1/certificates/{}/verification", segment(id.as_str()));
+    if let Some(day) = args.on {
+        path.push_str(&format!("?on={day}"));
+    }
+    let answer = client.get(&path)?;
+    let verification: Verification = answer.parse()?;
+    if screen.json() {
+        screen.pass(&answer.body)?;
+        return Ok(outcome_of(&verification.verdict));
+    }
+    let names = Names::ask(&client);
+    provenance::show(&verification, &names, Source::Node, now_ms(), screen)
+}
+
+pub(crate) fn prove(args: &Prove, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let id = read_id(&args.id, screen)?;
+    let client = Client::new(global)?;
+    let to_output = args.output.as_os_str() == "-";
+    if !to_output && !args.force && args.output.exists() {
+        return Err(Error::Exists(args.output.clone()));
+    }
+    let answer = client.get(&format!("/v1/certificates/{}/proof", segment(id.as_str())))?;
+    if to_output {
+        screen.out().write_all(&answer.body)?;
+        return Ok(Outcome::Yes);
+    }
+    write_whole(&args.output, &answer.body, args.force)?;
+    let bytes = answer.body.len();
+    if screen.json() {
+        screen.print_json(&serde_json::json!({"id": id, "file": args.output, "bytes": bytes}))?;
+    } else {
+        screen.line(format!(
+            "proof of {id} in {} ({bytes} bytes)",
+            args.output.display()
+        ))?;
+    }
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,125 @@
+//! A department on disk with certificates in its log, made by the ledger itself.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use certmesh_ledger::codec::Text;
+use certmesh_ledger::hash::{Hash, Purpose, hash};
+use certmesh_ledger::id::{CertificateId, Date, HolderKind, IssuerCode};
+use certmesh_ledger::keys::{SecretFile, SigningKey};
+use certmesh_ledger::log::disk::RealDisk;
+use certmesh_ledger::log::{Log, LogId, LogName, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::membership::{Genesis, Membership};
+use certmesh_ledger::record::{
+    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
+    Validity,
+};
+
+use crate::command::certmesh;
+
+pub(crate) const CODE: &str = "11430000006122244L";
+
+/// A founded network of one department.
+pub(crate) struct Department {
+    pub(crate) home: tempfile::TempDir,
+    pub(crate) members: Membership,
+}
+
+impl Department {
+    /// Sets it up with the command itself.
+    pub(crate) fn found() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("transport");
+        let dir = dir.to_str().unwrap();
+        let args = [
+            "department",
+            "init",
+            "--code",
+            CODE,
+            "--name",
+            "Transport",
+            "--name-zh",
+            "交通运输厅",
+        ];
+        certmesh([&args[..], &["--dir", dir]].concat()).exits(0);
+        let out = home.path().join("transport/network.toml");
+        certmesh([
+            "network",
+            "create",
+            "--name",
+            "Wuhan",
+            "--out",
+            out.to_str().unwrap(),
+            dir,
+        ])
+        .exits(0);
+        let genesis = Genesis::from_toml(&fs::read_to_string(out).unwrap()).unwrap();
+        Self {
+            home,
+            members: Membership::from_genesis(&genesis),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join("transport").join(name)
+    }
+
+    pub(crate) fn key(&self) -> SigningKey {
+        let text = fs::read_to_string(self.path("keys/signing.key")).unwrap();
+        SigningKey::from_seed(&SecretFile::Signing.read(&text).unwrap())
+    }
+
+    pub(crate) fn open(&self) -> Arc<Log> {
+        let place = Place {
+            disk: Arc::new(RealDisk),
+            data: self.path("data"),
+            segment_records: SEGMENT_RECORDS,
+        };
+        let name = LogName {
+            network: self.members.network(),
+            id: LogId::first(CODE.parse().unwrap()),
+        };
+        Arc::new(Log::open(&place, name, &self.members).unwrap().0)
+    }
+
+    /// Issues certificates 0 to 19 and revokes number 7.
+    pub(crate) fn issue_twenty(&self) -> Arc<Log> {
+        let log = self.open();
+        let mut writer = Writer::new(Arc::clone(&log), self.key());
+        let mut entries: Vec<Entry> = (0..20).map(issued).collect();
+        entries.push(Entry::StatusChanged(StatusChanged {
+            id: id(7),
+            action: Action::Revoke,
+            reason: Reason::Deception,
+            text: Text::new("forged evidence").unwrap(),
+        }));
+        writer.append(1_790_000_000_000, entries).unwrap();
+        log
+    }
+}
+
+/// Certificate number `n`.
+pub(crate) fn id(n: u64) -> CertificateId {
+    let issuer = IssuerCode::Department(CODE.parse().unwrap());
+    CertificateId::new(
+        "11100000000013338W011".parse().unwrap(),
+        issuer,
+        &format!("{n:08}"),
+        1,
+    )
+    .unwrap()
+}
+
+fn issued(n: u64) -> Entry {
+    let from = Date::from_ymd(2026, 1, 1).unwrap();
+    Entry::CertificateIssued(CertificateIssued {
+        id: id(n),
+        subject: SubjectTag(hash(Purpose::Subject, &n.to_le_bytes())),
+        holder_kind: HolderKind::CreditCode,
+        validity: Validity::new(from, Some(Date::from_ymd(2030, 12, 31).unwrap())).unwrap(),
+        sharing: SharingClass::Conditional,
+        field_root: FieldRoot(Hash::ZERO),
+        predecessor: None,
+    })
+}

@@ -1,0 +1,114 @@
+use std::fs;
+use std::path::Path;
+
+use crate::command::certmesh;
+use crate::department::{CODE, Department};
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+/// The only file of a kind in the department's log.
+fn file(department: &Department, extension: &str) -> std::path::PathBuf {
+    let dir = department.path("data/logs").join(CODE);
+    let mut found = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    found
+        .find(|path| path.extension().is_some_and(|found| found == extension))
+        .unwrap()
+}
+
+#[test]
+fn a_whole_data_directory_is_whole() {
+    let department = Department::found();
+    drop(department.issue_twenty());
+    let data = department.path("data");
+    let run = certmesh(["fsck", "--data", data.to_str().unwrap()]).exits(0);
+    assert!(
+        run.out.starts_with("WHOLE") && run.out.contains("交通运输厅") && run.out.contains("21"),
+        "{}",
+        run.out
+    );
+    let report = certmesh(["fsck", "--json", "--data", data.to_str().unwrap()])
+        .exits(0)
+        .json();
+    assert_eq!(
+        (report["ok"].as_bool(), report["records"].as_u64()),
+        (Some(true), Some(21))
+    );
+    assert_eq!(report["logs"][0]["department"], CODE);
+}
+
+#[test]
+fn a_flipped_byte_in_any_record_is_found_and_named_and_nothing_is_changed() {
+    let department = Department::found();
+    drop(department.issue_twenty());
+    let path = file(&department, "records");
+    let whole = fs::read(&path).unwrap();
+    let data = department.path("data");
+    for at in (64..whole.len()).step_by(173) {
+        flip(&path, at);
+        let damaged = fs::read(&path).unwrap();
+        let run = certmesh(["fsck", "--data", data.to_str().unwrap()]).exits(1);
+        assert!(run.out.starts_with("FAULTS FOUND"), "{at}: {}", run.out);
+        assert!(
+            run.out.contains(CODE) && run.out.contains("record "),
+            "{at}: {}",
+            run.out
+        );
+        let report = certmesh(["fsck", "--json", "--data", data.to_str().unwrap()])
+            .exits(1)
+            .json();
+        let fault = &report["logs"][0]["faults"][0];
+        assert!(
+            fault["record"].is_u64() && !fault["rule"].as_str().unwrap().is_empty(),
+            "{at}: {report}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), damaged);
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_derived_file_is_told_apart() {
+    let department = Department::found();
+    drop(department.issue_twenty());
+    flip(&file(&department, "offsets"), 70);
+    let run = certmesh(["fsck", "--data", department.path("data").to_str().unwrap()]).exits(1);
+    assert!(run.out.contains("made anew"), "{}", run.out);
+}
+
+#[test]
+fn a_directory_that_is_none_and_a_genesis_that_is_another_s_are_told() {
+    let department = Department::found();
+    let home = department.home.path().to_str().unwrap();
+    let run = certmesh(["fsck", "--data", home]).exits(2);
+    assert!(
+        run.err.contains("not a node's data directory") && run.err.contains("hint:"),
+        "{}",
+        run.err
+    );
+    certmesh(["fsck", "--data", "/nonexistent"]).exits(2);
+    drop(department.issue_twenty());
+    let other = Department::found();
+    drop(other.issue_twenty());
+    let (data, network) = (department.path("data"), other.path("network.toml"));
+    let args = [
+        "fsck",
+        "--data",
+        data.to_str().unwrap(),
+        "--network",
+        network.to_str().unwrap(),
+    ];
+    certmesh(args).exits(1);
+    fs::remove_file(department.path("network.toml")).unwrap();
+    let run = certmesh(["fsck", "--data", data.to_str().unwrap()]).exits(2);
+    assert!(
+        run.err.contains("no network.toml") && run.err.contains("--network"),
+        "{}",
+        run.err
+    );
+}

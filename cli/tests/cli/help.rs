@@ -1,0 +1,130 @@
+use std::collections::BTreeSet;
+
+use crate::command::certmesh;
+
+/// Every command, as the help itself lists them.
+fn every_command() -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut open = vec![Vec::<String>::new()];
+    while let Some(path) = open.pop() {
+        let mut args = path.clone();
+        args.push("--help".to_owned());
+        let help = certmesh(&args).exits(0).out;
+        let listed = help.split("\nCommands:\n").nth(1).unwrap_or_default();
+        for line in listed.lines().take_while(|line| !line.is_empty()) {
+            let is_name = line.starts_with("  ") && !line.starts_with("   ");
+            let name = line
+                .split_whitespace()
+                .next()
+                .filter(|name| is_name && *name != "help");
+            open.extend(name.map(|name| [path.clone(), vec![name.to_owned()]].concat()));
+        }
+        found.push(path);
+    }
+    found
+}
+
+#[test]
+fn the_help_of_every_command_shows_an_example_that_begins_with_it() {
+    let commands = every_command();
+    assert!(commands.len() >= 29, "{commands:?}");
+    for command in commands {
+        let args = [command.clone(), vec!["--help".to_owned()]].concat();
+        let help = certmesh(args).exits(0).out;
+        let examples = help
+            .split("Examples:")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{command:?} has no example:\n{help}"));
+        let begins = [vec!["certmesh".to_owned()], command.clone()]
+            .concat()
+            .join(" ");
+        assert!(examples.contains(&begins), "{command:?}: {examples}");
+    }
+}
+
+#[test]
+fn the_commands_of_the_contract_are_there() {
+    let commands: BTreeSet<String> = every_command()
+        .into_iter()
+        .map(|path| path.join(" "))
+        .collect();
+    for expected in [
+        "department init",
+        "network create",
+        "network show",
+        "type define",
+        "issue",
+        "import",
+        "suspend",
+        "reinstate",
+        "revoke",
+        "cancel",
+        "show",
+        "history",
+        "find",
+        "catalogue",
+        "logs",
+        "peers",
+        "status",
+        "resume",
+        "verify",
+        "prove",
+        "fsck",
+        "id check",
+        "completions",
+        "man",
+    ] {
+        assert!(
+            commands.contains(expected),
+            "{expected} is missing in {commands:?}"
+        );
+    }
+}
+
+#[test]
+fn the_exit_codes_are_documented() {
+    let help = certmesh(["--help"]).exits(0).out;
+    for code in ["0  yes", "1  no", "2  used wrongly", "3  unknown"] {
+        assert!(help.contains(code), "{help}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_2_and_writes_nothing_to_standard_output() {
+    for args in [
+        vec!["verfy"],
+        vec!["issue", "--nonsense"],
+        vec!["find"],
+        vec!["verify"],
+        vec!["id"],
+    ] {
+        let run = certmesh(args).exits(2);
+        assert_eq!(run.out, "");
+        assert!(!run.err.is_empty());
+    }
+}
+
+#[test]
+fn completions_are_there_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = certmesh(["completions", shell]).exits(0).out;
+        assert!(
+            script.contains("department") && script.len() > 1_000,
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn a_manual_page_is_written_for_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let pages = dir.path().join("man1");
+    certmesh(["man", "--dir", pages.to_str().unwrap()]).exits(0);
+    for command in every_command() {
+        let name = [vec!["certmesh".to_owned()], command].concat().join("-");
+        let page = std::fs::read_to_string(pages.join(format!("{name}.1")))
+            .unwrap_or_else(|_| panic!("{name}.1"));
+        assert!(page.contains("Examples:"), "{name}: {page}");
+    }
+    assert!(certmesh(["man"]).exits(0).out.contains(".TH"));
+}

@@ -1,0 +1,13 @@
+//! The command as a person or a script meets it: the real binary, its arguments, streams and exit codes.
+
+mod command;
+mod department;
+mod fsck;
+mod help;
+mod id_check;
+mod import;
+mod node;
+mod offline;
+mod setup;
+mod streams;
+mod verify;

@@ -1,0 +1,152 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use certmesh_ledger::catalogue::Catalogue;
+use certmesh_ledger::log::disk::RealDisk;
+use certmesh_ledger::log::{Place, SEGMENT_RECORDS};
+use certmesh_ledger::verify::Bundle;
+
+use crate::command::{Run, certmesh, certmesh_reading};
+use crate::department::{CODE, Department, id};
+
+/// Writes the proof of certificate `n`.
+fn prove(department: &Department, n: u64) -> PathBuf {
+    let place = Place {
+        disk: Arc::new(RealDisk),
+        data: department.path("data"),
+        segment_records: SEGMENT_RECORDS,
+    };
+    let opened = Catalogue::open(place, department.members.clone(), CODE.parse().unwrap()).unwrap();
+    let bundle = Bundle::gather(&opened.catalogue, &id(n), |_| Vec::new())
+        .unwrap()
+        .unwrap();
+    let path = department.home.path().join(format!("{n}.proof"));
+    fs::write(&path, bundle.to_bytes()).unwrap();
+    path
+}
+
+fn verify(department: &Department, proof: &std::path::Path, extra: &[&str]) -> Run {
+    let network = department.path("network.toml");
+    let args = [
+        "verify",
+        proof.to_str().unwrap(),
+        "--network",
+        network.to_str().unwrap(),
+    ];
+    certmesh([&args[..], extra].concat())
+}
+
+#[test]
+fn a_proof_of_a_valid_certificate_is_verified_without_a_node() {
+    let department = Department::found();
+    drop(department.issue_twenty());
+    let proof = prove(&department, 3);
+    let run = verify(&department, &proof, &["--on", "2026-03-04"]).exits(0);
+    for part in [
+        "VALID",
+        id(3).as_str(),
+        "record 3 of the log of 交通运输厅",
+        "checkpoint of 21 records",
+        "as of 2026-09-21",
+    ] {
+        assert!(run.out.contains(part), "{part}: {}", run.out);
+    }
+    assert!(run.out.starts_with("VALID"));
+    let answer = verify(&department, &proof, &["--on", "2026-03-04", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        (answer["verdict"].as_str(), answer["id"].as_str()),
+        (Some("valid"), Some(id(3).as_str()))
+    );
+    let network = department.path("network.toml");
+    let args = [
+        "verify",
+        "-",
+        "--network",
+        network.to_str().unwrap(),
+        "--on",
+        "2026-03-04",
+    ];
+    certmesh_reading(args, &fs::read(&proof).unwrap()).exits(0);
+}
+
+#[test]
+fn a_proof_tells_of_revocation_and_of_dates() {
+    let department = Department::found();
+    drop(department.issue_twenty());
+    let revoked = verify(&department, &prove(&department, 7), &["--on", "2026-03-04"]).exits(1);
+    assert!(
+        revoked.out.starts_with("NOT VALID (revoked)"),
+        "{}",
+        revoked.out
+    );
+    assert!(
+        revoked.out.contains("reason 03") && revoked.out.contains("forged evidence"),
+        "{}",
+        revoked.out
+    );
+    let proof = prove(&department, 3);
+    let expired = verify(&department, &proof, &["--on", "2031-01-01"]).exits(1);
+    assert!(
+        expired.out.starts_with("NOT VALID (expired)"),
+        "{}",
+        expired.out
+    );
+    let early = verify(&department, &proof, &["--on", "2025-12-31"]).exits(1);
+    assert!(
+        early.out.starts_with("NOT VALID (not yet valid)"),
+        "{}",
+        early.out
+    );
+}
+
+#[test]
+fn no_changed_byte_of_a_proof_and_no_part_of_it_verifies() {
+    let department = Department::found();
+    drop(department.issue_twenty());
+    let proof = prove(&department, 3);
+    let whole = fs::read(&proof).unwrap();
+    for at in (0..whole.len()).step_by(23) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(&proof, damaged).unwrap();
+        let run = verify(&department, &proof, &["--on", "2026-03-04"]);
+        assert!(matches!(run.code, 1 | 2), "{at}: {run:#?}");
+        assert!(!run.out.starts_with("VALID"), "{at}: {run:#?}");
+    }
+    for length in [0, 15, 16, 100, whole.len() - 1] {
+        fs::write(&proof, &whole[..length]).unwrap();
+        let run = verify(&department, &proof, &[]);
+        assert!(matches!(run.code, 1 | 2), "{length}: {run:#?}");
+    }
+    fs::write(&proof, [whole.as_slice(), b"\0"].concat()).unwrap();
+    let run = verify(&department, &proof, &[]).exits(1);
+    assert!(
+        run.out.starts_with("NOT VALID (proof does not hold)"),
+        "{}",
+        run.out
+    );
+    assert_eq!(
+        verify(&department, &proof, &["--json"]).exits(1).json()["reason"],
+        "proof-does-not-hold"
+    );
+}
+
+#[test]
+fn a_proof_of_another_network_and_a_file_that_is_none_are_told_apart() {
+    let (department, other) = (Department::found(), Department::found());
+    drop(department.issue_twenty());
+    let run = verify(&other, &prove(&department, 3), &[]).exits(1);
+    assert!(run.out.contains("another network"), "{}", run.out);
+    let file = department.home.path().join("picture.png");
+    fs::write(&file, b"\x89PNG").unwrap();
+    let run = verify(&department, &file, &[]).exits(2);
+    assert!(
+        run.err.contains("not a proof") && run.err.contains("hint:"),
+        "{}",
+        run.err
+    );
+    verify(&department, &department.home.path().join("missing"), &[]).exits(2);
+}

@@ -1,0 +1,327 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::command::{Run, certmesh};
+
+fn init(dir: &Path, code: &str) -> Run {
+    certmesh([
+        "department",
+        "init",
+        "--code",
+        code,
+        "--name",
+        "Transport",
+        "--name-zh",
+        "交通运输厅",
+        "--dir",
+        dir.to_str().unwrap(),
+        "--address",
+        "/ip4/127.0.0.1/tcp/7481",
+        "--role",
+        "issue",
+        "--role",
+        "define",
+    ])
+}
+
+fn create(out: &Path, departments: &[PathBuf]) -> Run {
+    let mut args = vec![
+        "network",
+        "create",
+        "--name",
+        "Wuhan",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    args.extend(departments.iter().map(|path| path.to_str().unwrap()));
+    certmesh(args)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        .permissions()
+        .mode()
+        & 0o777
+}
+
+#[test]
+fn two_departments_found_a_network_that_can_be_shown() {
+    let home = tempfile::tempdir().unwrap();
+    let (a, b) = (home.path().join("a"), home.path().join("b"));
+    let run = init(&a, "11430000006122244L").exits(0);
+    assert!(
+        run.out.contains("交通运输厅") && run.out.contains("Next:"),
+        "{run:#?}"
+    );
+    init(&b, "11100000000013338W").exits(0);
+    let out = home.path().join("network.toml");
+    // A department's file, and a department's directory.
+    create(&out, &[a.join("department.toml"), b.clone()]).exits(0);
+    let shown = certmesh(["network", "show", out.to_str().unwrap(), "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(shown["name"], "Wuhan");
+    assert_eq!(shown["network"].as_str().unwrap().len(), 64);
+    let codes: Vec<&str> = shown["departments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["11100000000013338W", "11430000006122244L"]);
+    assert_eq!(
+        shown["departments"][0]["roles"],
+        serde_json::json!(["issue", "define"])
+    );
+    let table = certmesh(["network", "show", out.to_str().unwrap()])
+        .exits(0)
+        .out;
+    assert!(
+        table.contains(shown["network"].as_str().unwrap()) && table.contains("交通运输厅"),
+        "{table}"
+    );
+}
+
+#[test]
+fn secrets_are_for_their_owner_alone_and_never_printed() {
+    let home = tempfile::tempdir().unwrap();
+    let a = home.path().join("a");
+    let run = init(&a, "11430000006122244L").exits(0);
+    create(&home.path().join("network.toml"), std::slice::from_ref(&a)).exits(0);
+    let secrets = [
+        "keys/signing.key",
+        "keys/transport.key",
+        "keys/field.key",
+        "admin.token",
+        "../catalogue.key",
+    ];
+    for name in secrets {
+        let path = a.join(name);
+        assert_eq!(mode(&path), 0o600, "{name}");
+        let text = fs::read_to_string(&path).unwrap();
+        let secret = text.trim().rsplit(':').next().unwrap();
+        assert_eq!(secret.len(), 64, "{name}");
+        assert!(
+            !run.out.contains(secret) && !run.err.contains(secret),
+            "{name} is printed"
+        );
+        for public in [
+            "department.toml",
+            "node.toml",
+            "tokens.toml",
+            "../network.toml",
+        ] {
+            assert!(
+                !fs::read_to_string(a.join(public)).unwrap().contains(secret),
+                "{name} is in {public}"
+            );
+        }
+    }
+    assert_eq!(mode(&a.join("tokens.toml")), 0o600);
+    assert_eq!(
+        (mode(&a.join("keys")), mode(&a.join("data"))),
+        (0o700, 0o700)
+    );
+    assert_eq!(
+        (mode(&a.join("department.toml")), mode(&a.join("node.toml"))),
+        (0o644, 0o644)
+    );
+    let token = fs::read_to_string(a.join("admin.token")).unwrap();
+    let hash = blake3::hash(token.trim().as_bytes()).to_hex();
+    let tokens: toml::Table = fs::read_to_string(a.join("tokens.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(
+        tokens["client"][0]["token_blake3"].as_str(),
+        Some(hash.as_str())
+    );
+}
+
+#[test]
+fn the_node_s_configuration_is_what_the_node_reads() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a");
+    init(&dir, "11430000006122244L").exits(0);
+    let config: toml::Table = fs::read_to_string(dir.join("node.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(config["department"].as_str(), Some("11430000006122244L"));
+    assert_eq!(config["api"]["listen"].as_str(), Some("127.0.0.1:7480"));
+    assert_eq!(
+        config["net"]["listen"][0].as_str(),
+        Some("/ip4/0.0.0.0/tcp/7481")
+    );
+    assert_eq!(config["net"]["quic"].as_bool(), Some(false));
+    assert_eq!(
+        config["keys"]["catalogue"].as_str(),
+        Some("keys/catalogue.key")
+    );
+}
+
+#[test]
+fn every_department_gets_keys_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let keys: Vec<serde_json::Value> = ["a", "b"]
+        .map(|name| {
+            let dir = home.path().join(name);
+            certmesh([
+                "department",
+                "init",
+                "--json",
+                "--code",
+                "11430000006122244L",
+                "--name",
+                "n",
+                "--dir",
+                dir.to_str().unwrap(),
+            ])
+            .exits(0)
+            .json()
+        })
+        .to_vec();
+    assert_ne!(keys[0]["signing_key"], keys[1]["signing_key"]);
+    assert_ne!(keys[0]["peer_id"], keys[1]["peer_id"]);
+}
+
+#[test]
+fn a_directory_that_holds_anything_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a");
+    init(&dir, "11430000006122244L").exits(0);
+    let key = fs::read(dir.join("keys/signing.key")).unwrap();
+    let run = init(&dir, "11430000006122244L").exits(2);
+    assert!(
+        run.err.contains("not an empty directory") && run.err.contains("hint:"),
+        "{run:#?}"
+    );
+    assert_eq!(fs::read(dir.join("keys/signing.key")).unwrap(), key);
+    let empty = home.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    init(&empty, "11430000006122244L").exits(0);
+}
+
+#[test]
+fn all_faults_of_a_department_are_told_at_once_and_nothing_is_written() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a");
+    let run = certmesh([
+        "department",
+        "init",
+        "--code",
+        "11430000006122244A",
+        "--name",
+        " ",
+        "--name-zh",
+        "一\n二",
+        "--role",
+        "king",
+        "--api",
+        "localhost",
+        "--listen",
+        "7481",
+        "--address",
+        "10.0.0.1:7481",
+        "--dir",
+        dir.to_str().unwrap(),
+    ])
+    .exits(2);
+    for option in [
+        "--code",
+        "--name:",
+        "--name-zh",
+        "--role",
+        "--api",
+        "--listen",
+        "--address",
+    ] {
+        assert!(run.err.contains(option), "{option} is missing: {}", run.err);
+    }
+    assert!(run.err.contains("expected `L`"), "{}", run.err);
+    assert!(!dir.exists());
+}
+
+#[test]
+fn all_faults_of_a_network_are_told_at_once_and_nothing_is_written() {
+    let home = tempfile::tempdir().unwrap();
+    let (a, b, broken) = (
+        home.path().join("a"),
+        home.path().join("b"),
+        home.path().join("broken.toml"),
+    );
+    init(&a, "11430000006122244L").exits(0);
+    // The same department under another code: its keys are used twice.
+    fs::create_dir(&b).unwrap();
+    let text = fs::read_to_string(a.join("department.toml")).unwrap();
+    fs::write(
+        b.join("department.toml"),
+        text.replace("11430000006122244L", "11100000000013338W"),
+    )
+    .unwrap();
+    fs::write(
+        &broken,
+        text.replace("11430000006122244L", "1143")
+            .replace("ed25519:", "rsa:"),
+    )
+    .unwrap();
+    let missing = home.path().join("missing.toml");
+    let out = home.path().join("network.toml");
+    let run = create(&out, &[a.clone(), b, broken, missing, a.clone()]).exits(2);
+    for fault in [
+        "signing_key",
+        "peer_id",
+        "broken.toml: code",
+        "broken.toml: signing_key",
+        "missing.toml",
+        "hint:",
+    ] {
+        assert!(run.err.contains(fault), "{fault} is missing: {}", run.err);
+    }
+    assert!(
+        run.err.contains("code") && run.err.contains("11430000006122244L"),
+        "{}",
+        run.err
+    );
+    assert!(!out.exists() && !home.path().join("catalogue.key").exists());
+}
+
+#[test]
+fn a_network_is_never_overwritten() {
+    let home = tempfile::tempdir().unwrap();
+    let a = home.path().join("a");
+    init(&a, "11430000006122244L").exits(0);
+    let out = home.path().join("network.toml");
+    create(&out, std::slice::from_ref(&a)).exits(0);
+    let key = fs::read(home.path().join("catalogue.key")).unwrap();
+    let run = create(&out, &[a]).exits(2);
+    assert!(
+        run.err.contains("network.toml exists") && run.err.contains("catalogue.key exists"),
+        "{}",
+        run.err
+    );
+    assert_eq!(fs::read(home.path().join("catalogue.key")).unwrap(), key);
+}
+
+#[test]
+fn a_genesis_that_is_none_is_refused_with_a_hint() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("network.toml");
+    fs::write(&path, "format = \"other\"\nname = \"\"\ncreated_ms = 1\n").unwrap();
+    let run = certmesh(["network", "show", path.to_str().unwrap()]).exits(2);
+    assert!(
+        run.err.contains("format is `other`")
+            && run.err.contains("name is empty")
+            && run.err.contains("hint:"),
+        "{}",
+        run.err
+    );
+    let run = certmesh(["network", "show", "/nonexistent/network.toml"]).exits(2);
+    assert!(
+        run.err.contains("cannot read") && run.err.contains("hint: check the path"),
+        "{}",
+        run.err
+    );
+}

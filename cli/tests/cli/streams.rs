@@ -1,0 +1,350 @@
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+use crate::command::{binary, certmesh, certmesh_reading};
+use crate::node::{Answer, Node};
+
+const ID: &str = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+
+#[test]
+fn a_node_that_does_not_answer_is_a_failure_with_a_hint() {
+    let run = certmesh(["--node", "http://127.0.0.1:1", "status"]).exits(2);
+    assert!(
+        run.err
+            .contains("error: no answer from http://127.0.0.1:1/v1/status"),
+        "{}",
+        run.err
+    );
+    assert!(run.err.contains("hint: start the node"), "{}", run.err);
+    assert_eq!(run.out, "");
+}
+
+#[test]
+fn something_that_is_no_node_is_named_as_such() {
+    let node = Node::start(|_| {
+        Answer::Whole(502, "text/html", "<h1>Bad \u{1b}[2Jgateway</h1>".to_owned())
+    });
+    let run = certmesh(["--node", &node.url, "status"]).exits(2);
+    assert!(
+        run.err.contains("502") && run.err.contains("hint:") && !run.err.contains('\u{1b}'),
+        "{:?}",
+        run.err
+    );
+    for address in [
+        "ftp://x",
+        "nonsense",
+        "http://",
+        "http://user:secret@127.0.0.1",
+    ] {
+        let run = certmesh(["--node", address, "status"]).exits(2);
+        assert!(
+            run.err.contains("is not a node's address") && run.err.contains("hint:"),
+            "{address}: {}",
+            run.err
+        );
+    }
+}
+
+#[test]
+fn the_node_s_refusals_come_with_hints_and_exit_codes_that_fit() {
+    for (status, name, code, hint) in [
+        (401, "unauthorised", 2, "--token-file"),
+        (403, "forbidden", 2, "tokens.toml"),
+        (404, "unknown-certificate", 3, "check the identifier"),
+        (409, "impossible-transition", 1, "certmesh history"),
+        (409, "other-department", 1, "ask that department"),
+        (422, "unknown-type", 1, "certmesh catalogue"),
+        (503, "own-log-unconfirmed", 2, "certmesh resume"),
+        (503, "log-read-only", 2, "disk"),
+        (500, "internal", 2, "node's log"),
+    ] {
+        let node = Node::start(move |_| Answer::Problem(status, name));
+        let run = certmesh(["--node", &node.url, "revoke", ID, "--reason", "03"]).exits(code);
+        assert!(
+            run.err.contains(&format!("it is {name}")) && run.err.contains(hint),
+            "{name}: {}",
+            run.err
+        );
+        assert_eq!(node.asked().len(), 1, "{name} was asked for again");
+        let run = certmesh(["--node", &node.url, "--json", "show", ID]).exits(code);
+        let error: serde_json::Value = serde_json::from_str(&run.err).unwrap();
+        assert_eq!(error["problem"]["status"], status);
+        assert_eq!(run.out, "");
+    }
+}
+
+#[test]
+fn a_change_of_status_is_sent_once_more_with_the_same_key_when_the_node_is_busy() {
+    let mut count = 0;
+    let node = Node::start(move |_| {
+        count += 1;
+        if count < 3 {
+            Answer::Problem(503, "overloaded")
+        } else {
+            Answer::Whole(201, "application/json", appended(ID).to_string())
+        }
+    });
+    let run = certmesh([
+        "--node", &node.url, "revoke", ID, "--reason", "03", "--text", "forged",
+    ])
+    .exits(0);
+    assert!(
+        run.out.starts_with(&format!("REVOKED  {ID}")),
+        "{}",
+        run.out
+    );
+    let asked = node.asked();
+    assert_eq!(asked.len(), 3);
+    assert!(
+        asked[0]
+            .line
+            .starts_with(&format!("POST /v1/certificates/{ID}/status "))
+    );
+    assert_eq!(
+        asked[0].text(),
+        r#"{"action":"revoke","reason":"03","text":"forged"}"#
+    );
+    let keys: Vec<&str> = asked
+        .iter()
+        .map(|request| request.header("idempotency-key"))
+        .collect();
+    assert!(
+        !keys[0].is_empty() && keys.iter().all(|key| *key == keys[0]),
+        "{keys:?}"
+    );
+    certmesh(["--node", &node.url, "revoke", ID, "--reason", "03"]).exits(0);
+    assert_ne!(node.asked()[3].header("idempotency-key"), keys[0]);
+}
+
+#[test]
+fn the_token_goes_along_but_never_in_the_clear_to_another_machine() {
+    let home = tempfile::tempdir().unwrap();
+    let token = home.path().join("token");
+    fs::write(&token, "0123abcd\n").unwrap();
+    let node = Node::start(|_| Answer::json(&serde_json::json!([])));
+    certmesh([
+        "--node",
+        &node.url,
+        "--token-file",
+        token.to_str().unwrap(),
+        "peers",
+    ])
+    .exits(0);
+    assert_eq!(node.asked()[0].header("authorization"), "Bearer 0123abcd");
+    let run = certmesh([
+        "--node",
+        "http://10.0.0.1:7480",
+        "--token-file",
+        token.to_str().unwrap(),
+        "peers",
+    ])
+    .exits(2);
+    assert!(
+        run.err.contains("unencrypted") && run.err.contains("hint: use https"),
+        "{}",
+        run.err
+    );
+    fs::write(&token, "two words\n").unwrap();
+    let run = certmesh([
+        "--node",
+        &node.url,
+        "--token-file",
+        token.to_str().unwrap(),
+        "peers",
+    ])
+    .exits(2);
+    assert!(
+        run.err.contains("does not hold a token") && !run.err.contains("two words"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn colours_are_used_only_when_asked_for_or_on_a_terminal() {
+    let args = ["--node", "http://127.0.0.1:1", "status"];
+    assert!(!certmesh(args).exits(2).err.contains('\u{1b}'));
+    assert!(
+        certmesh([&args[..], &["--color", "always"]].concat())
+            .exits(2)
+            .err
+            .contains('\u{1b}')
+    );
+    assert!(
+        !certmesh([&args[..], &["--color=never"]].concat())
+            .exits(2)
+            .err
+            .contains('\u{1b}')
+    );
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_gets_no_complaint_and_changes_no_verdict() {
+    for (args, code) in [
+        (["id", "check", "1143"], 1),
+        (["network", "show", "/dev/null"], 2),
+    ] {
+        let mut child = binary()
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut err = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut err)
+            .unwrap();
+        let ended = child.wait().unwrap().code().unwrap();
+        assert!(ended != 0 && ended <= 2, "{args:?} {ended} {err}");
+        assert_eq!(err.is_empty(), code == 1, "{err}");
+    }
+}
+
+#[test]
+fn find_reads_the_holder_s_code_from_a_file_or_standard_input_and_never_from_arguments() {
+    let found = serde_json::json!({"certificates": [], "next": null});
+    let node = Node::start(move |_| Answer::json(&found));
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("holder.txt");
+    fs::write(&file, " 11430000006122244l\n").unwrap();
+    let args = [
+        "--node",
+        &node.url,
+        "find",
+        "--holder-kind",
+        "001",
+        "--holder-code-file",
+    ];
+    certmesh([&args[..], &[file.to_str().unwrap()]].concat()).exits(0);
+    certmesh_reading([&args[..], &["-"]].concat(), b"11430000006122244L\n").exits(0);
+    for request in node.asked() {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(
+            body["holder"],
+            serde_json::json!({"kind": "001", "code": "11430000006122244L"})
+        );
+    }
+    let run = certmesh(&args[..5]).exits(2);
+    assert!(run.err.contains("--holder-code-file"), "{}", run.err);
+    let run = certmesh_reading([&args[..], &["-"]].concat(), b"11430000006122244A\n").exits(2);
+    assert!(
+        run.err.contains("check character") && !run.err.contains("6122244A"),
+        "{}",
+        run.err
+    );
+    assert_eq!(node.asked().len(), 2);
+}
+
+#[test]
+fn find_goes_through_all_pages_up_to_the_limit() {
+    let node = Node::start(|request| {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        let page = body["cursor"]
+            .as_str()
+            .map_or(0, |cursor| cursor.parse::<u64>().unwrap());
+        let next = (page < 2).then(|| (page + 1).to_string());
+        Answer::json(
+            &serde_json::json!({"certificates": [{"id": page, "new": true}], "next": next}),
+        )
+    });
+    let find = |extra: &[&str]| {
+        let args = [
+            &[
+                "--node",
+                &node.url,
+                "--json",
+                "find",
+                "--issuer",
+                "11430000006122244L",
+            ],
+            extra,
+        ]
+        .concat();
+        certmesh(args).exits(0).json()
+    };
+    let all = find(&["--all"]);
+    assert_eq!(
+        all["certificates"],
+        serde_json::json!([{"id": 0, "new": true}, {"id": 1, "new": true}, {"id": 2, "new": true}])
+    );
+    assert_eq!(all["next"], serde_json::Value::Null);
+    let two = find(&["--limit", "2"]);
+    assert_eq!(
+        (
+            two["certificates"].as_array().unwrap().len(),
+            two["next"].as_str()
+        ),
+        (2, Some("2"))
+    );
+}
+
+#[test]
+fn issue_sends_the_same_content_under_the_same_key_and_reads_personal_data_from_files() {
+    let node = Node::start(|_| Answer::Whole(201, "application/json", appended(ID).to_string()));
+    let home = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let holder = write("holder.txt", "11430000006122244L\n");
+    let fields = write("fields.toml", "ZZMC = \"许可证\"\n");
+    let args = [
+        "--node",
+        &node.url,
+        "issue",
+        "--type",
+        "11100000000013338W011",
+        "--serial",
+        "1",
+        "--holder-kind",
+        "001",
+        "--holder-code-file",
+        &holder,
+        "--valid-from",
+        "2026-01-01",
+        "--fields",
+        &fields,
+    ];
+    let run = certmesh(args).exits(0);
+    assert!(run.out.starts_with(&format!("ISSUED  {ID}")), "{}", run.out);
+    let whole = write(
+        "certificate.json",
+        r#"{"type":"11100000000013338W011","serial":"1","holder":{"kind":"001","code":"11430000006122244L"},"valid_from":"2026-01-01","fields":{"ZZMC":"许可证"}}"#,
+    );
+    certmesh(["--node", &node.url, "issue", "--from", &whole]).exits(0);
+    let asked = node.asked();
+    assert_eq!(asked[0].text(), asked[1].text());
+    assert_eq!(
+        asked[0].header("idempotency-key"),
+        asked[1].header("idempotency-key")
+    );
+    let run = certmesh(["--node", &node.url, "issue", "--serial", "1"]).exits(2);
+    assert!(
+        run.err.contains("--type and --serial") && run.err.contains("hint:"),
+        "{}",
+        run.err
+    );
+    let run = certmesh_reading(
+        ["--node", &node.url, "issue", "--from", "-"],
+        b"{\"typ\": 1}",
+    )
+    .exits(2);
+    assert!(run.err.contains("unknown field `typ`"), "{}", run.err);
+    assert_eq!(node.asked().len(), 2);
+}
+
+/// The answer to an appended record.
+pub(crate) fn appended(id: &str) -> serde_json::Value {
+    serde_json::json!({
+        "id": id, "replayed": false, "position": {
+            "log": "11430000006122244L", "seq": 41, "record": "ab".repeat(32), "time_ms": 1_790_000_000_000_u64,
+            "checkpoint_size": 42, "checkpoint_root": "cd".repeat(32),
+        },
+    })
+}

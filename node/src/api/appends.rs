@@ -1,0 +1,169 @@
+//! Handlers of what appends to the own log.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::body::{ISSUE, STATUS, TYPE};
+use super::bulk;
+use super::draft::{Draft, path_id};
+use super::extract::{Segment, content_type, json_body, retry_key};
+use super::openapi::{AppendProblems, BulkProblems, CommonProblems, StatusProblems};
+use super::problem::{appended, json};
+use super::refusal::Refusal;
+use super::service::{StatusChange, TypeDraft};
+use super::state::{Api, Caller};
+use super::types::{Appended, IssueRequest, NodeStatus, RowResult, StatusRequest, TypeRequest};
+
+/// Counts the outcome of one append.
+fn counted(api: &Api, result: Result<Appended, Refusal>) -> Result<Response, Refusal> {
+    match result {
+        Ok(done) => {
+            api.metrics().row_issued(done.replayed);
+            Ok(appended(&done))
+        }
+        Err(refusal) => {
+            api.metrics().row_refused(refusal.name());
+            Err(refusal)
+        }
+    }
+}
+
+/// Issue a certificate
+///
+/// Answers once the record is durable at this peer.
+#[utoipa::path(
+    post, path = "/v1/certificates", tag = "Certificates", operation_id = "issue",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. With it, \
+        a request whose content is in the log already answers 200 with `replayed` instead of 409.")),
+    request_body = IssueRequest,
+    responses(
+        (status = 201, description = "Issued", body = Appended),
+        (status = 200, description = "Issued by an earlier request with the same content", body = Appended),
+        AppendProblems,
+    ),
+)]
+pub(super) async fn issue(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let retry = retry_key(&headers, &caller)?;
+    let request: IssueRequest = json_body(&headers, body, &ISSUE, api.limits()).await?;
+    let result = match Draft::check(request, api.department()) {
+        Ok(draft) => match api.service().submit(vec![draft], retry).await {
+            // One outcome a draft is the service's promise.
+            Ok(mut outcomes) => outcomes.pop().unwrap_or(Err(Refusal::Internal)),
+            Err(refusal) => Err(refusal),
+        },
+        Err(refusal) => Err(refusal),
+    };
+    counted(&api, result)
+}
+
+/// Issue many certificates
+///
+/// One `IssueRequest` a line in, one `RowResult` a line out, in the same order; both stream. A line that can't be read
+/// or issued is an error of its row alone. Lines are at most 64 KiB; the body as a whole has no limit. Send and read at
+/// the same time where you can: the node holds a bounded amount of results for a client that doesn't read.
+#[utoipa::path(
+    post, path = "/v1/certificates/bulk", tag = "Certificates", operation_id = "issueBulk",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. With it, \
+        rows whose content is in the log already answer `ok` with `replayed`.")),
+    request_body(content = IssueRequest, content_type = "application/x-ndjson", description = "One object a line"),
+    responses(
+        (status = 200, description = "One object a line", body = RowResult, content_type = "application/x-ndjson"),
+        BulkProblems,
+    ),
+)]
+pub(super) async fn issue_bulk(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    content_type(
+        &headers,
+        &[bulk::NDJSON, "application/ndjson", "application/jsonl"],
+    )?;
+    let retry = retry_key(&headers, &caller)?;
+    bulk::issue(api, caller.rate, retry, body).await
+}
+
+/// Change a certificate's status
+///
+/// Only the issuing department's peer can. Reasons: 01 at the holder's request, 02 issued in error, 03 obtained by
+/// deception, 04 conditions broken, 05 holder died or was dissolved, 06 lost or damaged, 07 decision of a court or
+/// superior authority, 99 only the text says it.
+#[utoipa::path(
+    post, path = "/v1/certificates/{id}/status", tag = "Certificates", operation_id = "changeStatus",
+    params(
+        ("id" = String, Path, description = "Certificate identifier (GB/T 36904)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
+    ),
+    request_body = StatusRequest,
+    responses(
+        (status = 201, description = "Changed", body = Appended),
+        (status = 200, description = "Changed by an earlier request with the same content", body = Appended),
+        StatusProblems,
+    ),
+)]
+pub(super) async fn change_status(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Segment(id): Segment,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let retry = retry_key(&headers, &caller)?;
+    let id = path_id(&id)?;
+    let request: StatusRequest = json_body(&headers, body, &STATUS, api.limits()).await?;
+    let change = StatusChange::check(id, request)?;
+    api.service()
+        .change_status(change, retry)
+        .await
+        .map(|done| appended(&done))
+        .inspect_err(|refusal| {
+            api.metrics().row_refused(refusal.name());
+        })
+}
+
+/// Define a certificate type
+#[utoipa::path(
+    post, path = "/v1/types", tag = "Catalogue", operation_id = "defineType",
+    request_body = TypeRequest,
+    responses(
+        (status = 201, description = "Defined; `id` is the type's code", body = Appended),
+        (status = 200, description = "Defined the same before", body = Appended),
+        AppendProblems,
+    ),
+)]
+pub(super) async fn define_type(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let request: TypeRequest = json_body(&headers, body, &TYPE, api.limits()).await?;
+    let definition = TypeDraft::check(request)?;
+    api.service()
+        .define_type(definition)
+        .await
+        .map(|done| appended(&done))
+}
+
+/// Take the own log on disk for whole
+///
+/// After a start the log takes no appends until other members confirmed that it isn't an old copy. This skips the wait:
+/// use it only when you know that the disk holds everything this department ever issued, or the log will fork.
+#[utoipa::path(
+    post, path = "/v1/log/confirm", tag = "Node", operation_id = "confirmOwnLog",
+    responses((status = 200, description = "State of the node from now on", body = NodeStatus), CommonProblems),
+)]
+pub(super) async fn confirm_own_log(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let status = api.service().confirm_own_log().await?;
+    Ok(json(StatusCode::OK, &status))
+}

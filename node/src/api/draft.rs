@@ -1,0 +1,439 @@
+//! From what a client asks to what the ledger can be asked: every field checked, all faults told at once.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::ops::Deref;
+use std::str::FromStr;
+
+use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
+use certmesh_ledger::record::{Reason, SharingClass, Validity};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::body::shown;
+use super::refusal::Refusal;
+use super::service::{Find, StatusChange, TypeDraft, Wanted};
+use super::types::{FieldFault, FindRequest, Holder, IssueRequest, StatusRequest, TypeRequest};
+
+/// Most fields a certificate may have.
+pub const MAX_FIELDS: usize = 64;
+/// Longest name of a field, in bytes.
+pub const MAX_FIELD_NAME: usize = 64;
+/// Longest value of a field, in bytes.
+pub const MAX_FIELD_VALUE: usize = 4096;
+/// Longest text of a status change's reason, in bytes.
+pub const MAX_REASON_TEXT: usize = 512;
+/// Longest name of a type or of a type's field, in bytes.
+pub const MAX_TYPE_NAME: usize = 128;
+/// Most certificates on a page of a search.
+pub const MAX_PAGE: u32 = 1000;
+/// Certificates on a page when none are asked for.
+pub const DEFAULT_PAGE: u32 = 100;
+/// Longest cursor, in bytes.
+const MAX_CURSOR: usize = 512;
+
+/// A holder's code, normalised; wiped when dropped.
+#[derive(Clone)]
+pub struct HolderCode(Zeroizing<String>);
+
+impl HolderCode {
+    /// The code, to derive the subject's tag from.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HolderCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HolderCode(…)")
+    }
+}
+
+/// A certificate's fields by name; the values are wiped when dropped and never shown.
+#[derive(Clone, Default)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Deref for Fields {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(Zeroize::zeroize);
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fields({})", self.0.len())
+    }
+}
+
+/// A certificate to issue, checked in every part that can be checked without the log: whether this department may issue
+/// it and whether the identifier is free, only the log's writer knows.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Certificate identifier.
+    pub id: CertificateId,
+    /// Kind of the holder's code.
+    pub holder_kind: HolderKind,
+    /// The holder's code.
+    pub holder_code: HolderCode,
+    /// Days of validity.
+    pub validity: Validity,
+    /// Sharing class.
+    pub sharing: SharingClass,
+    /// At most [`MAX_FIELDS`] fields.
+    pub fields: Fields,
+    /// The certificate this one replaces; another one than `id`.
+    pub predecessor: Option<CertificateId>,
+    /// Departures from the standard's form that were mended.
+    pub warnings: Vec<String>,
+}
+
+/// Collects what is wrong, field by field.
+#[derive(Default)]
+struct Faults(Vec<FieldFault>);
+
+impl Faults {
+    fn add(&mut self, field: &str, detail: impl Into<String>) {
+        self.0.push(FieldFault {
+            field: field.to_owned(),
+            detail: detail.into(),
+        });
+    }
+
+    /// The value, or `None` with its fault noted.
+    fn check<T>(&mut self, field: &str, result: Result<T, impl Display>) -> Option<T> {
+        result
+            .map_err(|error| self.add(field, error.to_string()))
+            .ok()
+    }
+
+    /// The parsed text; `None` when it is absent or, with its fault noted, wrong.
+    fn parse<T: FromStr<Err: Display>>(&mut self, field: &str, text: Option<&str>) -> Option<T> {
+        self.check(field, text?.parse())
+    }
+
+    fn required<T>(&mut self, field: &str, value: Option<&T>) {
+        if value.is_none() {
+            self.add(field, "is required");
+        }
+    }
+
+    /// A text of 1 to `most` bytes that can be shown on one line.
+    fn line(&mut self, field: &str, text: &str, most: usize) {
+        if text.trim().is_empty() {
+            self.add(field, "is empty");
+        } else if text.len() > most {
+            self.add(
+                field,
+                format!("is {} bytes long, at most {most} are allowed", text.len()),
+            );
+        } else if text.chars().any(char::is_control) {
+            self.add(field, "holds a control character");
+        }
+    }
+
+    fn refusal(self) -> Refusal {
+        Refusal::InvalidField(self.0)
+    }
+}
+
+impl Draft {
+    /// Checks a request. `own` is the issuer where the request names type and serial only.
+    ///
+    /// # Errors
+    /// [`Refusal::DatesOutOfOrder`] when that alone is wrong, otherwise [`Refusal::InvalidField`] with every fault.
+    pub fn check(request: IssueRequest, own: &DepartmentCode) -> Result<Self, Refusal> {
+        let mut faults = Faults::default();
+        let mut warnings = Vec::new();
+        let id = identifier(&request, own, &mut faults, &mut warnings);
+        let predecessor = request
+            .predecessor
+            .as_deref()
+            .and_then(|text| lenient("predecessor", text, &mut faults, &mut warnings));
+        if predecessor.is_some() && predecessor == id {
+            faults.add("predecessor", "is the certificate itself");
+        }
+        faults.required("holder", request.holder.as_ref());
+        let holder = request
+            .holder
+            .and_then(|holder| self::holder(holder, &mut faults));
+        let sharing = match request.sharing.as_deref() {
+            None => Some(SharingClass::Conditional),
+            some => faults.parse("sharing", some),
+        };
+        let fields = fields(request.fields, &mut faults);
+        faults.required("valid_from", request.valid_from.as_ref());
+        let from = faults.parse("valid_from", request.valid_from.as_deref());
+        let until = faults.parse("valid_until", request.valid_until.as_deref());
+        let validity = match (from, until) {
+            (Some(from), Some(until)) if until < from && faults.0.is_empty() => {
+                return Err(Refusal::DatesOutOfOrder { from, until });
+            }
+            (Some(from), until) => faults.check("valid_until", Validity::new(from, until)),
+            (None, _) => None,
+        };
+        match (id, holder, sharing, validity) {
+            (Some(id), Some((holder_kind, holder_code)), Some(sharing), Some(validity))
+                if faults.0.is_empty() =>
+            {
+                Ok(Self {
+                    id,
+                    holder_kind,
+                    holder_code,
+                    validity,
+                    sharing,
+                    fields,
+                    predecessor,
+                    warnings,
+                })
+            }
+            _ => Err(faults.refusal()),
+        }
+    }
+}
+
+/// The identifier: as given, or made from type, serial and version.
+fn identifier(
+    request: &IssueRequest,
+    own: &DepartmentCode,
+    faults: &mut Faults,
+    warnings: &mut Vec<String>,
+) -> Option<CertificateId> {
+    if let Some(text) = &request.id {
+        for (name, given) in [
+            ("type", request.type_code.is_some()),
+            ("serial", request.serial.is_some()),
+            ("version", request.version.is_some()),
+        ] {
+            if given {
+                faults.add(
+                    name,
+                    "is part of id already; give either id, or type and serial",
+                );
+            }
+        }
+        return lenient("id", text, faults, warnings);
+    }
+    if request.type_code.is_none() && request.serial.is_none() {
+        faults.add("id", "is required, or type and serial in its place");
+        return None;
+    }
+    faults.required("type", request.type_code.as_ref());
+    faults.required("serial", request.serial.as_ref());
+    let type_code: Option<TypeCode> = faults.parse("type", request.type_code.as_deref());
+    let version = request.version.unwrap_or(1);
+    let in_range = (1..=999).contains(&version);
+    if !in_range {
+        faults.add("version", "must be 1 to 999");
+    }
+    // A serial is checked even where the type is wrong, with any type in its place.
+    let stand_in = TypeCode::new(own, 0).ok()?;
+    let id = CertificateId::new(
+        type_code.unwrap_or(stand_in),
+        (*own).into(),
+        request.serial.as_deref()?,
+        if in_range { version } else { 1 },
+    );
+    faults
+        .check("serial", id)
+        .filter(|_| type_code.is_some() && in_range)
+}
+
+/// An identifier as found in use, with a warning for each departure from the standard.
+fn lenient(
+    field: &str,
+    text: &str,
+    faults: &mut Faults,
+    warnings: &mut Vec<String>,
+) -> Option<CertificateId> {
+    let (id, variants) = faults.check(field, CertificateId::parse_lenient(text))?;
+    warnings.extend(variants.iter().map(|variant| format!("{field}: {variant}")));
+    Some(id)
+}
+
+/// Kind and normalised code. The code's text goes no further than this.
+fn holder(holder: Holder, faults: &mut Faults) -> Option<(HolderKind, HolderCode)> {
+    let code = Zeroizing::new(holder.code);
+    let kind = faults.parse("holder.kind", Some(&holder.kind))?;
+    let normal = faults.check("holder.code", id::normalise(kind, &code))?;
+    Some((kind, HolderCode(Zeroizing::new(normal))))
+}
+
+fn fields(given: BTreeMap<String, String>, faults: &mut Faults) -> Fields {
+    let given = Fields(given);
+    if given.len() > MAX_FIELDS {
+        faults.add(
+            "fields",
+            format!(
+                "holds {} fields, at most {MAX_FIELDS} are allowed",
+                given.len()
+            ),
+        );
+        return given;
+    }
+    for (name, value) in given.iter() {
+        let field = || format!("fields.{}", shown(name));
+        if name.is_empty() || name.len() > MAX_FIELD_NAME || name.trim() != name {
+            let detail =
+                format!("its name must be 1 to {MAX_FIELD_NAME} bytes without spaces around it");
+            faults.add(&field(), detail);
+        } else if name.chars().any(char::is_control) {
+            faults.add(&field(), "its name holds a control character");
+        }
+        if value.len() > MAX_FIELD_VALUE {
+            let detail = format!(
+                "its value is {} bytes long, at most {MAX_FIELD_VALUE} are allowed",
+                value.len()
+            );
+            faults.add(&field(), detail);
+        }
+    }
+    given
+}
+
+impl StatusChange {
+    /// Checks a request to change the status of `id`.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`] with every fault.
+    pub fn check(id: CertificateId, request: StatusRequest) -> Result<Self, Refusal> {
+        let mut faults = Faults::default();
+        let action = faults.parse("action", Some(&request.action));
+        let reason = match request.reason.as_deref() {
+            None => Some(Reason::Other),
+            some => faults.parse("reason", some),
+        };
+        if !request.text.is_empty() {
+            faults.line("text", &request.text, MAX_REASON_TEXT);
+        }
+        match (action, reason) {
+            (Some(action), Some(reason)) if faults.0.is_empty() => Ok(Self {
+                id,
+                action,
+                reason,
+                text: request.text,
+            }),
+            _ => Err(faults.refusal()),
+        }
+    }
+}
+
+impl TypeDraft {
+    /// Checks a type definition.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`] with every fault.
+    pub fn check(request: TypeRequest) -> Result<Self, Refusal> {
+        let mut faults = Faults::default();
+        let code = faults.parse("code", Some(&request.code));
+        faults.line("name", &request.name, MAX_TYPE_NAME);
+        if request.fields.len() > MAX_FIELDS {
+            faults.add(
+                "fields",
+                format!(
+                    "holds {} fields, at most {MAX_FIELDS} are allowed",
+                    request.fields.len()
+                ),
+            );
+        }
+        for (i, field) in request.fields.iter().enumerate().take(MAX_FIELDS) {
+            faults.line(&format!("fields[{i}].code"), &field.code, MAX_FIELD_NAME);
+            faults.line(&format!("fields[{i}].name"), &field.name, MAX_TYPE_NAME);
+            if request.fields[..i]
+                .iter()
+                .any(|before| before.code == field.code)
+            {
+                faults.add(
+                    &format!("fields[{i}].code"),
+                    "stands at an earlier field already",
+                );
+            }
+        }
+        match code {
+            Some(code) if faults.0.is_empty() => Ok(Self {
+                code,
+                name: request.name,
+                fields: request.fields,
+            }),
+            _ => Err(faults.refusal()),
+        }
+    }
+}
+
+impl Find {
+    /// Checks a search.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`] with every fault.
+    pub fn check(request: FindRequest) -> Result<Self, Refusal> {
+        let mut faults = Faults::default();
+        let given = [
+            request.holder.is_some(),
+            request.type_code.is_some(),
+            request.issuer.is_some(),
+        ];
+        if given.iter().filter(|given| **given).count() != 1 {
+            faults.add("holder", "give exactly one of holder, type and issuer");
+        }
+        let holder = request
+            .holder
+            .and_then(|holder| self::holder(holder, &mut faults));
+        let type_code = faults
+            .parse("type", request.type_code.as_deref())
+            .map(Wanted::Type);
+        let issuer = faults
+            .parse("issuer", request.issuer.as_deref())
+            .map(Wanted::Issuer);
+        let limit = request.limit.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            faults.add("limit", format!("must be 1 to {MAX_PAGE}"));
+        }
+        let cursor = request.cursor;
+        if cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.len() > MAX_CURSOR)
+        {
+            faults.add("cursor", "is not one this node gave");
+        }
+        let wanted = holder
+            .map(|(kind, code)| Wanted::Holder { kind, code })
+            .or(type_code)
+            .or(issuer);
+        match wanted {
+            Some(wanted) if faults.0.is_empty() => Ok(Self {
+                wanted,
+                limit,
+                cursor,
+            }),
+            _ => Err(faults.refusal()),
+        }
+    }
+}
+
+/// A certificate identifier in a path: only its canonical text is one.
+pub(super) fn path_id(text: &str) -> Result<CertificateId, Refusal> {
+    text.parse()
+        .map_err(|error: id::IdError| Refusal::field("id", error.to_string()))
+}
+
+/// A department code in a path.
+pub(super) fn path_department(text: &str) -> Result<DepartmentCode, Refusal> {
+    text.parse()
+        .map_err(|error: id::IdError| Refusal::field("department", error.to_string()))
+}
+
+/// The day of a verification.
+pub(super) fn query_date(text: &str) -> Result<Date, Refusal> {
+    text.parse()
+        .map_err(|error: id::DateError| Refusal::field("on", error.to_string()))
+}
+
+#[cfg(test)]
+#[path = "draft_tests.rs"]
+mod tests;

@@ -1,0 +1,324 @@
+use super::*;
+use crate::api::types::FieldView;
+use std::collections::BTreeSet;
+
+const OWN: &str = "11430000006122244L";
+const ID: &str = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+const OTHER: &str = "1.2.156.3005.2.11100000000013338W009.11330105002500287C.2025052201.002.0";
+const CODE: &str = "11330105002500287C";
+
+fn request() -> IssueRequest {
+    IssueRequest {
+        id: Some(ID.to_owned()),
+        holder: Some(Holder {
+            kind: "001".to_owned(),
+            code: CODE.to_owned(),
+        }),
+        valid_from: Some("2026-01-01".to_owned()),
+        ..IssueRequest::default()
+    }
+}
+
+fn check(request: IssueRequest) -> Result<Draft, Refusal> {
+    Draft::check(request, &OWN.parse().unwrap())
+}
+
+fn faulty(request: IssueRequest) -> BTreeSet<String> {
+    match check(request) {
+        Err(Refusal::InvalidField(faults)) => faults.into_iter().map(|fault| fault.field).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_left_out_gets_its_default() {
+    let draft = check(request()).unwrap();
+    assert_eq!(draft.id.as_str(), ID);
+    assert_eq!(draft.sharing, SharingClass::Conditional);
+    assert_eq!(draft.validity.until(), None);
+    assert_eq!(draft.holder_code.expose(), CODE);
+    assert!(draft.fields.is_empty() && draft.warnings.is_empty() && draft.predecessor.is_none());
+}
+
+#[test]
+fn type_and_serial_make_the_identifier_of_this_department() {
+    let parts = IssueRequest {
+        id: None,
+        type_code: Some("11100000000013338W011".to_owned()),
+        serial: Some("20230000403".to_owned()),
+        ..request()
+    };
+    assert_eq!(check(parts).unwrap().id.as_str(), ID);
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let long = "x".repeat(MAX_FIELD_VALUE + 1);
+    let all_wrong = IssueRequest {
+        id: Some(ID.replace(".U", ".V")),
+        serial: Some("1".to_owned()),
+        holder: Some(Holder {
+            kind: "001".to_owned(),
+            code: "11330105002500287X".to_owned(),
+        }),
+        valid_from: Some("2026-13-01".to_owned()),
+        valid_until: Some("tomorrow".to_owned()),
+        sharing: Some("always".to_owned()),
+        fields: [("CZZT".to_owned(), long), (" ".to_owned(), String::new())].into(),
+        predecessor: Some("1.2.3".to_owned()),
+        ..IssueRequest::default()
+    };
+    let expected = [
+        "fields.(a name not shown)",
+        "fields.CZZT",
+        "holder.code",
+        "id",
+        "predecessor",
+        "serial",
+        "sharing",
+        "valid_from",
+        "valid_until",
+    ];
+    assert_eq!(faulty(all_wrong).into_iter().collect::<Vec<_>>(), expected);
+    let nothing = faulty(IssueRequest::default())
+        .into_iter()
+        .collect::<Vec<_>>();
+    assert_eq!(nothing, ["holder", "id", "valid_from"]);
+}
+
+#[test]
+fn parts_of_an_identifier_are_each_told() {
+    let parts = IssueRequest {
+        id: None,
+        type_code: Some("11100000000013338X011".to_owned()),
+        serial: Some("a b".to_owned()),
+        version: Some(1000),
+        ..request()
+    };
+    assert_eq!(
+        faulty(parts).into_iter().collect::<Vec<_>>(),
+        ["serial", "type", "version"]
+    );
+    let no_type = IssueRequest {
+        id: None,
+        serial: Some("1".to_owned()),
+        ..request()
+    };
+    assert_eq!(faulty(no_type).into_iter().collect::<Vec<_>>(), ["type"]);
+}
+
+#[test]
+fn dates_out_of_order_are_a_problem_of_their_own_unless_more_is_wrong() {
+    let swapped = IssueRequest {
+        valid_until: Some("2025-12-31".to_owned()),
+        ..request()
+    };
+    assert!(matches!(
+        check(swapped.clone()),
+        Err(Refusal::DatesOutOfOrder { .. })
+    ));
+    let more = IssueRequest {
+        sharing: Some("x".to_owned()),
+        ..swapped
+    };
+    assert_eq!(
+        faulty(more).into_iter().collect::<Vec<_>>(),
+        ["sharing", "valid_until"]
+    );
+}
+
+#[test]
+fn known_variants_of_an_identifier_are_mended_with_a_warning() {
+    let old = IssueRequest {
+        id: Some(ID.replace("3005", "3003").to_lowercase()),
+        ..request()
+    };
+    let draft = check(old).unwrap();
+    assert_eq!(draft.id.as_str(), ID);
+    assert_eq!(draft.warnings.len(), 2);
+    assert!(
+        draft
+            .warnings
+            .iter()
+            .all(|warning| warning.starts_with("id: "))
+    );
+}
+
+#[test]
+fn a_certificate_is_not_its_own_predecessor() {
+    let own = IssueRequest {
+        predecessor: Some(ID.to_owned()),
+        ..request()
+    };
+    assert_eq!(faulty(own).into_iter().collect::<Vec<_>>(), ["predecessor"]);
+    let other = IssueRequest {
+        predecessor: Some(OTHER.to_owned()),
+        ..request()
+    };
+    assert!(check(other).unwrap().predecessor.is_some());
+}
+
+#[test]
+fn the_bounds_on_fields_hold() {
+    let fields = |n: usize| {
+        (0..n)
+            .map(|i| (format!("F{i}"), "v".to_owned()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    assert!(
+        check(IssueRequest {
+            fields: fields(MAX_FIELDS),
+            ..request()
+        })
+        .is_ok()
+    );
+    assert!(
+        faulty(IssueRequest {
+            fields: fields(MAX_FIELDS + 1),
+            ..request()
+        })
+        .contains("fields")
+    );
+    let at_limit = [("n".repeat(MAX_FIELD_NAME), "v".repeat(MAX_FIELD_VALUE))];
+    assert!(
+        check(IssueRequest {
+            fields: at_limit.into(),
+            ..request()
+        })
+        .is_ok()
+    );
+    for name in [
+        "n".repeat(MAX_FIELD_NAME + 1),
+        String::new(),
+        " a".to_owned(),
+        "a\nb".to_owned(),
+    ] {
+        let fields = [(name.clone(), "v".to_owned())].into();
+        assert_eq!(
+            faulty(IssueRequest {
+                fields,
+                ..request()
+            })
+            .len(),
+            1,
+            "{name:?}"
+        );
+    }
+}
+
+#[test]
+fn neither_debug_nor_a_refusal_shows_the_holder_or_a_value() {
+    let fields = || BTreeMap::from([("CZZT".to_owned(), "Zhang San".to_owned())]);
+    let plain = IssueRequest {
+        fields: fields(),
+        ..request()
+    };
+    let before = format!("{plain:?}");
+    let draft = check(plain).unwrap();
+    let find = FindRequest {
+        holder: Some(Holder {
+            kind: "001".to_owned(),
+            code: CODE.to_owned(),
+        }),
+        ..FindRequest::default()
+    };
+    let asked = format!("{find:?}");
+    let find = Find::check(find).unwrap();
+    let wrong_holder = Holder {
+        kind: "111".to_owned(),
+        code: "420106199001011234".to_owned(),
+    };
+    let refusal = check(IssueRequest {
+        fields: fields(),
+        holder: Some(wrong_holder),
+        ..request()
+    })
+    .unwrap_err();
+    let text = format!(
+        "{before} {draft:?} {asked} {find:?} {refusal:?} {:?}",
+        refusal.problem()
+    );
+    for secret in [CODE, "Zhang", "420106199001011234", "0101"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
+
+#[test]
+fn a_status_change_names_all_its_faults() {
+    let id = || ID.parse::<CertificateId>().unwrap();
+    let request = StatusRequest {
+        action: "explode".to_owned(),
+        reason: Some("42".to_owned()),
+        text: "x".repeat(513),
+    };
+    let Err(Refusal::InvalidField(faults)) = StatusChange::check(id(), request) else {
+        panic!()
+    };
+    let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    assert_eq!(names, ["action", "reason", "text"]);
+    assert!(faults[0].detail.contains("suspend, reinstate, revoke"));
+    let good = StatusRequest {
+        action: "revoke".to_owned(),
+        reason: None,
+        text: "x".repeat(512),
+    };
+    assert_eq!(
+        StatusChange::check(id(), good).unwrap().reason,
+        Reason::Other
+    );
+}
+
+#[test]
+fn a_type_names_all_its_faults() {
+    let field = |code: &str| FieldView {
+        code: code.to_owned(),
+        name: String::new(),
+        required: false,
+    };
+    let request = TypeRequest {
+        code: "x".to_owned(),
+        name: "\u{7}".to_owned(),
+        fields: vec![field("A"), field("A")],
+    };
+    let Err(Refusal::InvalidField(faults)) = TypeDraft::check(request) else {
+        panic!()
+    };
+    let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "code",
+            "name",
+            "fields[0].name",
+            "fields[1].name",
+            "fields[1].code"
+        ]
+    );
+}
+
+#[test]
+fn a_search_asks_for_exactly_one_thing() {
+    let none = FindRequest {
+        limit: Some(0),
+        cursor: Some("c".repeat(513)),
+        ..FindRequest::default()
+    };
+    let Err(Refusal::InvalidField(faults)) = Find::check(none) else {
+        panic!()
+    };
+    let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    assert_eq!(names, ["holder", "limit", "cursor"]);
+    let both = FindRequest {
+        issuer: Some(OWN.to_owned()),
+        type_code: Some("11100000000013338W011".to_owned()),
+        ..FindRequest::default()
+    };
+    assert!(Find::check(both).is_err());
+    let one = FindRequest {
+        issuer: Some(OWN.to_owned()),
+        ..FindRequest::default()
+    };
+    let find = Find::check(one).unwrap();
+    assert!(matches!(find.wanted, Wanted::Issuer(_)));
+    assert_eq!(find.limit, DEFAULT_PAGE);
+}

@@ -1,0 +1,172 @@
+//! Every bound on what a client can make the node do.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::refusal::Refusal;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Requests a second and client when none are configured.
+pub const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(20_000).expect("not zero");
+
+/// The bounds. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest body of an ordinary request.
+    pub body: usize,
+    /// Longest line of a bulk request.
+    pub line: usize,
+    /// Most rows handed to the writer at once.
+    pub group_rows: usize,
+    /// A group is closed at this size even if it has fewer rows.
+    pub group_bytes: usize,
+    /// Groups of one bulk request in work at a time.
+    pub groups_in_flight: usize,
+    /// Results a bulk request holds for a client that doesn't read them yet.
+    pub result_buffer: usize,
+    /// Bulk requests at a time.
+    pub bulk_requests: usize,
+    /// Ordinary requests at a time.
+    pub requests: usize,
+    /// Connections at a time.
+    pub connections: usize,
+    /// Time an ordinary request may take.
+    pub request_time: Duration,
+    /// Time a bulk request may pass without a byte moving.
+    pub idle_time: Duration,
+    /// Time the head of a request may take to arrive, and a TLS handshake to finish.
+    pub header_time: Duration,
+    /// Requests, and rows of bulk requests, a second and client. `None`: [`DEFAULT_RATE`] for requests, and bulk rows at
+    /// the pace of the log's writer.
+    pub rate: Option<NonZeroU32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: MIB,
+            line: 64 * KIB,
+            group_rows: 1000,
+            group_bytes: MIB,
+            groups_in_flight: 4,
+            result_buffer: 64 * MIB,
+            bulk_requests: 16,
+            requests: 4096,
+            connections: 8192,
+            request_time: Duration::from_secs(60),
+            idle_time: Duration::from_secs(30),
+            header_time: Duration::from_secs(10),
+            rate: None,
+        }
+    }
+}
+
+/// A place among the requests in work; given back when dropped.
+pub(super) type Place = OwnedSemaphorePermit;
+
+/// The places for requests in work.
+#[derive(Debug)]
+pub(super) struct Places(Arc<Semaphore>);
+
+impl Places {
+    pub(super) fn new(places: usize) -> Self {
+        Self(Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// A place, or [`Refusal::Overloaded`] at once: a queue here would only hide the overload.
+    pub(super) fn take(&self) -> Result<Place, Refusal> {
+        Arc::clone(&self.0)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::Overloaded { retry_after_s: 1 })
+    }
+}
+
+/// Token buckets of one client; each holds a second's worth.
+#[derive(Debug)]
+pub(super) struct Rate {
+    requests: DefaultDirectRateLimiter,
+    rows: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
+}
+
+impl Rate {
+    pub(super) fn new(rate: Option<NonZeroU32>) -> Self {
+        let bucket = |rate| RateLimiter::direct(Quota::per_second(rate));
+        Self {
+            requests: bucket(rate.unwrap_or(DEFAULT_RATE)),
+            rows: rate.map(|rate| (bucket(rate), rate)),
+        }
+    }
+
+    /// Counts one request.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] with the seconds to wait.
+    pub(super) fn request(&self) -> Result<(), Refusal> {
+        self.requests.check().map_err(|not_until| {
+            let wait = not_until.wait_time_from(DefaultClock::default().now());
+            Refusal::RateLimited {
+                retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+            }
+        })
+    }
+
+    /// Counts rows of a bulk request, and waits until they may pass.
+    pub(super) async fn rows(&self, rows: usize) {
+        let Some((bucket, capacity)) = &self.rows else {
+            return;
+        };
+        let mut left = u32::try_from(rows).unwrap_or(u32::MAX);
+        while let Some(now) = NonZeroU32::new(left.min(capacity.get())) {
+            while let Err(not_until) = bucket.check_n(now).unwrap_or(Ok(())) {
+                tokio::time::sleep(not_until.wait_time_from(DefaultClock::default().now())).await;
+            }
+            left -= now.get();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_client_past_its_rate_is_told_when_to_come_back() {
+        let rate = Rate::new(NonZeroU32::new(3));
+        for _ in 0..3 {
+            assert_eq!(rate.request(), Ok(()));
+        }
+        assert_eq!(
+            rate.request(),
+            Err(Refusal::RateLimited { retry_after_s: 1 })
+        );
+    }
+
+    #[tokio::test]
+    async fn bulk_rows_wait_even_when_a_group_is_larger_than_the_bucket() {
+        let rate = Rate::new(NonZeroU32::new(100));
+        let started = Instant::now();
+        rate.rows(150).await;
+        let took = started.elapsed();
+        assert!(took >= Duration::from_millis(400), "{took:?}");
+    }
+
+    #[test]
+    fn a_place_comes_free_when_it_is_dropped() {
+        let places = Places::new(1);
+        let place = places.take().unwrap();
+        assert_eq!(
+            places.take().map(drop),
+            Err(Refusal::Overloaded { retry_after_s: 1 })
+        );
+        drop(place);
+        assert!(places.take().is_ok());
+    }
+}

@@ -1,0 +1,36 @@
+//! The HTTP JSON API of a peer, for business systems and the CLI.
+//!
+//! A request passes, from outside in: [`server`] (sockets, TLS, connections), `layers` (access log, tokens, roles, rates,
+//! places, time), a handler (`appends`, `queries`, `operations`, `bulk`), and behind all of them the peer itself as a
+//! [`Service`]. A request's JSON is a type of [`types`]; [`draft`] makes of it what the ledger can be asked, telling all
+//! faults at once; a [`Refusal`] is what goes wrong, and becomes a problem document (RFC 9457).
+//!
+//! Holders' codes and fields' values appear in no log line, error, URL or metric.
+
+mod appends;
+pub mod auth;
+mod body;
+mod bulk;
+pub mod draft;
+mod extract;
+mod layers;
+pub mod limits;
+pub mod openapi;
+mod operations;
+mod problem;
+mod queries;
+mod refusal;
+mod routes;
+pub mod server;
+pub mod service;
+mod state;
+pub mod types;
+
+pub use refusal::{PROBLEM_PREFIX, Refusal};
+pub use routes::router;
+pub use server::{Running, ServeError, TlsFiles, serve};
+pub use service::Service;
+pub use state::Api;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! Handlers for those who run the node: health, readiness, metrics and the API's own description. None needs a token and
+//! none says anything about a certificate.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use crate::metrics;
+
+use super::openapi::document;
+use super::problem::json;
+use super::refusal::Refusal;
+use super::state::Api;
+use super::types::Readiness;
+
+/// Whether the process answers
+#[utoipa::path(
+    get, path = "/health", tag = "Node", operation_id = "health", security(),
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the node can do its work
+#[utoipa::path(
+    get, path = "/ready", tag = "Node", operation_id = "ready", security(),
+    responses(
+        (status = 200, description = "It can", body = Readiness),
+        (status = 503, description = "It can't, for these reasons", body = Readiness),
+    ),
+)]
+pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let readiness = api.query(|service| Ok(service.readiness())).await?;
+    let status = if readiness.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    Ok(json(status, &readiness))
+}
+
+/// Measurements in the OpenMetrics format
+#[utoipa::path(
+    get, path = "/metrics", tag = "Node", operation_id = "metrics", security(),
+    responses((status = 200, description = "Measurements", body = String, content_type = "application/openmetrics-text")),
+)]
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
+    (
+        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        api.metrics().encode(),
+    )
+        .into_response()
+}
+
+/// This description
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "Node", operation_id = "openapi", security(),
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+)]
+pub(super) async fn openapi() -> Response {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    let text = DOCUMENT.get_or_init(|| document().to_json().unwrap_or_default());
+    ([(CONTENT_TYPE, "application/json")], text.as_str()).into_response()
+}

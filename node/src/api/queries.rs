@@ -1,0 +1,215 @@
+//! Handlers of what only looks things up. Queries read files, so each runs on a thread that may block.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use certmesh_ledger::id::Date;
+
+use super::body::FIND;
+use super::draft::{path_department, path_id, query_date};
+use super::extract::{Segment, json_body};
+use super::openapi::{
+    CertificateProblems, CommonProblems, FieldProblems, LogProblems, ProofProblems,
+};
+use super::problem::json;
+use super::refusal::Refusal;
+use super::service::{Find, Service};
+use super::state::Api;
+use super::types::{
+    CatalogueView, Certificate, FindRequest, Found, History, LogView, NodeStatus, PeerView,
+    Verification,
+};
+
+/// Content type of an encoded proof bundle.
+pub(super) const BUNDLE: &str = "application/vnd.certmesh.bundle";
+
+/// Show a certificate
+#[utoipa::path(
+    get, path = "/v1/certificates/{id}", tag = "Certificates", operation_id = "showCertificate",
+    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    responses((status = 200, description = "The certificate", body = Certificate), CertificateProblems),
+)]
+pub(super) async fn certificate(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment,
+) -> Result<Response, Refusal> {
+    let id = path_id(&id)?;
+    let found = api
+        .query(move |service| {
+            service
+                .certificate(&id)?
+                .ok_or(Refusal::UnknownCertificate { id })
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Show the events of a certificate
+#[utoipa::path(
+    get, path = "/v1/certificates/{id}/history", tag = "Certificates", operation_id = "showHistory",
+    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    responses((status = 200, description = "Its events, oldest first", body = History), CertificateProblems),
+)]
+pub(super) async fn history(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment,
+) -> Result<Response, Refusal> {
+    let id = path_id(&id)?;
+    let found = api
+        .query(move |service| {
+            service
+                .history(&id)?
+                .ok_or(Refusal::UnknownCertificate { id })
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Verify a certificate
+///
+/// Always answers with a verdict: a certificate of which nothing is held here is `unknown`, never `valid`.
+#[utoipa::path(
+    get, path = "/v1/certificates/{id}/verification", tag = "Certificates", operation_id = "verifyCertificate",
+    params(
+        ("id" = String, Path, description = "Certificate identifier (GB/T 36904)"),
+        ("on" = Option<String>, Query, description = "Day to verify for, `YYYY-MM-DD`; today (UTC+8) when absent"),
+    ),
+    responses((status = 200, description = "The verdict and its provenance", body = Verification), FieldProblems),
+)]
+pub(super) async fn verification(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let id = path_id(&id)?;
+    let on = day(query.as_deref().unwrap_or_default())?;
+    let verdict = api
+        .query(move |service| service.verification(&id, on))
+        .await?;
+    Ok(json(StatusCode::OK, &verdict))
+}
+
+/// The `on` of a query. A date needs no percent-encoding, so none is undone.
+fn day(query: &str) -> Result<Option<Date>, Refusal> {
+    let mut on = None;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("on", _)) if on.is_some() => return Err(Refusal::field("on", "stands twice")),
+            Some(("on", date)) => on = Some(query_date(date)?),
+            _ => {
+                return Err(Refusal::field(
+                    "query",
+                    "the only parameter is `on`, a date",
+                ));
+            }
+        }
+    }
+    Ok(on)
+}
+
+/// Get the proof bundle of a certificate
+///
+/// What anyone needs to verify the certificate offline: record, proofs, checkpoint, cosignatures.
+#[utoipa::path(
+    get, path = "/v1/certificates/{id}/proof", tag = "Certificates", operation_id = "proveCertificate",
+    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    responses(
+        (status = 200, description = "The bundle", body = Vec<u8>, content_type = "application/vnd.certmesh.bundle"),
+        ProofProblems,
+    ),
+)]
+pub(super) async fn proof(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment,
+) -> Result<Response, Refusal> {
+    let id = path_id(&id)?;
+    let bundle = api.query(move |service| service.proof(&id)).await?;
+    let mut response = (StatusCode::OK, bundle).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(BUNDLE));
+    headers.insert(
+        CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment; filename=\"certificate.bundle\""),
+    );
+    Ok(response)
+}
+
+/// Find certificates
+///
+/// By holder, by type or by issuer. A POST, so that a holder's code never stands in a URL.
+#[utoipa::path(
+    post, path = "/v1/find", tag = "Certificates", operation_id = "findCertificates",
+    request_body = FindRequest,
+    responses((status = 200, description = "A page of certificates", body = Found), FieldProblems),
+)]
+pub(super) async fn find(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let request: FindRequest = json_body(&headers, body, &FIND, api.limits()).await?;
+    let find = Find::check(request)?;
+    let found = api.query(move |service| service.find(&find)).await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Show the catalogue
+#[utoipa::path(
+    get, path = "/v1/catalogue", tag = "Catalogue", operation_id = "showCatalogue",
+    responses((status = 200, description = "Types, and what was issued of each", body = CatalogueView), CommonProblems),
+)]
+pub(super) async fn catalogue(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let view = api.query(Service::catalogue).await?;
+    Ok(json(StatusCode::OK, &view))
+}
+
+/// List the logs held
+#[utoipa::path(
+    get, path = "/v1/logs", tag = "Node", operation_id = "listLogs",
+    responses((status = 200, description = "One log a member", body = Vec<LogView>), CommonProblems),
+)]
+pub(super) async fn logs(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let logs = api.query(Service::logs).await?;
+    Ok(json(StatusCode::OK, &logs))
+}
+
+/// Show a log
+#[utoipa::path(
+    get, path = "/v1/logs/{department}", tag = "Node", operation_id = "showLog",
+    params(("department" = String, Path, description = "Department code (GB 32100)")),
+    responses((status = 200, description = "The log", body = LogView), LogProblems),
+)]
+pub(super) async fn log(
+    State(api): State<Arc<Api>>,
+    Segment(code): Segment,
+) -> Result<Response, Refusal> {
+    let code = path_department(&code)?;
+    let log = api
+        .query(move |service| service.log(&code)?.ok_or(Refusal::NotFound { what: "log" }))
+        .await?;
+    Ok(json(StatusCode::OK, &log))
+}
+
+/// List the other members
+#[utoipa::path(
+    get, path = "/v1/peers", tag = "Node", operation_id = "listPeers",
+    responses((status = 200, description = "Every member but this one", body = Vec<PeerView>), CommonProblems),
+)]
+pub(super) async fn peers(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let peers = api.query(|service| Ok(service.peers())).await?;
+    Ok(json(StatusCode::OK, &peers))
+}
+
+/// Show the state of the node
+#[utoipa::path(
+    get, path = "/v1/status", tag = "Node", operation_id = "showStatus",
+    responses((status = 200, description = "State of the node", body = NodeStatus), CommonProblems),
+)]
+pub(super) async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let status = api.query(|service| Ok(service.status())).await?;
+    Ok(json(StatusCode::OK, &status))
+}

@@ -1,0 +1,261 @@
+//! Why the API refuses: one variant a problem, and the one place that says its name, status and words.
+
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, TypeCode};
+use certmesh_ledger::record::ImpossibleTransition;
+use thiserror::Error;
+
+use super::auth::Role;
+use super::types::{FieldFault, Problem};
+
+/// What every problem's `type` begins with.
+pub const PROBLEM_PREFIX: &str = "urn:certmesh:problem:";
+
+/// A request, or a row of one, that was not carried out. Each variant is one problem of the API, and its message is the
+/// problem's `detail`: it says what to do and never holds a holder's code, a name or a field's value.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// `malformed-body` (400): not the JSON that is asked for.
+    #[error("{0}")]
+    MalformedBody(String),
+    /// `unsupported-media-type` (415): the body is declared to be of another type.
+    #[error("the body's Content-Type must be {expected}")]
+    UnsupportedMediaType {
+        /// The type that is read.
+        expected: &'static str,
+    },
+    /// `invalid-field` (422): one or more fields are wrong; all are listed.
+    #[error("{}", fault_summary(.0))]
+    InvalidField(Vec<FieldFault>),
+    /// `body-too-large` (413): the body, or a row of it, is longer than is read.
+    #[error("longer than {limit_bytes} bytes; send less at a time")]
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
+    /// `unauthorised` (401): no token, or one that no client has.
+    #[error("{}", unauthorised_detail(*.token_given))]
+    Unauthorised {
+        /// Whether a token came at all.
+        token_given: bool,
+    },
+    /// `forbidden` (403): the client's role doesn't allow this.
+    #[error("this needs the role {needed}, the token's role is {has}")]
+    Forbidden {
+        /// Least role that may do this.
+        needed: Role,
+        /// Role of the client.
+        has: Role,
+    },
+    /// `not-found` (404): no such route, or no such log.
+    #[error("there is no such {what} here")]
+    NotFound {
+        /// What was looked for, such as `route` or `log`.
+        what: &'static str,
+    },
+    /// `method-not-allowed` (405): the route exists, for other methods.
+    #[error("this route doesn't take that method; see the Allow header")]
+    MethodNotAllowed,
+    /// `unknown-certificate` (404): no log held here has a record of it.
+    #[error(
+        "no log held here has a record of this certificate; its issuer's latest records may not have arrived yet"
+    )]
+    UnknownCertificate {
+        /// The certificate.
+        id: CertificateId,
+    },
+    /// `unknown-type` (422): no definition of the type is held, and one is needed.
+    #[error(
+        "type {type_code} is not defined in any log held here; define it first (POST /v1/types)"
+    )]
+    UnknownType {
+        /// The type.
+        type_code: TypeCode,
+    },
+    /// `not-this-department` (422): the identifier names another issuer, or the type another authority.
+    #[error("{named} is not this department; this peer appends for {own} only")]
+    NotThisDepartment {
+        /// The issuer's or authority's code as the request names it.
+        named: String,
+        /// This peer's department.
+        own: DepartmentCode,
+    },
+    /// `dates-out-of-order` (422): validity ends before it begins.
+    #[error("valid_until ({until}) is before valid_from ({from}); swap or correct them")]
+    DatesOutOfOrder {
+        /// First day.
+        from: Date,
+        /// Last day.
+        until: Date,
+    },
+    /// `duplicate-certificate` (409): the identifier is taken.
+    #[error(
+        "a certificate with this identifier was issued before; a new version needs a new identifier"
+    )]
+    DuplicateCertificate {
+        /// The identifier.
+        id: CertificateId,
+    },
+    /// `other-department` (409): the certificate is another department's.
+    #[error("the certificate was issued by {issuer}; only that department can change its status")]
+    OtherDepartment {
+        /// Issuing department, or its division.
+        issuer: String,
+    },
+    /// `impossible-transition` (409): the action can't follow the certificate's status.
+    #[error("{0}")]
+    ImpossibleTransition(#[from] ImpossibleTransition),
+    /// `idempotency-mismatch` (422): the key was used for another content.
+    #[error(
+        "this Idempotency-Key was used before with other content; use a new key for a new request"
+    )]
+    IdempotencyMismatch,
+    /// `own-log-unconfirmed` (503): other members have not yet confirmed that the own log is whole.
+    #[error("{0}")]
+    OwnLogUnconfirmed(String),
+    /// `log-read-only` (503): the disk refused a write.
+    #[error("{0}")]
+    LogReadOnly(String),
+    /// `log-frozen` (503): the log is forked.
+    #[error("{0}")]
+    LogFrozen(String),
+    /// `overloaded` (503): more requests than the node takes at a time.
+    #[error("the node is at its limit of simultaneous work; try again in {retry_after_s} s")]
+    Overloaded {
+        /// When to come back, in seconds.
+        retry_after_s: u64,
+    },
+    /// `rate-limited` (429): the client sends faster than its rate.
+    #[error("this client sends faster than its rate allows; try again in {retry_after_s} s")]
+    RateLimited {
+        /// When to come back, in seconds.
+        retry_after_s: u64,
+    },
+    /// `timeout` (408): the request, or its next bytes, took too long.
+    #[error("{0}")]
+    Timeout(&'static str),
+    /// `proof-not-available` (409): the record is not yet under a checkpoint a proof can rest on.
+    #[error("{0}")]
+    ProofNotAvailable(String),
+    /// `internal` (500): a fault of the node. The cause is in its log, not in the answer.
+    #[error("the node failed to answer; its log says why")]
+    Internal,
+}
+
+fn fault_summary(faults: &[FieldFault]) -> String {
+    match faults {
+        [fault] => format!("{}: {}", fault.field, fault.detail),
+        _ => format!("{} fields are wrong; see faults", faults.len()),
+    }
+}
+
+fn unauthorised_detail(token_given: bool) -> &'static str {
+    if token_given {
+        "no client has this token; check that the token file belongs to this node"
+    } else {
+        "send the header Authorization: Bearer TOKEN"
+    }
+}
+
+impl Refusal {
+    /// One wrong field.
+    pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::InvalidField(vec![FieldFault {
+            field: field.into(),
+            detail: detail.into(),
+        }])
+    }
+
+    /// The problem's name, HTTP status and title.
+    const fn kind(&self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::MalformedBody(_) => ("malformed-body", 400, "Malformed body"),
+            Self::UnsupportedMediaType { .. } => {
+                ("unsupported-media-type", 415, "Unsupported media type")
+            }
+            Self::InvalidField(_) => ("invalid-field", 422, "Invalid field"),
+            Self::BodyTooLarge { .. } => ("body-too-large", 413, "Body too large"),
+            Self::Unauthorised { .. } => ("unauthorised", 401, "Unauthorised"),
+            Self::Forbidden { .. } => ("forbidden", 403, "Forbidden"),
+            Self::NotFound { .. } => ("not-found", 404, "Not found"),
+            Self::MethodNotAllowed => ("method-not-allowed", 405, "Method not allowed"),
+            Self::UnknownCertificate { .. } => ("unknown-certificate", 404, "Unknown certificate"),
+            Self::UnknownType { .. } => ("unknown-type", 422, "Unknown type"),
+            Self::NotThisDepartment { .. } => ("not-this-department", 422, "Not this department"),
+            Self::DatesOutOfOrder { .. } => ("dates-out-of-order", 422, "Dates out of order"),
+            Self::DuplicateCertificate { .. } => {
+                ("duplicate-certificate", 409, "Duplicate certificate")
+            }
+            Self::OtherDepartment { .. } => {
+                ("other-department", 409, "Other department's certificate")
+            }
+            Self::ImpossibleTransition(_) => {
+                ("impossible-transition", 409, "Impossible transition")
+            }
+            Self::IdempotencyMismatch => ("idempotency-mismatch", 422, "Idempotency mismatch"),
+            Self::OwnLogUnconfirmed(_) => ("own-log-unconfirmed", 503, "Own log unconfirmed"),
+            Self::LogReadOnly(_) => ("log-read-only", 503, "Log read-only"),
+            Self::LogFrozen(_) => ("log-frozen", 503, "Log frozen"),
+            Self::Overloaded { .. } => ("overloaded", 503, "Overloaded"),
+            Self::RateLimited { .. } => ("rate-limited", 429, "Rate limited"),
+            Self::Timeout(_) => ("timeout", 408, "Timeout"),
+            Self::ProofNotAvailable(_) => ("proof-not-available", 409, "Proof not available"),
+            Self::Internal => ("internal", 500, "Internal error"),
+        }
+    }
+
+    /// The problem's name: what follows [`PROBLEM_PREFIX`] in its `type`.
+    pub const fn name(&self) -> &'static str {
+        self.kind().0
+    }
+
+    /// The HTTP status it is answered with.
+    pub const fn status(&self) -> u16 {
+        self.kind().1
+    }
+
+    /// Seconds after which the request may be sent again, where that is known.
+    pub const fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::Overloaded { retry_after_s } | Self::RateLimited { retry_after_s } => {
+                Some(*retry_after_s)
+            }
+            _ => None,
+        }
+    }
+
+    /// The request field at fault, where it is one.
+    fn at_fault(&self) -> Option<&str> {
+        match self {
+            Self::InvalidField(faults) => match faults.as_slice() {
+                [fault] => Some(&fault.field),
+                _ => None,
+            },
+            Self::UnknownCertificate { .. }
+            | Self::DuplicateCertificate { .. }
+            | Self::OtherDepartment { .. }
+            | Self::NotThisDepartment { .. } => Some("id"),
+            Self::UnknownType { .. } => Some("type"),
+            Self::DatesOutOfOrder { .. } => Some("valid_until"),
+            Self::ImpossibleTransition(_) => Some("action"),
+            Self::IdempotencyMismatch => Some("Idempotency-Key"),
+            _ => None,
+        }
+    }
+
+    /// The RFC 9457 document.
+    pub fn problem(&self) -> Problem {
+        let (name, status, title) = self.kind();
+        let faults = match self {
+            Self::InvalidField(faults) => faults.clone(),
+            _ => Vec::new(),
+        };
+        Problem {
+            kind: format!("{PROBLEM_PREFIX}{name}"),
+            title: title.to_owned(),
+            status,
+            detail: self.to_string(),
+            field: self.at_fault().map(str::to_owned),
+            faults,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The listening side: sockets, TLS, and the bounds on connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum_server::accept::Accept;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use futures::future::{Ready, ready};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use crate::keyfile::{self, KeyFileError};
+
+use super::limits::Limits;
+use super::routes::router;
+use super::state::Api;
+
+/// Requests one HTTP/2 connection may have in work.
+const MAX_STREAMS: u32 = 256;
+
+/// Certificate and key of the API, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that lead to its root.
+    pub certificate: PathBuf,
+    /// Its private key; mode 0600.
+    pub key: PathBuf,
+}
+
+/// Why the API couldn't be served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address can't be listened on.
+    #[error("API address {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The private key's file isn't accepted.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// A file holds no PEM of the kind needed.
+    #[error("{}: no {what} in PEM form", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// Certificate and key don't go together, or are of a kind TLS has no use for.
+    #[error("TLS certificate and key: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// An API that is being served.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    tls: bool,
+    handle: Handle<SocketAddr>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    /// Address listened on, with the port the system chose if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The API's URL, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!(
+            "{}://{}",
+            if self.tls { "https" } else { "http" },
+            self.address
+        )
+    }
+
+    /// Takes no more connections and requests, and waits until those in work are answered, at most for `grace`.
+    ///
+    /// # Errors
+    /// What ended the server, if it had ended before.
+    pub async fn stop(self, grace: Duration) -> io::Result<()> {
+        self.handle.graceful_shutdown(Some(grace));
+        self.task.await.map_err(io::Error::other)?
+    }
+}
+
+/// Listens on `address` and serves the API there. Must be called on a Tokio runtime.
+///
+/// # Errors
+/// [`ServeError`] when the address or the TLS files can't be used.
+pub fn serve(
+    api: Arc<Api>,
+    address: SocketAddr,
+    tls: Option<&TlsFiles>,
+) -> Result<Running, ServeError> {
+    let bind = |source| ServeError::Bind { address, source };
+    let tls = tls.map(tls_config).transpose()?;
+    let listener = TcpListener::bind(address).map_err(bind)?;
+    let address = listener.local_addr().map_err(bind)?;
+    let handle = Handle::new();
+    let limits = api.limits().clone();
+    let server =
+        limited(axum_server::from_tcp(listener).map_err(bind)?, &limits).handle(handle.clone());
+    let acceptor = Bounded {
+        places: Arc::new(Semaphore::new(limits.connections)),
+    };
+    let router = router(api);
+    let is_tls = tls.is_some();
+    let task = match tls {
+        None => tokio::spawn(server.acceptor(acceptor).serve(router.into_make_service())),
+        Some(config) => {
+            let tls = RustlsAcceptor::new(config)
+                .handshake_timeout(limits.header_time)
+                .acceptor(acceptor);
+            tokio::spawn(server.acceptor(tls).serve(router.into_make_service()))
+        }
+    };
+    Ok(Running {
+        address,
+        tls: is_tls,
+        handle,
+        task,
+    })
+}
+
+/// The bounds on how slowly a client may speak.
+fn limited(mut server: Server<SocketAddr>, limits: &Limits) -> Server<SocketAddr> {
+    let builder = server.http_builder();
+    builder.http1().header_read_timeout(limits.header_time);
+    builder
+        .http2()
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(limits.idle_time)
+        .keep_alive_timeout(limits.header_time);
+    server
+        .first_request_timeout(limits.header_time)
+        .accept_error_handler(
+            |_, error| tracing::debug!(kind = ?error.kind(), "connection not taken"),
+        )
+}
+
+/// TLS 1.2 and 1.3, with the ring provider named here instead of one installed for the whole process.
+fn tls_config(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
+    let pem = |path: &Path, what| ServeError::Pem {
+        path: path.to_owned(),
+        what,
+    };
+    let no_certificate = || pem(&files.certificate, "certificate");
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|_| no_certificate())?;
+    if chain.is_empty() {
+        return Err(no_certificate());
+    }
+    let key = keyfile::read(&files.key)?;
+    let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
+        .map_err(|_| pem(&files.key, "private key"))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(config)))
+}
+
+/// Whether TLS files can be served with.
+///
+/// # Errors
+/// [`ServeError`], as [`serve`] would give.
+pub fn check_tls(files: &TlsFiles) -> Result<(), ServeError> {
+    tls_config(files).map(drop)
+}
+
+/// Accepts connections while there is place for them and closes the others at once.
+#[derive(Clone)]
+struct Bounded {
+    places: Arc<Semaphore>,
+}
+
+impl<S> Accept<TcpStream, S> for Bounded {
+    type Stream = Placed;
+    type Service = S;
+    type Future = Ready<io::Result<(Placed, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        ready(match place {
+            Ok(place) => stream.set_nodelay(true).map(|()| {
+                (
+                    Placed {
+                        stream,
+                        _place: place,
+                    },
+                    service,
+                )
+            }),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::ConnectionRefused,
+                "too many connections",
+            )),
+        })
+    }
+}
+
+/// A connection and its place.
+struct Placed {
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Placed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Placed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,156 @@
+//! What the API needs of the peer behind it: one object-safe trait, so that the HTTP side can be tested with a peer
+//! made of plain memory.
+
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
+use certmesh_ledger::record::{Action, Reason};
+use futures::future::BoxFuture;
+
+use super::draft::{Draft, HolderCode};
+use super::refusal::Refusal;
+use super::types::{
+    Appended, CatalogueView, Certificate, FieldView, Found, History, LogView, NodeStatus, PeerView,
+    Readiness, Verification,
+};
+
+/// The outcome of each draft, in the order of the drafts.
+pub type Outcomes = Vec<Result<Appended, Refusal>>;
+
+/// A peer, as its API sees it.
+///
+/// Queries (`&self`, returning at once) may read files: the API calls them on threads that may block. Appends return
+/// futures that complete once the records are durable or refused.
+///
+/// Drop of an append's future doesn't undo it: what was handed over may still become durable.
+pub trait Service: Send + Sync + 'static {
+    /// Appends one issuing record a draft, in the drafts' order. The outer error refuses all drafts alike (the log is
+    /// read-only, the queue is full); the inner ones refuse one draft and let the others through.
+    ///
+    /// The API polls the futures of successive calls for one bulk request first in the order of the calls; records enter
+    /// the log in that order.
+    ///
+    /// With a `retry` key, a draft whose identical content the log already holds answers `Ok` with `replayed`; without, it
+    /// is [`Refusal::DuplicateCertificate`].
+    fn submit(
+        &self,
+        drafts: Vec<Draft>,
+        retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<Outcomes, Refusal>>;
+
+    /// Appends a status change.
+    fn change_status(
+        &self,
+        change: StatusChange,
+        retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<Appended, Refusal>>;
+
+    /// Appends a type definition. The answer's `id` is the type's code.
+    fn define_type(&self, definition: TypeDraft) -> BoxFuture<'static, Result<Appended, Refusal>>;
+
+    /// Takes the own log on disk for whole without waiting for other members.
+    fn confirm_own_log(&self) -> BoxFuture<'static, Result<NodeStatus, Refusal>>;
+
+    /// A certificate; `None` when no record of it is held.
+    fn certificate(&self, id: &CertificateId) -> Result<Option<Certificate>, Refusal>;
+
+    /// The events of a certificate; `None` when no record of it is held.
+    fn history(&self, id: &CertificateId) -> Result<Option<History>, Refusal>;
+
+    /// The verdict on a certificate on a day (today in China Standard Time when `None`). Not holding it is no refusal but
+    /// the verdict `unknown`.
+    fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verification, Refusal>;
+
+    /// The encoded proof bundle of a certificate.
+    fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal>;
+
+    /// A page of certificates, in a stable order. A cursor this service didn't give is
+    /// `Refusal::field("cursor", …)`.
+    fn find(&self, query: &Find) -> Result<Found, Refusal>;
+
+    /// The types known and what was issued of each.
+    fn catalogue(&self) -> Result<CatalogueView, Refusal>;
+
+    /// Every log held, by department.
+    fn logs(&self) -> Result<Vec<LogView>, Refusal>;
+
+    /// One log; `None` when the department is no member.
+    fn log(&self, department: &DepartmentCode) -> Result<Option<LogView>, Refusal>;
+
+    /// The other members.
+    fn peers(&self) -> Vec<PeerView>;
+
+    /// State of the node.
+    fn status(&self) -> NodeStatus;
+
+    /// Whether the node can do its work.
+    fn readiness(&self) -> Readiness;
+}
+
+/// An `Idempotency-Key`, bound to the client that sent it: 32 bytes that can be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RetryKey([u8; 32]);
+
+impl RetryKey {
+    /// Hash of client and key.
+    pub(super) fn new(client: &str, key: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("certmesh v1 idempotency");
+        // A client's name holds no zero byte, so the two parts can't run into each other.
+        hasher.update(client.as_bytes()).update(&[0]).update(key);
+        Self(*hasher.finalize().as_bytes())
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// A checked change of status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusChange {
+    /// The certificate.
+    pub id: CertificateId,
+    /// What to do.
+    pub action: Action,
+    /// Why, as a code.
+    pub reason: Reason,
+    /// Why, in words; at most 512 bytes, without control characters.
+    pub text: String,
+}
+
+/// A checked type definition.
+#[derive(Clone, Debug)]
+pub struct TypeDraft {
+    /// Type code.
+    pub code: TypeCode,
+    /// Name, 1 to 128 bytes.
+    pub name: String,
+    /// At most 64 fields with distinct codes of 1 to 64 bytes and names of 1 to 128 bytes.
+    pub fields: Vec<FieldView>,
+}
+
+/// A checked search.
+#[derive(Debug)]
+pub struct Find {
+    /// What to look for.
+    pub wanted: Wanted,
+    /// Most certificates to give, 1 to 1,000.
+    pub limit: u32,
+    /// Where the page before ended: its `next`.
+    pub cursor: Option<String>,
+}
+
+/// What a search looks for.
+#[derive(Debug)]
+pub enum Wanted {
+    /// Certificates about this holder.
+    Holder {
+        /// Kind of the code.
+        kind: HolderKind,
+        /// The code, normalised.
+        code: HolderCode,
+    },
+    /// Certificates of this type.
+    Type(TypeCode),
+    /// Certificates issued by this department.
+    Issuer(DepartmentCode),
+}

@@ -1,0 +1,105 @@
+//! What every request handler shares.
+
+use std::sync::Arc;
+
+use certmesh_ledger::id::DepartmentCode;
+
+use crate::metrics::Metrics;
+
+use super::auth::{Client, Clients};
+use super::limits::{Limits, Place, Places, Rate};
+use super::refusal::Refusal;
+use super::service::Service;
+
+/// The API of one peer: its service, its clients and its limits.
+pub struct Api {
+    service: Arc<dyn Service>,
+    department: DepartmentCode,
+    clients: Clients,
+    /// By the client's place in `clients`.
+    rates: Vec<Arc<Rate>>,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+    places: Places,
+    bulk_places: Places,
+}
+
+/// The client a request came from, once its token was found.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) name: Arc<str>,
+    pub(super) rate: Arc<Rate>,
+}
+
+impl Api {
+    /// The API of `department`'s peer.
+    pub fn new(
+        service: Arc<dyn Service>,
+        department: DepartmentCode,
+        clients: Clients,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            service,
+            department,
+            rates: clients
+                .iter()
+                .map(|_| Arc::new(Rate::new(limits.rate)))
+                .collect(),
+            clients,
+            metrics,
+            places: Places::new(limits.requests),
+            bulk_places: Places::new(limits.bulk_requests),
+            limits,
+        }
+    }
+
+    pub(super) fn service(&self) -> &Arc<dyn Service> {
+        &self.service
+    }
+
+    pub(super) fn department(&self) -> &DepartmentCode {
+        &self.department
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn find_client(&self, token: &[u8]) -> Option<(&Client, Caller)> {
+        let (place, client) = self.clients.find(token)?;
+        let rate = Arc::clone(self.rates.get(place)?);
+        Some((
+            client,
+            Caller {
+                name: Arc::clone(&client.name),
+                rate,
+            },
+        ))
+    }
+
+    pub(super) fn take_place(&self) -> Result<Place, Refusal> {
+        self.places.take()
+    }
+
+    pub(super) fn take_bulk_place(&self) -> Result<Place, Refusal> {
+        self.bulk_places.take()
+    }
+
+    /// Runs a query of the service on a thread that may block.
+    pub(super) async fn query<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&(dyn Service + 'static)) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let service = Arc::clone(&self.service);
+        // An error here is a panic of the query, which the panic hook logged.
+        tokio::task::spawn_blocking(move || query(&*service))
+            .await
+            .unwrap_or(Err(Refusal::Internal))
+    }
+}

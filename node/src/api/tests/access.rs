@@ -1,0 +1,206 @@
+//! Tokens, roles, and what nobody may learn.
+
+use super::*;
+use crate::api::Refusal;
+use crate::api::layers::Access;
+use crate::api::routes::routes;
+use crate::logging::LogFormat;
+
+fn concrete(path: &str) -> String {
+    path.replace("{id}", &id(1)).replace("{department}", OWN)
+}
+
+#[tokio::test]
+async fn each_role_gets_exactly_its_routes() {
+    let node = node();
+    for route in routes() {
+        let needed = match route.access {
+            Access::Open => None,
+            Access::Role(role) | Access::Streaming(role) => Some(role),
+        };
+        let callers = [
+            ("", None),
+            (READ, Some(Role::Read)),
+            (ISSUE, Some(Role::Issue)),
+            (ADMIN, Some(Role::Admin)),
+        ];
+        for (token, has) in callers {
+            let mut request = ask(route.method, &concrete(route.path), token);
+            if route.method == "POST" {
+                request = request.body("application/json", "{}");
+            }
+            let answer = request.to(&node).await;
+            let at = format!("{} {} as {has:?}: {answer:?}", route.method, route.path);
+            match (needed, has) {
+                (Some(_), None) => {
+                    assert_eq!(
+                        (answer.status, &*answer.problem()),
+                        (401, "unauthorised"),
+                        "{at}"
+                    );
+                    assert_eq!(
+                        answer.header("www-authenticate"),
+                        Some("Bearer realm=\"certmesh\"")
+                    );
+                }
+                (Some(needed), Some(has)) if has < needed => {
+                    assert_eq!(
+                        (answer.status, &*answer.problem()),
+                        (403, "forbidden"),
+                        "{at}"
+                    );
+                    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+                    assert!(
+                        detail.contains(&format!("needs the role {needed}")),
+                        "{detail}"
+                    );
+                }
+                _ => {
+                    assert!(!matches!(answer.status, 401 | 403 | 405 | 500), "{at}");
+                    let no_route = answer.status == 404 && answer.problem() == "not-found";
+                    assert!(!no_route || route.path.contains("{department}"), "{at}");
+                }
+            }
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_token_and_an_odd_header_are_refused() {
+    let node = node();
+    let answer = ask("GET", "/v1/status", "wrong").to(&node).await;
+    assert_eq!((answer.status, &*answer.problem()), (401, "unauthorised"));
+    assert!(
+        answer
+            .header("www-authenticate")
+            .unwrap()
+            .contains("error=\"invalid_token\"")
+    );
+    for value in ["Basic abc", "Bearer", READ, "Bearer\treading-token"] {
+        let answer = ask("GET", "/v1/status", "")
+            .header("Authorization", value)
+            .to(&node)
+            .await;
+        assert_eq!(answer.status, 401, "{value}");
+    }
+    let twice = ask("GET", "/v1/status", READ)
+        .header("Authorization", &format!("Bearer {READ}"))
+        .to(&node)
+        .await;
+    assert_eq!(twice.status, 401);
+    let any_case = ask("GET", "/v1/status", "")
+        .header("authorization", &format!("bEARER {READ}"))
+        .to(&node)
+        .await;
+    assert_eq!(any_case.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_count_by_template_and_hold_nothing_of_a_subject() {
+    let node = node();
+    assert_eq!(
+        ask("POST", "/v1/certificates", ISSUE)
+            .json(&certificate(1))
+            .to(&node)
+            .await
+            .status,
+        201
+    );
+    assert_eq!(
+        ask("POST", "/v1/certificates", ISSUE)
+            .json(&certificate(1))
+            .to(&node)
+            .await
+            .status,
+        409
+    );
+    assert_eq!(
+        ask("GET", &format!("/v1/certificates/{}", id(1)), READ)
+            .to(&node)
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        ask("GET", &format!("/v2/{HOLDER_CODE}"), READ)
+            .to(&node)
+            .await
+            .status,
+        404
+    );
+    let text = String::from_utf8(ask("GET", "/metrics", "").to(&node).await.body).unwrap();
+    for line in [
+        "certmesh_http_requests_total{route=\"/v1/certificates/{id}\",method=\"GET\",status=\"200\"} 1",
+        "certmesh_http_requests_total{route=\"unmatched\",method=\"GET\",status=\"404\"} 1",
+        "certmesh_rows_issued_total 1",
+        "certmesh_rows_refused_total{reason=\"duplicate-certificate\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    for secret in [HOLDER_CODE, "Zhang", "00000001"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_health_and_readiness_need_no_token() {
+    let node = node();
+    let document = ask("GET", "/openapi.json", "").to(&node).await.json();
+    assert_eq!(document["info"]["title"], "certmesh");
+    assert_eq!(ask("GET", "/health", "").to(&node).await.status, 200);
+    let ready = ask("GET", "/ready", "").to(&node).await;
+    assert_eq!(
+        (ready.status, &ready.json()["ready"]),
+        (200, &Value::Bool(true))
+    );
+    *node.fake.refuse.lock() = Some(Refusal::LogReadOnly("the disk refused a write".to_owned()));
+    let not_ready = ask("GET", "/ready", "").to(&node).await;
+    assert_eq!(not_ready.status, 503);
+    assert_eq!(not_ready.json()["reasons"][0], "the disk refused a write");
+}
+
+#[tokio::test]
+async fn the_access_log_names_route_and_client_and_nothing_of_a_subject() {
+    let lines = crate::logging::memory::Lines::default();
+    let everything = tracing_subscriber::EnvFilter::new("trace");
+    let subscriber = crate::logging::subscriber(LogFormat::Json, everything, lines.writer());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let node = node();
+    let mut wrong = certificate(2);
+    wrong["holder"]["code"] = format!("{HOLDER_CODE}X").into();
+    for body in [certificate(1), certificate(1), wrong] {
+        ask("POST", "/v1/certificates", ISSUE)
+            .json(&body)
+            .to(&node)
+            .await;
+    }
+    let rows = format!("{}\n{{\"holder\": \"{HOLDER_CODE}\"}}\n", certificate(3));
+    let bulk = ask("POST", "/v1/certificates/bulk", ISSUE).body("application/x-ndjson", rows);
+    bulk.to(&node).await;
+    let path = format!("/v1/certificates/{}", id(1));
+    ask("GET", &path, READ).to(&node).await;
+    let find = serde_json::json!({"holder": {"kind": "001", "code": HOLDER_CODE}});
+    ask("POST", "/v1/find", READ).json(&find).to(&node).await;
+    ask("GET", &format!("/{HOLDER_CODE}?code={HOLDER_CODE}"), READ)
+        .to(&node)
+        .await;
+
+    let text = lines.text();
+    let access: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["target"] == "certmesh_node::access")
+        .collect();
+    assert_eq!(access.len(), 7);
+    assert_eq!(access[1]["route"], "/v1/certificates");
+    assert_eq!(access[1]["client"], "issuer");
+    assert_eq!(access[1]["status"], 409);
+    assert_eq!(access[1]["problem"], "duplicate-certificate");
+    assert_eq!(access[4]["route"], "/v1/certificates/{id}");
+    assert!(access[4]["ms"].as_f64().unwrap() >= 0.0);
+    assert_eq!(access[6]["route"], "unmatched");
+    for secret in [HOLDER_CODE, "Zhang", "00000001", READ, ISSUE] {
+        assert!(!text.contains(secret), "{secret} in\n{text}");
+    }
+}

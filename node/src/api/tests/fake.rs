@@ -1,0 +1,255 @@
+//! A peer made of memory.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
+use certmesh_ledger::record::Status;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+
+use super::OWN;
+use crate::api::Refusal;
+use crate::api::draft::Draft;
+use crate::api::service::{Find, Outcomes, RetryKey, Service, StatusChange, TypeDraft, Wanted};
+use crate::api::types::*;
+
+/// How the fake peer behaves and what it saw.
+#[derive(Default)]
+pub(super) struct Fake {
+    issued: Mutex<HashMap<CertificateId, (u64, String)>>,
+    /// Refuses every append with this.
+    pub(super) refuse: Mutex<Option<Refusal>>,
+    /// Takes this long for an append.
+    pub(super) delay: Mutex<Duration>,
+    /// Panics in queries.
+    pub(super) panics: Mutex<bool>,
+    /// Sizes of the groups handed over.
+    pub(super) groups: Mutex<Vec<usize>>,
+}
+
+impl Fake {
+    fn append(&self, draft: &Draft, retry: bool) -> Result<Appended, Refusal> {
+        let own: DepartmentCode = OWN.parse().unwrap();
+        if !draft.id.issuer().names(&own) {
+            return Err(Refusal::NotThisDepartment {
+                named: draft.id.issuer().as_str().to_owned(),
+                own,
+            });
+        }
+        let content = format!(
+            "{} {:?} {:?}",
+            draft.holder_code.expose(),
+            draft.validity,
+            *draft.fields
+        );
+        let mut issued = self.issued.lock();
+        let next = issued.len() as u64;
+        let (seq, replayed) = match issued.get(&draft.id) {
+            Some((seq, before)) if retry && *before == content => (*seq, true),
+            Some(_) if retry => return Err(Refusal::IdempotencyMismatch),
+            Some(_) => {
+                return Err(Refusal::DuplicateCertificate {
+                    id: draft.id.clone(),
+                });
+            }
+            None => (next, false),
+        };
+        issued.insert(draft.id.clone(), (seq, content));
+        Ok(appended(
+            draft.id.as_str(),
+            seq,
+            replayed,
+            draft.warnings.clone(),
+        ))
+    }
+}
+
+fn appended(id: &str, seq: u64, replayed: bool, warnings: Vec<String>) -> Appended {
+    let position = Position {
+        log: OWN.to_owned(),
+        seq,
+        record: "00".repeat(32),
+        time_ms: 1,
+        checkpoint_size: seq + 1,
+        checkpoint_root: "11".repeat(32),
+    };
+    Appended {
+        id: id.to_owned(),
+        position,
+        replayed,
+        warnings,
+    }
+}
+
+impl Service for Fake {
+    fn submit(
+        &self,
+        drafts: Vec<Draft>,
+        retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<Outcomes, Refusal>> {
+        self.groups.lock().push(drafts.len());
+        let outcome = match self.refuse.lock().clone() {
+            Some(refusal) => Err(refusal),
+            None => Ok(drafts
+                .iter()
+                .map(|draft| self.append(draft, retry.is_some()))
+                .collect()),
+        };
+        let delay = *self.delay.lock();
+        Box::pin(async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            outcome
+        })
+    }
+
+    fn change_status(
+        &self,
+        change: StatusChange,
+        _retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<Appended, Refusal>> {
+        let own: DepartmentCode = OWN.parse().unwrap();
+        let result = if !change.id.issuer().names(&own) {
+            Err(Refusal::OtherDepartment {
+                issuer: change.id.issuer().as_str().to_owned(),
+            })
+        } else if !self.issued.lock().contains_key(&change.id) {
+            Err(Refusal::UnknownCertificate { id: change.id })
+        } else {
+            Status::Valid
+                .after(change.action)
+                .map(|_| appended(change.id.as_str(), 9, false, Vec::new()))
+                .map_err(Refusal::from)
+        };
+        Box::pin(async { result })
+    }
+
+    fn define_type(&self, definition: TypeDraft) -> BoxFuture<'static, Result<Appended, Refusal>> {
+        let result = appended(definition.code.as_str(), 3, false, Vec::new());
+        Box::pin(async { Ok(result) })
+    }
+
+    fn confirm_own_log(&self) -> BoxFuture<'static, Result<NodeStatus, Refusal>> {
+        let status = self.status();
+        Box::pin(async { Ok(status) })
+    }
+
+    fn certificate(&self, id: &CertificateId) -> Result<Option<Certificate>, Refusal> {
+        assert!(
+            !*self.panics.lock(),
+            "as asked, with {} in the message",
+            super::HOLDER_CODE
+        );
+        let found = self.issued.lock().get(id).map(|(seq, _)| *seq);
+        Ok(found.map(|seq| Certificate {
+            id: id.as_str().to_owned(),
+            type_code: id.type_code().as_str().to_owned(),
+            type_name: None,
+            issuer: OWN.to_owned(),
+            issuer_name: None,
+            subject: "22".repeat(32),
+            holder_kind: "001".to_owned(),
+            valid_from: "2026-01-01".to_owned(),
+            valid_until: None,
+            sharing: "conditional".to_owned(),
+            field_root: "33".repeat(32),
+            predecessor: None,
+            status: "valid".to_owned(),
+            status_code: "01".to_owned(),
+            position: appended("", seq, false, Vec::new()).position,
+        }))
+    }
+
+    fn history(&self, id: &CertificateId) -> Result<Option<History>, Refusal> {
+        let known = self.issued.lock().contains_key(id);
+        Ok(known.then(|| History {
+            id: id.as_str().to_owned(),
+            events: Vec::new(),
+        }))
+    }
+
+    fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verification, Refusal> {
+        let known = self.issued.lock().contains_key(id);
+        Ok(Verification {
+            id: id.as_str().to_owned(),
+            verdict: if known { "valid" } else { "unknown" }.to_owned(),
+            reason: None,
+            explanation: String::new(),
+            missing: Vec::new(),
+            on: on.map_or("today".to_owned(), |on| on.to_string()),
+            certificate: None,
+            provenance: None,
+        })
+    }
+
+    fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal> {
+        match self.issued.lock().get(id) {
+            Some((0, _)) => Err(Refusal::ProofNotAvailable(
+                "not under a checkpoint yet".to_owned(),
+            )),
+            Some(_) => Ok(vec![0, 1, 2, 255]),
+            None => Err(Refusal::UnknownCertificate { id: id.clone() }),
+        }
+    }
+
+    fn find(&self, query: &Find) -> Result<Found, Refusal> {
+        if query.cursor.is_some() {
+            return Err(Refusal::field("cursor", "is not one this node gave"));
+        }
+        if let Wanted::Holder { code, .. } = &query.wanted {
+            assert_eq!(code.expose(), super::HOLDER_CODE);
+        }
+        Ok(Found {
+            certificates: Vec::new(),
+            next: None,
+        })
+    }
+
+    fn catalogue(&self) -> Result<CatalogueView, Refusal> {
+        Ok(CatalogueView {
+            types: Vec::new(),
+            certificates: self.issued.lock().len() as u64,
+        })
+    }
+
+    fn logs(&self) -> Result<Vec<LogView>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    fn log(&self, _department: &DepartmentCode) -> Result<Option<LogView>, Refusal> {
+        Ok(None)
+    }
+
+    fn peers(&self) -> Vec<PeerView> {
+        Vec::new()
+    }
+
+    fn status(&self) -> NodeStatus {
+        NodeStatus {
+            department: OWN.to_owned(),
+            name: "Bureau".to_owned(),
+            network_name: "Test".to_owned(),
+            network: "44".repeat(32),
+            version: "0".to_owned(),
+            peer_id: String::new(),
+            log_state: "writable".to_owned(),
+            log_detail: None,
+            own_size: 0,
+            records: 0,
+            certificates: 0,
+            peers_connected: 0,
+            peers_total: 0,
+            started_ms: 0,
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
+        let refuse = self.refuse.lock();
+        Readiness {
+            ready: refuse.is_none(),
+            reasons: refuse.iter().map(ToString::to_string).collect(),
+        }
+    }
+}

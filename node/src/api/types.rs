@@ -1,0 +1,484 @@
+//! The JSON shapes of the HTTP API, shared by the node that answers and the clients that ask.
+//!
+//! Identifiers, codes and dates travel as their canonical text and hashes as lower-case hexadecimal; every time is
+//! in milliseconds since 1970-01-01 UTC and ends in `_ms`. Unknown fields in a request are refused.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// The identified person or organisation a certificate is about. Never stored or logged: the node turns it into a
+/// keyed subject tag the moment it arrives.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// Holder-code kind (CZZTDMLXDM): `001`, `099`, `111`, `411` … `414`, `511`, `516`, `999`.
+    pub kind: String,
+    /// The holder's code (CZZTDM) of that kind.
+    pub code: String,
+}
+
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Holder")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One certificate to issue. Either `id`, or `type` and `serial` (and `version`, 1 when absent), names it.
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IssueRequest {
+    /// Full certificate identifier (ZZBS).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Type code (ZZLXDM), 21 characters.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_code: Option<String>,
+    /// The issuer's own serial number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Version, 1 to 999.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u16>,
+    /// Whom the certificate is about. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+    /// First day of validity (ZZYXQQSRQ), `YYYY-MM-DD`. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<String>,
+    /// Last day of validity (ZZYXQJZRQ), `YYYY-MM-DD`; absent for long-term certificates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<String>,
+    /// `unconditional`, `conditional` (when absent) or `not-shared`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<String>,
+    /// The certificate's fields by name. Only a salted commitment to them enters the log.
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique_names"
+    )]
+    pub fields: BTreeMap<String, String>,
+    /// The certificate this one replaces; it reads as superseded from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<String>,
+}
+
+impl fmt::Debug for IssueRequest {
+    /// Leaves out the holder's code and the fields' values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssueRequest")
+            .field("id", &self.id)
+            .field("type", &self.type_code)
+            .field("holder", &self.holder)
+            .field("fields", &self.fields.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a map and refuses a name that stands twice: which of two values was committed to would be a guess.
+fn unique_names<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    struct UniqueNames;
+
+    impl<'de> Visitor<'de> for UniqueNames {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of strings")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((name, value)) = access.next_entry()? {
+                if map.insert(name, value).is_some() {
+                    return Err(A::Error::custom("duplicate field in an object of strings"));
+                }
+            }
+            Ok(map)
+        }
+    }
+
+    deserializer.deserialize_map(UniqueNames)
+}
+
+/// Where a record stands in its department's log, and the checkpoint that makes it durable.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Position {
+    /// Department whose log it is.
+    pub log: String,
+    /// Position in the log, from 0.
+    pub seq: u64,
+    /// Hash of the record.
+    pub record: String,
+    /// When the record was made.
+    pub time_ms: u64,
+    /// Size of the log at the checkpoint that covers the record.
+    pub checkpoint_size: u64,
+    /// Merkle root of that checkpoint.
+    pub checkpoint_root: String,
+}
+
+/// A record was appended durably: the answer to an issue or a status change.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Appended {
+    /// The certificate's identifier in its canonical form.
+    pub id: String,
+    /// Where its record is.
+    pub position: Position,
+    /// True when an earlier request with the same content already made this record (a retry).
+    pub replayed: bool,
+    /// Departures from the standard's form that were accepted and normalised.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// One row of the answer to a bulk issue, in the order of the rows sent.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RowResult {
+    /// Row number, from 1 (blank lines count).
+    pub row: u64,
+    /// Whether the row was issued.
+    pub ok: bool,
+    /// The result, when it was.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub appended: Option<Appended>,
+    /// What was wrong, when it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
+}
+
+/// RFC 9457 problem document.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// A URN that names the kind of problem: `urn:certmesh:problem:<kebab-case-name>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in a few words.
+    pub title: String,
+    /// HTTP status code.
+    pub status: u16,
+    /// What was wrong this time and what to do about it.
+    pub detail: String,
+    /// The request field at fault, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Every fault found, when there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FieldFault>,
+}
+
+/// One fault of one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldFault {
+    /// The field's name in the request.
+    pub field: String,
+    /// What is wrong with it and what would be right.
+    pub detail: String,
+}
+
+/// A change of status to make.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusRequest {
+    /// `suspend`, `reinstate`, `revoke`, `cancel`, `withdraw`, `lapse` or `transfer-out`.
+    pub action: String,
+    /// Reason code: see `GET /openapi.json`; `99` when only the text says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Reason in words, at most 512 bytes. Must not name the holder.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// A certificate as its issuer's log records it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Certificate {
+    /// Certificate identifier (ZZBS).
+    pub id: String,
+    /// Type code (ZZLXDM).
+    #[serde(rename = "type")]
+    pub type_code: String,
+    /// Name of the type, when the catalogue has its definition.
+    pub type_name: Option<String>,
+    /// Department that issued it.
+    pub issuer: String,
+    /// Name of that department, when it is a member.
+    pub issuer_name: Option<String>,
+    /// Keyed subject tag.
+    pub subject: String,
+    /// Holder-code kind.
+    pub holder_kind: String,
+    /// First day of validity.
+    pub valid_from: String,
+    /// Last day of validity; absent for long-term certificates.
+    pub valid_until: Option<String>,
+    /// Sharing class.
+    pub sharing: String,
+    /// Root of the salted field commitments.
+    pub field_root: String,
+    /// The certificate this one replaced.
+    pub predecessor: Option<String>,
+    /// Current status: `valid`, `suspended`, `withdrawn`, `cancelled`, `lapsed`, `transferred-out`, `revoked`,
+    /// `superseded`. Says nothing of dates or forks: ask for a verification.
+    pub status: String,
+    /// The same as the standard's two-digit code (`01` …); superseded certificates show `99`.
+    pub status_code: String,
+    /// Where the issuing record is.
+    pub position: Position,
+}
+
+/// One event in the life of a certificate.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HistoryEvent {
+    /// `issued`, `suspended`, `reinstated`, `revoked`, `cancelled`, `withdrawn`, `lapsed`, `transferred-out`,
+    /// `superseded`.
+    pub event: String,
+    /// Reason code of a status change.
+    pub reason: Option<String>,
+    /// Reason text of a status change.
+    pub text: Option<String>,
+    /// The successor, when superseded.
+    pub successor: Option<String>,
+    /// Why the event has no effect, when the rules give it none.
+    pub ignored: Option<String>,
+    /// Where its record is.
+    pub position: Position,
+}
+
+/// The events of one certificate, oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct History {
+    /// Certificate identifier.
+    pub id: String,
+    /// Its events.
+    pub events: Vec<HistoryEvent>,
+}
+
+/// What to look for: exactly one of `holder`, `type`, `issuer`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FindRequest {
+    /// Certificates about this holder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+    /// Certificates of this type.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_code: Option<String>,
+    /// Certificates issued by this department.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// At most this many, 1 to 1,000 (100 when absent).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A page of certificates.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Found {
+    /// The certificates.
+    pub certificates: Vec<Certificate>,
+    /// Cursor of the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// Answer of the catalogue: the types known here and how many certificates of each each department has issued.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CatalogueView {
+    /// Types, by code.
+    pub types: Vec<TypeView>,
+    /// Certificates in all logs held here.
+    pub certificates: u64,
+}
+
+/// A certificate type.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TypeView {
+    /// Type code.
+    pub code: String,
+    /// Name; absent when certificates of the type exist but no definition has arrived.
+    pub name: Option<String>,
+    /// Department whose log holds the definition.
+    pub defined_by: Option<String>,
+    /// Fields.
+    pub fields: Vec<FieldView>,
+    /// Certificates issued, by department.
+    pub issued: BTreeMap<String, u64>,
+}
+
+/// A field of a type.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldView {
+    /// Standard code, such as `ZZMC`.
+    pub code: String,
+    /// Human name.
+    pub name: String,
+    /// Whether a certificate must have it.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// A type definition to append.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TypeRequest {
+    /// Type code.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// Fields.
+    #[serde(default)]
+    pub fields: Vec<FieldView>,
+}
+
+/// A verdict on one certificate, with its reasons and the provenance behind it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Verification {
+    /// Certificate identifier.
+    pub id: String,
+    /// `valid`, `not-valid` or `unknown`.
+    pub verdict: String,
+    /// Machine-readable reason when not valid: `revoked`, `suspended`, `cancelled`, `withdrawn`, `lapsed`,
+    /// `transferred-out`, `expired`, `not-yet-valid`, `superseded`, `issuer-not-authorised`, `log-forked`.
+    pub reason: Option<String>,
+    /// The reason, or what is missing, as a sentence.
+    pub explanation: String,
+    /// What would have to be known, when unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// The day the verdict is for (China Standard Time).
+    pub on: String,
+    /// The certificate, when a record of it is held.
+    pub certificate: Option<Certificate>,
+    /// Where this comes from.
+    pub provenance: Option<Provenance>,
+}
+
+/// Why the verdict can be believed: record, log, checkpoint, witnesses, freshness.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Provenance {
+    /// Issuing department.
+    pub department: String,
+    /// Its name.
+    pub department_name: String,
+    /// Network identifier.
+    pub network: String,
+    /// Hash of the issuing record.
+    pub record: String,
+    /// Its position.
+    pub seq: u64,
+    /// Time of the record.
+    pub record_time_ms: u64,
+    /// Size of the checkpoint the verdict rests on.
+    pub checkpoint_size: u64,
+    /// Its Merkle root.
+    pub checkpoint_root: String,
+    /// Its time: the status is known as of then.
+    pub checkpoint_time_ms: u64,
+    /// Departments that cosigned that checkpoint.
+    pub cosigned_by: Vec<String>,
+    /// When this peer last heard the issuer or a peer confirm this head.
+    pub heard_ms: Option<u64>,
+    /// Peer that answered.
+    pub answered_by: String,
+}
+
+/// A log held by this peer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LogView {
+    /// Department.
+    pub department: String,
+    /// Its name.
+    pub name: String,
+    /// Generation, 0 at first.
+    pub generation: u32,
+    /// Records in the accepted checkpoint.
+    pub size: u64,
+    /// Records known to exist at the department (≥ size while catching up).
+    pub known_size: u64,
+    /// Merkle root of the accepted checkpoint; absent while the log is empty.
+    pub root: Option<String>,
+    /// Status root.
+    pub status_root: Option<String>,
+    /// Time of the accepted checkpoint.
+    pub time_ms: Option<u64>,
+    /// Certificates issued in it.
+    pub certificates: u64,
+    /// `own`, `replica`, `frozen` (forked) or `set-aside` (damaged, being fetched again).
+    pub state: String,
+    /// What happened, for frozen and set-aside logs.
+    pub detail: Option<String>,
+    /// Departments whose cosignature of the accepted checkpoint is held.
+    pub cosigned_by: Vec<String>,
+}
+
+/// A member of the network as this peer sees it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PeerView {
+    /// Department.
+    pub department: String,
+    /// Its name.
+    pub name: String,
+    /// libp2p peer identity.
+    pub peer_id: String,
+    /// Whether a connection is up.
+    pub connected: bool,
+    /// Since when.
+    pub since_ms: Option<u64>,
+    /// Round trip time of the last ping.
+    pub rtt_ms: Option<f64>,
+    /// When its heads were last heard.
+    pub heard_ms: Option<u64>,
+}
+
+/// State of this node.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct NodeStatus {
+    /// Department this peer belongs to.
+    pub department: String,
+    /// Its name.
+    pub name: String,
+    /// Name of the network.
+    pub network_name: String,
+    /// Network identifier.
+    pub network: String,
+    /// Program version.
+    pub version: String,
+    /// libp2p peer identity.
+    pub peer_id: String,
+    /// Own log: `writable`, `confirming` (waiting until other members confirm that the log on disk is whole),
+    /// `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked).
+    pub log_state: String,
+    /// Why, when not writable, and what to do.
+    pub log_detail: Option<String>,
+    /// Records in the own log.
+    pub own_size: u64,
+    /// Records in all logs held.
+    pub records: u64,
+    /// Certificates in all logs held.
+    pub certificates: u64,
+    /// Members connected / members other than this one.
+    pub peers_connected: u32,
+    /// Members other than this one.
+    pub peers_total: u32,
+    /// Since when the process runs.
+    pub started_ms: u64,
+}
+
+/// Whether the node can do its work.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// True when the API answers from verified logs and the own log can be appended to.
+    pub ready: bool,
+    /// What stands in the way.
+    pub reasons: Vec<String>,
+}

@@ -1,0 +1,258 @@
+//! From settings to a configuration: each setting's meaning, and the rules between settings.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
+
+use certmesh_ledger::id::DepartmentCode;
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+
+use crate::api::auth::Clients;
+use crate::api::server::check_tls;
+use crate::api::{ServeError, TlsFiles};
+use crate::keyfile;
+use crate::logging::{self, LogFormat};
+
+use super::settings::Settings;
+use super::{ApiConfig, Config, Fault, KeyFiles, LogConfig, NetConfig};
+
+const MIB: u32 = 1024 * 1024;
+const DEFAULT_API: &str = "127.0.0.1:7480";
+const DEFAULT_NET: &str = "/ip4/0.0.0.0/tcp/7481";
+/// Most addresses of one peer.
+const MAX_ADDRESSES: usize = 16;
+
+/// The configuration, or every fault.
+pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
+    let s = &mut settings;
+    let department = department(s);
+    let data_dir = s.required_path("data_dir");
+    if data_dir
+        .as_ref()
+        .is_some_and(|dir| dir.exists() && !dir.is_dir())
+    {
+        s.wrong("data_dir", "exists and isn't a directory");
+    }
+    let network = s.required_path("network");
+    if let Some(path) = &network {
+        must_be_file(s, "network", path);
+    }
+    let keys = keys(s);
+    let api = api(s);
+    let net = net(s);
+    let log = log(s);
+    let trust_own_disk = s.flag_value("start.trust_own_disk");
+    match (department, data_dir, network, keys, api, net, log) {
+        (
+            Some(department),
+            Some(data_dir),
+            Some(network),
+            Some(keys),
+            Some(api),
+            Some(net),
+            Some(log),
+        ) if settings.sound() => Ok(Config {
+            department,
+            data_dir,
+            network,
+            keys,
+            api,
+            net,
+            log,
+            trust_own_disk,
+        }),
+        _ => Err(settings.into_faults()),
+    }
+}
+
+fn department(s: &mut Settings) -> Option<DepartmentCode> {
+    let text = s.required_text("department")?;
+    text.parse()
+        .map_err(|error| s.wrong("department", format!("{error}")))
+        .ok()
+}
+
+fn must_be_file(s: &mut Settings, key: &str, path: &Path) {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => s.wrong(key, format!("{}: not a regular file", path.display())),
+        Err(error) => s.wrong(key, format!("{}: {error}", path.display())),
+    }
+}
+
+fn secret(s: &mut Settings, key: &str) -> Option<std::path::PathBuf> {
+    let path = s.required_path(key)?;
+    if let Err(error) = keyfile::check(&path) {
+        s.wrong(key, error.to_string());
+    }
+    Some(path)
+}
+
+fn keys(s: &mut Settings) -> Option<KeyFiles> {
+    // Every one is looked at before any is missed.
+    let signing = secret(s, "keys.signing");
+    let transport = secret(s, "keys.transport");
+    let field = secret(s, "keys.field");
+    let catalogue = secret(s, "keys.catalogue");
+    Some(KeyFiles {
+        signing: signing?,
+        transport: transport?,
+        field: field?,
+        catalogue: catalogue?,
+    })
+}
+
+fn api(s: &mut Settings) -> Option<ApiConfig> {
+    let listen = s
+        .text("api.listen")
+        .unwrap_or_else(|| DEFAULT_API.to_owned());
+    let listen: Option<SocketAddr> = listen
+        .parse()
+        .map_err(|_| {
+            s.wrong(
+                "api.listen",
+                "expected an IP address and a port, such as 127.0.0.1:7480",
+            );
+        })
+        .ok();
+    let tokens = s.required_path("api.tokens");
+    if let Some(Err(error)) = tokens.as_deref().map(Clients::load) {
+        s.wrong("api.tokens", error.to_string());
+    }
+    let tls = tls(s);
+    if listen.is_some_and(|address| !address.ip().is_loopback()) && tls.is_none() {
+        let detail = "isn't a loopback address, so tokens would cross the network in the clear; \
+                      set api.tls_certificate and api.tls_key, or listen on 127.0.0.1";
+        s.wrong("api.listen", detail);
+    }
+    let rate = s.number("api.rate_per_second", 0..=10_000_000, 0);
+    let max_body = s.number("api.max_body_mib", 1..=1024, 64);
+    let timeout = s.number("api.timeout_s", 1..=3600, 60);
+    Some(ApiConfig {
+        listen: listen?,
+        tokens: tokens?,
+        tls,
+        rate_per_second: NonZeroU32::new(rate),
+        max_body: (max_body * MIB) as usize,
+        timeout: Duration::from_secs(timeout.into()),
+    })
+}
+
+fn tls(s: &mut Settings) -> Option<TlsFiles> {
+    let files = match (s.path("api.tls_certificate"), s.path("api.tls_key")) {
+        (Some(certificate), Some(key)) => TlsFiles { certificate, key },
+        (Some(_), None) => {
+            s.wrong(
+                "api.tls_key",
+                "is missing: api.tls_certificate needs its key",
+            );
+            return None;
+        }
+        (None, Some(_)) => {
+            s.wrong(
+                "api.tls_certificate",
+                "is missing: api.tls_key needs its certificate",
+            );
+            return None;
+        }
+        (None, None) => return None,
+    };
+    match check_tls(&files) {
+        Ok(()) => {}
+        Err(ServeError::Pem { ref path, .. }) if *path == files.certificate => {
+            s.wrong(
+                "api.tls_certificate",
+                format!("{}: no certificate in PEM form", path.display()),
+            );
+            // The other file is looked at all the same.
+            if let Err(error) = keyfile::check(&files.key) {
+                s.wrong("api.tls_key", error.to_string());
+            }
+        }
+        Err(error) => s.wrong("api.tls_key", error.to_string()),
+    }
+    Some(files)
+}
+
+fn net(s: &mut Settings) -> Option<NetConfig> {
+    let quic = s.flag_value("net.quic");
+    let listen = s
+        .list("net.listen")
+        .unwrap_or_else(|| vec![DEFAULT_NET.to_owned()]);
+    if listen.is_empty() {
+        s.wrong(
+            "net.listen",
+            "is empty; the peer must listen somewhere, /ip4/127.0.0.1/tcp/0 will do",
+        );
+    }
+    let listen = addresses(s, "net.listen", &listen);
+    if !quic
+        && listen
+            .iter()
+            .any(|address| address.iter().any(|part| part == Protocol::QuicV1))
+    {
+        s.wrong("net.listen", "holds a QUIC address but net.quic is false");
+    }
+    let mut peers = BTreeMap::new();
+    for (code, list) in s.table("net.peers") {
+        let key = format!("net.peers.{code}");
+        let list = addresses(s, &key, &list);
+        match code.parse::<DepartmentCode>() {
+            Ok(code) => drop(peers.insert(code, list)),
+            Err(error) => s.wrong(&key, error.to_string()),
+        }
+    }
+    Some(NetConfig {
+        listen,
+        quic,
+        peers,
+    })
+}
+
+fn addresses(s: &mut Settings, key: &str, texts: &[String]) -> Vec<Multiaddr> {
+    if texts.len() > MAX_ADDRESSES {
+        s.wrong(
+            key,
+            format!(
+                "holds {} addresses, at most {MAX_ADDRESSES} are allowed",
+                texts.len()
+            ),
+        );
+    }
+    let mut good = Vec::new();
+    for text in texts.iter().take(MAX_ADDRESSES) {
+        match text.parse() {
+            Ok(address) => good.push(address),
+            Err(error) => {
+                let example = "expected such as /ip4/10.0.0.1/tcp/7481";
+                s.wrong(
+                    key,
+                    format!("`{}`: {error}; {example}", text.escape_debug()),
+                );
+            }
+        }
+    }
+    good
+}
+
+fn log(s: &mut Settings) -> Option<LogConfig> {
+    let format = match s.text("log.format").as_deref() {
+        None | Some("text") => Some(LogFormat::Text),
+        Some("json") => Some(LogFormat::Json),
+        Some(_) => {
+            s.wrong("log.format", "expected text or json");
+            None
+        }
+    };
+    let level = s.text("log.level").unwrap_or_else(|| "info".to_owned());
+    if let Err(error) = logging::check_level(&level) {
+        s.wrong("log.level", error.to_string());
+    }
+    Some(LogConfig {
+        format: format?,
+        level,
+    })
+}

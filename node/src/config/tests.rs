@@ -1,0 +1,263 @@
+use super::*;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+const GOOD: &str = r#"
+department = "11430000006122244L"
+data_dir = "data"
+network = "network.toml"
+[keys]
+signing = "keys/signing.key"
+transport = "keys/transport.key"
+field = "keys/field.key"
+catalogue = "keys/catalogue.key"
+[api]
+listen = "127.0.0.1:0"
+tokens = "tokens.toml"
+tls_certificate = ""
+tls_key = ""
+rate_per_second = 0
+[net]
+listen = ["/ip4/127.0.0.1/tcp/0"]
+[net.peers]
+"11330105002500287C" = ["/ip4/10.0.0.1/tcp/7481"]
+[log]
+format = "json"
+"#;
+
+fn secret(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A directory with everything a configuration names.
+fn department(config: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("keys")).unwrap();
+    for key in ["signing", "transport", "field", "catalogue"] {
+        secret(&at(&format!("keys/{key}.key")), "certmesh-key:00");
+    }
+    let hash = blake3::hash(b"token").to_hex();
+    secret(
+        &at("tokens.toml"),
+        &format!("[[client]]\nname=\"admin\"\nrole=\"admin\"\ntoken_blake3=\"{hash}\"\n"),
+    );
+    fs::write(at("network.toml"), "").unwrap();
+    fs::write(at("node.toml"), config).unwrap();
+    dir
+}
+
+fn load(
+    dir: &TempDir,
+    args: NodeArgs,
+    environment: &[(&str, &str)],
+) -> Result<Config, ConfigError> {
+    let args = NodeArgs {
+        config: Some(dir.path().join("node.toml")),
+        ..args
+    };
+    Config::load_with(
+        &args,
+        environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    )
+}
+
+fn faults(config: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    match load(&department(config), NodeArgs::default(), environment) {
+        Err(ConfigError::Faults { faults, .. }) => faults.iter().map(ToString::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_good_file_gives_every_value_with_paths_relative_to_it() {
+    let dir = department(GOOD);
+    let config = load(&dir, NodeArgs::default(), &[]).unwrap();
+    assert_eq!(config.department.as_str(), "11430000006122244L");
+    assert_eq!(config.data_dir, dir.path().join("data"));
+    assert_eq!(config.keys.signing, dir.path().join("keys/signing.key"));
+    assert_eq!(config.api.listen, "127.0.0.1:0".parse().unwrap());
+    assert_eq!(config.api.tls, None);
+    assert_eq!(config.api.max_body, 64 * 1024 * 1024);
+    assert_eq!(config.api.timeout, Duration::from_secs(60));
+    assert_eq!(config.net.peers.len(), 1);
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert!(!config.trust_own_disk && !config.net.quic);
+}
+
+#[test]
+fn flags_stand_above_the_environment_and_that_above_the_file() {
+    let dir = department(GOOD);
+    let environment = [
+        ("CERTMESH_NODE_API_LISTEN", "127.0.0.1:1111"),
+        ("CERTMESH_NODE_LOG_FORMAT", "text"),
+        ("CERTMESH_NODE_API_TIMEOUT_S", "5"),
+        (
+            "CERTMESH_NODE_NET_LISTEN",
+            "/ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2",
+        ),
+        ("CERTMESH_NODE_START_TRUST_OWN_DISK", "true"),
+        ("CERTMESH_NODE_DATA_DIR", "elsewhere"),
+        ("CERTMESH_NODE", "http://127.0.0.1:7480"),
+    ];
+    let args = NodeArgs {
+        api_listen: Some("127.0.0.1:2222".to_owned()),
+        ..NodeArgs::default()
+    };
+    let config = load(&dir, args, &environment).unwrap();
+    assert_eq!(config.api.listen.port(), 2222);
+    assert_eq!(config.log.format, LogFormat::Text);
+    assert_eq!(config.api.timeout, Duration::from_secs(5));
+    assert_eq!(config.net.listen.len(), 2);
+    assert!(config.trust_own_disk);
+    assert_eq!(config.data_dir, Path::new("elsewhere"));
+}
+
+#[test]
+fn every_fault_is_listed_at_once_with_its_key() {
+    let config = r#"
+department = "11430000006122244X"
+data_dir = 7
+netwrok = "network.toml"
+keys = { signing = "keys/none.key", transport = "keys/transport.key", field = true }
+[api]
+listen = "0.0.0.0:7480"
+tokens = "tokens.tml"
+max_body_mib = 0
+timeout_s = "long"
+tls_key = "key.pem"
+lisetn = "127.0.0.1:1"
+[net]
+listen = ["/ip4/1.2.3/tcp/1"]
+quic = "yes"
+[net.peers]
+"1" = ["/ip4/10.0.0.1/tcp/1"]
+"11330105002500287C" = "x"
+[log]
+format = "xml"
+level = "chatty"
+[strat]
+trust_own_disk = true
+"#;
+    let faults = faults(
+        config,
+        &[
+            ("CERTMESH_NODE_API_RATE_PER_SECOND", "many"),
+            ("CERTMESH_NODE_API_TOKNES", "x"),
+        ],
+    );
+    let expected = [
+        "department: department code",
+        "data_dir: is integer, expected a string",
+        "network: is missing",
+        "netwrok: there is no such setting; did you mean `network`?",
+        "keys.signing: ",
+        "keys.field: is boolean, expected a string",
+        "keys.catalogue: is missing",
+        "api.listen: isn't a loopback address",
+        "api.lisetn: there is no such setting; did you mean `api.listen`?",
+        "api.tokens: ",
+        "api.tls_certificate: is missing",
+        "api.rate_per_second (from CERTMESH_NODE_API_RATE_PER_SECOND): expected a whole number",
+        "api.max_body_mib: is 0, expected 1 to 1024",
+        "api.timeout_s: is string, expected a whole number",
+        "net.listen: `/ip4/1.2.3/tcp/1`: ",
+        "net.quic: is string, expected true or false",
+        "net.peers.1: department code",
+        "net.peers.11330105002500287C: expected a list of strings",
+        "log.format: expected text or json",
+        "log.level: ",
+        "strat: there is no such setting; did you mean `start`?",
+        "CERTMESH_NODE_API_TOKNES: there is no such variable; did you mean `CERTMESH_NODE_API_TOKENS`?",
+    ];
+    for start in expected {
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(start)),
+            "{start} is missing in {faults:#?}"
+        );
+    }
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+}
+
+#[test]
+fn a_key_file_others_can_read_is_a_fault_that_says_the_command() {
+    let dir = department(GOOD);
+    let key = dir.path().join("keys/field.key");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let error = load(&dir, NodeArgs::default(), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("1 fault\n  keys.field: "), "{error}");
+    assert!(
+        error.contains(&format!("chmod 600 '{}'", key.display())),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_public_address_needs_tls_that_works() {
+    let public = GOOD.replace("127.0.0.1:0", "0.0.0.0:0");
+    let dir = department(&public);
+    assert!(load(&dir, NodeArgs::default(), &[]).is_err());
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(dir.path().join("cert.pem"), pair.cert.pem()).unwrap();
+    secret(&dir.path().join("key.pem"), &pair.key_pair.serialize_pem());
+    let at = |name: &str| Some(dir.path().join(name));
+    let args = |certificate, key| NodeArgs {
+        api_tls_certificate: certificate,
+        api_tls_key: key,
+        ..NodeArgs::default()
+    };
+    assert!(
+        load(&dir, args(at("cert.pem"), at("key.pem")), &[])
+            .unwrap()
+            .api
+            .tls
+            .is_some()
+    );
+    let swapped = load(&dir, args(at("key.pem"), at("cert.pem")), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        swapped.contains("api.tls_certificate (from --api-tls-certificate)"),
+        "{swapped}"
+    );
+    assert!(
+        swapped.contains("api.tls_key (from --api-tls-key)"),
+        "{swapped}"
+    );
+}
+
+#[test]
+fn a_file_that_is_missing_or_no_toml_is_told_by_name_and_line() {
+    let dir = department("department = \n");
+    let error = load(&dir, NodeArgs::default(), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("node.toml: line 1"), "{error}");
+    let args = NodeArgs {
+        config: Some("/nonexistent/node.toml".into()),
+        ..NodeArgs::default()
+    };
+    assert!(matches!(
+        Config::load_with(&args, []),
+        Err(ConfigError::Unreadable { .. })
+    ));
+}
+
+#[test]
+fn the_command_line_takes_run_and_check_with_every_flag() {
+    use clap::{CommandFactory, Parser};
+    NodeCli::command().debug_assert();
+    let line = "certmesh-node run --config a.toml --trust-own-disk --log-format json --net-listen /a --net-listen /b";
+    let NodeCommand::Run(args) = NodeCli::try_parse_from(line.split(' ')).unwrap().command else {
+        panic!()
+    };
+    assert!(args.trust_own_disk);
+    assert_eq!(args.net_listen, ["/a", "/b"]);
+}

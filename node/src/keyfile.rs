@@ -1,0 +1,205 @@
+//! Reading files that hold a secret: keys and tokens.
+//!
+//! A secret file is refused unless only its owner can read it (mode 0600 or 0400) and it is a regular file. What is read
+//! is wiped from memory when dropped and never shown by `Debug`.
+
+use std::fmt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Longest secret file that is read, in bytes: room for a chain of PEM blocks.
+pub const MAX_BYTES: u64 = 64 * 1024;
+
+/// Why a secret file isn't accepted. No variant holds any of its content.
+#[derive(Debug, Error)]
+pub enum KeyFileError {
+    /// It can't be opened or read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is a directory, a pipe or a device.
+    #[error("{}: not a regular file", path.display())]
+    NotRegular {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others than its owner may read or write it, or it may be executed.
+    #[error("{path}: mode is {mode:04o}, others could read it; run: chmod 600 '{path}'", path = path.display())]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It is longer than any secret.
+    #[error("{}: longer than {MAX_BYTES} bytes, so it can't be a key or token file", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its content isn't UTF-8.
+    #[error("{}: not UTF-8 text", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The text of a secret file; wiped when dropped.
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// The text, for as short a time as it is needed.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(…)")
+    }
+}
+
+/// Reads a secret file.
+///
+/// # Errors
+/// [`KeyFileError`]; for a wrong mode its message says the command that mends it.
+pub fn read(path: &Path) -> Result<SecretText, KeyFileError> {
+    let unreadable = |source| KeyFileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let (file, metadata) = open(path)?;
+    // Sized beforehand, so that the buffer never grows and leaves a copy behind.
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(KeyFileError::TooLong {
+            path: path.to_owned(),
+        });
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(SecretText(Zeroizing::new(text.to_owned()))),
+        Err(_) => Err(KeyFileError::NotText {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// Whether [`read`] would accept the file's kind, mode and length; its content isn't read.
+///
+/// # Errors
+/// [`KeyFileError`], as for [`read`].
+pub fn check(path: &Path) -> Result<(), KeyFileError> {
+    open(path).map(drop)
+}
+
+/// Opens first and asks the open file afterwards, so that what was checked is what is read.
+fn open(path: &Path) -> Result<(File, Metadata), KeyFileError> {
+    let unreadable = |source| KeyFileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(KeyFileError::NotRegular {
+            path: path.to_owned(),
+        });
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode != 0o600 && mode != 0o400 {
+        return Err(KeyFileError::Mode {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(KeyFileError::TooLong {
+            path: path.to_owned(),
+        });
+    }
+    Ok((file, metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+
+    fn file_with_mode(dir: &Path, mode: u32) -> PathBuf {
+        let path = dir.join(format!("key-{mode:o}"));
+        fs::write(&path, "certmesh-test-key:0011").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn only_files_that_nobody_else_can_read_are_accepted() {
+        let dir = tempfile::tempdir().unwrap();
+        for mode in [0o600, 0o400] {
+            let text = read(&file_with_mode(dir.path(), mode)).unwrap();
+            assert_eq!(text.expose(), "certmesh-test-key:0011");
+        }
+        for mode in [0o644, 0o640, 0o604, 0o660, 0o700, 0o666, 0o4600] {
+            let path = file_with_mode(dir.path(), mode);
+            let error = read(&path).unwrap_err();
+            assert!(matches!(error, KeyFileError::Mode { mode: found, .. } if found == mode));
+            let command = format!("run: chmod 600 '{}'", path.display());
+            assert!(error.to_string().contains(&command), "{error}");
+            assert!(matches!(check(&path), Err(KeyFileError::Mode { .. })));
+        }
+    }
+
+    #[test]
+    fn directories_pipes_and_missing_files_are_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            read(dir.path()),
+            Err(KeyFileError::NotRegular { .. })
+        ));
+        let missing = read(&dir.path().join("none")).unwrap_err();
+        assert!(matches!(missing, KeyFileError::Unreadable { .. }));
+        let pipe = dir.path().join("pipe");
+        let owner = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, owner, 0).unwrap();
+        assert!(matches!(read(&pipe), Err(KeyFileError::NotRegular { .. })));
+    }
+
+    #[test]
+    fn oversized_and_binary_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = file_with_mode(dir.path(), 0o600);
+        fs::write(&path, vec![b'a'; 64 * 1024 + 1]).unwrap();
+        assert!(matches!(read(&path), Err(KeyFileError::TooLong { .. })));
+        fs::write(&path, [0xFF, 0xFE]).unwrap();
+        assert!(matches!(read(&path), Err(KeyFileError::NotText { .. })));
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = read(&file_with_mode(dir.path(), 0o600)).unwrap();
+        assert!(!format!("{text:?}").contains("0011"));
+    }
+}

@@ -1,0 +1,353 @@
+//! What a peer measures of itself, in the OpenMetrics text format (`GET /metrics`).
+//!
+//! Every label comes from a fixed list or is a department's code, so the number of series is bounded; no label ever
+//! holds a certificate's identifier or a subject's data.
+
+use std::time::Duration;
+
+use certmesh_ledger::id::DepartmentCode;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Content type of what [`Metrics::encode`] gives.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// State of a peer's own log, as `NodeStatus::log_state` words it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnLogState {
+    /// Appends are taken.
+    Writable,
+    /// Waiting until other members confirm that the log on disk is whole.
+    Confirming,
+    /// Being fetched back from other members.
+    Restoring,
+    /// The disk refused a write.
+    ReadOnly,
+    /// Forked.
+    Frozen,
+}
+
+impl OwnLogState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Writable,
+        Self::Confirming,
+        Self::Restoring,
+        Self::ReadOnly,
+        Self::Frozen,
+    ];
+
+    /// The word for it in the API and the metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Writable => "writable",
+            Self::Confirming => "confirming",
+            Self::Restoring => "restoring",
+            Self::ReadOnly => "read-only",
+            Self::Frozen => "frozen",
+        }
+    }
+}
+
+/// A counter for each answered request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: &'static str,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Department {
+    department: String,
+}
+
+/// The measurements; shared by reference, every method may be called from any thread.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    request_seconds: Family<Route, Histogram>,
+    rows_issued: Counter,
+    rows_replayed: Counter,
+    rows_refused: Family<Reason, Counter>,
+    own_log_state: Family<State, Gauge>,
+    log_records: Family<Department, Gauge>,
+    sync_lag: Family<Department, Gauge>,
+    /// Members connected now.
+    pub peers_connected: Gauge,
+    /// Pages of records fetched from other peers, verified and stored.
+    pub pages_stored: Counter,
+    /// Pages of records served to other peers.
+    pub pages_served: Counter,
+    /// Pages from other peers that failed verification.
+    pub pages_rejected: Counter,
+    fsync_seconds: Histogram,
+    commit_records: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn request_histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("certmesh"),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(request_histogram),
+            rows_issued: Counter::default(),
+            rows_replayed: Counter::default(),
+            rows_refused: Family::default(),
+            own_log_state: Family::default(),
+            log_records: Family::default(),
+            sync_lag: Family::default(),
+            peers_connected: Gauge::default(),
+            pages_stored: Counter::default(),
+            pages_served: Counter::default(),
+            pages_rejected: Counter::default(),
+            fsync_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
+            commit_records: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
+        };
+        metrics.register_api();
+        metrics.register_peer();
+        metrics.set_own_log_state(OwnLogState::Confirming);
+        metrics
+    }
+
+    fn register_api(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "http_requests",
+            "Requests answered, by route template, method and status",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http_request",
+            "Time until a request's answer began",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        registry.register(
+            "rows_issued",
+            "Certificates issued through the API",
+            self.rows_issued.clone(),
+        );
+        registry.register(
+            "rows_replayed",
+            "Certificates a retried request found issued already",
+            self.rows_replayed.clone(),
+        );
+        registry.register(
+            "rows_refused",
+            "Certificates and status changes refused, by problem",
+            self.rows_refused.clone(),
+        );
+    }
+
+    fn register_peer(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "own_log_state",
+            "1 for the state the own log is in, 0 for the others",
+            self.own_log_state.clone(),
+        );
+        registry.register(
+            "log_records",
+            "Records in the accepted checkpoint, by department",
+            self.log_records.clone(),
+        );
+        registry.register(
+            "sync_lag_records",
+            "Records known to exist at a department but not held yet",
+            self.sync_lag.clone(),
+        );
+        registry.register(
+            "peers_connected",
+            "Members connected",
+            self.peers_connected.clone(),
+        );
+        registry.register(
+            "pages_stored",
+            "Pages of records fetched, verified and stored",
+            self.pages_stored.clone(),
+        );
+        registry.register(
+            "pages_served",
+            "Pages of records served to other peers",
+            self.pages_served.clone(),
+        );
+        registry.register(
+            "pages_rejected",
+            "Pages of records that failed verification",
+            self.pages_rejected.clone(),
+        );
+        registry.register_with_unit(
+            "fsync",
+            "Time of an fsync of the own log",
+            Unit::Seconds,
+            self.fsync_seconds.clone(),
+        );
+        registry.register(
+            "group_commit_records",
+            "Records made durable by one commit",
+            self.commit_records.clone(),
+        );
+    }
+
+    /// A request was answered. `route` is its template, such as `/v1/certificates/{id}`.
+    pub fn answered(&self, route: &'static str, method: &'static str, status: u16, took: Duration) {
+        self.requests
+            .get_or_create(&Answered {
+                route,
+                method,
+                status,
+            })
+            .inc();
+        self.request_seconds
+            .get_or_create(&Route { route })
+            .observe(took.as_secs_f64());
+    }
+
+    /// A certificate was issued, or found issued already.
+    pub fn row_issued(&self, replayed: bool) {
+        if replayed {
+            &self.rows_replayed
+        } else {
+            &self.rows_issued
+        }
+        .inc();
+    }
+
+    /// A certificate or status change was refused with this problem.
+    pub fn row_refused(&self, problem: &'static str) {
+        self.rows_refused
+            .get_or_create(&Reason { reason: problem })
+            .inc();
+    }
+
+    /// The own log's state is now this one.
+    pub fn set_own_log_state(&self, now: OwnLogState) {
+        for state in OwnLogState::ALL {
+            let label = State {
+                state: state.as_str(),
+            };
+            self.own_log_state
+                .get_or_create(&label)
+                .set((state == now).into());
+        }
+    }
+
+    /// A log's accepted checkpoint covers `held` records, and `known` are known to exist.
+    pub fn set_log(&self, department: &DepartmentCode, held: u64, known: u64) {
+        let label = Department {
+            department: department.as_str().to_owned(),
+        };
+        let gauge = |records| i64::try_from(records).unwrap_or(i64::MAX);
+        self.log_records.get_or_create(&label).set(gauge(held));
+        self.sync_lag
+            .get_or_create(&label)
+            .set(gauge(known.saturating_sub(held)));
+    }
+
+    /// An fsync of the own log took this long.
+    pub fn fsynced(&self, took: Duration) {
+        self.fsync_seconds.observe(took.as_secs_f64());
+    }
+
+    /// One commit made this many records durable.
+    pub fn committed(&self, records: usize) {
+        self.commit_records.observe(records as f64);
+    }
+
+    /// Everything as OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        match text::encode(&mut out, &self.registry) {
+            Ok(()) => out,
+            // Writing to a String doesn't fail, so this is a metric that can't encode itself; an empty page beats none.
+            Err(_) => "# EOF\n".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_own_log_state_is_set() {
+        let metrics = Metrics::new();
+        metrics.set_own_log_state(OwnLogState::Writable);
+        metrics.set_own_log_state(OwnLogState::ReadOnly);
+        let text = metrics.encode();
+        assert!(
+            text.contains("certmesh_own_log_state{state=\"read-only\"} 1"),
+            "{text}"
+        );
+        let set = text
+            .lines()
+            .filter(|l| l.contains("own_log_state{") && l.ends_with(" 1"));
+        assert_eq!(set.count(), 1);
+    }
+
+    #[test]
+    fn what_is_counted_is_shown_by_route_reason_and_department() {
+        let metrics = Metrics::new();
+        metrics.answered(
+            "/v1/certificates/{id}",
+            "GET",
+            404,
+            Duration::from_millis(3),
+        );
+        metrics.row_issued(false);
+        metrics.row_issued(true);
+        metrics.row_refused("duplicate-certificate");
+        metrics.set_log(&"11100000000013338W".parse().unwrap(), 5, 12);
+        metrics.fsynced(Duration::from_micros(120));
+        metrics.committed(1000);
+        metrics.peers_connected.set(4);
+        let text = metrics.encode();
+        for line in [
+            "certmesh_http_requests_total{route=\"/v1/certificates/{id}\",method=\"GET\",status=\"404\"} 1",
+            "certmesh_http_request_seconds_count{route=\"/v1/certificates/{id}\"} 1",
+            "certmesh_rows_issued_total 1",
+            "certmesh_rows_replayed_total 1",
+            "certmesh_rows_refused_total{reason=\"duplicate-certificate\"} 1",
+            "certmesh_log_records{department=\"11100000000013338W\"} 5",
+            "certmesh_sync_lag_records{department=\"11100000000013338W\"} 7",
+            "certmesh_fsync_seconds_count 1",
+            "certmesh_group_commit_records_sum 1000.0",
+            "certmesh_peers_connected 4",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

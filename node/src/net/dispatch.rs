@@ -1,0 +1,222 @@
+//! What the swarm reports, turned into what [`Net`] reports.
+
+use std::time::Instant;
+
+use libp2p::core::Endpoint;
+use libp2p::request_response::{
+    self, InboundRequestId, Message, OutboundFailure, OutboundRequestId,
+};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, gossipsub, ping};
+
+use super::behaviour::BehaviourEvent;
+use super::codec::request_failure;
+use super::event::{GossipId, GossipVerdict, InboundId, NetEvent, RequestFailure};
+use super::swarm::Net;
+
+impl Net {
+    pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Exchange(event)) => self.on_exchange(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(&event),
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => {
+                let address = endpoint.get_remote_address().clone();
+                self.on_opened(peer_id, connection_id, address, endpoint.to_endpoint());
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                cause,
+                ..
+            } => {
+                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                self.on_closed(peer_id, connection_id);
+            }
+            SwarmEvent::OutgoingConnectionError {
+                peer_id: Some(peer),
+                error,
+                ..
+            } => {
+                tracing::debug!(%peer, %error, "dial failed");
+                self.reconnect.dial_failed(&peer, Instant::now());
+            }
+            SwarmEvent::IncomingConnectionError {
+                send_back_addr,
+                error,
+                peer_id,
+                ..
+            } => {
+                tracing::debug!(from = %send_back_addr, peer = ?peer_id, %error, "connection refused");
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                self.ready.push_back(NetEvent::Listening(address));
+            }
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::warn!(%error, "a listener failed to accept");
+            }
+            SwarmEvent::ListenerClosed {
+                addresses, reason, ..
+            } => {
+                tracing::error!(?addresses, ?reason, "a listener closed");
+            }
+            _ => {}
+        }
+    }
+
+    fn on_opened(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        address: Multiaddr,
+        role: Endpoint,
+    ) {
+        tracing::debug!(%peer, %address, ?role, "connection established");
+        if self.peers.opened(peer, connection, address) {
+            self.reconnect.connected(&peer, Instant::now());
+            self.ready.push_back(NetEvent::Connected(peer));
+        }
+    }
+
+    fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
+        if self.peers.closed(&peer, connection) {
+            self.reconnect.disconnected(&peer, Instant::now());
+            self.ready.push_back(NetEvent::Disconnected(peer));
+        }
+    }
+
+    fn on_exchange(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+        match event {
+            request_response::Event::Message { peer, message, .. } => match message {
+                Message::Request {
+                    request_id,
+                    request,
+                    channel,
+                } => self.on_request(peer, request_id, request, InboundId { channel }),
+                Message::Response {
+                    request_id,
+                    response,
+                } => {
+                    self.peers.heard(&peer);
+                    self.end_request(peer, request_id, Ok(response));
+                }
+            },
+            request_response::Event::OutboundFailure {
+                peer,
+                request_id,
+                error,
+                ..
+            } => {
+                let failure = match error {
+                    OutboundFailure::DialFailure => RequestFailure::NotConnected,
+                    OutboundFailure::Timeout => RequestFailure::Timeout,
+                    OutboundFailure::ConnectionClosed => RequestFailure::ConnectionClosed,
+                    OutboundFailure::UnsupportedProtocols => RequestFailure::Unsupported,
+                    OutboundFailure::Io(error) => request_failure(&error),
+                };
+                self.end_request(peer, request_id, Err(failure));
+            }
+            request_response::Event::InboundFailure {
+                peer,
+                request_id,
+                error,
+                ..
+            } => {
+                tracing::debug!(%peer, %error, "a request was not answered");
+                self.end_answer(request_id);
+            }
+            request_response::Event::ResponseSent { request_id, .. } => self.end_answer(request_id),
+        }
+    }
+
+    fn on_request(
+        &mut self,
+        peer: PeerId,
+        request: InboundRequestId,
+        bytes: Vec<u8>,
+        id: InboundId,
+    ) {
+        self.peers.heard(&peer);
+        // Returning without an answer drops the id, which refuses the request.
+        if self.inbound.len() >= self.limits.max_inbound_total {
+            tracing::debug!(%peer, "request refused: too many wait for answers");
+            return;
+        }
+        let max = self.limits.max_inbound_per_peer;
+        if !self.peers.start_inbound(&peer, max) {
+            tracing::debug!(%peer, "request refused: too many of this peer wait for answers");
+            return;
+        }
+        self.inbound.insert(request, peer);
+        self.ready.push_back(NetEvent::Request { peer, id, bytes });
+    }
+
+    /// Reports the outcome of a request of ours.
+    fn end_request(
+        &mut self,
+        peer: PeerId,
+        request: OutboundRequestId,
+        result: Result<Vec<u8>, RequestFailure>,
+    ) {
+        if let Some(id) = self.outbound.remove(&request) {
+            self.peers.end_outbound(&peer);
+            self.ready
+                .push_back(NetEvent::Response { peer, id, result });
+        }
+    }
+
+    /// A peer's request was answered, refused or given up.
+    fn end_answer(&mut self, request: InboundRequestId) {
+        if let Some(peer) = self.inbound.remove(&request) {
+            self.peers.end_inbound(&peer);
+        }
+    }
+
+    fn on_gossip(&mut self, event: gossipsub::Event) {
+        let gossipsub::Event::Message {
+            propagation_source: from,
+            message_id,
+            message,
+        } = event
+        else {
+            return;
+        };
+        self.peers.heard(&from);
+        let id = GossipId {
+            message: message_id,
+            from,
+        };
+        let bytes = message.data;
+        if bytes.len() > self.limits.max_gossip_bytes {
+            self.validate(id, GossipVerdict::Reject);
+        } else if self.rate.admit(from, Instant::now()) {
+            self.ready.push_back(NetEvent::Gossip { from, id, bytes });
+        } else {
+            tracing::debug!(peer = %from, "gossip over the peer's rate dropped");
+            self.validate(id, GossipVerdict::Ignore);
+        }
+    }
+
+    /// libp2p reports a failure from the second in a row on, and leaves it to us to draw the conclusion.
+    fn on_ping(&mut self, event: &ping::Event) {
+        match &event.result {
+            Ok(rtt) => self.peers.measured(&event.peer, *rtt),
+            // A busy link may delay pings for long; only one that brings nothing at all is dead.
+            Err(ping::Failure::Timeout | ping::Failure::Other { .. })
+                if self
+                    .peers
+                    .silent_for(&event.peer)
+                    .is_some_and(|silence| silence >= self.limits.ping_timeout) =>
+            {
+                tracing::debug!(peer = %event.peer, "no answer to pings: connection closed");
+                self.swarm.close_connection(event.connection);
+            }
+            Err(_) => {}
+        }
+    }
+}

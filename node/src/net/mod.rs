@@ -1,0 +1,55 @@
+//! The room where bytes travel: libp2p, and nothing of the ledger.
+//!
+//! Messages are opaque bytes and peers are [`PeerId`]s. What a message means, whether a page verifies and
+//! whom to ask next is decided elsewhere; this room decides who may connect, how large anything may be, how
+//! much of it may be under way at once, and when to dial again.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `config` | what a [`Net`] is built from, and every bound in one place ([`NetLimits`]) |
+//! | `event` | what a [`Net`] reports ([`NetEvent`]), its identifiers and its errors |
+//! | `transport` | TCP + Noise + Yamux, QUIC behind a setting, DNS names |
+//! | `behaviour` | the libp2p protocols put together, the gate first |
+//! | `codec` | one length-prefixed frame each way, capped before anything is allocated |
+//! | `gossip` | the one topic: configuration, peer scores, a rate for every peer |
+//! | `reconnect` | when to dial which member: pure, no clock of its own |
+//! | `peers` | who is connected, since when, by which connections, how fast |
+//! | `swarm` | [`Net`]: owns the swarm, dials who is due, does what it is asked |
+//! | `dispatch` | what the swarm reports, turned into what [`Net`] reports |
+//! | `raw_bench` | the same room with dummy pages: the limit that replication is measured against |
+//!
+//! # Who gets in
+//! Only members: the allow list is fed from membership and acts when the handshake has proved the other side's
+//! key, before any protocol of ours runs on the connection. Over TCP the network id is also the Noise prologue, so
+//! peers of two networks cannot even finish the handshake. QUIC has no prologue: there two networks are kept apart
+//! by the allow list and by protocol names that carry the network id.
+//!
+//! # Gossip is a hint
+//! Gossip may be lost, delayed, repeated or withheld, and it carries no author that this room vouches for. It only
+//! makes news travel fast; comparing heads over requests is what makes peers agree. So a message over a peer's rate
+//! is dropped here without regret, and a message is only passed on after [`Net::validate`] accepted it.
+//!
+//! [`PeerId`]: libp2p::PeerId
+
+mod behaviour;
+mod codec;
+mod config;
+mod dispatch;
+mod event;
+mod gossip;
+mod peers;
+mod raw_bench;
+mod reconnect;
+mod swarm;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{NetConfig, NetLimits, ReconnectConfig};
+pub use event::{
+    GossipId, GossipVerdict, InboundId, NetError, NetEvent, OutboundId, PeerInfo, PublishError,
+    RequestFailure, RespondError,
+};
+pub use raw_bench::{RawBenchError, RawRate, fetch_dummy, serve_dummy};
+pub use swarm::Net;

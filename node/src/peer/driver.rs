@@ -1,0 +1,370 @@
+//! The one loop: an event comes in, the state machine decides, its commands go out. It dispatches and decides nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::keys::SigningKey;
+use certmesh_ledger::log::{Cosignature, LogId, MAX_PAGE, VerifiedCheckpoint};
+use certmesh_ledger::sync::{
+    Announcement, Command, Event, Failure, Gossiped, MAX_ANNOUNCEMENT, Request, RequestId,
+    Response, Stored, Sync, Verdict, serve,
+};
+use libp2p::PeerId;
+use tokio::sync::{mpsc, oneshot};
+
+use super::storage::Storage;
+use super::{Connection, Peer, now_ms};
+use crate::net::{
+    GossipId, GossipVerdict, InboundId, Net, NetEvent, OutboundId, PublishError, RequestFailure,
+};
+
+/// At most one announcement of the own head in this time; what is appended meanwhile goes with the next.
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(250);
+/// Bytes of an announcement that are not frames: checkpoint, ranges, lengths.
+const ANNOUNCEMENT_REST: usize = 6 * 1024;
+
+/// What reaches the loop from other threads.
+pub(super) struct Inbox {
+    pub(super) heads: mpsc::UnboundedReceiver<VerifiedCheckpoint>,
+    pub(super) stored: mpsc::UnboundedReceiver<Stored>,
+    pub(super) vouched: mpsc::UnboundedReceiver<()>,
+    pub(super) stop: oneshot::Receiver<()>,
+}
+
+pub(super) struct Driver {
+    peer: Arc<Peer>,
+    key: SigningKey,
+    net: Net,
+    sync: Sync,
+    storage: Storage,
+    codes: HashMap<PeerId, DepartmentCode>,
+    peer_ids: HashMap<DepartmentCode, PeerId>,
+    requests: HashMap<OutboundId, RequestId>,
+    gossip: HashMap<u64, GossipId>,
+    next_gossip: u64,
+    answers: (
+        mpsc::UnboundedSender<(InboundId, Vec<u8>)>,
+        mpsc::UnboundedReceiver<(InboundId, Vec<u8>)>,
+    ),
+    /// Own records announced so far, and when.
+    announced: u64,
+    announced_at: Option<Instant>,
+    announcement_due: bool,
+    listening: Option<mpsc::UnboundedSender<libp2p::Multiaddr>>,
+    started: Instant,
+}
+
+impl Driver {
+    pub(super) fn new(
+        peer: Arc<Peer>,
+        key: SigningKey,
+        net: Net,
+        sync: Sync,
+        storage: Storage,
+        peer_ids: HashMap<DepartmentCode, PeerId>,
+        listening: mpsc::UnboundedSender<libp2p::Multiaddr>,
+    ) -> Driver {
+        let announced = peer.own.log.size();
+        Driver {
+            codes: peer_ids.iter().map(|(code, id)| (*id, *code)).collect(),
+            peer,
+            key,
+            net,
+            sync,
+            storage,
+            peer_ids,
+            requests: HashMap::new(),
+            gossip: HashMap::new(),
+            next_gossip: 0,
+            answers: mpsc::unbounded_channel(),
+            announced,
+            announced_at: None,
+            announcement_due: false,
+            listening: Some(listening),
+            started: Instant::now(),
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(super) async fn run(mut self, mut inbox: Inbox) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.handle(Event::Tick);
+        loop {
+            let announce_at = self
+                .announced_at
+                .map_or_else(Instant::now, |at| at + ANNOUNCE_EVERY);
+            tokio::select! {
+                biased;
+                _ = &mut inbox.stop => return,
+                Some(checkpoint) = inbox.heads.recv() => {
+                    self.handle(Event::Appended(checkpoint));
+                    self.announcement_due = true;
+                }
+                () = tokio::time::sleep_until(announce_at.into()), if self.announcement_due => self.announce_head(),
+                Some(stored) = inbox.stored.recv() => self.handle(Event::Stored(stored)),
+                Some(()) = inbox.vouched.recv() => self.handle(Event::OwnLogVouched),
+                Some((to, answer)) = self.answers.1.recv() => {
+                    if let Err(error) = self.net.respond(to, answer) {
+                        tracing::debug!(%error, "answer not sent");
+                    }
+                }
+                _ = tick.tick() => {
+                    self.handle(Event::Tick);
+                    self.show();
+                }
+                event = self.net.next() => self.network(event),
+            }
+        }
+    }
+
+    /// Time for the state machine: it does not go back when the clock is set.
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.elapsed_ms();
+        for command in self.sync.handle(event, now, &self.peer.catalogue) {
+            self.carry_out(command);
+        }
+    }
+
+    fn network(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Listening(address) => {
+                tracing::info!(%address, "listening");
+                if let Some(listening) = &self.listening {
+                    let _ = listening.send(address);
+                }
+            }
+            NetEvent::Connected(id) => self.with_code(id, |driver, code| {
+                tracing::info!(department = %code, "connected");
+                let connection = Connection {
+                    since_ms: now_ms(),
+                    rtt_ms: None,
+                };
+                driver.peer.heard.write().connected.insert(code, connection);
+                driver.handle(Event::Connected(code));
+            }),
+            NetEvent::Disconnected(id) => self.with_code(id, |driver, code| {
+                tracing::info!(department = %code, "disconnected");
+                driver.peer.heard.write().connected.remove(&code);
+                driver.handle(Event::Disconnected(code));
+            }),
+            NetEvent::Request { peer, id, bytes } => {
+                self.with_code(peer, |driver, code| driver.asked(code, id, &bytes));
+            }
+            NetEvent::Response { peer, id, result } => {
+                let Some(request) = self.requests.remove(&id) else {
+                    return;
+                };
+                self.with_code(peer, |driver, code| driver.answered(code, request, result));
+            }
+            NetEvent::Gossip { from, id, bytes } => self.with_code(from, |driver, code| {
+                let name = driver.next_gossip;
+                driver.next_gossip += 1;
+                driver.gossip.insert(name, id);
+                let announcement = Announcement::decode(&bytes).ok().map(Box::new);
+                driver.handle(Event::Gossiped(Gossiped {
+                    from: code,
+                    id: name,
+                    announcement,
+                }));
+            }),
+        }
+    }
+
+    fn with_code(&mut self, id: PeerId, act: impl FnOnce(&mut Driver, DepartmentCode)) {
+        if let Some(code) = self.codes.get(&id).copied() {
+            act(self, code);
+        }
+    }
+
+    /// Answers another peer's request; what reads the disk does so on a thread that may block.
+    fn asked(&mut self, from: DepartmentCode, id: InboundId, bytes: &[u8]) {
+        let request = match Request::decode(bytes) {
+            Ok(request) => request,
+            Err(error) => return tracing::warn!(department = %from, %error, "request refused"),
+        };
+        let log = match &request {
+            Request::Heads => {
+                let own = self.peer.department;
+                let cosignature = |checkpoint: &VerifiedCheckpoint| {
+                    self.peer
+                        .cosignatures_of(checkpoint)
+                        .into_iter()
+                        .find(|c| c.witness == own)
+                };
+                let heads = self.sync.heads(&self.peer.catalogue, cosignature);
+                let _ = self.answers.0.send((id, Response::Heads(heads).encode()));
+                return;
+            }
+            Request::Page { log, .. } | Request::Evidence { log } => *log,
+        };
+        let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
+        tokio::task::spawn_blocking(move || {
+            let response = match peer.catalogue.log(&log).map(|log| serve(log, &request)) {
+                Some(Ok(response)) => response,
+                Some(Err(error)) => {
+                    tracing::error!(%error, "a log could not be read for another peer");
+                    Response::NotHeld
+                }
+                None => Response::NotHeld,
+            };
+            if matches!(response, Response::Page(_)) {
+                peer.metrics.pages_served.inc();
+            }
+            let _ = answers.send((id, response.encode()));
+        });
+    }
+
+    fn answered(
+        &mut self,
+        from: DepartmentCode,
+        request: RequestId,
+        result: Result<Vec<u8>, RequestFailure>,
+    ) {
+        let answer = match result {
+            Ok(bytes) => Response::decode(&bytes)
+                .map(Box::new)
+                .map_err(|_| Failure::Malformed),
+            Err(error) => {
+                tracing::debug!(department = %from, ?error, "request not answered");
+                Err(match error {
+                    RequestFailure::ResponseTooLarge { .. } => Failure::Malformed,
+                    _ => Failure::Unreachable,
+                })
+            }
+        };
+        self.handle(Event::Answered {
+            from,
+            request,
+            answer,
+        });
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Request { to, request, body } => {
+                if let Some(id) = self.peer_ids.get(&to) {
+                    let sent = self.net.request(*id, body.encode());
+                    self.requests.insert(sent, request);
+                }
+            }
+            Command::Store { from, page } => self.storage.store(from, page),
+            Command::Judge { id, verdict } => {
+                if let Some(id) = self.gossip.remove(&id) {
+                    self.net.validate(
+                        id,
+                        match verdict {
+                            Verdict::Accept => GossipVerdict::Accept,
+                            Verdict::Ignore => GossipVerdict::Ignore,
+                            Verdict::Reject => GossipVerdict::Reject,
+                        },
+                    );
+                }
+            }
+            Command::Announce(announcement) => self.publish(&announcement),
+            Command::Cosign(checkpoint) => {
+                let (peer, network) = (&self.peer, self.peer.catalogue.members().network());
+                let signed =
+                    Cosignature::sign(network, &checkpoint, peer.department, now_ms(), &self.key);
+                peer.keep_cosignature(checkpoint, signed);
+            }
+            Command::KeepCosignature(checkpoint, cosignature) => {
+                self.peer.keep_cosignature(checkpoint, cosignature)
+            }
+            Command::Freeze(evidence) => {
+                tracing::error!(log = %evidence.log(), record = evidence.position(), "log forked: frozen, evidence kept");
+                if let Err(error) = self.peer.catalogue.freeze(*evidence) {
+                    tracing::error!(%error, "fork evidence not written");
+                }
+                self.peer.own.show();
+            }
+            Command::OwnLogConfirmed => self.peer.own.confirmed(),
+            Command::OwnLogRestoring { known } => self.peer.own.restoring(known),
+            Command::Blame { peer, what } => {
+                tracing::warn!(department = %peer, what, "a peer misbehaved")
+            }
+            Command::Heard(department) => {
+                self.peer
+                    .heard
+                    .write()
+                    .heads_ms
+                    .insert(department, now_ms());
+            }
+        }
+    }
+
+    /// Announces the own head, with the records since the last announcement when they fit.
+    fn announce_head(&mut self) {
+        self.announcement_due = false;
+        self.announced_at = Some(Instant::now());
+        let log = &self.peer.own.log;
+        let size = log.size();
+        let budget = (MAX_ANNOUNCEMENT - ANNOUNCEMENT_REST).min(MAX_PAGE);
+        let whole = log.page(self.announced.min(size), budget).ok();
+        let whole = whole.filter(|page| {
+            page.end()
+                .is_ok_and(|end| end == page.checkpoint.checkpoint.size)
+        });
+        let page = match whole {
+            Some(page) => Some(page),
+            None => log.page(size, 0).ok(),
+        };
+        self.announced = size;
+        if let Some(page) = page {
+            self.publish(&Announcement::Head(page));
+        }
+    }
+
+    fn publish(&mut self, announcement: &Announcement) {
+        match self.net.publish(announcement.encode()) {
+            // Gossip is a hint; whoever missed it learns the head when heads are compared.
+            Ok(()) | Err(PublishError::NoPeers | PublishError::Duplicate) => {}
+            Err(error) => tracing::debug!(%error, "announcement not published"),
+        }
+    }
+
+    /// Brings what the API and the metrics show up to date.
+    fn show(&mut self) {
+        let peer = &self.peer;
+        let known: Vec<(LogId, u64, u64)> = peer
+            .catalogue
+            .logs()
+            .map(|log| {
+                let id = log.name().id;
+                let size = log.size();
+                (id, size, self.sync.known_size(&id).max(size))
+            })
+            .collect();
+        let infos = self.net.connected();
+        let mut heard = peer.heard.write();
+        for info in infos {
+            if let Some(connection) = self
+                .codes
+                .get(&info.peer)
+                .and_then(|code| heard.connected.get_mut(code))
+            {
+                let since = info.since.duration_since(UNIX_EPOCH).unwrap_or_default();
+                connection.since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+                connection.rtt_ms = info.rtt_ms;
+            }
+        }
+        peer.metrics
+            .peers_connected
+            .set(heard.connected.len() as i64);
+        for (id, size, known) in known {
+            peer.metrics.set_log(&id.department, size, known);
+            heard.known.insert(id, known);
+        }
+        drop(heard);
+        let (have, needed) = self.sync.confirmations();
+        peer.own.confirming(have, needed);
+        peer.own.show();
+    }
+}

@@ -1,0 +1,373 @@
+//! The API's questions.
+
+use std::sync::Arc;
+
+use certmesh_ledger::catalogue::{Cursor, Found};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
+use certmesh_ledger::log::{Log, LogId, ReadError, Stopped};
+use certmesh_ledger::verify::{Bundle, verify};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::writer::{Append, WriterHandle};
+use super::{Peer, now_ms, views};
+use crate::api::draft::Draft;
+use crate::api::service::{Find, Outcomes, RetryKey, Service, StatusChange, TypeDraft, Wanted};
+use crate::api::{Refusal, types};
+use crate::metrics::OwnLogState;
+
+/// What the API talks to.
+pub(super) struct PeerService {
+    pub(super) peer: Arc<Peer>,
+    pub(super) writer: WriterHandle,
+    /// Tells the driver that an operator vouches for the own log.
+    pub(super) vouch: mpsc::UnboundedSender<()>,
+}
+
+fn unreadable(error: ReadError) -> Refusal {
+    tracing::error!(%error, "a log could not be read");
+    Refusal::Internal
+}
+
+impl PeerService {
+    fn append(
+        &self,
+        appends: Vec<Append>,
+        retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<Outcomes, Refusal>> {
+        if let Some(refusal) = self.peer.own.hindrance() {
+            return async { Err(refusal) }.boxed();
+        }
+        let writer = self.writer.clone();
+        async move {
+            writer
+                .submit(appends, retry)?
+                .await
+                .unwrap_or(Err(Refusal::Internal))
+        }
+        .boxed()
+    }
+
+    fn append_one(
+        &self,
+        append: Append,
+        retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
+        let outcomes = self.append(vec![append], retry);
+        async move { outcomes.await?.pop().unwrap_or(Err(Refusal::Internal)) }.boxed()
+    }
+
+    fn log_view(&self, log: &Log) -> types::LogView {
+        let (peer, id) = (&self.peer, log.name().id);
+        let checkpoint = log.checkpoint();
+        let stopped = log.stopped();
+        let aside = peer.set_aside.get(&id).filter(|_| checkpoint.is_none());
+        let (state, detail) = match (&stopped, aside) {
+            (Some(Stopped::Forked(evidence)), _) => (
+                "frozen",
+                Some(format!(
+                    "its department signed two histories from record {} on; both are kept under evidence/",
+                    evidence.position()
+                )),
+            ),
+            (Some(Stopped::Broken(rule)), _) => (
+                "frozen",
+                Some(format!("its department broke a rule: {rule}")),
+            ),
+            (None, Some(path)) => (
+                "set-aside",
+                Some(format!(
+                    "damaged on disk, kept in {path}; being fetched again"
+                )),
+            ),
+            (None, None) if id.department == peer.department => ("own", None),
+            (None, None) => ("replica", None),
+        };
+        let size = log.size();
+        let known = peer.heard.read().known.get(&id).copied().unwrap_or(0);
+        types::LogView {
+            department: id.department.to_string(),
+            name: self.name_of(&id.department),
+            generation: id.generation,
+            size,
+            known_size: known.max(size),
+            root: checkpoint
+                .as_ref()
+                .map(|checkpoint| checkpoint.root.to_string()),
+            status_root: checkpoint
+                .as_ref()
+                .map(|checkpoint| checkpoint.status_root.to_string()),
+            time_ms: checkpoint.as_ref().map(|checkpoint| checkpoint.time_ms),
+            certificates: log.issued().values().sum(),
+            state: state.to_owned(),
+            detail,
+            cosigned_by: checkpoint
+                .map(|checkpoint| peer.cosignatures_of(&checkpoint))
+                .unwrap_or_default()
+                .into_iter()
+                .map(|cosignature| cosignature.witness.to_string())
+                .collect(),
+        }
+    }
+
+    fn name_of(&self, department: &DepartmentCode) -> String {
+        let member = self.peer.catalogue.members().member(department);
+        member
+            .map(|member| member.display_name().to_owned())
+            .unwrap_or_default()
+    }
+}
+
+impl Service for PeerService {
+    fn submit(
+        &self,
+        drafts: Vec<Draft>,
+        retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<Outcomes, Refusal>> {
+        self.append(
+            drafts
+                .into_iter()
+                .map(|draft| Append::Issue(Box::new(draft)))
+                .collect(),
+            retry,
+        )
+    }
+
+    fn change_status(
+        &self,
+        change: StatusChange,
+        retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
+        self.append_one(Append::Change(change), retry)
+    }
+
+    fn define_type(
+        &self,
+        definition: TypeDraft,
+    ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
+        self.append_one(Append::Define(definition), None)
+    }
+
+    fn confirm_own_log(&self) -> BoxFuture<'static, Result<types::NodeStatus, Refusal>> {
+        let state = self.peer.own.state();
+        if state == OwnLogState::Confirming {
+            tracing::warn!("an operator vouches for the own log on disk");
+            self.peer.own.confirmed();
+            let _ = self.vouch.send(());
+        }
+        let status = self.status();
+        async move {
+            match state {
+                OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(
+                    "other members hold more of this log than is on disk: appending would fork it"
+                        .into(),
+                )),
+                _ => Ok(status),
+            }
+        }
+        .boxed()
+    }
+
+    fn certificate(&self, id: &CertificateId) -> Result<Option<types::Certificate>, Refusal> {
+        let state = self.peer.catalogue.certificate(id).map_err(unreadable)?;
+        Ok(state.and_then(|state| views::certificate(&self.peer.catalogue, &state)))
+    }
+
+    fn history(&self, id: &CertificateId) -> Result<Option<types::History>, Refusal> {
+        let records = self.peer.catalogue.history(id).map_err(unreadable)?;
+        let Some((log, _)) = records.first() else {
+            return Ok(None);
+        };
+        let Some(checkpoint) = self
+            .peer
+            .catalogue
+            .log(log)
+            .and_then(|log| log.checkpoint())
+        else {
+            return Ok(None);
+        };
+        let records: Vec<_> = records.into_iter().map(|(_, record)| record).collect();
+        Ok(Some(types::History {
+            id: id.to_string(),
+            events: views::history(id, &records, &checkpoint),
+        }))
+    }
+
+    fn verification(
+        &self,
+        id: &CertificateId,
+        on: Option<Date>,
+    ) -> Result<types::Verification, Refusal> {
+        let on = on.unwrap_or_else(|| Date::in_china(now_ms()));
+        let found = verify(&self.peer.catalogue, id, on).map_err(unreadable)?;
+        Ok(views::verification(&self.peer, found))
+    }
+
+    fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal> {
+        let catalogue = &self.peer.catalogue;
+        let stopped = catalogue
+            .certificate(id)
+            .map_err(unreadable)?
+            .and_then(|state| catalogue.log(&state.log).and_then(|log| log.stopped()));
+        if let Some(stopped) = stopped {
+            return Err(Refusal::ProofNotAvailable(format!(
+                "the log that holds it is in dispute from record {} on; a proof would rest on one side's word",
+                stopped.undisputed()
+            )));
+        }
+        let bundle = Bundle::gather(catalogue, id, |checkpoint| {
+            self.peer.cosignatures_of(checkpoint)
+        });
+        match bundle.map_err(unreadable)? {
+            Some(bundle) => Ok(bundle.to_bytes()),
+            None => Err(Refusal::UnknownCertificate { id: id.clone() }),
+        }
+    }
+
+    fn find(&self, query: &Find) -> Result<types::Found, Refusal> {
+        let catalogue = &self.peer.catalogue;
+        let cursor = match &query.cursor {
+            None => Cursor::default(),
+            Some(text) => parse_cursor(text)
+                .ok_or_else(|| Refusal::field("cursor", "is none this node gave"))?,
+        };
+        let limit = query.limit as usize;
+        let found: Result<Found, ReadError> = match &query.wanted {
+            Wanted::Holder { kind, code } => {
+                let tag = self.peer.catalogue_key.subject_tag(*kind, code.expose());
+                catalogue.by_subject(&tag, cursor, limit)
+            }
+            Wanted::Type(code) => catalogue.by_type(code, cursor, limit),
+            Wanted::Issuer(department) => catalogue.by_issuer(department, cursor.seq, limit),
+        };
+        let found = found.map_err(unreadable)?;
+        Ok(types::Found {
+            certificates: found
+                .certificates
+                .iter()
+                .filter_map(|state| views::certificate(catalogue, state))
+                .collect(),
+            next: found
+                .next
+                .and_then(|next| Some(format!("{}:{}", next.log?, next.seq))),
+        })
+    }
+
+    fn catalogue(&self) -> Result<types::CatalogueView, Refusal> {
+        let catalogue = &self.peer.catalogue;
+        let mut issued = catalogue.issued();
+        let certificates = issued.values().flat_map(|by| by.values()).sum();
+        let defined = catalogue.types();
+        let codes: std::collections::BTreeSet<_> =
+            defined.keys().chain(issued.keys()).copied().collect();
+        let view = |code| {
+            let definition = defined.get(&code);
+            let field = |field: &certmesh_ledger::record::FieldDefinition| types::FieldView {
+                code: field.code.to_string(),
+                name: field.name.to_string(),
+                required: field.required,
+            };
+            types::TypeView {
+                code: code.to_string(),
+                name: definition.map(|(_, definition)| definition.name.to_string()),
+                defined_by: definition.map(|(department, _)| department.to_string()),
+                fields: definition
+                    .map(|(_, d)| d.fields.iter().map(field).collect())
+                    .unwrap_or_default(),
+                issued: issued
+                    .remove(&code)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(department, count)| (department.to_string(), count))
+                    .collect(),
+            }
+        };
+        Ok(types::CatalogueView {
+            types: codes.into_iter().map(view).collect(),
+            certificates,
+        })
+    }
+
+    fn logs(&self) -> Result<Vec<types::LogView>, Refusal> {
+        Ok(self
+            .peer
+            .catalogue
+            .logs()
+            .map(|log| self.log_view(log))
+            .collect())
+    }
+
+    fn log(&self, department: &DepartmentCode) -> Result<Option<types::LogView>, Refusal> {
+        Ok(self
+            .peer
+            .catalogue
+            .log(&LogId::first(*department))
+            .map(|log| self.log_view(log)))
+    }
+
+    fn peers(&self) -> Vec<types::PeerView> {
+        let heard = self.peer.heard.read();
+        let members = self.peer.catalogue.members();
+        let others = members
+            .members()
+            .filter(|member| member.code != self.peer.department);
+        others
+            .map(|member| {
+                let connection = heard.connected.get(&member.code);
+                types::PeerView {
+                    department: member.code.to_string(),
+                    name: member.display_name().to_owned(),
+                    peer_id: member.peer_id.to_string(),
+                    connected: connection.is_some(),
+                    since_ms: connection.map(|connection| connection.since_ms),
+                    rtt_ms: connection.and_then(|connection| connection.rtt_ms),
+                    heard_ms: heard.heads_ms.get(&member.code).copied(),
+                }
+            })
+            .collect()
+    }
+
+    fn status(&self) -> types::NodeStatus {
+        let peer = &self.peer;
+        let members = peer.catalogue.members();
+        let sizes = peer
+            .catalogue
+            .logs()
+            .map(|log| (log.size(), log.issued().values().sum::<u64>()));
+        let (records, certificates) =
+            sizes.fold((0, 0), |(r, c), (records, certs)| (r + records, c + certs));
+        types::NodeStatus {
+            department: peer.department.to_string(),
+            name: self.name_of(&peer.department),
+            network_name: members.name().to_owned(),
+            network: members.network().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            peer_id: peer.peer_id.clone(),
+            log_state: peer.own.state().as_str().to_owned(),
+            log_detail: peer.own.detail(),
+            own_size: peer.own.log.size(),
+            records,
+            certificates,
+            peers_connected: peer.heard.read().connected.len() as u32,
+            peers_total: members.members().len() as u32 - 1,
+            started_ms: peer.started_ms,
+        }
+    }
+
+    fn readiness(&self) -> types::Readiness {
+        let reasons: Vec<String> = self.peer.own.detail().into_iter().collect();
+        types::Readiness {
+            ready: reasons.is_empty(),
+            reasons,
+        }
+    }
+}
+
+fn parse_cursor(text: &str) -> Option<Cursor> {
+    let (log, seq) = text.rsplit_once(':')?;
+    Some(Cursor {
+        log: Some(log.parse().ok()?),
+        seq: seq.parse().ok()?,
+    })
+}

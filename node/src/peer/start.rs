@@ -1,0 +1,502 @@
+//! From a configuration to a running peer, and down again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use certmesh_ledger::catalogue::{Catalogue, Opened};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::keys::{CatalogueKey, FieldKey, KeyError, Secret, SecretFile, SigningKey};
+use certmesh_ledger::log::disk::RealDisk;
+use certmesh_ledger::log::{LogId, OpenError, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::membership::{Genesis, GenesisFaults, Membership, PeerId as MemberPeer};
+use certmesh_ledger::store::{MemoryStore, SledStore, Store};
+use certmesh_ledger::sync::{Settings, Sync};
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
+
+use super::driver::{Driver, Inbox};
+use super::own_log::OwnLog;
+use super::service::PeerService;
+use super::storage::Storage;
+use super::writer::WriterHandle;
+use super::{Peer, now_ms};
+use crate::api::auth::{Clients, TokensError};
+use crate::api::{Api, Running, ServeError, serve};
+use crate::config::Config;
+use crate::keyfile::{self, KeyFileError};
+use crate::metrics::Metrics;
+use crate::net::{Net, NetConfig, NetError};
+
+/// How long running requests may take at a stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why a peer could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file or directory could not be used.
+    #[error("{path}: {error}")]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The genesis file has faults.
+    #[error("{path}:\n{faults}")]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        faults: GenesisFaults,
+    },
+    /// A key file cannot be read.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// A key file holds something else.
+    #[error("{path}: {error}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        error: KeyError,
+    },
+    /// The department is no founder of this network.
+    #[error(
+        "department {department} is no member of the network in {path}; is it the right genesis file?"
+    )]
+    NotAMember {
+        /// This department.
+        department: DepartmentCode,
+        /// The genesis file.
+        path: PathBuf,
+    },
+    /// A key is not the one the genesis names for this department.
+    #[error(
+        "{path}: the key is not the one the genesis names as this department's {what} ({expected})"
+    )]
+    OtherKey {
+        /// The key file.
+        path: PathBuf,
+        /// Which key.
+        what: &'static str,
+        /// What the genesis says.
+        expected: String,
+    },
+    /// The data directory is another process's.
+    #[error("{0} is in use by another process; each peer needs a data directory of its own")]
+    InUse(PathBuf),
+    /// The data directory is another network's.
+    #[error(
+        "{path} belongs to another network ({found}); this genesis is {expected}; name another data directory"
+    )]
+    OtherNetwork {
+        /// The directory's network file.
+        path: PathBuf,
+        /// Its network.
+        found: String,
+        /// The genesis's.
+        expected: String,
+    },
+    /// A log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The tokens file has faults.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The network side cannot start.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// A member's address in the genesis is none.
+    #[error(
+        "{path}: department {department}: `{address}` is no multiaddress, such as /ip4/192.0.2.7/tcp/7481"
+    )]
+    Address {
+        /// The genesis file.
+        path: PathBuf,
+        /// Whose address.
+        department: DepartmentCode,
+        /// The text.
+        address: String,
+    },
+    /// The API cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
+    move |error| RunError::Io {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// Who this peer is and whom it talks to, checked as a whole.
+struct Identity {
+    genesis: Genesis,
+    members: Membership,
+    signing: SigningKey,
+    transport: Zeroizing<[u8; 32]>,
+    catalogue_key: CatalogueKey,
+    field_key: FieldKey,
+    peers: HashMap<DepartmentCode, (PeerId, Vec<Multiaddr>)>,
+    peer_id: MemberPeer,
+}
+
+fn secret(path: &Path, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, RunError> {
+    let text = keyfile::read(path)?;
+    kind.read(text.expose()).map_err(|error| RunError::Key {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+impl Identity {
+    fn load(config: &Config) -> Result<Identity, RunError> {
+        let path = &config.network;
+        let text = std::fs::read_to_string(path).map_err(at(path))?;
+        let genesis = Genesis::from_toml(&text).map_err(|faults| RunError::Genesis {
+            path: path.clone(),
+            faults,
+        })?;
+        let members = Membership::from_genesis(&genesis);
+        let department = config.department;
+        let own = members
+            .member(&department)
+            .ok_or_else(|| RunError::NotAMember {
+                department,
+                path: path.clone(),
+            })?;
+        let signing = SigningKey::from_seed(&*secret(&config.keys.signing, SecretFile::Signing)?);
+        if signing.public() != own.signing_key {
+            let expected = own.signing_key.to_string();
+            return Err(RunError::OtherKey {
+                path: config.keys.signing.clone(),
+                what: "signing_key",
+                expected,
+            });
+        }
+        let transport = secret(&config.keys.transport, SecretFile::Transport)?;
+        let peer_id = MemberPeer::from_transport_seed(&transport);
+        if peer_id != own.peer_id {
+            let expected = own.peer_id.to_string();
+            return Err(RunError::OtherKey {
+                path: config.keys.transport.clone(),
+                what: "peer_id",
+                expected,
+            });
+        }
+        let catalogue_key = CatalogueKey(Secret::from_bytes(*secret(
+            &config.keys.catalogue,
+            SecretFile::Catalogue,
+        )?));
+        let field_key = FieldKey(Secret::from_bytes(*secret(
+            &config.keys.field,
+            SecretFile::Field,
+        )?));
+        let peers = peers(config, &members)?;
+        Ok(Identity {
+            peers,
+            genesis,
+            members,
+            signing,
+            transport,
+            catalogue_key,
+            field_key,
+            peer_id,
+        })
+    }
+}
+
+type Peers = HashMap<DepartmentCode, (PeerId, Vec<Multiaddr>)>;
+
+fn peers(config: &Config, members: &Membership) -> Result<Peers, RunError> {
+    let mut peers = HashMap::new();
+    for member in members
+        .members()
+        .filter(|member| member.code != config.department)
+    {
+        let id = PeerId::from_bytes(&member.peer_id.to_multihash())
+            .expect("a multihash of a checked identity");
+        let addresses = match config.net.peers.get(&member.code) {
+            Some(addresses) => addresses.clone(),
+            None => member
+                .addresses
+                .iter()
+                .map(|address| {
+                    address.as_str().parse().map_err(|_| RunError::Address {
+                        path: config.network.clone(),
+                        department: member.code,
+                        address: address.to_string(),
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+        };
+        peers.insert(member.code, (id, addresses));
+    }
+    Ok(peers)
+}
+
+/// Takes the data directory for this process and this network.
+fn claim(dir: &Path, genesis: &Genesis) -> Result<File, RunError> {
+    std::fs::create_dir_all(dir).map_err(at(dir))?;
+    let path = dir.join("LOCK");
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(at(&path))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(RunError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
+    }
+    let path = dir.join("network.toml");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let found = Genesis::from_toml(&text)
+                .map_err(|faults| RunError::Genesis {
+                    path: path.clone(),
+                    faults,
+                })?
+                .network_id();
+            if found != genesis.network_id() {
+                let (found, expected) = (found.to_string(), genesis.network_id().to_string());
+                return Err(RunError::OtherNetwork {
+                    path,
+                    found,
+                    expected,
+                });
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            replace(&path, genesis.to_toml().as_bytes())?
+        }
+        Err(error) => return Err(at(&path)(error)),
+    }
+    Ok(lock)
+}
+
+/// Writes a file so that a reader sees all of it or none.
+fn replace(path: &Path, content: &[u8]) -> Result<(), RunError> {
+    let temporary = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)?;
+        match path.parent() {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    write().map_err(at(path))
+}
+
+/// Checks everything a start would need, without starting.
+///
+/// # Errors
+/// [`RunError`].
+pub fn check(config: &Config) -> Result<(), RunError> {
+    Identity::load(config)?;
+    Clients::load(&config.api.tokens)?;
+    Ok(())
+}
+
+fn open_store(dir: &Path) -> Arc<dyn Store> {
+    match SledStore::open(&dir.join("state")) {
+        Ok((store, aside)) => {
+            if let Some(aside) = aside {
+                tracing::warn!(path = %aside.display(), "the state store could not be opened: set aside, begun anew");
+            }
+            Arc::new(store)
+        }
+        Err(error) => {
+            tracing::error!(%error, "no state store; going on without one");
+            Arc::new(MemoryStore::default())
+        }
+    }
+}
+
+fn open_peer(
+    config: &Config,
+    identity: &Identity,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Peer>, RunError> {
+    let dir = &config.data_dir;
+    let place = Place {
+        disk: Arc::new(RealDisk),
+        data: dir.clone(),
+        segment_records: SEGMENT_RECORDS,
+    };
+    let Opened {
+        catalogue,
+        openings,
+        bad_evidence,
+    } = Catalogue::open(place, identity.members.clone(), config.department)?;
+    Peer::report_openings(&openings);
+    for (file, error) in bad_evidence {
+        tracing::error!(file, error, "fork evidence under evidence/ proves nothing");
+    }
+    let aside = |(log, opening): &(LogId, certmesh_ledger::log::Opening)| {
+        opening
+            .set_aside
+            .as_ref()
+            .map(|(path, _)| (*log, path.display().to_string()))
+    };
+    let own = catalogue
+        .log(&catalogue.own())
+        .cloned()
+        .expect("a member's log is always opened");
+    let needed = identity.members.members().len() / 2;
+    let peer = Peer {
+        department: config.department,
+        peer_id: identity.peer_id.to_string(),
+        set_aside: openings
+            .iter()
+            .filter_map(aside)
+            .collect::<BTreeMap<_, _>>(),
+        catalogue,
+        catalogue_key: identity.catalogue_key.clone(),
+        field_key: identity.field_key.clone(),
+        store: open_store(dir),
+        own: OwnLog::new(own, needed, Arc::clone(metrics)),
+        heard: super::RwLock::default(),
+        cosignatures: super::RwLock::default(),
+        metrics: Arc::clone(metrics),
+        started_ms: now_ms(),
+    };
+    peer.load_cosignatures();
+    Ok(Arc::new(peer))
+}
+
+/// Runs a peer until `stopped` resolves.
+///
+/// # Errors
+/// [`RunError`] when it cannot start.
+pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
+    let identity = Identity::load(&config)?;
+    let clients = Clients::load(&config.api.tokens)?;
+    let _lock = claim(&config.data_dir, &identity.genesis)?;
+    let metrics = Arc::new(Metrics::new());
+    let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
+
+    let (heads, heads_received) = mpsc::unbounded_channel();
+    let (stored, stored_received) = mpsc::unbounded_channel();
+    let (vouch, vouched) = mpsc::unbounded_channel();
+    let (stop, stop_received) = oneshot::channel();
+    let (listening, mut listening_received) = mpsc::unbounded_channel();
+    let writer = Writer::new(Arc::clone(&peer.own.log), identity.signing.clone());
+    let spawn_error = at(&config.data_dir);
+    let (writer, writer_thread) =
+        WriterHandle::start(Arc::clone(&peer), writer, heads).map_err(&spawn_error)?;
+    let storage = Storage::start(&peer, &stored).map_err(&spawn_error)?;
+    let sync = Sync::new(
+        peer.catalogue.own(),
+        Arc::clone(peer.catalogue.members()),
+        Settings::default(),
+    );
+    let net = start_net(&config, &identity)?;
+    let peer_ids = identity
+        .peers
+        .iter()
+        .map(|(code, (id, _))| (*code, *id))
+        .collect();
+    let driver = Driver::new(
+        Arc::clone(&peer),
+        identity.signing.clone(),
+        net,
+        sync,
+        storage,
+        peer_ids,
+        listening,
+    );
+    let inbox = Inbox {
+        heads: heads_received,
+        stored: stored_received,
+        vouched,
+        stop: stop_received,
+    };
+    let driver = tokio::spawn(driver.run(inbox));
+    if config.trust_own_disk {
+        peer.own.confirmed();
+        let _ = vouch.send(());
+    }
+
+    let service = PeerService {
+        peer: Arc::clone(&peer),
+        writer,
+        vouch,
+    };
+    let api = Api::new(
+        Arc::new(service),
+        config.department,
+        clients,
+        metrics,
+        config.api.limits(),
+    );
+    let running = serve(Arc::new(api), config.api.listen, config.api.tls.as_ref())?;
+    let first = tokio::time::timeout(GRACE, listening_received.recv())
+        .await
+        .ok()
+        .flatten();
+    let mut addresses: Vec<Multiaddr> = first.into_iter().collect();
+    while let Ok(address) = listening_received.try_recv() {
+        addresses.push(address);
+    }
+    announce_process(&config, &running, &addresses)?;
+    tracing::info!(department = %config.department, api = running.url(), "serving");
+
+    stopped.await;
+    tracing::info!("stopping");
+    let _ = std::fs::remove_file(config.data_dir.join("node.json"));
+    if let Err(error) = running.stop(GRACE).await {
+        tracing::warn!(%error, "API did not stop cleanly");
+    }
+    let _ = stop.send(());
+    let _ = driver.await;
+    // The API held the last handle: the writer finishes what it has and ends.
+    if tokio::task::block_in_place(|| writer_thread.join()).is_err() {
+        tracing::error!("the writer thread panicked");
+    }
+    if let Err(error) = peer.store.flush() {
+        tracing::warn!(%error, "state store not flushed");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_net(config: &Config, identity: &Identity) -> Result<Net, RunError> {
+    let keypair = libp2p::identity::Keypair::ed25519_from_bytes(*identity.transport)
+        .expect("any 32 bytes are an Ed25519 seed");
+    let network = *identity.members.network().0.as_bytes();
+    let mut net = NetConfig::new(keypair, network);
+    net.listen.clone_from(&config.net.listen);
+    net.quic = config.net.quic;
+    net.peers = identity.peers.values().cloned().collect();
+    Ok(Net::new(net)?)
+}
+
+/// Tells other programs on this machine where the peer can be reached.
+fn announce_process(
+    config: &Config,
+    running: &Running,
+    addresses: &[Multiaddr],
+) -> Result<(), RunError> {
+    let listen: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let json = serde_json::json!({
+        "pid": std::process::id(),
+        "api": running.url(),
+        "listen": listen,
+        "started_ms": now_ms(),
+    });
+    replace(
+        &config.data_dir.join("node.json"),
+        format!("{json:#}\n").as_bytes(),
+    )
+}

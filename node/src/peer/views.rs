@@ -1,0 +1,207 @@
+//! What the ledger knows, in the API's shapes.
+
+use certmesh_ledger::catalogue::{Catalogue, CertificateState};
+use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::log::VerifiedCheckpoint;
+use certmesh_ledger::record::{Action, Entry, Record, RecordHash, SignedRecord, Status};
+use certmesh_ledger::verify::{Verdict, Verification};
+
+use super::Peer;
+use crate::api::types;
+
+pub(super) fn position_at(
+    checkpoint: &VerifiedCheckpoint,
+    seq: u64,
+    record: RecordHash,
+    time_ms: u64,
+) -> types::Position {
+    types::Position {
+        log: checkpoint.log.to_string(),
+        seq,
+        record: record.to_string(),
+        time_ms,
+        checkpoint_size: checkpoint.size,
+        checkpoint_root: checkpoint.root.to_string(),
+    }
+}
+
+pub(super) fn position(checkpoint: &VerifiedCheckpoint, record: &SignedRecord) -> types::Position {
+    position_at(
+        checkpoint,
+        record.record().seq,
+        record.hash(),
+        record.record().time_ms,
+    )
+}
+
+pub(super) fn certificate(
+    catalogue: &Catalogue,
+    state: &CertificateState,
+) -> Option<types::Certificate> {
+    let issued = state.certificate();
+    let checkpoint = catalogue.log(&state.log)?.checkpoint()?;
+    let issuer = state.log.department;
+    let type_code = issued.id.type_code();
+    Some(types::Certificate {
+        id: issued.id.to_string(),
+        type_name: catalogue
+            .type_definition(&type_code)
+            .map(|(_, definition)| definition.name.to_string()),
+        type_code: type_code.to_string(),
+        issuer: issuer.to_string(),
+        issuer_name: catalogue
+            .members()
+            .member(&issuer)
+            .map(|member| member.display_name().to_owned()),
+        subject: issued.subject.to_string(),
+        holder_kind: issued.holder_kind.to_string(),
+        valid_from: issued.validity.from().to_string(),
+        valid_until: issued.validity.until().map(|until| until.to_string()),
+        sharing: issued.sharing.as_str().to_owned(),
+        field_root: issued.field_root.to_string(),
+        predecessor: issued.predecessor.as_ref().map(ToString::to_string),
+        status: state.status.as_str().to_owned(),
+        status_code: state.status.code().to_owned(),
+        position: position(&checkpoint, &state.issued),
+    })
+}
+
+/// The events of a certificate, with the effect each had: the rules of the status map, told as a story.
+pub(super) fn history(
+    id: &CertificateId,
+    records: &[SignedRecord],
+    checkpoint: &VerifiedCheckpoint,
+) -> Vec<types::HistoryEvent> {
+    let mut status = None;
+    records
+        .iter()
+        .map(|record| event(id, record, checkpoint, &mut status))
+        .collect()
+}
+
+fn event(
+    id: &CertificateId,
+    signed: &SignedRecord,
+    checkpoint: &VerifiedCheckpoint,
+    status: &mut Option<Status>,
+) -> types::HistoryEvent {
+    let record: &Record = signed.record();
+    let mut event = types::HistoryEvent {
+        event: String::new(),
+        reason: None,
+        text: None,
+        successor: None,
+        ignored: None,
+        position: position(checkpoint, signed),
+    };
+    match &record.entry {
+        Entry::CertificateIssued(issued) if issued.id == *id => {
+            event.event = "issued".into();
+            match status {
+                None => *status = Some(Status::Valid),
+                Some(_) => event.ignored = Some("the identifier had been issued before".into()),
+            }
+        }
+        Entry::CertificateIssued(issued) => {
+            event.event = Status::Superseded.as_str().into();
+            event.successor = Some(issued.id.to_string());
+            match status {
+                Some(Status::Valid) => *status = Some(Status::Superseded),
+                _ => event.ignored = Some("the certificate was not valid by then".into()),
+            }
+        }
+        Entry::StatusChanged(changed) => {
+            let action: Action = changed.action;
+            event.event = action.past().into();
+            event.reason = Some(changed.reason.code().into());
+            event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
+            match status.unwrap_or(Status::Valid).after(action) {
+                Ok(next) => *status = Some(next),
+                Err(error) => event.ignored = Some(error.to_string()),
+            }
+        }
+        Entry::TypeDefined(_) => {}
+    }
+    event
+}
+
+pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verification {
+    let catalogue = &peer.catalogue;
+    let (reason, explanation, missing) = match &found.verdict {
+        Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
+        Verdict::NotValid(reason) => (
+            Some(reason.code().to_owned()),
+            explain(reason, &found),
+            Vec::new(),
+        ),
+        Verdict::Unknown(missing) => {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            (
+                None,
+                format!("it can't be said; what is missing: {}", missing.join("; ")),
+                missing,
+            )
+        }
+    };
+    types::Verification {
+        id: found.id.to_string(),
+        verdict: found.verdict.as_str().to_owned(),
+        reason,
+        explanation,
+        missing,
+        on: found.on.to_string(),
+        certificate: found
+            .state
+            .as_ref()
+            .and_then(|state| certificate(catalogue, state)),
+        provenance: provenance(peer, &found),
+    }
+}
+
+fn explain(reason: &certmesh_ledger::verify::NotValid, found: &Verification) -> String {
+    let mut text = reason.to_string();
+    if let Some(Entry::StatusChanged(changed)) =
+        found.change.as_ref().map(|change| &change.record().entry)
+    {
+        text.push_str(": ");
+        text.push_str(changed.reason.as_str());
+        if !changed.text.as_str().is_empty() {
+            text.push_str(" (");
+            text.push_str(changed.text.as_str());
+            text.push(')');
+        }
+    }
+    text
+}
+
+fn provenance(peer: &Peer, found: &Verification) -> Option<types::Provenance> {
+    let (state, checkpoint) = (found.state.as_ref()?, found.checkpoint.as_ref()?);
+    let members = peer.catalogue.members();
+    let department = state.log.department;
+    let heard_ms = match department == peer.department {
+        true => Some(super::now_ms()),
+        false => peer.heard.read().heads_ms.get(&department).copied(),
+    };
+    let cosigned_by = peer
+        .cosignatures_of(checkpoint)
+        .into_iter()
+        .map(|c| c.witness.to_string())
+        .collect();
+    Some(types::Provenance {
+        department: department.to_string(),
+        department_name: members
+            .member(&department)
+            .map(|m| m.display_name().to_owned())
+            .unwrap_or_default(),
+        network: members.network().to_string(),
+        record: state.issued.hash().to_string(),
+        seq: state.issued.record().seq,
+        record_time_ms: state.issued.record().time_ms,
+        checkpoint_size: checkpoint.size,
+        checkpoint_root: checkpoint.root.to_string(),
+        checkpoint_time_ms: checkpoint.time_ms,
+        cosigned_by,
+        heard_ms,
+        answered_by: peer.department.to_string(),
+    })
+}

@@ -1,0 +1,343 @@
+//! Group commit: one thread takes whatever waits, checks it, and appends it under one checkpoint, so that thousands of
+//! concurrent issuers share a few syncs.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use certmesh_ledger::catalogue::{Batch, Refusal as RuleRefusal};
+use certmesh_ledger::codec::{self, Bounded, Text};
+use certmesh_ledger::hash::{Purpose, hash};
+use certmesh_ledger::log::{self, VerifiedCheckpoint, WriteError, Writer};
+use certmesh_ledger::record::{
+    CertificateIssued, Entry, FieldDefinition, SignedRecord, StatusChanged, TypeDefined,
+    commit_fields,
+};
+use certmesh_ledger::store::Table;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use rayon::prelude::*;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Peer, now_ms, views};
+use crate::api::Refusal;
+use crate::api::draft::Draft;
+use crate::api::service::{Outcomes, RetryKey, StatusChange, TypeDraft};
+
+/// Most records under one commit.
+const GROUP: usize = 8192;
+/// Requests that may wait.
+const QUEUE: usize = 8192;
+
+/// Something to append.
+pub(super) enum Append {
+    Issue(Box<Draft>),
+    Change(StatusChange),
+    Define(TypeDraft),
+}
+
+struct Job {
+    appends: Vec<Append>,
+    retry: Option<RetryKey>,
+    reply: oneshot::Sender<Result<Outcomes, Refusal>>,
+}
+
+/// Where appends are handed over.
+#[derive(Clone)]
+pub(super) struct WriterHandle(Sender<Job>);
+
+impl WriterHandle {
+    /// Starts the thread; it ends when every handle is dropped. New heads go to `heads`.
+    pub(super) fn start(
+        peer: Arc<Peer>,
+        writer: Writer,
+        heads: mpsc::UnboundedSender<VerifiedCheckpoint>,
+    ) -> std::io::Result<(WriterHandle, thread::JoinHandle<()>)> {
+        let (sender, receiver) = bounded(QUEUE);
+        let mut group = GroupCommit {
+            peer,
+            writer,
+            heads,
+        };
+        let thread = thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || group.run(&receiver))?;
+        Ok((WriterHandle(sender), thread))
+    }
+
+    /// Hands over appends; the receiver gets their outcomes once they are durable.
+    pub(super) fn submit(
+        &self,
+        appends: Vec<Append>,
+        retry: Option<RetryKey>,
+    ) -> Result<oneshot::Receiver<Result<Outcomes, Refusal>>, Refusal> {
+        let (reply, outcomes) = oneshot::channel();
+        match self.0.try_send(Job {
+            appends,
+            retry,
+            reply,
+        }) {
+            Ok(()) => Ok(outcomes),
+            Err(TrySendError::Full(_)) => Err(Refusal::Overloaded { retry_after_s: 1 }),
+            Err(TrySendError::Disconnected(_)) => Err(Refusal::Internal),
+        }
+    }
+}
+
+/// What is to be said of one append once the group is durable.
+enum Outcome {
+    /// The n-th entry of the group.
+    New(usize),
+    /// A record that says the same already.
+    Replayed(Box<SignedRecord>),
+    Refused(Refusal),
+}
+
+struct GroupCommit {
+    peer: Arc<Peer>,
+    writer: Writer,
+    heads: mpsc::UnboundedSender<VerifiedCheckpoint>,
+}
+
+impl GroupCommit {
+    fn run(&mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut rows = first.appends.len();
+            let mut group = vec![first];
+            while rows < GROUP
+                && let Ok(job) = jobs.try_recv()
+            {
+                rows += job.appends.len();
+                group.push(job);
+            }
+            self.commit(group);
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Job>) {
+        if let Some(refusal) = self.peer.own.hindrance() {
+            for job in group {
+                let _ = job.reply.send(Err(refusal.clone()));
+            }
+            return;
+        }
+        let mut appends = Vec::new();
+        let mut jobs = Vec::new();
+        for job in group {
+            jobs.push((job.appends.len(), job.retry, job.reply));
+            appends.extend(job.appends);
+        }
+        let retries = jobs
+            .iter()
+            .flat_map(|(n, retry, _)| std::iter::repeat_n((*retry, *n), *n));
+        let prepared: Vec<(String, Vec<String>, Entry)> = appends
+            .into_par_iter()
+            .with_min_len(32)
+            .map(|append| prepare(&self.peer, append))
+            .collect();
+        let mut batch = Batch::new(&self.peer.catalogue, self.writer.log());
+        let mut entries = Vec::new();
+        let mut outcomes = Vec::with_capacity(prepared.len());
+        for ((id, warnings, entry), (retry, rows)) in prepared.into_iter().zip(retries) {
+            let outcome = match self.judge(&mut batch, &entry, retry, rows) {
+                None => {
+                    entries.push(entry);
+                    Outcome::New(entries.len() - 1)
+                }
+                Some(outcome) => outcome,
+            };
+            outcomes.push((id, warnings, outcome));
+        }
+        drop(batch);
+        let count = entries.len();
+        let started = Instant::now();
+        let appended = self.writer.append(now_ms(), entries);
+        if count > 0 && appended.is_ok() {
+            self.peer.metrics.fsynced(started.elapsed());
+            self.peer.metrics.committed(count);
+        }
+        self.answer(outcomes, jobs, appended);
+    }
+
+    /// What to say of an entry without appending it; `None` when it is to be appended.
+    fn judge(
+        &self,
+        batch: &mut Batch<'_>,
+        entry: &Entry,
+        retry: Option<RetryKey>,
+        rows: usize,
+    ) -> Option<Outcome> {
+        // Defining a type the same again changes nothing, so it answers like a retry.
+        if retry.is_some() || matches!(entry, Entry::TypeDefined(_)) {
+            match batch.existing(entry) {
+                Ok(Some(record)) => return Some(Outcome::Replayed(Box::new(record))),
+                Ok(None) => {}
+                Err(error) => return Some(Outcome::Refused(internal(&error))),
+            }
+        }
+        if let Some(key) = retry.filter(|_| rows == 1)
+            && self.used_otherwise(&key, entry)
+        {
+            return Some(Outcome::Refused(Refusal::IdempotencyMismatch));
+        }
+        batch
+            .check(entry)
+            .err()
+            .map(|refusal| Outcome::Refused(refused(refusal)))
+    }
+
+    /// Whether the key came with another content before; remembers it with this one otherwise.
+    fn used_otherwise(&self, key: &RetryKey, entry: &Entry) -> bool {
+        let content = hash(Purpose::Request, &codec::encode(entry));
+        let store = &self.peer.store;
+        match store.get(Table::Idempotency, key.as_bytes()) {
+            Ok(Some(before)) => return before != content.as_bytes(),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "idempotency key not looked up"),
+        }
+        if let Err(error) = store.set(Table::Idempotency, key.as_bytes(), content.as_bytes()) {
+            tracing::warn!(%error, "idempotency key not kept");
+        }
+        false
+    }
+
+    fn answer(
+        &self,
+        outcomes: Vec<(String, Vec<String>, Outcome)>,
+        jobs: Vec<(
+            usize,
+            Option<RetryKey>,
+            oneshot::Sender<Result<Outcomes, Refusal>>,
+        )>,
+        appended: Result<(Vec<log::Appended>, VerifiedCheckpoint), WriteError>,
+    ) {
+        let (appended, checkpoint) = match appended {
+            Ok((appended, checkpoint)) => (appended, Some(checkpoint)),
+            Err(WriteError::Restoring { missing: 0 }) => (Vec::new(), None),
+            Err(error) => {
+                tracing::error!(%error, "nothing was appended");
+                self.peer.own.show();
+                let refusal = self.peer.own.hindrance().unwrap_or_else(|| match &error {
+                    WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
+                    _ => Refusal::LogReadOnly(error.to_string()),
+                });
+                for (_, _, reply) in jobs {
+                    let _ = reply.send(Err(refusal.clone()));
+                }
+                return;
+            }
+        };
+        let finish = |(id, warnings, outcome)| match (outcome, &checkpoint) {
+            (Outcome::Refused(refusal), _) => Err(refusal),
+            (Outcome::New(n), Some(checkpoint)) => {
+                let record: &log::Appended = appended.get(n).ok_or(Refusal::Internal)?;
+                let position =
+                    views::position_at(checkpoint, record.seq, record.hash, record.time_ms);
+                Ok(crate::api::types::Appended {
+                    id,
+                    position,
+                    replayed: false,
+                    warnings,
+                })
+            }
+            (Outcome::Replayed(record), Some(checkpoint)) => {
+                let position = views::position(checkpoint, &record);
+                Ok(crate::api::types::Appended {
+                    id,
+                    position,
+                    replayed: true,
+                    warnings,
+                })
+            }
+            (_, None) => Err(Refusal::Internal),
+        };
+        let mut outcomes = outcomes.into_iter().map(finish);
+        for (rows, _, reply) in jobs {
+            // A client that went away gets nothing; its records are in the log all the same.
+            let _ = reply.send(Ok(outcomes.by_ref().take(rows).collect()));
+        }
+        if let Some(checkpoint) = checkpoint.filter(|_| !appended.is_empty()) {
+            let _ = self.heads.send(checkpoint);
+        }
+    }
+}
+
+/// Turns what the API checked into an entry: the holder becomes a tag, the fields a commitment.
+fn prepare(peer: &Peer, append: Append) -> (String, Vec<String>, Entry) {
+    match append {
+        Append::Issue(draft) => {
+            let entry = Entry::CertificateIssued(CertificateIssued {
+                subject: peer
+                    .catalogue_key
+                    .subject_tag(draft.holder_kind, draft.holder_code.expose()),
+                holder_kind: draft.holder_kind,
+                validity: draft.validity,
+                sharing: draft.sharing,
+                field_root: commit_fields(&peer.field_key, &draft.id, &draft.fields),
+                predecessor: draft.predecessor.clone(),
+                id: draft.id.clone(),
+            });
+            (draft.id.to_string(), draft.warnings.clone(), entry)
+        }
+        Append::Change(change) => {
+            let id = change.id.to_string();
+            let text = Text::new(change.text).unwrap_or_default();
+            let entry = StatusChanged {
+                id: change.id,
+                action: change.action,
+                reason: change.reason,
+                text,
+            };
+            (id, Vec::new(), Entry::StatusChanged(entry))
+        }
+        Append::Define(definition) => {
+            let field = |field: crate::api::types::FieldView| FieldDefinition {
+                code: Text::new(field.code).unwrap_or_default(),
+                name: Text::new(field.name).unwrap_or_default(),
+                required: field.required,
+            };
+            let entry = TypeDefined {
+                code: definition.code,
+                name: Text::new(definition.name).unwrap_or_default(),
+                fields: Bounded::first(definition.fields.into_iter().map(field)),
+            };
+            (
+                definition.code.to_string(),
+                Vec::new(),
+                Entry::TypeDefined(entry),
+            )
+        }
+    }
+}
+
+fn internal(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "a log could not be read");
+    Refusal::Internal
+}
+
+/// A rule's refusal in the API's words.
+fn refused(refusal: RuleRefusal) -> Refusal {
+    match refusal {
+        RuleRefusal::NotThisDepartment { issuer, department } => Refusal::NotThisDepartment {
+            named: issuer.as_str().to_owned(),
+            own: department,
+        },
+        RuleRefusal::UnknownType(type_code) => Refusal::UnknownType { type_code },
+        RuleRefusal::Duplicate { id, .. } | RuleRefusal::DuplicateInRequest(id) => {
+            Refusal::DuplicateCertificate { id }
+        }
+        RuleRefusal::UnknownCertificate(id) => Refusal::UnknownCertificate { id },
+        RuleRefusal::OtherDepartment { department, .. } => Refusal::OtherDepartment {
+            issuer: department.as_str().to_owned(),
+        },
+        RuleRefusal::Impossible(transition) => Refusal::ImpossibleTransition(transition),
+        RuleRefusal::OthersType { authority, .. } => Refusal::field(
+            "code",
+            format!(
+                "department {authority} is a member of this network: only it can define its types"
+            ),
+        ),
+        other @ RuleRefusal::Predecessor { .. } => Refusal::field("predecessor", other.to_string()),
+        other @ RuleRefusal::NoRole { .. } => Refusal::field("id", other.to_string()),
+        RuleRefusal::Read(error) => internal(&error),
+    }
+}
