@@ -133,11 +133,11 @@ impl Catalogue {
     ///
     /// # Errors
     /// Those of the medium; the log has stopped all the same.
-    pub fn freeze(&self, evidence: ForkEvidence) -> std::io::Result<()> {
+    pub fn freeze(&self, evidence: &ForkEvidence) -> std::io::Result<()> {
         if let Some(log) = self.logs.get(&evidence.log()) {
             log.stop(Stopped::Forked(Arc::new(evidence.clone())));
         }
-        evidence::save(&self.place, &evidence)
+        evidence::save(&self.place, evidence)
     }
 
     /// Logs in which a certificate of this identifier may have been issued: its issuer's, or those of the departments

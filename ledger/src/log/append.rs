@@ -173,10 +173,10 @@ impl Appender {
                     .pending
                     .issued
                     .entry(issued.id.type_code())
-                    .or_default() += 1
+                    .or_default() += 1;
             }
             Entry::TypeDefined(defined) => {
-                self.pending.types.push((defined.clone(), link.record.seq))
+                self.pending.types.push((defined.clone(), link.record.seq));
             }
             Entry::StatusChanged(_) => {}
         }

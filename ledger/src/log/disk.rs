@@ -44,6 +44,10 @@ pub trait Disk: Send + Sync {
 }
 
 /// An open file, read and written at positions.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "a file's length is asked for, never whether it is empty"
+)]
 pub trait DiskFile: Send + Sync {
     /// Reads up to `buf.len()` bytes at a position; fewer only at the end of the file.
     ///

@@ -16,6 +16,7 @@ type FrameBytes = Blob<{ MAX_RECORD + 128 }>;
 /// Two statements of one department that cannot both be true of one log. Anyone with the membership can check it, which
 /// is why it spreads to every peer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "rare, and never held in numbers")]
 pub enum ForkEvidence {
     /// Two different signed records for one position.
     Records {

@@ -360,6 +360,9 @@ impl<'c> Check<'c> {
             );
         }
         if ends.len() as u64 > self.place.segment_records {
+            if at < bytes.len() {
+                self.fault(file, None, "there are bytes after the last record", true);
+            }
             self.check_index(first, &tail)?;
         }
         Ok(())

@@ -361,6 +361,7 @@ impl<'l> Scan<'l> {
             self.opening.mended += 1;
         }
         if appender.size == segment.first + log.segment_records {
+            self.opening.cut_off += segment.truncate(log.segment_records, appender.end)?;
             let _ = segment.index.set(self.sealed_index(segment.first, &tail)?);
             appender.segment = None;
         } else {

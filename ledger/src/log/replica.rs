@@ -79,7 +79,7 @@ impl Log {
         let result = self.apply_locked(&mut appender, page);
         match &result {
             Err(ApplyError::Forked(evidence)) => {
-                self.stop(Stopped::Forked((**evidence).clone().into()))
+                self.stop(Stopped::Forked((**evidence).clone().into()));
             }
             Err(ApplyError::Broken(rule)) => self.stop(Stopped::Broken(rule.clone())),
             _ => {}

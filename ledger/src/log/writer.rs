@@ -36,6 +36,9 @@ pub enum WriteError {
     },
 }
 
+/// Links and their frames.
+type Built = (Vec<Link>, Vec<u8>);
+
 /// One appended record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -144,7 +147,7 @@ impl Writer {
         mut prev: RecordHash,
         time_ms: u64,
         entries: Vec<Entry>,
-    ) -> Result<Option<(Vec<Link>, Vec<u8>)>, WriteError> {
+    ) -> Result<Option<Built>, WriteError> {
         if entries.is_empty() {
             return Ok(None);
         }

@@ -270,7 +270,7 @@ fn text<const N: usize>(
                 at: at.to_owned(),
                 key,
                 error,
-            })
+            });
         })
         .ok()
 }
@@ -294,7 +294,7 @@ impl RawDepartment {
                 faults.push(GenesisError::Code {
                     at: at.clone(),
                     error,
-                })
+                });
             })
             .ok();
         let name = name(&at, &self.name, faults);
@@ -321,7 +321,7 @@ impl RawDepartment {
                 faults.push(GenesisError::Key {
                     at: at.clone(),
                     error,
-                })
+                });
             })
             .ok();
         let peer_id = self
@@ -331,7 +331,7 @@ impl RawDepartment {
                 faults.push(GenesisError::PeerId {
                     at: at.clone(),
                     error,
-                })
+                });
             })
             .ok();
         let addresses = self
@@ -345,7 +345,7 @@ impl RawDepartment {
                     at: at.clone(),
                     key: "addresses",
                     error,
-                })
+                });
             })
             .ok();
         if faults.len() > before {
@@ -395,7 +395,7 @@ impl Genesis {
                     at: "genesis".into(),
                     key: "department",
                     error,
-                })
+                });
             })
             .ok();
         match (name, departments) {

@@ -26,10 +26,6 @@ pub const MAX_RECORD: usize = 16 * 1024;
 
 /// What a record says. New families are added at the end; the position is part of the format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every entry is the largest variant"
-)]
 pub enum Entry {
     /// A certificate was issued.
     CertificateIssued(CertificateIssued),

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use super::{Store, StoreError, Table};
+use super::{Item, Store, StoreError, Table};
 
 /// Tables in memory, gone with the process.
 #[derive(Default)]
-pub struct MemoryStore(Mutex<BTreeMap<(Table, Vec<u8>), Vec<u8>>>);
+pub struct MemoryStore(Mutex<Tables>);
+
+type Tables = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 impl Store for MemoryStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -25,12 +27,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Item>, StoreError> {
         let tables = self.0.lock();
         let from = tables.range((table, prefix.to_vec())..);
         let within =

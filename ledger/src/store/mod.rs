@@ -14,6 +14,9 @@ pub use sled_store::SledStore;
 #[error("state store: {0}")]
 pub struct StoreError(pub String);
 
+/// A key and its value.
+pub type Item = (Vec<u8>, Vec<u8>);
+
 /// Named tables of bytes, in the order of their keys.
 pub trait Store: Send + Sync {
     /// The value of a key.
@@ -35,12 +38,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Item>, StoreError>;
     /// Writes out what is not yet on disk.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Store, StoreError, Table};
+use super::{Item, Store, StoreError, Table};
 
 /// Tables in a sled database.
 pub struct SledStore(sled::Db);
@@ -67,12 +67,7 @@ impl Store for SledStore {
         Ok(())
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Item>, StoreError> {
         let found = self.tree(table)?.scan_prefix(prefix).take(limit);
         found
             .map(|item| {

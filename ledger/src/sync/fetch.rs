@@ -163,7 +163,7 @@ impl Sync {
         }
         match result {
             Ok(Applied::Accepted(checkpoint)) if log != self.own => {
-                out.push(Command::Cosign(*checkpoint))
+                out.push(Command::Cosign(*checkpoint));
             }
             Ok(Applied::Accepted(_) | Applied::Progress { .. }) => {}
             Ok(Applied::Nothing) => {
@@ -185,7 +185,7 @@ impl Sync {
                 );
             }
             Err(StoreFailure::Apply(error)) => {
-                self.not_applied(log, from, error, now_ms, holdings, out)
+                self.not_applied(log, from, error, now_ms, holdings, out);
             }
         }
     }
@@ -206,7 +206,7 @@ impl Sync {
             // An earlier page failed; what is missing is asked for again.
             ApplyError::Gap { .. } => {}
             ApplyError::Stale { size, .. } => {
-                self.note_size(&from, &log, size.min(holdings.held(&log)))
+                self.note_size(&from, &log, size.min(holdings.held(&log)));
             }
             ApplyError::Diverged { below } => match &mut progress.search {
                 Some(search) => search.differ = search.differ.min(below),
@@ -216,7 +216,7 @@ impl Sync {
                         same: 0,
                         differ: below,
                         asked: 0,
-                    })
+                    });
                 }
             },
             ApplyError::Forked(evidence) => self.freeze(*evidence, holdings, out),

@@ -38,7 +38,6 @@ pub enum Request {
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "made and consumed one at a time")]
 pub enum Response {
     /// To [`Request::Heads`].
     Heads(Heads),
@@ -70,7 +69,6 @@ pub struct Head {
 
 /// What is gossiped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "made and consumed one at a time")]
 pub enum Announcement {
     /// A new head, with the records before it as far as they fit.
     Head(Page),

@@ -393,10 +393,10 @@ impl Sync {
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
     ) {
-        if !self
+        if self
             .waiting
             .get(&request)
-            .is_some_and(|waiting| waiting.to == from)
+            .is_none_or(|waiting| waiting.to != from)
         {
             return;
         }
@@ -411,7 +411,7 @@ impl Sync {
         };
         match (waiting.body, answer.map(|answer| *answer)) {
             (Request::Heads, Ok(Response::Heads(heads))) => {
-                self.heads_heard(from, &heads, now_ms, holdings, out)
+                self.heads_heard(from, &heads, now_ms, holdings, out);
             }
             (Request::Page { log, from: at, .. }, Ok(Response::Page(page))) => {
                 if let Some(progress) = self.logs.get_mut(&log) {

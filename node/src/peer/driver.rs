@@ -26,6 +26,9 @@ const TICK: Duration = Duration::from_millis(250);
 /// Bytes of an announcement that are not frames: checkpoint, ranges, lengths.
 const ANNOUNCEMENT_REST: usize = 6 * 1024;
 
+/// An answer to another peer's request, ready to be sent.
+type Answer = (InboundId, Vec<u8>);
+
 /// What reaches the loop from other threads.
 pub(super) struct Inbox {
     pub(super) heads: mpsc::UnboundedReceiver<VerifiedCheckpoint>,
@@ -46,8 +49,8 @@ pub(super) struct Driver {
     gossip: HashMap<u64, GossipId>,
     next_gossip: u64,
     answers: (
-        mpsc::UnboundedSender<(InboundId, Vec<u8>)>,
-        mpsc::UnboundedReceiver<(InboundId, Vec<u8>)>,
+        mpsc::UnboundedSender<Answer>,
+        mpsc::UnboundedReceiver<Answer>,
     ),
     /// Own records announced so far, and when.
     announced: u64,
@@ -276,11 +279,11 @@ impl Driver {
                 peer.keep_cosignature(checkpoint, signed);
             }
             Command::KeepCosignature(checkpoint, cosignature) => {
-                self.peer.keep_cosignature(checkpoint, cosignature)
+                self.peer.keep_cosignature(checkpoint, cosignature);
             }
             Command::Freeze(evidence) => {
                 tracing::error!(log = %evidence.log(), record = evidence.position(), "log forked: frozen, evidence kept");
-                if let Err(error) = self.peer.catalogue.freeze(*evidence) {
+                if let Err(error) = self.peer.catalogue.freeze(&evidence) {
                     tracing::error!(%error, "fork evidence not written");
                 }
                 self.peer.own.show();
@@ -288,7 +291,7 @@ impl Driver {
             Command::OwnLogConfirmed => self.peer.own.confirmed(),
             Command::OwnLogRestoring { known } => self.peer.own.restoring(known),
             Command::Blame { peer, what } => {
-                tracing::warn!(department = %peer, what, "a peer misbehaved")
+                tracing::warn!(department = %peer, what, "a peer misbehaved");
             }
             Command::Heard(department) => {
                 self.peer

@@ -57,11 +57,13 @@ impl OwnLog {
     }
 
     pub(crate) fn confirmed(&self) {
-        *self.trust.write() = Trust::Confirmed;
-        tracing::info!(
-            records = self.log.size(),
-            "own log confirmed: appends are taken"
-        );
+        let before = std::mem::replace(&mut *self.trust.write(), Trust::Confirmed);
+        if before != Trust::Confirmed {
+            tracing::info!(
+                records = self.log.size(),
+                "own log confirmed: appends are taken"
+            );
+        }
         self.show();
     }
 

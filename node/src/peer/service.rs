@@ -25,7 +25,7 @@ pub(super) struct PeerService {
     pub(super) vouch: mpsc::UnboundedSender<()>,
 }
 
-fn unreadable(error: ReadError) -> Refusal {
+fn unreadable(error: &ReadError) -> Refusal {
     tracing::error!(%error, "a log could not be read");
     Refusal::Internal
 }
@@ -170,12 +170,20 @@ impl Service for PeerService {
     }
 
     fn certificate(&self, id: &CertificateId) -> Result<Option<types::Certificate>, Refusal> {
-        let state = self.peer.catalogue.certificate(id).map_err(unreadable)?;
+        let state = self
+            .peer
+            .catalogue
+            .certificate(id)
+            .map_err(|e| unreadable(&e))?;
         Ok(state.and_then(|state| views::certificate(&self.peer.catalogue, &state)))
     }
 
     fn history(&self, id: &CertificateId) -> Result<Option<types::History>, Refusal> {
-        let records = self.peer.catalogue.history(id).map_err(unreadable)?;
+        let records = self
+            .peer
+            .catalogue
+            .history(id)
+            .map_err(|e| unreadable(&e))?;
         let Some((log, _)) = records.first() else {
             return Ok(None);
         };
@@ -200,15 +208,15 @@ impl Service for PeerService {
         on: Option<Date>,
     ) -> Result<types::Verification, Refusal> {
         let on = on.unwrap_or_else(|| Date::in_china(now_ms()));
-        let found = verify(&self.peer.catalogue, id, on).map_err(unreadable)?;
-        Ok(views::verification(&self.peer, found))
+        let found = verify(&self.peer.catalogue, id, on).map_err(|e| unreadable(&e))?;
+        Ok(views::verification(&self.peer, &found))
     }
 
     fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal> {
         let catalogue = &self.peer.catalogue;
         let stopped = catalogue
             .certificate(id)
-            .map_err(unreadable)?
+            .map_err(|e| unreadable(&e))?
             .and_then(|state| catalogue.log(&state.log).and_then(|log| log.stopped()));
         if let Some(stopped) = stopped {
             return Err(Refusal::ProofNotAvailable(format!(
@@ -219,7 +227,7 @@ impl Service for PeerService {
         let bundle = Bundle::gather(catalogue, id, |checkpoint| {
             self.peer.cosignatures_of(checkpoint)
         });
-        match bundle.map_err(unreadable)? {
+        match bundle.map_err(|e| unreadable(&e))? {
             Some(bundle) => Ok(bundle.to_bytes()),
             None => Err(Refusal::UnknownCertificate { id: id.clone() }),
         }
@@ -241,7 +249,7 @@ impl Service for PeerService {
             Wanted::Type(code) => catalogue.by_type(code, cursor, limit),
             Wanted::Issuer(department) => catalogue.by_issuer(department, cursor.seq, limit),
         };
-        let found = found.map_err(unreadable)?;
+        let found = found.map_err(|e| unreadable(&e))?;
         Ok(types::Found {
             certificates: found
                 .certificates

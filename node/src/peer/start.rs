@@ -275,7 +275,7 @@ fn claim(dir: &Path, genesis: &Genesis) -> Result<File, RunError> {
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            replace(&path, genesis.to_toml().as_bytes())?
+            replace(&path, genesis.to_toml().as_bytes())?;
         }
         Err(error) => return Err(at(&path)(error)),
     }

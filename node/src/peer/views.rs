@@ -125,13 +125,13 @@ fn event(
     event
 }
 
-pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verification {
+pub(super) fn verification(peer: &Peer, found: &Verification) -> types::Verification {
     let catalogue = &peer.catalogue;
     let (reason, explanation, missing) = match &found.verdict {
         Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
         Verdict::NotValid(reason) => (
             Some(reason.code().to_owned()),
-            explain(reason, &found),
+            explain(reason, found),
             Vec::new(),
         ),
         Verdict::Unknown(missing) => {
@@ -154,7 +154,7 @@ pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verificat
             .state
             .as_ref()
             .and_then(|state| certificate(catalogue, state)),
-        provenance: provenance(peer, &found),
+        provenance: provenance(peer, found),
     }
 }
 

@@ -35,10 +35,13 @@ pub(super) enum Append {
     Define(TypeDraft),
 }
 
+/// Where the outcomes of a request go.
+type Reply = oneshot::Sender<Result<Outcomes, Refusal>>;
+
 struct Job {
     appends: Vec<Append>,
     retry: Option<RetryKey>,
-    reply: oneshot::Sender<Result<Outcomes, Refusal>>,
+    reply: Reply,
 }
 
 /// Where appends are handed over.
@@ -203,11 +206,7 @@ impl GroupCommit {
     fn answer(
         &self,
         outcomes: Vec<(String, Vec<String>, Outcome)>,
-        jobs: Vec<(
-            usize,
-            Option<RetryKey>,
-            oneshot::Sender<Result<Outcomes, Refusal>>,
-        )>,
+        jobs: Vec<(usize, Option<RetryKey>, Reply)>,
         appended: Result<(Vec<log::Appended>, VerifiedCheckpoint), WriteError>,
     ) {
         let (appended, checkpoint) = match appended {

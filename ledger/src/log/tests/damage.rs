@@ -49,6 +49,19 @@ fn a_flipped_byte_in_any_segment_is_found_and_named() {
 }
 
 #[test]
+fn bytes_after_the_last_record_of_a_sealed_segment_are_named_and_cut_off() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    grow(&log, 0..9);
+    let path = Path::new("/data/logs/11430000006122244L/000000000008.records");
+    disk.corrupt(path, |bytes| bytes.extend_from_slice(b"more"))
+        .unwrap();
+    assert_eq!(check(&disk).len(), 1);
+    assert_eq!(open(&disk).1.cut_off, 4);
+    assert_eq!(check(&disk), vec![]);
+}
+
+#[test]
 fn a_damaged_log_is_set_aside_and_comes_back_whole_from_a_peer() {
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);

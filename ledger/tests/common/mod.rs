@@ -1,0 +1,210 @@
+//! One small network and one log with every kind of record, always the same: fixed keys, fixed times.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, normalise};
+use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret, SigningKey};
+use certmesh_ledger::log::disk::Disk;
+use certmesh_ledger::log::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
+use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
+use certmesh_ledger::record::{
+    Action, CertificateIssued, Entry, FieldDefinition, Reason, SharingClass, StatusChanged,
+    SubjectTag, TypeDefined, Validity, commit_fields,
+};
+
+pub(crate) const ISSUER: &str = "11430000006122244L";
+pub(crate) const WITNESS: &str = "11330105002500287C";
+pub(crate) const READER: &str = "11100000000013338W";
+
+/// When the network was made, ms since 1970.
+pub(crate) const CREATED_MS: u64 = 1_700_000_000_000;
+
+/// Records in a sealed segment: few, so that a short log has sealed ones.
+pub(crate) const SEGMENT: u64 = 4;
+
+pub(crate) fn key(n: u8) -> SigningKey {
+    SigningKey::from_seed(&[n; 32])
+}
+
+pub(crate) fn catalogue_key() -> CatalogueKey {
+    CatalogueKey(Secret::from_bytes([0xC0; 32]))
+}
+
+pub(crate) fn field_key() -> FieldKey {
+    FieldKey(Secret::from_bytes([0xF0; 32]))
+}
+
+pub(crate) fn code(text: &str) -> DepartmentCode {
+    text.parse().expect("a valid code")
+}
+
+pub(crate) fn text<const N: usize>(text: &str) -> Text<N> {
+    Text::new(text).expect("a valid text")
+}
+
+fn department(code_text: &str, n: u8, name_zh: Option<&str>, roles: &[Role]) -> Department {
+    Department {
+        code: code(code_text),
+        name: text(&format!("Department {n}")),
+        name_zh: name_zh.map(text),
+        roles: Bounded::first(roles.iter().copied()),
+        signing_key: key(n).public(),
+        peer_id: PeerId::from_transport_seed(&[n + 100; 32]),
+        addresses: Bounded::first([text(&format!("/ip4/127.0.0.1/tcp/748{n}"))]),
+    }
+}
+
+pub(crate) fn genesis() -> Genesis {
+    let departments = vec![
+        department(
+            ISSUER,
+            1,
+            Some("湖南省公安厅"),
+            &[Role::Issue, Role::Define],
+        ),
+        department(WITNESS, 2, None, &[Role::Issue]),
+        department(READER, 3, None, &[]),
+    ];
+    Genesis::new("Golden", CREATED_MS, departments).expect("a valid genesis")
+}
+
+pub(crate) fn members() -> Membership {
+    Membership::from_genesis(&genesis())
+}
+
+pub(crate) fn name() -> LogName {
+    LogName {
+        network: genesis().network_id(),
+        id: LogId::first(code(ISSUER)),
+    }
+}
+
+pub(crate) fn certificate(serial: &str) -> CertificateId {
+    CertificateId::new(
+        "11430000006122244L001".parse().expect("a valid type"),
+        code(ISSUER).into(),
+        serial,
+        1,
+    )
+    .expect("a valid identifier")
+}
+
+pub(crate) fn tag(n: u64) -> SubjectTag {
+    let holder = normalise(HolderKind::OrdinaryPassport, &format!("e{n:08}")).expect("a code");
+    catalogue_key().subject_tag(HolderKind::OrdinaryPassport, &holder)
+}
+
+pub(crate) fn fields(serial: &str) -> BTreeMap<String, String> {
+    [("ZZMC", "营业执照"), ("ZZBH", serial), ("CZZT", "某某公司")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// A certificate whose holder is number `n`, its identifier's serial made of `n`.
+pub(crate) fn issued(n: u64, predecessor: Option<u64>) -> CertificateIssued {
+    let serial = format!("S{n:08}");
+    let from = Date::from_ymd(2024, 1, 1).expect("a date");
+    let until = (n % 2 == 1).then(|| Date::from_ymd(2033, 12, 31).expect("a date"));
+    CertificateIssued {
+        id: certificate(&serial),
+        subject: tag(n % 5),
+        holder_kind: HolderKind::OrdinaryPassport,
+        validity: Validity::new(from, until).expect("a validity"),
+        sharing: [
+            SharingClass::Unconditional,
+            SharingClass::Conditional,
+            SharingClass::NotShared,
+        ][(n % 3) as usize],
+        field_root: commit_fields(&field_key(), &certificate(&serial), &fields(&serial)),
+        predecessor: predecessor.map(|n| certificate(&format!("S{n:08}"))),
+    }
+}
+
+pub(crate) fn issue(n: u64) -> Entry {
+    Entry::CertificateIssued(issued(n, None))
+}
+
+pub(crate) fn replace(n: u64, predecessor: u64) -> Entry {
+    Entry::CertificateIssued(issued(n, Some(predecessor)))
+}
+
+pub(crate) fn change(n: u64, action: Action) -> Entry {
+    Entry::StatusChanged(StatusChanged {
+        id: certificate(&format!("S{n:08}")),
+        action,
+        reason: Reason::Lost,
+        text: text("as reported, 丢失"),
+    })
+}
+
+pub(crate) fn define() -> Entry {
+    let field = |code: &str, name: &str, required| FieldDefinition {
+        code: text(code),
+        name: text(name),
+        required,
+    };
+    Entry::TypeDefined(TypeDefined {
+        code: "11430000006122244L001".parse().expect("a valid type"),
+        name: text("营业执照"),
+        fields: Bounded::first([
+            field("ZZMC", "名称", true),
+            field("ZZBH", "number", true),
+            field("KZ_JYFW", "经营范围", false),
+        ]),
+    })
+}
+
+/// Three appends, seven records: 1 is superseded by 3, 2 suspended, 4 revoked, 3 plainly valid.
+pub(crate) fn batches() -> [Vec<Entry>; 3] {
+    [
+        vec![define(), issue(1), issue(2)],
+        vec![change(2, Action::Suspend), replace(3, 1)],
+        vec![issue(4), change(4, Action::Revoke)],
+    ]
+}
+
+pub(crate) fn place(disk: &MemoryDisk) -> Place {
+    Place {
+        disk: Arc::new(disk.clone()),
+        data: PathBuf::from("/data"),
+        segment_records: SEGMENT,
+    }
+}
+
+pub(crate) fn open(disk: &MemoryDisk) -> (Arc<Log>, Opening) {
+    let (log, opening) = Log::open(&place(disk), name(), &members()).expect("a log that opens");
+    (Arc::new(log), opening)
+}
+
+/// Appends [`batches`] to a log, one every 100 ms from the network's making.
+pub(crate) fn fill(log: &Arc<Log>) {
+    let mut writer = Writer::new(Arc::clone(log), key(1));
+    for (entries, n) in batches().into_iter().zip(1..) {
+        writer
+            .append(CREATED_MS + 100 * n, entries)
+            .expect("a log that can be appended to");
+    }
+}
+
+/// The log of [`batches`] and the disk it is on.
+pub(crate) fn filled() -> (MemoryDisk, Arc<Log>) {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    fill(&log);
+    (disk, log)
+}
+
+/// A file of the log, by its path below the data directory.
+pub(crate) fn file(disk: &MemoryDisk, path: &str) -> Vec<u8> {
+    let file = disk
+        .open(&Path::new("/data").join(path), false)
+        .expect("the file is there");
+    let mut bytes = vec![0; file.len().expect("a length") as usize];
+    file.read_exact_at(&mut bytes, 0).expect("readable");
+    bytes
+}

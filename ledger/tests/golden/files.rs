@@ -1,0 +1,103 @@
+//! A log's files, byte for byte.
+
+use certmesh_ledger::log::{Applied, MemoryDisk};
+use serde_json::json;
+
+use crate::Vectors;
+use crate::common::{file, filled, members, open};
+
+const LOG: &str = "logs/11430000006122244L";
+const HEAD: &str = "heads/11430000006122244L";
+const BLOCK: usize = 4096;
+
+pub(crate) fn all(v: &mut Vectors) {
+    let (disk, log) = filled();
+    for name in [
+        "000000000000.records",
+        "000000000000.offsets",
+        "000000000000.index",
+        "000000000004.records",
+        "000000000004.offsets",
+        "tree",
+    ] {
+        let path = format!("{LOG}/{name}");
+        v.bytes("files", &path, &file(&disk, &path));
+    }
+    v.put("files", "paths", json!(disk.paths()));
+    head(v, "own log", &disk);
+    let replica = MemoryDisk::new();
+    let (copy, _) = open(&replica);
+    let page = log.page(0, usize::MAX).expect("a page");
+    let page = page.verify(&members()).expect("a page that verifies");
+    let applied = copy.apply(&page).expect("a page that fits");
+    assert!(matches!(applied, Applied::Progress { held: 4 }));
+    head(v, "replica on its way", &replica);
+}
+
+/// The head file is three blocks, mostly zeros: its header and what stands in each slot.
+fn head(v: &mut Vectors, of: &str, disk: &MemoryDisk) {
+    let bytes = file(disk, HEAD);
+    assert_eq!(bytes.len(), 3 * BLOCK);
+    v.bytes("files", &format!("head of {of}, header"), &bytes[..64]);
+    assert!(bytes[64..BLOCK].iter().all(|byte| *byte == 0));
+    for slot in [1, 2] {
+        let block = &bytes[slot * BLOCK..(slot + 1) * BLOCK];
+        let end = block
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
+        v.bytes(
+            "files",
+            &format!("head of {of}, slot {slot}"),
+            &block[..end],
+        );
+    }
+    // The golden bytes are a head file the code reads.
+    let rebuilt = MemoryDisk::new();
+    drop(open(&rebuilt));
+    let path = std::path::Path::new("/data").join(HEAD);
+    let parts: Vec<Vec<u8>> = ["header", "slot 1", "slot 2"]
+        .iter()
+        .map(|part| {
+            hex::decode(v.text("files", &format!("head of {of}, {part}"), "")).expect("hexadecimal")
+        })
+        .collect();
+    rebuilt
+        .corrupt(&path, |bytes| {
+            for (block, part) in parts.iter().enumerate() {
+                bytes[block * BLOCK..block * BLOCK + part.len()].copy_from_slice(part);
+            }
+        })
+        .expect("the head file is there");
+    let log_files: Vec<_> = disk
+        .paths()
+        .into_iter()
+        .filter(|path| !path.starts_with("/data/heads"))
+        .collect();
+    let fresh = MemoryDisk::new();
+    copy(&rebuilt, &fresh, std::iter::once(path));
+    copy(disk, &fresh, log_files);
+    let (read, opening) = open(&fresh);
+    let (original, _) = open(disk);
+    assert_eq!(opening.set_aside, None, "{of}");
+    assert_eq!(
+        (read.checkpoint(), read.held()),
+        (original.checkpoint(), original.held()),
+        "{of}"
+    );
+}
+
+fn copy(from: &MemoryDisk, to: &MemoryDisk, paths: impl IntoIterator<Item = std::path::PathBuf>) {
+    use certmesh_ledger::log::disk::Disk;
+    for path in paths {
+        let name = path
+            .strip_prefix("/data")
+            .expect("below the data directory")
+            .to_str()
+            .expect("a text")
+            .to_owned();
+        let bytes = file(from, &name);
+        let target = to.open(&path, true).expect("a new file");
+        target.write_at(&bytes, 0).expect("written");
+    }
+}

@@ -1,0 +1,264 @@
+//! Records, checkpoints, pages, evidence, messages, bundles.
+
+use std::sync::Arc;
+
+use certmesh_ledger::catalogue::Catalogue;
+use certmesh_ledger::codec::{Bounded, encode};
+use certmesh_ledger::hash::{Purpose, hash_parts};
+use certmesh_ledger::id::Date;
+use certmesh_ledger::log::{
+    Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, Page, SignedCheckpoint,
+    VerifiedCheckpoint, status_key,
+};
+use certmesh_ledger::record::{
+    Action, Frame, Record, RecordHash, SignedRecord, Status, leaf_hash, record_hash,
+};
+use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
+use certmesh_ledger::verify::{Bundle, Verdict};
+use serde_json::json;
+
+use crate::Vectors;
+use crate::common::{
+    CREATED_MS, WITNESS, batches, certificate, change, code, fill, filled, issue, key, members,
+    name, place,
+};
+
+pub(crate) fn all(v: &mut Vectors) {
+    records(v);
+    let (_, log) = filled();
+    let checkpoint = log.checkpoint().expect("a checkpoint");
+    let cosignature = signatures(v, &checkpoint);
+    let pages = [
+        log.page(0, MAX_PAGE),
+        log.page(2, MAX_PAGE),
+        log.page(7, MAX_PAGE),
+    ]
+    .map(|page| page.expect("a page"));
+    for page in &pages {
+        let described =
+            json!({ "from": page.from, "left": page.left.len(), "right": page.right.len() });
+        v.wire("pages", &format!("from {}", page.from), described, page);
+        page.clone()
+            .verify(&members())
+            .expect("a page that verifies");
+    }
+    let evidence = evidence(v, &checkpoint);
+    messages(v, &checkpoint, &cosignature, &pages[1], &evidence);
+    bundles(v);
+}
+
+fn records(v: &mut Vectors) {
+    let log = name();
+    let mut prev = RecordHash::NONE;
+    let entries = batches().into_iter().zip(1..);
+    let entries = entries.flat_map(|(batch, n)| batch.into_iter().map(move |entry| (entry, n)));
+    for ((entry, batch), seq) in entries.zip(0..) {
+        let record = Record {
+            seq,
+            prev,
+            time_ms: CREATED_MS + 100 * batch,
+            key_epoch: 0,
+            entry,
+        };
+        let section = format!("record {seq}");
+        v.shown(&section, "entry", &record.entry);
+        v.shown(&section, "record", &record);
+        let bytes = encode(&record);
+        let signed = SignedRecord::sign(&log, record, &key(1));
+        prev = record_hash(&log, &bytes);
+        assert_eq!(prev, signed.hash());
+        v.bytes(&section, "record hash", prev.0.as_bytes());
+        v.bytes(&section, "leaf", signed.leaf().as_bytes());
+        v.bytes(&section, "frame", &signed.frame());
+        let golden = hex::decode(v.text(&section, "frame", "")).expect("hexadecimal");
+        let (frame, len) = Frame::read(&golden).expect("a frame");
+        assert_eq!(len, golden.len());
+        assert_eq!(leaf_hash(&prev, frame.signature), signed.leaf());
+        let read = SignedRecord::decode(&log, &frame).expect("a record");
+        assert_eq!(read, signed);
+        read.verify(&key(1).public()).expect("a good signature");
+    }
+}
+
+fn signatures(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> Cosignature {
+    let network = members().network();
+    let plain: &Checkpoint = checkpoint;
+    v.shown("checkpoint", "checkpoint", plain);
+    v.bytes("checkpoint", "hash", plain.hash(network).as_bytes());
+    v.wire(
+        "checkpoint",
+        "signed",
+        json!("the same"),
+        checkpoint.signed(),
+    );
+    let time_ms = CREATED_MS + 1000;
+    let cosignature = Cosignature::sign(network, checkpoint, code(WITNESS), time_ms, &key(2));
+    let message = hash_parts(
+        Purpose::Cosignature,
+        &[
+            plain.hash(network).as_bytes(),
+            WITNESS.as_bytes(),
+            &0u32.to_le_bytes(),
+            &time_ms.to_le_bytes(),
+        ],
+    );
+    assert_eq!(
+        key(2).public().verify(&message, &cosignature.signature),
+        Ok(())
+    );
+    v.bytes("checkpoint", "cosignature's message", message.as_bytes());
+    let described = json!({ "witness": WITNESS, "key_epoch": 0, "time_ms": time_ms });
+    v.wire("checkpoint", "cosignature", described, &cosignature);
+    cosignature
+        .verify(plain, &members())
+        .expect("a good cosignature");
+    cosignature
+}
+
+fn evidence(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> ForkEvidence {
+    let record = |entry| Record {
+        seq: 0,
+        prev: RecordHash::NONE,
+        time_ms: CREATED_MS,
+        key_epoch: 0,
+        entry,
+    };
+    let [one, other] = [issue(8), change(8, Action::Cancel)]
+        .map(|entry| SignedRecord::sign(&name(), record(entry), &key(1)));
+    let records = ForkEvidence::records(name().id, &one, &other);
+    records.verify(&members()).expect("a fork");
+    v.wire(
+        "evidence",
+        "two records",
+        json!("seq 0, issue 8 and cancel 8"),
+        &records,
+    );
+    let mut differs = Checkpoint::clone(checkpoint);
+    differs.root = differs.status_root;
+    let other = SignedCheckpoint::sign(members().network(), differs, &key(1));
+    let checkpoints = ForkEvidence::Checkpoints {
+        one: checkpoint.signed().clone(),
+        other,
+        shared: 3,
+    };
+    checkpoints.verify(&members()).expect("a fork");
+    v.wire(
+        "evidence",
+        "two checkpoints",
+        json!("the other's root is the status root"),
+        &checkpoints,
+    );
+    records
+}
+
+fn messages(
+    v: &mut Vectors,
+    checkpoint: &VerifiedCheckpoint,
+    cosignature: &Cosignature,
+    page: &Page,
+    evidence: &ForkEvidence,
+) {
+    let log = name().id;
+    let request = Request::Page {
+        log,
+        from: 300,
+        max_bytes: 1 << 20,
+    };
+    v.shown("messages", "request heads", &Request::Heads);
+    v.shown("messages", "request page", &request);
+    v.shown("messages", "request evidence", &Request::Evidence { log });
+    let heads = Heads {
+        heads: Bounded::first([Some(cosignature.clone()), None].map(|cosignature| Head {
+            checkpoint: checkpoint.signed().clone(),
+            cosignature,
+        })),
+        forked: Bounded::first([log]),
+    };
+    let of = |what: &str| json!(what);
+    v.wire(
+        "messages",
+        "response heads",
+        of("one head with, one without cosignature"),
+        &Response::Heads(heads),
+    );
+    v.wire(
+        "messages",
+        "response page",
+        of("page from 2"),
+        &Response::Page(page.clone()),
+    );
+    v.wire(
+        "messages",
+        "response evidence",
+        of("two records"),
+        &Response::Evidence(evidence.clone()),
+    );
+    v.wire(
+        "messages",
+        "response not held",
+        of("none"),
+        &Response::NotHeld,
+    );
+    v.wire(
+        "messages",
+        "announcement head",
+        of("page from 2"),
+        &Announcement::Head(page.clone()),
+    );
+    v.wire(
+        "messages",
+        "announcement fork",
+        of("two records"),
+        &Announcement::Fork(evidence.clone()),
+    );
+}
+
+fn bundles(v: &mut Vectors) {
+    let disk = MemoryDisk::new();
+    let opened = Catalogue::open(place(&disk), members(), name().id.department).expect("opens");
+    let catalogue = opened.catalogue;
+    fill(&Arc::clone(catalogue.log(&name().id).expect("the own log")));
+    let witness = |checkpoint: &VerifiedCheckpoint| {
+        let time_ms = CREATED_MS + 1000;
+        vec![Cosignature::sign(
+            members().network(),
+            checkpoint,
+            code(WITNESS),
+            time_ms,
+            &key(2),
+        )]
+    };
+    let day = Date::from_ymd(2026, 7, 1).expect("a date");
+    for (n, status, verdict) in [
+        (1, Some(Status::Superseded), "not-valid"),
+        (2, Some(Status::Suspended), "not-valid"),
+        (3, None, "valid"),
+        (4, Some(Status::Revoked), "not-valid"),
+    ] {
+        let id = certificate(&format!("S{n:08}"));
+        let bundle = Bundle::gather(&catalogue, &id, witness)
+            .expect("readable")
+            .expect("held");
+        let name = format!("of {n}, {}", status.map_or("plainly valid", Status::as_str));
+        v.bytes("bundles", &name, &bundle.to_bytes());
+        let golden = hex::decode(v.text("bundles", &name, "")).expect("hexadecimal");
+        let read = Bundle::from_bytes(&golden).expect("a bundle");
+        assert_eq!(read, bundle);
+        let verified = read.verify(&members()).expect("a bundle that verifies");
+        assert_eq!(verified.status.map(|entry| entry.status), status);
+        let judged: Verdict = verified.judge(day);
+        assert_eq!(judged.as_str(), verdict, "{name}");
+        v.put(
+            "bundles",
+            &format!("status key of {n}"),
+            json!(status_key(&id).to_string()),
+        );
+        if let Some(entry) = verified.status {
+            v.put(
+                "bundles",
+                &format!("status value of {n}"),
+                json!({ "seq": entry.seq, "value": entry.value().to_string() }),
+            );
+        }
+    }
+}

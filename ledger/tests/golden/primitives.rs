@@ -1,0 +1,352 @@
+//! Hash keys, the codec's primitives, identifiers, keys, secrets, the genesis.
+
+use certmesh_ledger::codec::{Blob, Bounded, Text};
+use certmesh_ledger::hash::{Hash, Purpose, hash, keyed};
+use certmesh_ledger::id::{
+    CertificateId, Date, DepartmentCode, HolderKind, TypeCode, check, normalise,
+};
+use certmesh_ledger::keys::{PublicKey, SecretFile, Signature};
+use certmesh_ledger::log::{LogId, LogName};
+use certmesh_ledger::membership::{Department, Genesis, PeerId, Role};
+use certmesh_ledger::record::{
+    Action, Entry, Reason, SharingClass, Status, commit_fields, open_fields,
+};
+use certmesh_ledger::sync::Request;
+use serde_json::json;
+
+use crate::Vectors;
+use crate::common::{certificate, field_key, fields, genesis, key, tag};
+
+const PURPOSES: [Purpose; 17] = [
+    Purpose::Network,
+    Purpose::Record,
+    Purpose::Leaf,
+    Purpose::Node,
+    Purpose::Checkpoint,
+    Purpose::Cosignature,
+    Purpose::Subject,
+    Purpose::Field,
+    Purpose::FieldNode,
+    Purpose::FieldSalt,
+    Purpose::StatusKey,
+    Purpose::StatusValue,
+    Purpose::StatusLeaf,
+    Purpose::StatusNode,
+    Purpose::Index,
+    Purpose::File,
+    Purpose::Request,
+];
+
+pub(crate) fn all(v: &mut Vectors) {
+    hashes(v);
+    numbers(v);
+    texts_and_lists(v);
+    refused(v);
+    identifiers(v);
+    keys(v);
+    founding(v);
+    subjects_and_fields(v);
+}
+
+fn hashes(v: &mut Vectors) {
+    for purpose in PURPOSES {
+        v.put(
+            "hash",
+            purpose.name(),
+            json!({
+                "key": hex::encode(keyed(purpose)),
+                "of nothing": hash(purpose, b"").to_string(),
+                "of abc": hash(purpose, b"abc").to_string(),
+            }),
+        );
+    }
+    v.shown("codec", "hash", &hash(Purpose::File, b"abc"));
+}
+
+fn numbers(v: &mut Vectors) {
+    for n in [
+        0,
+        1,
+        250,
+        251,
+        252,
+        65_535,
+        65_536,
+        u32::MAX.into(),
+        1 << 32,
+        u64::MAX,
+    ] {
+        v.wire("codec", &format!("u64 {n}"), json!(n.to_string()), &n);
+    }
+    for n in [0, 250, 251, 65_536, u32::MAX] {
+        v.wire("codec", &format!("u32 {n}"), json!(n), &n);
+    }
+    for n in [0u16, 250, 251, u16::MAX] {
+        v.wire("codec", &format!("u16 {n}"), json!(n), &n);
+    }
+    for n in [
+        0,
+        -1,
+        1,
+        125,
+        -126,
+        126,
+        19_723,
+        -25_567,
+        376_199,
+        i32::MIN,
+        i32::MAX,
+    ] {
+        v.wire("codec", &format!("i32 {n}"), json!(n), &n);
+    }
+    v.wire("codec", "u8 251", json!(251), &251u8);
+    v.wire("codec", "bool false", json!(false), &false);
+    v.wire("codec", "bool true", json!(true), &true);
+    v.wire("codec", "none", json!(null), &None::<u64>);
+    v.wire("codec", "some 300", json!(300), &Some(300u64));
+    for (name, n) in [("first day", -25_567), ("1970", 0), ("last day", 376_199)] {
+        v.shown(
+            "codec",
+            name,
+            &Date::from_days(n).expect("within the years"),
+        );
+    }
+    for kind in HolderKind::ALL {
+        v.shown("codec", &format!("holder kind {kind}"), &kind);
+    }
+}
+
+fn texts_and_lists(v: &mut Vectors) {
+    v.shown("codec", "text", &Text::<16>::new("证照 A").expect("a text"));
+    v.shown("codec", "empty text", &Text::<16>::default());
+    v.shown("codec", "list", &Bounded::<u64, 4>::first([1, 300, 70_000]));
+    let blob = Blob::<300>::new((0..=255).collect()).expect("a blob");
+    v.wire("codec", "blob of 256", json!("00..ff"), &blob);
+    v.wire(
+        "codec",
+        "pair",
+        json!(["ZZMC", "执照"]),
+        &("ZZMC".to_owned(), "执照".to_owned()),
+    );
+    for action in [
+        "suspend",
+        "reinstate",
+        "revoke",
+        "cancel",
+        "withdraw",
+        "lapse",
+        "transfer-out",
+    ] {
+        let value: Action = action.parse().expect("an action");
+        v.wire("codec", &format!("action {action}"), json!(action), &value);
+    }
+    for reason in ["01", "02", "03", "04", "05", "06", "07", "99"] {
+        let value: Reason = reason.parse().expect("a reason");
+        v.wire("codec", &format!("reason {reason}"), json!(reason), &value);
+    }
+    for status in [
+        Status::Valid,
+        Status::Suspended,
+        Status::Withdrawn,
+        Status::Cancelled,
+        Status::Lapsed,
+        Status::TransferredOut,
+        Status::Revoked,
+        Status::Superseded,
+    ] {
+        v.wire(
+            "codec",
+            &format!("status {status}"),
+            json!(status.as_str()),
+            &status,
+        );
+    }
+    for class in ["unconditional", "conditional", "not-shared"] {
+        let value: SharingClass = class.parse().expect("a class");
+        v.wire("codec", &format!("sharing {class}"), json!(class), &value);
+    }
+    for role in ["issue", "define"] {
+        let value: Role = role.parse().expect("a role");
+        v.wire("codec", &format!("role {role}"), json!(role), &value);
+    }
+}
+
+fn refused(v: &mut Vectors) {
+    v.refused::<u64>("5 in three bytes", "u64", &[251, 5, 0]);
+    v.refused::<u64>("65535 in five bytes", "u64", &[252, 255, 255, 0, 0]);
+    v.refused::<u64>(
+        "2^32 - 1 in nine bytes",
+        "u64",
+        &[253, 255, 255, 255, 255, 0, 0, 0, 0],
+    );
+    v.refused::<u64>("a number of 128 bits", "u64", &[254; 17]);
+    v.refused::<u64>("a number of reserved width", "u64", &[255]);
+    v.refused::<u32>("a u32 of 64 bits", "u32", &[253, 1, 0, 0, 0, 1, 0, 0, 0]);
+    v.refused::<u64>("a number cut off", "u64", &[251, 255]);
+    v.refused::<u64>("bytes after the value", "u64", &[5, 0]);
+    v.refused::<bool>("a bool of 2", "bool", &[2]);
+    v.refused::<Option<u64>>("an option of 2", "option of u64", &[2, 0]);
+    v.refused::<Text<16>>("a text that is no UTF-8", "text of 16", &[2, 0xC3, 0x28]);
+    v.refused::<Text<16>>("a text with a line break", "text of 16", b"\x03a\nb");
+    v.refused::<Text<2>>("a text beyond its bound", "text of 2", b"\x03abc");
+    v.refused::<Text<16>>("a text with a long length", "text of 16", b"\xfb\x01\x00a");
+    v.refused::<Bounded<u64, 2>>("a list beyond its bound", "list of 2 u64", &[3, 1, 1, 1]);
+    v.refused::<Blob<2>>("a blob beyond its bound", "blob of 2", &[3, 1, 1, 1]);
+    v.refused::<Hash>("a hash cut off", "hash", &[1; 31]);
+    v.refused::<Date>(
+        "a day before 1900",
+        "date",
+        &certmesh_ledger::codec::encode(&-25_568_i32),
+    );
+    v.refused::<Date>(
+        "a day after 2999",
+        "date",
+        &certmesh_ledger::codec::encode(&376_200_i32),
+    );
+    v.refused::<HolderKind>("an unknown holder kind", "holder kind", &[2]);
+    v.refused::<SharingClass>("an unknown sharing class", "sharing class", &[3]);
+    v.refused::<Entry>("an unknown entry", "entry", &[3]);
+    v.refused::<Request>("an unknown request", "request", &[3]);
+    v.refused::<Signature>("a signature of another algorithm", "signature", &[2; 65]);
+    let mut other = vec![2];
+    other.extend_from_slice(key(1).public().as_bytes());
+    v.refused::<PublicKey>("a key of another algorithm", "public key", &other);
+    let mut neutral = vec![1, 1];
+    neutral.extend_from_slice(&[0; 31]);
+    v.refused::<PublicKey>("a key of small order", "public key", &neutral);
+    let mut wrong = certmesh_ledger::codec::encode(&certificate("S1"));
+    let last = wrong.len() - 1;
+    wrong[last] = if wrong[last] == b'0' { b'1' } else { b'0' };
+    v.refused::<CertificateId>("a wrong check character", "certificate identifier", &wrong);
+}
+
+fn identifiers(v: &mut Vectors) {
+    for text in [
+        "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U",
+        "1.2.156.3005.2.11100000000013338W009.11330105002500287C.2025052201.002.0",
+        "1.2.156.3005.2.11100000MB03271699022.340100.000000016.001.9",
+    ] {
+        let id: CertificateId = text.parse().expect("published");
+        v.shown("identifiers", text, &id);
+    }
+    for (text, strict) in [
+        (
+            "1.2.156.3003.2.11100000000013338W011.11430000006122244L.20230000403.001.U",
+            "U",
+        ),
+        (
+            " 1.2.156.3005.2.11100000000013338w011.11430000006122244L.20230000403.001.U",
+            "U",
+        ),
+    ] {
+        let (id, variants) = CertificateId::parse_lenient(text).expect("a known variant");
+        assert_eq!(id.check().to_string(), strict);
+        let warnings: Vec<String> = variants.iter().map(ToString::to_string).collect();
+        v.put(
+            "identifiers",
+            text,
+            json!({ "read as": id.as_str(), "warnings": warnings }),
+        );
+    }
+    let department: DepartmentCode = "11100000MB03271699".parse().expect("published");
+    v.shown("identifiers", "department", &department);
+    let code: TypeCode = "11100000MB03271699022".parse().expect("published");
+    v.shown("identifiers", "type", &code);
+    v.put(
+        "identifiers",
+        "check characters",
+        json!({
+            "11100000000013338": check::credit_code("11100000000013338"),
+            "340100 000000016 001": check::certificate(&["11100000MB03271699022", "340100", "000000016", "001"]),
+            "11010519491231002": check::identity_number("11010519491231002"),
+        }),
+    );
+}
+
+fn keys(v: &mut Vectors) {
+    let pair = key(1);
+    v.shown("keys", "public key of seed 01..01", &pair.public());
+    let message = hash(Purpose::Record, b"abc");
+    let signature = pair.sign(&message);
+    v.wire(
+        "keys",
+        "signature over record hash of abc",
+        json!(message.to_string()),
+        &signature,
+    );
+    let peer = PeerId::from_transport_seed(&[1; 32]);
+    v.shown("keys", "peer id of seed 01..01", &peer);
+    v.bytes("keys", "peer id as multihash", &peer.to_multihash());
+    for kind in [
+        SecretFile::Signing,
+        SecretFile::Transport,
+        SecretFile::Field,
+        SecretFile::Catalogue,
+    ] {
+        let text = kind.write(&[0xAB; 32]);
+        v.put("keys", kind.label(), json!(*text));
+        let golden = v.text("keys", kind.label(), "");
+        assert_eq!(*kind.read(&golden).expect("a secret file"), [0xAB; 32]);
+    }
+}
+
+fn founding(v: &mut Vectors) {
+    let genesis = genesis();
+    v.put("genesis", "toml", json!(genesis.to_toml()));
+    let read = Genesis::from_toml(&v.text("genesis", "toml", "")).expect("a genesis");
+    assert_eq!(read, genesis);
+    v.wire("genesis", "canonical", json!("toml"), &genesis);
+    v.bytes("genesis", "network id", genesis.network_id().0.as_bytes());
+    let first = &genesis.departments()[0];
+    v.put("genesis", "department.toml", json!(first.to_toml()));
+    let read =
+        Department::from_toml(&v.text("genesis", "department.toml", "")).expect("a department");
+    assert_eq!(read, *first);
+    let mut id = LogId::first(first.code);
+    for generation in [0, 3] {
+        id.generation = generation;
+        v.wire("genesis", &format!("log {id}"), json!(id.to_string()), &id);
+        let network = genesis.network_id();
+        v.bytes(
+            "genesis",
+            &format!("prefix of log {id}"),
+            &LogName { network, id }.prefix(),
+        );
+    }
+}
+
+fn subjects_and_fields(v: &mut Vectors) {
+    v.put(
+        "subjects",
+        "ordinary passport e00000001 under catalogue key c0..c0",
+        json!({
+            "normalised": normalise(HolderKind::OrdinaryPassport, "e00000001").expect("a code"),
+            "tag": tag(1).to_string(),
+        }),
+    );
+    let (id, fields) = (certificate("S00000001"), fields("S00000001"));
+    let openings = open_fields(&field_key(), &id, &fields);
+    for opening in &openings {
+        v.put(
+            "fields",
+            &opening.name,
+            json!({
+                "value": opening.value,
+                "salt": opening.salt.to_string(),
+                "commitment": opening.commitment().to_string(),
+            }),
+        );
+    }
+    v.put("fields", "certificate", json!(id.as_str()));
+    v.put("fields", "field key", json!(hex::encode([0xF0; 32])));
+    v.put(
+        "fields",
+        "root",
+        json!(commit_fields(&field_key(), &id, &fields).to_string()),
+    );
+    v.put(
+        "fields",
+        "root of none",
+        json!(commit_fields(&field_key(), &id, &std::collections::BTreeMap::new()).to_string()),
+    );
+}
