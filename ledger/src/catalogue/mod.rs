@@ -5,6 +5,8 @@
 
 mod evidence;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use rules::{Batch, Refusal};
 

@@ -1,0 +1,386 @@
+//! Rules and verdicts over the logs of two departments and a third without a role.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::codec::{Bounded, Text};
+use crate::hash::{Hash, Purpose, hash};
+use crate::id::{Date, HolderKind, IssuerCode};
+use crate::keys::SigningKey;
+use crate::log::{MemoryDisk, Writer};
+use crate::membership::{Department, Genesis, PeerId};
+use crate::record::{Action, FieldRoot, Reason, SharingClass, StatusChanged, Validity};
+use crate::verify::{Bundle, BundleError, Missing, NotValid, Verdict, verify};
+
+const A: &str = "11430000006122244L";
+const B: &str = "11330105002500287C";
+const POWERLESS: &str = "11100000MB03271699";
+const TYPE: &str = "11100000000013338W011";
+
+fn key(n: u8) -> SigningKey {
+    SigningKey::from_seed(&[n; 32])
+}
+
+fn members() -> Membership {
+    let department = |code: &str, n: u8, roles: &[Role]| Department {
+        code: code.parse().unwrap(),
+        name: Text::new(code).unwrap(),
+        name_zh: None,
+        roles: Bounded::first(roles.iter().copied()),
+        signing_key: key(n).public(),
+        peer_id: PeerId::from_transport_seed(&[n; 32]),
+        addresses: Bounded::default(),
+    };
+    let all = vec![
+        department(A, 1, &[Role::Issue, Role::Define]),
+        department(B, 2, &[Role::Issue]),
+        department(POWERLESS, 3, &[]),
+    ];
+    Membership::from_genesis(&Genesis::new("test", 0, all).unwrap())
+}
+
+fn catalogue(own: &str) -> Catalogue {
+    let place = Place {
+        disk: Arc::new(MemoryDisk::new()),
+        data: PathBuf::from("/d"),
+        segment_records: 8,
+    };
+    Catalogue::open(place, members(), own.parse().unwrap())
+        .unwrap()
+        .catalogue
+}
+
+fn writer(catalogue: &Catalogue, department: &str, n: u8) -> Writer {
+    let id = LogId::first(department.parse().unwrap());
+    Writer::new(Arc::clone(catalogue.log(&id).unwrap()), key(n))
+}
+
+fn id(issuer: &str, serial: &str) -> CertificateId {
+    let issuer = IssuerCode::Department(issuer.parse().unwrap());
+    CertificateId::new(TYPE.parse().unwrap(), issuer, serial, 1).unwrap()
+}
+
+fn day(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+fn issue(id: &CertificateId, predecessor: Option<&CertificateId>) -> Entry {
+    Entry::CertificateIssued(CertificateIssued {
+        id: id.clone(),
+        subject: SubjectTag(hash(Purpose::Subject, b"s")),
+        holder_kind: HolderKind::CreditCode,
+        validity: Validity::new(day("2024-01-01"), Some(day("2024-12-31"))).unwrap(),
+        sharing: SharingClass::Unconditional,
+        field_root: FieldRoot(Hash::ZERO),
+        predecessor: predecessor.cloned(),
+    })
+}
+
+fn change(id: &CertificateId, action: Action) -> Entry {
+    let text = Text::new("because").unwrap();
+    Entry::StatusChanged(StatusChanged {
+        id: id.clone(),
+        action,
+        reason: Reason::Decision,
+        text,
+    })
+}
+
+fn define() -> Entry {
+    let name = Text::new("营业执照").unwrap();
+    Entry::TypeDefined(TypeDefined {
+        code: TYPE.parse().unwrap(),
+        name,
+        fields: Bounded::default(),
+    })
+}
+
+fn verdict(catalogue: &Catalogue, id: &CertificateId, on: &str) -> Verdict {
+    verify(catalogue, id, day(on)).unwrap().verdict
+}
+
+#[test]
+fn every_rule_refuses_what_it_is_for_and_lets_the_rest_of_the_batch_through() {
+    let catalogue = catalogue(A);
+    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let mut batch = Batch::new(&catalogue, &log);
+    let (one, two, others) = (id(A, "1"), id(A, "2"), id(B, "1"));
+    assert!(matches!(
+        batch.check(&issue(&one, None)),
+        Err(Refusal::UnknownType(_))
+    ));
+    batch.check(&define()).unwrap();
+    batch.check(&issue(&one, None)).unwrap();
+    assert!(matches!(
+        batch.check(&issue(&one, None)),
+        Err(Refusal::DuplicateInRequest(_))
+    ));
+    assert!(matches!(
+        batch.check(&issue(&others, None)),
+        Err(Refusal::NotThisDepartment { .. })
+    ));
+    assert!(matches!(
+        batch.check(&change(&two, Action::Revoke)),
+        Err(Refusal::UnknownCertificate(_))
+    ));
+    assert!(matches!(
+        batch.check(&change(&one, Action::Reinstate)),
+        Err(Refusal::Impossible(_))
+    ));
+    batch.check(&change(&one, Action::Revoke)).unwrap();
+    assert!(matches!(
+        batch.check(&change(&one, Action::Suspend)),
+        Err(Refusal::Impossible(_))
+    ));
+    assert!(matches!(
+        batch.check(&issue(&two, Some(&one))),
+        Err(Refusal::Predecessor { .. })
+    ));
+    batch.check(&issue(&two, None)).unwrap();
+
+    let mut writer = writer(&catalogue, A, 1);
+    writer.append(1, vec![define(), issue(&one, None)]).unwrap();
+    let mut batch = Batch::new(&catalogue, &log);
+    assert!(matches!(
+        batch.check(&issue(&one, None)),
+        Err(Refusal::Duplicate { seq: 1, .. })
+    ));
+    assert!(batch.existing(&issue(&one, None)).unwrap().is_some());
+    assert!(batch.existing(&issue(&one, Some(&two))).unwrap().is_none());
+}
+
+#[test]
+fn a_department_changes_only_its_own_certificates_and_needs_its_roles() {
+    let catalogue = catalogue(B);
+    writer(&catalogue, A, 1)
+        .append(1, vec![define(), issue(&id(A, "1"), None)])
+        .unwrap();
+    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let mut batch = Batch::new(&catalogue, &log);
+    assert!(matches!(
+        batch.check(&change(&id(A, "1"), Action::Revoke)),
+        Err(Refusal::OtherDepartment { .. })
+    ));
+    assert!(matches!(
+        batch.check(&define()),
+        Err(Refusal::NoRole {
+            role: Role::Define,
+            ..
+        })
+    ));
+    batch.check(&issue(&id(B, "1"), None)).unwrap();
+    let powerless = LogId::first(POWERLESS.parse().unwrap());
+    let log = Arc::clone(catalogue.log(&powerless).unwrap());
+    let refused = Batch::new(&catalogue, &log).check(&issue(&id(POWERLESS, "1"), None));
+    assert!(matches!(
+        refused,
+        Err(Refusal::NoRole {
+            role: Role::Issue,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn each_reason_has_its_verdict() {
+    let catalogue = catalogue(A);
+    let ids: Vec<_> = ["1", "2", "3", "4", "5", "6"]
+        .map(|serial| id(A, serial))
+        .into();
+    let mut entries = vec![define()];
+    entries.extend(ids[..5].iter().map(|id| issue(id, None)));
+    entries.extend([
+        change(&ids[1], Action::Suspend),
+        change(&ids[2], Action::Revoke),
+        change(&ids[3], Action::Cancel),
+    ]);
+    entries.push(issue(&ids[5], Some(&ids[4])));
+    writer(&catalogue, A, 1).append(1, entries).unwrap();
+    let on = "2024-06-01";
+    assert_eq!(verdict(&catalogue, &ids[0], on), Verdict::Valid);
+    assert_eq!(
+        verdict(&catalogue, &ids[1], on),
+        Verdict::NotValid(NotValid::Status(Status::Suspended))
+    );
+    assert_eq!(
+        verdict(&catalogue, &ids[2], on),
+        Verdict::NotValid(NotValid::Status(Status::Revoked))
+    );
+    assert_eq!(
+        verdict(&catalogue, &ids[3], on),
+        Verdict::NotValid(NotValid::Status(Status::Cancelled))
+    );
+    let by = Some(ids[5].clone());
+    assert_eq!(
+        verdict(&catalogue, &ids[4], on),
+        Verdict::NotValid(NotValid::Superseded { by })
+    );
+    assert_eq!(verdict(&catalogue, &ids[5], "2024-12-31"), Verdict::Valid);
+    assert!(matches!(
+        verdict(&catalogue, &ids[0], "2025-01-01"),
+        Verdict::NotValid(NotValid::Expired { .. })
+    ));
+    assert!(matches!(
+        verdict(&catalogue, &ids[0], "2023-12-31"),
+        Verdict::NotValid(NotValid::NotYetValid { .. })
+    ));
+    let expired_and_revoked = verdict(&catalogue, &ids[2], "2030-01-01");
+    assert_eq!(
+        expired_and_revoked,
+        Verdict::NotValid(NotValid::Status(Status::Revoked))
+    );
+}
+
+#[test]
+fn what_is_not_known_is_never_valid_and_says_what_is_missing() {
+    let catalogue = catalogue(A);
+    let stranger = id("11100000000013338W", "1");
+    assert!(
+        matches!(&verdict(&catalogue, &stranger, "2024-06-01"), Verdict::Unknown(m) if matches!(m[..], [Missing::Issuer(_)]))
+    );
+    let absent = verdict(&catalogue, &id(A, "9"), "2024-06-01");
+    assert!(
+        matches!(&absent, Verdict::Unknown(m) if matches!(&m[..], [Missing::Record { logs }] if logs.len() == 1))
+    );
+}
+
+#[test]
+fn a_certificate_in_the_wrong_log_is_not_authorised() {
+    let catalogue = catalogue(A);
+    writer(&catalogue, B, 2)
+        .append(1, vec![issue(&id(A, "1"), None)])
+        .unwrap();
+    assert_eq!(
+        verdict(&catalogue, &id(A, "1"), "2024-06-01"),
+        Verdict::NotValid(NotValid::IssuerNotAuthorised)
+    );
+    writer(&catalogue, POWERLESS, 3)
+        .append(1, vec![issue(&id(POWERLESS, "1"), None)])
+        .unwrap();
+    let powerless = verdict(&catalogue, &id(POWERLESS, "1"), "2024-06-01");
+    assert_eq!(powerless, Verdict::NotValid(NotValid::IssuerNotAuthorised));
+}
+
+#[test]
+fn in_a_forked_log_what_is_in_dispute_is_not_valid_and_what_came_before_is_unknown() {
+    let ours = catalogue(A);
+    let theirs = catalogue(A);
+    let same = vec![
+        define(),
+        issue(&id(B, "1"), None),
+        issue(&id(B, "2"), None),
+        change(&id(B, "2"), Action::Revoke),
+    ];
+    writer(&ours, B, 2).append(1, same.clone()).unwrap();
+    writer(&theirs, B, 2).append(1, same).unwrap();
+    writer(&ours, B, 2)
+        .append(2, vec![issue(&id(B, "3"), None)])
+        .unwrap();
+    writer(&theirs, B, 2)
+        .append(2, vec![issue(&id(B, "4"), None)])
+        .unwrap();
+    let log = LogId::first(B.parse().unwrap());
+    let record = |catalogue: &Catalogue| catalogue.log(&log).unwrap().record(4).unwrap();
+    let evidence = ForkEvidence::records(log, &record(&ours), &record(&theirs));
+    evidence.verify(ours.members()).unwrap();
+    ours.freeze(&evidence).unwrap();
+    let on = "2024-06-01";
+    assert_eq!(
+        verdict(&ours, &id(B, "3"), on),
+        Verdict::NotValid(NotValid::LogForked { at: 4 })
+    );
+    assert_eq!(
+        verdict(&ours, &id(B, "1"), on),
+        Verdict::Unknown(vec![Missing::StatusSince { at: 4 }])
+    );
+    assert_eq!(
+        verdict(&ours, &id(B, "2"), on),
+        Verdict::NotValid(NotValid::Status(Status::Revoked))
+    );
+}
+
+#[test]
+fn a_bundle_says_offline_what_the_peer_says_and_survives_no_change() {
+    let catalogue = catalogue(A);
+    let ids: Vec<_> = ["1", "2", "3"].map(|serial| id(A, serial)).into();
+    let mut entries = vec![define()];
+    entries.extend(ids[..2].iter().map(|id| issue(id, None)));
+    entries.push(issue(&ids[2], Some(&ids[1])));
+    writer(&catalogue, A, 1).append(1, entries).unwrap();
+    for id in &ids {
+        let bundle = Bundle::gather(&catalogue, id, |_| Vec::new())
+            .unwrap()
+            .unwrap();
+        let bytes = bundle.to_bytes();
+        let verified = Bundle::from_bytes(&bytes)
+            .unwrap()
+            .verify(&members())
+            .unwrap();
+        assert_eq!(
+            verified.judge(day("2024-06-01")),
+            verdict(&catalogue, id, "2024-06-01")
+        );
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let read = Bundle::from_bytes(&changed).and_then(|bundle| bundle.verify(&members()));
+            assert!(read.is_err(), "byte {at} is not covered");
+        }
+    }
+    assert!(
+        Bundle::gather(&catalogue, &id(A, "9"), |_| Vec::new())
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(
+        Bundle::from_bytes(b"something else").unwrap_err(),
+        BundleError::NotABundle
+    );
+}
+
+#[test]
+fn searches_page_through_all_logs_without_losing_or_repeating() {
+    let catalogue = catalogue(A);
+    writer(&catalogue, A, 1).append(1, vec![define()]).unwrap();
+    for n in 0..13 {
+        let (department, key) = if n % 2 == 0 { (A, 1) } else { (B, 2) };
+        writer(&catalogue, department, key)
+            .append(1, vec![issue(&id(department, &n.to_string()), None)])
+            .unwrap();
+    }
+    let tag = SubjectTag(hash(Purpose::Subject, b"s"));
+    let mut found = Vec::new();
+    let mut from = Cursor::default();
+    loop {
+        let page = catalogue.by_subject(&tag, from, 3).unwrap();
+        assert!(page.certificates.len() <= 3);
+        found.extend(
+            page.certificates
+                .iter()
+                .map(|state| state.certificate().id.clone()),
+        );
+        let Some(next) = page.next else { break };
+        from = next;
+    }
+    assert_eq!(found.len(), 13);
+    found.sort();
+    found.dedup();
+    assert_eq!(found.len(), 13);
+    assert_eq!(
+        catalogue
+            .by_type(&TYPE.parse().unwrap(), Cursor::default(), 100)
+            .unwrap()
+            .certificates
+            .len(),
+        13
+    );
+    assert_eq!(
+        catalogue
+            .by_issuer(&B.parse().unwrap(), 0, 100)
+            .unwrap()
+            .certificates
+            .len(),
+        6
+    );
+}
