@@ -46,12 +46,12 @@ pub enum Refusal {
     /// The identifier is taken by an earlier row of the same request.
     #[error("a certificate {0} stands in this request already")]
     DuplicateInRequest(CertificateId),
-    /// The certificate to change, or the predecessor, is not known.
+    /// The certificate to change is not known.
     #[error("no certificate {0} is known")]
     UnknownCertificate(CertificateId),
     /// The certificate is another department's.
     #[error(
-        "certificate {id} is in the log of department {department}; only that department can change or replace it"
+        "certificate {id} is in the log of department {department}; only that department can change it"
     )]
     OtherDepartment {
         /// The certificate.
@@ -62,6 +62,11 @@ pub enum Refusal {
     /// The change cannot follow the current status.
     #[error("{0}")]
     Impossible(ImpossibleTransition),
+    /// The predecessor is not in this log: it is not known, or another department's.
+    #[error(
+        "predecessor {0} is not in this department's log; a department replaces only what it issued itself"
+    )]
+    PredecessorElsewhere(CertificateId),
     /// The predecessor is not in force.
     #[error("predecessor {id} is {status}; only a valid certificate can be replaced")]
     Predecessor {
@@ -179,7 +184,10 @@ impl<'c> Batch<'c> {
             });
         }
         if let Some(predecessor) = &issued.predecessor {
-            let status = self.status(predecessor)?;
+            let status = self.status(predecessor).map_err(|refusal| match refusal {
+                Refusal::Read(error) => Refusal::Read(error),
+                _ => Refusal::PredecessorElsewhere(predecessor.clone()),
+            })?;
             if status != Status::Valid {
                 return Err(Refusal::Predecessor {
                     id: predecessor.clone(),

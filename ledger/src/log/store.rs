@@ -135,6 +135,14 @@ impl Log {
         self.held.load(Ordering::Acquire)
     }
 
+    /// Records under a checkpoint accepted before that are not here: after a loss or damage they have to come back from
+    /// other members before anything is appended.
+    pub fn missing(&self) -> u64 {
+        let appender = self.appender.lock();
+        let floor = appender.floor.as_ref().map_or(0, |floor| floor.size);
+        floor.saturating_sub(self.size())
+    }
+
     /// Why the log stopped, if it did.
     pub fn stopped(&self) -> Option<Stopped> {
         self.view.read().stopped.clone()

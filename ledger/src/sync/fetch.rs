@@ -219,7 +219,7 @@ impl Sync {
                     });
                 }
             },
-            ApplyError::Forked(evidence) => self.freeze(*evidence, holdings, out),
+            ApplyError::Forked(evidence) => self.keep(*evidence, out),
             ApplyError::Broken(rule) => {
                 progress.ended = true;
                 let what = format!("signed a log that breaks a rule: {rule}");

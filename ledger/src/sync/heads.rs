@@ -134,9 +134,14 @@ impl Sync {
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
     ) {
-        if holdings.forked(&evidence.log()) {
-            return;
+        if !holdings.forked(&evidence.log()) {
+            self.keep(evidence, out);
         }
+    }
+
+    /// Has evidence kept and passed on. A log that found the fork itself has stopped by then: that it is stopped says
+    /// nothing about whether anybody else knows why.
+    pub(super) fn keep(&mut self, evidence: ForkEvidence, out: &mut Vec<Command>) {
         if let Some(progress) = self.logs.get_mut(&evidence.log()) {
             progress.ended = true;
             progress.search = None;

@@ -50,6 +50,8 @@ pub trait Holdings {
     fn held(&self, log: &LogId) -> u64;
     /// The accepted checkpoint of a log.
     fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint>;
+    /// Records of a log under a checkpoint accepted before that are not held any more.
+    fn missing(&self, log: &LogId) -> u64;
     /// Merkle root over the first `size` records held; `None` when fewer are held.
     fn root_at(&self, log: &LogId, size: u64) -> Option<Hash>;
     /// Whether the log has stopped.
@@ -300,6 +302,8 @@ impl Sync {
             Event::Gossiped(gossiped) => self.gossiped(gossiped, now_ms, holdings, &mut out),
             Event::Stored(stored) => self.page_stored(stored, now_ms, holdings, &mut out),
             Event::Appended(checkpoint) => self.appended(&checkpoint),
+            // Nobody can vouch for records that are known to be gone.
+            Event::OwnLogVouched if holdings.missing(&self.own) > 0 => {}
             Event::OwnLogVouched => self.confirm(&mut out),
             Event::Tick => self.expire(now_ms),
         }
@@ -484,10 +488,11 @@ impl Sync {
         if self.confirmed {
             return;
         }
-        let known = self.known_size(&self.own);
         let accepted = holdings
             .accepted(&self.own)
             .map_or(0, |checkpoint| checkpoint.size);
+        let signed = accepted + holdings.missing(&self.own);
+        let known = self.known_size(&self.own).max(signed);
         if known > accepted {
             // Said each time; whoever drives shows the latest.
             out.push(Command::OwnLogRestoring { known });
@@ -560,6 +565,10 @@ impl Holdings for crate::catalogue::Catalogue {
 
     fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint> {
         self.log(log)?.checkpoint()
+    }
+
+    fn missing(&self, log: &LogId) -> u64 {
+        self.log(log).map_or(0, |log| log.missing())
     }
 
     fn root_at(&self, log: &LogId, size: u64) -> Option<Hash> {

@@ -150,19 +150,20 @@ impl Service for PeerService {
     }
 
     fn confirm_own_log(&self) -> BoxFuture<'static, Result<types::NodeStatus, Refusal>> {
-        let state = self.peer.own.state();
-        if state == OwnLogState::Confirming {
-            tracing::warn!("an operator vouches for the own log on disk");
-            self.peer.own.confirmed();
+        if self.peer.own.vouch() {
             let _ = self.vouch.send(());
         }
         let status = self.status();
+        let state = self.peer.own.state();
         async move {
             match state {
-                OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(
-                    "other members hold more of this log than is on disk: appending would fork it"
-                        .into(),
-                )),
+                OwnLogState::Confirming | OwnLogState::Restoring => {
+                    Err(Refusal::OwnLogUnconfirmed(
+                        "more of this log was signed than is on disk: appending would fork it; the rest has to come \
+                         back from other members"
+                            .into(),
+                    ))
+                }
                 _ => Ok(status),
             }
         }

@@ -423,8 +423,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
         stop: stop_received,
     };
     let driver = tokio::spawn(driver.run(inbox));
-    if config.trust_own_disk {
-        peer.own.confirmed();
+    if config.trust_own_disk && peer.own.vouch() {
         let _ = vouch.send(());
     }
 

@@ -335,7 +335,9 @@ fn refused(refusal: RuleRefusal) -> Refusal {
                 "department {authority} is a member of this network: only it can define its types"
             ),
         ),
-        other @ RuleRefusal::Predecessor { .. } => Refusal::field("predecessor", other.to_string()),
+        other @ (RuleRefusal::Predecessor { .. } | RuleRefusal::PredecessorElsewhere(_)) => {
+            Refusal::field("predecessor", other.to_string())
+        }
         other @ RuleRefusal::NoRole { .. } => Refusal::field("id", other.to_string()),
         RuleRefusal::Read(error) => internal(&error),
     }

@@ -1,0 +1,116 @@
+//! The raw link: the same transport and exchange as between peers, with dummy pages, between two processes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use certmesh_node::net::{Net, NetConfig, NetEvent, RawRate, fetch_dummy, serve_dummy};
+use clap::Args;
+use libp2p::identity::Keypair;
+use libp2p::{Multiaddr, PeerId};
+
+use crate::Error;
+
+/// Bytes of a page, as large as those of logs may be.
+const PAGE: usize = 1024 * 1024;
+/// Requests under way at a time.
+const IN_FLIGHT: u64 = 2;
+const NETWORK: [u8; 32] = *b"certmesh testnet raw link bench ";
+
+/// Serve dummy pages to one peer
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The peer that may ask
+    #[arg(long, value_name = "PEER")]
+    allow: PeerId,
+}
+
+fn broken(what: impl std::fmt::Display) -> Error {
+    Error::Broken(format!("raw link: {what}"))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::system("runtime"))
+}
+
+/// Serves pages until standard input ends. Prints address and peer identity first.
+///
+/// # Errors
+/// [`Error`] when it cannot listen.
+pub fn serve(args: &ServeArgs) -> Result<(), Error> {
+    runtime()?.block_on(async {
+        let mut config = NetConfig::new(Keypair::generate_ed25519(), NETWORK);
+        config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().map_err(broken)?];
+        config.peers = vec![(args.allow, Vec::new())];
+        let mut net = Net::new(config).map_err(broken)?;
+        let address = loop {
+            if let NetEvent::Listening(address) = net.next().await {
+                break address;
+            }
+        };
+        let told = writeln!(std::io::stdout(), "{address} {}", net.local_peer_id());
+        told.map_err(Error::system("standard output"))?;
+        let asker_gone = tokio::task::spawn_blocking(|| {
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
+        });
+        tokio::select! {
+            never = serve_dummy(&mut net, PAGE) => match never {},
+            _ = asker_gone => Ok(()),
+        }
+    })
+}
+
+/// Fetches so many pages from another process.
+///
+/// # Errors
+/// [`Error`] when that process or the link fails.
+pub(super) fn measure(pages: u64) -> Result<RawRate, Error> {
+    let keypair = Keypair::generate_ed25519();
+    let program = std::env::current_exe().map_err(Error::system("path of this program"))?;
+    let mut server = Command::new(&program)
+        .arg("raw-link")
+        .arg("--allow")
+        .arg(keypair.public().to_peer_id().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| Error::Spawn {
+            command: program.display().to_string(),
+            error,
+        })?;
+    let rate = fetch(server.stdout.take(), keypair, pages);
+    // Its standard input ends here, and so does it.
+    drop(server.stdin.take());
+    server
+        .wait()
+        .map_err(Error::system("waiting for a process"))?;
+    rate
+}
+
+fn fetch(
+    server: Option<impl std::io::Read>,
+    keypair: Keypair,
+    pages: u64,
+) -> Result<RawRate, Error> {
+    let mut line = String::new();
+    let output = server.ok_or_else(|| broken("no standard output"))?;
+    BufReader::new(output)
+        .read_line(&mut line)
+        .map_err(Error::system("standard output of a process"))?;
+    let (address, peer) = line
+        .trim()
+        .split_once(' ')
+        .ok_or_else(|| broken("the server did not start"))?;
+    let address: Multiaddr = address.parse().map_err(broken)?;
+    let peer: PeerId = peer.parse().map_err(broken)?;
+    runtime()?.block_on(async {
+        let mut config = NetConfig::new(keypair, NETWORK);
+        config.peers = vec![(peer, vec![address])];
+        let mut net = Net::new(config).map_err(broken)?;
+        fetch_dummy(&mut net, peer, pages, IN_FLIGHT)
+            .await
+            .map_err(broken)
+    })
+}

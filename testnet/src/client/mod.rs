@@ -1,0 +1,321 @@
+//! A blocking client of a node's API.
+
+mod bulk;
+mod error;
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use certmesh_node::api::types::{
+    Appended, CatalogueView, Certificate, FindRequest, Found, History, IssueRequest, LogView,
+    NodeStatus, PeerView, Problem, Readiness, StatusRequest, TypeRequest, Verification,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use crate::Error;
+
+pub use error::ClientError;
+
+/// Longest answer to anything but a bulk request.
+const MAX_ANSWER: u64 = 64 * 1024 * 1024;
+
+/// A client of one node. Cloning it is cheap; clones share their kept-alive connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+    base: String,
+    authorization: String,
+}
+
+impl Client {
+    /// A client of the API at `base`, such as `http://127.0.0.1:7480`.
+    pub fn new(base: &str, token: &str) -> Client {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_idle_connections_per_host(64)
+            .max_idle_connections(64)
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .timeout_per_read(Some(Duration::from_secs(90)))
+            .timeout_per_write(Some(Duration::from_secs(90)))
+            .build()
+            .new_agent();
+        Client {
+            agent,
+            base: base.trim_end_matches('/').to_owned(),
+            authorization: format!("Bearer {token}"),
+        }
+    }
+
+    /// A client whose token is in a file.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be read.
+    pub fn with_token_file(base: &str, token_file: &Path) -> Result<Client, Error> {
+        let token = std::fs::read_to_string(token_file).map_err(Error::file(token_file))?;
+        Ok(Client::new(base, token.trim()))
+    }
+
+    /// Where the API is.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether the process answers at all.
+    pub fn is_alive(&self) -> bool {
+        self.agent
+            .get(self.url("/health"))
+            .call()
+            .is_ok_and(|response| response.status().is_success())
+    }
+
+    /// Whether the node can do its work, and if not, why.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for everything that asks a node.
+    pub fn ready(&self) -> Result<Readiness, ClientError> {
+        let url = self.url("/ready");
+        let mut response = self
+            .agent
+            .get(&url)
+            .call()
+            .map_err(|error| transport(&url, error))?;
+        let status = response.status().as_u16();
+        let unexpected = |error: ureq::Error| ClientError::Unexpected {
+            url: url.clone(),
+            status,
+            detail: error.to_string(),
+        };
+        response.body_mut().read_json().map_err(unexpected)
+    }
+
+    /// State of the node.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn status(&self) -> Result<NodeStatus, ClientError> {
+        self.get("/v1/status")
+    }
+
+    /// Issues one certificate, durably.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn issue(&self, row: &IssueRequest) -> Result<Appended, ClientError> {
+        self.post("/v1/certificates", row)
+    }
+
+    /// Issues one certificate given as JSON.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn issue_line(&self, line: &[u8]) -> Result<Appended, ClientError> {
+        self.post_bytes("/v1/certificates", line)
+    }
+
+    /// Changes the status of a certificate.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn change_status(&self, id: &str, change: &StatusRequest) -> Result<Appended, ClientError> {
+        self.post(&format!("/v1/certificates/{id}/status"), change)
+    }
+
+    /// A certificate.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn certificate(&self, id: &str) -> Result<Certificate, ClientError> {
+        self.get(&format!("/v1/certificates/{id}"))
+    }
+
+    /// The events of a certificate.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn history(&self, id: &str) -> Result<History, ClientError> {
+        self.get(&format!("/v1/certificates/{id}/history"))
+    }
+
+    /// The verdict on a certificate.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn verification(&self, id: &str) -> Result<Verification, ClientError> {
+        self.get(&format!("/v1/certificates/{id}/verification"))
+    }
+
+    /// The proof bundle of a certificate.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn proof(&self, id: &str) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(&format!("/v1/certificates/{id}/proof"));
+        let request = self
+            .agent
+            .get(&url)
+            .header("authorization", &self.authorization);
+        let response = accepted(
+            &url,
+            request.call().map_err(|error| transport(&url, error))?,
+        )?;
+        let mut bytes = Vec::new();
+        let mut reader = response
+            .into_body()
+            .into_with_config()
+            .limit(MAX_ANSWER)
+            .reader();
+        reader
+            .read_to_end(&mut bytes)
+            .map_err(|error| ClientError::Broken { url, error })?;
+        Ok(bytes)
+    }
+
+    /// Certificates of a holder, a type or an issuer.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn find(&self, what: &FindRequest) -> Result<Found, ClientError> {
+        self.post("/v1/find", what)
+    }
+
+    /// The catalogue.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn catalogue(&self) -> Result<CatalogueView, ClientError> {
+        self.get("/v1/catalogue")
+    }
+
+    /// Defines a certificate type.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn define_type(&self, definition: &TypeRequest) -> Result<(), ClientError> {
+        self.post::<serde_json::Value>("/v1/types", definition)
+            .map(drop)
+    }
+
+    /// All logs held.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn logs(&self) -> Result<Vec<LogView>, ClientError> {
+        self.get("/v1/logs")
+    }
+
+    /// The log of one department.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn log(&self, department: &str) -> Result<LogView, ClientError> {
+        self.get(&format!("/v1/logs/{department}"))
+    }
+
+    /// The members as the node sees them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn peers(&self) -> Result<Vec<PeerView>, ClientError> {
+        self.get("/v1/peers")
+    }
+
+    /// Takes the node's own log for whole without waiting for other members.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn confirm_log(&self) -> Result<NodeStatus, ClientError> {
+        self.post_bytes("/v1/log/confirm", b"")
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let url = self.url(path);
+        let request = self
+            .agent
+            .get(&url)
+            .header("authorization", &self.authorization);
+        read(
+            &url,
+            request.call().map_err(|error| transport(&url, error))?,
+        )
+    }
+
+    fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let bytes = serde_json::to_vec(body)
+            .expect("requests hold nothing but texts, numbers and lists of them");
+        self.post_bytes(path, &bytes)
+    }
+
+    fn post_bytes<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, ClientError> {
+        let url = self.url(path);
+        let request = self
+            .agent
+            .post(&url)
+            .header("authorization", &self.authorization);
+        let request = request.content_type("application/json");
+        read(
+            &url,
+            request.send(body).map_err(|error| transport(&url, error))?,
+        )
+    }
+}
+
+fn transport(url: &str, error: ureq::Error) -> ClientError {
+    ClientError::Transport {
+        url: url.to_owned(),
+        error: Box::new(error),
+    }
+}
+
+/// The response, if it is no refusal.
+fn accepted(url: &str, mut response: Response<Body>) -> Result<Response<Body>, ClientError> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status().as_u16();
+    let text = response
+        .body_mut()
+        .read_to_string()
+        .map_err(|error| transport(url, error))?;
+    Err(match serde_json::from_str::<Problem>(&text) {
+        Ok(problem) => ClientError::Refused {
+            url: url.to_owned(),
+            problem: Box::new(problem),
+        },
+        Err(_) => {
+            let detail = text.chars().take(200).collect();
+            ClientError::Unexpected {
+                url: url.to_owned(),
+                status,
+                detail,
+            }
+        }
+    })
+}
+
+fn read<T: DeserializeOwned>(url: &str, response: Response<Body>) -> Result<T, ClientError> {
+    let mut response = accepted(url, response)?;
+    let status = response.status().as_u16();
+    let unexpected = |error: ureq::Error| ClientError::Unexpected {
+        url: url.to_owned(),
+        status,
+        detail: error.to_string(),
+    };
+    response
+        .body_mut()
+        .with_config()
+        .limit(MAX_ANSWER)
+        .read_json()
+        .map_err(unexpected)
+}

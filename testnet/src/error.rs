@@ -1,0 +1,135 @@
+//! What can go wrong with a test network.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::id::IdError;
+use certmesh_ledger::keys::KeyError;
+use certmesh_ledger::membership::GenesisFaults;
+
+use crate::client::ClientError;
+
+/// Why a test network could not be made, started, stopped or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory could not be read, written or made.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Something of the system that is no file: sockets, threads, randomness.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A number of departments no test network can have.
+    #[error("{found} departments: a test network has 1 to {max}")]
+    Departments {
+        /// How many were asked for.
+        found: usize,
+        /// Most there can be.
+        max: usize,
+    },
+    /// The directory holds a network of another size.
+    #[error("{} holds a network of {found} departments; leave out --departments, or take another directory", dir.display())]
+    OtherSize {
+        /// The directory.
+        dir: PathBuf,
+        /// Departments in it.
+        found: usize,
+    },
+    /// The directory holds something else.
+    #[error("{} is not empty and holds no network; take another directory", .0.display())]
+    NotEmpty(PathBuf),
+    /// The directory holds no network.
+    #[error("{} holds no network; `certmesh-testnet up --dir` makes one", .0.display())]
+    NoNetwork(PathBuf),
+    /// The network in the directory is running.
+    #[error("the network in {} is running; `certmesh-testnet down --dir` stops it", .0.display())]
+    Running(PathBuf),
+    /// The network in the directory is not running.
+    #[error("the network in {} is not running; `certmesh-testnet up --dir` starts it", .0.display())]
+    NotRunning(PathBuf),
+    /// No such department in the network.
+    #[error("no department {0} in this network")]
+    NoDepartment(String),
+    /// A file of the network cannot be understood.
+    #[error("{}: {detail}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Faults of the genesis.
+    #[error("the network cannot be founded: {0}")]
+    Genesis(#[from] GenesisFaults),
+    /// A code of the made-up departments.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A key file of the network.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A node process could not be started.
+    #[error("`{command}` cannot be started: {error}")]
+    Spawn {
+        /// The command.
+        command: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A node process ended by itself.
+    #[error("the peer of {department} ended by itself ({status}); its log ends:\n{tail}")]
+    Ended {
+        /// Whose.
+        department: String,
+        /// How it ended.
+        status: String,
+        /// Last lines of its log.
+        tail: String,
+    },
+    /// The peer has no process now.
+    #[error("the peer of {0} is stopped")]
+    Stopped(String),
+    /// Something did not happen in time.
+    #[error("waited {seconds} s in vain: {what}")]
+    Deadline {
+        /// What was waited for, and how far it came.
+        what: String,
+        /// How long.
+        seconds: u64,
+    },
+    /// SIGINT or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+    /// A node refused or could not be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// What should hold does not.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl Error {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |error| Error::File { path, error }
+    }
+
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+        move |error| Error::System { what, error }
+    }
+
+    pub(crate) fn malformed(path: &Path, detail: &dyn std::fmt::Display) -> Error {
+        Error::Malformed {
+            path: path.to_owned(),
+            detail: detail.to_string(),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A department of a test network: its directory and what is in it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::keys::{SecretFile, SigningKey};
+use certmesh_ledger::membership::{Department, PeerId, Role};
+use zeroize::Zeroizing;
+
+use super::{member_dir, replace, write_new};
+use crate::{Error, departments};
+
+/// Where the network's secrets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Randomness {
+    /// The operating system.
+    System,
+    /// A number: the same keys each time, for tests.
+    Seed(u64),
+}
+
+impl Randomness {
+    pub(super) fn secret(self, what: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        match self {
+            Randomness::System => {
+                getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
+                    Error::system("randomness")(io::Error::other(error.to_string()))
+                })?;
+            }
+            Randomness::Seed(seed) => {
+                let material = format!("{seed} {what}");
+                *bytes =
+                    blake3::derive_key("certmesh testnet 2026 seeded secrets", material.as_bytes());
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// A department of a test network and where its things are.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Place in the network, from 0.
+    pub index: usize,
+    /// What the genesis says of it.
+    pub department: Department,
+    /// Its directory.
+    pub dir: PathBuf,
+}
+
+impl Member {
+    /// Its code.
+    pub fn code(&self) -> DepartmentCode {
+        self.department.code
+    }
+
+    /// Its English name.
+    pub fn name(&self) -> &str {
+        self.department.name.as_str()
+    }
+
+    /// Its node's configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("node.toml")
+    }
+
+    /// Its node's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// The file its node writes while it runs.
+    pub fn node_file(&self) -> PathBuf {
+        self.data().join("node.json")
+    }
+
+    /// The file with an administrator's token.
+    pub fn token_file(&self) -> PathBuf {
+        self.dir.join("admin.token")
+    }
+
+    /// What its node prints.
+    pub fn node_log(&self) -> PathBuf {
+        self.dir.join("node.log")
+    }
+
+    /// The signing key of its log.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Key`] when the file cannot be read.
+    pub fn signing_key(&self) -> Result<SigningKey, Error> {
+        let path = self.dir.join("keys/signing.key");
+        let text = Zeroizing::new(fs::read_to_string(&path).map_err(Error::file(&path))?);
+        Ok(SigningKey::from_seed(&*SecretFile::Signing.read(&text)?))
+    }
+
+    /// Writes the node's configuration. `peers` says where it finds the others: multiaddresses by code, which stand in
+    /// place of those in the genesis.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn write_config(&self, peers: &[(DepartmentCode, String)]) -> Result<(), Error> {
+        let mut text = format!(
+            "# Configuration of the department's node; written anew by certmesh-testnet at every start.\n\n\
+             department = \"{code}\"\n\
+             data_dir = \"data\"\n\
+             network = \"network.toml\"\n\n\
+             [keys]\n\
+             signing = \"keys/signing.key\"\n\
+             transport = \"keys/transport.key\"\n\
+             field = \"keys/field.key\"\n\
+             catalogue = \"keys/catalogue.key\"\n\n\
+             [api]\n\
+             listen = \"127.0.0.1:0\"\n\
+             tokens = \"tokens.toml\"\n\n\
+             [log]\n\
+             format = \"text\"\n\
+             level = \"info,certmesh_node::access=warn\"\n\n\
+             [net]\n\
+             listen = [\"/ip4/127.0.0.1/tcp/0\"]\n",
+            code = self.code(),
+        );
+        if !peers.is_empty() {
+            text.push_str("\n[net.peers]\n");
+        }
+        for (code, address) in peers {
+            text.push_str(&format!("\"{code}\" = [\"{address}\"]\n"));
+        }
+        replace(&self.config(), text.as_bytes())
+    }
+}
+
+/// Makes a department's directory.
+pub(super) fn create_member(
+    dir: &Path,
+    index: usize,
+    randomness: Randomness,
+) -> Result<Member, Error> {
+    let place = member_dir(dir, index);
+    fs::create_dir(&place).map_err(Error::file(&place))?;
+    for private in ["keys", "data"].map(|name| place.join(name)) {
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&private)
+            .map_err(Error::file(&private))?;
+    }
+    let secret = |what: &str| randomness.secret(&format!("{index} {what}"));
+    let (signing, transport, field) = (secret("signing")?, secret("transport")?, secret("field")?);
+    for (file, secret, name) in [
+        (SecretFile::Signing, &signing, "signing.key"),
+        (SecretFile::Transport, &transport, "transport.key"),
+        (SecretFile::Field, &field, "field.key"),
+    ] {
+        write_new(
+            &place.join("keys").join(name),
+            file.write(secret).as_bytes(),
+            0o600,
+        )?;
+    }
+    let token = Zeroizing::new(hex::encode(secret("token")?.as_slice()));
+    write_new(
+        &place.join("admin.token"),
+        format!("{}\n", *token).as_bytes(),
+        0o600,
+    )?;
+    let tokens = format!(
+        "[[client]]\nname = \"admin\"\nrole = \"admin\"\ntoken_blake3 = \"{}\"\n",
+        blake3::hash(token.as_bytes()).to_hex()
+    );
+    write_new(&place.join("tokens.toml"), tokens.as_bytes(), 0o600)?;
+    let text = |text: String| Text::new(text).expect("names of made-up departments are short");
+    let department = Department {
+        code: departments::code(index)?,
+        name: text(departments::name(index)),
+        name_zh: Some(text(departments::chinese_name(index))),
+        roles: Bounded::first([Role::Issue]),
+        signing_key: SigningKey::from_seed(&signing).public(),
+        peer_id: PeerId::from_transport_seed(&transport),
+        // Peers are found through the links of the test network, whose ports are known only while it runs.
+        addresses: Bounded::first([]),
+    };
+    write_new(
+        &place.join("department.toml"),
+        department.to_toml().as_bytes(),
+        0o644,
+    )?;
+    Ok(Member {
+        index,
+        department,
+        dir: place,
+    })
+}
