@@ -62,8 +62,10 @@ impl Vectors {
     where
         T: Serialize + DeserializeOwned + PartialEq + Debug,
     {
-        let bytes = hex::encode(encode(value));
-        self.put(section, name, json!({ "value": described, "bytes": bytes }));
+        let mut entry = Map::new();
+        entry.insert("value".to_owned(), described);
+        entry.insert("bytes".to_owned(), json!(hex::encode(encode(value))));
+        self.put(section, name, Value::Object(entry));
         let read = hex::decode(self.text(section, name, "bytes")).expect("hexadecimal");
         assert_eq!(
             decode::<T>(&read, LIMIT).as_ref(),

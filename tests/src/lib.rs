@@ -1,1 +1,3 @@
+//! What integration tests and fuzz targets share.
 
+pub mod fuzz;

@@ -279,6 +279,7 @@ impl Appender {
         for (definition, seq) in pending.types {
             view.types.insert(definition.code, (definition, seq));
         }
+        log.floor.store(checkpoint.size, Ordering::Release);
         view.checkpoint = Some(checkpoint);
     }
 }

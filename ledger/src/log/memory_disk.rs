@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,12 +25,13 @@ pub enum Failure {
     Lose,
 }
 
+/// Shared until written: many disks hold the same files.
 #[derive(Clone, Default)]
 struct Content {
     /// What a reader sees.
-    now: Vec<u8>,
+    now: Arc<Vec<u8>>,
     /// What survives a crash for certain.
-    durable: Vec<u8>,
+    durable: Arc<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -39,13 +41,33 @@ struct Inner {
     /// Directory entries as seen, and those that survive a crash.
     names: BTreeMap<PathBuf, u64>,
     durable_names: BTreeMap<PathBuf, u64>,
+    /// Directories whose entries changed since they were last synced.
+    changed_dirs: BTreeSet<PathBuf>,
     dirs: BTreeSet<PathBuf>,
     operations: u64,
     failure: Option<(u64, Failure)>,
     dead: bool,
 }
 
+/// The entries under a directory, which stand together in the order of paths.
+fn under<'a, T>(
+    names: &'a BTreeMap<PathBuf, T>,
+    path: &'a Path,
+) -> impl Iterator<Item = &'a PathBuf> {
+    names
+        .range::<Path, _>((Bound::Included(path), Bound::Unbounded))
+        .map(|(name, _)| name)
+        .take_while(move |name| name.starts_with(path))
+}
+
 impl Inner {
+    /// Notes that the directory of an entry is to be synced.
+    fn changed(&mut self, name: &Path) {
+        if let Some(parent) = name.parent() {
+            self.changed_dirs.insert(parent.to_owned());
+        }
+    }
+
     /// Counts a changing operation; says whether it is to be carried out, torn or refused.
     fn operation(&mut self) -> io::Result<Option<Failure>> {
         if self.dead {
@@ -98,20 +120,20 @@ impl MemoryDisk {
             ..Inner::default()
         };
         for (id, content) in &inner.files {
-            let mut kept = content.durable.clone();
+            let mut kept = Arc::clone(&content.durable);
             if survives() && content.now.len() != kept.len() {
-                kept.resize(content.now.len(), 0);
+                Arc::make_mut(&mut kept).resize(content.now.len(), 0);
             }
             for start in (0..kept.len().min(content.now.len())).step_by(512) {
                 let end = (start + 512).min(kept.len()).min(content.now.len());
                 if kept[start..end] != content.now[start..end] && survives() {
-                    kept[start..end].copy_from_slice(&content.now[start..end]);
+                    Arc::make_mut(&mut kept)[start..end].copy_from_slice(&content.now[start..end]);
                 }
             }
             after.files.insert(
                 *id,
                 Content {
-                    now: kept.clone(),
+                    now: Arc::clone(&kept),
                     durable: kept,
                 },
             );
@@ -144,7 +166,7 @@ impl MemoryDisk {
         let mut inner = self.0.lock();
         let id = *inner.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         let content = inner.files.get_mut(&id).ok_or(io::ErrorKind::NotFound)?;
-        change(&mut content.now);
+        change(Arc::make_mut(&mut content.now));
         content.durable.clone_from(&content.now);
         Ok(())
     }
@@ -168,6 +190,7 @@ impl Disk for MemoryDisk {
                 inner.next_file += 1;
                 inner.files.insert(id, Content::default());
                 inner.names.insert(path.to_owned(), id);
+                inner.changed(path);
                 id
             }
             None => return Err(io::ErrorKind::NotFound.into()),
@@ -190,15 +213,22 @@ impl Disk for MemoryDisk {
             Some(Failure::Lose) => return Ok(()),
             Some(_) => return Err(refused()),
         }
-        let inside = |name: &PathBuf| name.parent() == Some(path);
-        inner.durable_names.retain(|name, _| !inside(name));
-        let now: Vec<_> = inner
-            .names
-            .iter()
-            .filter(|(name, _)| inside(name))
-            .map(|(n, i)| (n.clone(), *i))
+        if !inner.changed_dirs.remove(path) {
+            return Ok(());
+        }
+        let inside = |name: &&PathBuf| name.parent() == Some(path);
+        let gone: Vec<PathBuf> = under(&inner.durable_names, path)
+            .filter(inside)
+            .cloned()
             .collect();
-        inner.durable_names.extend(now);
+        for name in gone {
+            inner.durable_names.remove(&name);
+        }
+        let now: Vec<PathBuf> = under(&inner.names, path).filter(inside).cloned().collect();
+        for name in now {
+            let id = inner.names[&name];
+            inner.durable_names.insert(name, id);
+        }
         Ok(())
     }
 
@@ -226,12 +256,17 @@ impl Disk for MemoryDisk {
                 }
             }
         };
+        inner.changed(from);
+        inner.changed(to);
         moved(&mut inner.names);
         // A directory's content moves with it; whether the move itself survives is decided as for any other entry.
         if inner.dirs.contains(from) {
             moved(&mut inner.durable_names);
             inner.dirs.remove(from);
             inner.dirs.insert(to.to_owned());
+            if inner.changed_dirs.remove(from) {
+                inner.changed_dirs.insert(to.to_owned());
+            }
         }
         Ok(())
     }
@@ -243,6 +278,7 @@ impl Disk for MemoryDisk {
             Some(Failure::Lose | Failure::Die) => return Ok(()),
             Some(_) => return Err(refused()),
         }
+        inner.changed(path);
         inner
             .names
             .remove(path)
@@ -252,8 +288,12 @@ impl Disk for MemoryDisk {
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let inner = self.0.lock();
-        let all = inner.names.keys().chain(&inner.dirs);
-        let names: BTreeSet<String> = all
+        let dirs = inner
+            .dirs
+            .range::<Path, _>((Bound::Included(path), Bound::Unbounded))
+            .take_while(|name| name.starts_with(path));
+        let names: BTreeSet<String> = under(&inner.names, path)
+            .chain(dirs)
             .filter_map(|name| name.strip_prefix(path).ok()?.components().next())
             .map(|first| first.as_os_str().to_string_lossy().into_owned())
             .collect();
@@ -285,11 +325,11 @@ impl DiskFile for MemoryFile {
             Some(Failure::Lose | Failure::Die) => return Ok(()),
             Some(Failure::Refuse) => return Err(refused()),
         };
-        let content = &mut inner
+        let content = inner
             .files
             .get_mut(&self.id)
-            .ok_or(io::ErrorKind::NotFound)?
-            .now;
+            .ok_or(io::ErrorKind::NotFound)?;
+        let content = Arc::make_mut(&mut content.now);
         let end = offset as usize + bytes.len();
         if content.len() < end {
             content.resize(end, 0);
@@ -309,12 +349,13 @@ impl DiskFile for MemoryFile {
             Some(Failure::Lose | Failure::Die) => return Ok(()),
             Some(_) => return Err(refused()),
         }
-        inner
+        let content = inner
             .files
             .get_mut(&self.id)
-            .ok_or(io::ErrorKind::NotFound)?
-            .now
-            .resize(len as usize, 0);
+            .ok_or(io::ErrorKind::NotFound)?;
+        if content.now.len() != len as usize {
+            Arc::make_mut(&mut content.now).resize(len as usize, 0);
+        }
         Ok(())
     }
 

@@ -218,6 +218,12 @@ impl Log {
             statuses: Mutex::new(Statuses::default()),
             appender: Mutex::new(appender),
             held: AtomicU64::new(0),
+            floor: AtomicU64::new(
+                vouched
+                    .accepted
+                    .as_ref()
+                    .map_or(0, |accepted| accepted.size),
+            ),
             refused: OnceLock::new(),
         })
     }

@@ -230,7 +230,8 @@ impl Page {
         let mut end = self.from;
         for frame in Frames::new(&self.frames) {
             frame?;
-            end += 1;
+            // Unchecked so far: a position near 2^64 must not go round to a small one.
+            end = end.saturating_add(1);
         }
         Ok(end)
     }

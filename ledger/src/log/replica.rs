@@ -152,14 +152,14 @@ impl Log {
                 return Err(ApplyError::Forked(Box::new(self.evidence(page, seq)?)));
             }
         }
-        if let Some(accepted) = self
-            .checkpoint()
-            .filter(|accepted| accepted.contradicts(&page.checkpoint))
-        {
+        // The same records, but two words on their statuses. Where the records differ, the first that does is evidence.
+        if let Some(accepted) = self.checkpoint().filter(|accepted| {
+            accepted.contradicts(&page.checkpoint) && accepted.root == page.checkpoint.root
+        }) {
             let evidence = ForkEvidence::Checkpoints {
                 one: accepted.signed().clone(),
                 other: page.checkpoint.signed().clone(),
-                shared: held.min(page.end()),
+                shared: page.checkpoint.size,
             };
             return Err(ApplyError::Forked(Box::new(evidence)));
         }

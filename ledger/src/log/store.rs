@@ -110,6 +110,8 @@ pub struct Log {
     pub(super) appender: Mutex<Appender>,
     /// Records written: what the appender has, for those who must not wait for it.
     pub(super) held: AtomicU64,
+    /// Size of the last checkpoint accepted, also when its records are gone.
+    pub(super) floor: AtomicU64,
     /// The first refusal of a disk write.
     pub(super) refused: OnceLock<String>,
 }
@@ -138,9 +140,9 @@ impl Log {
     /// Records under a checkpoint accepted before that are not here: after a loss or damage they have to come back from
     /// other members before anything is appended.
     pub fn missing(&self) -> u64 {
-        let appender = self.appender.lock();
-        let floor = appender.floor.as_ref().map_or(0, |floor| floor.size);
-        floor.saturating_sub(self.size())
+        self.floor
+            .load(Ordering::Acquire)
+            .saturating_sub(self.size())
     }
 
     /// Why the log stopped, if it did.

@@ -1,7 +1,8 @@
 //! Gossip: a hint that makes replication faster, never what it rests on.
 
+use super::interface::{Command, Gossiped, Holdings, Verdict};
 use super::message::Announcement;
-use super::state::{Command, Gossiped, Holdings, Sync, Verdict};
+use super::state::Sync;
 
 impl Sync {
     pub(super) fn gossiped(
@@ -24,7 +25,7 @@ impl Sync {
                 } else if holdings.forked(&evidence.log()) {
                     Verdict::Ignore
                 } else if evidence.verify(&self.members).is_ok() {
-                    self.freeze_quietly(evidence, holdings, out);
+                    self.freeze(evidence.from_a_stranger(), out);
                     Verdict::Accept
                 } else {
                     Verdict::Reject
@@ -41,18 +42,6 @@ impl Sync {
             );
         }
         out.push(Command::Judge { id, verdict });
-    }
-
-    /// Gossip passes the evidence on by itself.
-    fn freeze_quietly(
-        &mut self,
-        evidence: crate::log::ForkEvidence,
-        holdings: &dyn Holdings,
-        out: &mut Vec<Command>,
-    ) {
-        let before = out.len();
-        self.freeze(evidence.from_a_stranger(), holdings, out);
-        out.truncate(out.len().min(before + 1));
     }
 
     fn head_announced(
@@ -72,14 +61,13 @@ impl Sync {
             // Old news. Whether it contradicts what is held shows when heads are compared.
             return Verdict::Ignore;
         }
-        let Some(checkpoint) = self.check(&page.checkpoint, holdings) else {
+        // Every byte, before it is passed on: otherwise whoever passes it on would be blamed for it.
+        let Ok(verified) = page.clone().verify(&self.members) else {
             return Verdict::Reject;
         };
-        let Ok(end) = page.end() else {
-            return Verdict::Reject;
-        };
-        if end > checkpoint.size {
-            return Verdict::Reject;
+        let (size, end) = (verified.checkpoint().size, verified.end());
+        if log == self.own {
+            self.own_known = self.own_known.max(size);
         }
         // Its author holds it for certain; whoever passed it on will in a moment.
         let holder = if self.peers.contains_key(&log.department) {
@@ -87,7 +75,7 @@ impl Sync {
         } else {
             from
         };
-        self.note_size(&holder, &log, checkpoint.size);
+        self.note_size(&holder, &log, size);
         let Some(progress) = self.logs.get_mut(&log) else {
             return Verdict::Reject;
         };

@@ -3,8 +3,9 @@
 use crate::id::DepartmentCode;
 use crate::log::{Applied, ApplyError, LogId, Page};
 
+use super::interface::{Command, Holdings, StoreFailure, Stored};
 use super::message::Request;
-use super::state::{Command, Holdings, Search, StoreFailure, Stored, Sync};
+use super::state::{Peer, Progress, Search, Sync};
 
 /// Bytes asked for while searching: a few records are enough to compare.
 const SEARCH_BYTES: u32 = 32 * 1024;
@@ -18,12 +19,17 @@ impl Sync {
         out: &mut Vec<Command>,
     ) {
         let mut in_flight: usize = self.peers.values().map(|peer| peer.in_flight).sum();
-        let logs: Vec<LogId> = self.logs.keys().copied().collect();
+        let mut logs: Vec<LogId> = self.logs.keys().copied().collect();
+        let next = logs.partition_point(|log| Some(*log) <= self.last_asked);
+        logs.rotate_left(next);
         for log in logs {
             if in_flight >= self.settings.pages_in_flight {
                 return;
             }
-            in_flight += usize::from(self.ask_for_page(log, now_ms, holdings, out));
+            if self.ask_for_page(log, now_ms, holdings, out) {
+                in_flight += 1;
+                self.last_asked = Some(log);
+            }
         }
     }
 
@@ -37,6 +43,9 @@ impl Sync {
         let Some(progress) = self.logs.get_mut(&log) else {
             return false;
         };
+        if progress.settled && progress.search.is_none() {
+            return false;
+        }
         if progress.ended || progress.fetching || progress.storing > 1 || holdings.stopped(&log) {
             return false;
         }
@@ -46,14 +55,18 @@ impl Sync {
         let received = progress.received;
         let ask = match &mut progress.search {
             Some(search) if progress.storing == 0 => {
-                search.asked = search.same + (search.differ - search.same) / 2;
-                Some((search.peer, search.asked, SEARCH_BYTES))
+                let middle = search.same + (search.differ - search.same) / 2;
+                search.asked = Some(middle);
+                Some((search.peer, middle, SEARCH_BYTES))
             }
             Some(_) => None,
             None if log == self.own && self.confirmed => None,
             None => {
                 let bytes = self.settings.page_bytes;
-                self.choose(&log, received, now_ms)
+                let lacking = progress.lacking(log, holdings);
+                progress.settled = lacking.is_none();
+                lacking
+                    .and_then(|size| self.choose(&log, size, now_ms))
                     .map(|peer| (peer, received, bytes))
             }
         };
@@ -79,24 +92,35 @@ impl Sync {
         true
     }
 
-    /// A peer that holds more than `received` records of a log: its department's own if possible, else each in turn.
-    fn choose(&mut self, log: &LogId, received: u64, now_ms: u64) -> Option<DepartmentCode> {
-        let per_peer = self.settings.pages_per_peer;
-        let able: Vec<DepartmentCode> = self
+    /// A peer that holds at least so much of a log: of those that answered best, its department's own if possible, else
+    /// each in turn.
+    fn choose(&mut self, log: &LogId, size: u64, now_ms: u64) -> Option<DepartmentCode> {
+        let known = |peer: &Peer| peer.sizes.get(log).copied().unwrap_or(0);
+        let most = self.peers.values().map(known).max().unwrap_or(0);
+        if let Some(progress) = self.logs.get_mut(log) {
+            progress.known = most;
+        }
+        let able: Vec<(u32, DepartmentCode)> = self
             .peers
             .iter()
             .filter(|(_, peer)| {
-                peer.sizes.get(log).is_some_and(|size| *size > received)
-                    && peer.in_flight < per_peer
-                    && peer.distrusted_until_ms <= now_ms
+                known(peer) >= size
+                    && peer.in_flight < self.settings.pages_per_peer
+                    && peer.avoided_until_ms <= now_ms
             })
-            .map(|(code, _)| *code)
+            .map(|(code, peer)| (peer.unanswered, *code))
             .collect();
-        if able.contains(&log.department) {
+        let fewest = able.iter().map(|(unanswered, _)| *unanswered).min()?;
+        let best: Vec<DepartmentCode> = able
+            .into_iter()
+            .filter(|(unanswered, _)| *unanswered == fewest)
+            .map(|(_, code)| code)
+            .collect();
+        if best.contains(&log.department) {
             return Some(log.department);
         }
         self.rotation = self.rotation.wrapping_add(1);
-        able.get(self.rotation % able.len().max(1)).copied()
+        best.get(self.rotation % best.len()).copied()
     }
 
     pub(super) fn page_received(
@@ -125,7 +149,7 @@ impl Sync {
         if end == at && size > at {
             return self.blame(from, "sent a page without records".into(), now_ms, out);
         }
-        self.note_size(&from, &log, size);
+        self.lower_size(&from, &log, size);
         let Some(progress) = self.logs.get_mut(&log) else {
             return;
         };
@@ -157,24 +181,20 @@ impl Sync {
             return;
         };
         progress.storing = progress.storing.saturating_sub(1);
+        progress.settled = false;
         if result.is_err() {
             // Whatever was received after this page is of no use now.
             progress.received = holdings.held(&log);
         }
         match result {
-            Ok(Applied::Accepted(checkpoint)) if log != self.own => {
-                out.push(Command::Cosign(*checkpoint));
-            }
-            Ok(Applied::Accepted(_) | Applied::Progress { .. }) => {}
-            Ok(Applied::Nothing) => {
-                if let Some(search) = &mut progress.search {
-                    // Everything on the page is the same.
-                    search.same = search.asked + 1;
-                    if search.same >= search.differ {
-                        progress.search = None;
-                    }
+            Ok(Applied::Accepted(checkpoint)) => {
+                self.note_size(&from, &log, checkpoint.size);
+                if log != self.own {
+                    out.push(Command::Cosign(*checkpoint));
                 }
             }
+            Ok(Applied::Progress { .. }) => {}
+            Ok(Applied::Nothing) => progress.same_on_page(),
             Err(StoreFailure::Page(error)) => {
                 progress.search = None;
                 self.blame(
@@ -185,7 +205,7 @@ impl Sync {
                 );
             }
             Err(StoreFailure::Apply(error)) => {
-                self.not_applied(log, from, error, now_ms, holdings, out);
+                self.not_applied(log, from, error, now_ms, out);
             }
         }
     }
@@ -196,7 +216,6 @@ impl Sync {
         from: DepartmentCode,
         error: ApplyError,
         now_ms: u64,
-        holdings: &dyn Holdings,
         out: &mut Vec<Command>,
     ) {
         let Some(progress) = self.logs.get_mut(&log) else {
@@ -205,21 +224,14 @@ impl Sync {
         match error {
             // An earlier page failed; what is missing is asked for again.
             ApplyError::Gap { .. } => {}
-            ApplyError::Stale { size, .. } => {
-                self.note_size(&from, &log, size.min(holdings.held(&log)));
+            ApplyError::Stale { .. } => {
+                // Records are compared first: those on the page are the same.
+                progress.same_on_page();
+                self.lower_size(&from, &log, 0);
             }
-            ApplyError::Diverged { below } => match &mut progress.search {
-                Some(search) => search.differ = search.differ.min(below),
-                None => {
-                    progress.search = Some(Search {
-                        peer: from,
-                        same: 0,
-                        differ: below,
-                        asked: 0,
-                    });
-                }
-            },
-            ApplyError::Forked(evidence) => self.keep(*evidence, out),
+            ApplyError::Diverged { below } => progress.differs_below(from, below),
+            // The log has stopped; the evidence is still to be kept.
+            ApplyError::Forked(evidence) => self.freeze_and_tell(*evidence, out),
             ApplyError::Broken(rule) => {
                 progress.ended = true;
                 let what = format!("signed a log that breaks a rule: {rule}");
@@ -229,5 +241,44 @@ impl Sync {
             // Damage on this disk: fetching more would not mend it, a restart does.
             ApplyError::Read(_) => progress.ended = true,
         }
+    }
+}
+
+impl Progress {
+    /// The size from which on some peer's log helps: one more than was received, or just as much when that came on the
+    /// way to a later checkpoint and none is accepted over it.
+    fn lacking(&self, log: LogId, holdings: &dyn Holdings) -> Option<u64> {
+        let more = self.received.saturating_add(1);
+        if self.known >= more {
+            return Some(more);
+        }
+        let accepted = || holdings.accepted(&log).map_or(0, |accepted| accepted.size);
+        let unaccepted =
+            self.storing == 0 && self.known == self.received && accepted() < self.received;
+        unaccepted.then_some(self.received)
+    }
+
+    /// The page a search asked for holds nothing that differs.
+    fn same_on_page(&mut self) {
+        if let Some(search) = &mut self.search
+            && let Some(asked) = search.asked.take()
+        {
+            search.same = search.same.max(asked + 1);
+        }
+        self.search.take_if(|search| !search.open());
+    }
+
+    /// What a peer holds before a position differs.
+    fn differs_below(&mut self, peer: DepartmentCode, below: u64) {
+        let search = self.search.get_or_insert(Search {
+            peer,
+            same: 0,
+            differ: below,
+            asked: None,
+        });
+        if search.peer == peer {
+            search.differ = search.differ.min(below);
+        }
+        self.search.take_if(|search| !search.open());
     }
 }

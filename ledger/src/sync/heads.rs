@@ -1,10 +1,14 @@
 //! Comparing heads.
 
 use crate::id::DepartmentCode;
-use crate::log::{ForkEvidence, VerifiedCheckpoint};
+use crate::log::{ForkEvidence, LogId, VerifiedCheckpoint};
 
-use super::message::{Heads, Request};
-use super::state::{Command, Holdings, Search, Sync, agrees};
+use super::interface::{Command, Holdings};
+use super::message::{Announcement, Head, Heads, Request};
+use super::state::{Search, Sync, agrees};
+
+/// Evidence asked for at once, of one peer.
+const EVIDENCE_AT_ONCE: usize = 4;
 
 impl Sync {
     pub(super) fn ask_for_heads(&mut self, now_ms: u64, out: &mut Vec<Command>) {
@@ -48,34 +52,70 @@ impl Sync {
                 );
                 return;
             };
-            if let Some(cosignature) = &head.cosignature
-                && holdings
-                    .accepted(&checkpoint.log)
-                    .is_some_and(|accepted| *accepted == *checkpoint)
-                && cosignature.witness == from
-                && cosignature.verify(&checkpoint, &self.members).is_ok()
-            {
-                out.push(Command::KeepCosignature(
-                    checkpoint.clone(),
-                    cosignature.clone(),
-                ));
-            }
+            self.cosigned(from, head, &checkpoint, holdings, out);
             let fits = self.compare(from, &checkpoint, holdings, out);
             doubted |= !fits && checkpoint.log == self.own;
         }
-        let ours = &self.logs;
-        let asked = |log: &&crate::log::LogId| ours.contains_key(log) && !holdings.forked(log);
-        for log in heads
-            .forked
-            .iter()
-            .filter(asked)
-            .copied()
-            .collect::<Vec<_>>()
-        {
-            self.send(from, Request::Evidence { log }, now_ms, out);
-        }
+        self.ask_for_evidence(from, heads, now_ms, holdings, out);
         if !doubted {
             self.confirmed_by.insert(from);
+        }
+    }
+
+    /// Keeps a peer's signature under the checkpoint accepted here, once.
+    fn cosigned(
+        &mut self,
+        from: DepartmentCode,
+        head: &Head,
+        checkpoint: &VerifiedCheckpoint,
+        holdings: &dyn Holdings,
+        out: &mut Vec<Command>,
+    ) {
+        let (Some(cosignature), Some(peer)) = (&head.cosignature, self.peers.get_mut(&from)) else {
+            return;
+        };
+        let (log, size) = (checkpoint.log, checkpoint.size);
+        if peer.cosigned.get(&log) != Some(&size)
+            && holdings
+                .accepted(&log)
+                .is_some_and(|accepted| *accepted == **checkpoint)
+            && cosignature.witness == from
+            && cosignature.verify(checkpoint, &self.members).is_ok()
+        {
+            peer.cosigned.insert(log, size);
+            out.push(Command::KeepCosignature(
+                checkpoint.clone(),
+                cosignature.clone(),
+            ));
+        }
+    }
+
+    /// Asks for evidence of forks that are news, a few at a time.
+    fn ask_for_evidence(
+        &mut self,
+        from: DepartmentCode,
+        heads: &Heads,
+        now_ms: u64,
+        holdings: &dyn Holdings,
+        out: &mut Vec<Command>,
+    ) {
+        let waiting = self.waiting.values().filter(|waiting| waiting.to == from);
+        let asked: Vec<LogId> = waiting
+            .filter_map(|waiting| match waiting.body {
+                Request::Evidence { log } => Some(log),
+                _ => None,
+            })
+            .collect();
+        let news: Vec<LogId> = heads
+            .forked
+            .iter()
+            .filter(|log| self.logs.contains_key(log) && !holdings.forked(log))
+            .filter(|log| !asked.contains(log))
+            .take(EVIDENCE_AT_ONCE.saturating_sub(asked.len()))
+            .copied()
+            .collect();
+        for log in news {
+            self.send(from, Request::Evidence { log }, now_ms, out);
         }
     }
 
@@ -88,6 +128,12 @@ impl Sync {
         out: &mut Vec<Command>,
     ) -> bool {
         let log = checkpoint.log;
+        if holdings.forked(&log) {
+            return false;
+        }
+        if log == self.own {
+            self.own_known = self.own_known.max(checkpoint.size);
+        }
         if let Some(accepted) = holdings.accepted(&log)
             && accepted.contradicts(checkpoint)
             && accepted.root == checkpoint.root
@@ -98,7 +144,7 @@ impl Sync {
                 other: checkpoint.signed().clone(),
                 shared: checkpoint.size,
             };
-            self.freeze(evidence, holdings, out);
+            self.freeze_and_tell(evidence, out);
             return false;
         }
         match agrees(holdings, checkpoint) {
@@ -123,33 +169,24 @@ impl Sync {
                 peer,
                 same: 0,
                 differ: checkpoint.size,
-                asked: 0,
+                asked: None,
             });
         }
     }
 
-    pub(super) fn freeze(
-        &mut self,
-        evidence: ForkEvidence,
-        holdings: &dyn Holdings,
-        out: &mut Vec<Command>,
-    ) {
-        if !holdings.forked(&evidence.log()) {
-            self.keep(evidence, out);
-        }
-    }
-
-    /// Has evidence kept and passed on. A log that found the fork itself has stopped by then: that it is stopped says
-    /// nothing about whether anybody else knows why.
-    pub(super) fn keep(&mut self, evidence: ForkEvidence, out: &mut Vec<Command>) {
+    /// Has evidence kept, for good.
+    pub(super) fn freeze(&mut self, evidence: ForkEvidence, out: &mut Vec<Command>) {
         if let Some(progress) = self.logs.get_mut(&evidence.log()) {
             progress.ended = true;
             progress.search = None;
         }
-        out.push(Command::Freeze(Box::new(evidence.clone())));
-        out.push(Command::Announce(Box::new(
-            super::message::Announcement::Fork(evidence),
-        )));
+        out.push(Command::Freeze(Box::new(evidence)));
+    }
+
+    /// The same with evidence that gossip has not brought.
+    pub(super) fn freeze_and_tell(&mut self, evidence: ForkEvidence, out: &mut Vec<Command>) {
+        self.freeze(evidence.clone(), out);
+        out.push(Command::Announce(Box::new(Announcement::Fork(evidence))));
     }
 
     pub(super) fn evidence_heard(
@@ -160,8 +197,11 @@ impl Sync {
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
     ) {
+        if holdings.forked(&evidence.log()) {
+            return;
+        }
         if evidence.verify(&self.members).is_ok() {
-            self.freeze(evidence.from_a_stranger(), holdings, out);
+            self.freeze_and_tell(evidence.from_a_stranger(), out);
         } else {
             self.blame(
                 from,

@@ -14,17 +14,19 @@
 mod announcement;
 mod fetch;
 mod heads;
+mod interface;
 mod message;
 mod state;
 
+pub use interface::{
+    Command, Event, Failure, GossipId, Gossiped, Holdings, RequestId, Settings, StoreFailure,
+    Stored, Verdict, stored,
+};
 pub use message::{
     Announcement, Head, Heads, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE, Request, Response,
     serve,
 };
-pub use state::{
-    Command, Event, Failure, GossipId, Gossiped, Holdings, RequestId, Settings, Stored, Sync,
-    Verdict, stored,
-};
+pub use state::Sync;
 
 #[cfg(test)]
 mod tests;

@@ -1,223 +1,28 @@
-//! State, events and commands.
+//! The state machine: what it remembers, and how each event changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::hash::Hash;
+use crate::codec::Bounded;
 use crate::id::DepartmentCode;
-use crate::log::{
-    Applied, ApplyError, Cosignature, ForkEvidence, Log, LogId, Page, PageError, SignedCheckpoint,
-    VerifiedCheckpoint,
-};
+use crate::log::{Cosignature, LogId, SignedCheckpoint, VerifiedCheckpoint};
 use crate::membership::Membership;
 use crate::merkle;
 
-use super::message::{Announcement, Heads, Request, Response};
-
-/// Times and bounds.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Between two comparisons of heads with the same peer, ms.
-    pub heads_every_ms: u64,
-    /// After which an unanswered request is given up, ms.
-    pub request_timeout_ms: u64,
-    /// For which a peer that sent something wrong is not asked for pages, ms.
-    pub distrust_ms: u64,
-    /// Pages asked for at once, of all peers.
-    pub pages_in_flight: usize,
-    /// Pages asked for at once, of one peer.
-    pub pages_per_peer: usize,
-    /// Most bytes asked for in a page.
-    pub page_bytes: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            heads_every_ms: 10_000,
-            request_timeout_ms: 30_000,
-            distrust_ms: 60_000,
-            pages_in_flight: 4,
-            pages_per_peer: 2,
-            page_bytes: crate::log::MAX_PAGE as u32,
-        }
-    }
-}
-
-/// What the state machine asks of the logs on disk.
-pub trait Holdings {
-    /// Records held of a log, verified and on disk.
-    fn held(&self, log: &LogId) -> u64;
-    /// The accepted checkpoint of a log.
-    fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint>;
-    /// Records of a log under a checkpoint accepted before that are not held any more.
-    fn missing(&self, log: &LogId) -> u64;
-    /// Merkle root over the first `size` records held; `None` when fewer are held.
-    fn root_at(&self, log: &LogId, size: u64) -> Option<Hash>;
-    /// Whether the log has stopped.
-    fn stopped(&self, log: &LogId) -> bool;
-    /// Whether there is evidence of the log's fork.
-    fn forked(&self, log: &LogId) -> bool;
-}
-
-/// Names a request until it is answered.
-pub type RequestId = u64;
-
-/// Names a gossiped message until it is judged.
-pub type GossipId = u64;
-
-/// Why a request got no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// No connection, or none in time.
-    Unreachable,
-    /// The answer was no such answer.
-    Malformed,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event {
-    /// A member's peer is connected.
-    Connected(DepartmentCode),
-    /// It no longer is.
-    Disconnected(DepartmentCode),
-    /// A request was answered, or not.
-    Answered {
-        /// By whom.
-        from: DepartmentCode,
-        /// Which request.
-        request: RequestId,
-        /// With what.
-        answer: Result<Box<Response>, Failure>,
-    },
-    /// Something was gossiped.
-    Gossiped(Gossiped),
-    /// A page handed over by [`Command::Store`] was stored, or not.
-    Stored(Stored),
-    /// This department appended to its own log.
-    Appended(VerifiedCheckpoint),
-    /// An operator vouches for the own log on disk.
-    OwnLogVouched,
-    /// Time passed.
-    Tick,
-}
-
-/// A gossiped announcement.
-#[derive(Debug)]
-pub struct Gossiped {
-    /// The peer that passed it on.
-    pub from: DepartmentCode,
-    /// To be named in the verdict.
-    pub id: GossipId,
-    /// What it says; `None` when it could not be decoded.
-    pub announcement: Option<Box<Announcement>>,
-}
-
-/// What became of a page.
-#[derive(Debug)]
-pub struct Stored {
-    /// Which log.
-    pub log: LogId,
-    /// Who sent it.
-    pub from: DepartmentCode,
-    /// What it changed.
-    pub result: Result<Applied, StoreFailure>,
-}
-
-/// Why a page was not stored.
-#[derive(Debug)]
-pub enum StoreFailure {
-    /// The sender's fault.
-    Page(PageError),
-    /// The log's.
-    Apply(ApplyError),
-}
-
-/// Verifies a page and adds it to its log: what whoever drives the state machine does with [`Command::Store`].
-pub fn stored(log: Option<&Log>, members: &Membership, from: DepartmentCode, page: Page) -> Stored {
-    let id = page.checkpoint.checkpoint.log;
-    let result = match (page.verify(members), log) {
-        (Err(error), _) => Err(StoreFailure::Page(error)),
-        (Ok(_), None) => Err(StoreFailure::Apply(ApplyError::Stopped)),
-        (Ok(page), Some(log)) => log.apply(&page).map_err(StoreFailure::Apply),
-    };
-    Stored {
-        log: id,
-        from,
-        result,
-    }
-}
-
-/// What to do with a gossiped message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Pass it on.
-    Accept,
-    /// Neither pass it on nor blame anyone.
-    Ignore,
-    /// Do not pass it on; whoever did is at fault.
-    Reject,
-}
-
-/// What to do.
-#[derive(Debug)]
-pub enum Command {
-    /// Ask a peer.
-    Request {
-        /// Whom.
-        to: DepartmentCode,
-        /// To be named in the answer.
-        request: RequestId,
-        /// What.
-        body: Request,
-    },
-    /// Verify and store a page ([`stored`]), then report [`Event::Stored`].
-    Store {
-        /// Who sent it.
-        from: DepartmentCode,
-        /// The page.
-        page: Box<Page>,
-    },
-    /// Judge a gossiped message.
-    Judge {
-        /// Which one.
-        id: GossipId,
-        /// How.
-        verdict: Verdict,
-    },
-    /// Gossip.
-    Announce(Box<Announcement>),
-    /// Sign under a checkpoint of another department that was accepted.
-    Cosign(VerifiedCheckpoint),
-    /// Keep another member's signature under a checkpoint accepted here.
-    KeepCosignature(VerifiedCheckpoint, Cosignature),
-    /// Keep evidence of a fork durably and stop the log.
-    Freeze(Box<ForkEvidence>),
-    /// The own log on disk is what other members know of it: it may be appended to.
-    OwnLogConfirmed,
-    /// More of the own log is known to others than is on disk.
-    OwnLogRestoring {
-        /// Records others know of.
-        known: u64,
-    },
-    /// Tell the operator of a peer that sent something wrong.
-    Blame {
-        /// Which peer.
-        peer: DepartmentCode,
-        /// What it did.
-        what: String,
-    },
-    /// A peer's heads were heard.
-    Heard(DepartmentCode),
-}
+use super::interface::{Command, Event, Failure, Holdings, RequestId, Settings};
+use super::message::{Head, Heads, Request, Response};
 
 pub(super) struct Peer {
     pub(super) heads_due_ms: u64,
     pub(super) in_flight: usize,
-    pub(super) distrusted_until_ms: u64,
+    /// It is not asked for pages until then: it sent something wrong, or did not answer.
+    pub(super) avoided_until_ms: u64,
+    /// Requests for pages in a row that it did not answer.
+    pub(super) unanswered: u32,
     /// Checkpoint sizes it said it holds.
     pub(super) sizes: BTreeMap<LogId, u64>,
+    /// Sizes of the checkpoints under which its signature was verified and kept.
+    pub(super) cosigned: BTreeMap<LogId, u64>,
 }
 
 /// A request that has not been answered.
@@ -235,14 +40,25 @@ pub(super) struct Search {
     pub(super) same: u64,
     /// Records among which one is known to differ.
     pub(super) differ: u64,
-    /// Position asked for.
-    pub(super) asked: u64,
+    /// Position asked for, until the page is compared.
+    pub(super) asked: Option<u64>,
+}
+
+impl Search {
+    /// Whether it can end with a record that differs; if not, the peer has changed its word.
+    pub(super) fn open(&self) -> bool {
+        self.same < self.differ
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Progress {
     /// Position after the last record asked for and received; pages up to here are stored or being stored.
     pub(super) received: u64,
+    /// No peer says it holds more.
+    pub(super) known: u64,
+    /// Nothing was lacking when last looked, and nothing was heard or stored since.
+    pub(super) settled: bool,
     pub(super) fetching: bool,
     pub(super) storing: usize,
     pub(super) search: Option<Search>,
@@ -260,8 +76,14 @@ pub struct Sync {
     pub(super) waiting: BTreeMap<RequestId, Waiting>,
     pub(super) next_request: RequestId,
     pub(super) rotation: usize,
-    /// Members that said what they hold of the own log, none of it unknown here.
+    /// The log a page was last asked of: the next one's turn comes first.
+    pub(super) last_asked: Option<LogId>,
+    /// Members that said what they hold of the own log, none of it contradicting what is held here.
     pub(super) confirmed_by: BTreeSet<DepartmentCode>,
+    /// Records of the own log under the largest checkpoint of it that anyone showed. This department signed it, so it
+    /// stays true when whoever showed it is gone.
+    pub(super) own_known: u64,
+    pub(super) vouched: bool,
     pub(super) confirmed: bool,
 }
 
@@ -281,7 +103,10 @@ impl Sync {
             waiting: BTreeMap::new(),
             next_request: 0,
             rotation: 0,
+            last_asked: None,
             confirmed_by: BTreeSet::new(),
+            own_known: 0,
+            vouched: false,
             confirmed: false,
         }
     }
@@ -302,9 +127,7 @@ impl Sync {
             Event::Gossiped(gossiped) => self.gossiped(gossiped, now_ms, holdings, &mut out),
             Event::Stored(stored) => self.page_stored(stored, now_ms, holdings, &mut out),
             Event::Appended(checkpoint) => self.appended(&checkpoint),
-            // Nobody can vouch for records that are known to be gone.
-            Event::OwnLogVouched if holdings.missing(&self.own) > 0 => {}
-            Event::OwnLogVouched => self.confirm(&mut out),
+            Event::OwnLogVouched => self.vouched = true,
             Event::Tick => self.expire(now_ms),
         }
         self.check_own_log(holdings, &mut out);
@@ -339,8 +162,10 @@ impl Sync {
             self.peers.entry(peer).or_insert(Peer {
                 heads_due_ms: now_ms,
                 in_flight: 0,
-                distrusted_until_ms: 0,
+                avoided_until_ms: 0,
+                unanswered: 0,
                 sizes: BTreeMap::new(),
+                cosigned: BTreeMap::new(),
             });
         }
     }
@@ -369,7 +194,14 @@ impl Sync {
             .map(|(id, _)| *id)
             .collect();
         for request in late {
-            self.give_up(request);
+            if let Some(Waiting {
+                to,
+                body: Request::Page { .. },
+                ..
+            }) = self.give_up(request)
+            {
+                self.unanswered(&to, now_ms);
+            }
         }
     }
 
@@ -418,6 +250,9 @@ impl Sync {
                 self.heads_heard(from, &heads, now_ms, holdings, out);
             }
             (Request::Page { log, from: at, .. }, Ok(Response::Page(page))) => {
+                if let Some(peer) = self.peers.get_mut(&from) {
+                    peer.unanswered = 0;
+                }
                 if let Some(progress) = self.logs.get_mut(&log) {
                     progress.search = search;
                 }
@@ -426,11 +261,10 @@ impl Sync {
             (Request::Evidence { .. }, Ok(Response::Evidence(evidence))) => {
                 self.evidence_heard(from, evidence, now_ms, holdings, out);
             }
-            (Request::Page { log, .. }, Ok(Response::NotHeld)) => self.note_size(&from, &log, 0),
-            (Request::Evidence { .. }, Ok(Response::NotHeld)) | (_, Err(Failure::Unreachable)) => {
-                // Asked again when the heads are next compared, perhaps of another peer.
-                self.postpone(&from, now_ms);
-            }
+            (Request::Page { log, .. }, Ok(Response::NotHeld)) => self.lower_size(&from, &log, 0),
+            (Request::Page { .. }, Err(Failure::Unreachable)) => self.unanswered(&from, now_ms),
+            // Asked again when the heads are next compared.
+            (Request::Evidence { .. }, Ok(Response::NotHeld)) | (_, Err(Failure::Unreachable)) => {}
             _ => self.blame(
                 from,
                 "answered with something else than was asked for".into(),
@@ -440,19 +274,36 @@ impl Sync {
         }
     }
 
-    /// A peer that could not be reached is left in peace until its heads are next due.
-    fn postpone(&mut self, peer: &DepartmentCode, now_ms: u64) {
+    /// A peer that does not answer is asked for pages after all others, and less and less often.
+    fn unanswered(&mut self, peer: &DepartmentCode, now_ms: u64) {
+        let settings = &self.settings;
         if let Some(peer) = self.peers.get_mut(peer) {
-            peer.sizes.clear();
-            peer.heads_due_ms = peer
-                .heads_due_ms
-                .min(now_ms + self.settings.heads_every_ms / 2);
+            let rest_ms = settings.heads_every_ms / 2 * (1 << peer.unanswered.min(10));
+            let until_ms = now_ms + rest_ms.min(settings.distrust_ms);
+            peer.unanswered = peer.unanswered.saturating_add(1);
+            peer.avoided_until_ms = peer.avoided_until_ms.max(until_ms);
+            peer.heads_due_ms = peer.heads_due_ms.min(now_ms + settings.heads_every_ms / 2);
         }
     }
 
+    /// A peer said, under the department's signature, that it holds so much of a log.
     pub(super) fn note_size(&mut self, peer: &DepartmentCode, log: &LogId, size: u64) {
-        if let Some(peer) = self.peers.get_mut(peer) {
-            peer.sizes.insert(*log, size);
+        if let (Some(peer), Some(progress)) = (self.peers.get_mut(peer), self.logs.get_mut(log)) {
+            let known = peer.sizes.entry(*log).or_default();
+            *known = size.max(*known);
+            progress.known = size.max(progress.known);
+            progress.settled &= size < progress.received;
+        }
+    }
+
+    /// A peer showed that it holds no more than so much of a log.
+    pub(super) fn lower_size(&mut self, peer: &DepartmentCode, log: &LogId, size: u64) {
+        if let Some(known) = self
+            .peers
+            .get_mut(peer)
+            .and_then(|peer| peer.sizes.get_mut(log))
+        {
+            *known = size.min(*known);
         }
     }
 
@@ -464,7 +315,7 @@ impl Sync {
         out: &mut Vec<Command>,
     ) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.distrusted_until_ms = now_ms + self.settings.distrust_ms;
+            state.avoided_until_ms = now_ms + self.settings.distrust_ms;
         }
         out.push(Command::Blame { peer, what });
     }
@@ -475,29 +326,28 @@ impl Sync {
         }
     }
 
-    pub(super) fn confirm(&mut self, out: &mut Vec<Command>) {
-        if !self.confirmed {
-            self.confirmed = true;
-            out.push(Command::OwnLogConfirmed);
-        }
-    }
-
-    /// The own log may be appended to once more than half of the other members said what they hold of it and nobody
-    /// holds more than is on disk.
+    /// The own log may be appended to once more than half of the other members said what they hold of it, or an
+    /// operator vouched for it, and as long as nobody has shown a checkpoint of more than is on disk: the next record
+    /// would fork it.
     fn check_own_log(&mut self, holdings: &dyn Holdings, out: &mut Vec<Command>) {
-        if self.confirmed {
+        let trusted = self.vouched || self.confirmed_by.len() >= self.quorum();
+        let missing = holdings.missing(&self.own);
+        if !self.confirmed && !trusted && self.own_known == 0 && missing == 0 {
             return;
         }
         let accepted = holdings
             .accepted(&self.own)
             .map_or(0, |checkpoint| checkpoint.size);
-        let signed = accepted + holdings.missing(&self.own);
-        let known = self.known_size(&self.own).max(signed);
-        if known > accepted {
+        // Nobody need show, and nobody can vouch for, what this disk itself knows to be gone.
+        self.own_known = self.own_known.max(accepted + missing);
+        if self.own_known > accepted {
             // Said each time; whoever drives shows the latest.
+            self.confirmed = false;
+            let known = self.own_known;
             out.push(Command::OwnLogRestoring { known });
-        } else if self.confirmed_by.len() >= self.quorum() && !holdings.stopped(&self.own) {
-            self.confirm(out);
+        } else if !self.confirmed && trusted && !holdings.stopped(&self.own) {
+            self.confirmed = true;
+            out.push(Command::OwnLogConfirmed);
         }
     }
 
@@ -540,8 +390,6 @@ impl Sync {
         holdings: &dyn Holdings,
         cosignature: impl Fn(&VerifiedCheckpoint) -> Option<Cosignature>,
     ) -> Heads {
-        use crate::codec::Bounded;
-        use crate::sync::Head;
         let heads = self
             .logs
             .keys()
@@ -555,33 +403,6 @@ impl Sync {
             heads: Bounded::first(heads),
             forked: Bounded::first(forked),
         }
-    }
-}
-
-impl Holdings for crate::catalogue::Catalogue {
-    fn held(&self, log: &LogId) -> u64 {
-        self.log(log).map_or(0, |log| log.held())
-    }
-
-    fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint> {
-        self.log(log)?.checkpoint()
-    }
-
-    fn missing(&self, log: &LogId) -> u64 {
-        self.log(log).map_or(0, |log| log.missing())
-    }
-
-    fn root_at(&self, log: &LogId, size: u64) -> Option<Hash> {
-        self.log(log)?.root_at(size)
-    }
-
-    fn stopped(&self, log: &LogId) -> bool {
-        self.log(log).is_none_or(|log| log.stopped().is_some())
-    }
-
-    fn forked(&self, log: &LogId) -> bool {
-        self.log(log)
-            .is_some_and(|log| matches!(log.stopped(), Some(crate::log::Stopped::Forked(_))))
     }
 }
 

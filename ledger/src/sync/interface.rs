@@ -1,0 +1,237 @@
+//! What goes into the state machine and what comes out: settings, events, commands.
+
+use crate::catalogue::Catalogue;
+use crate::hash::Hash;
+use crate::id::DepartmentCode;
+use crate::log::{
+    Applied, ApplyError, Cosignature, ForkEvidence, Log, LogId, Page, PageError, Stopped,
+    VerifiedCheckpoint,
+};
+use crate::membership::Membership;
+
+use super::message::{Announcement, Request, Response};
+
+/// Times and bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Between two comparisons of heads with the same peer, ms.
+    pub heads_every_ms: u64,
+    /// After which an unanswered request is given up, ms.
+    pub request_timeout_ms: u64,
+    /// For which a peer that sent something wrong is not asked for pages, ms.
+    pub distrust_ms: u64,
+    /// Pages asked for at once, of all peers.
+    pub pages_in_flight: usize,
+    /// Pages asked for at once, of one peer.
+    pub pages_per_peer: usize,
+    /// Most bytes asked for in a page.
+    pub page_bytes: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            heads_every_ms: 10_000,
+            request_timeout_ms: 30_000,
+            distrust_ms: 60_000,
+            pages_in_flight: 4,
+            pages_per_peer: 2,
+            page_bytes: crate::log::MAX_PAGE as u32,
+        }
+    }
+}
+
+/// What the state machine asks of the logs on disk.
+pub trait Holdings {
+    /// Records held of a log, verified and on disk.
+    fn held(&self, log: &LogId) -> u64;
+    /// The accepted checkpoint of a log.
+    fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint>;
+    /// Records of a log under a checkpoint accepted before that are not held any more.
+    fn missing(&self, log: &LogId) -> u64;
+    /// Merkle root over the first `size` records held; `None` when fewer are held.
+    fn root_at(&self, log: &LogId, size: u64) -> Option<Hash>;
+    /// Whether the log has stopped.
+    fn stopped(&self, log: &LogId) -> bool;
+    /// Whether there is evidence of the log's fork.
+    fn forked(&self, log: &LogId) -> bool;
+}
+
+/// Names a request until it is answered.
+pub type RequestId = u64;
+
+/// Names a gossiped message until it is judged.
+pub type GossipId = u64;
+
+/// Why a request got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection, or none in time.
+    Unreachable,
+    /// The answer was no such answer.
+    Malformed,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A member's peer is connected.
+    Connected(DepartmentCode),
+    /// It no longer is.
+    Disconnected(DepartmentCode),
+    /// A request was answered, or not.
+    Answered {
+        /// By whom.
+        from: DepartmentCode,
+        /// Which request.
+        request: RequestId,
+        /// With what.
+        answer: Result<Box<Response>, Failure>,
+    },
+    /// Something was gossiped.
+    Gossiped(Gossiped),
+    /// A page handed over by [`Command::Store`] was stored, or not.
+    Stored(Stored),
+    /// This department appended to its own log.
+    Appended(VerifiedCheckpoint),
+    /// An operator vouches for the own log on disk.
+    OwnLogVouched,
+    /// Time passed.
+    Tick,
+}
+
+/// A gossiped announcement.
+#[derive(Debug)]
+pub struct Gossiped {
+    /// The peer that passed it on.
+    pub from: DepartmentCode,
+    /// To be named in the verdict.
+    pub id: GossipId,
+    /// What it says; `None` when it could not be decoded.
+    pub announcement: Option<Box<Announcement>>,
+}
+
+/// What became of a page.
+#[derive(Debug)]
+pub struct Stored {
+    /// Which log.
+    pub log: LogId,
+    /// Who sent it.
+    pub from: DepartmentCode,
+    /// What it changed.
+    pub result: Result<Applied, StoreFailure>,
+}
+
+/// Why a page was not stored.
+#[derive(Debug)]
+pub enum StoreFailure {
+    /// The sender's fault.
+    Page(PageError),
+    /// The log's.
+    Apply(ApplyError),
+}
+
+/// Verifies a page and adds it to its log: what whoever drives the state machine does with [`Command::Store`].
+pub fn stored(log: Option<&Log>, members: &Membership, from: DepartmentCode, page: Page) -> Stored {
+    let id = page.checkpoint.checkpoint.log;
+    let result = match (page.verify(members), log) {
+        (Err(error), _) => Err(StoreFailure::Page(error)),
+        (Ok(_), None) => Err(StoreFailure::Apply(ApplyError::Stopped)),
+        (Ok(page), Some(log)) => log.apply(&page).map_err(StoreFailure::Apply),
+    };
+    Stored {
+        log: id,
+        from,
+        result,
+    }
+}
+
+/// What to do with a gossiped message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Pass it on.
+    Accept,
+    /// Neither pass it on nor blame anyone.
+    Ignore,
+    /// Do not pass it on; whoever did is at fault.
+    Reject,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Ask a peer.
+    Request {
+        /// Whom.
+        to: DepartmentCode,
+        /// To be named in the answer.
+        request: RequestId,
+        /// What.
+        body: Request,
+    },
+    /// Verify and store a page ([`stored`]), then report [`Event::Stored`].
+    Store {
+        /// Who sent it.
+        from: DepartmentCode,
+        /// The page.
+        page: Box<Page>,
+    },
+    /// Judge a gossiped message.
+    Judge {
+        /// Which one.
+        id: GossipId,
+        /// How.
+        verdict: Verdict,
+    },
+    /// Gossip.
+    Announce(Box<Announcement>),
+    /// Sign under a checkpoint of another department that was accepted.
+    Cosign(VerifiedCheckpoint),
+    /// Keep another member's signature under a checkpoint accepted here.
+    KeepCosignature(VerifiedCheckpoint, Cosignature),
+    /// Keep evidence of a fork durably and stop the log.
+    Freeze(Box<ForkEvidence>),
+    /// The own log on disk is what other members know of it: it may be appended to.
+    OwnLogConfirmed,
+    /// More of the own log is known to others than is on disk.
+    OwnLogRestoring {
+        /// Records others know of.
+        known: u64,
+    },
+    /// Tell the operator of a peer that sent something wrong.
+    Blame {
+        /// Which peer.
+        peer: DepartmentCode,
+        /// What it did.
+        what: String,
+    },
+    /// A peer's heads were heard.
+    Heard(DepartmentCode),
+}
+
+impl Holdings for Catalogue {
+    fn held(&self, log: &LogId) -> u64 {
+        self.log(log).map_or(0, |log| log.held())
+    }
+
+    fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint> {
+        self.log(log)?.checkpoint()
+    }
+
+    fn missing(&self, log: &LogId) -> u64 {
+        self.log(log).map_or(0, |log| log.missing())
+    }
+
+    fn root_at(&self, log: &LogId, size: u64) -> Option<Hash> {
+        self.log(log)?.root_at(size)
+    }
+
+    fn stopped(&self, log: &LogId) -> bool {
+        self.log(log).is_none_or(|log| log.stopped().is_some())
+    }
+
+    fn forked(&self, log: &LogId) -> bool {
+        self.log(log)
+            .is_some_and(|log| matches!(log.stopped(), Some(Stopped::Forked(_))))
+    }
+}

@@ -1,0 +1,255 @@
+//! A peer of the simulated network: what a driver does around the state machine, without sockets and threads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::catalogue::Catalogue;
+use crate::codec::{Bounded, Text};
+use crate::hash::{Hash, Purpose, hash};
+use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
+use crate::keys::SigningKey;
+use crate::log::{
+    Cosignature, ForkEvidence, Log, LogId, MemoryDisk, Place, VerifiedCheckpoint, Writer,
+};
+use crate::membership::{Department, Genesis, Membership, PeerId, Role};
+use crate::record::{
+    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
+    Validity,
+};
+use crate::sync::{Announcement, GossipId, Request, Response, Settings, Sync, serve};
+
+use super::adversary::Conduct;
+
+/// Records in a segment: few, so that logs have several.
+const SEGMENT_RECORDS: u64 = 32;
+
+/// What a peer has while it runs.
+pub(super) struct Running {
+    pub(super) sync: Sync,
+    pub(super) catalogue: Catalogue,
+    pub(super) writer: Writer,
+    /// Its own signatures under checkpoints it accepted.
+    cosignatures: BTreeMap<LogId, (VerifiedCheckpoint, Cosignature)>,
+    /// Whether it may append to its own log.
+    pub(super) confirmed: bool,
+    /// Own records announced.
+    announced: u64,
+}
+
+/// A member's peer.
+pub(super) struct Peer {
+    pub(super) code: DepartmentCode,
+    pub(super) key: SigningKey,
+    pub(super) disk: MemoryDisk,
+    pub(super) conduct: Conduct,
+    /// `None` while it is down.
+    pub(super) running: Option<Running>,
+    /// Which of its lives: what was meant for an earlier one is dropped.
+    pub(super) life: u64,
+    /// A disk write will be refused at any moment.
+    pub(super) dying: bool,
+    /// Hashes of gossip it got, as the gossip layer below it remembers them.
+    pub(super) seen: BTreeSet<Hash>,
+    pub(super) judging: BTreeMap<GossipId, (usize, Vec<u8>)>,
+    /// Storing is done one page after the other.
+    pub(super) storage_free_ms: u64,
+    pub(super) accepted: BTreeMap<LogId, u64>,
+    /// Others' signatures under checkpoints, kept.
+    pub(super) kept: usize,
+}
+
+pub(super) fn code(n: usize) -> DepartmentCode {
+    DepartmentCode::from_body(&format!("11{:06}{n:09}", 110_000)).unwrap()
+}
+
+pub(super) fn key(n: usize) -> SigningKey {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&(n as u64).to_le_bytes());
+    SigningKey::from_seed(&seed)
+}
+
+/// A network of so many departments.
+pub(super) fn members(peers: usize) -> Membership {
+    let department = |n: usize| Department {
+        code: code(n),
+        name: Text::new(format!("Department {n}")).unwrap(),
+        name_zh: None,
+        roles: Bounded::first([Role::Issue]),
+        signing_key: key(n).public(),
+        peer_id: PeerId::from_transport_key(*key(n).public().as_bytes()),
+        addresses: Bounded::default(),
+    };
+    let departments = (0..peers).map(department).collect();
+    Membership::from_genesis(&Genesis::new("simulated", 0, departments).unwrap())
+}
+
+pub(super) fn place(disk: &MemoryDisk) -> Place {
+    Place {
+        disk: Arc::new(disk.clone()),
+        data: PathBuf::from("/data"),
+        segment_records: SEGMENT_RECORDS,
+    }
+}
+
+impl Peer {
+    pub(super) fn new(n: usize, disk: MemoryDisk) -> Peer {
+        Peer {
+            code: code(n),
+            key: key(n),
+            disk,
+            conduct: Conduct::Honest,
+            running: None,
+            life: 0,
+            dying: false,
+            seen: BTreeSet::new(),
+            judging: BTreeMap::new(),
+            storage_free_ms: 0,
+            accepted: BTreeMap::new(),
+            kept: 0,
+        }
+    }
+
+    pub(super) fn own(&self) -> LogId {
+        LogId::first(self.code)
+    }
+
+    pub(super) fn start(&mut self, members: &Membership, settings: Settings) {
+        let opened = Catalogue::open(place(&self.disk), members.clone(), self.code).unwrap();
+        assert_eq!(opened.bad_evidence, []);
+        for (log, opening) in &opened.openings {
+            assert_eq!(opening.set_aside, None, "a crash damages no log: {log}");
+        }
+        let catalogue = opened.catalogue;
+        let own = Arc::clone(catalogue.log(&self.own()).unwrap());
+        let announced = own.size();
+        self.life += 1;
+        self.accepted = catalogue
+            .logs()
+            .map(|log| (log.name().id, log.size()))
+            .collect();
+        self.running = Some(Running {
+            sync: Sync::new(self.own(), Arc::clone(catalogue.members()), settings),
+            writer: Writer::new(own, self.key.clone()),
+            catalogue,
+            cosignatures: BTreeMap::new(),
+            confirmed: false,
+            announced,
+        });
+    }
+
+    /// The power goes: of what was not synced, `survives` decides.
+    pub(super) fn crash(&mut self, survives: impl FnMut() -> bool) {
+        self.running = None;
+        self.dying = false;
+        self.disk = self.disk.crash(survives);
+        self.seen.clear();
+        self.judging.clear();
+        self.storage_free_ms = 0;
+    }
+
+    pub(super) fn log(&self, log: &LogId) -> Option<&Log> {
+        let running = self.running.as_ref()?;
+        running.catalogue.log(log).map(|log| &**log)
+    }
+
+    /// The answer of an honest peer.
+    pub(super) fn answer(&self, request: &Request) -> Option<Response> {
+        let running = self.running.as_ref()?;
+        let log = match request {
+            Request::Heads => {
+                let cosignature = |checkpoint: &VerifiedCheckpoint| {
+                    let (signed, cosignature) = running.cosignatures.get(&checkpoint.log)?;
+                    (signed == checkpoint).then(|| cosignature.clone())
+                };
+                let heads = running.sync.heads(&running.catalogue, cosignature);
+                return Some(Response::Heads(heads));
+            }
+            Request::Page { log, .. } | Request::Evidence { log } => log,
+        };
+        let served = running.catalogue.log(log).map(|log| serve(log, request));
+        Some(served.and_then(Result::ok).unwrap_or(Response::NotHeld))
+    }
+
+    /// What it lets itself hear of an answer: whoever forks its own log does not want to know.
+    pub(super) fn hears(&self, response: Response) -> Response {
+        match response {
+            Response::Heads(mut heads) if matches!(self.conduct, Conduct::Forks(_)) => {
+                let mut others = heads.heads.into_vec();
+                others.retain(|head| head.checkpoint.checkpoint.log != self.own());
+                heads.heads = Bounded::first(others);
+                Response::Heads(heads)
+            }
+            response => response,
+        }
+    }
+
+    pub(super) fn cosign(&mut self, checkpoint: VerifiedCheckpoint, now_ms: u64) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        let log = running.catalogue.log(&checkpoint.log).unwrap();
+        assert_eq!(
+            log.checkpoint().as_ref(),
+            Some(&checkpoint),
+            "cosigned what is not held"
+        );
+        let network = running.catalogue.members().network();
+        let cosignature = Cosignature::sign(network, &checkpoint, self.code, now_ms, &self.key);
+        running
+            .cosignatures
+            .insert(checkpoint.log, (checkpoint, cosignature));
+    }
+
+    pub(super) fn freeze(&mut self, evidence: &ForkEvidence) {
+        if let Some(running) = &self.running {
+            evidence.verify(running.catalogue.members()).unwrap();
+            let kept = running.catalogue.freeze(evidence);
+            assert!(kept.is_ok() || self.dying, "{kept:?}");
+        }
+    }
+
+    /// The own head, with the records since the last announcement while they fit.
+    pub(super) fn announcement(&mut self) -> Option<Announcement> {
+        let running = self.running.as_mut()?;
+        let log = running.writer.log();
+        let size = log.size();
+        let whole = log.page(running.announced, 48 * 1024).unwrap();
+        running.announced = size;
+        let page = if whole.end().unwrap() == size {
+            whole
+        } else {
+            log.page(size, 0).unwrap()
+        };
+        Some(Announcement::Head(page))
+    }
+}
+
+/// Entries for a batch: certificates and, last, a change of status of an earlier one.
+pub(super) fn entries(department: DepartmentCode, from: u64, count: u64, salt: u64) -> Vec<Entry> {
+    let id = |n: u64| {
+        let issuer = IssuerCode::Department(department);
+        let serial = format!("S{salt:04}{n:08}");
+        CertificateId::new("11100000000013338W011".parse().unwrap(), issuer, &serial, 1).unwrap()
+    };
+    let issue = |n: u64| {
+        Entry::CertificateIssued(CertificateIssued {
+            id: id(n),
+            subject: SubjectTag(hash(Purpose::Subject, &n.to_le_bytes())),
+            holder_kind: HolderKind::IdentityCard,
+            validity: Validity::new(Date::from_days(20_000).unwrap(), None).unwrap(),
+            sharing: SharingClass::Conditional,
+            field_root: FieldRoot(Hash::ZERO),
+            predecessor: None,
+        })
+    };
+    let mut entries: Vec<Entry> = (from..from + count).map(issue).collect();
+    let actions = [Action::Suspend, Action::Reinstate, Action::Revoke];
+    entries.push(Entry::StatusChanged(StatusChanged {
+        id: id(from / 2),
+        action: actions[(from % 3) as usize],
+        reason: Reason::Other,
+        text: Text::new("simulated").unwrap(),
+    }));
+    entries
+}

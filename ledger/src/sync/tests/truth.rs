@@ -1,0 +1,122 @@
+//! What departments signed, and what must hold of every honest peer's copies of it.
+
+use std::collections::BTreeMap;
+
+use crate::hash::Hash;
+use crate::log::{Log, LogId};
+use crate::sync::{Request, Settings, Sync};
+
+/// For each history of a log, the root after each of its records. Honest departments have one history, a fork has two.
+#[derive(Default)]
+pub(super) struct Truth {
+    histories: BTreeMap<LogId, Vec<Vec<Hash>>>,
+}
+
+impl Truth {
+    /// Notes what was just appended to a log; `history` 1 is the second branch of a fork.
+    pub(super) fn appended(&mut self, log: &Log, history: usize) {
+        let histories = self.histories.entry(log.name().id).or_default();
+        while histories.len() <= history {
+            let first = histories.first().cloned().unwrap_or_default();
+            histories.push(first);
+        }
+        let roots = &mut histories[history];
+        if history > 0 {
+            // The branch parted from the first somewhere: its roots tell where.
+            let same = (1..=log.size().min(roots.len() as u64))
+                .take_while(|size| log.root_at(*size).as_ref() == roots.get(*size as usize - 1))
+                .count();
+            roots.truncate(same);
+        }
+        for size in roots.len() as u64 + 1..=log.size() {
+            roots.push(log.root_at(size).unwrap());
+        }
+    }
+
+    /// Records of the log as its honest department signed it.
+    pub(super) fn size(&self, log: &LogId) -> u64 {
+        self.histories
+            .get(log)
+            .map_or(0, |histories| histories[0].len() as u64)
+    }
+
+    pub(super) fn forked(&self, log: &LogId) -> bool {
+        self.histories
+            .get(log)
+            .is_some_and(|histories| histories.len() > 1)
+    }
+
+    /// The first record in which the two branches of a fork differ.
+    pub(super) fn fork_position(&self, log: &LogId) -> u64 {
+        let histories = &self.histories[log];
+        let pairs = histories[0].iter().zip(&histories[1]);
+        pairs.take_while(|(one, other)| one == other).count() as u64
+    }
+
+    /// Logs somebody appended to.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &LogId> {
+        self.histories.keys()
+    }
+
+    /// Everything held is the beginning of a history, so is everything accepted, and accepted never shrinks.
+    pub(super) fn check(&self, log: &Log, accepted_before: u64) {
+        let id = log.name().id;
+        let (held, accepted) = (log.held(), log.size());
+        assert!(
+            accepted >= accepted_before,
+            "{id}: {accepted} accepted, {accepted_before} before"
+        );
+        assert!(accepted <= held, "{id}: {accepted} accepted, {held} held");
+        if held == 0 {
+            return;
+        }
+        let root = log.root_at(held).expect("what is held can be read");
+        let of_history = |roots: &Vec<Hash>| roots.get(held as usize - 1) == Some(&root);
+        assert!(
+            self.histories
+                .get(&id)
+                .is_some_and(|histories| histories.iter().any(of_history)),
+            "{id}: the {held} records held are the beginning of nothing that was signed"
+        );
+    }
+}
+
+/// The state machine keeps to its bounds.
+pub(super) fn check_bounds(sync: &Sync, settings: &Settings) {
+    let pages = |body: &Request| matches!(body, Request::Page { .. });
+    let asked = sync
+        .waiting
+        .values()
+        .filter(|waiting| pages(&waiting.body))
+        .count();
+    assert!(
+        asked <= settings.pages_in_flight,
+        "{asked} pages asked for at once"
+    );
+    let fetching = sync
+        .logs
+        .values()
+        .filter(|progress| progress.fetching)
+        .count();
+    assert_eq!(asked, fetching, "each log being fetched waits for one page");
+    let in_flight: usize = sync.peers.values().map(|peer| peer.in_flight).sum();
+    assert!(
+        in_flight <= asked,
+        "{in_flight} in flight, {asked} asked for"
+    );
+    // A page ahead of the disk, and announcements.
+    assert!(sync.logs.values().all(|progress| progress.storing <= 5));
+    let heads = settings
+        .request_timeout_ms
+        .div_ceil(settings.heads_every_ms) as usize
+        + 1;
+    let most = settings.pages_in_flight + sync.peers.len() * (heads + 4);
+    assert!(
+        sync.waiting.len() <= most,
+        "{} requests waiting",
+        sync.waiting.len()
+    );
+    for peer in sync.peers.values() {
+        assert!(peer.sizes.len() <= sync.logs.len());
+    }
+}

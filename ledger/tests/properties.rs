@@ -1,0 +1,13 @@
+//! Properties that hold for random values, random bytes, random damage.
+
+#[path = "properties/any.rs"]
+mod any;
+#[path = "properties/codec.rs"]
+mod codec;
+mod common;
+#[path = "properties/proofs.rs"]
+mod proofs;
+#[path = "properties/recovery.rs"]
+mod recovery;
+#[path = "properties/verdicts.rs"]
+mod verdicts;

@@ -1,0 +1,322 @@
+//! Any value of the types that are stored and sent.
+
+use certmesh_ledger::codec::{Blob, Bounded, Text};
+use certmesh_ledger::hash::{Hash, Purpose, hash};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, TypeCode};
+use certmesh_ledger::keys::Signature;
+use certmesh_ledger::log::{
+    Checkpoint, Cosignature, ForkEvidence, LogId, MAX_PAGE, Page, SignedCheckpoint, StatusEntry,
+};
+use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
+use certmesh_ledger::record::{
+    CertificateIssued, Entry, FieldDefinition, FieldRoot, Record, RecordHash, SharingClass, Status,
+    StatusChanged, SubjectTag, TypeDefined, Validity,
+};
+use certmesh_ledger::status_map::{StatusProof, Terminal};
+use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Numbers of every width the codec knows, and those at the edges between widths.
+pub(crate) fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        0..=255u64,
+        0..=70_000u64,
+        any::<u32>().prop_map(u64::from),
+        any::<u64>(),
+        select(vec![
+            250,
+            251,
+            65_535,
+            65_536,
+            u32::MAX.into(),
+            1 << 32,
+            1 << 62,
+            u64::MAX
+        ]),
+    ]
+}
+
+pub(crate) fn any_hash() -> impl Strategy<Value = Hash> {
+    prop_oneof![
+        Just(Hash::ZERO),
+        any::<[u8; 32]>().prop_map(Hash::from_bytes)
+    ]
+}
+
+fn text<const N: usize>() -> impl Strategy<Value = Text<N>> {
+    "[^\\p{Cc}]{0,20}".prop_map(|text| {
+        let mut end = text.len().min(N);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        Text::new(&text[..end]).expect("no control characters, cut to the bound")
+    })
+}
+
+fn list<T: Clone + std::fmt::Debug, const N: usize>(
+    element: impl Strategy<Value = T>,
+    most: usize,
+) -> impl Strategy<Value = Bounded<T, N>> {
+    vec(element, 0..=most.min(N)).prop_map(Bounded::first)
+}
+
+pub(crate) fn department() -> impl Strategy<Value = DepartmentCode> {
+    "[0-9A-HJ-NP-RTUWXY]{2}[0-9]{6}[0-9A-HJ-NP-RTUWXY]{9}"
+        .prop_map(|body| DepartmentCode::from_body(&body).expect("of the alphabet"))
+}
+
+fn type_code() -> impl Strategy<Value = TypeCode> {
+    (department(), 0..1000u16).prop_map(|(a, n)| TypeCode::new(&a, n).expect("three digits"))
+}
+
+pub(crate) fn certificate() -> impl Strategy<Value = CertificateId> {
+    let issuer = prop_oneof![
+        department().prop_map(IssuerCode::Department),
+        department().prop_map(|code| IssuerCode::Division(code.division())),
+    ];
+    (type_code(), issuer, "[0-9A-Z]{1,40}", 0..1000u16).prop_map(
+        |(code, issuer, serial, version)| {
+            CertificateId::new(code, issuer, &serial, version).expect("within the rules")
+        },
+    )
+}
+
+fn date() -> impl Strategy<Value = Date> {
+    (Date::MIN.days()..=Date::MAX.days()).prop_map(|days| Date::from_days(days).expect("a day"))
+}
+
+fn validity() -> impl Strategy<Value = Validity> {
+    (date(), option::of(date())).prop_map(|(from, until)| {
+        let until = until.map(|until| until.max(from));
+        Validity::new(from, until).expect("in order")
+    })
+}
+
+fn issued() -> impl Strategy<Value = CertificateIssued> {
+    let class = select(vec![
+        SharingClass::Unconditional,
+        SharingClass::Conditional,
+        SharingClass::NotShared,
+    ]);
+    (
+        (certificate(), any_hash(), select(HolderKind::ALL.to_vec())),
+        (validity(), class, any_hash(), option::of(certificate())),
+    )
+        .prop_map(
+            |((id, subject, holder_kind), (validity, sharing, root, predecessor))| {
+                CertificateIssued {
+                    id,
+                    subject: SubjectTag(subject),
+                    holder_kind,
+                    validity,
+                    sharing,
+                    field_root: FieldRoot(root),
+                    predecessor,
+                }
+            },
+        )
+}
+
+fn changed() -> impl Strategy<Value = StatusChanged> {
+    let action = select(vec![
+        "suspend",
+        "reinstate",
+        "revoke",
+        "cancel",
+        "withdraw",
+        "lapse",
+        "transfer-out",
+    ]);
+    let reason = select(vec!["01", "02", "03", "04", "05", "06", "07", "99"]);
+    (certificate(), action, reason, text()).prop_map(|(id, action, reason, text)| StatusChanged {
+        id,
+        action: action.parse().expect("an action"),
+        reason: reason.parse().expect("a reason"),
+        text,
+    })
+}
+
+fn defined() -> impl Strategy<Value = TypeDefined> {
+    let field =
+        (text(), text(), any::<bool>()).prop_map(|(code, name, required)| FieldDefinition {
+            code,
+            name,
+            required,
+        });
+    (type_code(), text(), list(field, 5)).prop_map(|(code, name, fields)| TypeDefined {
+        code,
+        name,
+        fields,
+    })
+}
+
+pub(crate) fn entry() -> impl Strategy<Value = Entry> {
+    prop_oneof![
+        issued().prop_map(Entry::CertificateIssued),
+        changed().prop_map(Entry::StatusChanged),
+        defined().prop_map(Entry::TypeDefined),
+    ]
+}
+
+pub(crate) fn record() -> impl Strategy<Value = Record> {
+    (number(), any_hash(), number(), any::<u32>(), entry()).prop_map(
+        |(seq, prev, time_ms, key_epoch, entry)| Record {
+            seq,
+            prev: RecordHash(prev),
+            time_ms,
+            key_epoch,
+            entry,
+        },
+    )
+}
+
+pub(crate) fn status_entry() -> impl Strategy<Value = StatusEntry> {
+    let status = select(vec![Status::Suspended, Status::Revoked, Status::Superseded]);
+    (status, number()).prop_map(|(status, seq)| StatusEntry { status, seq })
+}
+
+pub(crate) fn signature() -> impl Strategy<Value = Signature> {
+    any::<u64>().prop_map(|seed| {
+        let half = hash(Purpose::File, &seed.to_le_bytes());
+        let mut bytes = [1; 65];
+        bytes[1..33].copy_from_slice(half.as_bytes());
+        bytes[33..].copy_from_slice(half.as_bytes());
+        Signature::from_bytes(&bytes).expect("algorithm 1")
+    })
+}
+
+pub(crate) fn log_id() -> impl Strategy<Value = LogId> {
+    (department(), prop_oneof![Just(0), any::<u32>()]).prop_map(|(department, generation)| LogId {
+        department,
+        generation,
+    })
+}
+
+pub(crate) fn checkpoint() -> impl Strategy<Value = SignedCheckpoint> {
+    (
+        (log_id(), number(), any_hash(), any_hash()),
+        (any_hash(), number(), any::<u32>(), signature()),
+    )
+        .prop_map(
+            |((log, size, root, head), (status_root, time_ms, key_epoch, signature))| {
+                SignedCheckpoint {
+                    checkpoint: Checkpoint {
+                        log,
+                        size,
+                        root,
+                        head: RecordHash(head),
+                        status_root,
+                        time_ms,
+                        key_epoch,
+                    },
+                    signature,
+                }
+            },
+        )
+}
+
+pub(crate) fn cosignature() -> impl Strategy<Value = Cosignature> {
+    (department(), any::<u32>(), number(), signature()).prop_map(
+        |(witness, key_epoch, time_ms, signature)| Cosignature {
+            witness,
+            key_epoch,
+            time_ms,
+            signature,
+        },
+    )
+}
+
+fn blob<const N: usize>() -> impl Strategy<Value = Blob<N>> {
+    vec(any::<u8>(), 0..400).prop_map(|bytes| Blob::new(bytes).expect("within the bound"))
+}
+
+pub(crate) fn page() -> impl Strategy<Value = Page> {
+    let ranges = (list(any_hash(), 64), list(any_hash(), 5));
+    (checkpoint(), number(), ranges, blob::<MAX_PAGE>()).prop_map(
+        |(checkpoint, from, (left, right), frames)| Page {
+            checkpoint,
+            from,
+            left,
+            right,
+            frames,
+        },
+    )
+}
+
+pub(crate) fn evidence() -> impl Strategy<Value = ForkEvidence> {
+    prop_oneof![
+        (log_id(), blob(), blob(), number()).prop_map(|(log, one, other, seq)| {
+            ForkEvidence::Records {
+                log,
+                one,
+                other,
+                seq,
+            }
+        }),
+        (checkpoint(), checkpoint(), number())
+            .prop_map(|(one, other, shared)| { ForkEvidence::Checkpoints { one, other, shared } }),
+    ]
+}
+
+pub(crate) fn inclusion() -> impl Strategy<Value = InclusionProof> {
+    (number(), number(), vec(any_hash(), 0..=64)).prop_map(|(index, size, path)| InclusionProof {
+        index,
+        size,
+        path,
+    })
+}
+
+pub(crate) fn consistency() -> impl Strategy<Value = ConsistencyProof> {
+    (number(), number(), vec(any_hash(), 0..=64)).prop_map(|(old, new, path)| ConsistencyProof {
+        old,
+        new,
+        path,
+    })
+}
+
+pub(crate) fn status_proof() -> impl Strategy<Value = StatusProof> {
+    let terminal = prop_oneof![
+        Just(Terminal::Empty),
+        (any_hash(), any_hash()).prop_map(|(key, value)| Terminal::Leaf { key, value }),
+    ];
+    (vec(any_hash(), 0..=256), terminal)
+        .prop_map(|(siblings, terminal)| StatusProof { siblings, terminal })
+}
+
+pub(crate) fn request() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        Just(Request::Heads),
+        (log_id(), number(), any::<u32>()).prop_map(|(log, from, max_bytes)| Request::Page {
+            log,
+            from,
+            max_bytes
+        }),
+        log_id().prop_map(|log| Request::Evidence { log }),
+    ]
+}
+
+pub(crate) fn response() -> impl Strategy<Value = Response> {
+    let head =
+        (checkpoint(), option::of(cosignature())).prop_map(|(checkpoint, cosignature)| Head {
+            checkpoint,
+            cosignature,
+        });
+    let heads =
+        (list(head, 5), list(log_id(), 5)).prop_map(|(heads, forked)| Heads { heads, forked });
+    prop_oneof![
+        heads.prop_map(Response::Heads),
+        page().prop_map(Response::Page),
+        evidence().prop_map(Response::Evidence),
+        Just(Response::NotHeld),
+    ]
+}
+
+pub(crate) fn announcement() -> impl Strategy<Value = Announcement> {
+    prop_oneof![
+        page().prop_map(Announcement::Head),
+        evidence().prop_map(Announcement::Fork),
+    ]
+}

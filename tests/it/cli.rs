@@ -1,0 +1,430 @@
+//! The command's contract against a real node: exit codes, JSON, and what a person does with it in a day.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{certmesh, one_of_two, row, running};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn every_question_answers_in_json_and_in_words() {
+    let net = running(2);
+    let id = &net.issue(0, "CLI", 3)[0];
+    net.wait_verdict(1, id, "valid", None);
+    let code = net.code(0);
+    let questions: &[&[&str]] = &[
+        &["show", id],
+        &["history", id],
+        &["verify", id],
+        &["find", "--issuer", &code],
+        &["catalogue"],
+        &["logs"],
+        &["logs", &code],
+        &["peers"],
+        &["status"],
+    ];
+    for question in questions {
+        // Also at the department that did not issue it.
+        for at in [0, 1] {
+            let mut with_json = question.to_vec();
+            with_json.push("--json");
+            let answer = net.cli(at, &with_json).exits(0).json();
+            assert!(!answer.is_null(), "{question:?}");
+            let words = net.cli(at, question).exits(0);
+            assert!(
+                !words.out.trim().is_empty() && words.err.is_empty(),
+                "{question:?}: {words:?}"
+            );
+            assert!(
+                !words.out.contains('\u{1b}'),
+                "colours where there is no terminal"
+            );
+            assert!(serde_json::from_str::<Value>(&words.out).is_err());
+        }
+    }
+    let verdict = net.cli(1, &["verify", id]).exits(0);
+    assert!(
+        verdict.out.trim_start().starts_with("VALID"),
+        "the verdict comes first: {}",
+        verdict.out
+    );
+    assert_eq!(
+        net.cli(1, &["verify", id, "--json"]).json()["verdict"],
+        "valid"
+    );
+    let coloured = net.cli(1, &["verify", id, "--color", "always"]).exits(0);
+    assert!(coloured.out.contains('\u{1b}'));
+    let logs = net.cli(1, &["logs", "--json"]).json();
+    assert_eq!(logs.as_array().unwrap().len(), 2);
+    assert_eq!(
+        net.cli(0, &["status", "--json"]).json()["peers_connected"],
+        1
+    );
+}
+
+#[test]
+fn exit_codes_say_yes_no_failure_and_unknown() {
+    let net = one_of_two();
+    let ids = net.issue(0, "EXIT", 2);
+    let absent = row(0, "EXIT", 99)["id"].as_str().unwrap().to_owned();
+    let cli = |args: &[&str]| net.cli(0, args).code;
+
+    assert_eq!(cli(&["verify", &ids[0]]), 0);
+    assert_eq!(cli(&["verify", &ids[0], "--on", "1999-01-01"]), 1);
+    assert_eq!(
+        cli(&["revoke", &ids[0], "--reason", "02", "--text", "error"]),
+        0
+    );
+    let revoked = net.cli(0, &["verify", &ids[0]]).exits(1);
+    assert!(
+        revoked.out.starts_with("NOT VALID") && revoked.out.contains("revoked"),
+        "{}",
+        revoked.out
+    );
+    assert_eq!(cli(&["revoke", &ids[0], "--reason", "02"]), 1, "not again");
+    let unknown = net.cli(0, &["verify", &absent]).exits(3);
+    assert!(unknown.out.starts_with("UNKNOWN"), "{}", unknown.out);
+    for args in [["show", &absent], ["history", &absent]] {
+        assert_eq!(cli(&args), 3);
+    }
+    assert_eq!(cli(&["revoke", &absent, "--reason", "02"]), 3);
+
+    for args in [
+        vec!["verify", "nonsense"],
+        vec!["verify", &ids[0], "--on", "2025-13-01"],
+        vec!["suspend", &ids[1]],
+        vec!["suspend", &ids[1], "--reason", "66"],
+        vec!["frobnicate"],
+        vec![],
+        vec!["find"],
+        vec!["import", "/nowhere/rows.jsonl"],
+        vec!["fsck", "--data", "/nowhere"],
+        vec!["network", "show", "/nowhere/network.toml"],
+        vec!["prove", &ids[1], "-o", "/nowhere/x.proof"],
+    ] {
+        let ran = net.cli(0, &args);
+        assert_eq!(ran.code, 2, "{args:?}: {ran:?}");
+        assert!(!ran.err.is_empty(), "{args:?}");
+    }
+    // Nobody there, or nobody who knows us: not a no, a failure with a hint.
+    let ran = certmesh(&["status"], b"", None, None).exits(2);
+    assert!(ran.err.contains("hint"), "{ran:?}");
+    let stranger = net.scratch("stranger.token");
+    fs::write(&stranger, "not-a-token\n").unwrap();
+    let base = net.node_file(0).unwrap().api.clone();
+    let ran = certmesh(&["status"], b"", Some(&base), Some(&stranger)).exits(2);
+    assert!(ran.err.contains("--token-file"), "{ran:?}");
+    for args in [
+        vec!["--help"],
+        vec!["--version"],
+        vec!["help", "verify"],
+        vec!["verify", "--help"],
+    ] {
+        assert_eq!(cli(&args), 0);
+    }
+}
+
+#[test]
+fn a_certificate_s_life_can_be_led_from_the_command_line() {
+    let net = one_of_two();
+    let definition = net.scratch("licence.toml");
+    let kind = format!("{}021", net.code(0));
+    let lines = format!(
+        "code = \"{kind}\"\nname = \"道路运输经营许可证\"\n[[fields]]\ncode = \"ZZBH\"\nname = \"证照编号\"\nrequired = true\n"
+    );
+    fs::write(&definition, lines).unwrap();
+    assert_eq!(
+        net.cli(0, &["type", "define", text(&definition), "--json"])
+            .exits(0)
+            .json()["id"],
+        kind
+    );
+
+    let holder = row(0, "LIFE", 0)["holder"].clone();
+    let (holder_kind, holder_code) = (
+        holder["kind"].as_str().unwrap(),
+        holder["code"].as_str().unwrap(),
+    );
+    let code_file = net.scratch("holder.txt");
+    fs::write(&code_file, format!("{holder_code}\n")).unwrap();
+    let fields = net.scratch("fields.json");
+    fs::write(&fields, json!({"ZZBH": "0001"}).to_string()).unwrap();
+    let issue = [
+        "issue",
+        "--type",
+        &kind,
+        "--serial",
+        "20260001",
+        "--holder-kind",
+        holder_kind,
+        "--holder-code-file",
+        text(&code_file),
+        "--valid-from",
+        "2026-01-01",
+        "--fields",
+        text(&fields),
+        "--json",
+    ];
+    let issued = net.cli(0, &issue).exits(0).json();
+    let id = issued["id"].as_str().unwrap();
+    assert_eq!(issued["replayed"], false);
+    assert_eq!(
+        net.cli(0, &issue).exits(0).json()["replayed"],
+        true,
+        "asked again, the first result"
+    );
+
+    for (action, status) in [
+        ("suspend", "suspended"),
+        ("reinstate", "valid"),
+        ("cancel", "cancelled"),
+    ] {
+        net.cli(
+            0,
+            &[action, id, "--reason", "99", "--text", "for the record"],
+        )
+        .exits(0);
+        assert_eq!(
+            net.cli(0, &["show", id, "--json"]).exits(0).json()["status"],
+            status
+        );
+    }
+    let history = net.cli(0, &["history", id, "--json"]).exits(0).json();
+    let events: Vec<&str> = history["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(events, ["issued", "suspended", "reinstated", "cancelled"]);
+
+    // The whole certificate from a file, or from standard input.
+    let whole = row(0, "LIFE", 1);
+    let file = net.scratch("certificate.json");
+    fs::write(&file, whole.to_string()).unwrap();
+    net.cli(0, &["issue", "--from", text(&file)]).exits(0);
+    net.cli_with(
+        0,
+        &["issue", "--from", "-"],
+        row(0, "LIFE", 2).to_string().as_bytes(),
+    )
+    .exits(0);
+    let mut wrong = row(0, "LIFE", 3);
+    wrong["valid_until"] = "1970-01-01".into();
+    let refused = net
+        .cli_with(0, &["issue", "--from", "-"], wrong.to_string().as_bytes())
+        .exits(1);
+    assert!(refused.err.contains("valid_until"), "{refused:?}");
+
+    let found = net.cli_with(
+        0,
+        &[
+            "find",
+            "--holder-kind",
+            holder_kind,
+            "--holder-code-file",
+            "-",
+            "--json",
+        ],
+        holder_code.as_bytes(),
+    );
+    let found = found.exits(0).json();
+    let ids: Vec<&Value> = found["certificates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| &c["id"])
+        .collect();
+    assert!(ids.contains(&&Value::from(id)), "{found}");
+    let by_type = net
+        .cli(0, &["find", "--type", &kind, "--all", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(by_type["certificates"].as_array().unwrap().len(), 1);
+    let bad_code = net.cli_with(
+        0,
+        &["find", "--holder-kind", "111", "--holder-code-file", "-"],
+        b"123",
+    );
+    assert_eq!(bad_code.code, 2);
+    assert!(!bad_code.err.contains("123"));
+}
+
+#[test]
+fn proofs_are_written_verified_and_never_overwritten_unasked() {
+    let net = one_of_two();
+    let id = &net.issue(0, "PRV", 2)[1];
+    let (proof, genesis) = (
+        net.scratch("a.proof"),
+        net.network().dir().join("network.toml"),
+    );
+    let prove = ["prove", id, "-o", text(&proof)];
+    net.cli(0, &prove).exits(0);
+    net.cli(0, &prove).exits(2);
+    net.cli(0, &["prove", id, "-o", text(&proof), "--force"])
+        .exits(0);
+    let offline = |args: &[&str], input: &[u8]| certmesh(args, input, None, None);
+    let network = ["--network", text(&genesis)];
+    let verdict = offline(&["verify", text(&proof), network[0], network[1]], b"").exits(0);
+    assert!(verdict.out.starts_with("VALID"), "{}", verdict.out);
+    let from_stdin = offline(
+        &["verify", "-", network[0], network[1], "--json"],
+        &fs::read(&proof).unwrap(),
+    );
+    assert_eq!(from_stdin.exits(0).json()["id"], id.as_str());
+    // A file without a genesis, and a file that is no proof.
+    offline(&["verify", text(&proof)], b"").exits(2);
+    offline(&["verify", text(&genesis), network[0], network[1]], b"").exits(2);
+    let shown = offline(&["network", "show", network[1], "--json"], b"")
+        .exits(0)
+        .json();
+    assert!(shown.to_string().contains(&net.code(1)));
+}
+
+#[test]
+fn departments_and_a_network_are_founded_by_the_command_and_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| dir.path().join(name);
+    let offline = |args: &[&str]| certmesh(args, b"", None, None);
+    for (name, code) in [
+        ("transport", "11430000006122244L"),
+        ("ministry", "11100000000013338W"),
+    ] {
+        let (made, again) = (place(name), place(name));
+        let init = |dir: &Path| {
+            offline(&[
+                "department",
+                "init",
+                "--code",
+                code,
+                "--name",
+                name,
+                "--dir",
+                text(dir),
+                "--api",
+                "127.0.0.1:0",
+                "--listen",
+                "/ip4/127.0.0.1/tcp/0",
+            ])
+        };
+        init(&made).exits(0);
+        init(&again).exits(2);
+    }
+    let faulty = offline(&[
+        "department",
+        "init",
+        "--code",
+        "11430000006122244M",
+        "--name",
+        "",
+        "--dir",
+        text(&place("x")),
+    ])
+    .exits(2);
+    assert!(
+        faulty.err.contains("--code") && faulty.err.contains("--name"),
+        "all faults at once: {}",
+        faulty.err
+    );
+    assert!(!place("x").exists());
+    let (genesis, transport, ministry) =
+        (place("network.toml"), place("transport"), place("ministry"));
+    let create = [
+        "network",
+        "create",
+        "--name",
+        "Two",
+        "--out",
+        text(&genesis),
+        text(&transport),
+        text(&ministry),
+    ];
+    offline(&create).exits(0);
+    offline(&create).exits(2);
+    for name in ["transport", "ministry"] {
+        fs::copy(&genesis, place(name).join("network.toml")).unwrap();
+        fs::copy(
+            place("catalogue.key"),
+            place(name).join("keys/catalogue.key"),
+        )
+        .unwrap();
+        let config = place(name).join("node.toml");
+        let checked =
+            crate::support::run("node", &["check", "--config", text(&config)], b"", |_| ());
+        assert_eq!(checked.code, 0, "{checked:?}");
+    }
+}
+
+#[test]
+fn identifiers_and_department_codes_are_checked_line_by_line() {
+    let valid = [
+        "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U",
+        "1.2.156.3005.2.11330105002500287C009.11330105002500287C.2025052201.002.0",
+        "1.2.156.3005.2.11100000MB03271699022.340100.000000016.001.9",
+        "11100000000013338W",
+        "11430000006122244L",
+    ];
+    let offline = |args: &[&str], input: &[u8]| certmesh(args, input, None, None);
+    for value in [valid[0], valid[2], valid[3], valid[4]] {
+        assert_eq!(
+            offline(&["id", "check", value], b"").exits(0).out,
+            "valid\n"
+        );
+    }
+    let lines = format!(
+        "{}\n{}\n\nnonsense\n11430000006122244M\n{}\n",
+        valid[0],
+        valid[3],
+        valid[0].replace("3005", "3003")
+    );
+    let ran = offline(&["id", "check"], lines.as_bytes()).exits(1);
+    let answers: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(answers.len(), 6);
+    assert_eq!((answers[0], answers[1]), ("valid", "valid"));
+    assert!(
+        answers[2..]
+            .iter()
+            .all(|answer| answer.starts_with("invalid: ")),
+        "{answers:?}"
+    );
+    assert!(
+        answers[5].contains(valid[0]),
+        "the canonical form is told: {}",
+        answers[5]
+    );
+    let ran = offline(&["id", "check", "--json"], lines.as_bytes()).exits(1);
+    let findings: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        findings
+            .iter()
+            .filter(|finding| finding["valid"] == true)
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    let offline = |args: &[&str]| certmesh(args, b"", None, None);
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            offline(&["completions", shell])
+                .exits(0)
+                .out
+                .contains("certmesh")
+        );
+    }
+    assert!(offline(&["man"]).exits(0).out.contains(".TH"));
+    let dir = tempfile::tempdir().unwrap();
+    offline(&["man", "--dir", text(dir.path())]).exits(0);
+    assert!(fs::read_dir(dir.path()).unwrap().count() > 15);
+}

@@ -1,0 +1,172 @@
+//! A node that is configured wrongly does not start, and says everything that is wrong.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Ran, TestNet, founded, one_of_two, run};
+
+fn node(net: &TestNet, index: usize, more: &[&str]) -> Ran {
+    let config = net.member(index).config();
+    let mut args = vec!["run", "--config", config.to_str().unwrap()];
+    args.extend(more);
+    run("node", &args, b"", |_| ())
+}
+
+fn check(net: &TestNet, index: usize) -> Ran {
+    let config = net.member(index).config();
+    run(
+        "node",
+        &["check", "--config", config.to_str().unwrap()],
+        b"",
+        |_| (),
+    )
+}
+
+#[track_caller]
+fn refused(ran: &Ran, words: &[&str]) {
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for word in words {
+        assert!(ran.err.contains(word), "`{word}` is missing: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_sound_configuration_passes_the_check() {
+    let net = founded(2);
+    assert_eq!(check(&net, 0).code, 0);
+}
+
+#[test]
+fn a_data_directory_of_another_network_is_refused() {
+    let mut net = one_of_two();
+    net.stop(0).unwrap();
+    let mut other = founded(2);
+    other.start_trusting(0);
+    other.stop(0).unwrap();
+    let strange = net.data(0);
+    let before = fs::read(strange.join("network.toml")).unwrap();
+    let ran = node(&other, 0, &["--data-dir", strange.to_str().unwrap()]);
+    refused(
+        &ran,
+        &["belongs to another network", "name another data directory"],
+    );
+    assert_eq!(fs::read(strange.join("network.toml")).unwrap(), before);
+    assert_eq!(net.fsck(0).0, 0);
+}
+
+#[test]
+fn a_data_directory_in_use_by_another_process_is_refused_and_the_other_goes_on() {
+    let net = one_of_two();
+    let ran = node(&net, 0, &[]);
+    refused(&ran, &["in use by another process"]);
+    net.issue(0, "USE", 3);
+    assert!(net.api(0).is_alive());
+}
+
+#[test]
+fn a_key_file_that_others_could_read_is_refused_with_the_command_that_mends_it() {
+    let net = founded(2);
+    for key in ["signing", "transport", "field", "catalogue"] {
+        let path = net.member(0).dir.join(format!("keys/{key}.key"));
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let ran = node(&net, 0, &[]);
+        refused(&ran, &[&format!("keys.{key}"), "0644", "chmod 600"]);
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+    assert_eq!(check(&net, 0).code, 0);
+}
+
+#[test]
+fn keys_of_another_department_are_refused_by_name() {
+    let net = founded(2);
+    for (key, what) in [("signing", "signing_key"), ("transport", "peer_id")] {
+        let path = |index: usize| net.member(index).dir.join(format!("keys/{key}.key"));
+        let own = fs::read(path(0)).unwrap();
+        fs::copy(path(1), path(0)).unwrap();
+        for ran in [node(&net, 0, &[]), check(&net, 0)] {
+            refused(&ran, &[&format!("{key}.key"), what]);
+        }
+        fs::write(path(0), own).unwrap();
+    }
+    // A key in the wrong place is told by its label, and never shown.
+    let (signing, field) = ("keys/signing.key", "keys/field.key");
+    let secret = fs::read_to_string(net.member(0).dir.join(field)).unwrap();
+    fs::copy(
+        net.member(0).dir.join(field),
+        net.member(0).dir.join(signing),
+    )
+    .unwrap();
+    let ran = node(&net, 0, &[]);
+    refused(&ran, &["signing.key", "certmesh-signing-key-v1"]);
+    let digits = secret.trim().rsplit(':').next().unwrap();
+    assert!(!ran.err.contains(digits));
+}
+
+#[test]
+fn a_department_that_is_no_member_is_refused() {
+    let (net, other) = (founded(1), founded(3));
+    let genesis = net.network().dir().join("network.toml");
+    let ran = node(&other, 2, &["--network", genesis.to_str().unwrap()]);
+    refused(&ran, &["no member of the network", &other.code(2)]);
+}
+
+#[test]
+fn all_faults_of_a_configuration_are_told_at_once() {
+    let net = founded(1);
+    let config = net.member(0).config();
+    let text = "department = \"11990100000000000X\"\n\
+                network = \"nowhere.toml\"\n\
+                data_dri = \"data\"\n\
+                [keys]\n\
+                signing = \"keys/signing.key\"\n\
+                transport = \"keys/absent.key\"\n\
+                field = \"keys/field.key\"\n\
+                catalogue = 7\n\
+                [api]\n\
+                listen = \"0.0.0.0:0\"\n\
+                tokens = \"tokens.toml\"\n\
+                timeout_s = 0\n\
+                [net]\n\
+                listen = [\"127.0.0.1:7481\"]\n\
+                [log]\n\
+                format = \"xml\"\n";
+    fs::write(&config, text).unwrap();
+    let expected = [
+        "department: ",
+        "network: ",
+        "data_dir: ",
+        "data_dri",
+        "keys.transport: ",
+        "keys.catalogue: ",
+        "api.listen: ",
+        "api.timeout_s: ",
+        "net.listen: ",
+        "log.format: ",
+    ];
+    for ran in [node(&net, 0, &[]), check(&net, 0)] {
+        refused(&ran, &expected);
+    }
+    assert!(!net.data(0).join("LOCK").exists(), "nothing was touched");
+}
+
+#[test]
+fn flags_stand_above_the_environment_and_both_above_the_file() {
+    let net = founded(1);
+    let config = net.member(0).config();
+    let args = ["check", "--config", config.to_str().unwrap()];
+    let with_environment = |more: &[&str]| {
+        let args: Vec<&str> = args.iter().chain(more).copied().collect();
+        run("node", &args, b"", |command| {
+            command.env("CERTMESH_NODE_LOG_FORMAT", "xml");
+        })
+    };
+    refused(
+        &with_environment(&[]),
+        &["log.format", "CERTMESH_NODE_LOG_FORMAT"],
+    );
+    assert_eq!(with_environment(&["--log-format", "json"]).code, 0);
+    refused(
+        &run("node", &["run", "--nonsense"], b"", |_| ()),
+        &["--nonsense"],
+    );
+}

@@ -1,0 +1,21 @@
+//! Integration tests over whole networks of real processes, a file a topic.
+
+mod api;
+mod bulk;
+mod cli;
+mod config;
+mod crash;
+mod forked;
+mod fuzz_corpus;
+mod hostile;
+mod import;
+mod partition;
+mod privacy;
+mod read_only;
+mod refusals;
+mod replication;
+mod restart;
+mod support;
+mod tamper;
+mod unauthorised;
+mod villain;

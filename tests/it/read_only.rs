@@ -1,0 +1,97 @@
+//! A disk that refuses writes.
+
+use std::ffi::OsString;
+use std::fs;
+
+use certmesh_testnet::testnet::define_types;
+
+use crate::support::{deadline, eventually, founded_with, multi, row};
+
+/// Starts a node under the file-size limit that a file beside its configuration names, if there is one. Writes past it
+/// fail with EFBIG, as writes to a full disk fail with ENOSPC. The script's words are: multi, node, run, --config, FILE.
+fn limited_command() -> Vec<OsString> {
+    let script = r#"limit="$(dirname "$5")/limit"
+        if [ -f "$limit" ]; then trap "" XFSZ; ulimit -f "$(cat "$limit")"; fi
+        exec "$@""#;
+    let words = ["sh", "-c", script, "sh"].map(OsString::from);
+    words
+        .into_iter()
+        .chain([multi().into(), "node".into()])
+        .collect()
+}
+
+#[test]
+fn a_refused_write_makes_the_log_read_only_and_loses_nothing_acknowledged() {
+    let mut net = founded_with(1, limited_command());
+    let limit = net.member(0).dir.join("limit");
+    net.start(0, deadline()).unwrap();
+    define_types(&net.api(0), 0).unwrap();
+    let first = net.issue(0, "RO", 1_000);
+    net.stop(0).unwrap();
+
+    // Room for a few hundred records more, and for everything else a node writes.
+    let records = fs::metadata(net.segment(0, 0, "records")).unwrap().len();
+    let largest = crate::support::files_below(&net.member(0).dir)
+        .iter()
+        .filter(|path| !path.ends_with("000000000000.records"))
+        .map(|path| fs::metadata(path).unwrap().len())
+        .max()
+        .unwrap();
+    let blocks = (records + 100_000).max(largest + 65_536).div_ceil(512);
+    fs::write(&limit, blocks.to_string()).unwrap();
+    net.start(0, deadline()).unwrap();
+    net.wait_writable(0);
+    let http = net.http(0);
+    let mut acknowledged = Vec::new();
+    let refused = eventually("a write to be refused", || {
+        let number = acknowledged.len() as u64;
+        let answer = http.post("/v1/certificates", &row(0, "RO2", number));
+        if answer.status == 201 {
+            acknowledged.push(answer.json()["id"].as_str().unwrap().to_owned());
+            assert!(number < 20_000, "the limit does not bite");
+            return None;
+        }
+        Some(answer)
+    });
+    refused.problem(503, "log-read-only");
+    assert!(!acknowledged.is_empty());
+
+    // It stays up, says what is the matter, and is refused without another attempt.
+    for number in 0..3 {
+        http.post("/v1/certificates", &row(0, "RO3", number))
+            .problem(503, "log-read-only");
+    }
+    http.bulk(&[], row(0, "RO3", 9).to_string().as_bytes())
+        .problem(503, "log-read-only");
+    assert_eq!(net.log_state(0), "read-only");
+    assert_eq!(http.get("/ready").status, 503);
+    assert_eq!(http.get("/health").status, 200);
+    let metrics = http.get("/metrics").text;
+    assert!(
+        metrics.contains("certmesh_own_log_state{state=\"read-only\"} 1"),
+        "{metrics}"
+    );
+    for id in first.iter().step_by(100).chain(&acknowledged) {
+        assert_eq!(net.api(0).verification(id).unwrap().verdict, "valid");
+    }
+    net.check(0).unwrap();
+
+    net.stop(0).unwrap();
+    fs::remove_file(&limit).unwrap();
+    let (_, report) = net.fsck(0);
+    assert!(report["records"].as_u64().unwrap() >= 1_000 + acknowledged.len() as u64);
+    net.start(0, deadline()).unwrap();
+    net.wait_writable(0);
+    for id in first.iter().chain(&acknowledged) {
+        assert_eq!(net.api(0).verification(id).unwrap().verdict, "valid");
+    }
+    // What was refused was never issued, and can be now.
+    assert_eq!(
+        net.http(0)
+            .post("/v1/certificates", &row(0, "RO3", 0))
+            .status,
+        201
+    );
+    net.stop(0).unwrap();
+    assert_eq!(net.fsck(0).0, 0);
+}

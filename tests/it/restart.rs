@@ -1,0 +1,164 @@
+//! Stopping and starting again: nothing is lost, and nobody appends to a log that may be an old copy.
+
+use std::fs;
+
+use crate::support::{copy_dir, running, until};
+
+#[test]
+fn a_gentle_restart_of_all_keeps_everything() {
+    let mut net = running(2);
+    let ids = net.issue(0, "KEEP", 60);
+    net.change(0, &ids[5], "suspend");
+    net.issue(1, "KEEP", 10);
+    let before = net.converge();
+    let history = net.api(1).history(&ids[5]).unwrap();
+    net.stop_all().unwrap();
+    for index in 0..2 {
+        assert!(
+            !net.member(index).node_file().exists(),
+            "node.json stays behind"
+        );
+        assert_eq!(net.fsck(index).0, 0);
+    }
+    net.start_all(crate::support::deadline()).unwrap();
+    let after = net.converge();
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(
+            (before.size, &before.root, &before.status_root),
+            (after.size, &after.root, &after.status_root)
+        );
+        assert_eq!(before.certificates, after.certificates);
+    }
+    let again = net.api(1).history(&ids[5]).unwrap();
+    assert_eq!(
+        serde_json::to_value(again.events).unwrap()[1]["event"],
+        serde_json::to_value(history.events).unwrap()[1]["event"]
+    );
+    net.wait_verdict(1, &ids[5], "not-valid", Some("suspended"));
+    // And it goes on where it was.
+    let more = net.issue(0, "KEEP2", 5);
+    net.wait_verdict(1, &more[4], "valid", None);
+}
+
+#[test]
+fn a_node_alone_does_not_issue_until_the_other_member_has_confirmed_its_log() {
+    let mut net = running(2);
+    net.issue(0, "CONF", 5);
+    net.converge();
+    net.stop_all().unwrap();
+    net.start_again(0);
+    let status = net.api(0).status().unwrap();
+    assert_eq!(status.log_state, "confirming");
+    assert!(status.log_detail.unwrap().contains("certmesh resume"));
+    let http = net.http(0);
+    let row = crate::support::row(0, "CONF2", 0);
+    http.post("/v1/certificates", &row)
+        .problem(503, "own-log-unconfirmed");
+    let bulk = http.bulk(&[], row.to_string().as_bytes());
+    bulk.problem(503, "own-log-unconfirmed");
+    let ready = http.get("/ready");
+    assert_eq!((ready.status, &ready.json()["ready"]), (503, &false.into()));
+    // Looking things up works all the while.
+    assert_eq!(http.get("/v1/logs").status, 200);
+    assert_eq!(net.held(0, 0).size, net.held(0, 0).known_size);
+
+    net.start_again(1);
+    net.wait_writable(0);
+    assert_eq!(http.post("/v1/certificates", &row).status, 201);
+    assert_eq!(http.get("/ready").status, 200);
+}
+
+#[test]
+fn an_operator_can_vouch_for_the_log_with_certmesh_resume() {
+    let mut net = running(2);
+    let before = net.issue(0, "RES", 5);
+    net.converge();
+    net.stop_all().unwrap();
+    net.start_again(0);
+    assert_eq!(net.log_state(0), "confirming");
+    let resumed = net.cli(0, &["resume", "--json"]).exits(0).json();
+    assert_eq!(resumed["log_state"], "writable");
+    net.issue(0, "RES2", 3);
+    net.start_again(1);
+    net.ready();
+    let logs = net.converge();
+    assert!(logs.iter().all(|log| log.state != "frozen"));
+    net.wait_verdict(1, &before[0], "valid", None);
+}
+
+#[test]
+fn a_data_directory_from_an_old_backup_fetches_its_log_back_before_it_appends_and_never_forks() {
+    let mut net = running(2);
+    net.issue(0, "OLD", 30);
+    net.converge();
+    net.stop(0).unwrap();
+    let backup = net.scratch("backup");
+    copy_dir(&net.data(0), &backup);
+    net.start_again(0);
+    net.wait_writable(0);
+    let later = net.issue(0, "OLD2", 200);
+    net.change(0, &later[0], "revoke");
+    let whole = net.converge();
+    net.stop(0).unwrap();
+
+    let data = net.data(0);
+    fs::remove_dir_all(&data).unwrap();
+    copy_dir(&backup, &data);
+    // Cut off, it cannot know what is missing, and so it must not append.
+    net.links().cut(0, 1);
+    net.start_again(0);
+    let http = net.http(0);
+    assert_eq!(net.log_state(0), "confirming");
+    http.post("/v1/certificates", &crate::support::row(0, "FORK", 0))
+        .problem(503, "own-log-unconfirmed");
+    let size = net.held(0, 0).size;
+    assert!(size < whole[0].size || size < whole[1].size);
+
+    net.links().heal_all();
+    net.wait_writable(0);
+    net.wait_logged(0, "more of the own log was signed than is on disk");
+    let own = net.held(0, 0);
+    let full = whole
+        .iter()
+        .find(|log| log.department == net.code(0))
+        .unwrap();
+    assert_eq!((own.size, &own.root), (full.size, &full.root));
+    net.wait_verdict(0, &later[0], "not-valid", Some("revoked"));
+    let after = net.issue(0, "OLD3", 5);
+    net.wait_verdict(1, &after[4], "valid", None);
+    let logs = net.converge();
+    assert!(
+        logs.iter()
+            .all(|log| log.state == "own" || log.state == "replica")
+    );
+    net.stop(0).unwrap();
+    assert_eq!(net.fsck(0).0, 0);
+}
+
+#[test]
+fn a_node_that_lost_its_disk_gets_its_own_log_and_the_others_back() {
+    let mut net = running(3);
+    let ids = net.issue(0, "LOST", 120);
+    net.change(0, &ids[7], "cancel");
+    net.issue(1, "LOST", 40);
+    let whole = net.converge();
+    net.stop(0).unwrap();
+    fs::remove_dir_all(net.data(0)).unwrap();
+    net.start_again(0);
+    until("everything to be back", || {
+        let logs = net.api(0).logs().unwrap();
+        logs.iter()
+            .zip(&whole)
+            .all(|(now, then)| (now.size, &now.root) == (then.size, &then.root))
+    });
+    net.wait_writable(0);
+    net.wait_verdict(0, &ids[7], "not-valid", Some("cancelled"));
+    // What was issued before is known as issued: it cannot be issued again.
+    let again = crate::support::row(0, "LOST", 3);
+    net.http(0)
+        .post("/v1/certificates", &again)
+        .problem(409, "duplicate-certificate");
+    let more = net.issue(0, "LOST2", 3);
+    net.wait_verdict(2, &more[2], "valid", None);
+    net.converge();
+}

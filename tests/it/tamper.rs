@@ -1,0 +1,178 @@
+//! Bytes that change on disk behind the node's back.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{TestNet, deadline, files_below, flip, running, until};
+
+/// A network of two whose first member issued, and the second holds a copy. Stopped.
+fn stopped_with_copies() -> (TestNet, Vec<String>) {
+    let mut net = running(2);
+    let ids = net.issue(0, "TAM", 80);
+    net.change(0, &ids[3], "revoke");
+    net.issue(1, "TAM", 20);
+    net.converge();
+    net.stop_all().unwrap();
+    (net, ids)
+}
+
+fn faults(report: &Value) -> Vec<Value> {
+    let logs = report["logs"].as_array().unwrap();
+    logs.iter()
+        .flat_map(|log| log["faults"].as_array().unwrap().clone())
+        .collect()
+}
+
+/// Changes a byte in the middle of one record of a log.
+fn damage(net: &TestNet, at: usize, of: usize, seq: u64) {
+    let (begin, end) = (net.frame_at(at, of, seq), net.frame_at(at, of, seq + 1));
+    flip(&net.segment(at, of, "records"), (begin + end) / 2);
+}
+
+#[test]
+fn fsck_names_the_department_and_the_record_of_a_changed_byte() {
+    let (net, _) = stopped_with_copies();
+    assert_eq!(net.fsck(1).0, 0);
+    for seq in [0, 11, 40] {
+        damage(&net, 1, 0, seq);
+        let (code, report) = net.fsck(1);
+        assert_eq!(code, 1, "{report}");
+        let found = faults(&report);
+        assert!(
+            found.iter().any(|fault| fault["department"] == net.code(0)
+                && fault["record"] == seq
+                && fault["derived"] == false),
+            "record {seq}: {found:?}"
+        );
+        assert!(found.iter().all(|fault| fault["department"] == net.code(0)));
+        // For people: the same in words.
+        let data = net.data(1);
+        let told =
+            crate::support::certmesh(&["fsck", "--data", data.to_str().unwrap()], b"", None, None);
+        assert!(told.out.contains(&format!("record {seq}")), "{}", told.out);
+        damage(&net, 1, 0, seq);
+    }
+    assert_eq!(net.fsck(1).0, 0, "the same flips again undo it");
+}
+
+#[test]
+fn a_damaged_copy_is_set_aside_and_fetched_again_from_others() {
+    let (mut net, ids) = stopped_with_copies();
+    let before = fs::read(net.segment(1, 0, "records")).unwrap();
+    damage(&net, 1, 0, 25);
+    net.start_again(0);
+    let whole = net.held(0, 0);
+    net.start_again(1);
+    net.wait_logged(1, "log set aside");
+    let aside = net.data(1).join("set-aside");
+    assert!(fs::read_dir(&aside).unwrap().count() == 1);
+    until("the copy to be whole again", || {
+        let now = net.held(1, 0);
+        (now.size, &now.root, now.state.as_str()) == (whole.size, &whole.root, "replica")
+    });
+    net.wait_verdict(1, &ids[25], "valid", None);
+    net.wait_verdict(1, &ids[3], "not-valid", Some("revoked"));
+    net.stop_all().unwrap();
+    assert_eq!(fs::read(net.segment(1, 0, "records")).unwrap(), before);
+    assert_eq!(net.fsck(1).0, 0);
+}
+
+#[test]
+fn a_damaged_copy_is_never_answered_from_while_nobody_can_replace_it() {
+    let (mut net, ids) = stopped_with_copies();
+    damage(&net, 1, 0, 25);
+    net.start_again(1);
+    let view = net.held(1, 0);
+    assert_eq!((view.size, view.state.as_str()), (0, "set-aside"));
+    let found = net.api(1).verification(&ids[40]).unwrap();
+    assert_eq!(found.verdict, "unknown");
+    // Its own log is not concerned.
+    assert!(net.held(1, 1).size > 20);
+}
+
+#[test]
+fn a_damaged_own_log_is_restored_from_the_others_before_it_is_written_again() {
+    let (mut net, ids) = stopped_with_copies();
+    damage(&net, 0, 0, 10);
+    net.start_again(0);
+    net.wait_logged(0, "log set aside");
+    until("the loss to be noticed", || net.log_state(0) == "restoring");
+    let new = crate::support::row(0, "TAM9", 0);
+    net.http(0)
+        .post("/v1/certificates", &new)
+        .problem(503, "own-log-unconfirmed");
+    // Even an operator cannot make it append to a log that is not there.
+    net.http(0)
+        .post_with("/v1/log/confirm", "application/json", &[], b"")
+        .problem(503, "own-log-unconfirmed");
+    net.stop(0).unwrap();
+    net.start_with(0, &["--trust-own-disk"], deadline())
+        .unwrap();
+    until("the loss to be noticed again", || {
+        net.log_state(0) == "restoring"
+    });
+    net.http(0)
+        .post("/v1/certificates", &new)
+        .problem(503, "own-log-unconfirmed");
+
+    net.start_again(1);
+    let whole = net.held(1, 0);
+    net.wait_writable(0);
+    let own = net.held(0, 0);
+    assert_eq!((own.size, &own.root), (whole.size, &whole.root));
+    net.wait_verdict(0, &ids[10], "valid", None);
+    assert_eq!(net.http(0).post("/v1/certificates", &new).status, 201);
+    net.converge();
+    net.stop_all().unwrap();
+    assert_eq!((net.fsck(0).0, net.fsck(1).0), (0, 0));
+}
+
+#[test]
+fn everything_that_can_be_derived_may_be_deleted_and_the_answers_stay_the_same() {
+    let (mut net, ids) = stopped_with_copies();
+    let ask = |net: &TestNet| {
+        let client = net.api(1);
+        let mut answers = Vec::new();
+        for id in ids.iter().step_by(9) {
+            answers.push(serde_json::to_value(client.certificate(id).unwrap()).unwrap());
+            answers.push(serde_json::to_value(client.history(id).unwrap()).unwrap());
+        }
+        answers.push(serde_json::to_value(client.catalogue().unwrap()).unwrap());
+        let logs = client.logs().unwrap();
+        answers.extend(
+            logs.iter()
+                .map(|log| serde_json::json!([log.size, log.root, log.status_root])),
+        );
+        answers
+    };
+    net.start_again(1);
+    let before = ask(&net);
+    net.stop(1).unwrap();
+    let data = net.data(1);
+    let derived = |path: &std::path::Path| {
+        let suffix = path.extension().unwrap_or_default();
+        suffix == "offsets" || suffix == "index" || path.ends_with("tree")
+    };
+    let files = files_below(&data.join("logs"));
+    let gone: Vec<_> = files.iter().filter(|path| derived(path)).collect();
+    assert!(gone.len() >= 4, "{files:?}");
+    for path in gone {
+        fs::remove_file(path).unwrap();
+    }
+    fs::remove_dir_all(data.join("state")).unwrap();
+    net.start_again(1);
+    assert_eq!(ask(&net), before);
+    assert!(!data.join("set-aside").exists());
+    net.stop(1).unwrap();
+    // Damaged instead of deleted: the same.
+    for path in files.iter().filter(|path| derived(path)) {
+        let length = fs::metadata(path).unwrap().len();
+        flip(path, length / 2);
+    }
+    assert_eq!(net.fsck(1).0, 1);
+    net.start_again(1);
+    assert_eq!(ask(&net), before);
+    net.stop(1).unwrap();
+    assert_eq!(net.fsck(1).0, 0);
+}

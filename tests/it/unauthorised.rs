@@ -1,0 +1,186 @@
+//! Who is no member gets nothing; who has no token gets nothing either.
+
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use certmesh_ledger::sync::{Request, Response};
+use libp2p::identity::Keypair;
+use serde_json::json;
+
+use crate::support::{TestNet, founded, one_of_two, row, until};
+use crate::villain::{Asker, Seen, Villain, network_id, peer_id, target, transport_key};
+
+/// How long an intruder tries.
+const SIEGE: Duration = Duration::from_secs(3);
+
+/// What an asker has seen after a while, and that the node thought nobody connected all the time.
+fn siege(net: &TestNet, seen: &Receiver<Seen>) -> Vec<Seen> {
+    let (begun, client) = (Instant::now(), net.api(0));
+    let mut all = Vec::new();
+    while begun.elapsed() < SIEGE {
+        assert_eq!(client.status().unwrap().peers_connected, 0);
+        assert!(client.peers().unwrap().iter().all(|peer| !peer.connected));
+        all.extend(seen.recv_timeout(Duration::from_millis(50)));
+    }
+    all
+}
+
+fn got_something(seen: &[Seen]) -> bool {
+    seen.iter()
+        .any(|seen| matches!(seen, Seen::Answered(_) | Seen::Gossip))
+}
+
+#[test]
+fn a_member_is_let_in_and_answered() {
+    let net = one_of_two();
+    net.issue(0, "IN", 4);
+    let (asker, seen) = Asker::new(Request::Heads.encode());
+    let _member = Villain::as_member(&net, 1, &[0], asker);
+    let answer = crate::support::eventually("an answer", || match seen.recv().unwrap() {
+        Seen::Answered(bytes) => Some(bytes),
+        _ => None,
+    });
+    let Response::Heads(heads) = Response::decode(&answer).unwrap() else {
+        panic!("no heads")
+    };
+    assert_eq!(heads.heads.len(), 1);
+    until("the member to be seen", || {
+        net.api(0).status().unwrap().peers_connected == 1
+    });
+}
+
+#[test]
+fn a_peer_with_a_strange_key_is_never_connected_and_never_gets_a_record() {
+    let net = one_of_two();
+    net.issue(0, "OUT", 4);
+    let (asker, seen) = Asker::new(Request::Heads.encode());
+    let stranger = Keypair::generate_ed25519();
+    let peers = vec![(peer_id(net.member(0)), target(&net, 0))];
+    let _stranger = Villain::start(stranger, network_id(&net), peers, asker);
+    // It may learn, as it shakes hands, that somebody is there; it gets no further.
+    let all = siege(&net, &seen);
+    assert!(!got_something(&all), "{all:?}");
+    let in_vain = all
+        .iter()
+        .filter(|seen| **seen == Seen::Disconnected)
+        .count();
+    let connections = all.iter().filter(|seen| **seen == Seen::Connected).count();
+    assert!(connections - in_vain <= 1, "{all:?}");
+    // The node does its work meanwhile.
+    net.issue(0, "OUT2", 4);
+}
+
+#[test]
+fn a_member_s_key_is_of_no_use_under_another_network_s_name() {
+    let net = one_of_two();
+    let (asker, seen) = Asker::new(Request::Heads.encode());
+    let peers = vec![(peer_id(net.member(0)), target(&net, 0))];
+    let _other = Villain::start(transport_key(net.member(1)), [7; 32], peers, asker);
+    let all = siege(&net, &seen);
+    assert!(!all.contains(&Seen::Connected), "{all:?}");
+}
+
+#[test]
+fn a_node_of_another_network_is_never_connected() {
+    let net = one_of_two();
+    net.issue(0, "NET", 4);
+    let mut other = founded(2);
+    // Its own second member, it believes, is where the first network's node listens.
+    let wrong = target(&net, 0);
+    other.links().link(0, 1).unwrap().set_target(Some(wrong));
+    other.start_trusting(0);
+    let (_asker, seen) = Asker::new(Vec::new());
+    siege(&net, &seen);
+    assert_eq!(other.api(0).status().unwrap().peers_connected, 0);
+    assert_eq!(other.held(0, 1).size, 0);
+}
+
+#[test]
+fn without_a_good_token_or_the_right_role_the_api_does_nothing() {
+    let mut net = one_of_two();
+    let tokens = net.member(0).dir.join("tokens.toml");
+    let mut text = std::fs::read_to_string(&tokens).unwrap();
+    for role in ["read", "issue"] {
+        let hash = blake3::hash(format!("{role}-secret").as_bytes());
+        text.push_str(&format!(
+            "[[client]]\nname = \"{role}er\"\nrole = \"{role}\"\ntoken_blake3 = \"{hash}\"\n"
+        ));
+    }
+    std::fs::write(&tokens, text).unwrap();
+    net.stop(0).unwrap();
+    net.start_trusting(0);
+    let admin = net.http(0);
+    let id = admin.post("/v1/certificates", &row(0, "TOK", 0)).json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let before = net.held(0, 0).size;
+    let status = json!({"action": "revoke"});
+    let definition = json!({"code": format!("{}009", net.code(0)), "name": "x"});
+    let by_id = format!("/v1/certificates/{id}");
+    let (of_status, history) = (format!("{by_id}/status"), format!("{by_id}/history"));
+    let reads = [
+        by_id.as_str(),
+        &history,
+        "/v1/catalogue",
+        "/v1/logs",
+        "/v1/peers",
+        "/v1/status",
+    ];
+
+    for token in [None, Some("wrong"), Some("")] {
+        let nobody = admin.with_token(token);
+        for path in reads {
+            nobody.get(path).problem(401, "unauthorised");
+        }
+        nobody
+            .post("/v1/certificates", &row(0, "TOK", 1))
+            .problem(401, "unauthorised");
+        nobody
+            .bulk(&[], row(0, "TOK", 1).to_string().as_bytes())
+            .problem(401, "unauthorised");
+        nobody
+            .post(&of_status, &status)
+            .problem(401, "unauthorised");
+        nobody
+            .post("/v1/find", &json!({"issuer": net.code(0)}))
+            .problem(401, "unauthorised");
+        nobody
+            .post("/v1/types", &definition)
+            .problem(401, "unauthorised");
+        nobody
+            .post("/v1/log/confirm", &json!({}))
+            .problem(401, "unauthorised");
+        for open in ["/health", "/ready", "/metrics", "/openapi.json"] {
+            assert_eq!(nobody.get(open).status, 200);
+        }
+    }
+    let reader = admin.with_token(Some("read-secret"));
+    for path in reads {
+        assert_eq!(reader.get(path).status, 200, "{path}");
+    }
+    reader
+        .post("/v1/certificates", &row(0, "TOK", 1))
+        .problem(403, "forbidden");
+    reader
+        .bulk(&[], row(0, "TOK", 1).to_string().as_bytes())
+        .problem(403, "forbidden");
+    reader.post(&of_status, &status).problem(403, "forbidden");
+    reader
+        .post("/v1/log/confirm", &json!({}))
+        .problem(403, "forbidden");
+    let issuer = admin.with_token(Some("issue-secret"));
+    issuer
+        .post("/v1/types", &definition)
+        .problem(403, "forbidden");
+    issuer
+        .post("/v1/log/confirm", &json!({}))
+        .problem(403, "forbidden");
+    assert_eq!(net.held(0, 0).size, before, "nothing was appended");
+    assert_eq!(
+        issuer.post("/v1/certificates", &row(0, "TOK", 1)).status,
+        201
+    );
+    assert_eq!(issuer.post(&of_status, &status).status, 201);
+    assert_eq!(admin.post("/v1/types", &definition).status, 201);
+}

@@ -1,0 +1,198 @@
+//! The bodies of the fuzz targets in `tests/fuzz`: one for each decoder that meets bytes from elsewhere.
+//!
+//! Each takes any bytes and must return; what it accepts must hold. The normal tests run the same functions over the
+//! corpus and over mutations of it.
+
+mod log_directory;
+mod network;
+#[cfg(test)]
+mod seeds;
+
+use certmesh_ledger::codec::{self, encode};
+use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::log::{ForkEvidence, Page};
+use certmesh_ledger::membership::{Department, Genesis};
+use certmesh_ledger::record::{Frame, SignedRecord};
+use certmesh_ledger::status_map::StatusProof;
+use certmesh_ledger::sync::{Announcement, Request, Response};
+use certmesh_ledger::verify::Bundle;
+
+pub use log_directory::log_directory;
+
+/// Bytes of a status proof: at most 256 siblings and a leaf.
+const MAX_STATUS_PROOF: usize = 256 * 32 + 128;
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// Every target by the name of its binary and of its corpus.
+pub const TARGETS: [(&str, Target); 12] = [
+    ("record_frame", record_frame),
+    ("page", page),
+    ("request", request),
+    ("response", response),
+    ("announcement", announcement),
+    ("evidence", evidence),
+    ("bundle", bundle),
+    ("genesis_toml", genesis_toml),
+    ("department_toml", department_toml),
+    ("certificate_id", certificate_id),
+    ("log_directory", log_directory),
+    ("status_proof", status_proof),
+];
+
+/// A frame, the record in it and its signature.
+pub fn record_frame(bytes: &[u8]) {
+    let Ok((frame, len)) = Frame::read(bytes) else {
+        return;
+    };
+    assert_eq!(frame.byte_len(), len);
+    if let Ok(record) = SignedRecord::decode(&network::log(), &frame) {
+        assert_eq!(record.frame(), &bytes[..len]);
+        let _ = record.verify(&network::public_key());
+    }
+}
+
+/// A page: only what the department signed verifies.
+pub fn page(bytes: &[u8]) {
+    let Ok(page) = Page::decode(bytes) else {
+        return;
+    };
+    assert_eq!(encode(&page), bytes);
+    check_page(page);
+}
+
+fn check_page(page: Page) {
+    let end = page.end();
+    if let Ok(verified) = page.verify(network::members()) {
+        assert_eq!(end, Ok(verified.end()), "the signed page breaks no rule");
+    }
+}
+
+/// A request.
+pub fn request(bytes: &[u8]) {
+    if let Ok(request) = Request::decode(bytes) {
+        assert_eq!(request.encode(), bytes);
+    }
+}
+
+/// A response with whatever it holds.
+pub fn response(bytes: &[u8]) {
+    let Ok(response) = Response::decode(bytes) else {
+        return;
+    };
+    assert_eq!(response.encode(), bytes);
+    match response {
+        Response::Heads(heads) => {
+            for head in heads.heads.iter() {
+                let verified = head.checkpoint.clone().verify(network::members());
+                if let (Ok(checkpoint), Some(cosignature)) = (verified, &head.cosignature) {
+                    let _ = cosignature.verify(&checkpoint, network::members());
+                }
+            }
+        }
+        Response::Page(page) => check_page(page),
+        Response::Evidence(evidence) => check_evidence(&evidence),
+        Response::NotHeld => {}
+    }
+}
+
+/// An announcement with whatever it holds.
+pub fn announcement(bytes: &[u8]) {
+    let Ok(announcement) = Announcement::decode(bytes) else {
+        return;
+    };
+    assert_eq!(announcement.encode(), bytes);
+    match announcement {
+        Announcement::Head(page) => check_page(page),
+        Announcement::Fork(evidence) => check_evidence(&evidence),
+    }
+}
+
+/// Evidence of a fork.
+pub fn evidence(bytes: &[u8]) {
+    if let Ok(evidence) = ForkEvidence::decode(bytes) {
+        assert_eq!(encode(&evidence), bytes);
+        check_evidence(&evidence);
+    }
+}
+
+fn check_evidence(evidence: &ForkEvidence) {
+    if evidence.verify(network::members()).is_ok() {
+        let careful = evidence.clone().from_a_stranger();
+        assert_eq!(careful.log(), evidence.log());
+        assert!(careful.verify(network::members()).is_ok());
+    }
+}
+
+/// A bundle file: what verifies is judged.
+pub fn bundle(bytes: &[u8]) {
+    let Ok(bundle) = Bundle::from_bytes(bytes) else {
+        return;
+    };
+    assert_eq!(bundle.to_bytes(), bytes);
+    if let Ok(verified) = bundle.verify(network::members()) {
+        let _ = verified.judge(verified.certificate().validity.from());
+    }
+}
+
+/// A genesis file: what is accepted survives being written.
+pub fn genesis_toml(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match Genesis::from_toml(text) {
+        Ok(genesis) => assert_eq!(
+            Genesis::from_toml(&genesis.to_toml()).as_ref(),
+            Ok(&genesis)
+        ),
+        Err(faults) => assert!(!faults.0.is_empty() && !faults.to_string().is_empty()),
+    }
+}
+
+/// A department's own file.
+pub fn department_toml(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match Department::from_toml(text) {
+        Ok(department) => {
+            let read = Department::from_toml(&department.to_toml());
+            assert_eq!(read.as_ref(), Ok(&department));
+        }
+        Err(faults) => assert!(!faults.0.is_empty() && !faults.to_string().is_empty()),
+    }
+}
+
+/// A certificate identifier, strict and lenient: the strict reading is a part of the lenient one.
+pub fn certificate_id(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let strict = text.parse::<CertificateId>();
+    let lenient = CertificateId::parse_lenient(text);
+    if let Ok(id) = &strict {
+        assert_eq!(id.as_str(), text);
+        assert_eq!(lenient, Ok((id.clone(), Vec::new())));
+    }
+    if let Ok((id, variants)) = &lenient {
+        assert_eq!(id.as_str().parse().as_ref(), Ok(id));
+        assert_eq!(variants.is_empty(), strict.is_ok());
+        let again = CertificateId::new(id.type_code(), id.issuer(), id.serial(), id.version());
+        assert_eq!(again.as_ref(), Ok(id));
+    }
+}
+
+/// A status proof against the root of a known map: a key's true answer is the only one there is.
+pub fn status_proof(bytes: &[u8]) {
+    let Ok(proof) = codec::decode::<StatusProof>(bytes, MAX_STATUS_PROOF) else {
+        return;
+    };
+    assert_eq!(encode(&proof), bytes);
+    let (root, entries) = network::status_map();
+    for (key, value) in entries {
+        if let Ok(answer) = proof.verify(root, key) {
+            assert_eq!(answer, *value);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The network whose bytes the corpora hold: one department, one log, one status map.
+
+use std::sync::OnceLock;
+
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::hash::{Hash, Purpose, hash};
+use certmesh_ledger::id::{CertificateId, Date, HolderKind};
+use certmesh_ledger::keys::{PublicKey, SigningKey};
+use certmesh_ledger::log::{LogId, LogName};
+use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
+use certmesh_ledger::record::{
+    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
+    Validity,
+};
+use certmesh_ledger::status_map::StatusMap;
+
+const CODE: &str = "11430000006122244L";
+const TYPE: &str = "11430000006122244L001";
+
+/// The one department's key.
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_seed(&[1; 32])
+}
+
+pub(crate) fn public_key() -> PublicKey {
+    key().public()
+}
+
+/// The network.
+pub(crate) fn genesis() -> Genesis {
+    let department = Department {
+        code: CODE.parse().expect("a valid code"),
+        name: Text::new("Issuer").expect("a valid text"),
+        name_zh: None,
+        roles: Bounded::first([Role::Issue]),
+        signing_key: public_key(),
+        peer_id: PeerId::from_transport_seed(&[101; 32]),
+        addresses: Bounded::first([Text::new("/ip4/127.0.0.1/tcp/7481").expect("a valid text")]),
+    };
+    Genesis::new("Fuzz", 1_700_000_000_000, vec![department]).expect("a valid genesis")
+}
+
+pub(crate) fn members() -> &'static Membership {
+    static MEMBERS: OnceLock<Membership> = OnceLock::new();
+    MEMBERS.get_or_init(|| Membership::from_genesis(&genesis()))
+}
+
+pub(crate) fn log() -> LogName {
+    LogName {
+        network: members().network(),
+        id: LogId::first(CODE.parse().expect("a valid code")),
+    }
+}
+
+/// Certificate number `n`.
+pub(crate) fn certificate(n: u64) -> CertificateId {
+    let issuer = log().id.department;
+    let code = TYPE.parse().expect("a valid type");
+    CertificateId::new(code, issuer.into(), &format!("F{n}"), 1).expect("a valid identifier")
+}
+
+pub(crate) fn issue(n: u64, predecessor: Option<u64>) -> Entry {
+    let from = Date::from_days(20_000).expect("a day");
+    Entry::CertificateIssued(CertificateIssued {
+        id: certificate(n),
+        subject: SubjectTag(hash(Purpose::Subject, &n.to_le_bytes())),
+        holder_kind: HolderKind::Other,
+        validity: Validity::new(from, None).expect("without end"),
+        sharing: SharingClass::Conditional,
+        field_root: FieldRoot(hash(Purpose::FieldNode, b"")),
+        predecessor: predecessor.map(certificate),
+    })
+}
+
+pub(crate) fn change(n: u64, action: Action) -> Entry {
+    Entry::StatusChanged(StatusChanged {
+        id: certificate(n),
+        action,
+        reason: Reason::Other,
+        text: Text::new("t").expect("a valid text"),
+    })
+}
+
+/// What the map says about some keys: three have values, two are absent.
+type Answers = Vec<(Hash, Option<Hash>)>;
+
+pub(crate) fn status_map() -> &'static (Hash, Answers) {
+    static MAP: OnceLock<(Hash, Answers)> = OnceLock::new();
+    MAP.get_or_init(|| {
+        let answers = answers();
+        (map(&answers).root(), answers)
+    })
+}
+
+fn answers() -> Answers {
+    let value = |first: u8| hash(Purpose::StatusValue, &[first]);
+    let mut answers: Answers = [0x80, 0x84, 0x40]
+        .map(|first| (Hash::from_bytes([first; 32]), Some(value(first))))
+        .into();
+    answers.extend([0x90, 0x60].map(|first| (Hash::from_bytes([first; 32]), None)));
+    answers
+}
+
+fn map(answers: &Answers) -> StatusMap {
+    let present = |(key, value): &(Hash, Option<Hash>)| value.map(|value| (*key, value));
+    answers.iter().filter_map(present).collect()
+}
+
+/// The proofs of all those answers.
+#[cfg(test)]
+pub(crate) fn status_proofs() -> Vec<certmesh_ledger::status_map::StatusProof> {
+    let answers = answers();
+    let mut map = map(&answers);
+    answers.iter().map(|(key, _)| map.prove(key)).collect()
+}

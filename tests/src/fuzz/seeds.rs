@@ -1,0 +1,180 @@
+//! Writes the corpora: real bytes of the network the targets know.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use certmesh_ledger::catalogue::Catalogue;
+use certmesh_ledger::codec::{Bounded, encode};
+use certmesh_ledger::log::{
+    Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, SignedCheckpoint, Writer,
+};
+use certmesh_ledger::record::{Action, Record, RecordHash, SignedRecord};
+use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
+use certmesh_ledger::verify::Bundle;
+
+use super::log_directory::place;
+use super::network::{certificate, change, genesis, issue, key, log, members, status_proofs};
+
+fn write(target: &str, name: &str, bytes: &[u8]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
+    fs::create_dir_all(&folder).expect("the corpus can be written");
+    fs::write(folder.join(name), bytes).expect("the corpus can be written");
+}
+
+/// Not a check: run by hand (`cargo test -p certmesh-tests --lib -- --ignored`) when the format or the network changes.
+#[test]
+#[ignore = "writes the corpora anew"]
+fn seeds() {
+    let disk = MemoryDisk::new();
+    let department = log().id.department;
+    let opened = Catalogue::open(place(&disk), members().clone(), department).expect("opens");
+    let held = Arc::clone(opened.catalogue.log(&log().id).expect("held"));
+    let mut writer = Writer::new(Arc::clone(&held), key());
+    let entries = vec![
+        issue(1, None),
+        issue(2, Some(1)),
+        change(2, Action::Suspend),
+        issue(3, None),
+    ];
+    let (_, checkpoint) = writer.append(1_700_000_000_000, entries).expect("appended");
+    for seq in 0..3 {
+        write(
+            "record_frame",
+            &format!("{seq}"),
+            &held.record(seq).expect("held").frame(),
+        );
+    }
+    let pages = [(0, MAX_PAGE), (1, 400), (4, MAX_PAGE)]
+        .map(|(from, most)| held.page(from, most).expect("a page"));
+    for page in &pages {
+        write("page", &format!("from-{}", page.from), &encode(page));
+        write(
+            "announcement",
+            &format!("head-{}", page.from),
+            &Announcement::Head(page.clone()).encode(),
+        );
+    }
+    let one = Record {
+        seq: 0,
+        prev: RecordHash::NONE,
+        time_ms: 1,
+        key_epoch: 0,
+        entry: issue(1, None),
+    };
+    let other = Record {
+        time_ms: 2,
+        ..one.clone()
+    };
+    let [one, other] = [one, other].map(|record| SignedRecord::sign(&log(), record, &key()));
+    let records = ForkEvidence::records(log().id, &one, &other);
+    let mut differs = checkpoint.signed().checkpoint.clone();
+    differs.head = RecordHash::NONE;
+    let checkpoints = ForkEvidence::Checkpoints {
+        one: checkpoint.signed().clone(),
+        other: SignedCheckpoint::sign(log().network, differs, &key()),
+        shared: 2,
+    };
+    for (name, evidence) in [("records", &records), ("checkpoints", &checkpoints)] {
+        write("evidence", name, &encode(evidence));
+        write(
+            "announcement",
+            name,
+            &Announcement::Fork(evidence.clone()).encode(),
+        );
+        write(
+            "response",
+            name,
+            &Response::Evidence(evidence.clone()).encode(),
+        );
+    }
+    let request = Request::Page {
+        log: log().id,
+        from: 300,
+        max_bytes: 1 << 20,
+    };
+    write("request", "heads", &Request::Heads.encode());
+    write("request", "page", &request.encode());
+    write(
+        "request",
+        "evidence",
+        &Request::Evidence { log: log().id }.encode(),
+    );
+    let cosignature = Cosignature::sign(log().network, &checkpoint, department, 5, &key());
+    let head = Head {
+        checkpoint: checkpoint.signed().clone(),
+        cosignature: Some(cosignature.clone()),
+    };
+    let heads = Heads {
+        heads: Bounded::first([head]),
+        forked: Bounded::first([log().id]),
+    };
+    write("response", "heads", &Response::Heads(heads).encode());
+    write(
+        "response",
+        "page",
+        &Response::Page(pages[1].clone()).encode(),
+    );
+    write("response", "not-held", &Response::NotHeld.encode());
+    for n in 1..=3 {
+        let bundle = Bundle::gather(&opened.catalogue, &certificate(n), |_| {
+            vec![cosignature.clone()]
+        });
+        write(
+            "bundle",
+            &format!("{n}"),
+            &bundle.expect("readable").expect("held").to_bytes(),
+        );
+    }
+    write("genesis_toml", "network", genesis().to_toml().as_bytes());
+    write(
+        "department_toml",
+        "issuer",
+        genesis().departments()[0].to_toml().as_bytes(),
+    );
+    for (i, text) in [
+        "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U",
+        "1.2.156.3005.2.11100000MB03271699022.340100.000000016.001.9",
+        " 1.2.156.3003.2.11100000000013338w011.11430000006122244L.20230000403.001.U",
+    ]
+    .iter()
+    .enumerate()
+    {
+        write("certificate_id", &format!("{i}"), text.as_bytes());
+    }
+    for (i, proof) in status_proofs().iter().enumerate() {
+        write("status_proof", &format!("{i}"), &encode(proof));
+    }
+    log_changes();
+}
+
+/// Changes to a log's files: none; a torn head slot; a flipped byte in records, offsets, index, tree; tails and cuts.
+fn log_changes() {
+    write("log_directory", "none", &[]);
+    for file in 0..10u8 {
+        write(
+            "log_directory",
+            &format!("over-{file}"),
+            &[file, 70, 0, 2, 0xFF, 0xFF],
+        );
+        write(
+            "log_directory",
+            &format!("behind-{file}"),
+            &[file + 130, 0, 0, 4, 9, 0, 0, 0],
+        );
+        write(
+            "log_directory",
+            &format!("cut-{file}"),
+            &[file + 200, 100, 0, 0],
+        );
+    }
+    let torn = [0, 0, 16, 8, 9, 9, 9, 9, 9, 9, 9, 9];
+    write("log_directory", "first-slot", &torn);
+    write(
+        "log_directory",
+        "both-slots",
+        &[&torn[..], &[0, 0, 32, 8, 9, 9, 9, 9, 9, 9, 9, 9]].concat(),
+    );
+}
