@@ -12,7 +12,7 @@ use crate::codec::{self, Bounded};
 use crate::hash::{Hash, Purpose, hash};
 
 use super::disk::{Disk, DiskFile};
-use super::header::{HeaderError, Kind, check_header, header};
+use super::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
 use super::{LogName, SignedCheckpoint};
 
 const BLOCK: u64 = 4096;
@@ -40,46 +40,55 @@ pub(crate) struct Progress {
     pub(crate) right: Bounded<Hash, 64>,
 }
 
+/// What opening a head file found.
+pub(crate) struct Found {
+    pub(crate) head: Head,
+    /// There may have been a head that cannot be read any more. A file is made, header and all, before the first record
+    /// of its log is written, so a log with records and without a readable head, but for one never written, lost it.
+    pub(crate) lost: bool,
+}
+
 pub(crate) struct HeadFile {
     file: Box<dyn DiskFile>,
     counter: u64,
 }
 
 impl HeadFile {
-    /// Opens or creates the head file. A file whose two slots are both unreadable reads as no head at all, which sends
-    /// the log to be confirmed or fetched from peers.
+    /// Opens or creates the head file. A damaged header is written anew: the slots carry their own checksums and
+    /// signed content.
     pub(crate) fn open(
         disk: &dyn Disk,
         path: &Path,
         log: &LogName,
-    ) -> io::Result<(HeadFile, Head)> {
+    ) -> io::Result<(HeadFile, Found)> {
         let file = disk.open(path, true)?;
-        let first = header(Kind::Head, log, 0);
-        let mut found = [0; 64];
+        let mut found = [0; HEADER_LEN as usize];
         let read = file.read_at(&mut found, 0)?;
-        if read < found.len() || found == [0; 64] {
-            // New, or a crash came before the first head: nothing was acknowledged on the strength of this file.
-            file.set_len(0)?;
-            file.set_len(3 * BLOCK)?;
-            file.write_at(&first, 0)?;
-            file.sync()?;
-            return Ok((HeadFile { file, counter: 0 }, Head::default()));
-        }
-        match check_header(&found, Kind::Head, log, 0) {
-            Ok(()) => {}
-            // Torn when it was made, or damaged since: the slots carry their own checksums and signed content.
+        let header_whole = match check_header(&found[..read], Kind::Head, log, 0) {
+            Ok(()) => true,
             Err(HeaderError::Damaged) => {
-                file.write_at(&first, 0)?;
+                if file.len()? < 3 * BLOCK {
+                    file.set_len(3 * BLOCK)?;
+                }
+                file.write_at(&header(Kind::Head, log, 0), 0)?;
                 file.sync()?;
+                false
             }
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-        }
-        let newest = [slot(&*file, 1)?, slot(&*file, 2)?]
-            .into_iter()
-            .flatten()
+        };
+        let slots = [block(&*file, 1)?, block(&*file, 2)?];
+        let newest = slots
+            .iter()
+            .filter_map(|slot| parse(slot))
             .max_by_key(|(counter, _)| *counter);
-        let (counter, head) = newest.unwrap_or_default();
-        Ok((HeadFile { file, counter }, head))
+        let (counter, head, lost) = match newest {
+            Some((counter, head)) => (counter, head, false),
+            None => {
+                let unwritten = slots.iter().flatten().all(|byte| *byte == 0);
+                (0, Head::default(), !(header_whole && unwritten))
+            }
+        };
+        Ok((HeadFile { file, counter }, Found { head, lost }))
     }
 
     /// Reads a head file without changing it.
@@ -116,11 +125,15 @@ impl HeadFile {
     }
 }
 
-fn slot(file: &dyn DiskFile, at: u64) -> io::Result<Option<(u64, Head)>> {
+fn block(file: &dyn DiskFile, at: u64) -> io::Result<Vec<u8>> {
     let mut block = vec![0; BLOCK as usize];
     let read = file.read_at(&mut block, at * BLOCK)?;
     block.truncate(read);
-    Ok(parse(&block))
+    Ok(block)
+}
+
+fn slot(file: &dyn DiskFile, at: u64) -> io::Result<Option<(u64, Head)>> {
+    Ok(parse(&block(file, at)?))
 }
 
 fn parse(block: &[u8]) -> Option<(u64, Head)> {

@@ -15,7 +15,7 @@ use crate::record::RecordHash;
 
 use super::append::{Appender, Pending, write_index};
 use super::disk::Disk;
-use super::head::{Head, HeadFile, Progress};
+use super::head::{Found, Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
 use super::page::{Link, follows, link};
@@ -81,6 +81,9 @@ pub enum Damage {
         /// Records there should be.
         expected: u64,
     },
+    /// The head file is missing or unreadable, so nobody vouches for the records.
+    #[error("the head file is missing or unreadable")]
+    HeadLost,
     /// A record breaks a rule.
     #[error("{0}")]
     Rule(BrokenRule),
@@ -133,7 +136,8 @@ impl Log {
         for path in [&dir, &head_path.parent().unwrap_or(&head_path).to_owned()] {
             place.disk.create_dir_all(path).map_err(io)?;
         }
-        let (head_file, head) = HeadFile::open(&*place.disk, &head_path, &name).map_err(io)?;
+        let (head_file, Found { head, lost }) =
+            HeadFile::open(&*place.disk, &head_path, &name).map_err(io)?;
         for path in [
             &place.data,
             &place.data.join("logs"),
@@ -147,7 +151,12 @@ impl Log {
         })?;
         let log = Log::empty(place, name, dir.clone(), head_file, &vouched).map_err(io)?;
         let mut opening = Opening::default();
-        match Scan::new(&log, &mut opening).run(&vouched).map_err(io)? {
+        let scanned = if lost && has_records(place, &dir).map_err(io)? {
+            Err(Damage::HeadLost)
+        } else {
+            Scan::new(&log, &mut opening).run(&vouched).map_err(io)?
+        };
+        match scanned {
             Ok(()) => {
                 opening.records = log.held();
                 Ok((log, opening))
@@ -261,6 +270,17 @@ impl Vouched {
             _ => 0,
         }
     }
+}
+
+fn has_records(place: &Place, dir: &Path) -> io::Result<bool> {
+    for name in place.disk.list(dir)? {
+        if super::segment::first_of(&name).is_some()
+            && place.disk.open(&dir.join(&name), false)?.len()? > HEADER_LEN
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn set_aside(place: &Place, dir: &Path, name: &LogName) -> io::Result<PathBuf> {

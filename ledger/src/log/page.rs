@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
 use crate::hash::Hash;
-use crate::keys::Signature;
+use crate::keys::{PublicKey, Signature};
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, CompactRangeError, root_from};
 use crate::record::{
@@ -187,6 +187,8 @@ pub struct VerifiedPage {
     pub(crate) right: Bounded<Hash, 64>,
     pub(crate) frames: Blob<MAX_PAGE>,
     pub(crate) links: Vec<Link>,
+    /// The department's key that signed the checkpoint.
+    pub(crate) key: PublicKey,
     /// The first rule the records break among themselves; `links` ends before it.
     pub(crate) broken: Option<BrokenRule>,
 }
@@ -245,7 +247,10 @@ impl Page {
             network: members.network(),
             id: self.checkpoint.checkpoint.log,
         };
+        let (department, epoch) = (log.id.department, self.checkpoint.checkpoint.key_epoch);
         let checkpoint = self.checkpoint.verify(members)?;
+        let unknown = CheckpointError::UnknownKey { department, epoch };
+        let key = *members.key(&department, epoch).ok_or(unknown)?;
         let left: CompactRange = CompactRange::from_parts(self.from, self.left.to_vec())?;
         let mut range = left.clone();
         let mut links: Vec<Link> = Vec::new();
@@ -288,6 +293,7 @@ impl Page {
         }
         Ok(VerifiedPage {
             checkpoint,
+            key,
             left,
             right: self.right,
             frames: self.frames,

@@ -186,6 +186,12 @@ impl Log {
             // One record under two signatures: the checkpoints over them are what contradicts.
             return Err(ApplyError::Broken(BrokenRule::Rewritten { size: seq + 1 }));
         }
+        // A record whose own signature is none proves nothing to others: then its department broke a rule here.
+        for record in [&ours, &theirs] {
+            record
+                .verify(&page.key)
+                .map_err(|error| ApplyError::Broken(BrokenRule::Record { seq, error }))?;
+        }
         Ok(ForkEvidence::records(self.name.id, &ours, &theirs))
     }
 

@@ -1,10 +1,12 @@
 //! A proof in a file: everything needed to judge one certificate without asking anyone.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Catalogue;
 use crate::codec::{self, Blob, Bounded, DecodeError};
-use crate::id::{CertificateId, Date};
+use crate::id::{CertificateId, Date, DepartmentCode};
 use crate::log::{
     CheckpointError, Cosignature, LogName, ReadError, SignedCheckpoint, StatusEntry,
     VerifiedCheckpoint, status_key,
@@ -75,6 +77,9 @@ pub enum BundleError {
     /// The status proved is not the one the record shown gives.
     #[error("the status proved and the record shown for it do not fit together")]
     StatusMismatch,
+    /// A witness stands there twice, or is the department itself.
+    #[error("department {0} is no further witness of its own log, or stands there twice")]
+    Witness(DepartmentCode),
     /// No key of the record's epoch is known.
     #[error("no key of the record's epoch is known for its department")]
     UnknownKey,
@@ -152,8 +157,12 @@ impl Bundle {
     /// [`BundleError`]: then the bundle says nothing about the certificate.
     pub fn verify(self, members: &Membership) -> Result<VerifiedBundle, BundleError> {
         let checkpoint = self.checkpoint.verify(members)?;
+        let mut witnesses = BTreeSet::from([checkpoint.log.department]);
         for cosignature in self.cosignatures.iter() {
             cosignature.verify(&checkpoint, members)?;
+            if !witnesses.insert(cosignature.witness) {
+                return Err(BundleError::Witness(cosignature.witness));
+            }
         }
         let issued = self.issued.verify(&checkpoint, members)?;
         let Entry::CertificateIssued(certificate) = &issued.record().entry else {

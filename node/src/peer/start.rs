@@ -353,7 +353,10 @@ fn open_peer(
         .log(&catalogue.own())
         .cloned()
         .expect("a member's log is always opened");
-    let needed = identity.members.members().len() / 2;
+    let needed = match identity.members.members().len() - 1 {
+        0 => 0,
+        others => others / 2 + 1,
+    };
     let peer = Peer {
         department: config.department,
         peer_id: identity.peer_id.to_string(),

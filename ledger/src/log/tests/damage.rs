@@ -102,6 +102,42 @@ fn a_damaged_log_is_set_aside_and_comes_back_whole_from_a_peer() {
 }
 
 #[test]
+fn a_log_whose_head_file_is_lost_or_unreadable_is_set_aside_and_never_deleted() {
+    let head = Path::new("/data/heads/11430000006122244L");
+    let lose: [fn(&mut Vec<u8>); 3] = [
+        Vec::clear,
+        |bytes| bytes[4096..].fill(7),
+        |bytes| bytes.fill(0),
+    ];
+    for lose in lose {
+        let disk = MemoryDisk::new();
+        let (log, _) = open(&disk);
+        grow(&log, 0..9);
+        disk.corrupt(head, lose).unwrap();
+        let (log, opening) = open(&disk);
+        let (aside, damage) = opening.set_aside.expect("set aside");
+        assert_eq!((log.size(), damage), (0, crate::log::Damage::HeadLost));
+        let kept = disk
+            .paths()
+            .into_iter()
+            .filter(|path| path.starts_with(&aside))
+            .count();
+        assert!(kept >= 9, "all files of the log are kept: {kept}");
+        assert_eq!(open(&disk).1.set_aside, None, "once");
+    }
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    grow(&log, 0..9);
+    disk.corrupt(head, |bytes| bytes[..64].fill(0)).unwrap();
+    let (log, opening) = open(&disk);
+    assert_eq!(
+        (log.size(), opening.set_aside),
+        (27, None),
+        "the slots speak for themselves"
+    );
+}
+
+#[test]
 fn what_replaces_a_lost_log_must_agree_with_the_head_that_was_kept() {
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);
