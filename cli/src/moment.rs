@@ -18,7 +18,7 @@ pub(crate) fn china_time(ms: u64) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] CST");
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
         .ok()
-        .and_then(|utc| utc.to_offset(offset!(+8)).format(format).ok())
+        .and_then(|utc| utc.checked_to_offset(offset!(+8))?.format(format).ok())
         .unwrap_or_else(|| format!("{ms} ms after 1970"))
 }
 

@@ -156,12 +156,17 @@ impl Catalogue {
     /// # Errors
     /// [`ReadError`].
     pub fn certificate(&self, id: &CertificateId) -> Result<Option<CertificateState>, ReadError> {
-        for log in self.logs_of(id) {
-            if let Some(state) = state_in(log, id)? {
-                return Ok(Some(state));
-            }
-        }
-        Ok(None)
+        Ok(self.claims(id)?.into_iter().next())
+    }
+
+    /// A certificate in every log that may hold it. An identifier that names a division can be claimed by several of its
+    /// departments; then which of them is right, only people can say.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn claims(&self, id: &CertificateId) -> Result<Vec<CertificateState>, ReadError> {
+        let found = self.logs_of(id).map(|log| state_in(log, id));
+        found.filter_map(Result::transpose).collect()
     }
 
     /// The log of a department that issued a certificate in another's name, if any did.
@@ -381,12 +386,7 @@ fn state_of(log: &Log, issued: SignedRecord) -> Option<CertificateState> {
     })
 }
 
-/// The first record of a log that issued a certificate of this identifier: later ones have no effect.
+/// A certificate as one log has it. The first record that issued it counts: later ones have no effect.
 fn state_in(log: &Log, id: &CertificateId) -> Result<Option<CertificateState>, ReadError> {
-    let issues = |record: &SignedRecord| matches!(&record.record().entry, Entry::CertificateIssued(i) if i.id == *id);
-    Ok(log
-        .by_certificate(id)?
-        .into_iter()
-        .find(issues)
-        .and_then(|record| state_of(log, record)))
+    Ok(log.issue_of(id)?.and_then(|record| state_of(log, record)))
 }

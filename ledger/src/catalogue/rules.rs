@@ -183,6 +183,15 @@ impl<'c> Batch<'c> {
                 seq,
             });
         }
+        // An identifier that names a division may be another of its departments'.
+        if matches!(id.issuer(), IssuerCode::Division(_))
+            && let Some(state) = self.catalogue.certificate(id)?
+        {
+            return Err(Refusal::OtherDepartment {
+                id: id.clone(),
+                department: state.log.department,
+            });
+        }
         if let Some(predecessor) = &issued.predecessor {
             let status = self.status(predecessor).map_err(|refusal| match refusal {
                 Refusal::Read(error) => Refusal::Read(error),
@@ -226,13 +235,7 @@ impl<'c> Batch<'c> {
 
     /// Position of the record that issued a certificate in this log.
     fn position(&self, id: &CertificateId) -> Result<Option<u64>, ReadError> {
-        let issues = |record: &&SignedRecord| matches!(&record.record().entry, Entry::CertificateIssued(i) if i.id == *id);
-        Ok(self
-            .log
-            .by_certificate(id)?
-            .iter()
-            .find(issues)
-            .map(|record| record.record().seq))
+        Ok(self.log.issue_of(id)?.map(|record| record.record().seq))
     }
 
     /// Status of a certificate of this log, with this batch's changes.

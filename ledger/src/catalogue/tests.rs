@@ -246,20 +246,61 @@ fn what_is_not_known_is_never_valid_and_says_what_is_missing() {
 }
 
 #[test]
-fn a_certificate_in_the_wrong_log_is_not_authorised() {
+fn a_certificate_in_the_wrong_log_is_not_authorised_and_says_nothing_about_the_right_one() {
     let catalogue = catalogue(A);
-    writer(&catalogue, B, 2)
-        .append(1, vec![issue(&id(A, "1"), None)])
-        .unwrap();
-    assert_eq!(
-        verdict(&catalogue, &id(A, "1"), "2024-06-01"),
-        Verdict::NotValid(NotValid::IssuerNotAuthorised)
-    );
+    let outside = id("11100000000013338W", "1");
+    let entries = vec![issue(&id(A, "1"), None), issue(&outside, None)];
+    writer(&catalogue, B, 2).append(1, entries).unwrap();
+    let not_authorised = Verdict::NotValid(NotValid::IssuerNotAuthorised);
+    assert_eq!(verdict(&catalogue, &outside, "2024-06-01"), not_authorised);
+    // A may have issued it: B's word is not taken for that.
+    let unknown = verdict(&catalogue, &id(A, "1"), "2024-06-01");
+    assert!(matches!(unknown, Verdict::Unknown(_)), "{unknown:?}");
     writer(&catalogue, POWERLESS, 3)
         .append(1, vec![issue(&id(POWERLESS, "1"), None)])
         .unwrap();
-    let powerless = verdict(&catalogue, &id(POWERLESS, "1"), "2024-06-01");
-    assert_eq!(powerless, Verdict::NotValid(NotValid::IssuerNotAuthorised));
+    assert_eq!(
+        verdict(&catalogue, &id(POWERLESS, "1"), "2024-06-01"),
+        not_authorised
+    );
+}
+
+#[test]
+fn a_certificate_that_two_departments_of_a_division_claim_is_unknown() {
+    // 11430000…, and another department of division 430000.
+    let second = DepartmentCode::from_body("11430000006122255").unwrap();
+    let department = |code: DepartmentCode, n: u8| Department {
+        code,
+        name: Text::new("d").unwrap(),
+        name_zh: None,
+        roles: Bounded::first([Role::Issue]),
+        signing_key: key(n).public(),
+        peer_id: PeerId::from_transport_seed(&[n; 32]),
+        addresses: Bounded::default(),
+    };
+    let all = vec![department(A.parse().unwrap(), 1), department(second, 2)];
+    let members = Membership::from_genesis(&Genesis::new("test", 0, all).unwrap());
+    let place = Place {
+        disk: Arc::new(MemoryDisk::new()),
+        data: PathBuf::from("/d"),
+        segment_records: 8,
+    };
+    let catalogue = Catalogue::open(place, members, A.parse().unwrap())
+        .unwrap()
+        .catalogue;
+    let division = IssuerCode::Division("430000".parse().unwrap());
+    let id = CertificateId::new(TYPE.parse().unwrap(), division, "1", 1).unwrap();
+    writer(&catalogue, A, 1)
+        .append(1, vec![issue(&id, None)])
+        .unwrap();
+    assert_eq!(verdict(&catalogue, &id, "2024-06-01"), Verdict::Valid);
+    writer(&catalogue, second.as_str(), 2)
+        .append(1, vec![issue(&id, None), change(&id, Action::Revoke)])
+        .unwrap();
+    let claimed = verdict(&catalogue, &id, "2024-06-01");
+    assert!(
+        matches!(&claimed, Verdict::Unknown(m) if matches!(&m[..], [Missing::RightfulIssuer { departments }] if departments.len() == 2))
+    );
 }
 
 #[test]

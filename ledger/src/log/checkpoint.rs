@@ -71,6 +71,9 @@ pub enum CheckpointError {
     /// The signature does not verify.
     #[error("the signature of department {0} does not verify")]
     BadSignature(DepartmentCode),
+    /// A checkpoint of another log than this place is for.
+    #[error("a checkpoint of log {0} stands where another log's should")]
+    OtherLog(LogId),
     /// A checkpoint of nothing.
     #[error("a checkpoint covers at least one record")]
     Empty,

@@ -145,10 +145,11 @@ impl Log {
         ] {
             place.disk.sync_dir(path).map_err(io)?;
         }
-        let vouched = Vouched::from_head(head, members).map_err(|error| OpenError::Head {
-            log: name.id,
-            error,
-        })?;
+        let vouched =
+            Vouched::from_head(head, &name, members).map_err(|error| OpenError::Head {
+                log: name.id,
+                error,
+            })?;
         let log = Log::empty(place, name, dir.clone(), head_file, &vouched).map_err(io)?;
         let mut opening = Opening::default();
         let scanned = if lost && has_records(place, &dir).map_err(io)? {
@@ -246,7 +247,17 @@ struct Vouched {
 }
 
 impl Vouched {
-    fn from_head(head: Head, members: &Membership) -> Result<Vouched, CheckpointError> {
+    fn from_head(
+        head: Head,
+        name: &LogName,
+        members: &Membership,
+    ) -> Result<Vouched, CheckpointError> {
+        let targets = head.progress.iter().map(|progress| &progress.target);
+        for signed in head.accepted.iter().chain(targets) {
+            if signed.checkpoint.log != name.id {
+                return Err(CheckpointError::OtherLog(signed.checkpoint.log));
+            }
+        }
         let accepted = head
             .accepted
             .map(|checkpoint| checkpoint.verify(members))

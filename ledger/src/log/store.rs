@@ -24,6 +24,9 @@ use super::statuses::{StatusEntry, Statuses};
 use super::tree_file::TreeFile;
 use super::{ForkEvidence, LogName, VerifiedCheckpoint};
 
+/// Most records given of one certificate.
+const MAX_HISTORY: usize = 10_000;
+
 /// Why a log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -241,13 +244,14 @@ impl Log {
         }
     }
 
-    /// Committed records that concern a certificate (its issue, its changes of status, its successors), oldest first.
+    /// Committed records that concern a certificate (its issue, its changes of status, its successors), oldest first; of
+    /// more than 10,000 the first.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn by_certificate(&self, id: &CertificateId) -> Result<Vec<SignedRecord>, ReadError> {
         use crate::record::Entry;
-        let mut records = self.candidates(Key::certificate(id), 0, usize::MAX)?;
+        let mut records = self.candidates(Key::certificate(id), 0, MAX_HISTORY)?;
         records.retain(|record| match &record.record().entry {
             Entry::CertificateIssued(issued) => {
                 issued.id == *id || issued.predecessor.as_ref() == Some(id)
@@ -258,13 +262,26 @@ impl Log {
         Ok(records)
     }
 
-    /// Whether a certificate of this identifier has been issued.
+    /// The record that issued a certificate; the first, should there be several. Reads no more than it must: what else a
+    /// department wrote about the certificate costs those who look it up nothing.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn has_issued(&self, id: &CertificateId) -> Result<bool, ReadError> {
-        let records = self.by_certificate(id)?;
-        Ok(records.iter().any(|record| issued_id(record) == Some(id)))
+    pub fn issue_of(&self, id: &CertificateId) -> Result<Option<SignedRecord>, ReadError> {
+        let (mut from, mut limit) = (0, 2);
+        loop {
+            let batch = self.candidates(Key::certificate(id), from, limit)?;
+            let Some(last) = batch.last() else {
+                return Ok(None);
+            };
+            (from, limit) = (last.record().seq + 1, (limit * 2).min(1024));
+            if let Some(found) = batch
+                .into_iter()
+                .find(|record| issued_id(record) == Some(id))
+            {
+                return Ok(Some(found));
+            }
+        }
     }
 
     /// Certificates about a subject, from a position on, at most `limit`.

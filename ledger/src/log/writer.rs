@@ -82,14 +82,11 @@ impl Writer {
         if let Some(stopped) = log.stopped() {
             return Err(WriteError::Stopped(stopped));
         }
-        if let Some(floor) = appender
-            .floor
-            .as_ref()
-            .filter(|floor| floor.size > log.size())
-        {
-            return Err(WriteError::Restoring {
-                missing: floor.size - log.size(),
-            });
+        // Held but not under a checkpoint yet: more of this log is on its way back from other members.
+        let on_the_way = appender.size() - log.size();
+        let missing = log.missing().max(on_the_way);
+        if missing > 0 {
+            return Err(WriteError::Restoring { missing });
         }
         let Some((links, frames)) = self.build(
             appender.size(),

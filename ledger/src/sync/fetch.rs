@@ -138,6 +138,7 @@ impl Sync {
                 end
             }
             _ => {
+                self.end_search(&log);
                 return self.blame(
                     from,
                     "sent another page than was asked for".into(),
@@ -147,6 +148,7 @@ impl Sync {
             }
         };
         if end == at && size > at {
+            self.end_search(&log);
             return self.blame(from, "sent a page without records".into(), now_ms, out);
         }
         self.lower_size(&from, &log, size);
@@ -167,6 +169,13 @@ impl Sync {
             from,
             page: Box::new(page),
         });
+    }
+
+    /// A peer that answers a search with what was not asked for ends it: otherwise it would be asked again at once.
+    fn end_search(&mut self, log: &LogId) {
+        if let Some(progress) = self.logs.get_mut(log) {
+            progress.search = None;
+        }
     }
 
     pub(super) fn page_stored(

@@ -258,7 +258,10 @@ impl Sync {
                 }
                 self.page_received(from, log, at, page, now_ms, out);
             }
-            (Request::Evidence { .. }, Ok(Response::Evidence(evidence))) => {
+            // Only of the log asked about: otherwise a member could make others keep evidence without end.
+            (Request::Evidence { log }, Ok(Response::Evidence(evidence)))
+                if evidence.log() == log =>
+            {
                 self.evidence_heard(from, evidence, now_ms, holdings, out);
             }
             (Request::Page { log, .. }, Ok(Response::NotHeld)) => self.lower_size(&from, &log, 0),

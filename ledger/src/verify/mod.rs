@@ -52,18 +52,22 @@ pub fn verify(
         change: None,
         checkpoint: None,
     };
-    let (state, rightful) = match catalogue.certificate(id)? {
+    let mut claims = catalogue.claims(id)?;
+    if claims.len() > 1 {
+        let departments = claims.iter().map(|state| state.log.department).collect();
+        return Ok(unknown(Missing::RightfulIssuer { departments }));
+    }
+    // A record in somebody else's log says something only where no member could rightfully have issued it: otherwise
+    // any member could make a certificate read as not valid before its own issuer's record arrives.
+    let (state, rightful) = match claims.pop() {
         Some(state) => (state, true),
+        None if catalogue.knows_issuer(id) => {
+            let logs = catalogue.known_of(id);
+            return Ok(unknown(Missing::Record { logs }));
+        }
         None => match catalogue.impostor(id)? {
             Some(state) => (state, false),
-            None if !catalogue.knows_issuer(id) => {
-                return Ok(unknown(Missing::Issuer(id.issuer())));
-            }
-            None => {
-                return Ok(unknown(Missing::Record {
-                    logs: catalogue.known_of(id),
-                }));
-            }
+            None => return Ok(unknown(Missing::Issuer(id.issuer()))),
         },
     };
     let Some(log) = catalogue.log(&state.log) else {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::{CertificateId, Date, IssuerCode};
+use crate::id::{CertificateId, Date, DepartmentCode, IssuerCode};
 use crate::log::LogId;
 use crate::record::{CertificateIssued, Status};
 
@@ -104,6 +104,11 @@ pub enum Missing {
         /// Logs that could hold it, with the size and time (ms) of what is known of each.
         logs: Vec<(LogId, u64, u64)>,
     },
+    /// Several departments of one division say that they issued it.
+    RightfulIssuer {
+        /// Those departments.
+        departments: Vec<DepartmentCode>,
+    },
     /// Its log stopped after it was issued: whether it is still in force, nobody can say.
     StatusSince {
         /// The first record in dispute.
@@ -129,6 +134,13 @@ impl fmt::Display for Missing {
                     }
                 }
                 Ok(())
+            }
+            Missing::RightfulIssuer { departments } => {
+                f.write_str("which department issued it: its identifier names a division, and")?;
+                for (i, department) in departments.iter().enumerate() {
+                    write!(f, "{}{department}", if i == 0 { " " } else { " and " })?;
+                }
+                f.write_str(" each have a record of it")
             }
             Missing::StatusSince { at } => write!(
                 f,

@@ -196,12 +196,8 @@ impl Driver {
         let log = match &request {
             Request::Heads => {
                 let own = self.peer.department;
-                let cosignature = |checkpoint: &VerifiedCheckpoint| {
-                    self.peer
-                        .cosignatures_of(checkpoint)
-                        .into_iter()
-                        .find(|c| c.witness == own)
-                };
+                let cosignature =
+                    |checkpoint: &VerifiedCheckpoint| self.peer.cosignature_by(&own, checkpoint);
                 let heads = self.sync.heads(&self.peer.catalogue, cosignature);
                 let _ = self.answers.0.send((id, Response::Heads(heads).encode()));
                 return;

@@ -108,6 +108,17 @@ impl Peer {
             .collect()
     }
 
+    /// One member's signature under exactly this checkpoint.
+    pub(crate) fn cosignature_by(
+        &self,
+        witness: &DepartmentCode,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Option<Cosignature> {
+        let all = self.cosignatures.read();
+        let (signed, cosignature) = all.get(&checkpoint.log)?.get(witness)?;
+        (signed == checkpoint).then(|| cosignature.clone())
+    }
+
     /// Reads back what the state store kept of cosignatures; whatever cannot be read comes again with the next heads.
     pub(crate) fn load_cosignatures(&self) {
         let kept = match self.store.scan(Table::Cosignatures, b"", 1 << 20) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +124,9 @@ pub enum RunError {
         /// The text.
         address: String,
     },
+    /// The loop between network and disk ended by itself.
+    #[error("the peer stopped because of a fault of its own; its log says which")]
+    Died,
     /// The API cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -243,7 +247,12 @@ fn peers(config: &Config, members: &Membership) -> Result<Peers, RunError> {
 
 /// Takes the data directory for this process and this network.
 fn claim(dir: &Path, genesis: &Genesis) -> Result<File, RunError> {
-    std::fs::create_dir_all(dir).map_err(at(dir))?;
+    // Only the peer's own user: logs are for members, not for whoever has an account on the machine.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(at(dir))?;
     let path = dir.join("LOCK");
     let lock = OpenOptions::new()
         .create(true)
@@ -425,7 +434,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
         vouched,
         stop: stop_received,
     };
-    let driver = tokio::spawn(driver.run(inbox));
+    let mut driver = tokio::spawn(driver.run(inbox));
     if config.trust_own_disk && peer.own.vouch() {
         let _ = vouch.send(());
     }
@@ -454,14 +463,20 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     announce_process(&config, &running, &addresses)?;
     tracing::info!(department = %config.department, api = running.url(), "serving");
 
-    stopped.await;
+    let died = tokio::select! {
+        () = stopped => false,
+        // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
+        _ = &mut driver => true,
+    };
     tracing::info!("stopping");
     let _ = std::fs::remove_file(config.data_dir.join("node.json"));
     if let Err(error) = running.stop(GRACE).await {
         tracing::warn!(%error, "API did not stop cleanly");
     }
-    let _ = stop.send(());
-    let _ = driver.await;
+    if !died {
+        let _ = stop.send(());
+        let _ = driver.await;
+    }
     // The API held the last handle: the writer finishes what it has and ends.
     if tokio::task::block_in_place(|| writer_thread.join()).is_err() {
         tracing::error!("the writer thread panicked");
@@ -470,7 +485,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
         tracing::warn!(%error, "state store not flushed");
     }
     tracing::info!("stopped");
-    Ok(())
+    if died { Err(RunError::Died) } else { Ok(()) }
 }
 
 fn start_net(config: &Config, identity: &Identity) -> Result<Net, RunError> {

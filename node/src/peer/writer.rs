@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use certmesh_ledger::catalogue::{Batch, Refusal as RuleRefusal};
 use certmesh_ledger::codec::{self, Bounded, Text};
-use certmesh_ledger::hash::{Purpose, hash};
+use certmesh_ledger::hash::{Hash, Purpose, hash};
 use certmesh_ledger::log::{self, VerifiedCheckpoint, WriteError, Writer};
 use certmesh_ledger::record::{
     CertificateIssued, Entry, FieldDefinition, SignedRecord, StatusChanged, TypeDefined,
@@ -177,30 +177,37 @@ impl GroupCommit {
                 Err(error) => return Some(Outcome::Refused(internal(&error))),
             }
         }
-        if let Some(key) = retry.filter(|_| rows == 1)
-            && self.used_otherwise(&key, entry)
-        {
+        let key = retry.filter(|_| rows == 1);
+        let content = hash(Purpose::Request, &codec::encode(entry));
+        if key.is_some_and(|key| self.used_otherwise(&key, &content)) {
             return Some(Outcome::Refused(Refusal::IdempotencyMismatch));
         }
-        batch
-            .check(entry)
-            .err()
-            .map(|refusal| Outcome::Refused(refused(refusal)))
+        if let Err(refusal) = batch.check(entry) {
+            return Some(Outcome::Refused(refused(refusal)));
+        }
+        if let Some(key) = key {
+            self.remember(&key, &content);
+        }
+        None
     }
 
-    /// Whether the key came with another content before; remembers it with this one otherwise.
-    fn used_otherwise(&self, key: &RetryKey, entry: &Entry) -> bool {
-        let content = hash(Purpose::Request, &codec::encode(entry));
-        let store = &self.peer.store;
-        match store.get(Table::Idempotency, key.as_bytes()) {
-            Ok(Some(before)) => return before != content.as_bytes(),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "idempotency key not looked up"),
+    /// Whether the key came with another content before.
+    fn used_otherwise(&self, key: &RetryKey, content: &Hash) -> bool {
+        match self.peer.store.get(Table::Idempotency, key.as_bytes()) {
+            Ok(before) => before.is_some_and(|before| before != content.as_bytes()),
+            Err(error) => {
+                tracing::warn!(%error, "idempotency key not looked up");
+                false
+            }
         }
+    }
+
+    /// Only of what is appended: a request that was refused may be corrected under its key.
+    fn remember(&self, key: &RetryKey, content: &Hash) {
+        let store = &self.peer.store;
         if let Err(error) = store.set(Table::Idempotency, key.as_bytes(), content.as_bytes()) {
             tracing::warn!(%error, "idempotency key not kept");
         }
-        false
     }
 
     fn answer(

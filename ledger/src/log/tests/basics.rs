@@ -33,8 +33,8 @@ fn what_is_appended_is_found_by_certificate_subject_and_type_and_survives_reopen
             Arc::clone(&log)
         };
         assert_eq!(log.size(), 27);
-        assert!(log.has_issued(&id(3)).unwrap());
-        assert!(!log.has_issued(&id(999)).unwrap());
+        assert!(log.issue_of(&id(3)).unwrap().is_some());
+        assert!(log.issue_of(&id(999)).unwrap().is_none());
         let history = log.by_certificate(&id(0)).unwrap();
         assert_eq!(history.len(), 3, "issued, suspended, reinstated");
         assert_eq!(log.status(&id(0)), None);
