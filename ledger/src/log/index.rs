@@ -8,6 +8,7 @@
 //! (u32), each sorted. All integers little-endian.
 
 use std::io;
+use std::num::NonZeroU32;
 
 use hashbrown::HashTable;
 
@@ -73,45 +74,93 @@ pub(crate) fn keys(entry: &Entry, mut each: impl FnMut(Key)) {
 /// Index of a segment that still grows.
 #[derive(Default)]
 pub(crate) struct TailIndex {
-    tables: [HashTable<(u64, u32)>; 3],
+    runs: [GrowingRun; 3],
+}
+
+/// Places by fingerprint. Many records may share one (a segment is often of a single type), so the entries of each are
+/// chained: adding one costs the same however many there are.
+#[derive(Default)]
+struct GrowingRun {
+    /// Fingerprint and its latest entry.
+    latest: HashTable<(u64, u32)>,
+    /// Place, and the entry before it with the same fingerprint.
+    entries: Vec<(u32, Option<NonZeroU32>)>,
+}
+
+impl GrowingRun {
+    fn add(&mut self, fingerprint: u64, place: u32) {
+        let entry = self.entries.len() as u32;
+        match self
+            .latest
+            .find_mut(fingerprint, |(found, _)| *found == fingerprint)
+        {
+            Some((_, latest)) => {
+                self.entries.push((place, NonZeroU32::new(*latest + 1)));
+                *latest = entry;
+            }
+            None => {
+                self.entries.push((place, None));
+                self.latest
+                    .insert_unique(fingerprint, (fingerprint, entry), |(found, _)| *found);
+            }
+        }
+    }
+
+    /// Places from an entry backwards.
+    fn chain(&self, latest: u32) -> impl Iterator<Item = u32> {
+        let mut next = Some(latest);
+        std::iter::from_fn(move || {
+            let (place, before) = *self.entries.get(next? as usize)?;
+            next = before.map(|before| before.get() - 1);
+            Some(place)
+        })
+    }
+
+    fn find(&self, fingerprint: u64, out: &mut Vec<u32>) {
+        let found = self
+            .latest
+            .find(fingerprint, |(found, _)| *found == fingerprint);
+        if let Some((_, latest)) = found {
+            out.extend(self.chain(*latest));
+        }
+    }
+
+    fn sorted(&self) -> Vec<(u64, u32)> {
+        let each = |(fingerprint, latest): &(u64, u32)| {
+            let fingerprint = *fingerprint;
+            self.chain(*latest).map(move |place| (fingerprint, place))
+        };
+        let mut entries: Vec<(u64, u32)> = self.latest.iter().flat_map(each).collect();
+        entries.sort_unstable();
+        entries
+    }
 }
 
 impl TailIndex {
     pub(crate) fn add(&mut self, entry: &Entry, place: u32) {
         keys(entry, |key| {
             let (run, fingerprint) = key.run();
-            self.tables[run].insert_unique(
-                fingerprint,
-                (fingerprint, place),
-                |(fingerprint, _)| *fingerprint,
-            );
+            self.runs[run].add(fingerprint, place);
         });
     }
 
     pub(crate) fn find(&self, key: Key, out: &mut Vec<u32>) {
         let (run, fingerprint) = key.run();
-        out.extend(
-            self.tables[run]
-                .iter_hash(fingerprint)
-                .filter(|(f, _)| *f == fingerprint)
-                .map(|(_, place)| *place),
-        );
+        self.runs[run].find(fingerprint, out);
     }
 
     /// The index file's bytes.
     pub(crate) fn seal(&self, log: &LogName, first: u64) -> Vec<u8> {
         let mut runs = Vec::new();
-        for table in &self.tables {
-            let mut entries: Vec<(u64, u32)> = table.iter().copied().collect();
-            entries.sort_unstable();
-            for (fingerprint, place) in entries {
+        for run in &self.runs {
+            for (fingerprint, place) in run.sorted() {
                 runs.extend_from_slice(&fingerprint.to_le_bytes());
                 runs.extend_from_slice(&place.to_le_bytes());
             }
         }
         let mut bytes = header(Kind::Index, log, first).to_vec();
-        for table in &self.tables {
-            bytes.extend_from_slice(&(table.len() as u64).to_le_bytes());
+        for run in &self.runs {
+            bytes.extend_from_slice(&(run.entries.len() as u64).to_le_bytes());
         }
         let sum = checksum(&bytes, &runs);
         bytes.extend_from_slice(sum.as_bytes());

@@ -153,9 +153,14 @@ impl Log {
         self.view.read().stopped.clone()
     }
 
-    /// Stops the log for good: nothing is appended any more.
+    /// Stops the log for good: nothing is appended any more. What stopped it first stands, but for proof of a fork, which
+    /// others can check, in place of a broken rule, which they have to see for themselves.
     pub fn stop(&self, stopped: Stopped) {
-        self.view.write().stopped.get_or_insert(stopped);
+        let held = &mut self.view.write().stopped;
+        match (&*held, &stopped) {
+            (None, _) | (Some(Stopped::Broken(_)), Stopped::Forked(_)) => *held = Some(stopped),
+            (Some(_), _) => {}
+        }
     }
 
     /// Why nothing can be appended: a disk write that was refused.

@@ -165,11 +165,12 @@ impl Writer {
             prev = hash;
             links.push((record, hash, bytes));
         }
-        let signatures: Vec<Signature> = links
-            .par_iter()
-            .with_min_len(8)
-            .map(|(_, hash, _)| self.key.sign(&hash.0))
-            .collect();
+        let sign = |(_, hash, _): &(Record, RecordHash, Vec<u8>)| self.key.sign(&hash.0);
+        // Waking other threads takes longer than a few signatures do.
+        let signatures: Vec<Signature> = match links.len() {
+            0..8 => links.iter().map(sign).collect(),
+            _ => links.par_iter().with_min_len(8).map(sign).collect(),
+        };
         let mut frames = Vec::new();
         let link =
             |((record, hash, bytes), signature): ((Record, RecordHash, Vec<u8>), Signature)| {

@@ -132,11 +132,17 @@ impl GroupCommit {
         let retries = jobs
             .iter()
             .flat_map(|(n, retry, _)| std::iter::repeat_n((*retry, *n), *n));
-        let prepared: Vec<(String, Vec<String>, Entry)> = appends
-            .into_par_iter()
-            .with_min_len(32)
-            .map(|append| prepare(&self.peer, append))
-            .collect();
+        let prepared: Vec<(String, Vec<String>, Entry)> = match appends.len() {
+            0..32 => appends
+                .into_iter()
+                .map(|append| prepare(&self.peer, append))
+                .collect(),
+            _ => appends
+                .into_par_iter()
+                .with_min_len(32)
+                .map(|append| prepare(&self.peer, append))
+                .collect(),
+        };
         let mut batch = Batch::new(&self.peer.catalogue, self.writer.log());
         let mut entries = Vec::new();
         let mut outcomes = Vec::with_capacity(prepared.len());

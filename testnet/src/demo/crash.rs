@@ -18,7 +18,7 @@ use crate::stats::{grouped, ms};
 /// Streams of rows at the same time.
 const STREAMS: u64 = 2;
 /// Rows of one request, so that there are acknowledged ones and unanswered ones when the end comes.
-const REQUEST_ROWS: u64 = 250;
+const REQUEST_ROWS: u64 = 4_000;
 
 /// Kills the first department's peer in the middle of a bulk issue, restarts it and looks for every acknowledged row.
 pub(super) fn crash(stage: &mut Stage) -> Result<Details, Error> {

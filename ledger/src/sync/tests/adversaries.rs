@@ -120,6 +120,8 @@ fn a_fork_freezes_its_log_everywhere_at_one_record_and_no_other_log() {
         let mut world = World::new(seed, 40, Faults::BAD);
         let links = super::network::sparse(40, 5, &mut world.rng);
         world.connect_all(&links);
+        // Somebody gets each branch.
+        world.connect_all(&[(7, 11), (7, 30)]);
         for issuer in [0, 7, 20] {
             world.vouch(issuer);
         }

@@ -4,7 +4,8 @@
 //! - `network`: the links, and what they do to messages
 //! - `peer`: an honest peer: what a driver does, without sockets and threads
 //! - `adversary`: members that do not play by the rules
-//! - `world`: clock, queue of events, and what becomes of each
+//! - `world`: clock and queue of events
+//! - `events`: what becomes of each
 //! - `truth`: what honest departments signed, and what must hold of every honest peer after every event
 //! - `scenarios`, `adversaries`, `recovery`, `mixed`: the tests
 //!
@@ -12,6 +13,7 @@
 
 mod adversaries;
 mod adversary;
+mod events;
 mod mixed;
 mod network;
 mod peer;

@@ -1,0 +1,264 @@
+//! What becomes of each event: messages that arrive, pages that are stored, commands that are carried out.
+
+use std::hash::Hash as _;
+use std::sync::Arc;
+
+use rand::RngExt;
+
+use crate::hash::{Purpose, hash};
+use crate::log::LogId;
+use crate::sync::{
+    Announcement, Command, Event, Failure, Gossiped, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE,
+    Request, Response, Verdict, stored,
+};
+
+use super::adversary::Conduct;
+use super::peer;
+use super::truth::check_bounds;
+use super::world::{Message, TICK_MS, What, World};
+
+impl World {
+    pub(super) fn happens(&mut self, n: usize, what: What) {
+        match what {
+            What::Arrives {
+                from,
+                connection,
+                message,
+            } => {
+                if self.network.connection(from, n) == Some(connection) {
+                    self.arrives(n, from, message);
+                }
+            }
+            What::Unreachable { peer, request } => self.handle(
+                n,
+                Event::Answered {
+                    from: peer,
+                    request,
+                    answer: Err(Failure::Unreachable),
+                },
+            ),
+            What::Stores { from, page } => {
+                let id = page.checkpoint.checkpoint.log;
+                let done = stored(self.peers[n].log(&id), &self.members, from, *page);
+                self.check_log(n, &id);
+                self.handle(n, Event::Stored(done));
+            }
+            What::Ticks => {
+                self.handle(n, Event::Tick);
+                self.plan(n, TICK_MS, What::Ticks);
+            }
+            What::Appends(certificates) => self.appends(n, certificates),
+            What::MakesMischief => {
+                if let Some(bytes) = Conduct::gossip(&self.peers[n], &self.members, &mut self.rng) {
+                    self.publish(n, None, &bytes);
+                }
+                let pause = self.rng.random_range(500..2_000);
+                self.plan(n, pause, What::MakesMischief);
+            }
+        }
+    }
+
+    fn arrives(&mut self, n: usize, from: usize, message: Message) {
+        match message {
+            Message::Request(id, bytes) => {
+                assert!(bytes.len() <= MAX_REQUEST);
+                let Ok(request) = Request::decode(&bytes) else {
+                    return;
+                };
+                let peer = &mut self.peers[n];
+                let answer = Conduct::answer(peer, from, &request, &self.members, &mut self.rng);
+                if let Some(bytes) = answer {
+                    self.send(n, from, &|| Message::Response(id, bytes.clone()));
+                }
+            }
+            Message::Response(request, bytes) => {
+                assert!(bytes.len() <= MAX_RESPONSE);
+                let answer = Response::decode(&bytes)
+                    .map(|response| Box::new(self.peers[n].hears(response)))
+                    .map_err(|_| Failure::Malformed);
+                let from = peer::code(from);
+                self.handle(
+                    n,
+                    Event::Answered {
+                        from,
+                        request,
+                        answer,
+                    },
+                );
+            }
+            Message::Gossip(bytes) => {
+                assert!(bytes.len() <= MAX_ANNOUNCEMENT);
+                if self.peers[n].seen.insert(hash(Purpose::File, &bytes)) {
+                    let id = self.next_gossip;
+                    self.next_gossip += 1;
+                    let announcement = Announcement::decode(&bytes).ok().map(Box::new);
+                    self.peers[n].judging.insert(id, (from, bytes));
+                    let from = peer::code(from);
+                    self.handle(
+                        n,
+                        Event::Gossiped(Gossiped {
+                            from,
+                            id,
+                            announcement,
+                        }),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Appends to the own log, if it may be; every branch of it, if it has two.
+    fn appends(&mut self, n: usize, certificates: u64) {
+        let now_ms = self.now_ms;
+        let peer = &mut self.peers[n];
+        let (code, own, dying) = (peer.code, peer.own(), peer.dying);
+        let Some(running) = peer.running.as_mut().filter(|running| running.confirmed) else {
+            // An issuer has to wait until its log is confirmed.
+            return self.plan(n, 2_000, What::Appends(certificates));
+        };
+        let size = running.writer.log().size();
+        let expected = self.truth.size(&own);
+        assert_eq!(
+            size, expected,
+            "{own}: confirmed, but not all that was signed is on disk"
+        );
+        let appended = running
+            .writer
+            .append(now_ms, peer::entries(code, size, certificates, 0));
+        let checkpoint = match appended {
+            Ok((_, checkpoint)) => checkpoint,
+            Err(error) => {
+                let frozen = running.writer.log().stopped().is_some();
+                assert!(dying || frozen, "{own}: {error}");
+                return;
+            }
+        };
+        self.truth.appended(running.writer.log(), 0);
+        if let Some(second) = peer.conduct.second_branch() {
+            let size = second.log().size();
+            second
+                .append(now_ms, peer::entries(code, size, certificates, 1))
+                .unwrap();
+            self.truth.appended(second.log(), 1);
+        }
+        self.check_log(n, &own);
+        self.handle(n, Event::Appended(checkpoint));
+        // A department that forks tells its neighbours different things; they ask it for heads.
+        if self.peers[n].conduct.second_branch().is_none()
+            && let Some(announcement) = self.peers[n].announcement()
+        {
+            self.publish(n, None, &announcement.encode());
+        }
+    }
+
+    pub(super) fn handle(&mut self, n: usize, event: Event) {
+        let Some(running) = &mut self.peers[n].running else {
+            return;
+        };
+        let commands = running.sync.handle(event, self.now_ms, &running.catalogue);
+        check_bounds(&running.sync, &self.settings);
+        (self.now_ms, n, commands.len()).hash(&mut self.history);
+        for command in commands {
+            self.carry_out(n, command);
+        }
+    }
+
+    fn carry_out(&mut self, n: usize, command: Command) {
+        match command {
+            Command::Request { to, request, body } => {
+                let bytes = body.encode();
+                bytes.hash(&mut self.history);
+                let other = self.index[&to];
+                if self.network.connection(n, other).is_some() {
+                    self.send(n, other, &|| Message::Request(request, bytes.clone()));
+                } else {
+                    self.plan(n, 1, What::Unreachable { peer: to, request });
+                }
+            }
+            Command::Store { from, page } => {
+                let takes = self.rng.random_range(1..20);
+                let free = self.peers[n].storage_free_ms.max(self.now_ms) + takes;
+                self.peers[n].storage_free_ms = free;
+                self.plan(n, free - self.now_ms, What::Stores { from, page });
+            }
+            Command::Judge { id, verdict } => {
+                let (from, bytes) = self.peers[n].judging.remove(&id).expect("judged once");
+                if verdict == Verdict::Accept {
+                    self.publish(n, Some(from), &bytes);
+                }
+            }
+            Command::Announce(announcement) => self.publish(n, None, &announcement.encode()),
+            Command::Cosign(checkpoint) => self.peers[n].cosign(checkpoint, self.now_ms),
+            Command::KeepCosignature(checkpoint, cosignature) => {
+                assert!(cosignature.verify(&checkpoint, &self.members).is_ok());
+                self.peers[n].kept += 1;
+            }
+            Command::Freeze(evidence) => {
+                let log = evidence.log();
+                assert!(self.truth.forked(&log), "{log} never forked");
+                self.peers[n].freeze(&evidence);
+            }
+            Command::OwnLogConfirmed => self.confirmed(n, true),
+            Command::OwnLogRestoring { known } => {
+                let own = self.peers[n].own();
+                let inflates = matches!(self.peers[n].conduct, Conduct::Inflates);
+                assert!(known <= self.truth.size(&own) || inflates || self.truth.forked(&own));
+                self.confirmed(n, false);
+            }
+            Command::Blame { peer, what } => {
+                let blamed = &self.peers[self.index[&peer]];
+                assert!(
+                    !blamed.conduct.honest(),
+                    "{peer} is honest, but was blamed: {what}"
+                );
+            }
+            Command::Heard(_) => {}
+        }
+    }
+
+    fn confirmed(&mut self, n: usize, confirmed: bool) {
+        if let Some(running) = &mut self.peers[n].running {
+            running.confirmed = confirmed;
+        }
+    }
+
+    fn publish(&mut self, n: usize, except: Option<usize>, bytes: &[u8]) {
+        self.peers[n].seen.insert(hash(Purpose::File, bytes));
+        for to in self.network.neighbours(n) {
+            if Some(to) != except {
+                self.send(n, to, &|| Message::Gossip(bytes.to_vec()));
+            }
+        }
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: &dyn Fn() -> Message) {
+        let Some(connection) = self.network.connection(from, to) else {
+            return;
+        };
+        for delay_ms in self.network.delays(&mut self.rng) {
+            let message = message();
+            self.plan(
+                to,
+                delay_ms,
+                What::Arrives {
+                    from,
+                    connection,
+                    message,
+                },
+            );
+        }
+    }
+
+    /// What is held of a log is what was signed, and it has not shrunk.
+    fn check_log(&mut self, n: usize, id: &LogId) {
+        let peer = &mut self.peers[n];
+        if peer.dying {
+            return;
+        }
+        let running = peer.running.as_ref().expect("it is running");
+        if let Some(log) = running.catalogue.log(id).map(Arc::clone) {
+            let before = peer.accepted.insert(*id, log.size()).unwrap_or(0);
+            self.truth.check(&log, before);
+        }
+    }
+}
