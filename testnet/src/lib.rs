@@ -4,7 +4,7 @@
 //! - [`departments`], [`sample`]: made-up departments, types and certificates
 //! - [`network`]: a network's directory; [`process`]: a node as a process; [`proxy`], [`links`]: links that can be cut
 //! - [`testnet`]: the three together, a running network; [`client`]: asking its nodes
-//! - [`up`], [`load`], [`demo`], [`bench`]: what the program does with it
+//! - [`up`], [`load`], [`demo`], [`mod@bench`]: what the program does with it
 //!
 //! The program starts its nodes by running itself with `node` as first argument; a program that embeds this library
 //! gives [`testnet::Testnet`] the command it wants.

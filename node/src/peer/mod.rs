@@ -1,6 +1,6 @@
 //! The peer behind the API: what it holds, and the threads that change it.
 //!
-//! - [`Peer`]: everything shared: the catalogue, keys, who was heard when
+//! - `Peer`: everything shared: the catalogue, keys, who was heard when
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `driver`: the loop between network, state machine and storage
 //! - `storage`: the threads that verify and store pages
