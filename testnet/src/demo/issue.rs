@@ -12,7 +12,7 @@ use super::stage::{Stage, details};
 use crate::Error;
 use crate::client::{Client, ClientError};
 use crate::network::now_ms;
-use crate::patience::Deadline;
+use crate::patience::{Deadline, interrupted};
 use crate::screen::spoken;
 use crate::stats::{Times, grouped, ms, per_second};
 
@@ -118,6 +118,9 @@ pub(super) fn issue(stage: &mut Stage) -> Result<Details, Error> {
         (first, rest)
     });
     let Bulk { ids, refused, took } = first?;
+    stage
+        .deadline
+        .check(|| "certificates to be issued".to_owned())?;
     replication.target.store(
         client.log(stage.net.member(0).code().as_str())?.size,
         Ordering::Release,
@@ -168,7 +171,8 @@ fn bulk(
     stage: &Stage,
     made: &mut Vec<Sighting>,
 ) -> Result<Bulk, ClientError> {
-    let bar = stage.screen.progress(stage.records, "issuing");
+    let bar = stage.screen.progress(rows.size_hint().0 as u64, "issuing");
+    let rows = rows.take_while(|_| !interrupted());
     let (mut ids, mut refused) = (Vec::new(), 0);
     let start = Instant::now();
     client.issue_many(rows, &mut |row| {
