@@ -77,11 +77,7 @@ impl HeadFile {
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         };
         let slots = [block(&*file, 1)?, block(&*file, 2)?];
-        let newest = slots
-            .iter()
-            .filter_map(|slot| parse(slot))
-            .max_by_key(|(counter, _)| *counter);
-        let (counter, head, lost) = match newest {
+        let (counter, head, lost) = match newest(&slots) {
             Some((counter, head)) => (counter, head, false),
             None => {
                 let unwritten = slots.iter().flatten().all(|byte| *byte == 0);
@@ -98,11 +94,8 @@ impl HeadFile {
         file.read_exact_at(&mut found, 0)?;
         check_header(&found, Kind::Head, log, 0)
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-        let newest = [slot(&*file, 1)?, slot(&*file, 2)?]
-            .into_iter()
-            .flatten()
-            .max_by_key(|(counter, _)| *counter);
-        Ok(newest.unwrap_or_default().1)
+        let slots = [block(&*file, 1)?, block(&*file, 2)?];
+        Ok(newest(&slots).unwrap_or_default().1)
     }
 
     /// Replaces the head; durable when this returns.
@@ -132,8 +125,10 @@ fn block(file: &dyn DiskFile, at: u64) -> io::Result<Vec<u8>> {
     Ok(block)
 }
 
-fn slot(file: &dyn DiskFile, at: u64) -> io::Result<Option<(u64, Head)>> {
-    Ok(parse(&block(file, at)?))
+/// The content of the valid slot that was written last.
+fn newest(slots: &[Vec<u8>; 2]) -> Option<(u64, Head)> {
+    let valid = slots.iter().filter_map(|slot| parse(slot));
+    valid.max_by_key(|(counter, _)| *counter)
 }
 
 fn parse(block: &[u8]) -> Option<(u64, Head)> {
