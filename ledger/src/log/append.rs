@@ -18,7 +18,7 @@ use crate::record::{Entry, RecordHash, TypeDefined};
 use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
-use super::page::Link;
+use super::page::{Grown, Link};
 use super::segment::{Segment, file_name};
 use super::statuses::{Change, StatusEntry, change_of};
 use super::store::Log;
@@ -89,14 +89,16 @@ impl Appender {
         step(self).map_err(|error| read_only(log.refused.get_or_init(|| error.to_string())))
     }
 
-    /// Writes frames; not durable yet.
+    /// Writes frames; not durable yet. `grown` is the tree with all the links, where it is known already.
     pub(super) fn append(
         &mut self,
         log: &Log,
         links: &[Link],
         frames: &[u8],
+        grown: Option<&Grown>,
     ) -> Result<(), AppendError> {
         self.step(log, |appender| {
+            let all = links.len();
             let (mut links, mut frames) = (links, frames);
             while !links.is_empty() {
                 let segment = appender.current_segment(log)?;
@@ -104,7 +106,8 @@ impl Appender {
                 let (now, later) = links.split_at(room.min(links.len()));
                 let bytes = now.iter().map(|link| link.frame_len as usize).sum();
                 let (now_frames, later_frames) = frames.split_at(bytes);
-                appender.append_within(log, &segment, now, now_frames)?;
+                let grown = grown.filter(|_| now.len() == all);
+                appender.append_within(log, &segment, now, now_frames, grown)?;
                 if appender.size == segment.first + log.segment_records {
                     appender.seal(log, &segment)?;
                 }
@@ -133,23 +136,34 @@ impl Appender {
         segment: &Segment,
         links: &[Link],
         frames: &[u8],
+        grown: Option<&Grown>,
     ) -> io::Result<()> {
         let place = self.size - segment.first;
         let mut end = self.end;
         let mut ends = Vec::with_capacity(links.len());
-        let mut nodes = Vec::with_capacity(2 * links.len());
         for link in links {
             end += u64::from(link.frame_len);
             ends.push(end);
-            self.range
-                .push(link.leaf, &mut |_, _, node| nodes.push(node));
         }
         segment.write(place, self.end, frames, &ends)?;
-        log.tree.write(self.size, &nodes)?;
+        match grown {
+            Some(grown) => {
+                log.tree.write(self.size, &grown.nodes)?;
+                self.range.clone_from(&grown.range);
+            }
+            None => {
+                let mut nodes = Vec::with_capacity(2 * links.len());
+                for link in links {
+                    self.range
+                        .push(link.leaf, &mut |_, _, node| nodes.push(node));
+                }
+                log.tree.write(self.size, &nodes)?;
+            }
+        }
         {
             let mut view = log.view.write();
             for (link, place) in links.iter().zip(place as u32..) {
-                view.tail.add(&link.record.entry, place);
+                view.tail.add(&link.keys, place);
             }
         }
         for link in links {

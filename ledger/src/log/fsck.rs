@@ -421,7 +421,7 @@ impl<'c> Check<'c> {
         }
         (self.prev, self.time_ms) = (link.hash, link.record.time_ms);
         self.push_leaf(link.leaf);
-        tail.add(&link.record.entry, place);
+        tail.add(&link.keys, place);
         let statuses = &self.statuses;
         if let Some(change) = change_of(&link.record, |key| statuses.by_key(key)) {
             self.statuses.set(change.key, change.after);

@@ -54,20 +54,21 @@ impl Key {
     }
 }
 
+/// The keys of one record.
+pub(crate) type Keys = [Option<Key>; 4];
+
 /// The keys under which a record is found: a certificate's record also under its predecessor, so that its history shows
 /// the successor.
-pub(crate) fn keys(entry: &Entry, mut each: impl FnMut(Key)) {
+pub(crate) fn keys(entry: &Entry) -> Keys {
     match entry {
-        Entry::CertificateIssued(issued) => {
-            each(Key::certificate(&issued.id));
-            if let Some(predecessor) = &issued.predecessor {
-                each(Key::certificate(predecessor));
-            }
-            each(Key::subject(&issued.subject));
-            each(Key::type_code(&issued.id.type_code()));
-        }
-        Entry::StatusChanged(changed) => each(Key::certificate(&changed.id)),
-        Entry::TypeDefined(_) => {}
+        Entry::CertificateIssued(issued) => [
+            Some(Key::certificate(&issued.id)),
+            issued.predecessor.as_ref().map(Key::certificate),
+            Some(Key::subject(&issued.subject)),
+            Some(Key::type_code(&issued.id.type_code())),
+        ],
+        Entry::StatusChanged(changed) => [Some(Key::certificate(&changed.id)), None, None, None],
+        Entry::TypeDefined(_) => [None; 4],
     }
 }
 
@@ -137,11 +138,11 @@ impl GrowingRun {
 }
 
 impl TailIndex {
-    pub(crate) fn add(&mut self, entry: &Entry, place: u32) {
-        keys(entry, |key| {
+    pub(crate) fn add(&mut self, keys: &Keys, place: u32) {
+        for key in keys.iter().flatten() {
             let (run, fingerprint) = key.run();
             self.runs[run].add(fingerprint, place);
-        });
+        }
     }
 
     pub(crate) fn find(&self, key: Key, out: &mut Vec<u32>) {

@@ -387,7 +387,7 @@ impl<'l> Scan<'l> {
                 Err(rule) => return Ok(Err(Damage::Rule(rule))),
             };
             ends.push(frames.position());
-            tail.add(&link.record.entry, (seq - segment.first) as u32);
+            tail.add(&link.keys, (seq - segment.first) as u32);
             if let Err(damage) = self.take(appender, &link, vouched)? {
                 return Ok(Err(damage));
             }

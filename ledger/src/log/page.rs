@@ -4,6 +4,7 @@
 //! holds the department's key can check every byte the moment the page arrives, whatever else is missing. An
 //! announcement of a new head is a page that ends at its checkpoint; it may be empty.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
@@ -15,6 +16,7 @@ use crate::record::{
     Frame, FrameError, Frames, MAX_RECORD, Record, RecordError, RecordHash, leaf_hash, record_hash,
 };
 
+use super::index::{Keys, keys};
 use super::{CheckpointError, LogName, SignedCheckpoint, VerifiedCheckpoint};
 
 /// Most bytes of frames in a page: 1 MiB.
@@ -142,6 +144,17 @@ pub struct Link {
     pub leaf: Hash,
     /// Bytes of its frame.
     pub frame_len: u32,
+    /// What the indexes file it under.
+    pub(crate) keys: Keys,
+}
+
+/// A tree after leaves were added.
+#[derive(Clone, Debug)]
+pub(crate) struct Grown {
+    /// Every node that was completed, in post-order.
+    pub(crate) nodes: Vec<Hash>,
+    /// The tree afterwards.
+    pub(crate) range: CompactRange,
 }
 
 /// Reads one frame as the record at a position.
@@ -159,11 +172,13 @@ pub(crate) fn link(log: &LogName, frame: &Frame<'_>, seq: u64) -> Result<Link, B
             says: record.seq,
         });
     }
+    let keys = keys(&record.entry);
     Ok(Link {
         record,
         hash,
         leaf: leaf_hash(&hash, frame.signature),
         frame_len: frame.byte_len() as u32,
+        keys,
     })
 }
 
@@ -187,6 +202,8 @@ pub struct VerifiedPage {
     pub(crate) right: Bounded<Hash, 64>,
     pub(crate) frames: Blob<MAX_PAGE>,
     pub(crate) links: Vec<Link>,
+    /// What the tree becomes with the links, unless a rule is broken.
+    pub(crate) grown: Grown,
     /// The department's key that signed the checkpoint.
     pub(crate) key: PublicKey,
     /// The first rule the records break among themselves; `links` ends before it.
@@ -252,41 +269,45 @@ impl Page {
         let unknown = CheckpointError::UnknownKey { department, epoch };
         let key = *members.key(&department, epoch).ok_or(unknown)?;
         let left: CompactRange = CompactRange::from_parts(self.from, self.left.to_vec())?;
-        let mut range = left.clone();
-        let mut links: Vec<Link> = Vec::new();
-        let mut broken = None;
-        for (frame, seq) in Frames::new(&self.frames).zip(self.from..) {
-            let frame = frame?;
-            if seq >= checkpoint.size {
-                return Err(PageError::Beyond {
-                    end: seq + 1,
-                    size: checkpoint.size,
-                });
-            }
-            if broken.is_none() {
-                let checked = link(&log, &frame, seq).and_then(|link| match links.last() {
-                    Some(last) => follows(&link, last.hash, last.record.time_ms).map(|()| link),
-                    None => Ok(link),
-                });
-                match checked {
-                    Ok(link) => {
-                        range.push(link.leaf, &mut |_, _, _| ());
-                        links.push(link);
-                        continue;
-                    }
-                    Err(rule) => broken = Some(rule),
-                }
-            }
-            range.push(
-                leaf_hash(&record_hash(&log, frame.record), frame.signature),
-                &mut |_, _, _| (),
-            );
-        }
-        if range.size() > checkpoint.size {
+        let frames = Frames::new(&self.frames).collect::<Result<Vec<_>, _>>()?;
+        let end = self.from.saturating_add(frames.len() as u64);
+        if end > checkpoint.size {
             return Err(PageError::Beyond {
-                end: range.size(),
+                end,
                 size: checkpoint.size,
             });
+        }
+        let read = |(at, frame): (usize, &Frame<'_>)| link(&log, frame, self.from + at as u64);
+        let read: Vec<Result<Link, BrokenRule>> = match frames.len() {
+            0..128 => frames.iter().enumerate().map(read).collect(),
+            _ => frames
+                .par_iter()
+                .enumerate()
+                .with_min_len(64)
+                .map(read)
+                .collect(),
+        };
+        let mut range = left.clone();
+        let mut nodes = Vec::with_capacity(2 * frames.len());
+        let mut links: Vec<Link> = Vec::with_capacity(frames.len());
+        let mut broken = None;
+        for (frame, link) in frames.iter().zip(read) {
+            let leaf = match &link {
+                Ok(link) => link.leaf,
+                Err(_) => leaf_hash(&record_hash(&log, frame.record), frame.signature),
+            };
+            range.push(leaf, &mut |_, _, node| nodes.push(node));
+            if broken.is_some() {
+                continue;
+            }
+            let checked = link.and_then(|link| match links.last() {
+                Some(last) => follows(&link, last.hash, last.record.time_ms).map(|()| link),
+                None => Ok(link),
+            });
+            match checked {
+                Ok(link) => links.push(link),
+                Err(rule) => broken = Some(rule),
+            }
         }
         if root_from(&range, &self.right, checkpoint.size)? != checkpoint.root {
             return Err(PageError::Root);
@@ -298,6 +319,7 @@ impl Page {
             right: self.right,
             frames: self.frames,
             links,
+            grown: Grown { nodes, range },
             broken,
         })
     }

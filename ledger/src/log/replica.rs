@@ -119,7 +119,8 @@ impl Log {
                 .iter()
                 .map(|link| link.frame_len as usize)
                 .sum();
-            appender.append(self, new, &page.frames[skip..])?;
+            let grown = (known == 0).then_some(&page.grown);
+            appender.append(self, new, &page.frames[skip..], grown)?;
             appender.sync(self)?;
         }
         let reached = appender.size() == page.checkpoint.size;

@@ -9,6 +9,7 @@ use crate::keys::{Signature, SigningKey};
 use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
 
 use super::append::AppendError;
+use super::index::keys;
 use super::page::Link;
 use super::store::{Log, Stopped};
 use super::{Checkpoint, VerifiedCheckpoint};
@@ -100,7 +101,7 @@ impl Writer {
                 .ok_or(WriteError::Restoring { missing: 0 })?;
             return Ok((Vec::new(), checkpoint));
         };
-        appender.append(&log, &links, &frames)?;
+        appender.append(&log, &links, &frames, None)?;
         appender.sync(&log)?;
         let changes = appender.status_changes(&log);
         let mut statuses = log.statuses.lock();
@@ -175,6 +176,7 @@ impl Writer {
         let link =
             |((record, hash, bytes), signature): ((Record, RecordHash, Vec<u8>), Signature)| {
                 let signature = signature.to_bytes();
+                let keys = keys(&record.entry);
                 let start = frames.len();
                 frames.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 frames.extend_from_slice(&bytes);
@@ -184,6 +186,7 @@ impl Writer {
                     hash,
                     leaf: leaf_hash(&hash, &signature),
                     frame_len: (frames.len() - start) as u32,
+                    keys,
                 }
             };
         let links = links.into_iter().zip(signatures).map(link).collect();

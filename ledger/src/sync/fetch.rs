@@ -198,6 +198,7 @@ impl Sync {
         match result {
             Ok(Applied::Accepted(checkpoint)) => {
                 self.note_size(&from, &log, checkpoint.size);
+                self.changed(now_ms);
                 if log != self.own {
                     out.push(Command::Cosign(*checkpoint));
                 }

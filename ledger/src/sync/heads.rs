@@ -5,13 +5,27 @@ use crate::log::{ForkEvidence, LogId, VerifiedCheckpoint};
 
 use super::interface::{Command, Holdings};
 use super::message::{Announcement, Head, Heads, Request};
-use super::state::{Search, Sync, agrees};
+use super::state::{Search, Sync, Waiting, agrees};
+
+/// Peers to compare heads with after a change, each in turn.
+const COMPARED_AFTER_CHANGE: usize = 8;
 
 /// Evidence asked for at once, of one peer.
 const EVIDENCE_AT_ONCE: usize = 4;
 
 impl Sync {
     pub(super) fn ask_for_heads(&mut self, now_ms: u64, out: &mut Vec<Command>) {
+        if self.compare_at_ms.take_if(|at| *at <= now_ms).is_some() {
+            let codes: Vec<DepartmentCode> = self.peers.keys().copied().collect();
+            let first = self.rotation % codes.len().max(1);
+            let few = codes.len().min(COMPARED_AFTER_CHANGE);
+            for code in codes.iter().cycle().skip(first).take(few) {
+                if let Some(peer) = self.peers.get_mut(code) {
+                    peer.heads_due_ms = now_ms;
+                }
+            }
+            self.rotation = self.rotation.wrapping_add(COMPARED_AFTER_CHANGE);
+        }
         let due: Vec<DepartmentCode> = self
             .peers
             .iter()
@@ -22,7 +36,10 @@ impl Sync {
             if let Some(peer) = self.peers.get_mut(&code) {
                 peer.heads_due_ms = now_ms + self.settings.heads_every_ms;
             }
-            self.send(code, Request::Heads, now_ms, out);
+            let asked = |waiting: &Waiting| waiting.to == code && waiting.body == Request::Heads;
+            if !self.waiting.values().any(asked) {
+                self.send(code, Request::Heads, now_ms, out);
+            }
         }
     }
 

@@ -5,9 +5,8 @@ use crate::hash::Hash;
 use crate::id::DepartmentCode;
 use crate::log::{
     Applied, ApplyError, Cosignature, ForkEvidence, Log, LogId, Page, PageError, Stopped,
-    VerifiedCheckpoint,
+    VerifiedCheckpoint, VerifiedPage,
 };
-use crate::membership::Membership;
 
 use super::message::{Announcement, Request, Response};
 
@@ -16,6 +15,9 @@ use super::message::{Announcement, Request, Response};
 pub struct Settings {
     /// Between two comparisons of heads with the same peer, ms.
     pub heads_every_ms: u64,
+    /// After the last change of any log until heads are compared with a few peers, ms: whatever gossip lost is found
+    /// then, and cosignatures get round.
+    pub heads_after_ms: u64,
     /// After which an unanswered request is given up, ms.
     pub request_timeout_ms: u64,
     /// For which a peer that sent something wrong is not asked for pages, ms.
@@ -32,6 +34,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             heads_every_ms: 10_000,
+            heads_after_ms: 1_000,
             request_timeout_ms: 30_000,
             distrust_ms: 60_000,
             pages_in_flight: 4,
@@ -131,10 +134,15 @@ pub enum StoreFailure {
     Apply(ApplyError),
 }
 
-/// Verifies a page and adds it to its log: what whoever drives the state machine does with [`Command::Store`].
-pub fn stored(log: Option<&Log>, members: &Membership, from: DepartmentCode, page: Page) -> Stored {
-    let id = page.checkpoint.checkpoint.log;
-    let result = match (page.verify(members), log) {
+/// Adds a page to its log, once [`Page::verify`] is through with it: what whoever drives the state machine does with
+/// [`Command::Store`].
+pub fn stored(
+    id: LogId,
+    log: Option<&Log>,
+    from: DepartmentCode,
+    page: Result<VerifiedPage, PageError>,
+) -> Stored {
+    let result = match (page, log) {
         (Err(error), _) => Err(StoreFailure::Page(error)),
         (Ok(_), None) => Err(StoreFailure::Apply(ApplyError::Stopped)),
         (Ok(page), Some(log)) => log.apply(&page).map_err(StoreFailure::Apply),

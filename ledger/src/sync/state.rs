@@ -76,6 +76,8 @@ pub struct Sync {
     pub(super) waiting: BTreeMap<RequestId, Waiting>,
     pub(super) next_request: RequestId,
     pub(super) rotation: usize,
+    /// When heads are compared with a few peers because of what changed.
+    pub(super) compare_at_ms: Option<u64>,
     /// The log a page was last asked of: the next one's turn comes first.
     pub(super) last_asked: Option<LogId>,
     /// Members that said what they hold of the own log, none of it contradicting what is held here.
@@ -103,6 +105,7 @@ impl Sync {
             waiting: BTreeMap::new(),
             next_request: 0,
             rotation: 0,
+            compare_at_ms: None,
             last_asked: None,
             confirmed_by: BTreeSet::new(),
             own_known: 0,
@@ -126,7 +129,7 @@ impl Sync {
             }
             Event::Gossiped(gossiped) => self.gossiped(gossiped, now_ms, holdings, &mut out),
             Event::Stored(stored) => self.page_stored(stored, now_ms, holdings, &mut out),
-            Event::Appended(checkpoint) => self.appended(&checkpoint),
+            Event::Appended(checkpoint) => self.appended(&checkpoint, now_ms),
             Event::OwnLogVouched => self.vouched = true,
             Event::Tick => self.expire(now_ms),
         }
@@ -323,10 +326,16 @@ impl Sync {
         out.push(Command::Blame { peer, what });
     }
 
-    fn appended(&mut self, checkpoint: &VerifiedCheckpoint) {
+    fn appended(&mut self, checkpoint: &VerifiedCheckpoint, now_ms: u64) {
+        self.changed(now_ms);
         if let Some(progress) = self.logs.get_mut(&checkpoint.log) {
             progress.received = progress.received.max(checkpoint.size);
         }
+    }
+
+    /// A log reached a new checkpoint here.
+    pub(super) fn changed(&mut self, now_ms: u64) {
+        self.compare_at_ms = Some(now_ms + self.settings.heads_after_ms);
     }
 
     /// The own log may be appended to once more than half of the other members said what they hold of it, or an

@@ -152,11 +152,13 @@ impl Driver {
                 };
                 driver.peer.heard.write().connected.insert(code, connection);
                 driver.handle(Event::Connected(code));
+                driver.show();
             }),
             NetEvent::Disconnected(id) => self.with_code(id, |driver, code| {
                 tracing::info!(department = %code, "disconnected");
                 driver.peer.heard.write().connected.remove(&code);
                 driver.handle(Event::Disconnected(code));
+                driver.show();
             }),
             NetEvent::Request { peer, id, bytes } => {
                 self.with_code(peer, |driver, code| driver.asked(code, id, &bytes));

@@ -1,22 +1,26 @@
-//! The threads that verify and store pages. Pages of one log always go to the same thread, in order.
+//! The threads that verify and store pages. Pages of one log always go through the same two threads, in order: one
+//! verifies a page while the other stores the page before it.
 
 use std::sync::Arc;
 use std::thread;
 
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::log::Page;
+use certmesh_ledger::log::{LogId, Page, PageError, VerifiedPage};
 use certmesh_ledger::sync::{Stored, stored};
 use crossbeam_channel::{Sender, unbounded};
 use tokio::sync::mpsc;
 
 use super::Peer;
 
-const THREADS: usize = 2;
+const LANES: usize = 2;
 
 /// Where the driver hands over pages. The state machine bounds how many are under way.
 pub(super) struct Storage {
-    threads: Vec<Sender<(DepartmentCode, Box<Page>)>>,
+    lanes: Vec<Sender<(DepartmentCode, Box<Page>)>>,
 }
+
+/// A page that was verified, or not.
+type Checked = (DepartmentCode, LogId, Result<VerifiedPage, PageError>);
 
 impl Storage {
     /// Starts the threads; they end when this is dropped.
@@ -24,17 +28,28 @@ impl Storage {
         peer: &Arc<Peer>,
         results: &mpsc::UnboundedSender<Stored>,
     ) -> std::io::Result<Storage> {
-        let mut threads = Vec::new();
-        for n in 0..THREADS {
-            let (sender, receiver) = unbounded::<(DepartmentCode, Box<Page>)>();
+        let mut lanes = Vec::new();
+        for n in 0..LANES {
+            let (lane, pages) = unbounded::<(DepartmentCode, Box<Page>)>();
+            let (sender, checked) = unbounded::<Checked>();
+            let members = Arc::clone(peer.catalogue.members());
+            thread::Builder::new()
+                .name(format!("verify-{n}"))
+                .spawn(move || {
+                    for (from, page) in pages {
+                        let log = page.checkpoint.checkpoint.log;
+                        if sender.send((from, log, page.verify(&members))).is_err() {
+                            return;
+                        }
+                    }
+                })?;
             let (peer, results) = (Arc::clone(peer), results.clone());
             thread::Builder::new()
-                .name(format!("storage-{n}"))
+                .name(format!("store-{n}"))
                 .spawn(move || {
-                    for (from, page) in receiver {
-                        let log = peer.catalogue.log(&page.checkpoint.checkpoint.log);
-                        let done =
-                            stored(log.map(|log| &**log), peer.catalogue.members(), from, *page);
+                    for (from, id, page) in checked {
+                        let log = peer.catalogue.log(&id);
+                        let done = stored(id, log.map(|log| &**log), from, page);
                         match &done.result {
                             Ok(_) => peer.metrics.pages_stored.inc(),
                             Err(_) => peer.metrics.pages_rejected.inc(),
@@ -44,15 +59,15 @@ impl Storage {
                         }
                     }
                 })?;
-            threads.push(sender);
+            lanes.push(lane);
         }
-        Ok(Storage { threads })
+        Ok(Storage { lanes })
     }
 
     pub(super) fn store(&self, from: DepartmentCode, page: Box<Page>) {
         let department = page.checkpoint.checkpoint.log.department;
         let sum: usize = department.as_str().bytes().map(usize::from).sum();
         // Fails only when the thread has ended, which it does at shutdown.
-        let _ = self.threads[sum % self.threads.len()].send((from, page));
+        let _ = self.lanes[sum % self.lanes.len()].send((from, page));
     }
 }

@@ -39,7 +39,7 @@ impl World {
             ),
             What::Stores { from, page } => {
                 let id = page.checkpoint.checkpoint.log;
-                let done = stored(self.peers[n].log(&id), &self.members, from, *page);
+                let done = stored(id, self.peers[n].log(&id), from, page.verify(&self.members));
                 self.check_log(n, &id);
                 self.handle(n, Event::Stored(done));
             }

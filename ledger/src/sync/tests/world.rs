@@ -74,6 +74,7 @@ pub(super) struct World {
 pub(super) fn settings() -> Settings {
     Settings {
         heads_every_ms: 5_000,
+        heads_after_ms: 500,
         request_timeout_ms: 6_000,
         distrust_ms: 20_000,
         pages_in_flight: 4,
