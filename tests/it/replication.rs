@@ -6,7 +6,7 @@ use certmesh_node::api::types::{FindRequest, IssueRequest};
 use certmesh_testnet::sample::Sample;
 use certmesh_testnet::testnet::define_types;
 
-use crate::support::{certmesh, deadline, founded, running};
+use crate::support::{certmesh, deadline, founded, running, until};
 
 #[test]
 fn a_certificate_issued_at_one_department_is_found_at_another_by_id_subject_type_and_issuer() {
@@ -216,4 +216,22 @@ fn a_proof_made_at_another_department_verifies_offline_after_all_peers_are_down(
         foreign.to_str().unwrap(),
     ];
     assert_ne!(certmesh(&args, b"", None, None).code, 0);
+}
+
+#[test]
+fn every_department_s_cosignature_gets_round_to_all() {
+    let net = running(4);
+    let id = net.issue(0, "R9", 1).remove(0);
+    net.converge();
+    let witnesses: Vec<String> = (1..4).map(|index| net.code(index)).collect();
+    for at in 0..4 {
+        until(
+            "the others' cosignatures under the issuer's checkpoint",
+            || {
+                let verification = net.api(at).verification(&id).unwrap();
+                let cosigned = verification.provenance.unwrap().cosigned_by;
+                witnesses.iter().all(|witness| cosigned.contains(witness))
+            },
+        );
+    }
 }

@@ -46,7 +46,7 @@ impl Sync {
         if progress.settled && progress.search.is_none() {
             return false;
         }
-        if progress.ended || progress.fetching || progress.storing > 1 || holdings.stopped(&log) {
+        if progress.ended || progress.fetching || progress.storing > 2 || holdings.stopped(&log) {
             return false;
         }
         if progress.storing == 0 {

@@ -5,7 +5,7 @@
 //! it asks of [`Holdings`].
 //!
 //! How peers converge: on connecting and every so often each asks the other for its heads ([`Request::Heads`]) and
-//! fetches what it lacks, page by page, one page ahead of the disk. Announcements only make that faster. A checkpoint
+//! fetches what it lacks, page by page, a page or two ahead of the disk. Announcements only make that faster. A checkpoint
 //! that does not fit what is held starts a search for the first record that differs, which ends in [`ForkEvidence`]
 //! that every peer gets.
 //!
