@@ -14,6 +14,7 @@ use certmesh_ledger::sync::{
 use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::serving::Serving;
 use super::storage::Storage;
 use super::{Connection, Peer, now_ms};
 use crate::net::{
@@ -43,6 +44,7 @@ pub(super) struct Driver {
     net: Net,
     sync: Sync,
     storage: Storage,
+    serving: Serving,
     codes: HashMap<PeerId, DepartmentCode>,
     peer_ids: HashMap<DepartmentCode, PeerId>,
     requests: HashMap<OutboundId, RequestId>,
@@ -78,6 +80,7 @@ impl Driver {
             net,
             sync,
             storage,
+            serving: Serving::new(),
             peer_ids,
             requests: HashMap::new(),
             gossip: HashMap::new(),
@@ -130,6 +133,9 @@ impl Driver {
     }
 
     fn handle(&mut self, event: Event) {
+        if matches!(event, Event::Appended(_) | Event::Stored(_)) {
+            self.serving.heads_changed();
+        }
         let now = self.elapsed_ms();
         for command in self.sync.handle(event, now, &self.peer.catalogue) {
             self.carry_out(command);
@@ -198,14 +204,20 @@ impl Driver {
                 let own = self.peer.department;
                 let cosignature =
                     |checkpoint: &VerifiedCheckpoint| self.peer.cosignature_by(&own, checkpoint);
-                let heads = self.sync.heads(&self.peer.catalogue, cosignature);
-                let _ = self.answers.0.send((id, Response::Heads(heads).encode()));
+                let make = || {
+                    let heads = self.sync.heads(&self.peer.catalogue, cosignature);
+                    Response::Heads(heads).encode()
+                };
+                let _ = self.answers.0.send((id, self.serving.heads(make)));
                 return;
             }
             Request::Page { log, .. } | Request::Evidence { log } => *log,
         };
         let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
-        tokio::task::spawn_blocking(move || {
+        let taken = self.serving.run(from, move || {
+            if !id.is_open() {
+                return;
+            }
             let response = match peer.catalogue.log(&log).map(|log| serve(log, &request)) {
                 Some(Ok(response)) => response,
                 Some(Err(error)) => {
@@ -219,6 +231,9 @@ impl Driver {
             }
             let _ = answers.send((id, response.encode()));
         });
+        if !taken {
+            tracing::debug!(department = %from, "request refused: too many of this member are being served");
+        }
     }
 
     fn answered(
