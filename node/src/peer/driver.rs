@@ -1,6 +1,7 @@
 //! The one loop: an event comes in, the state machine decides, its commands go out. It dispatches and decides nothing.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -11,6 +12,7 @@ use certmesh_ledger::sync::{
     Announcement, Command, Event, Failure, Gossiped, MAX_ANNOUNCEMENT, Request, RequestId,
     Response, Stored, Sync, Verdict, serve,
 };
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +28,9 @@ const ANNOUNCE_EVERY: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_millis(250);
 /// Bytes of an announcement that are not frames: checkpoint, ranges, lengths.
 const ANNOUNCEMENT_REST: usize = 6 * 1024;
+
+/// Of one member's requests that cannot be read, so many are worth an operator's notice.
+const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
 
 /// An answer to another peer's request, ready to be sent.
 type Answer = (InboundId, Vec<u8>);
@@ -45,6 +50,7 @@ pub(super) struct Driver {
     sync: Sync,
     storage: Storage,
     serving: Serving,
+    warnings: DefaultKeyedRateLimiter<DepartmentCode>,
     codes: HashMap<PeerId, DepartmentCode>,
     peer_ids: HashMap<DepartmentCode, PeerId>,
     requests: HashMap<OutboundId, RequestId>,
@@ -81,6 +87,7 @@ impl Driver {
             sync,
             storage,
             serving: Serving::new(),
+            warnings: RateLimiter::keyed(WARNINGS),
             peer_ids,
             requests: HashMap::new(),
             gossip: HashMap::new(),
@@ -197,7 +204,10 @@ impl Driver {
     fn asked(&mut self, from: DepartmentCode, id: InboundId, bytes: &[u8]) {
         let request = match Request::decode(bytes) {
             Ok(request) => request,
-            Err(error) => return tracing::warn!(department = %from, %error, "request refused"),
+            Err(error) if self.warnings.check_key(&from).is_ok() => {
+                return tracing::warn!(department = %from, %error, "request refused");
+            }
+            Err(error) => return tracing::debug!(department = %from, %error, "request refused"),
         };
         let log = match &request {
             Request::Heads => {
