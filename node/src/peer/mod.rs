@@ -3,6 +3,7 @@
 //! - `Peer`: everything shared: the catalogue, keys, who was heard when
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `driver`: the loop between network, state machine and storage
+//! - `retries`: which content came under which idempotency key, and for how long that is known
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
 //! - `service` and `views`: the API's questions, answered from the catalogue
@@ -10,6 +11,7 @@
 
 mod driver;
 mod own_log;
+mod retries;
 mod service;
 mod serving;
 mod start;
