@@ -1,5 +1,5 @@
-//! Handlers for those who run the node: health, readiness, metrics and the API's own description. None needs a token and
-//! none says anything about a certificate.
+//! Handlers for those who run the node: health, readiness, metrics and the API's own description. None says
+//! anything about a certificate, and none needs a token, but for metrics that are told beyond this machine.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::metrics;
 
-use super::openapi::document;
+use super::openapi::{CommonProblems, document};
 use super::problem::json;
 use super::state::Api;
 use super::types::Readiness;
@@ -44,9 +44,14 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
 }
 
 /// Measurements in the OpenMetrics format
+///
+/// Needs no token where the node listens on the loopback interface only.
 #[utoipa::path(
-    get, path = "/metrics", tag = "Node", operation_id = "metrics", security(),
-    responses((status = 200, description = "Measurements", body = String, content_type = "application/openmetrics-text")),
+    get, path = "/metrics", tag = "Node", operation_id = "metrics", security((), ("token" = [])),
+    responses(
+        (status = 200, description = "Measurements", body = String, content_type = "application/openmetrics-text"),
+        CommonProblems,
+    ),
 )]
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
     (
