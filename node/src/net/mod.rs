@@ -10,6 +10,7 @@
 //! | `event` | what a [`Net`] reports ([`NetEvent`]), its identifiers and its errors |
 //! | `transport` | TCP + Noise + Yamux, QUIC behind a setting, DNS names |
 //! | `behaviour` | the libp2p protocols put together, the gate first |
+//! | `pending` | how many connections of one address may be in their handshake |
 //! | `codec` | one length-prefixed frame each way, capped before anything is allocated |
 //! | `gossip` | the one topic: configuration and peer scores |
 //! | `rate` | how much each peer may send in a second |
@@ -39,6 +40,7 @@ mod dispatch;
 mod event;
 mod gossip;
 mod peers;
+mod pending;
 mod rate;
 mod raw_bench;
 mod reconnect;
