@@ -51,7 +51,7 @@ pub trait Store: Send + Sync {
 pub enum Table {
     /// Latest cosignature by log and witness.
     Cosignatures,
-    /// Hash of the request by idempotency key.
+    /// Hash of the request by week and idempotency key.
     Idempotency,
 }
 

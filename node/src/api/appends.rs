@@ -38,7 +38,8 @@ fn counted(api: &Api, result: Result<Appended, Refusal>) -> Result<Response, Ref
 #[utoipa::path(
     post, path = "/v1/certificates", tag = "Certificates", operation_id = "issue",
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. With it, \
-        a request whose content is in the log already answers 200 with `replayed` instead of 409.")),
+        a request whose content is in the log already answers 200 with `replayed` instead of 409. A key that came with other content within the last week \
+        is refused.")),
     request_body = IssueRequest,
     responses(
         (status = 201, description = "Issued", body = Appended),

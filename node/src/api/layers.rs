@@ -22,6 +22,8 @@ use super::state::{Api, Caller};
 pub(super) enum Access {
     /// Anyone; small answers that must come even when the node is overloaded.
     Open,
+    /// Anyone where only this machine can ask; elsewhere clients of this role and those above it.
+    Local(Role),
     /// Clients of this role and those above it.
     Role(Role),
     /// The same for a streaming route, which limits itself by the row.
@@ -90,7 +92,7 @@ pub(super) async fn guard(
 ) -> Response {
     let (role, streaming) = match access {
         Access::Open => return next.run(request).await,
-        Access::Role(role) => (role, false),
+        Access::Local(role) | Access::Role(role) => (role, false),
         Access::Streaming(role) => (role, true),
     };
     let (caller, has) = match authenticate(&api, request.headers()) {

@@ -35,6 +35,9 @@ pub struct Limits {
     pub bulk_requests: usize,
     /// Ordinary requests at a time.
     pub requests: usize,
+    /// Queries that read files at a time; the others wait. Fewer than the threads tokio blocks on, so that other members
+    /// are served whatever clients ask.
+    pub queries: usize,
     /// Connections at a time.
     pub connections: usize,
     /// Time an ordinary request may take.
@@ -59,6 +62,7 @@ impl Default for Limits {
             result_buffer: 64 * MIB,
             bulk_requests: 16,
             requests: 4096,
+            queries: 256,
             connections: 8192,
             request_time: Duration::from_secs(60),
             idle_time: Duration::from_secs(30),

@@ -1,5 +1,5 @@
-//! Handlers for those who run the node: health, readiness, metrics and the API's own description. None needs a token and
-//! none says anything about a certificate.
+//! Handlers for those who run the node: health, readiness, metrics and the API's own description. None says
+//! anything about a certificate, and none needs a token, but for metrics that are told beyond this machine.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,9 +10,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::metrics;
 
-use super::openapi::document;
+use super::openapi::{CommonProblems, document};
 use super::problem::json;
-use super::refusal::Refusal;
 use super::state::Api;
 use super::types::Readiness;
 
@@ -33,20 +32,26 @@ pub(super) async fn health() -> &'static str {
         (status = 503, description = "It can't, for these reasons", body = Readiness),
     ),
 )]
-pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
-    let readiness = api.query(|service| Ok(service.readiness())).await?;
+pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
+    // Reads no file, and must be told when all queries hang.
+    let readiness = api.service().readiness();
     let status = if readiness.ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    Ok(json(status, &readiness))
+    json(status, &readiness)
 }
 
 /// Measurements in the OpenMetrics format
+///
+/// Needs no token where the node listens on the loopback interface only.
 #[utoipa::path(
-    get, path = "/metrics", tag = "Node", operation_id = "metrics", security(),
-    responses((status = 200, description = "Measurements", body = String, content_type = "application/openmetrics-text")),
+    get, path = "/metrics", tag = "Node", operation_id = "metrics", security((), ("token" = [])),
+    responses(
+        (status = 200, description = "Measurements", body = String, content_type = "application/openmetrics-text"),
+        CommonProblems,
+    ),
 )]
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
     (

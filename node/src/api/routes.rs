@@ -30,6 +30,7 @@ pub(super) struct Route {
 }
 
 const OPEN: Access = Access::Open;
+const LOCAL: Access = Access::Local(Role::Read);
 const READ: Access = Access::Role(Role::Read);
 const ISSUE: Access = Access::Role(Role::Issue);
 const BULK: Access = Access::Streaming(Role::Issue);
@@ -58,7 +59,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         reads("/health", OPEN, get(operations::health)),
         reads("/ready", OPEN, get(operations::ready)),
-        reads("/metrics", OPEN, get(operations::metrics)),
+        reads("/metrics", LOCAL, get(operations::metrics)),
         reads("/openapi.json", OPEN, get(operations::openapi)),
         posts("/v1/certificates", ISSUE, post(appends::issue)),
         posts("/v1/certificates/bulk", BULK, post(appends::issue_bulk)),
@@ -117,13 +118,17 @@ pub(super) fn template(matched: &str) -> &'static str {
         .unwrap_or("unmatched")
 }
 
-/// The whole API as a service for HTTP.
-pub fn router(api: Arc<Api>) -> Router {
+/// The whole API as a service for HTTP. `local`: only this machine can reach it.
+pub fn router(api: Arc<Api>, local: bool) -> Router {
     let mut router = Router::new();
     for route in routes() {
+        let access = match route.access {
+            Access::Local(_) if local => Access::Open,
+            access => access,
+        };
         let guarded = route
             .handler
-            .route_layer(from_fn_with_state((Arc::clone(&api), route.access), guard));
+            .route_layer(from_fn_with_state((Arc::clone(&api), access), guard));
         router = router.route(route.path, guarded);
     }
     router

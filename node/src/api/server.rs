@@ -120,7 +120,7 @@ pub fn serve(
     let acceptor = Bounded {
         places: Arc::new(Semaphore::new(limits.connections)),
     };
-    let router = router(api);
+    let router = router(api, address.ip().is_loopback());
     let is_tls = tls.is_some();
     let task = match tls {
         None => tokio::spawn(server.acceptor(acceptor).serve(router.into_make_service())),

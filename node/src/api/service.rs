@@ -81,7 +81,7 @@ pub trait Service: Send + Sync + 'static {
     /// State of the node.
     fn status(&self) -> NodeStatus;
 
-    /// Whether the node can do its work.
+    /// Whether the node can do its work. Must not read files.
     fn readiness(&self) -> Readiness;
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use certmesh_ledger::id::DepartmentCode;
 
+use tokio::sync::Semaphore;
+
 use crate::metrics::Metrics;
 
 use super::auth::{Client, Clients};
@@ -22,6 +24,7 @@ pub struct Api {
     limits: Limits,
     places: Places,
     bulk_places: Places,
+    queries: Arc<Semaphore>,
 }
 
 /// The client a request came from, once its token was found.
@@ -51,6 +54,7 @@ impl Api {
             metrics,
             places: Places::new(limits.requests),
             bulk_places: Places::new(limits.bulk_requests),
+            queries: Arc::new(Semaphore::new(limits.queries)),
             limits,
         }
     }
@@ -91,15 +95,20 @@ impl Api {
         self.bulk_places.take()
     }
 
-    /// Runs a query of the service on a thread that may block.
+    /// Runs a query of the service on a thread that may block. The query keeps its place until it ends, also when the
+    /// request was given up before.
     pub(super) async fn query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&(dyn Service + 'static)) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let service = Arc::clone(&self.service);
+        let place = Arc::clone(&self.queries).acquire_owned().await;
         // An error here is a panic of the query, which the panic hook logged.
-        tokio::task::spawn_blocking(move || query(&*service))
-            .await
-            .unwrap_or(Err(Refusal::Internal))
+        tokio::task::spawn_blocking(move || {
+            let _place = place;
+            query(&*service)
+        })
+        .await
+        .unwrap_or(Err(Refusal::Internal))
     }
 }

@@ -14,6 +14,7 @@ use super::codec::FrameCodec;
 use super::config::NetLimits;
 use super::event::NetError;
 use super::gossip::{self, Gossip};
+use super::pending::Pending;
 
 /// A connection that carries nothing is kept: members stay connected, and pings find the dead ones. Neither ping nor
 /// an exchange counts as use for libp2p, so its timeout is set out of reach.
@@ -27,6 +28,7 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(super) struct Behaviour {
     pub(super) members: allow_block_list::Behaviour<allow_block_list::AllowedPeers>,
     limits: connection_limits::Behaviour,
+    pending: Pending,
     pub(super) exchange: request_response::Behaviour<FrameCodec>,
     pub(super) gossip: Gossip,
     ping: ping::Behaviour,
@@ -44,6 +46,7 @@ impl Behaviour {
         Ok(Self {
             members: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(connection_limits(limits)),
+            pending: Pending::new(limits.max_pending_per_address),
             exchange: exchange(network_hex, limits),
             gossip: gossip::build(network_hex, topic, limits)?,
             ping: ping::Behaviour::new(

@@ -1,5 +1,6 @@
 //! What a [`Net`](super::Net) is built from.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use libp2p::identity::Keypair;
@@ -64,9 +65,14 @@ pub struct NetLimits {
     /// [`max_response_bytes`](Self::max_response_bytes) this bounds the memory that answers can take.
     pub max_inbound_total: usize,
     /// Gossip messages a second that one peer may deliver, with a burst of twice as many; more are dropped.
-    pub gossip_per_second: u32,
+    pub gossip_per_second: NonZeroU32,
+    /// Requests a second that one peer may make, with a burst of twice as many; more are refused.
+    pub requests_per_second: NonZeroU32,
     /// Incoming connections that may be in their handshake at once.
     pub max_pending_incoming: u32,
+    /// The same of one IPv4 address or IPv6 network of 64 bits. Half of all, so that members behind one gateway, or on one
+    /// machine, can still come all together.
+    pub max_pending_per_address: usize,
     /// Dials that may be under way at once.
     pub max_pending_outgoing: u32,
     /// Incoming connections of members that may be open at once.
@@ -95,13 +101,15 @@ impl Default for NetLimits {
             max_outbound_per_peer: 4,
             max_inbound_per_peer: 4,
             max_inbound_total: 64,
-            gossip_per_second: 512,
+            gossip_per_second: NonZeroU32::new(512).expect("not zero"),
+            requests_per_second: NonZeroU32::new(1000).expect("not zero"),
             max_pending_incoming: 64,
+            max_pending_per_address: 32,
             max_pending_outgoing: 128,
             max_established_incoming: 512,
             max_established_per_peer: 2,
             max_streams_per_connection: 64,
-            handshake_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(15),
             ping_timeout: Duration::from_secs(20),
         }

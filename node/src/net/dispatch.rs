@@ -147,6 +147,10 @@ impl Net {
             tracing::debug!(%peer, "request refused: too many wait for answers");
             return;
         }
+        if self.request_rate.check_key(&peer).is_err() {
+            tracing::debug!(%peer, "request refused: over the peer's rate");
+            return;
+        }
         let max = self.limits.max_inbound_per_peer;
         if !self.peers.start_inbound(&peer, max) {
             tracing::debug!(%peer, "request refused: too many of this peer wait for answers");
@@ -194,7 +198,7 @@ impl Net {
         let bytes = message.data;
         if bytes.len() > self.limits.max_gossip_bytes {
             self.validate(id, GossipVerdict::Reject);
-        } else if self.rate.admit(from, Instant::now()) {
+        } else if self.gossip_rate.check_key(&from).is_ok() {
             self.ready.push_back(NetEvent::Gossip { from, id, bytes });
         } else {
             tracing::debug!(peer = %from, "gossip over the peer's rate dropped");

@@ -1,13 +1,12 @@
-//! The one gossip topic: its configuration, its peer scores, and a rate for every peer.
+//! The one gossip topic: its configuration and its peer scores.
 //!
 //! Gossip carries news to everyone within a round trip or two. It is a hint: nothing waits for it, and what it loses
 //! is found by comparing heads. Messages are anonymous here, because their content is signed by the ledger and the
 //! neighbour that passes one on is all that this layer could blame.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use libp2p::PeerId;
 use libp2p::gossipsub::{
     Behaviour, ConfigBuilder, IdentTopic, MessageAuthenticity, MessageId, PeerScoreParams,
     PeerScoreThresholds, TopicHash, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
@@ -121,66 +120,9 @@ fn score_thresholds() -> PeerScoreThresholds {
     }
 }
 
-/// A token bucket for every peer: gossip is handed on at most at the allowed rate, with a burst of twice that.
-#[derive(Debug)]
-pub(super) struct GossipRate {
-    per_second: f64,
-    buckets: HashMap<PeerId, Bucket>,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    tokens: f64,
-    filled: Instant,
-}
-
-impl GossipRate {
-    pub(super) fn new(per_second: u32) -> Self {
-        Self {
-            per_second: f64::from(per_second),
-            buckets: HashMap::new(),
-        }
-    }
-
-    /// Whether `peer` may deliver one more message now.
-    pub(super) fn admit(&mut self, peer: PeerId, now: Instant) -> bool {
-        let burst = self.per_second * 2.0;
-        let bucket = self.buckets.entry(peer).or_insert(Bucket {
-            tokens: burst,
-            filled: now,
-        });
-        let elapsed = now.saturating_duration_since(bucket.filled).as_secs_f64();
-        bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(burst);
-        bucket.filled = now;
-        let admitted = bucket.tokens >= 1.0;
-        if admitted {
-            bucket.tokens -= 1.0;
-        }
-        admitted
-    }
-
-    /// Forgets a peer that is no longer a member. Disconnecting alone must not refill a bucket.
-    pub(super) fn forget(&mut self, peer: &PeerId) {
-        self.buckets.remove(peer);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_peer_may_burst_then_keeps_to_its_rate_without_touching_anothers() {
-        let mut rate = GossipRate::new(10);
-        let (a, b) = (PeerId::random(), PeerId::random());
-        let start = Instant::now();
-        let admitted = (0..100).filter(|_| rate.admit(a, start)).count();
-        assert_eq!(admitted, 20);
-        let later = start + Duration::from_secs(1);
-        let admitted = (0..100).filter(|_| rate.admit(a, later)).count();
-        assert_eq!(admitted, 10);
-        assert!(rate.admit(b, later));
-    }
 
     #[test]
     fn three_rejected_messages_outweigh_all_credit_and_one_does_not_silence() {

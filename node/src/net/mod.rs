@@ -10,8 +10,10 @@
 //! | `event` | what a [`Net`] reports ([`NetEvent`]), its identifiers and its errors |
 //! | `transport` | TCP + Noise + Yamux, QUIC behind a setting, DNS names |
 //! | `behaviour` | the libp2p protocols put together, the gate first |
+//! | `pending` | how many connections of one address may be in their handshake |
 //! | `codec` | one length-prefixed frame each way, capped before anything is allocated |
-//! | `gossip` | the one topic: configuration, peer scores, a rate for every peer |
+//! | `gossip` | the one topic: configuration and peer scores |
+//! | `rate` | how much each peer may send in a second |
 //! | `reconnect` | when to dial which member: pure, no clock of its own |
 //! | `peers` | who is connected, since when, by which connections, how fast |
 //! | `swarm` | [`Net`]: owns the swarm, dials who is due, does what it is asked |
@@ -38,6 +40,8 @@ mod dispatch;
 mod event;
 mod gossip;
 mod peers;
+mod pending;
+mod rate;
 mod raw_bench;
 mod reconnect;
 mod swarm;

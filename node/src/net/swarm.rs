@@ -16,8 +16,9 @@ use super::event::{
     GossipId, GossipVerdict, InboundId, NetError, NetEvent, OutboundId, PeerInfo, PublishError,
     RequestFailure, RespondError,
 };
-use super::gossip::{self, GossipRate};
+use super::gossip;
 use super::peers::Peers;
+use super::rate::{PeerRate, per_peer};
 use super::reconnect::Reconnect;
 use super::transport::{self, TransportConfig};
 
@@ -33,7 +34,8 @@ pub struct Net {
     members: HashMap<PeerId, Vec<Multiaddr>>,
     pub(super) reconnect: Reconnect,
     pub(super) peers: Peers,
-    pub(super) rate: GossipRate,
+    pub(super) gossip_rate: PeerRate,
+    pub(super) request_rate: PeerRate,
     next_outbound: u64,
     /// Requests of ours that wait for an answer.
     pub(super) outbound: HashMap<OutboundRequestId, OutboundId>,
@@ -85,7 +87,8 @@ impl Net {
             members: HashMap::new(),
             reconnect: Reconnect::new(local, reconnect),
             peers: Peers::default(),
-            rate: GossipRate::new(limits.gossip_per_second),
+            gossip_rate: per_peer(limits.gossip_per_second),
+            request_rate: per_peer(limits.requests_per_second),
             limits,
             next_outbound: 0,
             outbound: HashMap::new(),
@@ -237,7 +240,6 @@ impl Net {
         for peer in gone.copied().collect::<Vec<_>>() {
             self.members.remove(&peer);
             self.reconnect.remove(&peer);
-            self.rate.forget(&peer);
             self.swarm.behaviour_mut().members.disallow_peer(peer);
         }
         for (peer, addresses) in members {

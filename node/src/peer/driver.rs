@@ -1,6 +1,7 @@
 //! The one loop: an event comes in, the state machine decides, its commands go out. It dispatches and decides nothing.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -11,9 +12,11 @@ use certmesh_ledger::sync::{
     Announcement, Command, Event, Failure, Gossiped, MAX_ANNOUNCEMENT, Request, RequestId,
     Response, Stored, Sync, Verdict, serve,
 };
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::serving::Serving;
 use super::storage::Storage;
 use super::{Connection, Peer, now_ms};
 use crate::net::{
@@ -25,6 +28,9 @@ const ANNOUNCE_EVERY: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_millis(250);
 /// Bytes of an announcement that are not frames: checkpoint, ranges, lengths.
 const ANNOUNCEMENT_REST: usize = 6 * 1024;
+
+/// Of one member's requests that cannot be read, so many are worth an operator's notice.
+const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
 
 /// An answer to another peer's request, ready to be sent.
 type Answer = (InboundId, Vec<u8>);
@@ -43,6 +49,8 @@ pub(super) struct Driver {
     net: Net,
     sync: Sync,
     storage: Storage,
+    serving: Serving,
+    warnings: DefaultKeyedRateLimiter<DepartmentCode>,
     codes: HashMap<PeerId, DepartmentCode>,
     peer_ids: HashMap<DepartmentCode, PeerId>,
     requests: HashMap<OutboundId, RequestId>,
@@ -78,6 +86,8 @@ impl Driver {
             net,
             sync,
             storage,
+            serving: Serving::new(),
+            warnings: RateLimiter::keyed(WARNINGS),
             peer_ids,
             requests: HashMap::new(),
             gossip: HashMap::new(),
@@ -130,6 +140,9 @@ impl Driver {
     }
 
     fn handle(&mut self, event: Event) {
+        if matches!(event, Event::Appended(_) | Event::Stored(_)) {
+            self.serving.heads_changed();
+        }
         let now = self.elapsed_ms();
         for command in self.sync.handle(event, now, &self.peer.catalogue) {
             self.carry_out(command);
@@ -193,21 +206,30 @@ impl Driver {
     fn asked(&mut self, from: DepartmentCode, id: InboundId, bytes: &[u8]) {
         let request = match Request::decode(bytes) {
             Ok(request) => request,
-            Err(error) => return tracing::warn!(department = %from, %error, "request refused"),
+            Err(error) if self.warnings.check_key(&from).is_ok() => {
+                return tracing::warn!(department = %from, %error, "request refused");
+            }
+            Err(error) => return tracing::debug!(department = %from, %error, "request refused"),
         };
         let log = match &request {
             Request::Heads => {
                 let own = self.peer.department;
                 let cosignature =
                     |checkpoint: &VerifiedCheckpoint| self.peer.cosignature_by(&own, checkpoint);
-                let heads = self.sync.heads(&self.peer.catalogue, cosignature);
-                let _ = self.answers.0.send((id, Response::Heads(heads).encode()));
+                let make = || {
+                    let heads = self.sync.heads(&self.peer.catalogue, cosignature);
+                    Response::Heads(heads).encode()
+                };
+                let _ = self.answers.0.send((id, self.serving.heads(make)));
                 return;
             }
             Request::Page { log, .. } | Request::Evidence { log } => *log,
         };
         let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
-        tokio::task::spawn_blocking(move || {
+        let taken = self.serving.run(from, move || {
+            if !id.is_open() {
+                return;
+            }
             let response = match peer.catalogue.log(&log).map(|log| serve(log, &request)) {
                 Some(Ok(response)) => response,
                 Some(Err(error)) => {
@@ -221,6 +243,9 @@ impl Driver {
             }
             let _ = answers.send((id, response.encode()));
         });
+        if !taken {
+            tracing::debug!(department = %from, "request refused: too many of this member are being served");
+        }
     }
 
     fn answered(

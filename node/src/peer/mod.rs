@@ -3,13 +3,17 @@
 //! - `Peer`: everything shared: the catalogue, keys, who was heard when
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `driver`: the loop between network, state machine and storage
+//! - `retries`: which content came under which idempotency key, and for how long that is known
+//! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
 //! - `service` and `views`: the API's questions, answered from the catalogue
 //! - `start`: from a configuration to a running peer, and down again
 
 mod driver;
 mod own_log;
+mod retries;
 mod service;
+mod serving;
 mod start;
 mod storage;
 mod views;

@@ -25,7 +25,7 @@ use super::own_log::OwnLog;
 use super::service::PeerService;
 use super::storage::Storage;
 use super::writer::WriterHandle;
-use super::{Peer, now_ms};
+use super::{Peer, now_ms, retries};
 use crate::api::auth::{Clients, TokensError};
 use crate::api::{Api, Running, ServeError, serve};
 use crate::config::Config;
@@ -435,6 +435,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
         stop: stop_received,
     };
     let mut driver = tokio::spawn(driver.run(inbox));
+    let forgetting = tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store)));
     if config.trust_own_disk && peer.own.vouch() {
         let _ = vouch.send(());
     }
@@ -481,6 +482,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     if tokio::task::block_in_place(|| writer_thread.join()).is_err() {
         tracing::error!("the writer thread panicked");
     }
+    forgetting.abort();
     if let Err(error) = peer.store.flush() {
         tracing::warn!(%error, "state store not flushed");
     }

@@ -13,12 +13,11 @@ use certmesh_ledger::record::{
     CertificateIssued, Entry, FieldDefinition, SignedRecord, StatusChanged, TypeDefined,
     commit_fields,
 };
-use certmesh_ledger::store::Table;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Peer, now_ms, views};
+use super::{Peer, now_ms, retries, views};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
 use crate::api::service::{Outcomes, RetryKey, StatusChange, TypeDraft};
@@ -199,19 +198,17 @@ impl GroupCommit {
 
     /// Whether the key came with another content before.
     fn used_otherwise(&self, key: &RetryKey, content: &Hash) -> bool {
-        match self.peer.store.get(Table::Idempotency, key.as_bytes()) {
-            Ok(before) => before.is_some_and(|before| before != content.as_bytes()),
-            Err(error) => {
+        retries::used_otherwise(&*self.peer.store, key.as_bytes(), content, now_ms())
+            .unwrap_or_else(|error| {
                 tracing::warn!(%error, "idempotency key not looked up");
                 false
-            }
-        }
+            })
     }
 
     /// Only of what is appended: a request that was refused may be corrected under its key.
     fn remember(&self, key: &RetryKey, content: &Hash) {
-        let store = &self.peer.store;
-        if let Err(error) = store.set(Table::Idempotency, key.as_bytes(), content.as_bytes()) {
+        let store = &*self.peer.store;
+        if let Err(error) = retries::remember(store, key.as_bytes(), content, now_ms()) {
             tracing::warn!(%error, "idempotency key not kept");
         }
     }

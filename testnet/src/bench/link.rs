@@ -44,6 +44,8 @@ pub fn serve(args: &ServeArgs) -> Result<(), Error> {
         let mut config = NetConfig::new(Keypair::generate_ed25519(), NETWORK);
         config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().map_err(broken)?];
         config.peers = vec![(args.allow, Vec::new())];
+        // Pages that are not read from disk may come faster than any peer's do.
+        config.limits.requests_per_second = 1_000_000.try_into().map_err(broken)?;
         let mut net = Net::new(config).map_err(broken)?;
         let address = loop {
             if let NetEvent::Listening(address) = net.next().await {

@@ -15,7 +15,7 @@ async fn each_role_gets_exactly_its_routes() {
     let node = node();
     for route in routes() {
         let needed = match route.access {
-            Access::Open => None,
+            Access::Open | Access::Local(_) => None,
             Access::Role(role) | Access::Streaming(role) => Some(role),
         };
         let callers = [
@@ -140,6 +140,19 @@ async fn metrics_count_by_template_and_hold_nothing_of_a_subject() {
     }
     for secret in [HOLDER_CODE, "Zhang", "00000001"] {
         assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn beyond_this_machine_metrics_need_a_token_and_health_does_not() {
+    let node = node_at("0.0.0.0:0", Limits::default());
+    let refused = ask("GET", "/metrics", "").to(&node).await;
+    assert_eq!((refused.status, &*refused.problem()), (401, "unauthorised"));
+    let told = ask("GET", "/metrics", READ).to(&node).await;
+    assert_eq!(told.status, 200);
+    assert!(told.body.ends_with(b"# EOF\n"));
+    for open in ["/health", "/ready", "/openapi.json"] {
+        assert_eq!(ask("GET", open, "").to(&node).await.status, 200, "{open}");
     }
 }
 

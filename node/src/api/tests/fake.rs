@@ -1,6 +1,7 @@
 //! A peer made of memory.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
@@ -22,6 +23,10 @@ pub(super) struct Fake {
     pub(super) refuse: Mutex<Option<Refusal>>,
     /// Takes this long for an append.
     pub(super) delay: Mutex<Duration>,
+    /// Blocks the thread of a query for a certificate's events for this long.
+    pub(super) blocks: Mutex<Duration>,
+    /// Queries for a certificate's events that began.
+    pub(super) began: AtomicUsize,
     /// Panics in queries.
     pub(super) panics: Mutex<bool>,
     /// Sizes of the groups handed over.
@@ -163,6 +168,9 @@ impl Service for Fake {
     }
 
     fn history(&self, id: &CertificateId) -> Result<Option<History>, Refusal> {
+        self.began.fetch_add(1, Ordering::Relaxed);
+        let blocks = *self.blocks.lock();
+        std::thread::sleep(blocks);
         let known = self.issued.lock().contains_key(id);
         Ok(known.then(|| History {
             id: id.as_str().to_owned(),

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 #[tokio::test]
@@ -94,6 +95,25 @@ async fn past_the_places_a_request_is_overloaded_and_health_still_answers() {
     assert_eq!(slow.status, 201);
     assert_eq!((refused.status, &*refused.problem()), (503, "overloaded"));
     assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(ask("GET", "/v1/status", READ).to(&node).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_query_that_timed_out_keeps_its_place_until_it_ends() {
+    let node = node_with(Limits {
+        queries: 2,
+        request_time: Duration::from_millis(200),
+        ..Limits::default()
+    });
+    *node.fake.blocks.lock() = Duration::from_secs(2);
+    let path = format!("/v1/certificates/{}/history", id(1));
+    for _ in 0..5 {
+        let answer = ask("GET", &path, READ).to(&node).await;
+        assert_eq!((answer.status, &*answer.problem()), (408, "timeout"));
+    }
+    assert_eq!(node.fake.began.load(Ordering::Relaxed), 2);
+    assert_eq!(ask("GET", "/ready", "").to(&node).await.status, 200);
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(ask("GET", "/v1/status", READ).to(&node).await.status, 200);
 }
 

@@ -44,6 +44,10 @@ fn clients() -> Clients {
 }
 
 fn node_with(limits: Limits) -> Node {
+    node_at("127.0.0.1:0", limits)
+}
+
+fn node_at(address: &str, limits: Limits) -> Node {
     let fake = Arc::new(Fake::default());
     let metrics = Arc::new(Metrics::new());
     let service: Arc<dyn super::Service> = fake.clone();
@@ -54,7 +58,7 @@ fn node_with(limits: Limits) -> Node {
         Arc::clone(&metrics),
         limits,
     );
-    let running = serve(Arc::new(api), "127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let running = serve(Arc::new(api), address.parse().unwrap(), None).unwrap();
     Node {
         running,
         fake,

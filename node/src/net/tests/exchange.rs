@@ -121,6 +121,32 @@ async fn requests_over_a_peers_share_are_refused_while_the_rest_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_over_a_peers_rate_are_refused_and_never_reported() {
+    let (mut a, mut b) =
+        pair_with(|config| config.limits.requests_per_second = 3.try_into().unwrap()).await;
+    let mut reported = 0;
+    for n in 0..20 {
+        let id = a.request(b.local_peer_id(), vec![n]);
+        let got = outcome(&mut a, &mut b, id, |asked| {
+            reported += 1;
+            Some(asked.to_vec())
+        })
+        .await;
+        assert!(
+            got == Ok(vec![n]) || got == Err(RequestFailure::Refused),
+            "{got:?}"
+        );
+    }
+    assert!((6..20).contains(&reported), "{reported} were reported");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let id = a.request(b.local_peer_id(), vec![]);
+    assert_eq!(
+        outcome(&mut a, &mut b, id, |_| Some(vec![])).await,
+        Ok(vec![])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_nobody_answers_times_out_and_a_late_answer_is_told_so() {
     let (mut a, mut b) =
         pair_with(|config| config.limits.request_timeout = Duration::from_millis(300)).await;

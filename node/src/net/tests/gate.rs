@@ -1,3 +1,11 @@
+use std::net::{Ipv4Addr, SocketAddr};
+
+use libp2p::multiaddr::Protocol;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
 use super::super::RequestFailure;
 use super::*;
 
@@ -137,4 +145,66 @@ async fn a_peer_does_not_dial_itself_when_membership_names_it() {
     net.set_members(vec![(net.local_peer_id(), vec![address])]);
     let anything = drive(&mut [&mut net], Duration::from_millis(500), |_, _, _| true).await;
     assert!(!anything);
+}
+
+/// A connection to `address` from a loopback address of its own that says nothing; whether the peer still keeps it a
+/// while later.
+async fn silent(address: SocketAddr, from: Ipv4Addr, a_while: Duration) -> (TcpStream, bool) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let kept = timeout(a_while, stream.read(&mut [0])).await.is_err();
+    (stream, kept)
+}
+
+/// A peer that is driven in the background, and where it listens.
+async fn background(config: NetConfig) -> (JoinHandle<()>, SocketAddr) {
+    let (mut net, address) = listening(config).await;
+    let port = address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let driven = tokio::spawn(async move {
+        loop {
+            net.next().await;
+        }
+    });
+    (driven, (Ipv4Addr::LOCALHOST, port.unwrap()).into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_of_one_address_are_bounded_and_leave_place_for_others() {
+    let mut config = config(&Keypair::generate_ed25519());
+    config.limits.max_pending_per_address = 3;
+    config.limits.handshake_timeout = Duration::from_secs(4);
+    let (driven, address) = background(config).await;
+    let (one, other) = (Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3));
+    let a_while = Duration::from_millis(400);
+    let mut held = Vec::new();
+    for (from, expected) in [
+        (one, true),
+        (one, true),
+        (one, true),
+        (one, false),
+        (other, true),
+    ] {
+        let (stream, kept) = silent(address, from, a_while).await;
+        assert_eq!(kept, expected, "number {} from {from}", held.len());
+        held.push(stream);
+    }
+    // A place comes free when its time is up, and also when the connection is given up before.
+    held.clear();
+    for _ in 0..4 {
+        tokio::time::sleep(a_while).await;
+        assert!(silent(address, one, a_while).await.1);
+    }
+    driven.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_connection_is_closed_after_a_few_seconds() {
+    let (driven, address) = background(config(&Keypair::generate_ed25519())).await;
+    let (_, kept) = silent(address, Ipv4Addr::LOCALHOST, Duration::from_secs(8)).await;
+    assert!(!kept);
+    driven.abort();
 }

@@ -106,7 +106,7 @@ async fn a_peer_that_sends_rejected_gossip_is_soon_not_listened_to_but_may_still
 #[tokio::test(flavor = "multi_thread")]
 async fn gossip_over_a_peers_rate_is_dropped() {
     let (mut left, mut middle, mut right) =
-        row_with(|config| config.limits.gossip_per_second = 2).await;
+        row_with(|config| config.limits.gossip_per_second = 2.try_into().unwrap()).await;
     let mut all = [&mut left, &mut middle, &mut right];
     for n in 0..50u8 {
         all[0].publish(vec![n]).unwrap();
