@@ -45,7 +45,8 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
     let took = started.elapsed();
     let status = response.status().as_u16();
     api.metrics().answered(route, method, status, took);
-    let ms = took.as_secs_f64() * 1000.0;
+    // To the microsecond: more digits are noise, and can look like a serial number.
+    let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     let client = response
         .extensions()
         .get::<ClientName>()
