@@ -111,7 +111,7 @@ fn done(action: &str) -> &'static str {
 }
 
 pub(crate) fn resume(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    let answer = Client::new(global)?.post_nothing("/v1/log/confirm")?;
+    let answer = Client::new(global)?.post_nothing("/v1/log/vouch")?;
     let status: NodeStatus = answer.parse()?;
     let writable = status.log_state == "writable";
     let outcome = if writable { Outcome::Yes } else { Outcome::No };

@@ -297,7 +297,7 @@ fn hint_for_problem(problem: &Problem) -> &'static str {
             "a disk write was refused: make room or mend the disk, then restart the node"
         }
         "log-frozen" => {
-            "this department's log has forked: see `certmesh logs`, and tell the network's operators"
+            "this department's log is in dispute: see `certmesh logs`, and tell the network's operators"
         }
         "overloaded" | "rate-limited" | "timeout" => "try again in a moment",
         "proof-not-available" => {

@@ -175,7 +175,7 @@ fn certificate(bundle: &VerifiedBundle, members: &Membership) -> Certificate {
         type_code: issued.id.type_code().to_string(),
         // Definitions are other records; a proof holds those about its certificate alone.
         type_name: None,
-        issuer: issued.id.issuer().to_string(),
+        issuer: department.to_string(),
         issuer_name: members
             .member(&department)
             .map(|member| member.display_name().to_owned()),

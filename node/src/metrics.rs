@@ -27,7 +27,7 @@ pub enum OwnLogState {
     Restoring,
     /// The disk refused a write.
     ReadOnly,
-    /// Forked.
+    /// Forked, or a rule of the log broken.
     Frozen,
 }
 

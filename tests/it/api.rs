@@ -115,7 +115,7 @@ fn every_route_answers_as_the_contract_says() {
         (&net.code(0).into(), &"writable".into(), &1.into())
     );
     assert_eq!(
-        http.post_with("/v1/log/confirm", "application/json", &[], b"")
+        http.post_with("/v1/log/vouch", "application/json", &[], b"")
             .status,
         200
     );
@@ -295,7 +295,7 @@ fn the_openapi_document_lists_every_route_and_nothing_else() {
         ("get", "/v1/logs/{department}"),
         ("get", "/v1/peers"),
         ("get", "/v1/status"),
-        ("post", "/v1/log/confirm"),
+        ("post", "/v1/log/vouch"),
     ];
     let contract = contract.map(|(method, path)| (method.to_owned(), path.to_owned()));
     assert_eq!(listed, BTreeSet::from(contract));

@@ -104,7 +104,7 @@ fn a_damaged_own_log_is_restored_from_the_others_before_it_is_written_again() {
         .problem(503, "own-log-unconfirmed");
     // Even an operator cannot make it append to a log that is not there.
     net.http(0)
-        .post_with("/v1/log/confirm", "application/json", &[], b"")
+        .post_with("/v1/log/vouch", "application/json", &[], b"")
         .problem(503, "own-log-unconfirmed");
     net.stop(0).unwrap();
     net.start_with(0, &["--trust-own-disk"], deadline())

@@ -149,7 +149,7 @@ fn without_a_good_token_or_the_right_role_the_api_does_nothing() {
             .post("/v1/types", &definition)
             .problem(401, "unauthorised");
         nobody
-            .post("/v1/log/confirm", &json!({}))
+            .post("/v1/log/vouch", &json!({}))
             .problem(401, "unauthorised");
         for open in ["/health", "/ready", "/metrics", "/openapi.json"] {
             assert_eq!(nobody.get(open).status, 200);
@@ -167,14 +167,14 @@ fn without_a_good_token_or_the_right_role_the_api_does_nothing() {
         .problem(403, "forbidden");
     reader.post(&of_status, &status).problem(403, "forbidden");
     reader
-        .post("/v1/log/confirm", &json!({}))
+        .post("/v1/log/vouch", &json!({}))
         .problem(403, "forbidden");
     let issuer = admin.with_token(Some("issue-secret"));
     issuer
         .post("/v1/types", &definition)
         .problem(403, "forbidden");
     issuer
-        .post("/v1/log/confirm", &json!({}))
+        .post("/v1/log/vouch", &json!({}))
         .problem(403, "forbidden");
     assert_eq!(net.held(0, 0).size, before, "nothing was appended");
     assert_eq!(

@@ -74,6 +74,9 @@ pub enum CheckpointError {
     /// A checkpoint of another log than this place is for.
     #[error("a checkpoint of log {0} stands where another log's should")]
     OtherLog(LogId),
+    /// A log that nobody can have opened: in this version a department has one, its first.
+    #[error("log {0} is of a generation that this version does not know")]
+    Generation(LogId),
     /// A checkpoint of nothing.
     #[error("a checkpoint covers at least one record")]
     Empty,
@@ -100,6 +103,7 @@ impl SignedCheckpoint {
             ..
         } = self.checkpoint;
         let department = log.department;
+        log.check_generation()?;
         if self.checkpoint.size == 0 {
             return Err(CheckpointError::Empty);
         }

@@ -155,6 +155,7 @@ fn signed_by(
     frame: &[u8],
     members: &Membership,
 ) -> Result<SignedRecord, EvidenceError> {
+    name.id.check_generation()?;
     let (parsed, len) = Frame::read(frame)?;
     if len < frame.len() {
         return Err(DecodeError::Trailing(frame.len() - len).into());

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{DepartmentCode, IdError};
 use crate::membership::NetworkId;
 
+use super::CheckpointError;
+
 /// A department's log. The generation is 0 until members start a department afresh.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct LogId {
@@ -23,6 +25,15 @@ impl LogId {
         LogId {
             department,
             generation: 0,
+        }
+    }
+
+    /// Refuses what is signed for another log than its department's first. Nobody replicates one, so nobody would see two
+    /// histories of it.
+    pub(super) fn check_generation(&self) -> Result<(), CheckpointError> {
+        match self.generation {
+            0 => Ok(()),
+            _ => Err(CheckpointError::Generation(*self)),
         }
     }
 }

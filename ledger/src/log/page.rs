@@ -13,7 +13,7 @@ use crate::keys::{PublicKey, Signature};
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, CompactRangeError, root_from};
 use crate::record::{
-    Frame, FrameError, Frames, MAX_RECORD, Record, RecordError, RecordHash, leaf_hash, record_hash,
+    Frame, FrameError, Frames, Record, RecordError, RecordHash, leaf_hash, record_hash,
 };
 
 use super::index::{Keys, keys};
@@ -163,7 +163,7 @@ pub(crate) struct Grown {
 /// The rule it breaks.
 pub(crate) fn link(log: &LogName, frame: &Frame<'_>, seq: u64) -> Result<Link, BrokenRule> {
     let broken = |error| BrokenRule::Record { seq, error };
-    let record: Record = codec::decode(frame.record, MAX_RECORD).map_err(|e| broken(e.into()))?;
+    let record = Record::decode(frame.record).map_err(broken)?;
     Signature::from_bytes(frame.signature).map_err(|e| broken(e.into()))?;
     let hash = record_hash(log, frame.record);
     if record.seq != seq {

@@ -35,10 +35,29 @@ pub struct Record {
     pub prev: RecordHash,
     /// When it was made, ms since 1970 UTC; never less than the record before it.
     pub time_ms: u64,
-    /// Which of the department's keys signed it.
+    /// Which of the department's keys signed it; 0.
     pub key_epoch: u32,
     /// What it says.
     pub entry: Entry,
+}
+
+impl Record {
+    /// Reads a record from its canonical bytes.
+    ///
+    /// # Errors
+    /// [`RecordError`], by the rule that is broken.
+    pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+        let record: Record = codec::decode(bytes, MAX_RECORD)?;
+        if record.key_epoch != 0 {
+            return Err(RecordError::KeyEpoch(record.key_epoch));
+        }
+        match &record.entry {
+            Entry::CertificateIssued(issued) if issued.predecessor.as_ref() == Some(&issued.id) => {
+                Err(RecordError::OwnPredecessor)
+            }
+            _ => Ok(record),
+        }
+    }
 }
 
 /// Hash of the record whose canonical bytes these are.
@@ -64,6 +83,12 @@ pub enum RecordError {
     /// The signature's algorithm is unknown or it does not verify.
     #[error("record: {0}")]
     Signature(#[from] KeyError),
+    /// A key that no department has: in this version none has more than its first.
+    #[error("record: names a key of epoch {0}; only epoch 0 is known")]
+    KeyEpoch(u32),
+    /// A certificate that would replace itself.
+    #[error("record: issues a certificate that names itself as predecessor")]
+    OwnPredecessor,
 }
 
 /// A record with its signature, decoded; whether the signature verifies is for [`SignedRecord::verify`] to say.
@@ -93,7 +118,7 @@ impl SignedRecord {
     /// # Errors
     /// [`RecordError`] when the bytes are no record or the signature's algorithm is unknown.
     pub fn decode(log: &LogName, frame: &Frame<'_>) -> Result<SignedRecord, RecordError> {
-        let record = codec::decode(frame.record, MAX_RECORD)?;
+        let record = Record::decode(frame.record)?;
         let signature = Signature::from_bytes(frame.signature)?;
         let hash = record_hash(log, frame.record);
         Ok(SignedRecord {

@@ -208,7 +208,8 @@ fn status_given(
         status,
         seq: change.record().seq,
     };
-    if gives(change, id, status) && entry.value() == value {
+    // A map that replicas derive holds no plainly valid certificate.
+    if status != Status::Valid && gives(change, id, status) && entry.value() == value {
         Ok(entry)
     } else {
         Err(BundleError::StatusMismatch)

@@ -9,12 +9,12 @@ use axum::response::Response;
 
 use super::body::{ISSUE, STATUS, TYPE};
 use super::bulk;
+use super::draft;
 use super::draft::{Draft, path_id};
 use super::extract::{Segment, content_type, json_body, retry_key};
 use super::openapi::{AppendProblems, BulkProblems, CommonProblems, StatusProblems};
 use super::problem::{appended, json};
 use super::refusal::Refusal;
-use super::service::{StatusChange, TypeDraft};
 use super::state::{Api, Caller};
 use super::types::{Appended, IssueRequest, NodeStatus, RowResult, StatusRequest, TypeRequest};
 
@@ -123,7 +123,7 @@ pub(super) async fn change_status(
     let retry = retry_key(&headers, &caller)?;
     let id = path_id(&id)?;
     let request: StatusRequest = json_body(&headers, body, &STATUS, api.limits()).await?;
-    let change = StatusChange::check(id, request)?;
+    let change = draft::status_change(id, &request)?;
     api.service()
         .change_status(change, retry)
         .await
@@ -149,7 +149,7 @@ pub(super) async fn define_type(
     body: Body,
 ) -> Result<Response, Refusal> {
     let request: TypeRequest = json_body(&headers, body, &TYPE, api.limits()).await?;
-    let definition = TypeDraft::check(request)?;
+    let definition = draft::type_definition(&request)?;
     api.service()
         .define_type(definition)
         .await
@@ -161,10 +161,10 @@ pub(super) async fn define_type(
 /// After a start the log takes no appends until other members confirmed that it isn't an old copy. This skips the wait:
 /// use it only when you know that the disk holds everything this department ever issued, or the log will fork.
 #[utoipa::path(
-    post, path = "/v1/log/confirm", tag = "Node", operation_id = "confirmOwnLog",
+    post, path = "/v1/log/vouch", tag = "Node", operation_id = "vouchForOwnLog",
     responses((status = 200, description = "State of the node from now on", body = NodeStatus), CommonProblems),
 )]
-pub(super) async fn confirm_own_log(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
-    let status = api.service().confirm_own_log().await?;
+pub(super) async fn vouch_for_own_log(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let status = api.service().vouch_for_own_log()?;
     Ok(json(StatusCode::OK, &status))
 }

@@ -5,13 +5,16 @@ use std::fmt::{self, Display};
 use std::ops::Deref;
 use std::str::FromStr;
 
+use certmesh_ledger::codec::{Bounded, Text, TextError};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
-use certmesh_ledger::record::{Reason, SharingClass, Validity};
+use certmesh_ledger::record::{
+    FieldDefinition, Reason, SharingClass, StatusChanged, TypeDefined, Validity,
+};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::body::shown;
 use super::refusal::Refusal;
-use super::service::{Find, StatusChange, TypeDraft, Wanted};
+use super::service::{Find, Wanted};
 use super::types::{FieldFault, FindRequest, Holder, IssueRequest, StatusRequest, TypeRequest};
 
 /// Most fields a certificate may have.
@@ -20,10 +23,6 @@ pub const MAX_FIELDS: usize = 64;
 pub const MAX_FIELD_NAME: usize = 64;
 /// Longest value of a field, in bytes.
 pub const MAX_FIELD_VALUE: usize = 4096;
-/// Longest text of a status change's reason, in bytes.
-pub const MAX_REASON_TEXT: usize = 512;
-/// Longest name of a type or of a type's field, in bytes.
-pub const MAX_TYPE_NAME: usize = 128;
 /// Most certificates on a page of a search.
 pub const MAX_PAGE: u32 = 1000;
 /// Certificates on a page when none are asked for.
@@ -124,18 +123,21 @@ impl Faults {
         }
     }
 
-    /// A text of 1 to `most` bytes that can be shown on one line.
-    fn line(&mut self, field: &str, text: &str, most: usize) {
+    /// A text of 1 to `N` bytes that can be shown on one line.
+    fn line<const N: usize>(&mut self, field: &str, text: &str) -> Option<Text<N>> {
         if text.trim().is_empty() {
             self.add(field, "is empty");
-        } else if text.len() > most {
-            self.add(
-                field,
-                format!("is {} bytes long, at most {most} are allowed", text.len()),
-            );
-        } else if text.chars().any(char::is_control) {
-            self.add(field, "holds a control character");
+            return None;
         }
+        self.check(
+            field,
+            Text::new(text).map_err(|error| match error {
+                TextError::TooLong { found, limit } => {
+                    format!("is {found} bytes long, at most {limit} are allowed")
+                }
+                TextError::Control(_) => "holds a control character".to_owned(),
+            }),
+        )
     }
 
     fn refusal(self) -> Refusal {
@@ -297,72 +299,76 @@ fn fields(given: BTreeMap<String, String>, faults: &mut Faults) -> Fields {
     given
 }
 
-impl StatusChange {
-    /// Checks a request to change the status of `id`.
-    ///
-    /// # Errors
-    /// [`Refusal::InvalidField`] with every fault.
-    pub fn check(id: CertificateId, request: StatusRequest) -> Result<Self, Refusal> {
-        let mut faults = Faults::default();
-        let action = faults.parse("action", Some(&request.action));
-        let reason = match request.reason.as_deref() {
-            None => Some(Reason::Other),
-            some => faults.parse("reason", some),
-        };
-        if !request.text.is_empty() {
-            faults.line("text", &request.text, MAX_REASON_TEXT);
-        }
-        match (action, reason) {
-            (Some(action), Some(reason)) if faults.0.is_empty() => Ok(Self {
-                id,
-                action,
-                reason,
-                text: request.text,
-            }),
-            _ => Err(faults.refusal()),
-        }
+/// Checks a request to change the status of `id`.
+///
+/// # Errors
+/// [`Refusal::InvalidField`] with every fault.
+pub(super) fn status_change(
+    id: CertificateId,
+    request: &StatusRequest,
+) -> Result<StatusChanged, Refusal> {
+    let mut faults = Faults::default();
+    let action = faults.parse("action", Some(&request.action));
+    let reason = match request.reason.as_deref() {
+        None => Some(Reason::Other),
+        some => faults.parse("reason", some),
+    };
+    let text = match request.text.as_str() {
+        "" => Some(Text::default()),
+        text => faults.line("text", text),
+    };
+    match (action, reason, text) {
+        (Some(action), Some(reason), Some(text)) if faults.0.is_empty() => Ok(StatusChanged {
+            id,
+            action,
+            reason,
+            text,
+        }),
+        _ => Err(faults.refusal()),
     }
 }
 
-impl TypeDraft {
-    /// Checks a type definition.
-    ///
-    /// # Errors
-    /// [`Refusal::InvalidField`] with every fault.
-    pub fn check(request: TypeRequest) -> Result<Self, Refusal> {
-        let mut faults = Faults::default();
-        let code = faults.parse("code", Some(&request.code));
-        faults.line("name", &request.name, MAX_TYPE_NAME);
-        if request.fields.len() > MAX_FIELDS {
-            faults.add(
-                "fields",
-                format!(
-                    "holds {} fields, at most {MAX_FIELDS} are allowed",
-                    request.fields.len()
-                ),
-            );
+/// Checks a type definition.
+///
+/// # Errors
+/// [`Refusal::InvalidField`] with every fault.
+pub(super) fn type_definition(request: &TypeRequest) -> Result<TypeDefined, Refusal> {
+    let mut faults = Faults::default();
+    let code = faults.parse("code", Some(&request.code));
+    let name = faults.line("name", &request.name);
+    let mut fields: Vec<FieldDefinition> = Vec::new();
+    for (i, field) in request.fields.iter().enumerate().take(MAX_FIELDS) {
+        let at = format!("fields[{i}].code");
+        let code = faults.line(&at, &field.code);
+        let name = faults.line(&format!("fields[{i}].name"), &field.name);
+        let earlier = &request.fields[..i];
+        if earlier.iter().any(|before| before.code == field.code) {
+            faults.add(&at, "stands at an earlier field already");
         }
-        for (i, field) in request.fields.iter().enumerate().take(MAX_FIELDS) {
-            faults.line(&format!("fields[{i}].code"), &field.code, MAX_FIELD_NAME);
-            faults.line(&format!("fields[{i}].name"), &field.name, MAX_TYPE_NAME);
-            if request.fields[..i]
-                .iter()
-                .any(|before| before.code == field.code)
-            {
-                faults.add(
-                    &format!("fields[{i}].code"),
-                    "stands at an earlier field already",
-                );
-            }
-        }
-        match code {
-            Some(code) if faults.0.is_empty() => Ok(Self {
+        if let (Some(code), Some(name)) = (code, name) {
+            let required = field.required;
+            fields.push(FieldDefinition {
                 code,
-                name: request.name,
-                fields: request.fields,
-            }),
-            _ => Err(faults.refusal()),
+                name,
+                required,
+            });
         }
+    }
+    if request.fields.len() > MAX_FIELDS {
+        faults.add(
+            "fields",
+            format!(
+                "holds {} fields, at most {MAX_FIELDS} are allowed",
+                request.fields.len()
+            ),
+        );
+    }
+    let fields = faults.check("fields", Bounded::new(fields));
+    match (code, name, fields) {
+        (Some(code), Some(name), Some(fields)) if faults.0.is_empty() => {
+            Ok(TypeDefined { code, name, fields })
+        }
+        _ => Err(faults.refusal()),
     }
 }
 

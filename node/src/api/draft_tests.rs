@@ -251,7 +251,7 @@ fn a_status_change_names_all_its_faults() {
         reason: Some("42".to_owned()),
         text: "x".repeat(513),
     };
-    let Err(Refusal::InvalidField(faults)) = StatusChange::check(id(), request) else {
+    let Err(Refusal::InvalidField(faults)) = status_change(id(), &request) else {
         panic!()
     };
     let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
@@ -262,10 +262,7 @@ fn a_status_change_names_all_its_faults() {
         reason: None,
         text: "x".repeat(512),
     };
-    assert_eq!(
-        StatusChange::check(id(), good).unwrap().reason,
-        Reason::Other
-    );
+    assert_eq!(status_change(id(), &good).unwrap().reason, Reason::Other);
 }
 
 #[test]
@@ -280,7 +277,7 @@ fn a_type_names_all_its_faults() {
         name: "\u{7}".to_owned(),
         fields: vec![field("A"), field("A")],
     };
-    let Err(Refusal::InvalidField(faults)) = TypeDraft::check(request) else {
+    let Err(Refusal::InvalidField(faults)) = type_definition(&request) else {
         panic!()
     };
     let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();

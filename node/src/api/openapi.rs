@@ -28,7 +28,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     ),
     paths(
         operations::health, operations::ready, operations::metrics, operations::openapi,
-        appends::issue, appends::issue_bulk, appends::change_status, appends::define_type, appends::confirm_own_log,
+        appends::issue, appends::issue_bulk, appends::change_status, appends::define_type, appends::vouch_for_own_log,
         queries::certificate, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
     ),

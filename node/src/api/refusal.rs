@@ -115,7 +115,7 @@ pub enum Refusal {
     /// `log-read-only` (503): the disk refused a write.
     #[error("{0}")]
     LogReadOnly(String),
-    /// `log-frozen` (503): the log is forked.
+    /// `log-frozen` (503): the log is forked, or breaks a rule of logs.
     #[error("{0}")]
     LogFrozen(String),
     /// `overloaded` (503): more requests than the node takes at a time.

@@ -83,7 +83,7 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/v1/logs/{department}", READ, get(queries::log)),
         reads("/v1/peers", READ, get(queries::peers)),
         reads("/v1/status", READ, get(queries::status)),
-        posts("/v1/log/confirm", ADMIN, post(appends::confirm_own_log)),
+        posts("/v1/log/vouch", ADMIN, post(appends::vouch_for_own_log)),
     ]
 }
 
@@ -107,7 +107,7 @@ const TEMPLATES: [&str; 19] = [
     "/v1/logs/{department}",
     "/v1/peers",
     "/v1/status",
-    "/v1/log/confirm",
+    "/v1/log/vouch",
 ];
 
 /// The template equal to a matched path.

@@ -2,14 +2,14 @@
 //! made of plain memory.
 
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
-use certmesh_ledger::record::{Action, Reason};
+use certmesh_ledger::record::{StatusChanged, TypeDefined};
 use futures::future::BoxFuture;
 
 use super::draft::{Draft, HolderCode};
 use super::refusal::Refusal;
 use super::types::{
-    Appended, CatalogueView, Certificate, FieldView, Found, History, LogView, NodeStatus, PeerView,
-    Readiness, Verification,
+    Appended, CatalogueView, Certificate, Found, History, LogView, NodeStatus, PeerView, Readiness,
+    Verification,
 };
 
 /// The outcome of each draft, in the order of the drafts.
@@ -39,15 +39,16 @@ pub trait Service: Send + Sync + 'static {
     /// Appends a status change.
     fn change_status(
         &self,
-        change: StatusChange,
+        change: StatusChanged,
         retry: Option<RetryKey>,
     ) -> BoxFuture<'static, Result<Appended, Refusal>>;
 
     /// Appends a type definition. The answer's `id` is the type's code.
-    fn define_type(&self, definition: TypeDraft) -> BoxFuture<'static, Result<Appended, Refusal>>;
+    fn define_type(&self, definition: TypeDefined)
+    -> BoxFuture<'static, Result<Appended, Refusal>>;
 
-    /// Takes the own log on disk for whole without waiting for other members.
-    fn confirm_own_log(&self) -> BoxFuture<'static, Result<NodeStatus, Refusal>>;
+    /// Takes the operator's word that the own log on disk is whole, without waiting for other members.
+    fn vouch_for_own_log(&self) -> Result<NodeStatus, Refusal>;
 
     /// A certificate; `None` when no record of it is held.
     fn certificate(&self, id: &CertificateId) -> Result<Option<Certificate>, Refusal>;
@@ -102,30 +103,6 @@ impl RetryKey {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
-}
-
-/// A checked change of status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusChange {
-    /// The certificate.
-    pub id: CertificateId,
-    /// What to do.
-    pub action: Action,
-    /// Why, as a code.
-    pub reason: Reason,
-    /// Why, in words; at most 512 bytes, without control characters.
-    pub text: String,
-}
-
-/// A checked type definition.
-#[derive(Clone, Debug)]
-pub struct TypeDraft {
-    /// Type code.
-    pub code: TypeCode,
-    /// Name, 1 to 128 bytes.
-    pub name: String,
-    /// At most 64 fields with distinct codes of 1 to 64 bytes and names of 1 to 128 bytes.
-    pub fields: Vec<FieldView>,
 }
 
 /// A checked search.

@@ -413,7 +413,7 @@ pub struct LogView {
     pub time_ms: Option<u64>,
     /// Certificates issued in it.
     pub certificates: u64,
-    /// `own`, `replica`, `frozen` (forked) or `set-aside` (damaged, being fetched again).
+    /// `own`, `replica`, `frozen` (forked, or a rule broken) or `set-aside` (damaged, being fetched again).
     pub state: String,
     /// What happened, for frozen and set-aside logs.
     pub detail: Option<String>,
@@ -456,7 +456,7 @@ pub struct NodeStatus {
     /// libp2p peer identity.
     pub peer_id: String,
     /// Own log: `writable`, `confirming` (waiting until other members confirm that the log on disk is whole),
-    /// `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked).
+    /// `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked, or a rule broken).
     pub log_state: String,
     /// Why, when not writable, and what to do.
     pub log_detail: Option<String>,

@@ -1,4 +1,5 @@
-//! The one loop: an event comes in, the state machine decides, its commands go out. It dispatches and decides nothing.
+//! The one loop: an event comes in, the state machine decides, its commands go out. It dispatches, and decides
+//! only how often the own head is announced.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;

@@ -3,6 +3,7 @@
 //! - `Peer`: everything shared: the catalogue, keys, who was heard when
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `driver`: the loop between network, state machine and storage
+//! - `own_log`: whether the own log may be appended to, and why not
 //! - `retries`: which content came under which idempotency key, and for how long that is known
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages

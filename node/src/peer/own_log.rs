@@ -9,6 +9,7 @@ use std::sync::Arc;
 use certmesh_ledger::log::Log;
 use parking_lot::RwLock;
 
+use super::views;
 use crate::api::Refusal;
 use crate::metrics::{Metrics, OwnLogState};
 
@@ -85,23 +86,13 @@ impl OwnLog {
     }
 
     pub(crate) fn state(&self) -> OwnLogState {
-        if self.log.stopped().is_some() {
-            return OwnLogState::Frozen;
-        }
-        if self.log.refused_write().is_some() {
-            return OwnLogState::ReadOnly;
-        }
-        match *self.trust.read() {
-            Trust::Confirming { .. } => OwnLogState::Confirming,
-            Trust::Restoring { .. } => OwnLogState::Restoring,
-            Trust::Confirmed => OwnLogState::Writable,
-        }
+        self.look().0
     }
 
     /// Why the log takes no appends and what to do; `None` when it does.
     pub(crate) fn hindrance(&self) -> Option<Refusal> {
-        let state = self.state();
-        let detail = self.detail()?;
+        let (state, detail) = self.look();
+        let detail = detail?;
         Some(match state {
             OwnLogState::Frozen => Refusal::LogFrozen(detail),
             OwnLogState::ReadOnly => Refusal::LogReadOnly(detail),
@@ -111,30 +102,42 @@ impl OwnLog {
 
     /// The same in words.
     pub(crate) fn detail(&self) -> Option<String> {
+        self.look().1
+    }
+
+    /// The state, and in words what keeps the log from taking appends.
+    fn look(&self) -> (OwnLogState, Option<String>) {
         if let Some(stopped) = self.log.stopped() {
-            let at = stopped.undisputed();
-            return Some(format!(
-                "this department signed two histories of its log from record {at} on; the log is frozen, and the members \
-                 have to decide how it begins afresh"
-            ));
+            let what = views::stopped(&stopped);
+            let detail = format!(
+                "{what}; the log is frozen, and the members have to decide how it begins afresh"
+            );
+            return (OwnLogState::Frozen, Some(detail));
         }
         if let Some(reason) = self.log.refused_write() {
-            return Some(format!(
+            let detail = format!(
                 "a disk write was refused ({reason}); nothing acknowledged is lost; free or mend the disk, then restart \
                  the peer"
-            ));
+            );
+            return (OwnLogState::ReadOnly, Some(detail));
         }
         match *self.trust.read() {
-            Trust::Confirmed => None,
-            Trust::Confirming { heard, needed } => Some(format!(
-                "waiting until {needed} other members confirm that the log on disk is whole ({heard} so far); if they \
-                 can't be reached and you are certain, run `certmesh resume`"
-            )),
-            Trust::Restoring { known } => Some(format!(
-                "{} of {known} records of this department's log are on disk; the rest is being fetched back from other \
-                 members",
-                self.log.held()
-            )),
+            Trust::Confirmed => (OwnLogState::Writable, None),
+            Trust::Confirming { heard, needed } => {
+                let detail = format!(
+                    "waiting until {needed} other members confirm that the log on disk is whole ({heard} so far); if they \
+                     can't be reached and you are certain, run `certmesh resume`"
+                );
+                (OwnLogState::Confirming, Some(detail))
+            }
+            Trust::Restoring { known } => {
+                let detail = format!(
+                    "{} of {known} records of this department's log are on disk; the rest is being fetched back from \
+                     other members",
+                    self.log.held()
+                );
+                (OwnLogState::Restoring, Some(detail))
+            }
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::{Cursor, Found};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
-use certmesh_ledger::log::{Log, LogId, ReadError, Stopped};
+use certmesh_ledger::log::{Log, LogId, ReadError};
+use certmesh_ledger::record::{StatusChanged, TypeDefined};
 use certmesh_ledger::verify::{Bundle, verify};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use super::writer::{Append, WriterHandle};
 use super::{Peer, now_ms, views};
 use crate::api::draft::Draft;
-use crate::api::service::{Find, Outcomes, RetryKey, Service, StatusChange, TypeDraft, Wanted};
+use crate::api::service::{Find, Outcomes, RetryKey, Service, Wanted};
 use crate::api::{Refusal, types};
 use crate::metrics::OwnLogState;
 
@@ -64,17 +65,7 @@ impl PeerService {
         let stopped = log.stopped();
         let aside = peer.set_aside.get(&id).filter(|_| checkpoint.is_none());
         let (state, detail) = match (&stopped, aside) {
-            (Some(Stopped::Forked(evidence)), _) => (
-                "frozen",
-                Some(format!(
-                    "its department signed two histories from record {} on; both are kept under evidence/",
-                    evidence.position()
-                )),
-            ),
-            (Some(Stopped::Broken(rule)), _) => (
-                "frozen",
-                Some(format!("its department broke a rule: {rule}")),
-            ),
+            (Some(stopped), _) => ("frozen", Some(views::stopped(stopped))),
             (None, Some(path)) => (
                 "set-aside",
                 Some(format!(
@@ -136,7 +127,7 @@ impl Service for PeerService {
 
     fn change_status(
         &self,
-        change: StatusChange,
+        change: StatusChanged,
         retry: Option<RetryKey>,
     ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
         self.append_one(Append::Change(change), retry)
@@ -144,30 +135,25 @@ impl Service for PeerService {
 
     fn define_type(
         &self,
-        definition: TypeDraft,
+        definition: TypeDefined,
     ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
         self.append_one(Append::Define(definition), None)
     }
 
-    fn confirm_own_log(&self) -> BoxFuture<'static, Result<types::NodeStatus, Refusal>> {
+    fn vouch_for_own_log(&self) -> Result<types::NodeStatus, Refusal> {
         if self.peer.own.vouch() {
             let _ = self.vouch.send(());
         }
         let status = self.status();
         let state = self.peer.own.state();
-        async move {
-            match state {
-                OwnLogState::Confirming | OwnLogState::Restoring => {
-                    Err(Refusal::OwnLogUnconfirmed(
-                        "more of this log was signed than is on disk: appending would fork it; the rest has to come \
-                         back from other members"
-                            .into(),
-                    ))
-                }
-                _ => Ok(status),
-            }
+        match state {
+            OwnLogState::Confirming | OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(
+                "more of this log was signed than is on disk: appending would fork it; the rest has to come back \
+                 from other members"
+                    .into(),
+            )),
+            _ => Ok(status),
         }
-        .boxed()
     }
 
     fn certificate(&self, id: &CertificateId) -> Result<Option<types::Certificate>, Refusal> {

@@ -2,12 +2,23 @@
 
 use certmesh_ledger::catalogue::{Catalogue, CertificateState};
 use certmesh_ledger::id::CertificateId;
-use certmesh_ledger::log::VerifiedCheckpoint;
+use certmesh_ledger::log::{Stopped, VerifiedCheckpoint};
 use certmesh_ledger::record::{Action, Entry, Record, RecordHash, SignedRecord, Status};
 use certmesh_ledger::verify::{Verdict, Verification};
 
 use super::Peer;
 use crate::api::types;
+
+/// Why a log stopped, as a sentence without its full stop.
+pub(super) fn stopped(stopped: &Stopped) -> String {
+    match stopped {
+        Stopped::Forked(evidence) => format!(
+            "its department signed two histories from record {} on; both are kept under evidence/",
+            evidence.position()
+        ),
+        Stopped::Broken(rule) => format!("its department broke a rule: {rule}"),
+    }
+}
 
 pub(super) fn position_at(
     checkpoint: &VerifiedCheckpoint,

@@ -6,12 +6,11 @@ use std::thread;
 use std::time::Instant;
 
 use certmesh_ledger::catalogue::{Batch, Refusal as RuleRefusal};
-use certmesh_ledger::codec::{self, Bounded, Text};
+use certmesh_ledger::codec;
 use certmesh_ledger::hash::{Hash, Purpose, hash};
 use certmesh_ledger::log::{self, VerifiedCheckpoint, WriteError, Writer};
 use certmesh_ledger::record::{
-    CertificateIssued, Entry, FieldDefinition, SignedRecord, StatusChanged, TypeDefined,
-    commit_fields,
+    CertificateIssued, Entry, SignedRecord, StatusChanged, TypeDefined, commit_fields,
 };
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
@@ -20,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Peer, now_ms, retries, views};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
-use crate::api::service::{Outcomes, RetryKey, StatusChange, TypeDraft};
+use crate::api::service::{Outcomes, RetryKey};
 
 /// Most records under one commit.
 const GROUP: usize = 8192;
@@ -30,8 +29,8 @@ const QUEUE: usize = 8192;
 /// Something to append.
 pub(super) enum Append {
     Issue(Box<Draft>),
-    Change(StatusChange),
-    Define(TypeDraft),
+    Change(StatusChanged),
+    Define(TypeDefined),
 }
 
 /// Where the outcomes of a request go.
@@ -158,7 +157,13 @@ impl GroupCommit {
         drop(batch);
         let count = entries.len();
         let started = Instant::now();
-        let appended = self.writer.append(now_ms(), entries);
+        let appended = if count == 0 {
+            // What is answered then stands under the checkpoint there is.
+            Ok((Vec::new(), self.writer.log().checkpoint()))
+        } else {
+            let appended = self.writer.append(now_ms(), entries);
+            appended.map(|(records, checkpoint)| (records, Some(checkpoint)))
+        };
         if count > 0 && appended.is_ok() {
             self.peer.metrics.fsynced(started.elapsed());
             self.peer.metrics.committed(count);
@@ -217,17 +222,18 @@ impl GroupCommit {
         &self,
         outcomes: Vec<(String, Vec<String>, Outcome)>,
         jobs: Vec<(usize, Option<RetryKey>, Reply)>,
-        appended: Result<(Vec<log::Appended>, VerifiedCheckpoint), WriteError>,
+        appended: Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), WriteError>,
     ) {
         let (appended, checkpoint) = match appended {
-            Ok((appended, checkpoint)) => (appended, Some(checkpoint)),
-            Err(WriteError::Restoring { missing: 0 }) => (Vec::new(), None),
+            Ok(appended) => appended,
             Err(error) => {
                 tracing::error!(%error, "nothing was appended");
                 self.peer.own.show();
                 let refusal = self.peer.own.hindrance().unwrap_or_else(|| match &error {
                     WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
-                    _ => Refusal::LogReadOnly(error.to_string()),
+                    WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
+                    WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
+                    WriteError::Append(_) => Refusal::LogReadOnly(error.to_string()),
                 });
                 for (_, _, reply) in jobs {
                     let _ = reply.send(Err(refusal.clone()));
@@ -287,34 +293,16 @@ fn prepare(peer: &Peer, append: Append) -> (String, Vec<String>, Entry) {
             });
             (draft.id.to_string(), draft.warnings.clone(), entry)
         }
-        Append::Change(change) => {
-            let id = change.id.to_string();
-            let text = Text::new(change.text).unwrap_or_default();
-            let entry = StatusChanged {
-                id: change.id,
-                action: change.action,
-                reason: change.reason,
-                text,
-            };
-            (id, Vec::new(), Entry::StatusChanged(entry))
-        }
-        Append::Define(definition) => {
-            let field = |field: crate::api::types::FieldView| FieldDefinition {
-                code: Text::new(field.code).unwrap_or_default(),
-                name: Text::new(field.name).unwrap_or_default(),
-                required: field.required,
-            };
-            let entry = TypeDefined {
-                code: definition.code,
-                name: Text::new(definition.name).unwrap_or_default(),
-                fields: Bounded::first(definition.fields.into_iter().map(field)),
-            };
-            (
-                definition.code.to_string(),
-                Vec::new(),
-                Entry::TypeDefined(entry),
-            )
-        }
+        Append::Change(change) => (
+            change.id.to_string(),
+            Vec::new(),
+            Entry::StatusChanged(change),
+        ),
+        Append::Define(definition) => (
+            definition.code.to_string(),
+            Vec::new(),
+            Entry::TypeDefined(definition),
+        ),
     }
 }
 

@@ -228,7 +228,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn confirm_log(&self) -> Result<NodeStatus, ClientError> {
-        self.post_bytes("/v1/log/confirm", b"")
+        self.post_bytes("/v1/log/vouch", b"")
     }
 
     fn url(&self, path: &str) -> String {

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
-use certmesh_ledger::record::Status;
+use certmesh_ledger::record::{Status, StatusChanged, TypeDefined};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::OWN;
 use crate::api::Refusal;
 use crate::api::draft::Draft;
-use crate::api::service::{Find, Outcomes, RetryKey, Service, StatusChange, TypeDraft, Wanted};
+use crate::api::service::{Find, Outcomes, RetryKey, Service, Wanted};
 use crate::api::types::*;
 
 /// How the fake peer behaves and what it saw.
@@ -112,7 +112,7 @@ impl Service for Fake {
 
     fn change_status(
         &self,
-        change: StatusChange,
+        change: StatusChanged,
         _retry: Option<RetryKey>,
     ) -> BoxFuture<'static, Result<Appended, Refusal>> {
         let own: DepartmentCode = OWN.parse().unwrap();
@@ -131,14 +131,16 @@ impl Service for Fake {
         Box::pin(async { result })
     }
 
-    fn define_type(&self, definition: TypeDraft) -> BoxFuture<'static, Result<Appended, Refusal>> {
+    fn define_type(
+        &self,
+        definition: TypeDefined,
+    ) -> BoxFuture<'static, Result<Appended, Refusal>> {
         let result = appended(definition.code.as_str(), 3, false, Vec::new());
         Box::pin(async { Ok(result) })
     }
 
-    fn confirm_own_log(&self) -> BoxFuture<'static, Result<NodeStatus, Refusal>> {
-        let status = self.status();
-        Box::pin(async { Ok(status) })
+    fn vouch_for_own_log(&self) -> Result<NodeStatus, Refusal> {
+        Ok(self.status())
     }
 
     fn certificate(&self, id: &CertificateId) -> Result<Option<Certificate>, Refusal> {

@@ -319,7 +319,7 @@ async fn types_and_confirmation_are_for_admins_and_answer() {
         (defined.status, &defined.json()["id"]),
         (201, &json!("11100000000013338W011"))
     );
-    let confirmed = ask("POST", "/v1/log/confirm", ADMIN).to(&node).await;
+    let confirmed = ask("POST", "/v1/log/vouch", ADMIN).to(&node).await;
     assert_eq!(
         (confirmed.status, &confirmed.json()["log_state"]),
         (200, &json!("writable"))
