@@ -8,9 +8,13 @@
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
 //! - `service` and `views`: the API's questions, answered from the catalogue
+//! - `identity`: who is who: this peer's keys, checked against the genesis, and the other members
+//! - `data_dir`: the data directory's lock, its network and `node.json`
 //! - `start`: from a configuration to a running peer, and down again
 
+mod data_dir;
 mod driver;
+mod identity;
 mod own_log;
 mod retries;
 mod service;

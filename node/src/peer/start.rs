@@ -1,35 +1,34 @@
 //! From a configuration to a running peer, and down again.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::{CatalogueKey, FieldKey, KeyError, Secret, SecretFile, SigningKey};
+use certmesh_ledger::keys::KeyError;
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{LogId, OpenError, Place, SEGMENT_RECORDS, Writer};
-use certmesh_ledger::membership::{Genesis, GenesisFaults, Membership, PeerId as MemberPeer};
+use certmesh_ledger::membership::GenesisFaults;
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Settings, Sync};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::Multiaddr;
 use tokio::sync::{mpsc, oneshot};
-use zeroize::Zeroizing;
 
+use super::data_dir::DataDir;
 use super::driver::{Driver, Inbox};
+use super::identity::Identity;
 use super::own_log::OwnLog;
 use super::service::PeerService;
 use super::storage::Storage;
 use super::writer::WriterHandle;
 use super::{Peer, now_ms, retries};
 use crate::api::auth::{Clients, TokensError};
-use crate::api::{Api, Running, ServeError, serve};
+use crate::api::{Api, ServeError, serve};
 use crate::config::Config;
-use crate::keyfile::{self, KeyFileError};
+use crate::keyfile::KeyFileError;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig, NetError};
 
@@ -132,179 +131,12 @@ pub enum RunError {
     Serve(#[from] ServeError),
 }
 
-fn at(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
+/// Names the file or directory that an error is about.
+pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
     move |error| RunError::Io {
         path: path.to_owned(),
         error,
     }
-}
-
-/// Who this peer is and whom it talks to, checked as a whole.
-struct Identity {
-    genesis: Genesis,
-    members: Membership,
-    signing: SigningKey,
-    transport: Zeroizing<[u8; 32]>,
-    catalogue_key: CatalogueKey,
-    field_key: FieldKey,
-    peers: HashMap<DepartmentCode, (PeerId, Vec<Multiaddr>)>,
-    peer_id: MemberPeer,
-}
-
-fn secret(path: &Path, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, RunError> {
-    let text = keyfile::read(path)?;
-    kind.read(text.expose()).map_err(|error| RunError::Key {
-        path: path.to_owned(),
-        error,
-    })
-}
-
-impl Identity {
-    fn load(config: &Config) -> Result<Identity, RunError> {
-        let path = &config.network;
-        let text = std::fs::read_to_string(path).map_err(at(path))?;
-        let genesis = Genesis::from_toml(&text).map_err(|faults| RunError::Genesis {
-            path: path.clone(),
-            faults,
-        })?;
-        let members = Membership::from_genesis(&genesis);
-        let department = config.department;
-        let own = members
-            .member(&department)
-            .ok_or_else(|| RunError::NotAMember {
-                department,
-                path: path.clone(),
-            })?;
-        let signing = SigningKey::from_seed(&*secret(&config.keys.signing, SecretFile::Signing)?);
-        if signing.public() != own.signing_key {
-            let expected = own.signing_key.to_string();
-            return Err(RunError::OtherKey {
-                path: config.keys.signing.clone(),
-                what: "signing_key",
-                expected,
-            });
-        }
-        let transport = secret(&config.keys.transport, SecretFile::Transport)?;
-        let peer_id = MemberPeer::from_transport_seed(&transport);
-        if peer_id != own.peer_id {
-            let expected = own.peer_id.to_string();
-            return Err(RunError::OtherKey {
-                path: config.keys.transport.clone(),
-                what: "peer_id",
-                expected,
-            });
-        }
-        let catalogue_key = CatalogueKey(Secret::from_bytes(*secret(
-            &config.keys.catalogue,
-            SecretFile::Catalogue,
-        )?));
-        let field_key = FieldKey(Secret::from_bytes(*secret(
-            &config.keys.field,
-            SecretFile::Field,
-        )?));
-        let peers = peers(config, &members)?;
-        Ok(Identity {
-            peers,
-            genesis,
-            members,
-            signing,
-            transport,
-            catalogue_key,
-            field_key,
-            peer_id,
-        })
-    }
-}
-
-type Peers = HashMap<DepartmentCode, (PeerId, Vec<Multiaddr>)>;
-
-fn peers(config: &Config, members: &Membership) -> Result<Peers, RunError> {
-    let mut peers = HashMap::new();
-    for member in members
-        .members()
-        .filter(|member| member.code != config.department)
-    {
-        let id = PeerId::from_bytes(&member.peer_id.to_multihash())
-            .expect("a multihash of a checked identity");
-        let addresses = match config.net.peers.get(&member.code) {
-            Some(addresses) => addresses.clone(),
-            None => member
-                .addresses
-                .iter()
-                .map(|address| {
-                    address.as_str().parse().map_err(|_| RunError::Address {
-                        path: config.network.clone(),
-                        department: member.code,
-                        address: address.to_string(),
-                    })
-                })
-                .collect::<Result<_, _>>()?,
-        };
-        peers.insert(member.code, (id, addresses));
-    }
-    Ok(peers)
-}
-
-/// Takes the data directory for this process and this network.
-fn claim(dir: &Path, genesis: &Genesis) -> Result<File, RunError> {
-    // Only the peer's own user: logs are for members, not for whoever has an account on the machine.
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(at(dir))?;
-    let path = dir.join("LOCK");
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(at(&path))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(RunError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
-    }
-    let path = dir.join("network.toml");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let found = Genesis::from_toml(&text)
-                .map_err(|faults| RunError::Genesis {
-                    path: path.clone(),
-                    faults,
-                })?
-                .network_id();
-            if found != genesis.network_id() {
-                let (found, expected) = (found.to_string(), genesis.network_id().to_string());
-                return Err(RunError::OtherNetwork {
-                    path,
-                    found,
-                    expected,
-                });
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            replace(&path, genesis.to_toml().as_bytes())?;
-        }
-        Err(error) => return Err(at(&path)(error)),
-    }
-    Ok(lock)
-}
-
-/// Writes a file so that a reader sees all of it or none.
-fn replace(path: &Path, content: &[u8]) -> Result<(), RunError> {
-    let temporary = path.with_extension("new");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
-        match path.parent() {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
-        }
-    };
-    write().map_err(at(path))
 }
 
 /// Checks everything a start would need, without starting.
@@ -394,7 +226,7 @@ fn open_peer(
 pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
     let identity = Identity::load(&config)?;
     let clients = Clients::load(&config.api.tokens)?;
-    let _lock = claim(&config.data_dir, &identity.genesis)?;
+    let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
     let metrics = Arc::new(Metrics::new());
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
 
@@ -461,7 +293,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     while let Ok(address) = listening_received.try_recv() {
         addresses.push(address);
     }
-    announce_process(&config, &running, &addresses)?;
+    data_dir.announce_process(&running.url(), &addresses)?;
     tracing::info!(department = %config.department, api = running.url(), "serving");
 
     let died = tokio::select! {
@@ -470,7 +302,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
         _ = &mut driver => true,
     };
     tracing::info!("stopping");
-    let _ = std::fs::remove_file(config.data_dir.join("node.json"));
+    data_dir.withdraw_process();
     if let Err(error) = running.stop(GRACE).await {
         tracing::warn!(%error, "API did not stop cleanly");
     }
@@ -499,23 +331,4 @@ fn start_net(config: &Config, identity: &Identity) -> Result<Net, RunError> {
     net.quic = config.net.quic;
     net.peers = identity.peers.values().cloned().collect();
     Ok(Net::new(net)?)
-}
-
-/// Tells other programs on this machine where the peer can be reached.
-fn announce_process(
-    config: &Config,
-    running: &Running,
-    addresses: &[Multiaddr],
-) -> Result<(), RunError> {
-    let listen: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    let json = serde_json::json!({
-        "pid": std::process::id(),
-        "api": running.url(),
-        "listen": listen,
-        "started_ms": now_ms(),
-    });
-    replace(
-        &config.data_dir.join("node.json"),
-        format!("{json:#}\n").as_bytes(),
-    )
 }
