@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use certmesh_ledger::catalogue::{Catalogue, Opened};
@@ -16,6 +17,7 @@ use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Settings, Sync};
 use libp2p::Multiaddr;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::data_dir::DataDir;
 use super::driver::{Driver, Inbox};
@@ -229,54 +231,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
     let metrics = Arc::new(Metrics::new());
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
-
-    let (heads, heads_received) = mpsc::unbounded_channel();
-    let (stored, stored_received) = mpsc::unbounded_channel();
-    let (vouch, vouched) = mpsc::unbounded_channel();
-    let (stop, stop_received) = oneshot::channel();
-    let (listening, mut listening_received) = mpsc::unbounded_channel();
-    let writer = Writer::new(Arc::clone(&peer.own.log), identity.signing.clone());
-    let spawn_error = at(&config.data_dir);
-    let (writer, writer_thread) =
-        WriterHandle::start(Arc::clone(&peer), writer, heads).map_err(&spawn_error)?;
-    let storage = Storage::start(&peer, &stored).map_err(&spawn_error)?;
-    let sync = Sync::new(
-        peer.catalogue.own(),
-        Arc::clone(peer.catalogue.members()),
-        Settings::default(),
-    );
-    let net = start_net(&config, &identity)?;
-    let peer_ids = identity
-        .peers
-        .iter()
-        .map(|(code, (id, _))| (*code, *id))
-        .collect();
-    let driver = Driver::new(
-        Arc::clone(&peer),
-        identity.signing.clone(),
-        net,
-        sync,
-        storage,
-        peer_ids,
-        listening,
-    );
-    let inbox = Inbox {
-        heads: heads_received,
-        stored: stored_received,
-        vouched,
-        stop: stop_received,
-    };
-    let mut driver = tokio::spawn(driver.run(inbox));
-    let forgetting = tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store)));
-    if config.trust_own_disk && peer.own.vouch() {
-        let _ = vouch.send(());
-    }
-
-    let service = PeerService {
-        peer: Arc::clone(&peer),
-        writer,
-        vouch,
-    };
+    let (mut work, service) = Work::start(&config, &identity, &peer)?;
     let api = Api::new(
         Arc::new(service),
         config.department,
@@ -285,41 +240,116 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
         config.api.limits(),
     );
     let running = serve(Arc::new(api), config.api.listen, config.api.tls.as_ref())?;
-    let first = tokio::time::timeout(GRACE, listening_received.recv())
-        .await
-        .ok()
-        .flatten();
-    let mut addresses: Vec<Multiaddr> = first.into_iter().collect();
-    while let Ok(address) = listening_received.try_recv() {
-        addresses.push(address);
-    }
-    data_dir.announce_process(&running.url(), &addresses)?;
+    data_dir.announce_process(&running.url(), &work.addresses().await)?;
     tracing::info!(department = %config.department, api = running.url(), "serving");
 
     let died = tokio::select! {
         () = stopped => false,
         // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
-        _ = &mut driver => true,
+        _ = &mut work.driver => true,
     };
     tracing::info!("stopping");
     data_dir.withdraw_process();
     if let Err(error) = running.stop(GRACE).await {
         tracing::warn!(%error, "API did not stop cleanly");
     }
-    if !died {
-        let _ = stop.send(());
-        let _ = driver.await;
-    }
-    // The API held the last handle: the writer finishes what it has and ends.
-    if tokio::task::block_in_place(|| writer_thread.join()).is_err() {
-        tracing::error!("the writer thread panicked");
-    }
-    forgetting.abort();
+    work.stop().await;
     if let Err(error) = peer.store.flush() {
         tracing::warn!(%error, "state store not flushed");
     }
     tracing::info!("stopped");
     if died { Err(RunError::Died) } else { Ok(()) }
+}
+
+/// What works beside the API: the driver with its network and storage, the writer, and the forgetting of old retries.
+struct Work {
+    driver: JoinHandle<()>,
+    stop_driver: oneshot::Sender<()>,
+    writer: thread::JoinHandle<()>,
+    forgetting: JoinHandle<()>,
+    /// Addresses the network side listens on, as they come to be.
+    listening: mpsc::UnboundedReceiver<Multiaddr>,
+}
+
+impl Work {
+    /// Starts all of it. The service for the API holds the one handle that the writer works for.
+    fn start(
+        config: &Config,
+        identity: &Identity,
+        peer: &Arc<Peer>,
+    ) -> Result<(Work, PeerService), RunError> {
+        let (heads, heads_received) = mpsc::unbounded_channel();
+        let (stored, stored_received) = mpsc::unbounded_channel();
+        let (vouch, vouched) = mpsc::unbounded_channel();
+        let (stop_driver, stop) = oneshot::channel();
+        let (listening, listening_received) = mpsc::unbounded_channel();
+        let key = identity.signing.clone();
+        let writer = Writer::new(Arc::clone(&peer.own.log), key.clone());
+        let spawn_error = at(&config.data_dir);
+        let (writer, writer_thread) =
+            WriterHandle::start(Arc::clone(peer), writer, heads).map_err(&spawn_error)?;
+        let storage = Storage::start(peer, &stored).map_err(&spawn_error)?;
+        let members = Arc::clone(peer.catalogue.members());
+        let sync = Sync::new(peer.catalogue.own(), members, Settings::default());
+        let net = start_net(config, identity)?;
+        let peers = identity.peers.iter();
+        let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
+        let driver = Driver::new(
+            Arc::clone(peer),
+            key,
+            net,
+            sync,
+            storage,
+            peer_ids,
+            listening,
+        );
+        let inbox = Inbox {
+            heads: heads_received,
+            stored: stored_received,
+            vouched,
+            stop,
+        };
+        let work = Work {
+            driver: tokio::spawn(driver.run(inbox)),
+            stop_driver,
+            writer: writer_thread,
+            forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store))),
+            listening: listening_received,
+        };
+        if config.trust_own_disk && peer.own.vouch() {
+            let _ = vouch.send(());
+        }
+        let service = PeerService {
+            peer: Arc::clone(peer),
+            writer,
+            vouch,
+        };
+        Ok((work, service))
+    }
+
+    /// The addresses listened on by now; none after a while without any.
+    async fn addresses(&mut self) -> Vec<Multiaddr> {
+        let first = tokio::time::timeout(GRACE, self.listening.recv()).await;
+        let mut addresses: Vec<Multiaddr> = first.ok().flatten().into_iter().collect();
+        while let Ok(address) = self.listening.try_recv() {
+            addresses.push(address);
+        }
+        addresses
+    }
+
+    /// Stops all of it, once the API is gone.
+    async fn stop(self) {
+        // One that ended by itself was waited for already, and must not be again.
+        if !self.driver.is_finished() {
+            let _ = self.stop_driver.send(());
+            let _ = self.driver.await;
+        }
+        // The API held the last handle: the writer finishes what it has and ends.
+        if tokio::task::block_in_place(|| self.writer.join()).is_err() {
+            tracing::error!("the writer thread panicked");
+        }
+        self.forgetting.abort();
+    }
 }
 
 fn start_net(config: &Config, identity: &Identity) -> Result<Net, RunError> {
