@@ -137,6 +137,10 @@ fn every_rule_refuses_what_it_is_for_and_lets_the_rest_of_the_batch_through() {
         batch.check(&issue(&two, Some(&one))),
         Err(Refusal::Predecessor { .. })
     ));
+    assert!(matches!(
+        batch.check(&issue(&two, Some(&two))),
+        Err(Refusal::PredecessorElsewhere(_))
+    ));
     batch.check(&issue(&two, None)).unwrap();
 
     let mut writer = writer(&catalogue, A, 1);

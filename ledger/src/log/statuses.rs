@@ -1,8 +1,9 @@
 //! Current status of every certificate of a log that is not plainly valid, and the map that commits to it.
 //!
 //! The rules are total, so that every replica derives the same map whatever the department wrote: a status change that
-//! cannot follow the current status has no effect, and so has a successor of a certificate that is not valid. Honest
-//! peers never write such records.
+//! cannot follow the current status has no effect, and so has a successor of a certificate that is not valid. Whether a
+//! certificate was issued at all, or is issued again, does not matter: to know it, a replica would have to remember every
+//! identifier. Honest peers never write such records.
 
 use std::collections::HashMap;
 

@@ -266,3 +266,47 @@ impl VerifiedBundle {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Text;
+    use crate::hash::Hash;
+    use crate::keys::SigningKey;
+    use crate::log::LogId;
+    use crate::membership::NetworkId;
+    use crate::record::{Action, Reason, Record, RecordHash, StatusChanged};
+
+    #[test]
+    fn a_map_that_calls_a_certificate_plainly_valid_is_none_a_replica_derives() {
+        let id: CertificateId =
+            "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"
+                .parse()
+                .unwrap();
+        let log = LogName {
+            network: NetworkId(Hash::ZERO),
+            id: LogId::first("11430000006122244L".parse().unwrap()),
+        };
+        for (action, fits) in [(Action::Suspend, true), (Action::Reinstate, false)] {
+            let record = Record {
+                seq: 7,
+                prev: RecordHash::NONE,
+                time_ms: 0,
+                key_epoch: 0,
+                entry: Entry::StatusChanged(StatusChanged {
+                    id: id.clone(),
+                    action,
+                    reason: Reason::Other,
+                    text: Text::default(),
+                }),
+            };
+            let change = SignedRecord::sign(&log, record, &SigningKey::from_seed(&[1; 32]));
+            let entry = StatusEntry {
+                status: action.result(),
+                seq: 7,
+            };
+            let given = status_given(entry.value(), &change, &id);
+            assert_eq!(given.is_ok(), fits, "{action:?}");
+        }
+    }
+}

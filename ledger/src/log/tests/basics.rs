@@ -1,6 +1,11 @@
 use super::*;
-use crate::log::{Applied, ApplyError, ForkEvidence, MAX_PAGE, Stopped};
-use crate::record::Status;
+use crate::codec::Blob;
+use crate::log::{
+    Applied, ApplyError, BrokenRule, Checkpoint, CheckpointError, EvidenceError, ForkEvidence,
+    MAX_PAGE, Page, SignedCheckpoint, Stopped, fsck,
+};
+use crate::merkle::CompactRange;
+use crate::record::{Record, RecordError, RecordHash, SignedRecord, Status};
 
 /// Copies everything from one log to another in pages of at most `bytes`.
 fn replicate(from: &Log, to: &Log, bytes: usize) {
@@ -185,4 +190,118 @@ fn an_empty_page_at_the_end_announces_the_head() {
         replica.apply(&page),
         Err(ApplyError::Gap { from: 9, held: 0 })
     ));
+}
+
+/// A log's first record, as the department would sign it.
+fn first(log: &LogName, key_epoch: u32, entry: Entry) -> SignedRecord {
+    let record = Record {
+        seq: 0,
+        prev: RecordHash::NONE,
+        time_ms: 1,
+        key_epoch,
+        entry,
+    };
+    SignedRecord::sign(log, record, &key())
+}
+
+/// A checkpoint of that record alone.
+fn checkpoint_of(log: &LogName, record: &SignedRecord) -> SignedCheckpoint {
+    let mut range: CompactRange = CompactRange::empty();
+    range.push(record.leaf(), &mut |_, _, _| ());
+    let checkpoint = Checkpoint {
+        log: log.id,
+        size: 1,
+        root: range.root(),
+        head: record.hash(),
+        status_root: Hash::ZERO,
+        time_ms: 1,
+        key_epoch: 0,
+    };
+    SignedCheckpoint::sign(log.network, checkpoint, &key())
+}
+
+#[test]
+fn another_key_epoch_and_a_certificate_that_replaces_itself_are_the_department_s_fault() {
+    for (entry, key_epoch, expected) in [
+        (issue(1), 1, RecordError::KeyEpoch(1)),
+        (issue_after(1, Some(1)), 0, RecordError::OwnPredecessor),
+    ] {
+        let record = first(&name(), key_epoch, entry);
+        let page = Page {
+            checkpoint: checkpoint_of(&name(), &record),
+            from: 0,
+            left: Bounded::default(),
+            right: Bounded::default(),
+            frames: Blob::new(record.frame()).unwrap(),
+        };
+        // Whoever sent the page is not to blame.
+        let page = page.verify(&members()).unwrap();
+        let (replica, _) = open(&MemoryDisk::new());
+        let Err(ApplyError::Broken(BrokenRule::Record { seq: 0, error })) = replica.apply(&page)
+        else {
+            panic!("{expected} was let through");
+        };
+        assert_eq!(error, expected);
+        assert!(matches!(replica.stopped(), Some(Stopped::Broken(_))));
+    }
+}
+
+#[test]
+fn what_is_signed_for_a_further_log_of_a_department_proves_nothing() {
+    let mut further = name();
+    further.id.generation = 1;
+    let [one, other] = [1, 2].map(|n| first(&further, 0, issue(n)));
+    let refused = CheckpointError::Generation(further.id);
+    assert_eq!(
+        checkpoint_of(&further, &one).verify(&members()),
+        Err(refused.clone())
+    );
+    let evidence = ForkEvidence::records(further.id, &one, &other);
+    assert_eq!(
+        evidence.verify(&members()),
+        Err(EvidenceError::Checkpoint(refused))
+    );
+}
+
+#[test]
+fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    let entries = [
+        issue(1),
+        issue(2),
+        change(2, Action::Suspend),
+        // A suspended certificate is not replaced; nor is one that was never issued and is revoked all the same.
+        issue_after(3, Some(2)),
+        change(9, Action::Revoke),
+        issue_after(4, Some(9)),
+        // Issued again: the record changes nothing of 1, but what it names as predecessor is replaced.
+        issue_after(1, Some(4)),
+        change(4, Action::Reinstate),
+    ];
+    let expected = [
+        (1, None),
+        (2, Some((Status::Suspended, 2))),
+        (3, None),
+        (4, Some((Status::Superseded, 6))),
+        (9, Some((Status::Revoked, 4))),
+    ];
+    for (entry, time_ms) in entries.into_iter().zip(1..) {
+        writer.append(time_ms, vec![entry]).unwrap();
+    }
+    let copy = MemoryDisk::new();
+    let (replica, _) = open(&copy);
+    replicate(&log, &replica, MAX_PAGE);
+    let (reopened, opening) = open(&disk);
+    assert_eq!(opening.set_aside, None);
+    for log in [&log, &replica, &reopened] {
+        for (n, status) in expected {
+            let held = log.status(&id(n)).map(|entry| (entry.status, entry.seq));
+            assert_eq!(held, status, "certificate {n}");
+        }
+    }
+    assert_eq!(log.issue_of(&id(1)).unwrap().unwrap().record().seq, 0);
+    let report = fsck(&place(&copy, 8), &members(), |_| ()).unwrap();
+    assert_eq!(report.faults().count(), 0);
 }
