@@ -8,7 +8,7 @@ use certmesh_ledger::hash::{Purpose, hash_parts};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, Page, SignedCheckpoint,
-    VerifiedCheckpoint, status_key,
+    VerifiedCheckpoint, Writer, status_key,
 };
 use certmesh_ledger::record::{
     Action, Frame, Record, RecordHash, SignedRecord, Status, leaf_hash, record_hash,
@@ -20,11 +20,13 @@ use serde_json::json;
 use crate::Vectors;
 use crate::common::{
     CREATED_MS, WITNESS, batches, certificate, change, code, fill, filled, issue, key, members,
-    name, place,
+    name, open, place, replace,
 };
 
 pub(crate) fn all(v: &mut Vectors) {
     records(v);
+    refused_records(v);
+    status_replay(v);
     let (_, log) = filled();
     let checkpoint = log.checkpoint().expect("a checkpoint");
     let cosignature = signatures(v, &checkpoint);
@@ -80,6 +82,80 @@ fn records(v: &mut Vectors) {
     }
 }
 
+/// Records whose bytes decode field by field and that are none all the same.
+fn refused_records(v: &mut Vectors) {
+    for (what, key_epoch, entry) in [
+        ("of key epoch 1", 1, issue(1)),
+        ("its own predecessor", 0, replace(1, 1)),
+    ] {
+        let record = Record {
+            seq: 0,
+            prev: RecordHash::NONE,
+            time_ms: CREATED_MS,
+            key_epoch,
+            entry,
+        };
+        v.bytes("refused records", what, &encode(&record));
+        let golden = hex::decode(v.text("refused records", what, "")).expect("hexadecimal");
+        Record::decode(&golden).expect_err(what);
+    }
+}
+
+/// One log with whatever a department can write about statuses, the map after each record.
+fn status_replay(v: &mut Vectors) {
+    let (log, _) = open(&MemoryDisk::new());
+    let mut writer = Writer::new(Arc::clone(&log), key(1));
+    for (seq, (what, entry)) in [
+        ("issue 1", issue(1)),
+        ("reinstate 1, valid", change(1, Action::Reinstate)),
+        ("suspend 1", change(1, Action::Suspend)),
+        ("suspend 1 again", change(1, Action::Suspend)),
+        ("reinstate 1", change(1, Action::Reinstate)),
+        ("issue 2", issue(2)),
+        ("suspend 2", change(2, Action::Suspend)),
+        ("issue 3 after 2, suspended", replace(3, 2)),
+        ("reinstate 2", change(2, Action::Reinstate)),
+        ("issue 4 after 2, valid", replace(4, 2)),
+        ("issue 5 after 2, superseded", replace(5, 2)),
+        ("revoke 2, superseded", change(2, Action::Revoke)),
+        ("suspend 4", change(4, Action::Suspend)),
+        ("lapse 4, suspended", change(4, Action::Lapse)),
+        ("reinstate 4, lapsed", change(4, Action::Reinstate)),
+        ("issue 1 again", issue(1)),
+        ("issue 1 again after 3, valid", replace(1, 3)),
+        ("cancel 6, not issued", change(6, Action::Cancel)),
+        ("issue 6", issue(6)),
+        ("issue 7 after 8, not issued", replace(7, 8)),
+        ("issue 8", issue(8)),
+        ("transfer 1 out", change(1, Action::TransferOut)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bytes = encode(&entry);
+        let (_, checkpoint) = writer
+            .append(CREATED_MS, vec![entry])
+            .expect("a log that takes what it is given");
+        v.put(
+            "status replay",
+            &format!("{seq:02}"),
+            json!({
+                "what": what,
+                "entry": hex::encode(bytes),
+                "certificates in the map": log.not_valid(),
+                "status root": checkpoint.status_root.to_string(),
+            }),
+        );
+    }
+    let (replica, _) = open(&MemoryDisk::new());
+    while replica.size() < log.size() {
+        let page = log.page(replica.held(), MAX_PAGE).expect("a page");
+        let page = page.verify(&members()).expect("a page that verifies");
+        replica.apply(&page).expect("the statuses the log has");
+    }
+    assert_eq!(replica.checkpoint(), log.checkpoint());
+}
+
 fn signatures(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> Cosignature {
     let network = members().network();
     let plain: &Checkpoint = checkpoint;
@@ -107,6 +183,19 @@ fn signatures(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> Cosignature {
         Ok(())
     );
     v.bytes("checkpoint", "cosignature's message", message.as_bytes());
+    let mut further = plain.clone();
+    further.log.generation = 1;
+    let further = SignedCheckpoint::sign(network, further, &key(1));
+    further
+        .clone()
+        .verify(&members())
+        .expect_err("a log of generation 1");
+    v.wire(
+        "checkpoint",
+        "refused, of generation 1",
+        json!("the same but for the generation"),
+        &further,
+    );
     let described = json!({ "witness": WITNESS, "key_epoch": 0, "time_ms": time_ms });
     v.wire("checkpoint", "cosignature", described, &cosignature);
     cosignature

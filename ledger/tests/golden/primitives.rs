@@ -9,13 +9,13 @@ use certmesh_ledger::keys::{PublicKey, SecretFile, Signature};
 use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, PeerId, Role};
 use certmesh_ledger::record::{
-    Action, Entry, Reason, SharingClass, Status, commit_fields, open_fields,
+    Action, Entry, FieldOpening, Reason, SharingClass, Status, Validity, commit_fields, open_fields,
 };
 use certmesh_ledger::sync::Request;
 use serde_json::json;
 
 use crate::Vectors;
-use crate::common::{certificate, field_key, fields, genesis, key, tag};
+use crate::common::{ISSUER, READER, certificate, field_key, fields, genesis, key, tag};
 
 const PURPOSES: [Purpose; 17] = [
     Purpose::Network,
@@ -203,6 +203,12 @@ fn refused(v: &mut Vectors) {
         "date",
         &certmesh_ledger::codec::encode(&376_200_i32),
     );
+    let days = [20_000, 19_999].map(|day| Date::from_days(day).expect("within the years"));
+    v.refused::<Validity>(
+        "a validity that ends before it begins",
+        "validity",
+        &certmesh_ledger::codec::encode(&(days[0], Some(days[1]))),
+    );
     v.refused::<HolderKind>("an unknown holder kind", "holder kind", &[2]);
     v.refused::<SharingClass>("an unknown sharing class", "sharing class", &[3]);
     v.refused::<Entry>("an unknown entry", "entry", &[3]);
@@ -274,6 +280,7 @@ fn keys(v: &mut Vectors) {
         json!(message.to_string()),
         &signature,
     );
+    strictness(v, &message);
     let peer = PeerId::from_transport_seed(&[1; 32]);
     v.shown("keys", "peer id of seed 01..01", &peer);
     v.bytes("keys", "peer id as multihash", &peer.to_multihash());
@@ -290,7 +297,74 @@ fn keys(v: &mut Vectors) {
     }
 }
 
+/// Signatures of the key of seed 01..01 that readers of looser rules than ours accept.
+fn strictness(v: &mut Vectors, message: &Hash) {
+    const PLAIN: &str = "7e5535c62408a32504832635e09bf6f76e2c16cde9e2f44ce7a29c441fe7f7c0\
+                         79f2d1e9f6095f35ffe6f55f544454f0afb51e60b86236581041fbff9573ce0e";
+    const S_AND_ORDER: &str = "7e5535c62408a32504832635e09bf6f76e2c16cde9e2f44ce7a29c441fe7f7c0\
+                               66c6c746116d718dd583ed02333e3305b0b51e60b86236581041fbff9573ce1e";
+    const TORSION: &str = "40a4cf5c611d737a2f1c6fcca84d9cabfed80987f186a5a6c57e629bff1af27f\
+                           757311e9bc3be51c3a67e8aad7b5ea338cf8334146451d4f438d3becfa037203";
+    const NEUTRAL: &str = "0100000000000000000000000000000000000000000000000000000000000000\
+                           f6fa26384f8f7c917d69a6afc4ec3031baaffb429286b06a7824014aff0c9c0c";
+    for (name, signature, verifies) in [
+        ("plain", PLAIN, true),
+        ("S with the group's order added", S_AND_ORDER, false),
+        ("R with a point of order 8 added", TORSION, false),
+        ("R neutral", NEUTRAL, false),
+    ] {
+        v.put(
+            "signatures over record hash of abc",
+            name,
+            json!({ "signature": format!("01{signature}"), "verifies": verifies }),
+        );
+        let read = v.text("signatures over record hash of abc", name, "signature");
+        let read = hex::decode(read).expect("hexadecimal");
+        let read = Signature::from_bytes(&read.try_into().expect("65 bytes")).expect("algorithm 1");
+        let verified = key(1).public().verify(message, &read);
+        assert_eq!(verified.is_ok(), verifies, "{name}");
+    }
+}
+
+/// A file written by hand: departments, roles and addresses in no order, a role twice, digits in upper case.
+fn founded_by_hand(v: &mut Vectors) {
+    let departments = [(3u8, READER), (1, ISSUER)].map(|(n, code)| {
+        let digits = hex::encode_upper(key(n).public().as_bytes());
+        let peer = PeerId::from_transport_seed(&[n + 100; 32]);
+        format!(
+            "[[department]]\n\
+             peer_id = \"{peer}\"\n\
+             addresses = [\"/dns4/b.example/tcp/7480\", \"/ip4/10.0.0.{n}/tcp/7480\", \"/dns4/a.example/tcp/7480\"]\n\
+             roles = [\"define\", \"issue\", \"define\"]\n\
+             name = \" Department {n} \"\n\
+             code = \"{code}\"\n\
+             signing_key = \"ed25519:{digits}\"\n"
+        )
+    });
+    let toml = format!(
+        "# Order, comments and spelling do not count.\n\
+         created_ms = 1_700_000_000_000\n\
+         name = 'By hand'\n\
+         format = \"certmesh-genesis-1\"\n\n{}",
+        departments.join("\n")
+    );
+    v.put("genesis", "by hand, toml", json!(toml));
+    let read = Genesis::from_toml(&v.text("genesis", "by hand, toml", "")).expect("a genesis");
+    v.wire(
+        "genesis",
+        "by hand, canonical",
+        json!("by hand, toml"),
+        &read,
+    );
+    v.bytes(
+        "genesis",
+        "by hand, network id",
+        read.network_id().0.as_bytes(),
+    );
+}
+
 fn founding(v: &mut Vectors) {
+    founded_by_hand(v);
     let genesis = genesis();
     v.put("genesis", "toml", json!(genesis.to_toml()));
     let read = Genesis::from_toml(&v.text("genesis", "toml", "")).expect("a genesis");
@@ -337,6 +411,12 @@ fn subjects_and_fields(v: &mut Vectors) {
             }),
         );
     }
+    let commitments: Vec<String> = openings
+        .iter()
+        .map(|opening: &FieldOpening| opening.commitment().to_string())
+        .collect();
+    v.put("fields", "commitments in order", json!(commitments));
+    v.shown("fields", "opening of ZZMC", &openings[2]);
     v.put("fields", "certificate", json!(id.as_str()));
     v.put("fields", "field key", json!(hex::encode([0xF0; 32])));
     v.put(

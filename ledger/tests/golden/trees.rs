@@ -43,6 +43,8 @@ fn texts(hashes: &[Hash]) -> Value {
 }
 
 fn tree(v: &mut Vectors, nodes: &Nodes) {
+    let hashed: Vec<String> = (0..LEAVES).map(|n| hex::encode(n.to_le_bytes())).collect();
+    v.put("tree", "H_leaf of these is leaf 0 to 7", json!(hashed));
     v.put("tree", "nodes of 8 leaves in post-order", texts(&nodes.0));
     let positions: Vec<u64> = (0..=LEAVES).map(nodes_before).collect();
     v.put("tree", "nodes before leaf 0 to 8", json!(positions));
@@ -115,6 +117,7 @@ fn status_map(v: &mut Vectors) {
         let proof = map.prove(&key);
         assert_eq!(proof.verify(&root, &key), Ok(expected), "{name}");
         v.shown("status map", name, &proof);
+        v.bytes("status map", &format!("{name}: key"), key.as_bytes());
     }
     map.remove(&entries[0].0);
     v.put(
