@@ -5,6 +5,7 @@
 //! - `driver`: the loop between network, state machine and storage
 //! - `own_log`: whether the own log may be appended to, and why not
 //! - `retries`: which content came under which idempotency key, and for how long that is known
+//! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
 //! - `service` and `views`: the API's questions, answered from the catalogue
@@ -12,6 +13,7 @@
 //! - `data_dir`: the data directory's lock, its network and `node.json`
 //! - `start`: from a configuration to a running peer, and down again
 
+mod cosignatures;
 mod data_dir;
 mod driver;
 mod identity;
@@ -33,11 +35,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::{CatalogueKey, FieldKey};
-use certmesh_ledger::log::{Cosignature, LogId, Opening, VerifiedCheckpoint};
-use certmesh_ledger::store::{Store, Table};
+use certmesh_ledger::log::LogId;
+use certmesh_ledger::store::Store;
 use parking_lot::RwLock;
 
 use crate::metrics::Metrics;
+use cosignatures::Signed;
 use own_log::OwnLog;
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -65,8 +68,6 @@ pub(crate) struct Heard {
     pub(crate) known: BTreeMap<LogId, u64>,
 }
 
-type Signed = BTreeMap<DepartmentCode, (VerifiedCheckpoint, Cosignature)>;
-
 /// Everything the threads of a peer share.
 pub(crate) struct Peer {
     pub(crate) department: DepartmentCode,
@@ -82,97 +83,4 @@ pub(crate) struct Peer {
     pub(crate) set_aside: BTreeMap<LogId, String>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) started_ms: u64,
-}
-
-impl Peer {
-    /// Keeps a member's signature under a checkpoint accepted here.
-    pub(crate) fn keep_cosignature(
-        &self,
-        checkpoint: VerifiedCheckpoint,
-        cosignature: Cosignature,
-    ) {
-        let (log, witness) = (checkpoint.log, cosignature.witness);
-        let key = format!("{log}/{witness}");
-        let value = certmesh_ledger::codec::encode(&(checkpoint.signed(), &cosignature));
-        if let Err(error) = self.store.set(Table::Cosignatures, key.as_bytes(), &value) {
-            tracing::warn!(%error, "cosignature not kept in the state store");
-        }
-        self.cosignatures
-            .write()
-            .entry(log)
-            .or_default()
-            .insert(witness, (checkpoint, cosignature));
-    }
-
-    /// Members' signatures under exactly this checkpoint.
-    pub(crate) fn cosignatures_of(&self, checkpoint: &VerifiedCheckpoint) -> Vec<Cosignature> {
-        let all = self.cosignatures.read();
-        let of_log = all
-            .get(&checkpoint.log)
-            .into_iter()
-            .flat_map(BTreeMap::values);
-        of_log
-            .filter(|(signed, _)| signed == checkpoint)
-            .map(|(_, cosignature)| cosignature.clone())
-            .collect()
-    }
-
-    /// One member's signature under exactly this checkpoint.
-    pub(crate) fn cosignature_by(
-        &self,
-        witness: &DepartmentCode,
-        checkpoint: &VerifiedCheckpoint,
-    ) -> Option<Cosignature> {
-        let all = self.cosignatures.read();
-        let (signed, cosignature) = all.get(&checkpoint.log)?.get(witness)?;
-        (signed == checkpoint).then(|| cosignature.clone())
-    }
-
-    /// Reads back what the state store kept of cosignatures; whatever cannot be read comes again with the next heads.
-    pub(crate) fn load_cosignatures(&self) {
-        let kept = match self.store.scan(Table::Cosignatures, b"", 1 << 20) {
-            Ok(kept) => kept,
-            Err(error) => {
-                return tracing::warn!(%error, "cosignatures not read from the state store");
-            }
-        };
-        let members = self.catalogue.members();
-        let mut all = self.cosignatures.write();
-        for (_, value) in kept {
-            use certmesh_ledger::log::SignedCheckpoint;
-            let Ok((checkpoint, cosignature)) =
-                certmesh_ledger::codec::decode::<(SignedCheckpoint, Cosignature)>(&value, 4096)
-            else {
-                continue;
-            };
-            if let Ok(checkpoint) = checkpoint.verify(members)
-                && cosignature.verify(&checkpoint, members).is_ok()
-            {
-                let of_log = all.entry(checkpoint.log).or_default();
-                of_log.insert(cosignature.witness, (checkpoint, cosignature));
-            }
-        }
-    }
-
-    /// Tells the operator what opening the logs found.
-    fn report_openings(openings: &[(LogId, Opening)]) {
-        for (log, opening) in openings {
-            match &opening.set_aside {
-                Some((path, damage)) => tracing::error!(
-                    %log,
-                    path = %path.display(),
-                    %damage,
-                    "log set aside: it is damaged and will be fetched again from other members"
-                ),
-                None if opening.cut_off > 0 || opening.mended > 0 => tracing::warn!(
-                    %log,
-                    records = opening.records,
-                    cut_off_bytes = opening.cut_off,
-                    mended_files = opening.mended,
-                    "log recovered: what was never acknowledged was cut off, what can be derived was made anew"
-                ),
-                None => tracing::info!(%log, records = opening.records, "log opened"),
-            }
-        }
-    }
 }

@@ -11,11 +11,12 @@ use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::KeyError;
 use certmesh_ledger::log::disk::RealDisk;
-use certmesh_ledger::log::{LogId, OpenError, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::log::{LogId, OpenError, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::GenesisFaults;
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Settings, Sync};
 use libp2p::Multiaddr;
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -182,11 +183,11 @@ fn open_peer(
         openings,
         bad_evidence,
     } = Catalogue::open(place, identity.members.clone(), config.department)?;
-    Peer::report_openings(&openings);
+    report_openings(&openings);
     for (file, error) in bad_evidence {
         tracing::error!(file, error, "fork evidence under evidence/ proves nothing");
     }
-    let aside = |(log, opening): &(LogId, certmesh_ledger::log::Opening)| {
+    let aside = |(log, opening): &(LogId, Opening)| {
         opening
             .set_aside
             .as_ref()
@@ -212,13 +213,35 @@ fn open_peer(
         field_key: identity.field_key.clone(),
         store: open_store(dir),
         own: OwnLog::new(own, needed, Arc::clone(metrics)),
-        heard: super::RwLock::default(),
-        cosignatures: super::RwLock::default(),
+        heard: RwLock::default(),
+        cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
         started_ms: now_ms(),
     };
     peer.load_cosignatures();
     Ok(Arc::new(peer))
+}
+
+/// Tells the operator what opening the logs found.
+fn report_openings(openings: &[(LogId, Opening)]) {
+    for (log, opening) in openings {
+        match &opening.set_aside {
+            Some((path, damage)) => tracing::error!(
+                %log,
+                path = %path.display(),
+                %damage,
+                "log set aside: it is damaged and will be fetched again from other members"
+            ),
+            None if opening.cut_off > 0 || opening.mended > 0 => tracing::warn!(
+                %log,
+                records = opening.records,
+                cut_off_bytes = opening.cut_off,
+                mended_files = opening.mended,
+                "log recovered: what was never acknowledged was cut off, what can be derived was made anew"
+            ),
+            None => tracing::info!(%log, records = opening.records, "log opened"),
+        }
+    }
 }
 
 /// Runs a peer until `stopped` resolves.

@@ -1,0 +1,84 @@
+//! Members' signatures under the checkpoints accepted here: kept in memory to be shown and sent, and in the state store
+//! over a restart.
+
+use std::collections::BTreeMap;
+
+use certmesh_ledger::codec;
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
+use certmesh_ledger::store::Table;
+
+use super::Peer;
+
+/// The newest of each member's signatures under one log's checkpoints.
+pub(super) type Signed = BTreeMap<DepartmentCode, (VerifiedCheckpoint, Cosignature)>;
+
+impl Peer {
+    /// Keeps a member's signature under a checkpoint accepted here.
+    pub(crate) fn keep_cosignature(
+        &self,
+        checkpoint: VerifiedCheckpoint,
+        cosignature: Cosignature,
+    ) {
+        let (log, witness) = (checkpoint.log, cosignature.witness);
+        let key = format!("{log}/{witness}");
+        let value = codec::encode(&(checkpoint.signed(), &cosignature));
+        if let Err(error) = self.store.set(Table::Cosignatures, key.as_bytes(), &value) {
+            tracing::warn!(%error, "cosignature not kept in the state store");
+        }
+        self.cosignatures
+            .write()
+            .entry(log)
+            .or_default()
+            .insert(witness, (checkpoint, cosignature));
+    }
+
+    /// Members' signatures under exactly this checkpoint.
+    pub(crate) fn cosignatures_of(&self, checkpoint: &VerifiedCheckpoint) -> Vec<Cosignature> {
+        let all = self.cosignatures.read();
+        let of_log = all
+            .get(&checkpoint.log)
+            .into_iter()
+            .flat_map(BTreeMap::values);
+        of_log
+            .filter(|(signed, _)| signed == checkpoint)
+            .map(|(_, cosignature)| cosignature.clone())
+            .collect()
+    }
+
+    /// One member's signature under exactly this checkpoint.
+    pub(crate) fn cosignature_by(
+        &self,
+        witness: &DepartmentCode,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Option<Cosignature> {
+        let all = self.cosignatures.read();
+        let (signed, cosignature) = all.get(&checkpoint.log)?.get(witness)?;
+        (signed == checkpoint).then(|| cosignature.clone())
+    }
+
+    /// Reads back what the state store kept of cosignatures; whatever cannot be read comes again with the next heads.
+    pub(crate) fn load_cosignatures(&self) {
+        let kept = match self.store.scan(Table::Cosignatures, b"", 1 << 20) {
+            Ok(kept) => kept,
+            Err(error) => {
+                return tracing::warn!(%error, "cosignatures not read from the state store");
+            }
+        };
+        let members = self.catalogue.members();
+        let mut all = self.cosignatures.write();
+        for (_, value) in kept {
+            let Ok((checkpoint, cosignature)) =
+                codec::decode::<(SignedCheckpoint, Cosignature)>(&value, 4096)
+            else {
+                continue;
+            };
+            if let Ok(checkpoint) = checkpoint.verify(members)
+                && cosignature.verify(&checkpoint, members).is_ok()
+            {
+                let of_log = all.entry(checkpoint.log).or_default();
+                of_log.insert(cosignature.witness, (checkpoint, cosignature));
+            }
+        }
+    }
+}
