@@ -7,7 +7,7 @@ use certmesh_ledger::id::Date;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{Entry, SignedRecord, Status};
 use certmesh_ledger::verify::{Bundle, BundleError, MAX_BUNDLE, Missing, Verdict, VerifiedBundle};
-use certmesh_node::api::types::{Certificate, Position, Provenance, Verification};
+use certmesh_node::api::types::{Certificate, Provenance, Verification};
 
 use crate::moment::{china_time, now_ms};
 use crate::names::Names;
@@ -98,7 +98,7 @@ fn describe(bundle: &VerifiedBundle, members: &Membership, on: Date) -> Verifica
     let certificate = certificate(bundle, members);
     let checkpoint = &bundle.checkpoint;
     let provenance = Provenance {
-        department: certificate.position.log.clone(),
+        department: certificate.issuer.clone(),
         department_name: certificate.issuer_name.clone().unwrap_or_default(),
         network: members.network().to_string(),
         record: certificate.position.record.clone(),
@@ -166,35 +166,13 @@ fn particulars(bundle: &VerifiedBundle) -> String {
 }
 
 fn certificate(bundle: &VerifiedBundle, members: &Membership) -> Certificate {
-    let issued = bundle.certificate();
-    let department = bundle.checkpoint.log.department;
-    let record = bundle.issued.record();
-    let status = bundle.status.map_or(Status::Valid, |entry| entry.status);
-    Certificate {
-        id: issued.id.to_string(),
-        type_code: issued.id.type_code().to_string(),
+    Certificate::recorded(
+        bundle.certificate(),
+        &bundle.issued,
+        bundle.status.map_or(Status::Valid, |entry| entry.status),
+        &bundle.checkpoint,
+        members,
         // Definitions are other records; a proof holds those about its certificate alone.
-        type_name: None,
-        issuer: department.to_string(),
-        issuer_name: members
-            .member(&department)
-            .map(|member| member.display_name().to_owned()),
-        subject: issued.subject.to_string(),
-        holder_kind: issued.holder_kind.to_string(),
-        valid_from: issued.validity.from().to_string(),
-        valid_until: issued.validity.until().map(|day| day.to_string()),
-        sharing: issued.sharing.as_str().to_owned(),
-        field_root: issued.field_root.0.to_string(),
-        predecessor: issued.predecessor.as_ref().map(ToString::to_string),
-        status: status.as_str().to_owned(),
-        status_code: status.code().to_owned(),
-        position: Position {
-            log: department.to_string(),
-            seq: record.seq,
-            record: bundle.issued.hash().0.to_string(),
-            time_ms: record.time_ms,
-            checkpoint_size: bundle.checkpoint.size,
-            checkpoint_root: bundle.checkpoint.root.to_string(),
-        },
-    }
+        None,
+    )
 }

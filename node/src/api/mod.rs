@@ -3,7 +3,8 @@
 //! A request passes, from outside in: [`server`] (sockets, TLS, connections), `layers` (access log, tokens, roles, rates,
 //! places, time), a handler (`appends`, `queries`, `operations`, `bulk`), and behind all of them the peer itself as a
 //! [`Service`]. A request's JSON is a type of [`types`]; [`draft`] makes of it what the ledger can be asked, telling all
-//! faults at once; a [`Refusal`] is what goes wrong, and becomes a problem document (RFC 9457).
+//! faults at once; what the ledger knows of a certificate is told by `certificate`; a [`Refusal`] is what goes wrong, and
+//! becomes a problem document (RFC 9457).
 //!
 //! Holders' codes and fields' values appear in no log line, error, URL or metric.
 
@@ -11,6 +12,7 @@ mod appends;
 pub mod auth;
 mod body;
 mod bulk;
+mod certificate;
 pub mod draft;
 mod extract;
 mod layers;

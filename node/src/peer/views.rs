@@ -3,7 +3,7 @@
 use certmesh_ledger::catalogue::{Catalogue, CertificateState};
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::{Stopped, VerifiedCheckpoint};
-use certmesh_ledger::record::{Action, Entry, Record, RecordHash, SignedRecord, Status};
+use certmesh_ledger::record::{Action, Entry, Record, SignedRecord, Status};
 use certmesh_ledger::verify::{Verdict, Verification};
 
 use super::Peer;
@@ -20,61 +20,21 @@ pub(super) fn stopped(stopped: &Stopped) -> String {
     }
 }
 
-pub(super) fn position_at(
-    checkpoint: &VerifiedCheckpoint,
-    seq: u64,
-    record: RecordHash,
-    time_ms: u64,
-) -> types::Position {
-    types::Position {
-        log: checkpoint.log.to_string(),
-        seq,
-        record: record.to_string(),
-        time_ms,
-        checkpoint_size: checkpoint.size,
-        checkpoint_root: checkpoint.root.to_string(),
-    }
-}
-
-pub(super) fn position(checkpoint: &VerifiedCheckpoint, record: &SignedRecord) -> types::Position {
-    position_at(
-        checkpoint,
-        record.record().seq,
-        record.hash(),
-        record.record().time_ms,
-    )
-}
-
 pub(super) fn certificate(
     catalogue: &Catalogue,
     state: &CertificateState,
 ) -> Option<types::Certificate> {
     let issued = state.certificate();
     let checkpoint = catalogue.log(&state.log)?.checkpoint()?;
-    let issuer = state.log.department;
-    let type_code = issued.id.type_code();
-    Some(types::Certificate {
-        id: issued.id.to_string(),
-        type_name: catalogue
-            .type_definition(&type_code)
-            .map(|(_, definition)| definition.name.to_string()),
-        type_code: type_code.to_string(),
-        issuer: issuer.to_string(),
-        issuer_name: catalogue
-            .members()
-            .member(&issuer)
-            .map(|member| member.display_name().to_owned()),
-        subject: issued.subject.to_string(),
-        holder_kind: issued.holder_kind.to_string(),
-        valid_from: issued.validity.from().to_string(),
-        valid_until: issued.validity.until().map(|until| until.to_string()),
-        sharing: issued.sharing.as_str().to_owned(),
-        field_root: issued.field_root.to_string(),
-        predecessor: issued.predecessor.as_ref().map(ToString::to_string),
-        status: state.status.as_str().to_owned(),
-        status_code: state.status.code().to_owned(),
-        position: position(&checkpoint, &state.issued),
-    })
+    let definition = catalogue.type_definition(&issued.id.type_code());
+    Some(types::Certificate::recorded(
+        issued,
+        &state.issued,
+        state.status,
+        &checkpoint,
+        catalogue.members(),
+        definition.map(|(_, definition)| definition.name.to_string()),
+    ))
 }
 
 /// The events of a certificate, with the effect each had: the rules of the status map, told as a story.
@@ -103,7 +63,7 @@ fn event(
         text: None,
         successor: None,
         ignored: None,
-        position: position(checkpoint, signed),
+        position: types::Position::of(checkpoint, signed),
     };
     match &record.entry {
         Entry::CertificateIssued(issued) if issued.id == *id => {

@@ -16,10 +16,11 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Peer, now_ms, retries, views};
+use super::{Peer, now_ms, retries};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
 use crate::api::service::{Outcomes, RetryKey};
+use crate::api::types::{self, Position};
 
 /// Most records under one commit.
 const GROUP: usize = 8192;
@@ -245,9 +246,8 @@ impl GroupCommit {
             (Outcome::Refused(refusal), _) => Err(refusal),
             (Outcome::New(n), Some(checkpoint)) => {
                 let record: &log::Appended = appended.get(n).ok_or(Refusal::Internal)?;
-                let position =
-                    views::position_at(checkpoint, record.seq, record.hash, record.time_ms);
-                Ok(crate::api::types::Appended {
+                let position = Position::at(checkpoint, record.seq, record.hash, record.time_ms);
+                Ok(types::Appended {
                     id,
                     position,
                     replayed: false,
@@ -255,8 +255,8 @@ impl GroupCommit {
                 })
             }
             (Outcome::Replayed(record), Some(checkpoint)) => {
-                let position = views::position(checkpoint, &record);
-                Ok(crate::api::types::Appended {
+                let position = Position::of(checkpoint, &record);
+                Ok(types::Appended {
                     id,
                     position,
                     replayed: true,

@@ -1,0 +1,66 @@
+//! How a certificate of the ledger is told in JSON, by a node from its catalogue and by the CLI from a proof file alike.
+
+use certmesh_ledger::log::VerifiedCheckpoint;
+use certmesh_ledger::membership::Membership;
+use certmesh_ledger::record::{CertificateIssued, RecordHash, SignedRecord, Status};
+
+use super::types::{Certificate, Position};
+
+impl Position {
+    /// Where a record of this position, hash and time stands in the checkpoint's log.
+    pub fn at(
+        checkpoint: &VerifiedCheckpoint,
+        seq: u64,
+        record: RecordHash,
+        time_ms: u64,
+    ) -> Position {
+        Position {
+            log: checkpoint.log.to_string(),
+            seq,
+            record: record.to_string(),
+            time_ms,
+            checkpoint_size: checkpoint.size,
+            checkpoint_root: checkpoint.root.to_string(),
+        }
+    }
+
+    /// Where a record of the checkpoint's log stands in it.
+    pub fn of(checkpoint: &VerifiedCheckpoint, signed: &SignedRecord) -> Position {
+        let record = signed.record();
+        Position::at(checkpoint, record.seq, signed.hash(), record.time_ms)
+    }
+}
+
+impl Certificate {
+    /// A certificate by what its issuing record says (`issued`), where that `record` is in the log of `checkpoint`, and
+    /// its `status` as of that checkpoint. `type_name` is for who has the type's definition.
+    pub fn recorded(
+        issued: &CertificateIssued,
+        record: &SignedRecord,
+        status: Status,
+        checkpoint: &VerifiedCheckpoint,
+        members: &Membership,
+        type_name: Option<String>,
+    ) -> Certificate {
+        let issuer = checkpoint.log.department;
+        Certificate {
+            id: issued.id.to_string(),
+            type_code: issued.id.type_code().to_string(),
+            type_name,
+            issuer: issuer.to_string(),
+            issuer_name: members
+                .member(&issuer)
+                .map(|member| member.display_name().to_owned()),
+            subject: issued.subject.to_string(),
+            holder_kind: issued.holder_kind.to_string(),
+            valid_from: issued.validity.from().to_string(),
+            valid_until: issued.validity.until().map(|until| until.to_string()),
+            sharing: issued.sharing.as_str().to_owned(),
+            field_root: issued.field_root.to_string(),
+            predecessor: issued.predecessor.as_ref().map(ToString::to_string),
+            status: status.as_str().to_owned(),
+            status_code: status.code().to_owned(),
+            position: Position::of(checkpoint, record),
+        }
+    }
+}
