@@ -9,7 +9,6 @@ use certmesh_ledger::log::{Fault, FsckReport, LogReport, Place, SEGMENT_RECORDS,
 use certmesh_ledger::membership::{Department, Membership};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rustix::fs::{FlockOperation, flock};
 
 use crate::names::named;
 use crate::network::read_genesis;
@@ -87,7 +86,7 @@ fn find_genesis(args: &Fsck) -> Result<PathBuf, Error> {
 /// is checked is what the heads vouch for at the beginning.
 fn keep_still(data: &Path, screen: &mut Screen) -> Option<File> {
     let lock = File::open(data.join("LOCK")).ok()?;
-    if flock(&lock, FlockOperation::NonBlockingLockShared).is_err() {
+    if lock.try_lock_shared().is_err() {
         screen.note(
             "note: a node is using this directory; what it writes meanwhile is not looked at",
         );

@@ -1,9 +1,8 @@
 //! `network.json`: what others need to know of a running network; and the lock that tells whether it is running.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -140,10 +139,10 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(Error::file(&path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => Ok(Some(Lock(file))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(Error::file(&path)(error.into())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Error::file(&path)(error)),
         }
     }
 }
