@@ -97,18 +97,6 @@ impl Testnet {
         &self.runtime
     }
 
-    /// The place of a department.
-    ///
-    /// # Errors
-    /// [`Error::NoDepartment`].
-    pub fn index_of(&self, code: &DepartmentCode) -> Result<usize, Error> {
-        let place = self
-            .members()
-            .iter()
-            .position(|member| member.code() == *code);
-        place.ok_or_else(|| Error::NoDepartment(code.to_string()))
-    }
-
     /// Starts every node that is not running and waits until each can do its work and all are connected.
     ///
     /// # Errors
@@ -185,10 +173,7 @@ impl Testnet {
     }
 
     /// Waits until a node that was launched serves its API.
-    ///
-    /// # Errors
-    /// [`Error::Ended`], [`Error::Deadline`], [`Error::Stopped`].
-    pub fn wait_serving(&mut self, index: usize, deadline: Deadline) -> Result<(), Error> {
+    fn wait_serving(&mut self, index: usize, deadline: Deadline) -> Result<(), Error> {
         let name = self.member(index).name().to_owned();
         let seat = &mut self.seats[index];
         if seat.file.is_some() {
@@ -283,11 +268,6 @@ impl Testnet {
             crate::process::terminate(node.pid());
         }
         nodes.into_iter().map(Node::stop).fold(Ok(()), Result::and)
-    }
-
-    /// Whether a node's process is meant to be running.
-    pub fn is_running(&self, index: usize) -> bool {
-        self.seats[index].node.is_some()
     }
 
     /// What a serving node says of itself.

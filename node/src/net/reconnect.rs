@@ -117,6 +117,7 @@ impl Reconnect {
     }
 
     /// `peer` was disconnected on purpose: its next dial waits as long as any.
+    #[cfg(test)]
     pub(super) fn postpone(&mut self, peer: &PeerId) {
         if let Some(member) = self.members.get_mut(peer) {
             member.state = State::Dialling;

@@ -218,7 +218,8 @@ impl Net {
 
     /// Closes all connections with `peer`. If it is a member, it stays allowed, and is dialled again after the longest
     /// wait; it may also come back on its own.
-    pub fn disconnect(&mut self, peer: PeerId) {
+    #[cfg(test)]
+    pub(super) fn disconnect(&mut self, peer: PeerId) {
         if self.peers.contains(&peer) {
             self.reconnect.postpone(&peer);
             // The error only says that the peer was not connected.
