@@ -13,45 +13,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::api::types::OwnLogState;
+
 /// Content type of what [`Metrics::encode`] gives.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// State of a peer's own log, as `NodeStatus::log_state` words it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnLogState {
-    /// Appends are taken.
-    Writable,
-    /// Waiting until other members confirm that the log on disk is whole.
-    Confirming,
-    /// Being fetched back from other members.
-    Restoring,
-    /// The disk refused a write.
-    ReadOnly,
-    /// Forked, or a rule of the log broken.
-    Frozen,
-}
-
-impl OwnLogState {
-    /// Every state.
-    pub const ALL: [Self; 5] = [
-        Self::Writable,
-        Self::Confirming,
-        Self::Restoring,
-        Self::ReadOnly,
-        Self::Frozen,
-    ];
-
-    /// The word for it in the API and the metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Writable => "writable",
-            Self::Confirming => "confirming",
-            Self::Restoring => "restoring",
-            Self::ReadOnly => "read-only",
-            Self::Frozen => "frozen",
-        }
-    }
-}
 
 /// A counter for each answered request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

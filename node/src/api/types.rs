@@ -474,6 +474,43 @@ pub struct NodeStatus {
     pub started_ms: u64,
 }
 
+/// State of a peer's own log, as [`NodeStatus::log_state`] and the metrics word it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnLogState {
+    /// Appends are taken.
+    Writable,
+    /// Waiting until other members confirm that the log on disk is whole.
+    Confirming,
+    /// Being fetched back from other members.
+    Restoring,
+    /// The disk refused a write.
+    ReadOnly,
+    /// Forked, or a rule of the log broken.
+    Frozen,
+}
+
+impl OwnLogState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Writable,
+        Self::Confirming,
+        Self::Restoring,
+        Self::ReadOnly,
+        Self::Frozen,
+    ];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Writable => "writable",
+            Self::Confirming => "confirming",
+            Self::Restoring => "restoring",
+            Self::ReadOnly => "read-only",
+            Self::Frozen => "frozen",
+        }
+    }
+}
+
 /// Whether the node can do its work.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {

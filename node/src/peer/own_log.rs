@@ -11,7 +11,8 @@ use parking_lot::RwLock;
 
 use super::views;
 use crate::api::Refusal;
-use crate::metrics::{Metrics, OwnLogState};
+use crate::api::types::OwnLogState;
+use crate::metrics::Metrics;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {

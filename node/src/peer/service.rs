@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 
 use super::writer::{Append, WriterHandle};
 use super::{Peer, now_ms, views};
+use crate::api::Refusal;
 use crate::api::draft::Draft;
 use crate::api::service::{Find, Outcomes, RetryKey, Service, Wanted};
-use crate::api::{Refusal, types};
-use crate::metrics::OwnLogState;
+use crate::api::types::{self, OwnLogState};
 
 /// What the API talks to.
 pub(super) struct PeerService {
