@@ -328,7 +328,7 @@ impl<'c> Check<'c> {
                         false,
                     );
                     let stored = self.stored_leaf(seq)?;
-                    self.damaged(stored);
+                    self.damaged(stored)?;
                     None
                 }
             };
@@ -405,14 +405,14 @@ impl<'c> Check<'c> {
             Ok(link) => link,
             Err(rule) => {
                 self.fault(file.to_owned(), Some(seq), rule, false);
-                self.damaged(stored);
+                self.damaged(stored)?;
                 return Ok(false);
             }
         };
         if self.leaves_proved && stored != Some(link.leaf) {
             let rule = "the record's bytes are not those the signed checkpoint covers";
             self.fault(file.to_owned(), Some(seq), rule, false);
-            self.damaged(stored);
+            self.damaged(stored)?;
             return Ok(false);
         }
         let after_damage = seq > 0 && self.prev == RecordHash::NONE;
@@ -420,7 +420,7 @@ impl<'c> Check<'c> {
             self.fault(file.to_owned(), Some(seq), rule, false);
         }
         (self.prev, self.time_ms) = (link.hash, link.record.time_ms);
-        self.push_leaf(link.leaf);
+        self.push_leaf(link.leaf)?;
         tail.add(&link.keys, place);
         let statuses = &self.statuses;
         if let Some(change) = change_of(&link.record, |key| statuses.by_key(key)) {
@@ -434,18 +434,18 @@ impl<'c> Check<'c> {
     }
 
     /// Goes on after a damaged record: what follows links to the record as it was, which nobody knows any more.
-    fn damaged(&mut self, stored: Option<Hash>) {
-        self.push_leaf(stored.unwrap_or(Hash::ZERO));
+    fn damaged(&mut self, stored: Option<Hash>) -> io::Result<()> {
         self.prev = RecordHash::NONE;
+        self.push_leaf(stored.unwrap_or(Hash::ZERO))
     }
 
-    fn push_leaf(&mut self, leaf: Hash) {
+    fn push_leaf(&mut self, leaf: Hash) -> io::Result<()> {
         let nodes = &mut self.nodes;
         self.range.push(leaf, &mut |_, _, node| nodes.push(node));
         if self.nodes.len() >= 1 << 16 {
-            // A read error here shows as a difference; the medium's own error came up with the leaf already.
-            let _ = self.check_nodes();
+            self.check_nodes()?;
         }
+        Ok(())
     }
 
     fn check_nodes(&mut self) -> io::Result<()> {
