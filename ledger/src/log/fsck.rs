@@ -165,6 +165,11 @@ impl<'c> Check<'c> {
         }
     }
 
+    /// Whether no record is damaged so far: one that is explains every difference in what follows from the records.
+    fn records_whole(&self) -> bool {
+        self.report.faults.iter().all(|fault| fault.derived)
+    }
+
     fn path(&self, file: &str) -> String {
         format!("logs/{}/{file}", self.name.id)
     }
@@ -449,27 +454,26 @@ impl<'c> Check<'c> {
     }
 
     fn check_nodes(&mut self) -> io::Result<()> {
-        let Some(tree) = &self.tree else {
-            return Ok(());
-        };
-        let mut found = vec![0; self.nodes.len() * 32];
-        let read = tree.read_at(&mut found, HEADER_LEN + 32 * nodes_before(self.nodes_from))?;
-        let same = read == found.len()
-            && found
-                .chunks_exact(32)
-                .zip(&self.nodes)
-                .all(|(f, n)| f == n.as_bytes());
-        if !same && self.report.faults.is_empty() {
-            self.fault(
-                self.path("tree"),
-                None,
-                "the stored tree is not that of the records",
-                true,
-            );
+        let file = self.path("tree");
+        let named = self.report.faults.iter().any(|fault| fault.file == file);
+        if !self.same_nodes()? && !named && self.records_whole() {
+            let rule = "the stored tree is not that of the records";
+            self.fault(file, None, rule, true);
         }
         self.nodes.clear();
         self.nodes_from = self.range.size();
         Ok(())
+    }
+
+    /// Whether the tree file, where there is one, has the nodes collected.
+    fn same_nodes(&self) -> io::Result<bool> {
+        let Some(tree) = &self.tree else {
+            return Ok(true);
+        };
+        let mut found = vec![0; self.nodes.len() * 32];
+        let read = tree.read_at(&mut found, HEADER_LEN + 32 * nodes_before(self.nodes_from))?;
+        let mut pairs = found.chunks_exact(32).zip(&self.nodes);
+        Ok(read == found.len() && pairs.all(|(f, n)| f == n.as_bytes()))
     }
 
     fn check_signatures(&mut self, file: &str, unsigned: &mut Vec<(u64, SignedRecord)>) {
@@ -506,8 +510,7 @@ impl<'c> Check<'c> {
         else {
             return;
         };
-        // Damaged records named already explain a different root.
-        if !self.report.faults.iter().all(|fault| fault.derived) {
+        if !self.records_whole() {
             return;
         }
         let file = format!("heads/{}", self.name.id);
@@ -552,7 +555,7 @@ impl<'c> Check<'c> {
             }
             Err(_) => false,
         };
-        if !same && self.report.faults.is_empty() {
+        if !same && self.records_whole() {
             self.fault(
                 self.path(&name),
                 None,
@@ -573,7 +576,7 @@ impl<'c> Check<'c> {
             progress.target.checkpoint.size,
         );
         let proved = root.is_ok_and(|root| root == progress.target.checkpoint.root);
-        if !proved && self.report.faults.is_empty() {
+        if !proved && self.records_whole() {
             let rule = "the records are not under the checkpoint being caught up with";
             self.fault(format!("heads/{}", self.name.id), None, rule, false);
         }

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::log::head::{Found, HeadFile};
 use crate::log::{Applied, MAX_PAGE, fsck};
 
 fn check(disk: &MemoryDisk) -> Vec<crate::log::Fault> {
@@ -199,4 +200,48 @@ fn derived_files_are_made_anew_when_missing_or_damaged() {
             assert_eq!(check(&disk), vec![], "{} {damage}", path.display());
         }
     }
+}
+
+#[test]
+fn every_damaged_file_is_named_not_only_the_first() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    grow(&log, 0..9);
+    let files = ["000000000000.offsets", "000000000000.index", "tree"]
+        .map(|file| format!("logs/{ISSUER}/{file}"));
+    for file in &files {
+        // Behind the header, which is another fault.
+        disk.corrupt(&Path::new("/data").join(file), |bytes| bytes[70] ^= 1)
+            .unwrap();
+    }
+    let mut named: Vec<String> = check(&disk).into_iter().map(|fault| fault.file).collect();
+    named.sort_unstable();
+    let mut expected = files.to_vec();
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn a_damaged_derived_file_hides_no_head_that_its_records_do_not_lead_to() {
+    let (source, _) = open(&MemoryDisk::new());
+    grow(&source, 0..9);
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    let page = source.page(0, 2_000).unwrap().verify(&members()).unwrap();
+    assert!(matches!(log.apply(&page), Ok(Applied::Progress { .. })));
+    drop(log);
+    let path = place(&disk, 8).head_path(&name());
+    let (mut file, Found { mut head, .. }) = HeadFile::open(&disk, &path, &name()).unwrap();
+    head.progress.as_mut().unwrap().right = Bounded::default();
+    file.write(&head).unwrap();
+    let offsets = format!("logs/{ISSUER}/000000000000.offsets");
+    disk.corrupt(&Path::new("/data").join(&offsets), Vec::clear)
+        .unwrap();
+    let faults = check(&disk);
+    let named: Vec<&str> = faults.iter().map(|fault| fault.file.as_str()).collect();
+    assert!(named.contains(&offsets.as_str()), "{named:?}");
+    assert!(
+        named.contains(&format!("heads/{ISSUER}").as_str()),
+        "{named:?}"
+    );
 }
