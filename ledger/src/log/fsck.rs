@@ -235,11 +235,7 @@ impl<'c> Check<'c> {
             .accepted
             .as_ref()
             .map(|accepted| accepted.checkpoint.size);
-        Ok(match (&head.progress, &head.accepted) {
-            (Some(progress), _) => progress.size,
-            (None, Some(accepted)) if !head.restoring => accepted.checkpoint.size,
-            _ => 0,
-        })
+        Ok(head.vouched())
     }
 
     fn open_tree(&mut self, until: u64) -> io::Result<()> {

@@ -29,6 +29,17 @@ pub(crate) struct Head {
     pub(crate) restoring: bool,
 }
 
+impl Head {
+    /// Records that must be on disk.
+    pub(crate) fn vouched(&self) -> u64 {
+        match (&self.progress, &self.accepted) {
+            (Some(progress), _) => progress.size,
+            (None, Some(accepted)) if !self.restoring => accepted.checkpoint.size,
+            _ => 0,
+        }
+    }
+}
+
 /// Records verified and on disk beyond the accepted checkpoint, with what proves them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {

@@ -133,7 +133,7 @@ impl Log {
         };
         let dir = place.log_dir(&name);
         let head_path = place.head_path(&name);
-        for path in [&dir, &head_path.parent().unwrap_or(&head_path).to_owned()] {
+        for path in [&dir, &place.data.join("heads")] {
             place.disk.create_dir_all(path).map_err(io)?;
         }
         let (head_file, Found { head, lost }) =
@@ -243,7 +243,8 @@ impl Log {
 struct Vouched {
     accepted: Option<VerifiedCheckpoint>,
     progress: Option<(VerifiedCheckpoint, Progress)>,
-    restoring: bool,
+    /// Records that must be there.
+    size: u64,
 }
 
 impl Vouched {
@@ -252,6 +253,7 @@ impl Vouched {
         name: &LogName,
         members: &Membership,
     ) -> Result<Vouched, CheckpointError> {
+        let size = head.vouched();
         let targets = head.progress.iter().map(|progress| &progress.target);
         for signed in head.accepted.iter().chain(targets) {
             if signed.checkpoint.log != name.id {
@@ -269,17 +271,8 @@ impl Vouched {
         Ok(Vouched {
             accepted,
             progress,
-            restoring: head.restoring,
+            size,
         })
-    }
-
-    /// Records that must be there.
-    fn size(&self) -> u64 {
-        match (&self.progress, &self.accepted) {
-            (Some((_, progress)), _) => progress.size,
-            (None, Some(accepted)) if !self.restoring => accepted.size,
-            _ => 0,
-        }
     }
 }
 
@@ -330,7 +323,7 @@ impl<'l> Scan<'l> {
 
     fn run(mut self, vouched: &Vouched) -> io::Result<Result<(), Damage>> {
         let log = self.log;
-        let until = vouched.size();
+        let until = vouched.size;
         let mut appender = log.appender.lock();
         while appender.size < until {
             let first = appender.size;
@@ -372,7 +365,7 @@ impl<'l> Scan<'l> {
         vouched: &Vouched,
     ) -> io::Result<Result<(), Damage>> {
         let log = self.log;
-        let until = vouched.size().min(segment.first + log.segment_records);
+        let until = vouched.size.min(segment.first + log.segment_records);
         let mut frames = segment.frames();
         let mut ends = vec![HEADER_LEN];
         let mut tail = TailIndex::default();
