@@ -29,6 +29,9 @@ pub enum WriteError {
         /// How many.
         missing: u64,
     },
+    /// There is nothing to append.
+    #[error("there is nothing to append")]
+    NoEntries,
     /// An entry is larger than a record may be.
     #[error("the entry takes {found} bytes, more than the {MAX_RECORD} allowed")]
     TooLarge {
@@ -69,7 +72,7 @@ impl Writer {
         &self.log
     }
 
-    /// Appends entries, in order, under one new checkpoint; all durable when this returns.
+    /// Appends entries, at least one, in order, under one new checkpoint; all durable when this returns.
     ///
     /// # Errors
     /// [`WriteError`]; then none of the entries is in the log, now or after a crash.
@@ -78,6 +81,9 @@ impl Writer {
         now_ms: u64,
         entries: Vec<Entry>,
     ) -> Result<(Vec<Appended>, VerifiedCheckpoint), WriteError> {
+        if entries.is_empty() {
+            return Err(WriteError::NoEntries);
+        }
         let log = Arc::clone(&self.log);
         let mut appender = log.appender.lock();
         if let Some(stopped) = log.stopped() {
@@ -89,18 +95,12 @@ impl Writer {
         if missing > 0 {
             return Err(WriteError::Restoring { missing });
         }
-        let Some((links, frames)) = self.build(
+        let (links, frames) = self.build(
             appender.size(),
             appender.head,
             appender.time_ms.max(now_ms),
             entries,
-        )?
-        else {
-            let checkpoint = log
-                .checkpoint()
-                .ok_or(WriteError::Restoring { missing: 0 })?;
-            return Ok((Vec::new(), checkpoint));
-        };
+        )?;
         appender.append(&log, &links, &frames, None)?;
         appender.sync(&log)?;
         let changes = appender.status_changes(&log);
@@ -145,10 +145,7 @@ impl Writer {
         mut prev: RecordHash,
         time_ms: u64,
         entries: Vec<Entry>,
-    ) -> Result<Option<Built>, WriteError> {
-        if entries.is_empty() {
-            return Ok(None);
-        }
+    ) -> Result<Built, WriteError> {
         let mut links: Vec<(Record, RecordHash, Vec<u8>)> = Vec::with_capacity(entries.len());
         for (entry, seq) in entries.into_iter().zip(first..) {
             let record = Record {
@@ -190,6 +187,6 @@ impl Writer {
                 }
             };
         let links = links.into_iter().zip(signatures).map(link).collect();
-        Ok(Some((links, frames)))
+        Ok((links, frames))
     }
 }

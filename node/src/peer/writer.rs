@@ -234,6 +234,7 @@ impl GroupCommit {
                     WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
                     WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
                     WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
+                    WriteError::NoEntries => Refusal::Internal,
                     WriteError::Append(_) => Refusal::LogReadOnly(error.to_string()),
                 });
                 for (_, _, reply) in jobs {

@@ -2,7 +2,7 @@ use super::*;
 use crate::codec::Blob;
 use crate::log::{
     Applied, ApplyError, BrokenRule, Checkpoint, CheckpointError, EvidenceError, ForkEvidence,
-    MAX_PAGE, Page, SignedCheckpoint, Stopped, fsck,
+    MAX_PAGE, Page, SignedCheckpoint, Stopped, WriteError, fsck,
 };
 use crate::merkle::CompactRange;
 use crate::record::{Record, RecordError, RecordHash, SignedRecord, Status};
@@ -304,4 +304,15 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
     assert_eq!(log.issue_of(&id(1)).unwrap().unwrap().record().seq, 0);
     let report = fsck(&place(&copy, 8), &members(), |_| ()).unwrap();
     assert_eq!(report.faults().count(), 0);
+}
+
+#[test]
+fn nothing_to_append_is_refused_and_nothing_is_signed() {
+    let (log, _) = open(&MemoryDisk::new());
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    assert!(matches!(
+        writer.append(1, vec![]),
+        Err(WriteError::NoEntries)
+    ));
+    assert_eq!(log.checkpoint(), None);
 }
