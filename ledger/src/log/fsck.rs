@@ -425,7 +425,7 @@ impl<'c> Check<'c> {
         tail.add(&link.keys, place);
         let statuses = &self.statuses;
         if let Some(change) = change_of(&link.record, |key| statuses.by_key(key)) {
-            self.statuses.set(change.key, change.after);
+            self.statuses.apply(&[change]);
         }
         if let Ok(record) = SignedRecord::decode(&self.name, frame) {
             unsigned.push((seq, record));

@@ -430,9 +430,7 @@ impl<'l> Scan<'l> {
         let changes = appender.status_changes(log);
         let status_root = {
             let mut statuses = log.statuses.lock();
-            for change in &changes {
-                statuses.set(change.key, change.after);
-            }
+            statuses.apply(&changes);
             statuses.root()
         };
         let found = (appender.range.root(), appender.head, status_root);

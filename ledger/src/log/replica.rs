@@ -208,9 +208,7 @@ impl Log {
         }
         let changes = appender.status_changes(self);
         let mut statuses = self.statuses.lock();
-        for change in &changes {
-            statuses.set(change.key, change.after);
-        }
+        statuses.apply(&changes);
         if statuses.root() != checkpoint.status_root {
             statuses.undo(&changes);
             return Err(ApplyError::Broken(BrokenRule::StatusRoot { size }));

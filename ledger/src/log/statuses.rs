@@ -71,7 +71,7 @@ impl Statuses {
         self.map.prove(&status_key(id))
     }
 
-    pub(crate) fn set(&mut self, key: Hash, entry: Option<StatusEntry>) {
+    fn set(&mut self, key: Hash, entry: Option<StatusEntry>) {
         match entry {
             Some(entry) => {
                 self.entries.insert(key, entry);
@@ -81,6 +81,12 @@ impl Statuses {
                 self.entries.remove(&key);
                 self.map.remove(&key);
             }
+        }
+    }
+
+    pub(crate) fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            self.set(change.key, change.after);
         }
     }
 

@@ -105,9 +105,7 @@ impl Writer {
         appender.sync(&log)?;
         let changes = appender.status_changes(&log);
         let mut statuses = log.statuses.lock();
-        for change in &changes {
-            statuses.set(change.key, change.after);
-        }
+        statuses.apply(&changes);
         let checkpoint = Checkpoint {
             log: log.name.id,
             size: appender.size(),
