@@ -6,7 +6,7 @@ use crate::codec::{self, Blob, DecodeError};
 use crate::membership::Membership;
 use crate::record::{Frame, FrameError, MAX_RECORD, RecordError, SignedRecord};
 
-use super::{CheckpointError, LogId, LogName, SignedCheckpoint};
+use super::{CheckpointError, LogId, LogName, SignedCheckpoint, VerifiedCheckpoint};
 
 /// Most bytes of encoded evidence.
 pub const MAX_EVIDENCE: usize = 2 * (MAX_RECORD + 128) + 1024;
@@ -71,6 +71,20 @@ impl ForkEvidence {
             one: blob(one),
             other: blob(other),
         }
+    }
+
+    /// Evidence of two checkpoints over the same records, with two words on their statuses. None where the records
+    /// differ: then the first that does is the evidence.
+    pub fn of_checkpoints(
+        one: &VerifiedCheckpoint,
+        other: &VerifiedCheckpoint,
+    ) -> Option<ForkEvidence> {
+        let same_records = one.root == other.root;
+        (one.contradicts(other) && same_records).then(|| ForkEvidence::Checkpoints {
+            one: one.signed().clone(),
+            other: other.signed().clone(),
+            shared: one.size,
+        })
     }
 
     /// The same evidence, as far as a stranger's word can be taken.

@@ -153,18 +153,13 @@ impl Log {
                 return Err(ApplyError::Forked(Box::new(self.evidence(page, seq)?)));
             }
         }
-        // The same records, but two words on their statuses. Where the records differ, the first that does is evidence.
-        if let Some(accepted) = self.checkpoint().filter(|accepted| {
-            accepted.contradicts(&page.checkpoint) && accepted.root == page.checkpoint.root
-        }) {
-            let evidence = ForkEvidence::Checkpoints {
-                one: accepted.signed().clone(),
-                other: page.checkpoint.signed().clone(),
-                shared: page.checkpoint.size,
-            };
-            return Err(ApplyError::Forked(Box::new(evidence)));
+        let evidence = self
+            .checkpoint()
+            .and_then(|accepted| ForkEvidence::of_checkpoints(&accepted, &page.checkpoint));
+        match evidence {
+            Some(evidence) => Err(ApplyError::Forked(Box::new(evidence))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn range_before(&self, from: u64) -> Result<CompactRange, ApplyError> {

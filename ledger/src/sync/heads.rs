@@ -152,15 +152,8 @@ impl Sync {
             self.own_known = self.own_known.max(checkpoint.size);
         }
         if let Some(accepted) = holdings.accepted(&log)
-            && accepted.contradicts(checkpoint)
-            && accepted.root == checkpoint.root
+            && let Some(evidence) = ForkEvidence::of_checkpoints(&accepted, checkpoint)
         {
-            // The same records, but two words on their statuses.
-            let evidence = ForkEvidence::Checkpoints {
-                one: accepted.signed().clone(),
-                other: checkpoint.signed().clone(),
-                shared: checkpoint.size,
-            };
             self.freeze_and_tell(evidence, out);
             return false;
         }
