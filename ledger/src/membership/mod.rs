@@ -85,6 +85,14 @@ impl Membership {
         self.members.values()
     }
 
+    /// How many are more than half of the members other than one; 0 where there is no other.
+    pub fn majority_of_others(&self) -> usize {
+        match self.members.len().saturating_sub(1) {
+            0 => 0,
+            others => others / 2 + 1,
+        }
+    }
+
     /// One member.
     pub fn member(&self, code: &DepartmentCode) -> Option<&Department> {
         self.members.get(code)

@@ -151,13 +151,7 @@ impl Sync {
 
     /// Members that have confirmed the own log, and how many it takes.
     pub fn confirmations(&self) -> (usize, usize) {
-        (self.confirmed_by.len(), self.quorum())
-    }
-
-    /// More than half of the other members.
-    fn quorum(&self) -> usize {
-        let others = self.members.members().len().saturating_sub(1);
-        if others == 0 { 0 } else { others / 2 + 1 }
+        (self.confirmed_by.len(), self.members.majority_of_others())
     }
 
     fn connected(&mut self, peer: DepartmentCode, now_ms: u64) {
@@ -342,7 +336,7 @@ impl Sync {
     /// operator vouched for it, and as long as nobody has shown a checkpoint of more than is on disk: the next record
     /// would fork it.
     fn check_own_log(&mut self, holdings: &dyn Holdings, out: &mut Vec<Command>) {
-        let trusted = self.vouched || self.confirmed_by.len() >= self.quorum();
+        let trusted = self.vouched || self.confirmed_by.len() >= self.members.majority_of_others();
         let missing = holdings.missing(&self.own);
         if !self.confirmed && !trusted && self.own_known == 0 && missing == 0 {
             return;
