@@ -103,6 +103,15 @@ pub enum Damage {
     },
 }
 
+/// Why the pass over a log's segments ended early.
+#[derive(Debug, thiserror::Error)]
+enum Halt {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Damage(#[from] Damage),
+}
+
 /// What opening a log found and did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Opening {
@@ -153,42 +162,48 @@ impl Log {
         let log = Log::empty(place, name, dir.clone(), head_file, &vouched).map_err(io)?;
         let mut opening = Opening::default();
         let scanned = if lost && has_records(place, &dir).map_err(io)? {
-            Err(Damage::HeadLost)
+            Err(Halt::Damage(Damage::HeadLost))
         } else {
-            Scan::new(&log, &mut opening).run(&vouched).map_err(io)?
+            Scan::new(&log, &mut opening).run(&vouched)
         };
         match scanned {
             Ok(()) => {
                 opening.records = log.held();
                 Ok((log, opening))
             }
-            Err(damage) => {
-                let Log { appender, .. } = log;
-                let mut head_file = appender.into_inner().head_file;
-                let aside = set_aside(place, &dir, &name).map_err(io)?;
-                place.disk.create_dir_all(&dir).map_err(io)?;
-                place.disk.sync_dir(&place.data.join("logs")).map_err(io)?;
-                let accepted = vouched
-                    .accepted
-                    .as_ref()
-                    .map(|checkpoint| checkpoint.signed().clone());
-                head_file
-                    .write(&Head {
-                        accepted,
-                        progress: None,
-                        restoring: true,
-                    })
-                    .map_err(io)?;
-                let log = Log::empty(place, name, dir, head_file, &vouched).map_err(io)?;
-                Ok((
-                    log,
-                    Opening {
-                        set_aside: Some((aside, damage)),
-                        ..Opening::default()
-                    },
-                ))
+            Err(Halt::Io(error)) => Err(io(error)),
+            Err(Halt::Damage(damage)) => {
+                let head_file = log.appender.into_inner().head_file;
+                let (log, aside) =
+                    Log::begin_anew(place, name, dir, head_file, &vouched).map_err(io)?;
+                let opening = Opening {
+                    set_aside: Some((aside, damage)),
+                    ..Opening::default()
+                };
+                Ok((log, opening))
             }
         }
+    }
+
+    /// Sets what is there aside; its head file goes on saying what has to come back.
+    fn begin_anew(
+        place: &Place,
+        name: LogName,
+        dir: PathBuf,
+        mut head_file: HeadFile,
+        vouched: &Vouched,
+    ) -> io::Result<(Log, PathBuf)> {
+        let aside = set_aside(place, &dir, &name)?;
+        place.disk.create_dir_all(&dir)?;
+        place.disk.sync_dir(&place.data.join("logs"))?;
+        let accepted = vouched.accepted.as_ref();
+        head_file.write(&Head {
+            accepted: accepted.map(|checkpoint| checkpoint.signed().clone()),
+            progress: None,
+            restoring: true,
+        })?;
+        let log = Log::empty(place, name, dir, head_file, vouched)?;
+        Ok((log, aside))
     }
 
     fn empty(
@@ -321,41 +336,33 @@ impl<'l> Scan<'l> {
         }
     }
 
-    fn run(mut self, vouched: &Vouched) -> io::Result<Result<(), Damage>> {
+    fn run(mut self, vouched: &Vouched) -> Result<(), Halt> {
         let log = self.log;
         let until = vouched.size;
         let mut appender = log.appender.lock();
         while appender.size < until {
             let first = appender.size;
             let segment = Arc::new(Segment::open(&*log.disk, &log.dir, &log.name, first)?);
-            if let Err(error) = segment.check(&log.name)? {
-                return Ok(Err(Damage::Header { first, error }));
-            }
+            let header = segment.check(&log.name)?;
+            header.map_err(|error| Damage::Header { first, error })?;
             log.view.write().segments.push(Arc::clone(&segment));
-            if let Err(damage) = self.segment(&mut appender, &segment, vouched)? {
-                return Ok(Err(damage));
-            }
+            self.segment(&mut appender, &segment, vouched)?;
             if appender.size < until && appender.size < first + log.segment_records {
-                return Ok(Err(Damage::Short {
-                    found: appender.size,
-                    expected: until,
-                }));
+                let (found, expected) = (appender.size, until);
+                return Err(Damage::Short { found, expected }.into());
             }
         }
         self.mend_nodes(appender.size)?;
         if let Some((target, progress)) = &vouched.progress {
-            match root_from(&appender.range, &progress.right, target.size) {
-                Ok(root) if root == target.root => {}
-                _ => {
-                    return Ok(Err(Damage::Root {
-                        size: progress.size,
-                    }));
-                }
+            let root = root_from(&appender.range, &progress.right, target.size);
+            if !root.is_ok_and(|root| root == target.root) {
+                let size = progress.size;
+                return Err(Damage::Root { size }.into());
             }
         }
         self.cut_off(&mut appender)?;
         log.held.store(appender.size, Ordering::Release);
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn segment(
@@ -363,7 +370,7 @@ impl<'l> Scan<'l> {
         appender: &mut Appender,
         segment: &Arc<Segment>,
         vouched: &Vouched,
-    ) -> io::Result<Result<(), Damage>> {
+    ) -> Result<(), Halt> {
         let log = self.log;
         let until = vouched.size.min(segment.first + log.segment_records);
         let mut frames = segment.frames();
@@ -372,18 +379,11 @@ impl<'l> Scan<'l> {
         while appender.size < until {
             let seq = appender.size;
             let Some(frame) = frames.next()? else { break };
-            let checked = link(&log.name, &frame, seq);
-            let checked = checked
-                .and_then(|link| follows(&link, appender.head, appender.time_ms).map(|()| link));
-            let link = match checked {
-                Ok(link) => link,
-                Err(rule) => return Ok(Err(Damage::Rule(rule))),
-            };
+            let link = link(&log.name, &frame, seq).map_err(Damage::Rule)?;
+            follows(&link, appender.head, appender.time_ms).map_err(Damage::Rule)?;
             ends.push(frames.position());
             tail.add(&link.keys, (seq - segment.first) as u32);
-            if let Err(damage) = self.take(appender, &link, vouched)? {
-                return Ok(Err(damage));
-            }
+            self.take(appender, &link, vouched)?;
         }
         appender.end = ends.last().copied().unwrap_or(HEADER_LEN);
         if segment.read_offsets(0, ends.len() as u64 - 1)? != ends {
@@ -398,7 +398,7 @@ impl<'l> Scan<'l> {
             log.view.write().tail = tail;
             appender.segment = Some(Arc::clone(segment));
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Adds a record to what is derived; at the accepted checkpoint, compares and publishes.
@@ -407,7 +407,7 @@ impl<'l> Scan<'l> {
         appender: &mut Appender,
         link: &Link,
         vouched: &Vouched,
-    ) -> io::Result<Result<(), Damage>> {
+    ) -> Result<(), Halt> {
         let log = self.log;
         let nodes = &mut self.nodes;
         appender
@@ -425,7 +425,7 @@ impl<'l> Scan<'l> {
             .as_ref()
             .filter(|accepted| accepted.size == appender.size)
         else {
-            return Ok(Ok(()));
+            return Ok(());
         };
         let changes = appender.status_changes(log);
         let status_root = {
@@ -435,12 +435,11 @@ impl<'l> Scan<'l> {
         };
         let found = (appender.range.root(), appender.head, status_root);
         if found != (accepted.root, accepted.head, accepted.status_root) {
-            return Ok(Err(Damage::Root {
-                size: accepted.size,
-            }));
+            let size = accepted.size;
+            return Err(Damage::Root { size }.into());
         }
         appender.publish(log, accepted.clone());
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn mend_nodes(&mut self, size: u64) -> io::Result<()> {
