@@ -59,10 +59,6 @@ impl Statuses {
         self.entries.get(key).copied()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub(crate) fn root(&mut self) -> Hash {
         self.map.root()
     }

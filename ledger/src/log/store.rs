@@ -192,11 +192,6 @@ impl Log {
         self.statuses.lock().get(id)
     }
 
-    /// Certificates whose status is not valid.
-    pub fn not_valid(&self) -> usize {
-        self.statuses.lock().len()
-    }
-
     /// Reads a committed record and checks it against the tree.
     ///
     /// # Errors

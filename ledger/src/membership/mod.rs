@@ -47,26 +47,20 @@ pub struct Membership {
     network: NetworkId,
     name: String,
     members: BTreeMap<DepartmentCode, Department>,
-    by_peer: BTreeMap<PeerId, DepartmentCode>,
 }
 
 impl Membership {
     /// The founding members.
     pub fn from_genesis(genesis: &Genesis) -> Membership {
-        let members: BTreeMap<_, _> = genesis
+        let members = genesis
             .departments()
             .iter()
             .map(|d| (d.code, d.clone()))
-            .collect();
-        let by_peer = members
-            .values()
-            .map(|d| (d.peer_id.clone(), d.code))
             .collect();
         Membership {
             network: genesis.network_id(),
             name: genesis.name().to_owned(),
             members,
-            by_peer,
         }
     }
 
@@ -96,13 +90,6 @@ impl Membership {
     /// One member.
     pub fn member(&self, code: &DepartmentCode) -> Option<&Department> {
         self.members.get(code)
-    }
-
-    /// The member whose peer this is.
-    pub fn by_peer(&self, peer: &PeerId) -> Option<&Department> {
-        self.by_peer
-            .get(peer)
-            .and_then(|code| self.members.get(code))
     }
 
     /// A member's signing key of an epoch.

@@ -136,13 +136,17 @@ fn status_replay(v: &mut Vectors) {
         let (_, checkpoint) = writer
             .append(CREATED_MS, vec![entry])
             .expect("a log that takes what it is given");
+        let not_valid = (1..=8)
+            .map(|n| certificate(&format!("S{n:08}")))
+            .filter(|id| log.status(id).is_some())
+            .count();
         v.put(
             "status replay",
             &format!("{seq:02}"),
             json!({
                 "what": what,
                 "entry": hex::encode(bytes),
-                "certificates in the map": log.not_valid(),
+                "certificates in the map": not_valid,
                 "status root": checkpoint.status_root.to_string(),
             }),
         );
