@@ -4,10 +4,14 @@
 //! [`Membership`] is the view everything else asks. Members are those of the genesis, with key epoch 0; entries that
 //! change membership later extend the view, which is why it answers for a time and an epoch already.
 
+mod department;
+mod faults;
 mod genesis;
 mod peer_id;
 
-pub use genesis::{Department, GENESIS_FORMAT, Genesis, GenesisError, GenesisFaults, Role};
+pub use department::{Department, Role};
+pub use faults::{GenesisError, GenesisFaults};
+pub use genesis::{GENESIS_FORMAT, Genesis};
 pub use peer_id::{PeerId, PeerIdError};
 
 use std::collections::BTreeMap;
