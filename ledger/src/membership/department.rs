@@ -137,7 +137,7 @@ impl RawDepartment {
         });
         let name = faults.name(at, "name", &self.name);
         let name_zh = self.name_zh.as_ref();
-        let name_zh = name_zh.and_then(|name| faults.text(at, "name_zh", name));
+        let name_zh = name_zh.and_then(|name| faults.name(at, "name_zh", name));
         let mut roles = Vec::new();
         for role in &self.roles {
             let read = faults.check(role.parse::<Role>(), |error| GenesisError::Role {

@@ -199,6 +199,17 @@ mod tests {
     }
 
     #[test]
+    fn no_name_of_a_department_is_blank() {
+        let mut department = department("11100000000013338W", 1);
+        department.name = Text::new(" ").unwrap();
+        department.name_zh = Some(Text::new("\u{3000}").unwrap());
+        let text = department.to_toml();
+        let faults = Department::from_toml(&text).unwrap_err().to_string();
+        let expected = "department.toml: name is empty\ndepartment.toml: name_zh is empty";
+        assert_eq!(faults, expected, "{text}");
+    }
+
+    #[test]
     fn every_fault_is_reported_at_once() {
         let text = "format = \"certmesh-genesis-9\"\nname = \"\"\ncreated_ms = 0\n[[department]]\ncode = \"x\"\nname = \"a\"\n\
                     roles = [\"king\"]\nsigning_key = \"ed25519:00\"\npeer_id = \"p\"\n";
