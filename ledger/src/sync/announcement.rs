@@ -1,6 +1,6 @@
 //! Gossip: a hint that makes replication faster, never what it rests on.
 
-use super::interface::{Command, Gossiped, Holdings, Verdict};
+use super::interface::{Command, Gossiped, Holdings, Judgement};
 use super::message::Announcement;
 use super::state::Sync;
 
@@ -17,23 +17,23 @@ impl Sync {
             id,
             announcement,
         } = gossiped;
-        let verdict = match announcement.map(|announcement| *announcement) {
-            None => Verdict::Reject,
+        let judgement = match announcement.map(|announcement| *announcement) {
+            None => Judgement::Reject,
             Some(Announcement::Fork(evidence)) => {
                 if !self.logs.contains_key(&evidence.log()) {
-                    Verdict::Reject
+                    Judgement::Reject
                 } else if holdings.forked(&evidence.log()) {
-                    Verdict::Ignore
+                    Judgement::Ignore
                 } else if evidence.verify(&self.members).is_ok() {
                     self.freeze(evidence.from_a_stranger(), out);
-                    Verdict::Accept
+                    Judgement::Accept
                 } else {
-                    Verdict::Reject
+                    Judgement::Reject
                 }
             }
             Some(Announcement::Head(page)) => self.head_announced(from, page, holdings, out),
         };
-        if verdict == Verdict::Reject {
+        if judgement == Judgement::Reject {
             self.blame(
                 from,
                 "passed on gossip that no member signed".into(),
@@ -41,7 +41,7 @@ impl Sync {
                 out,
             );
         }
-        out.push(Command::Judge { id, verdict });
+        out.push(Command::Judge { id, judgement });
     }
 
     fn head_announced(
@@ -50,20 +50,20 @@ impl Sync {
         page: crate::log::Page,
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
-    ) -> Verdict {
+    ) -> Judgement {
         let log = page.checkpoint.checkpoint.log;
         let Some(progress) = self.logs.get(&log) else {
-            return Verdict::Reject;
+            return Judgement::Reject;
         };
         if progress.ended
             || page.checkpoint.checkpoint.size <= progress.received.max(holdings.held(&log))
         {
             // Old news. Whether it contradicts what is held shows when heads are compared.
-            return Verdict::Ignore;
+            return Judgement::Ignore;
         }
         // Every byte, before it is passed on: otherwise whoever passes it on would be blamed for it.
         let Ok(verified) = page.clone().verify(&self.members) else {
-            return Verdict::Reject;
+            return Judgement::Reject;
         };
         let (size, end) = (verified.checkpoint().size, verified.end());
         if log == self.own {
@@ -77,7 +77,7 @@ impl Sync {
         };
         self.note_size(&holder, &log, size);
         let Some(progress) = self.logs.get_mut(&log) else {
-            return Verdict::Reject;
+            return Judgement::Reject;
         };
         let received = progress.received.max(holdings.held(&log));
         // Only what continues what is held can be used at once; anything else is fetched.
@@ -91,6 +91,6 @@ impl Sync {
                 page: Box::new(page),
             });
         }
-        Verdict::Accept
+        Judgement::Accept
     }
 }

@@ -108,7 +108,7 @@ pub enum Event {
 pub struct Gossiped {
     /// The peer that passed it on.
     pub from: DepartmentCode,
-    /// To be named in the verdict.
+    /// To be named in the judgement.
     pub id: GossipId,
     /// What it says; `None` when it could not be decoded.
     pub announcement: Option<Box<Announcement>>,
@@ -156,7 +156,7 @@ pub fn stored(
 
 /// What to do with a gossiped message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Judgement {
     /// Pass it on.
     Accept,
     /// Neither pass it on nor blame anyone.
@@ -189,7 +189,7 @@ pub enum Command {
         /// Which one.
         id: GossipId,
         /// How.
-        verdict: Verdict,
+        judgement: Judgement,
     },
     /// Gossip.
     Announce(Box<Announcement>),

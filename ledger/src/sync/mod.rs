@@ -19,8 +19,8 @@ mod message;
 mod state;
 
 pub use interface::{
-    Command, Event, Failure, GossipId, Gossiped, Holdings, RequestId, Settings, StoreFailure,
-    Stored, Verdict, stored,
+    Command, Event, Failure, GossipId, Gossiped, Holdings, Judgement, RequestId, Settings,
+    StoreFailure, Stored, stored,
 };
 pub use message::{
     Announcement, Head, Heads, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE, Request, Response,

@@ -10,8 +10,8 @@ use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::log::{Cosignature, LogId, MAX_PAGE, VerifiedCheckpoint};
 use certmesh_ledger::sync::{
-    Announcement, Command, Event, Failure, Gossiped, MAX_ANNOUNCEMENT, Request, RequestId,
-    Response, Stored, Sync, Verdict, serve,
+    Announcement, Command, Event, Failure, Gossiped, Judgement, MAX_ANNOUNCEMENT, Request,
+    RequestId, Response, Stored, Sync, serve,
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use libp2p::PeerId;
@@ -283,14 +283,14 @@ impl Driver {
                 }
             }
             Command::Store { from, page } => self.storage.store(from, page),
-            Command::Judge { id, verdict } => {
+            Command::Judge { id, judgement } => {
                 if let Some(id) = self.gossip.remove(&id) {
                     self.net.validate(
                         id,
-                        match verdict {
-                            Verdict::Accept => GossipVerdict::Accept,
-                            Verdict::Ignore => GossipVerdict::Ignore,
-                            Verdict::Reject => GossipVerdict::Reject,
+                        match judgement {
+                            Judgement::Accept => GossipVerdict::Accept,
+                            Judgement::Ignore => GossipVerdict::Ignore,
+                            Judgement::Reject => GossipVerdict::Reject,
                         },
                     );
                 }

@@ -8,8 +8,8 @@ use rand::RngExt;
 use crate::hash::{Purpose, hash};
 use crate::log::LogId;
 use crate::sync::{
-    Announcement, Command, Event, Failure, Gossiped, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE,
-    Request, Response, Verdict, stored,
+    Announcement, Command, Event, Failure, Gossiped, Judgement, MAX_ANNOUNCEMENT, MAX_REQUEST,
+    MAX_RESPONSE, Request, Response, stored,
 };
 
 use super::adversary::Conduct;
@@ -181,9 +181,9 @@ impl World {
                 self.peers[n].storage_free_ms = free;
                 self.plan(n, free - self.now_ms, What::Stores { from, page });
             }
-            Command::Judge { id, verdict } => {
+            Command::Judge { id, judgement } => {
                 let (from, bytes) = self.peers[n].judging.remove(&id).expect("judged once");
-                if verdict == Verdict::Accept {
+                if judgement == Judgement::Accept {
                     self.publish(n, Some(from), &bytes);
                 }
             }
