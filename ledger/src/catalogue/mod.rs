@@ -8,7 +8,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use rules::{Batch, Refusal};
+pub use rules::{Batch, NotAllowed};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

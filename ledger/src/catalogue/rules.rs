@@ -15,7 +15,7 @@ use super::Catalogue;
 
 /// Why an entry may not be appended.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum NotAllowed {
     /// The department has no such role.
     #[error("department {department} has no role `{}` in this network", role.as_str())]
     NoRole {
@@ -139,8 +139,8 @@ impl<'c> Batch<'c> {
     /// Checks an entry and remembers it.
     ///
     /// # Errors
-    /// [`Refusal`]; then it is not remembered.
-    pub fn check(&mut self, entry: &Entry) -> Result<(), Refusal> {
+    /// [`NotAllowed`]; then it is not remembered.
+    pub fn check(&mut self, entry: &Entry) -> Result<(), NotAllowed> {
         match entry {
             Entry::CertificateIssued(issued) => self.check_issue(issued),
             Entry::StatusChanged(changed) => self.check_change(changed),
@@ -148,21 +148,21 @@ impl<'c> Batch<'c> {
         }
     }
 
-    fn role(&self, role: Role) -> Result<(), Refusal> {
+    fn role(&self, role: Role) -> Result<(), NotAllowed> {
         let department = self.department;
         let had = self.catalogue.members().had_role(&department, role, 0);
         if had {
             Ok(())
         } else {
-            Err(Refusal::NoRole { department, role })
+            Err(NotAllowed::NoRole { department, role })
         }
     }
 
-    fn check_issue(&mut self, issued: &CertificateIssued) -> Result<(), Refusal> {
+    fn check_issue(&mut self, issued: &CertificateIssued) -> Result<(), NotAllowed> {
         self.role(Role::Issue)?;
         let (id, department) = (&issued.id, self.department);
         if !id.issuer().names(&department) {
-            return Err(Refusal::NotThisDepartment {
+            return Err(NotAllowed::NotThisDepartment {
                 issuer: id.issuer(),
                 department,
             });
@@ -170,15 +170,15 @@ impl<'c> Batch<'c> {
         let code = id.type_code();
         if !self.types.contains(&code) && !self.known_types.contains(&code) {
             if self.catalogue.type_definition(&code).is_none() {
-                return Err(Refusal::UnknownType(code));
+                return Err(NotAllowed::UnknownType(code));
             }
             self.known_types.insert(code);
         }
         if self.issued.contains(id) {
-            return Err(Refusal::DuplicateInRequest(id.clone()));
+            return Err(NotAllowed::DuplicateInRequest(id.clone()));
         }
         if let Some(seq) = self.position(id)? {
-            return Err(Refusal::Duplicate {
+            return Err(NotAllowed::Duplicate {
                 id: id.clone(),
                 seq,
             });
@@ -187,18 +187,18 @@ impl<'c> Batch<'c> {
         if matches!(id.issuer(), IssuerCode::Division(_))
             && let Some(state) = self.catalogue.certificate(id)?
         {
-            return Err(Refusal::OtherDepartment {
+            return Err(NotAllowed::OtherDepartment {
                 id: id.clone(),
                 department: state.log.department,
             });
         }
         if let Some(predecessor) = &issued.predecessor {
-            let status = self.status(predecessor).map_err(|refusal| match refusal {
-                Refusal::Read(error) => Refusal::Read(error),
-                _ => Refusal::PredecessorElsewhere(predecessor.clone()),
+            let status = self.status(predecessor).map_err(|why| match why {
+                NotAllowed::Read(error) => NotAllowed::Read(error),
+                _ => NotAllowed::PredecessorElsewhere(predecessor.clone()),
             })?;
             if status != Status::Valid {
-                return Err(Refusal::Predecessor {
+                return Err(NotAllowed::Predecessor {
                     id: predecessor.clone(),
                     status,
                 });
@@ -210,22 +210,22 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    fn check_change(&mut self, changed: &StatusChanged) -> Result<(), Refusal> {
+    fn check_change(&mut self, changed: &StatusChanged) -> Result<(), NotAllowed> {
         self.role(Role::Issue)?;
         let action: Action = changed.action;
         let status = self
             .status(&changed.id)?
             .after(action)
-            .map_err(Refusal::Impossible)?;
+            .map_err(NotAllowed::Impossible)?;
         self.statuses.insert(status_key(&changed.id), status);
         Ok(())
     }
 
-    fn check_type(&mut self, defined: &TypeDefined) -> Result<(), Refusal> {
+    fn check_type(&mut self, defined: &TypeDefined) -> Result<(), NotAllowed> {
         let (code, authority) = (defined.code, defined.code.authority());
         if !self.catalogue.may_define(&self.department, &code) {
             if self.catalogue.members().member(&authority).is_some() {
-                return Err(Refusal::OthersType { code, authority });
+                return Err(NotAllowed::OthersType { code, authority });
             }
             self.role(Role::Define)?;
         }
@@ -239,17 +239,17 @@ impl<'c> Batch<'c> {
     }
 
     /// Status of a certificate of this log, with this batch's changes.
-    fn status(&self, id: &CertificateId) -> Result<Status, Refusal> {
+    fn status(&self, id: &CertificateId) -> Result<Status, NotAllowed> {
         if !self.issued.contains(id) && self.position(id)?.is_none() {
             let elsewhere = self.catalogue.certificate(id)?;
             return Err(match elsewhere {
                 Some(state) if state.log != LogId::first(self.department) => {
-                    Refusal::OtherDepartment {
+                    NotAllowed::OtherDepartment {
                         id: id.clone(),
                         department: state.log.department,
                     }
                 }
-                _ => Refusal::UnknownCertificate(id.clone()),
+                _ => NotAllowed::UnknownCertificate(id.clone()),
             });
         }
         let key = status_key(id);

@@ -108,38 +108,38 @@ fn every_rule_refuses_what_it_is_for_and_lets_the_rest_of_the_batch_through() {
     let (one, two, others) = (id(A, "1"), id(A, "2"), id(B, "1"));
     assert!(matches!(
         batch.check(&issue(&one, None)),
-        Err(Refusal::UnknownType(_))
+        Err(NotAllowed::UnknownType(_))
     ));
     batch.check(&define()).unwrap();
     batch.check(&issue(&one, None)).unwrap();
     assert!(matches!(
         batch.check(&issue(&one, None)),
-        Err(Refusal::DuplicateInRequest(_))
+        Err(NotAllowed::DuplicateInRequest(_))
     ));
     assert!(matches!(
         batch.check(&issue(&others, None)),
-        Err(Refusal::NotThisDepartment { .. })
+        Err(NotAllowed::NotThisDepartment { .. })
     ));
     assert!(matches!(
         batch.check(&change(&two, Action::Revoke)),
-        Err(Refusal::UnknownCertificate(_))
+        Err(NotAllowed::UnknownCertificate(_))
     ));
     assert!(matches!(
         batch.check(&change(&one, Action::Reinstate)),
-        Err(Refusal::Impossible(_))
+        Err(NotAllowed::Impossible(_))
     ));
     batch.check(&change(&one, Action::Revoke)).unwrap();
     assert!(matches!(
         batch.check(&change(&one, Action::Suspend)),
-        Err(Refusal::Impossible(_))
+        Err(NotAllowed::Impossible(_))
     ));
     assert!(matches!(
         batch.check(&issue(&two, Some(&one))),
-        Err(Refusal::Predecessor { .. })
+        Err(NotAllowed::Predecessor { .. })
     ));
     assert!(matches!(
         batch.check(&issue(&two, Some(&two))),
-        Err(Refusal::PredecessorElsewhere(_))
+        Err(NotAllowed::PredecessorElsewhere(_))
     ));
     batch.check(&issue(&two, None)).unwrap();
 
@@ -148,7 +148,7 @@ fn every_rule_refuses_what_it_is_for_and_lets_the_rest_of_the_batch_through() {
     let mut batch = Batch::new(&catalogue, &log);
     assert!(matches!(
         batch.check(&issue(&one, None)),
-        Err(Refusal::Duplicate { seq: 1, .. })
+        Err(NotAllowed::Duplicate { seq: 1, .. })
     ));
     assert!(batch.existing(&issue(&one, None)).unwrap().is_some());
     assert!(batch.existing(&issue(&one, Some(&two))).unwrap().is_none());
@@ -164,11 +164,11 @@ fn a_department_changes_only_its_own_certificates_and_needs_its_roles() {
     let mut batch = Batch::new(&catalogue, &log);
     assert!(matches!(
         batch.check(&change(&id(A, "1"), Action::Revoke)),
-        Err(Refusal::OtherDepartment { .. })
+        Err(NotAllowed::OtherDepartment { .. })
     ));
     assert!(matches!(
         batch.check(&define()),
-        Err(Refusal::NoRole {
+        Err(NotAllowed::NoRole {
             role: Role::Define,
             ..
         })
@@ -179,7 +179,7 @@ fn a_department_changes_only_its_own_certificates_and_needs_its_roles() {
     let refused = Batch::new(&catalogue, &log).check(&issue(&id(POWERLESS, "1"), None));
     assert!(matches!(
         refused,
-        Err(Refusal::NoRole {
+        Err(NotAllowed::NoRole {
             role: Role::Issue,
             ..
         })

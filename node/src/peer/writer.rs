@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use certmesh_ledger::catalogue::{Batch, Refusal as RuleRefusal};
+use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::codec;
 use certmesh_ledger::hash::{Hash, Purpose, hash};
 use certmesh_ledger::log::{self, VerifiedCheckpoint, WriteError, Writer};
@@ -193,8 +193,8 @@ impl GroupCommit {
         if key.is_some_and(|key| self.used_otherwise(&key, &content)) {
             return Some(Outcome::Refused(Refusal::IdempotencyMismatch));
         }
-        if let Err(refusal) = batch.check(entry) {
-            return Some(Outcome::Refused(refused(refusal)));
+        if let Err(why) = batch.check(entry) {
+            return Some(Outcome::Refused(refused(why)));
         }
         if let Some(key) = key {
             self.remember(&key, &content);
@@ -312,32 +312,32 @@ fn internal(error: &dyn std::error::Error) -> Refusal {
     Refusal::Internal
 }
 
-/// A rule's refusal in the API's words.
-fn refused(refusal: RuleRefusal) -> Refusal {
-    match refusal {
-        RuleRefusal::NotThisDepartment { issuer, department } => Refusal::NotThisDepartment {
+/// Why a rule does not allow an entry, in the API's words.
+fn refused(why: NotAllowed) -> Refusal {
+    match why {
+        NotAllowed::NotThisDepartment { issuer, department } => Refusal::NotThisDepartment {
             named: issuer.as_str().to_owned(),
             own: department,
         },
-        RuleRefusal::UnknownType(type_code) => Refusal::UnknownType { type_code },
-        RuleRefusal::Duplicate { id, .. } | RuleRefusal::DuplicateInRequest(id) => {
+        NotAllowed::UnknownType(type_code) => Refusal::UnknownType { type_code },
+        NotAllowed::Duplicate { id, .. } | NotAllowed::DuplicateInRequest(id) => {
             Refusal::DuplicateCertificate { id }
         }
-        RuleRefusal::UnknownCertificate(id) => Refusal::UnknownCertificate { id },
-        RuleRefusal::OtherDepartment { department, .. } => Refusal::OtherDepartment {
+        NotAllowed::UnknownCertificate(id) => Refusal::UnknownCertificate { id },
+        NotAllowed::OtherDepartment { department, .. } => Refusal::OtherDepartment {
             issuer: department.as_str().to_owned(),
         },
-        RuleRefusal::Impossible(transition) => Refusal::ImpossibleTransition(transition),
-        RuleRefusal::OthersType { authority, .. } => Refusal::field(
+        NotAllowed::Impossible(transition) => Refusal::ImpossibleTransition(transition),
+        NotAllowed::OthersType { authority, .. } => Refusal::field(
             "code",
             format!(
                 "department {authority} is a member of this network: only it can define its types"
             ),
         ),
-        other @ (RuleRefusal::Predecessor { .. } | RuleRefusal::PredecessorElsewhere(_)) => {
+        other @ (NotAllowed::Predecessor { .. } | NotAllowed::PredecessorElsewhere(_)) => {
             Refusal::field("predecessor", other.to_string())
         }
-        other @ RuleRefusal::NoRole { .. } => Refusal::field("id", other.to_string()),
-        RuleRefusal::Read(error) => internal(&error),
+        other @ NotAllowed::NoRole { .. } => Refusal::field("id", other.to_string()),
+        NotAllowed::Read(error) => internal(&error),
     }
 }
