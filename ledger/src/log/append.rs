@@ -19,9 +19,9 @@ use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
 use super::page::{Grown, Link};
+use super::reading::Log;
 use super::segment::{Segment, file_name};
 use super::statuses::{Change, StatusEntry, change_of};
-use super::store::Log;
 use super::{LogId, VerifiedCheckpoint};
 
 /// Why nothing was appended.

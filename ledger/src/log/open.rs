@@ -19,9 +19,9 @@ use super::head::{Found, Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
 use super::page::{Link, follows, link};
+use super::reading::{Log, View};
 use super::segment::{Segment, file_name};
 use super::statuses::Statuses;
-use super::store::{Log, View};
 use super::tree_file::TreeFile;
 use super::{BrokenRule, CheckpointError, LogName, VerifiedCheckpoint};
 

@@ -7,7 +7,7 @@ use crate::record::{Frames, SignedRecord};
 
 use super::append::{AppendError, Appender};
 use super::page::{BrokenRule, VerifiedPage, follows};
-use super::store::{Log, ReadError, Stopped};
+use super::reading::{Log, ReadError, Stopped};
 use super::{ForkEvidence, VerifiedCheckpoint};
 
 /// What a page changed.

@@ -11,7 +11,7 @@ use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_has
 use super::append::AppendError;
 use super::index::keys;
 use super::page::Link;
-use super::store::{Log, Stopped};
+use super::reading::{Log, Stopped};
 use super::{Checkpoint, VerifiedCheckpoint};
 
 /// Why entries were not appended. None of them was.
