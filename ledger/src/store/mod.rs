@@ -1,7 +1,8 @@
-//! The peer's small mutable state: cosignatures, what peers were last heard to hold, idempotency keys, counters.
+//! The peer's small mutable state: cosignatures and idempotency keys, a table each.
 //!
 //! All of it is a convenience that can be lost: cosignatures come again with the next heads, and a retried request is
-//! recognised by the log itself. Engines: [`SledStore`] on disk, [`MemoryStore`] for tests and simulation.
+//! recognised by the log itself. Engines: [`SledStore`] on disk; [`MemoryStore`] where that cannot be opened, and for
+//! tests.
 
 mod memory;
 mod sled_store;
