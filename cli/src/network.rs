@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::Text;
-use certmesh_ledger::keys::SecretFile;
+use certmesh_ledger::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::membership::{Department, Genesis, GenesisError, Role};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
@@ -92,7 +92,10 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
         .filter_map(|path| read_department(path, &mut faults))
         .collect();
     let all_read = departments.len() == args.departments.len();
-    let genesis = match Genesis::new(&args.name, now_ms(), departments) {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(key.as_mut_slice()).map_err(Error::Randomness)?;
+    let commitment = CatalogueKey(Secret::from_bytes(*key)).commitment();
+    let genesis = match Genesis::new(&args.name, now_ms(), commitment, departments) {
         Ok(genesis) => Some(genesis),
         Err(genesis_faults) => {
             // With a file that could not be read, "no department" would only repeat what is said already.
@@ -110,8 +113,6 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
             faults,
         });
     };
-    let mut key = Zeroizing::new([0; 32]);
-    getrandom::fill(key.as_mut_slice()).map_err(Error::Randomness)?;
     write_new(
         &key_path,
         SecretFile::Catalogue.write(&key).as_bytes(),
@@ -258,6 +259,7 @@ fn as_json(genesis: &Genesis) -> serde_json::Value {
         "network": genesis.network_id().to_string(),
         "name": genesis.name(),
         "created_ms": genesis.created_ms(),
+        "catalogue_key": genesis.catalogue_key().to_string(),
         "departments": departments,
     })
 }

@@ -97,6 +97,8 @@ pub enum Purpose {
     Checkpoint,
     /// What a witness signs: checkpoint hash, witness and time.
     Cosignature,
+    /// Commitment to the network's catalogue key.
+    CatalogueKey,
     /// Subject tag, under the network's catalogue key.
     Subject,
     /// Commitment to one field.
@@ -133,6 +135,7 @@ impl Purpose {
             Purpose::Node => "node",
             Purpose::Checkpoint => "checkpoint",
             Purpose::Cosignature => "cosignature",
+            Purpose::CatalogueKey => "catalogue-key",
             Purpose::Subject => "subject",
             Purpose::Field => "field",
             Purpose::FieldNode => "field-node",

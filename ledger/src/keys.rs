@@ -11,7 +11,7 @@ use ed25519_dalek::{Signer, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::hash::{Hash, Purpose, hash_parts};
+use crate::hash::{Hash, NotAHash, Purpose, hash, hash_parts};
 use crate::id::HolderKind;
 
 const ED25519: u8 = 1;
@@ -248,12 +248,35 @@ impl fmt::Debug for Secret {
 pub struct CatalogueKey(pub Secret);
 
 impl CatalogueKey {
+    /// What the genesis says of the key, so that a member with another network's key finds out.
+    pub fn commitment(&self) -> CatalogueCommitment {
+        CatalogueCommitment(hash(Purpose::CatalogueKey, self.0.expose()))
+    }
+
     /// The tag of a holder whose code has been normalised ([`crate::id::normalise`]).
     pub fn subject_tag(&self, kind: HolderKind, normalised: &str) -> crate::record::SubjectTag {
         crate::record::SubjectTag(self.0.hash(
             Purpose::Subject,
             &[&kind.code().to_le_bytes(), normalised.as_bytes()],
         ))
+    }
+}
+
+/// Hash of a network's catalogue key: tells whether a key is the network's, and nothing else of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CatalogueCommitment(pub Hash);
+
+impl fmt::Display for CatalogueCommitment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for CatalogueCommitment {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        text.parse().map(CatalogueCommitment)
     }
 }
 
@@ -323,7 +346,6 @@ impl SecretFile {
 mod tests {
     use super::*;
     use crate::codec;
-    use crate::hash::hash;
 
     #[test]
     fn a_signature_verifies_only_over_its_own_hash() {
@@ -362,6 +384,15 @@ mod tests {
             SecretFile::Field.read("certmesh-field-key-v1:abababab")
         );
         assert!(!shown.to_lowercase().contains("abab"), "{shown}");
+    }
+
+    #[test]
+    fn the_commitment_fits_its_own_catalogue_key_only() {
+        let key = |n| CatalogueKey(Secret::from_bytes([n; 32]));
+        let commitment = key(1).commitment();
+        assert_eq!(commitment, key(1).commitment());
+        assert_ne!(commitment, key(2).commitment());
+        assert_eq!(commitment.to_string().parse(), Ok(commitment));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::*;
 use crate::codec::{Bounded, Text};
 use crate::hash::{Hash, Purpose, hash};
 use crate::id::{Date, HolderKind, IssuerCode};
-use crate::keys::SigningKey;
+use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::log::{MemoryDisk, Writer};
 use crate::membership::{Department, Genesis, PeerId};
 use crate::record::{Action, FieldRoot, Reason, SharingClass, StatusChanged, Validity};
@@ -37,7 +37,9 @@ fn members() -> Membership {
         department(B, 2, &[Role::Issue]),
         department(POWERLESS, 3, &[]),
     ];
-    Membership::from_genesis(&Genesis::new("test", 0, all).unwrap())
+    Membership::from_genesis(
+        &Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), all).unwrap(),
+    )
 }
 
 fn catalogue(own: &str) -> Catalogue {
@@ -283,7 +285,9 @@ fn a_certificate_that_two_departments_of_a_division_claim_is_unknown() {
         addresses: Bounded::default(),
     };
     let all = vec![department(A.parse().unwrap(), 1), department(second, 2)];
-    let members = Membership::from_genesis(&Genesis::new("test", 0, all).unwrap());
+    let members = Membership::from_genesis(
+        &Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), all).unwrap(),
+    );
     let place = Place {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),

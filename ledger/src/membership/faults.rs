@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{Text, TextError, TooMany};
+use crate::hash::NotAHash;
 use crate::id::IdError;
 use crate::keys::KeyError;
 use crate::record::UnknownWord;
@@ -20,6 +21,9 @@ pub enum GenesisError {
     /// Another format or version.
     #[error("format is `{0}`; this version reads `{GENESIS_FORMAT}`")]
     Format(String),
+    /// What stands for the catalogue key is no hash.
+    #[error("genesis: catalogue_key: {0}")]
+    CatalogueKey(NotAHash),
     /// A department code that is none.
     #[error("{at}: code: {error}")]
     Code {

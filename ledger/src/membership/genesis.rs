@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, Bounded, Text};
 use crate::hash::{Purpose, hash};
 use crate::id::DepartmentCode;
+use crate::keys::CatalogueCommitment;
 
 use super::department::RawDepartment;
 use super::{Department, GenesisError, GenesisFaults, MAX_DEPARTMENTS, NetworkId};
@@ -20,6 +21,7 @@ pub struct Genesis {
     format: Text<32>,
     name: Text<128>,
     created_ms: u64,
+    catalogue_key: CatalogueCommitment,
     departments: Bounded<Department, MAX_DEPARTMENTS>,
 }
 
@@ -29,6 +31,7 @@ struct RawGenesis {
     format: String,
     name: String,
     created_ms: u64,
+    catalogue_key: String,
     #[serde(default)]
     department: Vec<RawDepartment>,
 }
@@ -41,16 +44,18 @@ impl Genesis {
     pub fn new(
         name: &str,
         created_ms: u64,
+        catalogue_key: CatalogueCommitment,
         departments: Vec<Department>,
     ) -> Result<Genesis, GenesisFaults> {
         let mut faults = GenesisFaults::default();
         let name = faults.name("genesis", "name", name);
-        Genesis::assemble(name, created_ms, departments, faults)
+        Genesis::assemble(name, created_ms, Some(catalogue_key), departments, faults)
     }
 
     fn assemble(
         name: Option<Text<128>>,
         created_ms: u64,
+        catalogue_key: Option<CatalogueCommitment>,
         mut departments: Vec<Department>,
         mut faults: GenesisFaults,
     ) -> Result<Genesis, GenesisFaults> {
@@ -64,12 +69,16 @@ impl Genesis {
             key: "department",
             error,
         });
-        let genesis = name.zip(departments).map(|(name, departments)| Genesis {
-            format: Text::new(GENESIS_FORMAT).expect("a short constant"),
-            name,
-            created_ms,
-            departments,
-        });
+        let genesis = match (name, catalogue_key, departments) {
+            (Some(name), Some(catalogue_key), Some(departments)) => Some(Genesis {
+                format: Text::new(GENESIS_FORMAT).expect("a short constant"),
+                name,
+                created_ms,
+                catalogue_key,
+                departments,
+            }),
+            _ => None,
+        };
         faults.unless_any(genesis)
     }
 
@@ -84,6 +93,8 @@ impl Genesis {
             faults.push(GenesisError::Format(raw.format.clone()));
         }
         let name = faults.name("genesis", "name", &raw.name);
+        let catalogue_key = raw.catalogue_key.parse();
+        let catalogue_key = faults.check(catalogue_key, GenesisError::CatalogueKey);
         let mut departments = Vec::new();
         for (i, department) in raw.department.iter().enumerate() {
             departments.extend(department.check(
@@ -91,7 +102,7 @@ impl Genesis {
                 &mut faults,
             ));
         }
-        Genesis::assemble(name, raw.created_ms, departments, faults)
+        Genesis::assemble(name, raw.created_ms, catalogue_key, departments, faults)
     }
 
     /// Writes the genesis file.
@@ -100,11 +111,12 @@ impl Genesis {
         let mut out = format!(
             "# The founding members of a certmesh network. Every member needs this very file: its content is the\n\
              # network's identity, {}.\n\
-             format = {}\nname = {}\ncreated_ms = {}\n",
+             format = {}\nname = {}\ncreated_ms = {}\ncatalogue_key = {}\n",
             self.network_id(),
             quote(self.format.as_str()),
             quote(self.name.as_str()),
-            self.created_ms
+            self.created_ms,
+            quote(&self.catalogue_key.to_string())
         );
         for department in self.departments.iter() {
             out.push_str("\n[[department]]\n");
@@ -126,6 +138,11 @@ impl Genesis {
     /// When it was made, ms since 1970 UTC.
     pub fn created_ms(&self) -> u64 {
         self.created_ms
+    }
+
+    /// What a key has to fit to be the network's catalogue key.
+    pub fn catalogue_key(&self) -> CatalogueCommitment {
+        self.catalogue_key
     }
 
     /// Its founding departments, by code.
@@ -158,7 +175,7 @@ fn duplicates(departments: &[Department], faults: &mut GenesisFaults) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::SigningKey;
+    use crate::keys::{CatalogueKey, Secret, SigningKey};
     use crate::membership::{PeerId, Role};
 
     fn department(code: &str, n: u8) -> Department {
@@ -173,13 +190,26 @@ mod tests {
         }
     }
 
+    fn commitment(n: u8) -> CatalogueCommitment {
+        CatalogueKey(Secret::from_bytes([n; 32])).commitment()
+    }
+
+    #[test]
+    fn another_catalogue_key_is_another_network() {
+        let founders = || vec![department("11100000000013338W", 1)];
+        let network = |n| Genesis::new("Wuhan", 1, commitment(n), founders()).unwrap();
+        assert_ne!(network(1).network_id(), network(2).network_id());
+        let read = Genesis::from_toml(&network(1).to_toml()).unwrap();
+        assert_eq!(read.catalogue_key(), commitment(1));
+    }
+
     #[test]
     fn the_file_round_trips_and_its_spelling_does_not_change_the_network() {
         let two = vec![
             department("11430000006122244L", 2),
             department("11100000000013338W", 1),
         ];
-        let genesis = Genesis::new("Wuhan", 1, two).unwrap();
+        let genesis = Genesis::new("Wuhan", 1, commitment(1), two).unwrap();
         let text = genesis.to_toml();
         let read = Genesis::from_toml(&text).unwrap();
         assert_eq!(read, genesis);
@@ -211,17 +241,23 @@ mod tests {
 
     #[test]
     fn every_fault_is_reported_at_once() {
-        let text = "format = \"certmesh-genesis-9\"\nname = \"\"\ncreated_ms = 0\n[[department]]\ncode = \"x\"\nname = \"a\"\n\
+        let text = "format = \"certmesh-genesis-9\"\nname = \"\"\ncreated_ms = 0\ncatalogue_key = \"00\"\n[[department]]\ncode = \"x\"\nname = \"a\"\n\
                     roles = [\"king\"]\nsigning_key = \"ed25519:00\"\npeer_id = \"p\"\n";
         let faults = Genesis::from_toml(text).unwrap_err();
-        assert_eq!(faults.0.len(), 6, "{faults}");
+        assert_eq!(faults.0.len(), 7, "{faults}");
         let same = vec![
             department("11100000000013338W", 1),
             department("11100000000013338W", 1),
         ];
-        assert_eq!(Genesis::new("n", 1, same).unwrap_err().0.len(), 3);
         assert_eq!(
-            Genesis::new("n", 1, vec![]).unwrap_err().0,
+            Genesis::new("n", 1, commitment(1), same)
+                .unwrap_err()
+                .0
+                .len(),
+            3
+        );
+        assert_eq!(
+            Genesis::new("n", 1, commitment(1), vec![]).unwrap_err().0,
             vec![GenesisError::NoDepartment]
         );
         assert!(

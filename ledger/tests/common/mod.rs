@@ -70,7 +70,8 @@ pub(crate) fn genesis() -> Genesis {
         department(WITNESS, 2, None, &[Role::Issue]),
         department(READER, 3, None, &[]),
     ];
-    Genesis::new("Golden", CREATED_MS, departments).expect("a valid genesis")
+    let key = catalogue_key().commitment();
+    Genesis::new("Golden", CREATED_MS, key, departments).expect("a valid genesis")
 }
 
 pub(crate) fn members() -> Membership {

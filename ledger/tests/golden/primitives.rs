@@ -15,15 +15,18 @@ use certmesh_ledger::sync::Request;
 use serde_json::json;
 
 use crate::Vectors;
-use crate::common::{ISSUER, READER, certificate, field_key, fields, genesis, key, tag};
+use crate::common::{
+    ISSUER, READER, catalogue_key, certificate, field_key, fields, genesis, key, tag,
+};
 
-const PURPOSES: [Purpose; 17] = [
+const PURPOSES: [Purpose; 18] = [
     Purpose::Network,
     Purpose::Record,
     Purpose::Leaf,
     Purpose::Node,
     Purpose::Checkpoint,
     Purpose::Cosignature,
+    Purpose::CatalogueKey,
     Purpose::Subject,
     Purpose::Field,
     Purpose::FieldNode,
@@ -345,7 +348,9 @@ fn founded_by_hand(v: &mut Vectors) {
         "# Order, comments and spelling do not count.\n\
          created_ms = 1_700_000_000_000\n\
          name = 'By hand'\n\
+         catalogue_key = \"{}\"\n\
          format = \"certmesh-genesis-1\"\n\n{}",
+        catalogue_key().commitment().to_string().to_uppercase(),
         departments.join("\n")
     );
     v.put("genesis", "by hand, toml", json!(toml));
@@ -370,6 +375,8 @@ fn founding(v: &mut Vectors) {
     let read = Genesis::from_toml(&v.text("genesis", "toml", "")).expect("a genesis");
     assert_eq!(read, genesis);
     v.wire("genesis", "canonical", json!("toml"), &genesis);
+    let commitment = catalogue_key().commitment();
+    v.bytes("genesis", "catalogue key", commitment.0.as_bytes());
     v.bytes("genesis", "network id", genesis.network_id().0.as_bytes());
     let first = &genesis.departments()[0];
     v.put("genesis", "department.toml", json!(first.to_toml()));

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use certmesh_ledger::codec::{decode, encode};
-use certmesh_ledger::keys::{PublicKey, Signature};
+use certmesh_ledger::keys::{CatalogueKey, PublicKey, Secret, Signature};
 use certmesh_ledger::log::{Cosignature, ForkEvidence, Page, SignedCheckpoint, StatusEntry};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
@@ -162,7 +162,9 @@ proptest! {
         department.name_zh = zh.map(|zh| crate::common::text(&zh));
         department.addresses = certmesh_ledger::codec::Bounded::first([crate::common::text(&address)]);
         department.signing_key = key(seed).public();
-        let genesis = Genesis::new(&name, u64::from(seed), vec![department.clone()]).expect("valid");
+        let catalogue_key = CatalogueKey(Secret::from_bytes([seed; 32])).commitment();
+        let founded = Genesis::new(&name, u64::from(seed), catalogue_key, vec![department.clone()]);
+        let genesis = founded.expect("valid");
         let read = Genesis::from_toml(&genesis.to_toml());
         prop_assert_eq!(read.as_ref(), Ok(&genesis));
         prop_assert_eq!(Department::from_toml(&department.to_toml()), Ok(department));

@@ -15,7 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use certmesh_ledger::keys::SecretFile;
+use certmesh_ledger::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::membership::{Department, Genesis};
 
 use self::member::create_member;
@@ -65,9 +65,11 @@ impl Network {
             .iter()
             .map(|member| member.department.clone())
             .collect();
-        let genesis = Genesis::new("Testnet", now_ms(), founders)?;
+        let secret = randomness.secret("catalogue")?;
+        let commitment = CatalogueKey(Secret::from_bytes(*secret)).commitment();
+        let genesis = Genesis::new("Testnet", now_ms(), commitment, founders)?;
         let text = genesis.to_toml();
-        let catalogue_key = SecretFile::Catalogue.write(&*randomness.secret("catalogue")?);
+        let catalogue_key = SecretFile::Catalogue.write(&secret);
         for member in &members {
             write_new(&member.dir.join("network.toml"), text.as_bytes(), 0o644)?;
             write_new(

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::hash::{Hash, Purpose, hash};
 use certmesh_ledger::id::{CertificateId, Date, HolderKind};
-use certmesh_ledger::keys::{PublicKey, SigningKey};
+use certmesh_ledger::keys::{CatalogueKey, PublicKey, Secret, SigningKey};
 use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
 use certmesh_ledger::record::{
@@ -37,7 +37,9 @@ pub(crate) fn genesis() -> Genesis {
         peer_id: PeerId::from_transport_seed(&[101; 32]),
         addresses: Bounded::first([Text::new("/ip4/127.0.0.1/tcp/7481").expect("a valid text")]),
     };
-    Genesis::new("Fuzz", 1_700_000_000_000, vec![department]).expect("a valid genesis")
+    let catalogue_key = CatalogueKey(Secret::from_bytes([201; 32])).commitment();
+    Genesis::new("Fuzz", 1_700_000_000_000, catalogue_key, vec![department])
+        .expect("a valid genesis")
 }
 
 pub(crate) fn members() -> &'static Membership {

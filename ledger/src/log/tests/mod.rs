@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::codec::{Bounded, Text};
 use crate::hash::{Hash, Purpose, hash};
 use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
-use crate::keys::SigningKey;
+use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
 use crate::record::{
     Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
@@ -35,7 +35,9 @@ pub(super) fn members() -> Membership {
         peer_id: PeerId::from_transport_seed(&[1; 32]),
         addresses: Bounded::default(),
     };
-    Membership::from_genesis(&Genesis::new("test", 0, vec![department]).unwrap())
+    Membership::from_genesis(
+        &Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), vec![department]).unwrap(),
+    )
 }
 
 pub(super) fn name() -> LogName {

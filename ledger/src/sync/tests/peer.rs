@@ -8,7 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::codec::{Bounded, Text};
 use crate::hash::{Hash, Purpose, hash};
 use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
-use crate::keys::SigningKey;
+use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::log::{
     Cosignature, ForkEvidence, Log, LogId, MemoryDisk, Place, VerifiedCheckpoint, Writer,
 };
@@ -81,7 +81,9 @@ pub(super) fn members(peers: usize) -> Membership {
         addresses: Bounded::default(),
     };
     let departments = (0..peers).map(department).collect();
-    Membership::from_genesis(&Genesis::new("simulated", 0, departments).unwrap())
+    Membership::from_genesis(
+        &Genesis::new("simulated", 0, CatalogueCommitment(Hash::ZERO), departments).unwrap(),
+    )
 }
 
 pub(super) fn place(disk: &MemoryDisk) -> Place {
