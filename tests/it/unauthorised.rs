@@ -93,6 +93,10 @@ fn a_node_of_another_network_is_never_connected() {
     siege(&net, &seen);
     assert_eq!(other.api(0).status().unwrap().peers_connected, 0);
     assert_eq!(other.held(0, 1).size, 0);
+    let warning = "a peer of another network, or with another network.toml, was dialled";
+    other.wait_logged(0, warning);
+    let told = other.node_log(0).matches(warning).count();
+    assert!(told <= 4, "told {told} times");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use libp2p::core::Endpoint;
 use libp2p::request_response::{
     self, InboundRequestId, Message, OutboundFailure, OutboundRequestId,
 };
-use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, gossipsub, ping};
 
 use super::behaviour::BehaviourEvent;
@@ -44,6 +44,7 @@ impl Net {
                 ..
             } => {
                 tracing::debug!(%peer, %error, "dial failed");
+                self.warn_of_another_network(&error);
                 self.reconnect.dial_failed(&peer, Instant::now());
             }
             SwarmEvent::IncomingConnectionError {
@@ -66,6 +67,27 @@ impl Net {
                 tracing::error!(?addresses, ?reason, "a listener closed");
             }
             _ => {}
+        }
+    }
+
+    /// Tells the operator, now and then, of a dial that ended with a peer of another network. That peer cannot tell: it only
+    /// sees the handshake break off, as with anybody.
+    fn warn_of_another_network(&self, error: &DialError) {
+        let DialError::Transport(tried) = error else {
+            return;
+        };
+        // What the Noise prologue binds differs. Boxed more than once on its way, the error shows its kind in words only.
+        let other = tried
+            .iter()
+            .find(|(_, error)| format!("{error:?}").contains("error: Decrypt"));
+        if let Some((address, _)) = other
+            && self.other_network_warnings.check().is_ok()
+        {
+            tracing::warn!(
+                %address,
+                "a peer of another network, or with another network.toml, was dialled: compare both with `certmesh network \
+                 show`"
+            );
         }
     }
 

@@ -2,9 +2,11 @@
 //! `dispatch`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use futures::StreamExt;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
 use libp2p::request_response::{InboundRequestId, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -22,6 +24,9 @@ use super::rate::{PeerRate, per_peer};
 use super::reconnect::Reconnect;
 use super::transport::{self, TransportConfig};
 
+/// So many warnings of one kind are worth an operator's notice.
+const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
+
 /// A member's place in the network: it listens, keeps every member connected, and carries requests and gossip.
 ///
 /// Nothing happens unless [`next`](Self::next) is being awaited, apart from bytes of streams already open.
@@ -36,6 +41,8 @@ pub struct Net {
     pub(super) peers: Peers,
     pub(super) gossip_rate: PeerRate,
     pub(super) request_rate: PeerRate,
+    /// How often an operator is told that a dialled peer is of another network.
+    pub(super) other_network_warnings: DefaultDirectRateLimiter,
     next_outbound: u64,
     /// Requests of ours that wait for an answer.
     pub(super) outbound: HashMap<OutboundRequestId, OutboundId>,
@@ -90,6 +97,7 @@ impl Net {
             gossip_rate: per_peer(limits.gossip_per_second),
             request_rate: per_peer(limits.requests_per_second),
             limits,
+            other_network_warnings: RateLimiter::direct(WARNINGS),
             next_outbound: 0,
             outbound: HashMap::new(),
             inbound: HashMap::new(),
