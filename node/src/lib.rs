@@ -66,19 +66,34 @@ fn execute(command: NodeCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Resolves at SIGTERM or SIGINT.
+/// Resolves at SIGTERM, SIGINT or SIGHUP: a terminal that closes must not end the peer less orderly than Ctrl-C.
 fn signals() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
+    let mut hangup = match hangup_is_ignored() {
+        true => None,
+        false => Some(signal(SignalKind::hangup())?),
+    };
+    let listens = hangup.is_some();
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = async { hangup.as_mut()?.recv().await }, if listens => {}
         }
     })
+}
+
+/// Whether whoever started this process had it ignore SIGHUP, as `nohup` does: then the peer is to outlive its terminal.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is signal 1, the lowest bit of the mask.
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[expect(
@@ -94,5 +109,39 @@ fn say(text: &str) {
     reason = "the last word before the process ends, when logging may not be set up"
 )]
 fn complain(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", told(error));
+}
+
+/// The error and its causes, each once: most of ours say theirs themselves.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !told.contains(&cause) {
+            if !told.is_empty() {
+                told.push_str(": ");
+            }
+            told.push_str(&cause);
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once_whether_or_not_its_error_tells_it() {
+        let missing = || std::fs::read("nosuch.toml").unwrap_err();
+        let said = missing().to_string();
+        let telling = config::ConfigError::Unreadable {
+            path: "nosuch.toml".into(),
+            source: missing(),
+        };
+        assert_eq!(told(&telling.into()), format!("nosuch.toml: {said}"));
+        let silent = Err::<(), _>(missing()).context("no runtime").unwrap_err();
+        assert_eq!(told(&silent), format!("no runtime: {said}"));
+    }
 }

@@ -20,7 +20,7 @@ pub struct NodeCli {
 /// What `certmesh-node` does.
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
-    /// Run the peer until SIGTERM or SIGINT
+    /// Run the peer until SIGTERM, SIGINT or SIGHUP
     Run(NodeArgs),
     /// Check the configuration and the files it names, list every fault, and exit
     Check(NodeArgs),
