@@ -1,9 +1,10 @@
 //! A node that is configured wrongly does not start, and says everything that is wrong.
 
 use std::fs::{self, Permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Ran, TestNet, founded, one_of_two, run};
+use crate::support::{Ran, TestNet, deadline, founded, one_of_two, run};
 
 fn node(net: &TestNet, index: usize, more: &[&str]) -> Ran {
     let config = net.member(index).config();
@@ -13,13 +14,14 @@ fn node(net: &TestNet, index: usize, more: &[&str]) -> Ran {
 }
 
 fn check(net: &TestNet, index: usize) -> Ran {
+    check_with(net, index, &[])
+}
+
+fn check_with(net: &TestNet, index: usize, more: &[&str]) -> Ran {
     let config = net.member(index).config();
-    run(
-        "node",
-        &["check", "--config", config.to_str().unwrap()],
-        b"",
-        |_| (),
-    )
+    let mut args = vec!["check", "--config", config.to_str().unwrap()];
+    args.extend(more);
+    run("node", &args, b"", |_| ())
 }
 
 #[track_caller]
@@ -45,11 +47,15 @@ fn a_data_directory_of_another_network_is_refused() {
     other.stop(0).unwrap();
     let strange = net.data(0);
     let before = fs::read(strange.join("network.toml")).unwrap();
-    let ran = node(&other, 0, &["--data-dir", strange.to_str().unwrap()]);
-    refused(
-        &ran,
-        &["belongs to another network", "name another data directory"],
-    );
+    let flag = ["--data-dir", strange.to_str().unwrap()];
+    for ran in [node(&other, 0, &flag), check_with(&other, 0, &flag)] {
+        let ids = [&net, &other].map(|net| net.network().genesis().network_id().to_string());
+        let told = format!(
+            "network.toml differs from the one this data was made with ({} ≠ {})",
+            ids[1], ids[0]
+        );
+        refused(&ran, &[&told, "certmesh network show"]);
+    }
     assert_eq!(fs::read(strange.join("network.toml")).unwrap(), before);
     assert_eq!(net.fsck(0).0, 0);
 }
@@ -100,6 +106,76 @@ fn keys_of_another_department_are_refused_by_name() {
     refused(&ran, &["signing.key", "certmesh-signing-key-v1"]);
     let digits = secret.trim().rsplit(':').next().unwrap();
     assert!(!ran.err.contains(digits));
+}
+
+#[test]
+fn the_check_lists_every_key_that_is_not_this_department_s_or_this_network_s() {
+    let (net, other) = (founded(2), founded(1));
+    for key in ["signing", "transport"] {
+        let path = |index: usize| net.member(index).dir.join(format!("keys/{key}.key"));
+        fs::copy(path(1), path(0)).unwrap();
+    }
+    let path = |net: &TestNet| net.member(0).dir.join("keys/catalogue.key");
+    fs::copy(path(&other), path(&net)).unwrap();
+    let expected = [
+        "signing.key",
+        "or is network.toml another network's?",
+        "transport.key",
+        "keys.catalogue: not this network's key",
+        "get it from the network's founder",
+    ];
+    for ran in [node(&net, 0, &[]), check(&net, 0)] {
+        refused(&ran, &expected);
+    }
+}
+
+#[test]
+fn what_only_the_founder_has_is_said_to_come_from_there() {
+    let net = founded(1);
+    let dir = &net.member(0).dir;
+    for file in ["network.toml", "keys/catalogue.key"] {
+        fs::rename(dir.join(file), dir.join("away")).unwrap();
+        refused(
+            &check(&net, 0),
+            &[file, "both come from the network's founder"],
+        );
+        fs::rename(dir.join("away"), dir.join(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_and_a_port_that_is_taken_are_told_once() {
+    let net = founded(1);
+    let ran = run("node", &["run", "--config", "nosuch.toml"], b"", |_| ());
+    refused(&ran, &["nosuch.toml: No such file"]);
+    assert_eq!(ran.err.matches("No such file").count(), 1, "{}", ran.err);
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let address = format!("/ip4/127.0.0.1/tcp/{port}");
+    let ran = node(&net, 0, &["--net-listen", &address]);
+    refused(
+        &ran,
+        &[&format!("net.listen: {address}: in use by another process")],
+    );
+    let ran = node(&net, 0, &["--api-listen", &format!("127.0.0.1:{port}")]);
+    refused(&ran, &["Address already in use"]);
+    assert_eq!(ran.err.matches("Address already").count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn two_peers_never_share_a_port() {
+    let mut net = founded(2);
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let address = format!("/ip4/127.0.0.1/tcp/{port}");
+    net.start_with(0, &["--net-listen", &address], deadline())
+        .unwrap();
+    let ran = node(&net, 1, &["--net-listen", &address]);
+    refused(&ran, &["net.listen", "in use by another process"]);
 }
 
 #[test]

@@ -79,14 +79,27 @@ fn must_be_file(s: &mut Settings, key: &str, path: &Path) {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => s.wrong(key, format!("{}: not a regular file", path.display())),
-        Err(error) => s.wrong(key, format!("{}: {error}", path.display())),
+        Err(error) => {
+            let origin = origin(key, path);
+            s.wrong(key, format!("{}: {error}{origin}", path.display()));
+        }
+    }
+}
+
+/// Where a file comes from that is missing and no department can make by itself.
+fn origin(key: &str, path: &Path) -> &'static str {
+    match key {
+        "network" | "keys.catalogue" if !path.exists() => {
+            "; network.toml and catalogue.key both come from the network's founder"
+        }
+        _ => "",
     }
 }
 
 fn secret(s: &mut Settings, key: &str) -> Option<std::path::PathBuf> {
     let path = s.required_path(key)?;
     if let Err(error) = keyfile::check(&path) {
-        s.wrong(key, error.to_string());
+        s.wrong(key, format!("{error}{}", origin(key, &path)));
     }
     Some(path)
 }

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use certmesh_ledger::membership::Genesis;
+use certmesh_ledger::membership::{Genesis, NetworkId};
 use libp2p::Multiaddr;
 
+use super::error::{RunError, at};
 use super::now_ms;
-use super::start::{RunError, at};
 
 /// A data directory that is this process's until this is dropped.
 pub(super) struct DataDir {
@@ -75,14 +75,29 @@ fn lock(dir: &Path) -> Result<File, RunError> {
     }
 }
 
+/// Checks that a directory, if there is one, is of this network.
+pub(super) fn check(dir: &Path, genesis: &Genesis) -> Result<(), RunError> {
+    network_of(dir, genesis).map(drop)
+}
+
 /// Checks that the directory is of this network; a new one becomes so.
 fn belongs_to(dir: &Path, genesis: &Genesis) -> Result<(), RunError> {
-    let path = dir.join("network.toml");
+    match network_of(dir, genesis)? {
+        Some(_) => Ok(()),
+        None => replace(&network_file(dir), genesis.to_toml().as_bytes()),
+    }
+}
+
+fn network_file(dir: &Path) -> PathBuf {
+    dir.join("network.toml")
+}
+
+/// The network the directory is of, which must be this one; `None` for a new directory.
+fn network_of(dir: &Path, genesis: &Genesis) -> Result<Option<NetworkId>, RunError> {
+    let path = network_file(dir);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return replace(&path, genesis.to_toml().as_bytes());
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(at(&path)(error)),
     };
     let found = Genesis::from_toml(&text)
@@ -92,7 +107,7 @@ fn belongs_to(dir: &Path, genesis: &Genesis) -> Result<(), RunError> {
         })?
         .network_id();
     if found == genesis.network_id() {
-        return Ok(());
+        return Ok(Some(found));
     }
     Err(RunError::OtherNetwork {
         path,

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret, SecretFile, SigningKey};
 use certmesh_ledger::membership::{Genesis, Membership, PeerId as MemberPeer};
 use libp2p::{Multiaddr, PeerId};
 use zeroize::Zeroizing;
 
-use super::start::{RunError, at};
+use super::error::{RunError, at};
 use crate::config::Config;
 use crate::keyfile;
 
@@ -36,65 +37,88 @@ fn secret(path: &Path, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, RunError
     })
 }
 
+/// The genesis the configuration names.
+pub(super) fn read_genesis(config: &Config) -> Result<Genesis, RunError> {
+    let path = &config.network;
+    let text = std::fs::read_to_string(path).map_err(at(path))?;
+    Genesis::from_toml(&text).map_err(|faults| RunError::Genesis {
+        path: path.clone(),
+        faults,
+    })
+}
+
 impl Identity {
-    /// Reads the genesis and the keys, and checks that they belong together.
-    pub(super) fn load(config: &Config) -> Result<Identity, RunError> {
-        let path = &config.network;
-        let text = std::fs::read_to_string(path).map_err(at(path))?;
-        let genesis = Genesis::from_toml(&text).map_err(|faults| RunError::Genesis {
-            path: path.clone(),
-            faults,
-        })?;
+    /// Reads the keys and checks that they belong to this department and this network. All that is wrong is told at
+    /// once.
+    pub(super) fn load(config: &Config, genesis: Genesis) -> Result<Identity, RunError> {
+        let mut faults = Vec::new();
         let members = Membership::from_genesis(&genesis);
-        let department = config.department;
-        let own = members
-            .member(&department)
-            .ok_or_else(|| RunError::NotAMember {
-                department,
-                path: path.clone(),
-            })?;
-        let signing = SigningKey::from_seed(&*secret(&config.keys.signing, SecretFile::Signing)?);
-        if signing.public() != own.signing_key {
-            let expected = own.signing_key.to_string();
-            return Err(RunError::OtherKey {
-                path: config.keys.signing.clone(),
-                what: "signing_key",
-                expected,
+        let own = members.member(&config.department);
+        if own.is_none() {
+            faults.push(RunError::NotAMember {
+                department: config.department,
+                path: config.network.clone(),
             });
         }
-        let transport = secret(&config.keys.transport, SecretFile::Transport)?;
-        let peer_id = MemberPeer::from_transport_seed(&transport);
-        if peer_id != own.peer_id {
-            let expected = own.peer_id.to_string();
-            return Err(RunError::OtherKey {
-                path: config.keys.transport.clone(),
-                what: "peer_id",
-                expected,
+        let keys = &config.keys;
+        let mut read = |path: &Path, kind| {
+            let read = secret(path, kind);
+            read.map_err(|error| faults.push(error)).ok()
+        };
+        let signing = read(&keys.signing, SecretFile::Signing);
+        let transport = read(&keys.transport, SecretFile::Transport);
+        let catalogue = read(&keys.catalogue, SecretFile::Catalogue);
+        let field = read(&keys.field, SecretFile::Field);
+        let signing = signing.map(|seed| SigningKey::from_seed(&seed));
+        let peer_id = transport
+            .as_ref()
+            .map(|seed| MemberPeer::from_transport_seed(seed));
+        let catalogue_key = catalogue.map(|bytes| CatalogueKey(Secret::from_bytes(*bytes)));
+        if let (Some(key), Some(own)) = (&signing, own)
+            && key.public() != own.signing_key
+        {
+            let expected = &own.signing_key;
+            faults.push(other_key(&keys.signing, "signing_key", expected));
+        }
+        if let (Some(id), Some(own)) = (&peer_id, own)
+            && *id != own.peer_id
+        {
+            faults.push(other_key(&keys.transport, "peer_id", &own.peer_id));
+        }
+        if catalogue_key
+            .as_ref()
+            .is_some_and(|key| key.commitment() != genesis.catalogue_key())
+        {
+            faults.push(RunError::OtherCatalogueKey {
+                path: keys.catalogue.clone(),
             });
         }
-        let catalogue_key = CatalogueKey(Secret::from_bytes(*secret(
-            &config.keys.catalogue,
-            SecretFile::Catalogue,
-        )?));
-        let field_key = FieldKey(Secret::from_bytes(*secret(
-            &config.keys.field,
-            SecretFile::Field,
-        )?));
-        let peers = peers(config, &members)?;
+        let peers = peers(config, &members, &mut faults);
+        RunError::unless_none(faults)?;
+        let whole = "what could not be read is a fault";
         Ok(Identity {
             peers,
-            genesis,
             members,
-            signing,
-            transport,
-            catalogue_key,
-            field_key,
-            peer_id,
+            genesis,
+            signing: signing.expect(whole),
+            transport: transport.expect(whole),
+            catalogue_key: catalogue_key.expect(whole),
+            field_key: FieldKey(Secret::from_bytes(*field.expect(whole))),
+            peer_id: peer_id.expect(whole),
         })
     }
 }
 
-fn peers(config: &Config, members: &Membership) -> Result<Peers, RunError> {
+fn other_key(path: &Path, what: &'static str, expected: &dyn ToString) -> RunError {
+    RunError::OtherKey {
+        path: path.to_owned(),
+        what,
+        expected: expected.to_string(),
+    }
+}
+
+/// The other members' identities and addresses. One whose address is none is a fault.
+fn peers(config: &Config, members: &Membership, faults: &mut Vec<RunError>) -> Peers {
     let mut peers = HashMap::new();
     for member in members
         .members()
@@ -102,21 +126,20 @@ fn peers(config: &Config, members: &Membership) -> Result<Peers, RunError> {
     {
         let id = PeerId::from_bytes(&member.peer_id.to_multihash())
             .expect("a multihash of a checked identity");
+        let mut parse = |address: &Text<256>| {
+            let parsed = address.as_str().parse();
+            let fault = |_| RunError::Address {
+                path: config.network.clone(),
+                department: member.code,
+                address: address.to_string(),
+            };
+            parsed.map_err(|error| faults.push(fault(error))).ok()
+        };
         let addresses = match config.net.peers.get(&member.code) {
             Some(addresses) => addresses.clone(),
-            None => member
-                .addresses
-                .iter()
-                .map(|address| {
-                    address.as_str().parse().map_err(|_| RunError::Address {
-                        path: config.network.clone(),
-                        department: member.code,
-                        address: address.to_string(),
-                    })
-                })
-                .collect::<Result<_, _>>()?,
+            None => member.addresses.iter().filter_map(&mut parse).collect(),
         };
         peers.insert(member.code, (id, addresses));
     }
-    Ok(peers)
+    peers
 }

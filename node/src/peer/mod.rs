@@ -11,11 +11,13 @@
 //! - `service` and `views`: the API's questions, answered from the catalogue
 //! - `identity`: who is who: this peer's keys, checked against the genesis, and the other members
 //! - `data_dir`: the data directory's lock, its network and `node.json`
+//! - `error`: why a peer could not run
 //! - `start`: from a configuration to a running peer, and down again
 
 mod cosignatures;
 mod data_dir;
 mod driver;
+mod error;
 mod identity;
 mod own_log;
 mod retries;
@@ -26,7 +28,8 @@ mod storage;
 mod views;
 mod writer;
 
-pub use start::{RunError, check, run};
+pub use error::RunError;
+pub use start::{check, run};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,154 +1,74 @@
 //! From a configuration to a running peer, and down again.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use certmesh_ledger::catalogue::{Catalogue, Opened};
-use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::KeyError;
 use certmesh_ledger::log::disk::RealDisk;
-use certmesh_ledger::log::{LogId, OpenError, Opening, Place, SEGMENT_RECORDS, Writer};
-use certmesh_ledger::membership::GenesisFaults;
+use certmesh_ledger::log::{LogId, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Settings, Sync};
 use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::data_dir::DataDir;
 use super::driver::{Driver, Inbox};
+use super::error::{RunError, at};
 use super::identity::Identity;
 use super::own_log::OwnLog;
 use super::service::PeerService;
 use super::storage::Storage;
 use super::writer::WriterHandle;
-use super::{Peer, now_ms, retries};
-use crate::api::auth::{Clients, TokensError};
-use crate::api::{Api, ServeError, serve};
+use super::{Peer, data_dir, identity, now_ms, retries};
+use crate::api::auth::Clients;
+use crate::api::{Api, serve};
 use crate::config::Config;
-use crate::keyfile::KeyFileError;
 use crate::metrics::Metrics;
-use crate::net::{Net, NetConfig, NetError};
+use crate::net::{Net, NetConfig};
 
 /// How long running requests may take at a stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Why a peer could not run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A file or directory could not be used.
-    #[error("{path}: {error}")]
-    Io {
-        /// Which one.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The genesis file has faults.
-    #[error("{path}:\n{faults}")]
-    Genesis {
-        /// The file.
-        path: PathBuf,
-        /// All of them.
-        faults: GenesisFaults,
-    },
-    /// A key file cannot be read.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// A key file holds something else.
-    #[error("{path}: {error}")]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What was expected.
-        error: KeyError,
-    },
-    /// The department is no founder of this network.
-    #[error(
-        "department {department} is no member of the network in {path}; is it the right genesis file?"
-    )]
-    NotAMember {
-        /// This department.
-        department: DepartmentCode,
-        /// The genesis file.
-        path: PathBuf,
-    },
-    /// A key is not the one the genesis names for this department.
-    #[error(
-        "{path}: the key is not the one the genesis names as this department's {what} ({expected})"
-    )]
-    OtherKey {
-        /// The key file.
-        path: PathBuf,
-        /// Which key.
-        what: &'static str,
-        /// What the genesis says.
-        expected: String,
-    },
-    /// The data directory is another process's.
-    #[error("{0} is in use by another process; each peer needs a data directory of its own")]
-    InUse(PathBuf),
-    /// The data directory is another network's.
-    #[error(
-        "{path} belongs to another network ({found}); this genesis is {expected}; name another data directory"
-    )]
-    OtherNetwork {
-        /// The directory's network file.
-        path: PathBuf,
-        /// Its network.
-        found: String,
-        /// The genesis's.
-        expected: String,
-    },
-    /// A log cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The tokens file has faults.
-    #[error(transparent)]
-    Tokens(#[from] TokensError),
-    /// The network side cannot start.
-    #[error(transparent)]
-    Net(#[from] NetError),
-    /// A member's address in the genesis is none.
-    #[error(
-        "{path}: department {department}: `{address}` is no multiaddress, such as /ip4/192.0.2.7/tcp/7481"
-    )]
-    Address {
-        /// The genesis file.
-        path: PathBuf,
-        /// Whose address.
-        department: DepartmentCode,
-        /// The text.
-        address: String,
-    },
-    /// The loop between network and disk ended by itself.
-    #[error("the peer stopped because of a fault of its own; its log says which")]
-    Died,
-    /// The API cannot be served.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-}
-
-/// Names the file or directory that an error is about.
-pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
-    move |error| RunError::Io {
-        path: path.to_owned(),
-        error,
-    }
-}
-
-/// Checks everything a start would need, without starting.
+/// Checks everything a start would need, without starting, and finds all that is wrong. Ports are not tried: the peer
+/// itself may be running.
 ///
 /// # Errors
 /// [`RunError`].
 pub fn check(config: &Config) -> Result<(), RunError> {
-    Identity::load(config)?;
-    Clients::load(&config.api.tokens)?;
+    let genesis = identity::read_genesis(config)?;
+    let mut faults = Vec::new();
+    faults.extend(data_dir::check(&config.data_dir, &genesis).err());
+    faults.extend(Clients::load(&config.api.tokens).err().map(RunError::from));
+    match Identity::load(config, genesis).err() {
+        Some(RunError::Several(several)) => faults.extend(several),
+        other => faults.extend(other),
+    }
+    RunError::unless_none(faults)
+}
+
+/// Tries the TCP addresses to listen on. libp2p lets processes share a port, and would hear only some of those that dial.
+fn try_ports(addresses: &[Multiaddr]) -> Result<(), RunError> {
+    for address in addresses {
+        let mut parts = address.iter();
+        let socket: Option<SocketAddr> = match (parts.next(), parts.next()) {
+            (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) => Some((ip, port).into()),
+            (Some(Protocol::Ip6(ip)), Some(Protocol::Tcp(port))) => Some((ip, port).into()),
+            _ => None,
+        };
+        if let Some(socket) = socket.filter(|socket| socket.port() != 0) {
+            TcpListener::bind(socket).map_err(|error| RunError::Listen {
+                address: address.clone(),
+                error,
+            })?;
+        }
+    }
     Ok(())
 }
 
@@ -197,10 +117,7 @@ fn open_peer(
         .log(&catalogue.own())
         .cloned()
         .expect("a member's log is always opened");
-    let needed = match identity.members.members().len() - 1 {
-        0 => 0,
-        others => others / 2 + 1,
-    };
+    let needed = identity.members.majority_of_others();
     let peer = Peer {
         department: config.department,
         peer_id: identity.peer_id.to_string(),
@@ -249,9 +166,10 @@ fn report_openings(openings: &[(LogId, Opening)]) {
 /// # Errors
 /// [`RunError`] when it cannot start.
 pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
-    let identity = Identity::load(&config)?;
+    let identity = Identity::load(&config, identity::read_genesis(&config)?)?;
     let clients = Clients::load(&config.api.tokens)?;
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
+    try_ports(&config.net.listen)?;
     let metrics = Arc::new(Metrics::new());
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
     let (mut work, service) = Work::start(&config, &identity, &peer)?;
