@@ -1,8 +1,11 @@
 //! Stopping and starting again: nothing is lost, and nobody appends to a log that may be an old copy.
 
 use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
-use crate::support::{copy_dir, running, until};
+use crate::support::{copy_dir, founded, founded_with, node_command, running, until};
 
 #[test]
 fn a_gentle_restart_of_all_keeps_everything() {
@@ -49,7 +52,18 @@ fn a_node_alone_does_not_issue_until_the_other_member_has_confirmed_its_log() {
     net.start_again(0);
     let status = net.api(0).status().unwrap();
     assert_eq!(status.log_state, "confirming");
-    assert!(status.log_detail.unwrap().contains("certmesh resume"));
+    let detail = status.log_detail.unwrap();
+    let awaited = format!(
+        "0 of 1 needed confirmations; not connected: {}",
+        net.held(0, 1).name
+    );
+    for part in [
+        &awaited,
+        "certmesh resume",
+        "never run it after restoring data/",
+    ] {
+        assert!(detail.contains(part), "{part}: {detail}");
+    }
     let http = net.http(0);
     let row = crate::support::row(0, "CONF2", 0);
     http.post("/v1/certificates", &row)
@@ -76,14 +90,112 @@ fn an_operator_can_vouch_for_the_log_with_certmesh_resume() {
     net.stop_all().unwrap();
     net.start_again(0);
     assert_eq!(net.log_state(0), "confirming");
+    net.wait_verdict(0, &before[0], "unknown", None);
     let resumed = net.cli(0, &["resume", "--json"]).exits(0).json();
     assert_eq!(resumed["log_state"], "writable");
+    net.wait_verdict(0, &before[0], "valid", None);
     net.issue(0, "RES2", 3);
     net.start_again(1);
     net.ready();
     let logs = net.converge();
     assert!(logs.iter().all(|log| log.state != "frozen"));
     net.wait_verdict(1, &before[0], "valid", None);
+}
+
+#[test]
+fn the_only_member_of_a_network_need_not_wait_for_anybody() {
+    let mut net = running(1);
+    let ids = net.issue(0, "ONLY", 2);
+    net.stop(0).unwrap();
+    net.start_again(0);
+    net.wait_verdict(0, &ids[0], "valid", None);
+    assert_eq!(net.held(0, 0).detail, None);
+}
+
+#[test]
+fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
+    let mut net = running(2);
+    let ids = net.issue(0, "ALONE", 3);
+    net.change(0, &ids[1], "suspend");
+    net.converge();
+    net.stop(0).unwrap();
+    let backup = net.scratch("backup");
+    copy_dir(&net.data(0), &backup);
+    net.start_again(0);
+    net.wait_writable(0);
+    net.change(0, &ids[0], "revoke");
+    let later = net.issue(0, "LATER", 1);
+    net.converge();
+    net.stop_all().unwrap();
+
+    let data = net.data(0);
+    fs::remove_dir_all(&data).unwrap();
+    copy_dir(&backup, &data);
+    net.start_again(0);
+    let verify = |id: &str| net.api(0).verification(id).unwrap();
+    let revoked = verify(&ids[0]);
+    assert_eq!(revoked.verdict, "unknown");
+    assert!(revoked.missing[0].starts_with("confirmation by other members"));
+    assert!(revoked.explanation.contains("revocations"), "{revoked:?}");
+    assert_eq!(revoked.provenance.unwrap().heard_ms, None);
+    let suspended = verify(&ids[1]);
+    assert_eq!(suspended.reason.as_deref(), Some("suspended"));
+    assert!(
+        suspended.explanation.contains("not yet confirmed"),
+        "{suspended:?}"
+    );
+    // One that is not on this disk may have been issued since.
+    let absent = verify(&later[0]);
+    assert_eq!(
+        (absent.verdict.as_str(), absent.missing.len()),
+        ("unknown", 2)
+    );
+    let http = net.http(0);
+    http.get(&format!("/v1/certificates/{}/proof", ids[0]))
+        .problem(409, "proof-not-available");
+    let own = net.held(0, 0);
+    assert_eq!(own.state, "own");
+    assert!(own.detail.unwrap().contains("0 of 1 needed confirmations"));
+
+    net.start_again(1);
+    net.wait_verdict(0, &ids[0], "not-valid", Some("revoked"));
+    net.wait_verdict(0, &ids[2], "valid", None);
+    let heard = net
+        .api(0)
+        .verification(&ids[2])
+        .unwrap()
+        .provenance
+        .unwrap();
+    assert!(heard.heard_ms.is_some());
+    assert_eq!(
+        http.get(&format!("/v1/certificates/{}/proof", ids[0]))
+            .status,
+        200
+    );
+    assert_eq!(net.held(0, 0).detail, None);
+}
+
+#[test]
+fn a_hangup_stops_the_node_in_order_unless_it_was_started_to_ignore_it() {
+    let hang_up = |net: &crate::support::TestNet| {
+        let pid = net.node_file(0).unwrap().pid.to_string();
+        let sent = Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+        assert!(sent.success());
+    };
+    let mut net = founded(1);
+    net.start_again(0);
+    let file = net.member(0).node_file();
+    hang_up(&net);
+    until("the node to take its announcement back", || !file.exists());
+    net.wait_logged(0, "stopped");
+
+    let mut command = vec!["nohup".into()];
+    command.extend(node_command());
+    let mut net = founded_with(1, command);
+    net.start_again(0);
+    hang_up(&net);
+    thread::sleep(Duration::from_millis(500));
+    assert!(net.api(0).is_alive());
 }
 
 #[test]

@@ -149,9 +149,9 @@ impl Sync {
             .unwrap_or(0)
     }
 
-    /// Members that have confirmed the own log, and how many it takes.
-    pub fn confirmations(&self) -> (usize, usize) {
-        (self.confirmed_by.len(), self.members.majority_of_others())
+    /// Members that have confirmed the own log.
+    pub fn confirmed_by(&self) -> &BTreeSet<DepartmentCode> {
+        &self.confirmed_by
     }
 
     fn connected(&mut self, peer: DepartmentCode, now_ms: u64) {

@@ -14,7 +14,7 @@ pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
 use crate::catalogue::{Catalogue, CertificateState};
 use crate::id::{CertificateId, Date};
-use crate::log::{ReadError, VerifiedCheckpoint};
+use crate::log::{LogId, ReadError, VerifiedCheckpoint};
 use crate::membership::Role;
 use crate::record::{Entry, SignedRecord, Status};
 
@@ -33,6 +33,28 @@ pub struct Verification {
     pub change: Option<SignedRecord>,
     /// The checkpoint all this is under.
     pub checkpoint: Option<VerifiedCheckpoint>,
+}
+
+impl Verification {
+    /// The same at a peer whose own log no other member has confirmed: what may lack its newest records cannot say that a
+    /// certificate is still in force, nor that there is none.
+    #[must_use]
+    pub fn unconfirmed(mut self, own: &LogId) -> Verification {
+        let rests_on_own = |missing: &Missing| match missing {
+            Missing::Record { logs } => logs.iter().any(|(log, _, _)| log == own),
+            _ => false,
+        };
+        match &mut self.verdict {
+            Verdict::Valid if self.state.as_ref().is_some_and(|state| state.log == *own) => {
+                self.verdict = Verdict::Unknown(vec![Missing::Confirmation]);
+            }
+            Verdict::Unknown(missing) if missing.iter().any(rests_on_own) => {
+                missing.push(Missing::Confirmation);
+            }
+            _ => {}
+        }
+        self
+    }
 }
 
 /// Judges a certificate by the logs held here.

@@ -114,6 +114,8 @@ pub enum Missing {
         /// The first record in dispute.
         at: u64,
     },
+    /// Its log is this peer's own, and no other member has confirmed since the start that the disk holds all of it.
+    Confirmation,
 }
 
 impl fmt::Display for Missing {
@@ -145,6 +147,10 @@ impl fmt::Display for Missing {
             Missing::StatusSince { at } => write!(
                 f,
                 "its status since record {at}, from where on its department's log is in dispute"
+            ),
+            Missing::Confirmation => f.write_str(
+                "confirmation by other members that this department's own log is whole: what was recorded last, \
+                 revocations among it, may be missing here",
             ),
         }
     }

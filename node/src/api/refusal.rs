@@ -133,7 +133,8 @@ pub enum Refusal {
     /// `timeout` (408): the request, or its next bytes, took too long.
     #[error("{0}")]
     Timeout(&'static str),
-    /// `proof-not-available` (409): the record is not yet under a checkpoint a proof can rest on.
+    /// `proof-not-available` (409): the record is not under a checkpoint a proof can rest on: its log is in dispute, or is this
+    /// peer's own and not yet confirmed by other members.
     #[error("{0}")]
     ProofNotAvailable(String),
     /// `internal` (500): a fault of the node. The cause is in its log, not in the answer.

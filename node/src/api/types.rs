@@ -386,7 +386,8 @@ pub struct Provenance {
     pub checkpoint_time_ms: u64,
     /// Departments that cosigned that checkpoint.
     pub cosigned_by: Vec<String>,
-    /// When this peer last heard the issuer or a peer confirm this head.
+    /// When this peer last heard the issuer's own peer tell its newest head; of this peer's own log, now, or nothing while
+    /// other members have not confirmed that log.
     pub heard_ms: Option<u64>,
     /// Peer that answered.
     pub answered_by: String,
@@ -415,7 +416,7 @@ pub struct LogView {
     pub certificates: u64,
     /// `own`, `replica`, `frozen` (forked, or a rule broken) or `set-aside` (damaged, being fetched again).
     pub state: String,
-    /// What happened, for frozen and set-aside logs.
+    /// What happened, for frozen and set-aside logs; for the own log, what keeps it from taking appends.
     pub detail: Option<String>,
     /// Departments whose cosignature of the accepted checkpoint is held.
     pub cosigned_by: Vec<String>,

@@ -17,6 +17,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::own_log::Awaited;
 use super::serving::Serving;
 use super::storage::Storage;
 use super::{Connection, Peer, now_ms};
@@ -389,9 +390,11 @@ impl Driver {
             peer.metrics.set_log(&id.department, size, known);
             heard.known.insert(id, known);
         }
+        let members = peer.catalogue.members();
+        let (own, connected) = (&peer.department, &heard.connected);
+        peer.own
+            .confirming(|| Awaited::of(members, own, self.sync.confirmed_by(), connected));
         drop(heard);
-        let (have, needed) = self.sync.confirmations();
-        peer.own.confirming(have, needed);
         peer.own.show();
     }
 }

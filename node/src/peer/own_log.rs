@@ -4,21 +4,83 @@
 //! appended until more than half of the other members have told what they hold of it, or an operator vouches for the
 //! disk.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
+use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::Log;
+use certmesh_ledger::membership::{Department, Membership};
 use parking_lot::RwLock;
 
-use super::views;
+use super::{Connection, views};
 use crate::api::Refusal;
 use crate::api::types::OwnLogState;
 use crate::metrics::Metrics;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Most members named in one list.
+const NAMED: usize = 5;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Trust {
-    Confirming { heard: usize, needed: usize },
+    Confirming(Awaited),
     Restoring { known: u64 },
     Confirmed,
+}
+
+/// Whose word on the own log is awaited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Awaited {
+    confirmed: usize,
+    needed: usize,
+    /// Names of members that are not connected.
+    absent: Vec<String>,
+    /// Names of members that are connected and have not confirmed.
+    silent: Vec<String>,
+}
+
+impl Awaited {
+    pub(crate) fn of(
+        members: &Membership,
+        own: &DepartmentCode,
+        confirmed_by: &BTreeSet<DepartmentCode>,
+        connected: &BTreeMap<DepartmentCode, Connection>,
+    ) -> Awaited {
+        let others = members.members().filter(|member| member.code != *own);
+        let name = |member: &Department| member.display_name().to_owned();
+        let (here, gone): (Vec<_>, Vec<_>) = others
+            .filter(|member| !confirmed_by.contains(&member.code))
+            .partition(|member| connected.contains_key(&member.code));
+        Awaited {
+            confirmed: confirmed_by.len(),
+            needed: members.majority_of_others(),
+            absent: gone.into_iter().map(name).collect(),
+            silent: here.into_iter().map(name).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Awaited {
+            confirmed, needed, ..
+        } = self;
+        write!(f, "{confirmed} of {needed} needed confirmations")?;
+        for (what, names) in [
+            ("not connected", &self.absent),
+            ("not answered yet", &self.silent),
+        ] {
+            if names.is_empty() {
+                continue;
+            }
+            let first: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+            write!(f, "; {what}: {}", first.join(", "))?;
+            if names.len() > NAMED {
+                write!(f, " and {} more", names.len() - NAMED)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The own log and how far it can be trusted.
@@ -29,21 +91,30 @@ pub(crate) struct OwnLog {
 }
 
 impl OwnLog {
-    pub(crate) fn new(log: Arc<Log>, needed: usize, metrics: Arc<Metrics>) -> OwnLog {
+    pub(crate) fn new(log: Arc<Log>, members: &Membership, metrics: Arc<Metrics>) -> OwnLog {
+        let own = log.name().id.department;
+        let awaited = Awaited::of(members, &own, &BTreeSet::new(), &BTreeMap::new());
         let own = OwnLog {
             log,
-            trust: RwLock::new(Trust::Confirming { heard: 0, needed }),
+            trust: RwLock::new(Trust::Confirming(awaited)),
             metrics,
         };
         own.show();
         own
     }
 
-    pub(crate) fn confirming(&self, heard: usize, needed: usize) {
+    /// Whose word is awaited by now, if any is.
+    pub(crate) fn confirming(&self, awaited: impl FnOnce() -> Awaited) {
         let mut trust = self.trust.write();
-        if matches!(*trust, Trust::Confirming { .. }) {
-            *trust = Trust::Confirming { heard, needed };
+        if matches!(*trust, Trust::Confirming(_)) {
+            *trust = Trust::Confirming(awaited());
         }
+    }
+
+    /// Whether records of the own log may be missing here: no other member has confirmed that it is whole, and no operator
+    /// vouched for it.
+    pub(crate) fn is_unconfirmed(&self) -> bool {
+        *self.trust.read() != Trust::Confirmed
     }
 
     pub(crate) fn restoring(&self, known: u64) {
@@ -72,7 +143,7 @@ impl OwnLog {
     /// Takes an operator's word that the log on disk is whole. Not taken for a log of which records are known to be
     /// missing; gives whether it was.
     pub(crate) fn vouch(&self) -> bool {
-        let confirming = matches!(*self.trust.read(), Trust::Confirming { .. });
+        let confirming = matches!(*self.trust.read(), Trust::Confirming(_));
         let taken = confirming && self.log.missing() == 0;
         if taken {
             tracing::warn!("an operator vouches for the own log on disk");
@@ -122,12 +193,12 @@ impl OwnLog {
             );
             return (OwnLogState::ReadOnly, Some(detail));
         }
-        match *self.trust.read() {
+        match &*self.trust.read() {
             Trust::Confirmed => (OwnLogState::Writable, None),
-            Trust::Confirming { heard, needed } => {
+            Trust::Confirming(awaited) => {
                 let detail = format!(
-                    "waiting until {needed} other members confirm that the log on disk is whole ({heard} so far); if they \
-                     can't be reached and you are certain, run `certmesh resume`"
+                    "waiting until other members confirm that the log on disk is whole: {awaited}; `certmesh resume` skips \
+                     this, but never run it after restoring data/ from a backup: records signed since would be lost"
                 );
                 (OwnLogState::Confirming, Some(detail))
             }
@@ -140,5 +211,30 @@ impl OwnLog {
                 (OwnLogState::Restoring, Some(detail))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_awaited_names_five_members_at_most_of_each_kind() {
+        let names = |count: usize| (0..count).map(|n| format!("甲{n}")).collect();
+        let awaited = |absent, silent| Awaited {
+            confirmed: 0,
+            needed: 1,
+            absent: names(absent),
+            silent: names(silent),
+        };
+        let (one, many) = (awaited(1, 0), awaited(7, 2));
+        assert_eq!(
+            one.to_string(),
+            "0 of 1 needed confirmations; not connected: 甲0"
+        );
+        assert_eq!(
+            many.to_string(),
+            "0 of 1 needed confirmations; not connected: 甲0, 甲1, 甲2, 甲3, 甲4 and 2 more; not answered yet: 甲0, 甲1"
+        );
     }
 }

@@ -72,7 +72,7 @@ impl PeerService {
                     "damaged on disk, kept in {path}; being fetched again"
                 )),
             ),
-            (None, None) if id.department == peer.department => ("own", None),
+            (None, None) if id == peer.catalogue.own() => ("own", peer.own.detail()),
             (None, None) => ("replica", None),
         };
         let size = log.size();
@@ -196,19 +196,25 @@ impl Service for PeerService {
     ) -> Result<types::Verification, Refusal> {
         let on = on.unwrap_or_else(|| Date::in_china(now_ms()));
         let found = verify(&self.peer.catalogue, id, on).map_err(|e| unreadable(&e))?;
-        Ok(views::verification(&self.peer, &found))
+        Ok(views::verification(&self.peer, found))
     }
 
     fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal> {
         let catalogue = &self.peer.catalogue;
-        let stopped = catalogue
+        let log = catalogue
             .certificate(id)
             .map_err(|e| unreadable(&e))?
-            .and_then(|state| catalogue.log(&state.log).and_then(|log| log.stopped()));
-        if let Some(stopped) = stopped {
+            .map(|state| state.log);
+        if let Some(stopped) = log.and_then(|log| catalogue.log(&log)?.stopped()) {
             return Err(Refusal::ProofNotAvailable(format!(
                 "the log that holds it is in dispute from record {} on; a proof would rest on one side's word",
                 stopped.undisputed()
+            )));
+        }
+        if log == Some(catalogue.own()) && self.peer.own.is_unconfirmed() {
+            return Err(Refusal::ProofNotAvailable(format!(
+                "this department's own log is not confirmed by other members, so a proof could lack a revocation; {}",
+                self.peer.own.detail().unwrap_or_default()
             )));
         }
         let bundle = Bundle::gather(catalogue, id, |checkpoint| {

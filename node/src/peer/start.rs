@@ -117,7 +117,6 @@ fn open_peer(
         .log(&catalogue.own())
         .cloned()
         .expect("a member's log is always opened");
-    let needed = identity.members.majority_of_others();
     let peer = Peer {
         department: config.department,
         peer_id: identity.peer_id.to_string(),
@@ -129,7 +128,7 @@ fn open_peer(
         catalogue_key: identity.catalogue_key.clone(),
         field_key: identity.field_key.clone(),
         store: open_store(dir),
-        own: OwnLog::new(own, needed, Arc::clone(metrics)),
+        own: OwnLog::new(own, &identity.members, Arc::clone(metrics)),
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),

@@ -96,9 +96,16 @@ fn event(
     event
 }
 
-pub(super) fn verification(peer: &Peer, found: &Verification) -> types::Verification {
+/// A verdict for the API; what rests on the own log takes account of whether that is confirmed.
+pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verification {
     let catalogue = &peer.catalogue;
-    let (reason, explanation, missing) = match &found.verdict {
+    let unconfirmed = peer.own.is_unconfirmed();
+    let found = match unconfirmed {
+        true => &found.unconfirmed(&catalogue.own()),
+        false => &found,
+    };
+    let own = found.state.as_ref().map(|state| state.log) == Some(catalogue.own());
+    let (reason, mut explanation, missing) = match &found.verdict {
         Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
         Verdict::NotValid(reason) => (
             Some(reason.code().to_owned()),
@@ -114,6 +121,9 @@ pub(super) fn verification(peer: &Peer, found: &Verification) -> types::Verifica
             )
         }
     };
+    if own && unconfirmed && matches!(found.verdict, Verdict::NotValid(_)) {
+        explanation.push_str(UNCONFIRMED);
+    }
     types::Verification {
         id: found.id.to_string(),
         verdict: found.verdict.as_str().to_owned(),
@@ -128,6 +138,10 @@ pub(super) fn verification(peer: &Peer, found: &Verification) -> types::Verifica
         provenance: provenance(peer, found),
     }
 }
+
+/// Added to what is said of a certificate of the own log.
+const UNCONFIRMED: &str = "; this department's own log is not yet confirmed by other members, so what was recorded last may \
+                           be missing here";
 
 fn explain(reason: &certmesh_ledger::verify::NotValid, found: &Verification) -> String {
     let mut text = reason.to_string();
@@ -150,6 +164,7 @@ fn provenance(peer: &Peer, found: &Verification) -> Option<types::Provenance> {
     let members = peer.catalogue.members();
     let department = state.log.department;
     let heard_ms = match department == peer.department {
+        true if peer.own.is_unconfirmed() => None,
         true => Some(super::now_ms()),
         false => peer.heard.read().heads_ms.get(&department).copied(),
     };
