@@ -31,6 +31,8 @@ struct RawGenesis {
     format: String,
     name: String,
     created_ms: u64,
+    /// Missing, it is one fault among others.
+    #[serde(default)]
     catalogue_key: String,
     #[serde(default)]
     department: Vec<RawDepartment>,
@@ -201,6 +203,12 @@ mod tests {
         assert_ne!(network(1).network_id(), network(2).network_id());
         let read = Genesis::from_toml(&network(1).to_toml()).unwrap();
         assert_eq!(read.catalogue_key(), commitment(1));
+        let without = network(1).to_toml().replace("catalogue_key = ", "# ");
+        let faults = Genesis::from_toml(&without).unwrap_err();
+        assert_eq!(
+            faults.0,
+            [GenesisError::CatalogueKey(crate::hash::NotAHash)]
+        );
     }
 
     #[test]
