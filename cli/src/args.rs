@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::screen::Screen;
 use crate::{Error, Outcome};
-use crate::{change, department, fsck, id, import, issue, manual, network, query, state, verify};
+use crate::{
+    change, department, files, fsck, id, import, issue, manual, network, query, state, verify,
+};
 
 const LONG_ABOUT: &str = "\
 Certificates between government departments, from the department that issued them.
@@ -42,18 +44,12 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Address of the department's node
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "CERTMESH_NODE",
-        default_value = "http://127.0.0.1:7480"
-    )]
-    pub(crate) node: String,
-    /// File that holds the client's token, one line
-    #[arg(long, global = true, value_name = "FILE", env = "CERTMESH_TOKEN_FILE")]
-    pub(crate) token_file: Option<PathBuf>,
+    /// Address of the department's node [env: CERTMESH_NODE] [default: http://127.0.0.1:7480]
+    #[arg(long, global = true, value_name = "URL")]
+    node: Option<String>,
+    /// File that holds the client's token, one line [env: CERTMESH_TOKEN_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Certificate authority (PEM) that the node's TLS certificate is checked against
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -63,6 +59,32 @@ pub(crate) struct Global {
     /// When to use colours (`auto`: on a terminal, unless NO_COLOR is set)
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
     pub(crate) color: Colour,
+}
+
+/// The environment is asked here and not by the parser, whose usage lines would show what it gives as if it were required.
+impl Global {
+    /// Address of the node.
+    pub(crate) fn node(&self) -> String {
+        let from_environment = || {
+            std::env::var("CERTMESH_NODE")
+                .ok()
+                .filter(|url| !url.is_empty())
+        };
+        self.node
+            .clone()
+            .or_else(from_environment)
+            .unwrap_or_else(|| "http://127.0.0.1:7480".to_owned())
+    }
+
+    /// File of the token.
+    pub(crate) fn token_file(&self) -> Option<PathBuf> {
+        let from_environment = || {
+            std::env::var_os("CERTMESH_TOKEN_FILE")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        };
+        self.token_file.clone().or_else(from_environment)
+    }
 }
 
 /// When to use colours.
@@ -119,9 +141,48 @@ enum Command {
     Man(manual::Man),
 }
 
+impl Cli {
+    /// Whether the command only shows something, so that its exit code answers no question.
+    pub(crate) fn only_shows(&self) -> bool {
+        matches!(
+            self.command,
+            Command::Show(_)
+                | Command::History(_)
+                | Command::Find(_)
+                | Command::Catalogue(_)
+                | Command::Logs(_)
+                | Command::Peers(_)
+                | Command::Status(_)
+                | Command::Completions(_)
+                | Command::Man(_)
+        )
+    }
+
+    fn asks_a_node(&self) -> bool {
+        !matches!(
+            self.command,
+            Command::Department(_)
+                | Command::Network(_)
+                | Command::Fsck(_)
+                | Command::Id(_)
+                | Command::Completions(_)
+                | Command::Man(_)
+        )
+    }
+}
+
 /// Does what the arguments ask for.
 pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> {
     let global = &cli.global;
+    if cli.asks_a_node()
+        && let Some(path) = global.token_file()
+        && files::others_can_read(&path)
+    {
+        screen.note(&format!(
+            "note: others on this machine can read the token in {path}; `chmod 600 {path}` keeps them out",
+            path = path.display()
+        ));
+    }
     match cli.command {
         Command::Department(command) => department::run(command, screen),
         Command::Network(command) => network::run(command, screen),

@@ -59,26 +59,23 @@ impl Client {
     /// # Errors
     /// For an address that is none, a token file that holds no token, and a token that would travel in the clear.
     pub(crate) fn new(global: &Global) -> Result<Self, Error> {
-        let base = global.node.trim_end_matches('/').to_owned();
-        let uri: ureq::http::Uri = base
-            .parse()
-            .map_err(|_| Error::NodeAddress(global.node.clone()))?;
-        let host = uri
-            .host()
-            .ok_or_else(|| Error::NodeAddress(global.node.clone()))?;
+        let node = global.node();
+        let base = node.trim_end_matches('/').to_owned();
+        let uri: ureq::http::Uri = base.parse().map_err(|_| Error::NodeAddress(node.clone()))?;
+        let host = uri.host().ok_or_else(|| Error::NodeAddress(node.clone()))?;
         let encrypted = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err(Error::NodeAddress(global.node.clone())),
+            _ => return Err(Error::NodeAddress(node)),
         };
         if uri.query().is_some()
             || uri
                 .authority()
                 .is_some_and(|authority| authority.as_str().contains('@'))
         {
-            return Err(Error::NodeAddress(global.node.clone()));
+            return Err(Error::NodeAddress(node));
         }
-        let token = global.token_file.as_deref().map(read_token).transpose()?;
+        let token = global.token_file().as_deref().map(read_token).transpose()?;
         if token.is_some() && !encrypted && !is_loopback(host) {
             return Err(Error::TokenInClear(base));
         }

@@ -20,6 +20,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A text file in another encoding.
+    #[error("{} is not UTF-8 (GBK or GB18030?)", .0.display())]
+    NotUtf8(PathBuf),
     /// A file or directory could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -67,12 +70,26 @@ pub enum Error {
     /// An identifier where a file was meant, or the other way round.
     #[error("{} is a file: verifying it without a node needs the network's genesis", .0.display())]
     NoNetworkGiven(PathBuf),
+    /// A genesis file is for proof files; an identifier is for a node.
+    #[error("{0} is an identifier, and only a proof file is verified with --network")]
+    IdentifierWithNetwork(String),
+    /// Arguments that the command line does not allow, in its parser's words.
+    #[error("{0}")]
+    Arguments(String),
     /// A directory that is no node's data directory.
     #[error("{} is not a node's data directory: it has neither logs nor heads", .0.display())]
     NoDataDirectory(PathBuf),
     /// A data directory without the genesis its logs belong to.
     #[error("there is no network.toml in {} or beside it", .0.display())]
     NoGenesis(PathBuf),
+    /// A data directory of another network than the genesis file given.
+    #[error("this directory belongs to network {found}, not {given}")]
+    OtherNetwork {
+        /// Whose it is.
+        found: String,
+        /// Which network was named.
+        given: String,
+    },
     /// The node's address is none.
     #[error("`{0}` is not a node's address")]
     NodeAddress(String),
@@ -163,8 +180,8 @@ impl Error {
 
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Option<&'static str> {
+        let hint = match self {
             Self::Read { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => {
                     "check the path; a relative one starts from the current directory"
@@ -174,6 +191,7 @@ impl Error {
                 }
                 _ => "check that it is a readable file",
             },
+            Self::NotUtf8(_) => "save it as UTF-8 and run the command again",
             Self::Write { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull => "make room on the disk and run the command again",
                 io::ErrorKind::NotFound => "create the directory it is to be in first",
@@ -192,7 +210,10 @@ impl Error {
                 "compare it with the certificate, character by character; `certmesh id check` checks many at once"
             }
             Self::Holder(_) => "check the code, and that --holder-kind is its kind",
-            Self::Usage(_) => "`--help` after the command shows its options and examples",
+            Self::Usage(_) | Self::Arguments(_) => {
+                "`--help` after the command shows its options and examples"
+            }
+            Self::IdentifierWithNetwork(_) => "leave out --network to ask a node",
             Self::NoNetworkGiven(_) => {
                 "add `--network network.toml`, the genesis file every member has"
             }
@@ -200,6 +221,9 @@ impl Error {
                 "give the `data_dir` of node.toml; it is there once the node has run"
             }
             Self::NoGenesis(_) => "give the network's genesis file with --network",
+            Self::OtherNetwork { .. } => {
+                "leave out --network, or give the file of that network; `certmesh network show` tells which one a file is of"
+            }
             Self::NodeAddress(_) => {
                 "give --node or CERTMESH_NODE as http://HOST:PORT or https://HOST:PORT"
             }
@@ -207,17 +231,18 @@ impl Error {
                 "use https:// (with --ca if its authority is your own), or a node on this machine"
             }
             Self::Token(_) => {
-                "`certmesh department init` writes one to admin.token; others come with tokens.toml"
+                "`certmesh department init` writes one to admin.token; `certmesh department token` makes more"
             }
-            Self::NoAnswer { source, .. } => hint_for_connection(source),
+            Self::NoAnswer { url, source } => hint_for_connection(url, source),
             Self::BadAnswer { .. } => {
                 "check that --node is the API address of a certmesh node (`[api] listen`)"
             }
-            Self::Refused { problem, .. } => hint_for_problem(problem),
+            Self::Refused { problem, .. } => return hint_for_problem(problem),
             Self::Randomness(_) => {
                 "keys are never made without it; try again once the system has started fully"
             }
-        }
+        };
+        Some(hint)
     }
 }
 
@@ -240,7 +265,7 @@ pub(crate) fn describe_problem(problem: &Problem) -> String {
     let mut text = if problem.detail.is_empty() {
         problem.title.clone()
     } else {
-        problem.detail.clone()
+        in_words_of_the_command(&problem.detail)
     };
     if let Some(field) = &problem.field
         && !text.contains(field.as_str())
@@ -257,8 +282,9 @@ pub(crate) fn describe_problem(problem: &Problem) -> String {
     text
 }
 
-fn hint_for_connection(error: &ureq::Error) -> &'static str {
+fn hint_for_connection(url: &str, error: &ureq::Error) -> &'static str {
     match error {
+        _ if url.starts_with("https://") && speaks_no_tls(error) => "is it an http:// address?",
         ureq::Error::HostNotFound => "check the host name in --node or CERTMESH_NODE",
         ureq::Error::Timeout(_) => "the node is busy or unreachable: try again, and see its log",
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
@@ -271,11 +297,17 @@ fn hint_for_connection(error: &ureq::Error) -> &'static str {
     }
 }
 
-fn hint_for_problem(problem: &Problem) -> &'static str {
-    match short_name(problem) {
+/// What came back to the first bytes of TLS was something else, or nothing.
+fn speaks_no_tls(error: &ureq::Error) -> bool {
+    error.to_string().contains("corrupt message")
+        || matches!(error, ureq::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof)
+}
+
+fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
+    let hint = match short_name(problem) {
         "unauthorised" => "give the client's token with --token-file or CERTMESH_TOKEN_FILE",
         "forbidden" => {
-            "this client's role is not enough: ask the node's administrator for one in tokens.toml"
+            "this client's role is not enough: `certmesh department token` makes a token of another role, for tokens.toml"
         }
         "unknown-certificate" => {
             "check the identifier; a certificate just issued takes a moment to reach other departments"
@@ -286,12 +318,15 @@ fn hint_for_problem(problem: &Problem) -> &'static str {
             "only the department that issues a certificate writes about it: ask that department's node"
         }
         "dates-out-of-order" => "the last day of validity must not be before the first",
-        "duplicate-certificate" => "issue the next version, or `certmesh show` what is there",
+        "duplicate-certificate" => {
+            "issue the next version (--certificate-version, or `version` in a file), or `certmesh show` what is there"
+        }
         "impossible-transition" => {
             "`certmesh history` shows how the certificate came to its present status"
         }
         "own-log-unconfirmed" => {
-            "`certmesh status` shows whom the node waits for; `certmesh resume` goes on without them, if this disk is whole"
+            "start the other departments' nodes; `certmesh status` shows whom this one waits for. `certmesh resume` only if \
+             this disk was not restored from a backup and no second node of the department runs"
         }
         "log-read-only" => {
             "a disk write was refused: make room or mend the disk, then restart the node"
@@ -304,6 +339,52 @@ fn hint_for_problem(problem: &Problem) -> &'static str {
             "a proof needs a checkpoint of the issuer: wait for one and try again"
         }
         "internal" => "see the node's log for the cause",
-        _ => "mend what the message names and try again",
+        // The message says what to mend.
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// The node's sentence in the words of the command: the API's own are for programs.
+fn in_words_of_the_command(detail: &str) -> String {
+    if let Some((status, action)) = detail
+        .strip_prefix("the certificate is ")
+        .and_then(|rest| rest.split_once(", so it can't be "))
+        && status == action
+    {
+        return format!("the certificate is {status} already");
+    }
+    detail.replace(" (POST /v1/types)", "").replace(
+        "send the header Authorization: Bearer TOKEN",
+        "the request came without a token",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_node_says_to_programs_is_said_to_people_in_their_words() {
+        for (detail, expected) in [
+            (
+                "the certificate is suspended, so it can't be suspended",
+                "the certificate is suspended already",
+            ),
+            (
+                "the certificate is revoked, so it can't be suspended",
+                "the certificate is revoked, so it can't be suspended",
+            ),
+            (
+                "type T is not defined in any log held here; define it first (POST /v1/types)",
+                "type T is not defined in any log held here; define it first",
+            ),
+            (
+                "send the header Authorization: Bearer TOKEN",
+                "the request came without a token",
+            ),
+        ] {
+            assert_eq!(in_words_of_the_command(detail), expected);
+        }
     }
 }

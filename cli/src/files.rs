@@ -6,12 +6,40 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// Reads a small text file.
+/// Reads a small text file, without the byte order mark that some editors begin it with.
 ///
 /// # Errors
-/// [`Error::Read`]; also for text that is not UTF-8.
+/// [`Error::Read`], and [`Error::NotUtf8`].
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|error| Error::read(path, error))
+    let bytes = fs::read(path).map_err(|error| Error::read(path, error))?;
+    text_of(bytes, path)
+}
+
+/// The text of a file's bytes.
+///
+/// # Errors
+/// [`Error::NotUtf8`].
+pub(crate) fn text_of(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
+    let mut text = String::from_utf8(bytes).map_err(|_| Error::NotUtf8(path.to_owned()))?;
+    if text.starts_with('\u{FEFF}') {
+        text.drain(..'\u{FEFF}'.len_utf8());
+    }
+    Ok(text)
+}
+
+/// Whether others than its owner can read a file; `false` where there is none.
+pub(crate) fn others_can_read(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 /// Who may read a file that is written.
@@ -61,15 +89,18 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(),
 ///
 /// # Errors
 /// [`Error::Exists`] unless `replace`, [`Error::Write`] otherwise.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Error> {
+pub(crate) fn write_whole(
+    path: &Path,
+    bytes: &[u8],
+    replace: bool,
+    access: Access,
+) -> Result<(), Error> {
     let failed = |error: io::Error| Error::write(path, error);
     let mut file = tempfile::NamedTempFile::new_in(directory_of(path)).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     #[cfg(unix)]
     file.as_file()
-        .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(
-            Access::Everyone.mode(),
-        ))
+        .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(access.mode()))
         .map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     let result = if replace {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,30 +10,31 @@ use certmesh_node::api::types::{Problem, RowResult};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::args::Global;
 use crate::bulk::{self, Chunk};
 use crate::client::Client;
 use crate::error::{describe_problem, short_name};
 use crate::lines::{Line, Lines, MAX_LINE};
+use crate::rejects::{Rejects, as_it_was};
 use crate::retry::Retry;
-use crate::screen::{Screen, Tone, grouped, printable};
-use crate::{Error, Outcome};
+use crate::screen::{Screen, Tone, counted, grouped, printable};
+use crate::{Error, Outcome, interrupt};
 
 /// Import certificates from a file: one JSON object a line, each as `issue --from` takes it
 ///
 /// Rows are sent in chunks of 2,000, in their order. A row that the node rejects does not stop the others; it is shown
 /// with its reason, and written to the file that --rejects names, from where it can be mended and imported again. When
 /// the connection breaks or the node is busy, the chunk is sent again. Rows already in the log are recognised, so an
-/// import that was interrupted is simply run again.
+/// import that was interrupted is simply run again. Ctrl-C stops after the chunk under way and tells how far it came.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
     /// File of JSON lines, or `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// New file for the rejected rows, each with `_reason` and `_row` added (mode 0600: they hold personal data)
+    /// File for the rejected rows, made at the first one, each with `_reason` and `_row` added (mode 0600: they hold
+    /// personal data); one that holds anything is left as it is
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// How often a chunk is sent again before giving up; the waits grow up to 15 seconds
@@ -45,14 +46,14 @@ const EXAMPLES: &str = "\
 Examples:
   certmesh import licences.jsonl
   certmesh import licences.jsonl --rejects rejected.jsonl
+  certmesh import rejected.jsonl --rejects rejected-again.jsonl
   zcat licences.jsonl.gz | certmesh import - --json
 
-Exit code: 0 if every row is in the log now, 1 if rows were rejected, 2 if the import could not be finished.";
+Exit code: 0 if every row is in the log now, 1 if rows were rejected, 2 if the import could not be finished
+or was stopped.";
 
 /// Rejected rows that are shown one by one; the summary counts all.
 const SHOWN: u64 = 20;
-/// What the rejects file adds to a row; taken out again when the row is imported anew.
-const MARKS: [&str; 2] = ["_reason", "_row"];
 
 /// What became of the rows.
 #[derive(Debug, Default, Serialize)]
@@ -70,15 +71,24 @@ struct Run<'a> {
     client: Client,
     screen: &'a mut Screen,
     retries: u32,
-    rejects: Option<(PathBuf, BufWriter<File>)>,
+    rejects: Option<Rejects>,
     bar: ProgressBar,
     summary: Summary,
+    /// Whether the person ended it before the end of the input.
+    stopped: bool,
 }
 
 pub(crate) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
     let (mut input, length) = open(&args.file, screen)?;
-    let rejects = args.rejects.as_deref().map(create_rejects).transpose()?;
+    let rejects = args.rejects.as_deref().map(Rejects::new).transpose()?;
+    interrupt::catch(|| {
+        // Nothing is lost when nobody reads it.
+        let _ = writeln!(
+            io::stderr(),
+            "stopping after the chunk under way; Ctrl-C again stops at once"
+        );
+    })?;
     let bar = progress(screen, length);
     let started = Instant::now();
     let mut run = Run {
@@ -88,17 +98,27 @@ pub(crate) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result
         rejects,
         bar,
         summary: Summary::default(),
+        stopped: false,
     };
     let result = run.rows(&mut *input, &args.file);
-    let result = result.and(run.finish_rejects());
     run.bar.finish_and_clear();
-    run.summary.complete = result.is_ok();
+    run.summary.complete = result.is_ok() && !run.stopped;
     run.summary.seconds = started.elapsed().as_secs_f64();
     let Run {
-        summary, screen, ..
+        summary,
+        screen,
+        stopped,
+        ..
     } = run;
     tell(&summary, args.rejects.as_deref(), screen)?;
-    result?;
+    match result {
+        // The trouble that Ctrl-C ended the waiting for is no news to whoever pressed it.
+        _ if stopped => return Ok(Outcome::Failed),
+        result => result?,
+    }
+    if summary.rows == 0 {
+        screen.note(&format!("note: there is no row in {}", args.file.display()));
+    }
     Ok(if summary.rejected > 0 {
         Outcome::No
     } else {
@@ -120,15 +140,6 @@ fn open(path: &Path, screen: &mut Screen) -> Result<(Box<dyn BufRead>, Option<u6
     // A pipe has no length that could be shown as progress.
     let length = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(BufReader::with_capacity(1 << 18, file)), length))
-}
-
-fn create_rejects(path: &Path) -> Result<(PathBuf, BufWriter<File>), Error> {
-    crate::files::write_new(path, b"", crate::files::Access::Owner)?;
-    let file = File::options()
-        .append(true)
-        .open(path)
-        .map_err(|error| Error::write(path, error))?;
-    Ok((path.to_owned(), BufWriter::new(file)))
 }
 
 fn progress(screen: &Screen, length: Option<u64>) -> ProgressBar {
@@ -155,6 +166,10 @@ impl Run<'_> {
         let mut chunk = Chunk::default();
         let (mut row, mut position) = (0, 0);
         while let Some(line) = lines.next().map_err(|error| Error::read(path, error))? {
+            if interrupt::asked() {
+                self.stopped = true;
+                return Ok(());
+            }
             row += 1;
             match line {
                 Line::TooLong(length) => {
@@ -171,14 +186,27 @@ impl Run<'_> {
                     } else {
                         bytes
                     };
+                    let is_first = self.summary.rows == 0 && chunk.is_empty();
+                    if is_first && begins_more_lines(bytes) {
+                        return Err(Error::malformed(
+                            path,
+                            "a file of JSON lines",
+                            "one object over several lines? `certmesh issue --from` takes it",
+                        ));
+                    }
                     if !bytes.trim_ascii().is_empty() {
-                        chunk.push(row, &without_marks(bytes));
+                        chunk.push(row, &as_it_was(bytes));
                     }
                 }
             }
             if chunk.is_full() {
                 self.send(&mut chunk, position)?;
             }
+        }
+        if interrupt::asked() {
+            // Also at the end of a pipe: the same Ctrl-C may have cut it short.
+            self.stopped = true;
+            return Ok(());
         }
         self.send(&mut chunk, position)
     }
@@ -222,6 +250,8 @@ impl Run<'_> {
             grouped(*already_there),
             grouped(*rejected)
         ));
+        let undecided = sent.error.is_some() && interrupt::asked();
+        self.stopped |= undecided;
         sent.error.map_or(Ok(()), Err)
     }
 
@@ -261,19 +291,18 @@ impl Run<'_> {
                     .note("further rejected rows are counted, not shown");
             });
         }
-        if let Some((path, file)) = &mut self.rejects {
-            writeln!(file, "{}", rejected_line(row, &reason, line))
-                .map_err(|error| Error::write(path, error))?;
-        }
-        Ok(())
-    }
-
-    fn finish_rejects(&mut self) -> Result<(), Error> {
         match &mut self.rejects {
-            Some((path, file)) => file.flush().map_err(|error| Error::write(path, error)),
+            Some(rejects) => rejects.write(row, &reason, line),
             None => Ok(()),
         }
     }
+}
+
+/// Whether a line is the beginning of a JSON value that goes on in the next line, as an indented file's first one is.
+fn begins_more_lines(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    matches!(line.first(), Some(b'{' | b'['))
+        && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err_and(|error| error.is_eof())
 }
 
 fn too_long() -> Problem {
@@ -290,37 +319,6 @@ fn too_long() -> Problem {
     }
 }
 
-type Members<'a> = BTreeMap<String, &'a RawValue>;
-
-/// The row without what a rejects file added to it; any other line just as it is.
-fn without_marks(line: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    let marked = MARKS.iter().any(|mark| {
-        line.windows(mark.len() + 2)
-            .any(|part| part[1..].starts_with(mark.as_bytes()))
-    });
-    if marked && let Ok(mut members) = serde_json::from_slice::<Members<'_>>(line) {
-        members.retain(|name, _| !MARKS.contains(&name.as_str()));
-        if let Ok(line) = serde_json::to_vec(&members) {
-            return line.into();
-        }
-    }
-    line.into()
-}
-
-/// The row with its reason, as a line of JSON. A line that is no object stands in `_line`.
-fn rejected_line(row: u64, reason: &str, line: &[u8]) -> String {
-    let marks = serde_json::json!({"_reason": reason, "_row": row}).to_string();
-    let text = String::from_utf8_lossy(line);
-    let text = text.trim();
-    match serde_json::from_str::<Members<'_>>(text) {
-        Ok(members) if members.is_empty() => marks,
-        // Spliced in, so that the row keeps its spelling and the order of its members.
-        Ok(_) => format!("{},{}", &text[..text.len() - 1], &marks[1..]),
-        Err(_) if text.is_empty() => marks,
-        Err(_) => serde_json::json!({"_reason": reason, "_row": row, "_line": text}).to_string(),
-    }
-}
-
 fn tell(summary: &Summary, rejects: Option<&Path>, screen: &mut Screen) -> Result<(), Error> {
     if screen.json() {
         return screen.print_json(summary);
@@ -333,8 +331,8 @@ fn tell(summary: &Summary, rejects: Option<&Path>, screen: &mut Screen) -> Resul
     let word = screen.paint(tone, word);
     let elapsed = indicatif::HumanDuration(Duration::from_secs_f64(summary.seconds.max(0.0)));
     screen.line(format!(
-        "{word}  {} rows in {elapsed}",
-        grouped(summary.rows)
+        "{word}  {} in {elapsed}",
+        counted(summary.rows, "row")
     ))?;
     screen.field("issued", grouped(summary.issued))?;
     screen.field("already there", grouped(summary.already_there))?;
@@ -353,9 +351,7 @@ fn tell(summary: &Summary, rejects: Option<&Path>, screen: &mut Screen) -> Resul
         ))?;
     }
     if !summary.complete {
-        screen.line(
-            "run the import again when the cause is mended: rows already in the log are recognised",
-        )?;
+        screen.line("run the import again to go on: rows already in the log are recognised")?;
     }
     Ok(())
 }
@@ -365,30 +361,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rejected_row_keeps_its_spelling_and_can_be_imported_again() {
-        let row = br#" {"type":"T", "serial":"1"} "#;
-        let rejected = rejected_line(7, "no such \"type\"", row);
-        assert_eq!(
-            rejected,
-            r#"{"type":"T", "serial":"1","_reason":"no such \"type\"","_row":7}"#
-        );
-        let again: serde_json::Value =
-            serde_json::from_slice(&without_marks(rejected.as_bytes())).unwrap();
-        assert_eq!(again, serde_json::json!({"type": "T", "serial": "1"}));
-    }
-
-    #[test]
-    fn a_line_that_is_no_object_is_kept_as_text() {
-        let rejected: serde_json::Value =
-            serde_json::from_str(&rejected_line(1, "r", b"{\"a\":")).unwrap();
-        assert_eq!(rejected["_line"], "{\"a\":");
-        assert_eq!(rejected_line(2, "r", b"{}"), r#"{"_reason":"r","_row":2}"#);
-        assert!(rejected_line(3, "r", b"\xFF").contains("_line"));
-    }
-
-    #[test]
-    fn rows_without_marks_are_not_touched() {
-        let row = br#"{"serial":"1"  ,"type":"T"}"#;
-        assert_eq!(&*without_marks(row), row);
+    fn an_indented_file_is_known_by_its_first_line() {
+        for line in ["{", "[", " { \"type\": \"T\",", "[{\"a\": 1},"] {
+            assert!(begins_more_lines(line.as_bytes()), "{line}");
+        }
+        for line in ["", "{}", "{\"a\": 1}", "{\"a\": 1,}", "nonsense", "\"a"] {
+            assert!(!begins_more_lines(line.as_bytes()), "{line}");
+        }
     }
 }

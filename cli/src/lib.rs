@@ -24,6 +24,7 @@ mod fsck;
 mod holder;
 mod id;
 mod import;
+mod interrupt;
 mod issue;
 mod lines;
 mod manual;
@@ -34,6 +35,7 @@ mod offline;
 mod provenance;
 mod query;
 mod read_only_disk;
+mod rejects;
 mod retry;
 mod screen;
 mod state;
@@ -94,8 +96,9 @@ where
         .and_then(|matches| args::Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return explain_usage(&error, screen),
+        Err(error) => return explain_usage(&error, &args, screen),
     };
+    let only_shows = cli.only_shows();
     screen.configure(cli.global.json, cli.global.color);
     let result = args::dispatch(cli, screen);
     let flushed = screen.flush();
@@ -103,7 +106,9 @@ where
         // The reader of a pipe (`| head`) has seen enough. What was found out still stands.
         (Ok(outcome), Err(error)) if error.is_closed_pipe() => outcome,
         (Ok(outcome), Ok(())) => outcome,
-        // Nobody reads the answer any more, so it was left unfinished: not a yes, but nothing to complain about.
+        // Nobody reads the answer any more, so it was left unfinished: nothing to complain about, but a yes only where the
+        // exit code says nothing of certificates and files.
+        (Err(error), _) if error.is_closed_pipe() && only_shows => Outcome::Yes,
         (Err(error), _) if error.is_closed_pipe() => Outcome::Failed,
         (Err(error), _) | (Ok(_), Err(error)) => {
             screen.report(&error);
@@ -113,13 +118,37 @@ where
 }
 
 /// Help and version are asked for and go to standard output; anything else is a usage error.
-fn explain_usage(error: &clap::Error, screen: &mut Screen) -> Outcome {
-    screen.usage(error);
+fn explain_usage(error: &clap::Error, args: &[OsString], screen: &mut Screen) -> Outcome {
+    let options = args.iter().take_while(|arg| *arg != "--");
+    if error.use_stderr() && options.into_iter().any(|arg| arg == "--json") {
+        screen.configure(true, args::Colour::Never);
+        screen.report(&Error::Arguments(first_paragraph(error)));
+    } else {
+        screen.usage(error);
+    }
     if error.use_stderr() {
         Outcome::Failed
     } else {
         Outcome::Yes
     }
+}
+
+/// What is wrong, without the usage that follows it.
+fn first_paragraph(error: &clap::Error) -> String {
+    use clap::error::ErrorKind;
+    if matches!(
+        error.kind(),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return "a command is missing".to_owned();
+    }
+    let text = error.render().to_string();
+    let text = text.split("\n\nUsage:").next().unwrap_or_default();
+    let text = text
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or_default();
+    text.trim().trim_start_matches("error: ").to_owned()
 }
 
 /// `--color` must already hold for the help and usage errors that are printed before the arguments are parsed.

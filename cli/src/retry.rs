@@ -1,15 +1,18 @@
 //! When a request is worth sending again, and how long to wait before.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::Error as Http;
 
 use crate::Error;
 use crate::error::short_name;
+use crate::interrupt;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// How soon a wait notices that the person wants to stop.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Attempts left, and the wait before the next one, which doubles each time.
 pub(crate) struct Retry {
@@ -53,7 +56,7 @@ impl Retry {
             }
             _ => false,
         };
-        if !worth || self.left == 0 {
+        if !worth || self.left == 0 || interrupt::asked() {
             return false;
         }
         self.left -= 1;
@@ -67,9 +70,13 @@ impl Retry {
             .clamp(self.wait, LONGEST_WAIT)
     }
 
-    /// Waits; the next wait is twice as long. What the node asked for is honoured, up to the longest wait.
+    /// Waits; the next wait is twice as long. What the node asked for is honoured, up to the longest wait. A wait ends
+    /// early when the person wants to stop.
     pub(crate) fn wait(&mut self) {
-        thread::sleep(self.next_wait());
+        let end = Instant::now() + self.next_wait();
+        while !interrupt::asked() && Instant::now() < end {
+            thread::sleep(LOOK.min(end.saturating_duration_since(Instant::now())));
+        }
         self.asked = None;
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
     }

@@ -238,9 +238,12 @@ impl Screen {
             writeln!(self.err, "{value}")
         } else {
             let label = paint(self.colour_err, Tone::Bad, "error:");
-            let hint = paint(self.colour_err, Tone::Strong, "hint:");
             let message = printable(&error.to_string());
-            writeln!(self.err, "{label} {message}\n{hint} {}", error.hint())
+            let hint = error.hint().map_or_else(String::new, |hint| {
+                let label = paint(self.colour_err, Tone::Strong, "hint:");
+                format!("\n{label} {hint}")
+            });
+            writeln!(self.err, "{label} {message}{hint}")
         };
     }
 
@@ -289,6 +292,12 @@ pub(crate) fn number(count: u64) -> Cell {
     Cell::new(grouped(count)).set_alignment(comfy_table::CellAlignment::Right)
 }
 
+/// `1 row`, `1,234 rows`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(count))
+}
+
 /// `1,234,567`.
 pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();
@@ -327,6 +336,10 @@ mod tests {
         ] {
             assert_eq!(grouped(count), expected);
         }
+        assert_eq!(
+            [0, 1, 2_000].map(|count| counted(count, "row")),
+            ["0 rows", "1 row", "2,000 rows"]
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::change::read_id;
 use crate::client::{Client, segment};
-use crate::files::write_whole;
+use crate::files::{Access, write_whole};
 use crate::moment::now_ms;
 use crate::names::Names;
 use crate::provenance::{self, Source, outcome_of};
@@ -30,7 +30,8 @@ pub(crate) struct Verify {
     /// Genesis file of the network: verify a proof file without a node
     #[arg(long, value_name = "GENESIS")]
     network: Option<PathBuf>,
-    /// Verify as of this day (China Standard Time), YYYY-MM-DD [default: today]
+    /// Verify as of this day (China Standard Time), YYYY-MM-DD [default: today]. Only the dates of validity are as of that
+    /// day; the status is the one known now
     #[arg(long, value_name = "DATE")]
     on: Option<Date>,
 }
@@ -69,6 +70,9 @@ Examples:
 
 pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     if let Some(genesis) = &args.network {
+        if CertificateId::parse_lenient(&args.what).is_ok() && !Path::new(&args.what).exists() {
+            return Err(Error::IdentifierWithNetwork(args.what.clone()));
+        }
         return offline::run(Path::new(&args.what), genesis, args.on, screen);
     }
     // A file is meant only where no identifier is: an odd file name cannot keep a certificate from being asked for.
@@ -103,7 +107,7 @@ pub(crate) fn prove(args: &Prove, global: &Global, screen: &mut Screen) -> Resul
         screen.out().write_all(&answer.body)?;
         return Ok(Outcome::Yes);
     }
-    write_whole(&args.output, &answer.body, args.force)?;
+    write_whole(&args.output, &answer.body, args.force, Access::Everyone)?;
     let bytes = answer.body.len();
     if screen.json() {
         screen.print_json(&serde_json::json!({"id": id, "file": args.output, "bytes": bytes}))?;

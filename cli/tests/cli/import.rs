@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::command::{certmesh, certmesh_reading};
 use crate::node::{Answer, Node, Request, problem};
@@ -236,7 +237,117 @@ fn an_import_that_cannot_go_on_says_how_far_it_came() {
         run.err.contains("it is log-read-only") && run.err.contains("hint:"),
         "{run:#?}"
     );
-    assert_eq!(fs::read_to_string(&rejects).unwrap(), "");
+    assert!(!rejects.exists(), "no row was rejected");
+}
+
+#[test]
+fn ctrl_c_stops_after_the_chunk_under_way_and_the_import_can_be_run_again() {
+    // The first chunk is answered, the second one is met by a busy node.
+    let mut count = 0;
+    let node = Node::start(move |request| {
+        count += 1;
+        if count == 1 {
+            whole(request)
+        } else {
+            Answer::Problem(503, "overloaded")
+        }
+    });
+    let home = tempfile::tempdir().unwrap();
+    let serials = (0..4_500).map(|n| {
+        if n == 3 {
+            "R3".to_owned()
+        } else {
+            n.to_string()
+        }
+    });
+    let (path, rejects) = file(&home, &rows(serials));
+    let rejects_text = rejects.to_str().unwrap();
+    let args = [
+        "--node",
+        &node.url,
+        "import",
+        &path,
+        "--rejects",
+        rejects_text,
+    ];
+    let child = crate::command::binary()
+        .args(args)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while node.asked().len() < 2 {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Each reject is there as soon as it is known.
+    let kept = fs::read_to_string(&rejects).unwrap();
+    assert!(kept.starts_with("{\"serial\":\"R3\""), "{kept}");
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert_eq!(output.status.code(), Some(2), "{out}{err}");
+    assert!(
+        out.contains("STOPPED  2,000 rows")
+            && out.contains("1,999")
+            && out.contains("run the import again"),
+        "{out}"
+    );
+    assert!(err.contains("stopping") && !err.contains("error:"), "{err}");
+}
+
+#[test]
+fn an_empty_rejects_file_is_used_again_and_one_of_a_missing_directory_is_told_at_once() {
+    let node = Node::start(whole);
+    let home = tempfile::tempdir().unwrap();
+    let (path, rejects) = file(&home, &rows(["R1".to_owned()]));
+    fs::write(&rejects, "").unwrap();
+    let import =
+        |rejects: &str| certmesh(["--node", &node.url, "import", &path, "--rejects", rejects]);
+    import(rejects.to_str().unwrap()).exits(1);
+    assert!(fs::read_to_string(&rejects).unwrap().contains("R1"));
+    import("/nowhere/rejects.jsonl").exits(2);
+    assert_eq!(node.asked().len(), 1);
+}
+
+#[test]
+fn a_line_that_was_no_object_comes_back_from_a_rejects_file_as_it_was() {
+    let node = Node::start(whole);
+    let home = tempfile::tempdir().unwrap();
+    let (path, _) = file(
+        &home,
+        "{\"_line\":\"nonsense\",\"_reason\":\"r\",\"_row\":4}\n",
+    );
+    certmesh(["--node", &node.url, "import", &path]).exits(1);
+    assert_eq!(node.asked()[0].text(), "nonsense\n");
+}
+
+#[test]
+fn one_indented_object_and_an_empty_file_are_told_as_such() {
+    let node = Node::start(whole);
+    let home = tempfile::tempdir().unwrap();
+    let (path, _) = file(&home, "{\n  \"serial\": \"1\"\n}\n");
+    let run = certmesh(["--node", &node.url, "import", &path]).exits(2);
+    assert!(
+        run.err.contains("over several lines") && run.err.contains("issue --from"),
+        "{}",
+        run.err
+    );
+    assert_eq!(node.asked().len(), 0);
+    let (path, _) = file(&home, "\n");
+    let run = certmesh(["--node", &node.url, "import", &path]).exits(0);
+    assert!(run.err.contains("no row in"), "{}", run.err);
+    let (path, _) = file(&home, &rows(["1".to_owned()]));
+    let run = certmesh(["--node", &node.url, "import", &path]).exits(0);
+    assert!(run.out.starts_with("DONE  1 row in"), "{}", run.out);
 }
 
 #[test]

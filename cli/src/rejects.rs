@@ -1,0 +1,166 @@
+//! The file of rejected rows: each with its reason and ready to be imported again.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::value::RawValue;
+
+use crate::Error;
+use crate::files::{Access, directory_of, write_new};
+
+/// What the file adds to a row; taken out again when the row is imported anew.
+const MARKS: [&str; 2] = ["_reason", "_row"];
+/// Where a line stands that is no object.
+const LINE: &str = "_line";
+
+/// A file that is made at the first rejected row, and holds each as soon as it is rejected.
+pub(crate) struct Rejects {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Rejects {
+    /// The file to be. An empty one that an import left behind may be used again.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if it holds anything, [`Error::Write`] if it is to be in a directory that is none.
+    pub(crate) fn new(path: &Path) -> Result<Self, Error> {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_file() && found.len() == 0 => {
+                fs::remove_file(path).map_err(|error| Error::write(path, error))?;
+            }
+            Ok(_) => return Err(Error::Exists(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::write(path, error)),
+        }
+        // Told now and not after an hour's import.
+        if !directory_of(path).is_dir() {
+            return Err(Error::write(path, io::ErrorKind::NotFound.into()));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file: None,
+        })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; [`Error::Exists`] if somebody else made the file meanwhile.
+    pub(crate) fn write(&mut self, row: u64, reason: &str, line: &[u8]) -> Result<(), Error> {
+        let failed = |error| Error::write(&self.path, error);
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                write_new(&self.path, b"", Access::Owner)?;
+                none.insert(
+                    File::options()
+                        .append(true)
+                        .open(&self.path)
+                        .map_err(failed)?,
+                )
+            }
+        };
+        let mut text = rejected_line(row, reason, line);
+        text.push('\n');
+        file.write_all(text.as_bytes()).map_err(failed)
+    }
+}
+
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// The row as it was before a rejects file added to it; any other line just as it is.
+pub(crate) fn as_it_was(line: &[u8]) -> Cow<'_, [u8]> {
+    let marked = MARKS.iter().any(|mark| {
+        line.windows(mark.len() + 2)
+            .any(|part| part[1..].starts_with(mark.as_bytes()))
+    });
+    if marked && let Ok(mut members) = serde_json::from_slice::<Members<'_>>(line) {
+        members.retain(|name, _| !MARKS.contains(&name.as_str()));
+        if let (1, Some(text)) = (members.len(), members.get(LINE))
+            && let Ok(text) = serde_json::from_str::<String>(text.get())
+            && !text.contains('\n')
+        {
+            return text.into_bytes().into();
+        }
+        if let Ok(line) = serde_json::to_vec(&members) {
+            return line.into();
+        }
+    }
+    line.into()
+}
+
+/// The row with its reason, as a line of JSON. A line that is no object stands in `_line`.
+fn rejected_line(row: u64, reason: &str, line: &[u8]) -> String {
+    let marks = serde_json::json!({"_reason": reason, "_row": row}).to_string();
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim();
+    match serde_json::from_str::<Members<'_>>(text) {
+        Ok(members) if members.is_empty() => marks,
+        // Spliced in, so that the row keeps its spelling and the order of its members.
+        Ok(_) => format!("{},{}", &text[..text.len() - 1], &marks[1..]),
+        Err(_) if text.is_empty() => marks,
+        Err(_) => serde_json::json!({"_reason": reason, "_row": row, LINE: text}).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_row_keeps_its_spelling_and_can_be_imported_again() {
+        let row = br#" {"type":"T", "serial":"1"} "#;
+        let rejected = rejected_line(7, "no such \"type\"", row);
+        assert_eq!(
+            rejected,
+            r#"{"type":"T", "serial":"1","_reason":"no such \"type\"","_row":7}"#
+        );
+        let again: serde_json::Value =
+            serde_json::from_slice(&as_it_was(rejected.as_bytes())).unwrap();
+        assert_eq!(again, serde_json::json!({"type": "T", "serial": "1"}));
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_is_kept_as_text_and_comes_back_as_it_was() {
+        let rejected = rejected_line(1, "r", b"{\"a\":");
+        let value: serde_json::Value = serde_json::from_str(&rejected).unwrap();
+        assert_eq!(value["_line"], "{\"a\":");
+        assert_eq!(&*as_it_was(rejected.as_bytes()), b"{\"a\":");
+        assert_eq!(rejected_line(2, "r", b"{}"), r#"{"_reason":"r","_row":2}"#);
+        assert!(rejected_line(3, "r", b"\xFF").contains("_line"));
+    }
+
+    #[test]
+    fn rows_without_marks_are_not_touched() {
+        for row in [
+            r#"{"serial":"1"  ,"type":"T"}"#,
+            r#"{"_line":"x", "serial":"1"}"#,
+        ] {
+            assert_eq!(&*as_it_was(row.as_bytes()), row.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_file_is_made_at_the_first_row_and_an_empty_one_is_used_again() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("rejects.jsonl");
+        fs::write(&path, "").unwrap();
+        let mut rejects = Rejects::new(&path).unwrap();
+        assert!(!path.exists());
+        rejects.write(1, "r", b"{}").unwrap();
+        // At once, not at the end.
+        assert_eq!(
+            fs::read(&path).unwrap(),
+            b"{\"_reason\":\"r\",\"_row\":1}\n"
+        );
+        assert!(matches!(Rejects::new(&path), Err(Error::Exists(_))));
+        assert!(matches!(
+            Rejects::new(Path::new("/nowhere/r")),
+            Err(Error::Write { .. })
+        ));
+    }
+}
