@@ -17,13 +17,17 @@ use crate::network::check_address;
 use crate::screen::{Screen, Tone};
 use crate::{Error, Outcome};
 
+mod token;
+
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  certmesh department init --code 11430000006122244L --name Transport --dir transport";
+  certmesh department init --code 11430000006122244L --name Transport --dir transport
+  certmesh department token --dir transport --name counter-3 --role issue";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(Init),
+    Token(token::Token),
 }
 
 /// Make a department's directory: keys, an administrator's token, and a node configuration ready to run
@@ -79,9 +83,15 @@ struct Plan {
 }
 
 pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Error> {
-    let Command::Init(args) = command;
+    match command {
+        Command::Init(args) => init(&args, screen),
+        Command::Token(args) => token::run(&args, screen),
+    }
+}
+
+fn init(args: &Init, screen: &mut Screen) -> Result<Outcome, Error> {
     let existed = must_be_new_or_empty(&args.dir)?;
-    let plan = plan(&args).map_err(|faults| Error::Faults {
+    let plan = plan(args).map_err(|faults| Error::Faults {
         what: "the department cannot be set up:",
         faults,
     })?;
@@ -89,7 +99,7 @@ pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Erro
         fs::create_dir_all(&args.dir).map_err(|error| Error::write(&args.dir, error))?;
     }
     match write(&args.dir, &plan) {
-        Ok(department) => tell(&args, &plan, &department, screen),
+        Ok(department) => tell(args, &plan, &department, screen),
         Err(error) => {
             // It was empty before: what is in it now is ours and of no use to anybody.
             empty(&args.dir, !existed);
@@ -218,13 +228,10 @@ fn write(dir: &Path, plan: &Plan) -> Result<Department, Error> {
             Access::Owner,
         )?;
     }
-    let token = Zeroizing::new(hex::encode(random()?.as_slice()));
-    let line = Zeroizing::new(format!("{}\n", *token));
-    write_new(&dir.join("admin.token"), line.as_bytes(), Access::Owner)?;
-    let hash = blake3::hash(token.as_bytes()).to_hex();
+    let hash = token::write(&dir.join("admin.token"))?;
     write_new(
         &dir.join("tokens.toml"),
-        tokens_toml(hash.as_str()).as_bytes(),
+        token::first_client(&hash).as_bytes(),
         Access::Owner,
     )?;
     let department = Department {
@@ -253,14 +260,6 @@ fn write(dir: &Path, plan: &Plan) -> Result<Department, Error> {
     sync_directory(&keys)?;
     sync_directory(dir)?;
     Ok(department)
-}
-
-fn tokens_toml(hash: &str) -> String {
-    format!(
-        "# Clients of the node's API: name, role (read, issue or admin) and the BLAKE3 hash of the client's token.\n\
-         # The token of the first one is in admin.token.\n\n\
-         [[client]]\nname = \"admin\"\nrole = \"admin\"\ntoken_blake3 = \"{hash}\"\n"
-    )
 }
 
 fn node_toml(plan: &Plan) -> String {
@@ -314,6 +313,15 @@ fn empty(dir: &Path, remove_dir: bool) {
     }
 }
 
+/// How the API is reached: beyond loopback by TLS alone, and on all addresses by the name in the certificate.
+fn url_of(api: SocketAddr) -> String {
+    match api.ip() {
+        ip if ip.is_loopback() => format!("http://{api}"),
+        ip if ip.is_unspecified() => format!("https://HOST:{}", api.port()),
+        _ => format!("https://{api}"),
+    }
+}
+
 fn tell(
     args: &Init,
     plan: &Plan,
@@ -356,14 +364,14 @@ fn tell(
         "  3. Start the node: certmesh-node run --config {dir}/node.toml"
     ))?;
     screen.line(format!(
-        "  4. Ask it: certmesh --token-file {dir}/admin.token --node http://{} status",
-        plan.api
+        "  4. Ask it: certmesh --token-file {dir}/admin.token --node {} status",
+        url_of(plan.api)
     ))?;
     if args.address.is_empty() {
         screen.note("note: without --address the other departments cannot connect to this one; it can to them");
     }
     if !plan.api.ip().is_loopback() {
-        screen.note("note: an API address beyond this machine needs tls_certificate and tls_key in node.toml");
+        screen.note("note: an API beyond this machine needs TLS: set tls_certificate and tls_key in node.toml before the node starts");
     }
     Ok(Outcome::Yes)
 }

@@ -78,20 +78,35 @@ pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, Error> {
 fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
     let key_path = args.out.with_file_name("catalogue.key");
     let mut faults = Vec::new();
-    for path in [&args.out, &key_path] {
-        if path.exists() {
-            faults.push(format!(
-                "{} exists already and would be overwritten",
-                path.display()
-            ));
+    if args.out.exists() {
+        faults.push(format!(
+            "{} exists already and would be overwritten",
+            args.out.display()
+        ));
+    }
+    if key_path.exists() {
+        faults.push(format!(
+            "{} exists already and would be overwritten; give --out in another directory, the key is written beside it",
+            key_path.display()
+        ));
+    }
+    let mut places = Vec::new();
+    let mut departments: Vec<Department> = Vec::new();
+    let mut all_read = true;
+    for path in &args.departments {
+        let file = department_file(path);
+        // The same file, however it is spelled.
+        let place = file.canonicalize().unwrap_or_else(|_| file.clone());
+        if places.contains(&place) {
+            faults.push(format!("{} is named twice", path.display()));
+            continue;
+        }
+        places.push(place);
+        match read_department(&file, &mut faults) {
+            Some(department) => departments.push(department),
+            None => all_read = false,
         }
     }
-    let departments: Vec<Department> = args
-        .departments
-        .iter()
-        .filter_map(|path| read_department(path, &mut faults))
-        .collect();
-    let all_read = departments.len() == args.departments.len();
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(key.as_mut_slice()).map_err(Error::Randomness)?;
     let commitment = CatalogueKey(Secret::from_bytes(*key)).commitment();
@@ -127,13 +142,16 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
     tell(&genesis, &args.out, &key_path, screen)
 }
 
-fn read_department(path: &Path, faults: &mut Vec<String>) -> Option<Department> {
-    let path = if path.is_dir() {
+fn department_file(path: &Path) -> PathBuf {
+    if path.is_dir() {
         path.join("department.toml")
     } else {
         path.to_owned()
-    };
-    let department = match std::fs::read_to_string(&path) {
+    }
+}
+
+fn read_department(path: &Path, faults: &mut Vec<String>) -> Option<Department> {
+    let department = match std::fs::read_to_string(path) {
         Err(error) => Err(vec![error.to_string()]),
         Ok(text) => Department::from_toml(&text).map_err(|faults| {
             faults
@@ -227,6 +245,41 @@ fn tell(
         "catalogue key",
         format!("{key}: secret; for every member's keys/ directory, mode 0600"),
     )?;
+    screen.line("")?;
+    screen.line("Next:")?;
+    screen.line(format!(
+        "  1. Send {out} to every member, for its directory; `certmesh network show` tells everyone the network to compare."
+    ))?;
+    screen.line(format!(
+        "  2. Send {key} to every member, for its keys/, on a way that nobody else can read."
+    ))?;
+    screen.line("  3. Each member starts its node: certmesh-node run --config node.toml")?;
+    note_oddities(genesis, screen);
+    Ok(Outcome::Yes)
+}
+
+/// What is allowed, and seldom meant.
+fn note_oddities(genesis: &Genesis, screen: &mut Screen) {
+    if let [only] = genesis.departments() {
+        screen.note(&format!(
+            "note: {} is the only member: nobody replicates or cosigns its log, and members cannot join later",
+            only.display_name()
+        ));
+    } else {
+        let unreachable: Vec<&str> = genesis
+            .departments()
+            .iter()
+            .filter(|department| department.addresses.is_empty())
+            .map(Department::display_name)
+            .collect();
+        if !unreachable.is_empty() {
+            screen.note(&format!(
+                "note: without an address nobody can connect to {}; two such members never meet unless [net.peers] in a \
+                 node.toml gives one",
+                unreachable.join(", ")
+            ));
+        }
+    }
     if !genesis
         .departments()
         .iter()
@@ -236,7 +289,6 @@ fn tell(
             "note: none of the departments has the role `issue`, so nobody can issue certificates",
         );
     }
-    Ok(Outcome::Yes)
 }
 
 fn as_json(genesis: &Genesis) -> serde_json::Value {

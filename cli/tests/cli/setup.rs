@@ -309,7 +309,8 @@ fn a_network_is_never_overwritten() {
 fn a_genesis_that_is_none_is_refused_with_a_hint() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("network.toml");
-    fs::write(&path, "format = \"other\"\nname = \"\"\ncreated_ms = 1\n").unwrap();
+    let text = "format = \"other\"\nname = \"\"\ncreated_ms = 1\ncatalogue_key = \"\"\n";
+    fs::write(&path, text).unwrap();
     let run = certmesh(["network", "show", path.to_str().unwrap()]).exits(2);
     assert!(
         run.err.contains("format is `other`")
@@ -323,5 +324,121 @@ fn a_genesis_that_is_none_is_refused_with_a_hint() {
         run.err.contains("cannot read") && run.err.contains("hint: check the path"),
         "{}",
         run.err
+    );
+}
+
+fn token(dir: &Path, name: &str, role: &str) -> Run {
+    certmesh([
+        "department",
+        "token",
+        "--dir",
+        dir.to_str().unwrap(),
+        "--name",
+        name,
+        "--role",
+        role,
+    ])
+}
+
+#[test]
+fn a_token_is_made_for_one_more_client_and_the_others_stay() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a");
+    init(&dir, "11430000006122244L").exits(0);
+    let before = fs::read_to_string(dir.join("tokens.toml")).unwrap();
+    let run = token(&dir, "counter-3", "issue").exits(0);
+    assert!(
+        run.out.contains("counter-3.token") && run.out.contains("Restart the node"),
+        "{run:#?}"
+    );
+    let secret = fs::read_to_string(dir.join("counter-3.token")).unwrap();
+    assert!(!run.out.contains(secret.trim()), "the token is printed");
+    let text = fs::read_to_string(dir.join("tokens.toml")).unwrap();
+    assert!(text.starts_with(&before), "{text}");
+    for name in ["counter-3.token", "tokens.toml"] {
+        assert_eq!(mode(&dir.join(name)), 0o600, "{name}");
+    }
+    let tokens: toml::Table = text.parse().unwrap();
+    let client = &tokens["client"][1];
+    let hash = blake3::hash(secret.trim_end().as_bytes()).to_hex();
+    assert_eq!(client["token_blake3"].as_str(), Some(hash.as_str()));
+    assert_eq!(client["name"].as_str(), Some("counter-3"));
+    assert_eq!(client["role"].as_str(), Some("issue"));
+    // What the node itself reads.
+    certmesh_node::api::auth::Clients::load(&dir.join("tokens.toml")).unwrap();
+
+    for (name, role) in [
+        ("counter-3", "read"),
+        ("admin", "admin"),
+        ("../admin", "read"),
+        ("two words", "read"),
+        ("king", "king"),
+    ] {
+        token(&dir, name, role).exits(2);
+    }
+    assert_eq!(fs::read_to_string(dir.join("tokens.toml")).unwrap(), text);
+    // A file in the way is not overwritten, and no client is added for it.
+    fs::write(dir.join("portal.token"), "mine").unwrap();
+    token(&dir, "portal", "read").exits(2);
+    assert_eq!(fs::read_to_string(dir.join("tokens.toml")).unwrap(), text);
+    token(home.path(), "counter-3", "read").exits(2);
+}
+
+#[test]
+fn what_is_odd_about_a_network_is_noted_and_what_comes_next_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let (a, b) = (home.path().join("a"), home.path().join("b"));
+    init(&a, "11430000006122244L").exits(0);
+    certmesh([
+        "department",
+        "init",
+        "--code",
+        "11100000000013338W",
+        "--name",
+        "Ministry",
+        "--dir",
+        b.to_str().unwrap(),
+    ])
+    .exits(0);
+    let out = home.path().join("network.toml");
+    let twice = create(&out, &[a.clone(), b.clone(), a.join("department.toml")]).exits(2);
+    assert_eq!(twice.err.matches("\n  - ").count(), 1, "{}", twice.err);
+    assert!(twice.err.contains("is named twice"), "{}", twice.err);
+    let run = create(&out, &[a.clone(), b]).exits(0);
+    assert!(
+        run.out.contains("Next:") && run.err.contains("connect to Ministry"),
+        "{run:#?}"
+    );
+    let run = create(&home.path().join("other.toml"), std::slice::from_ref(&a)).exits(2);
+    assert!(
+        run.err.contains("catalogue.key exists") && run.err.contains("--out in another directory"),
+        "{}",
+        run.err
+    );
+    fs::create_dir(home.path().join("alone")).unwrap();
+    let run = create(&home.path().join("alone/network.toml"), &[a]).exits(0);
+    assert!(run.err.contains("the only member"), "{}", run.err);
+}
+
+#[test]
+fn an_api_beyond_loopback_is_said_to_need_tls_and_to_have_a_name() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a");
+    let run = certmesh([
+        "department",
+        "init",
+        "--code",
+        "11430000006122244L",
+        "--name",
+        "Transport",
+        "--api",
+        "0.0.0.0:7480",
+        "--dir",
+        dir.to_str().unwrap(),
+    ])
+    .exits(0);
+    assert!(
+        run.out.contains("--node https://HOST:7480") && run.err.contains("needs TLS"),
+        "{run:#?}"
     );
 }
