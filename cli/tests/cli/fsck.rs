@@ -1,8 +1,14 @@
 use std::fs;
 use std::path::Path;
 
+use certmesh_ledger::codec::{Text, encode};
+use certmesh_ledger::log::{ForkEvidence, LogId, LogName};
+use certmesh_ledger::record::{
+    Action, Entry, Reason, Record, RecordHash, SignedRecord, StatusChanged,
+};
+
 use crate::command::certmesh;
-use crate::department::{CODE, Department};
+use crate::department::{CODE, Department, id};
 
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
@@ -67,6 +73,11 @@ fn a_flipped_byte_in_any_record_is_found_and_named_and_nothing_is_changed() {
             fault["record"].is_u64() && !fault["rule"].as_str().unwrap().is_empty(),
             "{at}: {report}"
         );
+        assert!(
+            !run.out.contains("malformed") && run.out.contains("Start the node"),
+            "{at}: {}",
+            run.out
+        );
         assert_eq!(fs::read(&path).unwrap(), damaged);
         fs::write(&path, &whole).unwrap();
     }
@@ -104,6 +115,20 @@ fn a_directory_that_is_none_and_a_genesis_that_is_another_s_are_told() {
         network.to_str().unwrap(),
     ];
     certmesh(args).exits(1);
+    // A node that ran there left the genesis in it.
+    fs::copy(
+        department.path("network.toml"),
+        department.path("data/network.toml"),
+    )
+    .unwrap();
+    let run = certmesh(args).exits(2);
+    assert!(
+        run.err.contains("this directory belongs to network")
+            && run.err.contains(&other.members.network().to_string()),
+        "{}",
+        run.err
+    );
+    fs::remove_file(department.path("data/network.toml")).unwrap();
     fs::remove_file(department.path("network.toml")).unwrap();
     let run = certmesh(["fsck", "--data", data.to_str().unwrap()]).exits(2);
     assert!(
@@ -111,4 +136,54 @@ fn a_directory_that_is_none_and_a_genesis_that_is_another_s_are_told() {
         "{}",
         run.err
     );
+}
+
+/// Two statements of the department on the same record.
+fn fork(department: &Department) -> ForkEvidence {
+    let log = LogName {
+        network: department.members.network(),
+        id: LogId::first(CODE.parse().unwrap()),
+    };
+    let record = |n| {
+        let record = Record {
+            seq: 5,
+            prev: RecordHash::NONE,
+            time_ms: 1_790_000_000_000,
+            key_epoch: 0,
+            entry: Entry::StatusChanged(StatusChanged {
+                id: id(n),
+                action: Action::Revoke,
+                reason: Reason::Deception,
+                text: Text::new("").unwrap(),
+            }),
+        };
+        SignedRecord::sign(&log, record, &department.key())
+    };
+    ForkEvidence::records(log.id, &record(1), &record(2))
+}
+
+#[test]
+fn evidence_of_a_fork_is_named_though_every_byte_is_whole() {
+    let department = Department::found();
+    drop(department.issue_twenty());
+    let data = department.path("data");
+    let evidence = data.join("evidence");
+    fs::create_dir(&evidence).unwrap();
+    let file = evidence.join(format!("{CODE}.fork"));
+    fs::write(&file, encode(&fork(&department))).unwrap();
+    let args = ["fsck", "--data", data.to_str().unwrap()];
+    let run = certmesh(args).exits(1);
+    assert!(
+        run.out.starts_with("FORK FOUND")
+            && run.out.contains("signed two histories from record 5")
+            && run.out.contains(CODE),
+        "{}",
+        run.out
+    );
+    let report = certmesh([&args[..], &["--json"]].concat()).exits(1).json();
+    assert_eq!(report["ok"], false);
+    assert_eq!(report["forks"][0]["department"], CODE);
+    fs::write(&file, "nonsense").unwrap();
+    let run = certmesh(args).exits(1);
+    assert!(run.out.contains("proves no fork"), "{}", run.out);
 }
