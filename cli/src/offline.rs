@@ -5,7 +5,7 @@ use std::path::Path;
 
 use certmesh_ledger::id::Date;
 use certmesh_ledger::membership::Membership;
-use certmesh_ledger::record::{Entry, SignedRecord, Status};
+use certmesh_ledger::record::{Entry, RecordError, SignedRecord, Status};
 use certmesh_ledger::verify::{Bundle, BundleError, MAX_BUNDLE, Missing, Verdict, VerifiedBundle};
 use certmesh_node::api::types::{Certificate, Provenance, Verification};
 
@@ -66,25 +66,41 @@ fn read_proof(path: &Path, screen: &mut Screen) -> Result<Vec<u8>, Error> {
 
 /// A proof that was changed, cut off, or made for another network: whatever it claims is not so proved.
 fn does_not_hold(error: &BundleError, on: Date, screen: &mut Screen) -> Result<Outcome, Error> {
-    let explanation = format!("The proof does not hold: {error}.");
-    let advice = "It says nothing about the certificate: ask a node, or for a new proof.";
+    let explanation = sentence(error);
+    let advice = "That says nothing about the certificate, for it or against it: ask a node, or for a new proof.";
     if screen.json() {
         screen.print_json(&serde_json::json!({
             "id": null,
             "verdict": "not-valid",
             "reason": "proof-does-not-hold",
-            "explanation": format!("{explanation} {advice}"),
+            "explanation": format!("The proof does not hold. {explanation} {advice}"),
             "on": on,
             "certificate": null,
             "provenance": null,
         }))?;
     } else {
-        let word = screen.paint(Tone::Bad, "NOT VALID");
-        screen.line(format!("{word} (proof does not hold)"))?;
+        let word = screen.paint(Tone::Bad, "PROOF DOES NOT HOLD");
+        screen.line(word)?;
         screen.line(printable(&explanation))?;
         screen.line(advice)?;
     }
     Ok(Outcome::No)
+}
+
+/// Why a proof does not hold, in words for whoever holds the file and not the program.
+fn sentence(error: &BundleError) -> String {
+    let mut text = match error {
+        BundleError::Decode(_)
+        | BundleError::Frame(_)
+        | BundleError::Record(RecordError::Decode(_)) => {
+            "The file is damaged or cut off".to_owned()
+        }
+        other => format!("Why: {other}"),
+    };
+    if !text.ends_with(['.', '?']) {
+        text.push('.');
+    }
+    text
 }
 
 /// The verified proof in the form the node answers in, so that both are shown the same way.

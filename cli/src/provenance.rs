@@ -1,5 +1,6 @@
 //! A verdict as a clerk reads it: the verdict, why, and the chain behind it.
 
+use certmesh_ledger::id::Date;
 use certmesh_node::api::types::{Provenance, Verification};
 
 use crate::moment::{age, china_time_and_age};
@@ -50,12 +51,31 @@ pub(crate) fn show(
         printable(&verification.on)
     ))?;
     screen.line(printable(&verification.explanation))?;
-    for missing in &verification.missing {
+    let unsaid = |missing: &&String| !verification.explanation.contains(missing.as_str());
+    for missing in verification.missing.iter().filter(unsaid) {
         screen.line(format!("  missing: {}", printable(missing)))?;
+    }
+    if outcome == Outcome::Unknown && source == Source::Node && verification.certificate.is_none() {
+        screen.line("just issued? ask again in a moment")?;
+    }
+    let today = Date::in_china(now_ms).to_string();
+    if let Some(reserve) = of_another_day(&verification.on, &today) {
+        screen.line(printable(&reserve))?;
     }
     screen.line("")?;
     chain(verification, names, source, now_ms, screen)?;
     Ok(outcome)
+}
+
+/// What a verdict of another day than today leaves open. Days are compared as they are written, YYYY-MM-DD.
+fn of_another_day(on: &str, today: &str) -> Option<String> {
+    let mut text = format!("by the status known now; only the dates are as of {on}");
+    match on.cmp(today) {
+        std::cmp::Ordering::Less => {}
+        std::cmp::Ordering::Equal => return None,
+        std::cmp::Ordering::Greater => text.push_str(", if nothing is recorded until then"),
+    }
+    Some(text)
 }
 
 /// Certificate -> record -> checkpoint -> cosignatures, and as of when.
@@ -122,5 +142,25 @@ fn cosigners(provenance: &Provenance, names: &Names) -> String {
         0 => "cosigned by nobody else yet".to_owned(),
         1 => format!("cosigned by {}", list.join("")),
         _ => format!("cosigned by {count} departments: {}", list.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_of_another_day_says_what_it_leaves_open() {
+        assert_eq!(of_another_day("2026-03-04", "2026-03-04"), None);
+        let past = of_another_day("2025-12-31", "2026-03-04").unwrap();
+        assert!(
+            past.ends_with("only the dates are as of 2025-12-31"),
+            "{past}"
+        );
+        let future = of_another_day("2026-10-01", "2026-03-04").unwrap();
+        assert!(
+            future.ends_with("if nothing is recorded until then"),
+            "{future}"
+        );
     }
 }

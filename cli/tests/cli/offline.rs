@@ -124,10 +124,21 @@ fn no_changed_byte_of_a_proof_and_no_part_of_it_verifies() {
     fs::write(&proof, [whole.as_slice(), b"\0"].concat()).unwrap();
     let run = verify(&department, &proof, &[]).exits(1);
     assert!(
-        run.out.starts_with("NOT VALID (proof does not hold)"),
+        run.out.starts_with("PROOF DOES NOT HOLD\n")
+            && run.out.contains("damaged or cut off.")
+            && run.out.contains("says nothing about the certificate")
+            && !run.out.contains("NOT VALID"),
         "{}",
         run.out
     );
+    fs::write(&proof, &whole[..whole.len() - 1]).unwrap();
+    let run = verify(&department, &proof, &[]).exits(1);
+    assert!(
+        !run.out.contains("UnexpectedEnd") && run.out.contains("damaged or cut off."),
+        "{}",
+        run.out
+    );
+    fs::write(&proof, [whole.as_slice(), b"\0"].concat()).unwrap();
     assert_eq!(
         verify(&department, &proof, &["--json"]).exits(1).json()["reason"],
         "proof-does-not-hold"
@@ -139,7 +150,7 @@ fn a_proof_of_another_network_and_a_file_that_is_none_are_told_apart() {
     let (department, other) = (Department::found(), Department::found());
     drop(department.issue_twenty());
     let run = verify(&other, &prove(&department, 3), &[]).exits(1);
-    assert!(run.out.contains("another network"), "{}", run.out);
+    assert!(run.out.contains("another network?\n"), "{}", run.out);
     let file = department.home.path().join("picture.png");
     fs::write(&file, b"\x89PNG").unwrap();
     let run = verify(&department, &file, &[]).exits(2);
@@ -149,4 +160,36 @@ fn a_proof_of_another_network_and_a_file_that_is_none_are_told_apart() {
         run.err
     );
     verify(&department, &department.home.path().join("missing"), &[]).exits(2);
+}
+
+#[test]
+fn an_identifier_with_a_genesis_is_told_to_be_one() {
+    let department = Department::found();
+    let run = verify(&department, std::path::Path::new(id(3).as_str()), &[]).exits(2);
+    assert!(
+        run.err.contains("is an identifier") && run.err.contains("leave out --network"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn the_verdict_of_another_day_is_told_to_be_by_what_is_known_now() {
+    let department = Department::found();
+    drop(department.issue_twenty());
+    let proof = prove(&department, 3);
+    let run = verify(&department, &proof, &["--on", "2026-03-04"]).exits(0);
+    assert!(
+        run.out.contains("only the dates are as of 2026-03-04\n"),
+        "{}",
+        run.out
+    );
+    let run = verify(&department, &proof, &["--on", "2030-01-01"]).exits(0);
+    assert!(
+        run.out.contains("if nothing is recorded until then"),
+        "{}",
+        run.out
+    );
+    let run = verify(&department, &proof, &[]);
+    assert!(!run.out.contains("known now"), "{}", run.out);
 }

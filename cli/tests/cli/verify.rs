@@ -169,3 +169,22 @@ fn a_proof_is_written_whole_and_never_over_a_file_that_exists() {
     );
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn what_is_missing_is_said_once_and_with_what_to_do() {
+    let mut answer = verification("unknown", None);
+    answer["explanation"] = "it can't be said; what is missing: the log of the issuer".into();
+    answer["certificate"] = serde_json::Value::Null;
+    let run = verify(answer, &[]).0.exits(3);
+    assert_eq!(
+        run.out.matches("the log of the issuer").count(),
+        1,
+        "{}",
+        run.out
+    );
+    assert!(
+        run.out.contains("just issued? ask again in a moment"),
+        "{}",
+        run.out
+    );
+}
