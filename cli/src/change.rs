@@ -46,7 +46,8 @@ pub(crate) struct Change {
 /// Let a node issue before other members have confirmed that its own log is whole
 ///
 /// After each start a node waits until more than half of the other members have told it how much of its log they hold, so
-/// that a disk restored from an old backup never writes a second history. Use this only if you know the disk to be whole.
+/// that a disk restored from an old backup never writes a second history. Use this only if this disk was not restored
+/// from a backup and no second node of the department runs: a second history forks the log for good.
 /// It takes a client with the role admin.
 #[derive(Debug, Args)]
 #[command(after_help = RESUME_EXAMPLES)]
@@ -83,10 +84,16 @@ pub(crate) fn run(
             "the reason is missing: give --reason NN, --text TEXT or both",
         ));
     }
+    let text = args.text.as_deref().unwrap_or_default();
+    if args.reason.as_deref() == Some(Reason::Other.code()) && text.trim().is_empty() {
+        return Err(Error::Usage(
+            "--reason 99 (other) says nothing by itself: give --text TEXT too",
+        ));
+    }
     let request = StatusRequest {
         action: action.to_owned(),
         reason: args.reason.clone(),
-        text: args.text.clone().unwrap_or_default(),
+        text: text.to_owned(),
     };
     let client = Client::new(global)?;
     // Random, unlike an issue's: suspending once more after a reinstatement is a new change with the same content.

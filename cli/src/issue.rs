@@ -71,7 +71,7 @@ Examples:
 
 with certificate.json:
   {\"type\": \"11100000000013338W011\", \"serial\": \"20230000403\",
-   \"holder\": {\"kind\": \"001\", \"code\": \"91420100MA4KNJJ26E\"},
+   \"holder\": {\"kind\": \"001\", \"code\": \"91420100MA4KNJJ260\"},
    \"valid_from\": \"2026-01-01\", \"fields\": {\"ZZMC\": \"道路运输经营许可证\"}}";
 
 pub(crate) const TYPE_EXAMPLES: &str = "\
@@ -122,15 +122,7 @@ pub(crate) fn run(args: &Issue, global: &Global, screen: &mut Screen) -> Result<
         return screen.pass(&answer.body);
     }
     let appended: Appended = answer.parse()?;
-    tell_appended(
-        if appended.replayed {
-            "ISSUED BEFORE"
-        } else {
-            "ISSUED"
-        },
-        &appended,
-        screen,
-    )
+    tell_appended("ISSUED", &appended, screen)
 }
 
 /// The request that the options describe.
@@ -179,12 +171,13 @@ fn read_value<T: DeserializeOwned>(
     expected: &'static str,
     screen: &mut Screen,
 ) -> Result<T, Error> {
-    let mut text = String::new();
-    if path.as_os_str() == "-" {
-        screen.input().read_to_string(&mut text)?;
+    let text = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        screen.input().read_to_end(&mut bytes)?;
+        files::text_of(bytes, Path::new("standard input"))?
     } else {
-        text = files::read_text(path)?;
-    }
+        files::read_text(path)?
+    };
     let value = if path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
@@ -234,13 +227,15 @@ pub(crate) fn run_type(
     tell_appended("DEFINED", &appended, screen)
 }
 
-/// Tells that a record is in the log: what was done, where it stands, what was mended on the way.
+/// Tells that a record is in the log: what was done, now or when it was asked for before, where it stands, what was mended
+/// on the way.
 pub(crate) fn tell_appended(
     done: &str,
     appended: &Appended,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    let done = screen.paint(Tone::Good, done);
+    let before = if appended.replayed { " BEFORE" } else { "" };
+    let done = screen.paint(Tone::Good, &format!("{done}{before}"));
     screen.line(format!("{done}  {}", printable(&appended.id)))?;
     let Position {
         log,

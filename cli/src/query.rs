@@ -1,7 +1,10 @@
 //! Asking a node about certificates: show, history, find.
 
 use certmesh_ledger::id::{DepartmentCode, HolderKind, TypeCode};
-use certmesh_node::api::types::{Certificate, FindRequest, History as HistoryView, HistoryEvent};
+use certmesh_node::api::types::{
+    CatalogueView, Certificate, FindRequest, History as HistoryView, HistoryEvent, NodeStatus,
+    PeerView,
+};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +15,7 @@ use crate::client::{Client, segment};
 use crate::holder::HolderArgs;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::{Names, named};
-use crate::screen::{Screen, Tone, cell, grouped, printable, toned};
+use crate::screen::{Screen, Tone, cell, counted, grouped, printable, toned};
 use crate::{Error, Outcome};
 
 /// Show a certificate as its issuer's log records it
@@ -73,7 +76,9 @@ Examples:
   certmesh find --holder-kind 001
   certmesh find --holder-kind 111 --holder-code-file holder.txt
   certmesh find --type 11100000000013338W011 --limit 20
-  certmesh find --issuer 11430000006122244L --all --json";
+  certmesh find --issuer 11430000006122244L --all --json
+
+Exit code: 0, also if nothing is found; 1 if there is no such type or member; 2 if the question could not be asked.";
 
 pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let id = read_id(&args.id, screen)?;
@@ -266,14 +271,49 @@ pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<
         }
         request.cursor.clone_from(&found.next);
     }
+    let nothing_there_to_find = found.certificates.is_empty();
     if screen.json() {
         screen.print_json(&found)?;
-        return Ok(Outcome::Yes);
+    } else {
+        show_found(found, &client, screen)?;
     }
-    show_found(found, &client, screen)
+    if nothing_there_to_find && let Some(note) = asked_in_vain(args, &client) {
+        screen.note(&note);
+        return Ok(Outcome::No);
+    }
+    Ok(Outcome::Yes)
 }
 
-fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
+/// Why nothing can be found: no such type, or no such member. A node that does not tell is no reason.
+fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
+    if let Some(code) = &args.type_code
+        && let Ok(view) = client
+            .get("/v1/catalogue")
+            .and_then(|a| a.parse::<CatalogueView>())
+        && !view.types.iter().any(|kind| kind.code == code.as_str())
+    {
+        return Some(format!(
+            "note: type {code} is not in the catalogue; `certmesh catalogue` lists the types"
+        ));
+    }
+    if let Some(code) = &args.issuer
+        && let Ok(peers) = client
+            .get("/v1/peers")
+            .and_then(|a| a.parse::<Vec<PeerView>>())
+        && let Ok(status) = client
+            .get("/v1/status")
+            .and_then(|a| a.parse::<NodeStatus>())
+        && status.department != code.as_str()
+        && !peers.iter().any(|peer| peer.department == code.as_str())
+    {
+        return Some(format!(
+            "note: department {code} is no member of this network; `certmesh logs` lists the members"
+        ));
+    }
+    None
+}
+
+fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<(), Error> {
     let more = found.next.is_some();
     let certificates: Result<Vec<Certificate>, _> = found
         .certificates
@@ -283,8 +323,7 @@ fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<Outco
     let certificates =
         certificates.map_err(|error| client.bad_answer("/v1/find", &error.to_string()))?;
     if certificates.is_empty() {
-        screen.line("no certificate found")?;
-        return Ok(Outcome::Yes);
+        return screen.line("no certificate found");
     }
     let rows = certificates
         .iter()
@@ -313,14 +352,9 @@ fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<Outco
         &[0, 1],
         rows,
     )?;
-    let count = certificates.len();
-    screen.line(format!(
-        "{} certificate{}",
-        grouped(count as u64),
-        if count == 1 { "" } else { "s" }
-    ))?;
+    screen.line(counted(certificates.len() as u64, "certificate"))?;
     if more {
         screen.note("note: there are more: raise --limit, or give --all");
     }
-    Ok(Outcome::Yes)
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::args::Global;
 use crate::client::{Client, segment};
 use crate::moment::{age, china_time, china_time_and_age, now_ms};
 use crate::names::{Names, named};
-use crate::screen::{Screen, Tone, cell, grouped, number, printable, toned};
+use crate::screen::{Screen, Tone, cell, counted, grouped, number, printable, toned};
 use crate::{Error, Outcome};
 
 /// List the certificate types of the shared catalogue, and how many of each were issued
@@ -81,9 +81,9 @@ pub(crate) fn catalogue(global: &Global, screen: &mut Screen) -> Result<Outcome,
         rows,
     )?;
     screen.line(format!(
-        "{} types, {} certificates",
-        grouped(view.types.len() as u64),
-        grouped(view.certificates)
+        "{}, {}",
+        counted(view.types.len() as u64, "type"),
+        counted(view.certificates, "certificate")
     ))?;
     Ok(Outcome::Yes)
 }
@@ -275,7 +275,8 @@ pub(crate) fn peers(global: &Global, screen: &mut Screen) -> Result<Outcome, Err
 }
 
 pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    let answer = Client::new(global)?.get("/v1/status")?;
+    let client = Client::new(global)?;
+    let answer = client.get("/v1/status")?;
     if screen.json() {
         return screen.pass(&answer.body);
     }
@@ -290,17 +291,17 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
     let state = screen.paint(tone, &printable(&status.log_state));
     screen.field(
         "own log",
-        format!("{state}, {} records", grouped(status.own_size)),
+        format!("{state}, {}", counted(status.own_size, "record")),
     )?;
     if let Some(detail) = &status.log_detail {
         screen.field("", printable(detail))?;
     }
-    let records = grouped(status.records);
     screen.field(
         "all logs",
         format!(
-            "{records} records, {} certificates",
-            grouped(status.certificates)
+            "{}, {}",
+            counted(status.records, "record"),
+            counted(status.certificates, "certificate")
         ),
     )?;
     screen.field(
@@ -310,6 +311,9 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
             status.peers_connected, status.peers_total
         ),
     )?;
+    if matches!(status.log_state.as_str(), "confirming" | "restoring") {
+        show_awaited(&client, screen)?;
+    }
     screen.field(
         "network",
         format!(
@@ -325,4 +329,23 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
         format!("version {}, started {started}", printable(&status.version)),
     )?;
     Ok(Outcome::Yes)
+}
+
+/// By name, which members are there and which are waited for. A node that does not tell them keeps nobody from the rest.
+fn show_awaited(client: &Client, screen: &mut Screen) -> Result<(), Error> {
+    let peers = client
+        .get("/v1/peers")
+        .and_then(|answer| answer.parse::<Vec<PeerView>>())
+        .unwrap_or_default();
+    for (label, connected) in [("  connected", true), ("  waited for", false)] {
+        let names: Vec<String> = peers
+            .iter()
+            .filter(|peer| peer.connected == connected)
+            .map(|peer| named(&peer.department, Some(&peer.name)))
+            .collect();
+        if !names.is_empty() {
+            screen.field(label, names.join(", "))?;
+        }
+    }
+    Ok(())
 }

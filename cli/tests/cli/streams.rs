@@ -1,5 +1,6 @@
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use crate::command::{binary, certmesh, certmesh_reading};
@@ -180,6 +181,22 @@ fn colours_are_used_only_when_asked_for_or_on_a_terminal() {
 }
 
 #[test]
+fn what_only_shows_something_ends_well_when_its_reader_has_seen_enough() {
+    for args in [&["completions", "bash"][..], &["man"]] {
+        let mut child = binary()
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(output.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_gets_no_complaint_and_changes_no_verdict() {
     for (args, code) in [
         (["id", "check", "1143"], 1),
@@ -337,6 +354,146 @@ fn issue_sends_the_same_content_under_the_same_key_and_reads_personal_data_from_
     .exits(2);
     assert!(run.err.contains("unknown field `typ`"), "{}", run.err);
     assert_eq!(node.asked().len(), 2);
+}
+
+#[test]
+fn what_was_done_before_is_not_said_to_be_new() {
+    let mut answer = appended(ID);
+    answer["replayed"] = true.into();
+    let node = Node::start(move |_| Answer::Whole(200, "application/json", answer.to_string()));
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("type.json");
+    // With the byte order mark that some editors write.
+    fs::write(
+        &path,
+        "\u{FEFF}{\"code\":\"11100000000013338W011\",\"name\":\"n\"}",
+    )
+    .unwrap();
+    let define = [
+        "--node",
+        &node.url,
+        "type",
+        "define",
+        path.to_str().unwrap(),
+    ];
+    let run = certmesh(define).exits(0);
+    assert!(run.out.contains("DEFINED BEFORE  "), "{}", run.out);
+    let run = certmesh(["--node", &node.url, "revoke", ID, "--reason", "03"]).exits(0);
+    assert!(run.out.starts_with("REVOKED BEFORE  "), "{}", run.out);
+    fs::write(&path, b"{\"name\":\"\xd6\xa4\xd5\xd5\"}").unwrap();
+    let run = certmesh(define).exits(2);
+    assert!(
+        run.err.contains("type.json is not UTF-8 (GBK or GB18030?)")
+            && run.err.contains("hint: save it as UTF-8"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn reason_99_needs_words() {
+    let node = Node::start(|_| Answer::Problem(500, "internal"));
+    let args = ["--node", &node.url, "revoke", ID, "--reason", "99"];
+    for extra in [&[][..], &["--text", " "]] {
+        let run = certmesh([&args[..], extra].concat()).exits(2);
+        assert!(run.err.contains("--text"), "{}", run.err);
+    }
+    assert!(node.asked().is_empty());
+}
+
+#[test]
+fn a_type_or_issuer_that_is_none_is_told_and_no_empty_answer() {
+    let node = Node::start(|request| {
+        if request.line.contains("/v1/find") {
+            Answer::json(&serde_json::json!({"certificates": [], "next": null}))
+        } else if request.line.contains("/v1/catalogue") {
+            Answer::json(&serde_json::json!({"types": [], "certificates": 0}))
+        } else if request.line.contains("/v1/status") {
+            Answer::json(&status("writable"))
+        } else {
+            Answer::json(&serde_json::json!([]))
+        }
+    });
+    let find = |args: &[&str]| certmesh([&["--node", &node.url, "find"], args].concat());
+    let run = find(&["--type", "11100000000013338W011"]).exits(1);
+    assert!(run.err.contains("not in the catalogue"), "{run:#?}");
+    let run = find(&["--issuer", "11330105002500287C", "--json"]).exits(1);
+    assert!(run.err.contains("is no member"), "{run:#?}");
+    assert_eq!(run.json()["certificates"], serde_json::json!([]));
+    find(&["--issuer", "11430000006122244L"]).exits(0);
+}
+
+fn status(log_state: &str) -> serde_json::Value {
+    serde_json::json!({
+        "department": "11430000006122244L", "name": "交通运输厅", "network_name": "Wuhan", "network": "12".repeat(32),
+        "version": "0.1.0", "peer_id": "p", "log_state": log_state, "log_detail": "waiting", "own_size": 1,
+        "records": 1, "certificates": 1, "peers_connected": 1, "peers_total": 2, "started_ms": 1,
+    })
+}
+
+#[test]
+fn a_node_that_waits_says_for_whom() {
+    let node = Node::start(|request| {
+        if request.line.contains("/v1/status") {
+            return Answer::json(&status("confirming"));
+        }
+        let peer = |code: &str, name: &str, connected: bool| {
+            serde_json::json!({
+                "department": code, "name": name, "peer_id": "p", "connected": connected, "since_ms": null,
+                "rtt_ms": null, "heard_ms": null,
+            })
+        };
+        Answer::json(&serde_json::json!([
+            peer("11330105002500287C", "民政局", true),
+            peer("11100000000013338W", "公安局", false),
+        ]))
+    });
+    let run = certmesh(["--node", &node.url, "status"]).exits(0);
+    let line = |label: &str| {
+        let found = run.out.lines().find(|line| line.contains(label));
+        found.unwrap_or_else(|| panic!("{label}: {}", run.out))
+    };
+    assert!(line("  connected").contains("民政局"), "{}", run.out);
+    assert!(line("  waited for").contains("公安局"), "{}", run.out);
+    assert!(run.out.contains("1 record,"), "{}", run.out);
+}
+
+#[test]
+fn a_token_that_others_can_read_is_noted_and_taken() {
+    let node = Node::start(|_| Answer::json(&serde_json::json!([])));
+    let home = tempfile::tempdir().unwrap();
+    let token = home.path().join("token");
+    fs::write(&token, "0123abcd\n").unwrap();
+    let args = [
+        "--node",
+        &node.url,
+        "--token-file",
+        token.to_str().unwrap(),
+        "peers",
+    ];
+    for (mode, noted) in [(0o644, true), (0o600, false)] {
+        fs::set_permissions(&token, fs::Permissions::from_mode(mode)).unwrap();
+        let run = certmesh(args).exits(0);
+        assert_eq!(run.err.contains("can read the token"), noted, "{run:#?}");
+    }
+}
+
+#[test]
+fn https_asked_of_an_http_node_is_guessed() {
+    // One server says at once what it does not understand, another one just ends the connection.
+    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b""] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut hello = [0; 4096];
+            let _ = stream.read(&mut hello).unwrap();
+            stream.write_all(answer).unwrap();
+        });
+        let run = certmesh(["--node", &url, "status"]).exits(2);
+        server.join().unwrap();
+        assert!(run.err.contains("is it an http:// address?"), "{}", run.err);
+    }
 }
 
 /// The answer to an appended record.
