@@ -50,6 +50,7 @@ fn the_commands_of_the_contract_are_there() {
         .collect();
     for expected in [
         "department init",
+        "department token",
         "network create",
         "network show",
         "type define",
@@ -90,6 +91,45 @@ fn the_exit_codes_are_documented() {
 }
 
 #[test]
+fn with_json_wrong_usage_is_a_json_error_like_any_other() {
+    for (args, message) in [
+        (vec!["verfy", "--json"], "unrecognized subcommand"),
+        (vec!["--json", "issue", "--nonsense"], "--nonsense"),
+        (vec!["--json"], "a command is missing"),
+    ] {
+        let run = certmesh(args).exits(2);
+        let error: serde_json::Value = serde_json::from_str(&run.err).unwrap();
+        let text = error["error"].as_str().unwrap();
+        assert!(text.contains(message) && !text.contains("Usage"), "{error}");
+        assert!(error["hint"].is_string() && run.out.is_empty(), "{run:#?}");
+    }
+    assert!(!certmesh(["--json", "--help"]).exits(0).out.starts_with('{'));
+}
+
+#[test]
+fn what_the_environment_gives_is_not_shown_as_required() {
+    let output = crate::command::binary()
+        .env("CERTMESH_NODE", "http://127.0.0.1:1")
+        .env("CERTMESH_TOKEN_FILE", "/nowhere/token")
+        .args(["verify"])
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        err.contains("Usage: certmesh verify") && !err.contains("--node"),
+        "{err}"
+    );
+    // It counts nevertheless.
+    let output = crate::command::binary()
+        .env("CERTMESH_NODE", "http://127.0.0.1:1")
+        .arg("status")
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("http://127.0.0.1:1/v1/status"), "{err}");
+}
+
+#[test]
 fn wrong_usage_exits_2_and_writes_nothing_to_standard_output() {
     for args in [
         vec!["verfy"],
@@ -124,7 +164,12 @@ fn a_manual_page_is_written_for_every_command() {
         let name = [vec!["certmesh".to_owned()], command].concat().join("-");
         let page = std::fs::read_to_string(pages.join(format!("{name}.1")))
             .unwrap_or_else(|_| panic!("{name}.1"));
-        assert!(page.contains("Examples:"), "{name}: {page}");
+        let examples = page.split(".SH EXAMPLES\n.nf\n").nth(1);
+        let examples = examples.unwrap_or_else(|| panic!("{name}: {page}"));
+        assert!(
+            examples.starts_with("  certmesh") && examples.ends_with(".fi\n"),
+            "{name}: {examples}"
+        );
     }
     assert!(certmesh(["man"]).exits(0).out.contains(".TH"));
 }
