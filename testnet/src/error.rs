@@ -50,12 +50,32 @@ pub enum Error {
     /// The directory holds no network.
     #[error("{} holds no network; `certmesh-testnet up --dir` makes one", .0.display())]
     NoNetwork(PathBuf),
+    /// A demonstration begins with a network of its own.
+    #[error(
+        "{} holds a network already; `certmesh-testnet up --dir` starts it, and a demonstration needs another directory",
+        .0.display()
+    )]
+    HoldsNetwork(PathBuf),
     /// The network in the directory is running.
     #[error("the network in {} is running; `certmesh-testnet down --dir` stops it", .0.display())]
     Running(PathBuf),
     /// The network in the directory is not running.
     #[error("the network in {} is not running; `certmesh-testnet up --dir` starts it", .0.display())]
     NotRunning(PathBuf),
+    /// A node of a running network does not answer.
+    #[error(
+        "the peer of {department} does not answer at {api}; `certmesh-testnet down --dir {dir}`, then \
+         `certmesh-testnet up --dir {dir}`, start it again",
+        dir = dir.display()
+    )]
+    Silent {
+        /// Whose.
+        department: String,
+        /// Where it was asked.
+        api: String,
+        /// Directory of the network.
+        dir: PathBuf,
+    },
     /// No such department in the network.
     #[error("no department {0} in this network")]
     NoDepartment(String),

@@ -77,7 +77,7 @@ impl Tally {
 /// Runs the load.
 ///
 /// # Errors
-/// [`Error::NotRunning`], [`Error::NoDepartment`], or when types cannot be defined. Refused certificates are counted,
+/// [`Error::NotRunning`], [`Error::NoDepartment`], [`Error::Silent`], or when types cannot be defined. Refused certificates are counted,
 /// not errors.
 pub fn load(args: &LoadArgs) -> Result<(), Error> {
     let screen = Screen::new(args.json);
@@ -93,8 +93,23 @@ pub fn load(args: &LoadArgs) -> Result<(), Error> {
             vec![place.ok_or_else(|| Error::NoDepartment(code.clone()))?]
         }
     };
-    for &index in &issuing {
-        define_types(&desks[index].client, index)?;
+    for (index, desk) in desks.iter().enumerate() {
+        let department = &record.departments[index];
+        let silent = || Error::Silent {
+            department: department.name_zh.clone(),
+            api: department.api.clone(),
+            dir: args.dir.clone(),
+        };
+        if !issuing.contains(&index) {
+            if desk.client.status().is_err() {
+                screen.line(format!("note: {}", silent()));
+            }
+            continue;
+        }
+        define_types(&desk.client, index).map_err(|error| match error {
+            Error::Client(error) if error.is_broken_connection() => silent(),
+            error => error,
+        })?;
     }
     let what = if issuing.len() == 1 {
         "one department"

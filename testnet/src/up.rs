@@ -133,9 +133,28 @@ fn show(record: &Record, screen: Screen) {
         } = department;
         screen.line(format!("  {code}  {api}  pid {pid}  {name_zh} {name}"));
     }
+    if let Some(first) = record.departments.first() {
+        screen.line("\nTo ask the first one:");
+        screen.line(format!(
+            "  export CERTMESH_NODE={} CERTMESH_TOKEN_FILE={}",
+            first.api,
+            quoted(&first.token_file)
+        ));
+        screen.line("  certmesh status");
+    }
     if screen.is_json() {
         screen.document(&serde_json::to_value(record).unwrap_or_default());
     }
+}
+
+/// The path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@,".contains(c);
+    if text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Until told to stop: leads links to where nodes listen now, and keeps `network.json` true.
@@ -268,4 +287,19 @@ fn is_node_of(department: &RecordedDepartment) -> bool {
     command_line
         .split(|byte| *byte == 0)
         .any(|argument| argument == config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_can_be_pasted_into_a_shell() {
+        for (path, expected) in [
+            ("/tmp/net/01/admin.token", "/tmp/net/01/admin.token"),
+            ("/tmp/my net/it's", "'/tmp/my net/it'\\''s'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), expected);
+        }
+    }
 }

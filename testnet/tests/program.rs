@@ -63,6 +63,13 @@ fn a_detached_network_runs_until_down_and_comes_back_with_keys_and_data() {
     assert!(up.status.success(), "{}", stderr(&up));
     let first = Record::read(&path).unwrap().unwrap();
     assert_eq!(first.departments.len(), 2);
+    let said = String::from_utf8_lossy(&up.stdout).into_owned();
+    let one = &first.departments[0];
+    assert!(
+        said.contains(&format!("CERTMESH_NODE={}", one.api))
+            && said.contains(&format!("CERTMESH_TOKEN_FILE={}", one.token_file.display())),
+        "{said}"
+    );
     assert!(is_alive(first.supervisor_pid));
 
     let again = run(&["up", "--dir", dir]);
@@ -87,6 +94,26 @@ fn a_detached_network_runs_until_down_and_comes_back_with_keys_and_data() {
     );
     assert_eq!(figures["verified"], 4);
     let issued: u64 = 40;
+    let demo = run(&["demo", "--departments", "2", "--keep", dir]);
+    assert_eq!(demo.status.code(), Some(2));
+    assert!(
+        stderr(&demo).contains("holds a network already"),
+        "{}",
+        stderr(&demo)
+    );
+
+    let kill = Command::new("kill")
+        .args(["-9", &first.departments[1].pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success() && ends_soon(first.departments[1].pid));
+    let load = run(&["load", "--dir", dir, "--rate", "1", "--seconds", "1"]);
+    let said = stderr(&load);
+    assert_eq!(load.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains(&first.departments[1].name_zh) && said.contains("does not answer"),
+        "{said}"
+    );
 
     assert!(run(&["down", "--dir", dir]).status.success());
     assert_eq!(Record::read(&path).unwrap(), None);

@@ -29,7 +29,8 @@ pub struct DemoArgs {
     /// Certificates that the first department issues in the first round
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     pub records: u64,
-    /// Issue the rows of this JSONL file in the first round instead; their identifiers name the first department
+    /// Issue the rows of this JSONL file in the first round instead: certificates of the first department and its types,
+    /// as in testnet/sample/certificates.jsonl
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
     /// Keep the network's directory, here

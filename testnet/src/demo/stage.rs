@@ -47,6 +47,9 @@ impl Stage {
             .as_deref()
             .or(temporary.as_ref().map(tempfile::TempDir::path))
             .unwrap_or(Path::new("."));
+        if dir.join("network.toml").exists() {
+            return Err(Error::HoldsNetwork(dir.to_owned()));
+        }
         let network = Network::create(dir, args.departments, Randomness::System)?;
         let net = Testnet::new(network, command, Links::Proxied)?;
         catch_signals(net.runtime().handle())?;
