@@ -102,6 +102,10 @@ pub(crate) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result
     };
     let result = run.rows(&mut *input, &args.file);
     run.bar.finish_and_clear();
+    if let (Err(Error::Malformed { .. }), 0) = (&result, run.summary.rows) {
+        // Nothing was begun that could be gone on with.
+        return result.map(|()| Outcome::Failed);
+    }
     run.summary.complete = result.is_ok() && !run.stopped;
     run.summary.seconds = started.elapsed().as_secs_f64();
     let Run {

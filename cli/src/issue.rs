@@ -13,7 +13,7 @@ use crate::args::Global;
 use crate::client::Client;
 use crate::holder::HolderArgs;
 use crate::moment::china_time;
-use crate::screen::{Screen, Tone, grouped, printable};
+use crate::screen::{Screen, Tone, counted, grouped, printable};
 use crate::{Error, Outcome, files};
 
 /// Issue one certificate in the department's own log
@@ -253,8 +253,8 @@ pub(crate) fn tell_appended(
     ))?;
     let root = printable(checkpoint_root.get(..16).unwrap_or(checkpoint_root));
     screen.line(format!(
-        "  durable under the checkpoint of {} records, root {root}…",
-        grouped(*checkpoint_size)
+        "  durable under the checkpoint of {}, root {root}…",
+        counted(*checkpoint_size, "record")
     ))?;
     for warning in &appended.warnings {
         screen.note(&format!("note: {}", printable(warning)));

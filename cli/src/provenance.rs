@@ -6,7 +6,7 @@ use certmesh_node::api::types::{Provenance, Verification};
 use crate::moment::{age, china_time_and_age};
 use crate::names::{Names, named};
 use crate::query::validity;
-use crate::screen::{Screen, Tone, grouped, printable};
+use crate::screen::{Screen, Tone, counted, grouped, printable};
 use crate::{Error, Outcome};
 
 /// Where a verdict comes from.
@@ -104,8 +104,8 @@ fn chain(
     screen.line(format!("   made {made}"))?;
     let root = printable(&provenance.checkpoint_root);
     screen.line(format!(
-        "{arrow} checkpoint of {} records, signed by that department",
-        grouped(provenance.checkpoint_size)
+        "{arrow} checkpoint of {}, signed by that department",
+        counted(provenance.checkpoint_size, "record")
     ))?;
     screen.line(format!("   root {root}"))?;
     screen.line(format!("{arrow} {}", cosigners(provenance, names)))?;
