@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
-    change, department, files, fsck, id, import, issue, manual, network, query, state, verify,
+    change, department, files, fsck, id, import, issue, manual, network, query, standards, state,
+    verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -106,9 +107,15 @@ enum Command {
     /// Found a network of departments, or look at one
     #[command(subcommand, after_help = network::EXAMPLES)]
     Network(network::Command),
-    /// Define a certificate type in the shared catalogue
-    #[command(subcommand, after_help = issue::TYPE_EXAMPLES)]
-    Type(issue::TypeCommand),
+    /// Certificate types and their standards: define, list, show, compare
+    #[command(subcommand, after_help = standards::TYPE_EXAMPLES)]
+    Type(standards::TypeCommand),
+    /// Matters and what they require: define, list, show, compare
+    #[command(subcommand, after_help = standards::MATTER_EXAMPLES)]
+    Matter(standards::MatterCommand),
+    /// Grants: who may see which fields of this department's certificates
+    #[command(subcommand, after_help = standards::GRANT_EXAMPLES)]
+    Grant(standards::GrantCommand),
     Issue(issue::Issue),
     Import(import::Import),
     /// Suspend a certificate: not in force until it is reinstated
@@ -124,6 +131,7 @@ enum Command {
     #[command(after_help = change::CANCEL_EXAMPLES)]
     Cancel(change::Change),
     Show(query::Show),
+    Erase(change::Erase),
     History(query::History),
     Find(query::Find),
     Catalogue(state::Catalogue),
@@ -186,13 +194,16 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
     match cli.command {
         Command::Department(command) => department::run(command, screen),
         Command::Network(command) => network::run(command, screen),
-        Command::Type(command) => issue::run_type(&command, global, screen),
+        Command::Type(command) => standards::run_type(&command, global, screen),
+        Command::Matter(command) => standards::run_matter(&command, global, screen),
+        Command::Grant(command) => standards::run_grant(&command, global, screen),
         Command::Issue(args) => issue::run(&args, global, screen),
         Command::Import(args) => import::run(&args, global, screen),
         Command::Suspend(args) => change::run("suspend", &args, global, screen),
         Command::Reinstate(args) => change::run("reinstate", &args, global, screen),
         Command::Revoke(args) => change::run("revoke", &args, global, screen),
         Command::Cancel(args) => change::run("cancel", &args, global, screen),
+        Command::Erase(args) => change::erase(&args, global, screen),
         Command::Show(args) => query::show(&args, global, screen),
         Command::History(args) => query::history(&args, global, screen),
         Command::Find(args) => query::find(&args, global, screen),

@@ -2,7 +2,7 @@
 
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::record::Reason;
-use certmesh_node::api::types::{Appended, NodeStatus, StatusRequest};
+use certmesh_node::api::types::{Appended, ErasureRequest, NodeStatus, StatusRequest};
 use clap::Args;
 
 use crate::args::Global;
@@ -57,6 +57,39 @@ const RESUME_EXAMPLES: &str = "\
 Examples:
   certmesh status
   certmesh resume";
+
+/// Erase a certificate's fields for good
+///
+/// Its issuer's node destroys the key of holder and fields; nobody can read them again. The certificate, its status and
+/// its history stand. It takes a client with the role admin.
+#[derive(Debug, Args)]
+#[command(after_help = ERASE_EXAMPLES)]
+pub(crate) struct Erase {
+    /// Certificate identifier
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Why, for everyone to read; it must not name the holder
+    #[arg(long, value_name = "TEXT")]
+    text: String,
+}
+
+const ERASE_EXAMPLES: &str = "\
+Examples:
+  certmesh erase 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --text 'kept as long as the law asks'";
+
+pub(crate) fn erase(args: &Erase, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let id = read_id(&args.id, screen)?;
+    let request = ErasureRequest {
+        text: args.text.clone(),
+    };
+    let path = format!("/v1/certificates/{}/erasure", segment(id.as_str()));
+    let answer = Client::new(global)?.post(&path, &request, None)?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    tell_appended("FIELDS ERASED", &answer.parse::<Appended>()?, screen)
+}
 
 fn reason_code(text: &str) -> Result<String, certmesh_ledger::record::UnknownWord> {
     text.parse::<Reason>()

@@ -1,12 +1,12 @@
-//! `certmesh issue` and `certmesh type define`: one record each, appended to the department's own log.
+//! `certmesh issue`: one certificate, appended to the department's own log.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::hash::{Purpose, hash_parts};
 use certmesh_ledger::id::Date;
-use certmesh_node::api::types::{Appended, IssueRequest, Position, TypeRequest};
-use clap::{Args, Subcommand};
+use certmesh_node::api::types::{Appended, IssueRequest, Position};
+use clap::Args;
 use serde::de::DeserializeOwned;
 
 use crate::args::Global;
@@ -74,38 +74,6 @@ with certificate.json:
    \"holder\": {\"kind\": \"001\", \"code\": \"91420100MA4KNJJ260\"},
    \"valid_from\": \"2026-01-01\", \"fields\": {\"ZZMC\": \"道路运输经营许可证\"}}";
 
-pub(crate) const TYPE_EXAMPLES: &str = "\
-Examples:
-  certmesh type define licence.toml";
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TypeCommand {
-    Define(Define),
-}
-
-/// Define a certificate type, or define it anew
-///
-/// The file gives the type's code, name and fields. It takes a client with the role admin.
-#[derive(Debug, Args)]
-#[command(after_help = DEFINE_EXAMPLES)]
-pub(crate) struct Define {
-    /// Definition: TOML, or JSON if its name ends in .json; `-` for JSON on standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-}
-
-const DEFINE_EXAMPLES: &str = "\
-Examples:
-  certmesh type define licence.toml
-
-with licence.toml:
-  code = \"11100000000013338W011\"
-  name = \"道路运输经营许可证\"
-  [[fields]]
-  code = \"ZZBH\"
-  name = \"证照编号\"
-  required = true";
-
 pub(crate) fn run(args: &Issue, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let request = match &args.from {
         Some(path) => read_value(path, "a certificate to issue", screen)?,
@@ -166,7 +134,7 @@ fn request(args: &Issue, screen: &mut Screen) -> Result<IssueRequest, Error> {
 }
 
 /// Reads JSON or TOML by the file's name; standard input is JSON.
-fn read_value<T: DeserializeOwned>(
+pub(crate) fn read_value<T: DeserializeOwned>(
     path: &Path,
     expected: &'static str,
     screen: &mut Screen,
@@ -199,32 +167,6 @@ pub(crate) fn content_key(client: &Client, kind: &str, content: &[u8]) -> String
         &[&length, token, kind.as_bytes(), b"\0", content],
     )
     .to_string()
-}
-
-pub(crate) fn run_type(
-    command: &TypeCommand,
-    global: &Global,
-    screen: &mut Screen,
-) -> Result<Outcome, Error> {
-    let TypeCommand::Define(args) = command;
-    let request: TypeRequest = read_value(&args.file, "a type definition", screen)?;
-    let client = Client::new(global)?;
-    let key = content_key(
-        &client,
-        "type",
-        &serde_json::to_vec(&request).map_err(std::io::Error::from)?,
-    );
-    let answer = client.post("/v1/types", &request, Some(&key))?;
-    if screen.json() {
-        return screen.pass(&answer.body);
-    }
-    let appended: Appended = answer.parse()?;
-    screen.line(format!(
-        "{}  {}",
-        printable(&request.name),
-        printable(&request.code)
-    ))?;
-    tell_appended("DEFINED", &appended, screen)
 }
 
 /// Tells that a record is in the log: what was done, now or when it was asked for before, where it stands, what was mended

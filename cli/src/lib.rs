@@ -38,6 +38,7 @@ mod read_only_disk;
 mod rejects;
 mod retry;
 mod screen;
+mod standards;
 mod state;
 mod verify;
 

@@ -1,9 +1,9 @@
 //! Asking a node about certificates: show, history, find.
 
-use certmesh_ledger::id::{DepartmentCode, HolderKind, TypeCode};
+use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind, TypeCode};
 use certmesh_node::api::types::{
-    CatalogueView, Certificate, FindRequest, History as HistoryView, HistoryEvent, NodeStatus,
-    PeerView,
+    CatalogueView, Certificate, CertificateFields, FindRequest, History as HistoryView,
+    HistoryEvent, NodeStatus, PeerView,
 };
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub(crate) struct Show {
     /// Certificate identifier
     #[arg(value_name = "ID")]
     id: String,
+    /// Its holder and fields, which only its issuer's node has; it takes a client with the role issue
+    #[arg(long)]
+    fields: bool,
 }
 
 const SHOW_EXAMPLES: &str = "\
@@ -83,6 +86,9 @@ Exit code: 0, also if nothing is found; 1 if there is no such type or member; 2 
 pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let id = read_id(&args.id, screen)?;
     let client = Client::new(global)?;
+    if args.fields {
+        return show_fields(&client, &id, screen);
+    }
     let answer = client.get(&format!("/v1/certificates/{}", segment(id.as_str())))?;
     if screen.json() {
         return screen.pass(&answer.body);
@@ -94,7 +100,24 @@ pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<
     Ok(Outcome::Yes)
 }
 
-/// The certificate's fields, one a line.
+/// What a certificate says, one field a line.
+fn show_fields(client: &Client, id: &CertificateId, screen: &mut Screen) -> Result<Outcome, Error> {
+    let answer = client.get(&format!("/v1/certificates/{}/fields", segment(id.as_str())))?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let told: CertificateFields = answer.parse()?;
+    let strong = screen.paint(Tone::Strong, &printable(&told.id));
+    screen.line(strong)?;
+    let kind = kind_of_holder(&told.holder.kind);
+    screen.field("holder", format!("{kind} {}", printable(&told.holder.code)))?;
+    for (name, value) in &told.fields {
+        screen.field(name, printable(value))?;
+    }
+    Ok(Outcome::Yes)
+}
+
+/// What the log says of a certificate, one property a line.
 pub(crate) fn show_certificate(
     certificate: &Certificate,
     screen: &mut Screen,

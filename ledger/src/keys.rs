@@ -7,6 +7,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use ed25519_dalek::{Signer, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -280,18 +282,103 @@ impl FromStr for CatalogueCommitment {
     }
 }
 
-/// A department's field key: the salts of its certificates' field commitments come from it, so that the issuer can open
-/// them again at any time and nobody else can guess a short value.
+/// The key of one certificate's body, made at random when the certificate is issued: its fields are encrypted under it and
+/// the salts of their commitments come from it. Once it is destroyed nobody can read the fields again, nor find out what
+/// was committed to.
 #[derive(Clone, Debug)]
-pub struct FieldKey(pub Secret);
+pub struct BodyKey(pub Secret);
 
-impl FieldKey {
+impl BodyKey {
     /// The salt of one field of one certificate.
     pub fn salt(&self, certificate: &crate::id::CertificateId, field: &str) -> Hash {
         self.0.hash(
             Purpose::FieldSalt,
             &[certificate.as_str().as_bytes(), b"\0", field.as_bytes()],
         )
+    }
+
+    /// Encrypts the certificate's body. A key encrypts one body only, so the nonce is fixed.
+    pub fn seal(&self, certificate: &crate::id::CertificateId, body: &[u8]) -> Vec<u8> {
+        let payload = Payload {
+            msg: body,
+            aad: certificate.as_str().as_bytes(),
+        };
+        cipher(&self.0)
+            .encrypt(&XNonce::default(), payload)
+            .expect("a body is far shorter than the cipher's limit")
+    }
+
+    /// Decrypts the certificate's body; `None` when it is another's or damaged.
+    pub fn open(
+        &self,
+        certificate: &crate::id::CertificateId,
+        sealed: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let payload = Payload {
+            msg: sealed,
+            aad: certificate.as_str().as_bytes(),
+        };
+        let body = cipher(&self.0).decrypt(&XNonce::default(), payload);
+        body.ok().map(Zeroizing::new)
+    }
+}
+
+fn cipher(key: &Secret) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.expose().into())
+}
+
+/// Bytes of a wrapped key: nonce (24), the key encrypted (32), authentication tag (16).
+pub const WRAPPED_LEN: usize = 72;
+
+/// A department's field key: each certificate's [`BodyKey`] is kept wrapped under it.
+#[derive(Clone, Debug)]
+pub struct FieldKey(pub Secret);
+
+impl FieldKey {
+    /// Wraps a certificate's key. The nonce must be random, a new one each time.
+    pub fn wrap(
+        &self,
+        certificate: &crate::id::CertificateId,
+        nonce: [u8; 24],
+        key: &BodyKey,
+    ) -> [u8; WRAPPED_LEN] {
+        let payload = Payload {
+            msg: key.0.expose(),
+            aad: certificate.as_str().as_bytes(),
+        };
+        let sealed = cipher(&self.0)
+            .encrypt(&nonce.into(), payload)
+            .expect("a key is far shorter than the cipher's limit");
+        let mut wrapped = [0; WRAPPED_LEN];
+        wrapped[..24].copy_from_slice(&nonce);
+        wrapped[24..].copy_from_slice(&sealed);
+        wrapped
+    }
+
+    /// A certificate's key; `None` when it was wrapped for another, under another key, or is damaged.
+    pub fn unwrap(
+        &self,
+        certificate: &crate::id::CertificateId,
+        wrapped: &[u8; WRAPPED_LEN],
+    ) -> Option<BodyKey> {
+        let (nonce, sealed) = wrapped.split_at(24);
+        let payload = Payload {
+            msg: sealed,
+            aad: certificate.as_str().as_bytes(),
+        };
+        let opened = cipher(&self.0).decrypt(XNonce::from_slice(nonce), payload);
+        let opened = Zeroizing::new(opened.ok()?);
+        let bytes = <[u8; 32]>::try_from(opened.as_slice()).ok()?;
+        Some(BodyKey(Secret::from_bytes(bytes)))
+    }
+
+    /// A key that follows from the certificate's identifier: with it a request's content can be told from another's
+    /// without keeping either.
+    pub fn content_key(&self, certificate: &crate::id::CertificateId) -> BodyKey {
+        let parts = [b"content".as_slice(), certificate.as_str().as_bytes()];
+        BodyKey(Secret::from_bytes(
+            *self.0.hash(Purpose::FieldSalt, &parts).as_bytes(),
+        ))
     }
 }
 

@@ -17,6 +17,7 @@
 
 #![warn(missing_docs)]
 
+pub mod bodies;
 pub mod catalogue;
 pub mod codec;
 pub mod hash;

@@ -4,7 +4,7 @@
 //! for that of a real department. A department is a function of its index: the same in every test network.
 
 use certmesh_ledger::id::{DepartmentCode, HolderKind, IdError, TypeCode};
-use certmesh_node::api::types::{FieldView, TypeRequest};
+use certmesh_node::api::standards::{FieldView, TypeRequest};
 
 /// Most departments a test network may have.
 pub const MAX_DEPARTMENTS: usize = 128;
@@ -211,12 +211,14 @@ pub fn type_definitions(index: usize) -> Result<Vec<TypeRequest>, IdError> {
         code: (*code).to_owned(),
         name: (*name).to_owned(),
         required: *required,
+        ..FieldView::default()
     };
     let definition = |(place, certificate): (usize, &CertificateType)| {
         Ok(TypeRequest {
             code: type_code(index, place)?.to_string(),
             name: certificate.name.to_owned(),
             fields: FIELDS.iter().map(field).collect(),
+            ..TypeRequest::default()
         })
     };
     types(index).iter().enumerate().map(definition).collect()

@@ -90,6 +90,12 @@ fn nothing_acknowledged_is_lost_when_the_issuer_is_killed_again_and_again() {
                 (appended.position.seq, &appended.position.record)
             );
         }
+        // What they say is there as well, the last before the crash above all.
+        for appended in all.iter().rev().take(300) {
+            let path = format!("/v1/certificates/{}/fields", appended.id);
+            let told = net.http(0).get(&path);
+            assert_eq!(told.status, 200, "{told:?}");
+        }
         let logs = net.converge();
         assert!(logs.iter().all(|log| log.state != "frozen"));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use certmesh_ledger::codec::Bounded;
 use certmesh_ledger::id::{CertificateId, HolderKind};
-use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret};
+use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret};
 use certmesh_ledger::log::{Log, LogId, LogName, MemoryDisk, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{CertificateIssued, Entry, SharingClass, Validity, commit_fields};
@@ -60,7 +60,7 @@ fn entry(sample: &Sample, number: u64) -> (CertificateId, Entry) {
         holder_kind: HolderKind::IdentityCard,
         validity: Validity::new("2020-01-01".parse().unwrap(), None).unwrap(),
         sharing: SharingClass::Conditional,
-        field_root: commit_fields(&FieldKey(key(2)), &id, &Default::default()),
+        field_root: commit_fields(&BodyKey(key(2)), &id, &Default::default()),
         predecessor: None,
     };
     (id, Entry::CertificateIssued(issued))

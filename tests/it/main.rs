@@ -1,6 +1,7 @@
 //! Integration tests over whole networks of real processes, a file a topic.
 
 mod api;
+mod bodies;
 mod bulk;
 mod cli;
 mod config;
@@ -15,6 +16,7 @@ mod read_only;
 mod refusals;
 mod replication;
 mod restart;
+mod standards;
 mod support;
 mod tamper;
 mod unauthorised;

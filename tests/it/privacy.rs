@@ -48,7 +48,7 @@ fn a_holder_s_code_and_the_fields_values_never_reach_any_file_or_log() {
         let mut row = row(0, "PRIV", number);
         row["holder"] = json!({"kind": "111", "code": code});
         row["fields"]["CZZT"] = NAME.into();
-        row["fields"]["BZ"] = FIELD.into();
+        row["fields"]["KZ_BZ"] = FIELD.into();
         row
     };
     let issued = http.post_keyed("/v1/certificates", "once", &planted(0));

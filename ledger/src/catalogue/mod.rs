@@ -5,22 +5,29 @@
 
 mod evidence;
 mod rules;
+mod sharing;
+mod standard;
 #[cfg(test)]
 mod tests;
 
 pub use rules::{Batch, NotAllowed};
+pub use sharing::{Access, Basis, Denial};
+pub use standard::{Departure, Fault, Proposed, Standard};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::id::{CertificateId, DepartmentCode, TypeCode};
+use crate::id::{CertificateId, Date, DepartmentCode, MatterCode, TypeCode};
 use crate::log::{
-    ForkEvidence, Log, LogId, LogName, OpenError, Opening, Place, ReadError, Stopped,
+    ForkEvidence, Log, LogId, LogName, OpenError, Opening, Place, ReadError, Stopped, Versions,
 };
 use crate::membership::{Membership, Role};
-use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SubjectTag, TypeDefined};
+use crate::record::{
+    CertificateIssued, Entry, MatterDefined, MatterRef, SignedRecord, Status, SubjectTag,
+    TypeDefined,
+};
 
 /// Every log this peer holds.
 pub struct Catalogue {
@@ -293,13 +300,15 @@ impl Catalogue {
 
     /// The definition of a type that counts, and whose it is: its own authority's, if that is a member; otherwise that
     /// of the first department, by code, with the role to define types for others.
-    pub fn type_definition(&self, code: &TypeCode) -> Option<(DepartmentCode, TypeDefined)> {
+    pub fn type_definition(
+        &self,
+        code: &TypeCode,
+    ) -> Option<(DepartmentCode, Versions<TypeDefined>)> {
         self.logs.values().find_map(|log| {
             let department = log.name().id.department;
-            let definition = log
-                .type_defined(code)
-                .filter(|_| self.may_define(&department, code))?;
-            Some((department, definition))
+            let versions = log.definitions().types().get(code).cloned();
+            let versions = versions.filter(|_| self.may_define(&department, code))?;
+            Some((department, versions))
         })
     }
 
@@ -312,17 +321,70 @@ impl Catalogue {
     }
 
     /// Every type with a definition that counts.
-    pub fn types(&self) -> BTreeMap<TypeCode, (DepartmentCode, TypeDefined)> {
+    pub fn types(&self) -> BTreeMap<TypeCode, (DepartmentCode, Versions<TypeDefined>)> {
         let mut types = BTreeMap::new();
         for log in self.logs.values() {
             let department = log.name().id.department;
-            for (code, (definition, _)) in log.types() {
-                if self.may_define(&department, &code) {
-                    types.entry(code).or_insert((department, definition));
+            for (code, versions) in log.definitions().types() {
+                if self.may_define(&department, code) {
+                    let defined = || (department, versions.clone());
+                    types.entry(*code).or_insert_with(defined);
                 }
             }
         }
         types
+    }
+
+    /// A department's matter.
+    pub fn matter(
+        &self,
+        department: &DepartmentCode,
+        code: &MatterCode,
+    ) -> Option<Versions<MatterDefined>> {
+        let log = self.logs.get(&LogId::first(*department))?;
+        log.definitions().matters().get(code).cloned()
+    }
+
+    /// Every matter, by department and code.
+    pub fn matters(&self) -> Vec<(DepartmentCode, Versions<MatterDefined>)> {
+        let mut matters = Vec::new();
+        for log in self.logs.values() {
+            let department = log.name().id.department;
+            let definitions = log.definitions();
+            let versions = definitions.matters().values();
+            matters.extend(versions.map(|versions| (department, versions.clone())));
+        }
+        matters
+    }
+
+    /// What `asker` may see of a certificate for a matter of its own on a day.
+    ///
+    /// # Errors
+    /// [`Denial`] names the rule.
+    pub fn access(
+        &self,
+        certificate: &CertificateState,
+        asker: &DepartmentCode,
+        matter: &MatterRef,
+        on: Date,
+    ) -> Result<Access, Denial> {
+        let definition = self.matter(&matter.department, &matter.matter);
+        let request = sharing::Request {
+            asker,
+            matter,
+            definition: definition.as_ref().map(|versions| &**versions.current()),
+            on,
+        };
+        let issuer = &certificate.log.department;
+        let grants = self.logs.get(&certificate.log).map(|log| log.definitions());
+        let grants = grants.unwrap_or_default();
+        sharing::access(
+            &self.members,
+            issuer,
+            grants.grants(),
+            certificate.certificate(),
+            &request,
+        )
     }
 
     /// Certificates issued, by type and department.

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use crate::hash::Hash;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
-use crate::log::{Log, LogId, ReadError, status_key};
+use crate::log::{Log, LogId, ReadError, Versions, status_key};
 use crate::membership::Role;
 use crate::record::{
-    Action, CertificateIssued, Entry, ImpossibleTransition, SignedRecord, Status, StatusChanged,
-    TypeDefined,
+    Action, CertificateIssued, Entry, GrantMade, GrantWithdrawn, Grantee, ImpossibleTransition,
+    SignedRecord, Status, StatusChanged, TypeDefined,
 };
 
 use super::Catalogue;
@@ -83,6 +83,14 @@ pub enum NotAllowed {
         /// Its authority.
         authority: DepartmentCode,
     },
+    /// A grant names a department that is no member.
+    #[error("{0} is not a member of this network")]
+    NotAMember(DepartmentCode),
+    /// No such grant is in force.
+    #[error(
+        "no grant {0} is in force in this department's log; `certmesh grant list` shows those that are"
+    )]
+    UnknownGrant(u64),
     /// The logs could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -96,6 +104,7 @@ pub struct Batch<'c> {
     issued: HashSet<CertificateId>,
     statuses: HashMap<Hash, Status>,
     types: HashSet<TypeCode>,
+    withdrawn: HashSet<u64>,
     /// Types already found in the catalogue: bulk requests are of few types.
     known_types: HashSet<TypeCode>,
 }
@@ -110,6 +119,7 @@ impl<'c> Batch<'c> {
             issued: HashSet::new(),
             statuses: HashMap::new(),
             types: HashSet::new(),
+            withdrawn: HashSet::new(),
             known_types: HashSet::new(),
         }
     }
@@ -129,11 +139,38 @@ impl<'c> Batch<'c> {
                 let mut records = self.log.by_certificate(&changed.id)?;
                 Ok(records.pop().filter(same))
             }
-            Entry::TypeDefined(defined) => match self.log.types().get(&defined.code) {
-                Some((held, seq)) if held == defined => Ok(Some(self.log.record(*seq)?)),
-                _ => Ok(None),
-            },
+            Entry::TypeDefined(defined) => {
+                let definitions = self.log.definitions();
+                let versions = definitions.types().get(&defined.code);
+                self.at(versions
+                    .filter(|held| **held.current() == *defined)
+                    .map(Versions::seq))
+            }
+            Entry::MatterDefined(defined) => {
+                let definitions = self.log.definitions();
+                let versions = definitions.matters().get(&defined.code);
+                self.at(versions
+                    .filter(|held| **held.current() == *defined)
+                    .map(Versions::seq))
+            }
+            Entry::GrantMade(grant) => {
+                let definitions = self.log.definitions();
+                let mut grants = definitions.grants().iter();
+                self.at(grants
+                    .find(|(_, held)| ***held == *grant)
+                    .map(|(seq, _)| *seq))
+            }
+            Entry::CertificateErased(erased) => {
+                let mut records = self.log.by_certificate(&erased.id)?.into_iter();
+                Ok(records
+                    .find(|record| matches!(record.record().entry, Entry::CertificateErased(_))))
+            }
+            Entry::GrantWithdrawn(_) => Ok(None),
         }
+    }
+
+    fn at(&self, seq: Option<u64>) -> Result<Option<SignedRecord>, ReadError> {
+        seq.map(|seq| self.log.record(seq)).transpose()
     }
 
     /// Checks an entry and remembers it.
@@ -145,6 +182,11 @@ impl<'c> Batch<'c> {
             Entry::CertificateIssued(issued) => self.check_issue(issued),
             Entry::StatusChanged(changed) => self.check_change(changed),
             Entry::TypeDefined(defined) => self.check_type(defined),
+            // A department's own matters, in its own log: nobody else's leave is needed.
+            Entry::MatterDefined(_) => Ok(()),
+            Entry::GrantMade(grant) => self.check_grant(grant),
+            Entry::GrantWithdrawn(withdrawn) => self.check_withdrawal(withdrawn),
+            Entry::CertificateErased(erased) => self.status(&erased.id).map(drop),
         }
     }
 
@@ -231,6 +273,30 @@ impl<'c> Batch<'c> {
         }
         self.types.insert(code);
         Ok(())
+    }
+
+    fn check_grant(&self, grant: &GrantMade) -> Result<(), NotAllowed> {
+        self.role(Role::Issue)?;
+        let members = self.catalogue.members();
+        if let Grantee::Department(code) = grant.to
+            && members.member(&code).is_none()
+        {
+            return Err(NotAllowed::NotAMember(code));
+        }
+        Ok(())
+    }
+
+    fn check_withdrawal(&mut self, withdrawn: &GrantWithdrawn) -> Result<(), NotAllowed> {
+        let held = self
+            .log
+            .definitions()
+            .grants()
+            .contains_key(&withdrawn.grant);
+        if held && self.withdrawn.insert(withdrawn.grant) {
+            Ok(())
+        } else {
+            Err(NotAllowed::UnknownGrant(withdrawn.grant))
+        }
     }
 
     /// Position of the record that issued a certificate in this log.

@@ -10,11 +10,14 @@ use crate::id::{Date, HolderKind, IssuerCode};
 use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::log::{MemoryDisk, Writer};
 use crate::membership::{Department, Genesis, PeerId};
-use crate::record::{Action, FieldRoot, Reason, SharingClass, StatusChanged, Validity};
+use crate::record::{
+    Action, FieldRoot, GrantMade, GrantWithdrawn, Grantee, Reason, SharingClass, StatusChanged,
+    Validity,
+};
 use crate::verify::{Bundle, BundleError, Missing, NotValid, Verdict, verify};
 
-const A: &str = "11430000006122244L";
-const B: &str = "11330105002500287C";
+pub(super) const A: &str = "11430000006122244L";
+pub(super) const B: &str = "11330105002500287C";
 const POWERLESS: &str = "11100000MB03271699";
 const TYPE: &str = "11100000000013338W011";
 
@@ -22,7 +25,7 @@ fn key(n: u8) -> SigningKey {
     SigningKey::from_seed(&[n; 32])
 }
 
-fn members() -> Membership {
+pub(super) fn members() -> Membership {
     let department = |code: &str, n: u8, roles: &[Role]| Department {
         code: code.parse().unwrap(),
         name: Text::new(code).unwrap(),
@@ -58,7 +61,7 @@ fn writer(catalogue: &Catalogue, department: &str, n: u8) -> Writer {
     Writer::new(Arc::clone(catalogue.log(&id).unwrap()), key(n))
 }
 
-fn id(issuer: &str, serial: &str) -> CertificateId {
+pub(super) fn id(issuer: &str, serial: &str) -> CertificateId {
     let issuer = IssuerCode::Department(issuer.parse().unwrap());
     CertificateId::new(TYPE.parse().unwrap(), issuer, serial, 1).unwrap()
 }
@@ -67,7 +70,7 @@ fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-fn issue(id: &CertificateId, predecessor: Option<&CertificateId>) -> Entry {
+pub(super) fn issue(id: &CertificateId, predecessor: Option<&CertificateId>) -> Entry {
     Entry::CertificateIssued(CertificateIssued {
         id: id.clone(),
         subject: SubjectTag(hash(Purpose::Subject, b"s")),
@@ -91,11 +94,7 @@ fn change(id: &CertificateId, action: Action) -> Entry {
 
 fn define() -> Entry {
     let name = Text::new("营业执照").unwrap();
-    Entry::TypeDefined(TypeDefined {
-        code: TYPE.parse().unwrap(),
-        name,
-        fields: Bounded::default(),
-    })
+    Entry::TypeDefined(TypeDefined::new(TYPE.parse().unwrap(), name))
 }
 
 fn verdict(catalogue: &Catalogue, id: &CertificateId, on: &str) -> Verdict {
@@ -432,4 +431,87 @@ fn searches_page_through_all_logs_without_losing_or_repeating() {
             .len(),
         6
     );
+}
+
+#[test]
+fn definitions_and_grants_are_the_same_after_a_restart_and_a_grant_withdrawn_is_gone() {
+    let disk = MemoryDisk::new();
+    let open = || {
+        let place = Place {
+            disk: Arc::new(disk.clone()),
+            data: PathBuf::from("/d"),
+            segment_records: 2,
+        };
+        let opened = Catalogue::open(place, members(), A.parse().unwrap()).unwrap();
+        opened.catalogue
+    };
+    let matter = |name: &str| {
+        Entry::MatterDefined(MatterDefined {
+            code: "M".parse().unwrap(),
+            name: Text::new(name).unwrap(),
+            parts: Bounded::default(),
+        })
+    };
+    let grant = |to: &str| {
+        Entry::GrantMade(GrantMade {
+            to: Grantee::Department(to.parse().unwrap()),
+            type_code: TYPE.parse().unwrap(),
+            matters: Bounded::default(),
+            fields: Bounded::default(),
+            until: None,
+        })
+    };
+    let withdraw = |grant| Entry::GrantWithdrawn(GrantWithdrawn { grant });
+    let before = open();
+    let mut writer = writer(&before, A, 1);
+    let log = Arc::clone(writer.log());
+    writer
+        .append(
+            1,
+            vec![define(), matter("first"), grant(B), grant(POWERLESS)],
+        )
+        .unwrap();
+    let mut batch = Batch::new(&before, &log);
+    assert!(
+        batch
+            .existing(&grant(B))
+            .unwrap()
+            .is_some_and(|record| record.record().seq == 2)
+    );
+    batch.check(&withdraw(2)).unwrap();
+    assert!(matches!(
+        batch.check(&withdraw(2)),
+        Err(NotAllowed::UnknownGrant(2))
+    ));
+    assert!(matches!(
+        batch.check(&withdraw(1)),
+        Err(NotAllowed::UnknownGrant(1))
+    ));
+    let stranger = "11100000000013338W";
+    assert!(matches!(
+        batch.check(&grant(stranger)),
+        Err(NotAllowed::NotAMember(_))
+    ));
+    drop(batch);
+    writer
+        .append(2, vec![matter("second"), withdraw(2), withdraw(9)])
+        .unwrap();
+    let told = |catalogue: &Catalogue| {
+        let definitions = catalogue.log(&catalogue.own()).unwrap().definitions();
+        let matter = catalogue
+            .matter(&A.parse().unwrap(), &"M".parse().unwrap())
+            .unwrap();
+        let grants: Vec<u64> = definitions.grants().keys().copied().collect();
+        let types = catalogue.types().len();
+        (
+            matter.current().name.to_string(),
+            matter.seqs().to_vec(),
+            grants,
+            types,
+        )
+    };
+    let expected = ("second".to_owned(), vec![1, 4], vec![3], 1);
+    assert_eq!(told(&before), expected);
+    drop((writer, log, before));
+    assert_eq!(told(&open()), expected);
 }

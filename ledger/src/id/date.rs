@@ -86,6 +86,22 @@ impl Date {
             .map_err(|_| DateError::Day { year, month, day })
     }
 
+    /// The date so many days later; `None` after the year 2999.
+    pub fn plus_days(self, days: u16) -> Option<Self> {
+        Self::from_days(self.days() + i32::from(days)).ok()
+    }
+
+    /// The same day so many months later, or that month's last where it has no such day; `None` after the year 2999.
+    pub fn plus_months(self, months: u16) -> Option<Self> {
+        let (year, month, day) = self.0.to_calendar_date();
+        let months = i32::from(u8::from(month)) - 1 + i32::from(months);
+        let (year, month) = (year + months / 12, months as u8 % 12 + 1);
+        (28..=day.max(28))
+            .rev()
+            .map(|last| day.min(last))
+            .find_map(|day| Self::from_ymd(year, month, day).ok())
+    }
+
     /// The date on the calendar in China (UTC+8) at a time in milliseconds since 1970-01-01T00:00Z.
     ///
     /// A time after the year 2999 gives [`Date::MAX`].

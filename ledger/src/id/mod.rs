@@ -7,6 +7,7 @@
 //! | [`IssuerCode`] | a certificate's issuer: one of the two above | GB/T 36904 |
 //! | [`TypeCode`] | a type of certificate and the authority that defines it | GB/T 36904 |
 //! | [`CertificateId`] | a certificate, one version of it | GB/T 36904 |
+//! | [`MatterCode`] | a department's matter, or a part of one | |
 //! | [`HolderKind`] | the kind of code a holder is identified by | GB/T 36903 |
 //! | [`Date`] | a day on the calendar | ISO 8601 |
 //!
@@ -24,6 +25,7 @@ mod department;
 mod error;
 mod holder;
 mod issuer;
+mod matter_code;
 mod text;
 mod type_code;
 
@@ -36,5 +38,6 @@ pub use department::{DepartmentCode, DivisionCode};
 pub use error::{Excerpt, IdError, Part};
 pub use holder::{HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, normalise};
 pub use issuer::IssuerCode;
+pub use matter_code::{MatterCode, MatterCodeError};
 pub use text::MAX_BYTES;
 pub use type_code::TypeCode;

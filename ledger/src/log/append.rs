@@ -13,8 +13,9 @@ use crate::codec::Bounded;
 use crate::hash::Hash;
 use crate::id::TypeCode;
 use crate::merkle::CompactRange;
-use crate::record::{Entry, RecordHash, TypeDefined};
+use crate::record::{Entry, RecordHash};
 
+use super::definitions::Definitions;
 use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
@@ -43,7 +44,7 @@ pub enum AppendError {
 #[derive(Default)]
 pub(super) struct Pending {
     pub(super) statuses: HashMap<Hash, Option<StatusEntry>>,
-    pub(super) types: Vec<(TypeDefined, u64)>,
+    pub(super) definitions: Vec<(Entry, u64)>,
     pub(super) issued: BTreeMap<TypeCode, u64>,
 }
 
@@ -189,10 +190,11 @@ impl Appender {
                     .entry(issued.id.type_code())
                     .or_default() += 1;
             }
-            Entry::TypeDefined(defined) => {
-                self.pending.types.push((defined.clone(), link.record.seq));
+            entry if Definitions::concerns(entry) => {
+                let definitions = &mut self.pending.definitions;
+                definitions.push((entry.clone(), link.record.seq));
             }
-            Entry::StatusChanged(_) => {}
+            _ => {}
         }
         let pending = &self.pending.statuses;
         let current = |key: &Hash| {
@@ -290,8 +292,11 @@ impl Appender {
         for (code, count) in pending.issued {
             *view.issued.entry(code).or_default() += count;
         }
-        for (definition, seq) in pending.types {
-            view.types.insert(definition.code, (definition, seq));
+        if !pending.definitions.is_empty() {
+            let definitions = Arc::make_mut(&mut view.definitions);
+            for (entry, seq) in pending.definitions {
+                definitions.apply(&entry, seq);
+            }
         }
         log.floor.store(checkpoint.size, Ordering::Release);
         view.checkpoint = Some(checkpoint);

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Index,
     Tree,
     Head,
+    BodyKeys,
+    Bodies,
 }
 
 impl Kind {
@@ -27,6 +29,8 @@ impl Kind {
             Kind::Index => b"INDX",
             Kind::Tree => b"TREE",
             Kind::Head => b"HEAD",
+            Kind::BodyKeys => b"BKEY",
+            Kind::Bodies => b"BODY",
         }
     }
 }

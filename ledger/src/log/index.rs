@@ -68,7 +68,11 @@ pub(crate) fn keys(entry: &Entry) -> Keys {
             Some(Key::type_code(&issued.id.type_code())),
         ],
         Entry::StatusChanged(changed) => [Some(Key::certificate(&changed.id)), None, None, None],
-        Entry::TypeDefined(_) => [None; 4],
+        Entry::CertificateErased(erased) => [Some(Key::certificate(&erased.id)), None, None, None],
+        Entry::TypeDefined(_)
+        | Entry::MatterDefined(_)
+        | Entry::GrantMade(_)
+        | Entry::GrantWithdrawn(_) => [None; 4],
     }
 }
 

@@ -11,11 +11,12 @@
 
 mod append;
 mod checkpoint;
+mod definitions;
 pub mod disk;
 mod fork;
 mod fsck;
 mod head;
-mod header;
+pub(crate) mod header;
 mod index;
 mod memory_disk;
 mod name;
@@ -35,6 +36,7 @@ pub use append::AppendError;
 pub use checkpoint::{
     Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint,
 };
+pub use definitions::{Definitions, MAX_GRANTS, MAX_MATTERS, MAX_TYPES, MAX_VERSIONS, Versions};
 pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};
 pub use header::HeaderError;

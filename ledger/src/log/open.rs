@@ -229,7 +229,7 @@ impl Log {
             checkpoint: None,
             segments: Vec::new(),
             tail: TailIndex::default(),
-            types: BTreeMap::new(),
+            definitions: Arc::default(),
             issued: BTreeMap::new(),
             stopped: None,
         };

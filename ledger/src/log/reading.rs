@@ -12,10 +12,11 @@ use crate::codec::{Blob, Bounded};
 use crate::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
 use crate::merkle::{GenerateError, InclusionProof, left_range, right_range};
-use crate::record::{Frame, RecordError, SignedRecord, SubjectTag, TypeDefined};
+use crate::record::{Frame, RecordError, SignedRecord, SubjectTag};
 use crate::status_map::StatusProof;
 
 use super::append::Appender;
+use super::definitions::Definitions;
 use super::disk::Disk;
 use super::index::{Key, TailIndex};
 use super::page::{MAX_PAGE, Page};
@@ -87,7 +88,7 @@ pub(super) struct View {
     pub(super) checkpoint: Option<VerifiedCheckpoint>,
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) tail: TailIndex,
-    pub(super) types: BTreeMap<TypeCode, (TypeDefined, u64)>,
+    pub(super) definitions: Arc<Definitions>,
     pub(super) issued: BTreeMap<TypeCode, u64>,
     pub(super) stopped: Option<Stopped>,
 }
@@ -168,18 +169,9 @@ impl Log {
         self.refused.get().cloned()
     }
 
-    /// The types defined in this log and the positions of their definitions.
-    pub fn types(&self) -> BTreeMap<TypeCode, (TypeDefined, u64)> {
-        self.view.read().types.clone()
-    }
-
-    /// The definition of a type in this log.
-    pub fn type_defined(&self, code: &TypeCode) -> Option<TypeDefined> {
-        self.view
-            .read()
-            .types
-            .get(code)
-            .map(|(definition, _)| definition.clone())
+    /// What this log defines: types, matters, grants.
+    pub fn definitions(&self) -> Arc<Definitions> {
+        Arc::clone(&self.view.read().definitions)
     }
 
     /// Certificates issued, by type.
@@ -257,7 +249,8 @@ impl Log {
                 issued.id == *id || issued.predecessor.as_ref() == Some(id)
             }
             Entry::StatusChanged(changed) => changed.id == *id,
-            Entry::TypeDefined(_) => false,
+            Entry::CertificateErased(erased) => erased.id == *id,
+            _ => false,
         });
         Ok(records)
     }

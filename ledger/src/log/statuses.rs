@@ -101,7 +101,11 @@ pub(crate) fn change_of(
     let id = match &record.entry {
         Entry::StatusChanged(changed) => &changed.id,
         Entry::CertificateIssued(issued) => issued.predecessor.as_ref()?,
-        Entry::TypeDefined(_) => return None,
+        Entry::TypeDefined(_)
+        | Entry::MatterDefined(_)
+        | Entry::GrantMade(_)
+        | Entry::GrantWithdrawn(_)
+        | Entry::CertificateErased(_) => return None,
     };
     let key = status_key(id);
     let before = current(&key);

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::Text;
 use crate::hash::{Hash, NotAHash};
 use crate::id::{CertificateId, Date, HolderKind};
 
@@ -67,6 +68,15 @@ impl FromStr for SharingClass {
             expected: "unconditional, conditional or not-shared",
         })
     }
+}
+
+/// The fields of a certificate were erased: its issuer has destroyed their key. The certificate itself stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateErased {
+    /// Which certificate, of the same log.
+    pub id: CertificateId,
+    /// Why, in words. Must not name the holder.
+    pub text: Text<512>,
 }
 
 /// First and last day on which a certificate is in force, both included, in China Standard Time.

@@ -3,17 +3,17 @@
 //! Each field is committed to as `hash(field, salt ‖ canonical(name, value))`; the commitments, in the order of the
 //! fields' names, are the leaves of an RFC 6962-shaped tree with its own node purpose. The root stands in the issuing
 //! record, so any subset of the fields can later be shown with their salts and checked, and the rest stays hidden: a
-//! salt is 32 bytes that only the issuer can derive.
+//! salt is 32 bytes that only the issuer can derive, and not even the issuer once it has destroyed the certificate's key.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec;
+use crate::codec::{self, Bounded};
 use crate::hash::{Hash, Purpose, hash_parts};
 use crate::id::CertificateId;
-use crate::keys::FieldKey;
+use crate::keys::BodyKey;
 
 /// Root of the commitments to a certificate's fields.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ fn commitment(salt: &Hash, name: &str, value: &str) -> Hash {
 
 /// Commits to a certificate's fields.
 pub fn commit_fields(
-    key: &FieldKey,
+    key: &BodyKey,
     certificate: &CertificateId,
     fields: &BTreeMap<String, String>,
 ) -> FieldRoot {
@@ -63,9 +63,91 @@ pub fn commit_fields(
     FieldRoot(root(&leaves))
 }
 
+/// Some of a certificate's fields, shown so that whoever has the issuing record can check them, with the commitments of
+/// the others, which tell nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disclosure {
+    /// Each field in the order of the names, shown or hidden.
+    leaves: Bounded<DisclosedField, MAX_FIELDS>,
+}
+
+/// Most fields a certificate can have.
+pub const MAX_FIELDS: usize = 64;
+
+/// One field of a disclosure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DisclosedField {
+    /// Its opening.
+    Shown(FieldOpening),
+    /// Its commitment.
+    Hidden(Hash),
+}
+
+/// Why a disclosure does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DisclosureError {
+    /// The fields are not those the certificate's record commits to.
+    #[error("the fields are not those that the certificate's signed record commits to")]
+    Root,
+    /// Names out of order or twice: one of them could be shown as another.
+    #[error("the fields shown are out of order")]
+    Order,
+}
+
+impl Disclosure {
+    /// Shows the fields whose names `show` picks.
+    pub fn of(
+        key: &BodyKey,
+        certificate: &CertificateId,
+        fields: &BTreeMap<String, String>,
+        show: impl Fn(&str) -> bool,
+    ) -> Disclosure {
+        let openings = open_fields(key, certificate, fields).into_iter();
+        let leaf = |opening: FieldOpening| {
+            if show(&opening.name) {
+                DisclosedField::Shown(opening)
+            } else {
+                DisclosedField::Hidden(opening.commitment())
+            }
+        };
+        Disclosure {
+            leaves: Bounded::first(openings.map(leaf)),
+        }
+    }
+
+    /// The fields shown, checked against the root in the certificate's record.
+    ///
+    /// # Errors
+    /// [`DisclosureError`].
+    pub fn verify(&self, committed: &FieldRoot) -> Result<BTreeMap<&str, &str>, DisclosureError> {
+        let mut shown = BTreeMap::new();
+        let mut leaves = Vec::with_capacity(self.leaves.len());
+        for leaf in self.leaves.iter() {
+            match leaf {
+                DisclosedField::Hidden(commitment) => leaves.push(*commitment),
+                DisclosedField::Shown(opening) => {
+                    let later = shown
+                        .last_key_value()
+                        .is_none_or(|(name, _)| *name < opening.name.as_str());
+                    if !later {
+                        return Err(DisclosureError::Order);
+                    }
+                    shown.insert(opening.name.as_str(), opening.value.as_str());
+                    leaves.push(opening.commitment());
+                }
+            }
+        }
+        if root(&leaves) == committed.0 {
+            Ok(shown)
+        } else {
+            Err(DisclosureError::Root)
+        }
+    }
+}
+
 /// The openings of a certificate's fields, in the order of the tree's leaves.
 pub fn open_fields(
-    key: &FieldKey,
+    key: &BodyKey,
     certificate: &CertificateId,
     fields: &BTreeMap<String, String>,
 ) -> Vec<FieldOpening> {
@@ -99,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_root_binds_every_name_and_value_and_the_certificate() {
-        let key = FieldKey(Secret::from_bytes([1; 32]));
+        let key = BodyKey(Secret::from_bytes([1; 32]));
         let id: CertificateId =
             "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"
                 .parse()
@@ -124,5 +206,38 @@ mod tests {
         let openings = open_fields(&key, &id, &fields);
         let leaves: Vec<Hash> = openings.iter().map(FieldOpening::commitment).collect();
         assert_eq!(base.0, root(&leaves));
+    }
+
+    #[test]
+    fn any_subset_of_fields_verifies_and_any_changed_byte_of_it_fails() {
+        let key = BodyKey(Secret::from_bytes([1; 32]));
+        let id: CertificateId =
+            "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"
+                .parse()
+                .unwrap();
+        let names = ["A", "B", "C", "D", "E"];
+        let fields: BTreeMap<_, _> = names
+            .map(|name| (name.to_owned(), format!("value of {name}")))
+            .into();
+        let committed = commit_fields(&key, &id, &fields);
+        for subset in 0..1_u32 << names.len() {
+            let shows = |name: &str| {
+                let place = names.iter().position(|known| *known == name).unwrap();
+                subset & 1 << place != 0
+            };
+            let disclosure = Disclosure::of(&key, &id, &fields, shows);
+            let shown = disclosure.verify(&committed).unwrap();
+            assert_eq!(shown.len(), subset.count_ones() as usize);
+            assert!(shown.iter().all(|(name, value)| fields[*name] == *value));
+            let bytes = codec::encode(&disclosure);
+            for at in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1;
+                let holds = codec::decode::<Disclosure>(&changed, 1 << 20)
+                    .is_ok_and(|changed| changed.verify(&committed).is_ok());
+                assert!(!holds, "subset {subset:b}, byte {at}");
+            }
+        }
+        assert!(!format!("{key:?}").contains("01"));
     }
 }

@@ -2,22 +2,34 @@
 //!
 //! A [`Record`] is one link of the hash-linked log: its position, the hash of the record before it, the time, and an
 //! [`Entry`]. A [`SignedRecord`] adds the department's signature; its bytes are stored and forwarded verbatim. The entry
-//! families each have a file: [`CertificateIssued`], [`StatusChanged`], [`TypeDefined`].
+//! families each have a file: [`CertificateIssued`], [`StatusChanged`], [`TypeDefined`],
+//! [`MatterDefined`], [`GrantMade`] and [`GrantWithdrawn`].
 
 mod certificate;
 mod fields;
+mod grant;
+mod matter;
 mod signed;
 mod status;
 mod type_definition;
 
-pub use certificate::{CertificateIssued, SharingClass, SubjectTag, Validity, ValidityError};
-pub use fields::{FieldOpening, FieldRoot, commit_fields, open_fields};
+pub use certificate::{
+    CertificateErased, CertificateIssued, SharingClass, SubjectTag, Validity, ValidityError,
+};
+pub use fields::{
+    DisclosedField, Disclosure, DisclosureError, FieldOpening, FieldRoot, MAX_FIELDS,
+    commit_fields, open_fields,
+};
+pub use grant::{GrantMade, GrantWithdrawn, Grantee};
+pub use matter::{MatterDefined, MatterRef, NotAMatterRef, Requirement, SubMatter};
 pub use signed::{
     Frame, FrameError, Frames, Record, RecordError, RecordHash, SignedRecord, leaf_hash,
     record_hash,
 };
 pub use status::{Action, ImpossibleTransition, Reason, Status, StatusChanged, UnknownWord};
-pub use type_definition::{FieldDefinition, TypeDefined};
+pub use type_definition::{
+    CodeItem, FieldData, FieldDefinition, RelatedItem, TypeDefined, ValidityRule,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,4 +45,12 @@ pub enum Entry {
     StatusChanged(StatusChanged),
     /// A certificate type was defined, or defined anew.
     TypeDefined(TypeDefined),
+    /// A matter was defined, or defined anew.
+    MatterDefined(MatterDefined),
+    /// The sight of fields was granted.
+    GrantMade(GrantMade),
+    /// A grant was withdrawn.
+    GrantWithdrawn(GrantWithdrawn),
+    /// A certificate's fields were erased.
+    CertificateErased(CertificateErased),
 }

@@ -134,6 +134,6 @@ fn gives(record: &SignedRecord, id: &CertificateId, status: Status) -> bool {
             status == Status::Superseded && issued.predecessor.as_ref() == Some(id)
         }
         Entry::StatusChanged(changed) => changed.id == *id && changed.action.result() == status,
-        Entry::TypeDefined(_) => false,
+        _ => false,
     }
 }

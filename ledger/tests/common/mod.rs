@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, normalise};
-use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret, SigningKey};
+use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret, SigningKey};
 use certmesh_ledger::log::disk::Disk;
 use certmesh_ledger::log::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
 use certmesh_ledger::record::{
-    Action, CertificateIssued, Entry, FieldDefinition, Reason, SharingClass, StatusChanged,
-    SubjectTag, TypeDefined, Validity, commit_fields,
+    Action, CertificateErased, CertificateIssued, CodeItem, Entry, FieldData, FieldDefinition,
+    GrantMade, Grantee, MatterDefined, MatterRef, Reason, RelatedItem, Requirement, SharingClass,
+    StatusChanged, SubMatter, SubjectTag, TypeDefined, Validity, ValidityRule, commit_fields,
 };
 
 pub(crate) const ISSUER: &str = "11430000006122244L";
@@ -35,8 +36,8 @@ pub(crate) fn catalogue_key() -> CatalogueKey {
     CatalogueKey(Secret::from_bytes([0xC0; 32]))
 }
 
-pub(crate) fn field_key() -> FieldKey {
-    FieldKey(Secret::from_bytes([0xF0; 32]))
+pub(crate) fn body_key() -> BodyKey {
+    BodyKey(Secret::from_bytes([0xF0; 32]))
 }
 
 pub(crate) fn code(text: &str) -> DepartmentCode {
@@ -121,7 +122,7 @@ pub(crate) fn issued(n: u64, predecessor: Option<u64>) -> CertificateIssued {
             SharingClass::Conditional,
             SharingClass::NotShared,
         ][(n % 3) as usize],
-        field_root: commit_fields(&field_key(), &certificate(&serial), &fields(&serial)),
+        field_root: commit_fields(&body_key(), &certificate(&serial), &fields(&serial)),
         predecessor: predecessor.map(|n| certificate(&format!("S{n:08}"))),
     }
 }
@@ -144,19 +145,92 @@ pub(crate) fn change(n: u64, action: Action) -> Entry {
 }
 
 pub(crate) fn define() -> Entry {
-    let field = |code: &str, name: &str, required| FieldDefinition {
+    let field = |code: &str, name: &str, required, data| FieldDefinition {
         code: text(code),
         name: text(name),
         required,
+        personal: code == "CZZT",
+        data,
+    };
+    let (max, pattern) = (Some(64), Some(text("^[0-9A-Z]{1,20}$")));
+    let code = |code: &str, name: &str| CodeItem {
+        code: text(code),
+        name: text(name),
+    };
+    let codes = Bounded::first([code("1", "有限责任公司"), code("2", "股份有限公司")]);
+    let plain = FieldData::Text {
+        max: None,
+        pattern: None,
     };
     Entry::TypeDefined(TypeDefined {
-        code: "11430000006122244L001".parse().expect("a valid type"),
-        name: text("营业执照"),
+        authority_name: text("市场监督管理局"),
+        authority_level: text("省级"),
+        issuing_level: text("县级"),
+        item: Some(RelatedItem {
+            code: text("SL-001"),
+            name: text("企业设立登记"),
+        }),
+        holder_kinds: Bounded::first([HolderKind::CreditCode]),
+        sharing: SharingClass::Unconditional,
+        validity: ValidityRule::Years(20),
+        issuers: Bounded::first(["11430000006122244L".parse().expect("a valid code")]),
         fields: Bounded::first([
-            field("ZZMC", "名称", true),
-            field("ZZBH", "number", true),
-            field("KZ_JYFW", "经营范围", false),
+            field("ZZMC", "名称", true, plain.clone()),
+            field("ZZBH", "number", true, FieldData::Text { max, pattern }),
+            field("CZZT", "企业名称", true, plain),
+            field("KZ_ZCZB", "注册资本", false, FieldData::Decimal),
+            field("KZ_RS", "从业人数", false, FieldData::Integer),
+            field("KZ_CLRQ", "成立日期", false, FieldData::Date),
+            field("KZ_LX", "类型", false, FieldData::Code(codes)),
         ]),
+        ..TypeDefined::new(
+            "11430000006122244L001".parse().expect("a valid type"),
+            text("营业执照"),
+        )
+    })
+}
+
+pub(crate) fn matter() -> Entry {
+    let of = |code: &str| code.parse().expect("a matter's code");
+    let part = |code: &str, name: &str, requires| SubMatter {
+        code: of(code),
+        name: text(name),
+        requires,
+    };
+    let demand = |types: &[&str], fields: &[&str]| Requirement {
+        types: Bounded::first(types.iter().map(|code| code.parse().expect("a valid type"))),
+        fields: Bounded::first(fields.iter().map(|code| text(code))),
+    };
+    let licence = demand(&["11430000006122244L001"], &["ZZMC", "CZZT"]);
+    let either = demand(&["11100000000013338W011", "11100000000013338W009"], &[]);
+    Entry::MatterDefined(MatterDefined {
+        code: of("SP-001"),
+        name: text("食品经营许可"),
+        parts: Bounded::first([
+            part("01", "首次申请", Bounded::first([licence, either])),
+            part("02", "注销", Bounded::default()),
+        ]),
+    })
+}
+
+pub(crate) fn grant(to: Grantee) -> Entry {
+    Entry::GrantMade(GrantMade {
+        to,
+        type_code: "11430000006122244L001".parse().expect("a valid type"),
+        matters: Bounded::first([MatterRef {
+            department: code(WITNESS),
+            matter: "SP-001".parse().expect("a matter's code"),
+            part: "01".parse().expect("a matter's code"),
+        }]),
+        fields: Bounded::first([text("ZZMC")]),
+        until: Some("2027-12-31".parse().expect("a day")),
+    })
+}
+
+pub(crate) fn erased(serial: u64) -> Entry {
+    Entry::CertificateErased(CertificateErased {
+        id: certificate(&serial.to_string()),
+        text: text("保存期满 (kept long enough)"),
     })
 }
 

@@ -10,8 +10,10 @@ use certmesh_ledger::log::{
     Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, Page, SignedCheckpoint,
     VerifiedCheckpoint, Writer, status_key,
 };
+use certmesh_ledger::membership::Role;
 use certmesh_ledger::record::{
-    Action, Frame, Record, RecordHash, SignedRecord, Status, leaf_hash, record_hash,
+    Action, Entry, Frame, GrantWithdrawn, Grantee, Record, RecordHash, SignedRecord, Status,
+    leaf_hash, record_hash,
 };
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
 use certmesh_ledger::verify::{Bundle, Verdict};
@@ -19,12 +21,13 @@ use serde_json::json;
 
 use crate::Vectors;
 use crate::common::{
-    CREATED_MS, WITNESS, batches, certificate, change, code, fill, filled, issue, key, members,
-    name, open, place, replace,
+    CREATED_MS, WITNESS, batches, certificate, change, code, erased, fill, filled, grant, issue,
+    key, matter, members, name, open, place, replace,
 };
 
 pub(crate) fn all(v: &mut Vectors) {
     records(v);
+    entries(v);
     refused_records(v);
     status_replay(v);
     let (_, log) = filled();
@@ -79,6 +82,25 @@ fn records(v: &mut Vectors) {
         let read = SignedRecord::decode(&log, &frame).expect("a record");
         assert_eq!(read, signed);
         read.verify(&key(1).public()).expect("a good signature");
+    }
+}
+
+/// Entries that the log of the other vectors does not hold.
+fn entries(v: &mut Vectors) {
+    for (what, entry) in [
+        ("matter defined", matter()),
+        (
+            "grant made to a department",
+            grant(Grantee::Department(code(WITNESS))),
+        ),
+        ("grant made to a role", grant(Grantee::Role(Role::Issue))),
+        ("certificate erased", erased(1)),
+        (
+            "grant withdrawn",
+            Entry::GrantWithdrawn(GrantWithdrawn { grant: 7 }),
+        ),
+    ] {
+        v.wire("entries", what, json!(entry), &entry);
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::Vectors;
 use crate::common::{
-    ISSUER, READER, catalogue_key, certificate, field_key, fields, genesis, key, tag,
+    ISSUER, READER, body_key, catalogue_key, certificate, fields, genesis, key, tag,
 };
 
 const PURPOSES: [Purpose; 18] = [
@@ -406,7 +406,7 @@ fn subjects_and_fields(v: &mut Vectors) {
         }),
     );
     let (id, fields) = (certificate("S00000001"), fields("S00000001"));
-    let openings = open_fields(&field_key(), &id, &fields);
+    let openings = open_fields(&body_key(), &id, &fields);
     for opening in &openings {
         v.put(
             "fields",
@@ -429,11 +429,11 @@ fn subjects_and_fields(v: &mut Vectors) {
     v.put(
         "fields",
         "root",
-        json!(commit_fields(&field_key(), &id, &fields).to_string()),
+        json!(commit_fields(&body_key(), &id, &fields).to_string()),
     );
     v.put(
         "fields",
         "root of none",
-        json!(commit_fields(&field_key(), &id, &std::collections::BTreeMap::new()).to_string()),
+        json!(commit_fields(&body_key(), &id, &std::collections::BTreeMap::new()).to_string()),
     );
 }

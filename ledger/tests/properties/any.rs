@@ -2,15 +2,20 @@
 
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::hash::{Hash, Purpose, hash};
-use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, TypeCode};
+use certmesh_ledger::id::{
+    CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, MatterCode, TypeCode,
+};
 use certmesh_ledger::keys::Signature;
 use certmesh_ledger::log::{
     Checkpoint, Cosignature, ForkEvidence, LogId, MAX_PAGE, Page, SignedCheckpoint, StatusEntry,
 };
+use certmesh_ledger::membership::Role;
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
 use certmesh_ledger::record::{
-    CertificateIssued, Entry, FieldDefinition, FieldRoot, Record, RecordHash, SharingClass, Status,
-    StatusChanged, SubjectTag, TypeDefined, Validity,
+    CertificateErased, CertificateIssued, CodeItem, Entry, FieldData, FieldDefinition, FieldRoot,
+    GrantMade, GrantWithdrawn, Grantee, MatterDefined, MatterRef, Record, RecordHash, RelatedItem,
+    Requirement, SharingClass, Status, StatusChanged, SubMatter, SubjectTag, TypeDefined, Validity,
+    ValidityRule,
 };
 use certmesh_ledger::status_map::{StatusProof, Terminal};
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
@@ -95,15 +100,22 @@ fn validity() -> impl Strategy<Value = Validity> {
     })
 }
 
-fn issued() -> impl Strategy<Value = CertificateIssued> {
-    let class = select(vec![
+fn holder_kind() -> impl Strategy<Value = HolderKind> {
+    select(HolderKind::ALL.to_vec())
+}
+
+fn sharing() -> impl Strategy<Value = SharingClass> {
+    select(vec![
         SharingClass::Unconditional,
         SharingClass::Conditional,
         SharingClass::NotShared,
-    ]);
+    ])
+}
+
+fn issued() -> impl Strategy<Value = CertificateIssued> {
     (
-        (certificate(), any_hash(), select(HolderKind::ALL.to_vec())),
-        (validity(), class, any_hash(), option::of(certificate())),
+        (certificate(), any_hash(), holder_kind()),
+        (validity(), sharing(), any_hash(), option::of(certificate())),
     )
         .prop_map(
             |((id, subject, holder_kind), (validity, sharing, root, predecessor))| {
@@ -140,17 +152,110 @@ fn changed() -> impl Strategy<Value = StatusChanged> {
 }
 
 fn defined() -> impl Strategy<Value = TypeDefined> {
-    let field =
-        (text(), text(), any::<bool>()).prop_map(|(code, name, required)| FieldDefinition {
+    let item = (text(), text()).prop_map(|(code, name)| CodeItem { code, name });
+    let data = prop_oneof![
+        (option::of(any::<u16>()), option::of(text()))
+            .prop_map(|(max, pattern)| FieldData::Text { max, pattern }),
+        Just(FieldData::Integer),
+        Just(FieldData::Decimal),
+        Just(FieldData::Date),
+        list(item, 4).prop_map(FieldData::Code),
+    ];
+    let field = (text(), text(), any::<bool>(), any::<bool>(), data).prop_map(
+        |(code, name, required, personal, data)| FieldDefinition {
             code,
             name,
             required,
-        });
-    (type_code(), text(), list(field, 5)).prop_map(|(code, name, fields)| TypeDefined {
+            personal,
+            data,
+        },
+    );
+    let validity = prop_oneof![
+        Just(ValidityRule::Any),
+        Just(ValidityRule::LongTerm),
+        any::<u16>().prop_map(ValidityRule::Days),
+        any::<u16>().prop_map(ValidityRule::Months),
+        any::<u16>().prop_map(ValidityRule::Years),
+    ];
+    let names = (text(), text(), text(), text());
+    let item = option::of((text(), text()).prop_map(|(code, name)| RelatedItem { code, name }));
+    let who = (list(holder_kind(), 3), list(department(), 3));
+    (
+        type_code(),
+        names,
+        item,
+        who,
+        sharing(),
+        validity,
+        list(field, 5),
+    )
+        .prop_map(
+            |(code, names, item, (holder_kinds, issuers), sharing, validity, fields)| TypeDefined {
+                code,
+                name: names.0,
+                authority_name: names.1,
+                authority_level: names.2,
+                issuing_level: names.3,
+                item,
+                holder_kinds,
+                sharing,
+                validity,
+                issuers,
+                fields,
+            },
+        )
+}
+
+fn matter_code() -> impl Strategy<Value = MatterCode> {
+    "[A-Za-z0-9._-]{1,64}".prop_map(|code| code.parse().expect("a matter's code"))
+}
+
+fn matter_ref() -> impl Strategy<Value = MatterRef> {
+    (department(), matter_code(), matter_code()).prop_map(|(department, matter, part)| MatterRef {
+        department,
+        matter,
+        part,
+    })
+}
+
+fn matter_defined() -> impl Strategy<Value = MatterDefined> {
+    let requirement = (list(type_code(), 3), list(text(), 3))
+        .prop_map(|(types, fields)| Requirement { types, fields });
+    let part = (matter_code(), text(), list(requirement, 3)).prop_map(|(code, name, requires)| {
+        SubMatter {
+            code,
+            name,
+            requires,
+        }
+    });
+    (matter_code(), text(), list(part, 3)).prop_map(|(code, name, parts)| MatterDefined {
         code,
         name,
-        fields,
+        parts,
     })
+}
+
+fn grant_made() -> impl Strategy<Value = GrantMade> {
+    let to = prop_oneof![
+        department().prop_map(Grantee::Department),
+        Just(Grantee::Role(Role::Issue)),
+        Just(Grantee::Role(Role::Define)),
+    ];
+    let matters = list(matter_ref(), 3);
+    (
+        to,
+        type_code(),
+        matters,
+        list(text(), 3),
+        option::of(date()),
+    )
+        .prop_map(|(to, type_code, matters, fields, until)| GrantMade {
+            to,
+            type_code,
+            matters,
+            fields,
+            until,
+        })
 }
 
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
@@ -158,6 +263,11 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         issued().prop_map(Entry::CertificateIssued),
         changed().prop_map(Entry::StatusChanged),
         defined().prop_map(Entry::TypeDefined),
+        matter_defined().prop_map(Entry::MatterDefined),
+        grant_made().prop_map(Entry::GrantMade),
+        (certificate(), text())
+            .prop_map(|(id, text)| Entry::CertificateErased(CertificateErased { id, text })),
+        number().prop_map(|grant| Entry::GrantWithdrawn(GrantWithdrawn { grant })),
     ]
 }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::body::{ISSUE, STATUS, TYPE};
+use super::body::{ERASURE, ISSUE, STATUS};
 use super::bulk;
 use super::draft;
 use super::draft::{Draft, path_id};
@@ -16,7 +16,7 @@ use super::openapi::{AppendProblems, BulkProblems, CommonProblems, StatusProblem
 use super::problem::{appended, json};
 use super::refusal::Refusal;
 use super::state::{Api, Caller};
-use super::types::{Appended, IssueRequest, NodeStatus, RowResult, StatusRequest, TypeRequest};
+use super::types::{Appended, ErasureRequest, IssueRequest, NodeStatus, RowResult, StatusRequest};
 
 /// Counts the outcome of one append.
 fn counted(api: &Api, result: Result<Appended, Refusal>) -> Result<Response, Refusal> {
@@ -133,27 +133,29 @@ pub(super) async fn change_status(
         })
 }
 
-/// Define a certificate type
+/// Erase a certificate's fields
+///
+/// Destroys the key of the fields, then records that it was done. Nobody can read them again; the certificate stands.
 #[utoipa::path(
-    post, path = "/v1/types", tag = "Catalogue", operation_id = "defineType",
-    request_body = TypeRequest,
+    post, path = "/v1/certificates/{id}/erasure", tag = "Certificates", operation_id = "eraseFields",
+    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    request_body = ErasureRequest,
     responses(
-        (status = 201, description = "Defined; `id` is the type's code", body = Appended),
-        (status = 200, description = "Defined the same before", body = Appended),
-        AppendProblems,
+        (status = 201, description = "Erased", body = Appended),
+        (status = 200, description = "Erased before", body = Appended),
+        StatusProblems,
     ),
 )]
-pub(super) async fn define_type(
+pub(super) async fn erase(
     State(api): State<Arc<Api>>,
+    Segment(id): Segment,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let request: TypeRequest = json_body(&headers, body, &TYPE, api.limits()).await?;
-    let definition = draft::type_definition(&request)?;
-    api.service()
-        .define_type(definition)
-        .await
-        .map(|done| appended(&done))
+    let id = path_id(&id)?;
+    let request: ErasureRequest = json_body(&headers, body, &ERASURE, api.limits()).await?;
+    let done = api.service().erase(draft::erasure(id, &request)?).await?;
+    Ok(appended(&done))
 }
 
 /// Take the own log on disk for whole

@@ -80,6 +80,9 @@ pub(super) const STATUS: Shape = Shape::Object(&[
     member("text", Shape::Text, Presence::Defaulted),
 ]);
 
+/// Shape of `ErasureRequest`.
+pub(super) const ERASURE: Shape = Shape::Object(&[member("text", Shape::Text, Presence::Required)]);
+
 /// Shape of `FindRequest`.
 pub(super) const FIND: Shape = Shape::Object(&[
     member("holder", HOLDER, Presence::Optional),
@@ -89,17 +92,65 @@ pub(super) const FIND: Shape = Shape::Object(&[
     member("cursor", Shape::Text, Presence::Optional),
 ]);
 
+const NAMED: Shape = Shape::Object(&[
+    member("code", Shape::Text, Presence::Required),
+    member("name", Shape::Text, Presence::Required),
+]);
+
 const TYPE_FIELD: Shape = Shape::Object(&[
     member("code", Shape::Text, Presence::Required),
     member("name", Shape::Text, Presence::Required),
     member("required", Shape::Flag, Presence::Defaulted),
+    member("personal", Shape::Flag, Presence::Defaulted),
+    member("type", Shape::Text, Presence::Optional),
+    member("max", Shape::Number(u16::MAX as u64), Presence::Optional),
+    member("pattern", Shape::Text, Presence::Optional),
+    member("codes", Shape::Texts, Presence::Defaulted),
 ]);
+
+const TEXTS: Shape = Shape::List(&Shape::Text);
 
 /// Shape of `TypeRequest`.
 pub(super) const TYPE: Shape = Shape::Object(&[
     member("code", Shape::Text, Presence::Required),
     member("name", Shape::Text, Presence::Required),
+    member("authority_name", Shape::Text, Presence::Defaulted),
+    member("authority_level", Shape::Text, Presence::Defaulted),
+    member("issuing_level", Shape::Text, Presence::Defaulted),
+    member("item", NAMED, Presence::Optional),
+    member("holder", TEXTS, Presence::Defaulted),
+    member("sharing", Shape::Text, Presence::Optional),
+    member("validity", Shape::Text, Presence::Optional),
+    member("issuers", TEXTS, Presence::Defaulted),
     member("fields", Shape::List(&TYPE_FIELD), Presence::Defaulted),
+]);
+
+const REQUIREMENT: Shape = Shape::Object(&[
+    member("types", TEXTS, Presence::Required),
+    member("fields", TEXTS, Presence::Defaulted),
+]);
+
+const SUB_MATTER: Shape = Shape::Object(&[
+    member("code", Shape::Text, Presence::Required),
+    member("name", Shape::Text, Presence::Required),
+    member("requires", Shape::List(&REQUIREMENT), Presence::Defaulted),
+]);
+
+/// Shape of `MatterRequest`.
+pub(super) const MATTER: Shape = Shape::Object(&[
+    member("code", Shape::Text, Presence::Required),
+    member("name", Shape::Text, Presence::Required),
+    member("sub", Shape::List(&SUB_MATTER), Presence::Required),
+]);
+
+/// Shape of `GrantRequest`.
+pub(super) const GRANT: Shape = Shape::Object(&[
+    member("department", Shape::Text, Presence::Optional),
+    member("role", Shape::Text, Presence::Optional),
+    member("type", Shape::Text, Presence::Required),
+    member("matters", TEXTS, Presence::Defaulted),
+    member("fields", TEXTS, Presence::Defaulted),
+    member("until", Shape::Text, Presence::Optional),
 ]);
 
 /// Reads a body.
@@ -230,7 +281,7 @@ fn join(path: &str, name: &str) -> String {
 
 /// A member's name as an error may show it. Names are no personal data, but a name that doesn't look like one may be a
 /// value that stands in the wrong place.
-pub(super) fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     let like_a_name = |c: char| c.is_alphabetic() || matches!(c, '_' | '-');
     let may_go_on = |c: char| like_a_name(c) || c.is_ascii_digit();
     let mut digits = name.chars().filter(char::is_ascii_digit);
@@ -248,7 +299,8 @@ pub(super) fn shown(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::{FindRequest, IssueRequest, StatusRequest, TypeRequest};
+    use crate::api::standards::TypeRequest;
+    use crate::api::types::{FindRequest, IssueRequest, StatusRequest};
 
     fn faults<T: DeserializeOwned + std::fmt::Debug>(
         body: &str,

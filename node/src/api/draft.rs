@@ -5,17 +5,15 @@ use std::fmt::{self, Display};
 use std::ops::Deref;
 use std::str::FromStr;
 
-use certmesh_ledger::codec::{Bounded, Text, TextError};
+use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
-use certmesh_ledger::record::{
-    FieldDefinition, Reason, SharingClass, StatusChanged, TypeDefined, Validity,
-};
+use certmesh_ledger::record::{CertificateErased, Reason, SharingClass, StatusChanged, Validity};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::body::shown;
 use super::refusal::Refusal;
 use super::service::{Find, Wanted};
-use super::types::{FieldFault, FindRequest, Holder, IssueRequest, StatusRequest, TypeRequest};
+use super::types::{ErasureRequest, FieldFault, FindRequest, Holder, IssueRequest, StatusRequest};
 
 /// Most fields a certificate may have.
 pub const MAX_FIELDS: usize = 64;
@@ -27,6 +25,8 @@ pub const MAX_FIELD_VALUE: usize = 4096;
 pub const MAX_PAGE: u32 = 1000;
 /// Certificates on a page when none are asked for.
 pub const DEFAULT_PAGE: u32 = 100;
+/// A holder's code of so many bytes that stands in a serial number is no coincidence.
+const MIN_TELLING: usize = 8;
 /// Longest cursor, in bytes.
 const MAX_CURSOR: usize = 512;
 
@@ -83,8 +83,8 @@ pub struct Draft {
     pub holder_code: HolderCode,
     /// Days of validity.
     pub validity: Validity,
-    /// Sharing class.
-    pub sharing: SharingClass,
+    /// Sharing class; that of the type's standard when the request names none.
+    pub sharing: Option<SharingClass>,
     /// At most [`MAX_FIELDS`] fields.
     pub fields: Fields,
     /// The certificate this one replaces; another one than `id`.
@@ -95,10 +95,10 @@ pub struct Draft {
 
 /// Collects what is wrong, field by field.
 #[derive(Default)]
-struct Faults(Vec<FieldFault>);
+pub(super) struct Faults(Vec<FieldFault>);
 
 impl Faults {
-    fn add(&mut self, field: &str, detail: impl Into<String>) {
+    pub(super) fn add(&mut self, field: &str, detail: impl Into<String>) {
         self.0.push(FieldFault {
             field: field.to_owned(),
             detail: detail.into(),
@@ -106,14 +106,18 @@ impl Faults {
     }
 
     /// The value, or `None` with its fault noted.
-    fn check<T>(&mut self, field: &str, result: Result<T, impl Display>) -> Option<T> {
+    pub(super) fn check<T>(&mut self, field: &str, result: Result<T, impl Display>) -> Option<T> {
         result
             .map_err(|error| self.add(field, error.to_string()))
             .ok()
     }
 
     /// The parsed text; `None` when it is absent or, with its fault noted, wrong.
-    fn parse<T: FromStr<Err: Display>>(&mut self, field: &str, text: Option<&str>) -> Option<T> {
+    pub(super) fn parse<T: FromStr<Err: Display>>(
+        &mut self,
+        field: &str,
+        text: Option<&str>,
+    ) -> Option<T> {
         self.check(field, text?.parse())
     }
 
@@ -124,7 +128,7 @@ impl Faults {
     }
 
     /// A text of 1 to `N` bytes that can be shown on one line.
-    fn line<const N: usize>(&mut self, field: &str, text: &str) -> Option<Text<N>> {
+    pub(super) fn line<const N: usize>(&mut self, field: &str, text: &str) -> Option<Text<N>> {
         if text.trim().is_empty() {
             self.add(field, "is empty");
             return None;
@@ -140,8 +144,18 @@ impl Faults {
         )
     }
 
-    fn refusal(self) -> Refusal {
-        Refusal::InvalidField(self.0)
+    /// All of them.
+    pub(super) fn refusal(&mut self) -> Refusal {
+        Refusal::InvalidField(std::mem::take(&mut self.0))
+    }
+
+    /// All of them, if there are any.
+    pub(super) fn none(&mut self) -> Result<(), Refusal> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(self.refusal())
+        }
     }
 }
 
@@ -165,10 +179,7 @@ impl Draft {
         let holder = request
             .holder
             .and_then(|holder| self::holder(holder, &mut faults));
-        let sharing = match request.sharing.as_deref() {
-            None => Some(SharingClass::Conditional),
-            some => faults.parse("sharing", some),
-        };
+        let sharing = faults.parse("sharing", request.sharing.as_deref());
         let fields = fields(request.fields, &mut faults);
         faults.required("valid_from", request.valid_from.as_ref());
         let from = faults.parse("valid_from", request.valid_from.as_deref());
@@ -180,10 +191,17 @@ impl Draft {
             (Some(from), until) => faults.check("valid_until", Validity::new(from, until)),
             (None, _) => None,
         };
-        match (id, holder, sharing, validity) {
-            (Some(id), Some((holder_kind, holder_code)), Some(sharing), Some(validity))
-                if faults.0.is_empty() =>
-            {
+        if let (Some(id), Some((_, code))) = (&id, &holder)
+            && code.expose().len() >= MIN_TELLING
+            && id.serial().contains(code.expose())
+        {
+            faults.add(
+                "serial",
+                "holds the holder's code, which no log may hold; number the certificate otherwise",
+            );
+        }
+        match (id, holder, validity) {
+            (Some(id), Some((holder_kind, holder_code)), Some(validity)) if faults.0.is_empty() => {
                 Ok(Self {
                     id,
                     holder_kind,
@@ -328,47 +346,18 @@ pub(super) fn status_change(
     }
 }
 
-/// Checks a type definition.
+/// Checks a request to erase the fields of `id`.
 ///
 /// # Errors
-/// [`Refusal::InvalidField`] with every fault.
-pub(super) fn type_definition(request: &TypeRequest) -> Result<TypeDefined, Refusal> {
+/// [`Refusal::InvalidField`].
+pub(super) fn erasure(
+    id: CertificateId,
+    request: &ErasureRequest,
+) -> Result<CertificateErased, Refusal> {
     let mut faults = Faults::default();
-    let code = faults.parse("code", Some(&request.code));
-    let name = faults.line("name", &request.name);
-    let mut fields: Vec<FieldDefinition> = Vec::new();
-    for (i, field) in request.fields.iter().enumerate().take(MAX_FIELDS) {
-        let at = format!("fields[{i}].code");
-        let code = faults.line(&at, &field.code);
-        let name = faults.line(&format!("fields[{i}].name"), &field.name);
-        let earlier = &request.fields[..i];
-        if earlier.iter().any(|before| before.code == field.code) {
-            faults.add(&at, "stands at an earlier field already");
-        }
-        if let (Some(code), Some(name)) = (code, name) {
-            let required = field.required;
-            fields.push(FieldDefinition {
-                code,
-                name,
-                required,
-            });
-        }
-    }
-    if request.fields.len() > MAX_FIELDS {
-        faults.add(
-            "fields",
-            format!(
-                "holds {} fields, at most {MAX_FIELDS} are allowed",
-                request.fields.len()
-            ),
-        );
-    }
-    let fields = faults.check("fields", Bounded::new(fields));
-    match (code, name, fields) {
-        (Some(code), Some(name), Some(fields)) if faults.0.is_empty() => {
-            Ok(TypeDefined { code, name, fields })
-        }
-        _ => Err(faults.refusal()),
+    match faults.line("text", &request.text) {
+        Some(text) => Ok(CertificateErased { id, text }),
+        None => Err(faults.refusal()),
     }
 }
 

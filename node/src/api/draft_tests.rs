@@ -1,5 +1,4 @@
 use super::*;
-use crate::api::types::FieldView;
 use std::collections::BTreeSet;
 
 const OWN: &str = "11430000006122244L";
@@ -34,7 +33,7 @@ fn faulty(request: IssueRequest) -> BTreeSet<String> {
 fn what_is_left_out_gets_its_default() {
     let draft = check(request()).unwrap();
     assert_eq!(draft.id.as_str(), ID);
-    assert_eq!(draft.sharing, SharingClass::Conditional);
+    assert_eq!(draft.sharing, None);
     assert_eq!(draft.validity.until(), None);
     assert_eq!(draft.holder_code.expose(), CODE);
     assert!(draft.fields.is_empty() && draft.warnings.is_empty() && draft.predecessor.is_none());
@@ -263,34 +262,6 @@ fn a_status_change_names_all_its_faults() {
         text: "x".repeat(512),
     };
     assert_eq!(status_change(id(), &good).unwrap().reason, Reason::Other);
-}
-
-#[test]
-fn a_type_names_all_its_faults() {
-    let field = |code: &str| FieldView {
-        code: code.to_owned(),
-        name: String::new(),
-        required: false,
-    };
-    let request = TypeRequest {
-        code: "x".to_owned(),
-        name: "\u{7}".to_owned(),
-        fields: vec![field("A"), field("A")],
-    };
-    let Err(Refusal::InvalidField(faults)) = type_definition(&request) else {
-        panic!()
-    };
-    let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
-    assert_eq!(
-        names,
-        [
-            "code",
-            "name",
-            "fields[0].name",
-            "fields[1].name",
-            "fields[1].code"
-        ]
-    );
 }
 
 #[test]

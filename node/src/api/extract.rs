@@ -65,6 +65,31 @@ pub(super) fn retry_key(headers: &HeaderMap, caller: &Caller) -> Result<Option<R
     Ok(Some(RetryKey::new(&caller.name, key)))
 }
 
+/// The parameters of a query, each at most once. None of their values needs percent-encoding, so none is undone.
+pub(super) fn parameters<'q, const N: usize>(
+    query: Option<&'q str>,
+    names: [&str; N],
+) -> Result<[Option<&'q str>; N], Refusal> {
+    let mut found = [None; N];
+    for pair in query.unwrap_or_default().split('&') {
+        if pair.is_empty() {
+            continue;
+        }
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some(place) = names.iter().position(|known| *known == name) else {
+            let known = names.join(", ");
+            return Err(Refusal::field(
+                "query",
+                format!("the parameters are: {known}"),
+            ));
+        };
+        if found[place].replace(value).is_some() {
+            return Err(Refusal::field(names[place], "stands twice"));
+        }
+    }
+    Ok(found)
+}
+
 /// Reads and parses a JSON body.
 pub(super) async fn json_body<T: DeserializeOwned>(
     headers: &HeaderMap,

@@ -1,8 +1,8 @@
 //! The HTTP JSON API of a peer, for business systems and the CLI.
 //!
 //! A request passes, from outside in: [`server`] (sockets, TLS, connections), `layers` (access log, tokens, roles, rates,
-//! places, time), a handler (`appends`, `queries`, `operations`, `bulk`), and behind all of them the peer itself as a
-//! [`Service`]. A request's JSON is a type of [`types`]; [`draft`] makes of it what the ledger can be asked, telling all
+//! places, time), a handler (`appends`, `definitions`, `queries`, `operations`, `bulk`), and behind all of them the peer itself as a
+//! [`Service`]. A request's JSON is a type of [`types`] or [`standards`]; [`draft`] makes of it what the ledger can be asked, telling all
 //! faults at once; what the ledger knows of a certificate is told by `certificate`; a [`Refusal`] is what goes wrong, and
 //! becomes a problem document (RFC 9457).
 //!
@@ -10,9 +10,10 @@
 
 mod appends;
 pub mod auth;
-mod body;
+pub(crate) mod body;
 mod bulk;
 mod certificate;
+mod definitions;
 pub mod draft;
 mod extract;
 mod layers;
@@ -25,6 +26,7 @@ mod refusal;
 mod routes;
 pub mod server;
 pub mod service;
+pub mod standards;
 mod state;
 pub mod types;
 

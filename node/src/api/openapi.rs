@@ -10,7 +10,7 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use super::problem::PROBLEM_TYPE;
 use super::refusal::PROBLEM_PREFIX;
 use super::types;
-use super::{appends, operations, queries};
+use super::{appends, definitions, operations, queries};
 
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
@@ -28,8 +28,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
     ),
     paths(
         operations::health, operations::ready, operations::metrics, operations::openapi,
-        appends::issue, appends::issue_bulk, appends::change_status, appends::define_type, appends::vouch_for_own_log,
-        queries::certificate, queries::history, queries::verification, queries::proof, queries::find,
+        appends::issue, appends::issue_bulk, appends::change_status, appends::erase, appends::vouch_for_own_log,
+        definitions::define_type, definitions::show_type, definitions::define_matter, definitions::list_matters,
+        definitions::show_matter, definitions::grant, definitions::list_grants, definitions::withdraw,
+        queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
     ),
     components(schemas(types::Problem, types::FieldFault, types::Holder)),
@@ -37,7 +39,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     security(("token" = [])),
     tags(
         (name = "Certificates", description = "Issue, change, find, verify"),
-        (name = "Catalogue", description = "Certificate types"),
+        (name = "Catalogue", description = "Certificate types, matters, grants"),
         (name = "Node", description = "This peer and the logs it holds"),
     ),
 )]
@@ -178,8 +180,10 @@ problem_sets! {
     CommonProblems: [COMMON];
     FieldProblems: [COMMON, BODY, FIELD];
     CertificateProblems: [COMMON, FIELD, &[(404, "unknown-certificate")]];
+    FieldsProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department")]];
     ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
     LogProblems: [COMMON, FIELD, &[(404, "not-found")]];
+    DefinitionProblems: [COMMON, FIELD, &[(404, "not-found")]];
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
     BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];
     StatusProblems: [COMMON, BODY, FIELD, OWN_LOG, CHANGING];
@@ -274,7 +278,11 @@ mod tests {
                     drop(serde_json::from_str::<types::StatusRequest>(&text).unwrap());
                 }
                 "FindRequest" => drop(serde_json::from_str::<types::FindRequest>(&text).unwrap()),
-                "TypeRequest" => drop(serde_json::from_str::<types::TypeRequest>(&text).unwrap()),
+                "TypeRequest" => {
+                    drop(
+                        serde_json::from_str::<crate::api::standards::TypeRequest>(&text).unwrap(),
+                    );
+                }
                 "RowResult" => drop(serde_json::from_str::<types::RowResult>(&text).unwrap()),
                 _ => {}
             }

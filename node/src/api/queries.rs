@@ -7,21 +7,20 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use certmesh_ledger::id::Date;
 
 use super::body::FIND;
 use super::draft::{path_department, path_id, query_date};
-use super::extract::{Segment, json_body};
+use super::extract::{Segment, json_body, parameters};
 use super::openapi::{
-    CertificateProblems, CommonProblems, FieldProblems, LogProblems, ProofProblems,
+    CertificateProblems, CommonProblems, FieldProblems, FieldsProblems, LogProblems, ProofProblems,
 };
 use super::problem::json;
 use super::refusal::Refusal;
 use super::service::{Find, Service};
 use super::state::Api;
 use super::types::{
-    CatalogueView, Certificate, FindRequest, Found, History, LogView, NodeStatus, PeerView,
-    Verification,
+    CatalogueView, Certificate, CertificateFields, FindRequest, Found, History, LogView,
+    NodeStatus, PeerView, Verification,
 };
 
 /// Content type of an encoded proof bundle.
@@ -43,6 +42,29 @@ pub(super) async fn certificate(
             service
                 .certificate(&id)?
                 .ok_or(Refusal::UnknownCertificate { id })
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Show what a certificate says
+///
+/// Its holder and fields: kept by the issuing department's peer alone.
+#[utoipa::path(
+    get, path = "/v1/certificates/{id}/fields", tag = "Certificates", operation_id = "showFields",
+    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    responses((status = 200, description = "Holder and fields", body = CertificateFields), FieldsProblems),
+)]
+pub(super) async fn fields(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment,
+) -> Result<Response, Refusal> {
+    let id = path_id(&id)?;
+    let found = api
+        .query(move |service| {
+            service.fields(&id)?.ok_or(Refusal::NotFound {
+                what: "certificate with its fields",
+            })
         })
         .await?;
     Ok(json(StatusCode::OK, &found))
@@ -86,29 +108,12 @@ pub(super) async fn verification(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let id = path_id(&id)?;
-    let on = day(query.as_deref().unwrap_or_default())?;
+    let [on] = parameters(query.as_deref(), ["on"])?;
+    let on = on.map(query_date).transpose()?;
     let verdict = api
         .query(move |service| service.verification(&id, on))
         .await?;
     Ok(json(StatusCode::OK, &verdict))
-}
-
-/// The `on` of a query. A date needs no percent-encoding, so none is undone.
-fn day(query: &str) -> Result<Option<Date>, Refusal> {
-    let mut on = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=') {
-            Some(("on", _)) if on.is_some() => return Err(Refusal::field("on", "stands twice")),
-            Some(("on", date)) => on = Some(query_date(date)?),
-            _ => {
-                return Err(Refusal::field(
-                    "query",
-                    "the only parameter is `on`, a date",
-                ));
-            }
-        }
-    }
-    Ok(on)
 }
 
 /// Get the proof bundle of a certificate

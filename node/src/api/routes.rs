@@ -13,7 +13,7 @@ use super::auth::Role;
 use super::layers::{Access, guard, observe, panicked};
 use super::refusal::Refusal;
 use super::state::Api;
-use super::{appends, operations, queries};
+use super::{appends, definitions, operations, queries};
 
 /// A route of the API.
 pub(super) struct Route {
@@ -64,6 +64,8 @@ pub(super) fn routes() -> Vec<Route> {
         posts("/v1/certificates", ISSUE, post(appends::issue)),
         posts("/v1/certificates/bulk", BULK, post(appends::issue_bulk)),
         reads("/v1/certificates/{id}", READ, get(queries::certificate)),
+        reads("/v1/certificates/{id}/fields", ISSUE, get(queries::fields)),
+        posts("/v1/certificates/{id}/erasure", ADMIN, post(appends::erase)),
         reads("/v1/certificates/{id}/history", READ, get(queries::history)),
         reads(
             "/v1/certificates/{id}/verification",
@@ -78,7 +80,22 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         posts("/v1/find", READ, post(queries::find)),
         reads("/v1/catalogue", READ, get(queries::catalogue)),
-        posts("/v1/types", ADMIN, post(appends::define_type)),
+        posts("/v1/types", ADMIN, post(definitions::define_type)),
+        reads("/v1/types/{code}", READ, get(definitions::show_type)),
+        posts("/v1/matters", ADMIN, post(definitions::define_matter)),
+        reads("/v1/matters", READ, get(definitions::list_matters)),
+        reads(
+            "/v1/matters/{department}/{code}",
+            READ,
+            get(definitions::show_matter),
+        ),
+        posts("/v1/grants", ADMIN, post(definitions::grant)),
+        reads("/v1/grants", READ, get(definitions::list_grants)),
+        posts(
+            "/v1/grants/{grant}/withdrawal",
+            ADMIN,
+            post(definitions::withdraw),
+        ),
         reads("/v1/logs", READ, get(queries::logs)),
         reads("/v1/logs/{department}", READ, get(queries::log)),
         reads("/v1/peers", READ, get(queries::peers)),
@@ -88,7 +105,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 19] = [
+const TEMPLATES: [&str; 26] = [
     "/health",
     "/ready",
     "/metrics",
@@ -96,6 +113,8 @@ const TEMPLATES: [&str; 19] = [
     "/v1/certificates",
     "/v1/certificates/bulk",
     "/v1/certificates/{id}",
+    "/v1/certificates/{id}/fields",
+    "/v1/certificates/{id}/erasure",
     "/v1/certificates/{id}/history",
     "/v1/certificates/{id}/verification",
     "/v1/certificates/{id}/proof",
@@ -103,6 +122,11 @@ const TEMPLATES: [&str; 19] = [
     "/v1/find",
     "/v1/catalogue",
     "/v1/types",
+    "/v1/types/{code}",
+    "/v1/matters",
+    "/v1/matters/{department}/{code}",
+    "/v1/grants",
+    "/v1/grants/{grant}/withdrawal",
     "/v1/logs",
     "/v1/logs/{department}",
     "/v1/peers",
@@ -176,7 +200,8 @@ mod tests {
 
     #[test]
     fn the_table_and_the_templates_name_the_same_paths() {
-        let paths: Vec<_> = routes().iter().map(|route| route.path).collect();
+        let mut paths: Vec<_> = routes().iter().map(|route| route.path).collect();
+        paths.dedup();
         assert_eq!(paths, TEMPLATES);
     }
 }

@@ -1,15 +1,18 @@
 //! What the API needs of the peer behind it: one object-safe trait, so that the HTTP side can be tested with a peer
 //! made of plain memory.
 
-use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
-use certmesh_ledger::record::{StatusChanged, TypeDefined};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
+use certmesh_ledger::record::{
+    CertificateErased, Entry, GrantMade, GrantWithdrawn, MatterDefined, StatusChanged, TypeDefined,
+};
 use futures::future::BoxFuture;
 
 use super::draft::{Draft, HolderCode};
 use super::refusal::Refusal;
+use super::standards::{Grants, Matter, Matters, TypeStandard};
 use super::types::{
-    Appended, CatalogueView, Certificate, Found, History, LogView, NodeStatus, PeerView, Readiness,
-    Verification,
+    Appended, CatalogueView, Certificate, CertificateFields, Found, History, LogView, NodeStatus,
+    PeerView, Readiness, Verification,
 };
 
 /// The outcome of each draft, in the order of the drafts.
@@ -43,15 +46,21 @@ pub trait Service: Send + Sync + 'static {
         retry: Option<RetryKey>,
     ) -> BoxFuture<'static, Result<Appended, Refusal>>;
 
-    /// Appends a type definition. The answer's `id` is the type's code.
-    fn define_type(&self, definition: TypeDefined)
-    -> BoxFuture<'static, Result<Appended, Refusal>>;
+    /// Appends a definition, or the withdrawal of a grant. The answer's `id` is the code of the type or the matter; of a
+    /// grant, that of its type.
+    fn define(&self, definition: Definition) -> BoxFuture<'static, Result<Appended, Refusal>>;
 
     /// Takes the operator's word that the own log on disk is whole, without waiting for other members.
     fn vouch_for_own_log(&self) -> Result<NodeStatus, Refusal>;
 
     /// A certificate; `None` when no record of it is held.
     fn certificate(&self, id: &CertificateId) -> Result<Option<Certificate>, Refusal>;
+
+    /// What a certificate of this department says; `None` when no record of it is held, or its fields are not kept any more.
+    fn fields(&self, id: &CertificateId) -> Result<Option<CertificateFields>, Refusal>;
+
+    /// Destroys the fields of a certificate of this department and records that it was done.
+    fn erase(&self, erasure: CertificateErased) -> BoxFuture<'static, Result<Appended, Refusal>>;
 
     /// The events of a certificate; `None` when no record of it is held.
     fn history(&self, id: &CertificateId) -> Result<Option<History>, Refusal>;
@@ -69,6 +78,27 @@ pub trait Service: Send + Sync + 'static {
 
     /// The types known and what was issued of each.
     fn catalogue(&self) -> Result<CatalogueView, Refusal>;
+
+    /// A type's standard, in its latest version or the one asked for; `None` when there is none.
+    fn type_standard(
+        &self,
+        code: &TypeCode,
+        version: Option<usize>,
+    ) -> Result<Option<TypeStandard>, Refusal>;
+
+    /// Every matter, or those of one department.
+    fn matters(&self, department: Option<&DepartmentCode>) -> Result<Matters, Refusal>;
+
+    /// A matter, in its latest version or the one asked for; `None` when there is none.
+    fn matter(
+        &self,
+        department: &DepartmentCode,
+        code: &MatterCode,
+        version: Option<usize>,
+    ) -> Result<Option<Matter>, Refusal>;
+
+    /// Grants in force, of all departments or of one.
+    fn grants(&self, department: Option<&DepartmentCode>) -> Result<Grants, Refusal>;
 
     /// Every log held, by department.
     fn logs(&self) -> Result<Vec<LogView>, Refusal>;
@@ -102,6 +132,42 @@ impl RetryKey {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// A checked definition.
+#[derive(Clone, Debug)]
+pub enum Definition {
+    /// Of a type.
+    Type(TypeDefined),
+    /// Of a matter.
+    Matter(MatterDefined),
+    /// A grant.
+    Grant(GrantMade),
+    /// A grant's withdrawal.
+    Withdrawal(GrantWithdrawn),
+}
+
+impl Definition {
+    /// What the answer names it by.
+    pub fn name(&self) -> String {
+        match self {
+            Definition::Type(definition) => definition.code.to_string(),
+            Definition::Matter(definition) => definition.code.to_string(),
+            Definition::Grant(grant) => grant.type_code.to_string(),
+            Definition::Withdrawal(withdrawn) => withdrawn.grant.to_string(),
+        }
+    }
+}
+
+impl From<Definition> for Entry {
+    fn from(definition: Definition) -> Entry {
+        match definition {
+            Definition::Type(definition) => Entry::TypeDefined(definition),
+            Definition::Matter(definition) => Entry::MatterDefined(definition),
+            Definition::Grant(grant) => Entry::GrantMade(grant),
+            Definition::Withdrawal(withdrawn) => Entry::GrantWithdrawn(withdrawn),
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::standards::FieldView;
+
 /// The identified person or organisation a certificate is about. Never stored or logged: the node turns it into a
 /// keyed subject tag the moment it arrives.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
@@ -233,11 +235,38 @@ pub struct Certificate {
     pub position: Position,
 }
 
+/// What a certificate says: only its issuer's peer has this.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct CertificateFields {
+    /// Certificate identifier.
+    pub id: String,
+    /// The holder.
+    pub holder: Holder,
+    /// Fields by name.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for CertificateFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateFields")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Erasure of a certificate's fields.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErasureRequest {
+    /// Why, in words, 1 to 512 bytes. Must not name the holder.
+    pub text: String,
+}
+
 /// One event in the life of a certificate.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HistoryEvent {
     /// `issued`, `suspended`, `reinstated`, `revoked`, `cancelled`, `withdrawn`, `lapsed`, `transferred-out`,
-    /// `superseded`.
+    /// `superseded`, `fields-erased`.
     pub event: String,
     /// Reason code of a status change.
     pub reason: Option<String>,
@@ -308,36 +337,12 @@ pub struct TypeView {
     pub name: Option<String>,
     /// Department whose log holds the definition.
     pub defined_by: Option<String>,
+    /// Version of the definition.
+    pub version: Option<usize>,
     /// Fields.
     pub fields: Vec<FieldView>,
     /// Certificates issued, by department.
     pub issued: BTreeMap<String, u64>,
-}
-
-/// A field of a type.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FieldView {
-    /// Standard code, such as `ZZMC`.
-    pub code: String,
-    /// Human name.
-    pub name: String,
-    /// Whether a certificate must have it.
-    #[serde(default)]
-    pub required: bool,
-}
-
-/// A type definition to append.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TypeRequest {
-    /// Type code.
-    pub code: String,
-    /// Name.
-    pub name: String,
-    /// Fields.
-    #[serde(default)]
-    pub fields: Vec<FieldView>,
 }
 
 /// A verdict on one certificate, with its reasons and the provenance behind it.

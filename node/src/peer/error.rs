@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::KeyError;
 use certmesh_ledger::log::OpenError;
@@ -102,6 +103,9 @@ pub enum RunError {
     /// A log cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The bodies of the own certificates can't be opened.
+    #[error(transparent)]
+    Bodies(#[from] BodyError),
     /// The tokens file has faults.
     #[error(transparent)]
     Tokens(#[from] TokensError),

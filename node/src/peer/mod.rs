@@ -1,6 +1,7 @@
 //! The peer behind the API: what it holds, and the threads that change it.
 //!
 //! - `Peer`: everything shared: the catalogue, keys, who was heard when
+//! - `prepare`: what the API checked, made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `driver`: the loop between network, state machine and storage
 //! - `own_log`: whether the own log may be appended to, and why not
@@ -20,6 +21,7 @@ mod driver;
 mod error;
 mod identity;
 mod own_log;
+mod prepare;
 mod retries;
 mod service;
 mod serving;
@@ -35,6 +37,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use certmesh_ledger::bodies::Bodies;
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::{CatalogueKey, FieldKey};
@@ -78,6 +81,8 @@ pub(crate) struct Peer {
     pub(crate) catalogue: Catalogue,
     pub(crate) catalogue_key: CatalogueKey,
     pub(crate) field_key: FieldKey,
+    /// Fields of this department's own certificates.
+    pub(crate) bodies: Arc<Bodies>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) own: OwnLog,
     pub(crate) heard: RwLock<Heard>,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use certmesh_ledger::bodies::Bodies;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::Log;
 use certmesh_ledger::membership::{Department, Membership};
@@ -86,16 +87,23 @@ impl fmt::Display for Awaited {
 /// The own log and how far it can be trusted.
 pub(crate) struct OwnLog {
     pub(crate) log: Arc<Log>,
+    bodies: Arc<Bodies>,
     trust: RwLock<Trust>,
     metrics: Arc<Metrics>,
 }
 
 impl OwnLog {
-    pub(crate) fn new(log: Arc<Log>, members: &Membership, metrics: Arc<Metrics>) -> OwnLog {
+    pub(crate) fn new(
+        log: Arc<Log>,
+        bodies: Arc<Bodies>,
+        members: &Membership,
+        metrics: Arc<Metrics>,
+    ) -> OwnLog {
         let own = log.name().id.department;
         let awaited = Awaited::of(members, &own, &BTreeSet::new(), &BTreeMap::new());
         let own = OwnLog {
             log,
+            bodies,
             trust: RwLock::new(Trust::Confirming(awaited)),
             metrics,
         };
@@ -186,7 +194,8 @@ impl OwnLog {
             );
             return (OwnLogState::Frozen, Some(detail));
         }
-        if let Some(reason) = self.log.refused_write() {
+        let refused = self.log.refused_write().or_else(|| self.bodies.refused());
+        if let Some(reason) = refused {
             let detail = format!(
                 "a disk write was refused ({reason}); nothing acknowledged is lost; free or mend the disk, then restart \
                  the peer"

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use certmesh_ledger::catalogue::{Cursor, Found};
-use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
-use certmesh_ledger::log::{Log, LogId, ReadError};
-use certmesh_ledger::record::{StatusChanged, TypeDefined};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, MatterCode, TypeCode};
+use certmesh_ledger::log::{Log, LogId, ReadError, Versions};
+use certmesh_ledger::record::{CertificateErased, Entry, MatterDefined, StatusChanged};
 use certmesh_ledger::verify::{Bundle, verify};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -15,7 +15,11 @@ use super::writer::{Append, WriterHandle};
 use super::{Peer, now_ms, views};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
-use crate::api::service::{Find, Outcomes, RetryKey, Service, Wanted};
+use crate::api::service::{Definition, Find, Outcomes, RetryKey, Service, Wanted};
+use crate::api::standards::{
+    FieldView, GrantRequest, GrantView, Grants, Matter, MatterRequest, MatterSummary, Matters,
+    TypeRequest, TypeStandard, VersionView,
+};
 use crate::api::types::{self, OwnLogState};
 
 /// What the API talks to.
@@ -102,6 +106,34 @@ impl PeerService {
         }
     }
 
+    /// One version of a definition, its number, and the list of all; `None` when there is no such version.
+    fn version_of<T, D>(
+        &self,
+        department: &DepartmentCode,
+        versions: &Versions<T>,
+        version: Option<usize>,
+        of: impl Fn(&Entry) -> Option<D>,
+    ) -> Result<Option<(D, usize, Vec<VersionView>)>, Refusal> {
+        let Some(log) = self.peer.catalogue.log(&LogId::first(*department)) else {
+            return Ok(None);
+        };
+        let version = version.unwrap_or(versions.count());
+        let mut wanted = None;
+        let mut list = Vec::with_capacity(versions.count());
+        for (seq, number) in versions.seqs().iter().zip(1..) {
+            let record = log.record(*seq).map_err(|error| unreadable(&error))?;
+            if number == version {
+                wanted = of(&record.record().entry);
+            }
+            list.push(VersionView {
+                version: number,
+                seq: *seq,
+                time_ms: record.record().time_ms,
+            });
+        }
+        Ok(wanted.map(|definition| (definition, version, list)))
+    }
+
     fn name_of(&self, department: &DepartmentCode) -> String {
         let member = self.peer.catalogue.members().member(department);
         member
@@ -133,11 +165,11 @@ impl Service for PeerService {
         self.append_one(Append::Change(change), retry)
     }
 
-    fn define_type(
+    fn define(
         &self,
-        definition: TypeDefined,
+        definition: Definition,
     ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
-        self.append_one(Append::Define(definition), None)
+        self.append_one(Append::Define(Box::new(definition)), None)
     }
 
     fn vouch_for_own_log(&self) -> Result<types::NodeStatus, Refusal> {
@@ -163,6 +195,39 @@ impl Service for PeerService {
             .certificate(id)
             .map_err(|e| unreadable(&e))?;
         Ok(state.and_then(|state| views::certificate(&self.peer.catalogue, &state)))
+    }
+
+    fn fields(&self, id: &CertificateId) -> Result<Option<types::CertificateFields>, Refusal> {
+        let peer = &self.peer;
+        let found = peer.catalogue.certificate(id);
+        let Some(state) = found.map_err(|error| unreadable(&error))? else {
+            return Ok(None);
+        };
+        if state.log != peer.catalogue.own() {
+            return Err(Refusal::OtherDepartment {
+                issuer: state.log.department.to_string(),
+            });
+        }
+        let kept = peer.bodies.get(state.issued.record().seq, id);
+        let kept = kept.map_err(|error| {
+            tracing::error!(%error, "a body could not be read");
+            Refusal::Internal
+        })?;
+        Ok(kept.map(|kept| types::CertificateFields {
+            id: id.to_string(),
+            holder: types::Holder {
+                kind: kept.body.holder_kind.to_string(),
+                code: kept.body.holder_code.clone(),
+            },
+            fields: kept.body.fields.clone(),
+        }))
+    }
+
+    fn erase(
+        &self,
+        erasure: CertificateErased,
+    ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
+        self.append_one(Append::Erase(erasure), None)
     }
 
     fn history(&self, id: &CertificateId) -> Result<Option<types::History>, Refusal> {
@@ -264,17 +329,14 @@ impl Service for PeerService {
             defined.keys().chain(issued.keys()).copied().collect();
         let view = |code| {
             let definition = defined.get(&code);
-            let field = |field: &certmesh_ledger::record::FieldDefinition| types::FieldView {
-                code: field.code.to_string(),
-                name: field.name.to_string(),
-                required: field.required,
-            };
+            let current = definition.map(|(_, versions)| versions.current());
             types::TypeView {
                 code: code.to_string(),
-                name: definition.map(|(_, definition)| definition.name.to_string()),
+                name: current.map(|definition| definition.name.to_string()),
                 defined_by: definition.map(|(department, _)| department.to_string()),
-                fields: definition
-                    .map(|(_, d)| d.fields.iter().map(field).collect())
+                version: definition.map(|(_, versions)| versions.count()),
+                fields: current
+                    .map(|definition| definition.fields.iter().map(FieldView::of).collect())
                     .unwrap_or_default(),
                 issued: issued
                     .remove(&code)
@@ -288,6 +350,79 @@ impl Service for PeerService {
             types: codes.into_iter().map(view).collect(),
             certificates,
         })
+    }
+
+    fn type_standard(
+        &self,
+        code: &TypeCode,
+        version: Option<usize>,
+    ) -> Result<Option<TypeStandard>, Refusal> {
+        let Some((department, versions)) = self.peer.catalogue.type_definition(code) else {
+            return Ok(None);
+        };
+        let told = self.version_of(&department, &versions, version, |entry| match entry {
+            Entry::TypeDefined(definition) => Some(TypeRequest::of(definition)),
+            _ => None,
+        })?;
+        Ok(told.map(|(definition, version, versions)| TypeStandard {
+            definition,
+            version,
+            defined_by: department.to_string(),
+            versions,
+        }))
+    }
+
+    fn matters(&self, department: Option<&DepartmentCode>) -> Result<Matters, Refusal> {
+        let matters = self.peer.catalogue.matters().into_iter();
+        let wanted = matters.filter(|(of, _)| department.is_none_or(|department| department == of));
+        let summary =
+            |(department, versions): (DepartmentCode, Versions<MatterDefined>)| MatterSummary {
+                department: department.to_string(),
+                department_name: self.name_of(&department),
+                version: versions.count(),
+                definition: MatterRequest::of(versions.current()),
+            };
+        Ok(Matters {
+            matters: wanted.map(summary).collect(),
+        })
+    }
+
+    fn matter(
+        &self,
+        department: &DepartmentCode,
+        code: &MatterCode,
+        version: Option<usize>,
+    ) -> Result<Option<Matter>, Refusal> {
+        let Some(versions) = self.peer.catalogue.matter(department, code) else {
+            return Ok(None);
+        };
+        let told = self.version_of(department, &versions, version, |entry| match entry {
+            Entry::MatterDefined(definition) => Some(MatterRequest::of(definition)),
+            _ => None,
+        })?;
+        Ok(told.map(|(definition, version, versions)| Matter {
+            definition,
+            version,
+            department: department.to_string(),
+            department_name: self.name_of(department),
+            versions,
+        }))
+    }
+
+    fn grants(&self, department: Option<&DepartmentCode>) -> Result<Grants, Refusal> {
+        let mut grants = Vec::new();
+        for log in self.peer.catalogue.logs() {
+            let by = log.name().id.department;
+            if department.is_none_or(|department| *department == by) {
+                let definitions = log.definitions();
+                grants.extend(definitions.grants().iter().map(|(seq, grant)| GrantView {
+                    by: by.to_string(),
+                    grant: *seq,
+                    definition: GrantRequest::of(grant),
+                }));
+            }
+        }
+        Ok(Grants { grants })
     }
 
     fn logs(&self) -> Result<Vec<types::LogView>, Refusal> {

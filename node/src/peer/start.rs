@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use certmesh_ledger::bodies::Bodies;
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{LogId, Opening, Place, SEGMENT_RECORDS, Writer};
@@ -117,6 +118,13 @@ fn open_peer(
         .log(&catalogue.own())
         .cloned()
         .expect("a member's log is always opened");
+    let bodies = Bodies::open(
+        &RealDisk,
+        &dir.join("bodies"),
+        own.name(),
+        identity.field_key.clone(),
+    )?;
+    let bodies = Arc::new(bodies);
     let peer = Peer {
         department: config.department,
         peer_id: identity.peer_id.to_string(),
@@ -128,7 +136,13 @@ fn open_peer(
         catalogue_key: identity.catalogue_key.clone(),
         field_key: identity.field_key.clone(),
         store: open_store(dir),
-        own: OwnLog::new(own, &identity.members, Arc::clone(metrics)),
+        own: OwnLog::new(
+            own,
+            Arc::clone(&bodies),
+            &identity.members,
+            Arc::clone(metrics),
+        ),
+        bodies,
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),

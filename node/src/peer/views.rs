@@ -33,7 +33,7 @@ pub(super) fn certificate(
         state.status,
         &checkpoint,
         catalogue.members(),
-        definition.map(|(_, definition)| definition.name.to_string()),
+        definition.map(|(_, versions)| versions.current().name.to_string()),
     ))
 }
 
@@ -91,7 +91,14 @@ fn event(
                 Err(error) => event.ignored = Some(error.to_string()),
             }
         }
-        Entry::TypeDefined(_) => {}
+        Entry::CertificateErased(erased) => {
+            event.event = "fields-erased".into();
+            event.text = Some(erased.text.to_string());
+        }
+        Entry::TypeDefined(_)
+        | Entry::MatterDefined(_)
+        | Entry::GrantMade(_)
+        | Entry::GrantWithdrawn(_) => {}
     }
     event
 }

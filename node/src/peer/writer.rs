@@ -5,21 +5,23 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use certmesh_ledger::bodies::{Body, BodyError, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::codec;
 use certmesh_ledger::hash::{Hash, Purpose, hash};
 use certmesh_ledger::log::{self, VerifiedCheckpoint, WriteError, Writer};
 use certmesh_ledger::record::{
-    CertificateIssued, Entry, SignedRecord, StatusChanged, TypeDefined, commit_fields,
+    CertificateErased, CertificateIssued, Entry, SignedRecord, StatusChanged, commit_fields,
 };
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
+use super::prepare::{Prepared, Standards, prepare};
 use super::{Peer, now_ms, retries};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
-use crate::api::service::{Outcomes, RetryKey};
+use crate::api::service::{Definition, Outcomes, RetryKey};
 use crate::api::types::{self, Position};
 
 /// Most records under one commit.
@@ -31,7 +33,8 @@ const QUEUE: usize = 8192;
 pub(super) enum Append {
     Issue(Box<Draft>),
     Change(StatusChanged),
-    Define(TypeDefined),
+    Define(Box<Definition>),
+    Erase(CertificateErased),
 }
 
 /// Where the outcomes of a request go.
@@ -41,6 +44,13 @@ struct Job {
     appends: Vec<Append>,
     retry: Option<RetryKey>,
     reply: Reply,
+}
+
+impl Job {
+    fn defines(&self) -> bool {
+        let defines = |append: &Append| matches!(append, Append::Define(_));
+        self.appends.iter().any(defines)
+    }
 }
 
 /// Where appends are handed over.
@@ -59,6 +69,7 @@ impl WriterHandle {
             peer,
             writer,
             heads,
+            standards: Standards::default(),
         };
         let thread = thread::Builder::new()
             .name("writer".into())
@@ -85,6 +96,15 @@ impl WriterHandle {
     }
 }
 
+/// Why a group was not appended.
+#[derive(Debug, thiserror::Error)]
+enum AppendFailed {
+    #[error(transparent)]
+    Log(#[from] WriteError),
+    #[error(transparent)]
+    Bodies(#[from] BodyError),
+}
+
 /// What is to be said of one append once the group is durable.
 enum Outcome {
     /// The n-th entry of the group.
@@ -98,6 +118,7 @@ struct GroupCommit {
     peer: Arc<Peer>,
     writer: Writer,
     heads: mpsc::UnboundedSender<VerifiedCheckpoint>,
+    standards: Standards,
 }
 
 impl GroupCommit {
@@ -105,7 +126,9 @@ impl GroupCommit {
         while let Ok(first) = jobs.recv() {
             let mut rows = first.appends.len();
             let mut group = vec![first];
+            // What a job defines is in force for those after it: they are checked once it is committed.
             while rows < GROUP
+                && !group.last().is_some_and(Job::defines)
                 && let Ok(job) = jobs.try_recv()
             {
                 rows += job.appends.len();
@@ -131,24 +154,46 @@ impl GroupCommit {
         let retries = jobs
             .iter()
             .flat_map(|(n, retry, _)| std::iter::repeat_n((*retry, *n), *n));
-        let prepared: Vec<(String, Vec<String>, Entry)> = match appends.len() {
-            0..32 => appends
-                .into_iter()
-                .map(|append| prepare(&self.peer, append))
-                .collect(),
+        let mut before = None;
+        for append in &appends {
+            if let Append::Issue(draft) = append
+                && before != Some(draft.id.type_code())
+            {
+                before = Some(draft.id.type_code());
+                self.standards.refresh(&self.peer, draft.id.type_code());
+            }
+        }
+        let ready = |append| prepare(&self.peer, &self.standards, append);
+        let prepared: Vec<Result<Prepared, _>> = match appends.len() {
+            0..32 => appends.into_iter().map(ready).collect(),
             _ => appends
                 .into_par_iter()
                 .with_min_len(32)
-                .map(|append| prepare(&self.peer, append))
+                .map(ready)
                 .collect(),
         };
         let mut batch = Batch::new(&self.peer.catalogue, self.writer.log());
         let mut entries = Vec::new();
+        let mut bodies = Vec::new();
         let mut outcomes = Vec::with_capacity(prepared.len());
-        for ((id, warnings, entry), (retry, rows)) in prepared.into_iter().zip(retries) {
-            let outcome = match self.judge(&mut batch, &entry, retry, rows) {
+        for (prepared, (retry, rows)) in prepared.into_iter().zip(retries) {
+            let Prepared {
+                id,
+                warnings,
+                entry,
+                body,
+            } = match prepared {
+                Ok(prepared) => prepared,
+                Err((id, refusal)) => {
+                    outcomes.push((id, Vec::new(), Outcome::Refused(refusal)));
+                    continue;
+                }
+            };
+            let (body, sealed) = body.unzip();
+            let outcome = match self.judge(&mut batch, &entry, body.as_ref(), retry, rows) {
                 None => {
                     entries.push(entry);
+                    bodies.push(sealed);
                     Outcome::New(entries.len() - 1)
                 }
                 Some(outcome) => outcome,
@@ -162,8 +207,7 @@ impl GroupCommit {
             // What is answered then stands under the checkpoint there is.
             Ok((Vec::new(), self.writer.log().checkpoint()))
         } else {
-            let appended = self.writer.append(now_ms(), entries);
-            appended.map(|(records, checkpoint)| (records, Some(checkpoint)))
+            self.append(entries, &bodies)
         };
         if count > 0 && appended.is_ok() {
             self.peer.metrics.fsynced(started.elapsed());
@@ -172,34 +216,113 @@ impl GroupCommit {
         self.answer(outcomes, jobs, appended);
     }
 
+    /// Makes bodies durable, then their records: a certificate that is acknowledged has its fields.
+    fn append(
+        &mut self,
+        entries: Vec<Entry>,
+        bodies: &[Option<SealedBody>],
+    ) -> Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed> {
+        if bodies.iter().any(Option::is_some) {
+            // This thread is the only one that appends, so the positions are known.
+            self.peer.bodies.keep(self.writer.log().held(), bodies)?;
+        }
+        let (records, checkpoint) = self.writer.append(now_ms(), entries)?;
+        Ok((records, Some(checkpoint)))
+    }
+
     /// What to say of an entry without appending it; `None` when it is to be appended.
     fn judge(
         &self,
         batch: &mut Batch<'_>,
         entry: &Entry,
+        body: Option<&Body>,
         retry: Option<RetryKey>,
         rows: usize,
     ) -> Option<Outcome> {
-        // Defining a type the same again changes nothing, so it answers like a retry.
-        if retry.is_some() || matches!(entry, Entry::TypeDefined(_)) {
-            match batch.existing(entry) {
+        // Defining the same again changes nothing, so it answers like a retry.
+        if retry.is_some()
+            || !matches!(entry, Entry::CertificateIssued(_) | Entry::StatusChanged(_))
+        {
+            match self.existing(batch, entry, body) {
                 Ok(Some(record)) => return Some(Outcome::Replayed(Box::new(record))),
                 Ok(None) => {}
-                Err(error) => return Some(Outcome::Refused(internal(&error))),
+                Err(refusal) => return Some(Outcome::Refused(refusal)),
             }
         }
         let key = retry.filter(|_| rows == 1);
-        let content = hash(Purpose::Request, &codec::encode(entry));
+        let content = self.content(entry, body);
         if key.is_some_and(|key| self.used_otherwise(&key, &content)) {
             return Some(Outcome::Refused(Refusal::IdempotencyMismatch));
         }
         if let Err(why) = batch.check(entry) {
             return Some(Outcome::Refused(refused(why)));
         }
+        if let Entry::CertificateErased(erased) = entry
+            && let Err(refusal) = self.destroy(erased)
+        {
+            return Some(Outcome::Refused(refusal));
+        }
         if let Some(key) = key {
             self.remember(&key, &content);
         }
         None
+    }
+
+    /// The record that says the same already. What an issue says of its fields is under a key made at random, so it is the
+    /// body kept with the record that is compared.
+    fn existing(
+        &self,
+        batch: &Batch<'_>,
+        entry: &Entry,
+        body: Option<&Body>,
+    ) -> Result<Option<SignedRecord>, Refusal> {
+        let (Entry::CertificateIssued(asked), Some(body)) = (entry, body) else {
+            return batch.existing(entry).map_err(|error| internal(&error));
+        };
+        let held = self.writer.log().issue_of(&asked.id);
+        let Some(record) = held.map_err(|error| internal(&error))? else {
+            return Ok(None);
+        };
+        let Entry::CertificateIssued(issued) = &record.record().entry else {
+            return Ok(None);
+        };
+        let same = *issued
+            == CertificateIssued {
+                field_root: issued.field_root,
+                ..asked.clone()
+            };
+        let kept = self.peer.bodies.get(record.record().seq, &asked.id);
+        match kept.map_err(|error| internal(&error))? {
+            Some(kept) if same && kept.body == *body => Ok(Some(record)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Destroys a certificate's fields. Before the record says so: a crash between the two leaves them destroyed, and the
+    /// record to be asked for again.
+    fn destroy(&self, erased: &CertificateErased) -> Result<(), Refusal> {
+        let issued = self.writer.log().issue_of(&erased.id);
+        if let Some(record) = issued.map_err(|error| internal(&error))? {
+            let destroyed = self.peer.bodies.destroy(record.record().seq);
+            destroyed.map_err(|error| internal(&error))?;
+        }
+        Ok(())
+    }
+
+    /// What a request asks for, as a hash: an issue's fields under a key that is the same each time.
+    fn content(&self, entry: &Entry, body: Option<&Body>) -> Hash {
+        let encoded = match (entry, body) {
+            (Entry::CertificateIssued(issued), Some(body)) => {
+                let key = self.peer.field_key.content_key(&issued.id);
+                let field_root = commit_fields(&key, &issued.id, &body.fields);
+                codec::encode(&Entry::CertificateIssued(CertificateIssued {
+                    field_root,
+                    ..issued.clone()
+                }))
+            }
+            _ => codec::encode(entry),
+        };
+        hash(Purpose::Request, &encoded)
     }
 
     /// Whether the key came with another content before.
@@ -223,7 +346,7 @@ impl GroupCommit {
         &self,
         outcomes: Vec<(String, Vec<String>, Outcome)>,
         jobs: Vec<(usize, Option<RetryKey>, Reply)>,
-        appended: Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), WriteError>,
+        appended: Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed>,
     ) {
         let (appended, checkpoint) = match appended {
             Ok(appended) => appended,
@@ -231,11 +354,19 @@ impl GroupCommit {
                 tracing::error!(%error, "nothing was appended");
                 self.peer.own.show();
                 let refusal = self.peer.own.hindrance().unwrap_or_else(|| match &error {
-                    WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
-                    WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
-                    WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
-                    WriteError::NoEntries => Refusal::Internal,
-                    WriteError::Append(_) => Refusal::LogReadOnly(error.to_string()),
+                    AppendFailed::Log(WriteError::TooLarge { .. }) => {
+                        Refusal::field("fields", error.to_string())
+                    }
+                    AppendFailed::Log(WriteError::Restoring { .. }) => {
+                        Refusal::OwnLogUnconfirmed(error.to_string())
+                    }
+                    AppendFailed::Log(WriteError::Stopped(_)) => {
+                        Refusal::LogFrozen(error.to_string())
+                    }
+                    AppendFailed::Log(WriteError::NoEntries) => Refusal::Internal,
+                    AppendFailed::Log(WriteError::Append(_)) | AppendFailed::Bodies(_) => {
+                        Refusal::LogReadOnly(error.to_string())
+                    }
                 });
                 for (_, _, reply) in jobs {
                     let _ = reply.send(Err(refusal.clone()));
@@ -277,38 +408,8 @@ impl GroupCommit {
     }
 }
 
-/// Turns what the API checked into an entry: the holder becomes a tag, the fields a commitment.
-fn prepare(peer: &Peer, append: Append) -> (String, Vec<String>, Entry) {
-    match append {
-        Append::Issue(draft) => {
-            let entry = Entry::CertificateIssued(CertificateIssued {
-                subject: peer
-                    .catalogue_key
-                    .subject_tag(draft.holder_kind, draft.holder_code.expose()),
-                holder_kind: draft.holder_kind,
-                validity: draft.validity,
-                sharing: draft.sharing,
-                field_root: commit_fields(&peer.field_key, &draft.id, &draft.fields),
-                predecessor: draft.predecessor.clone(),
-                id: draft.id.clone(),
-            });
-            (draft.id.to_string(), draft.warnings.clone(), entry)
-        }
-        Append::Change(change) => (
-            change.id.to_string(),
-            Vec::new(),
-            Entry::StatusChanged(change),
-        ),
-        Append::Define(definition) => (
-            definition.code.to_string(),
-            Vec::new(),
-            Entry::TypeDefined(definition),
-        ),
-    }
-}
-
 fn internal(error: &dyn std::error::Error) -> Refusal {
-    tracing::error!(%error, "a log could not be read");
+    tracing::error!(%error, "a log or body could not be read");
     Refusal::Internal
 }
 
@@ -337,6 +438,8 @@ fn refused(why: NotAllowed) -> Refusal {
         other @ (NotAllowed::Predecessor { .. } | NotAllowed::PredecessorElsewhere(_)) => {
             Refusal::field("predecessor", other.to_string())
         }
+        other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),
+        other @ NotAllowed::UnknownGrant(_) => Refusal::field("grant", other.to_string()),
         other @ NotAllowed::NoRole { .. } => Refusal::field("id", other.to_string()),
         NotAllowed::Read(error) => internal(&error),
     }

@@ -3,15 +3,12 @@
 use std::fs;
 use std::sync::Arc;
 
-use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::id::{CertificateId, Date, HolderKind, TypeCode, normalise};
-use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret, SecretFile};
+use certmesh_ledger::id::{CertificateId, Date, HolderKind, normalise};
+use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, LogId, LogName, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::{Genesis, Membership};
-use certmesh_ledger::record::{
-    CertificateIssued, Entry, FieldDefinition, SharingClass, TypeDefined, Validity, commit_fields,
-};
+use certmesh_ledger::record::{CertificateIssued, Entry, SharingClass, Validity, commit_fields};
 use certmesh_node::api::types::IssueRequest;
 use zeroize::Zeroizing;
 
@@ -68,7 +65,7 @@ pub(super) fn fill(
 
 struct Keys {
     catalogue: CatalogueKey,
-    field: FieldKey,
+    field: BodyKey,
 }
 
 impl Keys {
@@ -80,7 +77,7 @@ impl Keys {
         };
         Ok(Keys {
             catalogue: CatalogueKey(read(SecretFile::Catalogue, "catalogue.key")?),
-            field: FieldKey(read(SecretFile::Field, "field.key")?),
+            field: BodyKey(read(SecretFile::Field, "field.key")?),
         })
     }
 
@@ -107,24 +104,11 @@ impl Keys {
 
 /// Definitions of a department's types as entries.
 fn types(index: usize) -> Result<Vec<Entry>, Error> {
-    let text = |text: &str| Text::new(text).expect("names of made-up types are short");
-    let short = |code: &str| Text::new(code).expect("codes of fields are short");
-    let entry = |definition: certmesh_node::api::types::TypeRequest| -> Result<Entry, Error> {
-        let code: TypeCode = definition.code.parse()?;
-        let field = |field: &certmesh_node::api::types::FieldView| FieldDefinition {
-            code: short(&field.code),
-            name: text(&field.name),
-            required: field.required,
-        };
-        let fields = Bounded::first(definition.fields.iter().map(field));
-        Ok(Entry::TypeDefined(TypeDefined {
-            code,
-            name: text(&definition.name),
-            fields,
-        }))
-    };
     departments::type_definitions(index)?
         .into_iter()
-        .map(entry)
+        .map(|definition| match definition.check() {
+            Ok(definition) => Ok(Entry::TypeDefined(definition)),
+            Err(refusal) => Err(Error::Broken(refusal.to_string())),
+        })
         .collect()
 }

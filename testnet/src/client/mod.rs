@@ -7,9 +7,10 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use certmesh_node::api::standards::TypeRequest;
 use certmesh_node::api::types::{
     Appended, CatalogueView, Certificate, FindRequest, Found, History, IssueRequest, LogView,
-    NodeStatus, PeerView, Problem, Readiness, StatusRequest, TypeRequest, Verification,
+    NodeStatus, PeerView, Problem, Readiness, StatusRequest, Verification,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

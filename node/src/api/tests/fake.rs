@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
-use certmesh_ledger::record::{Status, StatusChanged, TypeDefined};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, MatterCode, TypeCode};
+use certmesh_ledger::record::{CertificateErased, Status, StatusChanged};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::OWN;
 use crate::api::Refusal;
 use crate::api::draft::Draft;
-use crate::api::service::{Find, Outcomes, RetryKey, Service, Wanted};
+use crate::api::service::{Definition, Find, Outcomes, RetryKey, Service, Wanted};
+use crate::api::standards::{Grants, Matter, Matters, TypeStandard};
 use crate::api::types::*;
 
 /// How the fake peer behaves and what it saw.
@@ -131,12 +132,36 @@ impl Service for Fake {
         Box::pin(async { result })
     }
 
-    fn define_type(
-        &self,
-        definition: TypeDefined,
-    ) -> BoxFuture<'static, Result<Appended, Refusal>> {
-        let result = appended(definition.code.as_str(), 3, false, Vec::new());
+    fn define(&self, definition: Definition) -> BoxFuture<'static, Result<Appended, Refusal>> {
+        let result = appended(&definition.name(), 3, false, Vec::new());
         Box::pin(async { Ok(result) })
+    }
+
+    fn type_standard(
+        &self,
+        _code: &TypeCode,
+        _version: Option<usize>,
+    ) -> Result<Option<TypeStandard>, Refusal> {
+        Ok(None)
+    }
+
+    fn matters(&self, _department: Option<&DepartmentCode>) -> Result<Matters, Refusal> {
+        Ok(Matters {
+            matters: Vec::new(),
+        })
+    }
+
+    fn matter(
+        &self,
+        _department: &DepartmentCode,
+        _code: &MatterCode,
+        _version: Option<usize>,
+    ) -> Result<Option<Matter>, Refusal> {
+        Ok(None)
+    }
+
+    fn grants(&self, _department: Option<&DepartmentCode>) -> Result<Grants, Refusal> {
+        Ok(Grants { grants: Vec::new() })
     }
 
     fn vouch_for_own_log(&self) -> Result<NodeStatus, Refusal> {
@@ -167,6 +192,15 @@ impl Service for Fake {
             status_code: "01".to_owned(),
             position: appended("", seq, false, Vec::new()).position,
         }))
+    }
+
+    fn fields(&self, _id: &CertificateId) -> Result<Option<CertificateFields>, Refusal> {
+        Ok(None)
+    }
+
+    fn erase(&self, erasure: CertificateErased) -> BoxFuture<'static, Result<Appended, Refusal>> {
+        let result = appended(erasure.id.as_str(), 4, false, Vec::new());
+        Box::pin(async { Ok(result) })
     }
 
     fn history(&self, id: &CertificateId) -> Result<Option<History>, Refusal> {

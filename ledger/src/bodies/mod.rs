@@ -1,0 +1,281 @@
+//! What a department keeps of its own certificates beside the log: fields and holders, encrypted.
+//!
+//! Two files that only the issuer has. `bodies` grows by encrypted bodies; `keys` has a slot of 96 bytes for each record of
+//! the department's log: where the body is, and the certificate's key, wrapped under the department's field key. A body
+//! is durable before its record is, so that no certificate is acknowledged whose fields are lost; a crash between the two
+//! leaves a body that the next certificate's slot replaces. Destroying a slot makes the body unreadable for good, and the
+//! salts of its commitments with it.
+//!
+//! Slot: place in `bodies` (u64) · length (u32) · zero (u32) · wrapped key (72) · checksum of all that (8). Zeros stand for
+//! no body. All integers little-endian.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::codec;
+use crate::hash::{Purpose, hash};
+use crate::id::{CertificateId, HolderKind};
+use crate::keys::{BodyKey, FieldKey, WRAPPED_LEN};
+use crate::log::LogName;
+use crate::log::disk::{Disk, DiskFile};
+use crate::log::header::{HEADER_LEN, Kind, check_header, header};
+
+#[cfg(test)]
+mod tests;
+
+const SLOT_LEN: usize = 96;
+/// Most bytes of a body: 64 fields of 4 KiB and their names, and room for more to come.
+const MAX_BODY: usize = 1 << 19;
+
+/// What a certificate says of its holder and in its fields. Wiped when dropped; never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// Kind of the holder's code.
+    pub holder_kind: HolderKind,
+    /// The holder's code, normalised.
+    pub holder_code: String,
+    /// Fields by name.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.holder_code.zeroize();
+        self.fields.values_mut().for_each(Zeroize::zeroize);
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} fields)", self.fields.len())
+    }
+}
+
+/// A body ready to be kept.
+#[derive(Clone, Debug)]
+pub struct SealedBody {
+    wrapped: [u8; WRAPPED_LEN],
+    bytes: Vec<u8>,
+}
+
+impl SealedBody {
+    /// Encrypts a body under its key, and the key under the department's. The nonce must be random.
+    pub fn seal(
+        department: &FieldKey,
+        certificate: &CertificateId,
+        key: &BodyKey,
+        nonce: [u8; 24],
+        body: &Body,
+    ) -> SealedBody {
+        let plain = Zeroizing::new(codec::encode(body));
+        SealedBody {
+            wrapped: department.wrap(certificate, nonce, key),
+            bytes: key.seal(certificate, &plain),
+        }
+    }
+}
+
+/// Why a body can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The medium failed.
+    #[error("bodies: {0}")]
+    Io(#[from] io::Error),
+    /// What is kept is not what was written, or the field key is another.
+    #[error(
+        "the body of record {0} can't be read: it is damaged, or the department's field key is not the one it was kept under"
+    )]
+    Damaged(u64),
+    /// A file of another log, or none of this program's.
+    #[error("{0}")]
+    Header(#[from] crate::log::HeaderError),
+    /// An earlier write was refused.
+    #[error("bodies: a disk write was refused ({0}); free or mend the disk, then restart the peer")]
+    ReadOnly(String),
+}
+
+/// A body and its key.
+#[derive(Debug)]
+pub struct Opened {
+    /// The certificate's key.
+    pub key: BodyKey,
+    /// What it protects.
+    pub body: Body,
+}
+
+/// The bodies of a department's own certificates.
+pub struct Bodies {
+    department: FieldKey,
+    keys: Box<dyn DiskFile>,
+    bodies: Box<dyn DiskFile>,
+    end: Mutex<Result<u64, String>>,
+}
+
+impl Bodies {
+    /// Opens the files below `dir`, or begins them.
+    ///
+    /// # Errors
+    /// [`BodyError`] of the medium or for files of another log.
+    pub fn open(
+        disk: &dyn Disk,
+        dir: &Path,
+        log: &LogName,
+        department: FieldKey,
+    ) -> Result<Bodies, BodyError> {
+        disk.create_dir_all(dir)?;
+        let keys = begun(disk, &dir.join("keys"), Kind::BodyKeys, log)?;
+        let bodies = begun(disk, &dir.join("bodies"), Kind::Bodies, log)?;
+        disk.sync_dir(dir)?;
+        let end = bodies.len()?.max(HEADER_LEN);
+        Ok(Bodies {
+            department,
+            keys,
+            bodies,
+            end: Mutex::new(Ok(end)),
+        })
+    }
+
+    /// Keeps the bodies of the records from `first` on; `None` for records that have none. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`BodyError::Io`], then and from then on [`BodyError::ReadOnly`]: nothing is retried after a refused write.
+    pub fn keep(&self, first: u64, bodies: &[Option<SealedBody>]) -> Result<(), BodyError> {
+        let mut end = self.end.lock();
+        let mut at = end.clone().map_err(BodyError::ReadOnly)?;
+        let begin = at;
+        let mut slots = Vec::with_capacity(bodies.len() * SLOT_LEN);
+        let mut bytes = Vec::new();
+        for body in bodies {
+            match body {
+                Some(body) => {
+                    slots.extend_from_slice(&slot(at, body));
+                    bytes.extend_from_slice(&body.bytes);
+                    at += body.bytes.len() as u64;
+                }
+                None => slots.extend_from_slice(&[0; SLOT_LEN]),
+            }
+        }
+        let written = self
+            .bodies
+            .write_at(&bytes, begin)
+            .and_then(|()| self.keys.write_at(&slots, place(first)))
+            .and_then(|()| {
+                let (bodies, keys) = rayon::join(|| self.bodies.sync(), || self.keys.sync());
+                bodies.and(keys)
+            });
+        match written {
+            Ok(()) => {
+                *end = Ok(at);
+                Ok(())
+            }
+            Err(error) => {
+                *end = Err(error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The body of the certificate issued by the record at `seq`; `None` when none is kept, or it was destroyed.
+    ///
+    /// # Errors
+    /// [`BodyError`].
+    pub fn get(&self, seq: u64, certificate: &CertificateId) -> Result<Option<Opened>, BodyError> {
+        let mut found = [0; SLOT_LEN];
+        let read = self.keys.read_at(&mut found, place(seq))?;
+        if read < SLOT_LEN || found == [0; SLOT_LEN] {
+            return Ok(None);
+        }
+        let damaged = || BodyError::Damaged(seq);
+        let (at, len, wrapped) = read_slot(&found).ok_or_else(damaged)?;
+        let key = self
+            .department
+            .unwrap(certificate, &wrapped)
+            .ok_or_else(damaged)?;
+        if len > MAX_BODY {
+            return Err(damaged());
+        }
+        let mut sealed = vec![0; len];
+        if self.bodies.read_at(&mut sealed, at)? < len {
+            return Err(damaged());
+        }
+        let plain = key.open(certificate, &sealed).ok_or_else(damaged)?;
+        let body = codec::decode(&plain, MAX_BODY).map_err(|_| damaged())?;
+        Ok(Some(Opened { key, body }))
+    }
+
+    /// Why nothing more can be kept: a disk write that was refused.
+    pub fn refused(&self) -> Option<String> {
+        self.end.lock().as_ref().err().cloned()
+    }
+
+    /// Destroys the key of the body of the record at `seq`, durably; gives whether there was one. The encrypted bytes
+    /// stay and mean nothing from then on.
+    ///
+    /// # Errors
+    /// [`BodyError::Io`].
+    pub fn destroy(&self, seq: u64) -> Result<bool, BodyError> {
+        let mut found = [0; SLOT_LEN];
+        let read = self.keys.read_at(&mut found, place(seq))?;
+        let held = read == SLOT_LEN && found != [0; SLOT_LEN];
+        found.zeroize();
+        if held {
+            self.keys.write_at(&[0; SLOT_LEN], place(seq))?;
+            self.keys.sync()?;
+        }
+        Ok(held)
+    }
+}
+
+/// A file with its header: that of the log's, or a new one.
+fn begun(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: Kind,
+    log: &LogName,
+) -> Result<Box<dyn DiskFile>, BodyError> {
+    let file = disk.open(path, true)?;
+    if file.len()? < HEADER_LEN {
+        file.set_len(0)?;
+        file.write_at(&header(kind, log, 0), 0)?;
+        file.sync()?;
+    } else {
+        let mut found = [0; HEADER_LEN as usize];
+        file.read_exact_at(&mut found, 0)?;
+        check_header(&found, kind, log, 0)?;
+    }
+    Ok(file)
+}
+
+fn place(seq: u64) -> u64 {
+    HEADER_LEN + seq * SLOT_LEN as u64
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 8] {
+    hash(Purpose::File, bytes).fingerprint().to_le_bytes()
+}
+
+fn slot(at: u64, body: &SealedBody) -> [u8; SLOT_LEN] {
+    let len = u32::try_from(body.bytes.len()).expect("a body is at most half a MiB");
+    let mut slot = [0; SLOT_LEN];
+    slot[..8].copy_from_slice(&at.to_le_bytes());
+    slot[8..12].copy_from_slice(&len.to_le_bytes());
+    slot[16..88].copy_from_slice(&body.wrapped);
+    let sum = checksum(&slot[..88]);
+    slot[88..].copy_from_slice(&sum);
+    slot
+}
+
+fn read_slot(slot: &[u8; SLOT_LEN]) -> Option<(u64, usize, [u8; WRAPPED_LEN])> {
+    if slot[88..] != checksum(&slot[..88]) {
+        return None;
+    }
+    let at = u64::from_le_bytes(slot[..8].try_into().ok()?);
+    let len = u32::from_le_bytes(slot[8..12].try_into().ok()?);
+    Some((at, len as usize, slot[16..88].try_into().ok()?))
+}

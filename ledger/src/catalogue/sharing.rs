@@ -1,0 +1,178 @@
+//! Who may see which fields of a certificate: decided from records alone, so that the issuer that answers and the
+//! department that would ask come to the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::codec::Text;
+use crate::id::{Date, DepartmentCode, TypeCode};
+use crate::membership::{Department, Membership};
+use crate::record::{
+    CertificateIssued, GrantMade, Grantee, MatterDefined, MatterRef, SharingClass,
+};
+
+/// The right to see fields of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// What it rests on.
+    pub basis: Basis,
+    /// Codes of the fields.
+    pub fields: Vec<Text<64>>,
+}
+
+/// What a right to see fields rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The certificate is the asking department's own.
+    Own,
+    /// The certificate is shared without conditions.
+    Unconditional,
+    /// The grant at this position of the issuer's log.
+    Grant(u64),
+}
+
+/// The rule by which nothing may be seen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// The asker is no member.
+    #[error("{0} is not a member of this network")]
+    NotAMember(DepartmentCode),
+    /// Nobody defined the matter.
+    #[error("matter {0} is not in the catalogue")]
+    UnknownMatter(MatterRef),
+    /// The matter is another department's.
+    #[error("matter {0} is another department's; a department asks for its own matters only")]
+    OthersMatter(MatterRef),
+    /// The matter does not require the type.
+    #[error("matter {matter} does not require certificates of type {type_code}")]
+    NotRequired {
+        /// The matter.
+        matter: MatterRef,
+        /// The type.
+        type_code: TypeCode,
+    },
+    /// The certificate is not shared.
+    #[error("the certificate is not shared (不予共享)")]
+    NotShared,
+    /// The certificate is shared on conditions, and no grant in force fits.
+    #[error(
+        "the certificate is shared on conditions (有条件共享) and no grant in force covers {asker} for matter {matter}"
+    )]
+    NoGrant {
+        /// Who asks.
+        asker: DepartmentCode,
+        /// For which matter.
+        matter: MatterRef,
+    },
+}
+
+/// Who asks for what.
+pub(super) struct Request<'a> {
+    pub(super) asker: &'a DepartmentCode,
+    pub(super) matter: &'a MatterRef,
+    /// The matter's definition, when there is one.
+    pub(super) definition: Option<&'a MatterDefined>,
+    pub(super) on: Date,
+}
+
+/// The fields of a certificate that may be seen, as far as the matter needs them. `grants` are those in force in the
+/// log the certificate is in.
+///
+/// # Errors
+/// [`Denial`] names the rule; what no rule allows is denied.
+pub(super) fn access(
+    members: &Membership,
+    issuer: &DepartmentCode,
+    grants: &BTreeMap<u64, Arc<GrantMade>>,
+    certificate: &CertificateIssued,
+    request: &Request<'_>,
+) -> Result<Access, Denial> {
+    let (asker, matter, on) = (request.asker, request.matter, request.on);
+    let member = members.member(asker).ok_or(Denial::NotAMember(*asker))?;
+    if matter.department != *asker {
+        return Err(Denial::OthersMatter(matter.clone()));
+    }
+    let part = request
+        .definition
+        .and_then(|definition| definition.part(&matter.part))
+        .ok_or_else(|| Denial::UnknownMatter(matter.clone()))?;
+    let type_code = certificate.id.type_code();
+    let mut required = part
+        .requires
+        .iter()
+        .filter(|requirement| requirement.types.contains(&type_code))
+        .peekable();
+    if required.peek().is_none() {
+        return Err(Denial::NotRequired {
+            matter: matter.clone(),
+            type_code,
+        });
+    }
+    let mut needed: Vec<Text<64>> = required
+        .flat_map(|requirement| requirement.fields.iter().cloned())
+        .collect();
+    needed.sort();
+    needed.dedup();
+    if issuer == asker {
+        return Ok(Access {
+            basis: Basis::Own,
+            fields: needed,
+        });
+    }
+    match certificate.sharing {
+        SharingClass::NotShared => Err(Denial::NotShared),
+        SharingClass::Unconditional => Ok(Access {
+            basis: Basis::Unconditional,
+            fields: needed,
+        }),
+        SharingClass::Conditional => {
+            let best = grants
+                .iter()
+                .filter(|(_, grant)| covers(grant, member, &type_code, matter, on))
+                .map(|(seq, grant)| Access {
+                    basis: Basis::Grant(*seq),
+                    fields: granted(grant, &needed),
+                })
+                // Of several the one that shows most; of those the oldest.
+                .reduce(|best, next| {
+                    if next.fields.len() > best.fields.len() {
+                        next
+                    } else {
+                        best
+                    }
+                });
+            best.ok_or_else(|| Denial::NoGrant {
+                asker: *asker,
+                matter: matter.clone(),
+            })
+        }
+    }
+}
+
+fn covers(
+    grant: &GrantMade,
+    member: &Department,
+    type_code: &TypeCode,
+    matter: &MatterRef,
+    on: Date,
+) -> bool {
+    let to = match &grant.to {
+        Grantee::Department(code) => *code == member.code,
+        Grantee::Role(role) => member.roles.contains(role),
+    };
+    to && grant.type_code == *type_code
+        && (grant.matters.is_empty() || grant.matters.contains(matter))
+        && grant.until.is_none_or(|until| on <= until)
+}
+
+fn granted(grant: &GrantMade, needed: &[Text<64>]) -> Vec<Text<64>> {
+    needed
+        .iter()
+        .filter(|field| grant.fields.is_empty() || grant.fields.contains(field))
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "sharing_tests.rs"]
+mod tests;

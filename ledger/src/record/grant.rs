@@ -1,0 +1,40 @@
+//! The entries by which a department lets others see the fields of its certificates.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{Bounded, Text};
+use crate::id::{Date, DepartmentCode, TypeCode};
+use crate::membership::Role;
+
+use super::MatterRef;
+
+/// A department grants the sight of fields of its own certificates of a type. The grant is named by its position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantMade {
+    /// Who may see them.
+    pub to: Grantee,
+    /// Of which certificates.
+    pub type_code: TypeCode,
+    /// For which sub-matters; none stands for all that require the type.
+    pub matters: Bounded<MatterRef, 64>,
+    /// Codes of the fields; none stands for all.
+    pub fields: Bounded<Text<64>, 64>,
+    /// Last day on which it holds; `None` until it is withdrawn.
+    pub until: Option<Date>,
+}
+
+/// To whom a grant is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Grantee {
+    /// One department.
+    Department(DepartmentCode),
+    /// Every member with a role.
+    Role(Role),
+}
+
+/// A grant was withdrawn: from this record on it holds no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantWithdrawn {
+    /// Position of the grant in this log.
+    pub grant: u64,
+}

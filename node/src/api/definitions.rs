@@ -1,0 +1,211 @@
+//! Handlers of types, matters and grants.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use certmesh_ledger::id::{DepartmentCode, TypeCode};
+use certmesh_ledger::record::GrantWithdrawn;
+
+use super::body::{GRANT, MATTER, TYPE};
+use super::draft::path_department;
+use super::extract::{Segment, json_body, parameters};
+use super::openapi::{AppendProblems, DefinitionProblems, FieldProblems};
+use super::problem::{appended, json};
+use super::refusal::Refusal;
+use super::service::Definition;
+use super::standards::{
+    GrantRequest, Grants, Matter, MatterRequest, Matters, TypeRequest, TypeStandard,
+};
+use super::state::Api;
+use super::types::Appended;
+
+async fn define(api: &Api, definition: Definition) -> Result<Response, Refusal> {
+    let done = api.service().define(definition).await?;
+    Ok(appended(&done))
+}
+
+/// Define a certificate type
+///
+/// A later definition of the same code is its next version.
+#[utoipa::path(
+    post, path = "/v1/types", tag = "Catalogue", operation_id = "defineType",
+    request_body = TypeRequest,
+    responses(
+        (status = 201, description = "Defined; `id` is the type's code", body = Appended),
+        (status = 200, description = "Defined the same before", body = Appended),
+        AppendProblems,
+    ),
+)]
+pub(super) async fn define_type(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let request: TypeRequest = json_body(&headers, body, &TYPE, api.limits()).await?;
+    define(&api, Definition::Type(request.check()?)).await
+}
+
+/// Show a certificate type's standard
+#[utoipa::path(
+    get, path = "/v1/types/{code}", tag = "Catalogue", operation_id = "showType",
+    params(
+        ("code" = String, Path, description = "Type code"),
+        ("version" = Option<usize>, Query, description = "Version, from 1; the latest when absent"),
+    ),
+    responses((status = 200, description = "The standard", body = TypeStandard), DefinitionProblems),
+)]
+pub(super) async fn show_type(
+    State(api): State<Arc<Api>>,
+    Segment(code): Segment,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let code: TypeCode = parsed("code", &code)?;
+    let version = version(query.as_deref())?;
+    let found = api
+        .query(move |service| service.type_standard(&code, version))
+        .await?;
+    let found = found.ok_or(Refusal::NotFound { what: "definition" })?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Define a matter
+///
+/// A later definition of the same code is its next version.
+#[utoipa::path(
+    post, path = "/v1/matters", tag = "Catalogue", operation_id = "defineMatter",
+    request_body = MatterRequest,
+    responses(
+        (status = 201, description = "Defined; `id` is the matter's code", body = Appended),
+        (status = 200, description = "Defined the same before", body = Appended),
+        AppendProblems,
+    ),
+)]
+pub(super) async fn define_matter(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let request: MatterRequest = json_body(&headers, body, &MATTER, api.limits()).await?;
+    define(&api, Definition::Matter(request.check()?)).await
+}
+
+/// List matters
+#[utoipa::path(
+    get, path = "/v1/matters", tag = "Catalogue", operation_id = "listMatters",
+    params(("department" = Option<String>, Query, description = "Those of this department only")),
+    responses((status = 200, description = "The matters", body = Matters), FieldProblems),
+)]
+pub(super) async fn list_matters(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let department = department(query.as_deref())?;
+    let found = api
+        .query(move |service| service.matters(department.as_ref()))
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Show a matter
+#[utoipa::path(
+    get, path = "/v1/matters/{department}/{code}", tag = "Catalogue", operation_id = "showMatter",
+    params(
+        ("department" = String, Path, description = "Department whose matter it is"),
+        ("code" = String, Path, description = "The matter's code"),
+        ("version" = Option<usize>, Query, description = "Version, from 1; the latest when absent"),
+    ),
+    responses((status = 200, description = "The matter", body = Matter), DefinitionProblems),
+)]
+pub(super) async fn show_matter(
+    State(api): State<Arc<Api>>,
+    Path((department, code)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let department = path_department(&department)?;
+    let code = parsed("code", &code)?;
+    let version = version(query.as_deref())?;
+    let found = api
+        .query(move |service| service.matter(&department, &code, version))
+        .await?;
+    let found = found.ok_or(Refusal::NotFound { what: "matter" })?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Grant the sight of fields
+///
+/// Of this department's own certificates. The grant's number is the `seq` of its position.
+#[utoipa::path(
+    post, path = "/v1/grants", tag = "Catalogue", operation_id = "grant",
+    request_body = GrantRequest,
+    responses(
+        (status = 201, description = "Granted", body = Appended),
+        (status = 200, description = "The same grant is in force", body = Appended),
+        AppendProblems,
+    ),
+)]
+pub(super) async fn grant(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let request: GrantRequest = json_body(&headers, body, &GRANT, api.limits()).await?;
+    define(&api, Definition::Grant(request.check()?)).await
+}
+
+/// List grants in force
+#[utoipa::path(
+    get, path = "/v1/grants", tag = "Catalogue", operation_id = "listGrants",
+    params(("department" = Option<String>, Query, description = "Those made by this department only")),
+    responses((status = 200, description = "The grants", body = Grants), FieldProblems),
+)]
+pub(super) async fn list_grants(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let department = department(query.as_deref())?;
+    let found = api
+        .query(move |service| service.grants(department.as_ref()))
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Withdraw a grant
+#[utoipa::path(
+    post, path = "/v1/grants/{grant}/withdrawal", tag = "Catalogue", operation_id = "withdrawGrant",
+    params(("grant" = u64, Path, description = "Number of the grant in this department's log")),
+    responses((status = 201, description = "Withdrawn", body = Appended), AppendProblems),
+)]
+pub(super) async fn withdraw(
+    State(api): State<Arc<Api>>,
+    Segment(grant): Segment,
+) -> Result<Response, Refusal> {
+    let grant = grant
+        .parse()
+        .map_err(|_| Refusal::field("grant", "expected the number of a grant"))?;
+    define(&api, Definition::Withdrawal(GrantWithdrawn { grant })).await
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    field: &str,
+    text: &str,
+) -> Result<T, Refusal> {
+    text.parse()
+        .map_err(|error: T::Err| Refusal::field(field, error.to_string()))
+}
+
+fn version(query: Option<&str>) -> Result<Option<usize>, Refusal> {
+    let [version] = parameters(query, ["version"])?;
+    let number = |text: &str| match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(Refusal::field("version", "expected a number from 1")),
+    };
+    version.map(number).transpose()
+}
+
+fn department(query: Option<&str>) -> Result<Option<DepartmentCode>, Refusal> {
+    let [department] = parameters(query, ["department"])?;
+    department.map(path_department).transpose()
+}

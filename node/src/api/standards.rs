@@ -1,0 +1,595 @@
+//! Definitions as people write them (TOML or JSON files) and the API takes and shows them: certificate types with their
+//! standards, matters, grants.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::str::FromStr;
+
+use certmesh_ledger::catalogue::Standard;
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::record::{
+    CodeItem, FieldData, FieldDefinition, GrantMade, Grantee, MatterDefined, RelatedItem,
+    Requirement, SharingClass, SubMatter, TypeDefined, ValidityRule,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::draft::Faults;
+use super::refusal::Refusal;
+
+/// A certificate type: its entry in the catalogue (GB/T 36902) and the standard its certificates must meet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TypeRequest {
+    /// Type code (ZZLXDM).
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// Name of the defining authority, whose code is the first 18 characters of `code`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub authority_name: String,
+    /// Level of the defining authority, such as `国家级`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub authority_level: String,
+    /// Level of the authorities that issue.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub issuing_level: String,
+    /// The administrative item whose outcome the certificate is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemView>,
+    /// Holder-code kinds allowed, such as `001`; none stands for any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holder: Vec<String>,
+    /// Sharing class where the issuer says nothing else: `unconditional`, `conditional` (when absent) or `not-shared`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<String>,
+    /// How long certificates may run: `any` (when absent), `long-term`, or the most as `30 days`, `6 months`, `10 years`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity: Option<String>,
+    /// Codes of the departments that may issue it; none stands for every member with the role to issue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<String>,
+    /// Fields, in order; none stands for any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldView>,
+}
+
+/// An administrative item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemView {
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A field of a type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldView {
+    /// Standard code, such as `ZZMC`.
+    pub code: String,
+    /// Human name.
+    pub name: String,
+    /// Whether a certificate must have it.
+    #[serde(default)]
+    pub required: bool,
+    /// Whether it names the holder or tells something of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub personal: bool,
+    /// `text` (when absent), `integer`, `decimal`, `date` (YYYY-MM-DD) or `code`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Most characters of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u16>,
+    /// Regular expression (Rust crate `regex`) that a text must match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// What each code of a field of type `code` stands for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub codes: BTreeMap<String, String>,
+}
+
+/// A matter and what it requires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MatterRequest {
+    /// The department's code for it: 1 to 64 letters, digits, `-`, `_`, `.`.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// Its sub-matters, at least one.
+    pub sub: Vec<SubMatterView>,
+}
+
+/// A sub-matter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubMatterView {
+    /// Its code within the matter.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// What an applicant has to show.
+    #[serde(default)]
+    pub requires: Vec<RequirementView>,
+}
+
+/// One demand: a certificate of any one of these types.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequirementView {
+    /// Type codes, 1 to 8.
+    pub types: Vec<String>,
+    /// Codes of the fields needed; none where it only has to be in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+}
+
+/// A grant: who may see which fields of this department's certificates of a type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRequest {
+    /// The department that may see them. Exactly one of `department` and `role`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+    /// Every member with this role (`issue` or `define`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Type code of the certificates.
+    #[serde(rename = "type")]
+    pub type_code: String,
+    /// Sub-matters, each as `<department>/<matter>/<sub-matter>`; none stands for all that require the type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matters: Vec<String>,
+    /// Codes of the fields; none stands for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// Last day on which it holds, `YYYY-MM-DD`; absent until it is withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// One version of a definition.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct VersionView {
+    /// Its number, from 1.
+    pub version: usize,
+    /// Position of its record in the department's log.
+    pub seq: u64,
+    /// When it was made.
+    pub time_ms: u64,
+}
+
+/// A certificate type as the catalogue has it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TypeStandard {
+    /// The definition shown.
+    pub definition: TypeRequest,
+    /// Its version.
+    pub version: usize,
+    /// Department whose log defines it.
+    pub defined_by: String,
+    /// Every version, oldest first.
+    pub versions: Vec<VersionView>,
+}
+
+/// A matter as the catalogue has it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Matter {
+    /// The definition shown.
+    pub definition: MatterRequest,
+    /// Its version.
+    pub version: usize,
+    /// Whose matter it is.
+    pub department: String,
+    /// That department's name.
+    pub department_name: String,
+    /// Every version, oldest first.
+    pub versions: Vec<VersionView>,
+}
+
+/// The matters of the catalogue.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Matters {
+    /// Each in its latest version, without the list of versions.
+    pub matters: Vec<MatterSummary>,
+}
+
+/// A matter in a list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MatterSummary {
+    /// Whose matter it is.
+    pub department: String,
+    /// That department's name.
+    pub department_name: String,
+    /// Its latest version.
+    pub version: usize,
+    /// The definition.
+    pub definition: MatterRequest,
+}
+
+/// A grant in force.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct GrantView {
+    /// Department that granted.
+    pub by: String,
+    /// Its number: the position of its record in that department's log.
+    pub grant: u64,
+    /// What it says.
+    pub definition: GrantRequest,
+}
+
+/// Grants in force, of all departments.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Grants {
+    /// By department and number.
+    pub grants: Vec<GrantView>,
+}
+
+fn text_or_empty<const N: usize>(faults: &mut Faults, field: &str, text: &str) -> Text<N> {
+    match text {
+        "" => Text::default(),
+        text => faults.line(field, text).unwrap_or_default(),
+    }
+}
+
+/// Each text parsed; faults are noted with the place of the list's element.
+fn each<T: FromStr<Err: Display>>(faults: &mut Faults, field: &str, texts: &[String]) -> Vec<T> {
+    let mut parsed = Vec::with_capacity(texts.len());
+    for (i, text) in texts.iter().enumerate() {
+        parsed.extend(faults.parse(&format!("{field}[{i}]"), Some(text)));
+    }
+    parsed
+}
+
+fn bounded<T, const N: usize>(faults: &mut Faults, field: &str, list: Vec<T>) -> Bounded<T, N> {
+    if list.len() > N {
+        let found = list.len();
+        faults.add(field, format!("holds {found}, at most {N} are allowed"));
+    }
+    Bounded::first(list)
+}
+
+fn field_codes(faults: &mut Faults, field: &str, codes: &[String]) -> Bounded<Text<64>, 64> {
+    let mut lines = Vec::with_capacity(codes.len());
+    for (i, code) in codes.iter().enumerate() {
+        lines.extend(faults.line(&format!("{field}[{i}]"), code));
+    }
+    bounded(faults, field, lines)
+}
+
+impl TypeRequest {
+    /// Checks the definition.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`] with every fault.
+    pub fn check(&self) -> Result<TypeDefined, Refusal> {
+        let mut faults = Faults::default();
+        let faults = &mut faults;
+        let code = faults.parse("code", Some(&self.code));
+        let name = faults.line("name", &self.name);
+        let item = self.item.as_ref().and_then(|item| {
+            let code = faults.line("item.code", &item.code);
+            let name = faults.line("item.name", &item.name);
+            Some(RelatedItem {
+                code: code?,
+                name: name?,
+            })
+        });
+        let kinds = each(faults, "holder", &self.holder);
+        let sharing = match self.sharing.as_deref() {
+            None => Some(SharingClass::Conditional),
+            some => faults.parse("sharing", some),
+        };
+        let validity = faults.check(
+            "validity",
+            validity(self.validity.as_deref().unwrap_or("any")),
+        );
+        let issuers = each(faults, "issuers", &self.issuers);
+        let mut fields = Vec::with_capacity(self.fields.len());
+        for (i, field) in self.fields.iter().enumerate() {
+            fields.extend(field.check(faults, &format!("fields[{i}]")));
+        }
+        let authority_name = text_or_empty(faults, "authority_name", &self.authority_name);
+        let authority_level = text_or_empty(faults, "authority_level", &self.authority_level);
+        let issuing_level = text_or_empty(faults, "issuing_level", &self.issuing_level);
+        let holder_kinds = bounded(faults, "holder", kinds);
+        let issuers = bounded(faults, "issuers", issuers);
+        let fields = bounded(faults, "fields", fields);
+        let (Some(code), Some(name), Some(sharing), Some(validity)) =
+            (code, name, sharing, validity)
+        else {
+            return Err(faults.refusal());
+        };
+        let definition = TypeDefined {
+            code,
+            name,
+            authority_name,
+            authority_level,
+            issuing_level,
+            item,
+            holder_kinds,
+            sharing,
+            validity,
+            issuers,
+            fields,
+        };
+        if let Err(departures) = Standard::new(definition.clone().into()) {
+            for departure in departures {
+                faults.add(&departure.place, departure.what.to_string());
+            }
+        }
+        faults.none().map(|()| definition)
+    }
+
+    /// The definition of a record.
+    pub fn of(definition: &TypeDefined) -> TypeRequest {
+        TypeRequest {
+            code: definition.code.to_string(),
+            name: definition.name.to_string(),
+            authority_name: definition.authority_name.to_string(),
+            authority_level: definition.authority_level.to_string(),
+            issuing_level: definition.issuing_level.to_string(),
+            item: definition.item.as_ref().map(|item| ItemView {
+                code: item.code.to_string(),
+                name: item.name.to_string(),
+            }),
+            holder: texts(&definition.holder_kinds),
+            sharing: Some(definition.sharing.as_str().to_owned()),
+            validity: Some(match definition.validity {
+                ValidityRule::Any => "any".to_owned(),
+                ValidityRule::LongTerm => "long-term".to_owned(),
+                ValidityRule::Days(days) => format!("{days} days"),
+                ValidityRule::Months(months) => format!("{months} months"),
+                ValidityRule::Years(years) => format!("{years} years"),
+            }),
+            issuers: texts(&definition.issuers),
+            fields: definition.fields.iter().map(FieldView::of).collect(),
+        }
+    }
+}
+
+fn texts<T: ToString>(list: &[T]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
+fn validity(text: &str) -> Result<ValidityRule, &'static str> {
+    const FORM: &str = "expected any, long-term, or the most as a number of days, months or years, such as 10 years";
+    match text {
+        "any" => return Ok(ValidityRule::Any),
+        "long-term" => return Ok(ValidityRule::LongTerm),
+        _ => {}
+    }
+    let (number, unit) = text.split_once(' ').ok_or(FORM)?;
+    let number: u16 = number.parse().map_err(|_| FORM)?;
+    match unit {
+        "day" | "days" => Ok(ValidityRule::Days(number)),
+        "month" | "months" => Ok(ValidityRule::Months(number)),
+        "year" | "years" => Ok(ValidityRule::Years(number)),
+        _ => Err(FORM),
+    }
+}
+
+impl FieldView {
+    fn check(&self, faults: &mut Faults, at: &str) -> Option<FieldDefinition> {
+        let code = faults.line(&format!("{at}.code"), &self.code);
+        let name = faults.line(&format!("{at}.name"), &self.name);
+        let kind = self.data.as_deref().unwrap_or("text");
+        for (key, given, of) in [
+            ("max", self.max.is_some(), "text"),
+            ("pattern", self.pattern.is_some(), "text"),
+            ("codes", !self.codes.is_empty(), "code"),
+        ] {
+            if given && kind != of {
+                faults.add(
+                    &format!("{at}.{key}"),
+                    format!("is for fields of type {of}"),
+                );
+            }
+        }
+        let data = match kind {
+            "text" => FieldData::Text {
+                max: self.max,
+                pattern: self
+                    .pattern
+                    .as_ref()
+                    .and_then(|pattern| faults.line(&format!("{at}.pattern"), pattern)),
+            },
+            "integer" => FieldData::Integer,
+            "decimal" => FieldData::Decimal,
+            "date" => FieldData::Date,
+            "code" => {
+                let at = format!("{at}.codes");
+                let mut items = Vec::with_capacity(self.codes.len());
+                for (code, name) in &self.codes {
+                    let code = faults.line(&at, code);
+                    let name = faults.line(&at, name);
+                    items.extend(code.zip(name).map(|(code, name)| CodeItem { code, name }));
+                }
+                FieldData::Code(bounded(faults, &at, items))
+            }
+            _ => {
+                faults.add(
+                    &format!("{at}.type"),
+                    "expected text, integer, decimal, date or code",
+                );
+                return None;
+            }
+        };
+        Some(FieldDefinition {
+            code: code?,
+            name: name?,
+            required: self.required,
+            personal: self.personal,
+            data,
+        })
+    }
+
+    /// The field of a record.
+    pub fn of(field: &FieldDefinition) -> FieldView {
+        let mut view = FieldView {
+            code: field.code.to_string(),
+            name: field.name.to_string(),
+            required: field.required,
+            personal: field.personal,
+            ..FieldView::default()
+        };
+        let kind = match &field.data {
+            FieldData::Text { max, pattern } => {
+                view.max = *max;
+                view.pattern = pattern.as_ref().map(ToString::to_string);
+                return view;
+            }
+            FieldData::Integer => "integer",
+            FieldData::Decimal => "decimal",
+            FieldData::Date => "date",
+            FieldData::Code(items) => {
+                let pair = |item: &CodeItem| (item.code.to_string(), item.name.to_string());
+                view.codes = items.iter().map(pair).collect();
+                "code"
+            }
+        };
+        view.data = Some(kind.to_owned());
+        view
+    }
+}
+
+impl MatterRequest {
+    /// Checks the definition.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`] with every fault.
+    pub fn check(&self) -> Result<MatterDefined, Refusal> {
+        let mut faults = Faults::default();
+        let faults = &mut faults;
+        let code = faults.parse("code", Some(&self.code));
+        let name = faults.line("name", &self.name);
+        if self.sub.is_empty() {
+            faults.add(
+                "sub",
+                "must hold at least one; a matter without parts is its own",
+            );
+        }
+        let mut seen = BTreeSet::new();
+        let mut parts = Vec::with_capacity(self.sub.len());
+        for (i, part) in self.sub.iter().enumerate() {
+            let at = format!("sub[{i}]");
+            if !seen.insert(&part.code) {
+                faults.add(
+                    &format!("{at}.code"),
+                    "stands at an earlier sub-matter already",
+                );
+            }
+            parts.extend(part.check(faults, &at));
+        }
+        let parts = bounded(faults, "sub", parts);
+        match (code, name) {
+            (Some(code), Some(name)) => {
+                let definition = MatterDefined { code, name, parts };
+                faults.none().map(|()| definition)
+            }
+            _ => Err(faults.refusal()),
+        }
+    }
+
+    /// The definition of a record.
+    pub fn of(definition: &MatterDefined) -> MatterRequest {
+        let requirement = |requirement: &Requirement| RequirementView {
+            types: texts(&requirement.types),
+            fields: texts(&requirement.fields),
+        };
+        let part = |part: &SubMatter| SubMatterView {
+            code: part.code.to_string(),
+            name: part.name.to_string(),
+            requires: part.requires.iter().map(requirement).collect(),
+        };
+        MatterRequest {
+            code: definition.code.to_string(),
+            name: definition.name.to_string(),
+            sub: definition.parts.iter().map(part).collect(),
+        }
+    }
+}
+
+impl SubMatterView {
+    fn check(&self, faults: &mut Faults, at: &str) -> Option<SubMatter> {
+        let code = faults.parse(&format!("{at}.code"), Some(&self.code));
+        let name = faults.line(&format!("{at}.name"), &self.name);
+        let mut requires = Vec::with_capacity(self.requires.len());
+        for (i, requirement) in self.requires.iter().enumerate() {
+            let at = format!("{at}.requires[{i}]");
+            if requirement.types.is_empty() {
+                faults.add(&format!("{at}.types"), "must name at least one type");
+            }
+            let types = each(faults, &format!("{at}.types"), &requirement.types);
+            requires.push(Requirement {
+                types: bounded(faults, &format!("{at}.types"), types),
+                fields: field_codes(faults, &format!("{at}.fields"), &requirement.fields),
+            });
+        }
+        let requires = bounded(faults, &format!("{at}.requires"), requires);
+        Some(SubMatter {
+            code: code?,
+            name: name?,
+            requires,
+        })
+    }
+}
+
+impl GrantRequest {
+    /// Checks the grant.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`] with every fault.
+    pub fn check(&self) -> Result<GrantMade, Refusal> {
+        let mut faults = Faults::default();
+        let faults = &mut faults;
+        let to = match (self.department.as_deref(), self.role.as_deref()) {
+            (department @ Some(_), None) => faults
+                .parse("department", department)
+                .map(Grantee::Department),
+            (None, role @ Some(_)) => faults.parse("role", role).map(Grantee::Role),
+            _ => {
+                faults.add("department", "give either a department or a role");
+                None
+            }
+        };
+        let type_code = faults.parse("type", Some(&self.type_code));
+        let matters = each(faults, "matters", &self.matters);
+        let matters = bounded(faults, "matters", matters);
+        let fields = field_codes(faults, "fields", &self.fields);
+        let until = faults.parse("until", self.until.as_deref());
+        match (to, type_code) {
+            (Some(to), Some(type_code)) => {
+                let grant = GrantMade {
+                    to,
+                    type_code,
+                    matters,
+                    fields,
+                    until,
+                };
+                faults.none().map(|()| grant)
+            }
+            _ => Err(faults.refusal()),
+        }
+    }
+
+    /// What a record grants.
+    pub fn of(grant: &GrantMade) -> GrantRequest {
+        let (department, role) = match &grant.to {
+            Grantee::Department(code) => (Some(code.to_string()), None),
+            Grantee::Role(role) => (None, Some(role.as_str().to_owned())),
+        };
+        GrantRequest {
+            department,
+            role,
+            type_code: grant.type_code.to_string(),
+            matters: texts(&grant.matters),
+            fields: texts(&grant.fields),
+            until: grant.until.map(|day| day.to_string()),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What the API checked, made into entries: holders become tags, fields commitments, and each certificate is held against
+//! its type's standard.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::sync::Arc;
+
+use certmesh_ledger::bodies::{Body, SealedBody};
+use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
+use certmesh_ledger::id::{DepartmentCode, TypeCode};
+use certmesh_ledger::keys::{BodyKey, Secret};
+use certmesh_ledger::record::{CertificateIssued, Entry, SharingClass, commit_fields};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::Peer;
+use super::writer::Append;
+use crate::api::Refusal;
+use crate::api::body::shown;
+use crate::api::draft::Draft;
+use crate::api::types::FieldFault;
+
+/// An entry, what its answer is named by, and what was mended in the request.
+pub(super) struct Prepared {
+    pub(super) id: String,
+    pub(super) warnings: Vec<String>,
+    pub(super) entry: Entry,
+    /// What is kept beside an issued certificate.
+    pub(super) body: Option<(Body, SealedBody)>,
+}
+
+/// Types' standards, compiled when they are first used and again when they change.
+#[derive(Default)]
+pub(super) struct Standards(HashMap<TypeCode, Known>);
+
+struct Known {
+    /// Where the definition stands.
+    at: (DepartmentCode, u64),
+    standard: Result<Standard, Vec<Departure>>,
+}
+
+impl Standards {
+    /// Brings the standard of a type up to date; of one that nobody defines nothing is kept.
+    pub(super) fn refresh(&mut self, peer: &Peer, code: TypeCode) {
+        let Some((department, versions)) = peer.catalogue.type_definition(&code) else {
+            self.0.remove(&code);
+            return;
+        };
+        let at = (department, versions.seq());
+        let known = || Known {
+            at,
+            standard: Standard::new(Arc::clone(versions.current())),
+        };
+        match self.0.entry(code) {
+            Occupied(mut held) if held.get().at != at => {
+                held.insert(known());
+            }
+            Occupied(_) => {}
+            Vacant(place) => {
+                place.insert(known());
+            }
+        }
+    }
+
+    /// Sharing class of a certificate that meets its type's standard.
+    fn sharing(&self, department: DepartmentCode, draft: &Draft) -> Result<SharingClass, Refusal> {
+        let asked = draft.sharing;
+        let Some(known) = self.0.get(&draft.id.type_code()) else {
+            // The rules of the log refuse a type that nobody defines.
+            return Ok(asked.unwrap_or(SharingClass::Conditional));
+        };
+        let standard = known.standard.as_ref().map_err(|_| {
+            let detail = "the type's definition in the catalogue can't be used; its department has to define it anew";
+            Refusal::field("type", detail)
+        })?;
+        let departures = standard.departures(&Proposed {
+            department,
+            holder_kind: draft.holder_kind,
+            validity: draft.validity,
+            fields: &draft.fields,
+        });
+        if departures.is_empty() {
+            return Ok(asked.unwrap_or(standard.definition().sharing));
+        }
+        let fault = |departure: Departure| FieldFault {
+            field: match departure.place.strip_prefix("fields.") {
+                // The standard's own names may be told; any other may be a value in the wrong place.
+                Some(name) if departure.what == Fault::Unknown => format!("fields.{}", shown(name)),
+                _ => departure.place,
+            },
+            detail: departure.what.to_string(),
+        };
+        Err(Refusal::InvalidField(
+            departures.into_iter().map(fault).collect(),
+        ))
+    }
+}
+
+/// A certificate's key and the nonce it is wrapped with, drawn at random.
+struct Fresh {
+    key: BodyKey,
+    nonce: [u8; 24],
+}
+
+impl Fresh {
+    fn draw() -> Result<Fresh, getrandom::Error> {
+        let mut drawn = Zeroizing::new([0; 56]);
+        getrandom::fill(drawn.as_mut_slice())?;
+        let (mut key, mut nonce) = ([0; 32], [0; 24]);
+        key.copy_from_slice(&drawn[..32]);
+        nonce.copy_from_slice(&drawn[32..]);
+        let secret = Secret::from_bytes(key);
+        key.zeroize();
+        Ok(Fresh {
+            key: BodyKey(secret),
+            nonce,
+        })
+    }
+}
+
+/// Makes an entry of what the API checked.
+pub(super) fn prepare(
+    peer: &Peer,
+    standards: &Standards,
+    append: Append,
+) -> Result<Prepared, (String, Refusal)> {
+    Ok(match append {
+        Append::Issue(draft) => {
+            let sharing = standards
+                .sharing(peer.department, &draft)
+                .map_err(|refusal| (draft.id.to_string(), refusal))?;
+            let fresh = Fresh::draw().map_err(|error| {
+                tracing::error!(%error, "the system gives no random bytes");
+                (draft.id.to_string(), Refusal::Internal)
+            })?;
+            let body = Body {
+                holder_kind: draft.holder_kind,
+                holder_code: draft.holder_code.expose().to_owned(),
+                fields: (*draft.fields).clone(),
+            };
+            let sealed =
+                SealedBody::seal(&peer.field_key, &draft.id, &fresh.key, fresh.nonce, &body);
+            let entry = CertificateIssued {
+                subject: peer
+                    .catalogue_key
+                    .subject_tag(draft.holder_kind, draft.holder_code.expose()),
+                holder_kind: draft.holder_kind,
+                validity: draft.validity,
+                sharing,
+                field_root: commit_fields(&fresh.key, &draft.id, &draft.fields),
+                predecessor: draft.predecessor.clone(),
+                id: draft.id.clone(),
+            };
+            Prepared {
+                id: draft.id.to_string(),
+                warnings: draft.warnings.clone(),
+                entry: Entry::CertificateIssued(entry),
+                body: Some((body, sealed)),
+            }
+        }
+        Append::Change(change) => Prepared {
+            id: change.id.to_string(),
+            warnings: Vec::new(),
+            entry: Entry::StatusChanged(change),
+            body: None,
+        },
+        Append::Erase(erased) => Prepared {
+            id: erased.id.to_string(),
+            warnings: Vec::new(),
+            entry: Entry::CertificateErased(erased),
+            body: None,
+        },
+        Append::Define(definition) => Prepared {
+            id: definition.name(),
+            warnings: Vec::new(),
+            entry: Entry::from(*definition),
+            body: None,
+        },
+    })
+}
