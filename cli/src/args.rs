@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
-    change, department, files, fsck, id, import, issue, manual, network, query, standards, state,
-    verify,
+    accept, change, department, files, fsck, id, import, issue, manual, network, query, standards,
+    state, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -130,6 +130,7 @@ enum Command {
     /// Cancel a certificate at its holder's request, or because its ground has gone
     #[command(after_help = change::CANCEL_EXAMPLES)]
     Cancel(change::Change),
+    Accept(accept::Accept),
     Show(query::Show),
     Erase(change::Erase),
     History(query::History),
@@ -204,6 +205,7 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Revoke(args) => change::run("revoke", &args, global, screen),
         Command::Cancel(args) => change::run("cancel", &args, global, screen),
         Command::Erase(args) => change::erase(&args, global, screen),
+        Command::Accept(args) => accept::run(&args, global, screen),
         Command::Show(args) => query::show(&args, global, screen),
         Command::History(args) => query::history(&args, global, screen),
         Command::Find(args) => query::find(&args, global, screen),

@@ -24,6 +24,25 @@ pub(crate) struct HolderArgs {
 }
 
 impl HolderArgs {
+    /// The options of a command that has its own names for them.
+    pub(crate) fn of(kind: HolderKind, file: Option<PathBuf>) -> HolderArgs {
+        HolderArgs {
+            holder_kind: Some(kind),
+            holder_code_file: file,
+        }
+    }
+
+    /// A holder whose code was given in the open.
+    ///
+    /// # Errors
+    /// For a code that its kind does not allow.
+    pub(crate) fn given(kind: HolderKind, code: &str) -> Result<Holder, Error> {
+        Ok(Holder {
+            kind: kind.to_string(),
+            code: normalise(kind, code.trim()).map_err(Error::Holder)?,
+        })
+    }
+
     /// Reads the code and checks it against its kind; `None` when no holder was named.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
+mod accept;
 mod args;
 mod bulk;
 mod change;

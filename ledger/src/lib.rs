@@ -11,12 +11,15 @@
 //! - [`log`]: a department's log on disk, and replicas of it
 //! - [`membership`]: who belongs, with which keys
 //! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
+//! - [`bodies`]: what a department keeps of its own certificates beside the log
 //! - [`verify`]: verdicts, and proofs in a file
+//! - [`acceptance`]: which certificates a case needs are held already
 //! - [`sync`]: replication as a state machine
 //! - [`store`]: small state that can be lost
 
 #![warn(missing_docs)]
 
+pub mod acceptance;
 pub mod bodies;
 pub mod catalogue;
 pub mod codec;

@@ -290,6 +290,7 @@ fn the_openapi_document_lists_every_route_and_nothing_else() {
         ("get", "/v1/certificates/{id}/verification"),
         ("get", "/v1/certificates/{id}/proof"),
         ("post", "/v1/certificates/{id}/status"),
+        ("post", "/v1/accept"),
         ("post", "/v1/find"),
         ("get", "/v1/catalogue"),
         ("post", "/v1/types"),

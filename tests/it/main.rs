@@ -1,5 +1,6 @@
 //! Integration tests over whole networks of real processes, a file a topic.
 
+mod accept;
 mod api;
 mod bodies;
 mod bulk;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use certmesh_node::api::auth::Role;
+use clap::Args;
 use zeroize::Zeroizing;
 
 use super::random;
@@ -25,8 +26,8 @@ pub(crate) struct Token {
     /// The client's name: letters, digits, `.`, `_` and `-`
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// What it may do: read, issue (and change statuses), or everything
-    #[arg(long, value_name = "ROLE", value_enum)]
+    /// What it may do: read; clerk, accepts cases as well; issue, issues and changes statuses as well; admin, everything
+    #[arg(long, value_name = "ROLE")]
     role: Role,
 }
 
@@ -34,24 +35,6 @@ const EXAMPLES: &str = "\
 Examples:
   certmesh department token --dir transport --name counter-3 --role issue
   certmesh department token --dir transport --name web-portal --role read --json";
-
-/// What a client may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Role {
-    Read,
-    Issue,
-    Admin,
-}
-
-impl Role {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Issue => "issue",
-            Self::Admin => "admin",
-        }
-    }
-}
 
 /// Makes a token and writes it to a new file; gives the hash that `tokens.toml` knows it by.
 pub(super) fn write(path: &Path) -> Result<String, Error> {
@@ -64,7 +47,7 @@ pub(super) fn write(path: &Path) -> Result<String, Error> {
 /// `tokens.toml` with the administrator alone.
 pub(super) fn first_client(hash: &str) -> String {
     format!(
-        "# Clients of the node's API: name, role (read, issue or admin) and the BLAKE3 hash of the client's token,\n\
+        "# Clients of the node's API: name, role (read, clerk, issue or admin) and the BLAKE3 hash of the client's token,\n\
          # without its line end. `certmesh department token` adds one. The node reads this file (mode 0600) at its start.\n\
          # The token of the first one is in admin.token.\n{}",
         entry("admin", Role::Admin, hash)
@@ -110,6 +93,7 @@ pub(super) fn run(args: &Token, screen: &mut Screen) -> Result<Outcome, Error> {
         "{done}  client {name} may {}; its token is in {}",
         match args.role {
             Role::Read => "read",
+            Role::Clerk => "read and accept cases",
             Role::Issue => "read and issue",
             Role::Admin => "do everything",
         },

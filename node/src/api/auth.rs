@@ -19,11 +19,13 @@ pub const MAX_CLIENTS: usize = 1024;
 /// Longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 1024;
 
-/// What a client may do; each role may do what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What a client may do. Everyone may look things up and verify; an admin may do everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Look things up and verify.
     Read,
+    /// Accept cases: see what a subject holds of what a matter requires.
+    Clerk,
     /// Issue certificates and change their status.
     Issue,
     /// Define types and confirm the own log.
@@ -32,12 +34,18 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Issue, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Clerk, Self::Issue, Self::Admin];
+
+    /// Whether a client of this role may do what takes that one.
+    pub fn may(self, needed: Self) -> bool {
+        needed == Self::Read || self == Self::Admin || self == needed
+    }
 
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Clerk => "clerk",
             Self::Issue => "issue",
             Self::Admin => "admin",
         }
@@ -52,7 +60,7 @@ impl fmt::Display for Role {
 
 /// A word that is no role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("expected read, issue or admin")]
+#[error("expected read, clerk, issue or admin")]
 pub struct UnknownRole;
 
 impl FromStr for Role {
@@ -305,6 +313,10 @@ mod tests {
 
     #[test]
     fn roles_are_ordered_from_read_to_admin() {
-        assert!(Role::Read < Role::Issue && Role::Issue < Role::Admin);
+        let allowed = |role: Role| Role::ALL.map(|needed| role.may(needed));
+        assert_eq!(allowed(Role::Read), [true, false, false, false]);
+        assert_eq!(allowed(Role::Clerk), [true, true, false, false]);
+        assert_eq!(allowed(Role::Issue), [true, false, true, false]);
+        assert_eq!(allowed(Role::Admin), [true; 4]);
     }
 }

@@ -97,6 +97,13 @@ const NAMED: Shape = Shape::Object(&[
     member("name", Shape::Text, Presence::Required),
 ]);
 
+/// Shape of `AcceptRequest`.
+pub(super) const ACCEPT: Shape = Shape::Object(&[
+    member("matter", Shape::Text, Presence::Required),
+    member("subject", HOLDER, Presence::Required),
+    member("on", Shape::Text, Presence::Optional),
+]);
+
 const TYPE_FIELD: Shape = Shape::Object(&[
     member("code", Shape::Text, Presence::Required),
     member("name", Shape::Text, Presence::Required),

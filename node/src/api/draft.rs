@@ -178,7 +178,7 @@ impl Draft {
         faults.required("holder", request.holder.as_ref());
         let holder = request
             .holder
-            .and_then(|holder| self::holder(holder, &mut faults));
+            .and_then(|holder| self::holder(holder, "holder", &mut faults));
         let sharing = faults.parse("sharing", request.sharing.as_deref());
         let fields = fields(request.fields, &mut faults);
         faults.required("valid_from", request.valid_from.as_ref());
@@ -278,10 +278,14 @@ fn lenient(
 }
 
 /// Kind and normalised code. The code's text goes no further than this.
-fn holder(holder: Holder, faults: &mut Faults) -> Option<(HolderKind, HolderCode)> {
+pub(super) fn holder(
+    holder: Holder,
+    field: &str,
+    faults: &mut Faults,
+) -> Option<(HolderKind, HolderCode)> {
     let code = Zeroizing::new(holder.code);
-    let kind = faults.parse("holder.kind", Some(&holder.kind))?;
-    let normal = faults.check("holder.code", id::normalise(kind, &code))?;
+    let kind = faults.parse(&format!("{field}.kind"), Some(&holder.kind))?;
+    let normal = faults.check(&format!("{field}.code"), id::normalise(kind, &code))?;
     Some((kind, HolderCode(Zeroizing::new(normal))))
 }
 
@@ -378,7 +382,7 @@ impl Find {
         }
         let holder = request
             .holder
-            .and_then(|holder| self::holder(holder, &mut faults));
+            .and_then(|holder| self::holder(holder, "holder", &mut faults));
         let type_code = faults
             .parse("type", request.type_code.as_deref())
             .map(Wanted::Type);

@@ -22,9 +22,9 @@ use super::state::{Api, Caller};
 pub(super) enum Access {
     /// Anyone; small answers that must come even when the node is overloaded.
     Open,
-    /// Anyone where only this machine can ask; elsewhere clients of this role and those above it.
+    /// Anyone where only this machine can ask; elsewhere clients that may do what takes this role.
     Local(Role),
-    /// Clients of this role and those above it.
+    /// Clients that may do what takes this role.
     Role(Role),
     /// The same for a streaming route, which limits itself by the row.
     Streaming(Role),
@@ -101,7 +101,7 @@ pub(super) async fn guard(
         Err(refusal) => return refusal.into_response(),
     };
     let name = ClientName(Arc::clone(&caller.name));
-    let mut response = if has < role {
+    let mut response = if !has.may(role) {
         Refusal::Forbidden { needed: role, has }.into_response()
     } else {
         request.extensions_mut().insert(caller.clone());

@@ -12,6 +12,7 @@ mod appends;
 pub mod auth;
 pub(crate) mod body;
 mod bulk;
+pub mod cases;
 mod certificate;
 mod definitions;
 pub mod draft;

@@ -13,7 +13,7 @@ use super::auth::Role;
 use super::layers::{Access, guard, observe, panicked};
 use super::refusal::Refusal;
 use super::state::Api;
-use super::{appends, definitions, operations, queries};
+use super::{appends, cases, definitions, operations, queries};
 
 /// A route of the API.
 pub(super) struct Route {
@@ -32,6 +32,7 @@ pub(super) struct Route {
 const OPEN: Access = Access::Open;
 const LOCAL: Access = Access::Local(Role::Read);
 const READ: Access = Access::Role(Role::Read);
+const CLERK: Access = Access::Role(Role::Clerk);
 const ISSUE: Access = Access::Role(Role::Issue);
 const BULK: Access = Access::Streaming(Role::Issue);
 const ADMIN: Access = Access::Role(Role::Admin);
@@ -78,6 +79,7 @@ pub(super) fn routes() -> Vec<Route> {
             ISSUE,
             post(appends::change_status),
         ),
+        posts("/v1/accept", CLERK, post(cases::accept)),
         posts("/v1/find", READ, post(queries::find)),
         reads("/v1/catalogue", READ, get(queries::catalogue)),
         posts("/v1/types", ADMIN, post(definitions::define_type)),
@@ -105,7 +107,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 26] = [
+const TEMPLATES: [&str; 27] = [
     "/health",
     "/ready",
     "/metrics",
@@ -119,6 +121,7 @@ const TEMPLATES: [&str; 26] = [
     "/v1/certificates/{id}/verification",
     "/v1/certificates/{id}/proof",
     "/v1/certificates/{id}/status",
+    "/v1/accept",
     "/v1/find",
     "/v1/catalogue",
     "/v1/types",

@@ -7,12 +7,13 @@ use certmesh_ledger::record::{
 };
 use futures::future::BoxFuture;
 
+use super::cases::Case;
 use super::draft::{Draft, HolderCode};
 use super::refusal::Refusal;
 use super::standards::{Grants, Matter, Matters, TypeStandard};
 use super::types::{
-    Appended, CatalogueView, Certificate, CertificateFields, Found, History, LogView, NodeStatus,
-    PeerView, Readiness, Verification,
+    Acceptance, Appended, CatalogueView, Certificate, CertificateFields, Found, History, LogView,
+    NodeStatus, PeerView, Readiness, Verification,
 };
 
 /// The outcome of each draft, in the order of the drafts.
@@ -71,6 +72,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// The encoded proof bundle of a certificate.
     fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal>;
+
+    /// How each requirement of a matter stands for a subject.
+    fn accept(&self, case: &Case) -> Result<Acceptance, Refusal>;
 
     /// A page of certificates, in a stable order. A cursor this service didn't give is
     /// `Refusal::field("cursor", …)`.

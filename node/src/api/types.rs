@@ -398,6 +398,60 @@ pub struct Provenance {
     pub answered_by: String,
 }
 
+/// A case: who asks for what.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptRequest {
+    /// The matter as `[department/]matter[/sub-matter]`: this department's where none is named, and its only sub-matter.
+    pub matter: String,
+    /// Whom the case is about.
+    pub subject: Holder,
+    /// The day, `YYYY-MM-DD`; today (UTC+8) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+}
+
+/// What a subject holds of what a matter requires.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Acceptance {
+    /// The sub-matter, as `<department>/<matter>/<sub-matter>`.
+    pub matter: String,
+    /// Name of the matter.
+    pub matter_name: String,
+    /// Name of the sub-matter.
+    pub part_name: String,
+    /// The day this is for.
+    pub on: String,
+    /// Each requirement, in the matter's order.
+    pub requirements: Vec<RequirementState>,
+    /// Requirements that are held: submissions saved.
+    pub held: u32,
+}
+
+/// How one requirement stands.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RequirementState {
+    /// Type of the certificate that meets it best; the first type that would do when it is missing.
+    #[serde(rename = "type")]
+    pub type_code: String,
+    /// Name of that type, when it is defined.
+    pub type_name: Option<String>,
+    /// Every type that would do.
+    pub types: Vec<String>,
+    /// `held`, `needs-grant`, `lapsed` or `missing`.
+    pub state: String,
+    /// Identifier of the certificate that meets it best.
+    pub certificate: Option<String>,
+    /// Verdict on it, with its provenance and freshness.
+    pub verification: Option<Verification>,
+    /// Codes of the fields the matter needs of it.
+    pub fields: Vec<String>,
+    /// Those of them that may be seen.
+    pub visible: Vec<String>,
+    /// What stands in the way, as a sentence.
+    pub hindrance: Option<String>,
+}
+
 /// A log held by this peer.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LogView {

@@ -1,6 +1,7 @@
 //! The peer behind the API: what it holds, and the threads that change it.
 //!
 //! - `Peer`: everything shared: the catalogue, keys, who was heard when
+//! - `accept`: what a subject holds of what a matter requires
 //! - `prepare`: what the API checked, made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `driver`: the loop between network, state machine and storage
@@ -15,6 +16,7 @@
 //! - `error`: why a peer could not run
 //! - `start`: from a configuration to a running peer, and down again
 
+mod accept;
 mod cosignatures;
 mod data_dir;
 mod driver;

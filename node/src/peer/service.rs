@@ -12,8 +12,9 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::writer::{Append, WriterHandle};
-use super::{Peer, now_ms, views};
+use super::{Peer, accept, now_ms, views};
 use crate::api::Refusal;
+use crate::api::cases::Case;
 use crate::api::draft::Draft;
 use crate::api::service::{Definition, Find, Outcomes, RetryKey, Service, Wanted};
 use crate::api::standards::{
@@ -289,6 +290,10 @@ impl Service for PeerService {
             Some(bundle) => Ok(bundle.to_bytes()),
             None => Err(Refusal::UnknownCertificate { id: id.clone() }),
         }
+    }
+
+    fn accept(&self, case: &Case) -> Result<types::Acceptance, Refusal> {
+        accept::answer(&self.peer, case)
     }
 
     fn find(&self, query: &Find) -> Result<types::Found, Refusal> {

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::OWN;
 use crate::api::Refusal;
+use crate::api::cases::Case;
 use crate::api::draft::Draft;
 use crate::api::service::{Definition, Find, Outcomes, RetryKey, Service, Wanted};
 use crate::api::standards::{Grants, Matter, Matters, TypeStandard};
@@ -236,6 +237,11 @@ impl Service for Fake {
             Some(_) => Ok(vec![0, 1, 2, 255]),
             None => Err(Refusal::UnknownCertificate { id: id.clone() }),
         }
+    }
+
+    fn accept(&self, case: &Case) -> Result<Acceptance, Refusal> {
+        assert_eq!(case.code.expose(), super::HOLDER_CODE);
+        Err(Refusal::NotFound { what: "matter" })
     }
 
     fn find(&self, query: &Find) -> Result<Found, Refusal> {

@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 
 const OWN: &str = "11430000006122244L";
 const READ: &str = "reading-token";
+const CLERK: &str = "accepting-token";
 const ISSUE: &str = "issuing-token";
 const ADMIN: &str = "admin-token";
 const HOLDER_CODE: &str = "11330105002500287C";
@@ -38,6 +39,7 @@ struct Node {
 fn clients() -> Clients {
     Clients::of(&[
         ("reader", Role::Read, READ),
+        ("clerk", Role::Clerk, CLERK),
         ("issuer", Role::Issue, ISSUE),
         ("admin", Role::Admin, ADMIN),
     ])

@@ -1,0 +1,121 @@
+//! Accepting a case: the ledger's assessment in the API's shapes.
+
+use certmesh_ledger::acceptance::{AssessError, Assessment, State, assess};
+use certmesh_ledger::id::Date;
+use certmesh_ledger::record::MatterRef;
+use certmesh_ledger::verify::Verdict;
+
+use super::{Peer, now_ms, views};
+use crate::api::Refusal;
+use crate::api::cases::{Case, MatterName};
+use crate::api::types::{Acceptance, RequirementState};
+
+pub(super) fn answer(peer: &Peer, case: &Case) -> Result<Acceptance, Refusal> {
+    let catalogue = &peer.catalogue;
+    let matter = resolve(peer, &case.matter)?;
+    let on = case.on.unwrap_or_else(|| Date::in_china(now_ms()));
+    let subject = peer
+        .catalogue_key
+        .subject_tag(case.kind, case.code.expose());
+    let assessed = assess(catalogue, &peer.department, &matter, &subject, on);
+    let assessed = assessed.map_err(|error| match error {
+        AssessError::UnknownMatter(_) => unknown(),
+        AssessError::Read(error) => {
+            tracing::error!(%error, "a log could not be read");
+            Refusal::Internal
+        }
+    })?;
+    let definition = catalogue
+        .matter(&matter.department, &matter.matter)
+        .ok_or_else(unknown)?;
+    let definition = definition.current();
+    let requirements: Vec<RequirementState> = assessed
+        .iter()
+        .map(|assessment| requirement(peer, assessment))
+        .collect();
+    let held = requirements
+        .iter()
+        .filter(|requirement| requirement.state == State::Held.as_str());
+    Ok(Acceptance {
+        held: held.count() as u32,
+        matter_name: definition.name.to_string(),
+        part_name: definition
+            .part(&matter.part)
+            .map(|part| part.name.to_string())
+            .unwrap_or_default(),
+        matter: matter.to_string(),
+        on: on.to_string(),
+        requirements,
+    })
+}
+
+fn unknown() -> Refusal {
+    Refusal::NotFound {
+        what: "matter or sub-matter",
+    }
+}
+
+/// The sub-matter that is meant.
+fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refusal> {
+    let department = name.department.unwrap_or(peer.department);
+    let definition = peer
+        .catalogue
+        .matter(&department, &name.matter)
+        .ok_or_else(unknown)?;
+    let parts = &definition.current().parts;
+    let part = match (&name.part, &**parts) {
+        (Some(part), _) => part.clone(),
+        (None, [only]) => only.code.clone(),
+        (None, _) => {
+            let codes: Vec<&str> = parts.iter().map(|part| part.code.as_str()).collect();
+            let detail = format!("has several sub-matters; name one of {}", codes.join(", "));
+            return Err(Refusal::field("matter", detail));
+        }
+    };
+    Ok(MatterRef {
+        department,
+        matter: name.matter.clone(),
+        part,
+    })
+}
+
+fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
+    let requirement = &assessment.requirement;
+    let best = assessment.best.as_ref();
+    let met_by = best.and_then(|best| best.verification.state.as_ref());
+    let first = requirement.types.first();
+    let type_code = met_by
+        .map(|state| state.certificate().id.type_code())
+        .or(first.copied());
+    let definition = type_code.and_then(|code| peer.catalogue.type_definition(&code));
+    let verification = best.map(|best| views::verification(peer, best.verification.clone()));
+    // What rests on the own log says less while that is unconfirmed.
+    let in_force = verification
+        .as_ref()
+        .is_some_and(|told| told.verdict == Verdict::Valid.as_str());
+    let state = match assessment.state {
+        State::Held | State::NeedsGrant if !in_force => State::Lapsed,
+        state => state,
+    };
+    let hindrance = match (state, best) {
+        (State::Held | State::Missing, _) | (_, None) => None,
+        (State::Lapsed, Some(_)) => verification.as_ref().map(|told| told.explanation.clone()),
+        (State::NeedsGrant, Some(best)) => Some(match &best.denial {
+            Some(denial) => denial.to_string(),
+            None => "the grant in force does not cover every field the matter needs".to_owned(),
+        }),
+    };
+    RequirementState {
+        type_code: type_code.map(|code| code.to_string()).unwrap_or_default(),
+        type_name: definition.map(|(_, versions)| versions.current().name.to_string()),
+        types: requirement.types.iter().map(ToString::to_string).collect(),
+        state: state.as_str().to_owned(),
+        certificate: met_by.map(|state| state.certificate().id.to_string()),
+        verification,
+        fields: requirement.fields.iter().map(ToString::to_string).collect(),
+        visible: best
+            .map(|best| best.fields.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+        hindrance,
+    }
+}
