@@ -108,14 +108,14 @@ enum Command {
     #[command(subcommand, after_help = network::EXAMPLES)]
     Network(network::Command),
     /// Certificate types and their standards: define, list, show, compare
-    #[command(subcommand, after_help = standards::TYPE_EXAMPLES)]
-    Type(standards::TypeCommand),
+    #[command(subcommand, after_help = standards::types::EXAMPLES)]
+    Type(standards::types::Command),
     /// Matters and what they require: define, list, show, compare
-    #[command(subcommand, after_help = standards::MATTER_EXAMPLES)]
-    Matter(standards::MatterCommand),
+    #[command(subcommand, after_help = standards::matters::EXAMPLES)]
+    Matter(standards::matters::Command),
     /// Grants: who may see which fields of this department's certificates
-    #[command(subcommand, after_help = standards::GRANT_EXAMPLES)]
-    Grant(standards::GrantCommand),
+    #[command(subcommand, after_help = standards::grants::EXAMPLES)]
+    Grant(standards::grants::Command),
     Issue(issue::Issue),
     Import(import::Import),
     /// Suspend a certificate: not in force until it is reinstated
@@ -195,9 +195,9 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
     match cli.command {
         Command::Department(command) => department::run(command, screen),
         Command::Network(command) => network::run(command, screen),
-        Command::Type(command) => standards::run_type(&command, global, screen),
-        Command::Matter(command) => standards::run_matter(&command, global, screen),
-        Command::Grant(command) => standards::run_grant(&command, global, screen),
+        Command::Type(command) => standards::types::run(&command, global, screen),
+        Command::Matter(command) => standards::matters::run(&command, global, screen),
+        Command::Grant(command) => standards::grants::run(&command, global, screen),
         Command::Issue(args) => issue::run(&args, global, screen),
         Command::Import(args) => import::run(&args, global, screen),
         Command::Suspend(args) => change::run("suspend", &args, global, screen),
