@@ -1,5 +1,6 @@
 //! `bench`: how fast certmesh is, and beside each figure the limit it is measured against, taken in the same run.
 
+mod accept;
 mod append;
 mod fill;
 mod issue;
@@ -50,6 +51,8 @@ pub enum What {
     Sync,
     /// From the answer at one of 16 peers to `valid` at all
     Propagate,
+    /// Cases accepted from a replica of many certificates
+    Accept,
     /// Verdicts over the API, and proofs offline against raw signature checks
     Verify,
 }
@@ -84,6 +87,7 @@ pub fn bench(args: &BenchArgs, command: Vec<OsString>) -> Result<(), Error> {
         What::Append => append::run(&bench),
         What::Sync => sync::run(&bench),
         What::Propagate => propagate::run(&bench),
+        What::Accept => accept::run(&bench),
         What::Verify => verify::run(&bench),
     }?;
     screen.document(&figures);

@@ -92,7 +92,7 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
 
 /// Starts the second peer and waits until it has everything and answers. Gives the time from its start, and its peak
 /// memory in MB.
-fn catch_up(
+pub(super) fn catch_up(
     net: &mut Testnet,
     sample: &Sample,
     records: u64,

@@ -7,10 +7,10 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use certmesh_node::api::standards::TypeRequest;
+use certmesh_node::api::standards::{MatterRequest, TypeRequest};
 use certmesh_node::api::types::{
-    Appended, CatalogueView, Certificate, FindRequest, Found, History, IssueRequest, LogView,
-    NodeStatus, PeerView, Problem, Readiness, StatusRequest, Verification,
+    AcceptRequest, Acceptance, Appended, CatalogueView, Certificate, FindRequest, Found, History,
+    IssueRequest, LogView, NodeStatus, PeerView, Problem, Readiness, StatusRequest, Verification,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -181,6 +181,23 @@ impl Client {
     /// [`ClientError`].
     pub fn find(&self, what: &FindRequest) -> Result<Found, ClientError> {
         self.post("/v1/find", what)
+    }
+
+    /// How each requirement of a matter stands for a subject.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn accept(&self, case: &AcceptRequest) -> Result<Acceptance, ClientError> {
+        self.post("/v1/accept", case)
+    }
+
+    /// Defines a matter.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn define_matter(&self, definition: &MatterRequest) -> Result<(), ClientError> {
+        self.post::<serde_json::Value>("/v1/matters", definition)
+            .map(drop)
     }
 
     /// The catalogue.
