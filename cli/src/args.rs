@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
-    accept, change, department, files, fsck, id, import, issue, manual, network, query, standards,
-    state, verify,
+    accept, change, department, files, fsck, graph, id, import, issue, manual, network, query,
+    report, standards, state, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -116,6 +116,10 @@ enum Command {
     /// Grants: who may see which fields of this department's certificates
     #[command(subcommand, after_help = standards::grants::EXAMPLES)]
     Grant(standards::grants::Command),
+    /// Figures about the network's matters and certificates
+    #[command(subcommand, after_help = report::EXAMPLES)]
+    Report(report::Command),
+    Graph(graph::GraphArgs),
     Issue(issue::Issue),
     Import(import::Import),
     /// Suspend a certificate: not in force until it is reinstated
@@ -198,6 +202,8 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Type(command) => standards::types::run(&command, global, screen),
         Command::Matter(command) => standards::matters::run(&command, global, screen),
         Command::Grant(command) => standards::grants::run(&command, global, screen),
+        Command::Report(command) => report::run(&command, global, screen),
+        Command::Graph(args) => graph::run(&args, global, screen),
         Command::Issue(args) => issue::run(&args, global, screen),
         Command::Import(args) => import::run(&args, global, screen),
         Command::Suspend(args) => change::run("suspend", &args, global, screen),

@@ -76,6 +76,12 @@ pub enum Error {
     /// Arguments that the command line does not allow, in its parser's words.
     #[error("{0}")]
     Arguments(String),
+    /// A picture could not be drawn.
+    #[error("the picture cannot be drawn: {0}")]
+    Drawing(String),
+    /// A directory without a definition in it.
+    #[error("{} holds no definitions: no file in it or below ends in .toml or .json", .0.display())]
+    NothingIn(PathBuf),
     /// A directory that is no node's data directory.
     #[error("{} is not a node's data directory: it has neither logs nor heads", .0.display())]
     NoDataDirectory(PathBuf),
@@ -217,6 +223,10 @@ impl Error {
             Self::NoNetworkGiven(_) => {
                 "add `--network network.toml`, the genesis file every member has"
             }
+            Self::Drawing(_) => {
+                "`--format graphml` needs no drawing, and other tools draw it; or see what `dot` on the PATH is"
+            }
+            Self::NothingIn(_) => "give the directory in which the definitions are, one a file",
             Self::NoDataDirectory(_) => {
                 "give the `data_dir` of node.toml; it is there once the node has run"
             }

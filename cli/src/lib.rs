@@ -4,8 +4,8 @@
 //! checking identifiers, verifying proof bundles and re-verifying a data directory.
 //!
 //! A tour: `args` names the commands and what they have in common. Each family of commands is one file with its
-//! arguments, its help and its work: `department`, `network`, `issue`, `import`, `change`, `query`, `state`,
-//! `verify`, `fsck`, `id`, `manual`. They speak to the node through `client` and to the person through
+//! arguments, its help and its work: `department`, `network`, `standards`, `issue`, `import`, `change`, `query`, `state`,
+//! `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They speak to the node through `client` and to the person through
 //! `screen`; what goes wrong is an [`Error`], which knows the hint that goes with it and its [`Outcome`].
 
 use std::ffi::OsString;
@@ -18,10 +18,12 @@ mod args;
 mod bulk;
 mod change;
 mod client;
+mod definitions;
 mod department;
 mod error;
 mod files;
 mod fsck;
+mod graph;
 mod holder;
 mod id;
 mod import;
@@ -37,6 +39,7 @@ mod provenance;
 mod query;
 mod read_only_disk;
 mod rejects;
+mod report;
 mod retry;
 mod screen;
 mod standards;

@@ -47,6 +47,12 @@ pub enum Error {
     /// The directory holds something else.
     #[error("{} is not empty and holds no network; take another directory", .0.display())]
     NotEmpty(PathBuf),
+    /// A data set is to be written where something is.
+    #[error("{} is not empty; a data set needs a directory of its own", .0.display())]
+    NotNew(PathBuf),
+    /// A scale no data set can have.
+    #[error("scale {0}: a data set has 0.0001 to 1 times the 7.512 million certificates")]
+    Scale(f64),
     /// The directory holds no network.
     #[error("{} holds no network; `certmesh-testnet up --dir` makes one", .0.display())]
     NoNetwork(PathBuf),

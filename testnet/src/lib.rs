@@ -2,6 +2,7 @@
 //!
 //! Where to look:
 //! - [`departments`], [`sample`]: made-up departments, types and certificates
+//! - [`dataset`]: a whole city's types, matters, certificates and old tables, in files
 //! - [`network`]: a network's directory; [`process`]: a node as a process; [`proxy`], [`links`]: links that can be cut
 //! - [`testnet`]: the three together, a running network; [`client`]: asking its nodes
 //! - [`up`], [`load`], [`demo`], [`mod@bench`]: what the program does with it
@@ -13,6 +14,7 @@
 
 pub mod bench;
 pub mod client;
+pub mod dataset;
 pub mod demo;
 pub mod departments;
 mod error;

@@ -7,6 +7,7 @@ mod bulk;
 mod cli;
 mod config;
 mod crash;
+mod dataset;
 mod forked;
 mod fuzz_corpus;
 mod hostile;

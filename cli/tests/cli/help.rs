@@ -54,6 +54,8 @@ fn the_commands_of_the_contract_are_there() {
         "network create",
         "network show",
         "type define",
+        "report need",
+        "graph",
         "issue",
         "import",
         "suspend",

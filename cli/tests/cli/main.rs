@@ -3,11 +3,13 @@
 mod command;
 mod department;
 mod fsck;
+mod graph;
 mod help;
 mod id_check;
 mod import;
 mod node;
 mod offline;
+mod report;
 mod setup;
 mod streams;
 mod verify;

@@ -1,0 +1,221 @@
+//! `certmesh report`: figures that nobody has to collect by hand.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::definitions::{self, OwnedMatter};
+use crate::screen::{Screen, Tone, grouped};
+use crate::{Error, Outcome};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  certmesh report need
+  certmesh report need --matters wuhan/matters --cases 3800000";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Count what the matters demand, and how much of it sharing would avoid
+    ///
+    /// A demand is one certificate that one sub-matter asks for. If types were shared, each would have to be handed in
+    /// once: what is avoidable is the demands less the distinct types they name. A demand that any one of several types
+    /// meets counts once, and each of its types counts as a type, since each may be the one that is handed in; so the
+    /// avoidable are rather too few than too many.
+    #[command(after_help = NEED)]
+    Need(Need),
+}
+
+const NEED: &str = "\
+Examples:
+  certmesh report need
+  certmesh report need --matters wuhan/matters
+  certmesh report need --matters wuhan/matters --cases 3800000 --json
+
+A directory's files are matters as `certmesh matter define` takes them, TOML or JSON, at any depth; a directory that is
+named by a department's code says whose they are.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Need {
+    /// Directory of matters; the catalogue of the node when absent
+    #[arg(long, value_name = "DIR")]
+    matters: Option<PathBuf>,
+    /// Cases a year, to estimate submissions from
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    cases: Option<u64>,
+}
+
+/// What the matters demand.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Figures {
+    departments: u64,
+    matters: u64,
+    sub_matters: u64,
+    types: u64,
+    demands: u64,
+    avoidable: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    year: Option<Year>,
+}
+
+/// What follows for a year's cases.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Year {
+    cases: u64,
+    /// The avoidable demands, rounded down to their first digit as the study does.
+    study_factor: u64,
+    /// Their product: the study's figure.
+    study_submissions: u64,
+    /// Demands of a sub-matter, on average.
+    demands_per_sub_matter: f64,
+    /// Submissions there are in all, when a case is of one sub-matter and all are equally frequent.
+    submissions_in_all: u64,
+    /// Submissions saved for each accepted case, as accepting cases measures it; not measured yet.
+    saved_per_accepted_case: Option<f64>,
+}
+
+pub(crate) fn run(
+    command: &Command,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let Command::Need(args) = command;
+    let matters = definitions::matters(args.matters.as_deref(), global)?;
+    let mut figures = count(&matters);
+    figures.year = args.cases.map(|cases| year(&figures, cases));
+    if screen.json() {
+        screen.print_json(&figures)?;
+        return Ok(Outcome::Yes);
+    }
+    tell(&figures, screen)
+}
+
+fn count(matters: &[OwnedMatter]) -> Figures {
+    let subs = || matters.iter().flat_map(|matter| &matter.definition.sub);
+    let demands = || subs().flat_map(|sub| &sub.requires);
+    let types: BTreeSet<&String> = demands().flat_map(|demand| &demand.types).collect();
+    let departments: BTreeSet<&String> = matters.iter().map(|matter| &matter.department).collect();
+    let (types, demands) = (types.len() as u64, demands().count() as u64);
+    Figures {
+        departments: departments.len() as u64,
+        matters: matters.len() as u64,
+        sub_matters: subs().count() as u64,
+        types,
+        demands,
+        avoidable: demands.saturating_sub(types),
+        year: None,
+    }
+}
+
+fn year(figures: &Figures, cases: u64) -> Year {
+    let digits = figures.avoidable.checked_ilog10().unwrap_or_default();
+    let unit = 10_u64.pow(digits);
+    let study_factor = figures.avoidable / unit * unit;
+    let demands_per_sub_matter = figures.demands as f64 / figures.sub_matters.max(1) as f64;
+    let in_all =
+        u128::from(cases) * u128::from(figures.demands) / u128::from(figures.sub_matters.max(1));
+    Year {
+        cases,
+        study_factor,
+        study_submissions: study_factor.saturating_mul(cases),
+        demands_per_sub_matter,
+        submissions_in_all: u64::try_from(in_all).unwrap_or(u64::MAX),
+        saved_per_accepted_case: None,
+    }
+}
+
+fn tell(figures: &Figures, screen: &mut Screen) -> Result<Outcome, Error> {
+    screen.field(
+        "matters",
+        format!(
+            "{} with {} sub-matters, of {} departments",
+            grouped(figures.matters),
+            grouped(figures.sub_matters),
+            grouped(figures.departments)
+        ),
+    )?;
+    screen.field("types", grouped(figures.types))?;
+    screen.field("demands", grouped(figures.demands))?;
+    let share = 100.0 * figures.avoidable as f64 / figures.demands.max(1) as f64;
+    let avoidable = screen.paint(Tone::Strong, &grouped(figures.avoidable));
+    screen.field(
+        "avoidable",
+        format!("{avoidable}  ({share:.0} % of the demands, if each type is handed in once)"),
+    )?;
+    let Some(year) = &figures.year else {
+        return Ok(Outcome::Yes);
+    };
+    screen.line("")?;
+    screen.line(format!(
+        "The study's multiplication: {} avoidable (rounded down) x {} cases a year = {} submissions a year",
+        grouped(year.study_factor),
+        grouped(year.cases),
+        grouped(year.study_submissions)
+    ))?;
+    screen.line("  It counts as if every case made every demand of every matter.")?;
+    screen.line(format!(
+        "  A case is of one sub-matter, which makes {:.2} demands on average: {} submissions a year in all, if all\n  sub-matters are equally frequent. No more than these can be avoided.",
+        year.demands_per_sub_matter,
+        grouped(year.submissions_in_all)
+    ))?;
+    screen.line("Saved per accepted case: not measured yet")?;
+    Ok(Outcome::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matter(text: &str) -> OwnedMatter {
+        OwnedMatter {
+            department: String::new(),
+            definition: toml::from_str(text).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_demand_with_alternatives_counts_once_and_each_of_its_types_as_a_type() {
+        let figures = count(&[
+            matter(
+                "code='1'\nname='a'\nsub=[{code='1',name='a',requires=[{types=['A','B']},{types=['A']}]}]",
+            ),
+            matter(
+                "code='2'\nname='b'\nsub=[{code='1',name='a',requires=[{types=['A']},{types=['A','C']}]},{code='2',name='b'}]",
+            ),
+        ]);
+        assert_eq!(
+            (figures.types, figures.demands, figures.avoidable),
+            (3, 4, 1)
+        );
+        assert_eq!((figures.matters, figures.sub_matters), (2, 3));
+    }
+
+    #[test]
+    fn more_types_than_demands_leave_nothing_avoidable() {
+        let figures = count(&[matter(
+            "code='1'\nname='a'\nsub=[{code='1',name='a',requires=[{types=['A','B']}]}]",
+        )]);
+        assert_eq!(figures.avoidable, 0);
+        assert_eq!(year(&figures, 5).study_submissions, 0);
+        assert_eq!(year(&count(&[]), u64::MAX).submissions_in_all, 0);
+    }
+
+    #[test]
+    fn the_study_s_multiplication_is_reproduced() {
+        let figures = Figures {
+            departments: 1,
+            matters: 328,
+            sub_matters: 784,
+            types: 664,
+            demands: 2_699,
+            avoidable: 2_035,
+            year: None,
+        };
+        let year = year(&figures, 3_800_000);
+        assert_eq!(year.study_factor, 2_000);
+        assert_eq!(year.study_submissions, 7_600_000_000);
+        assert_eq!(year.submissions_in_all, 13_081_887);
+    }
+}
