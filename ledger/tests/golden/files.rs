@@ -1,10 +1,16 @@
 //! A log's files, byte for byte.
 
+use std::path::Path;
+
+use certmesh_ledger::bodies::{Bodies, Body, SealedBody};
+use certmesh_ledger::codec::encode;
+use certmesh_ledger::id::HolderKind;
+use certmesh_ledger::keys::{FieldKey, Secret};
 use certmesh_ledger::log::{Applied, MemoryDisk};
 use serde_json::json;
 
 use crate::Vectors;
-use crate::common::{file, filled, members, open};
+use crate::common::{body_key, certificate, fields, file, filled, members, name, open};
 
 const LOG: &str = "logs/11430000006122244L";
 const HEAD: &str = "heads/11430000006122244L";
@@ -32,6 +38,45 @@ pub(crate) fn all(v: &mut Vectors) {
     let applied = copy.apply(&page).expect("a page that fits");
     assert!(matches!(applied, Applied::Progress { held: 4 }));
     head(v, "replica on its way", &replica);
+    bodies(v);
+}
+
+/// The two files of bodies, with one body for the second record.
+fn bodies(v: &mut Vectors) {
+    let disk = MemoryDisk::new();
+    let key = FieldKey(Secret::from_bytes([0xF1; 32]));
+    let dir = Path::new("/data/bodies");
+    let id = certificate("S00000001");
+    let body = Body {
+        holder_kind: HolderKind::OrdinaryPassport,
+        holder_code: "E00000001".to_owned(),
+        fields: fields("S00000001"),
+    };
+    let sealed = SealedBody::seal(&key, &id, &body_key(), [0xB0; 24], &body);
+    let kept = Bodies::open(&disk, dir, &name(), key.clone()).expect("new files");
+    kept.keep(0, &[None, Some(sealed)]).expect("kept");
+    for file_name in ["keys", "bodies"] {
+        let path = format!("bodies/{file_name}");
+        v.bytes("files", &path, &file(&disk, &path));
+        // The golden bytes are files the code reads.
+        let golden = hex::decode(v.text("files", &path, "")).expect("hexadecimal");
+        let change = |bytes: &mut Vec<u8>| *bytes = golden;
+        disk.corrupt(&dir.join(file_name), change).expect("a file");
+    }
+    let kept = Bodies::open(&disk, dir, &name(), key).expect("files of this log");
+    let opened = kept.get(1, &id).expect("whole").expect("a body");
+    assert_eq!(opened.body, body);
+    v.put(
+        "files",
+        "body of the second record",
+        json!({
+            "certificate": id.as_str(),
+            "field key": hex::encode([0xF1; 32]),
+            "body key": hex::encode([0xF0; 32]),
+            "nonce": hex::encode([0xB0; 24]),
+            "bytes": hex::encode(encode(&body)),
+        }),
+    );
 }
 
 /// The head file is three blocks, mostly zeros: its header and what stands in each slot.
@@ -55,7 +100,7 @@ fn head(v: &mut Vectors, of: &str, disk: &MemoryDisk) {
     // The golden bytes are a head file the code reads.
     let rebuilt = MemoryDisk::new();
     drop(open(&rebuilt));
-    let path = std::path::Path::new("/data").join(HEAD);
+    let path = Path::new("/data").join(HEAD);
     let parts: Vec<Vec<u8>> = ["header", "slot 1", "slot 2"]
         .iter()
         .map(|part| {

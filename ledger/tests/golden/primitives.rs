@@ -9,7 +9,8 @@ use certmesh_ledger::keys::{PublicKey, SecretFile, Signature};
 use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, PeerId, Role};
 use certmesh_ledger::record::{
-    Action, Entry, FieldOpening, Reason, SharingClass, Status, Validity, commit_fields, open_fields,
+    Action, Disclosure, Entry, FieldOpening, Reason, SharingClass, Status, Validity, commit_fields,
+    open_fields,
 };
 use certmesh_ledger::sync::Request;
 use serde_json::json;
@@ -424,8 +425,13 @@ fn subjects_and_fields(v: &mut Vectors) {
         .collect();
     v.put("fields", "commitments in order", json!(commitments));
     v.shown("fields", "opening of ZZMC", &openings[2]);
+    let disclosure = Disclosure::of(&body_key(), &id, &fields, |name| name == "ZZMC");
+    let root = commit_fields(&body_key(), &id, &fields);
+    let shown = disclosure.verify(&root).expect("a disclosure that holds");
+    assert_eq!(shown.into_keys().collect::<Vec<_>>(), ["ZZMC"]);
+    v.shown("fields", "disclosure of ZZMC alone", &disclosure);
     v.put("fields", "certificate", json!(id.as_str()));
-    v.put("fields", "field key", json!(hex::encode([0xF0; 32])));
+    v.put("fields", "body key", json!(hex::encode([0xF0; 32])));
     v.put(
         "fields",
         "root",
