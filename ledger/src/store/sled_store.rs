@@ -4,6 +4,8 @@
 //! here, with a small cache, and a store that will not open is set aside instead of keeping the peer from starting.
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::{Item, Store, StoreError, Table};
 
@@ -11,6 +13,9 @@ use super::{Item, Store, StoreError, Table};
 pub struct SledStore(sled::Db);
 
 const CACHE_BYTES: u64 = 16 << 20;
+/// How often, and after how long each time, a store that is still held is tried again.
+const LOCK_TRIES: u32 = 100;
+const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 impl SledStore {
     /// Opens or creates the store; when what is there cannot be opened, sets it aside, begins anew, and tells where the
@@ -19,7 +24,7 @@ impl SledStore {
     /// # Errors
     /// [`StoreError`] when a new one cannot be created either.
     pub fn open(path: &Path) -> Result<(SledStore, Option<PathBuf>), StoreError> {
-        match Self::try_open(path) {
+        match Self::wait_open(path) {
             Ok(store) => Ok((store, None)),
             Err(first) => {
                 let aside = (1..)
@@ -31,6 +36,21 @@ impl SledStore {
                 Ok((Self::try_open(path)?, Some(aside)))
             }
         }
+    }
+
+    /// Opens the store once nobody holds it: a store closed a moment ago is let go of by threads of its own.
+    fn wait_open(path: &Path) -> Result<SledStore, StoreError> {
+        let mut opened = Self::try_open(path);
+        for _ in 0..LOCK_TRIES {
+            match &opened {
+                Err(StoreError(error)) if error.contains("could not acquire lock") => {
+                    thread::sleep(LOCK_WAIT);
+                    opened = Self::try_open(path);
+                }
+                _ => break,
+            }
+        }
+        opened
     }
 
     fn try_open(path: &Path) -> Result<SledStore, StoreError> {
