@@ -1,12 +1,12 @@
 //! Rows that are requests already: one JSON object a line, as `issue --from` takes it.
 
-use std::io::BufRead;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use certmesh_node::api::types::{Problem, RowResult};
 
 use super::command::{Import, catch_interrupts, open};
-use super::tally::{Original, Tally};
+use super::tally::Tally;
 use crate::args::Global;
 use crate::bulk::{self, Chunk};
 use crate::client::Client;
@@ -27,8 +27,14 @@ struct Run<'a> {
 
 pub(super) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
-    let (mut input, length) = open(&args.file, screen)?;
-    let tally = Tally::new(screen, args.rejects.as_deref(), length)?;
+    let (mut input, length): (Box<dyn BufRead>, _) = if args.file.as_os_str() == "-" {
+        (screen.take_input(), None)
+    } else {
+        let (file, length) = open(&args.file)?;
+        (Box::new(BufReader::with_capacity(1 << 18, file)), length)
+    };
+    let tally = Tally::new(screen, args.rejects.as_deref())?;
+    tally.length(length);
     catch_interrupts()?;
     let mut run = Run {
         client,
@@ -153,9 +159,7 @@ impl Run<'_> {
 
     fn reject(&mut self, row: u64, problem: &Problem, line: &[u8]) -> Result<(), Error> {
         let reason = describe_problem(problem);
-        let original = Original::Json(line);
-        self.tally
-            .reject(row, short_name(problem), &reason, &original)
+        self.tally.reject(row, short_name(problem), &reason, line)
     }
 }
 

@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::csv;
+use super::row::{Head, Row, Unreadable};
 use crate::rejects::Rejects;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
 use crate::{Error, Outcome};
 
+/// What a rejects file puts before a table's own columns.
+const MARKS: [&str; 2] = ["_row", "_reason"];
 /// Rejected rows that are shown one by one; the summary counts all.
 const SHOWN: u64 = 20;
 
@@ -19,17 +23,33 @@ const SHOWN: u64 = 20;
 pub(super) struct Summary {
     pub(super) complete: bool,
     pub(super) rows: u64,
+    pub(super) dry_run: bool,
+    /// Encoding of a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) encoding: Option<String>,
     pub(super) issued: u64,
     pub(super) already_there: u64,
+    /// Rows that another row stands for.
+    pub(super) merged: u64,
+    /// Rows that nothing is to be said against, in a dry run.
+    pub(super) sound: u64,
     pub(super) rejected: u64,
     pub(super) rejected_by_reason: BTreeMap<String, u64>,
     pub(super) seconds: f64,
 }
 
-/// A rejected row as the rejects file keeps it.
-pub(super) enum Original<'a> {
-    /// A line of JSON, or of what should have been.
-    Json(&'a [u8]),
+/// What the rejects file is made of.
+enum Form {
+    /// Lines of JSON.
+    Json,
+    /// Delimited text, like the table the rows are from.
+    Cells {
+        delimiter: u8,
+        /// The line of the columns' names.
+        header: Vec<u8>,
+        /// Columns that an earlier rejects file had put before the table's own.
+        skip: usize,
+    },
 }
 
 /// The running account of an import.
@@ -37,27 +57,71 @@ pub(super) struct Tally<'a> {
     pub(super) screen: &'a mut Screen,
     pub(super) summary: Summary,
     rejects: Option<Rejects>,
+    form: Form,
     bar: ProgressBar,
     started: Instant,
 }
 
 impl<'a> Tally<'a> {
-    /// `length` is that of the input, in the units of [`Tally::progress`], where it is known.
-    ///
     /// # Errors
     /// As [`Rejects::new`].
-    pub(super) fn new(
-        screen: &'a mut Screen,
-        rejects: Option<&Path>,
-        length: Option<u64>,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(screen: &'a mut Screen, rejects: Option<&Path>) -> Result<Self, Error> {
         Ok(Self {
             rejects: rejects.map(Rejects::new).transpose()?,
-            bar: progress_bar(screen, length),
+            form: Form::Json,
+            bar: progress_bar(screen),
             screen,
             summary: Summary::default(),
             started: Instant::now(),
         })
+    }
+
+    /// Length of the input, in the units of [`Tally::progress`], where it is known.
+    pub(super) fn length(&self, length: Option<u64>) {
+        if let Some(length) = length {
+            self.bar.set_length(length);
+            set_style(&self.bar, "{bar:30} {percent:>3} %  {msg}  {eta} left");
+        }
+    }
+
+    /// From now on rejected rows are kept as cells, like those of the table that begins here.
+    pub(super) fn keep_cells(&mut self, head: &Head<'_>) {
+        let Some(delimiter) = head.delimiter else {
+            return;
+        };
+        let columns = || head.columns.iter().map(String::as_str);
+        let skip = if columns().take(MARKS.len()).eq(MARKS) {
+            MARKS.len()
+        } else {
+            0
+        };
+        let header = csv::write(delimiter, MARKS.into_iter().chain(columns().skip(skip)));
+        self.form = Form::Cells {
+            delimiter,
+            // Without the mark, spreadsheets in China take UTF-8 for GBK.
+            header: [b"\xEF\xBB\xBF", &header[..], b"\n"].concat(),
+            skip,
+        };
+    }
+
+    /// The row as [`Tally::reject`] wants it.
+    pub(super) fn original(&self, row: &Row<'_>) -> Vec<u8> {
+        match &self.form {
+            _ if self.rejects.is_none() => Vec::new(),
+            Form::Json => row.line.to_vec(),
+            Form::Cells {
+                delimiter, skip, ..
+            } if row.trouble != Some(Unreadable::Quotation) => {
+                csv::write(*delimiter, row.cells.iter().skip(*skip))
+            }
+            Form::Cells { delimiter, .. } => csv::write(*delimiter, row.cells.iter()),
+        }
+    }
+
+    /// How far the input is looked through before anything is done with it.
+    pub(super) fn looked(&self, position: u64) {
+        self.bar.set_position(position);
+        self.bar.set_message("looking for rows that are the same");
     }
 
     /// A note between the progress bar's pictures.
@@ -82,7 +146,7 @@ impl<'a> Tally<'a> {
         ));
     }
 
-    /// Counts, shows and keeps a rejected row. `name` is what the summary counts it under.
+    /// Counts, shows and keeps a rejected row. `name` is what the summary counts it under, `original` the row as it was.
     ///
     /// # Errors
     /// Those of writing the rejects file.
@@ -91,7 +155,7 @@ impl<'a> Tally<'a> {
         row: u64,
         name: &str,
         reason: &str,
-        original: &Original<'_>,
+        original: &[u8],
     ) -> Result<(), Error> {
         self.summary.rejected += 1;
         let by_reason = &mut self.summary.rejected_by_reason;
@@ -102,9 +166,20 @@ impl<'a> Tally<'a> {
         } else if shown == SHOWN + 1 {
             self.note("further rejected rows are counted, not shown");
         }
-        match (&mut self.rejects, original) {
-            (Some(rejects), Original::Json(line)) => rejects.write(row, reason, line),
+        match (&mut self.rejects, &self.form) {
             (None, _) => Ok(()),
+            (Some(rejects), Form::Json) => rejects.write(row, reason, original),
+            (
+                Some(rejects),
+                Form::Cells {
+                    delimiter, header, ..
+                },
+            ) => {
+                let marks = [&*row.to_string(), reason];
+                let marks = csv::write(*delimiter, marks.into_iter());
+                let line = [&marks[..], &[*delimiter], original, b"\n"].concat();
+                rejects.append(header, &line)
+            }
         }
     }
 
@@ -126,6 +201,8 @@ impl<'a> Tally<'a> {
         }
         let (tone, word) = match (summary.complete, summary.rejected) {
             (false, _) => (Tone::Bad, "STOPPED"),
+            (true, 0) if summary.dry_run => (Tone::Good, "DRY RUN, NOTHING ISSUED"),
+            (true, _) if summary.dry_run => (Tone::Doubt, "DRY RUN, NOTHING ISSUED, ROWS REJECTED"),
             (true, 0) => (Tone::Good, "DONE"),
             (true, _) => (Tone::Doubt, "DONE, WITH REJECTED ROWS"),
         };
@@ -135,13 +212,20 @@ impl<'a> Tally<'a> {
             "{word}  {} in {elapsed}",
             counted(summary.rows, "row")
         ))?;
-        screen.field("issued", grouped(summary.issued))?;
-        screen.field("already there", grouped(summary.already_there))?;
+        if summary.dry_run {
+            screen.field("sound", grouped(summary.sound))?;
+        } else {
+            screen.field("issued", grouped(summary.issued))?;
+            screen.field("already there", grouped(summary.already_there))?;
+        }
+        if summary.merged > 0 {
+            screen.field("merged", grouped(summary.merged))?;
+        }
         screen.field("rejected", grouped(summary.rejected))?;
         for (reason, count) in &summary.rejected_by_reason {
             screen.line(format!(
-                "  {:<26} {:>12}",
-                printable(reason),
+                "  {} {:>12}",
+                padded(&printable(reason)),
                 grouped(*count)
             ))?;
         }
@@ -172,20 +256,26 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn progress_bar(screen: &Screen, length: Option<u64>) -> ProgressBar {
+/// To the width of the names' column; a Chinese character is two wide.
+fn padded(name: &str) -> String {
+    let width = unicode_width::UnicodeWidthStr::width(name);
+    format!("{name}{}", " ".repeat(26_usize.saturating_sub(width)))
+}
+
+fn progress_bar(screen: &Screen) -> ProgressBar {
     let target = if screen.shows_progress() {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()
     };
-    let template = match length {
-        Some(_) => "{bar:30} {percent:>3} %  {msg}  {eta} left",
-        None => "{spinner} {bytes} read  {msg}",
-    };
-    let bar = ProgressBar::with_draw_target(length, target);
+    let bar = ProgressBar::with_draw_target(None, target);
+    set_style(&bar, "{spinner} {bytes} read  {msg}");
+    bar
+}
+
+fn set_style(bar: &ProgressBar, template: &str) {
     // The templates are constants; should one ever be refused, the plain bar serves.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar
 }

@@ -6,6 +6,7 @@ mod fsck;
 mod help;
 mod id_check;
 mod import;
+mod import_table;
 mod node;
 mod offline;
 mod setup;
