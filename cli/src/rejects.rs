@@ -46,16 +46,26 @@ impl Rejects {
         })
     }
 
-    /// Adds a row.
+    /// Adds a row as a line of JSON.
+    ///
+    /// # Errors
+    /// As [`Rejects::append`].
+    pub(crate) fn write(&mut self, row: u64, reason: &str, line: &[u8]) -> Result<(), Error> {
+        let mut text = rejected_line(row, reason, line);
+        text.push('\n');
+        self.append(b"", text.as_bytes())
+    }
+
+    /// Adds bytes, to begin with `first`.
     ///
     /// # Errors
     /// [`Error::Write`]; [`Error::Exists`] if somebody else made the file meanwhile.
-    pub(crate) fn write(&mut self, row: u64, reason: &str, line: &[u8]) -> Result<(), Error> {
+    pub(crate) fn append(&mut self, first: &[u8], bytes: &[u8]) -> Result<(), Error> {
         let failed = |error| Error::write(&self.path, error);
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                write_new(&self.path, b"", Access::Owner)?;
+                write_new(&self.path, first, Access::Owner)?;
                 none.insert(
                     File::options()
                         .append(true)
@@ -64,9 +74,7 @@ impl Rejects {
                 )
             }
         };
-        let mut text = rejected_line(row, reason, line);
-        text.push('\n');
-        file.write_all(text.as_bytes()).map_err(failed)
+        file.write_all(bytes).map_err(failed)
     }
 }
 

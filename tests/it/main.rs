@@ -12,6 +12,7 @@ mod forked;
 mod fuzz_corpus;
 mod hostile;
 mod import;
+mod import_table;
 mod partition;
 mod privacy;
 mod read_only;

@@ -7,6 +7,7 @@ mod graph;
 mod help;
 mod id_check;
 mod import;
+mod import_table;
 mod node;
 mod offline;
 mod report;

@@ -1,0 +1,328 @@
+//! From a row to a request, checked by all that can be known without issuing it: the map's rules, the API's, and the
+//! type's standard, so that every fault of a row is told at once.
+//!
+//! No reason holds a value: it names the columns at fault and says what is wrong with them.
+
+use std::collections::BTreeMap;
+
+use certmesh_ledger::catalogue::{Fault, Proposed, Standard};
+use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
+use certmesh_ledger::record::Validity;
+use certmesh_node::api::Refusal;
+use certmesh_node::api::draft::Draft;
+use certmesh_node::api::standards::TypeStandard;
+use certmesh_node::api::types::{Holder, IssueRequest, NodeStatus};
+
+use super::map::{Map, hint};
+use super::row::{Cells, Unreadable};
+use super::value::Unusable;
+use crate::Error;
+use crate::client::{Client, segment};
+
+/// Why a row is rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reason {
+    /// What the summary counts it under: what is wrong, and with which columns.
+    pub(super) name: String,
+    /// What to tell.
+    pub(super) text: String,
+}
+
+impl Reason {
+    fn of(label: &str, name: &str, text: &str) -> Reason {
+        Reason {
+            name: format!("{name}: {label}"),
+            text: format!("`{label}` {text}"),
+        }
+    }
+
+    /// The reason of a row that could not be read.
+    pub(super) fn unreadable(trouble: Unreadable) -> Reason {
+        Reason {
+            name: trouble.name().to_owned(),
+            text: trouble.reason(),
+        }
+    }
+}
+
+/// Makes requests of rows, for one type of certificate.
+pub(super) struct Checker {
+    type_code: String,
+    own: DepartmentCode,
+    standard: Standard,
+}
+
+/// The parts of a row by their keys in the map, each as it is after cleaning.
+pub(super) type Parts<'m> = BTreeMap<&'m str, Option<String>>;
+
+impl Checker {
+    /// Asks the node whose it is and for the type's standard.
+    ///
+    /// # Errors
+    /// Those of asking; [`Error::BadAnswer`].
+    pub(super) fn fetch(client: &Client, type_code: &str) -> Result<Checker, Error> {
+        let status: NodeStatus = client.get("/v1/status")?.parse()?;
+        let path = format!("/v1/types/{}", segment(type_code));
+        let found: TypeStandard = client.get(&path)?.parse()?;
+        let bad = |detail: &str| client.bad_answer(&path, detail);
+        let own = status.department.parse();
+        let own = own.map_err(|_| client.bad_answer("/v1/status", "no department code"))?;
+        let definition = found.definition.check();
+        let definition = definition.map_err(|error| bad(&error.to_string()))?;
+        let standard = Standard::new(definition.into()).map_err(|_| bad("no usable standard"))?;
+        Ok(Checker {
+            type_code: type_code.to_owned(),
+            own,
+            standard,
+        })
+    }
+
+    /// Whether rows of this map can meet the standard at all.
+    ///
+    /// # Errors
+    /// [`Error::Faults`].
+    pub(super) fn fits(&self, map: &Map) -> Result<(), Error> {
+        let definition = self.standard.definition();
+        let mut faults = Vec::new();
+        if !definition.issuers.is_empty() && !definition.issuers.contains(&self.own) {
+            faults.push(format!("the type: {}", Fault::Issuer));
+        }
+        let has = |code: &str| map.parts.contains_key(&format!("fields.{code}"));
+        for field in definition.fields.iter() {
+            if field.required && !has(field.code.as_str()) {
+                let (code, name) = (&field.code, &field.name);
+                faults.push(format!(
+                    "fields.{code}: the type's standard requires it ({name})"
+                ));
+            }
+        }
+        let codes = || definition.fields.iter().map(|field| field.code.as_str());
+        let names = map
+            .parts
+            .keys()
+            .filter_map(|key| key.strip_prefix("fields."));
+        for name in names.filter(|name| !name.starts_with("KZ_") && !definition.fields.is_empty()) {
+            if !codes().any(|code| code == name) {
+                let hint = hint(name, codes());
+                faults.push(format!("fields.{name}: {}{hint}", Fault::Unknown));
+            }
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Faults {
+            what: "the map does not fit the type's standard",
+            faults,
+        })
+    }
+
+    /// The request a row asks for, and its parts.
+    ///
+    /// # Errors
+    /// Every reason against it.
+    pub(super) fn request<'m>(
+        &self,
+        map: &'m Map,
+        cells: &Cells,
+    ) -> Result<(IssueRequest, Parts<'m>), Vec<Reason>> {
+        let mut found = Found {
+            map,
+            at_fault: Vec::new(),
+            reasons: Vec::new(),
+        };
+        let parts = found.parts(cells);
+        let part = |key: &str| parts.get(key).cloned().flatten();
+        let version = part("version").and_then(|version| {
+            let number = version.parse().ok().filter(|n| (1..=999).contains(n));
+            if number.is_none() {
+                found.add("version", "invalid", "is no number of 1 to 999");
+            }
+            number
+        });
+        let fields = parts.iter().filter_map(|(key, value)| {
+            let name = key.strip_prefix("fields.")?;
+            Some((name.to_owned(), value.clone()?))
+        });
+        let request = IssueRequest {
+            id: None,
+            type_code: Some(self.type_code.clone()),
+            serial: part("serial"),
+            version,
+            holder: part("holder.kind")
+                .zip(part("holder.code"))
+                .map(|(kind, code)| Holder { kind, code }),
+            valid_from: part("valid_from"),
+            valid_until: part("valid_until"),
+            sharing: part("sharing"),
+            fields: fields.collect(),
+            predecessor: part("predecessor"),
+        };
+        self.departures(&request, &mut found);
+        // The API's own rules: what is left after those that were told already.
+        match Draft::check(request.clone(), &self.own) {
+            Ok(_) => {}
+            Err(Refusal::InvalidField(faults)) => {
+                for fault in faults {
+                    found.refused(&fault.field, &fault.detail);
+                }
+            }
+            Err(Refusal::DatesOutOfOrder { .. }) => {
+                let from = found.label("valid_from");
+                let text = format!("is before `{from}`");
+                found.add("valid_until", "dates-out-of-order", &text);
+            }
+            Err(other) => {
+                found.reasons.push(Reason {
+                    name: "invalid".to_owned(),
+                    text: other.to_string(),
+                });
+            }
+        }
+        if found.reasons.is_empty() {
+            Ok((request, parts))
+        } else {
+            Err(found.reasons)
+        }
+    }
+
+    fn departures(&self, request: &IssueRequest, found: &mut Found<'_>) {
+        let kind = request
+            .holder
+            .as_ref()
+            .and_then(|holder| holder.kind.parse().ok());
+        let from = request
+            .valid_from
+            .as_deref()
+            .and_then(|day| day.parse().ok());
+        let until: Option<Date> = request
+            .valid_until
+            .as_deref()
+            .and_then(|day| day.parse().ok());
+        // Where a part is wrong itself, any value stands in for it, and what is said about that is left out.
+        let validity = from.and_then(|from| Validity::new(from, until).ok());
+        let sound = (kind.is_some(), validity.is_some());
+        let Some(any) = validity.or_else(|| Validity::new(Date::MIN, None).ok()) else {
+            return;
+        };
+        let proposed = Proposed {
+            department: self.own,
+            holder_kind: kind.unwrap_or(HolderKind::Other),
+            validity: any,
+            fields: &request.fields,
+        };
+        for departure in self.standard.departures(&proposed) {
+            let (name, text) = match departure.what {
+                Fault::HolderKind(_) if !sound.0 => continue,
+                Fault::LongTerm | Fault::TooLong(_) if !sound.1 => continue,
+                // The day would be one of the row's.
+                Fault::TooLong(_) => (
+                    "too-long",
+                    "ends later than the type's standard allows".to_owned(),
+                ),
+                what => {
+                    let name = match what {
+                        Fault::Issuer => "issuer",
+                        Fault::HolderKind(_) => "holder-kind",
+                        Fault::LongTerm => "too-long",
+                        Fault::Missing(_) | Fault::Empty => "empty",
+                        Fault::Unknown => "unknown-field",
+                        Fault::Length { .. } => "length",
+                        Fault::Pattern(_) => "pattern",
+                        Fault::Integer | Fault::Decimal => "not-a-number",
+                        Fault::Date => "not-a-day",
+                        Fault::Code(_) => "not-in-code-list",
+                        _ => "standard",
+                    };
+                    (name, what.to_string())
+                }
+            };
+            found.add(&departure.place, name, &text);
+        }
+    }
+}
+
+/// What is found wrong with a row.
+struct Found<'m> {
+    map: &'m Map,
+    /// Keys that something was told about already.
+    at_fault: Vec<String>,
+    reasons: Vec<Reason>,
+}
+
+impl<'m> Found<'m> {
+    fn label(&self, key: &str) -> String {
+        match self.map.parts.get(key) {
+            Some(value) => value.label(key),
+            None => key.to_owned(),
+        }
+    }
+
+    /// Once for each key: what follows from a fault is no news.
+    fn add(&mut self, key: &str, name: &str, text: &str) {
+        let told = |at: &String| at == key || (key == "holder" && at.starts_with("holder."));
+        if !self.at_fault.iter().any(told) {
+            self.reasons.push(Reason::of(&self.label(key), name, text));
+            self.at_fault.push(key.to_owned());
+        }
+    }
+
+    /// A fault that the API's rules find, in words without values.
+    fn refused(&mut self, key: &str, detail: &str) {
+        match key {
+            "serial" if !detail.starts_with("holds the holder's code") => self.add(
+                key,
+                "invalid",
+                "is no serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`",
+            ),
+            "holder.code" => self.add(key, "holder-code", &format!("is no such code: {detail}")),
+            "predecessor" if detail != "is the certificate itself" => {
+                self.add(key, "invalid", "is no certificate identifier");
+            }
+            "sharing" => self.add(
+                key,
+                "invalid",
+                "is not unconditional, conditional or not-shared",
+            ),
+            _ if detail == "is required" => self.add(key, "empty", "is empty"),
+            _ => self.add(key, "invalid", detail),
+        }
+    }
+
+    fn parts(&mut self, cells: &Cells) -> Parts<'m> {
+        let mut parts = Parts::new();
+        for (key, value) in &self.map.parts {
+            match value.read(cells) {
+                Ok(Some(text)) => {
+                    parts.insert(key, Some(text));
+                }
+                Ok(None) => {
+                    if matches!(
+                        key.as_str(),
+                        "serial" | "holder.kind" | "holder.code" | "valid_from"
+                    ) {
+                        self.add(key, "empty", "is empty");
+                    }
+                    parts.insert(key, None);
+                }
+                Err(why) => {
+                    let (name, text) = match why {
+                        Unusable::Cell(why) => ("unusable-cell", why),
+                        Unusable::Encoding => (
+                            "encoding",
+                            "holds bytes that are no characters of the file's encoding",
+                        ),
+                        Unusable::NotListed => (
+                            "not-in-codes",
+                            "has a value that `codes` of the map does not list",
+                        ),
+                        Unusable::NotADay => {
+                            ("not-a-day", "is no day, or in none of the map's spellings")
+                        }
+                    };
+                    self.add(key, name, text);
+                }
+            }
+        }
+        parts
+    }
+}

@@ -1,0 +1,137 @@
+//! The command's arguments and its help, and which way a file goes.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::{mapped, plain};
+use crate::args::Global;
+use crate::screen::Screen;
+use crate::{Error, Outcome, interrupt};
+
+/// Import certificates that exist already, from a table or from lines of JSON
+///
+/// Without --map, each line is a certificate as `issue --from` takes it. With --map, FILE is a table (CSV or other
+/// delimited text in UTF-8 or GB18030, XLSX, or JSON lines) of certificates of one type, and the map says which columns
+/// make which part of a certificate and how they are cleaned. Each row is checked against the type's standard before it
+/// is sent.
+///
+/// Rows are sent in chunks of 2,000, in their order. A row that is rejected does not stop the others; it is shown
+/// with its reason, and written to the file that --rejects names, from where it can be mended and imported again. When
+/// the connection breaks or the node is busy, the chunk is sent again. Rows already in the log are recognised, so an
+/// import that was interrupted is simply run again. Ctrl-C stops after the chunk under way and tells how far it came.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Import {
+    /// File to import, or `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// How a table's columns become certificates (TOML)
+    #[arg(long, value_name = "MAP", requires = "type_code")]
+    map: Option<PathBuf>,
+    /// Type code of the table's certificates, 21 characters
+    #[arg(long = "type", value_name = "TYPE", requires = "map")]
+    type_code: Option<String>,
+    /// The table's format [default: by the file's name; .xlsx, .jsonl, .ndjson, otherwise delimited text]
+    #[arg(long, value_name = "FORMAT", requires = "map")]
+    format: Option<Format>,
+    /// Check every row and issue nothing. Only the node can tell which certificates are there already
+    #[arg(long, requires = "map")]
+    pub(super) dry_run: bool,
+    /// File for the rejected rows, made at the first one, each with `_row` and `_reason` added (mode 0600: they hold
+    /// personal data); in the input's own format, those of an XLSX as CSV in UTF-8. One that holds anything is left as
+    /// it is
+    #[arg(long, value_name = "FILE")]
+    pub(super) rejects: Option<PathBuf>,
+    /// How often a chunk is sent again before giving up; the waits grow up to 15 seconds
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(super) retries: u32,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  certmesh import licences.jsonl --rejects rejected.jsonl
+  certmesh import rejected.jsonl --rejects rejected-again.jsonl
+  zcat licences.jsonl.gz | certmesh import - --json
+  certmesh import cards.csv --type 11100000000013338W011 --map map.toml --dry-run
+  certmesh import cards.xlsx --type 11100000000013338W011 --map map.toml --rejects rejected.csv
+
+with map.toml:
+  serial = \"证照编号\"                       # a column; or { columns = [\"区\", \"号\"], join = \"\" }
+  holder = { kind = \"111\", column = \"身份证号\" }
+           # or kind = { column = \"证件类型\", codes = { \"身份证\" = \"111\", \"护照\" = \"414\" } }
+  valid_from = { column = \"发证日期\", date = [\"%Y/%m/%d\", \"%Y年%m月%d日\", \"%Y%m%d\"] }
+  valid_until = { column = \"有效期至\", empty = [\"长期\", \"-\"] }   # also version, sharing, predecessor
+  duplicates = \"first\"                       # or last, or reject: of rows with one serial (and version)
+  duplicates_by = [\"holder\", \"valid_from\"]   # or of rows that have these in common
+  encoding = \"auto\"                          # or utf-8, gb18030
+  delimiter = \",\"                            # found out when left out
+  sheet = \"Sheet1\"                           # the first when left out
+  header = 1                                 # the row with the columns' names
+  [fields]
+  CZZT = { column = \"姓名\", clean = [\"trim\", \"half-width\", \"collapse-spaces\"] }
+         # also full-width, no-spaces, upper, lower, alphanumeric; without `clean`: trim
+  XB = { column = \"性别\", codes = { \"男\" = \"1\", \"女\" = \"2\" }, default = \"男\" }
+  ZZMC = { value = \"居民身份证\" }
+
+Exit code: 0 if every row is in the log now (with --dry-run: could be), 1 if rows were rejected, 2 if the import could
+not be finished or was stopped.";
+
+/// The format of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Delimited text.
+    Csv,
+    /// JSON objects, one a line.
+    Jsonl,
+    /// A spreadsheet.
+    Xlsx,
+}
+
+impl Import {
+    /// The table's format, as told or by its name.
+    pub(super) fn format(&self) -> Format {
+        let by_name = || {
+            let extension = self.file.extension().map(OsStr::to_ascii_lowercase);
+            match extension.as_deref().and_then(|name| name.to_str()) {
+                Some("xlsx") => Format::Xlsx,
+                Some("jsonl" | "ndjson") => Format::Jsonl,
+                _ => Format::Csv,
+            }
+        };
+        self.format.unwrap_or_else(by_name)
+    }
+}
+
+pub(crate) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    match (&args.map, &args.type_code) {
+        (Some(map), Some(type_code)) => mapped::run(args, map, type_code, global, screen),
+        _ => plain::run(args, global, screen),
+    }
+}
+
+/// From now on Ctrl-C ends the import after the chunk under way.
+pub(super) fn catch_interrupts() -> Result<(), Error> {
+    interrupt::catch(|| {
+        // Nothing is lost when nobody reads it.
+        let _ = writeln!(
+            io::stderr(),
+            "stopping after the chunk under way; Ctrl-C again stops at once"
+        );
+    })
+}
+
+/// A file and, unless it is a pipe, its length.
+pub(super) fn open(path: &Path) -> Result<(File, Option<u64>), Error> {
+    let failed = |error: io::Error| Error::read(path, error);
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let length = metadata.is_file().then_some(metadata.len());
+    Ok((file, length))
+}

@@ -1,0 +1,103 @@
+use super::*;
+use crate::import::encoding::Encoding;
+
+/// Remembers what it saw: the columns, and each row as `number: cells` or its trouble.
+#[derive(Default)]
+struct Seen {
+    columns: Vec<String>,
+    delimiter: u8,
+    rows: Vec<String>,
+}
+
+impl Visitor for Seen {
+    fn head(&mut self, head: &Head<'_>) -> Result<(), Error> {
+        self.columns = head.columns.to_vec();
+        self.delimiter = head.delimiter.unwrap();
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<bool, Error> {
+        self.rows.push(match row.trouble {
+            None => format!(
+                "{}: {}",
+                row.number,
+                row.cells.iter().collect::<Vec<_>>().join("¦")
+            ),
+            Some(trouble) => format!("{}: {}", row.number, trouble.name()),
+        });
+        Ok(true)
+    }
+}
+
+fn seen(text: &[u8], header: u64) -> Seen {
+    let mut seen = Seen::default();
+    let layout = Layout {
+        delimiter: None,
+        header,
+    };
+    let input = Utf8::new(text, Encoding::Utf8);
+    read(input, None, &layout, &Error::from, &mut seen).unwrap();
+    seen
+}
+
+#[test]
+fn rows_are_numbered_by_the_line_on_which_they_begin_whatever_ends_their_lines() {
+    for end in ["\n", "\r\n"] {
+        let text = "a, b \n1,2\n\n\n\"3\n3\",4\n5,6,,\n7,8".replace('\n', end);
+        let seen = seen(text.as_bytes(), 1);
+        assert_eq!(seen.columns, ["a", "b"]);
+        let broken = format!("5: 3{end}3¦4");
+        assert_eq!(seen.rows, ["2: 1¦2", &broken, "7: 5¦6¦¦", "8: 7¦8"]);
+    }
+}
+
+#[test]
+fn the_delimiter_and_the_line_of_the_header_are_found() {
+    for (text, delimiter) in [
+        ("t\n\"a,,,\"\tb\n1\t2\n", b'\t'),
+        ("t\na;b\n1;2\n", b';'),
+        ("t\na|b\n1|2\n", b'|'),
+        ("t\na,b\n1,2\n", b','),
+    ] {
+        let seen = seen(text.as_bytes(), 2);
+        assert_eq!((seen.delimiter, seen.rows.len()), (delimiter, 1));
+        assert_eq!(seen.rows, ["3: 1¦2"]);
+    }
+    assert!(seen(b"", 1).columns.is_empty());
+    assert_eq!(seen(b"a", 1).columns, ["a"]);
+}
+
+#[test]
+fn a_quotation_mark_too_many_costs_its_own_row_only() {
+    let rows = seen(b"a,b\n1,\"2\n3,4\n5,\"6\n7,8\n", 1).rows;
+    assert_eq!(
+        rows,
+        ["2: quotation-mark", "3: 3¦4", "4: quotation-mark", "5: 7¦8"]
+    );
+    // Far from its pair, too.
+    let mut text = b"a,b\n1,\"2\n".to_vec();
+    for _ in 0..400_000 {
+        text.extend_from_slice(b"3,4\n");
+    }
+    let rows = seen(&text, 1).rows;
+    assert_eq!((rows.len(), &*rows[0]), (400_001, "2: quotation-mark"));
+}
+
+#[test]
+fn rows_with_other_cells_than_the_header_and_rows_without_end_are_told() {
+    let mut text = b"a,b\n1\n1,2,3\n".to_vec();
+    text.extend(std::iter::repeat_n(b'x', 3 << 20));
+    text.extend_from_slice(b"\n\"q\"\"q\",2");
+    let rows = seen(&text, 1).rows;
+    assert_eq!(
+        rows,
+        ["2: cell-count", "3: cell-count", "4: too-long", "5: q\"q¦2"]
+    );
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let cells = ["plain", "a,b", "say \"x\"", "two\nlines", ""];
+    let text = [b"1,2,3,4,5\n", &write(b',', cells.into_iter())[..]].concat();
+    assert_eq!(seen(&text, 1).rows, [format!("2: {}", cells.join("¦"))]);
+}

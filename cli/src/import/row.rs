@@ -1,0 +1,159 @@
+//! A row of any format: its cells, and where it stands.
+
+/// The cells of a row in one buffer, to be filled again for the next row.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    text: String,
+    ends: Vec<usize>,
+    /// Cells that hold what no text can be made of, and why.
+    unusable: Vec<(usize, &'static str)>,
+}
+
+impl Cells {
+    /// Begins anew, keeping the memory.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.unusable.clear();
+    }
+
+    /// Adds a cell.
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+    }
+
+    /// Adds a cell that cannot be used, and why.
+    pub(super) fn push_unusable(&mut self, text: &str, why: &'static str) {
+        self.unusable.push((self.ends.len(), why));
+        self.push(text);
+    }
+
+    /// Adds empty cells until there are so many.
+    pub(super) fn fill(&mut self, count: usize) {
+        while self.ends.len() < count {
+            self.push("");
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is nothing in any cell.
+    pub(super) fn is_blank(&self) -> bool {
+        self.unusable.is_empty() && self.text.trim().is_empty()
+    }
+
+    /// Bytes of all cells.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// A cell; one beyond the last is empty.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(super) fn get(&self, place: usize) -> Result<&str, &'static str> {
+        match self.unusable.iter().find(|(cell, _)| *cell == place) {
+            Some((_, why)) => Err(why),
+            None => Ok(self.text(place)),
+        }
+    }
+
+    /// All cells' texts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len()).map(|place| self.text(place))
+    }
+
+    fn text(&self, place: usize) -> &str {
+        let start = match place {
+            0 => 0,
+            _ => self.ends.get(place - 1).copied().unwrap_or_default(),
+        };
+        let end = self.ends.get(place).copied().unwrap_or(start);
+        &self.text[start..end]
+    }
+}
+
+/// A row as it was found.
+pub(super) struct Row<'a> {
+    /// Its number in the file, from 1: the line on which it begins, or the spreadsheet's row.
+    pub(super) number: u64,
+    /// How far the input is read, in the units of [`Head::length`].
+    pub(super) position: u64,
+    /// Its cells.
+    pub(super) cells: &'a Cells,
+    /// Why they are none that could be used; they serve the rejects file alone then.
+    pub(super) trouble: Option<Unreadable>,
+    /// The line it was, where the format is one of lines.
+    pub(super) line: &'a [u8],
+}
+
+/// What is known before the first row.
+pub(super) struct Head<'a> {
+    /// Names of the columns, in their order.
+    pub(super) columns: &'a [String],
+    /// Length of the input, in the units of [`Row::position`], where it is known.
+    pub(super) length: Option<u64>,
+    /// The encoding's name, where the format leaves a choice.
+    pub(super) encoding: Option<&'static str>,
+    /// What stands between two cells; `None` where rows are lines of JSON.
+    pub(super) delimiter: Option<u8>,
+}
+
+/// Why a row has no cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// Longer than is read.
+    TooLong,
+    /// A quotation mark begins a cell that ends nowhere near.
+    Quotation,
+    /// Other than the header's number of cells: found, expected.
+    CellCount(usize, usize),
+    /// No JSON object.
+    NoObject,
+}
+
+impl Unreadable {
+    /// What the summary counts it under.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::TooLong => "too-long",
+            Self::Quotation => "quotation-mark",
+            Self::CellCount(..) => "cell-count",
+            Self::NoObject => "no-object",
+        }
+    }
+
+    /// What to tell.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::TooLong => "is longer than 1 MiB and was not read".to_owned(),
+            Self::Quotation => {
+                "a quotation mark begins a cell and none ends it; double it if it is part of the text"
+                    .to_owned()
+            }
+            Self::CellCount(found, expected) => {
+                format!("has {found} cells, the header {expected}; is a cell with a delimiter or quotation mark not quoted?")
+            }
+            Self::NoObject => "is no JSON object".to_owned(),
+        }
+    }
+}
+
+/// Whoever works off the rows.
+pub(super) trait Visitor {
+    /// Called once, before the rows.
+    ///
+    /// # Errors
+    /// What ends the reading.
+    fn head(&mut self, head: &Head<'_>) -> Result<(), crate::Error>;
+
+    /// Called for each row. `false` ends the reading.
+    ///
+    /// # Errors
+    /// What ends the reading.
+    fn row(&mut self, row: &Row<'_>) -> Result<bool, crate::Error>;
+}

@@ -1,0 +1,281 @@
+//! What becomes of the rows: counted, shown while it goes on, and told at the end; rejected ones are kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::csv;
+use super::row::{Head, Row, Unreadable};
+use crate::rejects::Rejects;
+use crate::screen::{Screen, Tone, counted, grouped, printable};
+use crate::{Error, Outcome};
+
+/// What a rejects file puts before a table's own columns.
+const MARKS: [&str; 2] = ["_row", "_reason"];
+/// Rejected rows that are shown one by one; the summary counts all.
+const SHOWN: u64 = 20;
+
+/// What became of the rows.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Summary {
+    pub(super) complete: bool,
+    pub(super) rows: u64,
+    pub(super) dry_run: bool,
+    /// Encoding of a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) encoding: Option<String>,
+    pub(super) issued: u64,
+    pub(super) already_there: u64,
+    /// Rows that another row stands for.
+    pub(super) merged: u64,
+    /// Rows that nothing is to be said against, in a dry run.
+    pub(super) sound: u64,
+    pub(super) rejected: u64,
+    pub(super) rejected_by_reason: BTreeMap<String, u64>,
+    pub(super) seconds: f64,
+}
+
+/// What the rejects file is made of.
+enum Form {
+    /// Lines of JSON.
+    Json,
+    /// Delimited text, like the table the rows are from.
+    Cells {
+        delimiter: u8,
+        /// The line of the columns' names.
+        header: Vec<u8>,
+        /// Columns that an earlier rejects file had put before the table's own.
+        skip: usize,
+    },
+}
+
+/// The running account of an import.
+pub(super) struct Tally<'a> {
+    pub(super) screen: &'a mut Screen,
+    pub(super) summary: Summary,
+    rejects: Option<Rejects>,
+    form: Form,
+    bar: ProgressBar,
+    started: Instant,
+}
+
+impl<'a> Tally<'a> {
+    /// # Errors
+    /// As [`Rejects::new`].
+    pub(super) fn new(screen: &'a mut Screen, rejects: Option<&Path>) -> Result<Self, Error> {
+        Ok(Self {
+            rejects: rejects.map(Rejects::new).transpose()?,
+            form: Form::Json,
+            bar: progress_bar(screen),
+            screen,
+            summary: Summary::default(),
+            started: Instant::now(),
+        })
+    }
+
+    /// Length of the input, in the units of [`Tally::progress`], where it is known.
+    pub(super) fn length(&self, length: Option<u64>) {
+        if let Some(length) = length {
+            self.bar.set_length(length);
+            set_style(&self.bar, "{bar:30} {percent:>3} %  {msg}  {eta} left");
+        }
+    }
+
+    /// From now on rejected rows are kept as cells, like those of the table that begins here.
+    pub(super) fn keep_cells(&mut self, head: &Head<'_>) {
+        let Some(delimiter) = head.delimiter else {
+            return;
+        };
+        let columns = || head.columns.iter().map(String::as_str);
+        let skip = if columns().take(MARKS.len()).eq(MARKS) {
+            MARKS.len()
+        } else {
+            0
+        };
+        let header = csv::write(delimiter, MARKS.into_iter().chain(columns().skip(skip)));
+        self.form = Form::Cells {
+            delimiter,
+            // Without the mark, spreadsheets in China take UTF-8 for GBK.
+            header: [b"\xEF\xBB\xBF", &header[..], b"\n"].concat(),
+            skip,
+        };
+    }
+
+    /// The row as [`Tally::reject`] wants it.
+    pub(super) fn original(&self, row: &Row<'_>) -> Vec<u8> {
+        match &self.form {
+            _ if self.rejects.is_none() => Vec::new(),
+            Form::Json => row.line.to_vec(),
+            Form::Cells {
+                delimiter, skip, ..
+            } if row.trouble != Some(Unreadable::Quotation) => {
+                csv::write(*delimiter, row.cells.iter().skip(*skip))
+            }
+            Form::Cells { delimiter, .. } => csv::write(*delimiter, row.cells.iter()),
+        }
+    }
+
+    /// How far the input is looked through before anything is done with it.
+    pub(super) fn looked(&self, position: u64) {
+        self.bar.set_position(position);
+        self.bar.set_message("looking for rows that are the same");
+    }
+
+    /// A note between the progress bar's pictures.
+    pub(super) fn note(&mut self, text: &str) {
+        self.bar.suspend(|| self.screen.note(text));
+    }
+
+    /// How far the input is worked off.
+    pub(super) fn progress(&self, position: u64) {
+        self.bar.set_position(position);
+        let Summary {
+            issued,
+            already_there,
+            rejected,
+            ..
+        } = &self.summary;
+        self.bar.set_message(format!(
+            "{} issued, {} already there, {} rejected",
+            grouped(*issued),
+            grouped(*already_there),
+            grouped(*rejected)
+        ));
+    }
+
+    /// Counts, shows and keeps a rejected row. `name` is what the summary counts it under, `original` the row as it was.
+    ///
+    /// # Errors
+    /// Those of writing the rejects file.
+    pub(super) fn reject(
+        &mut self,
+        row: u64,
+        name: &str,
+        reason: &str,
+        original: &[u8],
+    ) -> Result<(), Error> {
+        self.summary.rejected += 1;
+        let by_reason = &mut self.summary.rejected_by_reason;
+        *by_reason.entry(name.to_owned()).or_default() += 1;
+        let shown = self.summary.rejected;
+        if shown <= SHOWN {
+            self.note(&format!("row {row}: {}", printable(reason)));
+        } else if shown == SHOWN + 1 {
+            self.note("further rejected rows are counted, not shown");
+        }
+        match (&mut self.rejects, &self.form) {
+            (None, _) => Ok(()),
+            (Some(rejects), Form::Json) => rejects.write(row, reason, original),
+            (
+                Some(rejects),
+                Form::Cells {
+                    delimiter, header, ..
+                },
+            ) => {
+                let marks = [&*row.to_string(), reason];
+                let marks = csv::write(*delimiter, marks.into_iter());
+                let line = [&marks[..], &[*delimiter], original, b"\n"].concat();
+                rejects.append(header, &line)
+            }
+        }
+    }
+
+    /// Ends the progress bar and the clock.
+    pub(super) fn finish(&mut self, complete: bool) {
+        self.bar.finish_and_clear();
+        self.summary.complete = complete;
+        self.summary.seconds = self.started.elapsed().as_secs_f64();
+    }
+
+    /// Tells the summary.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub(super) fn tell(&mut self, rejects: Option<&Path>) -> Result<(), Error> {
+        let (summary, screen) = (&self.summary, &mut *self.screen);
+        if screen.json() {
+            return screen.print_json(summary);
+        }
+        let (tone, word) = match (summary.complete, summary.rejected) {
+            (false, _) => (Tone::Bad, "STOPPED"),
+            (true, 0) if summary.dry_run => (Tone::Good, "DRY RUN, NOTHING ISSUED"),
+            (true, _) if summary.dry_run => (Tone::Doubt, "DRY RUN, NOTHING ISSUED, ROWS REJECTED"),
+            (true, 0) => (Tone::Good, "DONE"),
+            (true, _) => (Tone::Doubt, "DONE, WITH REJECTED ROWS"),
+        };
+        let word = screen.paint(tone, word);
+        let elapsed = indicatif::HumanDuration(Duration::from_secs_f64(summary.seconds.max(0.0)));
+        screen.line(format!(
+            "{word}  {} in {elapsed}",
+            counted(summary.rows, "row")
+        ))?;
+        if summary.dry_run {
+            screen.field("sound", grouped(summary.sound))?;
+        } else {
+            screen.field("issued", grouped(summary.issued))?;
+            screen.field("already there", grouped(summary.already_there))?;
+        }
+        if summary.merged > 0 {
+            screen.field("merged", grouped(summary.merged))?;
+        }
+        screen.field("rejected", grouped(summary.rejected))?;
+        for (reason, count) in &summary.rejected_by_reason {
+            screen.line(format!(
+                "  {} {:>12}",
+                padded(&printable(reason)),
+                grouped(*count)
+            ))?;
+        }
+        if let Some(path) = rejects.filter(|_| summary.rejected > 0) {
+            screen.line(format!(
+                "rejected rows and their reasons are in {}",
+                path.display()
+            ))?;
+        }
+        if !summary.complete {
+            screen.line("run the import again to go on: rows already in the log are recognised")?;
+        }
+        Ok(())
+    }
+
+    /// How the import ended, when it came to the end of the input.
+    pub(super) fn outcome(&mut self, file: &Path) -> Outcome {
+        if self.summary.rows == 0 {
+            let file = file.display();
+            self.screen
+                .note(&format!("note: there is no row in {file}"));
+        }
+        if self.summary.rejected > 0 {
+            Outcome::No
+        } else {
+            Outcome::Yes
+        }
+    }
+}
+
+/// To the width of the names' column; a Chinese character is two wide.
+fn padded(name: &str) -> String {
+    let width = unicode_width::UnicodeWidthStr::width(name);
+    format!("{name}{}", " ".repeat(26_usize.saturating_sub(width)))
+}
+
+fn progress_bar(screen: &Screen) -> ProgressBar {
+    let target = if screen.shows_progress() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    set_style(&bar, "{spinner} {bytes} read  {msg}");
+    bar
+}
+
+fn set_style(bar: &ProgressBar, template: &str) {
+    // The templates are constants; should one ever be refused, the plain bar serves.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+}
