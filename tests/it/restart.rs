@@ -182,7 +182,10 @@ fn a_hangup_stops_the_node_in_order_unless_it_was_started_to_ignore_it() {
         let sent = Command::new("kill").args(["-HUP", &pid]).status().unwrap();
         assert!(sent.success());
     };
-    let mut net = founded(1);
+    // The tests themselves may have been started to ignore it, which processes inherit.
+    let mut command = vec!["env".into(), "--default-signal=HUP".into()];
+    command.extend(node_command());
+    let mut net = founded_with(1, command);
     net.start_again(0);
     let file = net.member(0).node_file();
     hang_up(&net);
