@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{copy_dir, founded, founded_with, node_command, running, until};
+use crate::support::{copy_dir, founded_with, node_command, running, until};
 
 #[test]
 fn a_gentle_restart_of_all_keeps_everything() {
