@@ -92,6 +92,13 @@ pub(super) enum Format {
 }
 
 impl Import {
+    /// Whether the file's name is one of a table that cannot be requests.
+    fn is_table(&self) -> bool {
+        let names = ["csv", "tsv", "xlsx"];
+        let extension = self.file.extension();
+        extension.is_some_and(|found| names.iter().any(|name| found.eq_ignore_ascii_case(name)))
+    }
+
     /// The table's format, as told or by its name.
     pub(super) fn format(&self) -> Format {
         let by_name = || {
@@ -109,6 +116,9 @@ impl Import {
 pub(crate) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     match (&args.map, &args.type_code) {
         (Some(map), Some(type_code)) => mapped::run(args, map, type_code, global, screen),
+        _ if args.is_table() => Err(Error::Usage(
+            "FILE is a table: say with --map and --type how it becomes certificates",
+        )),
         _ => plain::run(args, global, screen),
     }
 }

@@ -43,7 +43,6 @@ pub(super) fn read(
         line: 1,
     };
     for _ in 1..layout.header {
-        text.first_line().map_err(failed)?;
         text.skip_line().map_err(failed)?;
     }
     let first = text.first_line().map_err(failed)?;

@@ -1,7 +1,7 @@
 use super::*;
 
 fn map(text: &str) -> Result<Map, Vec<String>> {
-    Map::of(&text.parse().unwrap())
+    map_file::map_of(&text.parse().unwrap())
 }
 
 const WHOLE: &str = r#"
@@ -83,6 +83,7 @@ encodng = "utf-8"
 encoding = "latin1"
 delimiter = ",,"
 header = 0
+sheet = 1
 serial = { colum = "号" }
 holder = { kind = "112", column = "身份证号", clean = ["half width"] }
 valid_from = { column = "发证日期", date = ["%y-%m-%d"] }
@@ -103,6 +104,7 @@ codes = {}
         "encoding: must be auto, utf-8 or gb18030",
         "delimiter: must be one ASCII character, such as \",\"",
         "header: must be the number of the row with the columns' names, 1 to 1000",
+        "sheet: must be a text",
         "duplicates: must be first, last or reject",
         "serial.colum: is no key here; did you mean `column`?",
         "serial: needs exactly one of `column`, `columns` (at least one) and `value`",

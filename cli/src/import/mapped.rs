@@ -2,34 +2,27 @@
 //!
 //! One chunk is on its way to the node while the next one is made. What becomes of the rows is told in their order.
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use certmesh_node::api::types::RowResult;
 
+use super::batch::{Batch, Entry, Event, Fate, send_all};
 use super::check::{Checker, Parts, Reason};
-use super::command::{Format, Import, catch_interrupts, open};
+use super::command::{Import, catch_interrupts};
 use super::doubles::{Doubles, Verdict};
-use super::encoding::{Encoding, GLANCE, Utf8};
+use super::input::{Input, Pass};
 use super::map::Map;
 use super::row::{Head, Row, Visitor};
 use super::tally::Tally;
-use super::{csv, jsonl, xlsx};
 use crate::args::Global;
-use crate::bulk::{self, Chunk, Sent};
+use crate::bulk::Sent;
 use crate::client::Client;
 use crate::error::{describe_problem, short_name};
-use crate::retry::Retry;
-use crate::screen::{Screen, printable};
+use crate::screen::Screen;
 use crate::{Error, Outcome, interrupt};
-
-/// Rows that are told of together, at most; of them no more are sent than a chunk holds.
-const BATCH_ROWS: usize = 2_000;
-/// Bytes of rows as they were that are held for the rejects file, at most but for one row.
-const BATCH_BYTES: usize = 8 << 20;
 
 pub(super) fn run(
     args: &Import,
@@ -65,7 +58,11 @@ pub(super) fn run(
             doubles: &mut doubles,
             tally: &tally,
         };
-        input.each_row(&mut first)?;
+        let looked = input.each_row(&mut first);
+        if looked.is_err() {
+            tally.finish(false);
+        }
+        looked?;
     }
     let (batches, to_send) = sync_channel::<Batch>(0);
     let (events, told) = sync_channel(64);
@@ -104,84 +101,6 @@ pub(super) fn run(
     Ok(tally.outcome(&args.file))
 }
 
-/// The table, to be read once or twice.
-struct Input<'a> {
-    path: &'a Path,
-    format: Format,
-    /// What can be read only once.
-    pipe: Option<Box<dyn Read>>,
-}
-
-impl<'a> Input<'a> {
-    fn open(args: &'a Import, screen: &mut Screen) -> Result<Self, Error> {
-        let (path, format) = (&*args.file, args.format());
-        let pipe: Option<Box<dyn Read>> = if path.as_os_str() == "-" {
-            Some(Box::new(screen.take_input()))
-        } else {
-            match open(path)? {
-                (_, Some(_)) => None,
-                (pipe, None) => Some(Box::new(pipe)),
-            }
-        };
-        if format == Format::Xlsx && pipe.is_some() {
-            return Err(Error::Usage("an XLSX is read from a file, not from a pipe"));
-        }
-        Ok(Self { path, format, pipe })
-    }
-
-    fn can_be_read_twice(&self) -> bool {
-        self.pipe.is_none()
-    }
-
-    fn each_row(&mut self, visitor: &mut dyn Pass) -> Result<(), Error> {
-        let path = self.path;
-        let failed = |error: io::Error| Error::read(path, error);
-        let map = visitor.map();
-        if self.format == Format::Xlsx {
-            let sheet = map.sheet.clone();
-            let place = xlsx::Place {
-                sheet: sheet.as_deref(),
-                header: map.header,
-            };
-            return xlsx::read(path, &place, visitor);
-        }
-        let (told, columns) = (map.encoding, map.columns());
-        let layout = csv::Layout {
-            delimiter: map.delimiter,
-            header: map.header,
-        };
-        let (input, length, encoding) = self.text(told).map_err(failed)?;
-        let input = Utf8::new(input, encoding);
-        match self.format {
-            Format::Jsonl => jsonl::read(input, length, &columns, &failed, visitor),
-            _ => csv::read(input, length, &layout, &failed, visitor),
-        }
-    }
-
-    /// The bytes, how many there are, and their encoding: as told, otherwise found out, of a file from its whole length.
-    fn text(
-        &mut self,
-        told: Option<Encoding>,
-    ) -> io::Result<(Box<dyn Read>, Option<u64>, Encoding)> {
-        if let Some(mut pipe) = self.pipe.take() {
-            let mut start = Vec::new();
-            pipe.by_ref().take(GLANCE as u64).read_to_end(&mut start)?;
-            let encoding = told.map_or_else(|| Encoding::detect(&start[..]), Ok)?;
-            return Ok((Box::new(io::Cursor::new(start).chain(pipe)), None, encoding));
-        }
-        let mut file = File::open(self.path)?;
-        let encoding = told.map_or_else(|| Encoding::detect(&file), Ok)?;
-        file.rewind()?;
-        let length = file.metadata()?.len();
-        Ok((Box::new(file), Some(length), encoding))
-    }
-}
-
-/// A reading of the whole table.
-trait Pass: Visitor {
-    fn map(&self) -> &Map;
-}
-
 /// Looks which rows are the same.
 struct FirstPass<'a, 's> {
     map: &'a mut Map,
@@ -218,71 +137,6 @@ impl Visitor for FirstPass<'_, '_> {
 fn fingerprint(doubles: &Doubles, map: &Map, parts: &Parts<'_>) -> u128 {
     let by = map.duplicates_by.iter();
     doubles.fingerprint(by.map(|key| parts.get(key.as_str()).and_then(Option::as_deref)))
-}
-
-/// Rows in their order, those among them that are to be sent, and what is known of the others.
-#[derive(Default)]
-struct Batch {
-    chunk: Chunk,
-    rows: Vec<Entry>,
-    /// Bytes of the rows as they were.
-    bytes: usize,
-    /// How far the input was read.
-    position: u64,
-}
-
-struct Entry {
-    number: u64,
-    /// The row as the rejects file keeps it.
-    original: Vec<u8>,
-    fate: Fate,
-}
-
-enum Fate {
-    ToSend,
-    Merged,
-    Rejected(Vec<Reason>),
-}
-
-/// What the sender has to tell.
-enum Event {
-    Waiting(String),
-    Done(Batch, Sent),
-}
-
-/// Sends one batch after the other, never two at once: a row may replace a certificate that an earlier one issues.
-fn send_all(
-    client: &Client,
-    retries: u32,
-    dry_run: bool,
-    batches: &Receiver<Batch>,
-    events: &SyncSender<Event>,
-) {
-    for batch in batches {
-        let sent = if dry_run || batch.chunk.is_empty() {
-            Sent {
-                results: Vec::new(),
-                error: None,
-            }
-        } else {
-            bulk::send(
-                client,
-                &batch.chunk,
-                Retry::patient(retries),
-                &mut |error, retry| {
-                    let wait = retry.next_wait().as_secs_f64();
-                    let why = printable(&error.to_string());
-                    // Nobody waits for it when the import has failed.
-                    let _ = events.send(Event::Waiting(format!(
-                        "waiting {wait:.1} s to try again: {why}"
-                    )));
-                },
-            )
-        };
-        if events.send(Event::Done(batch, sent)).is_err() {
-            return;
-        }
-    }
 }
 
 /// Maps, checks, and has the rows sent.
@@ -334,8 +188,7 @@ impl Visitor for SecondPass<'_, '_> {
             original,
             fate,
         });
-        let full = self.batch.rows.len() >= BATCH_ROWS || self.batch.bytes >= BATCH_BYTES;
-        if full || self.batch.chunk.is_full() {
+        if self.batch.is_full() {
             self.hand_over()?;
         }
         Ok(!self.stopped)
@@ -364,10 +217,12 @@ impl SecondPass<'_, '_> {
         Ok(match self.doubles.judge(row.number, print) {
             Verdict::Merge => Fate::Merged,
             Verdict::Reject => {
-                let by = self.map.duplicates_by.join(", ");
+                let parts = self.map.duplicates_by.iter();
+                let labels = parts.filter_map(|key| Some(self.map.parts.get(key)?.label(key)));
+                let by = labels.collect::<Vec<_>>().join("`, `");
                 Fate::Rejected(vec![Reason {
                     name: "duplicate".to_owned(),
-                    text: format!("another row has the same {by}"),
+                    text: format!("another row has the same `{by}`"),
                 }])
             }
             Verdict::Take => {

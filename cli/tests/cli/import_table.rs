@@ -373,6 +373,8 @@ fn faults_of_the_map_are_told_before_anything_is_sent() {
     for args in [&["--map", "m.toml"][..], &["--type", TYPE], &["--dry-run"]] {
         certmesh([&["import", "f"][..], args].concat()).exits(2);
     }
+    let run = certmesh(["import", "table.CSV"]).exits(2);
+    assert!(run.err.contains("--map and --type"), "{}", run.err);
 }
 
 #[test]
@@ -499,4 +501,24 @@ fn long_tables_go_in_chunks_and_damage_stays_with_its_row() {
         "{reasons:?}"
     );
     assert_eq!(scene.serials().len(), 4_498);
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_taken_for_whole() {
+    let mut scene = Scene::new(&format!("duplicates = \"last\"\n{MAP}"), "");
+    let table = scene.path("table.csv");
+    let rows: String = (0..4_500)
+        .map(|number| row(&format!("A{number}")))
+        .collect();
+    fs::write(&table, format!("{HEADER}{rows}")).unwrap();
+    scene.node = Node::start(move |request| {
+        if request.line.contains("bulk") {
+            let mut file = fs::File::options().append(true).open(&table).unwrap();
+            std::io::Write::write_all(&mut file, row("A0").as_bytes()).unwrap();
+        }
+        answer(request)
+    });
+    let run = scene.import("table.csv", &[]).exits(2);
+    assert!(run.err.contains("changed while it was read"), "{}", run.err);
+    assert!(run.out.starts_with("STOPPED"), "{}", run.out);
 }

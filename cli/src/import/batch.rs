@@ -1,0 +1,88 @@
+//! Rows on their way: gathered, sent on a thread of their own, and handed back with their answers.
+
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use super::check::Reason;
+use crate::bulk::{self, Chunk, Sent};
+use crate::client::Client;
+use crate::retry::Retry;
+use crate::screen::printable;
+
+/// Rows that are told of together, at most; of them no more are sent than a chunk holds.
+const BATCH_ROWS: usize = 2_000;
+/// Bytes of rows as they were that are held for the rejects file, at most but for one row.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Rows in their order, those among them that are to be sent, and what is known of the others.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) chunk: Chunk,
+    pub(super) rows: Vec<Entry>,
+    /// Bytes of the rows as they were.
+    pub(super) bytes: usize,
+    /// How far the input was read.
+    pub(super) position: u64,
+}
+
+impl Batch {
+    /// Whether it is time to send.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES || self.chunk.is_full()
+    }
+}
+
+/// A row and what is known of it.
+pub(super) struct Entry {
+    pub(super) number: u64,
+    /// The row as the rejects file keeps it.
+    pub(super) original: Vec<u8>,
+    pub(super) fate: Fate,
+}
+
+/// What is to become of a row.
+pub(super) enum Fate {
+    ToSend,
+    Merged,
+    Rejected(Vec<Reason>),
+}
+
+/// What the sender has to tell.
+pub(super) enum Event {
+    Waiting(String),
+    Done(Batch, Sent),
+}
+
+/// Sends one batch after the other, never two at once: a row may replace a certificate that an earlier one issues.
+pub(super) fn send_all(
+    client: &Client,
+    retries: u32,
+    dry_run: bool,
+    batches: &Receiver<Batch>,
+    events: &SyncSender<Event>,
+) {
+    for batch in batches {
+        let sent = if dry_run || batch.chunk.is_empty() {
+            Sent {
+                results: Vec::new(),
+                error: None,
+            }
+        } else {
+            bulk::send(
+                client,
+                &batch.chunk,
+                Retry::patient(retries),
+                &mut |error, retry| {
+                    let wait = retry.next_wait().as_secs_f64();
+                    let why = printable(&error.to_string());
+                    // Nobody waits for it when the import has failed.
+                    let _ = events.send(Event::Waiting(format!(
+                        "waiting {wait:.1} s to try again: {why}"
+                    )));
+                },
+            )
+        };
+        if events.send(Event::Done(batch, sent)).is_err() {
+            return;
+        }
+    }
+}

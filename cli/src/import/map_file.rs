@@ -1,0 +1,348 @@
+//! Reading a map's file: every key checked, and what is wrong collected, so that all faults are told at once.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value as Toml};
+
+use super::dates::DateFormat;
+use super::encoding::Encoding;
+use super::map::{Duplicates, Map, hint};
+use super::value::{Clean, From, Value};
+
+const KEYS: [&str; 14] = [
+    "encoding",
+    "delimiter",
+    "sheet",
+    "header",
+    "serial",
+    "version",
+    "holder",
+    "valid_from",
+    "valid_until",
+    "sharing",
+    "duplicates",
+    "duplicates_by",
+    "fields",
+    "predecessor",
+];
+const VALUE_KEYS: [&str; 9] = [
+    "column", "columns", "join", "value", "clean", "empty", "default", "codes", "date",
+];
+/// What a day in a table is taken to look like when the map says nothing.
+const ISO_DAY: &str = "%Y-%m-%d";
+
+/// The map a table of TOML is.
+///
+/// # Errors
+/// Every fault, with its key.
+pub(super) fn map_of(table: &Table) -> Result<Map, Vec<String>> {
+    let mut reader = Reading::default();
+    reader.known(table, "", &KEYS);
+    let encoding = reader.encoding(table);
+    let delimiter = reader.delimiter(table);
+    let sheet = reader.text(table, "", "sheet").map(str::to_owned);
+    let header = reader.header(table);
+    let duplicates = reader.duplicates(table);
+    let mut parts = BTreeMap::new();
+    for (key, required) in [
+        ("serial", true),
+        ("version", false),
+        ("valid_from", true),
+        ("valid_until", false),
+        ("sharing", false),
+        ("predecessor", false),
+    ] {
+        match table.get(key) {
+            Some(given) => {
+                let is_day = key.starts_with("valid_");
+                reader.part(&mut parts, key, given, is_day);
+            }
+            None if required => {
+                reader.fault::<()>(key, "is required");
+            }
+            None => {}
+        }
+    }
+    reader.holder(&mut parts, table.get("holder"));
+    match table.get("fields") {
+        Some(Toml::Table(fields)) => {
+            for (name, given) in fields {
+                reader.part(&mut parts, &format!("fields.{name}"), given, false);
+            }
+        }
+        Some(_) => {
+            reader.fault::<()>("fields", "must be a table, such as [fields.ZZMC]");
+        }
+        None => {}
+    }
+    let duplicates_by = reader.duplicates_by(table, &parts);
+    if reader.faults.is_empty() {
+        return Ok(Map {
+            encoding,
+            delimiter,
+            sheet,
+            header,
+            duplicates,
+            duplicates_by,
+            parts,
+        });
+    }
+    Err(reader.faults)
+}
+
+/// Reads keys and collects what is wrong with them.
+#[derive(Default)]
+struct Reading {
+    faults: Vec<String>,
+}
+
+impl Reading {
+    fn fault<T>(&mut self, key: &str, detail: &str) -> Option<T> {
+        self.faults.push(format!("{key}: {detail}"));
+        None
+    }
+
+    /// Tells keys that nobody knows.
+    fn known(&mut self, table: &Table, at: &str, known: &[&str]) {
+        for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+            let hint = hint(key, known.iter().copied());
+            self.fault::<()>(&join(at, key), &format!("is no key here{hint}"));
+        }
+    }
+
+    fn text<'a>(&mut self, table: &'a Table, at: &str, key: &str) -> Option<&'a str> {
+        match table.get(key)? {
+            Toml::String(text) => Some(text),
+            _ => self.fault(&join(at, key), "must be a text"),
+        }
+    }
+
+    fn texts(&mut self, table: &Table, at: &str, key: &str) -> Option<Vec<String>> {
+        let texts = match table.get(key)? {
+            Toml::Array(list) => list
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect(),
+            _ => None,
+        };
+        texts.or_else(|| self.fault(&join(at, key), "must be a list of texts"))
+    }
+
+    fn encoding(&mut self, table: &Table) -> Option<Encoding> {
+        match self.text(table, "", "encoding")? {
+            "auto" => None,
+            "utf-8" => Some(Encoding::Utf8),
+            "gb18030" | "gbk" | "gb2312" => Some(Encoding::Gb18030),
+            _ => self.fault("encoding", "must be auto, utf-8 or gb18030"),
+        }
+    }
+
+    fn delimiter(&mut self, table: &Table) -> Option<u8> {
+        match self.text(table, "", "delimiter")?.as_bytes() {
+            &[byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Some(byte),
+            _ => self.fault("delimiter", "must be one ASCII character, such as \",\""),
+        }
+    }
+
+    fn header(&mut self, table: &Table) -> u64 {
+        match table.get("header") {
+            None => 1,
+            Some(Toml::Integer(row)) if (1..=1000).contains(row) => row.unsigned_abs(),
+            Some(_) => {
+                let detail = "must be the number of the row with the columns' names, 1 to 1000";
+                self.fault("header", detail).unwrap_or(1)
+            }
+        }
+    }
+
+    fn duplicates(&mut self, table: &Table) -> Duplicates {
+        match self.text(table, "", "duplicates") {
+            None | Some("first") => Duplicates::First,
+            Some("last") => Duplicates::Last,
+            Some("reject") => Duplicates::Reject,
+            Some(_) => self
+                .fault("duplicates", "must be first, last or reject")
+                .unwrap_or(Duplicates::First),
+        }
+    }
+
+    /// A part of the certificate; `is_day` where it is one whatever the map says.
+    fn part(&mut self, parts: &mut BTreeMap<String, Value>, key: &str, given: &Toml, is_day: bool) {
+        let table = match given {
+            Toml::Table(table) => table,
+            Toml::String(column) => {
+                &Table::from_iter([("column".to_owned(), column.clone().into())])
+            }
+            _ => {
+                self.fault::<()>(
+                    key,
+                    "must be a column's name or a table, such as { column = \"…\" }",
+                );
+                return;
+            }
+        };
+        self.known(table, key, &VALUE_KEYS);
+        if let Some(value) = self.value(table, key, is_day) {
+            parts.insert(key.to_owned(), value);
+        }
+    }
+
+    fn value(&mut self, table: &Table, at: &str, is_day: bool) -> Option<Value> {
+        let constant = self.text(table, at, "value");
+        let column = self.text(table, at, "column");
+        let columns = self.texts(table, at, "columns");
+        let names = match (constant, column, columns) {
+            (Some(text), None, None) => {
+                for key in VALUE_KEYS
+                    .iter()
+                    .filter(|key| **key != "value" && table.contains_key(**key))
+                {
+                    self.fault::<()>(
+                        &join(at, key),
+                        "goes with columns, not with a constant `value`",
+                    );
+                }
+                return Some(Value::constant(text.to_owned()));
+            }
+            (None, Some(column), None) => vec![column.to_owned()],
+            (None, None, Some(columns)) if !columns.is_empty() => columns,
+            _ => {
+                return self.fault(
+                    at,
+                    "needs exactly one of `column`, `columns` (at least one) and `value`",
+                );
+            }
+        };
+        if table.contains_key("join") && !table.contains_key("columns") {
+            self.fault::<()>(&join(at, "join"), "goes with `columns`");
+        }
+        let join_with = self.text(table, at, "join").unwrap_or_default().to_owned();
+        Some(Value {
+            from: From::Columns {
+                names,
+                join: join_with,
+                places: Vec::new(),
+            },
+            clean: self.clean(table, at),
+            empty: self.texts(table, at, "empty").unwrap_or_default(),
+            default: self.text(table, at, "default").map(str::to_owned),
+            codes: self.codes(table, at),
+            dates: self.dates(table, at, is_day),
+        })
+    }
+
+    fn clean(&mut self, table: &Table, at: &str) -> Vec<Clean> {
+        let Some(rules) = self.texts(table, at, "clean") else {
+            return vec![Clean::Trim];
+        };
+        let mut clean = Vec::new();
+        for name in &rules {
+            match Clean::ALL.iter().find(|(known, _)| known == name) {
+                Some((_, rule)) => clean.push(*rule),
+                None => {
+                    let names = Clean::ALL.map(|(name, _)| name);
+                    let (hint, names) = (hint(name, names), names.join(", "));
+                    let detail = format!("`{name}` is no rule{hint}; there are {names}");
+                    self.fault::<()>(&join(at, "clean"), &detail);
+                }
+            }
+        }
+        clean
+    }
+
+    fn codes(&mut self, table: &Table, at: &str) -> Option<BTreeMap<String, String>> {
+        let codes = match table.get("codes")? {
+            Toml::Table(codes) => codes,
+            _ => {
+                let detail = "must be a table, such as { \"男\" = \"1\" }";
+                return self.fault(&join(at, "codes"), detail);
+            }
+        };
+        let pair = |(from, to): (&String, &Toml)| Some((from.clone(), to.as_str()?.to_owned()));
+        let pairs = codes.iter().map(pair).collect::<Option<BTreeMap<_, _>>>();
+        match pairs {
+            Some(codes) if !codes.is_empty() => Some(codes),
+            _ => self.fault(&join(at, "codes"), "must hold texts, at least one"),
+        }
+    }
+
+    fn dates(&mut self, table: &Table, at: &str, is_day: bool) -> Vec<DateFormat> {
+        // Days of spreadsheets are read as ISO 8601 days, whatever they look like there.
+        let iso = (is_day || table.contains_key("date")).then(|| ISO_DAY.to_owned());
+        let given = match table.get("date") {
+            Some(Toml::String(one)) => vec![one.clone()],
+            _ => self.texts(table, at, "date").unwrap_or_default(),
+        };
+        let mut dates = Vec::new();
+        for format in given.iter().chain(&iso) {
+            match format.parse::<DateFormat>() {
+                Ok(format) => dates.push(format),
+                Err(detail) => {
+                    self.fault::<()>(&join(at, "date"), &detail);
+                }
+            }
+        }
+        dates
+    }
+
+    fn holder(&mut self, parts: &mut BTreeMap<String, Value>, given: Option<&Toml>) {
+        let Some(Toml::Table(table)) = given else {
+            self.fault::<()>(
+                "holder",
+                "is required, as { kind = \"111\", column = \"…\" }",
+            );
+            return;
+        };
+        match table.get("kind") {
+            Some(Toml::String(kind)) => {
+                if let Err(error) = kind.parse::<certmesh_ledger::id::HolderKind>() {
+                    self.fault::<()>("holder.kind", &error.to_string());
+                }
+                parts.insert("holder.kind".to_owned(), Value::constant(kind.clone()));
+            }
+            Some(kind @ Toml::Table(_)) => self.part(parts, "holder.kind", kind, false),
+            _ => {
+                self.fault::<()>(
+                    "holder.kind",
+                    "is required: a kind of holder's code such as \"111\", or a table, such as { column = \"…\", codes = { … } }",
+                );
+            }
+        }
+        let mut code = table.clone();
+        code.remove("kind");
+        self.known(&code, "holder", &[&VALUE_KEYS[..], &["kind"]].concat());
+        if let Some(value) = self.value(&code, "holder", false) {
+            parts.insert("holder.code".to_owned(), value);
+        }
+    }
+
+    fn duplicates_by(&mut self, table: &Table, parts: &BTreeMap<String, Value>) -> Vec<String> {
+        let Some(given) = self.texts(table, "", "duplicates_by") else {
+            return vec!["serial".to_owned(), "version".to_owned()];
+        };
+        if given.is_empty() {
+            self.fault::<()>("duplicates_by", "must name at least one part");
+        }
+        let mut by = Vec::new();
+        for name in given {
+            if name == "holder" {
+                by.extend(["holder.kind", "holder.code"].map(str::to_owned));
+            } else if parts.contains_key(&name) {
+                by.push(name);
+            } else {
+                let hint = hint(&name, parts.keys().map(String::as_str));
+                let detail = format!("the map has no `{name}`{hint}");
+                self.fault::<()>("duplicates_by", &detail);
+            }
+        }
+        by
+    }
+}
+
+fn join(at: &str, key: &str) -> String {
+    if at.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{at}.{key}")
+    }
+}
