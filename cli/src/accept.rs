@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::args::Global;
 use crate::client::Client;
-use crate::holder::HolderArgs;
+use crate::holder;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::named;
 use crate::screen::{Screen, Tone, counted, printable};
@@ -46,12 +46,15 @@ Examples:
 Exit code: 0 if everything required is held, 1 if something is not, 2 if the question could not be asked.";
 
 pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    let subject = HolderArgs::of(args.subject_kind, args.subject_file.clone());
+    let missing = "the subject's code is missing: give --subject-file FILE, or `-`";
     let subject = match &args.subject {
-        Some(code) => HolderArgs::given(args.subject_kind, code)?,
-        None => subject
-            .read(screen)?
-            .ok_or(Error::Usage("the subject is missing"))?,
+        Some(code) => holder::given(args.subject_kind, code)?,
+        None => holder::read(
+            args.subject_kind,
+            args.subject_file.as_deref(),
+            missing,
+            screen,
+        )?,
     };
     let request = AcceptRequest {
         matter: args.matter.clone(),

@@ -24,58 +24,55 @@ pub(crate) struct HolderArgs {
 }
 
 impl HolderArgs {
-    /// The options of a command that has its own names for them.
-    pub(crate) fn of(kind: HolderKind, file: Option<PathBuf>) -> HolderArgs {
-        HolderArgs {
-            holder_kind: Some(kind),
-            holder_code_file: file,
-        }
-    }
-
-    /// A holder whose code was given in the open.
-    ///
-    /// # Errors
-    /// For a code that its kind does not allow.
-    pub(crate) fn given(kind: HolderKind, code: &str) -> Result<Holder, Error> {
-        Ok(Holder {
-            kind: kind.to_string(),
-            code: normalise(kind, code.trim()).map_err(Error::Holder)?,
-        })
-    }
-
     /// Reads the code and checks it against its kind; `None` when no holder was named.
     ///
     /// # Errors
     /// Without a code to read, and for one that its kind does not allow; the code itself is never part of an error.
     pub(crate) fn read(&self, screen: &mut Screen) -> Result<Option<Holder>, Error> {
-        let Some(kind) = self.holder_kind else {
-            return Ok(None);
-        };
-        let text = Zeroizing::new(match &self.holder_code_file {
-            Some(path) if path.as_os_str() == "-" => {
-                let mut line = String::new();
-                screen.input().read_line(&mut line)?;
-                line
-            }
-            Some(path) => files::read_text(path)?,
-            None if screen.can_ask() => screen.ask(&question(kind))?.unwrap_or_default(),
-            None => {
-                return Err(Error::Usage(
-                    "the holder's code is missing: give --holder-code-file FILE, or `-`",
-                ));
-            }
-        });
-        let code = normalise(kind, text.trim()).map_err(Error::Holder)?;
-        Ok(Some(Holder {
-            kind: kind.to_string(),
-            code,
-        }))
+        let missing = "the holder's code is missing: give --holder-code-file FILE, or `-`";
+        self.holder_kind
+            .map(|kind| read(kind, self.holder_code_file.as_deref(), missing, screen))
+            .transpose()
     }
 
     /// Whether the code comes from standard input.
     pub(crate) fn uses_input(&self) -> bool {
         self.holder_code_file.as_deref() == Some(Path::new("-"))
     }
+}
+
+/// Reads a holder's code from a file, standard input (`-`) or the keyboard; `missing` is said where there is none.
+///
+/// # Errors
+/// As [`HolderArgs::read`].
+pub(crate) fn read(
+    kind: HolderKind,
+    file: Option<&Path>,
+    missing: &'static str,
+    screen: &mut Screen,
+) -> Result<Holder, Error> {
+    let text = Zeroizing::new(match file {
+        Some(path) if path.as_os_str() == "-" => {
+            let mut line = String::new();
+            screen.input().read_line(&mut line)?;
+            line
+        }
+        Some(path) => files::read_text(path)?,
+        None if screen.can_ask() => screen.ask(&question(kind))?.unwrap_or_default(),
+        None => return Err(Error::Usage(missing)),
+    });
+    given(kind, &text)
+}
+
+/// A holder whose code is given, checked against its kind.
+///
+/// # Errors
+/// For a code that its kind does not allow; the code itself is never part of an error.
+pub(crate) fn given(kind: HolderKind, code: &str) -> Result<Holder, Error> {
+    Ok(Holder {
+        kind: kind.to_string(),
+        code: normalise(kind, code.trim()).map_err(Error::Holder)?,
+    })
 }
 
 fn question(kind: HolderKind) -> String {

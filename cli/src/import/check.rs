@@ -12,8 +12,9 @@ use certmesh_node::api::Refusal;
 use certmesh_node::api::draft::Draft;
 use certmesh_node::api::standards::TypeStandard;
 use certmesh_node::api::types::{Holder, IssueRequest, NodeStatus};
+use certmesh_node::config::nearest::hint;
 
-use super::map::{Map, hint};
+use super::map::Map;
 use super::row::{Cells, Unreadable};
 use super::value::Unusable;
 use crate::Error;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use certmesh_node::config::nearest::hint;
 use toml::Table;
 
 use super::encoding::Encoding;
@@ -114,18 +115,6 @@ impl Map {
             faults,
         })
     }
-}
-
-/// `; did you mean …?`, or nothing: at most a third of the characters differ.
-pub(super) fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    let limit = (word.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .filter(|candidate| !candidate.is_empty())
-        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map_or_else(String::new, |(_, near)| format!("; did you mean `{near}`?"))
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use certmesh_node::config::nearest::hint;
 use toml::{Table, Value as Toml};
 
 use super::dates::DateFormat;
 use super::encoding::Encoding;
-use super::map::{Duplicates, Map, hint};
+use super::map::{Duplicates, Map};
 use super::value::{Clean, From, Value};
 
 const KEYS: [&str; 14] = [

@@ -11,7 +11,8 @@ use crate::log::ReadError;
 use crate::record::{MatterRef, Requirement, SubjectTag};
 use crate::verify::{Verdict, Verification, verify};
 
-/// Most certificates of one subject that are looked at, the newest logs' last.
+/// Most certificates of one subject that are looked at, in the order of the departments' codes: a bound on what a
+/// question can cost. Of what lies beyond, none is found.
 pub const MAX_HELD: usize = 10_000;
 
 /// How a requirement stands.

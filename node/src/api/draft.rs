@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
-use certmesh_ledger::record::{CertificateErased, Reason, SharingClass, StatusChanged, Validity};
+use certmesh_ledger::record::{
+    CertificateErased, MAX_FIELDS, Reason, SharingClass, StatusChanged, Validity,
+};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::body::shown;
@@ -15,8 +17,6 @@ use super::refusal::Refusal;
 use super::service::{Find, Wanted};
 use super::types::{ErasureRequest, FieldFault, FindRequest, Holder, IssueRequest, StatusRequest};
 
-/// Most fields a certificate may have.
-pub const MAX_FIELDS: usize = 64;
 /// Longest name of a field, in bytes.
 pub const MAX_FIELD_NAME: usize = 64;
 /// Longest value of a field, in bytes.
@@ -50,6 +50,13 @@ impl fmt::Debug for HolderCode {
 /// A certificate's fields by name; the values are wiped when dropped and never shown.
 #[derive(Clone, Default)]
 pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// The fields, for one who wipes them in turn; none are left here.
+    pub(crate) fn take(&mut self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.0)
+    }
+}
 
 impl Deref for Fields {
     type Target = BTreeMap<String, String>;

@@ -6,7 +6,7 @@
 
 mod args;
 mod check;
-pub(crate) mod nearest;
+pub mod nearest;
 mod settings;
 
 use std::collections::BTreeMap;

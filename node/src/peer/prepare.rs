@@ -125,7 +125,7 @@ pub(super) fn prepare(
     append: Append,
 ) -> Result<Prepared, (String, Refusal)> {
     Ok(match append {
-        Append::Issue(draft) => {
+        Append::Issue(mut draft) => {
             let sharing = standards
                 .sharing(peer.department, &draft)
                 .map_err(|refusal| (draft.id.to_string(), refusal))?;
@@ -136,7 +136,7 @@ pub(super) fn prepare(
             let body = Body {
                 holder_kind: draft.holder_kind,
                 holder_code: draft.holder_code.expose().to_owned(),
-                fields: (*draft.fields).clone(),
+                fields: draft.fields.take(),
             };
             let sealed =
                 SealedBody::seal(&peer.field_key, &draft.id, &fresh.key, fresh.nonce, &body);
@@ -147,13 +147,13 @@ pub(super) fn prepare(
                 holder_kind: draft.holder_kind,
                 validity: draft.validity,
                 sharing,
-                field_root: commit_fields(&fresh.key, &draft.id, &draft.fields),
-                predecessor: draft.predecessor.clone(),
+                field_root: commit_fields(&fresh.key, &draft.id, &body.fields),
+                predecessor: draft.predecessor,
                 id: draft.id.clone(),
             };
             Prepared {
                 id: draft.id.to_string(),
-                warnings: draft.warnings.clone(),
+                warnings: draft.warnings,
                 entry: Entry::CertificateIssued(entry),
                 body: Some((body, sealed)),
             }

@@ -250,8 +250,8 @@ impl GroupCommit {
             }
         }
         let key = retry.filter(|_| rows == 1);
-        let content = self.content(entry, body);
-        if key.is_some_and(|key| self.used_otherwise(&key, &content)) {
+        let keyed = key.map(|key| (key, self.content(entry, body)));
+        if keyed.is_some_and(|(key, content)| self.used_otherwise(&key, &content)) {
             return Some(Outcome::Refused(Refusal::IdempotencyMismatch));
         }
         if let Err(why) = batch.check(entry) {
@@ -262,7 +262,7 @@ impl GroupCommit {
         {
             return Some(Outcome::Refused(refusal));
         }
-        if let Some(key) = key {
+        if let Some((key, content)) = keyed {
             self.remember(&key, &content);
         }
         None

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::{Bench, fill, sync};
 use crate::client::Client;
-use crate::patience::Deadline;
 use crate::sample::Sample;
 use crate::stats::{Times, grouped, per_second, round};
 use crate::testnet::define_types;
@@ -29,18 +28,8 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
         "accept: cases at a department that holds a replica of {} certificates, their issuer's peer stopped",
         grouped(records)
     ));
-    let mut net = bench.network(2)?;
-    let patience = Deadline::seconds(120 + records / 2_000);
-    net.start(0, patience)?;
-    net.stop(0)?;
-    let sample = Sample::new(0, "B")?;
-    fill::fill(
-        bench,
-        net.network().genesis(),
-        net.member(0),
-        &sample,
-        records,
-    )?;
+    let patience = sync::patience(records);
+    let (mut net, sample) = fill::network(bench, records, patience)?;
     net.start(0, patience)?;
     sync::catch_up(&mut net, &sample, records, patience)?;
     net.wait_ready(patience)?;

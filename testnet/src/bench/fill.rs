@@ -14,14 +14,39 @@ use zeroize::Zeroizing;
 
 use super::Bench;
 use crate::network::{Member, now_ms};
+use crate::patience::Deadline;
 use crate::sample::Sample;
+use crate::testnet::Testnet;
 use crate::{Error, departments};
 
 /// Entries under one checkpoint.
 const BATCH: usize = 5_000;
 
-/// Writes so many certificates of a sample into a member's own log, all signed as its node would sign them.
-pub(super) fn fill(
+/// A network of two of which the first has so many certificates in its log; none of its nodes runs.
+pub(super) fn network(
+    bench: &Bench,
+    records: u64,
+    patience: Deadline,
+) -> Result<(Testnet, Sample), Error> {
+    let mut net = bench.network(2)?;
+    // A first start makes the data directory; then the log is written straight into it, which takes seconds where issuing
+    // over the API takes minutes. The records are the same, signed one by one.
+    net.start(0, patience)?;
+    net.stop(0)?;
+    let sample = Sample::new(0, "B")?;
+    fill(
+        bench,
+        net.network().genesis(),
+        net.member(0),
+        &sample,
+        records,
+    )?;
+    Ok((net, sample))
+}
+
+/// Writes so many certificates of a sample into a member's own log, all signed as its node would sign them. Their bodies
+/// are not kept, so one key serves for all commitments.
+fn fill(
     bench: &Bench,
     genesis: &Genesis,
     member: &Member,

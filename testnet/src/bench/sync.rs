@@ -28,20 +28,8 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
         grouped(records)
     ));
     let raw = link::measure(RAW_PAGES)?.mb_per_second();
-    let mut net = bench.network(2)?;
-    let patience = Deadline::seconds(120 + records / 2_000);
-    // A first start makes the data directory; then the log is written straight into it, which takes seconds where issuing
-    // over the API takes minutes. The records are the same, signed one by one.
-    net.start(0, patience)?;
-    net.stop(0)?;
-    let sample = Sample::new(0, "B")?;
-    fill::fill(
-        bench,
-        net.network().genesis(),
-        net.member(0),
-        &sample,
-        records,
-    )?;
+    let patience = patience(records);
+    let (mut net, sample) = fill::network(bench, records, patience)?;
     let begun = Instant::now();
     net.start(0, patience)?;
     let reopened = begun.elapsed();
@@ -88,6 +76,11 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
         "reopen_seconds": round(reopened.as_secs_f64(), 3),
         "filled": "written to the data directory of the stopped node, not issued over the API",
     }))
+}
+
+/// Long enough for a log of so many records to be opened, sent and stored.
+pub(super) fn patience(records: u64) -> Deadline {
+    Deadline::seconds(120 + records / 2_000)
 }
 
 /// Starts the second peer and waits until it has everything and answers. Gives the time from its start, and its peak
