@@ -121,9 +121,15 @@ pub enum Purpose {
     File,
     /// Hashes of requests, for idempotency and rate limits.
     Request,
+    /// What a department signs when it asks for fields, over network and request.
+    Retrieval,
+    /// A subject for one day, under the network's catalogue key.
+    BlindedSubject,
+    /// A case, under the department's field key.
+    Case,
 }
 
-const PURPOSES: usize = Purpose::Request as usize + 1;
+const PURPOSES: usize = Purpose::Case as usize + 1;
 
 impl Purpose {
     /// The name in the key-derivation context.
@@ -147,6 +153,9 @@ impl Purpose {
             Purpose::Index => "index",
             Purpose::File => "file",
             Purpose::Request => "request",
+            Purpose::Retrieval => "retrieval",
+            Purpose::BlindedSubject => "blinded-subject",
+            Purpose::Case => "case",
         }
     }
 }

@@ -14,7 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::hash::{Hash, NotAHash, Purpose, hash, hash_parts};
-use crate::id::HolderKind;
+use crate::id::{Date, HolderKind};
+use crate::record::{BlindedSubject, CaseTag, MatterRef, SubjectTag};
 
 const ED25519: u8 = 1;
 
@@ -256,10 +257,18 @@ impl CatalogueKey {
     }
 
     /// The tag of a holder whose code has been normalised ([`crate::id::normalise`]).
-    pub fn subject_tag(&self, kind: HolderKind, normalised: &str) -> crate::record::SubjectTag {
-        crate::record::SubjectTag(self.0.hash(
+    pub fn subject_tag(&self, kind: HolderKind, normalised: &str) -> SubjectTag {
+        SubjectTag(self.0.hash(
             Purpose::Subject,
             &[&kind.code().to_le_bytes(), normalised.as_bytes()],
+        ))
+    }
+
+    /// A subject for one day, as receipts name it.
+    pub fn blind(&self, subject: &SubjectTag, day: Date) -> BlindedSubject {
+        BlindedSubject(self.0.hash(
+            Purpose::BlindedSubject,
+            &[subject.0.as_bytes(), &day.days().to_le_bytes()],
         ))
     }
 }
@@ -297,26 +306,22 @@ impl BodyKey {
         )
     }
 
-    /// Encrypts the certificate's body. A key encrypts one body only, so the nonce is fixed.
-    pub fn seal(&self, certificate: &crate::id::CertificateId, body: &[u8]) -> Vec<u8> {
+    /// Encrypts a body; `about` names what it is the body of. A key encrypts one body only, so the nonce is fixed.
+    pub fn seal(&self, about: &str, body: &[u8]) -> Vec<u8> {
         let payload = Payload {
             msg: body,
-            aad: certificate.as_str().as_bytes(),
+            aad: about.as_bytes(),
         };
         cipher(&self.0)
             .encrypt(&XNonce::default(), payload)
             .expect("a body is far shorter than the cipher's limit")
     }
 
-    /// Decrypts the certificate's body; `None` when it is another's or damaged.
-    pub fn open(
-        &self,
-        certificate: &crate::id::CertificateId,
-        sealed: &[u8],
-    ) -> Option<Zeroizing<Vec<u8>>> {
+    /// Decrypts a body; `None` when it is another's or damaged.
+    pub fn open(&self, about: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let payload = Payload {
             msg: sealed,
-            aad: certificate.as_str().as_bytes(),
+            aad: about.as_bytes(),
         };
         let body = cipher(&self.0).decrypt(&XNonce::default(), payload);
         body.ok().map(Zeroizing::new)
@@ -335,16 +340,11 @@ pub const WRAPPED_LEN: usize = 72;
 pub struct FieldKey(pub Secret);
 
 impl FieldKey {
-    /// Wraps a certificate's key. The nonce must be random, a new one each time.
-    pub fn wrap(
-        &self,
-        certificate: &crate::id::CertificateId,
-        nonce: [u8; 24],
-        key: &BodyKey,
-    ) -> [u8; WRAPPED_LEN] {
+    /// Wraps a body's key; `about` names what it is the body of. The nonce must be random, a new one each time.
+    pub fn wrap(&self, about: &str, nonce: [u8; 24], key: &BodyKey) -> [u8; WRAPPED_LEN] {
         let payload = Payload {
             msg: key.0.expose(),
-            aad: certificate.as_str().as_bytes(),
+            aad: about.as_bytes(),
         };
         let sealed = cipher(&self.0)
             .encrypt(&nonce.into(), payload)
@@ -355,16 +355,12 @@ impl FieldKey {
         wrapped
     }
 
-    /// A certificate's key; `None` when it was wrapped for another, under another key, or is damaged.
-    pub fn unwrap(
-        &self,
-        certificate: &crate::id::CertificateId,
-        wrapped: &[u8; WRAPPED_LEN],
-    ) -> Option<BodyKey> {
+    /// A body's key; `None` when it was wrapped for another, under another key, or is damaged.
+    pub fn unwrap(&self, about: &str, wrapped: &[u8; WRAPPED_LEN]) -> Option<BodyKey> {
         let (nonce, sealed) = wrapped.split_at(24);
         let payload = Payload {
             msg: sealed,
-            aad: certificate.as_str().as_bytes(),
+            aad: about.as_bytes(),
         };
         let opened = cipher(&self.0).decrypt(XNonce::from_slice(nonce), payload);
         let opened = Zeroizing::new(opened.ok()?);
@@ -379,6 +375,13 @@ impl FieldKey {
         BodyKey(Secret::from_bytes(
             *self.0.hash(Purpose::FieldSalt, &parts).as_bytes(),
         ))
+    }
+
+    /// The name of a case that only this department can make.
+    pub fn case_tag(&self, subject: &SubjectTag, matter: &MatterRef, reference: &str) -> CaseTag {
+        let matter = matter.to_string();
+        let parts = [subject.0.as_bytes(), matter.as_bytes(), b"\0", reference.as_bytes()];
+        CaseTag(self.0.hash(Purpose::Case, &parts))
     }
 }
 

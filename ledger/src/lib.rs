@@ -14,6 +14,7 @@
 //! - [`bodies`]: what a department keeps of its own certificates beside the log
 //! - [`verify`]: verdicts, and proofs in a file
 //! - [`acceptance`]: which certificates a case needs are held already
+//! - [`retrieval`]: asking an issuer for fields, and the receipts of it
 //! - [`sync`]: replication as a state machine
 //! - [`store`]: small state that can be lost
 
@@ -30,6 +31,7 @@ pub mod log;
 pub mod membership;
 pub mod merkle;
 pub mod record;
+pub mod retrieval;
 pub mod status_map;
 pub mod store;
 pub mod sync;

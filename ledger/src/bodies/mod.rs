@@ -1,4 +1,5 @@
-//! What a department keeps of its own certificates beside the log: fields and holders, encrypted.
+//! What a department keeps beside its log: fields and holders of its own certificates, and copies of what it retrieved,
+//! encrypted.
 //!
 //! Two files that only the issuer has. `bodies` grows by encrypted bodies; `keys` has a slot of 96 bytes for each record of
 //! the department's log: where the body is, and the certificate's key, wrapped under the department's field key. A body
@@ -15,12 +16,13 @@ use std::io;
 use std::path::Path;
 
 use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec;
 use crate::hash::{Purpose, hash};
-use crate::id::{CertificateId, HolderKind};
+use crate::id::HolderKind;
 use crate::keys::{BodyKey, FieldKey, WRAPPED_LEN};
 use crate::log::LogName;
 use crate::log::disk::{Disk, DiskFile};
@@ -65,18 +67,19 @@ pub struct SealedBody {
 }
 
 impl SealedBody {
-    /// Encrypts a body under its key, and the key under the department's. The nonce must be random.
+    /// Encrypts a body under its key, and the key under the department's. `about` names what it is the body of: nothing
+    /// else reads as its body. The nonce must be random.
     pub fn seal(
         department: &FieldKey,
-        certificate: &CertificateId,
+        about: &str,
         key: &BodyKey,
         nonce: [u8; 24],
-        body: &Body,
+        body: &impl Serialize,
     ) -> SealedBody {
         let plain = Zeroizing::new(codec::encode(body));
         SealedBody {
-            wrapped: department.wrap(certificate, nonce, key),
-            bytes: key.seal(certificate, &plain),
+            wrapped: department.wrap(about, nonce, key),
+            bytes: key.seal(about, &plain),
         }
     }
 }
@@ -102,11 +105,11 @@ pub enum BodyError {
 
 /// A body and its key.
 #[derive(Debug)]
-pub struct Opened {
-    /// The certificate's key.
+pub struct Opened<T> {
+    /// The body's key.
     pub key: BodyKey,
     /// What it protects.
-    pub body: Body,
+    pub body: T,
 }
 
 /// The bodies of a department's own certificates.
@@ -181,11 +184,15 @@ impl Bodies {
         }
     }
 
-    /// The body of the certificate issued by the record at `seq`; `None` when none is kept, or it was destroyed.
+    /// The body of the record at `seq`, which is about `about`; `None` when none is kept, or it was destroyed.
     ///
     /// # Errors
     /// [`BodyError`].
-    pub fn get(&self, seq: u64, certificate: &CertificateId) -> Result<Option<Opened>, BodyError> {
+    pub fn get<T: Serialize + DeserializeOwned>(
+        &self,
+        seq: u64,
+        about: &str,
+    ) -> Result<Option<Opened<T>>, BodyError> {
         let mut found = [0; SLOT_LEN];
         let read = self.keys.read_at(&mut found, place(seq))?;
         if read < SLOT_LEN || found == [0; SLOT_LEN] {
@@ -195,7 +202,7 @@ impl Bodies {
         let (at, len, wrapped) = read_slot(&found).ok_or_else(damaged)?;
         let key = self
             .department
-            .unwrap(certificate, &wrapped)
+            .unwrap(about, &wrapped)
             .ok_or_else(damaged)?;
         if len > MAX_BODY {
             return Err(damaged());
@@ -204,7 +211,7 @@ impl Bodies {
         if self.bodies.read_at(&mut sealed, at)? < len {
             return Err(damaged());
         }
-        let plain = key.open(certificate, &sealed).ok_or_else(damaged)?;
+        let plain = key.open(about, &sealed).ok_or_else(damaged)?;
         let body = codec::decode(&plain, MAX_BODY).map_err(|_| damaged())?;
         Ok(Some(Opened { key, body }))
     }

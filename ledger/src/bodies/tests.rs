@@ -1,4 +1,5 @@
 use super::*;
+use crate::id::CertificateId;
 use crate::keys::Secret;
 use crate::log::{Failure, LogId, MemoryDisk};
 use crate::membership::NetworkId;
@@ -37,7 +38,7 @@ fn sealed(serial: u64) -> Option<SealedBody> {
     let nonce = [serial as u8; 24];
     Some(SealedBody::seal(
         &field_key(1),
-        &id(serial),
+        id(serial).as_str(),
         &key,
         nonce,
         &body(serial),
@@ -57,12 +58,12 @@ fn bodies_are_there_again_after_a_restart_and_only_for_their_own_certificate_and
     drop(bodies);
     let bodies = open(&disk, 1).unwrap();
     for seq in [0, 2, 3] {
-        let opened = bodies.get(seq, &id(seq)).unwrap().unwrap();
+        let opened = bodies.get::<Body>(seq, id(seq).as_str()).unwrap().unwrap();
         assert_eq!(opened.body, body(seq));
     }
-    assert!(bodies.get(1, &id(1)).unwrap().is_none());
-    assert!(bodies.get(9, &id(9)).unwrap().is_none());
-    assert!(matches!(bodies.get(0, &id(2)), Err(BodyError::Damaged(0))));
+    assert!(bodies.get::<Body>(1, id(1).as_str()).unwrap().is_none());
+    assert!(bodies.get::<Body>(9, id(9).as_str()).unwrap().is_none());
+    assert!(matches!(bodies.get::<Body>(0, id(2).as_str()), Err(BodyError::Damaged(0))));
     let other = open(&disk, 2).unwrap();
     assert!(matches!(other.get(0, &id(0)), Err(BodyError::Damaged(0))));
 }
@@ -73,8 +74,8 @@ fn a_body_replaces_one_whose_record_never_came() {
     let bodies = open(&disk, 1).unwrap();
     bodies.keep(0, &[sealed(7), sealed(8)]).unwrap();
     bodies.keep(0, &[sealed(0), None]).unwrap();
-    assert_eq!(bodies.get(0, &id(0)).unwrap().unwrap().body, body(0));
-    assert!(bodies.get(1, &id(8)).unwrap().is_none());
+    assert_eq!(bodies.get::<Body>(0, id(0).as_str()).unwrap().unwrap().body, body(0));
+    assert!(bodies.get::<Body>(1, id(8).as_str()).unwrap().is_none());
 }
 
 #[test]
@@ -82,14 +83,14 @@ fn nothing_on_the_disk_shows_a_field_or_holder_and_a_destroyed_body_stays_so() {
     let disk = MemoryDisk::new();
     let bodies = open(&disk, 1).unwrap();
     bodies.keep(0, &[sealed(0), sealed(1)]).unwrap();
-    let kept = bodies.get(0, &id(0)).unwrap().unwrap();
+    let kept = bodies.get::<Body>(0, id(0).as_str()).unwrap().unwrap();
     let root = commit_fields(&kept.key, &id(0), &kept.body.fields);
     assert!(bodies.destroy(0).unwrap());
     assert!(!bodies.destroy(0).unwrap());
     drop(bodies);
     let bodies = open(&disk, 1).unwrap();
-    assert!(bodies.get(0, &id(0)).unwrap().is_none());
-    assert_eq!(bodies.get(1, &id(1)).unwrap().unwrap().body, body(1));
+    assert!(bodies.get::<Body>(0, id(0).as_str()).unwrap().is_none());
+    assert_eq!(bodies.get::<Body>(1, id(1).as_str()).unwrap().unwrap().body, body(1));
     // Another key, even with the right fields, does not lead to the commitment.
     let guess = BodyKey(Secret::from_bytes([9; 32]));
     assert_ne!(commit_fields(&guess, &id(0), &kept.body.fields), root);
@@ -121,13 +122,13 @@ fn a_flipped_byte_is_damage_and_never_another_body() {
             file.read_exact_at(&mut byte, at).unwrap();
             file.write_at(&[byte[0] ^ 1], at).unwrap();
             assert!(
-                matches!(bodies.get(0, &id(0)), Err(BodyError::Damaged(0))),
+                matches!(bodies.get::<Body>(0, id(0).as_str()), Err(BodyError::Damaged(0))),
                 "{name} {at}"
             );
             file.write_at(&byte, at).unwrap();
         }
     }
-    assert!(bodies.get(0, &id(0)).unwrap().is_some());
+    assert!(bodies.get::<Body>(0, id(0).as_str()).unwrap().is_some());
 }
 
 #[test]
@@ -146,6 +147,6 @@ fn after_a_refused_write_or_sync_nothing_more_is_kept_and_what_was_kept_is_read(
             bodies.keep(1, &[sealed(1)]),
             Err(BodyError::ReadOnly(_))
         ));
-        assert_eq!(bodies.get(0, &id(0)).unwrap().unwrap().body, body(0));
+        assert_eq!(bodies.get::<Body>(0, id(0).as_str()).unwrap().unwrap().body, body(0));
     }
 }

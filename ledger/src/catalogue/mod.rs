@@ -11,7 +11,7 @@ mod standard;
 mod tests;
 
 pub use rules::{Batch, NotAllowed};
-pub use sharing::{Access, Basis, Denial};
+pub use sharing::{Access, Denial};
 pub use standard::{Departure, Fault, Proposed, Standard};
 
 use std::collections::BTreeMap;

@@ -7,8 +7,8 @@ use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
 use crate::log::{Log, LogId, ReadError, Versions, status_key};
 use crate::membership::Role;
 use crate::record::{
-    Action, CertificateIssued, Entry, GrantMade, GrantWithdrawn, Grantee, ImpossibleTransition,
-    SignedRecord, Status, StatusChanged, TypeDefined,
+    Action, CaseTag, CertificateIssued, Entry, GrantMade, GrantWithdrawn, Grantee, ImpossibleTransition,
+    RetrievalHash, SignedRecord, Status, StatusChanged, TypeDefined,
 };
 
 use super::Catalogue;
@@ -91,6 +91,12 @@ pub enum NotAllowed {
         "no grant {0} is in force in this department's log; `certmesh grant list` shows those that are"
     )]
     UnknownGrant(u64),
+    /// The case is being accepted by another request at this moment.
+    #[error("the same case is being accepted at this moment; ask again")]
+    CaseInRequest,
+    /// The request was answered or refused before.
+    #[error("this request was answered or refused before, by record {0}; ask anew")]
+    Replayed(u64),
     /// The logs could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -105,6 +111,8 @@ pub struct Batch<'c> {
     statuses: HashMap<Hash, Status>,
     types: HashSet<TypeCode>,
     withdrawn: HashSet<u64>,
+    decided: HashSet<RetrievalHash>,
+    accepted: HashSet<CaseTag>,
     /// Types already found in the catalogue: bulk requests are of few types.
     known_types: HashSet<TypeCode>,
 }
@@ -120,6 +128,8 @@ impl<'c> Batch<'c> {
             statuses: HashMap::new(),
             types: HashSet::new(),
             withdrawn: HashSet::new(),
+            decided: HashSet::new(),
+            accepted: HashSet::new(),
             known_types: HashSet::new(),
         }
     }
@@ -165,7 +175,17 @@ impl<'c> Batch<'c> {
                 Ok(records
                     .find(|record| matches!(record.record().entry, Entry::CertificateErased(_))))
             }
-            Entry::GrantWithdrawn(_) => Ok(None),
+            Entry::RetrievalAcknowledged(acknowledged) => {
+                let records = self.log.by_retrieval(&acknowledged.retrieval)?.into_iter();
+                Ok(records.into_iter().find(|record| {
+                    matches!(record.record().entry, Entry::RetrievalAcknowledged(_))
+                }))
+            }
+            Entry::CaseAccepted(accepted) => self.log.accepted_case(&accepted.case),
+            // A request is decided once: the same again is a replay.
+            Entry::GrantWithdrawn(_) | Entry::RetrievalDecided(_) | Entry::AccessLogRead(_) => {
+                Ok(None)
+            }
         }
     }
 
@@ -187,6 +207,12 @@ impl<'c> Batch<'c> {
             Entry::GrantMade(grant) => self.check_grant(grant),
             Entry::GrantWithdrawn(withdrawn) => self.check_withdrawal(withdrawn),
             Entry::CertificateErased(erased) => self.status(&erased.id).map(drop),
+            Entry::RetrievalDecided(decided) => self.check_decided(&decided.retrieval),
+            Entry::CaseAccepted(accepted) => match self.accepted.insert(accepted.case) {
+                true => Ok(()),
+                false => Err(NotAllowed::CaseInRequest),
+            },
+            Entry::RetrievalAcknowledged(_) | Entry::AccessLogRead(_) => Ok(()),
         }
     }
 
@@ -296,6 +322,18 @@ impl<'c> Batch<'c> {
             Ok(())
         } else {
             Err(NotAllowed::UnknownGrant(withdrawn.grant))
+        }
+    }
+
+    fn check_decided(&mut self, retrieval: &RetrievalHash) -> Result<(), NotAllowed> {
+        let records = self.log.by_retrieval(retrieval)?;
+        let before = records
+            .iter()
+            .find(|record| matches!(record.record().entry, Entry::RetrievalDecided(_)));
+        match before {
+            Some(record) => Err(NotAllowed::Replayed(record.record().seq)),
+            None if self.decided.insert(*retrieval) => Ok(()),
+            None => Err(NotAllowed::Replayed(self.log.size())),
         }
     }
 

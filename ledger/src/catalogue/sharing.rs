@@ -8,7 +8,7 @@ use crate::codec::Text;
 use crate::id::{Date, DepartmentCode, TypeCode};
 use crate::membership::{Department, Membership};
 use crate::record::{
-    CertificateIssued, GrantMade, Grantee, MatterDefined, MatterRef, SharingClass,
+    Basis, CertificateIssued, GrantMade, Grantee, MatterDefined, MatterRef, Rule, SharingClass,
 };
 
 /// The right to see fields of a certificate.
@@ -18,17 +18,6 @@ pub struct Access {
     pub basis: Basis,
     /// Codes of the fields.
     pub fields: Vec<Text<64>>,
-}
-
-/// What a right to see fields rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Basis {
-    /// The certificate is the asking department's own.
-    Own,
-    /// The certificate is shared without conditions.
-    Unconditional,
-    /// The grant at this position of the issuer's log.
-    Grant(u64),
 }
 
 /// The rule by which nothing may be seen.
@@ -64,6 +53,20 @@ pub enum Denial {
         /// For which matter.
         matter: MatterRef,
     },
+}
+
+impl Denial {
+    /// The rule, as receipts name it; `None` where no member asks, for then nothing is recorded.
+    pub fn rule(&self) -> Option<Rule> {
+        match self {
+            Denial::NotAMember(_) => None,
+            Denial::UnknownMatter(_) => Some(Rule::UnknownMatter),
+            Denial::OthersMatter(_) => Some(Rule::OthersMatter),
+            Denial::NotRequired { .. } => Some(Rule::NotRequired),
+            Denial::NotShared => Some(Rule::NotShared),
+            Denial::NoGrant { .. } => Some(Rule::NoGrant),
+        }
+    }
 }
 
 /// Who asks for what.

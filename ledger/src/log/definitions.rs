@@ -141,7 +141,11 @@ impl Definitions {
             Entry::GrantMade(_)
             | Entry::CertificateIssued(_)
             | Entry::StatusChanged(_)
-            | Entry::CertificateErased(_) => {}
+            | Entry::CertificateErased(_)
+            | Entry::RetrievalDecided(_)
+            | Entry::RetrievalAcknowledged(_)
+            | Entry::CaseAccepted(_)
+            | Entry::AccessLogRead(_) => {}
         }
     }
 }

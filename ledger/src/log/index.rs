@@ -14,7 +14,7 @@ use hashbrown::HashTable;
 
 use crate::hash::{Hash, Purpose, hash_parts};
 use crate::id::{CertificateId, TypeCode};
-use crate::record::{Entry, SubjectTag};
+use crate::record::{BlindedSubject, CaseTag, Entry, RetrievalHash, SubjectTag};
 
 use super::LogName;
 use super::disk::DiskFile;
@@ -45,6 +45,22 @@ impl Key {
         Key::Type(hash_parts(Purpose::Index, &[b"t", code.to_string().as_bytes()]).fingerprint())
     }
 
+    pub(crate) fn retrieval(name: &RetrievalHash) -> Key {
+        Key::Certificate(hash_parts(Purpose::Index, &[b"r", name.0.as_bytes()]).fingerprint())
+    }
+
+    pub(crate) fn case(tag: &CaseTag) -> Key {
+        Key::Certificate(hash_parts(Purpose::Index, &[b"a", tag.0.as_bytes()]).fingerprint())
+    }
+
+    pub(crate) fn blinded(subject: &BlindedSubject) -> Key {
+        Key::Subject(subject.0.fingerprint())
+    }
+
+    pub(crate) fn receipts(kind: ReceiptKind) -> Key {
+        Key::Type(hash_parts(Purpose::Index, &[b"k", &[kind as u8]]).fingerprint())
+    }
+
     fn run(self) -> (usize, u64) {
         match self {
             Key::Certificate(fingerprint) => (0, fingerprint),
@@ -52,6 +68,20 @@ impl Key {
             Key::Type(fingerprint) => (2, fingerprint),
         }
     }
+}
+
+/// The kinds of receipts, each found together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ReceiptKind {
+    /// What an issuer decided.
+    Decided = 7,
+    /// What an asker received.
+    Acknowledged = 8,
+    /// Cases accepted.
+    Accepted = 9,
+    /// Looks at an access log.
+    Looked = 10,
 }
 
 /// The keys of one record.
@@ -73,6 +103,30 @@ pub(crate) fn keys(entry: &Entry) -> Keys {
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
         | Entry::GrantWithdrawn(_) => [None; 4],
+        Entry::RetrievalDecided(decided) => [
+            Some(Key::retrieval(&decided.retrieval)),
+            decided.subject.as_ref().map(Key::blinded),
+            Some(Key::receipts(ReceiptKind::Decided)),
+            None,
+        ],
+        Entry::RetrievalAcknowledged(acknowledged) => [
+            Some(Key::retrieval(&acknowledged.retrieval)),
+            Some(Key::blinded(&acknowledged.subject)),
+            Some(Key::receipts(ReceiptKind::Acknowledged)),
+            None,
+        ],
+        Entry::CaseAccepted(accepted) => [
+            Some(Key::case(&accepted.case)),
+            Some(Key::receipts(ReceiptKind::Accepted)),
+            None,
+            None,
+        ],
+        Entry::AccessLogRead(read) => [
+            Some(Key::blinded(&read.subject)),
+            Some(Key::receipts(ReceiptKind::Looked)),
+            None,
+            None,
+        ],
     }
 }
 

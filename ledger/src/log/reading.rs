@@ -12,13 +12,15 @@ use crate::codec::{Blob, Bounded};
 use crate::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
 use crate::merkle::{GenerateError, InclusionProof, left_range, right_range};
-use crate::record::{Frame, RecordError, SignedRecord, SubjectTag};
+use crate::record::{
+    BlindedSubject, CaseTag, Entry, Frame, RecordError, RetrievalHash, SignedRecord, SubjectTag,
+};
 use crate::status_map::StatusProof;
 
 use super::append::Appender;
 use super::definitions::Definitions;
 use super::disk::Disk;
-use super::index::{Key, TailIndex};
+use super::index::{Key, ReceiptKind, TailIndex};
 use super::page::{MAX_PAGE, Page};
 use super::segment::Segment;
 use super::statuses::{StatusEntry, Statuses};
@@ -242,7 +244,6 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn by_certificate(&self, id: &CertificateId) -> Result<Vec<SignedRecord>, ReadError> {
-        use crate::record::Entry;
         let mut records = self.candidates(Key::certificate(id), 0, MAX_HISTORY)?;
         records.retain(|record| match &record.record().entry {
             Entry::CertificateIssued(issued) => {
@@ -325,6 +326,79 @@ impl Log {
         Ok(found)
     }
 
+    /// The receipts that name a retrieval: of an honest department one at most of each kind.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn by_retrieval(&self, name: &RetrievalHash) -> Result<Vec<SignedRecord>, ReadError> {
+        let mut records = self.candidates(Key::retrieval(name), 0, MAX_HISTORY)?;
+        records.retain(|record| match &record.record().entry {
+            Entry::RetrievalDecided(decided) => decided.retrieval == *name,
+            Entry::RetrievalAcknowledged(acknowledged) => acknowledged.retrieval == *name,
+            _ => false,
+        });
+        Ok(records)
+    }
+
+    /// The record that accepted a case; the first, should there be several.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn accepted_case(&self, tag: &CaseTag) -> Result<Option<SignedRecord>, ReadError> {
+        let records = self.candidates(Key::case(tag), 0, MAX_HISTORY)?;
+        Ok(records.into_iter().find(
+            |record| matches!(&record.record().entry, Entry::CaseAccepted(accepted) if accepted.case == *tag),
+        ))
+    }
+
+    /// The receipts about a subject on a day, oldest first; of more than 10,000 the first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn receipts_about(
+        &self,
+        subject: &BlindedSubject,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        let mut records = self.candidates(Key::blinded(subject), 0, MAX_HISTORY)?;
+        records.retain(|record| match &record.record().entry {
+            Entry::RetrievalDecided(decided) => decided.subject == Some(*subject),
+            Entry::RetrievalAcknowledged(acknowledged) => acknowledged.subject == *subject,
+            Entry::AccessLogRead(read) => read.subject == *subject,
+            _ => false,
+        });
+        Ok(records)
+    }
+
+    /// Receipts of a kind, from a position on, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn receipts(
+        &self,
+        kind: ReceiptKind,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        self.candidates(Key::receipts(kind), from, limit)
+    }
+
+    /// Position of the first committed record made at a time or later; the log's size when there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn first_since(&self, time_ms: u64) -> Result<u64, ReadError> {
+        let (mut low, mut high) = (0, self.size());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.record(middle)?.record().time_ms < time_ms {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
     fn matching(
         &self,
         key: Key,
@@ -340,7 +414,7 @@ impl Log {
             let Some(last) = batch.last() else { break };
             from = last.record().seq + 1;
             found.extend(batch.into_iter().filter(
-                |record| matches!(&record.record().entry, crate::record::Entry::CertificateIssued(i) if wanted(i)),
+                |record| matches!(&record.record().entry, Entry::CertificateIssued(i) if wanted(i)),
             ));
         }
         Ok(found)
@@ -519,7 +593,7 @@ impl Log {
 
 fn issued_id(record: &SignedRecord) -> Option<&CertificateId> {
     match &record.record().entry {
-        crate::record::Entry::CertificateIssued(issued) => Some(&issued.id),
+        Entry::CertificateIssued(issued) => Some(&issued.id),
         _ => None,
     }
 }

@@ -105,7 +105,11 @@ pub(crate) fn change_of(
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
         | Entry::GrantWithdrawn(_)
-        | Entry::CertificateErased(_) => return None,
+        | Entry::CertificateErased(_)
+        | Entry::RetrievalDecided(_)
+        | Entry::RetrievalAcknowledged(_)
+        | Entry::CaseAccepted(_)
+        | Entry::AccessLogRead(_) => return None,
     };
     let key = status_key(id);
     let before = current(&key);

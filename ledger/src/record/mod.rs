@@ -3,12 +3,14 @@
 //! A [`Record`] is one link of the hash-linked log: its position, the hash of the record before it, the time, and an
 //! [`Entry`]. A [`SignedRecord`] adds the department's signature; its bytes are stored and forwarded verbatim. The entry
 //! families each have a file: [`CertificateIssued`], [`StatusChanged`], [`TypeDefined`],
-//! [`MatterDefined`], [`GrantMade`] and [`GrantWithdrawn`].
+//! [`MatterDefined`], [`GrantMade`], and the receipts [`RetrievalDecided`], [`RetrievalAcknowledged`], [`CaseAccepted`] and
+//! [`AccessLogRead`].
 
 mod certificate;
 mod fields;
 mod grant;
 mod matter;
+mod receipt;
 mod signed;
 mod status;
 mod type_definition;
@@ -22,6 +24,10 @@ pub use fields::{
 };
 pub use grant::{GrantMade, GrantWithdrawn, Grantee};
 pub use matter::{MatterDefined, MatterRef, NotAMatterRef, Requirement, SubMatter};
+pub use receipt::{
+    AccessLogRead, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, FieldCodes, Received,
+    RequirementMet, RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule,
+};
 pub use signed::{
     Frame, FrameError, Frames, Record, RecordError, RecordHash, SignedRecord, leaf_hash,
     record_hash,
@@ -53,4 +59,12 @@ pub enum Entry {
     GrantWithdrawn(GrantWithdrawn),
     /// A certificate's fields were erased.
     CertificateErased(CertificateErased),
+    /// This department answered or refused another's request for fields.
+    RetrievalDecided(RetrievalDecided),
+    /// This department got an answer or a refusal.
+    RetrievalAcknowledged(RetrievalAcknowledged),
+    /// A case was accepted.
+    CaseAccepted(CaseAccepted),
+    /// The access log of a subject was looked at.
+    AccessLogRead(AccessLogRead),
 }

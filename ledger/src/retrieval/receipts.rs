@@ -1,0 +1,336 @@
+//! What the receipts of all departments together say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::catalogue::Catalogue;
+use crate::id::{Date, DepartmentCode, TypeCode};
+use crate::keys::CatalogueKey;
+use crate::log::{Log, LogId, ReadError, ReceiptKind};
+use crate::record::{
+    CaseAccepted, Decision, Entry, MatterRef, Received, RetrievalAcknowledged, RetrievalDecided,
+    RetrievalHash, SignedRecord, SubjectTag,
+};
+
+/// Most findings of an audit; further ones are only counted.
+pub const MAX_FINDINGS: usize = 10_000;
+/// An asker's log that is known this long past a receipt must hold its counterpart, ms.
+const GRACE_MS: u64 = 10 * 60 * 1000;
+/// So long after a receipt its counterpart is missed however little is known of the other log, ms.
+const PATIENCE_MS: u64 = 24 * 3600 * 1000;
+/// Records read at a time.
+const BATCH: usize = 4096;
+
+/// What an audit found in a time.
+#[derive(Clone, Debug, Default)]
+pub struct Audit {
+    /// Retrievals of which both sides say the same.
+    pub matched: u64,
+    /// Receipts whose counterpart may still be on its way.
+    pub awaited: u64,
+    /// How many are wrong.
+    pub wrong: u64,
+    /// The first of those.
+    pub findings: Vec<Finding>,
+}
+
+/// A retrieval of which the two sides don't say the same.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which.
+    pub retrieval: RetrievalHash,
+    /// What is wrong.
+    pub what: Discrepancy,
+    /// Who was asked.
+    pub issuer: DepartmentCode,
+    /// Who asked.
+    pub asker: DepartmentCode,
+    /// For which matter.
+    pub matter: MatterRef,
+    /// Of which type the certificate is.
+    pub type_code: TypeCode,
+    /// The log that has the record, and where.
+    pub record: (LogId, u64),
+    /// When that was made, ms.
+    pub time_ms: u64,
+}
+
+/// How the two sides of a retrieval differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discrepancy {
+    /// The issuer has a receipt, the asker acknowledges nothing.
+    NotAcknowledged,
+    /// The asker acknowledges an answer of which the issuer has no receipt.
+    NoReceipt,
+    /// Both have one, and they say different things, or the answer was wrong.
+    Differs,
+}
+
+impl Discrepancy {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Discrepancy::NotAcknowledged => "not-acknowledged",
+            Discrepancy::NoReceipt => "no-receipt",
+            Discrepancy::Differs => "differs",
+        }
+    }
+}
+
+/// Holds every receipt made from one time to before another against its counterpart.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn audit(
+    catalogue: &Catalogue,
+    from_ms: u64,
+    until_ms: u64,
+    now_ms: u64,
+) -> Result<Audit, ReadError> {
+    let mut audit = Audit::default();
+    let times = (from_ms, until_ms);
+    for log in catalogue.logs() {
+        let own = log.name().id;
+        each(log, ReceiptKind::Decided, times, |record| {
+            let Entry::RetrievalDecided(decided) = &record.record().entry else {
+                return Ok(());
+            };
+            let other = catalogue.log(&LogId::first(decided.asker));
+            let found = counterpart(other, &decided.retrieval, |entry| match entry {
+                Entry::RetrievalAcknowledged(acknowledged) => {
+                    Some(agree(decided, own, acknowledged))
+                }
+                _ => None,
+            })?;
+            let finding = |what| Finding {
+                retrieval: decided.retrieval,
+                what,
+                issuer: own.department,
+                asker: decided.asker,
+                matter: decided.matter.clone(),
+                type_code: decided.type_code,
+                record: (own, record.record().seq),
+                time_ms: record.record().time_ms,
+            };
+            match found {
+                Some(true) => audit.matched += 1,
+                Some(false) => audit.add(finding(Discrepancy::Differs)),
+                None if may_come(other, record, now_ms) => audit.awaited += 1,
+                None => audit.add(finding(Discrepancy::NotAcknowledged)),
+            }
+            Ok(())
+        })?;
+        // What both sides have was looked at with the issuer's.
+        each(log, ReceiptKind::Acknowledged, times, |record| {
+            let Entry::RetrievalAcknowledged(acknowledged) = &record.record().entry else {
+                return Ok(());
+            };
+            let other = catalogue.log(&LogId::first(acknowledged.issuer));
+            let found = counterpart(other, &acknowledged.retrieval, |entry| {
+                matches!(entry, Entry::RetrievalDecided(_)).then_some(true)
+            })?;
+            if found.is_some() {
+                return Ok(());
+            }
+            if may_come(other, record, now_ms) {
+                audit.awaited += 1;
+                return Ok(());
+            }
+            audit.add(Finding {
+                retrieval: acknowledged.retrieval,
+                what: Discrepancy::NoReceipt,
+                issuer: acknowledged.issuer,
+                asker: own.department,
+                matter: acknowledged.matter.clone(),
+                type_code: acknowledged.type_code,
+                record: (own, record.record().seq),
+                time_ms: record.record().time_ms,
+            });
+            Ok(())
+        })?;
+    }
+    Ok(audit)
+}
+
+impl Audit {
+    fn add(&mut self, finding: Finding) {
+        self.wrong += 1;
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// The other side of a retrieval in the other department's log: `agrees` says of an entry whether it is that (`Some`),
+/// and says the same.
+fn counterpart(
+    other: Option<&Arc<Log>>,
+    retrieval: &RetrievalHash,
+    agrees: impl Fn(&Entry) -> Option<bool>,
+) -> Result<Option<bool>, ReadError> {
+    let Some(log) = other else { return Ok(None) };
+    let records = log.by_retrieval(retrieval)?;
+    Ok(records
+        .iter()
+        .find_map(|record| agrees(&record.record().entry)))
+}
+
+/// Whether the counterpart of a receipt may still be on its way here.
+fn may_come(other: Option<&Arc<Log>>, record: &SignedRecord, now_ms: u64) -> bool {
+    let time_ms = record.record().time_ms;
+    let known_ms = other
+        .and_then(|log| log.checkpoint())
+        .map_or(0, |checkpoint| checkpoint.time_ms);
+    known_ms < time_ms.saturating_add(GRACE_MS) && now_ms < time_ms.saturating_add(PATIENCE_MS)
+}
+
+/// Whether an issuer's receipt and an asker's acknowledgement say the same.
+fn agree(
+    decided: &RetrievalDecided,
+    issuer: LogId,
+    acknowledged: &RetrievalAcknowledged,
+) -> bool {
+    let same_outcome = match (&decided.decision, &acknowledged.outcome) {
+        (Decision::Answered { fields, .. }, Received::Fields { fields: came, .. }) => {
+            fields.len() == came.len() && fields.iter().all(|code| came.contains(code))
+        }
+        (Decision::Refused(rule), Received::Refused(came)) => rule == came,
+        _ => false,
+    };
+    same_outcome
+        && acknowledged.issuer == issuer.department
+        && acknowledged.matter == decided.matter
+        && acknowledged.type_code == decided.type_code
+        && decided
+            .subject
+            .is_none_or(|subject| subject == acknowledged.subject)
+}
+
+/// The receipts of a kind in a log made from one time to before another.
+fn each(
+    log: &Log,
+    kind: ReceiptKind,
+    (from_ms, until_ms): (u64, u64),
+    mut see: impl FnMut(&SignedRecord) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let mut from = log.first_since(from_ms)?;
+    loop {
+        let batch = log.receipts(kind, from, BATCH)?;
+        for record in &batch {
+            if record.record().time_ms >= until_ms {
+                return Ok(());
+            }
+            see(record)?;
+        }
+        match batch.last() {
+            Some(last) if batch.len() == BATCH => from = last.record().seq + 1,
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Every receipt about a subject, of the requests made on the days from `from` to `to`, oldest first, with the log it
+/// is in.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn access_log(
+    catalogue: &Catalogue,
+    key: &CatalogueKey,
+    subject: &SubjectTag,
+    from: Date,
+    to: Date,
+) -> Result<Vec<(LogId, SignedRecord)>, ReadError> {
+    let mut found = Vec::new();
+    for day in from.days()..=to.days() {
+        let Ok(day) = Date::from_days(day) else {
+            continue;
+        };
+        let blinded = key.blind(subject, day);
+        for log in catalogue.logs() {
+            let records = log.receipts_about(&blinded)?;
+            found.extend(records.into_iter().map(|record| (log.name().id, record)));
+        }
+    }
+    found.sort_by_key(|(log, record)| (record.record().time_ms, *log));
+    Ok(found)
+}
+
+/// How a department shared and used data in a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Requests it answered with fields.
+    pub shared: u64,
+    /// Requests it refused.
+    pub refused: u64,
+    /// Answers with fields that it got.
+    pub retrieved: u64,
+    /// Cases it accepted.
+    pub cases: u64,
+    /// Requirements of those cases.
+    pub required: u64,
+    /// Of these, those for which nothing had to be handed in.
+    pub saved: u64,
+    /// Time of each answer it got, ms, in order of length.
+    pub took_ms: Vec<u32>,
+}
+
+/// The middle of numbers in order; the lower of two.
+pub fn median(sorted: &[u32]) -> Option<u32> {
+    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
+}
+
+/// Use by department, from one time to before another. Every member is there.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn usage(
+    catalogue: &Catalogue,
+    from_ms: u64,
+    until_ms: u64,
+) -> Result<BTreeMap<DepartmentCode, Usage>, ReadError> {
+    let mut all = BTreeMap::new();
+    let times = (from_ms, until_ms);
+    for log in catalogue.logs() {
+        let mut usage = Usage::default();
+        for kind in [
+            ReceiptKind::Decided,
+            ReceiptKind::Acknowledged,
+            ReceiptKind::Accepted,
+        ] {
+            each(log, kind, times, |record| {
+                usage.count(&record.record().entry);
+                Ok(())
+            })?;
+        }
+        usage.took_ms.sort_unstable();
+        all.insert(log.name().id.department, usage);
+    }
+    Ok(all)
+}
+
+impl Usage {
+    fn count(&mut self, entry: &Entry) {
+        match entry {
+            Entry::RetrievalDecided(RetrievalDecided { decision, .. }) => match decision {
+                Decision::Answered { .. } => self.shared += 1,
+                Decision::Refused(_) => self.refused += 1,
+            },
+            Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+                outcome: Received::Fields { .. },
+                took_ms,
+                ..
+            }) => {
+                self.retrieved += 1;
+                self.took_ms.push(*took_ms);
+            }
+            Entry::CaseAccepted(CaseAccepted { requirements, .. }) => {
+                self.cases += 1;
+                self.required += requirements.len() as u64;
+                let saved = requirements.iter().filter(|(_, met)| met.saved());
+                self.saved += saved.count() as u64;
+            }
+            _ => {}
+        }
+    }
+}
