@@ -380,7 +380,12 @@ impl FieldKey {
     /// The name of a case that only this department can make.
     pub fn case_tag(&self, subject: &SubjectTag, matter: &MatterRef, reference: &str) -> CaseTag {
         let matter = matter.to_string();
-        let parts = [subject.0.as_bytes(), matter.as_bytes(), b"\0", reference.as_bytes()];
+        let parts = [
+            subject.0.as_bytes(),
+            matter.as_bytes(),
+            b"\0",
+            reference.as_bytes(),
+        ];
         CaseTag(self.0.hash(Purpose::Case, &parts))
     }
 }

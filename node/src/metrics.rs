@@ -37,6 +37,11 @@ struct Reason {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct State {
     state: &'static str,
 }
@@ -55,6 +60,7 @@ pub struct Metrics {
     rows_issued: Counter,
     rows_replayed: Counter,
     rows_refused: Family<Reason, Counter>,
+    retrievals: Family<Outcome, Counter>,
     own_log_state: Family<State, Gauge>,
     log_records: Family<Department, Gauge>,
     sync_lag: Family<Department, Gauge>,
@@ -90,6 +96,7 @@ impl Metrics {
             rows_issued: Counter::default(),
             rows_replayed: Counter::default(),
             rows_refused: Family::default(),
+            retrievals: Family::default(),
             own_log_state: Family::default(),
             log_records: Family::default(),
             sync_lag: Family::default(),
@@ -133,6 +140,11 @@ impl Metrics {
             "rows_refused",
             "Certificates and status changes refused, by problem",
             self.rows_refused.clone(),
+        );
+        registry.register(
+            "retrievals",
+            "Other departments' requests for fields, by what was done with them",
+            self.retrievals.clone(),
         );
     }
 
@@ -215,6 +227,11 @@ impl Metrics {
         self.rows_refused
             .get_or_create(&Reason { reason: problem })
             .inc();
+    }
+
+    /// A request for fields was answered, refused by a rule, or not taken up.
+    pub fn retrieval_decided(&self, outcome: &'static str) {
+        self.retrievals.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The own log's state is now this one.

@@ -63,7 +63,10 @@ fn bodies_are_there_again_after_a_restart_and_only_for_their_own_certificate_and
     }
     assert!(bodies.get::<Body>(1, id(1).as_str()).unwrap().is_none());
     assert!(bodies.get::<Body>(9, id(9).as_str()).unwrap().is_none());
-    assert!(matches!(bodies.get::<Body>(0, id(2).as_str()), Err(BodyError::Damaged(0))));
+    assert!(matches!(
+        bodies.get::<Body>(0, id(2).as_str()),
+        Err(BodyError::Damaged(0))
+    ));
     let other = open(&disk, 2).unwrap();
     assert!(matches!(other.get(0, &id(0)), Err(BodyError::Damaged(0))));
 }
@@ -74,7 +77,10 @@ fn a_body_replaces_one_whose_record_never_came() {
     let bodies = open(&disk, 1).unwrap();
     bodies.keep(0, &[sealed(7), sealed(8)]).unwrap();
     bodies.keep(0, &[sealed(0), None]).unwrap();
-    assert_eq!(bodies.get::<Body>(0, id(0).as_str()).unwrap().unwrap().body, body(0));
+    assert_eq!(
+        bodies.get::<Body>(0, id(0).as_str()).unwrap().unwrap().body,
+        body(0)
+    );
     assert!(bodies.get::<Body>(1, id(8).as_str()).unwrap().is_none());
 }
 
@@ -90,7 +96,10 @@ fn nothing_on_the_disk_shows_a_field_or_holder_and_a_destroyed_body_stays_so() {
     drop(bodies);
     let bodies = open(&disk, 1).unwrap();
     assert!(bodies.get::<Body>(0, id(0).as_str()).unwrap().is_none());
-    assert_eq!(bodies.get::<Body>(1, id(1).as_str()).unwrap().unwrap().body, body(1));
+    assert_eq!(
+        bodies.get::<Body>(1, id(1).as_str()).unwrap().unwrap().body,
+        body(1)
+    );
     // Another key, even with the right fields, does not lead to the commitment.
     let guess = BodyKey(Secret::from_bytes([9; 32]));
     assert_ne!(commit_fields(&guess, &id(0), &kept.body.fields), root);
@@ -122,7 +131,10 @@ fn a_flipped_byte_is_damage_and_never_another_body() {
             file.read_exact_at(&mut byte, at).unwrap();
             file.write_at(&[byte[0] ^ 1], at).unwrap();
             assert!(
-                matches!(bodies.get::<Body>(0, id(0).as_str()), Err(BodyError::Damaged(0))),
+                matches!(
+                    bodies.get::<Body>(0, id(0).as_str()),
+                    Err(BodyError::Damaged(0))
+                ),
                 "{name} {at}"
             );
             file.write_at(&byte, at).unwrap();
@@ -147,6 +159,9 @@ fn after_a_refused_write_or_sync_nothing_more_is_kept_and_what_was_kept_is_read(
             bodies.keep(1, &[sealed(1)]),
             Err(BodyError::ReadOnly(_))
         ));
-        assert_eq!(bodies.get::<Body>(0, id(0).as_str()).unwrap().unwrap().body, body(0));
+        assert_eq!(
+            bodies.get::<Body>(0, id(0).as_str()).unwrap().unwrap().body,
+            body(0)
+        );
     }
 }

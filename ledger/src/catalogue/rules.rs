@@ -7,8 +7,8 @@ use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
 use crate::log::{Log, LogId, ReadError, Versions, status_key};
 use crate::membership::Role;
 use crate::record::{
-    Action, CaseTag, CertificateIssued, Entry, GrantMade, GrantWithdrawn, Grantee, ImpossibleTransition,
-    RetrievalHash, SignedRecord, Status, StatusChanged, TypeDefined,
+    Action, CaseTag, CertificateIssued, Entry, GrantMade, GrantWithdrawn, Grantee,
+    ImpossibleTransition, RetrievalHash, SignedRecord, Status, StatusChanged, TypeDefined,
 };
 
 use super::Catalogue;

@@ -102,6 +102,12 @@ impl Date {
             .find_map(|day| Self::from_ymd(year, month, day).ok())
     }
 
+    /// When the day begins in China (UTC+8), in milliseconds since 1970-01-01T00:00Z; 0 for days before that.
+    pub fn begins_in_china_ms(self) -> u64 {
+        let begins = i64::from(self.days()) * MS_PER_DAY as i64 - CHINA_OFFSET_MS as i64;
+        u64::try_from(begins).unwrap_or(0)
+    }
+
     /// The date on the calendar in China (UTC+8) at a time in milliseconds since 1970-01-01T00:00Z.
     ///
     /// A time after the year 2999 gives [`Date::MAX`].

@@ -229,6 +229,20 @@ impl Appender {
         })
     }
 
+    /// The same while something else that belongs to the frames is made durable.
+    pub(super) fn sync_with(
+        &mut self,
+        log: &Log,
+        beside: impl FnOnce() -> io::Result<()> + Send,
+    ) -> Result<(), AppendError> {
+        self.step(log, |appender| {
+            let segment = appender.segment.as_ref();
+            let sync = || segment.map_or(Ok(()), |segment| segment.sync());
+            let (synced, done) = rayon::join(sync, beside);
+            synced.and(done)
+        })
+    }
+
     /// Remembers durably how far the log has come towards a checkpoint.
     pub(super) fn progress(
         &mut self,

@@ -355,10 +355,7 @@ impl Log {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn receipts_about(
-        &self,
-        subject: &BlindedSubject,
-    ) -> Result<Vec<SignedRecord>, ReadError> {
+    pub fn receipts_about(&self, subject: &BlindedSubject) -> Result<Vec<SignedRecord>, ReadError> {
         let mut records = self.candidates(Key::blinded(subject), 0, MAX_HISTORY)?;
         records.retain(|record| match &record.record().entry {
             Entry::RetrievalDecided(decided) => decided.subject == Some(*subject),

@@ -1,5 +1,6 @@
 //! Appending to this department's own log.
 
+use std::io;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -81,6 +82,20 @@ impl Writer {
         now_ms: u64,
         entries: Vec<Entry>,
     ) -> Result<(Vec<Appended>, VerifiedCheckpoint), WriteError> {
+        self.append_with(now_ms, entries, |_| Ok(()))
+    }
+
+    /// The same, with something else that must be durable before the entries count. It is given the position of the first
+    /// entry and runs while the log's own files are synced; when it fails, the log becomes read-only.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    pub fn append_with(
+        &mut self,
+        now_ms: u64,
+        entries: Vec<Entry>,
+        beside: impl FnOnce(u64) -> io::Result<()> + Send,
+    ) -> Result<(Vec<Appended>, VerifiedCheckpoint), WriteError> {
         if entries.is_empty() {
             return Err(WriteError::NoEntries);
         }
@@ -101,8 +116,9 @@ impl Writer {
             appender.time_ms.max(now_ms),
             entries,
         )?;
+        let first = appender.size();
         appender.append(&log, &links, &frames, None)?;
-        appender.sync(&log)?;
+        appender.sync_with(&log, || beside(first))?;
         let changes = appender.status_changes(&log);
         let mut statuses = log.statuses.lock();
         statuses.apply(&changes);

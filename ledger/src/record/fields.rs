@@ -115,6 +115,14 @@ impl Disclosure {
         }
     }
 
+    /// The fields shown, unchecked: for disclosures that were checked before.
+    pub fn shown(&self) -> impl Iterator<Item = &FieldOpening> {
+        self.leaves.iter().filter_map(|leaf| match leaf {
+            DisclosedField::Shown(opening) => Some(opening),
+            DisclosedField::Hidden(_) => None,
+        })
+    }
+
     /// The fields shown, checked against the root in the certificate's record.
     ///
     /// # Errors

@@ -150,7 +150,9 @@ impl Rule {
                 "the request's time and the issuer's clock are too far apart; compare both clocks and ask again"
             }
             Rule::UnknownCertificate => "the issuer has no such certificate",
-            Rule::UnknownMatter => "the issuer knows no such matter; define it, or wait for its definition to arrive there",
+            Rule::UnknownMatter => {
+                "the issuer knows no such matter; define it, or wait for its definition to arrive there"
+            }
             Rule::OthersMatter => {
                 "the matter is another department's; a department asks for its own matters only"
             }

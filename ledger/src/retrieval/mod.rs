@@ -323,3 +323,10 @@ pub struct EvidenceCopy {
     /// When it came, ms.
     pub time_ms: u64,
 }
+
+/// What is kept of an accepted case, beside the counts in the log: which copies were retrieved for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseFile {
+    /// Certificates and the retrievals of their fields.
+    pub retrievals: Bounded<(CertificateId, RetrievalHash), 64>,
+}

@@ -185,11 +185,7 @@ fn may_come(other: Option<&Arc<Log>>, record: &SignedRecord, now_ms: u64) -> boo
 }
 
 /// Whether an issuer's receipt and an asker's acknowledgement say the same.
-fn agree(
-    decided: &RetrievalDecided,
-    issuer: LogId,
-    acknowledged: &RetrievalAcknowledged,
-) -> bool {
+fn agree(decided: &RetrievalDecided, issuer: LogId, acknowledged: &RetrievalAcknowledged) -> bool {
     let same_outcome = match (&decided.decision, &acknowledged.outcome) {
         (Decision::Answered { fields, .. }, Received::Fields { fields: came, .. }) => {
             fields.len() == came.len() && fields.iter().all(|code| came.contains(code))

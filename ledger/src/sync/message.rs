@@ -7,9 +7,10 @@ use crate::log::{
     Cosignature, ForkEvidence, Log, LogId, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
 };
 use crate::membership::MAX_DEPARTMENTS;
+use crate::retrieval::{Answer, MAX_RETRIEVAL, SignedRetrieval};
 
 /// Most bytes of an encoded request.
-pub const MAX_REQUEST: usize = 1024;
+pub const MAX_REQUEST: usize = MAX_RETRIEVAL + 1024;
 /// Most bytes of an encoded response: a page, or the heads of every log a network can have.
 pub const MAX_RESPONSE: usize = MAX_PAGE + 64 * 1024;
 /// Most bytes of an encoded announcement.
@@ -34,6 +35,8 @@ pub enum Request {
         /// Which log.
         log: LogId,
     },
+    /// Fields of a certificate of the asked peer's department.
+    Retrieve(Box<SignedRetrieval>),
 }
 
 /// The answer to a request.
@@ -47,6 +50,8 @@ pub enum Response {
     Evidence(ForkEvidence),
     /// What was asked for is not held here.
     NotHeld,
+    /// To [`Request::Retrieve`].
+    Answer(Box<Answer>),
 }
 
 /// The heads a peer holds.
@@ -116,6 +121,6 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
             Some(Stopped::Forked(evidence)) => Response::Evidence((*evidence).clone()),
             _ => Response::NotHeld,
         }),
-        Request::Heads => Ok(Response::NotHeld),
+        Request::Heads | Request::Retrieve(_) => Ok(Response::NotHeld),
     }
 }

@@ -24,7 +24,7 @@ const MAX_TOKEN: usize = 1024;
 pub enum Role {
     /// Look things up and verify.
     Read,
-    /// Accept cases: see what a subject holds of what a matter requires.
+    /// Accept cases: see what a subject holds of what a matter requires, and retrieve it.
     Clerk,
     /// Issue certificates and change their status.
     Issue,

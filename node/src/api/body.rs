@@ -102,6 +102,37 @@ pub(super) const ACCEPT: Shape = Shape::Object(&[
     member("matter", Shape::Text, Presence::Required),
     member("subject", HOLDER, Presence::Required),
     member("on", Shape::Text, Presence::Optional),
+    member("collect", COLLECT, Presence::Optional),
+]);
+
+const COLLECT: Shape = Shape::Object(&[
+    member("purpose", Shape::Text, Presence::Required),
+    member("reference", Shape::Text, Presence::Optional),
+    member(
+        "keep_days",
+        Shape::Number(u16::MAX as u64),
+        Presence::Optional,
+    ),
+]);
+
+/// Shape of `FetchRequest`.
+pub(super) const FETCH: Shape = Shape::Object(&[
+    member("certificate", Shape::Text, Presence::Required),
+    member("matter", Shape::Text, Presence::Required),
+    member("purpose", Shape::Text, Presence::Required),
+    member("fields", TEXTS, Presence::Defaulted),
+    member(
+        "keep_days",
+        Shape::Number(u16::MAX as u64),
+        Presence::Optional,
+    ),
+]);
+
+/// Shape of `AccessLogRequest`.
+pub(super) const ACCESS_LOG: Shape = Shape::Object(&[
+    member("subject", HOLDER, Presence::Required),
+    member("from", Shape::Text, Presence::Optional),
+    member("to", Shape::Text, Presence::Optional),
 ]);
 
 const TYPE_FIELD: Shape = Shape::Object(&[

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, MatterCode};
 use certmesh_ledger::record::MatterRef;
 
@@ -16,8 +17,9 @@ use super::extract::json_body;
 use super::openapi::CaseProblems;
 use super::problem::json;
 use super::refusal::Refusal;
+use super::retrievals::purpose_and_days;
 use super::state::Api;
-use super::types::{AcceptRequest, Acceptance};
+use super::types::{AcceptRequest, Acceptance, CollectRequest};
 
 /// A checked question: what does this subject hold of what that matter requires?
 #[derive(Debug)]
@@ -30,6 +32,19 @@ pub struct Case {
     pub code: HolderCode,
     /// The day; today when absent.
     pub on: Option<Date>,
+    /// Whether it is accepted for good, and how.
+    pub collect: Option<Collect>,
+}
+
+/// How a case is accepted for good.
+#[derive(Clone, Debug)]
+pub struct Collect {
+    /// What the fields are for.
+    pub purpose: Text<512>,
+    /// The case's number in this department's own system.
+    pub reference: Option<Text<128>>,
+    /// Days for which copies are kept.
+    pub keep_days: u16,
 }
 
 /// A sub-matter as people name it: whole, or with the department or the sub-matter left out where that is clear.
@@ -44,6 +59,18 @@ pub struct MatterName {
 }
 
 impl MatterName {
+    /// The same, with a fault noted when it is none.
+    pub(super) fn checked(text: &str, faults: &mut Faults) -> Option<MatterName> {
+        let name = MatterName::read(text);
+        if name.is_none() {
+            faults.add(
+                "matter",
+                "expected [department/]matter[/sub-matter], such as SL-001/01",
+            );
+        }
+        name
+    }
+
     /// Reads `[department/]matter[/sub-matter]`. Two parts are department and matter if the first is a department's code.
     fn read(text: &str) -> Option<MatterName> {
         let parts: Vec<&str> = text.split('/').collect();
@@ -79,6 +106,22 @@ impl MatterName {
     }
 }
 
+impl Collect {
+    fn check(request: Option<CollectRequest>, faults: &mut Faults) -> Option<Collect> {
+        let request = request?;
+        let (purpose, keep_days) = purpose_and_days(&request.purpose, request.keep_days, faults);
+        let reference = match &request.reference {
+            Some(reference) => Some(faults.line("reference", reference)?),
+            None => None,
+        };
+        Some(Collect {
+            purpose: purpose?,
+            reference,
+            keep_days,
+        })
+    }
+}
+
 impl fmt::Display for MatterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(department) = &self.department {
@@ -99,15 +142,10 @@ impl Case {
     /// [`Refusal::InvalidField`] with every fault.
     pub fn check(request: AcceptRequest) -> Result<Case, Refusal> {
         let mut faults = Faults::default();
-        let matter = MatterName::read(&request.matter);
-        if matter.is_none() {
-            faults.add(
-                "matter",
-                "expected [department/]matter[/sub-matter], such as SL-001/01",
-            );
-        }
+        let matter = MatterName::checked(&request.matter, &mut faults);
         let subject = holder(request.subject, "subject", &mut faults);
         let on = faults.parse("on", request.on.as_deref());
+        let collect = Collect::check(request.collect, &mut faults);
         faults.none()?;
         match (matter, subject) {
             (Some(matter), Some((kind, code))) => Ok(Case {
@@ -115,6 +153,7 @@ impl Case {
                 kind,
                 code,
                 on,
+                collect,
             }),
             _ => Err(Refusal::Internal),
         }
@@ -124,10 +163,15 @@ impl Case {
 /// See what a subject holds of what a matter requires
 ///
 /// Answered from the logs this peer holds, also when other peers are down. What is held need not be handed in again.
+/// With `collect`, the fields that may be seen come from their issuers and the log records how the requirements stood.
 #[utoipa::path(
     post, path = "/v1/accept", tag = "Cases", operation_id = "acceptCase",
     request_body = AcceptRequest,
-    responses((status = 200, description = "How each requirement stands", body = Acceptance), CaseProblems),
+    responses(
+        (status = 200, description = "How each requirement stands", body = Acceptance),
+        (status = 201, description = "The same, accepted for good by this request", body = Acceptance),
+        CaseProblems,
+    ),
 )]
 pub(super) async fn accept(
     State(api): State<Arc<Api>>,
@@ -136,8 +180,17 @@ pub(super) async fn accept(
 ) -> Result<Response, Refusal> {
     let request: AcceptRequest = json_body(&headers, body, &ACCEPT, api.limits()).await?;
     let case = Case::check(request)?;
-    let answer = api.query(move |service| service.accept(&case)).await?;
-    Ok(json(StatusCode::OK, &answer))
+    let answer = match case.collect.is_some() {
+        true => api.service().accept_for_good(case).await?,
+        false => api.query(move |service| service.accept(&case)).await?,
+    };
+    let replayed = answer.case.as_ref().is_none_or(|case| case.replayed);
+    let status = if replayed {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok(json(status, &answer))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use super::problem::PROBLEM_TYPE;
 use super::refusal::PROBLEM_PREFIX;
 use super::types;
-use super::{appends, cases, definitions, operations, queries};
+use super::{appends, cases, definitions, operations, queries, reports, retrievals};
 
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
@@ -22,7 +22,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     info(
         title = "certmesh",
         description = "A department's peer in a network of certificate logs: issue, find and verify certificates.\n\n\
-            Send `Authorization: Bearer TOKEN`. Roles: `read` looks things up; `clerk` accepts cases as well, `issue` issues as well, `admin` does all. Every error is a problem document \
+            Send `Authorization: Bearer TOKEN`. Roles: `read` looks things up; `clerk` accepts cases and retrieves fields as well, `issue` issues as well, `admin` does all. Every error is a problem document \
             (RFC 9457) whose `type` is `urn:certmesh:problem:NAME`. Times end in `_ms` and count milliseconds since \
             1970-01-01 UTC."
     ),
@@ -31,7 +31,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         appends::issue, appends::issue_bulk, appends::change_status, appends::erase, appends::vouch_for_own_log,
         definitions::define_type, definitions::show_type, definitions::define_matter, definitions::list_matters,
         definitions::show_matter, definitions::grant, definitions::list_grants, definitions::withdraw,
-        cases::accept,
+        cases::accept, retrievals::fetch, retrievals::copy, reports::audit, reports::access_log, reports::usage,
         queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
     ),
@@ -41,7 +41,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     tags(
         (name = "Certificates", description = "Issue, change, find, verify"),
         (name = "Catalogue", description = "Certificate types, matters, grants"),
-        (name = "Cases", description = "What a subject holds of what a matter requires"),
+        (name = "Cases", description = "What a subject holds of what a matter requires, retrieval, receipts"),
         (name = "Node", description = "This peer and the logs it holds"),
     ),
 )]
@@ -166,6 +166,14 @@ const CHANGING: &[(u16, &str)] = &[
     (422, "idempotency-mismatch"),
 ];
 
+const RETRIEVING: &[(u16, &str)] = &[
+    (403, "retrieval-refused"),
+    (404, "not-found"),
+    (404, "unknown-certificate"),
+    (502, "wrong-answer"),
+    (503, "issuer-unreachable"),
+];
+
 macro_rules! problem_sets {
     ($($name:ident: $sets:expr;)*) => {$(
         pub(super) struct $name;
@@ -185,7 +193,10 @@ problem_sets! {
     FieldsProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department")]];
     ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
     LogProblems: [COMMON, FIELD, &[(404, "not-found")]];
-    CaseProblems: [COMMON, BODY, FIELD, &[(404, "not-found")]];
+    CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, &[(404, "not-found")]];
+    RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING];
+    CopyProblems: [COMMON, FIELD, &[(404, "not-found")]];
+    AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG];
     DefinitionProblems: [COMMON, FIELD, &[(404, "not-found")]];
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
     BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];

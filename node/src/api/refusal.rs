@@ -1,7 +1,7 @@
 //! Why the API refuses: one variant a problem, and the one place that says its name, status and words.
 
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, TypeCode};
-use certmesh_ledger::record::ImpossibleTransition;
+use certmesh_ledger::record::{ImpossibleTransition, Rule};
 use thiserror::Error;
 
 use super::auth::Role;
@@ -137,6 +137,35 @@ pub enum Refusal {
     /// peer's own and not yet confirmed by other members.
     #[error("{0}")]
     ProofNotAvailable(String),
+    /// `retrieval-refused` (403): the issuer shows nothing, and says by which rule.
+    #[error("{issuer} refused ({}): {}; its receipt is record {receipt} of its log", rule.as_str(), rule.explanation())]
+    RetrievalRefused {
+        /// The issuer.
+        issuer: DepartmentCode,
+        /// The rule.
+        rule: Rule,
+        /// Position of its receipt.
+        receipt: u64,
+    },
+    /// `issuer-unreachable` (503): the issuer's peer did not answer.
+    #[error(
+        "the peer of {issuer} did not answer: {why}; what the certificate's status is can be verified here meanwhile"
+    )]
+    IssuerUnreachable {
+        /// The issuer.
+        issuer: DepartmentCode,
+        /// Why, as far as is known.
+        why: String,
+    },
+    /// `wrong-answer` (502): what the issuer sent is not what it signed.
+    #[error(
+        "what {issuer} sent is not what the certificate's signed record commits to; nothing of it was kept, and this \
+         department's log says so"
+    )]
+    WrongAnswer {
+        /// The issuer.
+        issuer: DepartmentCode,
+    },
     /// `internal` (500): a fault of the node. The cause is in its log, not in the answer.
     #[error("the node failed to answer; its log says why")]
     Internal,
@@ -200,6 +229,9 @@ impl Refusal {
             Self::RateLimited { .. } => ("rate-limited", 429, "Rate limited"),
             Self::Timeout(_) => ("timeout", 408, "Timeout"),
             Self::ProofNotAvailable(_) => ("proof-not-available", 409, "Proof not available"),
+            Self::RetrievalRefused { .. } => ("retrieval-refused", 403, "Retrieval refused"),
+            Self::IssuerUnreachable { .. } => ("issuer-unreachable", 503, "Issuer unreachable"),
+            Self::WrongAnswer { .. } => ("wrong-answer", 502, "Wrong answer"),
             Self::Internal => ("internal", 500, "Internal error"),
         }
     }

@@ -13,7 +13,7 @@ use super::auth::Role;
 use super::layers::{Access, guard, observe, panicked};
 use super::refusal::Refusal;
 use super::state::Api;
-use super::{appends, cases, definitions, operations, queries};
+use super::{appends, cases, definitions, operations, queries, reports, retrievals};
 
 /// A route of the API.
 pub(super) struct Route {
@@ -80,6 +80,11 @@ pub(super) fn routes() -> Vec<Route> {
             post(appends::change_status),
         ),
         posts("/v1/accept", CLERK, post(cases::accept)),
+        posts("/v1/retrievals", CLERK, post(retrievals::fetch)),
+        reads("/v1/retrievals/{retrieval}", CLERK, get(retrievals::copy)),
+        reads("/v1/audit", READ, get(reports::audit)),
+        posts("/v1/access-log", ADMIN, post(reports::access_log)),
+        reads("/v1/reports/use", READ, get(reports::usage)),
         posts("/v1/find", READ, post(queries::find)),
         reads("/v1/catalogue", READ, get(queries::catalogue)),
         posts("/v1/types", ADMIN, post(definitions::define_type)),
@@ -107,7 +112,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 27] = [
+const TEMPLATES: [&str; 32] = [
     "/health",
     "/ready",
     "/metrics",
@@ -122,6 +127,11 @@ const TEMPLATES: [&str; 27] = [
     "/v1/certificates/{id}/proof",
     "/v1/certificates/{id}/status",
     "/v1/accept",
+    "/v1/retrievals",
+    "/v1/retrievals/{retrieval}",
+    "/v1/audit",
+    "/v1/access-log",
+    "/v1/reports/use",
     "/v1/find",
     "/v1/catalogue",
     "/v1/types",

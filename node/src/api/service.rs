@@ -3,13 +3,16 @@
 
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::record::{
-    CertificateErased, Entry, GrantMade, GrantWithdrawn, MatterDefined, StatusChanged, TypeDefined,
+    CertificateErased, Entry, GrantMade, GrantWithdrawn, MatterDefined, RetrievalHash,
+    StatusChanged, TypeDefined,
 };
 use futures::future::BoxFuture;
 
 use super::cases::Case;
 use super::draft::{Draft, HolderCode};
 use super::refusal::Refusal;
+use super::reports::{AccessLog, AuditView, Days, UseReport};
+use super::retrievals::{Fetch, Retrieved};
 use super::standards::{Grants, Matter, Matters, TypeStandard};
 use super::types::{
     Acceptance, Appended, CatalogueView, Certificate, CertificateFields, Found, History, LogView,
@@ -75,6 +78,30 @@ pub trait Service: Send + Sync + 'static {
 
     /// How each requirement of a matter stands for a subject.
     fn accept(&self, case: &Case) -> Result<Acceptance, Refusal>;
+
+    /// Accepts a case for good: collects the fields that may be seen and records how the requirements stood. A case that
+    /// was accepted before is told again.
+    fn accept_for_good(&self, case: Case) -> BoxFuture<'static, Result<Acceptance, Refusal>>;
+
+    /// Retrieves fields of a certificate from its issuer.
+    fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>>;
+
+    /// What was retrieved; `None` when nothing was, or its day is over.
+    fn evidence_copy(&self, retrieval: &RetrievalHash) -> Result<Option<Retrieved>, Refusal>;
+
+    /// Holds receipts against their counterparts.
+    fn audit(&self, days: Days) -> Result<AuditView, Refusal>;
+
+    /// Who looked at a subject's data. That it was asked is recorded before anything is told.
+    fn access_log(
+        &self,
+        kind: HolderKind,
+        code: HolderCode,
+        days: Days,
+    ) -> BoxFuture<'static, Result<AccessLog, Refusal>>;
+
+    /// How departments shared and used data.
+    fn usage(&self, days: Days) -> Result<UseReport, Refusal>;
 
     /// A page of certificates, in a stable order. A cursor this service didn't give is
     /// `Refusal::field("cursor", …)`.

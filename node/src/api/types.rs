@@ -10,6 +10,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::retrievals::Values;
 use super::standards::FieldView;
 
 /// The identified person or organisation a certificate is about. Never stored or logged: the node turns it into a
@@ -409,6 +410,25 @@ pub struct AcceptRequest {
     /// The day, `YYYY-MM-DD`; today (UTC+8) when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
+    /// Accepts the case for good: all fields that may be seen are retrieved, and the log records how the requirements
+    /// stood. Without it nothing is asked and nothing recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collect: Option<CollectRequest>,
+}
+
+/// How a case is accepted for good.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CollectRequest {
+    /// What the fields are for, in words, at most 512 bytes. The issuers read it; no log holds it.
+    pub purpose: String,
+    /// The case's number in this department's own system. Subject, matter and reference make the case: accepting it again
+    /// gives what was collected and records nothing. When absent, subject, matter and day do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Days for which the copies are kept, 1 to 3,650; 180 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<u16>,
 }
 
 /// What a subject holds of what a matter requires.
@@ -426,6 +446,22 @@ pub struct Acceptance {
     pub requirements: Vec<RequirementState>,
     /// Requirements that are held: submissions saved.
     pub held: u32,
+    /// Where the case's acceptance is recorded, when it was accepted for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<AcceptedCase>,
+}
+
+fn no_values(values: &Values) -> bool {
+    values.is_empty()
+}
+
+/// A case accepted for good.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AcceptedCase {
+    /// Where its record is.
+    pub position: Position,
+    /// Whether it was accepted before.
+    pub replayed: bool,
 }
 
 /// How one requirement stands.
@@ -450,6 +486,13 @@ pub struct RequirementState {
     pub visible: Vec<String>,
     /// What stands in the way, as a sentence.
     pub hindrance: Option<String>,
+    /// Name of the retrieval that brought its fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieval: Option<String>,
+    /// The fields retrieved, by code.
+    #[serde(default, skip_serializing_if = "no_values")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub values: Values,
 }
 
 /// A log held by this peer.

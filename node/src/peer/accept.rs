@@ -8,6 +8,7 @@ use certmesh_ledger::verify::Verdict;
 use super::{Peer, now_ms, views};
 use crate::api::Refusal;
 use crate::api::cases::{Case, MatterName};
+use crate::api::retrievals::Values;
 use crate::api::types::{Acceptance, RequirementState};
 
 pub(super) fn answer(peer: &Peer, case: &Case) -> Result<Acceptance, Refusal> {
@@ -46,6 +47,7 @@ pub(super) fn answer(peer: &Peer, case: &Case) -> Result<Acceptance, Refusal> {
         matter: matter.to_string(),
         on: on.to_string(),
         requirements,
+        case: None,
     })
 }
 
@@ -56,7 +58,7 @@ fn unknown() -> Refusal {
 }
 
 /// The sub-matter that is meant.
-fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refusal> {
+pub(super) fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refusal> {
     let department = name.department.unwrap_or(peer.department);
     let definition = peer
         .catalogue
@@ -117,5 +119,7 @@ fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
             .map(|best| best.fields.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
         hindrance,
+        retrieval: None,
+        values: Values::default(),
     }
 }

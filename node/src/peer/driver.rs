@@ -18,6 +18,8 @@ use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::own_log::Awaited;
+use super::retrieval::answering::Answering;
+use super::retrieval::asking::Ask;
 use super::serving::Serving;
 use super::storage::Storage;
 use super::{Connection, Peer, now_ms};
@@ -42,7 +44,24 @@ pub(super) struct Inbox {
     pub(super) heads: mpsc::UnboundedReceiver<VerifiedCheckpoint>,
     pub(super) stored: mpsc::UnboundedReceiver<Stored>,
     pub(super) vouched: mpsc::UnboundedReceiver<()>,
+    pub(super) asks: mpsc::UnboundedReceiver<Ask>,
     pub(super) stop: oneshot::Receiver<()>,
+}
+
+/// Who waits for the answer to a request of this peer's.
+enum Waiting {
+    Sync(RequestId),
+    Asker(oneshot::Sender<Result<Response, RequestFailure>>),
+}
+
+/// What the loop drives.
+pub(super) struct Parts {
+    pub(super) peer: Arc<Peer>,
+    pub(super) key: SigningKey,
+    pub(super) net: Net,
+    pub(super) sync: Sync,
+    pub(super) storage: Storage,
+    pub(super) answering: Answering,
 }
 
 pub(super) struct Driver {
@@ -55,7 +74,8 @@ pub(super) struct Driver {
     warnings: DefaultKeyedRateLimiter<DepartmentCode>,
     codes: HashMap<PeerId, DepartmentCode>,
     peer_ids: HashMap<DepartmentCode, PeerId>,
-    requests: HashMap<OutboundId, RequestId>,
+    requests: HashMap<OutboundId, Waiting>,
+    answering: Answering,
     gossip: HashMap<u64, GossipId>,
     next_gossip: u64,
     answers: (
@@ -72,14 +92,18 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(
-        peer: Arc<Peer>,
-        key: SigningKey,
-        net: Net,
-        sync: Sync,
-        storage: Storage,
+        parts: Parts,
         peer_ids: HashMap<DepartmentCode, PeerId>,
         listening: mpsc::UnboundedSender<libp2p::Multiaddr>,
     ) -> Driver {
+        let Parts {
+            peer,
+            key,
+            net,
+            sync,
+            storage,
+            answering,
+        } = parts;
         let announced = peer.own.log.size();
         Driver {
             codes: peer_ids.iter().map(|(code, id)| (*id, *code)).collect(),
@@ -92,6 +116,7 @@ impl Driver {
             warnings: RateLimiter::keyed(WARNINGS),
             peer_ids,
             requests: HashMap::new(),
+            answering,
             gossip: HashMap::new(),
             next_gossip: 0,
             answers: mpsc::unbounded_channel(),
@@ -122,6 +147,7 @@ impl Driver {
                 () = tokio::time::sleep_until(announce_at.into()), if self.announcement_due => self.announce_head(),
                 Some(stored) = inbox.stored.recv() => self.handle(Event::Stored(stored)),
                 Some(()) = inbox.vouched.recv() => self.handle(Event::OwnLogVouched),
+                Some(ask) = inbox.asks.recv() => self.ask(ask),
                 Some((to, answer)) = self.answers.1.recv() => {
                     if let Err(error) = self.net.respond(to, answer) {
                         tracing::debug!(%error, "answer not sent");
@@ -178,12 +204,18 @@ impl Driver {
             NetEvent::Request { peer, id, bytes } => {
                 self.with_code(peer, |driver, code| driver.asked(code, id, &bytes));
             }
-            NetEvent::Response { peer, id, result } => {
-                let Some(request) = self.requests.remove(&id) else {
-                    return;
-                };
-                self.with_code(peer, |driver, code| driver.answered(code, request, result));
-            }
+            NetEvent::Response { peer, id, result } => match self.requests.remove(&id) {
+                Some(Waiting::Sync(request)) => {
+                    self.with_code(peer, |driver, code| driver.answered(code, request, result));
+                }
+                Some(Waiting::Asker(asker)) => {
+                    let answer = result.and_then(|bytes| {
+                        Response::decode(&bytes).map_err(|_| RequestFailure::Truncated)
+                    });
+                    let _ = asker.send(answer);
+                }
+                None => {}
+            },
             NetEvent::Gossip { from, id, bytes } => self.with_code(from, |driver, code| {
                 let name = driver.next_gossip;
                 driver.next_gossip += 1;
@@ -226,6 +258,15 @@ impl Driver {
                 return;
             }
             Request::Page { log, .. } | Request::Evidence { log } => *log,
+            Request::Retrieve(signed) => {
+                let (answering, answers) = (self.answering.clone(), self.answers.0.clone());
+                let signed = (**signed).clone();
+                tokio::spawn(async move {
+                    let answer = answering.answer(from, signed).await;
+                    let _ = answers.send((id, Response::Answer(Box::new(answer)).encode()));
+                });
+                return;
+            }
         };
         let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
         let taken = self.serving.run(from, move || {
@@ -247,6 +288,19 @@ impl Driver {
         });
         if !taken {
             tracing::debug!(department = %from, "request refused: too many of this member are being served");
+        }
+    }
+
+    /// Sends a request that someone else waits for.
+    fn ask(&mut self, ask: Ask) {
+        match self.peer_ids.get(&ask.to) {
+            Some(id) => {
+                let sent = self.net.request(*id, ask.request.encode());
+                self.requests.insert(sent, Waiting::Asker(ask.reply));
+            }
+            None => {
+                let _ = ask.reply.send(Err(RequestFailure::NotConnected));
+            }
         }
     }
 
@@ -280,7 +334,7 @@ impl Driver {
             Command::Request { to, request, body } => {
                 if let Some(id) = self.peer_ids.get(&to) {
                     let sent = self.net.request(*id, body.encode());
-                    self.requests.insert(sent, request);
+                    self.requests.insert(sent, Waiting::Sync(request));
                 }
             }
             Command::Store { from, page } => self.storage.store(from, page),

@@ -5,6 +5,7 @@
 //! - `prepare`: what the API checked, made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `driver`: the loop between network, state machine and storage
+//! - `retrieval`: fields asked of issuers and shown to askers, and the receipts of both
 //! - `own_log`: whether the own log may be appended to, and why not
 //! - `retries`: which content came under which idempotency key, and for how long that is known
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
@@ -25,6 +26,7 @@ mod identity;
 mod own_log;
 mod prepare;
 mod retries;
+mod retrieval;
 mod service;
 mod serving;
 mod start;

@@ -11,6 +11,7 @@ use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::keys::{BodyKey, Secret};
 use certmesh_ledger::record::{CertificateIssued, Entry, SharingClass, commit_fields};
 
+use serde::Serialize;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Peer;
@@ -25,8 +26,10 @@ pub(super) struct Prepared {
     pub(super) id: String,
     pub(super) warnings: Vec<String>,
     pub(super) entry: Entry,
-    /// What is kept beside an issued certificate.
-    pub(super) body: Option<(Body, SealedBody)>,
+    /// What an issued certificate says.
+    pub(super) body: Option<Body>,
+    /// What is kept beside the record.
+    pub(super) kept: Option<SealedBody>,
 }
 
 /// Types' standards, compiled when they are first used and again when they change.
@@ -96,14 +99,19 @@ impl Standards {
     }
 }
 
-/// A certificate's key and the nonce it is wrapped with, drawn at random.
-struct Fresh {
+/// A body's key and the nonce it is wrapped with, drawn at random.
+pub(super) struct Fresh {
     key: BodyKey,
     nonce: [u8; 24],
 }
 
 impl Fresh {
-    fn draw() -> Result<Fresh, getrandom::Error> {
+    /// Encrypts a body under the key; `about` names what it is the body of.
+    pub(super) fn seal(&self, peer: &Peer, about: &str, body: &impl Serialize) -> SealedBody {
+        SealedBody::seal(&peer.field_key, about, &self.key, self.nonce, body)
+    }
+
+    pub(super) fn draw() -> Result<Fresh, getrandom::Error> {
         let mut drawn = Zeroizing::new([0; 56]);
         getrandom::fill(drawn.as_mut_slice())?;
         let (mut key, mut nonce) = ([0; 32], [0; 24]);
@@ -138,8 +146,7 @@ pub(super) fn prepare(
                 holder_code: draft.holder_code.expose().to_owned(),
                 fields: draft.fields.take(),
             };
-            let sealed =
-                SealedBody::seal(&peer.field_key, &draft.id, &fresh.key, fresh.nonce, &body);
+            let sealed = fresh.seal(peer, draft.id.as_str(), &body);
             let entry = CertificateIssued {
                 subject: peer
                     .catalogue_key
@@ -155,7 +162,8 @@ pub(super) fn prepare(
                 id: draft.id.to_string(),
                 warnings: draft.warnings,
                 entry: Entry::CertificateIssued(entry),
-                body: Some((body, sealed)),
+                body: Some(body),
+                kept: Some(sealed),
             }
         }
         Append::Change(change) => Prepared {
@@ -163,18 +171,28 @@ pub(super) fn prepare(
             warnings: Vec::new(),
             entry: Entry::StatusChanged(change),
             body: None,
+            kept: None,
         },
         Append::Erase(erased) => Prepared {
             id: erased.id.to_string(),
             warnings: Vec::new(),
             entry: Entry::CertificateErased(erased),
             body: None,
+            kept: None,
+        },
+        Append::Receipt(receipt) => Prepared {
+            id: receipt.name,
+            warnings: Vec::new(),
+            entry: receipt.entry,
+            body: None,
+            kept: receipt.kept,
         },
         Append::Define(definition) => Prepared {
             id: definition.name(),
             warnings: Vec::new(),
             entry: Entry::from(*definition),
             body: None,
+            kept: None,
         },
     })
 }

@@ -2,20 +2,27 @@
 
 use std::sync::Arc;
 
+use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{Cursor, Found};
-use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, MatterCode, TypeCode};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::log::{Log, LogId, ReadError, Versions};
-use certmesh_ledger::record::{CertificateErased, Entry, MatterDefined, StatusChanged};
+use certmesh_ledger::record::{
+    CertificateErased, Entry, MatterDefined, RetrievalHash, StatusChanged,
+};
 use certmesh_ledger::verify::{Bundle, verify};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
+use super::retrieval::asking::Asking;
+use super::retrieval::{cases, copies, reports};
 use super::writer::{Append, WriterHandle};
 use super::{Peer, accept, now_ms, views};
 use crate::api::Refusal;
 use crate::api::cases::Case;
-use crate::api::draft::Draft;
+use crate::api::draft::{Draft, HolderCode};
+use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
+use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::service::{Definition, Find, Outcomes, RetryKey, Service, Wanted};
 use crate::api::standards::{
     FieldView, GrantRequest, GrantView, Grants, Matter, MatterRequest, MatterSummary, Matters,
@@ -27,6 +34,7 @@ use crate::api::types::{self, OwnLogState};
 pub(super) struct PeerService {
     pub(super) peer: Arc<Peer>,
     pub(super) writer: WriterHandle,
+    pub(super) asking: Asking,
     /// Tells the driver that an operator vouches for the own log.
     pub(super) vouch: mpsc::UnboundedSender<()>,
 }
@@ -209,7 +217,9 @@ impl Service for PeerService {
                 issuer: state.log.department.to_string(),
             });
         }
-        let kept = peer.bodies.get(state.issued.record().seq, id);
+        let kept = peer
+            .bodies
+            .get::<Body>(state.issued.record().seq, id.as_str());
         let kept = kept.map_err(|error| {
             tracing::error!(%error, "a body could not be read");
             Refusal::Internal
@@ -294,6 +304,42 @@ impl Service for PeerService {
 
     fn accept(&self, case: &Case) -> Result<types::Acceptance, Refusal> {
         accept::answer(&self.peer, case)
+    }
+
+    fn accept_for_good(
+        &self,
+        case: Case,
+    ) -> BoxFuture<'static, Result<types::Acceptance, Refusal>> {
+        cases::accept(self.asking.clone(), case).boxed()
+    }
+
+    fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>> {
+        self.asking.clone().fetch(fetch).boxed()
+    }
+
+    fn evidence_copy(&self, retrieval: &RetrievalHash) -> Result<Option<Retrieved>, Refusal> {
+        copies::find(&self.peer, retrieval)
+    }
+
+    fn audit(&self, days: Days) -> Result<AuditView, Refusal> {
+        reports::audited(&self.peer, days)
+    }
+
+    fn access_log(
+        &self,
+        kind: HolderKind,
+        code: HolderCode,
+        days: Days,
+    ) -> BoxFuture<'static, Result<AccessLog, Refusal>> {
+        if let Some(refusal) = self.peer.own.hindrance() {
+            return async { Err(refusal) }.boxed();
+        }
+        let subject = self.peer.catalogue_key.subject_tag(kind, code.expose());
+        reports::accesses(self.asking.clone(), subject, days).boxed()
+    }
+
+    fn usage(&self, days: Days) -> Result<UseReport, Refusal> {
+        reports::used(&self.peer, days)
     }
 
     fn find(&self, query: &Find) -> Result<types::Found, Refusal> {

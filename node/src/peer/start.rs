@@ -20,10 +20,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::data_dir::DataDir;
-use super::driver::{Driver, Inbox};
+use super::driver::{Driver, Inbox, Parts};
 use super::error::{RunError, at};
 use super::identity::Identity;
 use super::own_log::OwnLog;
+use super::retrieval::answering::Answering;
+use super::retrieval::asking::Asking;
+use super::retrieval::copies;
 use super::service::PeerService;
 use super::storage::Storage;
 use super::writer::WriterHandle;
@@ -215,12 +218,14 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     if died { Err(RunError::Died) } else { Ok(()) }
 }
 
-/// What works beside the API: the driver with its network and storage, the writer, and the forgetting of old retries.
+/// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and the
+/// destroying of old evidence copies.
 struct Work {
     driver: JoinHandle<()>,
     stop_driver: oneshot::Sender<()>,
     writer: thread::JoinHandle<()>,
     forgetting: JoinHandle<()>,
+    destroying: JoinHandle<()>,
     /// Addresses the network side listens on, as they come to be.
     listening: mpsc::UnboundedReceiver<Multiaddr>,
 }
@@ -248,19 +253,29 @@ impl Work {
         let net = start_net(config, identity)?;
         let peers = identity.peers.iter();
         let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
-        let driver = Driver::new(
+        let answering = Answering::new(Arc::clone(peer), writer.clone());
+        let (ask, asks) = mpsc::unbounded_channel();
+        let asking = Asking::new(
             Arc::clone(peer),
+            key.clone(),
+            writer.clone(),
+            answering.clone(),
+            ask,
+        );
+        let parts = Parts {
+            peer: Arc::clone(peer),
             key,
             net,
             sync,
             storage,
-            peer_ids,
-            listening,
-        );
+            answering,
+        };
+        let driver = Driver::new(parts, peer_ids, listening);
         let inbox = Inbox {
             heads: heads_received,
             stored: stored_received,
             vouched,
+            asks,
             stop,
         };
         let work = Work {
@@ -268,6 +283,7 @@ impl Work {
             stop_driver,
             writer: writer_thread,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store))),
+            destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             listening: listening_received,
         };
         if config.trust_own_disk && peer.own.vouch() {
@@ -276,6 +292,7 @@ impl Work {
         let service = PeerService {
             peer: Arc::clone(peer),
             writer,
+            asking,
             vouch,
         };
         Ok((work, service))
@@ -303,6 +320,7 @@ impl Work {
             tracing::error!("the writer thread panicked");
         }
         self.forgetting.abort();
+        self.destroying.abort();
     }
 }
 

@@ -98,7 +98,11 @@ fn event(
         Entry::TypeDefined(_)
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
-        | Entry::GrantWithdrawn(_) => {}
+        | Entry::GrantWithdrawn(_)
+        | Entry::RetrievalDecided(_)
+        | Entry::RetrievalAcknowledged(_)
+        | Entry::CaseAccepted(_)
+        | Entry::AccessLogRead(_) => {}
     }
     event
 }

@@ -1,11 +1,12 @@
 //! Group commit: one thread takes whatever waits, checks it, and appends it under one checkpoint, so that thousands of
 //! concurrent issuers share a few syncs.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use certmesh_ledger::bodies::{Body, BodyError, SealedBody};
+use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::codec;
 use certmesh_ledger::hash::{Hash, Purpose, hash};
@@ -35,6 +36,15 @@ pub(super) enum Append {
     Change(StatusChanged),
     Define(Box<Definition>),
     Erase(CertificateErased),
+    Receipt(Box<Receipt>),
+}
+
+/// A receipt, with what is kept beside it.
+pub(super) struct Receipt {
+    /// What the answer names it by.
+    pub(super) name: String,
+    pub(super) entry: Entry,
+    pub(super) kept: Option<SealedBody>,
 }
 
 /// Where the outcomes of a request go.
@@ -94,15 +104,6 @@ impl WriterHandle {
             Err(TrySendError::Disconnected(_)) => Err(Refusal::Internal),
         }
     }
-}
-
-/// Why a group was not appended.
-#[derive(Debug, thiserror::Error)]
-enum AppendFailed {
-    #[error(transparent)]
-    Log(#[from] WriteError),
-    #[error(transparent)]
-    Bodies(#[from] BodyError),
 }
 
 /// What is to be said of one append once the group is durable.
@@ -182,6 +183,7 @@ impl GroupCommit {
                 warnings,
                 entry,
                 body,
+                kept,
             } = match prepared {
                 Ok(prepared) => prepared,
                 Err((id, refusal)) => {
@@ -189,11 +191,10 @@ impl GroupCommit {
                     continue;
                 }
             };
-            let (body, sealed) = body.unzip();
             let outcome = match self.judge(&mut batch, &entry, body.as_ref(), retry, rows) {
                 None => {
                     entries.push(entry);
-                    bodies.push(sealed);
+                    bodies.push(kept);
                     Outcome::New(entries.len() - 1)
                 }
                 Some(outcome) => outcome,
@@ -216,17 +217,18 @@ impl GroupCommit {
         self.answer(outcomes, jobs, appended);
     }
 
-    /// Makes bodies durable, then their records: a certificate that is acknowledged has its fields.
+    /// Makes records and their bodies durable, then the checkpoint: a certificate that is acknowledged has its fields.
     fn append(
         &mut self,
         entries: Vec<Entry>,
         bodies: &[Option<SealedBody>],
-    ) -> Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed> {
-        if bodies.iter().any(Option::is_some) {
-            // This thread is the only one that appends, so the positions are known.
-            self.peer.bodies.keep(self.writer.log().held(), bodies)?;
-        }
-        let (records, checkpoint) = self.writer.append(now_ms(), entries)?;
+    ) -> Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), WriteError> {
+        let kept = &self.peer.bodies;
+        let keep = |first| match bodies.iter().any(Option::is_some) {
+            true => kept.keep(first, bodies).map_err(io::Error::other),
+            false => Ok(()),
+        };
+        let (records, checkpoint) = self.writer.append_with(now_ms(), entries, keep)?;
         Ok((records, Some(checkpoint)))
     }
 
@@ -291,7 +293,10 @@ impl GroupCommit {
                 field_root: issued.field_root,
                 ..asked.clone()
             };
-        let kept = self.peer.bodies.get(record.record().seq, &asked.id);
+        let kept = self
+            .peer
+            .bodies
+            .get::<Body>(record.record().seq, asked.id.as_str());
         match kept.map_err(|error| internal(&error))? {
             Some(kept) if same && kept.body == *body => Ok(Some(record)),
             _ => Ok(None),
@@ -346,7 +351,7 @@ impl GroupCommit {
         &self,
         outcomes: Vec<(String, Vec<String>, Outcome)>,
         jobs: Vec<(usize, Option<RetryKey>, Reply)>,
-        appended: Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed>,
+        appended: Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), WriteError>,
     ) {
         let (appended, checkpoint) = match appended {
             Ok(appended) => appended,
@@ -354,19 +359,11 @@ impl GroupCommit {
                 tracing::error!(%error, "nothing was appended");
                 self.peer.own.show();
                 let refusal = self.peer.own.hindrance().unwrap_or_else(|| match &error {
-                    AppendFailed::Log(WriteError::TooLarge { .. }) => {
-                        Refusal::field("fields", error.to_string())
-                    }
-                    AppendFailed::Log(WriteError::Restoring { .. }) => {
-                        Refusal::OwnLogUnconfirmed(error.to_string())
-                    }
-                    AppendFailed::Log(WriteError::Stopped(_)) => {
-                        Refusal::LogFrozen(error.to_string())
-                    }
-                    AppendFailed::Log(WriteError::NoEntries) => Refusal::Internal,
-                    AppendFailed::Log(WriteError::Append(_)) | AppendFailed::Bodies(_) => {
-                        Refusal::LogReadOnly(error.to_string())
-                    }
+                    WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
+                    WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
+                    WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
+                    WriteError::NoEntries => Refusal::Internal,
+                    WriteError::Append(_) => Refusal::LogReadOnly(error.to_string()),
                 });
                 for (_, _, reply) in jobs {
                     let _ = reply.send(Err(refusal.clone()));
@@ -440,6 +437,9 @@ fn refused(why: NotAllowed) -> Refusal {
         }
         other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),
         other @ NotAllowed::UnknownGrant(_) => Refusal::field("grant", other.to_string()),
+        // The one who asks draws a nonce for each request, as a client does a key.
+        NotAllowed::Replayed(_) => Refusal::IdempotencyMismatch,
+        NotAllowed::CaseInRequest => Refusal::Overloaded { retry_after_s: 1 },
         other @ NotAllowed::NoRole { .. } => Refusal::field("id", other.to_string()),
         NotAllowed::Read(error) => internal(&error),
     }

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, MatterCode, TypeCode};
-use certmesh_ledger::record::{CertificateErased, Status, StatusChanged};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
+use certmesh_ledger::record::{CertificateErased, RetrievalHash, Status, StatusChanged};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::OWN;
 use crate::api::Refusal;
 use crate::api::cases::Case;
-use crate::api::draft::Draft;
+use crate::api::draft::{Draft, HolderCode};
+use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
+use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::service::{Definition, Find, Outcomes, RetryKey, Service, Wanted};
 use crate::api::standards::{Grants, Matter, Matters, TypeStandard};
 use crate::api::types::*;
@@ -237,6 +239,35 @@ impl Service for Fake {
             Some(_) => Ok(vec![0, 1, 2, 255]),
             None => Err(Refusal::UnknownCertificate { id: id.clone() }),
         }
+    }
+
+    fn accept_for_good(&self, _: Case) -> BoxFuture<'static, Result<Acceptance, Refusal>> {
+        Box::pin(async { Err(Refusal::Internal) })
+    }
+
+    fn retrieve(&self, _: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>> {
+        Box::pin(async { Err(Refusal::Internal) })
+    }
+
+    fn evidence_copy(&self, _: &RetrievalHash) -> Result<Option<Retrieved>, Refusal> {
+        Ok(None)
+    }
+
+    fn audit(&self, _: Days) -> Result<AuditView, Refusal> {
+        Err(Refusal::Internal)
+    }
+
+    fn access_log(
+        &self,
+        _: HolderKind,
+        _: HolderCode,
+        _: Days,
+    ) -> BoxFuture<'static, Result<AccessLog, Refusal>> {
+        Box::pin(async { Err(Refusal::Internal) })
+    }
+
+    fn usage(&self, _: Days) -> Result<UseReport, Refusal> {
+        Err(Refusal::Internal)
     }
 
     fn accept(&self, case: &Case) -> Result<Acceptance, Refusal> {

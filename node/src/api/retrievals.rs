@@ -1,0 +1,217 @@
+//! Retrieving fields from their issuer: the shapes, the checks and the handlers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use certmesh_ledger::codec::Text;
+use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::record::{MAX_FIELDS, RetrievalHash};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use zeroize::Zeroize;
+
+use super::body::FETCH;
+use super::cases::MatterName;
+use super::draft::Faults;
+use super::extract::{Segment, json_body};
+use super::openapi::{CopyProblems, RetrievalProblems};
+use super::problem::json;
+use super::refusal::Refusal;
+use super::state::Api;
+use super::types::Position;
+
+/// Days for which an evidence copy is kept when nothing else is asked for.
+pub const KEEP_DAYS: u16 = 180;
+/// Most days for which an evidence copy is kept.
+pub const MAX_KEEP_DAYS: u16 = 3650;
+
+/// A request for fields of a certificate.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchRequest {
+    /// Which certificate.
+    pub certificate: String,
+    /// For which of this department's matters: `[department/]matter[/sub-matter]`.
+    pub matter: String,
+    /// What for, in words, at most 512 bytes. The issuer reads it; no log holds it.
+    pub purpose: String,
+    /// Codes of the fields; all that the matter needs and that may be seen when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// Days for which the copy is kept, 1 to 3,650; 180 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<u16>,
+}
+
+/// A checked request for fields.
+#[derive(Clone)]
+pub struct Fetch {
+    /// Which certificate.
+    pub certificate: CertificateId,
+    /// For which matter.
+    pub matter: MatterName,
+    /// What for.
+    pub purpose: Text<512>,
+    /// Codes of the fields; none stands for all.
+    pub fields: Vec<Text<64>>,
+    /// Days for which the copy is kept.
+    pub keep_days: u16,
+}
+
+/// Values of fields by code. Wiped when dropped; never shown.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Values(BTreeMap<String, String>);
+
+impl Deref for Values {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromIterator<(String, String)> for Values {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Values {
+        Values(values.into_iter().collect())
+    }
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(Zeroize::zeroize);
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Values({})", self.0.len())
+    }
+}
+
+/// Fields that came from their issuer: the evidence copy.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Retrieved {
+    /// Name of the retrieval, the same in both departments' logs.
+    pub retrieval: String,
+    /// The certificate.
+    pub certificate: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_code: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// For which matter.
+    pub matter: String,
+    /// What for.
+    pub purpose: String,
+    /// When the fields came.
+    pub time_ms: u64,
+    /// Last day on which the copy is kept.
+    pub keep_until: String,
+    /// The fields by code, each checked against the certificate's signed record.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub fields: Values,
+    /// Position of the receipt in the issuer's log.
+    pub receipt: u64,
+    /// Where this department's acknowledgement is.
+    pub acknowledged: Position,
+}
+
+/// Checks what a purpose and a time to keep have in common.
+pub(super) fn purpose_and_days(
+    purpose: &str,
+    keep_days: Option<u16>,
+    faults: &mut Faults,
+) -> (Option<Text<512>>, u16) {
+    let purpose = faults.line("purpose", purpose);
+    let days = keep_days.unwrap_or(KEEP_DAYS);
+    if !(1..=MAX_KEEP_DAYS).contains(&days) {
+        faults.add(
+            "keep_days",
+            format!("is {days}, expected 1 to {MAX_KEEP_DAYS}"),
+        );
+    }
+    (purpose, days)
+}
+
+impl Fetch {
+    /// Checks a request.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`] with every fault.
+    pub fn check(request: &FetchRequest) -> Result<Fetch, Refusal> {
+        let mut faults = Faults::default();
+        let certificate = faults.parse("certificate", Some(&request.certificate));
+        let matter = MatterName::checked(&request.matter, &mut faults);
+        let (purpose, keep_days) =
+            purpose_and_days(&request.purpose, request.keep_days, &mut faults);
+        if request.fields.len() > MAX_FIELDS {
+            faults.add("fields", format!("are more than the {MAX_FIELDS} allowed"));
+        }
+        let mut fields = Vec::new();
+        for (place, code) in request.fields.iter().take(MAX_FIELDS).enumerate() {
+            fields.extend(faults.line(&format!("fields.{place}"), code));
+        }
+        faults.none()?;
+        match (certificate, matter, purpose) {
+            (Some(certificate), Some(matter), Some(purpose)) => Ok(Fetch {
+                certificate,
+                matter,
+                purpose,
+                fields,
+                keep_days,
+            }),
+            _ => Err(Refusal::Internal),
+        }
+    }
+}
+
+/// Retrieve fields of a certificate from its issuer
+///
+/// The issuer decides by its own log, records what it did, and answers; what comes is checked against the certificate's
+/// signed record, kept encrypted until its day is over, and acknowledged in this department's log.
+#[utoipa::path(
+    post, path = "/v1/retrievals", tag = "Cases", operation_id = "retrieve",
+    request_body = FetchRequest,
+    responses((status = 201, description = "The fields", body = Retrieved), RetrievalProblems),
+)]
+pub(super) async fn fetch(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let request: FetchRequest = json_body(&headers, body, &FETCH, api.limits()).await?;
+    let found = api.service().retrieve(Fetch::check(&request)?).await?;
+    Ok(json(StatusCode::CREATED, &found))
+}
+
+/// Show an evidence copy
+#[utoipa::path(
+    get, path = "/v1/retrievals/{retrieval}", tag = "Cases", operation_id = "showRetrieval",
+    params(("retrieval" = String, Path, description = "Name of the retrieval")),
+    responses((status = 200, description = "The fields", body = Retrieved), CopyProblems),
+)]
+pub(super) async fn copy(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+) -> Result<Response, Refusal> {
+    let mut faults = Faults::default();
+    let name: Option<RetrievalHash> = faults.parse("retrieval", Some(&name));
+    faults.none()?;
+    let name = name.ok_or(Refusal::Internal)?;
+    let found = api
+        .query(move |service| {
+            service.evidence_copy(&name)?.ok_or(Refusal::NotFound {
+                what: "evidence copy",
+            })
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}

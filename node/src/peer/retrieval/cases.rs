@@ -1,0 +1,227 @@
+//! Accepting a case for good: all that may be seen is collected from its issuers at once, and the log tells how the
+//! requirements stood.
+
+use std::collections::BTreeMap;
+
+use certmesh_ledger::acceptance::State;
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::id::{CertificateId, Date, TypeCode};
+use certmesh_ledger::record::{
+    CaseAccepted, CaseTag, Entry, MatterRef, RequirementMet, RetrievalHash, SignedRecord,
+};
+use certmesh_ledger::retrieval::CaseFile;
+use futures::future::join_all;
+
+use super::asking::Asking;
+use super::copies;
+use crate::api::Refusal;
+use crate::api::cases::{Case, Collect, MatterName};
+use crate::api::retrievals::{Fetch, Retrieved};
+use crate::api::types::{Acceptance, AcceptedCase, Position, RequirementState};
+use crate::peer::prepare::Fresh;
+use crate::peer::writer::Receipt;
+use crate::peer::{Peer, accept, now_ms};
+
+/// What came for each certificate, or why nothing did.
+type Collected = BTreeMap<CertificateId, Result<Retrieved, Refusal>>;
+
+/// Accepts a case: the first time its fields are collected and it is recorded; from then on what was collected is told
+/// again, and nothing is asked or recorded.
+pub(in crate::peer) async fn accept(asking: Asking, case: Case) -> Result<Acceptance, Refusal> {
+    let collect = case.collect.clone().ok_or(Refusal::Internal)?;
+    if let Some(refusal) = asking.peer().own.hindrance() {
+        return Err(refusal);
+    }
+    let begun = {
+        let (asking, collect) = (asking.clone(), collect.clone());
+        let begin = move || Begun::read(asking.peer(), &case, &collect);
+        tokio::task::spawn_blocking(begin).await
+    };
+    let mut begun = begun.unwrap_or(Err(Refusal::Internal))?;
+    if let Some(before) = begun.before.take() {
+        return before.told(begun.acceptance);
+    }
+    let collected = gather(&asking, &begun, &collect).await;
+    let mut acceptance = begun.acceptance;
+    for requirement in &mut acceptance.requirements {
+        tell(requirement, &collected);
+    }
+    let entry = CaseAccepted {
+        case: begun.tag,
+        matter: begun.matter,
+        requirements: Bounded::first(acceptance.requirements.iter().filter_map(met)),
+    };
+    let retrievals = collected.iter().filter_map(|(id, result)| {
+        let name: RetrievalHash = result.as_ref().ok()?.retrieval.parse().ok()?;
+        Some((id.clone(), name))
+    });
+    let file = CaseFile {
+        retrievals: Bounded::first(retrievals),
+    };
+    let fresh = Fresh::draw().map_err(|error| internal(&error))?;
+    let name = begun.tag.to_string();
+    let kept = fresh.seal(asking.peer(), &name, &file);
+    let appended = asking
+        .record(Receipt {
+            name,
+            entry: Entry::CaseAccepted(entry),
+            kept: Some(kept),
+        })
+        .await?;
+    acceptance.case = Some(AcceptedCase {
+        position: appended.position,
+        replayed: appended.replayed,
+    });
+    Ok(acceptance)
+}
+
+fn internal(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "a case could not be read or recorded");
+    Refusal::Internal
+}
+
+/// A case as it stands before anything is asked.
+struct Begun {
+    acceptance: Acceptance,
+    matter: MatterRef,
+    tag: CaseTag,
+    before: Option<Before>,
+}
+
+/// The same case, accepted before.
+struct Before {
+    record: SignedRecord,
+    position: Position,
+    collected: Collected,
+}
+
+impl Begun {
+    fn read(peer: &Peer, case: &Case, collect: &Collect) -> Result<Begun, Refusal> {
+        let matter = accept::resolve(peer, &case.matter)?;
+        let acceptance = accept::answer(peer, case)?;
+        let subject = peer
+            .catalogue_key
+            .subject_tag(case.kind, case.code.expose());
+        let reference = match &collect.reference {
+            Some(reference) => format!("reference {reference}"),
+            None => {
+                let on = case.on.unwrap_or_else(|| Date::in_china(now_ms()));
+                format!("day {on}")
+            }
+        };
+        let tag = peer.field_key.case_tag(&subject, &matter, &reference);
+        let held = peer.own.log.accepted_case(&tag);
+        let before = match held.map_err(|error| internal(&error))? {
+            Some(record) => Some(Before::read(peer, &tag, record)?),
+            None => None,
+        };
+        Ok(Begun {
+            acceptance,
+            matter,
+            tag,
+            before,
+        })
+    }
+}
+
+impl Before {
+    fn read(peer: &Peer, tag: &CaseTag, record: SignedRecord) -> Result<Before, Refusal> {
+        let checkpoint = peer.own.log.checkpoint().ok_or(Refusal::Internal)?;
+        let position = Position::of(&checkpoint, &record);
+        let seq = record.record().seq;
+        let file = peer.bodies.get::<CaseFile>(seq, &tag.to_string());
+        let file = file.map_err(|error| internal(&error))?;
+        let retrievals = file.map(|kept| kept.body.retrievals).unwrap_or_default();
+        let mut collected = Collected::new();
+        for (id, name) in retrievals.iter() {
+            // Copies whose day is over are told as not collected.
+            if let Some(copy) = copies::find(peer, name)? {
+                collected.insert(id.clone(), Ok(copy));
+            }
+        }
+        Ok(Before {
+            record,
+            position,
+            collected,
+        })
+    }
+
+    /// The certificates as they stand now, with what was collected then.
+    fn told(self, mut acceptance: Acceptance) -> Result<Acceptance, Refusal> {
+        debug_assert!(matches!(self.record.record().entry, Entry::CaseAccepted(_)));
+        for requirement in &mut acceptance.requirements {
+            tell(requirement, &self.collected);
+        }
+        acceptance.case = Some(AcceptedCase {
+            position: self.position,
+            replayed: true,
+        });
+        Ok(acceptance)
+    }
+}
+
+/// Asks for the fields of every certificate held, each once, all at the same time.
+async fn gather(asking: &Asking, begun: &Begun, collect: &Collect) -> Collected {
+    let mut wanted: BTreeMap<CertificateId, Vec<Text<64>>> = BTreeMap::new();
+    for requirement in &begun.acceptance.requirements {
+        let id = requirement.certificate.as_deref().map(str::parse);
+        if let Some(Ok(id)) = id
+            && requirement.state == State::Held.as_str()
+            && !requirement.visible.is_empty()
+        {
+            let codes = requirement.visible.iter();
+            let fields = wanted.entry(id).or_default();
+            fields.extend(codes.filter_map(|code| Text::new(code.as_str()).ok()));
+            fields.sort();
+            fields.dedup();
+        }
+    }
+    let matter = &begun.matter;
+    let fetches = wanted.into_iter().map(|(id, fields)| {
+        let fetch = Fetch {
+            certificate: id.clone(),
+            matter: MatterName {
+                department: Some(matter.department),
+                matter: matter.matter.clone(),
+                part: Some(matter.part.clone()),
+            },
+            purpose: collect.purpose.clone(),
+            fields,
+            keep_days: collect.keep_days,
+        };
+        let fetching = asking.clone().fetch(fetch);
+        async move { (id, fetching.await) }
+    });
+    join_all(fetches).await.into_iter().collect()
+}
+
+/// Adds what was collected, or why nothing was, to a requirement.
+fn tell(requirement: &mut RequirementState, collected: &Collected) {
+    let id = requirement.certificate.as_deref().map(str::parse);
+    let Some(Ok(id)) = id else { return };
+    match collected.get::<CertificateId>(&id) {
+        Some(Ok(copy)) => {
+            requirement.retrieval = Some(copy.retrieval.clone());
+            let needed = |name: &String| requirement.fields.contains(name);
+            let values = copy.fields.iter().filter(|(name, _)| needed(name));
+            requirement.values = values
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+        }
+        Some(Err(why)) => requirement.hindrance = Some(why.to_string()),
+        None => {}
+    }
+}
+
+/// How a requirement stood, as the log tells it.
+fn met(requirement: &RequirementState) -> Option<(TypeCode, RequirementMet)> {
+    let code = requirement.type_code.parse().ok()?;
+    let met = match requirement.state.as_str() {
+        "held" if requirement.retrieval.is_some() => RequirementMet::Collected,
+        "held" => RequirementMet::Held,
+        "needs-grant" => RequirementMet::NeedsGrant,
+        "lapsed" => RequirementMet::Lapsed,
+        _ => RequirementMet::Missing,
+    };
+    Some((code, met))
+}

@@ -1,0 +1,180 @@
+//! What the receipts say, in the API's shapes.
+
+use certmesh_ledger::id::Date;
+use certmesh_ledger::log::LogId;
+use certmesh_ledger::record::{
+    AccessLogRead, Decision, Entry, Received, RetrievalAcknowledged, RetrievalDecided,
+    SignedRecord, SubjectTag,
+};
+use certmesh_ledger::retrieval::{Finding, access_log, audit, median, usage};
+
+use super::asking::Asking;
+use crate::api::Refusal;
+use crate::api::reports::{
+    AccessEvent, AccessLog, AuditView, Days, DepartmentUse, FindingView, UseReport,
+};
+use crate::peer::writer::Receipt;
+use crate::peer::{Peer, now_ms};
+
+fn unreadable(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "a log could not be read");
+    Refusal::Internal
+}
+
+fn name_of(peer: &Peer, department: &certmesh_ledger::id::DepartmentCode) -> String {
+    let member = peer.catalogue.members().member(department);
+    member
+        .map(|member| member.display_name().to_owned())
+        .unwrap_or_default()
+}
+
+/// Holds receipts against their counterparts.
+pub(in crate::peer) fn audited(peer: &Peer, days: Days) -> Result<AuditView, Refusal> {
+    let (from_ms, until_ms) = days.times();
+    let audit = audit(&peer.catalogue, from_ms, until_ms, now_ms());
+    let audit = audit.map_err(|error| unreadable(&error))?;
+    let view = |finding: &Finding| FindingView {
+        what: finding.what.as_str().to_owned(),
+        retrieval: finding.retrieval.to_string(),
+        issuer: finding.issuer.to_string(),
+        issuer_name: name_of(peer, &finding.issuer),
+        asker: finding.asker.to_string(),
+        asker_name: name_of(peer, &finding.asker),
+        matter: finding.matter.to_string(),
+        type_code: finding.type_code.to_string(),
+        log: finding.record.0.department.to_string(),
+        seq: finding.record.1,
+        time_ms: finding.time_ms,
+    };
+    Ok(AuditView {
+        from: days.from.to_string(),
+        to: days.to.to_string(),
+        matched: audit.matched,
+        awaited: audit.awaited,
+        wrong: audit.wrong,
+        findings: audit.findings.iter().map(view).collect(),
+    })
+}
+
+/// Use by department.
+pub(in crate::peer) fn used(peer: &Peer, days: Days) -> Result<UseReport, Refusal> {
+    let (from_ms, until_ms) = days.times();
+    let all = usage(&peer.catalogue, from_ms, until_ms).map_err(|error| unreadable(&error))?;
+    let departments = all.into_iter().map(|(department, usage)| DepartmentUse {
+        department: department.to_string(),
+        name: name_of(peer, &department),
+        shared: usage.shared,
+        refused: usage.refused,
+        retrieved: usage.retrieved,
+        cases: usage.cases,
+        required: usage.required,
+        saved: usage.saved,
+        median_retrieval_ms: median(&usage.took_ms),
+    });
+    Ok(UseReport {
+        from: days.from.to_string(),
+        to: days.to.to_string(),
+        departments: departments.collect(),
+    })
+}
+
+/// Who looked at a subject's data. That it was asked is in this department's log before anything is told.
+pub(in crate::peer) async fn accesses(
+    asking: Asking,
+    subject: SubjectTag,
+    days: Days,
+) -> Result<AccessLog, Refusal> {
+    let key = asking.peer().catalogue_key.clone();
+    let looked = AccessLogRead {
+        subject: key.blind(&subject, Date::in_china(now_ms())),
+    };
+    let receipt = Receipt {
+        name: "access-log".to_owned(),
+        entry: Entry::AccessLogRead(looked),
+        kept: None,
+    };
+    let recorded = asking.record(receipt).await?;
+    let search = move || {
+        let peer = asking.peer();
+        let found = access_log(&peer.catalogue, &key, &subject, days.from, days.to);
+        let found = found.map_err(|error| unreadable(&error))?;
+        let events = found
+            .iter()
+            .filter_map(|(log, record)| event(peer, log, record));
+        Ok(AccessLog {
+            from: days.from.to_string(),
+            to: days.to.to_string(),
+            events: events.collect(),
+            recorded: recorded.position,
+        })
+    };
+    tokio::task::spawn_blocking(search)
+        .await
+        .unwrap_or(Err(Refusal::Internal))
+}
+
+fn event(peer: &Peer, log: &LogId, record: &SignedRecord) -> Option<AccessEvent> {
+    let by = log.department;
+    let mut event = AccessEvent {
+        time_ms: record.record().time_ms,
+        log: by.to_string(),
+        log_name: name_of(peer, &by),
+        seq: record.record().seq,
+        event: String::new(),
+        retrieval: None,
+        issuer: None,
+        asker: None,
+        asker_name: None,
+        matter: None,
+        type_code: None,
+        fields: Vec::new(),
+        rule: None,
+    };
+    match &record.record().entry {
+        Entry::RetrievalDecided(decided) => {
+            fill_decided(&mut event, decided);
+            event.issuer = Some(by.to_string());
+            event.asker_name = Some(name_of(peer, &decided.asker));
+        }
+        Entry::RetrievalAcknowledged(acknowledged) => {
+            fill_acknowledged(&mut event, acknowledged);
+            event.asker = Some(by.to_string());
+            event.asker_name = Some(name_of(peer, &by));
+        }
+        Entry::AccessLogRead(_) => event.event = "access-log-read".to_owned(),
+        _ => return None,
+    }
+    Some(event)
+}
+
+fn fill_decided(event: &mut AccessEvent, decided: &RetrievalDecided) {
+    event.retrieval = Some(decided.retrieval.to_string());
+    event.asker = Some(decided.asker.to_string());
+    event.matter = Some(decided.matter.to_string());
+    event.type_code = Some(decided.type_code.to_string());
+    match &decided.decision {
+        Decision::Answered { fields, .. } => {
+            event.event = "answered".to_owned();
+            event.fields = fields.iter().map(ToString::to_string).collect();
+        }
+        Decision::Refused(rule) => {
+            event.event = "refused".to_owned();
+            event.rule = Some(rule.as_str().to_owned());
+        }
+    }
+}
+
+fn fill_acknowledged(event: &mut AccessEvent, acknowledged: &RetrievalAcknowledged) {
+    event.retrieval = Some(acknowledged.retrieval.to_string());
+    event.issuer = Some(acknowledged.issuer.to_string());
+    event.matter = Some(acknowledged.matter.to_string());
+    event.type_code = Some(acknowledged.type_code.to_string());
+    event.event = "acknowledged".to_owned();
+    match &acknowledged.outcome {
+        Received::Fields { fields, .. } => {
+            event.fields = fields.iter().map(ToString::to_string).collect();
+        }
+        Received::Refused(rule) => event.rule = Some(rule.as_str().to_owned()),
+        Received::Wrong => event.rule = Some("wrong-answer".to_owned()),
+    }
+}
