@@ -1,14 +1,12 @@
 //! `certmesh accept`: what a subject holds of what a matter requires.
 
-use std::path::PathBuf;
-
-use certmesh_ledger::id::{Date, HolderKind};
-use certmesh_node::api::types::{AcceptRequest, Acceptance, RequirementState};
+use certmesh_ledger::id::Date;
+use certmesh_node::api::types::{AcceptRequest, Acceptance, CollectRequest, RequirementState};
 use clap::Args;
 
 use crate::args::Global;
 use crate::client::Client;
-use crate::holder;
+use crate::holder::SubjectArgs;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::named;
 use crate::screen::{Screen, Tone, counted, printable};
@@ -24,42 +22,46 @@ pub(crate) struct Accept {
     /// Matter: [DEPARTMENT/]MATTER[/SUB]; this department's, and its only sub-matter, where nothing else is named
     #[arg(long, value_name = "MATTER")]
     matter: String,
-    /// Kind of the subject's code, as for `find --holder-kind`
-    #[arg(long, value_name = "KIND")]
-    subject_kind: HolderKind,
-    /// The subject's code. Others on this machine can see it among the arguments: --subject-file keeps it to yourself
-    #[arg(long, value_name = "CODE", conflicts_with = "subject_file")]
-    subject: Option<String>,
-    /// File with the subject's code, or `-` for standard input; without it and without --subject you are asked
-    #[arg(long, value_name = "FILE")]
-    subject_file: Option<PathBuf>,
+    #[command(flatten)]
+    subject: SubjectArgs,
     /// Day to accept for; today when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     on: Option<Date>,
+    /// Accept the case for good: retrieve all fields that may be seen, and record how the requirements stood
+    #[arg(long, requires = "purpose")]
+    collect: bool,
+    /// What the fields are for, in words. The issuers read it
+    #[arg(long, value_name = "TEXT", requires = "collect")]
+    purpose: Option<String>,
+    /// The case's number in your own system: accepting it again gives what was collected and records nothing. Without it
+    /// subject, matter and day make the case
+    #[arg(long, value_name = "NUMBER", requires = "collect")]
+    reference: Option<String>,
+    /// Days for which your node keeps the copies
+    #[arg(long, value_name = "DAYS", requires = "collect", value_parser = clap::value_parser!(u16).range(1..=3650))]
+    keep_days: Option<u16>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   certmesh accept --matter SL-001/01 --subject-kind 111 --subject-file subject.txt
   certmesh accept --matter 11430000006122244L/SP-001/02 --subject-kind 001 --subject 91420100MA4KNJJ260 --json
+  certmesh accept --matter SL-001/01 --subject-kind 111 --subject-file subject.txt \\
+    --collect --purpose 'change of business address' --reference 2026-1187
 
 Exit code: 0 if everything required is held, 1 if something is not, 2 if the question could not be asked.";
 
 pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    let missing = "the subject's code is missing: give --subject-file FILE, or `-`";
-    let subject = match &args.subject {
-        Some(code) => holder::given(args.subject_kind, code)?,
-        None => holder::read(
-            args.subject_kind,
-            args.subject_file.as_deref(),
-            missing,
-            screen,
-        )?,
-    };
+    let collect = args.collect.then(|| CollectRequest {
+        purpose: args.purpose.clone().unwrap_or_default(),
+        reference: args.reference.clone(),
+        keep_days: args.keep_days,
+    });
     let request = AcceptRequest {
         matter: args.matter.clone(),
-        subject,
+        subject: args.subject.read(screen)?,
         on: args.on.map(|day| day.to_string()),
+        collect,
     };
     let answer = Client::new(global)?.post("/v1/accept", &request, None)?;
     let acceptance: Acceptance = answer.parse()?;
@@ -85,6 +87,17 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
             _ => format!("{missing} to be dealt with"),
         }
     ))?;
+    if let Some(case) = &acceptance.case {
+        screen.line(format!(
+            "{} as record {} of {}",
+            match case.replayed {
+                true => "accepted before,",
+                false => "accepted,",
+            },
+            case.position.seq,
+            printable(&case.position.log)
+        ))?;
+    }
     Ok(outcome)
 }
 
@@ -111,6 +124,17 @@ fn tell(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Error
             named(&provenance.department, Some(&provenance.department_name)),
             china_time_and_age(provenance.checkpoint_time_ms, now_ms())
         ))?;
+    }
+    if let Some(retrieval) = &requirement.retrieval {
+        for (code, value) in requirement.values.iter() {
+            screen.line(format!(
+                "               {}  {}",
+                printable(code),
+                printable(value)
+            ))?;
+        }
+        let copy = printable(retrieval);
+        screen.line(format!("             collected; its copy is {copy}"))?;
     }
     if let Some(hindrance) = &requirement.hindrance {
         screen.line(format!("             {}", printable(hindrance)))?;

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
-    accept, change, department, files, fsck, graph, id, import, issue, manual, network, query,
-    report, standards, state, verify,
+    accept, change, department, fetch, files, fsck, graph, id, import, issue, manual, network,
+    query, receipts, report, standards, state, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -135,6 +135,10 @@ enum Command {
     #[command(after_help = change::CANCEL_EXAMPLES)]
     Cancel(change::Change),
     Accept(accept::Accept),
+    Fetch(fetch::Fetch),
+    Copy(fetch::Copy),
+    Audit(receipts::Audit),
+    AccessLog(receipts::Accesses),
     Show(query::Show),
     Erase(change::Erase),
     History(query::History),
@@ -212,6 +216,10 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Cancel(args) => change::run("cancel", &args, global, screen),
         Command::Erase(args) => change::erase(&args, global, screen),
         Command::Accept(args) => accept::run(&args, global, screen),
+        Command::Fetch(args) => fetch::run(&args, global, screen),
+        Command::Copy(args) => fetch::copy(&args, global, screen),
+        Command::Audit(args) => receipts::audit(&args, global, screen),
+        Command::AccessLog(args) => receipts::accesses(&args, global, screen),
         Command::Show(args) => query::show(&args, global, screen),
         Command::History(args) => query::history(&args, global, screen),
         Command::Find(args) => query::find(&args, global, screen),

@@ -180,6 +180,10 @@ impl Error {
             }
             // 409 and 422: the node understood, and the rules of the ledger say no.
             Self::Refused { problem, .. } if matches!(problem.status, 409 | 422) => Outcome::No,
+            // So does the issuer of a certificate, by its own.
+            Self::Refused { problem, .. } if short_name(problem) == "retrieval-refused" => {
+                Outcome::No
+            }
             _ => Outcome::Failed,
         }
     }
@@ -348,6 +352,13 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         "proof-not-available" => {
             "a proof needs a checkpoint of the issuer: wait for one and try again"
         }
+        "retrieval-refused" => {
+            "`certmesh grant list` shows what its issuer grants, `certmesh matter show` what the matter needs"
+        }
+        "issuer-unreachable" => {
+            "try again when it is there; `certmesh peers` tells who is connected"
+        }
+        "wrong-answer" => "tell the issuer's operators and the network's: this must not happen",
         "internal" => "see the node's log for the cause",
         // The message says what to mend.
         _ => return None,

@@ -41,11 +41,44 @@ impl HolderArgs {
     }
 }
 
+/// Options that name the subject of a question. The code may be an argument here: some systems can call in no other way.
+#[derive(Debug, Args)]
+pub(crate) struct SubjectArgs {
+    /// Kind of the subject's code, as for `find --holder-kind`
+    #[arg(long, value_name = "KIND")]
+    subject_kind: HolderKind,
+    /// The subject's code. Others on this machine can see it among the arguments: --subject-file keeps it to yourself
+    #[arg(long, value_name = "CODE", conflicts_with = "subject_file")]
+    subject: Option<String>,
+    /// File with the subject's code, or `-` for standard input; without it and without --subject you are asked
+    #[arg(long, value_name = "FILE")]
+    subject_file: Option<PathBuf>,
+}
+
+impl SubjectArgs {
+    /// Reads the code and checks it against its kind.
+    ///
+    /// # Errors
+    /// As [`HolderArgs::read`].
+    pub(crate) fn read(&self, screen: &mut Screen) -> Result<Holder, Error> {
+        let missing = "the subject's code is missing: give --subject-file FILE, or `-`";
+        match &self.subject {
+            Some(code) => given(self.subject_kind, code),
+            None => read(
+                self.subject_kind,
+                self.subject_file.as_deref(),
+                missing,
+                screen,
+            ),
+        }
+    }
+}
+
 /// Reads a holder's code from a file, standard input (`-`) or the keyboard; `missing` is said where there is none.
 ///
 /// # Errors
 /// As [`HolderArgs::read`].
-pub(crate) fn read(
+fn read(
     kind: HolderKind,
     file: Option<&Path>,
     missing: &'static str,
@@ -68,7 +101,7 @@ pub(crate) fn read(
 ///
 /// # Errors
 /// For a code that its kind does not allow; the code itself is never part of an error.
-pub(crate) fn given(kind: HolderKind, code: &str) -> Result<Holder, Error> {
+fn given(kind: HolderKind, code: &str) -> Result<Holder, Error> {
     Ok(Holder {
         kind: kind.to_string(),
         code: normalise(kind, code.trim()).map_err(Error::Holder)?,

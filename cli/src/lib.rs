@@ -4,8 +4,8 @@
 //! checking identifiers, verifying proof bundles and re-verifying a data directory.
 //!
 //! A tour: `args` names the commands and what they have in common. Each family of commands is one file with its
-//! arguments, its help and its work: `department`, `network`, `standards`, `issue`, `import`, `change`, `query`, `state`,
-//! `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They speak to the node through `client` and to the person through
+//! arguments, its help and its work: `department`, `network`, `standards`, `issue`, `import`, `change`, `accept`,
+//! `fetch`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They speak to the node through `client` and to the person through
 //! `screen`; what goes wrong is an [`Error`], which knows the hint that goes with it and its [`Outcome`].
 
 use std::ffi::OsString;
@@ -21,6 +21,7 @@ mod client;
 mod definitions;
 mod department;
 mod error;
+mod fetch;
 mod files;
 mod fsck;
 mod graph;
@@ -38,6 +39,7 @@ mod offline;
 mod provenance;
 mod query;
 mod read_only_disk;
+mod receipts;
 mod rejects;
 mod report;
 mod retry;

@@ -1,32 +1,15 @@
-//! `certmesh report`: figures that nobody has to collect by hand.
+//! `certmesh report need`: what the matters demand.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 
 use crate::args::Global;
 use crate::definitions::{self, OwnedMatter};
 use crate::screen::{Screen, Tone, grouped};
 use crate::{Error, Outcome};
-
-pub(crate) const EXAMPLES: &str = "\
-Examples:
-  certmesh report need
-  certmesh report need --matters wuhan/matters --cases 3800000";
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Count what the matters demand, and how much of it sharing would avoid
-    ///
-    /// A demand is one certificate that one sub-matter asks for. If types were shared, each would have to be handed in
-    /// once: what is avoidable is the demands less the distinct types they name. A demand that any one of several types
-    /// meets counts once, and each of its types counts as a type, since each may be the one that is handed in; so the
-    /// avoidable are rather too few than too many.
-    #[command(after_help = NEED)]
-    Need(Need),
-}
 
 const NEED: &str = "\
 Examples:
@@ -37,7 +20,14 @@ Examples:
 A directory's files are matters as `certmesh matter define` takes them, TOML or JSON, at any depth; a directory that is
 named by a department's code says whose they are.";
 
+/// Count what the matters demand, and how much of it sharing would avoid
+///
+/// A demand is one certificate that one sub-matter asks for. If types were shared, each would have to be handed in
+/// once: what is avoidable is the demands less the distinct types they name. A demand that any one of several types
+/// meets counts once, and each of its types counts as a type, since each may be the one that is handed in; so the
+/// avoidable are rather too few than too many.
 #[derive(Debug, Args)]
+#[command(after_help = NEED)]
 pub(crate) struct Need {
     /// Directory of matters; the catalogue of the node when absent
     #[arg(long, value_name = "DIR")]
@@ -76,12 +66,7 @@ struct Year {
     saved_per_accepted_case: Option<f64>,
 }
 
-pub(crate) fn run(
-    command: &Command,
-    global: &Global,
-    screen: &mut Screen,
-) -> Result<Outcome, Error> {
-    let Command::Need(args) = command;
+pub(super) fn run(args: &Need, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let matters = definitions::matters(args.matters.as_deref(), global)?;
     let mut figures = count(&matters);
     figures.year = args.cases.map(|cases| year(&figures, cases));

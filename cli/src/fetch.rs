@@ -1,0 +1,118 @@
+//! `certmesh fetch` and `certmesh copy`: fields from their issuer, and what was kept of them.
+
+use certmesh_node::api::retrievals::{FetchRequest, Retrieved};
+use clap::Args;
+
+use crate::args::Global;
+use crate::change::read_id;
+use crate::client::{Client, segment};
+use crate::moment::{china_time_and_age, now_ms};
+use crate::names::Names;
+use crate::screen::{Screen, Tone, printable};
+use crate::{Error, Outcome};
+
+/// Retrieve the fields of a certificate that a matter needs, from the department that issued it
+///
+/// The issuer's node decides by its own log and leaves a receipt there, whether it answers or refuses. What comes is checked
+/// against the certificate's signed record, kept encrypted by your node until its day is over, and acknowledged in your
+/// department's log. It takes a client with the role clerk.
+#[derive(Debug, Args)]
+#[command(after_help = FETCH_EXAMPLES)]
+pub(crate) struct Fetch {
+    /// Certificate identifier
+    #[arg(value_name = "ID")]
+    id: String,
+    /// The matter it is for: [DEPARTMENT/]MATTER[/SUB], one of this department's
+    #[arg(long, value_name = "MATTER")]
+    matter: String,
+    /// What the fields are for, in words. The issuer reads it
+    #[arg(long, value_name = "TEXT")]
+    purpose: String,
+    /// Codes of the fields, separated by commas; all that the matter needs and that may be seen when absent
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    fields: Vec<String>,
+    /// Days for which your node keeps the copy
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
+    keep_days: Option<u16>,
+}
+
+const FETCH_EXAMPLES: &str = "\
+Examples:
+  certmesh fetch 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U --matter SL-001/01 \\
+    --purpose 'change of business address, case 2026-1187'
+  certmesh fetch ID --matter SL-001/01 --purpose 'case 2026-1187' --fields ZZMC,ZZBH --keep-days 30 --json
+
+Exit code: 0 if fields came, 1 if the issuer refused, 2 if it could not be asked, 3 if there is no such certificate.";
+
+/// Show what was retrieved: the copy that your node keeps until its day is over
+#[derive(Debug, Args)]
+#[command(after_help = COPY_EXAMPLES)]
+pub(crate) struct Copy {
+    /// Name of the retrieval, as `fetch` and `accept --collect` show it
+    #[arg(value_name = "RETRIEVAL")]
+    retrieval: String,
+}
+
+const COPY_EXAMPLES: &str = "\
+Examples:
+  certmesh copy 5f1c6a0be3f6a2d94c1f7f0be1d5c9a8b7261f3e4d5c6b7a8990a1b2c3d4e5f6";
+
+pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let id = read_id(&args.id, screen)?;
+    let request = FetchRequest {
+        certificate: id.to_string(),
+        matter: args.matter.clone(),
+        purpose: args.purpose.clone(),
+        fields: args.fields.clone(),
+        keep_days: args.keep_days,
+    };
+    let client = Client::new(global)?;
+    let answer = client.post("/v1/retrievals", &request, None)?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    tell(&answer.parse()?, &client, screen)
+}
+
+pub(crate) fn copy(args: &Copy, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let client = Client::new(global)?;
+    let answer = client.get(&format!("/v1/retrievals/{}", segment(&args.retrieval)))?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    tell(&answer.parse()?, &client, screen)
+}
+
+fn tell(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
+    let names = Names::ask(client);
+    let strong = screen.paint(Tone::Strong, &printable(&retrieved.certificate));
+    screen.line(strong)?;
+    for (code, value) in retrieved.fields.iter() {
+        screen.field(code, printable(value))?;
+    }
+    screen.line("")?;
+    screen.field("issuer", names.full(&retrieved.issuer))?;
+    screen.field("matter", printable(&retrieved.matter))?;
+    screen.field("purpose", printable(&retrieved.purpose))?;
+    screen.field("came", china_time_and_age(retrieved.time_ms, now_ms()))?;
+    screen.field("kept until", printable(&retrieved.keep_until))?;
+    screen.field(
+        "receipt",
+        format!(
+            "record {} of {}",
+            retrieved.receipt,
+            names.short(&retrieved.issuer)
+        ),
+    )?;
+    let acknowledged = &retrieved.acknowledged;
+    screen.field(
+        "acknowledged",
+        format!(
+            "record {} of {}",
+            acknowledged.seq,
+            names.short(&acknowledged.log)
+        ),
+    )?;
+    screen.field("retrieval", printable(&retrieved.retrieval))?;
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,184 @@
+//! `certmesh audit` and `certmesh access-log`: what the receipts in all departments' logs say.
+
+use certmesh_ledger::id::Date;
+use certmesh_node::api::reports::{
+    AccessEvent, AccessLog, AccessLogRequest, AuditView, FindingView,
+};
+use clap::Args;
+
+use crate::args::Global;
+use crate::client::Client;
+use crate::holder::SubjectArgs;
+use crate::moment::china_time;
+use crate::names::{Names, named};
+use crate::screen::{Screen, Tone, cell, counted, grouped, printable, toned};
+use crate::{Error, Outcome};
+
+/// Hold every receipt of a retrieval against its counterpart in the other department's log
+///
+/// An issuer leaves a receipt of each answer and each refusal, the department that asked an acknowledgement. One without the
+/// other, or two that say different things, are findings. A counterpart that may still be on its way is none yet.
+#[derive(Debug, Args)]
+#[command(after_help = AUDIT_EXAMPLES)]
+pub(crate) struct Audit {
+    /// First day; 31 days before the last when absent
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    from: Option<Date>,
+    /// Last day; today when absent
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    to: Option<Date>,
+}
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  certmesh audit
+  certmesh audit --from 2026-11-01 --to 2026-11-30 --json
+
+Exit code: 0 if all receipts fit, 1 if there are findings, 2 if it could not be asked.";
+
+/// List who looked at a subject's data, in the logs of all departments
+///
+/// That you asked is recorded in your department's log before anything is shown. It takes a client with the role admin.
+#[derive(Debug, Args)]
+#[command(after_help = ACCESS_EXAMPLES)]
+pub(crate) struct Accesses {
+    #[command(flatten)]
+    subject: SubjectArgs,
+    /// First day; a year before the last when absent
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    from: Option<Date>,
+    /// Last day; today when absent
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    to: Option<Date>,
+}
+
+const ACCESS_EXAMPLES: &str = "\
+Examples:
+  certmesh access-log --subject-kind 111 --subject-file subject.txt
+  certmesh access-log --subject-kind 001 --subject 91420100MA4KNJJ260 --from 2026-11-01 --json";
+
+pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let given = [("from", args.from), ("to", args.to)];
+    let given = given
+        .into_iter()
+        .filter_map(|(name, day)| Some((name, day?)));
+    let query: Vec<String> = given.map(|(name, day)| format!("{name}={day}")).collect();
+    let answer = Client::new(global)?.get(&format!("/v1/audit?{}", query.join("&")))?;
+    let audit: AuditView = answer.parse()?;
+    let outcome = if audit.wrong == 0 {
+        Outcome::Yes
+    } else {
+        Outcome::No
+    };
+    if screen.json() {
+        screen.pass(&answer.body)?;
+        return Ok(outcome);
+    }
+    screen.field(
+        "days",
+        format!("{} to {}", printable(&audit.from), printable(&audit.to)),
+    )?;
+    screen.field("both say the same", grouped(audit.matched))?;
+    screen.field("on their way", grouped(audit.awaited))?;
+    let tone = if audit.wrong == 0 {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    let wrong = screen.paint(tone, &grouped(audit.wrong));
+    screen.field("findings", wrong)?;
+    if audit.findings.is_empty() {
+        return Ok(outcome);
+    }
+    let rows = audit.findings.iter().map(|finding| {
+        vec![
+            toned(Tone::Bad, &finding.what),
+            cell(china_time(finding.time_ms)),
+            cell(named(&finding.asker, Some(&finding.asker_name))),
+            cell(named(&finding.issuer, Some(&finding.issuer_name))),
+            cell(&finding.matter),
+            cell(&finding.type_code),
+            cell(record_of(finding)),
+        ]
+    });
+    let header = [
+        "FINDING", "TIME", "ASKED BY", "ASKED", "MATTER", "TYPE", "RECORD",
+    ];
+    screen.table(&header, &[0, 1, 6], rows.collect())?;
+    if audit.wrong > audit.findings.len() as u64 {
+        screen.line(format!(
+            "the first {} of {}",
+            grouped(audit.findings.len() as u64),
+            grouped(audit.wrong)
+        ))?;
+    }
+    Ok(outcome)
+}
+
+fn record_of(finding: &FindingView) -> String {
+    format!("{} {}", finding.log, finding.seq)
+}
+
+pub(crate) fn accesses(
+    args: &Accesses,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let request = AccessLogRequest {
+        subject: args.subject.read(screen)?,
+        from: args.from.map(|day| day.to_string()),
+        to: args.to.map(|day| day.to_string()),
+    };
+    let client = Client::new(global)?;
+    let answer = client.post("/v1/access-log", &request, None)?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let log: AccessLog = answer.parse()?;
+    let names = Names::ask(&client);
+    let short = |code: &Option<String>| match code {
+        Some(code) => names.short(code),
+        None => String::new(),
+    };
+    let rows = log.events.iter().map(|event| {
+        vec![
+            cell(china_time(event.time_ms)),
+            toned(tone_of(event), &event.event),
+            cell(short(&event.asker)),
+            cell(short(&event.issuer)),
+            cell(event.matter.as_deref().unwrap_or_default()),
+            cell(event.type_code.as_deref().unwrap_or_default()),
+            cell(match &event.rule {
+                Some(rule) => rule.clone(),
+                None => event.fields.join(", "),
+            }),
+            cell(format!("{} {}", names.short(&event.log), event.seq)),
+        ]
+    });
+    let header = [
+        "TIME",
+        "EVENT",
+        "ASKED BY",
+        "ASKED",
+        "MATTER",
+        "TYPE",
+        "FIELDS OR RULE",
+        "RECORD",
+    ];
+    screen.table(&header, &[0, 1, 7], rows.collect())?;
+    screen.line(format!(
+        "{}, {} to {}; that you asked is record {} of your department's log",
+        counted(log.events.len() as u64, "event"),
+        printable(&log.from),
+        printable(&log.to),
+        log.recorded.seq
+    ))?;
+    Ok(Outcome::Yes)
+}
+
+fn tone_of(event: &AccessEvent) -> Tone {
+    match event.event.as_str() {
+        "refused" => Tone::Doubt,
+        _ => Tone::Strong,
+    }
+}

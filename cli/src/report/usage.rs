@@ -1,0 +1,89 @@
+//! `certmesh report use`: how departments shared and used each other's data in a month.
+
+use certmesh_node::api::reports::{DepartmentUse, UseReport};
+use clap::Args;
+
+use crate::args::Global;
+use crate::client::Client;
+use crate::names::named;
+use crate::screen::{Screen, cell, grouped, number, printable};
+use crate::{Error, Outcome};
+
+/// Tell how departments shared and used data in a month, from the receipts in their logs
+///
+/// Shared and refused count the answers a department gave, retrieved those it got, with the median of the time they took.
+/// Cases are those it accepted for good; saved are their requirements for which nothing had to be handed in.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Use {
+    /// The month, in China Standard Time; this month when absent
+    #[arg(long, value_name = "YYYY-MM")]
+    month: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  certmesh report use
+  certmesh report use --month 2026-11 --json";
+
+pub(super) fn run(args: &Use, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let query = match &args.month {
+        Some(month)
+            if month
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'-') =>
+        {
+            format!("?month={month}")
+        }
+        Some(_) => return Err(Error::Usage("--month is YYYY-MM, such as 2026-11")),
+        None => String::new(),
+    };
+    let answer = Client::new(global)?.get(&format!("/v1/reports/use{query}"))?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let report: UseReport = answer.parse()?;
+    screen.line(format!(
+        "{} to {}",
+        printable(&report.from),
+        printable(&report.to)
+    ))?;
+    let rows = report.departments.iter().map(|department| {
+        vec![
+            cell(named(&department.department, Some(&department.name))),
+            number(department.shared),
+            number(department.refused),
+            number(department.retrieved),
+            cell(
+                department
+                    .median_retrieval_ms
+                    .map_or_else(String::new, |ms| format!("{ms} ms")),
+            ),
+            number(department.cases),
+            number(department.required),
+            number(department.saved),
+        ]
+    });
+    let header = [
+        "DEPARTMENT",
+        "SHARED",
+        "REFUSED",
+        "RETRIEVED",
+        "MEDIAN",
+        "CASES",
+        "REQUIRED",
+        "SAVED",
+    ];
+    screen.table(&header, &[0], rows.collect())?;
+    let sum = |of: fn(&DepartmentUse) -> u64| report.departments.iter().map(of).sum::<u64>();
+    let (cases, saved) = (sum(|one| one.cases), sum(|one| one.saved));
+    if cases > 0 {
+        screen.line(format!(
+            "{} submissions saved in {} cases: {:.2} a case",
+            grouped(saved),
+            grouped(cases),
+            saved as f64 / cases as f64
+        ))?;
+    }
+    Ok(Outcome::Yes)
+}
