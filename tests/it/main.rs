@@ -19,6 +19,8 @@ mod read_only;
 mod refusals;
 mod replication;
 mod restart;
+mod retrieval;
+mod retrieval_hostile;
 mod standards;
 mod support;
 mod tamper;

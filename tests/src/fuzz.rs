@@ -93,7 +93,7 @@ pub fn response(bytes: &[u8]) {
         }
         Response::Page(page) => check_page(page),
         Response::Evidence(evidence) => check_evidence(&evidence),
-        Response::NotHeld => {}
+        Response::NotHeld | Response::Answer(_) => {}
     }
 }
 

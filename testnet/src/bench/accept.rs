@@ -90,6 +90,7 @@ fn ask(client: &Client, sample: &Sample, records: u64) -> Result<(Times, Duratio
                 matter: MATTER.to_owned(),
                 subject,
                 on: None,
+                collect: None,
             })?;
             times.add(begun.elapsed());
             if told.held == 0 {

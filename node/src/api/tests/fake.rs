@@ -254,7 +254,7 @@ impl Service for Fake {
     }
 
     fn audit(&self, _: Days) -> Result<AuditView, Refusal> {
-        Err(Refusal::Internal)
+        Err(Refusal::NotFound { what: "log" })
     }
 
     fn access_log(
@@ -267,7 +267,7 @@ impl Service for Fake {
     }
 
     fn usage(&self, _: Days) -> Result<UseReport, Refusal> {
-        Err(Refusal::Internal)
+        Err(Refusal::NotFound { what: "log" })
     }
 
     fn accept(&self, case: &Case) -> Result<Acceptance, Refusal> {

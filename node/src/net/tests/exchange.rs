@@ -71,10 +71,10 @@ async fn a_request_that_is_too_large_too_many_or_to_nobody_fails_without_a_byte_
     let other = b.local_peer_id();
     let large = a.request(other, vec![0; 64 * 1024 + 1]);
     let stranger = a.request(PeerId::random(), vec![]);
-    for _ in 0..4 {
+    for _ in 0..8 {
         a.request(other, vec![]);
     }
-    let fifth = a.request(other, vec![]);
+    let ninth = a.request(other, vec![]);
     let expected = [
         (
             large,
@@ -84,7 +84,7 @@ async fn a_request_that_is_too_large_too_many_or_to_nobody_fails_without_a_byte_
             },
         ),
         (stranger, RequestFailure::NotConnected),
-        (fifth, RequestFailure::TooManyInFlight { max: 4 }),
+        (ninth, RequestFailure::TooManyInFlight { max: 8 }),
     ];
     for (id, failure) in expected {
         let got = outcome(&mut a, &mut b, id, |_| Some(vec![]));

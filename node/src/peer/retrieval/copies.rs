@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use certmesh_ledger::bodies::{Bodies, BodyError};
 use certmesh_ledger::id::Date;
-use certmesh_ledger::log::{ReadError, ReceiptKind};
+use certmesh_ledger::log::{Log, ReadError, ReceiptKind};
 use certmesh_ledger::record::{Entry, Received, RetrievalHash, SignedRecord};
 use certmesh_ledger::retrieval::EvidenceCopy;
 
@@ -94,7 +95,11 @@ pub(in crate::peer) async fn keep_destroying(peer: Arc<Peer>) {
     loop {
         every.tick().await;
         let peer = Arc::clone(&peer);
-        let done = tokio::task::spawn_blocking(move || destroy_old(&peer, from, now_ms())).await;
+        let sweep = move || {
+            let today = Date::in_china(now_ms());
+            destroy_old(&peer.own.log, &peer.bodies, from, today)
+        };
+        let done = tokio::task::spawn_blocking(sweep).await;
         match done {
             Ok(Ok(next)) => from = next,
             Ok(Err(error)) => tracing::error!(%error, "old evidence copies not destroyed"),
@@ -109,23 +114,19 @@ enum SweepError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
-    Body(#[from] certmesh_ledger::bodies::BodyError),
+    Body(#[from] BodyError),
 }
 
 /// Destroys the copies from a position on whose day is over; gives the position of the first that stays.
-fn destroy_old(peer: &Peer, from: u64, now_ms: u64) -> Result<u64, SweepError> {
-    let today = Date::in_china(now_ms);
+fn destroy_old(log: &Log, bodies: &Bodies, from: u64, today: Date) -> Result<u64, SweepError> {
     let (mut at, mut first, mut destroyed) = (from, None, 0);
     loop {
-        let batch = peer
-            .own
-            .log
-            .receipts(ReceiptKind::Acknowledged, at, BATCH)?;
+        let batch = log.receipts(ReceiptKind::Acknowledged, at, BATCH)?;
         for record in &batch {
             let seq = record.record().seq;
             match kept_until(record) {
                 Some(until) if until < today => {
-                    destroyed += u64::from(peer.bodies.destroy(seq)?);
+                    destroyed += u64::from(bodies.destroy(seq)?);
                 }
                 Some(_) => {
                     first.get_or_insert(seq);
@@ -145,4 +146,103 @@ fn destroy_old(peer: &Peer, from: u64, now_ms: u64) -> Result<u64, SweepError> {
         );
     }
     Ok(first.unwrap_or(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use certmesh_ledger::bodies::SealedBody;
+    use certmesh_ledger::codec::Text;
+    use certmesh_ledger::hash::Hash;
+    use certmesh_ledger::keys::{BodyKey, CatalogueKey, FieldKey, Secret, SigningKey};
+    use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place, Writer};
+    use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
+    use certmesh_ledger::record::{BlindedSubject, RetrievalAcknowledged, Rule};
+
+    use super::*;
+
+    const OWN: &str = "11430000006122244L";
+
+    fn members() -> Membership {
+        let department = Department {
+            code: OWN.parse().unwrap(),
+            name: Text::new("Transport").unwrap(),
+            name_zh: None,
+            roles: Default::default(),
+            signing_key: SigningKey::from_seed(&[1; 32]).public(),
+            peer_id: PeerId::from_transport_seed(&[2; 32]),
+            addresses: Default::default(),
+        };
+        let key = CatalogueKey(Secret::from_bytes([3; 32])).commitment();
+        Membership::from_genesis(&Genesis::new("Copies", 1, key, vec![department]).unwrap())
+    }
+
+    fn acknowledged(n: u8, outcome: Received) -> Entry {
+        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+            retrieval: RetrievalHash(Hash::from_bytes([n; 32])),
+            issuer: OWN.parse().unwrap(),
+            matter: format!("{OWN}/M/01").parse().unwrap(),
+            type_code: format!("{OWN}901").parse().unwrap(),
+            subject: BlindedSubject(Hash::ZERO),
+            outcome,
+            took_ms: 1,
+        })
+    }
+
+    fn until(day: &str) -> Received {
+        Received::Fields {
+            fields: Default::default(),
+            keep_until: day.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_copy_is_destroyed_once_its_day_is_over_and_not_before() {
+        let disk = Arc::new(MemoryDisk::new());
+        let members = members();
+        let name = LogName {
+            network: members.network(),
+            id: LogId::first(OWN.parse().unwrap()),
+        };
+        let place = Place {
+            disk: Arc::clone(&disk) as Arc<dyn certmesh_ledger::log::disk::Disk>,
+            data: "/d".into(),
+            segment_records: 4,
+        };
+        let (log, _) = Log::open(&place, name, &members).unwrap();
+        let log = Arc::new(log);
+        let key = FieldKey(Secret::from_bytes([1; 32]));
+        let bodies = Bodies::open(&*disk, Path::new("/d/bodies"), &name, key.clone()).unwrap();
+        let outcomes = [
+            until("2026-01-10"),
+            Received::Refused(Rule::Stale),
+            until("2026-01-20"),
+            until("2026-01-09"),
+            until("2026-01-31"),
+        ];
+        let mut writer = Writer::new(Arc::clone(&log), SigningKey::from_seed(&[1; 32]));
+        for (n, outcome) in (0_u8..).zip(outcomes) {
+            let kept = matches!(outcome, Received::Fields { .. }).then(|| {
+                let body = BodyKey(Secret::from_bytes([n; 32]));
+                SealedBody::seal(&key, "copy", &body, [n; 24], &n)
+            });
+            let entries = vec![acknowledged(n, outcome)];
+            writer
+                .append_with(1, entries, |first| {
+                    bodies.keep(first, &[kept]).map_err(std::io::Error::other)
+                })
+                .unwrap();
+        }
+        let held = |seq| bodies.get::<u8>(seq, "copy").unwrap().is_some();
+        let all = || (0..5).filter(|seq| held(*seq)).collect::<Vec<u64>>();
+        let sweep =
+            |from, day: &str| destroy_old(&log, &bodies, from, day.parse().unwrap()).unwrap();
+        assert_eq!(sweep(0, "2026-01-09"), 0);
+        assert_eq!(all(), [0, 2, 3, 4]);
+        assert_eq!(sweep(0, "2026-01-11"), 2);
+        assert_eq!(all(), [2, 4]);
+        assert_eq!(sweep(2, "2026-02-01"), 5);
+        assert_eq!(all(), [] as [u64; 0]);
+    }
 }

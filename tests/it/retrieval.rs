@@ -1,0 +1,398 @@
+//! Fields from their issuer over real peers: only what may be seen, with a receipt on both sides, whoever is down.
+
+use serde_json::{Value, json};
+
+use crate::support::{TestNet, eventually, files_below, running};
+
+const SUBJECT: &str = "11010519491231002X";
+const NAME: &str = "欧阳retrieved春";
+const SECRET: &str = "PLANTED-SECRET-5512";
+
+pub(crate) fn kind(net: &TestNet, number: u16) -> String {
+    format!("{}{number}", net.code(0))
+}
+
+/// Types of the first department, one of each sharing class, and a matter of the second that needs a field of each.
+pub(crate) fn agreed(net: &TestNet) -> String {
+    for (number, class) in [
+        (901, "unconditional"),
+        (902, "conditional"),
+        (903, "not-shared"),
+        (904, "unconditional"),
+    ] {
+        let definition = json!({
+            "code": kind(net, number), "name": format!("证照{number}"), "sharing": class,
+            "fields": [
+                { "code": "CZZT", "name": "持证主体", "required": true },
+                { "code": "ZZBH", "name": "编号" }, { "code": "KZ_BZ", "name": "备注" },
+            ],
+        });
+        assert_eq!(net.http(0).post("/v1/types", &definition).status, 201);
+    }
+    let of = |number: u16| json!({ "types": [kind(net, number)], "fields": ["CZZT", "ZZBH"] });
+    let matter = json!({
+        "code": "QYBG", "name": "企业变更登记",
+        "sub": [{ "code": "01", "name": "住所", "requires": [of(901), of(902), of(903)] }],
+    });
+    assert_eq!(net.http(1).post("/v1/matters", &matter).status, 201);
+    net.converge();
+    format!("{}/QYBG/01", net.code(1))
+}
+
+pub(crate) fn issue(net: &TestNet, number: u16) -> String {
+    let body = json!({
+        "type": kind(net, number), "serial": format!("N{number}"),
+        "holder": { "kind": "111", "code": SUBJECT }, "valid_from": "2020-01-01",
+        "fields": { "CZZT": NAME, "ZZBH": "2020-17", "KZ_BZ": SECRET },
+    });
+    let answer = net.http(0).post("/v1/certificates", &body);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+fn ask(id: &str, fields: &[&str]) -> Value {
+    json!({ "certificate": id, "matter": "QYBG", "purpose": "case 17 of 欧阳", "fields": fields })
+}
+
+fn audit(net: &TestNet, at: usize) -> Value {
+    net.http(at).get("/v1/audit").json()
+}
+
+#[test]
+fn fields_come_with_a_receipt_on_both_sides_that_every_member_can_audit() {
+    let mut net = running(3);
+    let matter = agreed(&net);
+    let id = issue(&net, 901);
+    net.converge();
+    let args = [
+        "fetch",
+        &id,
+        "--matter",
+        "QYBG",
+        "--purpose",
+        "case 17",
+        "--json",
+    ];
+    let ran = net.cli(1, &args);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let told = ran.json();
+    assert_eq!(told["fields"], json!({ "CZZT": NAME, "ZZBH": "2020-17" }));
+    assert_eq!(told["matter"], matter);
+    assert!(!ran.out.contains(SECRET));
+
+    // A part of what may be seen, and nothing of what may not.
+    let part = net
+        .http(1)
+        .post("/v1/retrievals", &ask(&id, &["ZZBH", "KZ_BZ"]));
+    assert_eq!(part.status, 201, "{part:?}");
+    assert_eq!(part.json()["fields"], json!({ "ZZBH": "2020-17" }));
+    net.http(1)
+        .post("/v1/retrievals", &ask(&id, &["KZ_BZ"]))
+        .problem(403, "retrieval-refused");
+
+    net.converge();
+    for at in 0..3 {
+        let audit = audit(&net, at);
+        assert_eq!(
+            (&audit["matched"], &audit["wrong"], &audit["awaited"]),
+            (&json!(3), &json!(0), &json!(0)),
+            "{audit}"
+        );
+    }
+    assert_eq!(net.cli(2, &["audit"]).code, 0);
+
+    // Whoever has the role sees who looked, from any peer, and that is recorded in turn.
+    for looks in 1..=2 {
+        let args = [
+            "--json",
+            "access-log",
+            "--subject-kind",
+            "111",
+            "--subject-file",
+            "-",
+        ];
+        let ran = net.cli_with(2, &args, SUBJECT.as_bytes());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let log = ran.json();
+        let events: Vec<&str> = log["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["event"].as_str().unwrap())
+            .collect();
+        let of = |name: &str| events.iter().filter(|event| **event == name).count();
+        assert_eq!(of("answered"), 2, "{log}");
+        assert_eq!((of("refused"), of("acknowledged")), (1, 3));
+        assert_eq!(of("access-log-read"), looks);
+        assert!(!ran.out.contains(NAME) && !ran.out.contains(SUBJECT));
+    }
+    let other = json!({ "subject": { "kind": "111", "code": "110105194912310038" } });
+    let nothing = net.http(2).post("/v1/access-log", &other).json();
+    assert_eq!(nothing["events"].as_array().unwrap().len(), 1);
+
+    let month = &china_day()[..7];
+    let used = net
+        .cli(2, &["--json", "report", "use", "--month", month])
+        .json();
+    let by = |at: usize| {
+        let departments = used["departments"].as_array().unwrap();
+        let code = net.code(at);
+        departments
+            .iter()
+            .find(|one| one["department"] == code.as_str())
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        (&by(0)["shared"], &by(0)["refused"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(by(1)["retrieved"], 2);
+    assert!(by(1)["median_retrieval_ms"].is_u64());
+    let before = net
+        .cli(2, &["--json", "report", "use", "--month", "2020-01"])
+        .json();
+    assert_eq!(before["departments"][0]["shared"], 0);
+    let wrong = net.cli(2, &["report", "use", "--month", "2026-13"]);
+    assert_eq!(wrong.code, 1, "{}", wrong.err);
+    let fresh = net.cli(2, &["--json", "report", "freshness"]);
+    assert_eq!(fresh.code, 0);
+    assert_eq!(fresh.json().as_array().unwrap().len(), 3);
+
+    // The copy outlives the issuer and a restart; nobody else has it, and no file tells it.
+    net.stop(0).unwrap();
+    net.kill(1);
+    net.start_trusting(1);
+    let name = told["retrieval"].as_str().unwrap().to_owned();
+    let copy = net.cli(1, &["--json", "copy", &name]);
+    assert_eq!(copy.json()["fields"], told["fields"]);
+    assert_eq!(net.cli(2, &["copy", &name]).code, 2);
+    net.http(1)
+        .get("/v1/retrievals/nonsense")
+        .problem(422, "invalid-field");
+    net.stop_all().unwrap();
+    for path in files_below(net.network().dir()) {
+        let bytes = std::fs::read(&path).unwrap();
+        for text in [NAME, SECRET, SUBJECT] {
+            let found = bytes.windows(text.len()).any(|at| at == text.as_bytes());
+            assert!(!found, "{} holds {text}", path.display());
+        }
+    }
+}
+
+fn china_day() -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    certmesh_ledger::id::Date::in_china(now.as_millis() as u64).to_string()
+}
+
+#[test]
+fn each_refusal_names_its_rule_and_leaves_its_receipt() {
+    let net = running(3);
+    let matter = agreed(&net);
+    let ids: Vec<String> = [901, 902, 903, 904]
+        .into_iter()
+        .map(|number| issue(&net, number))
+        .collect();
+    net.converge();
+    let refused = |at: usize, body: &Value, rule: &str| {
+        let answer = net.http(at).post("/v1/retrievals", body);
+        answer.problem(403, "retrieval-refused");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(&format!("({rule})")), "{detail}");
+    };
+    refused(1, &ask(&ids[1], &[]), "no-grant");
+    refused(1, &ask(&ids[2], &[]), "not-shared");
+    refused(1, &ask(&ids[3], &[]), "not-required");
+    let mut others = ask(&ids[0], &[]);
+    others["matter"] = matter.clone().into();
+    refused(2, &others, "others-matter");
+    let granted = net.cli(
+        0,
+        &[
+            "grant",
+            "make",
+            "--to",
+            &net.code(1),
+            "--type",
+            &kind(&net, 902),
+            "--json",
+        ],
+    );
+    assert_eq!(granted.code, 0, "{}", granted.err);
+    let grant = granted.json()["position"]["seq"].as_u64().unwrap();
+    // The issuer's own log decides, whatever the asker knows by then.
+    let answer = net.http(1).post("/v1/retrievals", &ask(&ids[1], &[]));
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let withdrawn = net.cli(0, &["grant", "withdraw", &grant.to_string()]);
+    assert_eq!(withdrawn.code, 0, "{}", withdrawn.err);
+    refused(1, &ask(&ids[1], &[]), "no-grant");
+    let erased = net.cli(0, &["erase", &ids[0], "--text", "kept long enough"]);
+    assert_eq!(erased.code, 0, "{}", erased.err);
+    refused(1, &ask(&ids[0], &[]), "erased");
+    let ran = net.cli(
+        1,
+        &["fetch", &ids[0], "--matter", "QYBG", "--purpose", "case"],
+    );
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("erased"), "{}", ran.err);
+
+    // What is asked wrongly is told at once, and nobody is asked.
+    let wrong = json!({
+        "certificate": "x", "matter": "a b", "purpose": " ", "fields": [""], "keep_days": 0,
+    });
+    let answer = net.http(1).post("/v1/retrievals", &wrong);
+    answer.problem(422, "invalid-field");
+    assert_eq!(
+        answer.json()["faults"].as_array().unwrap().len(),
+        5,
+        "{answer:?}"
+    );
+    let mut unknown = ask(&ids[0], &[]);
+    unknown["matter"] = "NONE".into();
+    net.http(1)
+        .post("/v1/retrievals", &unknown)
+        .problem(404, "not-found");
+    let never = certmesh_testnet::sample::Sample::new(0, "NONE")
+        .unwrap()
+        .id(0);
+    net.http(1)
+        .post("/v1/retrievals", &ask(never.as_str(), &[]))
+        .problem(404, "unknown-certificate");
+    net.http(1)
+        .with_token(None)
+        .post("/v1/retrievals", &ask(&ids[0], &[]))
+        .problem(401, "unauthorised");
+    net.converge();
+    let audit = audit(&net, 2);
+    assert_eq!(audit["wrong"], 0, "{audit}");
+    assert!(audit["matched"].as_u64().unwrap() >= 7, "{audit}");
+}
+
+#[test]
+fn while_the_issuer_is_down_nothing_is_recorded_and_it_answers_when_it_is_back() {
+    let mut net = running(2);
+    agreed(&net);
+    let id = issue(&net, 901);
+    net.converge();
+    net.stop(0).unwrap();
+    let unreachable = || {
+        let answer = net.http(1).post("/v1/retrievals", &ask(&id, &[]));
+        (answer.status == 503).then(|| answer.problem(503, "issuer-unreachable"))
+    };
+    eventually("the issuer to be missed", unreachable);
+    let size = net.held(1, 1).size;
+    let ran = net.cli(1, &["fetch", &id, "--matter", "QYBG", "--purpose", "case"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert_eq!(net.held(1, 1).size, size);
+    net.start_again(0);
+    net.wait_writable(0);
+    eventually("the issuer to answer", || {
+        (net.http(1).post("/v1/retrievals", &ask(&id, &[])).status == 201).then_some(())
+    });
+    // What was answered is recorded before it leaves: a sudden end right after loses no receipt.
+    net.kill(0);
+    net.start_trusting(0);
+    net.converge();
+    let audit = audit(&net, 1);
+    assert_eq!(
+        (&audit["matched"], &audit["wrong"]),
+        (&json!(1), &json!(0)),
+        "{audit}"
+    );
+}
+
+#[test]
+fn a_case_accepted_for_good_collects_what_may_be_seen_once() {
+    let mut net = running(3);
+    let matter = agreed(&net);
+    let (open, closed) = (issue(&net, 901), issue(&net, 902));
+    net.converge();
+    let args = |reference: &'static str| {
+        [
+            "--json",
+            "accept",
+            "--matter",
+            "QYBG",
+            "--subject-kind",
+            "111",
+            "--subject-file",
+            "-",
+            "--collect",
+            "--purpose",
+            "change of address",
+            "--reference",
+            reference,
+        ]
+    };
+    let accept = |net: &TestNet, reference| {
+        let ran = net.cli_with(1, &args(reference), SUBJECT.as_bytes());
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        ran.json()
+    };
+    let first = accept(&net, "2026-17");
+    let requirements = first["requirements"].as_array().unwrap();
+    assert_eq!(first["matter"], matter);
+    assert_eq!(requirements[0]["certificate"], open.as_str());
+    assert_eq!(
+        requirements[0]["values"],
+        json!({ "CZZT": NAME, "ZZBH": "2020-17" })
+    );
+    assert_eq!(requirements[1]["certificate"], closed.as_str());
+    assert_eq!(requirements[1]["state"], "needs-grant");
+    assert!(requirements[1].get("retrieval").is_none());
+    assert_eq!(requirements[2]["state"], "missing");
+    assert_eq!(first["case"]["replayed"], false);
+
+    let size = net.held(1, 1).size;
+    net.stop(0).unwrap();
+    let again = accept(&net, "2026-17");
+    assert_eq!(
+        again["case"]["position"]["seq"],
+        first["case"]["position"]["seq"]
+    );
+    assert_eq!(again["case"]["replayed"], true);
+    assert_eq!(
+        again["requirements"][0]["values"],
+        requirements[0]["values"]
+    );
+    assert_eq!(net.held(1, 1).size, size);
+
+    // Another case while the issuer is down: what is held stays held, and why nothing came is told.
+    eventually("the issuer to be missed", || {
+        let peers = net.http(1).get("/v1/peers").json();
+        let gone = peers
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|peer| peer["connected"] == false);
+        gone.then_some(())
+    });
+    let other = accept(&net, "2026-18");
+    assert_eq!(other["requirements"][0]["state"], "held");
+    let hindrance = other["requirements"][0]["hindrance"].as_str().unwrap();
+    assert!(hindrance.contains("did not answer"), "{hindrance}");
+    assert_eq!(other["held"], 1);
+    let used = net.http(1).get("/v1/reports/use").json();
+    let own = used["departments"].as_array().unwrap();
+    let own = own
+        .iter()
+        .find(|one| one["department"] == net.code(1).as_str())
+        .unwrap();
+    assert_eq!(
+        (&own["cases"], &own["required"], &own["saved"]),
+        (&json!(2), &json!(6), &json!(2))
+    );
+    let bad = json!({
+        "matter": "QYBG", "subject": { "kind": "111", "code": SUBJECT },
+        "collect": { "purpose": "", "keep_days": 4000 },
+    });
+    let answer = net.http(1).post("/v1/accept", &bad);
+    answer.problem(422, "invalid-field");
+    assert_eq!(
+        answer.json()["faults"].as_array().unwrap().len(),
+        2,
+        "{answer:?}"
+    );
+}

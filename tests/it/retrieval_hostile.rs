@@ -1,0 +1,252 @@
+//! Requests for fields that are replayed, stale, relayed or forged, and an issuer that answers with what it did not sign.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::keys::{SecretFile, SigningKey};
+use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::record::{MatterRef, Rule};
+use certmesh_ledger::retrieval::{Answer, NotTaken, Retrieval, SignedRetrieval};
+use certmesh_ledger::sync::{Request, Response};
+use certmesh_node::net::{Net, NetEvent, RequestFailure};
+use libp2p::PeerId;
+use serde_json::json;
+
+use crate::retrieval::{agreed, issue};
+use crate::support::{TestNet, running};
+use crate::villain::{Conduct, Villain, peer_id};
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    since.as_millis() as u64
+}
+
+fn signing_key(net: &TestNet, member: usize) -> SigningKey {
+    let path = net.member(member).dir.join("keys/signing.key");
+    let text = std::fs::read_to_string(path).unwrap();
+    SigningKey::from_seed(&SecretFile::Signing.read(&text).unwrap())
+}
+
+/// Sends requests to one peer, one after the other, and tells what comes back.
+struct Asks {
+    to: PeerId,
+    connected: bool,
+    requests: Receiver<Request>,
+    answers: Sender<Result<Response, RequestFailure>>,
+}
+
+impl Conduct for Asks {
+    fn event(&mut self, net: &mut Net, event: NetEvent) {
+        match event {
+            NetEvent::Connected(peer) if peer == self.to => self.connected = true,
+            NetEvent::Response { result, .. } => {
+                let answer = result.map(|bytes| Response::decode(&bytes).unwrap());
+                let _ = self.answers.send(answer);
+            }
+            NetEvent::Gossip { id, .. } => {
+                net.validate(id, certmesh_node::net::GossipVerdict::Ignore);
+            }
+            _ => {}
+        }
+    }
+
+    fn tick(&mut self, net: &mut Net) {
+        if self.connected
+            && let Ok(request) = self.requests.try_recv()
+        {
+            net.request(self.to, request.encode());
+        }
+    }
+}
+
+/// The second member's place in the hands of a villain who asks the first.
+struct Asker {
+    _villain: Villain,
+    send: Sender<Request>,
+    answers: Receiver<Result<Response, RequestFailure>>,
+}
+
+impl Asker {
+    fn in_place_of(net: &TestNet, member: usize) -> Asker {
+        let (send, requests) = channel();
+        let (told, answers) = channel();
+        let conduct = Asks {
+            to: peer_id(net.member(0)),
+            connected: false,
+            requests,
+            answers: told,
+        };
+        Asker {
+            _villain: Villain::as_member(net, member, &[0], conduct),
+            send,
+            answers,
+        }
+    }
+
+    fn ask(&self, request: &SignedRetrieval) -> Answer {
+        self.send
+            .send(Request::Retrieve(Box::new(request.clone())))
+            .unwrap();
+        match self.answers.recv_timeout(Duration::from_secs(60)).unwrap() {
+            Ok(Response::Answer(answer)) => *answer,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A sound request of the second member, ready to be bent.
+fn sound(net: &TestNet, certificate: &str, matter: &str, nonce: u8) -> Retrieval {
+    Retrieval {
+        issuer: net.code(0).parse().unwrap(),
+        asker: net.code(1).parse().unwrap(),
+        certificate: certificate.parse().unwrap(),
+        matter: matter.parse::<MatterRef>().unwrap(),
+        purpose: Text::new("because").unwrap(),
+        fields: Bounded::default(),
+        time_ms: now_ms(),
+        nonce: [nonce; 16],
+    }
+}
+
+#[test]
+fn what_is_replayed_stale_relayed_or_forged_is_refused_also_after_a_restart() {
+    let mut net = running(3);
+    let matter = agreed(&net);
+    let id = issue(&net, 901);
+    net.converge();
+    net.stop(1).unwrap();
+    let network: NetworkId = net.network().genesis().network_id();
+    let (own, others) = (signing_key(&net, 1), signing_key(&net, 2));
+    let signed =
+        |retrieval: Retrieval, key: &SigningKey| SignedRetrieval::sign(network, retrieval, key);
+    let size = |net: &TestNet| net.held(0, 0).size;
+    let asker = Asker::in_place_of(&net, 1);
+
+    let good = signed(sound(&net, &id, &matter, 1), &own);
+    let Answer::Fields {
+        receipt,
+        disclosure,
+    } = asker.ask(&good)
+    else {
+        panic!("a sound request is answered");
+    };
+    assert_eq!(disclosure.shown().count(), 2);
+    let after = size(&net);
+    assert_eq!(receipt + 1, after);
+    let replayed = Answer::NotTaken(NotTaken::Replayed);
+    let improper = Answer::NotTaken(NotTaken::Improper);
+    assert_eq!(asker.ask(&good), replayed);
+    // Another's request, properly signed by it, through this peer; one for another issuer; one signed by somebody else; one
+    // changed after it was signed.
+    let third: DepartmentCode = net.code(2).parse().unwrap();
+    let mut relayed = sound(&net, &id, &matter, 2);
+    relayed.asker = third;
+    assert_eq!(asker.ask(&signed(relayed, &others)), improper);
+    let mut elsewhere = sound(&net, &id, &matter, 3);
+    elsewhere.issuer = third;
+    assert_eq!(asker.ask(&signed(elsewhere, &own)), improper);
+    assert_eq!(
+        asker.ask(&signed(sound(&net, &id, &matter, 4), &others)),
+        improper
+    );
+    let foreign = NetworkId(certmesh_ledger::hash::Hash::ZERO);
+    let of_another = SignedRetrieval::sign(foreign, sound(&net, &id, &matter, 5), &own);
+    assert_eq!(asker.ask(&of_another), improper);
+    // None of these left a record.
+    assert_eq!(size(&net), after);
+
+    // Stale ones are the asker's doing, so they leave a receipt.
+    for (nonce, time_ms) in [(6, now_ms() - 600_000), (7, now_ms() + 600_000)] {
+        let mut stale = sound(&net, &id, &matter, nonce);
+        stale.time_ms = time_ms;
+        let answer = asker.ask(&signed(stale, &own));
+        assert!(
+            matches!(
+                answer,
+                Answer::Refused {
+                    rule: Rule::Stale,
+                    ..
+                }
+            ),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(size(&net), after + 2);
+    drop(asker);
+
+    net.kill(0);
+    net.start_trusting(0);
+    let asker = Asker::in_place_of(&net, 1);
+    assert_eq!(asker.ask(&good), replayed);
+    drop(asker);
+    // The villain acknowledged nothing: the audit will say so, once it is time to.
+    let audit = net.http(2).get("/v1/audit").json();
+    assert_eq!(audit["matched"], 0, "{audit}");
+}
+
+/// An issuer's peer that shows fields of its own making.
+struct Lies;
+
+impl Conduct for Lies {
+    fn event(&mut self, net: &mut Net, event: NetEvent) {
+        match event {
+            NetEvent::Request { id, bytes, .. } => {
+                let answer = match Request::decode(&bytes) {
+                    Ok(Request::Retrieve(asked)) => {
+                        let id = &asked.retrieval().certificate;
+                        let key = certmesh_ledger::keys::BodyKey(
+                            certmesh_ledger::keys::Secret::from_bytes([1; 32]),
+                        );
+                        let fields = [("CZZT", "somebody else"), ("ZZBH", "1")];
+                        let fields =
+                            fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                        let disclosure = certmesh_ledger::record::Disclosure::of(
+                            &key,
+                            id,
+                            &fields.into(),
+                            |_| true,
+                        );
+                        Response::Answer(Box::new(Answer::Fields {
+                            receipt: 0,
+                            disclosure,
+                        }))
+                    }
+                    _ => Response::NotHeld,
+                };
+                let _ = net.respond(id, answer.encode());
+            }
+            NetEvent::Gossip { id, .. } => {
+                net.validate(id, certmesh_node::net::GossipVerdict::Ignore);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_the_issuer_did_not_sign_is_refused_and_recorded() {
+    let mut net = running(3);
+    agreed(&net);
+    let id = issue(&net, 901);
+    net.converge();
+    net.stop(0).unwrap();
+    let villain = Villain::as_member(&net, 0, &[1], Lies);
+    let body = json!({ "certificate": id, "matter": "QYBG", "purpose": "case 17" });
+    let size = net.held(1, 1).size;
+    crate::support::until("the lie to arrive", || {
+        let answer = net.http(1).post("/v1/retrievals", &body);
+        if answer.status == 502 {
+            answer.problem(502, "wrong-answer");
+        }
+        answer.status == 502
+    });
+    drop(villain);
+    assert_eq!(net.held(1, 1).size, size + 1);
+    let subject = json!({ "subject": { "kind": "111", "code": "11010519491231002X" } });
+    let log = net.http(1).post("/v1/access-log", &subject).json();
+    assert_eq!(log["events"][0]["rule"], "wrong-answer", "{log}");
+}
