@@ -55,5 +55,5 @@ pub use event::{
     GossipId, GossipVerdict, InboundId, NetError, NetEvent, OutboundId, PeerInfo, PublishError,
     RequestFailure, RespondError,
 };
-pub use raw_bench::{RawBenchError, RawRate, fetch_dummy, serve_dummy};
+pub use raw_bench::{RawBenchError, RawRate, fetch_dummy, round_trips, serve_dummy};
 pub use swarm::Net;

@@ -103,6 +103,35 @@ pub async fn fetch_dummy(
     })
 }
 
+/// Sends so many requests of `request_bytes` bytes to `server`, one after the other, and gives the time of each until its
+/// answer. Waits for the connection first; that time does not count.
+///
+/// # Errors
+/// As for [`fetch_dummy`].
+pub async fn round_trips(
+    net: &mut Net,
+    server: PeerId,
+    request_bytes: usize,
+    count: u64,
+) -> Result<Vec<Duration>, RawBenchError> {
+    while !net.connected().iter().any(|info| info.peer == server) {
+        next(net).await?;
+    }
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let start = Instant::now();
+        net.request(server, vec![7; request_bytes]);
+        loop {
+            if let NetEvent::Response { result, .. } = next(net).await? {
+                result?;
+                break;
+            }
+        }
+        times.push(start.elapsed());
+    }
+    Ok(times)
+}
+
 async fn next(net: &mut Net) -> Result<NetEvent, RawBenchError> {
     tokio::time::timeout(PATIENCE, net.next())
         .await

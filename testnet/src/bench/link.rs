@@ -3,12 +3,15 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use certmesh_node::net::{Net, NetConfig, NetEvent, RawRate, fetch_dummy, serve_dummy};
+use certmesh_node::net::{
+    Net, NetConfig, NetEvent, RawRate, fetch_dummy, round_trips, serve_dummy,
+};
 use clap::Args;
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::Error;
+use crate::stats::Times;
 
 /// Bytes of a page, as large as those of logs may be.
 const PAGE: usize = 1024 * 1024;
@@ -22,6 +25,9 @@ pub struct ServeArgs {
     /// The peer that may ask
     #[arg(long, value_name = "PEER")]
     allow: PeerId,
+    /// Bytes of a page
+    #[arg(long, value_name = "N", default_value_t = PAGE)]
+    bytes: usize,
 }
 
 fn broken(what: impl std::fmt::Display) -> Error {
@@ -58,7 +64,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), Error> {
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
         });
         tokio::select! {
-            never = serve_dummy(&mut net, PAGE) => match never {},
+            never = serve_dummy(&mut net, args.bytes) => match never {},
             _ = asker_gone => Ok(()),
         }
     })
@@ -69,12 +75,43 @@ pub fn serve(args: &ServeArgs) -> Result<(), Error> {
 /// # Errors
 /// [`Error`] when that process or the link fails.
 pub(super) fn measure(pages: u64) -> Result<RawRate, Error> {
+    beside(PAGE, |mut net, peer| async move {
+        fetch_dummy(&mut net, peer, pages, IN_FLIGHT)
+            .await
+            .map_err(broken)
+    })
+}
+
+/// Times of so many bare round trips to another process, one after the other, with requests and answers of these sizes.
+///
+/// # Errors
+/// As for [`measure`].
+pub(super) fn round_trip_times(
+    request_bytes: usize,
+    answer_bytes: usize,
+    count: u64,
+) -> Result<Times, Error> {
+    let times = beside(answer_bytes, |mut net, peer| async move {
+        round_trips(&mut net, peer, request_bytes, count)
+            .await
+            .map_err(broken)
+    })?;
+    Ok(times.into_iter().collect())
+}
+
+/// Does something with a peer in another process that answers with pages of this size.
+fn beside<T, F: Future<Output = Result<T, Error>>>(
+    bytes: usize,
+    work: impl FnOnce(Net, PeerId) -> F,
+) -> Result<T, Error> {
     let keypair = Keypair::generate_ed25519();
     let program = std::env::current_exe().map_err(Error::system("path of this program"))?;
     let mut server = Command::new(&program)
         .arg("raw-link")
         .arg("--allow")
         .arg(keypair.public().to_peer_id().to_string())
+        .arg("--bytes")
+        .arg(bytes.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -82,20 +119,20 @@ pub(super) fn measure(pages: u64) -> Result<RawRate, Error> {
             command: program.display().to_string(),
             error,
         })?;
-    let rate = fetch(server.stdout.take(), keypair, pages);
+    let result = connected(server.stdout.take(), keypair, work);
     // Its standard input ends here, and so does it.
     drop(server.stdin.take());
     server
         .wait()
         .map_err(Error::system("waiting for a process"))?;
-    rate
+    result
 }
 
-fn fetch(
+fn connected<T, F: Future<Output = Result<T, Error>>>(
     server: Option<impl std::io::Read>,
     keypair: Keypair,
-    pages: u64,
-) -> Result<RawRate, Error> {
+    work: impl FnOnce(Net, PeerId) -> F,
+) -> Result<T, Error> {
     let mut line = String::new();
     let output = server.ok_or_else(|| broken("no standard output"))?;
     BufReader::new(output)
@@ -110,9 +147,7 @@ fn fetch(
     runtime()?.block_on(async {
         let mut config = NetConfig::new(keypair, NETWORK);
         config.peers = vec![(peer, vec![address])];
-        let mut net = Net::new(config).map_err(broken)?;
-        fetch_dummy(&mut net, peer, pages, IN_FLIGHT)
-            .await
-            .map_err(broken)
+        let net = Net::new(config).map_err(broken)?;
+        work(net, peer).await
     })
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod append;
+mod fetch;
 mod fill;
 mod issue;
 mod limits;
@@ -53,6 +54,8 @@ pub enum What {
     Propagate,
     /// Cases accepted from a replica of many certificates
     Accept,
+    /// Fields retrieved from their issuer, with receipts, against a bare round trip
+    Fetch,
     /// Verdicts over the API, and proofs offline against raw signature checks
     Verify,
 }
@@ -88,6 +91,7 @@ pub fn bench(args: &BenchArgs, command: Vec<OsString>) -> Result<(), Error> {
         What::Sync => sync::run(&bench),
         What::Propagate => propagate::run(&bench),
         What::Accept => accept::run(&bench),
+        What::Fetch => fetch::run(&bench),
         What::Verify => verify::run(&bench),
     }?;
     screen.document(&figures);

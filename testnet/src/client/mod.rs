@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use certmesh_node::api::retrievals::{FetchRequest, Retrieved};
 use certmesh_node::api::standards::{MatterRequest, TypeRequest};
 use certmesh_node::api::types::{
     AcceptRequest, Acceptance, Appended, CatalogueView, Certificate, FindRequest, Found, History,
@@ -189,6 +190,14 @@ impl Client {
     /// [`ClientError`].
     pub fn accept(&self, case: &AcceptRequest) -> Result<Acceptance, ClientError> {
         self.post("/v1/accept", case)
+    }
+
+    /// Retrieves fields of a certificate from its issuer.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn fetch(&self, request: &FetchRequest) -> Result<Retrieved, ClientError> {
+        self.post("/v1/retrievals", request)
     }
 
     /// Defines a matter.
