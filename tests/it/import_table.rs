@@ -12,7 +12,7 @@ use crate::support::{Ran, TestNet, multi, one_of_two, row, until};
 const HEADER: &str = "证照编号,姓名,身份证号,性别,发证日期,有效期至";
 
 /// What a department writes once for its table.
-const MAP: &str = r#"
+pub(crate) const MAP: &str = r#"
 serial = { column = "证照编号", clean = ["half-width", "alphanumeric", "upper"] }
 holder = { kind = "111", column = "身份证号" }
 valid_from = { column = "发证日期", date = ["%Y/%m/%d", "%Y年%m月%d日", "%Y%m%d"] }
@@ -26,8 +26,15 @@ KZ_XB = { column = "性别", codes = { "男" = "1", "女" = "2" } }
 /// A peer with a type of its own, and a map for it.
 fn scene(map: &str) -> TestNet {
     let net = one_of_two();
+    define(&net);
+    fs::write(net.scratch("map.toml"), map).unwrap();
+    net
+}
+
+/// Defines the type that the tables are of.
+pub(crate) fn define(net: &TestNet) {
     let definition = json!({
-        "code": type_code(&net), "name": "居住证", "holder": ["111"], "validity": "10 years",
+        "code": type_code(net), "name": "居住证", "holder": ["111"], "validity": "10 years",
         "fields": [
             { "code": "ZZMC", "name": "证照名称", "required": true },
             { "code": "CZZT", "name": "持证主体", "required": true, "personal": true, "max": 12 },
@@ -35,15 +42,13 @@ fn scene(map: &str) -> TestNet {
         ],
     });
     assert_eq!(net.http(0).post("/v1/types", &definition).status, 201);
-    fs::write(net.scratch("map.toml"), map).unwrap();
-    net
 }
 
-fn type_code(net: &TestNet) -> String {
+pub(crate) fn type_code(net: &TestNet) -> String {
     format!("{}900", net.code(0))
 }
 
-fn line(number: u64) -> String {
+pub(crate) fn line(number: u64) -> String {
     let code = row(0, "T", number)["holder"]["code"]
         .as_str()
         .unwrap()
@@ -51,7 +56,7 @@ fn line(number: u64) -> String {
     format!("ｚ-{number:06},王 五{number},{code},男,2020年1月2日,2029/12/31")
 }
 
-fn table(lines: impl IntoIterator<Item = String>) -> String {
+pub(crate) fn table(lines: impl IntoIterator<Item = String>) -> String {
     let lines: Vec<String> = lines.into_iter().collect();
     format!("{HEADER}\r\n{}\r\n", lines.join("\r\n"))
 }
@@ -91,7 +96,7 @@ fn counts(summary: &Value) -> [u64; 5] {
         .map(|name| summary[name].as_u64().unwrap())
 }
 
-fn held(net: &TestNet) -> u64 {
+pub(crate) fn held(net: &TestNet) -> u64 {
     net.held(0, 0).certificates
 }
 

@@ -24,3 +24,4 @@ mod support;
 mod tamper;
 mod unauthorised;
 mod villain;
+mod watch;

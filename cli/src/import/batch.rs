@@ -2,7 +2,8 @@
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use super::check::Reason;
+use certmesh_node::import::Reason;
+
 use crate::bulk::{self, Chunk, Sent};
 use crate::client::Client;
 use crate::retry::Retry;
