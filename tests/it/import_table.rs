@@ -1,13 +1,14 @@
 //! `certmesh import --map` into a real peer: tables as departments have them, held to the type's standard.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rust_xlsxwriter::Workbook;
 use serde_json::{Value, json};
 
-use crate::support::{Ran, TestNet, multi, one_of_two, row, until};
+use crate::support::{Ran, TestNet, multi, one_of_two, row, run, until};
 
 const HEADER: &str = "证照编号,姓名,身份证号,性别,发证日期,有效期至";
 
@@ -171,6 +172,12 @@ fn a_dirty_table_in_gb18030_is_checked_imported_mended_and_recognised() {
     let shown = net.cli(0, &["show", &id, "--fields", "--json"]).exits(0);
     assert!(shown.out.contains("王 五"), "{}", shown.out);
 
+    // A dry run tells what is there by now.
+    let dry = import(&net, "table.csv", &["--dry-run"]).exits(1).json();
+    assert_eq!(
+        (&dry["sound"], &dry["in_log"]),
+        (&2_494.into(), &2_494.into())
+    );
     // Once more: everything is recognised.
     let summary = import(&net, "table.csv", &[]).exits(1).json();
     assert_eq!(counts(&summary), [2_500, 0, 2_494, 2, 4]);
@@ -228,4 +235,31 @@ fn a_spreadsheet_is_imported() {
         ran.err
     );
     assert_eq!(held(&net), 300);
+}
+
+#[test]
+fn the_measurement_of_importing_is_one_of_the_real_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("certmesh");
+    let script = format!("#!/bin/sh\nexec '{}' cli \"$@\"\n", multi().display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = program.to_str().unwrap();
+    let args = [
+        "bench",
+        "import",
+        "--records",
+        "3000",
+        "--json",
+        "--certmesh",
+    ];
+    let ran = run("testnet", &[&args[..], &[program]].concat(), b"", |_| ()).exits(0);
+    let figures = ran.json();
+    assert_eq!(figures["records"], 3_000);
+    for figure in ["per_second", "issue_per_second", "ratio", "peak_memory_mb"] {
+        assert!(figures[figure].as_f64().unwrap() > 0.0, "{figures}");
+    }
+    let nobody = "/nonexistent/certmesh";
+    let ran = run("testnet", &[&args[..], &[nobody]].concat(), b"", |_| ()).exits(2);
+    assert!(ran.err.contains(nobody), "{}", ran.err);
 }

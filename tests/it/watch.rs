@@ -13,15 +13,13 @@ fn scene(map: &str) -> TestNet {
     let mut net = founded(2);
     fs::create_dir(net.scratch("inbox")).unwrap();
     fs::write(net.scratch("map.toml"), map).unwrap();
-    watch(
-        &net,
-        &format!(
-            "folder = {:?}\ntype = {:?}\nmap = {:?}\n",
-            net.scratch("inbox"),
-            type_code(&net),
-            net.scratch("map.toml")
-        ),
+    let settings = format!(
+        "[[watch]]\nfolder = {:?}\ntype = {:?}\nmap = {:?}\n",
+        net.scratch("inbox"),
+        type_code(&net),
+        net.scratch("map.toml")
     );
+    fs::write(net.member(0).more_config(), settings).unwrap();
     net.start_trusting(0);
     define(&net);
     net

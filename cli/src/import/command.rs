@@ -38,7 +38,7 @@ pub(crate) struct Import {
     /// The table's format [default: by the file's name; .xlsx, .jsonl, .ndjson, otherwise delimited text]
     #[arg(long, value_name = "FORMAT", requires = "map")]
     format: Option<Format>,
-    /// Check every row and issue nothing. Only the node can tell which certificates are there already
+    /// Check every row and issue nothing; tells how many of the certificates are in the log by now
     #[arg(long, requires = "map")]
     pub(super) dry_run: bool,
     /// File for the rejected rows, made at the first one, each with `_row` and `_reason` added (mode 0600: they hold

@@ -172,6 +172,10 @@ impl Visitor for SecondPass<'_, '_> {
         let fate = match self.judge.judge(row) {
             Judged::Merged => Fate::Merged,
             Judged::Rejected(reasons) => Fate::Rejected(reasons),
+            Judged::Sound(sound) if self.tally.summary.dry_run => {
+                self.batch.ids.push(sound.draft.id);
+                Fate::ToSend
+            }
             Judged::Sound(sound) => {
                 let line = serde_json::to_vec(&sound.request).map_err(io::Error::from)?;
                 self.batch.chunk.push(row.number, &line);
@@ -227,6 +231,10 @@ impl SecondPass<'_, '_> {
                     self.on_its_way = false;
                     return self.account(&batch, sent);
                 }
+                Ok(Event::Looked(batch, there, error)) => {
+                    self.on_its_way = false;
+                    return self.looked(&batch, there, error);
+                }
                 Err(_) => self.on_its_way = false,
             }
         }
@@ -236,33 +244,59 @@ impl SecondPass<'_, '_> {
     fn account(&mut self, batch: &Batch, sent: Sent) -> Result<(), Error> {
         let mut results = sent.results.iter();
         for entry in &batch.rows {
-            match &entry.fate {
-                Fate::Merged => {
-                    self.tally.summary.rows += 1;
-                    self.tally.summary.merged += 1;
-                }
-                Fate::Rejected(reasons) => {
-                    self.tally.summary.rows += 1;
-                    let name = reasons.first().map_or("", |reason| &reason.name);
-                    let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
-                    let text = texts.join("; ");
-                    self.tally
-                        .reject(entry.number, name, &text, &entry.original)?;
-                }
-                Fate::ToSend if self.tally.summary.dry_run => {
-                    self.tally.summary.rows += 1;
-                    self.tally.summary.sound += 1;
-                }
-                Fate::ToSend => {
-                    if let Some(Some(result)) = results.next() {
-                        self.answer(entry, result)?;
-                    }
-                }
+            if self.decided(entry)? {
+                continue;
+            }
+            if let Some(Some(result)) = results.next() {
+                self.answer(entry, result)?;
             }
         }
+        self.told(batch, sent.error)
+    }
+
+    /// The same in a dry run.
+    fn looked(
+        &mut self,
+        batch: &Batch,
+        there: Vec<bool>,
+        error: Option<Error>,
+    ) -> Result<(), Error> {
+        let mut there = there.into_iter();
+        for entry in &batch.rows {
+            if self.decided(entry)? {
+                continue;
+            }
+            if let Some(there) = there.next() {
+                let summary = &mut self.tally.summary;
+                summary.rows += 1;
+                summary.sound += 1;
+                summary.in_log += u64::from(there);
+            }
+        }
+        self.told(batch, error)
+    }
+
+    /// Counts a row that the node is not asked about; gives whether it is one.
+    fn decided(&mut self, entry: &Entry) -> Result<bool, Error> {
+        match &entry.fate {
+            Fate::ToSend => return Ok(false),
+            Fate::Merged => self.tally.summary.merged += 1,
+            Fate::Rejected(reasons) => {
+                let name = reasons.first().map_or("", |reason| &reason.name);
+                let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
+                let text = texts.join("; ");
+                self.tally
+                    .reject(entry.number, name, &text, &entry.original)?;
+            }
+        }
+        self.tally.summary.rows += 1;
+        Ok(true)
+    }
+
+    fn told(&mut self, batch: &Batch, error: Option<Error>) -> Result<(), Error> {
         self.tally.progress(batch.position);
-        self.stopped |= sent.error.is_some() && interrupt::asked();
-        sent.error.map_or(Ok(()), Err)
+        self.stopped |= error.is_some() && interrupt::asked();
+        error.map_or(Ok(()), Err)
     }
 
     fn answer(&mut self, entry: &Entry, result: &RowResult) -> Result<(), Error> {

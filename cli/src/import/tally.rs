@@ -29,6 +29,8 @@ pub(super) struct Summary {
     pub(super) merged: u64,
     /// Rows that nothing is to be said against, in a dry run.
     pub(super) sound: u64,
+    /// Of these, rows whose certificate the log has, in a dry run: the same is recognised, another is rejected.
+    pub(super) in_log: u64,
     pub(super) rejected: u64,
     pub(super) rejected_by_reason: BTreeMap<String, u64>,
     pub(super) seconds: f64,
@@ -91,6 +93,20 @@ impl<'a> Tally<'a> {
     /// How far the input is worked off.
     pub(super) fn progress(&self, position: u64) {
         self.bar.set_position(position);
+        if self.summary.dry_run {
+            let Summary {
+                sound,
+                in_log,
+                rejected,
+                ..
+            } = &self.summary;
+            return self.bar.set_message(format!(
+                "{} sound, {} of them in the log by now, {} rejected",
+                grouped(*sound),
+                grouped(*in_log),
+                grouped(*rejected)
+            ));
+        }
         let Summary {
             issued,
             already_there,
@@ -162,6 +178,8 @@ impl<'a> Tally<'a> {
         ))?;
         if summary.dry_run {
             screen.field("sound", grouped(summary.sound))?;
+            // Whether they are the same, only the import can tell.
+            screen.field("  in the log by now", grouped(summary.in_log))?;
         } else {
             screen.field("issued", grouped(summary.issued))?;
             screen.field("already there", grouped(summary.already_there))?;
