@@ -116,7 +116,7 @@ fn check_folder(s: &mut Settings, key: &str, folder: &Path, places: &mut BTreeSe
     }
     for name in [DONE, REJECTED] {
         let path = folder.join(name);
-        match path.metadata() {
+        match path.symlink_metadata() {
             Ok(below) if !below.is_dir() => {
                 wrong(
                     s,

@@ -2,10 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::ValueEnum;
+use rustix::fs::OFlags;
 
 use super::encoding::{Encoding, GLANCE, Utf8};
 use super::error::Error;
@@ -67,6 +69,8 @@ pub struct Input {
     /// What can be read only once.
     pipe: Option<Box<dyn Read>>,
     is_pipe: bool,
+    /// Whether a link is followed to the file.
+    links: bool,
     /// Length and time of change of a file when it was first read.
     state: Option<(u64, SystemTime)>,
 }
@@ -79,7 +83,17 @@ impl Input {
             format,
             pipe: None,
             is_pipe: false,
+            links: true,
             state: None,
+        }
+    }
+
+    /// The table in a file that somebody else may have put there: a link in its place is an error. What is said of a file
+    /// that can't be read must not be said of one that only this process may read.
+    pub fn strangers_file(path: &Path, format: Format) -> Input {
+        Input {
+            links: false,
+            ..Input::file(path, format)
         }
     }
 
@@ -139,7 +153,7 @@ impl Input {
                 sheet: layout.sheet.as_deref(),
                 header: layout.text.header,
             };
-            return xlsx::read(&path, &place, visitor);
+            return xlsx::read(self.open().map_err(failed)?, &path, &place, visitor);
         }
         let (input, length, encoding) = self.text(layout.encoding).map_err(failed)?;
         let input = Utf8::new(input, encoding);
@@ -147,6 +161,18 @@ impl Input {
             Format::Jsonl => jsonl::read(input, length, &layout.columns, &failed, visitor),
             _ => csv::read(input, length, &layout.text, &failed, visitor),
         }
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let flags = match self.links {
+            true => OFlags::empty(),
+            false => OFlags::NOFOLLOW,
+        };
+        let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+        File::options()
+            .read(true)
+            .custom_flags(flags)
+            .open(&self.path)
     }
 
     /// The bytes, how many there are, and their encoding: as told, otherwise found out, of a file from its whole length.
@@ -160,7 +186,7 @@ impl Input {
             let encoding = told.map_or_else(|| Encoding::detect(&start[..]), Ok)?;
             return Ok((Box::new(io::Cursor::new(start).chain(pipe)), None, encoding));
         }
-        let mut file = File::open(&self.path)?;
+        let mut file = self.open()?;
         let encoding = told.map_or_else(|| Encoding::detect(&file), Ok)?;
         file.rewind()?;
         let length = file.metadata()?.len();

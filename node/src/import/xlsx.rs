@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use calamine::{DataRef, Reader, Xlsx, open_workbook};
+use calamine::{DataRef, Reader, Xlsx};
 
 use super::error::Error;
 use super::lines::MAX_LINE;
@@ -22,11 +22,12 @@ pub(super) struct Place<'a> {
     pub(super) header: u64,
 }
 
-/// Reads all rows.
+/// Reads all rows; `path` is what messages call the file.
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::Malformed`]; the visitor's.
 pub(super) fn read<V: Visitor>(
+    file: File,
     path: &Path,
     place: &Place<'_>,
     visitor: &mut V,
@@ -35,8 +36,8 @@ pub(super) fn read<V: Visitor>(
         calamine::XlsxError::Io(error) => Error::read(path, error),
         error => Error::malformed(path, "an XLSX file", error.to_string()),
     };
-    xlsx_bounds::check(path)?;
-    let mut book: Xlsx<BufReader<File>> = open_workbook(path).map_err(malformed)?;
+    xlsx_bounds::check(&file, path)?;
+    let mut book = Xlsx::new(BufReader::new(file)).map_err(malformed)?;
     let sheets = book.sheet_names();
     let sheet = match place.sheet {
         Some(name) if sheets.iter().any(|sheet| sheet == name) => name.to_owned(),

@@ -26,14 +26,13 @@ const OVERLAP: usize = 64;
 /// Checks that the parts that are held are within bounds.
 ///
 /// # Errors
-/// [`Error::Read`]; [`Error::Malformed`] when they are not, or the file is no ZIP file.
-pub(super) fn check(path: &Path) -> Result<(), Error> {
-    check_up_to(path, MOST)
+/// [`Error::Malformed`] when they are not, or the file is no ZIP file.
+pub(super) fn check(file: &File, path: &Path) -> Result<(), Error> {
+    check_up_to(file, path, MOST)
 }
 
-fn check_up_to(path: &Path, most: u64) -> Result<(), Error> {
+fn check_up_to(file: &File, path: &Path, most: u64) -> Result<(), Error> {
     let malformed = |detail: String| Error::malformed(path, "an XLSX file", detail);
-    let file = File::open(path).map_err(|error| Error::read(path, error))?;
     let mut parts =
         ZipArchive::new(BufReader::new(file)).map_err(|error| malformed(error.to_string()))?;
     let held = |name: &str| HELD.iter().any(|end| name.to_lowercase().ends_with(end));
@@ -120,7 +119,9 @@ mod tests {
 
     fn refusal(parts: &[(&str, &[u8])]) -> String {
         let file = book(parts);
-        check_up_to(file.path(), 1 << 20).unwrap_err().to_string()
+        check_up_to(file.as_file(), file.path(), 1 << 20)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -135,7 +136,7 @@ mod tests {
             ("xl/worksheets/sheet1.xml", &long),
             ("xl/sharedStrings.xml", half),
         ]);
-        check_up_to(file.path(), 1 << 20).unwrap();
+        check_up_to(file.as_file(), file.path(), 1 << 20).unwrap();
     }
 
     #[test]
@@ -147,14 +148,15 @@ mod tests {
             assert!(text.contains("99999999999999 texts"), "{before}: {text}");
         }
         let sound = b"<sst uniqueCount=\"2\"><si><t>a</t></si><si/></sst>";
-        check(book(&[("xl/sharedStrings.xml", sound)]).path()).unwrap();
+        let file = book(&[("xl/sharedStrings.xml", sound)]);
+        check(file.as_file(), file.path()).unwrap();
     }
 
     #[test]
     fn what_is_no_zip_file_is_no_spreadsheet() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"a,b\n1,2\n").unwrap();
-        let text = check(file.path()).unwrap_err().to_string();
+        let text = check(file.as_file(), file.path()).unwrap_err().to_string();
         assert!(text.contains("is not an XLSX file"), "{text}");
     }
 }

@@ -21,6 +21,8 @@ const MOST: usize = 10_000;
 pub(super) struct State {
     length: u64,
     modified: (i64, i64),
+    /// Changes of its place as well: another file may have stood in it meanwhile.
+    changed: (i64, i64),
     inode: u64,
 }
 
@@ -31,6 +33,7 @@ pub(super) fn state(path: &Path) -> Option<State> {
     found.is_file().then(|| State {
         length: found.len(),
         modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
         inode: found.ino(),
     })
 }

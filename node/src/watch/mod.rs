@@ -13,7 +13,6 @@ mod taking;
 
 use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -160,12 +159,16 @@ impl Watcher {
     fn take(&self, watch: &WatchConfig, folder: &mut Folder, name: &OsStr) {
         let path = watch.folder.join(name);
         let outcomes = Outcomes::of(&watch.folder);
-        let shown = Path::new(name).display();
         let folder_shown = watch.folder.display();
         let (Ok(target), Some(state)) = (outcomes.target(name), folder.state_of(name)) else {
             return folder.put_off(name, Instant::now());
         };
-        tracing::info!(folder = %folder_shown, file = %shown, "file taken");
+        let unchanged = || folder::state(&path).is_some_and(|found| found == state);
+        if !unchanged() {
+            // While the file before this one was imported: the next look tells.
+            return;
+        }
+        tracing::info!(folder = %folder_shown, file = ?name, "file taken");
         let taking = Taking {
             needs: &self.needs,
             runtime: &self.runtime,
@@ -177,7 +180,6 @@ impl Watcher {
         let end = end.unwrap_or_else(|_panicked| {
             End::Unreadable("the peer failed to read it; its log says where".to_owned())
         });
-        let unchanged = || folder::state(&path).is_some_and(|found| found == state);
         let settled = match end {
             End::Stopped => return target.discard(),
             // Somebody took it away: what was issued of it is issued.
@@ -195,7 +197,7 @@ impl Watcher {
                 .inspect(|()| {
                     tracing::info!(
                         folder = %folder_shown,
-                        file = %shown,
+                        file = ?name,
                         rows = summary.rows,
                         issued = summary.issued,
                         already_there = summary.already_there,
@@ -210,7 +212,7 @@ impl Watcher {
                 .inspect(|()| {
                     tracing::warn!(
                         folder = %folder_shown,
-                        file = %shown,
+                        file = ?name,
                         "file rejected: it can't be read as the map says; the reason is beside it"
                     );
                 }),
@@ -220,7 +222,7 @@ impl Watcher {
             Err(why) => {
                 outcomes.settle();
                 folder.put_off(name, Instant::now());
-                tracing::warn!(folder = %folder_shown, file = %shown, why, "file not imported yet: it is taken again later");
+                tracing::warn!(folder = %folder_shown, file = ?name, ?why, "file not imported yet: it is taken again later");
             }
         }
     }

@@ -121,8 +121,11 @@ impl<'a> Outcomes<'a> {
     /// Makes a directory for files to be moved to, open to whoever the folder itself is open to.
     fn make(&self, place: &str) -> io::Result<()> {
         let path = self.folder.join(place);
-        if exists(&path) {
-            return Ok(());
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => return Ok(()),
+            // A link would lead to where nobody meant files to go.
+            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(_) => {}
         }
         DirBuilder::new().mode(0o700).create(&path)?;
         fs::set_permissions(&path, self.folder.metadata()?.permissions())
@@ -216,8 +219,10 @@ impl Target<'_> {
     }
 
     fn write(&self, beside: Beside, text: &str) -> io::Result<()> {
+        // Made anew, so that nothing is written through a link that somebody put there.
+        let _ = fs::remove_file(self.hidden(beside));
         let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
+        options.write(true).create_new(true).mode(0o600);
         let mut written = options.open(self.hidden(beside))?;
         written.write_all(text.as_bytes())?;
         written.sync_all()

@@ -114,7 +114,7 @@ impl Taking<'_> {
             type_code: self.watch.type_code.to_string(),
             ..Summary::default()
         };
-        let mut input = Input::file(self.path, format);
+        let mut input = Input::strangers_file(self.path, format);
         let read = self.read(&mut input, &mut judge, &mut rejects, &mut summary);
         if let Err(halt) = read {
             return self.ended_early(halt, &summary);
@@ -391,7 +391,7 @@ impl Issuing<'_, '_> {
             }
             if told != Some(refusal.name()) {
                 let file = self.taking.name();
-                tracing::info!(file, reason = refusal.name(), "rows wait for the log");
+                tracing::info!(?file, reason = refusal.name(), "rows wait for the log");
                 told = Some(refusal.name());
             }
             if self.taking.stop.wait(wait) {
@@ -452,3 +452,7 @@ fn told(refusal: &Refusal) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "taking_tests.rs"]
+mod tests;
