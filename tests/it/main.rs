@@ -26,3 +26,4 @@ mod support;
 mod tamper;
 mod unauthorised;
 mod villain;
+mod watch;

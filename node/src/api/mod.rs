@@ -40,4 +40,4 @@ pub use service::Service;
 pub use state::Api;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

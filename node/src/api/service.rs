@@ -160,6 +160,16 @@ impl RetryKey {
         Self(*hasher.finalize().as_bytes())
     }
 
+    /// A key that nothing came under before, for one who sends a request again only while he remembers it.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub(crate) fn drawn() -> Result<Self, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        Ok(Self(key))
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -36,6 +36,7 @@ use crate::api::{Api, serve};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig};
+use crate::watch::{Needs, Watching};
 
 /// How long running requests may take at a stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -189,15 +190,23 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let metrics = Arc::new(Metrics::new());
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
     let (mut work, service) = Work::start(&config, &identity, &peer)?;
+    let service = Arc::new(service);
     let api = Api::new(
-        Arc::new(service),
+        Arc::clone(&service) as Arc<_>,
         config.department,
         clients,
-        metrics,
+        Arc::clone(&metrics),
         config.api.limits(),
     );
     let running = serve(Arc::new(api), config.api.listen, config.api.tls.as_ref())?;
     data_dir.announce_process(&running.url(), &work.addresses().await)?;
+    let needs = Needs {
+        service,
+        metrics,
+        department: config.department,
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let watching = Watching::start(config.watches, needs, runtime).map_err(at(&config.data_dir))?;
     tracing::info!(department = %config.department, api = running.url(), "serving");
 
     let died = tokio::select! {
@@ -209,6 +218,10 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     data_dir.withdraw_process();
     if let Err(error) = running.stop(GRACE).await {
         tracing::warn!(%error, "API did not stop cleanly");
+    }
+    // It works through the service, and so holds the writer's handle.
+    if let Some(watching) = watching {
+        tokio::task::block_in_place(|| watching.stop());
     }
     work.stop().await;
     if let Err(error) = peer.store.flush() {
@@ -315,7 +328,7 @@ impl Work {
             let _ = self.stop_driver.send(());
             let _ = self.driver.await;
         }
-        // The API held the last handle: the writer finishes what it has and ends.
+        // The API and the watch held the last handles: the writer finishes what it has and ends.
         if tokio::task::block_in_place(|| self.writer.join()).is_err() {
             tracing::error!("the writer thread panicked");
         }

@@ -21,20 +21,22 @@ use crate::api::types::*;
 
 /// How the fake peer behaves and what it saw.
 #[derive(Default)]
-pub(super) struct Fake {
+pub(crate) struct Fake {
     issued: Mutex<HashMap<CertificateId, (u64, String)>>,
     /// Refuses every append with this.
-    pub(super) refuse: Mutex<Option<Refusal>>,
+    pub(crate) refuse: Mutex<Option<Refusal>>,
     /// Takes this long for an append.
-    pub(super) delay: Mutex<Duration>,
+    pub(crate) delay: Mutex<Duration>,
     /// Blocks the thread of a query for a certificate's events for this long.
-    pub(super) blocks: Mutex<Duration>,
+    pub(crate) blocks: Mutex<Duration>,
     /// Queries for a certificate's events that began.
-    pub(super) began: AtomicUsize,
+    pub(crate) began: AtomicUsize,
     /// Panics in queries.
-    pub(super) panics: Mutex<bool>,
+    pub(crate) panics: Mutex<bool>,
+    /// The standard of every type.
+    pub(crate) standard: Mutex<Option<TypeStandard>>,
     /// Sizes of the groups handed over.
-    pub(super) groups: Mutex<Vec<usize>>,
+    pub(crate) groups: Mutex<Vec<usize>>,
 }
 
 impl Fake {
@@ -145,7 +147,7 @@ impl Service for Fake {
         _code: &TypeCode,
         _version: Option<usize>,
     ) -> Result<Option<TypeStandard>, Refusal> {
-        Ok(None)
+        Ok(self.standard.lock().clone())
     }
 
     fn matters(&self, _department: Option<&DepartmentCode>) -> Result<Matters, Refusal> {

@@ -2,7 +2,7 @@
 
 mod access;
 mod bulk;
-mod fake;
+pub(crate) mod fake;
 mod limits;
 mod problems;
 mod speed;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_node::config::nearest::hint;
+use crate::config::nearest::hint;
 use toml::{Table, Value as Toml};
 
 use super::dates::DateFormat;
