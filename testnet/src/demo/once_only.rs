@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::Details;
 use super::stage::{Stage, details};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::network::now_ms;
 use crate::screen::spoken;
 use crate::stats::grouped;
@@ -111,7 +111,7 @@ pub(super) fn standards(stage: &mut Stage) -> Result<Details, Error> {
     }
     stage.wait_converged()?;
     stage.say(format!(
-        "certificates are shared on conditions (有条件共享): {grants} departments grant it those fields for that matter, {} not yet",
+        "certificates are shared on conditions (有条件共享): {grants} departments grant it sight of those fields, {} not yet",
         stage.name(LEGACY)
     ));
     Ok(details(
