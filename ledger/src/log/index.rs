@@ -55,24 +55,27 @@ impl Key {
 }
 
 /// The keys of one record.
-pub(crate) type Keys = [Option<Key>; 4];
+pub(crate) type Keys = Vec<Key>;
 
-/// The keys under which a record is found: a certificate's record also under its predecessor, so that its history shows
-/// the successor.
+/// The keys under which a record is found: a certificate's record also under what it replaces, so that their histories
+/// show the successor.
 pub(crate) fn keys(entry: &Entry) -> Keys {
     match entry {
-        Entry::CertificateIssued(issued) => [
-            Some(Key::certificate(&issued.id)),
-            issued.predecessor.as_ref().map(Key::certificate),
-            Some(Key::subject(&issued.subject)),
-            Some(Key::type_code(&issued.id.type_code())),
-        ],
-        Entry::StatusChanged(changed) => [Some(Key::certificate(&changed.id)), None, None, None],
-        Entry::CertificateErased(erased) => [Some(Key::certificate(&erased.id)), None, None, None],
+        Entry::CertificateIssued(issued) => {
+            let predecessors = issued.predecessors();
+            let mut keys = Vec::with_capacity(3 + predecessors.len());
+            keys.push(Key::certificate(&issued.id));
+            keys.extend(predecessors.iter().map(Key::certificate));
+            keys.push(Key::subject(&issued.subject));
+            keys.push(Key::type_code(&issued.id.type_code()));
+            keys
+        }
+        Entry::StatusChanged(changed) => vec![Key::certificate(&changed.id)],
+        Entry::CertificateErased(erased) => vec![Key::certificate(&erased.id)],
         Entry::TypeDefined(_)
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
-        | Entry::GrantWithdrawn(_) => [None; 4],
+        | Entry::GrantWithdrawn(_) => Vec::new(),
     }
 }
 
@@ -142,8 +145,8 @@ impl GrowingRun {
 }
 
 impl TailIndex {
-    pub(crate) fn add(&mut self, keys: &Keys, place: u32) {
-        for key in keys.iter().flatten() {
+    pub(crate) fn add(&mut self, keys: &[Key], place: u32) {
+        for key in keys {
             let (run, fingerprint) = key.run();
             self.runs[run].add(fingerprint, place);
         }

@@ -11,6 +11,7 @@ mod grant;
 mod matter;
 mod signed;
 mod status;
+mod succession;
 mod type_definition;
 
 pub use certificate::{
@@ -27,6 +28,7 @@ pub use signed::{
     record_hash,
 };
 pub use status::{Action, ImpossibleTransition, Reason, Status, StatusChanged, UnknownWord};
+pub use succession::{MAX_PREDECESSORS, Misfit, Succession, SuccessionError, SuccessionKind};
 pub use type_definition::{
     CodeItem, FieldData, FieldDefinition, RelatedItem, TypeDefined, ValidityRule,
 };
