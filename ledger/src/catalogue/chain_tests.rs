@@ -108,7 +108,10 @@ fn a_renewal_takes_the_next_version_of_what_is_valid_expired_or_not() {
         verdict(&catalogue, &first, ON),
         Verdict::NotValid(NotValid::Superseded { by })
     );
-    assert_eq!(successors(&catalogue, &first), [second.clone()]);
+    assert_eq!(
+        successors(&catalogue, &first),
+        std::slice::from_ref(&second)
+    );
     assert_eq!(verdict(&catalogue, &third, ON), Verdict::Valid);
     for asked in [&first, &second, &third] {
         let chain = catalogue.chain(asked).unwrap();
@@ -144,7 +147,7 @@ fn a_merge_replaces_all_or_nothing_and_tells_every_fault() {
     allowed(&catalogue, &merge);
     writer.append(2, vec![merge]).unwrap();
     for old in &ids[..2] {
-        assert_eq!(successors(&catalogue, old), [new.clone()]);
+        assert_eq!(successors(&catalogue, old), std::slice::from_ref(&new));
     }
     let chain = catalogue.chain(&ids[0]).unwrap();
     assert_eq!(

@@ -188,7 +188,8 @@ impl Service for Fake {
             valid_until: None,
             sharing: "conditional".to_owned(),
             field_root: "33".repeat(32),
-            predecessor: None,
+            succession: None,
+            predecessors: Vec::new(),
             status: "valid".to_owned(),
             status_code: "01".to_owned(),
             position: appended("", seq, false, Vec::new()).position,
@@ -212,6 +213,7 @@ impl Service for Fake {
         Ok(known.then(|| History {
             id: id.as_str().to_owned(),
             events: Vec::new(),
+            cut: false,
         }))
     }
 
