@@ -87,7 +87,7 @@ const MERGE_EXAMPLES: &str = "\
 Examples:
   certmesh merge --serial 20260000001 --fields merged.json \\
       1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
-      1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000404.001.S";
+      1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000404.001.E";
 
 /// Split a certificate: several in the place of one
 ///
@@ -144,7 +144,6 @@ pub(crate) struct Changes {
     /// Version of the certificate
     #[arg(long, value_name = "N")]
     certificate_version: Option<u16>,
-    /// Another holder [default: the old one's]
     #[command(flatten)]
     holder: HolderArgs,
     /// First day of validity, YYYY-MM-DD [default: the old one's; when renewing: today]
@@ -282,7 +281,7 @@ fn succeed(
         return Err(Error::Usage(NOT_KEPT));
     }
     number(&mut request, kind, changes, &old);
-    days(&mut request, kind, changes)?;
+    days(&mut request, kind, changes, screen)?;
     if let Some(sharing) = &changes.sharing {
         request.sharing = Some(sharing.clone());
     }
@@ -321,13 +320,24 @@ fn number(request: &mut IssueRequest, kind: SuccessionKind, changes: &Changes, o
     request.version = changes.certificate_version;
 }
 
-fn days(request: &mut IssueRequest, kind: SuccessionKind, changes: &Changes) -> Result<(), Error> {
+fn days(
+    request: &mut IssueRequest,
+    kind: SuccessionKind,
+    changes: &Changes,
+    screen: &mut Screen,
+) -> Result<(), Error> {
     let renewal = kind == SuccessionKind::Renewal;
+    let today = Date::in_china(now_ms());
     if let Some(from) = changes.valid_from {
+        if from > today && kind != SuccessionKind::Transfer {
+            screen.note(&format!(
+                "note: the old certificate ends now, and the new one begins on {from}: until then none is in force"
+            ));
+        }
         request.valid_from = Some(from.to_string());
     } else if renewal {
         // The old one ends with this record, so that the new one must not begin later by itself.
-        request.valid_from = Some(Date::in_china(now_ms()).to_string());
+        request.valid_from = Some(today.to_string());
     }
     if let Some(until) = changes.valid_until {
         request.valid_until = Some(until.to_string());

@@ -7,6 +7,7 @@ use super::super::tests::{
 };
 use super::super::{Batch, NotAllowed, NotReplaceable};
 use super::*;
+use crate::log::{BrokenRule, Stopped};
 use crate::record::{Action, Misfit};
 use crate::verify::{NotValid, Verdict, verify};
 
@@ -265,6 +266,34 @@ fn a_transfer_takes_over_what_its_department_let_go_once() {
         let mut both = [old.clone(), new.clone()];
         both.sort();
         assert_eq!(members, both);
+    }
+}
+
+#[test]
+fn what_is_in_dispute_is_not_taken_over() {
+    for (at, disputed) in [(2, true), (3, false)] {
+        let catalogue = catalogue(B);
+        let (old, new) = (id(A, "1", 1), id(B, "1", 1));
+        let out = change(&old, Action::TransferOut);
+        let mut writer = writer(&catalogue, A, 1);
+        writer
+            .append(1, vec![define(), issue(&old, None), out])
+            .unwrap();
+        let log = catalogue.log(&LogId::first(A.parse().unwrap())).unwrap();
+        log.stop(Stopped::Broken(BrokenRule::Prev { seq: at }));
+        if disputed {
+            let department = A.parse().unwrap();
+            let why = refused(&catalogue, &transfer(&new, &old));
+            assert_eq!(
+                why,
+                [NotReplaceable::Disputed {
+                    id: old,
+                    department
+                }]
+            );
+        } else {
+            allowed(&catalogue, &transfer(&new, &old));
+        }
     }
 }
 

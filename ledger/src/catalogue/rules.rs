@@ -12,7 +12,7 @@ use crate::record::{
     Misfit, SignedRecord, Status, StatusChanged, Succession, SuccessionKind, TypeDefined,
 };
 
-use super::Catalogue;
+use super::{Catalogue, CertificateState};
 
 /// Why an entry may not be appended.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +144,16 @@ pub enum NotReplaceable {
         "predecessor {0} is in the logs of several departments; which of them issued it, only they can say"
     )]
     Claimed(CertificateId),
+    /// A transfer of what its department signed two histories of.
+    #[error(
+        "predecessor {id} is in dispute: the log of department {department} has stopped, and what it says of it is not sure"
+    )]
+    Disputed {
+        /// The predecessor.
+        id: CertificateId,
+        /// Whose it is.
+        department: DepartmentCode,
+    },
     /// A transfer of what was taken over before.
     #[error("predecessor {id} was taken over before, as {by}")]
     TakenOver {
@@ -401,6 +411,8 @@ impl<'c> Batch<'c> {
                 status: state.status,
                 department,
             }
+        } else if self.disputed(&state) {
+            NotReplaceable::Disputed { id, department }
         } else if let Some((_, by)) = self.replaced.get(&id) {
             let by = by.clone();
             NotReplaceable::TakenOver { id, by }
@@ -409,6 +421,14 @@ impl<'c> Batch<'c> {
         } else {
             return Ok(None);
         }))
+    }
+
+    /// Whether what is known of a certificate lies where its log is in dispute.
+    fn disputed(&self, state: &CertificateState) -> bool {
+        let log = self.catalogue.log(&state.log);
+        let stopped = log.and_then(|log| log.stopped());
+        let latest = state.status_seq.unwrap_or(state.issued.record().seq);
+        stopped.is_some_and(|stopped| stopped.undisputed() <= latest)
     }
 
     fn check_change(&mut self, changed: &StatusChanged) -> Result<(), NotAllowed> {

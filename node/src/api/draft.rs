@@ -8,13 +8,13 @@ use std::str::FromStr;
 use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::record::{
-    CertificateErased, MAX_FIELDS, MAX_PREDECESSORS, Misfit, Reason, SharingClass, StatusChanged,
-    Succession, SuccessionError, SuccessionKind, Validity,
+    CertificateErased, MAX_FIELDS, Reason, SharingClass, StatusChanged, Succession, Validity,
 };
 use zeroize::{Zeroize, Zeroizing};
 
 use super::body::shown;
 use super::refusal::Refusal;
+use super::replaced;
 use super::service::{Find, Wanted};
 use super::types::{ErasureRequest, FieldFault, FindRequest, Holder, IssueRequest, StatusRequest};
 
@@ -175,22 +175,15 @@ impl Draft {
     pub fn check(request: IssueRequest, own: &DepartmentCode) -> Result<Self, Refusal> {
         let mut faults = Faults::default();
         let mut warnings = Vec::new();
-        let succession = succession(&request, &mut faults, &mut warnings);
-        let id = match goes_on(&request) {
+        let succession = replaced::succession(&request, &mut faults, &mut warnings);
+        let id = match replaced::goes_on(&request) {
             true => succession
                 .as_ref()
-                .and_then(|succession| next_version(succession, &mut faults)),
+                .and_then(|succession| replaced::next_version(succession, &mut faults)),
             false => identifier(&request, own, &mut faults, &mut warnings),
         };
         if let (Some(id), Some(succession)) = (&id, &succession) {
-            for misfit in succession.misfits(id) {
-                let field = match misfit {
-                    Misfit::Version { .. } if request.id.is_some() => "id",
-                    Misfit::Version { .. } => "version",
-                    _ => names_predecessors(&request),
-                };
-                faults.add(field, misfit.to_string());
-            }
+            replaced::misfits(&request, id, succession, &mut faults);
         }
         faults.required("holder", request.holder.as_ref());
         let holder = request
@@ -233,86 +226,6 @@ impl Draft {
             _ => Err(faults.refusal()),
         }
     }
-}
-
-/// The member of the request that names what is replaced.
-fn names_predecessors(request: &IssueRequest) -> &'static str {
-    match request.predecessor {
-        Some(_) => "predecessor",
-        None => "predecessors",
-    }
-}
-
-/// What is replaced, and how.
-fn succession(
-    request: &IssueRequest,
-    faults: &mut Faults,
-    warnings: &mut Vec<String>,
-) -> Option<Succession> {
-    let kind: Option<SuccessionKind> = faults.parse("succession", request.succession.as_deref());
-    let named = names_predecessors(request);
-    if request.predecessor.is_some() && !request.predecessors.is_empty() {
-        faults.add(named, "is one of predecessors; give either");
-        return None;
-    }
-    let texts = request.predecessor.iter().chain(&request.predecessors);
-    let given = texts.clone().count();
-    if given == 0 {
-        if request.succession.is_some() {
-            faults.add(named, "is required: what is replaced");
-        }
-        return None;
-    }
-    if given > MAX_PREDECESSORS {
-        faults.add(named, SuccessionError::TooMany(given).to_string());
-        return None;
-    }
-    let ids: Vec<CertificateId> = texts
-        .filter_map(|text| lenient(named, text, faults, warnings))
-        .collect();
-    let kind = match (kind, &request.succession) {
-        (Some(kind), _) => kind,
-        (None, Some(_)) => return None,
-        (None, None) if given == 1 => SuccessionKind::Amendment,
-        (None, None) => SuccessionKind::Merge,
-    };
-    if ids.len() < given {
-        return None;
-    }
-    faults.check(named, Succession::new(kind, ids))
-}
-
-/// Whether the request leaves the identifier to its predecessor, as a renewal or an amendment may.
-fn goes_on(request: &IssueRequest) -> bool {
-    let named = request.predecessor.is_some() || request.predecessors.len() == 1;
-    let kind = request.succession.as_deref().map(str::parse);
-    let keeps = match kind {
-        None => named,
-        Some(Ok(kind)) => SuccessionKind::keeps_identifier(kind),
-        Some(Err(_)) => false,
-    };
-    keeps
-        && request.id.is_none()
-        && request.type_code.is_none()
-        && request.serial.is_none()
-        && request.version.is_none()
-}
-
-/// The predecessor's identifier in its next version.
-fn next_version(succession: &Succession, faults: &mut Faults) -> Option<CertificateId> {
-    let before = succession.predecessors().first()?;
-    let next = CertificateId::new(
-        before.type_code(),
-        before.issuer(),
-        before.serial(),
-        before.version() + 1,
-    );
-    if next.is_err() {
-        let detail =
-            "is required: the predecessor's version is 999, so its successor needs another number";
-        faults.add("serial", detail);
-    }
-    next.ok()
 }
 
 /// The identifier: as given, or made from type, serial and version.
@@ -363,7 +276,7 @@ fn identifier(
 }
 
 /// An identifier as found in use, with a warning for each departure from the standard.
-fn lenient(
+pub(super) fn lenient(
     field: &str,
     text: &str,
     faults: &mut Faults,

@@ -24,6 +24,7 @@ mod operations;
 mod problem;
 mod queries;
 mod refusal;
+mod replaced;
 mod routes;
 pub mod server;
 pub mod service;

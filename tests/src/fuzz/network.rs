@@ -62,9 +62,15 @@ pub(crate) fn certificate(n: u64) -> CertificateId {
 }
 
 pub(crate) fn issue(n: u64, predecessor: Option<u64>) -> Entry {
-    let renewal = |n| Succession::new(SuccessionKind::Renewal, vec![certificate(n)]);
-    let succession = predecessor.map(|n| renewal(n).expect("one predecessor"));
-    issue_in_place(n, succession)
+    issue_in_place(
+        n,
+        predecessor.and_then(|n| succession(SuccessionKind::Renewal, &[n])),
+    )
+}
+
+/// These numbers as predecessors.
+pub(crate) fn succession(kind: SuccessionKind, of: &[u64]) -> Option<Succession> {
+    Succession::new(kind, of.iter().copied().map(certificate).collect()).ok()
 }
 
 /// Number `n` in the place of others.

@@ -224,6 +224,7 @@ impl Service for Fake {
             verdict: if known { "valid" } else { "unknown" }.to_owned(),
             reason: None,
             explanation: String::new(),
+            successors: Vec::new(),
             missing: Vec::new(),
             on: on.map_or("today".to_owned(), |on| on.to_string()),
             certificate: None,
