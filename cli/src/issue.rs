@@ -26,8 +26,8 @@ use crate::{Error, Outcome, files};
 pub(crate) struct Issue {
     /// The whole certificate from a file (JSON, or TOML if its name ends in .toml), or `-` for JSON on standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "id", "type_code", "serial", "certificate_version", "valid_from", "valid_until", "sharing", "fields", "predecessor",
-        "holder_kind",
+        "id", "type_code", "serial", "certificate_version", "valid_from", "valid_until", "sharing", "fields", "succession",
+        "predecessor", "holder_kind",
     ])]
     from: Option<PathBuf>,
     /// Full certificate identifier; or give --type and --serial
@@ -56,9 +56,13 @@ pub(crate) struct Issue {
     /// The certificate's fields, by standard name: JSON or TOML (.toml), or `-` for JSON on standard input
     #[arg(long, value_name = "FILE")]
     fields: Option<PathBuf>,
-    /// Identifier of the certificate this one replaces
+    /// How it replaces other certificates [default: amendment of one, merge of several]; `certmesh renew`, `amend`, `merge`,
+    /// `split` and `transfer` take what stays the same from the old one
+    #[arg(long, value_name = "KIND", value_parser = ["renewal", "amendment", "merge", "split", "transfer"])]
+    succession: Option<String>,
+    /// Identifier of a certificate that this one replaces; more than once for several
     #[arg(long, value_name = "ID")]
-    predecessor: Option<String>,
+    predecessor: Vec<String>,
 }
 
 const ISSUE_EXAMPLES: &str = "\
@@ -129,7 +133,9 @@ fn request(args: &Issue, screen: &mut Screen) -> Result<IssueRequest, Error> {
         valid_until: args.valid_until.map(|day| day.to_string()),
         sharing: args.sharing.clone(),
         fields,
-        predecessor: args.predecessor.clone(),
+        succession: args.succession.clone(),
+        predecessors: args.predecessor.clone(),
+        predecessor: None,
     })
 }
 

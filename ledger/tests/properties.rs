@@ -5,6 +5,8 @@ mod any;
 #[path = "properties/codec.rs"]
 mod codec;
 mod common;
+#[path = "properties/life.rs"]
+mod life;
 #[path = "properties/proofs.rs"]
 mod proofs;
 #[path = "properties/recovery.rs"]

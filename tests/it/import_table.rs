@@ -263,3 +263,56 @@ fn the_measurement_of_importing_is_one_of_the_real_program() {
     let ran = run("testnet", &[&args[..], &[nobody]].concat(), b"", |_| ()).exits(2);
     assert!(ran.err.contains(nobody), "{}", ran.err);
 }
+
+#[test]
+fn rows_may_renew_what_is_there_and_are_told_what_they_cannot_replace() {
+    let map = format!(
+        "version = {{ column = \"版本\", default = \"1\" }}\npredecessor = \"原证照\"\n\
+         succession = {{ column = \"方式\", codes = {{ \"延续\" = \"renewal\", \"合并\" = \"merge\" }} }}\n{MAP}"
+    );
+    let net = scene(&map);
+    put(&net, "old.csv", more(0..5, |_| ",,".to_owned()));
+    import(&net, "old.csv", &[]).exits(0);
+    let found = net.cli(0, &["find", "--type", &type_code(&net), "--json"]);
+    let found = found.exits(0).json();
+    let old = |serial: u64| {
+        let mut all = found["certificates"].as_array().unwrap().iter();
+        let id = all.find_map(|one| {
+            one["id"]
+                .as_str()
+                .filter(|id| id.contains(&format!("Z{serial:06}.001")))
+        });
+        id.unwrap().to_owned()
+    };
+    let other = row(0, "T", 0)["id"].as_str().unwrap().to_owned();
+    put(
+        &net,
+        "renewed.csv",
+        more(0..5, |number| match number {
+            0 => format!("2,{},延续", old(0)),
+            1 => format!("3,{},延续", old(1)),
+            2 => format!("2,{},合并", old(2)),
+            3 => format!("2,{other},延续"),
+            _ => "2,,延续".to_owned(),
+        }),
+    );
+    let renewed = import(&net, "renewed.csv", &[]).exits(1);
+    let summary = renewed.json();
+    assert_eq!(counts(&summary), [5, 1, 0, 0, 4], "{summary}");
+    for told in [
+        "row 3: `版本` is not the one after the predecessor's",
+        "row 4: `原证照` is only one; a merge replaces two or more",
+        "row 5: `原证照` is of another type",
+        "row 6: `原证照` is empty",
+    ] {
+        assert!(renewed.err.contains(told), "{told}: {}", renewed.err);
+    }
+    net.wait_verdict(0, &old(0), "not-valid", Some("superseded"));
+}
+
+/// Lines with what else stands in each.
+fn more(numbers: std::ops::Range<u64>, rest: impl Fn(u64) -> String) -> String {
+    let lines = numbers.map(|number| format!("{},{}", line(number), rest(number)));
+    let lines: Vec<String> = lines.collect();
+    format!("{HEADER},版本,原证照,方式\r\n{}\r\n", lines.join("\r\n"))
+}

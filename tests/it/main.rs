@@ -13,6 +13,7 @@ mod fuzz_corpus;
 mod hostile;
 mod import;
 mod import_table;
+mod life;
 mod partition;
 mod privacy;
 mod read_only;

@@ -64,7 +64,7 @@ with map.toml:
   holder = { kind = \"111\", column = \"身份证号\" }
            # or kind = { column = \"证件类型\", codes = { \"身份证\" = \"111\", \"护照\" = \"414\" } }
   valid_from = { column = \"发证日期\", date = [\"%Y/%m/%d\", \"%Y年%m月%d日\", \"%Y%m%d\"] }
-  valid_until = { column = \"有效期至\", empty = [\"长期\", \"-\"] }   # also version, sharing, predecessor
+  valid_until = { column = \"有效期至\", empty = [\"长期\", \"-\"] }   # also version, sharing, predecessor, succession
   duplicates = \"first\"                       # or last, or reject: of rows with one serial (and version)
   duplicates_by = [\"holder\", \"valid_from\"]   # or of rows that have these in common
   encoding = \"auto\"                          # or utf-8, gb18030

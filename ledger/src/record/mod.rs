@@ -13,6 +13,7 @@ mod matter;
 mod receipt;
 mod signed;
 mod status;
+mod succession;
 mod type_definition;
 
 pub use certificate::{
@@ -33,6 +34,7 @@ pub use signed::{
     record_hash,
 };
 pub use status::{Action, ImpossibleTransition, Reason, Status, StatusChanged, UnknownWord};
+pub use succession::{MAX_PREDECESSORS, Misfit, Succession, SuccessionError, SuccessionKind};
 pub use type_definition::{
     CodeItem, FieldData, FieldDefinition, RelatedItem, TypeDefined, ValidityRule,
 };

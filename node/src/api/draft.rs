@@ -8,12 +8,13 @@ use std::str::FromStr;
 use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::record::{
-    CertificateErased, MAX_FIELDS, Reason, SharingClass, StatusChanged, Validity,
+    CertificateErased, MAX_FIELDS, Reason, SharingClass, StatusChanged, Succession, Validity,
 };
 use zeroize::{Zeroize, Zeroizing};
 
 use super::body::shown;
 use super::refusal::Refusal;
+use super::replaced;
 use super::service::{Find, Wanted};
 use super::types::{ErasureRequest, FieldFault, FindRequest, Holder, IssueRequest, StatusRequest};
 
@@ -94,8 +95,8 @@ pub struct Draft {
     pub sharing: Option<SharingClass>,
     /// At most [`MAX_FIELDS`] fields.
     pub fields: Fields,
-    /// The certificate this one replaces; another one than `id`.
-    pub predecessor: Option<CertificateId>,
+    /// What it replaces, and how.
+    pub succession: Option<Succession>,
     /// Departures from the standard's form that were mended.
     pub warnings: Vec<String>,
 }
@@ -174,13 +175,15 @@ impl Draft {
     pub fn check(request: IssueRequest, own: &DepartmentCode) -> Result<Self, Refusal> {
         let mut faults = Faults::default();
         let mut warnings = Vec::new();
-        let id = identifier(&request, own, &mut faults, &mut warnings);
-        let predecessor = request
-            .predecessor
-            .as_deref()
-            .and_then(|text| lenient("predecessor", text, &mut faults, &mut warnings));
-        if predecessor.is_some() && predecessor == id {
-            faults.add("predecessor", "is the certificate itself");
+        let succession = replaced::succession(&request, &mut faults, &mut warnings);
+        let id = match replaced::goes_on(&request) {
+            true => succession
+                .as_ref()
+                .and_then(|succession| replaced::next_version(succession, &mut faults)),
+            false => identifier(&request, own, &mut faults, &mut warnings),
+        };
+        if let (Some(id), Some(succession)) = (&id, &succession) {
+            replaced::misfits(&request, id, succession, &mut faults);
         }
         faults.required("holder", request.holder.as_ref());
         let holder = request
@@ -216,7 +219,7 @@ impl Draft {
                     validity,
                     sharing,
                     fields,
-                    predecessor,
+                    succession,
                     warnings,
                 })
             }
@@ -273,7 +276,7 @@ fn identifier(
 }
 
 /// An identifier as found in use, with a warning for each departure from the standard.
-fn lenient(
+pub(super) fn lenient(
     field: &str,
     text: &str,
     faults: &mut Faults,

@@ -24,6 +24,7 @@ mod operations;
 mod problem;
 mod queries;
 mod refusal;
+mod replaced;
 pub mod reports;
 pub mod retrievals;
 mod routes;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
-use certmesh_ledger::record::{TypeDefined, Validity};
+use certmesh_ledger::record::{Misfit, SuccessionError, TypeDefined, Validity};
 
 use crate::api::Refusal;
 use crate::api::draft::Draft;
@@ -160,6 +160,8 @@ impl Checker {
             valid_until: part("valid_until"),
             sharing: part("sharing"),
             fields: fields.collect(),
+            succession: part("succession"),
+            predecessors: Vec::new(),
             predecessor: part("predecessor"),
         };
         self.departures(&request, &mut found);
@@ -246,6 +248,19 @@ impl Checker {
     }
 }
 
+/// What is wrong with the certificate that a row replaces, without naming it.
+fn predecessor(detail: &str) -> &'static str {
+    if detail == Misfit::Itself.to_string() {
+        "is the certificate itself"
+    } else if detail == SuccessionError::OneMerged.to_string() {
+        "is only one; a merge replaces two or more, which a table can't name"
+    } else if detail.contains("keeps the type") {
+        "is of another type; a renewal or an amendment keeps it"
+    } else {
+        "is no certificate identifier"
+    }
+}
+
 /// What is found wrong with a row.
 struct Found<'m> {
     map: &'m Map,
@@ -280,9 +295,18 @@ impl<'m> Found<'m> {
                 "is no serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`",
             ),
             "holder.code" => self.add(key, "holder-code", &format!("is no such code: {detail}")),
-            "predecessor" if detail != "is the certificate itself" => {
-                self.add(key, "invalid", "is no certificate identifier");
-            }
+            "predecessor" => self.add(key, "invalid", predecessor(detail)),
+            "predecessors" => self.add("predecessor", "empty", "is empty"),
+            "version" if detail.contains("does not follow") => self.add(
+                key,
+                "invalid",
+                "is not the one after the predecessor's, and the serial number is the same",
+            ),
+            "succession" => self.add(
+                key,
+                "invalid",
+                "is not renewal, amendment, merge, split or transfer",
+            ),
             "sharing" => self.add(
                 key,
                 "invalid",

@@ -155,7 +155,7 @@ pub(super) fn prepare(
                 validity: draft.validity,
                 sharing,
                 field_root: commit_fields(&fresh.key, &draft.id, &body.fields),
-                predecessor: draft.predecessor,
+                succession: draft.succession,
                 id: draft.id.clone(),
             };
             Prepared {

@@ -242,27 +242,9 @@ impl Service for PeerService {
     }
 
     fn history(&self, id: &CertificateId) -> Result<Option<types::History>, Refusal> {
-        let records = self
-            .peer
-            .catalogue
-            .history(id)
-            .map_err(|e| unreadable(&e))?;
-        let Some((log, _)) = records.first() else {
-            return Ok(None);
-        };
-        let Some(checkpoint) = self
-            .peer
-            .catalogue
-            .log(log)
-            .and_then(|log| log.checkpoint())
-        else {
-            return Ok(None);
-        };
-        let records: Vec<_> = records.into_iter().map(|(_, record)| record).collect();
-        Ok(Some(types::History {
-            id: id.to_string(),
-            events: views::history(id, &records, &checkpoint),
-        }))
+        let chain = self.peer.catalogue.chain(id).map_err(|e| unreadable(&e))?;
+        let known = chain.lives.first().is_some_and(|life| life.id == *id);
+        Ok(known.then(|| views::history(id, &chain)))
     }
 
     fn verification(

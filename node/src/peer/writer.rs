@@ -23,7 +23,7 @@ use super::{Peer, now_ms, retries};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
 use crate::api::service::{Definition, Outcomes, RetryKey};
-use crate::api::types::{self, Position};
+use crate::api::types::{self, FieldFault, Position};
 
 /// Most records under one commit.
 const GROUP: usize = 8192;
@@ -405,6 +405,14 @@ impl GroupCommit {
     }
 }
 
+fn succession_faults<T: std::fmt::Display>(reasons: &[T]) -> Refusal {
+    let fault = |reason: &T| FieldFault {
+        field: "predecessors".to_owned(),
+        detail: reason.to_string(),
+    };
+    Refusal::InvalidField(reasons.iter().map(fault).collect())
+}
+
 fn internal(error: &dyn std::error::Error) -> Refusal {
     tracing::error!(%error, "a log or body could not be read");
     Refusal::Internal
@@ -432,9 +440,8 @@ fn refused(why: NotAllowed) -> Refusal {
                 "department {authority} is a member of this network: only it can define its types"
             ),
         ),
-        other @ (NotAllowed::Predecessor { .. } | NotAllowed::PredecessorElsewhere(_)) => {
-            Refusal::field("predecessor", other.to_string())
-        }
+        NotAllowed::Misfits(misfits) => succession_faults(&misfits),
+        NotAllowed::NotReplaceable(reasons) => succession_faults(&reasons),
         other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),
         other @ NotAllowed::UnknownGrant(_) => Refusal::field("grant", other.to_string()),
         // The one who asks draws a nonce for each request, as a client does a key.

@@ -192,7 +192,8 @@ impl Service for Fake {
             valid_until: None,
             sharing: "conditional".to_owned(),
             field_root: "33".repeat(32),
-            predecessor: None,
+            succession: None,
+            predecessors: Vec::new(),
             status: "valid".to_owned(),
             status_code: "01".to_owned(),
             position: appended("", seq, false, Vec::new()).position,
@@ -216,6 +217,7 @@ impl Service for Fake {
         Ok(known.then(|| History {
             id: id.as_str().to_owned(),
             events: Vec::new(),
+            cut: false,
         }))
     }
 
@@ -226,6 +228,7 @@ impl Service for Fake {
             verdict: if known { "valid" } else { "unknown" }.to_owned(),
             reason: None,
             explanation: String::new(),
+            successors: Vec::new(),
             missing: Vec::new(),
             on: on.map_or("today".to_owned(), |on| on.to_string()),
             certificate: None,
