@@ -323,7 +323,7 @@ impl BodyKey {
     }
 }
 
-fn cipher(key: &Secret) -> XChaCha20Poly1305 {
+pub(crate) fn cipher(key: &Secret) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.expose().into())
 }
 
@@ -379,6 +379,11 @@ impl FieldKey {
         BodyKey(Secret::from_bytes(
             *self.0.hash(Purpose::FieldSalt, &parts).as_bytes(),
         ))
+    }
+
+    /// The key that tokens of uploads are sealed under.
+    pub(crate) fn upload_key(&self) -> Secret {
+        Secret::from_bytes(*self.0.hash(Purpose::FieldSalt, &[b"upload"]).as_bytes())
     }
 }
 

@@ -8,6 +8,8 @@
 //!
 //! Slot: place in `bodies` (u64) · length (u32) · zero (u32) · wrapped key (72) · checksum of all that (8). Zeros stand for
 //! no body. All integers little-endian.
+//!
+//! Attachments are files of their own ([`Attachments`]), whose keys stand in the bodies.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +27,13 @@ use crate::keys::{BodyKey, FieldKey, WRAPPED_LEN};
 use crate::log::LogName;
 use crate::log::disk::{Disk, DiskFile};
 use crate::log::header::{HEADER_LEN, Kind, check_header, header};
+use crate::record::{ATTACHMENT_MARK, Attachment, AttachmentName};
+
+mod attachments;
+mod chunks;
+
+pub use attachments::{AttachmentKey, Attachments, FileId, Receiving, Upload};
+pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 
 #[cfg(test)]
 mod tests;
@@ -40,8 +49,27 @@ pub struct Body {
     pub holder_kind: HolderKind,
     /// The holder's code, normalised.
     pub holder_code: String,
-    /// Fields by name.
+    /// Fields by name, those that commit to attachments among them.
     pub fields: BTreeMap<String, String>,
+    /// Where attachments are kept, by their names.
+    pub attachments: BTreeMap<String, AttachmentKey>,
+}
+
+impl Body {
+    /// Whether two bodies say the same. Where attachments are kept does not matter: what they are stands in the fields.
+    pub fn says_the_same(&self, other: &Body) -> bool {
+        (self.holder_kind, &self.holder_code, &self.fields)
+            == (other.holder_kind, &other.holder_code, &other.fields)
+    }
+
+    /// An attachment and where it is kept; `None` when there is none of that name.
+    pub fn attachment(&self, name: &AttachmentName) -> Option<(Attachment, &AttachmentKey)> {
+        let (field, value) = self
+            .fields
+            .get_key_value(&format!("{ATTACHMENT_MARK}{name}"))?;
+        let attachment = Attachment::of_field(field, value).ok()??;
+        Some((attachment, self.attachments.get(name.as_str())?))
+    }
 }
 
 impl Drop for Body {

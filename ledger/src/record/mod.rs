@@ -5,6 +5,7 @@
 //! families each have a file: [`CertificateIssued`], [`StatusChanged`], [`TypeDefined`],
 //! [`MatterDefined`], [`GrantMade`] and [`GrantWithdrawn`].
 
+mod attachment;
 mod certificate;
 mod fields;
 mod grant;
@@ -13,6 +14,10 @@ mod signed;
 mod status;
 mod type_definition;
 
+pub use attachment::{
+    ATTACHMENT_MARK, Attachment, AttachmentName, MAX_ATTACHMENT, MAX_ATTACHMENTS, MediaType,
+    NotAnAttachment, NotAnAttachmentName, UnknownMediaType,
+};
 pub use certificate::{
     CertificateErased, CertificateIssued, SharingClass, SubjectTag, Validity, ValidityError,
 };
