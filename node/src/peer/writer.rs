@@ -1,11 +1,13 @@
 //! Group commit: one thread takes whatever waits, checks it, and appends it under one checkpoint, so that thousands of
 //! concurrent issuers share a few syncs.
 
+use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use certmesh_ledger::bodies::{Body, BodyError, SealedBody};
+use certmesh_ledger::bodies::{BodyError, FileId, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::codec;
 use certmesh_ledger::hash::{Hash, Purpose, hash};
@@ -17,12 +19,12 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
-use super::prepare::{Prepared, Standards, prepare};
+use super::prepare::{Kept, Prepared, Standards, prepare};
 use super::{Peer, now_ms, retries};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
 use crate::api::service::{Definition, Outcomes, RetryKey};
-use crate::api::types::{self, Position};
+use crate::api::types::{self, FieldFault, Position};
 
 /// Most records under one commit.
 const GROUP: usize = 8192;
@@ -70,6 +72,7 @@ impl WriterHandle {
             writer,
             heads,
             standards: Standards::default(),
+            settled: false,
         };
         let thread = thread::Builder::new()
             .name("writer".into())
@@ -103,6 +106,8 @@ enum AppendFailed {
     Log(#[from] WriteError),
     #[error(transparent)]
     Bodies(#[from] BodyError),
+    #[error("attachments: {0}")]
+    Attachments(#[from] io::Error),
 }
 
 /// What is to be said of one append once the group is durable.
@@ -114,11 +119,48 @@ enum Outcome {
     Refused(Refusal),
 }
 
+/// An append and how it was asked for.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    entry: &'a Entry,
+    kept: Option<&'a Kept>,
+    retry: Option<RetryKey>,
+    /// Rows of the request.
+    rows: usize,
+}
+
 struct GroupCommit {
     peer: Arc<Peer>,
     writer: Writer,
     heads: mpsc::UnboundedSender<VerifiedCheckpoint>,
     standards: Standards,
+    /// Whether no attachment is kept for a record that never came.
+    settled: bool,
+}
+
+/// What is to be appended, each entry with what is kept beside it.
+#[derive(Default)]
+struct Group {
+    entries: Vec<Entry>,
+    bodies: Vec<Option<SealedBody>>,
+    /// Uploads that become attachments, each with its entry's place in the group.
+    files: Vec<(usize, FileId)>,
+    /// The same uploads, each of which can be taken once.
+    taken: HashSet<FileId>,
+}
+
+impl Group {
+    fn push(&mut self, entry: Entry, kept: Option<Kept>) -> usize {
+        let at = self.entries.len();
+        self.entries.push(entry);
+        let (sealed, uploads) = kept.map(|kept| (kept.sealed, kept.uploads)).unzip();
+        self.bodies.push(sealed);
+        for (_, upload) in uploads.unwrap_or_default() {
+            self.files.push((at, upload.key.file()));
+            self.taken.insert(upload.key.file());
+        }
+        at
+    }
 }
 
 impl GroupCommit {
@@ -139,7 +181,7 @@ impl GroupCommit {
     }
 
     fn commit(&mut self, group: Vec<Job>) {
-        if let Some(refusal) = self.peer.own.hindrance() {
+        if let Some(refusal) = self.hindrance() {
             for job in group {
                 let _ = job.reply.send(Err(refusal.clone()));
             }
@@ -173,15 +215,14 @@ impl GroupCommit {
                 .collect(),
         };
         let mut batch = Batch::new(&self.peer.catalogue, self.writer.log());
-        let mut entries = Vec::new();
-        let mut bodies = Vec::new();
+        let mut group = Group::default();
         let mut outcomes = Vec::with_capacity(prepared.len());
         for (prepared, (retry, rows)) in prepared.into_iter().zip(retries) {
             let Prepared {
                 id,
                 warnings,
                 entry,
-                body,
+                kept,
             } = match prepared {
                 Ok(prepared) => prepared,
                 Err((id, refusal)) => {
@@ -189,25 +230,26 @@ impl GroupCommit {
                     continue;
                 }
             };
-            let (body, sealed) = body.unzip();
-            let outcome = match self.judge(&mut batch, &entry, body.as_ref(), retry, rows) {
-                None => {
-                    entries.push(entry);
-                    bodies.push(sealed);
-                    Outcome::New(entries.len() - 1)
-                }
+            let asked = Asked {
+                entry: &entry,
+                kept: kept.as_ref(),
+                retry,
+                rows,
+            };
+            let outcome = match self.judge(&mut batch, &asked, &group.taken) {
+                None => Outcome::New(group.push(entry, kept)),
                 Some(outcome) => outcome,
             };
             outcomes.push((id, warnings, outcome));
         }
         drop(batch);
-        let count = entries.len();
+        let count = group.entries.len();
         let started = Instant::now();
         let appended = if count == 0 {
             // What is answered then stands under the checkpoint there is.
             Ok((Vec::new(), self.writer.log().checkpoint()))
         } else {
-            self.append(entries, &bodies)
+            self.append(group)
         };
         if count > 0 && appended.is_ok() {
             self.peer.metrics.fsynced(started.elapsed());
@@ -216,17 +258,37 @@ impl GroupCommit {
         self.answer(outcomes, jobs, appended);
     }
 
-    /// Makes bodies durable, then their records: a certificate that is acknowledged has its fields.
+    /// Why nothing can be appended now. Before anything is, attachments of records that never came are uploads again: the
+    /// next record of that position is another's.
+    fn hindrance(&mut self) -> Option<Refusal> {
+        let hindrance = self.peer.own.hindrance();
+        if hindrance.is_none() && !self.settled {
+            match self.peer.attachments.settle(self.writer.log().held()) {
+                Ok(_) => self.settled = true,
+                Err(error) => return Some(internal(&error)),
+            }
+        }
+        hindrance
+    }
+
+    /// Makes bodies and attachments durable, then their records: a certificate that is acknowledged has its fields.
     fn append(
         &mut self,
-        entries: Vec<Entry>,
-        bodies: &[Option<SealedBody>],
+        group: Group,
     ) -> Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed> {
-        if bodies.iter().any(Option::is_some) {
-            // This thread is the only one that appends, so the positions are known.
-            self.peer.bodies.keep(self.writer.log().held(), bodies)?;
+        // This thread is the only one that appends, so the positions are known.
+        let first = self.writer.log().held();
+        if group.bodies.iter().any(Option::is_some) {
+            self.peer.bodies.keep(first, &group.bodies)?;
         }
-        let (records, checkpoint) = self.writer.append(now_ms(), entries)?;
+        if !group.files.is_empty() {
+            self.settled = false;
+            let files = group.files.iter();
+            let files = files.map(|(at, file)| (first + *at as u64, *file));
+            self.peer.attachments.keep(files)?;
+        }
+        let (records, checkpoint) = self.writer.append(now_ms(), group.entries)?;
+        self.settled = true;
         Ok((records, Some(checkpoint)))
     }
 
@@ -234,25 +296,32 @@ impl GroupCommit {
     fn judge(
         &self,
         batch: &mut Batch<'_>,
-        entry: &Entry,
-        body: Option<&Body>,
-        retry: Option<RetryKey>,
-        rows: usize,
+        asked: &Asked<'_>,
+        taken: &HashSet<FileId>,
     ) -> Option<Outcome> {
+        let Asked {
+            entry,
+            kept,
+            retry,
+            rows,
+        } = *asked;
         // Defining the same again changes nothing, so it answers like a retry.
         if retry.is_some()
             || !matches!(entry, Entry::CertificateIssued(_) | Entry::StatusChanged(_))
         {
-            match self.existing(batch, entry, body) {
+            match self.existing(batch, entry, kept) {
                 Ok(Some(record)) => return Some(Outcome::Replayed(Box::new(record))),
                 Ok(None) => {}
                 Err(refusal) => return Some(Outcome::Refused(refusal)),
             }
         }
         let key = retry.filter(|_| rows == 1);
-        let keyed = key.map(|key| (key, self.content(entry, body)));
+        let keyed = key.map(|key| (key, self.content(entry, kept)));
         if keyed.is_some_and(|(key, content)| self.used_otherwise(&key, &content)) {
             return Some(Outcome::Refused(Refusal::IdempotencyMismatch));
+        }
+        if let Err(refusal) = self.available(entry, kept, taken) {
+            return Some(Outcome::Refused(refusal));
         }
         if let Err(why) = batch.check(entry) {
             return Some(Outcome::Refused(refused(why)));
@@ -268,15 +337,49 @@ impl GroupCommit {
         None
     }
 
+    /// Whether the uploads a certificate names can be taken. Of one that was issued before the rules tell.
+    fn available(
+        &self,
+        entry: &Entry,
+        kept: Option<&Kept>,
+        taken: &HashSet<FileId>,
+    ) -> Result<(), Refusal> {
+        let (Entry::CertificateIssued(issued), Some(kept)) = (entry, kept) else {
+            return Ok(());
+        };
+        let mut faults = Vec::new();
+        for (place, upload) in &kept.uploads {
+            let file = upload.key.file();
+            let waiting = self.peer.attachments.is_waiting(file);
+            let detail = if upload.expires_ms < now_ms() {
+                "is an upload of more than 24 hours ago; upload the file again"
+            } else if taken.contains(&file) || !waiting.map_err(|error| internal(&error))? {
+                "is an upload that another certificate took; upload the file again"
+            } else {
+                continue;
+            };
+            faults.push(FieldFault {
+                field: place.clone(),
+                detail: detail.to_owned(),
+            });
+        }
+        let before = || self.writer.log().issue_of(&issued.id);
+        if faults.is_empty() || before().map_err(|error| internal(&error))?.is_some() {
+            Ok(())
+        } else {
+            Err(Refusal::InvalidField(faults))
+        }
+    }
+
     /// The record that says the same already. What an issue says of its fields is under a key made at random, so it is the
     /// body kept with the record that is compared.
     fn existing(
         &self,
         batch: &Batch<'_>,
         entry: &Entry,
-        body: Option<&Body>,
+        kept: Option<&Kept>,
     ) -> Result<Option<SignedRecord>, Refusal> {
-        let (Entry::CertificateIssued(asked), Some(body)) = (entry, body) else {
+        let (Entry::CertificateIssued(asked), Some(wanted)) = (entry, kept) else {
             return batch.existing(entry).map_err(|error| internal(&error));
         };
         let held = self.writer.log().issue_of(&asked.id);
@@ -293,28 +396,35 @@ impl GroupCommit {
             };
         let kept = self.peer.bodies.get(record.record().seq, &asked.id);
         match kept.map_err(|error| internal(&error))? {
-            Some(kept) if same && kept.body == *body => Ok(Some(record)),
+            Some(kept) if same && kept.body.says_the_same(&wanted.body) => Ok(Some(record)),
             _ => Ok(None),
         }
     }
 
-    /// Destroys a certificate's fields. Before the record says so: a crash between the two leaves them destroyed, and the
+    /// Destroys a certificate's fields and attachments. Before the record says so: a crash between the two leaves them destroyed, and the
     /// record to be asked for again.
     fn destroy(&self, erased: &CertificateErased) -> Result<(), Refusal> {
         let issued = self.writer.log().issue_of(&erased.id);
         if let Some(record) = issued.map_err(|error| internal(&error))? {
-            let destroyed = self.peer.bodies.destroy(record.record().seq);
+            let seq = record.record().seq;
+            let kept = self.peer.bodies.get(seq, &erased.id);
+            let bare = matches!(&kept, Ok(Some(kept)) if kept.body.attachments.is_empty());
+            let destroyed = self.peer.bodies.destroy(seq);
             destroyed.map_err(|error| internal(&error))?;
+            if !bare {
+                let removed = self.peer.attachments.remove(seq);
+                removed.map_err(|error| internal(&error))?;
+            }
         }
         Ok(())
     }
 
     /// What a request asks for, as a hash: an issue's fields under a key that is the same each time.
-    fn content(&self, entry: &Entry, body: Option<&Body>) -> Hash {
-        let encoded = match (entry, body) {
-            (Entry::CertificateIssued(issued), Some(body)) => {
+    fn content(&self, entry: &Entry, kept: Option<&Kept>) -> Hash {
+        let encoded = match (entry, kept) {
+            (Entry::CertificateIssued(issued), Some(kept)) => {
                 let key = self.peer.field_key.content_key(&issued.id);
-                let field_root = commit_fields(&key, &issued.id, &body.fields);
+                let field_root = commit_fields(&key, &issued.id, &kept.body.fields);
                 codec::encode(&Entry::CertificateIssued(CertificateIssued {
                     field_root,
                     ..issued.clone()
@@ -363,7 +473,9 @@ impl GroupCommit {
                     AppendFailed::Log(WriteError::Stopped(_)) => {
                         Refusal::LogFrozen(error.to_string())
                     }
-                    AppendFailed::Log(WriteError::NoEntries) => Refusal::Internal,
+                    AppendFailed::Log(WriteError::NoEntries) | AppendFailed::Attachments(_) => {
+                        Refusal::Internal
+                    }
                     AppendFailed::Log(WriteError::Append(_)) | AppendFailed::Bodies(_) => {
                         Refusal::LogReadOnly(error.to_string())
                     }
