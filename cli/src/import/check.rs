@@ -156,6 +156,7 @@ impl Checker {
             valid_until: part("valid_until"),
             sharing: part("sharing"),
             fields: fields.collect(),
+            attachments: BTreeMap::new(),
             predecessor: part("predecessor"),
         };
         self.departures(&request, &mut found);
