@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use certmesh_ledger::bodies::Upload;
+use certmesh_ledger::keys::{FieldKey, Secret, SecretFile};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -225,6 +227,41 @@ fn an_upload_is_for_one_certificate_of_the_department_that_took_it() {
 }
 
 #[test]
+fn an_upload_of_long_ago_is_told_from_a_request_that_was_answered_before() {
+    let net = one_of_two();
+    let http = net.http(0);
+    let field_key = fs::read_to_string(net.member(0).dir.join("keys/field.key")).unwrap();
+    let field_key = SecretFile::Field.read(&field_key).unwrap();
+    let field_key = FieldKey(Secret::from_bytes(*field_key));
+    // The token as it is when its day has passed.
+    let expired = |token: &str| {
+        let mut upload = Upload::open(&field_key, token).unwrap();
+        upload.expires_ms -= 24 * 3600 * 1000 + 1;
+        upload.seal(&field_key, [1; 24])
+    };
+    let (one, two) = (uploaded(&http, &pdf(200)), uploaded(&http, &pdf(200)));
+    let late = with(0, &json!({"a.pdf": expired(&one)}));
+    let refused = http.post_keyed("/v1/certificates", "k", &late);
+    assert_eq!(
+        refused.problem(422, "invalid-field").as_deref(),
+        Some("attachments.a.pdf")
+    );
+    assert!(
+        refused.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("24 hours")
+    );
+    let in_time = with(0, &json!({"a.pdf": two}));
+    assert_eq!(
+        http.post_keyed("/v1/certificates", "k", &in_time).status,
+        201
+    );
+    let again = with(0, &json!({"a.pdf": expired(&two)}));
+    assert_eq!(http.post_keyed("/v1/certificates", "k", &again).status, 200);
+}
+
+#[test]
 fn a_file_that_is_refused_or_cut_off_leaves_nothing() {
     let mut net = founded(2);
     let tokens = net.member(0).dir.join("tokens.toml");
@@ -316,6 +353,46 @@ fn an_attachment_whose_record_never_came_is_an_upload_again() {
 }
 
 #[test]
+fn attachments_are_asked_for_and_granted_under_one_code_and_no_standard_refuses_them() {
+    let net = running(2);
+    let code = format!("{}901", net.code(0));
+    let definition = json!({
+        "code": code, "name": "证照", "sharing": "conditional",
+        "fields": [{ "code": "ZZMC", "name": "名称", "required": true }],
+    });
+    assert_eq!(net.http(0).post("/v1/types", &definition).status, 201);
+    let mut listed = definition.clone();
+    listed["fields"][0]["code"] = "@scan.pdf".into();
+    let place = net.http(0).post("/v1/types", &listed);
+    assert_eq!(
+        place.problem(422, "invalid-field").as_deref(),
+        Some("fields[0].code")
+    );
+    let matter = json!({
+        "code": "M", "name": "事项", "sub": [{ "code": "1", "name": "首次", "requires": [
+            { "types": [code], "fields": ["ZZMC", "@"] },
+        ] }],
+    });
+    assert_eq!(net.http(1).post("/v1/matters", &matter).status, 201);
+    let body = json!({
+        "type": code, "serial": "N1", "valid_from": "2020-01-01",
+        "holder": { "kind": "111", "code": "11010519491231002X" },
+        "fields": { "ZZMC": "证照" },
+        "attachments": { "scan.pdf": uploaded(&net.http(0), &pdf(100)) },
+    });
+    issued(&net.http(0), &body);
+    let grant = json!({ "department": net.code(1), "type": code, "fields": ["@"] });
+    assert_eq!(net.http(0).post("/v1/grants", &grant).status, 201);
+    net.converge();
+    let case = json!({ "matter": "M", "subject": body["holder"] });
+    let told = net.http(1).post("/v1/accept", &case).json();
+    let requirement = &told["requirements"][0];
+    assert_eq!(requirement["state"], "needs-grant", "{told}");
+    assert_eq!(requirement["fields"], json!(["ZZMC", "@"]));
+    assert_eq!(requirement["visible"], json!(["@"]));
+}
+
+#[test]
 fn the_command_attaches_files_and_saves_them_checked() {
     let net = one_of_two();
     let dir = net.scratch("files");
@@ -336,11 +413,7 @@ fn the_command_attaches_files_and_saves_them_checked() {
     ];
 
     let bad = path("wrong.png");
-    let wrong = [
-        &issue[..],
-        &["--attach", &bad, "--attach", &json],
-    ]
-    .concat();
+    let wrong = [&issue[..], &["--attach", &bad, "--attach", &json]].concat();
     let refused = net.cli(0, &wrong).exits(2);
     assert!(
         refused.err.contains("wrong.png: does not begin"),

@@ -9,8 +9,8 @@ use certmesh_ledger::bodies::{
 };
 use certmesh_ledger::hash::Hash;
 use certmesh_ledger::keys::{FieldKey, Secret};
-use certmesh_ledger::log::MemoryDisk;
 use certmesh_ledger::log::disk::Disk;
+use certmesh_ledger::log::{Failure, MemoryDisk};
 use certmesh_ledger::record::{MAX_ATTACHMENT, MediaType};
 use proptest::prelude::*;
 
@@ -254,6 +254,37 @@ fn an_upload_that_comes_to_nothing_leaves_nothing() {
     assert!(attachments.is_waiting(kept.key.file()).unwrap());
     let part: FileId = hex::encode([3; 16]).parse().unwrap();
     assert!(!attachments.is_waiting(part).unwrap());
+}
+
+#[test]
+fn a_refused_write_sync_or_rename_fails_the_upload_which_then_leaves_nothing() {
+    let tried = |fail_at: Option<u64>| {
+        let disk = MemoryDisk::new();
+        let attachments = store(&disk);
+        let before = disk.operations();
+        if let Some(step) = fail_at {
+            disk.fail_at(before + step, Failure::Refuse);
+        }
+        let received =
+            attachments
+                .receive(AttachmentKey::new(&[1; 48]))
+                .and_then(|mut receiving| {
+                    receiving.append(&content(2 * CHUNK))?;
+                    receiving.finish(MediaType::Pdf, 1_000)
+                });
+        (disk.operations() - before, received, disk)
+    };
+    let (steps, received, disk) = tried(None);
+    assert!(received.is_ok() && disk.paths().len() == 1);
+    assert!(steps > 5);
+    for step in 1..=steps {
+        let (_, received, disk) = tried(Some(step));
+        assert!(
+            matches!(received, Err(AttachmentError::Io(_))),
+            "step {step}"
+        );
+        assert_eq!(paths(&disk), Vec::<String>::new(), "step {step}");
+    }
 }
 
 #[test]
