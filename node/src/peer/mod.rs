@@ -4,6 +4,7 @@
 //! - `accept`: what a subject holds of what a matter requires
 //! - `prepare`: what the API checked, made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
+//! - `group`: what is appended under one checkpoint
 //! - `driver`: the loop between network, state machine and storage
 //! - `uploads`: files that wait for the certificates they belong to
 //! - `own_log`: whether the own log may be appended to, and why not
@@ -22,6 +23,7 @@ mod cosignatures;
 mod data_dir;
 mod driver;
 mod error;
+mod group;
 mod identity;
 mod own_log;
 mod prepare;

@@ -1,13 +1,12 @@
 //! Group commit: one thread takes whatever waits, checks it, and appends it under one checkpoint, so that thousands of
 //! concurrent issuers share a few syncs.
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use certmesh_ledger::bodies::{BodyError, FileId, SealedBody};
+use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::codec;
 use certmesh_ledger::hash::{Hash, Purpose, hash};
@@ -19,12 +18,13 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
+use super::group::Group;
 use super::prepare::{Kept, Prepared, Standards, prepare};
 use super::{Peer, now_ms, retries};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
 use crate::api::service::{Definition, Outcomes, RetryKey};
-use crate::api::types::{self, FieldFault, Position};
+use crate::api::types::{self, Position};
 
 /// Most records under one commit.
 const GROUP: usize = 8192;
@@ -138,31 +138,6 @@ struct GroupCommit {
     settled: bool,
 }
 
-/// What is to be appended, each entry with what is kept beside it.
-#[derive(Default)]
-struct Group {
-    entries: Vec<Entry>,
-    bodies: Vec<Option<SealedBody>>,
-    /// Uploads that become attachments, each with its entry's place in the group.
-    files: Vec<(usize, FileId)>,
-    /// The same uploads, each of which can be taken once.
-    taken: HashSet<FileId>,
-}
-
-impl Group {
-    fn push(&mut self, entry: Entry, kept: Option<Kept>) -> usize {
-        let at = self.entries.len();
-        self.entries.push(entry);
-        let (sealed, uploads) = kept.map(|kept| (kept.sealed, kept.uploads)).unzip();
-        self.bodies.push(sealed);
-        for (_, upload) in uploads.unwrap_or_default() {
-            self.files.push((at, upload.key.file()));
-            self.taken.insert(upload.key.file());
-        }
-        at
-    }
-}
-
 impl GroupCommit {
     fn run(&mut self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
@@ -236,7 +211,7 @@ impl GroupCommit {
                 retry,
                 rows,
             };
-            let outcome = match self.judge(&mut batch, &asked, &group.taken) {
+            let outcome = match self.judge(&mut batch, &asked, &group) {
                 None => Outcome::New(group.push(entry, kept)),
                 Some(outcome) => outcome,
             };
@@ -293,12 +268,7 @@ impl GroupCommit {
     }
 
     /// What to say of an entry without appending it; `None` when it is to be appended.
-    fn judge(
-        &self,
-        batch: &mut Batch<'_>,
-        asked: &Asked<'_>,
-        taken: &HashSet<FileId>,
-    ) -> Option<Outcome> {
+    fn judge(&self, batch: &mut Batch<'_>, asked: &Asked<'_>, group: &Group) -> Option<Outcome> {
         let Asked {
             entry,
             kept,
@@ -320,8 +290,15 @@ impl GroupCommit {
         if keyed.is_some_and(|(key, content)| self.used_otherwise(&key, &content)) {
             return Some(Outcome::Refused(Refusal::IdempotencyMismatch));
         }
-        if let Err(refusal) = self.available(entry, kept, taken) {
-            return Some(Outcome::Refused(refusal));
+        if let (Entry::CertificateIssued(issued), Some(kept)) = (entry, kept)
+            && let Err(refusal) = group.can_take(&self.peer, kept)
+        {
+            // Of a certificate that was issued before, the rules tell.
+            match self.writer.log().issue_of(&issued.id) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Some(Outcome::Refused(refusal)),
+                Err(error) => return Some(Outcome::Refused(internal(&error))),
+            }
         }
         if let Err(why) = batch.check(entry) {
             return Some(Outcome::Refused(refused(why)));
@@ -335,40 +312,6 @@ impl GroupCommit {
             self.remember(&key, &content);
         }
         None
-    }
-
-    /// Whether the uploads a certificate names can be taken. Of one that was issued before the rules tell.
-    fn available(
-        &self,
-        entry: &Entry,
-        kept: Option<&Kept>,
-        taken: &HashSet<FileId>,
-    ) -> Result<(), Refusal> {
-        let (Entry::CertificateIssued(issued), Some(kept)) = (entry, kept) else {
-            return Ok(());
-        };
-        let mut faults = Vec::new();
-        for (place, upload) in &kept.uploads {
-            let file = upload.key.file();
-            let waiting = self.peer.attachments.is_waiting(file);
-            let detail = if upload.expires_ms < now_ms() {
-                "is an upload of more than 24 hours ago; upload the file again"
-            } else if taken.contains(&file) || !waiting.map_err(|error| internal(&error))? {
-                "is an upload that another certificate took; upload the file again"
-            } else {
-                continue;
-            };
-            faults.push(FieldFault {
-                field: place.clone(),
-                detail: detail.to_owned(),
-            });
-        }
-        let before = || self.writer.log().issue_of(&issued.id);
-        if faults.is_empty() || before().map_err(|error| internal(&error))?.is_some() {
-            Ok(())
-        } else {
-            Err(Refusal::InvalidField(faults))
-        }
     }
 
     /// The record that says the same already. What an issue says of its fields is under a key made at random, so it is the
