@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
-    accept, change, department, fetch, files, fsck, graph, id, import, issue, life, manual, network,
-    query, receipts, report, standards, state, verify,
+    accept, change, department, fetch, files, fsck, graph, id, import, issue, life, manual,
+    network, query, receipts, report, standards, state, verify,
 };
 
 const LONG_ABOUT: &str = "\

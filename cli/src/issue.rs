@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::holder::HolderArgs;
 use crate::moment::china_time;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
-use crate::{Error, Outcome, files};
+use crate::{Error, Outcome, attachments, files};
 
 /// Issue one certificate in the department's own log
 ///
@@ -63,6 +63,9 @@ pub(crate) struct Issue {
     /// Identifier of a certificate that this one replaces; more than once for several
     #[arg(long, value_name = "ID")]
     predecessor: Vec<String>,
+    /// A file to attach under its own name, at most 64 MiB: PDF, OFD, PNG, JPEG or TIFF; once for each file
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
 }
 
 const ISSUE_EXAMPLES: &str = "\
@@ -71,6 +74,7 @@ Examples:
       --holder-kind 001 --holder-code-file holder.txt \\
       --valid-from 2026-01-01 --valid-until 2030-12-31 --fields fields.json
   certmesh issue --from certificate.json
+  certmesh issue --from certificate.json --attach 执照.pdf --attach 附图.png
   certmesh issue --from - < certificate.json
 
 with certificate.json:
@@ -79,22 +83,33 @@ with certificate.json:
    \"valid_from\": \"2026-01-01\", \"fields\": {\"ZZMC\": \"道路运输经营许可证\"}}";
 
 pub(crate) fn run(args: &Issue, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    let request = match &args.from {
+    let attaching = attachments::look(&args.attach, screen)?;
+    let mut request = match &args.from {
         Some(path) => read_value(path, "a certificate to issue", screen)?,
         None => request(args, screen)?,
     };
     let client = Client::new(global)?;
+    let sent = attachments::send(&client, &attaching, screen)?;
+    // An upload is another each time; what was uploaded is not.
+    let mut content = request.clone();
+    content.attachments.extend(sent.contents);
+    request.attachments.extend(sent.tokens);
     let key = content_key(
         &client,
         "issue",
-        &serde_json::to_vec(&request).map_err(std::io::Error::from)?,
+        &serde_json::to_vec(&content).map_err(std::io::Error::from)?,
     );
     let answer = client.post("/v1/certificates", &request, Some(&key))?;
     if screen.json() {
         return screen.pass(&answer.body);
     }
     let appended: Appended = answer.parse()?;
-    tell_appended("ISSUED", &appended, screen)
+    let outcome = tell_appended("ISSUED", &appended, screen)?;
+    if !attaching.is_empty() {
+        let count = counted(attaching.len() as u64, "attachment");
+        screen.line(format!("  with {count}"))?;
+    }
+    Ok(outcome)
 }
 
 /// The request that the options describe.
@@ -133,6 +148,7 @@ fn request(args: &Issue, screen: &mut Screen) -> Result<IssueRequest, Error> {
         valid_until: args.valid_until.map(|day| day.to_string()),
         sharing: args.sharing.clone(),
         fields,
+        attachments: BTreeMap::new(),
         succession: args.succession.clone(),
         predecessors: args.predecessor.clone(),
         predecessor: None,

@@ -15,6 +15,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
 mod accept;
 mod args;
+mod attachments;
 mod bulk;
 mod change;
 mod client;

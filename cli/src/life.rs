@@ -430,6 +430,8 @@ fn part_of(old: &Old, part: IssueRequest) -> IssueRequest {
         type_code,
         holder,
         fields,
+        // The old one's are files of its own: a new certificate takes new uploads.
+        attachments: part.attachments,
         valid_from: part.valid_from.or(base.valid_from),
         valid_until: part.valid_until.or(base.valid_until),
         sharing: part.sharing.or(base.sharing),

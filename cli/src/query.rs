@@ -1,6 +1,7 @@
 //! Asking a node about certificates: show, history, find.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind, TypeCode};
 use certmesh_node::api::types::{
@@ -18,7 +19,7 @@ use crate::holder::HolderArgs;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::{Names, named};
 use crate::screen::{Screen, Tone, cell, counted, grouped, printable, toned};
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, attachments};
 
 /// Show a certificate as its issuer's log records it
 ///
@@ -33,11 +34,17 @@ pub(crate) struct Show {
     /// Its holder and fields, which only its issuer's node has; it takes a client with the role issue
     #[arg(long)]
     fields: bool,
+    /// Save its attachments, which only its issuer's node has, in this directory; it takes a client with the role issue
+    #[arg(long, value_name = "DIR", conflicts_with = "fields")]
+    attachments: Option<PathBuf>,
 }
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
-  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U
+  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U --fields
+  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --attachments scans";
 
 /// Show everything that happened to a certificate, oldest first
 ///
@@ -90,6 +97,9 @@ Exit code: 0, also if nothing is found; 1 if there is no such type or member; 2 
 pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let id = read_id(&args.id, screen)?;
     let client = Client::new(global)?;
+    if let Some(directory) = &args.attachments {
+        return attachments::save(&client, &id, directory, screen);
+    }
     if args.fields {
         return show_fields(&client, &id, screen);
     }
@@ -117,6 +127,9 @@ fn show_fields(client: &Client, id: &CertificateId, screen: &mut Screen) -> Resu
     screen.field("holder", format!("{kind} {}", printable(&told.holder.code)))?;
     for (name, value) in &told.fields {
         screen.field(name, printable(value))?;
+    }
+    for attachment in &told.attachments {
+        attachments::show(attachment, screen)?;
     }
     Ok(Outcome::Yes)
 }

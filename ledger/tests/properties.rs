@@ -2,6 +2,8 @@
 
 #[path = "properties/any.rs"]
 mod any;
+#[path = "properties/attachments.rs"]
+mod attachments;
 #[path = "properties/codec.rs"]
 mod codec;
 mod common;

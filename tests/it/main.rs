@@ -2,6 +2,7 @@
 
 mod accept;
 mod api;
+mod attachments;
 mod bodies;
 mod bulk;
 mod cli;

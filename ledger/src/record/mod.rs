@@ -6,6 +6,7 @@
 //! [`MatterDefined`], [`GrantMade`], and the receipts [`RetrievalDecided`], [`RetrievalAcknowledged`], [`CaseAccepted`] and
 //! [`AccessLogRead`].
 
+mod attachment;
 mod certificate;
 mod fields;
 mod grant;
@@ -16,6 +17,10 @@ mod status;
 mod succession;
 mod type_definition;
 
+pub use attachment::{
+    ATTACHMENT_MARK, Attachment, AttachmentName, MAX_ATTACHMENT, MAX_ATTACHMENTS, MediaType,
+    NotAnAttachment, NotAnAttachmentName, UnknownMediaType,
+};
 pub use certificate::{
     CertificateErased, CertificateIssued, SharingClass, SubjectTag, Validity, ValidityError,
 };

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::record::{
-    CertificateErased, MAX_FIELDS, Reason, SharingClass, StatusChanged, Succession, Validity,
+    ATTACHMENT_MARK, AttachmentName, CertificateErased, MAX_ATTACHMENTS, MAX_FIELDS, Reason,
+    SharingClass, StatusChanged, Succession, Validity,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -79,6 +80,23 @@ impl fmt::Debug for Fields {
     }
 }
 
+/// An attachment as a request names it.
+#[derive(Clone)]
+pub struct Attached {
+    /// Its name.
+    pub name: AttachmentName,
+    /// What the upload was answered with.
+    pub token: String,
+    /// The part of the request it is, as faults name it.
+    pub place: String,
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attached({})", self.place)
+    }
+}
+
 /// A certificate to issue, checked in every part that can be checked without the log: whether this department may issue
 /// it and whether the identifier is free, only the log's writer knows.
 #[derive(Clone, Debug)]
@@ -93,8 +111,10 @@ pub struct Draft {
     pub validity: Validity,
     /// Sharing class; that of the type's standard when the request names none.
     pub sharing: Option<SharingClass>,
-    /// At most [`MAX_FIELDS`] fields.
+    /// At most [`MAX_FIELDS`] fields, counting an attachment as one.
     pub fields: Fields,
+    /// At most [`MAX_ATTACHMENTS`] attachments, in the order of their names.
+    pub attachments: Vec<Attached>,
     /// What it replaces, and how.
     pub succession: Option<Succession>,
     /// Departures from the standard's form that were mended.
@@ -191,6 +211,7 @@ impl Draft {
             .and_then(|holder| self::holder(holder, "holder", &mut faults));
         let sharing = faults.parse("sharing", request.sharing.as_deref());
         let fields = fields(request.fields, &mut faults);
+        let attachments = attachments(request.attachments, &fields, &mut faults);
         faults.required("valid_from", request.valid_from.as_ref());
         let from = faults.parse("valid_from", request.valid_from.as_deref());
         let until = faults.parse("valid_until", request.valid_until.as_deref());
@@ -219,6 +240,7 @@ impl Draft {
                     validity,
                     sharing,
                     fields,
+                    attachments,
                     succession,
                     warnings,
                 })
@@ -319,6 +341,10 @@ fn fields(given: BTreeMap<String, String>, faults: &mut Faults) -> Fields {
             faults.add(&field(), detail);
         } else if name.chars().any(char::is_control) {
             faults.add(&field(), "its name holds a control character");
+        } else if name.starts_with(ATTACHMENT_MARK) {
+            let detail =
+                "names that begin with @ are those of attachments; give these under `attachments`";
+            faults.add(&field(), detail);
         }
         if value.len() > MAX_FIELD_VALUE {
             let detail = format!(
@@ -329,6 +355,40 @@ fn fields(given: BTreeMap<String, String>, faults: &mut Faults) -> Fields {
         }
     }
     given
+}
+
+/// Checks the attachments' names; whether there are such uploads, only the peer knows.
+fn attachments(
+    given: BTreeMap<String, String>,
+    fields: &Fields,
+    faults: &mut Faults,
+) -> Vec<Attached> {
+    let count = given.len();
+    if count > MAX_ATTACHMENTS {
+        let detail = format!("holds {count} attachments, at most {MAX_ATTACHMENTS} are allowed");
+        faults.add("attachments", detail);
+        return Vec::new();
+    }
+    let together = fields.len() + count;
+    if fields.len() <= MAX_FIELDS && together > MAX_FIELDS {
+        let detail = format!(
+            "fields and attachments are {together} together, at most {MAX_FIELDS} are allowed"
+        );
+        faults.add("attachments", detail);
+    }
+    let mut attached = Vec::with_capacity(count);
+    for (i, (name, token)) in given.into_iter().enumerate() {
+        // A name that may be a holder's code is told by its place among the names in their order.
+        let like_a_word = name.replace('.', "-");
+        let place = match shown(&like_a_word) == like_a_word {
+            true => format!("attachments.{name}"),
+            false => format!("attachments.(name {})", i + 1),
+        };
+        if let Some(name) = faults.check(&place, name.parse::<AttachmentName>()) {
+            attached.push(Attached { name, token, place });
+        }
+    }
+    attached
 }
 
 /// Checks a request to change the status of `id`.

@@ -279,6 +279,51 @@ fn the_bounds_on_fields_hold() {
 }
 
 #[test]
+fn attachments_have_names_that_are_files_names_and_bounds() {
+    let named = |names: &[&str]| -> BTreeMap<String, String> {
+        let pair = |name: &&str| ((*name).to_owned(), "token".to_owned());
+        names.iter().map(pair).collect()
+    };
+    let with = |attachments| IssueRequest {
+        attachments,
+        ..request()
+    };
+    let draft = check(with(named(&["执照.pdf", "scan_1-a.png"]))).unwrap();
+    let places: Vec<_> = draft.attachments.iter().map(|a| a.place.as_str()).collect();
+    assert_eq!(places, ["attachments.scan_1-a.png", "attachments.执照.pdf"]);
+    let wrong = faulty(with(named(&["../keys", "a b", "420106199001011234/x"])));
+    let hidden = (1..=3).map(|n| format!("attachments.(name {n})"));
+    assert_eq!(wrong, hidden.collect());
+    let many: Vec<String> = (0..17).map(|n| format!("n{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(check(with(named(&many[..16]))).is_ok());
+    assert_eq!(
+        faulty(with(named(&many))),
+        ["attachments".to_owned()].into()
+    );
+    // Together with the fields they are as many as a certificate can commit to.
+    let fields = |count: usize| {
+        (0..count)
+            .map(|n| (format!("F{n}"), String::new()))
+            .collect()
+    };
+    let both = |count| IssueRequest {
+        fields: fields(count),
+        ..with(named(&["a"]))
+    };
+    assert!(check(both(63)).is_ok());
+    assert_eq!(faulty(both(64)), ["attachments".to_owned()].into());
+    let field = IssueRequest {
+        fields: named(&["@a"]),
+        ..request()
+    };
+    let Err(Refusal::InvalidField(faults)) = check(field) else {
+        panic!("taken")
+    };
+    assert!(faults[0].detail.contains("`attachments`"));
+}
+
+#[test]
 fn neither_debug_nor_a_refusal_shows_the_holder_or_a_value() {
     let fields = || BTreeMap::from([("CZZT".to_owned(), "Zhang San".to_owned())]);
     let plain = IssueRequest {

@@ -67,6 +67,12 @@ pub struct IssueRequest {
         deserialize_with = "unique_names"
     )]
     pub fields: BTreeMap<String, String>,
+    /// The certificate's attachments: by name, what `upload` said when the file was uploaded. At most 16.
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique_names"
+    )]
+    pub attachments: BTreeMap<String, String>,
     /// How it replaces other certificates: `renewal`, `amendment`, `merge`, `split` or `transfer`. When absent, one
     /// predecessor means `amendment`, several mean `merge`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,13 +87,14 @@ pub struct IssueRequest {
 }
 
 impl fmt::Debug for IssueRequest {
-    /// Leaves out the holder's code and the fields' values.
+    /// Leaves out the holder's code, the fields' values, and what would let others take the uploads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssueRequest")
             .field("id", &self.id)
             .field("type", &self.type_code)
             .field("holder", &self.holder)
             .field("fields", &self.fields.len())
+            .field("attachments", &self.attachments.len())
             .finish_non_exhaustive()
     }
 }
@@ -256,6 +263,55 @@ pub struct CertificateFields {
     pub holder: Holder,
     /// Fields by name.
     pub fields: BTreeMap<String, String>,
+    /// Attachments, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentView>,
+}
+
+/// An attachment of a certificate.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct AttachmentView {
+    /// Its name.
+    pub name: String,
+    /// What kind of file it is.
+    pub media_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// BLAKE3 of the content.
+    pub content: String,
+}
+
+impl fmt::Debug for AttachmentView {
+    /// Leaves out the name, which may be the holder's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttachmentView")
+            .field("media_type", &self.media_type)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An uploaded file that a certificate can take as its attachment.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Uploaded {
+    /// What an issue request names it by. Good for one certificate, and for 24 hours.
+    pub upload: String,
+    /// What kind of file it is.
+    pub media_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// BLAKE3 of the content.
+    pub content: String,
+}
+
+impl fmt::Debug for Uploaded {
+    /// Leaves out what would let others take the upload.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uploaded")
+            .field("media_type", &self.media_type)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for CertificateFields {

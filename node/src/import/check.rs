@@ -162,6 +162,7 @@ impl Checker {
             fields: fields.collect(),
             succession: part("succession"),
             predecessors: Vec::new(),
+            attachments: BTreeMap::new(),
             predecessor: part("predecessor"),
         };
         self.departures(&request, &mut found);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use certmesh_ledger::bodies::Bodies;
+use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{LogId, Opening, Place, SEGMENT_RECORDS, Writer};
@@ -30,7 +30,7 @@ use super::retrieval::copies;
 use super::service::PeerService;
 use super::storage::Storage;
 use super::writer::WriterHandle;
-use super::{Peer, data_dir, identity, now_ms, retries};
+use super::{Peer, data_dir, identity, now_ms, retries, uploads};
 use crate::api::auth::Clients;
 use crate::api::{Api, serve};
 use crate::config::Config;
@@ -129,6 +129,8 @@ fn open_peer(
         identity.field_key.clone(),
     )?;
     let bodies = Arc::new(bodies);
+    let attachments = Attachments::open(Arc::new(RealDisk), &dir.join("bodies"), *own.name());
+    let uploads = uploads::directory(dir);
     let peer = Peer {
         department: config.department,
         peer_id: identity.peer_id.to_string(),
@@ -147,6 +149,8 @@ fn open_peer(
             Arc::clone(metrics),
         ),
         bodies,
+        attachments: attachments.map_err(at(&uploads))?,
+        uploads,
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
@@ -231,14 +235,15 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     if died { Err(RunError::Died) } else { Ok(()) }
 }
 
-/// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and the
-/// destroying of old evidence copies.
+/// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and
+/// uploads, and the destroying of old evidence copies.
 struct Work {
     driver: JoinHandle<()>,
     stop_driver: oneshot::Sender<()>,
     writer: thread::JoinHandle<()>,
     forgetting: JoinHandle<()>,
     destroying: JoinHandle<()>,
+    removing: JoinHandle<()>,
     /// Addresses the network side listens on, as they come to be.
     listening: mpsc::UnboundedReceiver<Multiaddr>,
 }
@@ -297,6 +302,7 @@ impl Work {
             writer: writer_thread,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store))),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
+            removing: tokio::spawn(uploads::keep_removing(peer.uploads.clone())),
             listening: listening_received,
         };
         if config.trust_own_disk && peer.own.vouch() {
@@ -334,6 +340,7 @@ impl Work {
         }
         self.forgetting.abort();
         self.destroying.abort();
+        self.removing.abort();
     }
 }
 

@@ -1,9 +1,14 @@
 //! What the ledger knows, in the API's shapes.
 
+use std::collections::BTreeMap;
+
+use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{Catalogue, CertificateState, Chain, Life, Successor};
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::Stopped;
-use certmesh_ledger::record::{Action, Entry, Record, SignedRecord, Status, SuccessionKind};
+use certmesh_ledger::record::{
+    Action, Attachment, Entry, Record, SignedRecord, Status, SuccessionKind,
+};
 use certmesh_ledger::verify::{NotValid, Verdict, Verification};
 
 use super::Peer;
@@ -35,6 +40,32 @@ pub(super) fn certificate(
         catalogue.members(),
         definition.map(|(_, versions)| versions.current().name.to_string()),
     ))
+}
+
+/// What a certificate says, its attachments told apart from the other fields.
+pub(super) fn fields(id: &CertificateId, body: &Body) -> types::CertificateFields {
+    let mut fields = BTreeMap::new();
+    let mut attachments = Vec::new();
+    for (name, value) in &body.fields {
+        match Attachment::of_field(name, value) {
+            Ok(Some(attachment)) => attachments.push(types::AttachmentView {
+                name: attachment.name.to_string(),
+                media_type: attachment.media_type.to_string(),
+                size: attachment.size,
+                content: attachment.content.to_string(),
+            }),
+            _ => drop(fields.insert(name.clone(), value.clone())),
+        }
+    }
+    types::CertificateFields {
+        id: id.to_string(),
+        holder: types::Holder {
+            kind: body.holder_kind.to_string(),
+            code: body.holder_code.clone(),
+        },
+        fields,
+        attachments,
+    }
 }
 
 /// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, told as a

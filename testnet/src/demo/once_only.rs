@@ -354,13 +354,16 @@ pub(super) fn receipts(stage: &mut Stage) -> Result<Details, Error> {
             fields: Vec::new(),
             keep_days: None,
         });
-        let Err(refused) = refused else {
-            return Err(Error::Broken(
-                "a department saw fields for another's matter".to_owned(),
-            ));
+        let why = match refused {
+            Err(ClientError::Refused { problem, .. }) => problem.detail,
+            Err(other) => return Err(other.into()),
+            Ok(_) => {
+                let what = "a department saw fields for another's matter";
+                return Err(Error::Broken(what.to_owned()));
+            }
         };
         stage.say(format!(
-            "{} asks for the same without a case of its own: {refused}",
+            "{} asks for the same without a case of its own: {why}",
             stage.name(index)
         ));
     }

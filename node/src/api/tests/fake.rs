@@ -1,11 +1,19 @@
 //! A peer made of memory.
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments, Receiving};
+use certmesh_ledger::hash::Hash;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
-use certmesh_ledger::record::{CertificateErased, RetrievalHash, Status, StatusChanged};
+use certmesh_ledger::log::{LogId, LogName, MemoryDisk};
+use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::record::{
+    Attachment, AttachmentName, CertificateErased, MediaType, RetrievalHash, Status, StatusChanged,
+};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
@@ -37,9 +45,21 @@ pub(crate) struct Fake {
     pub(crate) standard: Mutex<Option<TypeStandard>>,
     /// Sizes of the groups handed over.
     pub(crate) groups: Mutex<Vec<usize>>,
+    /// Where uploads go.
+    pub(crate) disk: MemoryDisk,
+    /// The attachment it gives to the next who asks.
+    pub(crate) serves: Mutex<Option<(Attachment, AttachmentFile)>>,
 }
 
 impl Fake {
+    pub(super) fn attachments(&self) -> Attachments {
+        let log = LogName {
+            network: NetworkId(Hash::ZERO),
+            id: LogId::first(OWN.parse().unwrap()),
+        };
+        Attachments::open(Arc::new(self.disk.clone()), Path::new("/d"), log).unwrap()
+    }
+
     fn append(&self, draft: &Draft, retry: bool) -> Result<Appended, Refusal> {
         let own: DepartmentCode = OWN.parse().unwrap();
         if !draft.id.issuer().names(&own) {
@@ -198,6 +218,33 @@ impl Service for Fake {
             status_code: "01".to_owned(),
             position: appended("", seq, false, Vec::new()).position,
         }))
+    }
+
+    fn receive(&self) -> Result<Receiving, Refusal> {
+        let mut drawn = [0; 48];
+        getrandom::fill(&mut drawn).unwrap();
+        Ok(self
+            .attachments()
+            .receive(AttachmentKey::new(&drawn))
+            .unwrap())
+    }
+
+    fn uploaded(&self, receiving: Receiving, media_type: MediaType) -> Result<Uploaded, Refusal> {
+        let upload = receiving.finish(media_type, 0).unwrap();
+        Ok(Uploaded {
+            upload: upload.key.file().to_string(),
+            media_type: media_type.to_string(),
+            size: upload.size,
+            content: upload.content.to_string(),
+        })
+    }
+
+    fn attachment(
+        &self,
+        _id: &CertificateId,
+        _name: &AttachmentName,
+    ) -> Result<Option<(Attachment, AttachmentFile)>, Refusal> {
+        Ok(self.serves.lock().take())
     }
 
     fn fields(&self, _id: &CertificateId) -> Result<Option<CertificateFields>, Refusal> {

@@ -1,6 +1,7 @@
 //! The API over real sockets, with a peer made of memory behind it.
 
 mod access;
+mod attachments;
 mod bulk;
 pub(crate) mod fake;
 mod limits;
