@@ -32,7 +32,7 @@ fn receipts(n: u64) -> Vec<Entry> {
             asker: ISSUER.parse().unwrap(),
             matter: matter(),
             type_code,
-            subject: (n % 2 == 0).then(|| blinded(n)),
+            subject: n.is_multiple_of(2).then(|| blinded(n)),
             decision: Decision::Refused(Rule::NoGrant),
         }),
         issue(n),
@@ -82,7 +82,7 @@ fn all_are_found(log: &Log) {
         let expected: Vec<u64> = (0..ROUNDS)
             .filter(|n| n % 3 == subject)
             .flat_map(|n| {
-                let decided = (n % 2 == 0).then_some(5 * n);
+                let decided = n.is_multiple_of(2).then_some(5 * n);
                 decided.into_iter().chain([5 * n + 2, 5 * n + 4])
             })
             .collect();

@@ -64,7 +64,7 @@ fn a_request_is_taken_only_with_its_departments_signature_over_every_field() {
         assert_ne!(retrieval, original, "change {n}");
         let changed = SignedRetrieval {
             retrieval,
-            signature: signature.clone(),
+            signature,
         };
         assert_eq!(taken(&changed), Err(Improper::Signature), "change {n}");
     }
