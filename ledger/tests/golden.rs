@@ -11,6 +11,8 @@ mod files;
 mod ledger;
 #[path = "golden/primitives.rs"]
 mod primitives;
+#[path = "golden/retrieval.rs"]
+mod retrieval;
 #[path = "golden/trees.rs"]
 mod trees;
 
@@ -124,6 +126,7 @@ fn every_byte_is_the_one_the_format_says() {
     primitives::all(&mut vectors);
     trees::all(&mut vectors);
     ledger::all(&mut vectors);
+    retrieval::all(&mut vectors);
     files::all(&mut vectors);
     match &vectors.golden {
         Some(golden) => assert_eq!(&vectors.made, golden, "the file holds nothing else"),

@@ -131,4 +131,5 @@ corpora! {
     no_text_upsets_the_reading_of_a_certificate_identifier: "certificate_id", MUTATIONS;
     no_content_of_its_files_upsets_the_opening_of_a_log: "log_directory", LOG_MUTATIONS;
     no_bytes_make_a_status_map_say_two_things: "status_proof", MUTATIONS;
+    no_bytes_upset_the_reading_of_what_is_kept_of_retrievals: "kept", MUTATIONS;
 }

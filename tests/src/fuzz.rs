@@ -12,7 +12,8 @@ use certmesh_ledger::codec::{self, encode};
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::{ForkEvidence, Page};
 use certmesh_ledger::membership::{Department, Genesis};
-use certmesh_ledger::record::{Frame, SignedRecord};
+use certmesh_ledger::record::{Disclosure, Frame, SignedRecord};
+use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, MAX_RETRIEVAL, SignedRetrieval};
 use certmesh_ledger::status_map::StatusProof;
 use certmesh_ledger::sync::{Announcement, Request, Response};
 use certmesh_ledger::verify::Bundle;
@@ -22,11 +23,14 @@ pub use log_directory::log_directory;
 /// Bytes of a status proof: at most 256 siblings and a leaf.
 const MAX_STATUS_PROOF: usize = 256 * 32 + 128;
 
+/// Bytes of what is kept encrypted.
+const MAX_KEPT: usize = 1 << 19;
+
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("record_frame", record_frame),
     ("page", page),
     ("request", request),
@@ -39,6 +43,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("certificate_id", certificate_id),
     ("log_directory", log_directory),
     ("status_proof", status_proof),
+    ("kept", kept),
 ];
 
 /// A frame, the record in it and its signature.
@@ -71,8 +76,62 @@ fn check_page(page: Page) {
 
 /// A request.
 pub fn request(bytes: &[u8]) {
-    if let Ok(request) = Request::decode(bytes) {
-        assert_eq!(request.encode(), bytes);
+    let Ok(request) = Request::decode(bytes) else {
+        return;
+    };
+    assert_eq!(request.encode(), bytes);
+    if let Request::Retrieve(request) = request {
+        check_retrieval(&request);
+    }
+}
+
+/// A request for fields, whoever it says it is for and from: what is taken is the one that was signed.
+fn check_retrieval(request: &SignedRetrieval) {
+    let asked = request.retrieval();
+    let _ = asked.day();
+    let taken = request.check(network::members(), &asked.issuer, &asked.asker);
+    if let Ok(name) = taken {
+        assert_eq!(name, request.name(network::log().network));
+        assert_eq!(*request, network::signed_retrieval(), "what was signed");
+    }
+}
+
+/// Fields shown of the certificate that the corpora know: what verifies is what it says.
+fn check_disclosure(disclosure: &Disclosure) {
+    let request = network::signed_retrieval();
+    let certificate = network::with_fields();
+    if let Ok(shown) = request.check_answer(&certificate, disclosure) {
+        let fields = network::fields();
+        assert!(shown.iter().all(|(name, value)| fields[*name] == **value));
+        let unchecked: Vec<&str> = disclosure.shown().map(|it| it.name.as_str()).collect();
+        assert_eq!(unchecked, shown.into_keys().collect::<Vec<_>>());
+    }
+}
+
+/// What a department keeps of retrievals and cases, once it is decrypted. The first byte says which.
+pub fn kept(bytes: &[u8]) {
+    let Some((which, bytes)) = bytes.split_first() else {
+        return;
+    };
+    match which % 3 {
+        0 => {
+            if let Ok(copy) = codec::decode::<EvidenceCopy>(bytes, MAX_KEPT) {
+                assert_eq!(encode(&copy), bytes);
+                check_retrieval(&copy.request);
+                check_disclosure(&copy.disclosure);
+            }
+        }
+        1 => {
+            if let Ok(file) = codec::decode::<CaseFile>(bytes, MAX_KEPT) {
+                assert_eq!(encode(&file), bytes);
+            }
+        }
+        _ => {
+            if let Ok(request) = codec::decode::<SignedRetrieval>(bytes, MAX_RETRIEVAL) {
+                assert_eq!(encode(&request), bytes);
+                check_retrieval(&request);
+            }
+        }
     }
 }
 
@@ -93,7 +152,12 @@ pub fn response(bytes: &[u8]) {
         }
         Response::Page(page) => check_page(page),
         Response::Evidence(evidence) => check_evidence(&evidence),
-        Response::NotHeld | Response::Answer(_) => {}
+        Response::Answer(answer) => {
+            if let Answer::Fields { disclosure, .. } = &*answer {
+                check_disclosure(disclosure);
+            }
+        }
+        Response::NotHeld => {}
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a department keeps beside its log: fields and holders of its own certificates, and copies of what it retrieved,
 //! encrypted.
 //!
-//! Two files that only the issuer has. `bodies` grows by encrypted bodies; `keys` has a slot of 96 bytes for each record of
-//! the department's log: where the body is, and the certificate's key, wrapped under the department's field key. A body
-//! is durable before its record is, so that no certificate is acknowledged whose fields are lost; a crash between the two
-//! leaves a body that the next certificate's slot replaces. Destroying a slot makes the body unreadable for good, and the
-//! salts of its commitments with it.
+//! Two files that only the department has. `bodies` grows by encrypted bodies; `keys` has a slot of 96 bytes for each
+//! record of the department's log: where the body is, and the body's key, wrapped under the department's field key. A body
+//! is durable before the checkpoint over its record is, so that no certificate is acknowledged whose fields are lost; a
+//! crash between the two leaves a body that the slot of the next record with a body replaces. Destroying a slot makes the
+//! body unreadable for good, and the salts of its commitments with it.
 //!
 //! Slot: place in `bodies` (u64) · length (u32) · zero (u32) · wrapped key (72) · checksum of all that (8). Zeros stand for
 //! no body. All integers little-endian.

@@ -69,7 +69,10 @@ fn bodies_are_there_again_after_a_restart_and_only_for_their_own_certificate_and
         Err(BodyError::Damaged(0))
     ));
     let other = open(&disk, 2).unwrap();
-    assert!(matches!(other.get(0, &id(0)), Err(BodyError::Damaged(0))));
+    assert!(matches!(
+        other.get::<Body>(0, id(0).as_str()),
+        Err(BodyError::Damaged(0))
+    ));
 }
 
 #[test]

@@ -90,6 +90,11 @@ impl Appender {
         step(self).map_err(|error| read_only(log.refused.get_or_init(|| error.to_string())))
     }
 
+    /// Refuses once the log is read-only.
+    pub(super) fn writable(&mut self, log: &Log) -> Result<(), AppendError> {
+        self.step(log, |_| Ok(()))
+    }
+
     /// Writes frames; not durable yet. `grown` is the tree with all the links, where it is known already.
     pub(super) fn append(
         &mut self,

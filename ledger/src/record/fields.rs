@@ -26,7 +26,7 @@ impl fmt::Display for FieldRoot {
 }
 
 /// What shows one field: whoever has it and the commitment can check the value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldOpening {
     /// The field's name.
     pub name: String,
@@ -34,6 +34,15 @@ pub struct FieldOpening {
     pub value: String,
     /// Its salt.
     pub salt: Hash,
+}
+
+impl fmt::Debug for FieldOpening {
+    /// Leaves out value and salt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldOpening")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl FieldOpening {

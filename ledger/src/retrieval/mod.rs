@@ -31,8 +31,8 @@ use crate::keys::{CatalogueKey, Signature, SigningKey};
 use crate::log::{LogId, ReadError};
 use crate::membership::{Membership, NetworkId};
 use crate::record::{
-    Decision, Disclosure, DisclosureError, FieldCodes, MatterRef, RetrievalDecided, RetrievalHash,
-    Rule,
+    Basis, Decision, Disclosure, DisclosureError, FieldCodes, MatterRef, RetrievalDecided,
+    RetrievalHash, Rule,
 };
 
 /// How far the time of a request and the issuer's clock may be apart, ms.
@@ -239,6 +239,20 @@ impl Decided {
         self
     }
 
+    /// The same once the body is at hand: of the fields that may be seen, those that the certificate has, so that the
+    /// receipt names what was shown.
+    #[must_use]
+    pub fn having(mut self, body: &BTreeMap<String, String>) -> Decided {
+        if let Decision::Answered { basis, fields } = self.receipt.decision {
+            let has = |code: &Text<64>| body.contains_key(code.as_str());
+            self.receipt.decision = answered(basis, fields.into_vec().into_iter().filter(has));
+        }
+        if matches!(self.receipt.decision, Decision::Refused(_)) {
+            self.show = None;
+        }
+        self
+    }
+
     /// Codes of the fields to show.
     pub fn fields(&self) -> &[Text<64>] {
         match &self.receipt.decision {
@@ -260,8 +274,9 @@ pub fn decide(
     now_ms: u64,
 ) -> Result<Decided, ReadError> {
     let own = catalogue.own();
-    let held = catalogue.certificate(&request.certificate)?;
-    let held = held.filter(|state| state.log == own);
+    // Another department of its division may claim the certificate as well: here this department's own counts.
+    let mut claims = catalogue.claims(&request.certificate)?.into_iter();
+    let held = claims.find(|state| state.log == own);
     let decision = match &held {
         _ if request.time_ms.abs_diff(now_ms) > MAX_APART_MS => Decision::Refused(Rule::Stale),
         None => Decision::Refused(Rule::UnknownCertificate),
@@ -290,11 +305,15 @@ pub fn decide(
     })
 }
 
-fn shown(basis: crate::record::Basis, may: Vec<Text<64>>, asked: &FieldCodes) -> Decision {
+fn shown(basis: Basis, may: Vec<Text<64>>, asked: &FieldCodes) -> Decision {
     let wanted = may
         .into_iter()
         .filter(|code| asked.is_empty() || asked.contains(code));
-    let fields: FieldCodes = Bounded::first(wanted);
+    answered(basis, wanted)
+}
+
+fn answered(basis: Basis, fields: impl Iterator<Item = Text<64>>) -> Decision {
+    let fields: FieldCodes = Bounded::first(fields);
     if fields.is_empty() {
         return Decision::Refused(Rule::NoField);
     }

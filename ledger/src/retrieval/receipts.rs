@@ -1,6 +1,6 @@
 //! What the receipts of all departments together say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
@@ -9,15 +9,15 @@ use crate::keys::CatalogueKey;
 use crate::log::{Log, LogId, ReadError, ReceiptKind};
 use crate::record::{
     CaseAccepted, Decision, Entry, MatterRef, Received, RetrievalAcknowledged, RetrievalDecided,
-    RetrievalHash, SignedRecord, SubjectTag,
+    RetrievalHash, Rule, SignedRecord, SubjectTag,
 };
 
 /// Most findings of an audit; further ones are only counted.
 pub const MAX_FINDINGS: usize = 10_000;
 /// An asker's log that is known this long past a receipt must hold its counterpart, ms.
-const GRACE_MS: u64 = 10 * 60 * 1000;
+pub(super) const GRACE_MS: u64 = 10 * 60 * 1000;
 /// So long after a receipt its counterpart is missed however little is known of the other log, ms.
-const PATIENCE_MS: u64 = 24 * 3600 * 1000;
+pub(super) const PATIENCE_MS: u64 = 24 * 3600 * 1000;
 /// Records read at a time.
 const BATCH: usize = 4096;
 
@@ -89,19 +89,34 @@ pub fn audit(
 ) -> Result<Audit, ReadError> {
     let mut audit = Audit::default();
     let times = (from_ms, until_ms);
+    // What is known is noted before it is looked through: a counterpart that comes meanwhile is not missed.
+    let known = catalogue.logs().map(|log| {
+        let checkpoint = log.checkpoint();
+        let known_ms = checkpoint.map_or(0, |checkpoint| checkpoint.time_ms);
+        (log.name().id, known_ms)
+    });
+    let known: BTreeMap<LogId, u64> = known.collect();
+    let may_come = |other: &LogId, record: &SignedRecord| {
+        let known_ms = known.get(other).copied().unwrap_or(0);
+        may_come(known_ms, record.record().time_ms, now_ms)
+    };
     for log in catalogue.logs() {
         let own = log.name().id;
         each(log, ReceiptKind::Decided, times, |record| {
             let Entry::RetrievalDecided(decided) = &record.record().entry else {
                 return Ok(());
             };
-            let other = catalogue.log(&LogId::first(decided.asker));
-            let found = counterpart(other, &decided.retrieval, |entry| match entry {
-                Entry::RetrievalAcknowledged(acknowledged) => {
-                    Some(agree(decided, own, acknowledged))
-                }
-                _ => None,
-            })?;
+            let other = LogId::first(decided.asker);
+            let found = counterpart(
+                catalogue.log(&other),
+                &decided.retrieval,
+                |entry| match entry {
+                    Entry::RetrievalAcknowledged(acknowledged) => {
+                        Some(agree(decided, own, acknowledged))
+                    }
+                    _ => None,
+                },
+            )?;
             let finding = |what| Finding {
                 retrieval: decided.retrieval,
                 what,
@@ -115,7 +130,7 @@ pub fn audit(
             match found {
                 Some(true) => audit.matched += 1,
                 Some(false) => audit.add(finding(Discrepancy::Differs)),
-                None if may_come(other, record, now_ms) => audit.awaited += 1,
+                None if may_come(&other, record) => audit.awaited += 1,
                 None => audit.add(finding(Discrepancy::NotAcknowledged)),
             }
             Ok(())
@@ -125,14 +140,17 @@ pub fn audit(
             let Entry::RetrievalAcknowledged(acknowledged) = &record.record().entry else {
                 return Ok(());
             };
-            let other = catalogue.log(&LogId::first(acknowledged.issuer));
-            let found = counterpart(other, &acknowledged.retrieval, |entry| {
-                matches!(entry, Entry::RetrievalDecided(_)).then_some(true)
-            })?;
+            let other = LogId::first(acknowledged.issuer);
+            // A receipt for someone else's request is none for this.
+            let own_receipt = |entry: &Entry| {
+                matches!(entry, Entry::RetrievalDecided(decided) if decided.asker == own.department)
+                    .then_some(true)
+            };
+            let found = counterpart(catalogue.log(&other), &acknowledged.retrieval, own_receipt)?;
             if found.is_some() {
                 return Ok(());
             }
-            if may_come(other, record, now_ms) {
+            if may_come(&other, record) {
                 audit.awaited += 1;
                 return Ok(());
             }
@@ -153,7 +171,7 @@ pub fn audit(
 }
 
 impl Audit {
-    fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: Finding) {
         self.wrong += 1;
         if self.findings.len() < MAX_FINDINGS {
             self.findings.push(finding);
@@ -175,12 +193,9 @@ fn counterpart(
         .find_map(|record| agrees(&record.record().entry)))
 }
 
-/// Whether the counterpart of a receipt may still be on its way here.
-fn may_come(other: Option<&Arc<Log>>, record: &SignedRecord, now_ms: u64) -> bool {
-    let time_ms = record.record().time_ms;
-    let known_ms = other
-        .and_then(|log| log.checkpoint())
-        .map_or(0, |checkpoint| checkpoint.time_ms);
+/// Whether the counterpart of a receipt made at `time_ms` may still be on its way here, when the other log is known up to
+/// `known_ms`.
+const fn may_come(known_ms: u64, time_ms: u64, now_ms: u64) -> bool {
     known_ms < time_ms.saturating_add(GRACE_MS) && now_ms < time_ms.saturating_add(PATIENCE_MS)
 }
 
@@ -188,18 +203,24 @@ fn may_come(other: Option<&Arc<Log>>, record: &SignedRecord, now_ms: u64) -> boo
 fn agree(decided: &RetrievalDecided, issuer: LogId, acknowledged: &RetrievalAcknowledged) -> bool {
     let same_outcome = match (&decided.decision, &acknowledged.outcome) {
         (Decision::Answered { fields, .. }, Received::Fields { fields: came, .. }) => {
-            fields.len() == came.len() && fields.iter().all(|code| came.contains(code))
+            let (fields, came): (BTreeSet<_>, BTreeSet<_>) =
+                (fields.iter().collect(), came.iter().collect());
+            fields == came
         }
         (Decision::Refused(rule), Received::Refused(came)) => rule == came,
         _ => false,
     };
+    let same_subject = match (decided.subject, &decided.decision) {
+        (Some(subject), _) => subject == acknowledged.subject,
+        // Only of a certificate that it doesn't have can an issuer not say whom it is about.
+        (None, Decision::Refused(rule)) => matches!(rule, Rule::UnknownCertificate | Rule::Stale),
+        (None, Decision::Answered { .. }) => false,
+    };
     same_outcome
+        && same_subject
         && acknowledged.issuer == issuer.department
         && acknowledged.matter == decided.matter
         && acknowledged.type_code == decided.type_code
-        && decided
-            .subject
-            .is_none_or(|subject| subject == acknowledged.subject)
 }
 
 /// The receipts of a kind in a log made from one time to before another.
@@ -248,7 +269,7 @@ pub fn access_log(
             found.extend(records.into_iter().map(|record| (log.name().id, record)));
         }
     }
-    found.sort_by_key(|(log, record)| (record.record().time_ms, *log));
+    found.sort_by_key(|(log, record)| (record.record().time_ms, *log, record.record().seq));
     Ok(found)
 }
 

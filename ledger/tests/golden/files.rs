@@ -58,7 +58,7 @@ fn bodies(v: &mut Vectors) {
         fields: fields("S00000001"),
         attachments: [("scan.pdf".to_owned(), AttachmentKey::new(&[0xA7; 48]))].into(),
     };
-    let sealed = SealedBody::seal(&key, &id, &body_key(), [0xB0; 24], &body);
+    let sealed = SealedBody::seal(&key, id.as_str(), &body_key(), [0xB0; 24], &body);
     let kept = Bodies::open(&disk, dir, &name(), key.clone()).expect("new files");
     kept.keep(0, &[None, Some(sealed)]).expect("kept");
     for file_name in ["keys", "bodies"] {
@@ -70,7 +70,10 @@ fn bodies(v: &mut Vectors) {
         disk.corrupt(&dir.join(file_name), change).expect("a file");
     }
     let kept = Bodies::open(&disk, dir, &name(), key).expect("files of this log");
-    let opened = kept.get(1, &id).expect("whole").expect("a body");
+    let opened = kept
+        .get::<Body>(1, id.as_str())
+        .expect("whole")
+        .expect("a body");
     assert_eq!(opened.body, body);
     v.put(
         "files",

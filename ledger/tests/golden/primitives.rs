@@ -12,7 +12,7 @@ use certmesh_ledger::record::{
     Action, Disclosure, Entry, FieldOpening, Reason, SharingClass, Status, Validity, commit_fields,
     open_fields,
 };
-use certmesh_ledger::sync::Request;
+use certmesh_ledger::sync::{Request, Response};
 use serde_json::json;
 
 use crate::Vectors;
@@ -20,7 +20,7 @@ use crate::common::{
     ISSUER, READER, body_key, catalogue_key, certificate, fields, genesis, key, tag,
 };
 
-const PURPOSES: [Purpose; 18] = [
+const PURPOSES: [Purpose; 21] = [
     Purpose::Network,
     Purpose::Record,
     Purpose::Leaf,
@@ -39,6 +39,9 @@ const PURPOSES: [Purpose; 18] = [
     Purpose::Index,
     Purpose::File,
     Purpose::Request,
+    Purpose::Retrieval,
+    Purpose::BlindedSubject,
+    Purpose::Case,
 ];
 
 pub(crate) fn all(v: &mut Vectors) {
@@ -215,8 +218,9 @@ fn refused(v: &mut Vectors) {
     );
     v.refused::<HolderKind>("an unknown holder kind", "holder kind", &[2]);
     v.refused::<SharingClass>("an unknown sharing class", "sharing class", &[3]);
-    v.refused::<Entry>("an unknown entry", "entry", &[3]);
-    v.refused::<Request>("an unknown request", "request", &[3]);
+    v.refused::<Entry>("an unknown entry", "entry", &[11]);
+    v.refused::<Request>("an unknown request", "request", &[4]);
+    v.refused::<Response>("an unknown response", "response", &[5]);
     v.refused::<Signature>("a signature of another algorithm", "signature", &[2; 65]);
     let mut other = vec![2];
     other.extend_from_slice(key(1).public().as_bytes());

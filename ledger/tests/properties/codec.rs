@@ -7,7 +7,8 @@ use certmesh_ledger::keys::{CatalogueKey, PublicKey, Secret, Signature};
 use certmesh_ledger::log::{Cosignature, ForkEvidence, Page, SignedCheckpoint, StatusEntry};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
-use certmesh_ledger::record::Record;
+use certmesh_ledger::record::{Disclosure, Record};
+use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, SignedRetrieval};
 use certmesh_ledger::status_map::StatusProof;
 use certmesh_ledger::sync::{Announcement, Heads, Request, Response};
 use certmesh_ledger::verify::Bundle;
@@ -109,6 +110,11 @@ every_value_has_one_encoding! {
     every_request_has_one_encoding: any::request();
     every_response_has_one_encoding: any::response();
     every_announcement_has_one_encoding: any::announcement();
+    every_signed_retrieval_has_one_encoding: any::signed_retrieval();
+    every_disclosure_has_one_encoding: any::disclosure();
+    every_answer_has_one_encoding: any::answer();
+    every_evidence_copy_has_one_encoding: any::evidence_copy();
+    every_case_file_has_one_encoding: any::case_file();
 }
 
 proptest! {
@@ -131,6 +137,11 @@ proptest! {
         only_canonical::<Response>(&bytes);
         only_canonical::<Announcement>(&bytes);
         only_canonical::<Heads>(&bytes);
+        only_canonical::<SignedRetrieval>(&bytes);
+        only_canonical::<Disclosure>(&bytes);
+        only_canonical::<Answer>(&bytes);
+        only_canonical::<EvidenceCopy>(&bytes);
+        only_canonical::<CaseFile>(&bytes);
         only_canonical::<Bundle>(&bytes);
         only_canonical::<Genesis>(&bytes);
         only_canonical::<PublicKey>(&bytes);

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
-use certmesh_ledger::codec::encode;
+use certmesh_ledger::codec::{Bounded, decode, encode};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     Applied, Cosignature, Log, MAX_PAGE, MemoryDisk, Page, VerifiedCheckpoint, Writer,
 };
+use certmesh_ledger::record::{Disclosure, commit_fields};
+use certmesh_ledger::retrieval::{MAX_RETRIEVAL, Retrieval, SignedRetrieval};
 use certmesh_ledger::verify::{Bundle, VerifiedBundle};
 use proptest::prelude::*;
 
+use crate::any;
 use crate::common::{
-    CREATED_MS, WITNESS, certificate, code, fill, filled, issue, key, members, name, open, place,
+    CREATED_MS, ISSUER, WITNESS, certificate, code, fill, filled, issue, key, members, name, open,
+    place, text,
 };
 
 /// Calls `check` with the bytes as they are after each single bit is flipped.
@@ -137,5 +141,57 @@ proptest! {
             prop_assert_eq!(replica.record(seq).expect("held"), source.record(seq).expect("held"));
         }
         prop_assert!(source.page(n + 1, bytes).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_subset_of_any_fields_can_be_shown_and_no_bit_of_it_flipped(
+        (key, id, fields, subset) in any::fields_to_show()
+    ) {
+        let root = commit_fields(&key, &id, &fields);
+        let wanted = any::shown_of(&fields, subset);
+        let disclosure = Disclosure::of(&key, &id, &fields, |name| wanted.contains(name));
+        let shown = disclosure.verify(&root).expect("a disclosure that holds");
+        prop_assert_eq!(shown.keys().copied().collect::<Vec<_>>(), Vec::from_iter(wanted));
+        prop_assert!(shown.iter().all(|(name, value)| fields[*name] == *value));
+        each_flip(&encode(&disclosure), |bit, bytes| {
+            let holds = decode::<Disclosure>(bytes, 1 << 20)
+                .is_ok_and(|flipped| flipped.verify(&root).is_ok());
+            assert!(!holds, "bit {bit}");
+        });
+    }
+
+    #[test]
+    fn no_bit_of_a_signed_request_can_be_flipped(
+        fields in prop::collection::btree_set("[A-Z]{1,8}", 0..8usize),
+        time_ms in any::number(),
+        nonce in proptest::array::uniform16(0..=255u8),
+    ) {
+        let members = members();
+        let (issuer, asker) = (code(ISSUER), code(WITNESS));
+        let retrieval = Retrieval {
+            issuer,
+            asker,
+            certificate: certificate("S00000001"),
+            matter: format!("{WITNESS}/SP-001/01").parse().expect("a matter"),
+            purpose: text("首次申请"),
+            fields: Bounded::first(fields.iter().map(|code| text(code))),
+            time_ms,
+            nonce,
+        };
+        let signed = SignedRetrieval::sign(members.network(), retrieval, &key(2));
+        let name = signed.check(&members, &issuer, &asker).expect("a request that verifies");
+        prop_assert_eq!(name, signed.name(members.network()));
+        each_flip(&encode(&signed), |bit, bytes| {
+            // Whoever the flipped request says it is for and from.
+            let taken = decode::<SignedRetrieval>(bytes, MAX_RETRIEVAL).is_ok_and(|flipped| {
+                let (issuer, asker) = (flipped.retrieval().issuer, flipped.retrieval().asker);
+                flipped.check(&members, &issuer, &asker).is_ok()
+            });
+            assert!(!taken, "bit {bit}");
+        });
     }
 }

@@ -1,17 +1,19 @@
 //! The network whose bytes the corpora hold: one department, one log, one status map.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::hash::{Hash, Purpose, hash};
 use certmesh_ledger::id::{CertificateId, Date, HolderKind};
-use certmesh_ledger::keys::{CatalogueKey, PublicKey, Secret, SigningKey};
+use certmesh_ledger::keys::{BodyKey, CatalogueKey, PublicKey, Secret, SigningKey};
 use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
 use certmesh_ledger::record::{
     Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
-    Succession, SuccessionKind, Validity,
+    Succession, SuccessionKind, Validity, commit_fields,
 };
+use certmesh_ledger::retrieval::{Retrieval, SignedRetrieval};
 use certmesh_ledger::status_map::StatusMap;
 
 const CODE: &str = "11430000006122244L";
@@ -94,6 +96,44 @@ pub(crate) fn change(n: u64, action: Action) -> Entry {
         reason: Reason::Other,
         text: Text::new("t").expect("a valid text"),
     })
+}
+
+/// The key of certificate 1's fields.
+pub(crate) fn body_key() -> BodyKey {
+    BodyKey(Secret::from_bytes([202; 32]))
+}
+
+/// The fields of certificate 1.
+pub(crate) fn fields() -> BTreeMap<String, String> {
+    [("CZZT", "某某公司"), ("ZZBH", "F1"), ("ZZMC", "营业执照")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Certificate 1 with its fields committed to.
+pub(crate) fn with_fields() -> CertificateIssued {
+    let Entry::CertificateIssued(mut issued) = issue(1, None) else {
+        unreachable!("an issue")
+    };
+    issued.field_root = commit_fields(&body_key(), &issued.id, &fields());
+    issued
+}
+
+/// The one request for fields that was signed: the department asks itself.
+pub(crate) fn signed_retrieval() -> SignedRetrieval {
+    let own = log().id.department;
+    let text = |text: &str| Text::new(text).expect("a valid text");
+    let retrieval = Retrieval {
+        issuer: own,
+        asker: own,
+        certificate: certificate(1),
+        matter: format!("{CODE}/M/1").parse().expect("a valid matter"),
+        purpose: Text::new("首次申请").expect("a valid text"),
+        fields: Bounded::first([text("CZZT"), text("ZZMC")]),
+        time_ms: 1_700_000_000_000,
+        nonce: [203; 16],
+    };
+    SignedRetrieval::sign(log().network, retrieval, &key())
 }
 
 /// What the map says about some keys: three have values, two are absent.

@@ -6,17 +6,23 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Bounded, encode};
+use certmesh_ledger::hash::{Purpose, hash};
 use certmesh_ledger::log::{
     Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, SignedCheckpoint, Writer,
 };
-use certmesh_ledger::record::{Action, Record, RecordHash, SignedRecord, SuccessionKind};
+use certmesh_ledger::record::{
+    AccessLogRead, Action, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, Disclosure,
+    Entry, Received, Record, RecordHash, RequirementMet, RetrievalAcknowledged, RetrievalDecided,
+    Rule, SignedRecord, SuccessionKind,
+};
+use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, NotTaken};
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
 use certmesh_ledger::verify::Bundle;
 
 use super::log_directory::place;
 use super::network::{
-    certificate, change, genesis, issue, issue_in_place, key, log, members, status_proofs,
-    succession,
+    body_key, certificate, change, fields, genesis, issue, issue_in_place, key, log, members,
+    signed_retrieval, status_proofs, succession,
 };
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -155,6 +161,132 @@ fn seeds() {
         write("status_proof", &format!("{i}"), &encode(proof));
     }
     log_changes();
+    receipts();
+    retrievals();
+}
+
+/// A frame of each receipt, whatever was decided and came.
+fn receipts() {
+    let name = signed_retrieval().name(log().network);
+    let asked = signed_retrieval().retrieval().clone();
+    let department = log().id.department;
+    let subject = BlindedSubject(hash(Purpose::BlindedSubject, b"1"));
+    let type_code = certificate(1).type_code();
+    let answered = |basis| Decision::Answered {
+        basis,
+        fields: asked.fields.clone(),
+    };
+    let decided = |subject, decision| {
+        Entry::RetrievalDecided(RetrievalDecided {
+            retrieval: name,
+            asker: department,
+            matter: asked.matter.clone(),
+            type_code,
+            subject,
+            decision,
+        })
+    };
+    let acknowledged = |outcome| {
+        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+            retrieval: name,
+            issuer: department,
+            matter: asked.matter.clone(),
+            type_code,
+            subject,
+            outcome,
+            took_ms: 300,
+        })
+    };
+    let received = Received::Fields {
+        fields: asked.fields.clone(),
+        keep_until: asked.day(),
+    };
+    let met = [RequirementMet::Collected, RequirementMet::Missing];
+    let case = CaseAccepted {
+        case: CaseTag(hash(Purpose::Case, b"1")),
+        matter: asked.matter.clone(),
+        requirements: Bounded::first(met.map(|met| (type_code, met))),
+    };
+    let entries = [
+        ("decided-own", decided(Some(subject), answered(Basis::Own))),
+        (
+            "decided-grant",
+            decided(Some(subject), answered(Basis::Grant(300))),
+        ),
+        (
+            "decided-refused",
+            decided(None, Decision::Refused(Rule::UnknownCertificate)),
+        ),
+        ("acknowledged", acknowledged(received)),
+        (
+            "acknowledged-refused",
+            acknowledged(Received::Refused(Rule::NoGrant)),
+        ),
+        ("acknowledged-wrong", acknowledged(Received::Wrong)),
+        ("case-accepted", Entry::CaseAccepted(case)),
+        (
+            "access-log-read",
+            Entry::AccessLogRead(AccessLogRead { subject }),
+        ),
+    ];
+    for (what, entry) in entries {
+        let record = Record {
+            seq: 0,
+            prev: RecordHash::NONE,
+            time_ms: asked.time_ms,
+            key_epoch: 0,
+            entry,
+        };
+        let signed = SignedRecord::sign(&log(), record, &key());
+        write("record_frame", what, &signed.frame());
+    }
+}
+
+/// A request for fields, each answer to it, and what is kept of both.
+fn retrievals() {
+    let request = signed_retrieval();
+    let retrieve = Request::Retrieve(Box::new(request.clone()));
+    write("request", "retrieve", &retrieve.encode());
+    let shows = |names: &'static [&str]| {
+        Disclosure::of(&body_key(), &certificate(1), &fields(), |name| {
+            names.contains(&name)
+        })
+    };
+    let fields_of = |disclosure| Answer::Fields {
+        receipt: 300,
+        disclosure,
+    };
+    let refused = Answer::Refused {
+        receipt: 301,
+        rule: Rule::NoGrant,
+    };
+    for (name, answer) in [
+        ("answer-fields", fields_of(shows(&["CZZT", "ZZMC"]))),
+        ("answer-one-field", fields_of(shows(&["ZZMC"]))),
+        ("answer-too-many", fields_of(shows(&["CZZT", "ZZBH"]))),
+        ("answer-refused", refused),
+        ("answer-not-taken", Answer::NotTaken(NotTaken::Replayed)),
+    ] {
+        write(
+            "response",
+            name,
+            &Response::Answer(Box::new(answer)).encode(),
+        );
+    }
+    let copy = EvidenceCopy {
+        request: request.clone(),
+        log: log().id,
+        seq: 0,
+        receipt: 300,
+        disclosure: shows(&["CZZT", "ZZMC"]),
+        time_ms: 1_700_000_000_300,
+    };
+    let file = CaseFile {
+        retrievals: Bounded::first([(certificate(1), request.name(log().network))]),
+    };
+    write("kept", "copy", &[&[0][..], &encode(&copy)].concat());
+    write("kept", "case", &[&[1][..], &encode(&file)].concat());
+    write("kept", "request", &[&[2][..], &encode(&request)].concat());
 }
 
 /// Changes to a log's files: none; a torn head slot; a flipped byte in records, offsets, index, tree; tails and cuts.

@@ -4,7 +4,11 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use std::path::Path;
+
 use super::*;
+use crate::bodies::{Bodies, SealedBody};
+use crate::keys::{BodyKey, FieldKey, Secret};
 use crate::log::{Applied, Failure, MAX_PAGE, VerifiedCheckpoint, fsck};
 
 /// What a run acknowledged before it was cut short.
@@ -197,6 +201,66 @@ fn a_crash_while_recovering_from_a_crash_costs_nothing_either() {
                 true,
                 &format!("recovery operation {at}, {failure:?}"),
             );
+        }
+    }
+}
+
+fn field_key() -> FieldKey {
+    FieldKey(Secret::from_bytes([1; 32]))
+}
+
+/// Issues certificates with a body each until the disk refuses; gives how many were acknowledged.
+fn issue_with_bodies(disk: &MemoryDisk) -> u64 {
+    let bodies = Bodies::open(disk, Path::new("/data/bodies"), &name(), field_key());
+    let (Ok(bodies), Ok((log, _))) = (bodies, Log::open(&place(disk, 2), name(), &members()))
+    else {
+        return 0;
+    };
+    let mut writer = Writer::new(Arc::new(log), key());
+    for n in 0..5 {
+        let body = BodyKey(Secret::from_bytes([n as u8; 32]));
+        let sealed = SealedBody::seal(&field_key(), id(n).as_str(), &body, [n as u8; 24], &n);
+        let keep = |first| {
+            let kept = bodies.keep(first, &[Some(sealed)]);
+            kept.map_err(std::io::Error::other)
+        };
+        if writer.append_with(n, vec![issue(n)], keep).is_err() {
+            return n;
+        }
+    }
+    5
+}
+
+#[test]
+fn no_record_is_ever_without_the_body_that_was_to_be_durable_with_it() {
+    let whole = MemoryDisk::new();
+    assert_eq!(issue_with_bodies(&whole), 5);
+    let operations = whole.operations();
+    assert!(operations > 40, "{operations}");
+    for at in 1..=operations {
+        for failure in [Failure::Refuse, Failure::Tear, Failure::Die] {
+            let disk = MemoryDisk::new();
+            disk.fail_at(at, failure);
+            let acknowledged = issue_with_bodies(&disk);
+            for seed in 0..4 {
+                let what = format!("operation {at}, {failure:?}, crash {seed}");
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                let after = disk.crash(|| match seed {
+                    0 | 1 => seed == 1,
+                    _ => rng.random_bool(0.5),
+                });
+                let (log, _) = Log::open(&place(&after, 2), name(), &members()).unwrap();
+                assert!(log.size() >= acknowledged, "{what}");
+                if log.size() == 0 {
+                    continue;
+                }
+                let dir = Path::new("/data/bodies");
+                let bodies = Bodies::open(&after, dir, &name(), field_key()).unwrap();
+                for seq in 0..log.size() {
+                    let opened = bodies.get::<u64>(seq, id(seq).as_str()).unwrap();
+                    assert_eq!(opened.map(|opened| opened.body), Some(seq), "{what}");
+                }
+            }
         }
     }
 }

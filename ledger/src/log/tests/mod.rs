@@ -3,6 +3,7 @@
 mod basics;
 mod crash_matrix;
 mod damage;
+mod receipts;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -162,7 +162,10 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
     if let Some(seq) = decided.show {
         let kept = peer.bodies.get::<Body>(seq, asked.certificate.as_str());
         match kept.map_err(|error| unavailable(&error))? {
-            Some(body) => opened = Some((body, asked.certificate.clone())),
+            Some(body) => {
+                decided = decided.having(&body.body.fields);
+                opened = Some((body, asked.certificate.clone()));
+            }
             None => decided = decided.erased(),
         }
     }

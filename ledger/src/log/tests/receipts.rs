@@ -1,0 +1,200 @@
+//! Receipts by retrieval, case, subject and kind, and records by time.
+
+use std::io;
+
+use super::*;
+use crate::codec::Bounded;
+use crate::log::{AppendError, ReceiptKind, WriteError};
+use crate::record::{
+    AccessLogRead, BlindedSubject, CaseAccepted, CaseTag, Decision, MatterRef, Received,
+    RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule, SignedRecord,
+};
+
+fn hash_of(n: u64) -> Hash {
+    hash(Purpose::Retrieval, &n.to_le_bytes())
+}
+
+/// One of three subjects.
+fn blinded(n: u64) -> BlindedSubject {
+    BlindedSubject(hash(Purpose::BlindedSubject, &(n % 3).to_le_bytes()))
+}
+
+fn matter() -> MatterRef {
+    format!("{ISSUER}/M/1").parse().unwrap()
+}
+
+/// Of each kind of receipt one, with a certificate between them.
+fn receipts(n: u64) -> Vec<Entry> {
+    let type_code = "11100000000013338W011".parse().unwrap();
+    vec![
+        Entry::RetrievalDecided(RetrievalDecided {
+            retrieval: RetrievalHash(hash_of(n)),
+            asker: ISSUER.parse().unwrap(),
+            matter: matter(),
+            type_code,
+            subject: n.is_multiple_of(2).then(|| blinded(n)),
+            decision: Decision::Refused(Rule::NoGrant),
+        }),
+        issue(n),
+        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+            retrieval: RetrievalHash(hash_of(n)),
+            issuer: ISSUER.parse().unwrap(),
+            matter: matter(),
+            type_code,
+            subject: blinded(n),
+            outcome: Received::Wrong,
+            took_ms: 1,
+        }),
+        Entry::CaseAccepted(CaseAccepted {
+            case: CaseTag(hash_of(n)),
+            matter: matter(),
+            requirements: Bounded::default(),
+        }),
+        Entry::AccessLogRead(AccessLogRead {
+            subject: blinded(n),
+        }),
+    ]
+}
+
+const ROUNDS: u64 = 7;
+
+/// Everything there is to be found, looked for in every way.
+fn all_are_found(log: &Log) {
+    let seqs = |records: Vec<SignedRecord>| -> Vec<u64> {
+        records.iter().map(|record| record.record().seq).collect()
+    };
+    for n in 0..ROUNDS {
+        // The case has the retrieval's hash and is not taken for it.
+        let first = 5 * n;
+        let named = RetrievalHash(hash_of(n));
+        assert_eq!(seqs(log.by_retrieval(&named).unwrap()), [first, first + 2]);
+        let case = log.accepted_case(&CaseTag(hash_of(n))).unwrap();
+        assert_eq!(case.unwrap().record().seq, first + 3);
+    }
+    let unknown = hash_of(ROUNDS);
+    assert!(
+        log.by_retrieval(&RetrievalHash(unknown))
+            .unwrap()
+            .is_empty()
+    );
+    assert!(log.accepted_case(&CaseTag(unknown)).unwrap().is_none());
+    for subject in 0..3 {
+        let expected: Vec<u64> = (0..ROUNDS)
+            .filter(|n| n % 3 == subject)
+            .flat_map(|n| {
+                let decided = n.is_multiple_of(2).then_some(5 * n);
+                decided.into_iter().chain([5 * n + 2, 5 * n + 4])
+            })
+            .collect();
+        let found = log.receipts_about(&blinded(subject)).unwrap();
+        assert_eq!(seqs(found), expected, "subject {subject}");
+    }
+    for (kind, place) in [
+        (ReceiptKind::Decided, 0),
+        (ReceiptKind::Acknowledged, 2),
+        (ReceiptKind::Accepted, 3),
+        (ReceiptKind::Looked, 4),
+    ] {
+        let expected: Vec<u64> = (0..ROUNDS).map(|n| 5 * n + place).collect();
+        let found = |from, limit| seqs(log.receipts(kind, from, limit).unwrap());
+        assert_eq!(found(0, 100), expected, "{kind:?}");
+        assert_eq!(found(0, 3), expected[..3], "{kind:?}");
+        assert_eq!(found(expected[2], 3), expected[2..5], "{kind:?}");
+        assert_eq!(found(expected[2] + 1, 100), expected[3..], "{kind:?}");
+        assert_eq!(found(5 * ROUNDS, 100), [0; 0], "{kind:?}");
+    }
+}
+
+#[test]
+fn receipts_are_found_while_a_segment_grows_when_it_is_sealed_and_after_a_restart() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    for n in 0..ROUNDS {
+        writer.append(n, receipts(n)).unwrap();
+    }
+    all_are_found(&log);
+    drop((writer, log));
+    let (log, opening) = open(&disk);
+    assert_eq!(opening.mended, 0);
+    all_are_found(&log);
+    // From other files: the copy that another member makes.
+    let copy = MemoryDisk::new();
+    let (replica, _) = open(&copy);
+    while replica.size() < log.size() {
+        let page = log.page(replica.held(), 600).unwrap();
+        replica.apply(&page.verify(&members()).unwrap()).unwrap();
+    }
+    all_are_found(&replica);
+}
+
+#[test]
+fn the_first_record_since_a_time_is_found_among_equal_times_too() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    for time_ms in [0, 1, u64::MAX] {
+        assert_eq!(log.first_since(time_ms).unwrap(), 0);
+    }
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    // 0, 1 at 10; 2..=11 at 20, across a seal; 12 at 21.
+    writer.append(10, vec![issue(0), issue(1)]).unwrap();
+    writer.append(20, (2..9).map(issue).collect()).unwrap();
+    writer.append(20, (9..12).map(issue).collect()).unwrap();
+    writer.append(21, vec![issue(12)]).unwrap();
+    let expected = [
+        (0, 0),
+        (9, 0),
+        (10, 0),
+        (11, 2),
+        (20, 2),
+        (21, 12),
+        (22, 13),
+        (u64::MAX, 13),
+    ];
+    for (time_ms, first) in expected {
+        assert_eq!(log.first_since(time_ms).unwrap(), first, "{time_ms}");
+    }
+    drop((writer, log));
+    let (log, _) = open(&disk);
+    for (time_ms, first) in expected {
+        assert_eq!(log.first_since(time_ms).unwrap(), first, "{time_ms}");
+    }
+}
+
+#[test]
+fn when_what_belongs_to_entries_is_not_made_durable_they_are_not_in_the_log_either() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    let mut given = None;
+    let (appended, _) = writer
+        .append_with(1, vec![issue(0), issue(1)], |first| {
+            given = Some(first);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!((given, appended[0].seq), (Some(0), 0));
+    let refused = writer.append_with(2, receipts(0), |first| {
+        assert_eq!(first, 2);
+        Err(io::Error::other("no room"))
+    });
+    let Err(WriteError::Append(AppendError::ReadOnly { reason, .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(reason.contains("no room"));
+    assert_eq!(log.size(), 2);
+    assert!(
+        log.by_retrieval(&RetrievalHash(hash_of(0)))
+            .unwrap()
+            .is_empty()
+    );
+    // Nothing more, until the process restarts; nor does it run what belongs to entries that are refused.
+    let refused = writer.append_with(3, vec![issue(2)], |_| panic!("nothing to keep"));
+    assert!(matches!(refused, Err(WriteError::Append(_))), "{refused:?}");
+    drop((writer, log));
+    let (log, opening) = open(&disk);
+    assert_eq!((log.size(), opening.set_aside), (2, None));
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    writer.append(4, receipts(0)).unwrap();
+    assert_eq!(log.size(), 7);
+}

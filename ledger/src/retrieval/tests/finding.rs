@@ -1,0 +1,228 @@
+//! What concerns a subject, and how much departments use each other's data.
+
+use super::*;
+use crate::record::{AccessLogRead, CaseAccepted, CaseTag, RequirementMet};
+
+#[test]
+fn a_subject_is_blinded_alike_on_a_day_and_differently_by_day_subject_and_key() {
+    let key = catalogue_key();
+    let today = day("2026-06-30");
+    let blinded = key.blind(&subject("one"), today);
+    assert_eq!(blinded, catalogue_key().blind(&subject("one"), today));
+    let other_key = CatalogueKey(Secret::from_bytes([8; 32]));
+    let mut all = vec![
+        blinded,
+        key.blind(&subject("one"), day("2026-07-01")),
+        key.blind(&subject("one"), day("2025-06-30")),
+        key.blind(&subject("two"), today),
+        other_key.blind(&subject("one"), today),
+    ];
+    assert!(all.iter().all(|blinded| blinded.0 != subject("one").0));
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 5);
+}
+
+#[test]
+fn the_day_is_that_of_the_requests_time_in_china() {
+    let at = |time_ms| {
+        let request = Retrieval {
+            time_ms,
+            ..retrieval()
+        };
+        request.day()
+    };
+    let midnight = day("2026-07-01").begins_in_china_ms();
+    // 16:00 UTC.
+    assert_eq!(midnight % 86_400_000, 16 * 3_600_000);
+    assert_eq!(at(midnight - 1), day("2026-06-30"));
+    assert_eq!(at(midnight), day("2026-07-01"));
+    assert_eq!(at(0), day("1970-01-01"));
+    assert_eq!(at(u64::MAX), Date::MAX);
+}
+
+/// A receipt of the issuer's about a subject, of a request on a day.
+fn about(n: u8, name: &str, on: &str) -> RetrievalDecided {
+    RetrievalDecided {
+        subject: Some(catalogue_key().blind(&subject(name), day(on))),
+        ..decided(n, answered_with(&["ZZMC"]))
+    }
+}
+
+/// Receipts about the subjects `one` and `two` on three days, in three logs, among much else.
+fn looked_at() -> World {
+    let world = World::new();
+    for (n, on) in (0..).zip(["2026-06-29", "2026-06-30", "2026-07-01"]) {
+        let begins = day(on).begins_in_china_ms();
+        for (m, name) in (0..).zip(["one", "two"]) {
+            let receipt = about(10 * n + m, name, on);
+            let acknowledged = acknowledge(&receipt);
+            let looked = AccessLogRead {
+                subject: receipt.subject.unwrap(),
+            };
+            let issued = issue(&format!("{n}{m}"), SharingClass::Unconditional);
+            let entries = vec![issued, Entry::RetrievalDecided(receipt)];
+            world.write(ISSUER, begins + 1000, entries);
+            let entry = Entry::RetrievalAcknowledged(acknowledged);
+            world.write(ASKER, begins + 1000, vec![entry]);
+            world.write(THIRD, begins + 999, vec![Entry::AccessLogRead(looked)]);
+        }
+    }
+    world
+}
+
+#[test]
+fn who_looked_at_a_subjects_data_is_found_in_all_logs_on_all_days_oldest_first() {
+    let found = |world: &World, name: &str, from: &str, to: &str| {
+        let (from, to) = (day(from), day(to));
+        let found = access_log(&world.catalogue, &catalogue_key(), &subject(name), from, to);
+        let place = |(log, record): &(LogId, crate::record::SignedRecord)| {
+            let department = log.department.as_str().to_owned();
+            (record.record().time_ms, department, record.record().seq)
+        };
+        found.unwrap().iter().map(place).collect::<Vec<_>>()
+    };
+    let expected = |days: &[(&str, u64)], m: u64| {
+        let on_day = |(on, n): &(&str, u64)| {
+            let begins = day(on).begins_in_china_ms();
+            [
+                (begins + 999, THIRD.to_owned(), 2 * n + m),
+                (begins + 1000, ASKER.to_owned(), 2 * n + m),
+                (begins + 1000, ISSUER.to_owned(), 2 * (2 * n + m) + 1),
+            ]
+        };
+        days.iter().flat_map(on_day).collect::<Vec<_>>()
+    };
+    let days = [("2026-06-29", 0), ("2026-06-30", 1), ("2026-07-01", 2)];
+    let mut world = looked_at();
+    // While their segments grow and are sealed, and from the files alone.
+    for _ in 0..2 {
+        let all = |name| found(&world, name, "2026-06-01", "2026-07-31");
+        assert_eq!(all("one"), expected(&days, 0));
+        assert_eq!(all("two"), expected(&days, 1));
+        assert_eq!(all("three"), []);
+        let one = |from, to| found(&world, "one", from, to);
+        assert_eq!(one("2026-06-30", "2026-06-30"), expected(&days[1..2], 0));
+        assert_eq!(one("2026-06-30", "2026-07-01"), expected(&days[1..], 0));
+        assert_eq!(one("2026-07-02", "2026-07-31"), []);
+        assert_eq!(one("2026-07-01", "2026-06-29"), []);
+        world = world.again();
+    }
+    let other_key = CatalogueKey(Secret::from_bytes([8; 32]));
+    let (from, to) = (day("2026-06-29"), day("2026-07-01"));
+    let nothing = access_log(&world.catalogue, &other_key, &subject("one"), from, to);
+    assert!(nothing.unwrap().is_empty());
+}
+
+#[test]
+fn receipts_of_one_moment_are_told_in_the_order_of_their_log() {
+    // Requests of two days, decided in one commit after midnight, the later first.
+    let world = World::new();
+    let entries = [about(1, "one", "2026-07-01"), about(2, "one", "2026-06-30")];
+    let midnight = day("2026-07-01").begins_in_china_ms();
+    let seqs = world.write(
+        ISSUER,
+        midnight + 1,
+        entries.map(Entry::RetrievalDecided).into(),
+    );
+    let (from, to) = (day("2026-06-30"), day("2026-07-01"));
+    let found = access_log(
+        &world.catalogue,
+        &catalogue_key(),
+        &subject("one"),
+        from,
+        to,
+    );
+    let found = found.unwrap();
+    let told: Vec<u64> = found
+        .iter()
+        .map(|(_, record)| record.record().seq)
+        .collect();
+    assert_eq!(told, seqs);
+}
+
+#[test]
+fn use_is_counted_by_department_within_its_time() {
+    let case = |n, requirements: &[RequirementMet]| {
+        Entry::CaseAccepted(CaseAccepted {
+            case: CaseTag(Hash::from_bytes([n; 32])),
+            matter: matter(ASKER, "1"),
+            requirements: Bounded::first(requirements.iter().map(|met| (type_code(), *met))),
+        })
+    };
+    let shown = |n| decided(n, answered_with(&["ZZMC"]));
+    let refused = |n| decided(n, Decision::Refused(Rule::NoGrant));
+    let took = |n, took_ms| {
+        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+            took_ms,
+            ..acknowledge(&shown(n))
+        })
+    };
+    let wrong = Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+        outcome: Received::Wrong,
+        ..acknowledge(&shown(9))
+    });
+    let world = World::new();
+    let before = vec![
+        Entry::RetrievalDecided(shown(0)),
+        issue("OPEN", SharingClass::Unconditional),
+    ];
+    world.write(ISSUER, noon() - 1, before);
+    let receipts = [shown(1), refused(2), shown(3), shown(4), shown(5)];
+    let receipts = receipts.map(Entry::RetrievalDecided).into();
+    world.write(ISSUER, noon(), receipts);
+    world.write(
+        ISSUER,
+        noon() + 10,
+        vec![Entry::RetrievalDecided(refused(6))],
+    );
+    use RequirementMet::{Collected, Held, Lapsed, Missing, NeedsGrant};
+    let got = vec![
+        took(1, 70),
+        Entry::RetrievalAcknowledged(acknowledge(&refused(2))),
+        took(3, 5),
+        took(4, 900),
+        took(5, 31),
+        wrong,
+        case(1, &[Held, Collected, Missing, Lapsed, NeedsGrant, Held]),
+        case(2, &[]),
+    ];
+    world.write(ASKER, noon() + 9, got);
+    let world = world.again();
+    let counted = usage(&world.catalogue, noon(), noon() + 10).unwrap();
+    let mut expected: BTreeMap<DepartmentCode, Usage> =
+        codes().map(|code| (code, Usage::default())).into();
+    expected.insert(
+        code(ISSUER),
+        Usage {
+            shared: 4,
+            refused: 1,
+            ..Usage::default()
+        },
+    );
+    expected.insert(
+        code(ASKER),
+        Usage {
+            retrieved: 4,
+            cases: 2,
+            required: 6,
+            saved: 3,
+            took_ms: vec![5, 31, 70, 900],
+            ..Usage::default()
+        },
+    );
+    assert_eq!(counted, expected);
+    assert_eq!(median(&counted[&code(ASKER)].took_ms), Some(31));
+    let none = usage(&world.catalogue, noon() + 11, u64::MAX).unwrap();
+    assert!(none.values().all(|usage| *usage == Usage::default()));
+    assert_eq!(none.len(), 4);
+}
+
+#[test]
+fn the_median_is_the_lower_middle() {
+    assert_eq!(median(&[]), None);
+    assert_eq!(median(&[7]), Some(7));
+    assert_eq!(median(&[1, 9]), Some(1));
+    assert_eq!(median(&[1, 2, 9]), Some(2));
+    assert_eq!(median(&[1, 2, 3, 9]), Some(2));
+}

@@ -1,0 +1,257 @@
+//! Three departments and a fourth that shares the first's division, with real logs on a disk in memory.
+
+mod asking;
+mod auditing;
+mod deciding;
+mod finding;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::catalogue::Catalogue;
+use crate::hash::{Hash, hash};
+use crate::id::HolderKind;
+use crate::keys::{BodyKey, CatalogueCommitment, Secret};
+use crate::log::{Log, MemoryDisk, Place, Writer};
+use crate::membership::{Department, Genesis, PeerId, Role};
+use crate::record::{
+    CertificateIssued, Entry, MatterDefined, Received, Requirement, RetrievalAcknowledged,
+    SharingClass, SubMatter, SubjectTag, Validity, commit_fields,
+};
+
+const ISSUER: &str = "11430000006122244L";
+const ASKER: &str = "11330105002500287C";
+const THIRD: &str = "11100000MB03271699";
+
+/// The departments; the fourth is of the issuer's division.
+fn codes() -> [DepartmentCode; 4] {
+    let neighbour = DepartmentCode::from_body("11430000006122255").unwrap();
+    [code(ISSUER), code(ASKER), code(THIRD), neighbour]
+}
+
+fn code(text: &str) -> DepartmentCode {
+    text.parse().unwrap()
+}
+
+fn day(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+/// Noon of the day on which nearly everything happens, China Standard Time.
+fn noon() -> u64 {
+    day("2026-06-30").begins_in_china_ms() + 12 * 3600 * 1000
+}
+
+fn signing_key(department: &DepartmentCode) -> SigningKey {
+    let place = codes().iter().position(|known| known == department);
+    SigningKey::from_seed(&[place.unwrap() as u8 + 1; 32])
+}
+
+fn catalogue_key() -> CatalogueKey {
+    CatalogueKey(Secret::from_bytes([9; 32]))
+}
+
+fn members(network: &str) -> Membership {
+    let department = |code: DepartmentCode| Department {
+        code,
+        name: Text::new(code.as_str()).unwrap(),
+        name_zh: None,
+        roles: Bounded::first([Role::Issue]),
+        signing_key: signing_key(&code).public(),
+        peer_id: PeerId::from_transport_seed(&[code.as_str().as_bytes()[8]; 32]),
+        addresses: Bounded::default(),
+    };
+    let mut departments: Vec<Department> = codes().map(department).into();
+    for (n, department) in (1..).zip(&mut departments) {
+        department.peer_id = PeerId::from_transport_seed(&[n; 32]);
+    }
+    let key = CatalogueCommitment(Hash::ZERO);
+    Membership::from_genesis(&Genesis::new(network, 0, key, departments).unwrap())
+}
+
+fn texts<const N: usize, const M: usize>(codes: &[&str]) -> Bounded<Text<N>, M> {
+    Bounded::first(codes.iter().map(|code| Text::new(*code).unwrap()))
+}
+
+fn type_code() -> crate::id::TypeCode {
+    crate::id::TypeCode::new(&code(ISSUER), 1).unwrap()
+}
+
+fn id(serial: &str) -> CertificateId {
+    CertificateId::new(type_code(), code(ISSUER).into(), serial, 1).unwrap()
+}
+
+fn subject(name: &str) -> SubjectTag {
+    SubjectTag(hash(Purpose::Subject, name.as_bytes()))
+}
+
+fn body_key() -> BodyKey {
+    BodyKey(Secret::from_bytes([7; 32]))
+}
+
+fn fields(serial: &str) -> BTreeMap<String, String> {
+    [("CZZT", "某某公司"), ("ZZBH", serial), ("ZZMC", "营业执照")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// A certificate of the subject `one`.
+fn certificate(id: CertificateId, sharing: SharingClass) -> CertificateIssued {
+    CertificateIssued {
+        subject: subject("one"),
+        holder_kind: HolderKind::CreditCode,
+        validity: Validity::new(day("2024-01-01"), None).unwrap(),
+        sharing,
+        field_root: commit_fields(&body_key(), &id, &fields(id.serial())),
+        succession: None,
+        id,
+    }
+}
+
+fn issue(serial: &str, sharing: SharingClass) -> Entry {
+    Entry::CertificateIssued(certificate(id(serial), sharing))
+}
+
+fn matter(department: &str, part: &str) -> MatterRef {
+    format!("{department}/M/{part}").parse().unwrap()
+}
+
+/// Part 1 needs name and holder of the type and a field that no certificate has, part 2 nothing, part 3 the type alone.
+fn define_matter() -> Entry {
+    let requires = |fields: &[&str]| {
+        Bounded::first([Requirement {
+            types: Bounded::first([type_code()]),
+            fields: texts(fields),
+        }])
+    };
+    let part = |code: &str, requires| SubMatter {
+        code: code.parse().unwrap(),
+        name: Text::default(),
+        requires,
+    };
+    Entry::MatterDefined(MatterDefined {
+        code: "M".parse().unwrap(),
+        name: Text::default(),
+        parts: Bounded::first([
+            part("1", requires(&["ZZMC", "CZZT", "KZ_NONE"])),
+            part("2", Bounded::default()),
+            part("3", requires(&[])),
+        ]),
+    })
+}
+
+/// What the asker asks at noon.
+fn retrieval() -> Retrieval {
+    Retrieval {
+        issuer: code(ISSUER),
+        asker: code(ASKER),
+        certificate: id("OPEN"),
+        matter: matter(ASKER, "1"),
+        purpose: Text::new("for the case of 张三").unwrap(),
+        fields: Bounded::default(),
+        time_ms: noon(),
+        nonce: [5; 16],
+    }
+}
+
+/// The logs of all departments as the issuer's peer has them.
+struct World {
+    disk: MemoryDisk,
+    catalogue: Catalogue,
+}
+
+impl World {
+    fn new() -> World {
+        let disk = MemoryDisk::new();
+        World {
+            catalogue: open(&disk),
+            disk,
+        }
+    }
+
+    /// The same after a restart.
+    fn again(self) -> World {
+        drop(self.catalogue);
+        World {
+            catalogue: open(&self.disk),
+            disk: self.disk,
+        }
+    }
+
+    fn log(&self, department: &str) -> &Arc<Log> {
+        self.catalogue.log(&LogId::first(code(department))).unwrap()
+    }
+
+    /// Has a department append entries; gives their positions.
+    fn write(&self, department: &str, time_ms: u64, entries: Vec<Entry>) -> Vec<u64> {
+        let key = signing_key(&code(department));
+        let mut writer = Writer::new(Arc::clone(self.log(department)), key);
+        let (appended, _) = writer.append(time_ms, entries).unwrap();
+        appended.iter().map(|appended| appended.seq).collect()
+    }
+
+    fn decide(&self, request: &Retrieval, now_ms: u64) -> Decided {
+        let name = name_of(self.catalogue.members().network(), request);
+        decide(&self.catalogue, &catalogue_key(), name, request, now_ms).unwrap()
+    }
+}
+
+fn open(disk: &MemoryDisk) -> Catalogue {
+    let place = Place {
+        disk: Arc::new(disk.clone()),
+        data: PathBuf::from("/d"),
+        segment_records: 4,
+    };
+    let opened = Catalogue::open(place, members("test"), code(ISSUER)).unwrap();
+    assert!(
+        opened
+            .openings
+            .iter()
+            .all(|(_, opening)| opening.set_aside.is_none())
+    );
+    opened.catalogue
+}
+
+/// What an honest asker acknowledges of what an issuer decided.
+fn acknowledge(decided: &RetrievalDecided) -> RetrievalAcknowledged {
+    let outcome = match &decided.decision {
+        Decision::Answered { fields, .. } => Received::Fields {
+            fields: fields.clone(),
+            keep_until: day("2026-12-31"),
+        },
+        Decision::Refused(rule) => Received::Refused(*rule),
+    };
+    RetrievalAcknowledged {
+        retrieval: decided.retrieval,
+        issuer: code(ISSUER),
+        matter: decided.matter.clone(),
+        type_code: decided.type_code,
+        subject: decided.subject.unwrap_or_else(|| blind("one")),
+        outcome,
+        took_ms: 40,
+    }
+}
+
+fn blind(name: &str) -> crate::record::BlindedSubject {
+    catalogue_key().blind(&subject(name), day("2026-06-30"))
+}
+
+/// A receipt of the issuer's for the asker's n-th request, at noon, about the subject `one`.
+fn decided(n: u8, decision: Decision) -> RetrievalDecided {
+    RetrievalDecided {
+        retrieval: RetrievalHash(Hash::from_bytes([n; 32])),
+        asker: code(ASKER),
+        matter: matter(ASKER, "1"),
+        type_code: type_code(),
+        subject: Some(blind("one")),
+        decision,
+    }
+}
+
+fn answered_with(codes: &[&str]) -> Decision {
+    Decision::Answered {
+        basis: Basis::Unconditional,
+        fields: texts(codes),
+    }
+}
