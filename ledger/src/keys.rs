@@ -306,6 +306,18 @@ impl BodyKey {
         )
     }
 
+    /// File and key of an attachment that came with the body: both follow from this key, so that they go with it.
+    pub fn attachment(&self, name: &crate::record::AttachmentName) -> crate::bodies::AttachmentKey {
+        let part = |what: &[u8]| {
+            self.0
+                .hash(Purpose::FieldSalt, &[what, b"\0", name.as_str().as_bytes()])
+        };
+        let mut drawn = Zeroizing::new([0; 48]);
+        drawn[..16].copy_from_slice(&part(b"attachment file").as_bytes()[..16]);
+        drawn[16..].copy_from_slice(part(b"attachment key").as_bytes());
+        crate::bodies::AttachmentKey::new(&drawn)
+    }
+
     /// Encrypts a body; `about` names what it is the body of. A key encrypts one body only, so the nonce is fixed.
     pub fn seal(&self, about: &str, body: &[u8]) -> Vec<u8> {
         let payload = Payload {

@@ -286,6 +286,36 @@ impl Attachments {
         AttachmentFile::open(&*self.disk, &path, &self.log, key.key(), size)
     }
 
+    /// Goes on with an attachment that comes from another peer for the record at `seq`; begins it when nothing of it is
+    /// there. `None` when it is there whole.
+    ///
+    /// # Errors
+    /// [`AttachmentError`].
+    pub fn arrive(
+        &self,
+        seq: u64,
+        key: &AttachmentKey,
+        attachment: &Attachment,
+    ) -> Result<Option<Arriving>, AttachmentError> {
+        match self.read(seq, key, attachment.size) {
+            Ok(_) => return Ok(None),
+            Err(AttachmentError::Missing) => {}
+            Err(error) => return Err(error),
+        }
+        let whole = self.place(seq, key.file);
+        let part = whole.with_extension("part");
+        let partial = Partial::resume(&*self.disk, &part, &self.log, key.key())?;
+        Ok(Some(Arriving {
+            partial,
+            disk: Arc::clone(&self.disk),
+            part,
+            whole,
+            kept: self.kept.clone(),
+            size: attachment.size,
+            content: attachment.content,
+        }))
+    }
+
     /// Removes the files of a certificate whose body was destroyed, durably. Looks through all names: also those are
     /// found whose body a crash took before their turn.
     ///
@@ -294,7 +324,7 @@ impl Attachments {
     pub fn remove(&self, seq: u64) -> io::Result<()> {
         let mut any = false;
         for name in self.disk.list(&self.kept)? {
-            if position_of(&name).is_some_and(|(of, _)| of == seq) {
+            if position_of(name.trim_end_matches(PART)).is_some_and(|(of, _)| of == seq) {
                 self.disk.remove(&self.kept.join(name))?;
                 any = true;
             }
@@ -332,6 +362,56 @@ impl Drop for Unwanted {
             // What stays after all is removed at the next start.
             let _ = self.disk.remove(path);
         }
+    }
+}
+
+/// An attachment on its way from another peer. What came of it stays when this is dropped.
+pub struct Arriving {
+    partial: Partial,
+    disk: Arc<dyn Disk>,
+    part: PathBuf,
+    whole: PathBuf,
+    kept: PathBuf,
+    size: u64,
+    content: Hash,
+}
+
+impl fmt::Debug for Arriving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arriving({} of {} bytes)", self.partial.len(), self.size)
+    }
+}
+
+impl Arriving {
+    /// Where to go on; `None` when all has come.
+    pub fn next(&self) -> Option<u64> {
+        Some(self.partial.len()).filter(|len| *len < self.size)
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// [`AttachmentError::OtherContent`] for more than there is to come, [`AttachmentError::Io`].
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), AttachmentError> {
+        if self.partial.len() + bytes.len() as u64 > self.size {
+            return Err(AttachmentError::OtherContent);
+        }
+        self.partial.append(bytes)
+    }
+
+    /// Makes the attachment whole and durable, if it is the one that was promised; else nothing of it stays.
+    ///
+    /// # Errors
+    /// [`AttachmentError::OtherContent`], [`AttachmentError::Io`].
+    pub fn finish(self) -> Result<(), AttachmentError> {
+        let done = self.partial.finish(self.size, &self.content);
+        if matches!(done, Err(AttachmentError::OtherContent)) {
+            self.disk.remove(&self.part)?;
+        }
+        done?;
+        self.disk.rename(&self.part, &self.whole)?;
+        self.disk.sync_dir(&self.kept)?;
+        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ use crate::record::{ATTACHMENT_MARK, Attachment, AttachmentName};
 mod attachments;
 mod chunks;
 
-pub use attachments::{AttachmentKey, Attachments, FileId, Receiving, Upload};
+pub use attachments::{Arriving, AttachmentKey, Attachments, FileId, Receiving, Upload};
 pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 
 #[cfg(test)]
@@ -249,6 +249,18 @@ impl Bodies {
         Ok(Some(Opened { key, body }))
     }
 
+    /// Whether a body is kept of the record at `seq`, readable or not.
+    ///
+    /// # Errors
+    /// [`BodyError::Io`].
+    pub fn is_kept(&self, seq: u64) -> Result<bool, BodyError> {
+        let mut found = [0; SLOT_LEN];
+        let read = self.keys.read_at(&mut found, place(seq))?;
+        let kept = read == SLOT_LEN && found != [0; SLOT_LEN];
+        found.zeroize();
+        Ok(kept)
+    }
+
     /// Why nothing more can be kept: a disk write that was refused.
     pub fn refused(&self) -> Option<String> {
         self.end.lock().as_ref().err().cloned()
@@ -260,13 +272,16 @@ impl Bodies {
     /// # Errors
     /// [`BodyError::Io`].
     pub fn destroy(&self, seq: u64) -> Result<bool, BodyError> {
-        let mut found = [0; SLOT_LEN];
-        let read = self.keys.read_at(&mut found, place(seq))?;
-        let held = read == SLOT_LEN && found != [0; SLOT_LEN];
-        found.zeroize();
+        let held = self.is_kept(seq)?;
         if held {
-            self.keys.write_at(&[0; SLOT_LEN], place(seq))?;
-            self.keys.sync()?;
+            let mut end = self.end.lock();
+            end.clone().map_err(BodyError::ReadOnly)?;
+            let written = self.keys.write_at(&[0; SLOT_LEN], place(seq));
+            // After a refused sync the zeros may be in memory only, and a second try would find nothing left to do.
+            if let Err(error) = written.and_then(|()| self.keys.sync()) {
+                *end = Err(error.to_string());
+                return Err(error.into());
+            }
         }
         Ok(held)
     }

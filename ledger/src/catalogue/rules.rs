@@ -8,9 +8,9 @@ use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
 use crate::log::{Log, LogId, ReadError, Versions, status_key};
 use crate::membership::Role;
 use crate::record::{
-    Action, CaseTag, CertificateIssued, Entry, GrantMade, GrantWithdrawn, Grantee,
-    ImpossibleTransition, Misfit, RetrievalHash, SignedRecord, Status, StatusChanged, Succession,
-    SuccessionKind, TypeDefined,
+    Action, Basis, CaseTag, CertificateIssued, Decision, Entry, GrantMade, GrantWithdrawn, Grantee,
+    ImpossibleTransition, Misfit, RetrievalDecided, RetrievalHash, SignedRecord, Status,
+    StatusChanged, Succession, SuccessionKind, TypeDefined,
 };
 
 use super::{Catalogue, CertificateState};
@@ -284,7 +284,7 @@ impl<'c> Batch<'c> {
             Entry::GrantMade(grant) => self.check_grant(grant),
             Entry::GrantWithdrawn(withdrawn) => self.check_withdrawal(withdrawn),
             Entry::CertificateErased(erased) => self.status(&erased.id).map(drop),
-            Entry::RetrievalDecided(decided) => self.check_decided(&decided.retrieval),
+            Entry::RetrievalDecided(decided) => self.check_decided(decided),
             Entry::CaseAccepted(accepted) => match self.accepted.insert(accepted.case) {
                 true => Ok(()),
                 false => Err(NotAllowed::CaseInRequest),
@@ -505,7 +505,19 @@ impl<'c> Batch<'c> {
         }
     }
 
-    fn check_decided(&mut self, retrieval: &RetrievalHash) -> Result<(), NotAllowed> {
+    /// A request is decided once, and by what holds when its receipt is appended.
+    fn check_decided(&mut self, decided: &RetrievalDecided) -> Result<(), NotAllowed> {
+        let retrieval = &decided.retrieval;
+        if let Decision::Answered {
+            basis: Basis::Grant(grant),
+            ..
+        } = decided.decision
+        {
+            let in_force = self.log.definitions().grants().contains_key(&grant);
+            if !in_force || self.withdrawn.contains(&grant) {
+                return Err(NotAllowed::UnknownGrant(grant));
+            }
+        }
         let records = self.log.by_retrieval(retrieval)?;
         let before = records
             .iter()

@@ -77,7 +77,8 @@ impl Attachment {
 }
 
 /// An attachment's name: one that is a file's name everywhere and leads to no other directory.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(serde::Serialize, serde::Deserialize, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(try_from = "String", into = "String")]
 pub struct AttachmentName(String);
 
 /// Why a text is no attachment's name. Does not repeat it.
@@ -110,6 +111,20 @@ impl fmt::Debug for AttachmentName {
     /// A name may be a holder's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AttachmentName(…)")
+    }
+}
+
+impl TryFrom<String> for AttachmentName {
+    type Error = NotAnAttachmentName;
+
+    fn try_from(text: String) -> Result<AttachmentName, NotAnAttachmentName> {
+        text.parse()
+    }
+}
+
+impl From<AttachmentName> for String {
+    fn from(name: AttachmentName) -> String {
+        name.0
     }
 }
 

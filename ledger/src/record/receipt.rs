@@ -202,6 +202,8 @@ pub enum Received {
     Refused(Rule),
     /// Something that is not what the certificate's record commits to, or more than was asked for.
     Wrong,
+    /// No answer, though the request may have reached the issuer.
+    Nothing,
 }
 
 /// A case was accepted: how the matter's requirements stood.

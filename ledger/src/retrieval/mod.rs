@@ -31,12 +31,18 @@ use crate::keys::{CatalogueKey, Signature, SigningKey};
 use crate::log::{LogId, ReadError};
 use crate::membership::{Membership, NetworkId};
 use crate::record::{
-    Basis, Decision, Disclosure, DisclosureError, FieldCodes, MatterRef, RetrievalDecided,
-    RetrievalHash, Rule,
+    ATTACHMENT_MARK, AttachmentName, Basis, Decision, Disclosure, DisclosureError, FieldCodes,
+    MatterRef, RetrievalDecided, RetrievalHash, Rule,
 };
 
+/// The code that stands for all attachments of a certificate.
+pub const ATTACHMENTS: &str = "@";
 /// How far the time of a request and the issuer's clock may be apart, ms.
 pub const MAX_APART_MS: u64 = 5 * 60 * 1000;
+/// How long after its receipt an issuer still gives pieces of attachments, ms.
+pub const PIECES_FOR_MS: u64 = 24 * 3600 * 1000;
+/// Most bytes of an attachment in one answer.
+pub const MAX_PIECE: usize = 512 * 1024;
 /// Most bytes of a signed request in its canonical form.
 pub const MAX_RETRIEVAL: usize = 8 * 1024;
 
@@ -206,7 +212,7 @@ impl SignedRetrieval {
     ) -> Result<BTreeMap<&'d str, &'d str>, WrongAnswer> {
         let shown = disclosure.verify(&certificate.field_root)?;
         let asked = &self.retrieval.fields;
-        let all_asked = |name: &&str| asked.iter().any(|code| code.as_str() == *name);
+        let all_asked = |name: &&str| asked.iter().any(|code| is_of(name, code));
         if !asked.is_empty() && !shown.keys().all(all_asked) {
             return Err(WrongAnswer::NotAskedFor);
         }
@@ -219,6 +225,23 @@ fn name_of(network: NetworkId, retrieval: &Retrieval) -> RetrievalHash {
         Purpose::Retrieval,
         &[network.0.as_bytes(), &codec::encode(retrieval)],
     ))
+}
+
+/// A request for a piece of an attachment that an answered request showed. It carries that request, so that the issuer
+/// need remember nothing but its receipt, and a transfer goes on after any cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PieceRequest {
+    /// The request that was answered.
+    pub request: SignedRetrieval,
+    /// Which attachment.
+    pub name: AttachmentName,
+    /// From which place on.
+    pub from: u64,
+}
+
+/// Whether a field's name is one that a code asks for: itself, or any attachment's for the code of all attachments.
+fn is_of(name: &str, code: &Text<64>) -> bool {
+    name == code.as_str() || (code.as_str() == ATTACHMENTS && name.starts_with(ATTACHMENT_MARK))
 }
 
 /// What an issuer does with a request that [`SignedRetrieval::check`] let through.
@@ -244,7 +267,7 @@ impl Decided {
     #[must_use]
     pub fn having(mut self, body: &BTreeMap<String, String>) -> Decided {
         if let Decision::Answered { basis, fields } = self.receipt.decision {
-            let has = |code: &Text<64>| body.contains_key(code.as_str());
+            let has = |code: &Text<64>| body.keys().any(|name| is_of(name, code));
             self.receipt.decision = answered(basis, fields.into_vec().into_iter().filter(has));
         }
         if matches!(self.receipt.decision, Decision::Refused(_)) {
@@ -253,11 +276,11 @@ impl Decided {
         self
     }
 
-    /// Codes of the fields to show.
-    pub fn fields(&self) -> &[Text<64>] {
+    /// Whether a field of this name is to be shown.
+    pub fn shows(&self, name: &str) -> bool {
         match &self.receipt.decision {
-            Decision::Answered { fields, .. } => fields,
-            Decision::Refused(_) => &[],
+            Decision::Answered { fields, .. } => fields.iter().any(|code| is_of(name, code)),
+            Decision::Refused(_) => false,
         }
     }
 }
@@ -323,6 +346,14 @@ fn answered(basis: Basis, fields: impl Iterator<Item = Text<64>>) -> Decision {
 fn rule(denial: &Denial) -> Rule {
     // A request of no member does not get this far.
     denial.rule().unwrap_or(Rule::OthersMatter)
+}
+
+/// The code under which an acknowledgement names a field that was shown: all attachments have one.
+pub fn code_of(name: &str) -> &str {
+    match name.starts_with(ATTACHMENT_MARK) {
+        true => ATTACHMENTS,
+        false => name,
+    }
 }
 
 /// What an asker keeps of an answer: request and disclosure prove together what was asked, by whom, and what the issuer's

@@ -28,6 +28,8 @@ pub struct Audit {
     pub matched: u64,
     /// Receipts whose counterpart may still be on its way.
     pub awaited: u64,
+    /// Answers that never reached the one who asked, as that department's log says itself.
+    pub lost: u64,
     /// How many are wrong.
     pub wrong: u64,
     /// The first of those.
@@ -64,6 +66,8 @@ pub enum Discrepancy {
     NoReceipt,
     /// Both have one, and they say different things, or the answer was wrong.
     Differs,
+    /// A log has a second record of one kind for one retrieval.
+    Twice,
 }
 
 impl Discrepancy {
@@ -73,6 +77,7 @@ impl Discrepancy {
             Discrepancy::NotAcknowledged => "not-acknowledged",
             Discrepancy::NoReceipt => "no-receipt",
             Discrepancy::Differs => "differs",
+            Discrepancy::Twice => "twice",
         }
     }
 }
@@ -107,16 +112,13 @@ pub fn audit(
                 return Ok(());
             };
             let other = LogId::first(decided.asker);
-            let found = counterpart(
-                catalogue.log(&other),
-                &decided.retrieval,
-                |entry| match entry {
-                    Entry::RetrievalAcknowledged(acknowledged) => {
-                        Some(agree(decided, own, acknowledged))
-                    }
-                    _ => None,
-                },
-            )?;
+            let other_log = catalogue.log(&other);
+            let found = counterpart(other_log, &decided.retrieval, |entry| match entry {
+                Entry::RetrievalAcknowledged(acknowledged) => {
+                    Some(agree(decided, own, acknowledged))
+                }
+                _ => None,
+            })?;
             let finding = |what| Finding {
                 retrieval: decided.retrieval,
                 what,
@@ -127,9 +129,14 @@ pub fn audit(
                 record: (own, record.record().seq),
                 time_ms: record.record().time_ms,
             };
+            if is_second(log, &decided.retrieval, record)? {
+                audit.add(finding(Discrepancy::Twice));
+                return Ok(());
+            }
             match found {
-                Some(true) => audit.matched += 1,
-                Some(false) => audit.add(finding(Discrepancy::Differs)),
+                Some(Agreement::Same) => audit.matched += 1,
+                Some(Agreement::Lost) => audit.lost += 1,
+                Some(Agreement::None) => audit.add(finding(Discrepancy::Differs)),
                 None if may_come(&other, record) => audit.awaited += 1,
                 None => audit.add(finding(Discrepancy::NotAcknowledged)),
             }
@@ -147,16 +154,22 @@ pub fn audit(
                     .then_some(true)
             };
             let found = counterpart(catalogue.log(&other), &acknowledged.retrieval, own_receipt)?;
-            if found.is_some() {
+            let second = is_second(log, &acknowledged.retrieval, record)?;
+            // A request that was not answered may never have arrived.
+            let unanswered = acknowledged.outcome == Received::Nothing;
+            if !second && (found.is_some() || unanswered) {
                 return Ok(());
             }
-            if may_come(&other, record) {
+            if !second && may_come(&other, record) {
                 audit.awaited += 1;
                 return Ok(());
             }
             audit.add(Finding {
                 retrieval: acknowledged.retrieval,
-                what: Discrepancy::NoReceipt,
+                what: match second {
+                    true => Discrepancy::Twice,
+                    false => Discrepancy::NoReceipt,
+                },
                 issuer: acknowledged.issuer,
                 asker: own.department,
                 matter: acknowledged.matter.clone(),
@@ -179,13 +192,35 @@ impl Audit {
     }
 }
 
-/// The other side of a retrieval in the other department's log: `agrees` says of an entry whether it is that (`Some`),
-/// and says the same.
-fn counterpart(
+/// Whether a log has another record of this kind for the retrieval before this one.
+fn is_second(
+    log: &Log,
+    retrieval: &RetrievalHash,
+    record: &SignedRecord,
+) -> Result<bool, ReadError> {
+    let kind = std::mem::discriminant(&record.record().entry);
+    let records = log.by_retrieval(retrieval)?;
+    Ok(records.iter().any(|other| {
+        other.record().seq < record.record().seq
+            && std::mem::discriminant(&other.record().entry) == kind
+    }))
+}
+
+/// What two sides of a retrieval say of each other.
+enum Agreement {
+    Same,
+    /// The one who asked got no answer.
+    Lost,
+    None,
+}
+
+/// The other side of a retrieval in the other department's log: `agrees` says of an entry what it makes of it, if it is
+/// that.
+fn counterpart<T>(
     other: Option<&Arc<Log>>,
     retrieval: &RetrievalHash,
-    agrees: impl Fn(&Entry) -> Option<bool>,
-) -> Result<Option<bool>, ReadError> {
+    agrees: impl Fn(&Entry) -> Option<T>,
+) -> Result<Option<T>, ReadError> {
     let Some(log) = other else { return Ok(None) };
     let records = log.by_retrieval(retrieval)?;
     Ok(records
@@ -200,7 +235,12 @@ const fn may_come(known_ms: u64, time_ms: u64, now_ms: u64) -> bool {
 }
 
 /// Whether an issuer's receipt and an asker's acknowledgement say the same.
-fn agree(decided: &RetrievalDecided, issuer: LogId, acknowledged: &RetrievalAcknowledged) -> bool {
+fn agree(
+    decided: &RetrievalDecided,
+    issuer: LogId,
+    acknowledged: &RetrievalAcknowledged,
+) -> Agreement {
+    let lost = acknowledged.outcome == Received::Nothing;
     let same_outcome = match (&decided.decision, &acknowledged.outcome) {
         (Decision::Answered { fields, .. }, Received::Fields { fields: came, .. }) => {
             let (fields, came): (BTreeSet<_>, BTreeSet<_>) =
@@ -208,6 +248,7 @@ fn agree(decided: &RetrievalDecided, issuer: LogId, acknowledged: &RetrievalAckn
             fields == came
         }
         (Decision::Refused(rule), Received::Refused(came)) => rule == came,
+        (_, Received::Nothing) => true,
         _ => false,
     };
     let same_subject = match (decided.subject, &decided.decision) {
@@ -216,11 +257,16 @@ fn agree(decided: &RetrievalDecided, issuer: LogId, acknowledged: &RetrievalAckn
         (None, Decision::Refused(rule)) => matches!(rule, Rule::UnknownCertificate | Rule::Stale),
         (None, Decision::Answered { .. }) => false,
     };
-    same_outcome
+    let same = same_outcome
         && same_subject
         && acknowledged.issuer == issuer.department
         && acknowledged.matter == decided.matter
-        && acknowledged.type_code == decided.type_code
+        && acknowledged.type_code == decided.type_code;
+    match (same, lost) {
+        (false, _) => Agreement::None,
+        (true, true) => Agreement::Lost,
+        (true, false) => Agreement::Same,
+    }
 }
 
 /// The receipts of a kind in a log made from one time to before another.
@@ -316,7 +362,7 @@ pub fn usage(
             ReceiptKind::Accepted,
         ] {
             each(log, kind, times, |record| {
-                usage.count(&record.record().entry);
+                usage.count(log.name().id.department, &record.record().entry);
                 Ok(())
             })?;
         }
@@ -327,8 +373,11 @@ pub fn usage(
 }
 
 impl Usage {
-    fn count(&mut self, entry: &Entry) {
+    /// What a department asks itself is no use of another's data.
+    fn count(&mut self, own: DepartmentCode, entry: &Entry) {
         match entry {
+            Entry::RetrievalDecided(decided) if decided.asker == own => {}
+            Entry::RetrievalAcknowledged(acknowledged) if acknowledged.issuer == own => {}
             Entry::RetrievalDecided(RetrievalDecided { decision, .. }) => match decision {
                 Decision::Answered { .. } => self.shared += 1,
                 Decision::Refused(_) => self.refused += 1,

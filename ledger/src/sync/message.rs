@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, Bounded, DecodeError};
+use crate::codec::{self, Blob, Bounded, DecodeError};
 use crate::log::{
     Cosignature, ForkEvidence, Log, LogId, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
 };
 use crate::membership::MAX_DEPARTMENTS;
-use crate::retrieval::{Answer, MAX_RETRIEVAL, SignedRetrieval};
+use crate::retrieval::{Answer, MAX_PIECE, MAX_RETRIEVAL, PieceRequest, SignedRetrieval};
 
 /// Most bytes of an encoded request.
 pub const MAX_REQUEST: usize = MAX_RETRIEVAL + 1024;
@@ -37,6 +37,8 @@ pub enum Request {
     },
     /// Fields of a certificate of the asked peer's department.
     Retrieve(Box<SignedRetrieval>),
+    /// A piece of an attachment that an answer to such a request showed.
+    Piece(Box<PieceRequest>),
 }
 
 /// The answer to a request.
@@ -52,6 +54,8 @@ pub enum Response {
     NotHeld,
     /// To [`Request::Retrieve`].
     Answer(Box<Answer>),
+    /// To [`Request::Piece`]: bytes of the attachment, none beyond its end.
+    Piece(Blob<MAX_PIECE>),
 }
 
 /// The heads a peer holds.
@@ -121,6 +125,6 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
             Some(Stopped::Forked(evidence)) => Response::Evidence((*evidence).clone()),
             _ => Response::NotHeld,
         }),
-        Request::Heads | Request::Retrieve(_) => Ok(Response::NotHeld),
+        Request::Heads | Request::Retrieve(_) | Request::Piece(_) => Ok(Response::NotHeld),
     }
 }

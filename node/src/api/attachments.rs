@@ -11,7 +11,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use certmesh_ledger::bodies::{AttachmentError, AttachmentFile, Receiving};
-use certmesh_ledger::record::{AttachmentName, MAX_ATTACHMENT, MediaType};
+use certmesh_ledger::record::{Attachment, AttachmentName, MAX_ATTACHMENT, MediaType};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -184,6 +184,16 @@ pub(super) async fn download(
         .query(move |service| service.attachment(&id, &name))
         .await?;
     let (attachment, file) = found.ok_or(Refusal::NotFound { what: "attachment" })?;
+    given(&api, place, &attachment, file)
+}
+
+/// A file as an answer.
+pub(super) fn given(
+    api: &Api,
+    place: Place,
+    attachment: &Attachment,
+    file: AttachmentFile,
+) -> Result<Response, Refusal> {
     let named = percent_encoded(attachment.name.as_str());
     let disposition = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{named}"))
         .map_err(|_| Refusal::Internal)?;

@@ -124,6 +124,7 @@ pub(super) const FETCH: Shape = Shape::Object(&[
     member("matter", Shape::Text, Presence::Required),
     member("purpose", Shape::Text, Presence::Required),
     member("fields", TEXTS, Presence::Defaulted),
+    member("attachments", Shape::Flag, Presence::Defaulted),
     member(
         "keep_days",
         Shape::Number(u16::MAX as u64),

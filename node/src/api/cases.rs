@@ -37,7 +37,7 @@ pub struct Case {
 }
 
 /// How a case is accepted for good.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Collect {
     /// What the fields are for.
     pub purpose: Text<512>,
@@ -103,6 +103,13 @@ impl MatterName {
             }
             _ => None,
         }
+    }
+}
+
+impl fmt::Debug for Collect {
+    /// Leaves out purpose and reference, which may name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collect").finish_non_exhaustive()
     }
 }
 

@@ -32,7 +32,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         attachments::upload, attachments::download,
         definitions::define_type, definitions::show_type, definitions::define_matter, definitions::list_matters,
         definitions::show_matter, definitions::grant, definitions::list_grants, definitions::withdraw,
-        cases::accept, retrievals::fetch, retrievals::copy, reports::audit, reports::access_log, reports::usage,
+        cases::accept, retrievals::fetch, retrievals::copy, retrievals::attachment, reports::audit, reports::access_log, reports::usage,
         queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
     ),

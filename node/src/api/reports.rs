@@ -20,7 +20,7 @@ use super::state::Api;
 use super::types::{Holder, Position};
 
 /// Most days a question about receipts can cover.
-const MAX_DAYS: i32 = 3660;
+const MAX_DAYS: i32 = 366;
 
 /// Days from one to another, both included, in China Standard Time.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +95,8 @@ pub struct AuditView {
     pub matched: u64,
     /// Receipts whose counterpart may still be on its way.
     pub awaited: u64,
+    /// Answers that, by the asker's own log, never reached it.
+    pub lost: u64,
     /// Retrievals of which they don't.
     pub wrong: u64,
     /// The first 10,000 of those.
@@ -105,7 +107,8 @@ pub struct AuditView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FindingView {
     /// `not-acknowledged`: the issuer has a receipt and the asker acknowledges nothing; `no-receipt`: the other way round;
-    /// `differs`: both have one, and they say different things, or the answer was wrong.
+    /// `differs`: both have one, and they say different things, or the answer was wrong;
+    /// `twice`: a log has a second record of one kind. Which side is wrong only people can tell.
     pub what: String,
     /// Name of the retrieval.
     pub retrieval: String,
@@ -153,6 +156,8 @@ pub struct AccessLog {
     pub to: String,
     /// The events, oldest first.
     pub events: Vec<AccessEvent>,
+    /// Whether there are more than the 10,000 told.
+    pub cut: bool,
     /// Where this department's log says that this was asked.
     pub recorded: Position,
 }

@@ -6,16 +6,17 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::CertificateId;
-use certmesh_ledger::record::{MAX_FIELDS, RetrievalHash};
+use certmesh_ledger::record::{AttachmentName, MAX_FIELDS, RetrievalHash};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroize;
 
+use super::attachments;
 use super::body::FETCH;
 use super::cases::MatterName;
 use super::draft::Faults;
@@ -32,7 +33,7 @@ pub const KEEP_DAYS: u16 = 180;
 pub const MAX_KEEP_DAYS: u16 = 3650;
 
 /// A request for fields of a certificate.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchRequest {
     /// Which certificate.
@@ -44,9 +45,22 @@ pub struct FetchRequest {
     /// Codes of the fields; all that the matter needs and that may be seen when absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
+    /// Whether the certificate's attachments are wanted as well, if the matter needs them (the code `@`).
+    #[serde(default)]
+    pub attachments: bool,
     /// Days for which the copy is kept, 1 to 3,650; 180 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_days: Option<u16>,
+}
+
+impl fmt::Debug for FetchRequest {
+    /// Leaves out the purpose, which may name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchRequest")
+            .field("certificate", &self.certificate)
+            .field("matter", &self.matter)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A checked request for fields.
@@ -60,6 +74,8 @@ pub struct Fetch {
     pub purpose: Text<512>,
     /// Codes of the fields; none stands for all.
     pub fields: Vec<Text<64>>,
+    /// Whether attachments are wanted as well.
+    pub attachments: bool,
     /// Days for which the copy is kept.
     pub keep_days: u16,
 }
@@ -96,7 +112,7 @@ impl fmt::Debug for Values {
 }
 
 /// Fields that came from their issuer: the evidence copy.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Retrieved {
     /// Name of the retrieval, the same in both departments' logs.
     pub retrieval: String,
@@ -118,10 +134,37 @@ pub struct Retrieved {
     /// The fields by code, each checked against the certificate's signed record.
     #[schema(value_type = BTreeMap<String, String>)]
     pub fields: Values,
+    /// The attachments.
+    #[serde(default)]
+    pub attachments: Vec<CopiedAttachment>,
     /// Position of the receipt in the issuer's log.
     pub receipt: u64,
     /// Where this department's acknowledgement is.
     pub acknowledged: Position,
+}
+
+impl fmt::Debug for Retrieved {
+    /// Leaves out the purpose, which may name people, and the fields.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retrieved")
+            .field("retrieval", &self.retrieval)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An attachment that came from its issuer, or is to come.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CopiedAttachment {
+    /// Its name.
+    pub name: String,
+    /// What kind of file it is.
+    pub media_type: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// BLAKE3 of its content.
+    pub content: String,
+    /// Whether it is here whole; otherwise asking for it gets the rest.
+    pub whole: bool,
 }
 
 /// Checks what a purpose and a time to keep have in common.
@@ -166,6 +209,7 @@ impl Fetch {
                 matter,
                 purpose,
                 fields,
+                attachments: request.attachments,
                 keep_days,
             }),
             _ => Err(Refusal::Internal),
@@ -214,4 +258,34 @@ pub(super) async fn copy(
         })
         .await?;
     Ok(json(StatusCode::OK, &found))
+}
+
+/// Get an attachment of an evidence copy
+///
+/// What is not here yet comes from the issuer first; a transfer that was cut off goes on where it ended, until a day after
+/// the retrieval.
+#[utoipa::path(
+    get, path = "/v1/retrievals/{retrieval}/attachments/{name}", tag = "Cases", operation_id = "downloadRetrieved",
+    params(
+        ("retrieval" = String, Path, description = "Name of the retrieval"),
+        ("name" = String, Path, description = "The attachment's name"),
+    ),
+    responses(
+        (status = 200, description = "The file, with its own Content-Type", body = Vec<u8>, content_type = "application/pdf"),
+        RetrievalProblems,
+    ),
+)]
+pub(super) async fn attachment(
+    State(api): State<Arc<Api>>,
+    Path((retrieval, name)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    let mut faults = Faults::default();
+    let retrieval: Option<RetrievalHash> = faults.parse("retrieval", Some(&retrieval));
+    let name: Option<AttachmentName> = faults.parse("name", Some(&name));
+    faults.none()?;
+    let (retrieval, name) = retrieval.zip(name).ok_or(Refusal::Internal)?;
+    let place = api.take_transfer_place()?;
+    let found = api.service().retrieved_attachment(retrieval, name).await?;
+    let (attachment, file) = found.ok_or(Refusal::NotFound { what: "attachment" })?;
+    attachments::given(&api, place, &attachment, file)
 }

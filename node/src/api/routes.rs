@@ -35,6 +35,7 @@ const READ: Access = Access::Role(Role::Read);
 const CLERK: Access = Access::Role(Role::Clerk);
 const ISSUE: Access = Access::Role(Role::Issue);
 const BULK: Access = Access::Streaming(Role::Issue);
+const TRANSFER_CLERK: Access = Access::Streaming(Role::Clerk);
 const ADMIN: Access = Access::Role(Role::Admin);
 
 fn reads(path: &'static str, access: Access, handler: MethodRouter<Arc<Api>>) -> Route {
@@ -86,8 +87,13 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         posts("/v1/attachments", BULK, post(attachments::upload)),
         posts("/v1/accept", CLERK, post(cases::accept)),
-        posts("/v1/retrievals", CLERK, post(retrievals::fetch)),
+        posts("/v1/retrievals", TRANSFER_CLERK, post(retrievals::fetch)),
         reads("/v1/retrievals/{retrieval}", CLERK, get(retrievals::copy)),
+        reads(
+            "/v1/retrievals/{retrieval}/attachments/{name}",
+            TRANSFER_CLERK,
+            get(retrievals::attachment),
+        ),
         reads("/v1/audit", READ, get(reports::audit)),
         posts("/v1/access-log", ADMIN, post(reports::access_log)),
         reads("/v1/reports/use", READ, get(reports::usage)),
@@ -118,7 +124,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 34] = [
+const TEMPLATES: [&str; 35] = [
     "/health",
     "/ready",
     "/metrics",
@@ -137,6 +143,7 @@ const TEMPLATES: [&str; 34] = [
     "/v1/accept",
     "/v1/retrievals",
     "/v1/retrievals/{retrieval}",
+    "/v1/retrievals/{retrieval}/attachments/{name}",
     "/v1/audit",
     "/v1/access-log",
     "/v1/reports/use",

@@ -100,6 +100,13 @@ pub trait Service: Send + Sync + 'static {
     /// Retrieves fields of a certificate from its issuer.
     fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>>;
 
+    /// An attachment of what was retrieved; what is not here yet comes from its issuer first. `None` when there is none.
+    fn retrieved_attachment(
+        &self,
+        retrieval: RetrievalHash,
+        name: AttachmentName,
+    ) -> BoxFuture<'static, Result<Option<(Attachment, AttachmentFile)>, Refusal>>;
+
     /// What was retrieved; `None` when nothing was, or its day is over.
     fn evidence_copy(&self, retrieval: &RetrievalHash) -> Result<Option<Retrieved>, Refusal>;
 

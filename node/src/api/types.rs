@@ -512,7 +512,7 @@ pub struct AcceptRequest {
 }
 
 /// How a case is accepted for good.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CollectRequest {
     /// What the fields are for, in words, at most 512 bytes. The issuers read it; no log holds it.
@@ -524,6 +524,13 @@ pub struct CollectRequest {
     /// Days for which the copies are kept, 1 to 3,650; 180 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_days: Option<u16>,
+}
+
+impl fmt::Debug for CollectRequest {
+    /// Leaves out purpose and reference, which may name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CollectRequest").finish_non_exhaustive()
+    }
 }
 
 /// What a subject holds of what a matter requires.

@@ -22,6 +22,8 @@ use super::{ApiConfig, Config, Fault, KeyFiles, LogConfig, NetConfig};
 
 const MIB: u32 = 1024 * 1024;
 const DEFAULT_API: &str = "127.0.0.1:7480";
+/// A city's busiest department asks less than once a second; each request costs a record that every member stores.
+const DEFAULT_RETRIEVALS: u32 = 50;
 const DEFAULT_NET: &str = "/ip4/0.0.0.0/tcp/7481";
 /// Most addresses of one peer.
 const MAX_ADDRESSES: usize = 16;
@@ -212,6 +214,11 @@ fn net(s: &mut Settings) -> Option<NetConfig> {
     {
         s.wrong("net.listen", "holds a QUIC address but net.quic is false");
     }
+    let rate = s.number(
+        "net.retrievals_per_second",
+        1..=1_000_000,
+        DEFAULT_RETRIEVALS,
+    );
     let mut peers = BTreeMap::new();
     for (code, list) in s.table("net.peers") {
         let key = format!("net.peers.{code}");
@@ -224,6 +231,7 @@ fn net(s: &mut Settings) -> Option<NetConfig> {
     Some(NetConfig {
         listen,
         quic,
+        retrievals_per_second: NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN),
         peers,
     })
 }

@@ -107,6 +107,8 @@ pub struct NetConfig {
     pub listen: Vec<Multiaddr>,
     /// Whether QUIC is used beside TCP.
     pub quic: bool,
+    /// Requests of each member for fields that are taken up in a second.
+    pub retrievals_per_second: NonZeroU32,
     /// Addresses of members in place of those in the genesis file.
     pub peers: BTreeMap<DepartmentCode, Vec<Multiaddr>>,
 }

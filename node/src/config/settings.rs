@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 21] = [
+pub(super) const KEYS: [(&str, Kind); 22] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -45,6 +45,7 @@ pub(super) const KEYS: [(&str, Kind); 21] = [
     ("api.timeout_s", Kind::Number),
     ("net.listen", Kind::List),
     ("net.quic", Kind::Flag),
+    ("net.retrievals_per_second", Kind::Number),
     ("net.peers", Kind::Table),
     ("log.format", Kind::Text),
     ("log.level", Kind::Text),

@@ -18,7 +18,7 @@ use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::own_log::Awaited;
-use super::retrieval::answering::Answering;
+use super::retrieval::answering::{Answering, piece};
 use super::retrieval::asking::Ask;
 use super::serving::Serving;
 use super::storage::Storage;
@@ -258,6 +258,21 @@ impl Driver {
                 return;
             }
             Request::Page { log, .. } | Request::Evidence { log } => *log,
+            Request::Piece(asked) => {
+                let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
+                let asked = asked.clone();
+                let taken = self.serving.run(from, move || {
+                    if id.is_open() {
+                        let piece = piece(&peer, from, &asked);
+                        let response = piece.map_or(Response::NotHeld, Response::Piece);
+                        let _ = answers.send((id, response.encode()));
+                    }
+                });
+                if !taken {
+                    tracing::debug!(department = %from, "request refused: too many of this member are being served");
+                }
+                return;
+            }
             Request::Retrieve(signed) => {
                 let (answering, answers) = (self.answering.clone(), self.answers.0.clone());
                 let signed = (**signed).clone();

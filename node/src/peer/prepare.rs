@@ -28,6 +28,8 @@ pub(super) struct Prepared {
     pub(super) entry: Entry,
     /// What is kept beside the record.
     pub(super) kept: Option<Kept>,
+    /// Position of a record whose body has to be kept still.
+    pub(super) needs: Option<u64>,
 }
 
 /// What is kept beside a record.
@@ -216,6 +218,7 @@ pub(super) fn prepare(
                     sealed,
                     uploads,
                 }),
+                needs: None,
             }
         }
         Append::Change(change) => Prepared {
@@ -223,12 +226,14 @@ pub(super) fn prepare(
             warnings: Vec::new(),
             entry: Entry::StatusChanged(change),
             kept: None,
+            needs: None,
         },
         Append::Erase(erased) => Prepared {
             id: erased.id.to_string(),
             warnings: Vec::new(),
             entry: Entry::CertificateErased(erased),
             kept: None,
+            needs: None,
         },
         Append::Receipt(receipt) => Prepared {
             id: receipt.name,
@@ -239,12 +244,14 @@ pub(super) fn prepare(
                 sealed,
                 uploads: Vec::new(),
             }),
+            needs: receipt.needs,
         },
         Append::Define(definition) => Prepared {
             id: definition.name(),
             warnings: Vec::new(),
             entry: Entry::from(*definition),
             kept: None,
+            needs: None,
         },
     })
 }

@@ -45,6 +45,15 @@ fn unreadable(error: &ReadError) -> Refusal {
     Refusal::Internal
 }
 
+/// Runs on when the client goes away: what was asked of another department has to be acknowledged.
+fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> BoxFuture<'static, Result<T, Refusal>> {
+    let running = tokio::spawn(work);
+    // An error of the task is a panic, which the panic hook logged.
+    async move { running.await.unwrap_or(Err(Refusal::Internal)) }.boxed()
+}
+
 impl PeerService {
     fn append(
         &self,
@@ -333,11 +342,19 @@ impl Service for PeerService {
         &self,
         case: Case,
     ) -> BoxFuture<'static, Result<types::Acceptance, Refusal>> {
-        cases::accept(self.asking.clone(), case).boxed()
+        to_its_end(cases::accept(self.asking.clone(), case))
     }
 
     fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>> {
-        self.asking.clone().fetch(fetch).boxed()
+        to_its_end(self.asking.clone().fetch(fetch))
+    }
+
+    fn retrieved_attachment(
+        &self,
+        retrieval: RetrievalHash,
+        name: AttachmentName,
+    ) -> BoxFuture<'static, Result<Option<(Attachment, AttachmentFile)>, Refusal>> {
+        self.asking.clone().attachment(retrieval, name).boxed()
     }
 
     fn evidence_copy(&self, retrieval: &RetrievalHash) -> Result<Option<Retrieved>, Refusal> {

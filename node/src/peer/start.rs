@@ -271,7 +271,11 @@ impl Work {
         let net = start_net(config, identity)?;
         let peers = identity.peers.iter();
         let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
-        let answering = Answering::new(Arc::clone(peer), writer.clone());
+        let answering = Answering::new(
+            Arc::clone(peer),
+            writer.clone(),
+            config.net.retrievals_per_second,
+        );
         let (ask, asks) = mpsc::unbounded_channel();
         let asking = Asking::new(
             Arc::clone(peer),

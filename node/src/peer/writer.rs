@@ -46,6 +46,8 @@ pub(super) struct Receipt {
     pub(super) name: String,
     pub(super) entry: Entry,
     pub(super) kept: Option<SealedBody>,
+    /// Position of a record whose body has to be kept still when the receipt is appended.
+    pub(super) needs: Option<u64>,
 }
 
 /// Where the outcomes of a request go.
@@ -108,6 +110,26 @@ impl WriterHandle {
     }
 }
 
+impl WriterHandle {
+    /// Hands over one append, or gives it back when the queue is full; `None` when the writer has ended.
+    pub(super) fn offer(
+        &self,
+        append: Append,
+    ) -> Result<oneshot::Receiver<Result<Outcomes, Refusal>>, Option<Append>> {
+        let (reply, outcomes) = oneshot::channel();
+        let job = Job {
+            appends: vec![append],
+            retry: None,
+            reply,
+        };
+        match self.0.try_send(job) {
+            Ok(()) => Ok(outcomes),
+            Err(TrySendError::Full(mut job)) => Err(job.appends.pop()),
+            Err(TrySendError::Disconnected(_)) => Err(None),
+        }
+    }
+}
+
 /// Why a group was not appended.
 #[derive(Debug, thiserror::Error)]
 enum AppendFailed {
@@ -131,6 +153,7 @@ enum Outcome {
 struct Asked<'a> {
     entry: &'a Entry,
     kept: Option<&'a Kept>,
+    needs: Option<u64>,
     retry: Option<RetryKey>,
     /// Rows of the request.
     rows: usize,
@@ -205,6 +228,7 @@ impl GroupCommit {
                 warnings,
                 entry,
                 kept,
+                needs,
             } = match prepared {
                 Ok(prepared) => prepared,
                 Err((id, refusal)) => {
@@ -215,6 +239,7 @@ impl GroupCommit {
             let asked = Asked {
                 entry: &entry,
                 kept: kept.as_ref(),
+                needs,
                 retry,
                 rows,
             };
@@ -279,9 +304,16 @@ impl GroupCommit {
         let Asked {
             entry,
             kept,
+            needs,
             retry,
             rows,
         } = *asked;
+        // An erasure may have come between a decision and its receipt.
+        if let Some(seq) = needs
+            && !self.peer.bodies.is_kept(seq).unwrap_or(false)
+        {
+            return Some(Outcome::Refused(Refusal::Erased));
+        }
         // Defining the same again changes nothing, so it answers like a retry.
         if retry.is_some()
             || !matches!(entry, Entry::CertificateIssued(_) | Entry::StatusChanged(_))

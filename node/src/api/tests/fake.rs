@@ -301,6 +301,14 @@ impl Service for Fake {
         Box::pin(async { Err(Refusal::Internal) })
     }
 
+    fn retrieved_attachment(
+        &self,
+        _: RetrievalHash,
+        _: AttachmentName,
+    ) -> BoxFuture<'static, Result<Option<(Attachment, AttachmentFile)>, Refusal>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn evidence_copy(&self, _: &RetrievalHash) -> Result<Option<Retrieved>, Refusal> {
         Ok(None)
     }

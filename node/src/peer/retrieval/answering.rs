@@ -3,19 +3,24 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use certmesh_ledger::bodies::{Body, Opened, SealedBody};
+use certmesh_ledger::bodies::{Body, Opened};
+use certmesh_ledger::codec::Blob;
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
-use certmesh_ledger::record::{Decision, Disclosure, Entry};
-use certmesh_ledger::retrieval::{Answer, Decided, NotTaken, SignedRetrieval, decide};
+use certmesh_ledger::record::{Decision, Disclosure, Entry, RetrievalDecided};
+use certmesh_ledger::retrieval::{
+    ATTACHMENTS, Answer, Decided, MAX_PIECE, NotTaken, PIECES_FOR_MS, PieceRequest,
+    SignedRetrieval, decide,
+};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::api::Refusal;
-use crate::peer::prepare::Fresh;
 use crate::peer::writer::{Append, Receipt, WriterHandle};
 use crate::peer::{Peer, now_ms};
 
-/// Requests of one member a second, with a burst of twice as many: each costs the issuer a record.
-const PER_MEMBER: NonZeroU32 = NonZeroU32::new(2_000).expect("not zero");
+/// Seconds' worth of requests that a member may make at once: each costs the issuer a record that every member stores.
+const BURST_S: u32 = 10;
+/// So many warnings of requests that are improper are worth an operator's notice.
+const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
 
 /// Answers requests for fields.
 #[derive(Clone)]
@@ -23,24 +28,30 @@ pub(in crate::peer) struct Answering {
     peer: Arc<Peer>,
     writer: WriterHandle,
     rates: Arc<DefaultKeyedRateLimiter<DepartmentCode>>,
+    warnings: Arc<DefaultKeyedRateLimiter<DepartmentCode>>,
 }
 
 /// A decision, ready to be recorded.
 struct Ready {
     decided: Decided,
     opened: Option<(Opened<Body>, CertificateId)>,
-    kept: SealedBody,
 }
 
 impl Answering {
-    pub(in crate::peer) fn new(peer: Arc<Peer>, writer: WriterHandle) -> Answering {
-        let burst = PER_MEMBER.saturating_add(PER_MEMBER.get());
+    /// `per_second` is how many requests of each member are taken up.
+    pub(in crate::peer) fn new(
+        peer: Arc<Peer>,
+        writer: WriterHandle,
+        per_second: NonZeroU32,
+    ) -> Answering {
+        let burst = per_second.saturating_mul(NonZeroU32::new(BURST_S).unwrap_or(per_second));
         Answering {
             peer,
             writer,
             rates: Arc::new(RateLimiter::keyed(
-                Quota::per_second(PER_MEMBER).allow_burst(burst),
+                Quota::per_second(per_second).allow_burst(burst),
             )),
+            warnings: Arc::new(RateLimiter::keyed(WARNINGS)),
         }
     }
 
@@ -62,15 +73,12 @@ impl Answering {
             Ok(ready) => ready,
             Err(why) => return self.not_taken(from, why),
         };
-        let Ready {
-            decided,
-            opened,
-            kept,
-        } = ready;
+        let Ready { decided, opened } = ready;
         let receipt = Receipt {
             name: decided.receipt.retrieval.to_string(),
             entry: Entry::RetrievalDecided(decided.receipt.clone()),
-            kept: Some(kept),
+            kept: None,
+            needs: decided.show,
         };
         let seq = match self.record(receipt).await {
             Ok(seq) => seq,
@@ -80,11 +88,9 @@ impl Answering {
         match (&decided.receipt.decision, opened) {
             (Decision::Answered { .. }, Some((opened, certificate))) => {
                 metrics.retrieval_decided("answered");
-                let fields = decided.fields();
-                let disclosure =
-                    Disclosure::of(&opened.key, &certificate, &opened.body.fields, |name| {
-                        fields.iter().any(|code| code.as_str() == name)
-                    });
+                let fields = &opened.body.fields;
+                let shows = |name: &str| decided.shows(name);
+                let disclosure = Disclosure::of(&opened.key, &certificate, fields, shows);
                 Answer::Fields {
                     receipt: seq,
                     disclosure,
@@ -125,7 +131,7 @@ impl Answering {
             NotTaken::TooMany => "too-many",
         });
         match why {
-            NotTaken::Improper | NotTaken::Replayed => {
+            NotTaken::Improper | NotTaken::Replayed if self.warnings.check_key(&from).is_ok() => {
                 tracing::warn!(department = %from, %why, "a request for fields was not taken up");
             }
             _ => tracing::debug!(department = %from, %why, "a request for fields was not taken up"),
@@ -169,12 +175,50 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
             None => decided = decided.erased(),
         }
     }
-    // The request itself is kept with the receipt: what was asked, and for what purpose, stays provable.
-    let fresh = Fresh::draw().map_err(|error| unavailable(&error))?;
-    let kept = fresh.seal(peer, &name.to_string(), request);
-    Ok(Ready {
-        decided,
-        opened,
-        kept,
-    })
+    Ok(Ready { decided, opened })
+}
+
+/// A piece of an attachment that an answer showed; nothing when no receipt says so, or its time is over. Reads files.
+pub(in crate::peer) fn piece(
+    peer: &Peer,
+    from: DepartmentCode,
+    asked: &PieceRequest,
+) -> Option<Blob<MAX_PIECE>> {
+    let unreadable = |error: &dyn std::error::Error| {
+        tracing::error!(%error, "an attachment could not be read for another peer");
+    };
+    let members = peer.catalogue.members();
+    let request = &asked.request;
+    let name = request.check(members, &peer.department, &from).ok()?;
+    let receipts = peer.own.log.by_retrieval(&name);
+    let receipts = receipts.inspect_err(|error| unreadable(error)).ok()?;
+    let since = now_ms().saturating_sub(PIECES_FOR_MS);
+    let shown = receipts.iter().any(|record| match &record.record().entry {
+        Entry::RetrievalDecided(RetrievalDecided {
+            decision: Decision::Answered { fields, .. },
+            ..
+        }) => {
+            record.record().time_ms >= since
+                && fields.iter().any(|code| code.as_str() == ATTACHMENTS)
+        }
+        _ => false,
+    });
+    if !shown {
+        return None;
+    }
+    let id = &request.retrieval().certificate;
+    let issued = peer.own.log.issue_of(id);
+    let seq = issued
+        .inspect_err(|error| unreadable(error))
+        .ok()??
+        .record()
+        .seq;
+    let body = peer.bodies.get::<Body>(seq, id.as_str());
+    let body = body.inspect_err(|error| unreadable(error)).ok()??.body;
+    let (attachment, key) = body.attachment(&asked.name)?;
+    let file = peer.attachments.read(seq, key, attachment.size);
+    let file = file.inspect_err(|error| unreadable(error)).ok()?;
+    let bytes = file.range(asked.from, MAX_PIECE);
+    let bytes = bytes.inspect_err(|error| unreadable(error)).ok()?;
+    Blob::new(bytes.to_vec()).ok()
 }

@@ -1,23 +1,28 @@
 //! An asker's side: sign, ask, check what comes against the own replica, keep it encrypted, acknowledge.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use certmesh_ledger::bodies::{AttachmentError, AttachmentFile, FileId};
 use certmesh_ledger::catalogue::CertificateState;
-use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::id::{Date, DepartmentCode};
+use certmesh_ledger::codec::{Blob, Bounded, Text};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
 use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::record::{
-    Disclosure, Entry, MatterRef, Received, RetrievalAcknowledged, RetrievalHash,
+    Attachment, AttachmentName, Disclosure, Entry, MatterRef, Received, RetrievalAcknowledged,
+    RetrievalHash,
 };
-use certmesh_ledger::retrieval::{Answer, EvidenceCopy, NotTaken, Retrieval, SignedRetrieval};
+use certmesh_ledger::retrieval::{
+    ATTACHMENTS, Answer, EvidenceCopy, MAX_PIECE, NotTaken, PieceRequest, Retrieval,
+    SignedRetrieval, code_of,
+};
 use certmesh_ledger::sync::{Request, Response};
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::answering::Answering;
-use super::copies;
+use super::answering::{self, Answering};
+use super::copies::{self, Copy};
 use crate::api::Refusal;
 use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::types::Appended;
@@ -29,6 +34,13 @@ use crate::peer::{Peer, now_ms};
 
 /// Requests to one member that wait for an answer at once; more wait for their turn. Replication needs room as well.
 const PER_MEMBER: usize = 4;
+/// Threads that read files for retrievals at once.
+const READING: usize = 64;
+/// Between two looks for room in the writer's queue.
+const ROOM: Duration = Duration::from_millis(20);
+/// After a cut the issuer is asked again so soon, and so long after the last piece no more.
+const AFTER_A_CUT: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A message to another member, and where its answer goes.
 pub(in crate::peer) struct Ask {
@@ -47,6 +59,17 @@ pub(in crate::peer) struct Asking {
     own: Answering,
     asks: mpsc::UnboundedSender<Ask>,
     places: Arc<Mutex<HashMap<DepartmentCode, Arc<Semaphore>>>>,
+    reading: Arc<Semaphore>,
+    arriving: Arc<Mutex<HashSet<FileId>>>,
+}
+
+/// What is to be asked.
+struct Wanted {
+    certificate: CertificateState,
+    matter: MatterRef,
+    fields: Vec<Text<64>>,
+    purpose: Text<512>,
+    keep_until: Date,
 }
 
 /// A request on its way.
@@ -73,81 +96,117 @@ impl Asking {
             own,
             asks,
             places: Arc::default(),
+            reading: Arc::new(Semaphore::new(READING)),
+            arriving: Arc::default(),
         }
     }
 
     /// Retrieves fields of a certificate. What came is kept and acknowledged durably when this returns; so is a refusal.
+    /// Run it to its end: a request that is given up leaves a receipt without its counterpart.
     pub(in crate::peer) async fn fetch(self, fetch: Fetch) -> Result<Retrieved, Refusal> {
         // Without a log to acknowledge in, nothing is asked.
         if let Some(refusal) = self.peer.own.hindrance() {
             return Err(refusal);
         }
         let asking = self.clone();
-        let sent = tokio::task::spawn_blocking(move || asking.sign(fetch)).await;
-        let sent = sent.unwrap_or(Err(Refusal::Internal))?;
-        let answer = self.send(&sent).await?;
+        let with_attachments = fetch.attachments;
+        let wanted = self.read(move || asking.wanted(fetch)).await?;
+        let issuer = wanted.certificate.log.department;
+        // The request's time runs from when it can leave.
+        let place = self.place(issuer).await;
+        let sent = self.sign(wanted)?;
+        let answer = self.send(&sent).await;
+        drop(place);
         let took_ms = u32::try_from(sent.since.elapsed().as_millis()).unwrap_or(u32::MAX);
-        self.take(sent, answer, took_ms).await
+        let name = sent.name;
+        self.take(sent, answer, took_ms).await?;
+        if with_attachments {
+            self.clone().pull_all(name).await?;
+        }
+        let peer = Arc::clone(&self.peer);
+        let found = self.read(move || copies::find(&peer, &name)).await?;
+        found.ok_or(Refusal::Internal)
     }
 
-    fn sign(&self, fetch: Fetch) -> Result<Sent, Refusal> {
+    /// Reads files on a thread that may block, a few at a time.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let place = Arc::clone(&self.reading).acquire_owned().await;
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        // An error here is a panic, which the panic hook logged.
+        done.await.unwrap_or(Err(Refusal::Internal))
+    }
+
+    fn wanted(&self, fetch: Fetch) -> Result<Wanted, Refusal> {
         let peer = &self.peer;
         let matter = resolve(peer, &fetch.matter)?;
-        let held = peer.catalogue.certificate(&fetch.certificate);
-        let held = held.map_err(|error| unreadable(&error))?;
-        let certificate = held.ok_or(Refusal::UnknownCertificate {
+        let held = peer.catalogue.claims(&fetch.certificate);
+        let mut held = held.map_err(|error| unreadable(&error))?;
+        if held.len() > 1 {
+            let detail = "several departments of its division claim this certificate; which is right, they have to settle";
+            return Err(Refusal::field("certificate", detail));
+        }
+        let certificate = held.pop().ok_or(Refusal::UnknownCertificate {
             id: fetch.certificate.clone(),
         })?;
         let keep_until = Date::in_china(now_ms())
             .plus_days(fetch.keep_days)
             .unwrap_or(Date::MAX);
-        let request = self.request(&certificate, matter, fetch.purpose, fetch.fields)?;
-        let name = request.name(peer.catalogue.members().network());
-        Ok(Sent {
-            request,
-            name,
+        let mut fields = match fetch.fields.is_empty() {
+            true => needed(peer, &matter, &fetch.certificate),
+            false => fetch.fields,
+        };
+        // Attachments are asked for by their own word only.
+        fields.retain(|code| code.as_str() != ATTACHMENTS);
+        if fetch.attachments {
+            fields.extend(Text::new(ATTACHMENTS).ok());
+        }
+        Ok(Wanted {
             certificate,
+            matter,
+            fields,
+            purpose: fetch.purpose,
             keep_until,
-            since: Instant::now(),
         })
     }
 
-    fn request(
-        &self,
-        certificate: &CertificateState,
-        matter: MatterRef,
-        purpose: Text<512>,
-        fields: Vec<Text<64>>,
-    ) -> Result<SignedRetrieval, Refusal> {
+    fn sign(&self, wanted: Wanted) -> Result<Sent, Refusal> {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| {
             tracing::error!(%error, "the system gives no random bytes");
             Refusal::Internal
         })?;
         let retrieval = Retrieval {
-            issuer: certificate.log.department,
+            issuer: wanted.certificate.log.department,
             asker: self.peer.department,
-            certificate: certificate.certificate().id.clone(),
-            matter,
-            purpose,
-            fields: Bounded::first(fields),
+            certificate: wanted.certificate.certificate().id.clone(),
+            matter: wanted.matter,
+            purpose: wanted.purpose,
+            fields: Bounded::first(wanted.fields),
             time_ms: now_ms(),
             nonce,
         };
         let network = self.peer.catalogue.members().network();
-        Ok(SignedRetrieval::sign(network, retrieval, &self.key))
+        let request = SignedRetrieval::sign(network, retrieval, &self.key);
+        Ok(Sent {
+            name: request.name(network),
+            request,
+            certificate: wanted.certificate,
+            keep_until: wanted.keep_until,
+            since: Instant::now(),
+        })
     }
 
-    /// The issuer's answer.
-    async fn send(&self, sent: &Sent) -> Result<Answer, Refusal> {
-        let issuer = sent.certificate.log.department;
+    /// A turn to ask a member; none is needed for one's own certificates.
+    async fn place(&self, issuer: DepartmentCode) -> Option<OwnedSemaphorePermit> {
         if issuer == self.peer.department {
-            return Ok(self.own.answer(issuer, sent.request.clone()).await);
+            return None;
         }
-        let unreachable = |why: &str| Refusal::IssuerUnreachable {
-            issuer,
-            why: why.to_owned(),
-        };
         let places = {
             let mut places = self.places.lock();
             let place = places
@@ -155,33 +214,49 @@ impl Asking {
                 .or_insert_with(|| Arc::new(Semaphore::new(PER_MEMBER)));
             Arc::clone(place)
         };
-        let _place = places.acquire_owned().await;
+        places.acquire_owned().await.ok()
+    }
+
+    async fn ask(&self, to: DepartmentCode, request: Request) -> Result<Response, RequestFailure> {
         let (reply, answer) = oneshot::channel();
-        let ask = Ask {
-            to: issuer,
-            request: Request::Retrieve(Box::new(sent.request.clone())),
-            reply,
-        };
-        self.asks.send(ask).map_err(|_| Refusal::Internal)?;
-        match answer.await {
-            Ok(Ok(Response::Answer(answer))) => Ok(*answer),
-            Ok(Ok(_)) => Err(unreachable("its answer can't be read")),
-            Ok(Err(RequestFailure::NotConnected)) => Err(unreachable("it is not connected")),
-            Ok(Err(RequestFailure::Timeout)) => Err(unreachable("it did not answer in time")),
-            Ok(Err(error)) => {
-                tracing::debug!(department = %issuer, ?error, "a request for fields was not answered");
-                Err(unreachable("the connection failed, or it is too busy"))
-            }
-            Err(_) => Err(Refusal::Internal),
+        let ask = Ask { to, request, reply };
+        let gone = RequestFailure::NotConnected;
+        self.asks.send(ask).map_err(|_| gone.clone())?;
+        answer.await.unwrap_or(Err(gone))
+    }
+
+    /// The issuer's answer.
+    async fn send(&self, sent: &Sent) -> Result<Answer, RequestFailure> {
+        let issuer = sent.certificate.log.department;
+        if issuer == self.peer.department {
+            return Ok(self.own.answer(issuer, sent.request.clone()).await);
+        }
+        let request = Request::Retrieve(Box::new(sent.request.clone()));
+        match self.ask(issuer, request).await? {
+            Response::Answer(answer) => Ok(*answer),
+            _ => Err(RequestFailure::Truncated),
         }
     }
 
     /// Checks an answer, keeps what it brings and acknowledges it.
-    async fn take(&self, sent: Sent, answer: Answer, took_ms: u32) -> Result<Retrieved, Refusal> {
+    async fn take(
+        &self,
+        sent: Sent,
+        answer: Result<Answer, RequestFailure>,
+        took_ms: u32,
+    ) -> Result<(), Refusal> {
         let issuer = sent.certificate.log.department;
         let (outcome, result) = match answer {
-            Answer::NotTaken(why) => return Err(not_taken(issuer, why)),
-            Answer::Refused { rule, receipt } => {
+            Err(failure) => {
+                tracing::debug!(department = %issuer, ?failure, "a request for fields was not answered");
+                let refusal = unreachable(issuer, &failure);
+                if !may_have_arrived(&failure) {
+                    return Err(refusal);
+                }
+                (Received::Nothing, Err(refusal))
+            }
+            Ok(Answer::NotTaken(why)) => return Err(not_taken(issuer, why)),
+            Ok(Answer::Refused { rule, receipt }) => {
                 let refusal = Refusal::RetrievalRefused {
                     issuer,
                     rule,
@@ -189,14 +264,16 @@ impl Asking {
                 };
                 (Received::Refused(rule), Err(refusal))
             }
-            Answer::Fields {
+            Ok(Answer::Fields {
                 receipt,
                 disclosure,
-            } => {
+            }) => {
                 let certificate = sent.certificate.certificate();
                 match sent.request.check_answer(certificate, &disclosure) {
                     Ok(shown) => {
-                        let codes = shown.keys().filter_map(|name| Text::new(*name).ok());
+                        let codes: BTreeSet<&str> =
+                            shown.keys().map(|name| code_of(name)).collect();
+                        let codes = codes.into_iter().filter_map(|code| Text::new(code).ok());
                         let outcome = Received::Fields {
                             fields: Bounded::first(codes),
                             keep_until: sent.keep_until,
@@ -236,18 +313,134 @@ impl Asking {
             name: sent.name.to_string(),
             entry: Entry::RetrievalAcknowledged(acknowledged),
             kept,
+            needs: None,
         };
-        let position = self.record(receipt).await?.position;
-        let copy = result?;
-        copies::shown(&copy, sent.name, sent.keep_until, position)
+        self.record(receipt).await?;
+        result.map(drop)
     }
 
-    /// Appends a record of this department's, durably.
+    /// Appends a record of this department's, durably. Waits for room: what it tells of has happened.
     pub(super) async fn record(&self, receipt: Receipt) -> Result<Appended, Refusal> {
-        let append = Append::Receipt(Box::new(receipt));
-        let outcomes = self.writer.submit(vec![append], None)?.await;
+        let mut append = Append::Receipt(Box::new(receipt));
+        let submitted = loop {
+            match self.writer.offer(append) {
+                Ok(submitted) => break submitted,
+                Err(back) => append = back.ok_or(Refusal::Internal)?,
+            }
+            tokio::time::sleep(ROOM).await;
+        };
+        let outcomes = submitted.await;
         let outcome = outcomes.unwrap_or(Err(Refusal::Internal))?.pop();
         outcome.unwrap_or(Err(Refusal::Internal))
+    }
+
+    /// Gets all attachments that a retrieval showed and that are not here whole yet.
+    async fn pull_all(self, name: RetrievalHash) -> Result<(), Refusal> {
+        let peer = Arc::clone(&self.peer);
+        let Some(copy) = self.read(move || copies::open(&peer, &name)).await? else {
+            return Ok(());
+        };
+        for attachment in copy.attachments() {
+            // What could not be had now can be had later, and is told as not whole.
+            if let Err(refusal) = self.pull(&copy, &attachment).await {
+                tracing::debug!(%refusal, "an attachment did not come whole");
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// An attachment of a copy: what is missing of it comes from its issuer first.
+    pub(in crate::peer) async fn attachment(
+        self,
+        name: RetrievalHash,
+        wanted: AttachmentName,
+    ) -> Result<Option<(Attachment, AttachmentFile)>, Refusal> {
+        let peer = Arc::clone(&self.peer);
+        let Some(copy) = self.read(move || copies::open(&peer, &name)).await? else {
+            return Ok(None);
+        };
+        let mut attachments = copy.attachments().into_iter();
+        let Some(attachment) = attachments.find(|one| one.name == wanted) else {
+            return Ok(None);
+        };
+        self.pull(&copy, &attachment).await?;
+        let peer = Arc::clone(&self.peer);
+        let read = move || {
+            let key = copy.key_of(&attachment);
+            let file = peer.attachments.read(copy.seq, &key, attachment.size);
+            let file = file.map_err(|error| unreadable(&error))?;
+            Ok(Some((attachment, file)))
+        };
+        self.read(read).await
+    }
+
+    /// Gets what is missing of an attachment, piece by piece, and goes on after a cut.
+    async fn pull(&self, copy: &Copy, attachment: &Attachment) -> Result<(), Refusal> {
+        let issuer = copy.body().log.department;
+        let key = copy.key_of(attachment);
+        let Some(_turn) = Turn::take(&self.arriving, key.file()) else {
+            return Err(Refusal::Overloaded { retry_after_s: 1 });
+        };
+        let (store, seq, wanted) = (self.peer.attachments.clone(), copy.seq, attachment.clone());
+        let begin = move || {
+            let arriving = store.arrive(seq, &key, &wanted);
+            arriving.map_err(|error| unreadable(&error))
+        };
+        let Some(mut arriving) = self.read(begin).await? else {
+            return Ok(());
+        };
+        let mut moved = Instant::now();
+        while let Some(from) = arriving.next() {
+            let asked = PieceRequest {
+                request: copy.body().request.clone(),
+                name: attachment.name.clone(),
+                from,
+            };
+            let piece = match self.piece(issuer, asked).await {
+                Ok(piece) => piece,
+                Err(_) if moved.elapsed() < PATIENCE => {
+                    tokio::time::sleep(AFTER_A_CUT).await;
+                    continue;
+                }
+                Err(failure) => return Err(unreachable(issuer, &failure)),
+            };
+            let Some(bytes) = piece.filter(|bytes| !bytes.is_empty()) else {
+                let why =
+                    "it gives no more of the attachment; retrieve the certificate's fields anew";
+                return Err(Refusal::IssuerUnreachable {
+                    issuer,
+                    why: why.to_owned(),
+                });
+            };
+            let append = move || {
+                let done = arriving.append(&bytes);
+                done.map(|()| arriving)
+                    .map_err(|error| wrong(issuer, &error))
+            };
+            arriving = self.read(append).await?;
+            moved = Instant::now();
+        }
+        let finish = move || arriving.finish().map_err(|error| wrong(issuer, &error));
+        self.read(finish).await
+    }
+
+    /// A piece of an attachment; `None` when the issuer gives none.
+    async fn piece(
+        &self,
+        issuer: DepartmentCode,
+        asked: PieceRequest,
+    ) -> Result<Option<Blob<MAX_PIECE>>, RequestFailure> {
+        if issuer == self.peer.department {
+            let peer = Arc::clone(&self.peer);
+            let read = move || Ok(answering::piece(&peer, issuer, &asked));
+            return Ok(self.read(read).await.unwrap_or(None));
+        }
+        let _place = self.place(issuer).await;
+        match self.ask(issuer, Request::Piece(Box::new(asked))).await? {
+            Response::Piece(piece) => Ok(Some(piece)),
+            _ => Ok(None),
+        }
     }
 
     pub(super) fn peer(&self) -> &Arc<Peer> {
@@ -263,6 +456,76 @@ fn copy(sent: &Sent, receipt: u64, disclosure: Disclosure) -> EvidenceCopy {
         receipt,
         disclosure,
         time_ms: now_ms(),
+    }
+}
+
+/// Codes of the fields that a matter needs of a certificate.
+fn needed(peer: &Peer, matter: &MatterRef, id: &CertificateId) -> Vec<Text<64>> {
+    let definition = peer.catalogue.matter(&matter.department, &matter.matter);
+    let part = definition
+        .as_ref()
+        .and_then(|versions| versions.current().part(&matter.part));
+    let requires = part.map(|part| part.requires.iter()).unwrap_or_default();
+    let of_type = requires.filter(|requirement| requirement.types.contains(&id.type_code()));
+    let mut codes: Vec<_> = of_type
+        .flat_map(|requirement| requirement.fields.iter().cloned())
+        .collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+/// Whether a request that was not answered may have reached the issuer, which then has a receipt of it.
+fn may_have_arrived(failure: &RequestFailure) -> bool {
+    !matches!(
+        failure,
+        RequestFailure::NotConnected
+            | RequestFailure::TooManyInFlight { .. }
+            | RequestFailure::RequestTooLarge { .. }
+            | RequestFailure::Unsupported
+    )
+}
+
+fn unreachable(issuer: DepartmentCode, failure: &RequestFailure) -> Refusal {
+    let why = match failure {
+        RequestFailure::NotConnected => "it is not connected",
+        RequestFailure::Timeout => "it did not answer in time",
+        _ => "the connection failed, or it is too busy",
+    };
+    Refusal::IssuerUnreachable {
+        issuer,
+        why: why.to_owned(),
+    }
+}
+
+/// An attachment that is not what the certificate commits to is its issuer's fault, anything else this machine's.
+fn wrong(issuer: DepartmentCode, error: &AttachmentError) -> Refusal {
+    match error {
+        AttachmentError::OtherContent => {
+            tracing::error!(department = %issuer, "an attachment is not the one that was committed to");
+            Refusal::WrongAnswer { issuer }
+        }
+        error => unreadable(error),
+    }
+}
+
+/// A file that is being received: one at a time writes it.
+struct Turn {
+    all: Arc<Mutex<HashSet<FileId>>>,
+    file: FileId,
+}
+
+impl Turn {
+    fn take(all: &Arc<Mutex<HashSet<FileId>>>, file: FileId) -> Option<Turn> {
+        let all = Arc::clone(all);
+        let free = all.lock().insert(file);
+        free.then_some(Turn { all, file })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.file);
     }
 }
 

@@ -2,6 +2,7 @@
 //! requirements stood.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use certmesh_ledger::acceptance::State;
 use certmesh_ledger::codec::{Bounded, Text};
@@ -32,20 +33,27 @@ pub(in crate::peer) async fn accept(asking: Asking, case: Case) -> Result<Accept
     if let Some(refusal) = asking.peer().own.hindrance() {
         return Err(refusal);
     }
-    let begun = {
-        let (asking, collect) = (asking.clone(), collect.clone());
-        let begin = move || Begun::read(asking.peer(), &case, &collect);
-        tokio::task::spawn_blocking(begin).await
+    let mut begun = {
+        let (peer, collect) = (Arc::clone(asking.peer()), collect.clone());
+        asking
+            .read(move || Begun::read(&peer, &case, &collect))
+            .await?
     };
-    let mut begun = begun.unwrap_or(Err(Refusal::Internal))?;
     if let Some(before) = begun.before.take() {
-        return before.told(begun.acceptance);
+        // What could not be collected then is asked for again.
+        let mut collected = gather(&asking, &begun, &collect, &before.collected).await;
+        collected.extend(before.collected);
+        let mut acceptance = begun.acceptance;
+        tell_all(&mut acceptance, &collected);
+        acceptance.case = Some(AcceptedCase {
+            position: before.position,
+            replayed: true,
+        });
+        return Ok(acceptance);
     }
-    let collected = gather(&asking, &begun, &collect).await;
+    let collected = gather(&asking, &begun, &collect, &Collected::new()).await;
     let mut acceptance = begun.acceptance;
-    for requirement in &mut acceptance.requirements {
-        tell(requirement, &collected);
-    }
+    tell_all(&mut acceptance, &collected);
     let entry = CaseAccepted {
         case: begun.tag,
         matter: begun.matter,
@@ -66,6 +74,7 @@ pub(in crate::peer) async fn accept(asking: Asking, case: Case) -> Result<Accept
             name,
             entry: Entry::CaseAccepted(entry),
             kept: Some(kept),
+            needs: None,
         })
         .await?;
     acceptance.case = Some(AcceptedCase {
@@ -90,7 +99,6 @@ struct Begun {
 
 /// The same case, accepted before.
 struct Before {
-    record: SignedRecord,
     position: Position,
     collected: Collected,
 }
@@ -98,6 +106,11 @@ struct Before {
 impl Begun {
     fn read(peer: &Peer, case: &Case, collect: &Collect) -> Result<Begun, Refusal> {
         let matter = accept::resolve(peer, &case.matter)?;
+        if matter.department != peer.department {
+            let detail =
+                "is another department's; a department accepts cases of its own matters for good";
+            return Err(Refusal::field("matter", detail));
+        }
         let acceptance = accept::answer(peer, case)?;
         let subject = peer
             .catalogue_key
@@ -140,34 +153,26 @@ impl Before {
             }
         }
         Ok(Before {
-            record,
             position,
             collected,
         })
     }
-
-    /// The certificates as they stand now, with what was collected then.
-    fn told(self, mut acceptance: Acceptance) -> Result<Acceptance, Refusal> {
-        debug_assert!(matches!(self.record.record().entry, Entry::CaseAccepted(_)));
-        for requirement in &mut acceptance.requirements {
-            tell(requirement, &self.collected);
-        }
-        acceptance.case = Some(AcceptedCase {
-            position: self.position,
-            replayed: true,
-        });
-        Ok(acceptance)
-    }
 }
 
 /// Asks for the fields of every certificate held, each once, all at the same time.
-async fn gather(asking: &Asking, begun: &Begun, collect: &Collect) -> Collected {
+async fn gather(
+    asking: &Asking,
+    begun: &Begun,
+    collect: &Collect,
+    before: &Collected,
+) -> Collected {
     let mut wanted: BTreeMap<CertificateId, Vec<Text<64>>> = BTreeMap::new();
     for requirement in &begun.acceptance.requirements {
         let id = requirement.certificate.as_deref().map(str::parse);
         if let Some(Ok(id)) = id
             && requirement.state == State::Held.as_str()
             && !requirement.visible.is_empty()
+            && !before.contains_key(&id)
         {
             let codes = requirement.visible.iter();
             let fields = wanted.entry(id).or_default();
@@ -187,12 +192,21 @@ async fn gather(asking: &Asking, begun: &Begun, collect: &Collect) -> Collected 
             },
             purpose: collect.purpose.clone(),
             fields,
+            attachments: false,
             keep_days: collect.keep_days,
         };
         let fetching = asking.clone().fetch(fetch);
         async move { (id, fetching.await) }
     });
     join_all(fetches).await.into_iter().collect()
+}
+
+fn tell_all(acceptance: &mut Acceptance, collected: &Collected) {
+    for requirement in &mut acceptance.requirements {
+        tell(requirement, collected);
+    }
+    let held = |requirement: &&RequirementState| requirement.state == State::Held.as_str();
+    acceptance.held = acceptance.requirements.iter().filter(held).count() as u32;
 }
 
 /// Adds what was collected, or why nothing was, to a requirement.
@@ -208,7 +222,16 @@ fn tell(requirement: &mut RequirementState, collected: &Collected) {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();
         }
-        Some(Err(why)) => requirement.hindrance = Some(why.to_string()),
+        Some(Err(why)) => {
+            // What its issuer does not show has to be handed in after all.
+            if matches!(
+                why,
+                Refusal::RetrievalRefused { .. } | Refusal::WrongAnswer { .. }
+            ) {
+                requirement.state = State::NeedsGrant.as_str().to_owned();
+            }
+            requirement.hindrance = Some(why.to_string());
+        }
         None => {}
     }
 }

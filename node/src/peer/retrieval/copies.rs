@@ -1,16 +1,19 @@
 //! Evidence copies: what was retrieved, kept encrypted beside its acknowledgement until its day is over.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_ledger::bodies::{Bodies, BodyError};
+use certmesh_ledger::bodies::{AttachmentKey, Bodies, BodyError, Opened};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{Log, ReadError, ReceiptKind};
-use certmesh_ledger::record::{Entry, Received, RetrievalHash, SignedRecord};
-use certmesh_ledger::retrieval::EvidenceCopy;
+use certmesh_ledger::record::{
+    Attachment, Entry, Received, RetrievalAcknowledged, RetrievalHash, SignedRecord,
+};
+use certmesh_ledger::retrieval::{ATTACHMENTS, EvidenceCopy, code_of};
 
 use crate::api::Refusal;
-use crate::api::retrievals::Retrieved;
+use crate::api::retrievals::{CopiedAttachment, Retrieved};
 use crate::api::types::Position;
 use crate::peer::{Peer, now_ms};
 
@@ -19,42 +22,41 @@ const EVERY: Duration = Duration::from_secs(600);
 /// Records looked at in a go.
 const BATCH: usize = 1024;
 
-/// A copy in the API's shape.
-pub(super) fn shown(
-    copy: &EvidenceCopy,
-    name: RetrievalHash,
-    keep_until: Date,
+/// A copy that is kept.
+pub(in crate::peer) struct Copy {
+    /// Position of its acknowledgement.
+    pub(super) seq: u64,
+    until: Date,
     acknowledged: Position,
-) -> Result<Retrieved, Refusal> {
-    let request = copy.request.retrieval();
-    // It was checked against the certificate's record when it came, and is authenticated since.
-    let fields = copy.disclosure.shown();
-    Ok(Retrieved {
-        retrieval: name.to_string(),
-        certificate: request.certificate.to_string(),
-        type_code: request.certificate.type_code().to_string(),
-        issuer: copy.log.department.to_string(),
-        matter: request.matter.to_string(),
-        purpose: request.purpose.to_string(),
-        time_ms: copy.time_ms,
-        keep_until: keep_until.to_string(),
-        fields: fields
-            .map(|field| (field.name.clone(), field.value.clone()))
-            .collect(),
-        receipt: copy.receipt,
-        acknowledged,
-    })
+    opened: Opened<EvidenceCopy>,
+}
+
+impl Copy {
+    pub(super) fn body(&self) -> &EvidenceCopy {
+        &self.opened.body
+    }
+
+    /// The attachments that were shown.
+    pub(super) fn attachments(&self) -> Vec<Attachment> {
+        let shown = self.body().disclosure.shown();
+        shown
+            .filter_map(|field| Attachment::of_field(&field.name, &field.value).ok()?)
+            .collect()
+    }
+
+    /// File and key of an attachment.
+    pub(super) fn key_of(&self, attachment: &Attachment) -> AttachmentKey {
+        self.opened.key.attachment(&attachment.name)
+    }
+}
+
+fn internal(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "an evidence copy could not be read");
+    Refusal::Internal
 }
 
 /// The copy of a retrieval; `None` when there was no such retrieval, it brought nothing, or its day is over.
-pub(in crate::peer) fn find(
-    peer: &Peer,
-    name: &RetrievalHash,
-) -> Result<Option<Retrieved>, Refusal> {
-    let internal = |error: &dyn std::error::Error| {
-        tracing::error!(%error, "an evidence copy could not be read");
-        Refusal::Internal
-    };
+pub(super) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Refusal> {
     let log = &peer.own.log;
     let records = log.by_retrieval(name).map_err(|error| internal(&error))?;
     let today = Date::in_china(now_ms());
@@ -65,15 +67,63 @@ pub(in crate::peer) fn find(
     else {
         return Ok(None);
     };
-    let opened = peer
-        .bodies
-        .get::<EvidenceCopy>(record.record().seq, &name.to_string());
+    let seq = record.record().seq;
+    let opened = peer.bodies.get::<EvidenceCopy>(seq, &name.to_string());
     let Some(opened) = opened.map_err(|error| internal(&error))? else {
         return Ok(None);
     };
     let checkpoint = log.checkpoint().ok_or(Refusal::Internal)?;
-    let position = Position::of(&checkpoint, record);
-    shown(&opened.body, *name, until, position).map(Some)
+    Ok(Some(Copy {
+        seq,
+        until,
+        acknowledged: Position::of(&checkpoint, record),
+        opened,
+    }))
+}
+
+/// The same in the API's shape.
+pub(in crate::peer) fn find(
+    peer: &Peer,
+    name: &RetrievalHash,
+) -> Result<Option<Retrieved>, Refusal> {
+    let Some(kept) = open(peer, name)? else {
+        return Ok(None);
+    };
+    let copy = kept.body();
+    let request = copy.request.retrieval();
+    // It was checked against the certificate's record when it came, and is authenticated since.
+    let plain = copy
+        .disclosure
+        .shown()
+        .filter(|field| code_of(&field.name) != ATTACHMENTS);
+    let attachments = kept.attachments().into_iter().map(|attachment| {
+        let file = peer
+            .attachments
+            .read(kept.seq, &kept.key_of(&attachment), attachment.size);
+        CopiedAttachment {
+            whole: file.is_ok(),
+            name: attachment.name.to_string(),
+            media_type: attachment.media_type.to_string(),
+            size: attachment.size,
+            content: attachment.content.to_string(),
+        }
+    });
+    Ok(Some(Retrieved {
+        retrieval: name.to_string(),
+        certificate: request.certificate.to_string(),
+        type_code: request.certificate.type_code().to_string(),
+        issuer: copy.log.department.to_string(),
+        matter: request.matter.to_string(),
+        purpose: request.purpose.to_string(),
+        time_ms: copy.time_ms,
+        keep_until: kept.until.to_string(),
+        fields: plain
+            .map(|field| (field.name.clone(), field.value.clone()))
+            .collect(),
+        attachments: attachments.collect(),
+        receipt: copy.receipt,
+        acknowledged: kept.acknowledged.clone(),
+    }))
 }
 
 /// Until when the record's copy is kept, if it has one.
@@ -87,6 +137,16 @@ fn kept_until(record: &SignedRecord) -> Option<Date> {
     }
 }
 
+fn has_attachments(record: &SignedRecord) -> bool {
+    match &record.record().entry {
+        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+            outcome: Received::Fields { fields, .. },
+            ..
+        }) => fields.iter().any(|code| code.as_str() == ATTACHMENTS),
+        _ => false,
+    }
+}
+
 /// Destroys copies whose day is over, now and every ten minutes.
 pub(in crate::peer) async fn keep_destroying(peer: Arc<Peer>) {
     let mut every = tokio::time::interval(EVERY);
@@ -97,7 +157,8 @@ pub(in crate::peer) async fn keep_destroying(peer: Arc<Peer>) {
         let peer = Arc::clone(&peer);
         let sweep = move || {
             let today = Date::in_china(now_ms());
-            destroy_old(&peer.own.log, &peer.bodies, from, today)
+            let gone = |seq| peer.attachments.remove(seq);
+            destroy_old(&peer.own.log, &peer.bodies, gone, from, today)
         };
         let done = tokio::task::spawn_blocking(sweep).await;
         match done {
@@ -115,10 +176,18 @@ enum SweepError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Body(#[from] BodyError),
+    #[error(transparent)]
+    Files(#[from] io::Error),
 }
 
 /// Destroys the copies from a position on whose day is over; gives the position of the first that stays.
-fn destroy_old(log: &Log, bodies: &Bodies, from: u64, today: Date) -> Result<u64, SweepError> {
+fn destroy_old(
+    log: &Log,
+    bodies: &Bodies,
+    remove_attachments: impl Fn(u64) -> io::Result<()>,
+    from: u64,
+    today: Date,
+) -> Result<u64, SweepError> {
     let (mut at, mut first, mut destroyed) = (from, None, 0);
     loop {
         let batch = log.receipts(ReceiptKind::Acknowledged, at, BATCH)?;
@@ -126,7 +195,11 @@ fn destroy_old(log: &Log, bodies: &Bodies, from: u64, today: Date) -> Result<u64
             let seq = record.record().seq;
             match kept_until(record) {
                 Some(until) if until < today => {
-                    destroyed += u64::from(bodies.destroy(seq)?);
+                    let held = bodies.destroy(seq)?;
+                    destroyed += u64::from(held);
+                    if held && has_attachments(record) {
+                        remove_attachments(seq)?;
+                    }
                 }
                 Some(_) => {
                     first.get_or_insert(seq);
@@ -158,7 +231,7 @@ mod tests {
     use certmesh_ledger::keys::{BodyKey, CatalogueKey, FieldKey, Secret, SigningKey};
     use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place, Writer};
     use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
-    use certmesh_ledger::record::{BlindedSubject, RetrievalAcknowledged, Rule};
+    use certmesh_ledger::record::{BlindedSubject, Rule};
 
     use super::*;
 
@@ -236,8 +309,9 @@ mod tests {
         }
         let held = |seq| bodies.get::<u8>(seq, "copy").unwrap().is_some();
         let all = || (0..5).filter(|seq| held(*seq)).collect::<Vec<u64>>();
-        let sweep =
-            |from, day: &str| destroy_old(&log, &bodies, from, day.parse().unwrap()).unwrap();
+        let sweep = |from, day: &str| {
+            destroy_old(&log, &bodies, |_| Ok(()), from, day.parse().unwrap()).unwrap()
+        };
         assert_eq!(sweep(0, "2026-01-09"), 0);
         assert_eq!(all(), [0, 2, 3, 4]);
         assert_eq!(sweep(0, "2026-01-11"), 2);

@@ -16,6 +16,9 @@ use crate::api::reports::{
 use crate::peer::writer::Receipt;
 use crate::peer::{Peer, now_ms};
 
+/// Most events told in one answer: the oldest.
+const MAX_EVENTS: usize = 10_000;
+
 fn unreadable(error: &dyn std::error::Error) -> Refusal {
     tracing::error!(%error, "a log could not be read");
     Refusal::Internal
@@ -51,6 +54,7 @@ pub(in crate::peer) fn audited(peer: &Peer, days: Days) -> Result<AuditView, Ref
         to: days.to.to_string(),
         matched: audit.matched,
         awaited: audit.awaited,
+        lost: audit.lost,
         wrong: audit.wrong,
         findings: audit.findings.iter().map(view).collect(),
     })
@@ -92,25 +96,28 @@ pub(in crate::peer) async fn accesses(
         name: "access-log".to_owned(),
         entry: Entry::AccessLogRead(looked),
         kept: None,
+        needs: None,
     };
     let recorded = asking.record(receipt).await?;
+    let reading = asking.clone();
     let search = move || {
         let peer = asking.peer();
         let found = access_log(&peer.catalogue, &key, &subject, days.from, days.to);
         let found = found.map_err(|error| unreadable(&error))?;
+        let all = found.len();
         let events = found
             .iter()
+            .take(MAX_EVENTS)
             .filter_map(|(log, record)| event(peer, log, record));
         Ok(AccessLog {
+            cut: all > MAX_EVENTS,
             from: days.from.to_string(),
             to: days.to.to_string(),
             events: events.collect(),
             recorded: recorded.position,
         })
     };
-    tokio::task::spawn_blocking(search)
-        .await
-        .unwrap_or(Err(Refusal::Internal))
+    reading.read(search).await
 }
 
 fn event(peer: &Peer, log: &LogId, record: &SignedRecord) -> Option<AccessEvent> {
@@ -175,6 +182,7 @@ fn fill_acknowledged(event: &mut AccessEvent, acknowledged: &RetrievalAcknowledg
             event.fields = fields.iter().map(ToString::to_string).collect();
         }
         Received::Refused(rule) => event.rule = Some(rule.as_str().to_owned()),
+        Received::Nothing => event.rule = Some("no-answer".to_owned()),
         Received::Wrong => event.rule = Some("wrong-answer".to_owned()),
     }
 }
