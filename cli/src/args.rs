@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
-    accept, change, department, fetch, files, fsck, graph, id, import, issue, manual, network,
-    query, receipts, report, standards, state, verify,
+    accept, change, department, fetch, files, fsck, graph, id, import, issue, life, manual,
+    network, query, receipts, report, standards, state, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -122,6 +122,12 @@ enum Command {
     Graph(graph::GraphArgs),
     Issue(issue::Issue),
     Import(import::Import),
+    Renew(life::Renew),
+    Amend(life::Amend),
+    Merge(life::Merge),
+    Split(life::Split),
+    #[command(visible_alias = "transfer-in")]
+    Transfer(life::Transfer),
     /// Suspend a certificate: not in force until it is reinstated
     #[command(after_help = change::SUSPEND_EXAMPLES)]
     Suspend(change::Change),
@@ -134,6 +140,15 @@ enum Command {
     /// Cancel a certificate at its holder's request, or because its ground has gone
     #[command(after_help = change::CANCEL_EXAMPLES)]
     Cancel(change::Change),
+    /// Withdraw a certificate: its issuer takes it back
+    #[command(after_help = change::WITHDRAW_EXAMPLES)]
+    Withdraw(change::Change),
+    /// Record that a certificate has lapsed by operation of law
+    #[command(after_help = change::LAPSE_EXAMPLES)]
+    Lapse(change::Change),
+    /// Let a certificate go, for another department to take over with `certmesh transfer`
+    #[command(after_help = change::TRANSFER_OUT_EXAMPLES)]
+    TransferOut(change::Change),
     Accept(accept::Accept),
     Fetch(fetch::Fetch),
     Copy(fetch::Copy),
@@ -210,10 +225,18 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Graph(args) => graph::run(&args, global, screen),
         Command::Issue(args) => issue::run(&args, global, screen),
         Command::Import(args) => import::run(&args, global, screen),
+        Command::Renew(args) => life::renew(&args, global, screen),
+        Command::Amend(args) => life::amend(&args, global, screen),
+        Command::Merge(args) => life::merge(&args, global, screen),
+        Command::Split(args) => life::split(&args, global, screen),
+        Command::Transfer(args) => life::transfer(&args, global, screen),
         Command::Suspend(args) => change::run("suspend", &args, global, screen),
         Command::Reinstate(args) => change::run("reinstate", &args, global, screen),
         Command::Revoke(args) => change::run("revoke", &args, global, screen),
         Command::Cancel(args) => change::run("cancel", &args, global, screen),
+        Command::Withdraw(args) => change::run("withdraw", &args, global, screen),
+        Command::Lapse(args) => change::run("lapse", &args, global, screen),
+        Command::TransferOut(args) => change::run("transfer-out", &args, global, screen),
         Command::Erase(args) => change::erase(&args, global, screen),
         Command::Accept(args) => accept::run(&args, global, screen),
         Command::Fetch(args) => fetch::run(&args, global, screen),

@@ -3,12 +3,12 @@
 use std::io::{self, BufReader, Read};
 
 use certmesh_node::api::types::{Problem, RowResult};
+use certmesh_node::import::{Line, Lines};
 
 use crate::Error;
 use crate::client::Client;
 use crate::error::short_name;
 use crate::issue::content_key;
-use crate::lines::{Line, Lines};
 use crate::retry::{Retry, is_passing_problem};
 
 /// Rows of a chunk, at most.
@@ -185,7 +185,7 @@ fn read_answers(
     let mut seen = vec![false; rows];
     let mut count = 0;
     while count < rows {
-        let line = match lines.next() {
+        let line = match lines.next_line() {
             Ok(Some(Line::Whole(b""))) => continue,
             Ok(Some(Line::Whole(line))) => line,
             Ok(Some(Line::TooLong(_))) => return Err(bad("a row's answer is too long")),
@@ -216,7 +216,7 @@ fn read_answers(
         answered(position, answer);
     }
     // Read to the end, so that the connection can serve the next chunk.
-    while let Ok(Some(_)) = lines.next() {}
+    while let Ok(Some(_)) = lines.next_line() {}
     Ok(())
 }
 

@@ -28,6 +28,21 @@ Examples:
   certmesh cancel 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
       --reason 01";
 
+pub(crate) const WITHDRAW_EXAMPLES: &str = "\
+Examples:
+  certmesh withdraw 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --reason 02";
+pub(crate) const LAPSE_EXAMPLES: &str = "\
+Examples:
+  certmesh lapse 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --reason 99 --text 'not taken up within a year'
+
+A certificate whose last day is past needs no record: it reads as expired by itself.";
+pub(crate) const TRANSFER_OUT_EXAMPLES: &str = "\
+Examples:
+  certmesh transfer-out 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --reason 01 --text 'moved to Hangzhou'";
+
 /// What every change of status takes.
 #[derive(Debug, Args)]
 pub(crate) struct Change {
@@ -146,6 +161,9 @@ fn done(action: &str) -> &'static str {
         "suspend" => "SUSPENDED",
         "reinstate" => "REINSTATED",
         "revoke" => "REVOKED",
+        "withdraw" => "WITHDRAWN",
+        "lapse" => "LAPSED",
+        "transfer-out" => "TRANSFERRED OUT",
         _ => "CANCELLED",
     }
 }

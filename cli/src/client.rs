@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use crate::args::Global;
@@ -171,22 +171,44 @@ impl Client {
         body: &[u8],
         key: &str,
     ) -> Result<impl Read + use<>, Error> {
-        let response = self.send(path, kind, body, Some(key))?;
-        if response.status() != StatusCode::OK {
-            return match whole(self.url(path), response) {
-                Ok(answer) => Err(Error::BadAnswer {
-                    url: answer.url,
-                    status: answer.status,
-                    detail: "expected status 200".to_owned(),
-                }),
-                Err(error) => Err(error),
-            };
+        streamed(self.url(path), self.send(path, kind, body, Some(key))?)
+    }
+
+    /// POST of a body of so many bytes that is read as it is sent. The node is asked first whether it takes it, so that a
+    /// refusal comes before the body goes.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn upload(
+        &self,
+        path: &str,
+        kind: &str,
+        size: u64,
+        reader: &mut dyn Read,
+    ) -> Result<Answer, Error> {
+        let url = self.url(path);
+        let mut request = self.agent.post(&url).content_type(kind);
+        request = request.header("Content-Length", size);
+        request = request.header("Expect", "100-continue");
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", bearer(token).as_str());
         }
-        Ok(response
-            .into_body()
-            .into_with_config()
-            .limit(u64::MAX)
-            .reader())
+        let sent = request.send(SendBody::from_reader(reader));
+        whole(url.clone(), sent.map_err(|source| no_answer(&url, source))?)
+    }
+
+    /// GET of an answer that is read as it comes; a refusal is an error.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn get_stream(&self, path: &str) -> Result<impl Read + use<>, Error> {
+        let url = self.url(path);
+        let mut request = self.agent.get(&url);
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", bearer(token).as_str());
+        }
+        let response = request.call().map_err(|source| no_answer(&url, source))?;
+        streamed(url, response)
     }
 
     fn send(
@@ -231,6 +253,22 @@ fn no_answer(url: &str, source: ureq::Error) -> Error {
 
 fn bearer(token: &str) -> Zeroizing<String> {
     Zeroizing::new(format!("Bearer {token}"))
+}
+
+/// The body of a good answer, to be read as it comes; anything but success is an error.
+fn streamed(url: String, response: Response<Body>) -> Result<impl Read + use<>, Error> {
+    if response.status() != StatusCode::OK {
+        return match whole(url, response) {
+            Ok(answer) => Err(Error::BadAnswer {
+                url: answer.url,
+                status: answer.status,
+                detail: "expected status 200".to_owned(),
+            }),
+            Err(error) => Err(error),
+        };
+    }
+    let body = response.into_body().into_with_config();
+    Ok(body.limit(u64::MAX).reader())
 }
 
 /// Reads the answer to its end; anything but success is an error.

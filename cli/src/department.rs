@@ -287,7 +287,12 @@ fn node_toml(plan: &Plan) -> String {
          quic = {quic}\n\n\
          [log]\n\
          format = \"text\"\n\
-         level = \"info\"\n",
+         level = \"info\"\n\n\
+         # Folders whose tables are imported: see `certmesh-node run --help`.\n\
+         # [[watch]]\n\
+         # folder = \"inbox\"\n\
+         # type = \"\"\n\
+         # map = \"map.toml\"\n",
         code = quote(plan.code.as_str()),
         api = quote(&plan.api.to_string()),
         listen = listen.join(", "),

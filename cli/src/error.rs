@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use certmesh_ledger::id::{HolderError, IdError};
 use certmesh_node::api::types::Problem;
+use certmesh_node::import;
 
 use crate::Outcome;
 
@@ -134,6 +135,34 @@ pub enum Error {
     /// Randomness could not be had from the operating system.
     #[error("the operating system gives no randomness: {0}")]
     Randomness(getrandom::Error),
+}
+
+impl From<import::Error> for Error {
+    fn from(error: import::Error) -> Self {
+        match error {
+            import::Error::Read { path, source } => Self::Read { path, source },
+            import::Error::NotUtf8(path) => Self::NotUtf8(path),
+            import::Error::Write { path, source } => Self::Write { path, source },
+            import::Error::Exists(path) => Self::Exists(path),
+            import::Error::Malformed {
+                path,
+                expected,
+                detail,
+            } => Self::Malformed {
+                path,
+                expected,
+                detail,
+            },
+            import::Error::Changed(path) => Self::Malformed {
+                path,
+                expected: "a file at rest",
+                detail: "it was changed while it was read".to_owned(),
+            },
+            import::Error::Faults { what, faults } => Self::Faults { what, faults },
+            import::Error::Pipe => Self::Usage("an XLSX is read from a file, not from a pipe"),
+            import::Error::Randomness(error) => Self::Randomness(error),
+        }
+    }
 }
 
 impl Error {

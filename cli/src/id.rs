@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use certmesh_ledger::id::{CertificateId, DepartmentCode, IdError};
+use certmesh_node::import::{Line, Lines};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::lines::{Line, Lines};
 use crate::screen::{Screen, printable};
 use crate::{Error, Outcome};
 
@@ -63,7 +63,7 @@ pub(crate) fn run(command: &Command, screen: &mut Screen) -> Result<Outcome, Err
     let mut all_valid = true;
     if args.values.is_empty() {
         let mut lines = Lines::new(input);
-        while let Some(line) = lines.next()? {
+        while let Some(line) = lines.next_line()? {
             all_valid &= answer(&check_line(&line), json, out)?;
         }
     } else {

@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::holder::HolderArgs;
 use crate::moment::china_time;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
-use crate::{Error, Outcome, files};
+use crate::{Error, Outcome, attachments, files};
 
 /// Issue one certificate in the department's own log
 ///
@@ -26,8 +26,8 @@ use crate::{Error, Outcome, files};
 pub(crate) struct Issue {
     /// The whole certificate from a file (JSON, or TOML if its name ends in .toml), or `-` for JSON on standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "id", "type_code", "serial", "certificate_version", "valid_from", "valid_until", "sharing", "fields", "predecessor",
-        "holder_kind",
+        "id", "type_code", "serial", "certificate_version", "valid_from", "valid_until", "sharing", "fields", "succession",
+        "predecessor", "holder_kind",
     ])]
     from: Option<PathBuf>,
     /// Full certificate identifier; or give --type and --serial
@@ -56,9 +56,16 @@ pub(crate) struct Issue {
     /// The certificate's fields, by standard name: JSON or TOML (.toml), or `-` for JSON on standard input
     #[arg(long, value_name = "FILE")]
     fields: Option<PathBuf>,
-    /// Identifier of the certificate this one replaces
+    /// How it replaces other certificates [default: amendment of one, merge of several]; `certmesh renew`, `amend`, `merge`,
+    /// `split` and `transfer` take what stays the same from the old one
+    #[arg(long, value_name = "KIND", value_parser = ["renewal", "amendment", "merge", "split", "transfer"])]
+    succession: Option<String>,
+    /// Identifier of a certificate that this one replaces; more than once for several
     #[arg(long, value_name = "ID")]
-    predecessor: Option<String>,
+    predecessor: Vec<String>,
+    /// A file to attach under its own name, at most 64 MiB: PDF, OFD, PNG, JPEG or TIFF; once for each file
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
 }
 
 const ISSUE_EXAMPLES: &str = "\
@@ -67,6 +74,7 @@ Examples:
       --holder-kind 001 --holder-code-file holder.txt \\
       --valid-from 2026-01-01 --valid-until 2030-12-31 --fields fields.json
   certmesh issue --from certificate.json
+  certmesh issue --from certificate.json --attach 执照.pdf --attach 附图.png
   certmesh issue --from - < certificate.json
 
 with certificate.json:
@@ -75,22 +83,33 @@ with certificate.json:
    \"valid_from\": \"2026-01-01\", \"fields\": {\"ZZMC\": \"道路运输经营许可证\"}}";
 
 pub(crate) fn run(args: &Issue, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    let request = match &args.from {
+    let attaching = attachments::look(&args.attach, screen)?;
+    let mut request = match &args.from {
         Some(path) => read_value(path, "a certificate to issue", screen)?,
         None => request(args, screen)?,
     };
     let client = Client::new(global)?;
+    let sent = attachments::send(&client, &attaching, screen)?;
+    // An upload is another each time; what was uploaded is not.
+    let mut content = request.clone();
+    content.attachments.extend(sent.contents);
+    request.attachments.extend(sent.tokens);
     let key = content_key(
         &client,
         "issue",
-        &serde_json::to_vec(&request).map_err(std::io::Error::from)?,
+        &serde_json::to_vec(&content).map_err(std::io::Error::from)?,
     );
     let answer = client.post("/v1/certificates", &request, Some(&key))?;
     if screen.json() {
         return screen.pass(&answer.body);
     }
     let appended: Appended = answer.parse()?;
-    tell_appended("ISSUED", &appended, screen)
+    let outcome = tell_appended("ISSUED", &appended, screen)?;
+    if !attaching.is_empty() {
+        let count = counted(attaching.len() as u64, "attachment");
+        screen.line(format!("  with {count}"))?;
+    }
+    Ok(outcome)
 }
 
 /// The request that the options describe.
@@ -129,7 +148,10 @@ fn request(args: &Issue, screen: &mut Screen) -> Result<IssueRequest, Error> {
         valid_until: args.valid_until.map(|day| day.to_string()),
         sharing: args.sharing.clone(),
         fields,
-        predecessor: args.predecessor.clone(),
+        attachments: BTreeMap::new(),
+        succession: args.succession.clone(),
+        predecessors: args.predecessor.clone(),
+        predecessor: None,
     })
 }
 

@@ -4,7 +4,7 @@
 //! checking identifiers, verifying proof bundles and re-verifying a data directory.
 //!
 //! A tour: `args` names the commands and what they have in common. Each family of commands is one file with its
-//! arguments, its help and its work: `department`, `network`, `standards`, `issue`, `import`, `change`, `accept`,
+//! arguments, its help and its work: `department`, `network`, `standards`, `issue`, `life`, `import`, `change`, `accept`,
 //! `fetch`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They speak to the node through `client` and to the person through
 //! `screen`; what goes wrong is an [`Error`], which knows the hint that goes with it and its [`Outcome`].
 
@@ -15,6 +15,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
 mod accept;
 mod args;
+mod attachments;
 mod bulk;
 mod change;
 mod client;
@@ -30,7 +31,7 @@ mod id;
 mod import;
 mod interrupt;
 mod issue;
-mod lines;
+mod life;
 mod manual;
 mod moment;
 mod names;
@@ -40,7 +41,6 @@ mod provenance;
 mod query;
 mod read_only_disk;
 mod receipts;
-mod rejects;
 mod report;
 mod retry;
 mod screen;

@@ -7,7 +7,7 @@ use certmesh_ledger::id::Date;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{Entry, RecordError, SignedRecord, Status};
 use certmesh_ledger::verify::{Bundle, BundleError, MAX_BUNDLE, Missing, Verdict, VerifiedBundle};
-use certmesh_node::api::types::{Certificate, Provenance, Verification};
+use certmesh_node::api::types::{Certificate, Provenance, SuccessorView, Verification};
 
 use crate::moment::{china_time, now_ms};
 use crate::names::Names;
@@ -137,6 +137,7 @@ fn describe(bundle: &VerifiedBundle, members: &Membership, on: Date) -> Verifica
         reason,
         explanation: explain(&verdict, bundle, on),
         missing,
+        successors: successor(bundle, members).into_iter().collect(),
         on: on.to_string(),
         certificate: Some(certificate),
         provenance: Some(provenance),
@@ -179,6 +180,25 @@ fn particulars(bundle: &VerifiedBundle) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// The certificate whose record superseded this one; a proof holds no other successor.
+fn successor(bundle: &VerifiedBundle, members: &Membership) -> Option<SuccessorView> {
+    let change = bundle.change.as_ref()?.record();
+    let Entry::CertificateIssued(issued) = &change.entry else {
+        return None;
+    };
+    let department = bundle.checkpoint.log.department;
+    let member = members.member(&department);
+    Some(SuccessorView {
+        id: issued.id.to_string(),
+        succession: issued.succession_kind()?.to_string(),
+        department: department.to_string(),
+        department_name: member
+            .map(|member| member.display_name().to_owned())
+            .unwrap_or_default(),
+        seq: change.seq,
+    })
 }
 
 fn certificate(bundle: &VerifiedBundle, members: &Membership) -> Certificate {

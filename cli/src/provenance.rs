@@ -92,6 +92,15 @@ fn chain(
         let name = named(&certificate.type_code, certificate.type_name.as_deref());
         screen.line(format!("   {name}, {}", validity(certificate)))?;
     }
+    for next in &verification.successors {
+        let department = named(&next.department, Some(&next.department_name));
+        let (id, kind) = (printable(&next.id), printable(&next.succession));
+        screen.line(format!("{arrow} in its place {id}"))?;
+        screen.line(format!(
+            "   {kind}, record {} of the log of {department}",
+            grouped(next.seq)
+        ))?;
+    }
     let Some(provenance) = &verification.provenance else {
         return Ok(());
     };

@@ -1,5 +1,8 @@
 //! Asking a node about certificates: show, history, find.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind, TypeCode};
 use certmesh_node::api::types::{
     CatalogueView, Certificate, CertificateFields, FindRequest, History as HistoryView,
@@ -16,7 +19,7 @@ use crate::holder::HolderArgs;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::{Names, named};
 use crate::screen::{Screen, Tone, cell, counted, grouped, printable, toned};
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, attachments};
 
 /// Show a certificate as its issuer's log records it
 ///
@@ -31,13 +34,21 @@ pub(crate) struct Show {
     /// Its holder and fields, which only its issuer's node has; it takes a client with the role issue
     #[arg(long)]
     fields: bool,
+    /// Save its attachments, which only its issuer's node has, in this directory; it takes a client with the role issue
+    #[arg(long, value_name = "DIR", conflicts_with = "fields")]
+    attachments: Option<PathBuf>,
 }
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
-  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U
+  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U --fields
+  certmesh show 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
+      --attachments scans";
 
 /// Show everything that happened to a certificate, oldest first
+///
+/// Told with it is what happened to all certificates it replaced and all that replaced it, in whichever department's log.
 #[derive(Debug, Args)]
 #[command(after_help = HISTORY_EXAMPLES)]
 pub(crate) struct History {
@@ -86,6 +97,9 @@ Exit code: 0, also if nothing is found; 1 if there is no such type or member; 2 
 pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let id = read_id(&args.id, screen)?;
     let client = Client::new(global)?;
+    if let Some(directory) = &args.attachments {
+        return attachments::save(&client, &id, directory, screen);
+    }
     if args.fields {
         return show_fields(&client, &id, screen);
     }
@@ -113,6 +127,9 @@ fn show_fields(client: &Client, id: &CertificateId, screen: &mut Screen) -> Resu
     screen.field("holder", format!("{kind} {}", printable(&told.holder.code)))?;
     for (name, value) in &told.fields {
         screen.field(name, printable(value))?;
+    }
+    for attachment in &told.attachments {
+        attachments::show(attachment, screen)?;
     }
     Ok(Outcome::Yes)
 }
@@ -146,8 +163,11 @@ pub(crate) fn show_certificate(
         ),
     )?;
     screen.field("", printable(&certificate.subject))?;
-    if let Some(predecessor) = &certificate.predecessor {
-        screen.field("replaces", printable(predecessor))?;
+    for (place, predecessor) in certificate.predecessors.iter().enumerate() {
+        let label = if place == 0 { "replaces" } else { "" };
+        let kind = certificate.succession.as_deref().unwrap_or_default();
+        let kind = printable(kind);
+        screen.field(label, format!("{} ({kind})", printable(predecessor)))?;
     }
     let position = &certificate.position;
     screen.field(
@@ -209,6 +229,8 @@ pub(crate) fn history(
     let strong = screen.paint(Tone::Strong, &printable(&history.id));
     screen.line(strong)?;
     let now = now_ms();
+    let certificates: BTreeSet<&str> = history.events.iter().map(|e| e.id.as_str()).collect();
+    let several = certificates.len() > 1;
     let rows = history
         .events
         .iter()
@@ -218,7 +240,7 @@ pub(crate) fn history(
             } else {
                 tone_of_event(&event.event)
             };
-            vec![
+            let mut row = vec![
                 cell(china_time_and_age(event.position.time_ms, now)),
                 toned(tone, &event.event),
                 cell(particulars(event)),
@@ -227,10 +249,20 @@ pub(crate) fn history(
                     grouped(event.position.seq),
                     names.short(&event.position.log)
                 )),
-            ]
+            ];
+            if several {
+                row.push(cell(&event.id));
+            }
+            row
         })
         .collect();
-    screen.table(&["WHEN", "WHAT", "WHY", "WHERE"], &[1], rows)?;
+    match several {
+        true => screen.table(&["WHEN", "WHAT", "WHY", "WHERE", "CERTIFICATE"], &[1], rows)?,
+        false => screen.table(&["WHEN", "WHAT", "WHY", "WHERE"], &[1], rows)?,
+    }
+    if history.cut {
+        screen.note("note: the chain is longer than is told; ask for its first or last certificate shown to see further");
+    }
     Ok(Outcome::Yes)
 }
 
@@ -252,11 +284,15 @@ fn particulars(event: &HistoryEvent) -> String {
         );
     let text = event.text.clone().filter(|text| !text.is_empty());
     let successor = event.successor.as_ref().map(|id| format!("by {id}"));
+    let replaces = event
+        .succession
+        .as_ref()
+        .map(|kind| format!("{kind} of {}", event.predecessors.join(", ")));
     let ignored = event
         .ignored
         .as_ref()
         .map(|why| format!("without effect: {why}"));
-    [reason, text, successor, ignored]
+    [reason, text, replaces, successor, ignored]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()

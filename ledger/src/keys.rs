@@ -328,7 +328,7 @@ impl BodyKey {
     }
 }
 
-fn cipher(key: &Secret) -> XChaCha20Poly1305 {
+pub(crate) fn cipher(key: &Secret) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.expose().into())
 }
 
@@ -387,6 +387,11 @@ impl FieldKey {
             reference.as_bytes(),
         ];
         CaseTag(self.0.hash(Purpose::Case, &parts))
+    }
+
+    /// The key that tokens of uploads are sealed under.
+    pub(crate) fn upload_key(&self) -> Secret {
+        Secret::from_bytes(*self.0.hash(Purpose::FieldSalt, &[b"upload"]).as_bytes())
     }
 }
 

@@ -7,15 +7,19 @@
 //! - [`net`]: libp2p; messages are opaque bytes to it
 //! - [`peer`]: the threads that join network, ledger and API
 //! - [`api`]: HTTP JSON for business systems and the CLI
+//! - [`import`]: tables of certificates, for the CLI and for folders that are watched
+//! - `watch`: folders whose tables are imported
 //! - [`metrics`], [`logging`], [`keyfile`]
 
 pub mod api;
 pub mod config;
+pub mod import;
 pub mod keyfile;
 pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod peer;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

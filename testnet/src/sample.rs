@@ -172,6 +172,11 @@ fn person(number: u64) -> (String, String) {
     (format!("{body}{check}"), format!("{surname}样本"))
 }
 
+/// Identity number and name of a person who does not exist either, and of whom no sample tells.
+pub(crate) fn stranger(number: u64) -> (String, String) {
+    person(PEOPLE + number)
+}
+
 /// Credit code and name of an organisation that does not exist.
 fn organisation(number: u64) -> (String, String) {
     let body = format!(

@@ -61,7 +61,7 @@ fn entry(sample: &Sample, number: u64) -> (CertificateId, Entry) {
         validity: Validity::new("2020-01-01".parse().unwrap(), None).unwrap(),
         sharing: SharingClass::Conditional,
         field_root: commit_fields(&BodyKey(key(2)), &id, &Default::default()),
-        predecessor: None,
+        succession: None,
     };
     (id, Entry::CertificateIssued(issued))
 }

@@ -1,18 +1,19 @@
 //! `certmesh import --map` into a real peer: tables as departments have them, held to the type's standard.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rust_xlsxwriter::Workbook;
 use serde_json::{Value, json};
 
-use crate::support::{Ran, TestNet, multi, one_of_two, row, until};
+use crate::support::{Ran, TestNet, multi, one_of_two, row, run, until};
 
 const HEADER: &str = "证照编号,姓名,身份证号,性别,发证日期,有效期至";
 
 /// What a department writes once for its table.
-const MAP: &str = r#"
+pub(crate) const MAP: &str = r#"
 serial = { column = "证照编号", clean = ["half-width", "alphanumeric", "upper"] }
 holder = { kind = "111", column = "身份证号" }
 valid_from = { column = "发证日期", date = ["%Y/%m/%d", "%Y年%m月%d日", "%Y%m%d"] }
@@ -26,8 +27,15 @@ KZ_XB = { column = "性别", codes = { "男" = "1", "女" = "2" } }
 /// A peer with a type of its own, and a map for it.
 fn scene(map: &str) -> TestNet {
     let net = one_of_two();
+    define(&net);
+    fs::write(net.scratch("map.toml"), map).unwrap();
+    net
+}
+
+/// Defines the type that the tables are of.
+pub(crate) fn define(net: &TestNet) {
     let definition = json!({
-        "code": type_code(&net), "name": "居住证", "holder": ["111"], "validity": "10 years",
+        "code": type_code(net), "name": "居住证", "holder": ["111"], "validity": "10 years",
         "fields": [
             { "code": "ZZMC", "name": "证照名称", "required": true },
             { "code": "CZZT", "name": "持证主体", "required": true, "personal": true, "max": 12 },
@@ -35,15 +43,13 @@ fn scene(map: &str) -> TestNet {
         ],
     });
     assert_eq!(net.http(0).post("/v1/types", &definition).status, 201);
-    fs::write(net.scratch("map.toml"), map).unwrap();
-    net
 }
 
-fn type_code(net: &TestNet) -> String {
+pub(crate) fn type_code(net: &TestNet) -> String {
     format!("{}900", net.code(0))
 }
 
-fn line(number: u64) -> String {
+pub(crate) fn line(number: u64) -> String {
     let code = row(0, "T", number)["holder"]["code"]
         .as_str()
         .unwrap()
@@ -51,7 +57,7 @@ fn line(number: u64) -> String {
     format!("ｚ-{number:06},王 五{number},{code},男,2020年1月2日,2029/12/31")
 }
 
-fn table(lines: impl IntoIterator<Item = String>) -> String {
+pub(crate) fn table(lines: impl IntoIterator<Item = String>) -> String {
     let lines: Vec<String> = lines.into_iter().collect();
     format!("{HEADER}\r\n{}\r\n", lines.join("\r\n"))
 }
@@ -91,7 +97,7 @@ fn counts(summary: &Value) -> [u64; 5] {
         .map(|name| summary[name].as_u64().unwrap())
 }
 
-fn held(net: &TestNet) -> u64 {
+pub(crate) fn held(net: &TestNet) -> u64 {
     net.held(0, 0).certificates
 }
 
@@ -166,6 +172,12 @@ fn a_dirty_table_in_gb18030_is_checked_imported_mended_and_recognised() {
     let shown = net.cli(0, &["show", &id, "--fields", "--json"]).exits(0);
     assert!(shown.out.contains("王 五"), "{}", shown.out);
 
+    // A dry run tells what is there by now.
+    let dry = import(&net, "table.csv", &["--dry-run"]).exits(1).json();
+    assert_eq!(
+        (&dry["sound"], &dry["in_log"]),
+        (&2_494.into(), &2_494.into())
+    );
     // Once more: everything is recognised.
     let summary = import(&net, "table.csv", &[]).exits(1).json();
     assert_eq!(counts(&summary), [2_500, 0, 2_494, 2, 4]);
@@ -223,4 +235,84 @@ fn a_spreadsheet_is_imported() {
         ran.err
     );
     assert_eq!(held(&net), 300);
+}
+
+#[test]
+fn the_measurement_of_importing_is_one_of_the_real_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("certmesh");
+    let script = format!("#!/bin/sh\nexec '{}' cli \"$@\"\n", multi().display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = program.to_str().unwrap();
+    let args = [
+        "bench",
+        "import",
+        "--records",
+        "3000",
+        "--json",
+        "--certmesh",
+    ];
+    let ran = run("testnet", &[&args[..], &[program]].concat(), b"", |_| ()).exits(0);
+    let figures = ran.json();
+    assert_eq!(figures["records"], 3_000);
+    for figure in ["per_second", "issue_per_second", "ratio", "peak_memory_mb"] {
+        assert!(figures[figure].as_f64().unwrap() > 0.0, "{figures}");
+    }
+    let nobody = "/nonexistent/certmesh";
+    let ran = run("testnet", &[&args[..], &[nobody]].concat(), b"", |_| ()).exits(2);
+    assert!(ran.err.contains(nobody), "{}", ran.err);
+}
+
+#[test]
+fn rows_may_renew_what_is_there_and_are_told_what_they_cannot_replace() {
+    let map = format!(
+        "version = {{ column = \"版本\", default = \"1\" }}\npredecessor = \"原证照\"\n\
+         succession = {{ column = \"方式\", codes = {{ \"延续\" = \"renewal\", \"合并\" = \"merge\" }} }}\n{MAP}"
+    );
+    let net = scene(&map);
+    put(&net, "old.csv", more(0..5, |_| ",,".to_owned()));
+    import(&net, "old.csv", &[]).exits(0);
+    let found = net.cli(0, &["find", "--type", &type_code(&net), "--json"]);
+    let found = found.exits(0).json();
+    let old = |serial: u64| {
+        let mut all = found["certificates"].as_array().unwrap().iter();
+        let id = all.find_map(|one| {
+            one["id"]
+                .as_str()
+                .filter(|id| id.contains(&format!("Z{serial:06}.001")))
+        });
+        id.unwrap().to_owned()
+    };
+    let other = row(0, "T", 0)["id"].as_str().unwrap().to_owned();
+    put(
+        &net,
+        "renewed.csv",
+        more(0..5, |number| match number {
+            0 => format!("2,{},延续", old(0)),
+            1 => format!("3,{},延续", old(1)),
+            2 => format!("2,{},合并", old(2)),
+            3 => format!("2,{other},延续"),
+            _ => "2,,延续".to_owned(),
+        }),
+    );
+    let renewed = import(&net, "renewed.csv", &[]).exits(1);
+    let summary = renewed.json();
+    assert_eq!(counts(&summary), [5, 1, 0, 0, 4], "{summary}");
+    for told in [
+        "row 3: `版本` is not the one after the predecessor's",
+        "row 4: `原证照` is only one; a merge replaces two or more",
+        "row 5: `原证照` is of another type",
+        "row 6: `原证照` is empty",
+    ] {
+        assert!(renewed.err.contains(told), "{told}: {}", renewed.err);
+    }
+    net.wait_verdict(0, &old(0), "not-valid", Some("superseded"));
+}
+
+/// Lines with what else stands in each.
+fn more(numbers: std::ops::Range<u64>, rest: impl Fn(u64) -> String) -> String {
+    let lines = numbers.map(|number| format!("{},{}", line(number), rest(number)));
+    let lines: Vec<String> = lines.collect();
+    format!("{HEADER},版本,原证照,方式\r\n{}\r\n", lines.join("\r\n"))
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod api;
+mod attachments;
 mod bodies;
 mod bulk;
 mod cli;
@@ -13,6 +14,7 @@ mod fuzz_corpus;
 mod hostile;
 mod import;
 mod import_table;
+mod life;
 mod partition;
 mod privacy;
 mod read_only;
@@ -26,3 +28,4 @@ mod support;
 mod tamper;
 mod unauthorised;
 mod villain;
+mod watch;

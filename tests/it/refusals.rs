@@ -114,7 +114,7 @@ fn what_is_wrong_with_a_certificate_is_told_by_name_and_field_and_nothing_is_app
             with(1, "predecessor", row(0, "API", 99)["id"].clone()),
             422,
             "invalid-field",
-            Some("predecessor"),
+            Some("predecessors"),
         ),
         (
             other_department.take(),

@@ -2,11 +2,14 @@
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use super::check::Reason;
+use certmesh_ledger::id::CertificateId;
+use certmesh_node::import::Reason;
+
 use crate::bulk::{self, Chunk, Sent};
 use crate::client::Client;
 use crate::retry::Retry;
 use crate::screen::printable;
+use crate::{Error, Outcome};
 
 /// Rows that are told of together, at most; of them no more are sent than a chunk holds.
 const BATCH_ROWS: usize = 2_000;
@@ -17,6 +20,8 @@ const BATCH_BYTES: usize = 8 << 20;
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) chunk: Chunk,
+    /// In a dry run, what the rows that would be sent name: their certificates' identifiers.
+    pub(super) ids: Vec<CertificateId>,
     pub(super) rows: Vec<Entry>,
     /// Bytes of the rows as they were.
     pub(super) bytes: usize,
@@ -50,6 +55,8 @@ pub(super) enum Fate {
 pub(super) enum Event {
     Waiting(String),
     Done(Batch, Sent),
+    /// Of each row that would be sent, whether the log has its certificate; and why the import cannot go on.
+    Looked(Batch, Vec<bool>, Option<Error>),
 }
 
 /// Sends one batch after the other, never two at once: a row may replace a certificate that an earlier one issues.
@@ -60,29 +67,55 @@ pub(super) fn send_all(
     batches: &Receiver<Batch>,
     events: &SyncSender<Event>,
 ) {
+    let mut told = |error: &Error, retry: &Retry| {
+        let wait = retry.next_wait().as_secs_f64();
+        let why = printable(&error.to_string());
+        // Nobody waits for it when the import has failed.
+        let _ = events.send(Event::Waiting(format!(
+            "waiting {wait:.1} s to try again: {why}"
+        )));
+    };
     for batch in batches {
-        let sent = if dry_run || batch.chunk.is_empty() {
-            Sent {
+        let event = if dry_run {
+            let mut there = Vec::with_capacity(batch.ids.len());
+            let looked = batch.ids.iter().try_for_each(|id| {
+                there.push(is_there(client, id, Retry::patient(retries), &mut told)?);
+                Ok(())
+            });
+            Event::Looked(batch, there, looked.err())
+        } else if batch.chunk.is_empty() {
+            let sent = Sent {
                 results: Vec::new(),
                 error: None,
-            }
+            };
+            Event::Done(batch, sent)
         } else {
-            bulk::send(
-                client,
-                &batch.chunk,
-                Retry::patient(retries),
-                &mut |error, retry| {
-                    let wait = retry.next_wait().as_secs_f64();
-                    let why = printable(&error.to_string());
-                    // Nobody waits for it when the import has failed.
-                    let _ = events.send(Event::Waiting(format!(
-                        "waiting {wait:.1} s to try again: {why}"
-                    )));
-                },
-            )
+            let sent = bulk::send(client, &batch.chunk, Retry::patient(retries), &mut told);
+            Event::Done(batch, sent)
         };
-        if events.send(Event::Done(batch, sent)).is_err() {
+        if events.send(event).is_err() {
             return;
         }
+    }
+}
+
+/// Whether the node has a certificate of this identifier.
+fn is_there(
+    client: &Client,
+    id: &CertificateId,
+    mut retry: Retry,
+    told: &mut dyn FnMut(&Error, &Retry),
+) -> Result<bool, Error> {
+    loop {
+        let error = match client.get(&format!("/v1/certificates/{id}")) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.outcome() == Outcome::Unknown => return Ok(false),
+            Err(error) => error,
+        };
+        if !retry.again(&error) {
+            return Err(error);
+        }
+        told(&error, &retry);
+        retry.wait();
     }
 }

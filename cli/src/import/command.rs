@@ -1,11 +1,11 @@
 //! The command's arguments and its help, and which way a file goes.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use certmesh_node::import::Format;
+use clap::Args;
 
 use super::{mapped, plain};
 use crate::args::Global;
@@ -38,7 +38,7 @@ pub(crate) struct Import {
     /// The table's format [default: by the file's name; .xlsx, .jsonl, .ndjson, otherwise delimited text]
     #[arg(long, value_name = "FORMAT", requires = "map")]
     format: Option<Format>,
-    /// Check every row and issue nothing. Only the node can tell which certificates are there already
+    /// Check every row and issue nothing; tells how many of the certificates are in the log by now
     #[arg(long, requires = "map")]
     pub(super) dry_run: bool,
     /// File for the rejected rows, made at the first one, each with `_row` and `_reason` added (mode 0600: they hold
@@ -64,7 +64,7 @@ with map.toml:
   holder = { kind = \"111\", column = \"身份证号\" }
            # or kind = { column = \"证件类型\", codes = { \"身份证\" = \"111\", \"护照\" = \"414\" } }
   valid_from = { column = \"发证日期\", date = [\"%Y/%m/%d\", \"%Y年%m月%d日\", \"%Y%m%d\"] }
-  valid_until = { column = \"有效期至\", empty = [\"长期\", \"-\"] }   # also version, sharing, predecessor
+  valid_until = { column = \"有效期至\", empty = [\"长期\", \"-\"] }   # also version, sharing, predecessor, succession
   duplicates = \"first\"                       # or last, or reject: of rows with one serial (and version)
   duplicates_by = [\"holder\", \"valid_from\"]   # or of rows that have these in common
   encoding = \"auto\"                          # or utf-8, gb18030
@@ -80,17 +80,6 @@ with map.toml:
 Exit code: 0 if every row is in the log now (with --dry-run: could be), 1 if rows were rejected, 2 if the import could
 not be finished or was stopped.";
 
-/// The format of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// Delimited text.
-    Csv,
-    /// JSON objects, one a line.
-    Jsonl,
-    /// A spreadsheet.
-    Xlsx,
-}
-
 impl Import {
     /// Whether the file's name is one of a table that cannot be requests.
     fn is_table(&self) -> bool {
@@ -101,14 +90,7 @@ impl Import {
 
     /// The table's format, as told or by its name.
     pub(super) fn format(&self) -> Format {
-        let by_name = || {
-            let extension = self.file.extension().map(OsStr::to_ascii_lowercase);
-            match extension.as_deref().and_then(|name| name.to_str()) {
-                Some("xlsx") => Format::Xlsx,
-                Some("jsonl" | "ndjson") => Format::Jsonl,
-                _ => Format::Csv,
-            }
-        };
+        let by_name = || Format::by_name(&self.file).unwrap_or(Format::Csv);
         self.format.unwrap_or_else(by_name)
     }
 }

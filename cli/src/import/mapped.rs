@@ -2,24 +2,22 @@
 //!
 //! One chunk is on its way to the node while the next one is made. What becomes of the rows is told in their order.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use certmesh_node::api::types::RowResult;
+use certmesh_node::api::standards::TypeStandard;
+use certmesh_node::api::types::{NodeStatus, RowResult};
+use certmesh_node::import::{Checker, Head, Input, Judge, Judged, Layout, Map, Row, Visitor};
 
 use super::batch::{Batch, Entry, Event, Fate, send_all};
-use super::check::{Checker, Parts, Reason};
-use super::command::{Import, catch_interrupts};
-use super::doubles::{Doubles, Verdict};
-use super::input::{Input, Pass};
-use super::map::Map;
-use super::row::{Head, Row, Visitor};
+use super::command::{Import, catch_interrupts, open};
 use super::tally::Tally;
 use crate::args::Global;
 use crate::bulk::Sent;
-use crate::client::Client;
+use crate::client::{Client, segment};
 use crate::error::{describe_problem, short_name};
 use crate::screen::Screen;
 use crate::{Error, Outcome, interrupt};
@@ -31,13 +29,11 @@ pub(super) fn run(
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    let mut map = Map::read(map)?;
+    let map = Map::read(map)?;
     let client = Client::new(global)?;
-    let checker = Checker::fetch(&client, type_code)?;
-    checker.fits(&map)?;
-    let mut doubles = Doubles::new(map.duplicates)?;
-    let mut input = Input::open(args, screen)?;
-    if doubles.looks_ahead() && !input.can_be_read_twice() {
+    let mut judge = Judge::new(map, checker(&client, type_code)?)?;
+    let mut input = open_input(args, screen)?;
+    if judge.looks_ahead() && !input.can_be_read_twice() {
         return Err(Error::Usage(
             "`duplicates = \"last\"` and `\"reject\"` read the rows twice: give a file, no pipe",
         ));
@@ -51,14 +47,13 @@ pub(super) fn run(
     catch_interrupts()?;
     let mut tally = Tally::new(screen, args.rejects.as_deref())?;
     tally.summary.dry_run = args.dry_run;
-    if doubles.looks_ahead() {
+    let layout = judge.layout();
+    if judge.looks_ahead() {
         let mut first = FirstPass {
-            map: &mut map,
-            checker: &checker,
-            doubles: &mut doubles,
+            judge: &mut judge,
             tally: &tally,
         };
-        let looked = input.each_row(&mut first);
+        let looked = input.each_row(&layout, &mut first);
         if looked.is_err() {
             tally.finish(false);
         }
@@ -71,9 +66,7 @@ pub(super) fn run(
         scope.spawn(move || send_all(client, retries, dry_run, &to_send, &events));
         // Ends with this closure, and with it the sender.
         let mut pass = SecondPass {
-            map: &mut map,
-            checker: &checker,
-            doubles: &mut doubles,
+            judge: &mut judge,
             client,
             tally,
             batch: Batch::default(),
@@ -82,7 +75,7 @@ pub(super) fn run(
             on_its_way: false,
             stopped: false,
         };
-        let result = pass.all(&mut input);
+        let result = pass.all(&mut input, &layout);
         (pass.tally, result, pass.stopped)
     });
     tally.finish(result.is_ok() && !stopped);
@@ -101,49 +94,56 @@ pub(super) fn run(
     Ok(tally.outcome(&args.file))
 }
 
+/// Asks the node whose it is and for the type's standard.
+fn checker(client: &Client, type_code: &str) -> Result<Checker, Error> {
+    let status: NodeStatus = client.get("/v1/status")?.parse()?;
+    let path = format!("/v1/types/{}", segment(type_code));
+    let found: TypeStandard = client.get(&path)?.parse()?;
+    let own = status.department.parse();
+    let own = own.map_err(|_| client.bad_answer("/v1/status", "no department code"))?;
+    let definition = found.definition.check();
+    let definition = definition.map_err(|error| client.bad_answer(&path, &error.to_string()))?;
+    Checker::new(own, Arc::new(definition)).map_err(|detail| client.bad_answer(&path, &detail))
+}
+
+/// The file or pipe that the arguments name.
+fn open_input(args: &Import, screen: &mut Screen) -> Result<Input, Error> {
+    let (path, format) = (&*args.file, args.format());
+    let pipe: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(screen.take_input())
+    } else {
+        match open(path)? {
+            (_, Some(_)) => return Ok(Input::file(path, format)),
+            (pipe, None) => Box::new(pipe),
+        }
+    };
+    Ok(Input::pipe(path, format, pipe)?)
+}
+
 /// Looks which rows are the same.
 struct FirstPass<'a, 's> {
-    map: &'a mut Map,
-    checker: &'a Checker,
-    doubles: &'a mut Doubles,
+    judge: &'a mut Judge,
     tally: &'a Tally<'s>,
 }
 
-impl Pass for FirstPass<'_, '_> {
-    fn map(&self) -> &Map {
-        self.map
-    }
-}
-
 impl Visitor for FirstPass<'_, '_> {
+    type Error = Error;
+
     fn head(&mut self, head: &Head<'_>) -> Result<(), Error> {
         self.tally.length(head.length);
-        self.map.find_columns(head.columns)
+        Ok(self.judge.find_columns(head)?)
     }
 
     fn row(&mut self, row: &Row<'_>) -> Result<bool, Error> {
-        // A row that is rejected for itself stands for no other.
-        if row.trouble.is_none()
-            && let Ok((_, parts)) = self.checker.request(self.map, row.cells)
-        {
-            let print = fingerprint(self.doubles, self.map, &parts);
-            self.doubles.note(row.number, print);
-        }
+        self.judge.look(row);
         self.tally.looked(row.position);
         Ok(!interrupt::asked())
     }
 }
 
-fn fingerprint(doubles: &Doubles, map: &Map, parts: &Parts<'_>) -> u128 {
-    let by = map.duplicates_by.iter();
-    doubles.fingerprint(by.map(|key| parts.get(key.as_str()).and_then(Option::as_deref)))
-}
-
 /// Maps, checks, and has the rows sent.
 struct SecondPass<'a, 's> {
-    map: &'a mut Map,
-    checker: &'a Checker,
-    doubles: &'a mut Doubles,
+    judge: &'a mut Judge,
     client: &'a Client,
     tally: Tally<'s>,
     batch: Batch,
@@ -154,18 +154,14 @@ struct SecondPass<'a, 's> {
     stopped: bool,
 }
 
-impl Pass for SecondPass<'_, '_> {
-    fn map(&self) -> &Map {
-        self.map
-    }
-}
-
 impl Visitor for SecondPass<'_, '_> {
+    type Error = Error;
+
     fn head(&mut self, head: &Head<'_>) -> Result<(), Error> {
         self.tally.length(head.length);
         self.tally.summary.encoding = head.encoding.map(str::to_lowercase);
-        self.tally.keep_cells(head);
-        self.map.find_columns(head.columns)
+        self.tally.begin(head);
+        Ok(self.judge.find_columns(head)?)
     }
 
     fn row(&mut self, row: &Row<'_>) -> Result<bool, Error> {
@@ -173,9 +169,18 @@ impl Visitor for SecondPass<'_, '_> {
             self.stopped = true;
             return Ok(false);
         }
-        let fate = match row.trouble {
-            Some(trouble) => Fate::Rejected(vec![Reason::unreadable(trouble)]),
-            None => self.judge(row)?,
+        let fate = match self.judge.judge(row) {
+            Judged::Merged => Fate::Merged,
+            Judged::Rejected(reasons) => Fate::Rejected(reasons),
+            Judged::Sound(sound) if self.tally.summary.dry_run => {
+                self.batch.ids.push(sound.draft.id);
+                Fate::ToSend
+            }
+            Judged::Sound(sound) => {
+                let line = serde_json::to_vec(&sound.request).map_err(io::Error::from)?;
+                self.batch.chunk.push(row.number, &line);
+                Fate::ToSend
+            }
         };
         let original = match fate {
             Fate::Merged => Vec::new(),
@@ -196,8 +201,8 @@ impl Visitor for SecondPass<'_, '_> {
 }
 
 impl SecondPass<'_, '_> {
-    fn all(&mut self, input: &mut Input<'_>) -> Result<(), Error> {
-        let read = input.each_row(self);
+    fn all(&mut self, input: &mut Input, layout: &Layout) -> Result<(), Error> {
+        let read = input.each_row(layout, self);
         if interrupt::asked() {
             self.stopped = true;
         } else if read.is_ok() {
@@ -206,31 +211,6 @@ impl SecondPass<'_, '_> {
         // Also when the reading failed: what is on its way has its answers.
         let answered = self.answers();
         read.and(answered)
-    }
-
-    fn judge(&mut self, row: &Row<'_>) -> Result<Fate, Error> {
-        let (request, parts) = match self.checker.request(self.map, row.cells) {
-            Ok(found) => found,
-            Err(reasons) => return Ok(Fate::Rejected(reasons)),
-        };
-        let print = fingerprint(self.doubles, self.map, &parts);
-        Ok(match self.doubles.judge(row.number, print) {
-            Verdict::Merge => Fate::Merged,
-            Verdict::Reject => {
-                let parts = self.map.duplicates_by.iter();
-                let labels = parts.filter_map(|key| Some(self.map.parts.get(key)?.label(key)));
-                let by = labels.collect::<Vec<_>>().join("`, `");
-                Fate::Rejected(vec![Reason {
-                    name: "duplicate".to_owned(),
-                    text: format!("another row has the same `{by}`"),
-                }])
-            }
-            Verdict::Take => {
-                let line = serde_json::to_vec(&request).map_err(io::Error::from)?;
-                self.batch.chunk.push(row.number, &line);
-                Fate::ToSend
-            }
-        })
     }
 
     /// Hands the batch to the sender once the one before is answered.
@@ -251,6 +231,10 @@ impl SecondPass<'_, '_> {
                     self.on_its_way = false;
                     return self.account(&batch, sent);
                 }
+                Ok(Event::Looked(batch, there, error)) => {
+                    self.on_its_way = false;
+                    return self.looked(&batch, there, error);
+                }
                 Err(_) => self.on_its_way = false,
             }
         }
@@ -260,33 +244,59 @@ impl SecondPass<'_, '_> {
     fn account(&mut self, batch: &Batch, sent: Sent) -> Result<(), Error> {
         let mut results = sent.results.iter();
         for entry in &batch.rows {
-            match &entry.fate {
-                Fate::Merged => {
-                    self.tally.summary.rows += 1;
-                    self.tally.summary.merged += 1;
-                }
-                Fate::Rejected(reasons) => {
-                    self.tally.summary.rows += 1;
-                    let name = reasons.first().map_or("", |reason| &reason.name);
-                    let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
-                    let text = texts.join("; ");
-                    self.tally
-                        .reject(entry.number, name, &text, &entry.original)?;
-                }
-                Fate::ToSend if self.tally.summary.dry_run => {
-                    self.tally.summary.rows += 1;
-                    self.tally.summary.sound += 1;
-                }
-                Fate::ToSend => {
-                    if let Some(Some(result)) = results.next() {
-                        self.answer(entry, result)?;
-                    }
-                }
+            if self.decided(entry)? {
+                continue;
+            }
+            if let Some(Some(result)) = results.next() {
+                self.answer(entry, result)?;
             }
         }
+        self.told(batch, sent.error)
+    }
+
+    /// The same in a dry run.
+    fn looked(
+        &mut self,
+        batch: &Batch,
+        there: Vec<bool>,
+        error: Option<Error>,
+    ) -> Result<(), Error> {
+        let mut there = there.into_iter();
+        for entry in &batch.rows {
+            if self.decided(entry)? {
+                continue;
+            }
+            if let Some(there) = there.next() {
+                let summary = &mut self.tally.summary;
+                summary.rows += 1;
+                summary.sound += 1;
+                summary.in_log += u64::from(there);
+            }
+        }
+        self.told(batch, error)
+    }
+
+    /// Counts a row that the node is not asked about; gives whether it is one.
+    fn decided(&mut self, entry: &Entry) -> Result<bool, Error> {
+        match &entry.fate {
+            Fate::ToSend => return Ok(false),
+            Fate::Merged => self.tally.summary.merged += 1,
+            Fate::Rejected(reasons) => {
+                let name = reasons.first().map_or("", |reason| &reason.name);
+                let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
+                let text = texts.join("; ");
+                self.tally
+                    .reject(entry.number, name, &text, &entry.original)?;
+            }
+        }
+        self.tally.summary.rows += 1;
+        Ok(true)
+    }
+
+    fn told(&mut self, batch: &Batch, error: Option<Error>) -> Result<(), Error> {
         self.tally.progress(batch.position);
-        self.stopped |= sent.error.is_some() && interrupt::asked();
-        sent.error.map_or(Ok(()), Err)
+        self.stopped |= error.is_some() && interrupt::asked();
+        error.map_or(Ok(()), Err)
     }
 
     fn answer(&mut self, entry: &Entry, result: &RowResult) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use certmesh_node::api::types::{Problem, RowResult};
+use certmesh_node::import::{Line, Lines, MAX_LINE, as_it_was};
 
 use super::command::{Import, catch_interrupts, open};
 use super::tally::Tally;
@@ -11,8 +12,6 @@ use crate::args::Global;
 use crate::bulk::{self, Chunk};
 use crate::client::Client;
 use crate::error::{describe_problem, short_name};
-use crate::lines::{Line, Lines, MAX_LINE};
-use crate::rejects::as_it_was;
 use crate::retry::Retry;
 use crate::screen::{Screen, grouped, printable};
 use crate::{Error, Outcome, interrupt};
@@ -65,7 +64,10 @@ impl Run<'_> {
         let mut lines = Lines::new(input);
         let mut chunk = Chunk::default();
         let (mut row, mut position) = (0, 0);
-        while let Some(line) = lines.next().map_err(|error| Error::read(path, error))? {
+        while let Some(line) = lines
+            .next_line()
+            .map_err(|error| Error::read(path, error))?
+        {
             if interrupt::asked() {
                 self.stopped = true;
                 return Ok(());

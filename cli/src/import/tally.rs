@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use certmesh_node::import::{Head, Rejects, Row};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::csv;
-use super::row::{Head, Row, Unreadable};
-use crate::rejects::Rejects;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
 use crate::{Error, Outcome};
 
-/// What a rejects file puts before a table's own columns.
-const MARKS: [&str; 2] = ["_row", "_reason"];
 /// Rejected rows that are shown one by one; the summary counts all.
 const SHOWN: u64 = 20;
 
@@ -33,23 +29,11 @@ pub(super) struct Summary {
     pub(super) merged: u64,
     /// Rows that nothing is to be said against, in a dry run.
     pub(super) sound: u64,
+    /// Of these, rows whose certificate the log has, in a dry run: the same is recognised, another is rejected.
+    pub(super) in_log: u64,
     pub(super) rejected: u64,
     pub(super) rejected_by_reason: BTreeMap<String, u64>,
     pub(super) seconds: f64,
-}
-
-/// What the rejects file is made of.
-enum Form {
-    /// Lines of JSON.
-    Json,
-    /// Delimited text, like the table the rows are from.
-    Cells {
-        delimiter: u8,
-        /// The line of the columns' names.
-        header: Vec<u8>,
-        /// Columns that an earlier rejects file had put before the table's own.
-        skip: usize,
-    },
 }
 
 /// The running account of an import.
@@ -57,7 +41,6 @@ pub(super) struct Tally<'a> {
     pub(super) screen: &'a mut Screen,
     pub(super) summary: Summary,
     rejects: Option<Rejects>,
-    form: Form,
     bar: ProgressBar,
     started: Instant,
 }
@@ -68,7 +51,6 @@ impl<'a> Tally<'a> {
     pub(super) fn new(screen: &'a mut Screen, rejects: Option<&Path>) -> Result<Self, Error> {
         Ok(Self {
             rejects: rejects.map(Rejects::new).transpose()?,
-            form: Form::Json,
             bar: progress_bar(screen),
             screen,
             summary: Summary::default(),
@@ -84,38 +66,17 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// From now on rejected rows are kept as cells, like those of the table that begins here.
-    pub(super) fn keep_cells(&mut self, head: &Head<'_>) {
-        let Some(delimiter) = head.delimiter else {
-            return;
-        };
-        let columns = || head.columns.iter().map(String::as_str);
-        let skip = if columns().take(MARKS.len()).eq(MARKS) {
-            MARKS.len()
-        } else {
-            0
-        };
-        let header = csv::write(delimiter, MARKS.into_iter().chain(columns().skip(skip)));
-        self.form = Form::Cells {
-            delimiter,
-            // Without the mark, spreadsheets in China take UTF-8 for GBK.
-            header: [b"\xEF\xBB\xBF", &header[..], b"\n"].concat(),
-            skip,
-        };
+    /// From now on rejected rows are kept like those of the table that begins here.
+    pub(super) fn begin(&mut self, head: &Head<'_>) {
+        if let Some(rejects) = &mut self.rejects {
+            rejects.keep_cells(head);
+        }
     }
 
     /// The row as [`Tally::reject`] wants it.
     pub(super) fn original(&self, row: &Row<'_>) -> Vec<u8> {
-        match &self.form {
-            _ if self.rejects.is_none() => Vec::new(),
-            Form::Json => row.line.to_vec(),
-            Form::Cells {
-                delimiter, skip, ..
-            } if row.trouble != Some(Unreadable::Quotation) => {
-                csv::write(*delimiter, row.cells.iter().skip(*skip))
-            }
-            Form::Cells { delimiter, .. } => csv::write(*delimiter, row.cells.iter()),
-        }
+        let rejects = self.rejects.as_ref();
+        rejects.map_or_else(Vec::new, |rejects| rejects.original(row))
     }
 
     /// How far the input is looked through before anything is done with it.
@@ -132,6 +93,20 @@ impl<'a> Tally<'a> {
     /// How far the input is worked off.
     pub(super) fn progress(&self, position: u64) {
         self.bar.set_position(position);
+        if self.summary.dry_run {
+            let Summary {
+                sound,
+                in_log,
+                rejected,
+                ..
+            } = &self.summary;
+            return self.bar.set_message(format!(
+                "{} sound, {} of them in the log by now, {} rejected",
+                grouped(*sound),
+                grouped(*in_log),
+                grouped(*rejected)
+            ));
+        }
         let Summary {
             issued,
             already_there,
@@ -166,20 +141,9 @@ impl<'a> Tally<'a> {
         } else if shown == SHOWN + 1 {
             self.note("further rejected rows are counted, not shown");
         }
-        match (&mut self.rejects, &self.form) {
-            (None, _) => Ok(()),
-            (Some(rejects), Form::Json) => rejects.write(row, reason, original),
-            (
-                Some(rejects),
-                Form::Cells {
-                    delimiter, header, ..
-                },
-            ) => {
-                let marks = [&*row.to_string(), reason];
-                let marks = csv::write(*delimiter, marks.into_iter());
-                let line = [&marks[..], &[*delimiter], original, b"\n"].concat();
-                rejects.append(header, &line)
-            }
+        match &mut self.rejects {
+            None => Ok(()),
+            Some(rejects) => Ok(rejects.add(row, reason, original)?),
         }
     }
 
@@ -214,6 +178,8 @@ impl<'a> Tally<'a> {
         ))?;
         if summary.dry_run {
             screen.field("sound", grouped(summary.sound))?;
+            // Whether they are the same, only the import can tell.
+            screen.field("  in the log by now", grouped(summary.in_log))?;
         } else {
             screen.field("issued", grouped(summary.issued))?;
             screen.field("already there", grouped(summary.already_there))?;

@@ -120,6 +120,6 @@ fn issued(n: u64) -> Entry {
         validity: Validity::new(from, Some(Date::from_ymd(2030, 12, 31).unwrap())).unwrap(),
         sharing: SharingClass::Conditional,
         field_root: FieldRoot(Hash::ZERO),
-        predecessor: None,
+        succession: None,
     })
 }

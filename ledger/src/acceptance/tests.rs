@@ -38,7 +38,7 @@ fn issue(number: u16, serial: &str, from: &str, until: &str, sharing: SharingCla
         validity: Validity::new(from.parse().unwrap(), Some(until.parse().unwrap())).unwrap(),
         sharing,
         field_root: FieldRoot(Hash::ZERO),
-        predecessor: None,
+        succession: None,
     })
 }
 

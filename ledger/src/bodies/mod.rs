@@ -9,6 +9,8 @@
 //!
 //! Slot: place in `bodies` (u64) · length (u32) · zero (u32) · wrapped key (72) · checksum of all that (8). Zeros stand for
 //! no body. All integers little-endian.
+//!
+//! Attachments are files of their own ([`Attachments`]), whose keys stand in the bodies.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +29,13 @@ use crate::keys::{BodyKey, FieldKey, WRAPPED_LEN};
 use crate::log::LogName;
 use crate::log::disk::{Disk, DiskFile};
 use crate::log::header::{HEADER_LEN, Kind, check_header, header};
+use crate::record::{ATTACHMENT_MARK, Attachment, AttachmentName};
+
+mod attachments;
+mod chunks;
+
+pub use attachments::{AttachmentKey, Attachments, FileId, Receiving, Upload};
+pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 
 #[cfg(test)]
 mod tests;
@@ -42,8 +51,27 @@ pub struct Body {
     pub holder_kind: HolderKind,
     /// The holder's code, normalised.
     pub holder_code: String,
-    /// Fields by name.
+    /// Fields by name, those that commit to attachments among them.
     pub fields: BTreeMap<String, String>,
+    /// Where attachments are kept, by their names.
+    pub attachments: BTreeMap<String, AttachmentKey>,
+}
+
+impl Body {
+    /// Whether two bodies say the same. Where attachments are kept does not matter: what they are stands in the fields.
+    pub fn says_the_same(&self, other: &Body) -> bool {
+        (self.holder_kind, &self.holder_code, &self.fields)
+            == (other.holder_kind, &other.holder_code, &other.fields)
+    }
+
+    /// An attachment and where it is kept; `None` when there is none of that name.
+    pub fn attachment(&self, name: &AttachmentName) -> Option<(Attachment, &AttachmentKey)> {
+        let (field, value) = self
+            .fields
+            .get_key_value(&format!("{ATTACHMENT_MARK}{name}"))?;
+        let attachment = Attachment::of_field(field, value).ok()??;
+        Some((attachment, self.attachments.get(name.as_str())?))
+    }
 }
 
 impl Drop for Body {
@@ -144,13 +172,18 @@ impl Bodies {
         })
     }
 
-    /// Keeps the bodies of the records from `first` on; `None` for records that have none. Durable when this returns.
+    /// Keeps the bodies of the records from `first` on; `None` for records that have none: of a record that was cut off
+    /// nothing stays that another could be taken to have. Durable when this returns.
     ///
     /// # Errors
     /// [`BodyError::Io`], then and from then on [`BodyError::ReadOnly`]: nothing is retried after a refused write.
     pub fn keep(&self, first: u64, bodies: &[Option<SealedBody>]) -> Result<(), BodyError> {
         let mut end = self.end.lock();
         let mut at = end.clone().map_err(BodyError::ReadOnly)?;
+        let none = bodies.iter().all(Option::is_none);
+        if none && self.keys.len()? <= place(first) {
+            return Ok(());
+        }
         let begin = at;
         let mut slots = Vec::with_capacity(bodies.len() * SLOT_LEN);
         let mut bytes = Vec::new();

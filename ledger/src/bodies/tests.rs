@@ -30,6 +30,7 @@ fn body(serial: u64) -> Body {
         holder_kind: HolderKind::IdentityCard,
         holder_code: "11010519491231002X".to_owned(),
         fields: fields.map(|(name, value)| (name.to_owned(), value)).into(),
+        attachments: BTreeMap::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! The view is derived: each log's indexes stand beside its segments and are made anew from them when missing. Only
 //! evidence of forks cannot be derived, and lives in files of its own under `evidence/`.
 
+mod chain;
 mod evidence;
 mod rules;
 mod sharing;
@@ -10,7 +11,8 @@ mod standard;
 #[cfg(test)]
 mod tests;
 
-pub use rules::{Batch, NotAllowed};
+pub use chain::{Chain, Life, MAX_CHAIN, Successor};
+pub use rules::{Batch, NotAllowed, NotReplaceable};
 pub use sharing::{Access, Denial};
 pub use standard::{Departure, Fault, Proposed, Standard};
 
@@ -209,19 +211,6 @@ impl Catalogue {
                 (log.name().id, size, time)
             })
             .collect()
-    }
-
-    /// Every record that concerns a certificate, in its issuer's log, oldest first.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn history(&self, id: &CertificateId) -> Result<Vec<(LogId, SignedRecord)>, ReadError> {
-        let mut events = Vec::new();
-        for log in self.logs_of(id) {
-            let records = log.by_certificate(id)?;
-            events.extend(records.into_iter().map(|record| (log.name().id, record)));
-        }
-        Ok(events)
     }
 
     /// Certificates about a subject, in all logs in their order, from a place on.

@@ -1,6 +1,7 @@
 //! What a department may append to its own log, checked before anything is signed.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use crate::hash::Hash;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
@@ -8,10 +9,11 @@ use crate::log::{Log, LogId, ReadError, Versions, status_key};
 use crate::membership::Role;
 use crate::record::{
     Action, CaseTag, CertificateIssued, Entry, GrantMade, GrantWithdrawn, Grantee,
-    ImpossibleTransition, RetrievalHash, SignedRecord, Status, StatusChanged, TypeDefined,
+    ImpossibleTransition, Misfit, RetrievalHash, SignedRecord, Status, StatusChanged, Succession,
+    SuccessionKind, TypeDefined,
 };
 
-use super::Catalogue;
+use super::{Catalogue, CertificateState};
 
 /// Why an entry may not be appended.
 #[derive(Debug, thiserror::Error)]
@@ -62,19 +64,12 @@ pub enum NotAllowed {
     /// The change cannot follow the current status.
     #[error("{0}")]
     Impossible(ImpossibleTransition),
-    /// The predecessor is not in this log: it is not known, or another department's.
-    #[error(
-        "predecessor {0} is not in this department's log; a department replaces only what it issued itself"
-    )]
-    PredecessorElsewhere(CertificateId),
-    /// The predecessor is not in force.
-    #[error("predecessor {id} is {status}; only a valid certificate can be replaced")]
-    Predecessor {
-        /// The predecessor.
-        id: CertificateId,
-        /// Its status.
-        status: Status,
-    },
+    /// The identifier does not fit those of the predecessors.
+    #[error("{}", listed(.0))]
+    Misfits(Vec<Misfit>),
+    /// Predecessors that cannot be replaced.
+    #[error("{}", listed(.0))]
+    NotReplaceable(Vec<NotReplaceable>),
     /// The type is another member's to define.
     #[error("type {code} is defined by its own authority {authority}, a member of this network")]
     OthersType {
@@ -102,6 +97,85 @@ pub enum NotAllowed {
     Read(#[from] ReadError),
 }
 
+/// Why a certificate cannot be replaced as it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReplaceable {
+    /// No record of it is held.
+    #[error(
+        "predecessor {0} is in no log held here; its issuer's latest records may not have arrived yet"
+    )]
+    Unknown(CertificateId),
+    /// It is in another department's log.
+    #[error(
+        "predecessor {id} is in the log of department {department}; only that department replaces it, or records it as \
+         transferred-out for this one to issue a `transfer`"
+    )]
+    Elsewhere {
+        /// The predecessor.
+        id: CertificateId,
+        /// Whose it is.
+        department: DepartmentCode,
+    },
+    /// It is not in force.
+    #[error("predecessor {id} is {status}; only a valid certificate can be replaced")]
+    Status {
+        /// The predecessor.
+        id: CertificateId,
+        /// Its status.
+        status: Status,
+    },
+    /// A transfer of one's own certificate.
+    #[error(
+        "predecessor {0} is in this department's own log; a transfer is from another department"
+    )]
+    OwnTransfer(CertificateId),
+    /// A transfer from outside the network.
+    #[error(
+        "predecessor {0} was issued by no member of this network, so its transfer can't be checked; issue without predecessor"
+    )]
+    Outside(CertificateId),
+    /// A transfer of what its department has not let go.
+    #[error(
+        "predecessor {id} is {status} as far as is known here; department {department} has to record it as transferred-out first"
+    )]
+    NotTransferredOut {
+        /// The predecessor.
+        id: CertificateId,
+        /// Its status.
+        status: Status,
+        /// Whose it is.
+        department: DepartmentCode,
+    },
+    /// A transfer of what several departments say they issued.
+    #[error(
+        "predecessor {0} is in the logs of several departments; which of them issued it, only they can say"
+    )]
+    Claimed(CertificateId),
+    /// A transfer of what its department signed two histories of.
+    #[error(
+        "predecessor {id} is in dispute: the log of department {department} has stopped, and what it says of it is not sure"
+    )]
+    Disputed {
+        /// The predecessor.
+        id: CertificateId,
+        /// Whose it is.
+        department: DepartmentCode,
+    },
+    /// A transfer of what was taken over before.
+    #[error("predecessor {id} was taken over before, as {by}")]
+    TakenOver {
+        /// The predecessor.
+        id: CertificateId,
+        /// The certificate in its place.
+        by: CertificateId,
+    },
+}
+
+fn listed<T: fmt::Display>(reasons: &[T]) -> String {
+    let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
 /// Checks entries one after the other, each as if those before it had been appended.
 pub struct Batch<'c> {
     catalogue: &'c Catalogue,
@@ -109,6 +183,8 @@ pub struct Batch<'c> {
     department: DepartmentCode,
     issued: HashSet<CertificateId>,
     statuses: HashMap<Hash, Status>,
+    /// What took the place of others by a split or a transfer, by what it replaced.
+    replaced: HashMap<CertificateId, (SuccessionKind, CertificateId)>,
     types: HashSet<TypeCode>,
     withdrawn: HashSet<u64>,
     decided: HashSet<RetrievalHash>,
@@ -126,6 +202,7 @@ impl<'c> Batch<'c> {
             department: log.name().id.department,
             issued: HashSet::new(),
             statuses: HashMap::new(),
+            replaced: HashMap::new(),
             types: HashSet::new(),
             withdrawn: HashSet::new(),
             decided: HashSet::new(),
@@ -260,22 +337,125 @@ impl<'c> Batch<'c> {
                 department: state.log.department,
             });
         }
-        if let Some(predecessor) = &issued.predecessor {
-            let status = self.status(predecessor).map_err(|why| match why {
-                NotAllowed::Read(error) => NotAllowed::Read(error),
-                _ => NotAllowed::PredecessorElsewhere(predecessor.clone()),
-            })?;
-            if status != Status::Valid {
-                return Err(NotAllowed::Predecessor {
-                    id: predecessor.clone(),
-                    status,
-                });
-            }
-            self.statuses
-                .insert(status_key(predecessor), Status::Superseded);
+        if let Some(succession) = &issued.succession {
+            self.check_succession(id, succession)?;
         }
         self.issued.insert(id.clone());
         Ok(())
+    }
+
+    fn check_succession(
+        &mut self,
+        id: &CertificateId,
+        succession: &Succession,
+    ) -> Result<(), NotAllowed> {
+        let misfits = succession.misfits(id);
+        if !misfits.is_empty() {
+            return Err(NotAllowed::Misfits(misfits));
+        }
+        let (kind, predecessors) = (succession.kind(), succession.predecessors());
+        let mut reasons = Vec::new();
+        for predecessor in predecessors {
+            reasons.extend(match kind {
+                SuccessionKind::Transfer => self.not_transferable(predecessor)?,
+                _ => self.not_replaceable(predecessor, kind)?,
+            });
+        }
+        if !reasons.is_empty() {
+            return Err(NotAllowed::NotReplaceable(reasons));
+        }
+        for predecessor in predecessors {
+            if kind != SuccessionKind::Transfer {
+                self.statuses
+                    .insert(status_key(predecessor), Status::Superseded);
+            }
+            self.replaced
+                .insert(predecessor.clone(), (kind, id.clone()));
+        }
+        Ok(())
+    }
+
+    /// What speaks against replacing a certificate of this log.
+    fn not_replaceable(
+        &self,
+        id: &CertificateId,
+        kind: SuccessionKind,
+    ) -> Result<Option<NotReplaceable>, ReadError> {
+        let status = match self.status(id) {
+            Ok(status) => status,
+            Err(NotAllowed::Read(error)) => return Err(error),
+            Err(NotAllowed::OtherDepartment { id, department }) => {
+                return Ok(Some(NotReplaceable::Elsewhere { id, department }));
+            }
+            Err(_) => return Ok(Some(NotReplaceable::Unknown(id.clone()))),
+        };
+        let further_part = kind == SuccessionKind::Split
+            && status == Status::Superseded
+            && self.replaced_by(id)? == Some(kind);
+        Ok(
+            (status != Status::Valid && !further_part).then(|| NotReplaceable::Status {
+                id: id.clone(),
+                status,
+            }),
+        )
+    }
+
+    /// How a superseded certificate of this log was replaced.
+    fn replaced_by(&self, id: &CertificateId) -> Result<Option<SuccessionKind>, ReadError> {
+        if let Some((kind, _)) = self.replaced.get(id) {
+            return Ok(Some(*kind));
+        }
+        let Some(entry) = self.log.status(id) else {
+            return Ok(None);
+        };
+        Ok(match &self.log.record(entry.seq)?.record().entry {
+            Entry::CertificateIssued(issued) => issued.succession_kind(),
+            _ => None,
+        })
+    }
+
+    /// What speaks against taking over a certificate from another department, as far as is known here.
+    fn not_transferable(&self, id: &CertificateId) -> Result<Option<NotReplaceable>, ReadError> {
+        let id = id.clone();
+        if self.issued.contains(&id) {
+            return Ok(Some(NotReplaceable::OwnTransfer(id)));
+        }
+        if !self.catalogue.knows_issuer(&id) {
+            return Ok(Some(NotReplaceable::Outside(id)));
+        }
+        let mut claims = self.catalogue.claims(&id)?;
+        let Some(state) = claims.pop() else {
+            return Ok(Some(NotReplaceable::Unknown(id)));
+        };
+        let department = state.log.department;
+        Ok(Some(if !claims.is_empty() {
+            NotReplaceable::Claimed(id)
+        } else if department == self.department {
+            NotReplaceable::OwnTransfer(id)
+        } else if state.status != Status::TransferredOut {
+            NotReplaceable::NotTransferredOut {
+                id,
+                status: state.status,
+                department,
+            }
+        } else if self.disputed(&state) {
+            NotReplaceable::Disputed { id, department }
+        } else if let Some((_, by)) = self.replaced.get(&id) {
+            let by = by.clone();
+            NotReplaceable::TakenOver { id, by }
+        } else if let Some(other) = self.catalogue.successors(&state)?.pop() {
+            NotReplaceable::TakenOver { id, by: other.id }
+        } else {
+            return Ok(None);
+        }))
+    }
+
+    /// Whether what is known of a certificate lies where its log is in dispute.
+    fn disputed(&self, state: &CertificateState) -> bool {
+        let log = self.catalogue.log(&state.log);
+        let stopped = log.and_then(|log| log.stopped());
+        let latest = state.status_seq.unwrap_or(state.issued.record().seq);
+        stopped.is_some_and(|stopped| stopped.undisputed() <= latest)
     }
 
     fn check_change(&mut self, changed: &StatusChanged) -> Result<(), NotAllowed> {

@@ -7,7 +7,9 @@ use regex::{Regex, RegexBuilder};
 
 use crate::codec::Text;
 use crate::id::{Date, DepartmentCode, HolderKind};
-use crate::record::{FieldData, FieldDefinition, TypeDefined, Validity, ValidityRule};
+use crate::record::{
+    ATTACHMENT_MARK, FieldData, FieldDefinition, TypeDefined, Validity, ValidityRule,
+};
 
 /// Most memory a compiled pattern may take, in bytes.
 const PATTERN_SIZE: usize = 1 << 18;
@@ -204,7 +206,7 @@ impl Standard {
                     .iter()
                     .any(|field| field.code.as_str() == name)
             };
-            if !name.starts_with(EXTENSION) && !known() {
+            if !name.starts_with(EXTENSION) && !name.starts_with(ATTACHMENT_MARK) && !known() {
                 found.push(Departure::new(format!("fields.{name}"), Fault::Unknown));
             }
         }

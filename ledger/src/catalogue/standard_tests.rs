@@ -70,6 +70,7 @@ fn a_certificate_that_meets_its_standard_departs_in_nothing() {
         ("T", "2026-01-31"),
         ("C", "2"),
         ("KZ_X", "what an issuer adds"),
+        ("@scan.pdf", "an attachment"),
     ];
     let none: [&str; 0] = [];
     assert_eq!(

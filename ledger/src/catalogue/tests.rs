@@ -11,15 +11,15 @@ use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::log::{MemoryDisk, Writer};
 use crate::membership::{Department, Genesis, PeerId};
 use crate::record::{
-    Action, FieldRoot, GrantMade, GrantWithdrawn, Grantee, Reason, SharingClass, StatusChanged,
-    Validity,
+    Action, FieldRoot, GrantMade, GrantWithdrawn, Grantee, Misfit, Reason, SharingClass,
+    StatusChanged, Succession, SuccessionKind, Validity,
 };
 use crate::verify::{Bundle, BundleError, Missing, NotValid, Verdict, verify};
 
 pub(super) const A: &str = "11430000006122244L";
 pub(super) const B: &str = "11330105002500287C";
-const POWERLESS: &str = "11100000MB03271699";
-const TYPE: &str = "11100000000013338W011";
+pub(super) const POWERLESS: &str = "11100000MB03271699";
+pub(super) const TYPE: &str = "11100000000013338W011";
 
 fn key(n: u8) -> SigningKey {
     SigningKey::from_seed(&[n; 32])
@@ -45,7 +45,7 @@ pub(super) fn members() -> Membership {
     )
 }
 
-fn catalogue(own: &str) -> Catalogue {
+pub(super) fn catalogue(own: &str) -> Catalogue {
     let place = Place {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),
@@ -56,7 +56,7 @@ fn catalogue(own: &str) -> Catalogue {
         .catalogue
 }
 
-fn writer(catalogue: &Catalogue, department: &str, n: u8) -> Writer {
+pub(super) fn writer(catalogue: &Catalogue, department: &str, n: u8) -> Writer {
     let id = LogId::first(department.parse().unwrap());
     Writer::new(Arc::clone(catalogue.log(&id).unwrap()), key(n))
 }
@@ -66,11 +66,19 @@ pub(super) fn id(issuer: &str, serial: &str) -> CertificateId {
     CertificateId::new(TYPE.parse().unwrap(), issuer, serial, 1).unwrap()
 }
 
-fn day(text: &str) -> Date {
+pub(super) fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
 pub(super) fn issue(id: &CertificateId, predecessor: Option<&CertificateId>) -> Entry {
+    let named = predecessor.map(|id| (SuccessionKind::Amendment, vec![id.clone()]));
+    issue_after(id, named)
+}
+
+pub(super) fn issue_after(
+    id: &CertificateId,
+    named: Option<(SuccessionKind, Vec<CertificateId>)>,
+) -> Entry {
     Entry::CertificateIssued(CertificateIssued {
         id: id.clone(),
         subject: SubjectTag(hash(Purpose::Subject, b"s")),
@@ -78,11 +86,11 @@ pub(super) fn issue(id: &CertificateId, predecessor: Option<&CertificateId>) -> 
         validity: Validity::new(day("2024-01-01"), Some(day("2024-12-31"))).unwrap(),
         sharing: SharingClass::Unconditional,
         field_root: FieldRoot(Hash::ZERO),
-        predecessor: predecessor.cloned(),
+        succession: named.map(|(kind, ids)| Succession::new(kind, ids).unwrap()),
     })
 }
 
-fn change(id: &CertificateId, action: Action) -> Entry {
+pub(super) fn change(id: &CertificateId, action: Action) -> Entry {
     let text = Text::new("because").unwrap();
     Entry::StatusChanged(StatusChanged {
         id: id.clone(),
@@ -92,12 +100,12 @@ fn change(id: &CertificateId, action: Action) -> Entry {
     })
 }
 
-fn define() -> Entry {
+pub(super) fn define() -> Entry {
     let name = Text::new("营业执照").unwrap();
     Entry::TypeDefined(TypeDefined::new(TYPE.parse().unwrap(), name))
 }
 
-fn verdict(catalogue: &Catalogue, id: &CertificateId, on: &str) -> Verdict {
+pub(super) fn verdict(catalogue: &Catalogue, id: &CertificateId, on: &str) -> Verdict {
     verify(catalogue, id, day(on)).unwrap().verdict
 }
 
@@ -136,11 +144,12 @@ fn every_rule_refuses_what_it_is_for_and_lets_the_rest_of_the_batch_through() {
     ));
     assert!(matches!(
         batch.check(&issue(&two, Some(&one))),
-        Err(NotAllowed::Predecessor { .. })
+        Err(NotAllowed::NotReplaceable(why))
+            if matches!(why[..], [NotReplaceable::Status { status: Status::Revoked, .. }])
     ));
     assert!(matches!(
         batch.check(&issue(&two, Some(&two))),
-        Err(NotAllowed::PredecessorElsewhere(_))
+        Err(NotAllowed::Misfits(why)) if why == [Misfit::Itself]
     ));
     batch.check(&issue(&two, None)).unwrap();
 

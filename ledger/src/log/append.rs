@@ -22,7 +22,7 @@ use super::index::{SealedIndex, TailIndex};
 use super::page::{Grown, Link};
 use super::reading::Log;
 use super::segment::{Segment, file_name};
-use super::statuses::{Change, StatusEntry, change_of};
+use super::statuses::{Change, StatusEntry, changes_of};
 use super::{LogId, VerifiedCheckpoint};
 
 /// Why nothing was appended.
@@ -208,7 +208,7 @@ impl Appender {
                 .copied()
                 .unwrap_or_else(|| log.statuses.lock().by_key(key))
         };
-        if let Some(Change { key, after, .. }) = change_of(&link.record, current) {
+        for Change { key, after, .. } in changes_of(&link.record, current) {
             self.pending.statuses.insert(key, after);
         }
     }

@@ -19,7 +19,7 @@ use super::header::{HEADER_LEN, Kind, check_header};
 use super::index::TailIndex;
 use super::page::{follows, link};
 use super::segment::{file_name, first_of};
-use super::statuses::{Statuses, change_of};
+use super::statuses::{Statuses, changes_of};
 use super::{LogId, LogName, Place};
 
 /// One thing wrong.
@@ -424,9 +424,8 @@ impl<'c> Check<'c> {
         self.push_leaf(link.leaf)?;
         tail.add(&link.keys, place);
         let statuses = &self.statuses;
-        if let Some(change) = change_of(&link.record, |key| statuses.by_key(key)) {
-            self.statuses.apply(&[change]);
-        }
+        let changes = changes_of(&link.record, |key| statuses.by_key(key));
+        self.statuses.apply(&changes);
         if let Ok(record) = SignedRecord::decode(&self.name, frame) {
             unsigned.push((seq, record));
         }

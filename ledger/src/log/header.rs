@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Head,
     BodyKeys,
     Bodies,
+    Attachment,
 }
 
 impl Kind {
@@ -31,6 +32,7 @@ impl Kind {
             Kind::Head => b"HEAD",
             Kind::BodyKeys => b"BKEY",
             Kind::Bodies => b"BODY",
+            Kind::Attachment => b"ATTC",
         }
     }
 }

@@ -85,47 +85,47 @@ pub enum ReceiptKind {
 }
 
 /// The keys of one record.
-pub(crate) type Keys = [Option<Key>; 4];
+pub(crate) type Keys = Vec<Key>;
 
-/// The keys under which a record is found: a certificate's record also under its predecessor, so that its history shows
-/// the successor.
+/// The keys under which a record is found: a certificate's record also under what it replaces, so that their histories
+/// show the successor.
 pub(crate) fn keys(entry: &Entry) -> Keys {
     match entry {
-        Entry::CertificateIssued(issued) => [
-            Some(Key::certificate(&issued.id)),
-            issued.predecessor.as_ref().map(Key::certificate),
-            Some(Key::subject(&issued.subject)),
-            Some(Key::type_code(&issued.id.type_code())),
-        ],
-        Entry::StatusChanged(changed) => [Some(Key::certificate(&changed.id)), None, None, None],
-        Entry::CertificateErased(erased) => [Some(Key::certificate(&erased.id)), None, None, None],
+        Entry::CertificateIssued(issued) => {
+            let predecessors = issued.predecessors();
+            let mut keys = Vec::with_capacity(3 + predecessors.len());
+            keys.push(Key::certificate(&issued.id));
+            keys.extend(predecessors.iter().map(Key::certificate));
+            keys.push(Key::subject(&issued.subject));
+            keys.push(Key::type_code(&issued.id.type_code()));
+            keys
+        }
+        Entry::StatusChanged(changed) => vec![Key::certificate(&changed.id)],
+        Entry::CertificateErased(erased) => vec![Key::certificate(&erased.id)],
         Entry::TypeDefined(_)
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
-        | Entry::GrantWithdrawn(_) => [None; 4],
-        Entry::RetrievalDecided(decided) => [
-            Some(Key::retrieval(&decided.retrieval)),
-            decided.subject.as_ref().map(Key::blinded),
-            Some(Key::receipts(ReceiptKind::Decided)),
-            None,
+        | Entry::GrantWithdrawn(_) => Vec::new(),
+        Entry::RetrievalDecided(decided) => {
+            let mut keys = vec![
+                Key::retrieval(&decided.retrieval),
+                Key::receipts(ReceiptKind::Decided),
+            ];
+            keys.extend(decided.subject.as_ref().map(Key::blinded));
+            keys
+        }
+        Entry::RetrievalAcknowledged(acknowledged) => vec![
+            Key::retrieval(&acknowledged.retrieval),
+            Key::blinded(&acknowledged.subject),
+            Key::receipts(ReceiptKind::Acknowledged),
         ],
-        Entry::RetrievalAcknowledged(acknowledged) => [
-            Some(Key::retrieval(&acknowledged.retrieval)),
-            Some(Key::blinded(&acknowledged.subject)),
-            Some(Key::receipts(ReceiptKind::Acknowledged)),
-            None,
+        Entry::CaseAccepted(accepted) => vec![
+            Key::case(&accepted.case),
+            Key::receipts(ReceiptKind::Accepted),
         ],
-        Entry::CaseAccepted(accepted) => [
-            Some(Key::case(&accepted.case)),
-            Some(Key::receipts(ReceiptKind::Accepted)),
-            None,
-            None,
-        ],
-        Entry::AccessLogRead(read) => [
-            Some(Key::blinded(&read.subject)),
-            Some(Key::receipts(ReceiptKind::Looked)),
-            None,
-            None,
+        Entry::AccessLogRead(read) => vec![
+            Key::blinded(&read.subject),
+            Key::receipts(ReceiptKind::Looked),
         ],
     }
 }
@@ -196,8 +196,8 @@ impl GrowingRun {
 }
 
 impl TailIndex {
-    pub(crate) fn add(&mut self, keys: &Keys, place: u32) {
-        for key in keys.iter().flatten() {
+    pub(crate) fn add(&mut self, keys: &[Key], place: u32) {
+        for key in keys {
             let (run, fingerprint) = key.run();
             self.runs[run].add(fingerprint, place);
         }

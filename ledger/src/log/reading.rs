@@ -244,16 +244,30 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn by_certificate(&self, id: &CertificateId) -> Result<Vec<SignedRecord>, ReadError> {
-        let mut records = self.candidates(Key::certificate(id), 0, MAX_HISTORY)?;
+        Ok(self.about(id, 0, MAX_HISTORY)?.0)
+    }
+
+    /// The same from a position on, read from at most `limit` records; whether there may be more.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn about(
+        &self,
+        id: &CertificateId,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Vec<SignedRecord>, bool), ReadError> {
+        let mut records = self.candidates(Key::certificate(id), from, limit)?;
+        let more = records.len() == limit;
         records.retain(|record| match &record.record().entry {
             Entry::CertificateIssued(issued) => {
-                issued.id == *id || issued.predecessor.as_ref() == Some(id)
+                issued.id == *id || issued.predecessors().contains(id)
             }
             Entry::StatusChanged(changed) => changed.id == *id,
             Entry::CertificateErased(erased) => erased.id == *id,
             _ => false,
         });
-        Ok(records)
+        Ok((records, more))
     }
 
     /// The record that issued a certificate; the first, should there be several. Reads no more than it must: what else a

@@ -93,14 +93,14 @@ impl Statuses {
     }
 }
 
-/// The change a record makes, given the status its certificate has by then.
-pub(crate) fn change_of(
+/// The changes a record makes, given the statuses its certificates have by then; each of another certificate.
+pub(crate) fn changes_of(
     record: &Record,
-    current: impl FnOnce(&Hash) -> Option<StatusEntry>,
-) -> Option<Change> {
-    let id = match &record.entry {
-        Entry::StatusChanged(changed) => &changed.id,
-        Entry::CertificateIssued(issued) => issued.predecessor.as_ref()?,
+    current: impl Fn(&Hash) -> Option<StatusEntry>,
+) -> Vec<Change> {
+    let ids = match &record.entry {
+        Entry::StatusChanged(changed) => std::slice::from_ref(&changed.id),
+        Entry::CertificateIssued(issued) => issued.supersedes(),
         Entry::TypeDefined(_)
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
@@ -109,8 +109,17 @@ pub(crate) fn change_of(
         | Entry::RetrievalDecided(_)
         | Entry::RetrievalAcknowledged(_)
         | Entry::CaseAccepted(_)
-        | Entry::AccessLogRead(_) => return None,
+        | Entry::AccessLogRead(_) => return Vec::new(),
     };
+    let changes = ids.iter().filter_map(|id| change_of(record, id, &current));
+    changes.collect()
+}
+
+fn change_of(
+    record: &Record,
+    id: &CertificateId,
+    current: impl Fn(&Hash) -> Option<StatusEntry>,
+) -> Option<Change> {
     let key = status_key(id);
     let before = current(&key);
     let status = before.map_or(Status::Valid, |entry| entry.status);

@@ -11,6 +11,7 @@ use crate::id::{CertificateId, Date, HolderKind};
 
 use super::FieldRoot;
 use super::status::UnknownWord;
+use super::succession::{Succession, SuccessionKind};
 
 /// Keyed hash of a holder's kind and code under the network's catalogue key: finds a subject's certificates without
 /// naming the subject.
@@ -147,6 +148,31 @@ pub struct CertificateIssued {
     pub sharing: SharingClass,
     /// Commitment to its fields.
     pub field_root: FieldRoot,
-    /// The certificate of the same log that it replaces.
-    pub predecessor: Option<CertificateId>,
+    /// What it replaces, and how.
+    pub succession: Option<Succession>,
+}
+
+impl CertificateIssued {
+    /// The certificates that it replaces.
+    pub fn predecessors(&self) -> &[CertificateId] {
+        match &self.succession {
+            Some(succession) => succession.predecessors(),
+            None => &[],
+        }
+    }
+
+    /// The certificates of the same log whose place it takes: a transfer takes that of another log's.
+    pub fn supersedes(&self) -> &[CertificateId] {
+        match &self.succession {
+            Some(succession) if succession.kind() != SuccessionKind::Transfer => {
+                succession.predecessors()
+            }
+            _ => &[],
+        }
+    }
+
+    /// How it replaces others, if it does.
+    pub fn succession_kind(&self) -> Option<SuccessionKind> {
+        self.succession.as_ref().map(Succession::kind)
+    }
 }

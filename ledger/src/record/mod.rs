@@ -6,6 +6,7 @@
 //! [`MatterDefined`], [`GrantMade`], and the receipts [`RetrievalDecided`], [`RetrievalAcknowledged`], [`CaseAccepted`] and
 //! [`AccessLogRead`].
 
+mod attachment;
 mod certificate;
 mod fields;
 mod grant;
@@ -13,8 +14,13 @@ mod matter;
 mod receipt;
 mod signed;
 mod status;
+mod succession;
 mod type_definition;
 
+pub use attachment::{
+    ATTACHMENT_MARK, Attachment, AttachmentName, MAX_ATTACHMENT, MAX_ATTACHMENTS, MediaType,
+    NotAnAttachment, NotAnAttachmentName, UnknownMediaType,
+};
 pub use certificate::{
     CertificateErased, CertificateIssued, SharingClass, SubjectTag, Validity, ValidityError,
 };
@@ -33,6 +39,7 @@ pub use signed::{
     record_hash,
 };
 pub use status::{Action, ImpossibleTransition, Reason, Status, StatusChanged, UnknownWord};
+pub use succession::{MAX_PREDECESSORS, Misfit, Succession, SuccessionError, SuccessionKind};
 pub use type_definition::{
     CodeItem, FieldData, FieldDefinition, RelatedItem, TypeDefined, ValidityRule,
 };

@@ -52,7 +52,7 @@ impl Record {
             return Err(RecordError::KeyEpoch(record.key_epoch));
         }
         match &record.entry {
-            Entry::CertificateIssued(issued) if issued.predecessor.as_ref() == Some(&issued.id) => {
+            Entry::CertificateIssued(issued) if issued.predecessors().contains(&issued.id) => {
                 Err(RecordError::OwnPredecessor)
             }
             _ => Ok(record),

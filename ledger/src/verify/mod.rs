@@ -12,7 +12,7 @@ mod verdict;
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE, VerifiedBundle};
 pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
-use crate::catalogue::{Catalogue, CertificateState};
+use crate::catalogue::{Catalogue, CertificateState, Successor};
 use crate::id::{CertificateId, Date};
 use crate::log::{LogId, ReadError, VerifiedCheckpoint};
 use crate::membership::Role;
@@ -31,6 +31,8 @@ pub struct Verification {
     pub state: Option<CertificateState>,
     /// The record that gave it its status, when it is not plainly valid.
     pub change: Option<SignedRecord>,
+    /// What took its place, wherever that is.
+    pub successors: Vec<Successor>,
     /// The checkpoint all this is under.
     pub checkpoint: Option<VerifiedCheckpoint>,
 }
@@ -72,6 +74,7 @@ pub fn verify(
         verdict: Verdict::Unknown(vec![missing]),
         state: None,
         change: None,
+        successors: Vec::new(),
         checkpoint: None,
     };
     let mut claims = catalogue.claims(id)?;
@@ -114,6 +117,7 @@ pub fn verify(
         on,
         verdict,
         change,
+        successors: catalogue.successors(&state)?,
         checkpoint: log.checkpoint(),
         state: Some(state),
     })
@@ -131,7 +135,7 @@ fn successor(change: Option<&SignedRecord>) -> Option<CertificateId> {
 fn gives(record: &SignedRecord, id: &CertificateId, status: Status) -> bool {
     match &record.record().entry {
         Entry::CertificateIssued(issued) => {
-            status == Status::Superseded && issued.predecessor.as_ref() == Some(id)
+            status == Status::Superseded && issued.supersedes().contains(id)
         }
         Entry::StatusChanged(changed) => changed.id == *id && changed.action.result() == status,
         _ => false,

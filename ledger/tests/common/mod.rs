@@ -15,7 +15,8 @@ use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role}
 use certmesh_ledger::record::{
     Action, CertificateErased, CertificateIssued, CodeItem, Entry, FieldData, FieldDefinition,
     GrantMade, Grantee, MatterDefined, MatterRef, Reason, RelatedItem, Requirement, SharingClass,
-    StatusChanged, SubMatter, SubjectTag, TypeDefined, Validity, ValidityRule, commit_fields,
+    StatusChanged, SubMatter, SubjectTag, Succession, SuccessionKind, TypeDefined, Validity,
+    ValidityRule, commit_fields,
 };
 
 pub(crate) const ISSUER: &str = "11430000006122244L";
@@ -123,8 +124,23 @@ pub(crate) fn issued(n: u64, predecessor: Option<u64>) -> CertificateIssued {
             SharingClass::NotShared,
         ][(n % 3) as usize],
         field_root: commit_fields(&body_key(), &certificate(&serial), &fields(&serial)),
-        predecessor: predecessor.map(|n| certificate(&format!("S{n:08}"))),
+        succession: predecessor.map(|n| succession(SuccessionKind::Amendment, &[n])),
     }
+}
+
+pub(crate) fn succession(kind: SuccessionKind, predecessors: &[u64]) -> Succession {
+    let named = predecessors
+        .iter()
+        .map(|n| certificate(&format!("S{n:08}")));
+    Succession::new(kind, named.collect()).expect("a succession that can be")
+}
+
+/// Certificate `n` in the place of others.
+pub(crate) fn succeed(n: u64, kind: SuccessionKind, predecessors: &[u64]) -> Entry {
+    Entry::CertificateIssued(CertificateIssued {
+        succession: Some(succession(kind, predecessors)),
+        ..issued(n, None)
+    })
 }
 
 pub(crate) fn issue(n: u64) -> Entry {

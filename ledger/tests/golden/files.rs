@@ -1,12 +1,16 @@
 //! A log's files, byte for byte.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use certmesh_ledger::bodies::{Bodies, Body, SealedBody};
+use certmesh_ledger::bodies::{
+    AttachmentFile, AttachmentKey, Attachments, Bodies, Body, CHUNK, SealedBody,
+};
 use certmesh_ledger::codec::encode;
 use certmesh_ledger::id::HolderKind;
 use certmesh_ledger::keys::{FieldKey, Secret};
 use certmesh_ledger::log::{Applied, MemoryDisk};
+use certmesh_ledger::record::MediaType;
 use serde_json::json;
 
 use crate::Vectors;
@@ -39,6 +43,7 @@ pub(crate) fn all(v: &mut Vectors) {
     assert!(matches!(applied, Applied::Progress { held: 4 }));
     head(v, "replica on its way", &replica);
     bodies(v);
+    attachment(v);
 }
 
 /// The two files of bodies, with one body for the second record.
@@ -51,6 +56,7 @@ fn bodies(v: &mut Vectors) {
         holder_kind: HolderKind::OrdinaryPassport,
         holder_code: "E00000001".to_owned(),
         fields: fields("S00000001"),
+        attachments: [("scan.pdf".to_owned(), AttachmentKey::new(&[0xA7; 48]))].into(),
     };
     let sealed = SealedBody::seal(&key, id.as_str(), &body_key(), [0xB0; 24], &body);
     let kept = Bodies::open(&disk, dir, &name(), key.clone()).expect("new files");
@@ -80,6 +86,52 @@ fn bodies(v: &mut Vectors) {
             "bytes": hex::encode(encode(&body)),
         }),
     );
+}
+
+/// An attachment's file of two chunks, the first of zeros: its beginning, and its end from the second chunk on.
+fn attachment(v: &mut Vectors) {
+    let disk = MemoryDisk::new();
+    let key = AttachmentKey::new(&[0xA7; 48]);
+    let upload = {
+        let store = Attachments::open(Arc::new(disk.clone()), Path::new("/data/bodies"), name());
+        let store = store.expect("new directories");
+        let mut receiving = store.receive(key.clone()).expect("a new file");
+        receiving.append(&[0; CHUNK]).expect("written");
+        receiving.append(b"the end").expect("written");
+        let upload = receiving.finish(MediaType::Pdf, 1).expect("whole");
+        store.keep([(1, key.file())]).expect("moved");
+        upload
+    };
+    let path = format!("bodies/attachments/000000000001-{}", key.file());
+    let bytes = file(&disk, &path);
+    let second = 64 + CHUNK + 16;
+    let parts = [("header", &bytes[..64]), ("second chunk", &bytes[second..])];
+    for (part, bytes) in parts {
+        v.bytes("files", &format!("attachment, {part}"), bytes);
+    }
+    let named = upload.attachment("scan.pdf".parse().expect("a name"));
+    let (field, value) = named.field();
+    v.put(
+        "files",
+        "attachment",
+        json!({
+            "path": path,
+            "key": hex::encode(key.key().expose()),
+            "content": "65536 zeros, then `the end`",
+            "BLAKE3 of the file": blake3::hash(&bytes).to_string(),
+            "first 32 bytes of the first chunk": hex::encode(&bytes[64..96]),
+            "field": field,
+            "value": value,
+        }),
+    );
+    // The golden bytes are read by the code.
+    let end = hex::decode(v.text("files", "attachment, second chunk", "")).expect("hexadecimal");
+    let path = Path::new("/data").join(path);
+    let change = |bytes: &mut Vec<u8>| bytes[second..].copy_from_slice(&end);
+    disk.corrupt(&path, change).expect("a file");
+    let read = AttachmentFile::open(&disk, &path, &name(), key.key(), upload.size);
+    let read = read.expect("an attachment's file");
+    assert_eq!(&read.read(1).expect("whole")[..], b"the end");
 }
 
 /// The head file is three blocks, mostly zeros: its header and what stands in each slot.

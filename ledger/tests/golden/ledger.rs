@@ -13,7 +13,7 @@ use certmesh_ledger::log::{
 use certmesh_ledger::membership::Role;
 use certmesh_ledger::record::{
     Action, Entry, Frame, GrantWithdrawn, Grantee, Record, RecordHash, SignedRecord, Status,
-    leaf_hash, record_hash,
+    SuccessionKind, leaf_hash, record_hash,
 };
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
 use certmesh_ledger::verify::{Bundle, Verdict};
@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::Vectors;
 use crate::common::{
     CREATED_MS, WITNESS, batches, certificate, change, code, erased, fill, filled, grant, issue,
-    key, matter, members, name, open, place, replace,
+    key, matter, members, name, open, place, replace, succeed, succession,
 };
 
 pub(crate) fn all(v: &mut Vectors) {
@@ -96,6 +96,22 @@ fn entries(v: &mut Vectors) {
         ("grant made to a role", grant(Grantee::Role(Role::Issue))),
         ("certificate erased", erased(1)),
         (
+            "certificate issued, a renewal",
+            succeed(7, SuccessionKind::Renewal, &[6]),
+        ),
+        (
+            "certificate issued, a merge of three",
+            succeed(7, SuccessionKind::Merge, &[3, 1, 2]),
+        ),
+        (
+            "certificate issued, part of a split",
+            succeed(7, SuccessionKind::Split, &[6]),
+        ),
+        (
+            "certificate issued, a transfer",
+            succeed(7, SuccessionKind::Transfer, &[6]),
+        ),
+        (
             "grant withdrawn",
             Entry::GrantWithdrawn(GrantWithdrawn { grant: 7 }),
         ),
@@ -118,6 +134,35 @@ fn refused_records(v: &mut Vectors) {
             entry,
         };
         v.bytes("refused records", what, &encode(&record));
+        let golden = hex::decode(v.text("refused records", what, "")).expect("hexadecimal");
+        Record::decode(&golden).expect_err(what);
+    }
+    let record = Record {
+        seq: 0,
+        prev: RecordHash::NONE,
+        time_ms: CREATED_MS,
+        key_epoch: 0,
+        entry: succeed(7, SuccessionKind::Renewal, &[1]),
+    };
+    let good = encode(&record);
+    let succession = encode(&Some(succession(SuccessionKind::Renewal, &[1])));
+    let front = good
+        .strip_suffix(&succession[..])
+        .expect("the last field of the last field");
+    let id = |n: u64| certificate(&format!("S{n:08}"));
+    let renewal = SuccessionKind::Renewal;
+    for (what, kind, named) in [
+        ("a renewal of none", renewal, vec![]),
+        ("a renewal of two", renewal, vec![id(1), id(2)]),
+        ("a merge of one", SuccessionKind::Merge, vec![id(1)]),
+        (
+            "a merge of one with itself",
+            SuccessionKind::Merge,
+            vec![id(1), id(1)],
+        ),
+    ] {
+        let bytes = [front, &encode(&Some((kind, named)))].concat();
+        v.bytes("refused records", what, &bytes);
         let golden = hex::decode(v.text("refused records", what, "")).expect("hexadecimal");
         Record::decode(&golden).expect_err(what);
     }
@@ -150,6 +195,26 @@ fn status_replay(v: &mut Vectors) {
         ("issue 7 after 8, not issued", replace(7, 8)),
         ("issue 8", issue(8)),
         ("transfer 1 out", change(1, Action::TransferOut)),
+        (
+            "merge 6, cancelled, 7, valid, and 8, superseded, into 5",
+            succeed(5, SuccessionKind::Merge, &[6, 7, 8]),
+        ),
+        (
+            "split 5, valid, part 2",
+            succeed(2, SuccessionKind::Split, &[5]),
+        ),
+        (
+            "split 5, superseded, part 3",
+            succeed(3, SuccessionKind::Split, &[5]),
+        ),
+        (
+            "issue 9 as transfer of 10, another log's or none's",
+            succeed(9, SuccessionKind::Transfer, &[10]),
+        ),
+        (
+            "issue 10 as transfer of 9, valid",
+            succeed(10, SuccessionKind::Transfer, &[9]),
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -158,7 +223,7 @@ fn status_replay(v: &mut Vectors) {
         let (_, checkpoint) = writer
             .append(CREATED_MS, vec![entry])
             .expect("a log that takes what it is given");
-        let not_valid = (1..=8)
+        let not_valid = (1..=10)
             .map(|n| certificate(&format!("S{n:08}")))
             .filter(|id| log.status(id).is_some())
             .count();

@@ -21,9 +21,9 @@ use certmesh_ledger::membership::Role;
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
 use certmesh_ledger::record::{
     AccessLogRead, CertificateErased, CertificateIssued, CodeItem, Entry, FieldData,
-    FieldDefinition, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MatterDefined, MatterRef,
-    Record, RecordHash, RelatedItem, Requirement, SharingClass, Status, StatusChanged, SubMatter,
-    SubjectTag, TypeDefined, Validity, ValidityRule,
+    FieldDefinition, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MAX_PREDECESSORS,
+    MatterDefined, MatterRef, Record, RecordHash, RelatedItem, Requirement, SharingClass, Status,
+    StatusChanged, SubMatter, SubjectTag, Succession, TypeDefined, Validity, ValidityRule,
 };
 use certmesh_ledger::status_map::{StatusProof, Terminal};
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
@@ -120,13 +120,24 @@ fn sharing() -> impl Strategy<Value = SharingClass> {
     ])
 }
 
+fn succession() -> impl Strategy<Value = Succession> {
+    let one = select(vec!["renewal", "amendment", "split", "transfer"]);
+    let (one, several) = (
+        (one, vec(certificate(), 1)),
+        (Just("merge"), vec(certificate(), 2..=MAX_PREDECESSORS)),
+    );
+    prop_oneof![one, several].prop_filter_map("each once", |(kind, predecessors)| {
+        Succession::new(kind.parse().expect("a kind"), predecessors).ok()
+    })
+}
+
 fn issued() -> impl Strategy<Value = CertificateIssued> {
     (
         (certificate(), any_hash(), holder_kind()),
-        (validity(), sharing(), any_hash(), option::of(certificate())),
+        (validity(), sharing(), any_hash(), option::of(succession())),
     )
         .prop_map(
-            |((id, subject, holder_kind), (validity, sharing, root, predecessor))| {
+            |((id, subject, holder_kind), (validity, sharing, root, succession))| {
                 CertificateIssued {
                     id,
                     subject: SubjectTag(subject),
@@ -134,7 +145,7 @@ fn issued() -> impl Strategy<Value = CertificateIssued> {
                     validity,
                     sharing,
                     field_root: FieldRoot(root),
-                    predecessor,
+                    succession,
                 }
             },
         )

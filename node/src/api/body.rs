@@ -70,6 +70,9 @@ pub(super) const ISSUE: Shape = Shape::Object(&[
     member("valid_until", Shape::Text, Presence::Optional),
     member("sharing", Shape::Text, Presence::Optional),
     member("fields", Shape::Texts, Presence::Defaulted),
+    member("succession", Shape::Text, Presence::Optional),
+    member("predecessors", TEXTS, Presence::Defaulted),
+    member("attachments", Shape::Texts, Presence::Defaulted),
     member("predecessor", Shape::Text, Presence::Optional),
 ]);
 
@@ -419,7 +422,7 @@ mod tests {
         let unknown =
             |faults: Vec<(String, String)>| faults.iter().any(|(_, d)| d.contains("no such field"));
         let issue = r#"{"id":1,"type":1,"serial":1,"version":1,"holder":1,"valid_from":1,"valid_until":1,
-            "sharing":1,"fields":1,"predecessor":1}"#;
+            "sharing":1,"fields":1,"attachments":1,"succession":1,"predecessors":1,"predecessor":1}"#;
         assert!(!unknown(faults::<IssueRequest>(issue, &ISSUE)));
         assert!(!unknown(faults::<StatusRequest>(
             r#"{"action":1,"reason":1,"text":1}"#,

@@ -57,7 +57,12 @@ impl Certificate {
             valid_until: issued.validity.until().map(|until| until.to_string()),
             sharing: issued.sharing.as_str().to_owned(),
             field_root: issued.field_root.to_string(),
-            predecessor: issued.predecessor.as_ref().map(ToString::to_string),
+            succession: issued.succession_kind().map(|kind| kind.to_string()),
+            predecessors: issued
+                .predecessors()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             status: status.as_str().to_owned(),
             status_code: status.code().to_owned(),
             position: Position::of(checkpoint, record),

@@ -8,12 +8,14 @@ use std::str::FromStr;
 use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::record::{
-    CertificateErased, MAX_FIELDS, Reason, SharingClass, StatusChanged, Validity,
+    ATTACHMENT_MARK, AttachmentName, CertificateErased, MAX_ATTACHMENTS, MAX_FIELDS, Reason,
+    SharingClass, StatusChanged, Succession, Validity,
 };
 use zeroize::{Zeroize, Zeroizing};
 
 use super::body::shown;
 use super::refusal::Refusal;
+use super::replaced;
 use super::service::{Find, Wanted};
 use super::types::{ErasureRequest, FieldFault, FindRequest, Holder, IssueRequest, StatusRequest};
 
@@ -78,6 +80,23 @@ impl fmt::Debug for Fields {
     }
 }
 
+/// An attachment as a request names it.
+#[derive(Clone)]
+pub struct Attached {
+    /// Its name.
+    pub name: AttachmentName,
+    /// What the upload was answered with.
+    pub token: String,
+    /// The part of the request it is, as faults name it.
+    pub place: String,
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attached({})", self.place)
+    }
+}
+
 /// A certificate to issue, checked in every part that can be checked without the log: whether this department may issue
 /// it and whether the identifier is free, only the log's writer knows.
 #[derive(Clone, Debug)]
@@ -92,10 +111,12 @@ pub struct Draft {
     pub validity: Validity,
     /// Sharing class; that of the type's standard when the request names none.
     pub sharing: Option<SharingClass>,
-    /// At most [`MAX_FIELDS`] fields.
+    /// At most [`MAX_FIELDS`] fields, counting an attachment as one.
     pub fields: Fields,
-    /// The certificate this one replaces; another one than `id`.
-    pub predecessor: Option<CertificateId>,
+    /// At most [`MAX_ATTACHMENTS`] attachments, in the order of their names.
+    pub attachments: Vec<Attached>,
+    /// What it replaces, and how.
+    pub succession: Option<Succession>,
     /// Departures from the standard's form that were mended.
     pub warnings: Vec<String>,
 }
@@ -174,13 +195,15 @@ impl Draft {
     pub fn check(request: IssueRequest, own: &DepartmentCode) -> Result<Self, Refusal> {
         let mut faults = Faults::default();
         let mut warnings = Vec::new();
-        let id = identifier(&request, own, &mut faults, &mut warnings);
-        let predecessor = request
-            .predecessor
-            .as_deref()
-            .and_then(|text| lenient("predecessor", text, &mut faults, &mut warnings));
-        if predecessor.is_some() && predecessor == id {
-            faults.add("predecessor", "is the certificate itself");
+        let succession = replaced::succession(&request, &mut faults, &mut warnings);
+        let id = match replaced::goes_on(&request) {
+            true => succession
+                .as_ref()
+                .and_then(|succession| replaced::next_version(succession, &mut faults)),
+            false => identifier(&request, own, &mut faults, &mut warnings),
+        };
+        if let (Some(id), Some(succession)) = (&id, &succession) {
+            replaced::misfits(&request, id, succession, &mut faults);
         }
         faults.required("holder", request.holder.as_ref());
         let holder = request
@@ -188,6 +211,7 @@ impl Draft {
             .and_then(|holder| self::holder(holder, "holder", &mut faults));
         let sharing = faults.parse("sharing", request.sharing.as_deref());
         let fields = fields(request.fields, &mut faults);
+        let attachments = attachments(request.attachments, &fields, &mut faults);
         faults.required("valid_from", request.valid_from.as_ref());
         let from = faults.parse("valid_from", request.valid_from.as_deref());
         let until = faults.parse("valid_until", request.valid_until.as_deref());
@@ -216,7 +240,8 @@ impl Draft {
                     validity,
                     sharing,
                     fields,
-                    predecessor,
+                    attachments,
+                    succession,
                     warnings,
                 })
             }
@@ -273,7 +298,7 @@ fn identifier(
 }
 
 /// An identifier as found in use, with a warning for each departure from the standard.
-fn lenient(
+pub(super) fn lenient(
     field: &str,
     text: &str,
     faults: &mut Faults,
@@ -316,6 +341,10 @@ fn fields(given: BTreeMap<String, String>, faults: &mut Faults) -> Fields {
             faults.add(&field(), detail);
         } else if name.chars().any(char::is_control) {
             faults.add(&field(), "its name holds a control character");
+        } else if name.starts_with(ATTACHMENT_MARK) {
+            let detail =
+                "names that begin with @ are those of attachments; give these under `attachments`";
+            faults.add(&field(), detail);
         }
         if value.len() > MAX_FIELD_VALUE {
             let detail = format!(
@@ -326,6 +355,40 @@ fn fields(given: BTreeMap<String, String>, faults: &mut Faults) -> Fields {
         }
     }
     given
+}
+
+/// Checks the attachments' names; whether there are such uploads, only the peer knows.
+fn attachments(
+    given: BTreeMap<String, String>,
+    fields: &Fields,
+    faults: &mut Faults,
+) -> Vec<Attached> {
+    let count = given.len();
+    if count > MAX_ATTACHMENTS {
+        let detail = format!("holds {count} attachments, at most {MAX_ATTACHMENTS} are allowed");
+        faults.add("attachments", detail);
+        return Vec::new();
+    }
+    let together = fields.len() + count;
+    if fields.len() <= MAX_FIELDS && together > MAX_FIELDS {
+        let detail = format!(
+            "fields and attachments are {together} together, at most {MAX_FIELDS} are allowed"
+        );
+        faults.add("attachments", detail);
+    }
+    let mut attached = Vec::with_capacity(count);
+    for (i, (name, token)) in given.into_iter().enumerate() {
+        // A name that may be a holder's code is told by its place among the names in their order.
+        let like_a_word = name.replace('.', "-");
+        let place = match shown(&like_a_word) == like_a_word {
+            true => format!("attachments.{name}"),
+            false => format!("attachments.(name {})", i + 1),
+        };
+        if let Some(name) = faults.check(&place, name.parse::<AttachmentName>()) {
+            attached.push(Attached { name, token, place });
+        }
+    }
+    attached
 }
 
 /// Checks a request to change the status of `id`.

@@ -1,9 +1,12 @@
-use super::*;
 use std::collections::BTreeSet;
+
+use certmesh_ledger::record::SuccessionKind;
+
+use super::*;
 
 const OWN: &str = "11430000006122244L";
 const ID: &str = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
-const OTHER: &str = "1.2.156.3005.2.11100000000013338W009.11330105002500287C.2025052201.002.0";
+const OTHER: &str = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000404.001.E";
 const CODE: &str = "11330105002500287C";
 
 fn request() -> IssueRequest {
@@ -36,7 +39,7 @@ fn what_is_left_out_gets_its_default() {
     assert_eq!(draft.sharing, None);
     assert_eq!(draft.validity.until(), None);
     assert_eq!(draft.holder_code.expose(), CODE);
-    assert!(draft.fields.is_empty() && draft.warnings.is_empty() && draft.predecessor.is_none());
+    assert!(draft.fields.is_empty() && draft.warnings.is_empty() && draft.succession.is_none());
 }
 
 #[test]
@@ -154,7 +157,77 @@ fn a_certificate_is_not_its_own_predecessor() {
         predecessor: Some(OTHER.to_owned()),
         ..request()
     };
-    assert!(check(other).unwrap().predecessor.is_some());
+    let succession = check(other).unwrap().succession.unwrap();
+    assert_eq!(succession.kind(), SuccessionKind::Amendment);
+}
+
+#[test]
+fn a_renewal_without_an_identifier_takes_its_predecessor_s_in_the_next_version() {
+    let renewal = |of: &str| IssueRequest {
+        id: None,
+        succession: Some("renewal".to_owned()),
+        predecessors: vec![of.to_owned()],
+        ..request()
+    };
+    let before: CertificateId = ID.parse().unwrap();
+    let next = check(renewal(ID)).unwrap();
+    assert_eq!((next.id.serial(), next.id.version()), (before.serial(), 2));
+    let named = next.succession.unwrap();
+    assert_eq!(named.predecessors(), std::slice::from_ref(&before));
+    // Any part of an identifier that is given counts instead.
+    let named = IssueRequest {
+        type_code: Some(before.type_code().to_string()),
+        serial: Some("ANOTHER".to_owned()),
+        ..renewal(ID)
+    };
+    assert_eq!(check(named).unwrap().id.serial(), "ANOTHER");
+    let issuer = before.issuer();
+    let last = CertificateId::new(before.type_code(), issuer, "1", 999).unwrap();
+    let faults = faulty(renewal(last.as_str()));
+    assert_eq!(faults.into_iter().collect::<Vec<_>>(), ["serial"]);
+    let faults = faulty(renewal("1.2.3"));
+    assert_eq!(faults.into_iter().collect::<Vec<_>>(), ["predecessors"]);
+}
+
+#[test]
+fn what_cannot_be_replaced_so_is_told_by_the_field_at_fault() {
+    let another = |serial: &str, version| {
+        let id: CertificateId = ID.parse().unwrap();
+        CertificateId::new(id.type_code(), id.issuer(), serial, version)
+            .unwrap()
+            .to_string()
+    };
+    let with = |word: Option<&str>, predecessors: Vec<String>| IssueRequest {
+        succession: word.map(str::to_owned),
+        predecessors,
+        ..request()
+    };
+    let (a, b) = (another("A", 1), another("B", 1));
+    for (bad, field) in [
+        (with(Some("rebirth"), vec![a.clone()]), "succession"),
+        (with(Some("renewal"), vec![]), "predecessors"),
+        (with(Some("merge"), vec![a.clone()]), "predecessors"),
+        (with(None, vec![a.clone(), a.clone()]), "predecessors"),
+        (
+            with(Some("split"), vec![a.clone(), b.clone()]),
+            "predecessors",
+        ),
+        (with(None, vec![a.clone(); 17]), "predecessors"),
+        (
+            IssueRequest {
+                predecessor: Some(a.clone()),
+                ..with(None, vec![b.clone()])
+            },
+            "predecessor",
+        ),
+        // The version before it is not the one it names.
+        (with(Some("renewal"), vec![another("20230000403", 3)]), "id"),
+    ] {
+        assert_eq!(faulty(bad).into_iter().collect::<Vec<_>>(), [field]);
+    }
+    let kind = |predecessors| check(with(None, predecessors)).unwrap().succession;
+    assert_eq!(kind(vec![a.clone()]).unwrap().kind().as_str(), "amendment");
+    assert_eq!(kind(vec![a, b]).unwrap().kind().as_str(), "merge");
 }
 
 #[test]
@@ -203,6 +276,51 @@ fn the_bounds_on_fields_hold() {
             "{name:?}"
         );
     }
+}
+
+#[test]
+fn attachments_have_names_that_are_files_names_and_bounds() {
+    let named = |names: &[&str]| -> BTreeMap<String, String> {
+        let pair = |name: &&str| ((*name).to_owned(), "token".to_owned());
+        names.iter().map(pair).collect()
+    };
+    let with = |attachments| IssueRequest {
+        attachments,
+        ..request()
+    };
+    let draft = check(with(named(&["执照.pdf", "scan_1-a.png"]))).unwrap();
+    let places: Vec<_> = draft.attachments.iter().map(|a| a.place.as_str()).collect();
+    assert_eq!(places, ["attachments.scan_1-a.png", "attachments.执照.pdf"]);
+    let wrong = faulty(with(named(&["../keys", "a b", "420106199001011234/x"])));
+    let hidden = (1..=3).map(|n| format!("attachments.(name {n})"));
+    assert_eq!(wrong, hidden.collect());
+    let many: Vec<String> = (0..17).map(|n| format!("n{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(check(with(named(&many[..16]))).is_ok());
+    assert_eq!(
+        faulty(with(named(&many))),
+        ["attachments".to_owned()].into()
+    );
+    // Together with the fields they are as many as a certificate can commit to.
+    let fields = |count: usize| {
+        (0..count)
+            .map(|n| (format!("F{n}"), String::new()))
+            .collect()
+    };
+    let both = |count| IssueRequest {
+        fields: fields(count),
+        ..with(named(&["a"]))
+    };
+    assert!(check(both(63)).is_ok());
+    assert_eq!(faulty(both(64)), ["attachments".to_owned()].into());
+    let field = IssueRequest {
+        fields: named(&["@a"]),
+        ..request()
+    };
+    let Err(Refusal::InvalidField(faults)) = check(field) else {
+        panic!("taken")
+    };
+    assert!(faults[0].detail.contains("`attachments`"));
 }
 
 #[test]

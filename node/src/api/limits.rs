@@ -33,6 +33,8 @@ pub struct Limits {
     pub result_buffer: usize,
     /// Bulk requests at a time.
     pub bulk_requests: usize,
+    /// Attachments on their way in or out at a time.
+    pub transfers: usize,
     /// Ordinary requests at a time.
     pub requests: usize,
     /// Queries that read files at a time; the others wait. Fewer than the threads tokio blocks on, so that other members
@@ -61,6 +63,7 @@ impl Default for Limits {
             groups_in_flight: 4,
             result_buffer: 64 * MIB,
             bulk_requests: 16,
+            transfers: 64,
             requests: 4096,
             queries: 256,
             connections: 8192,

@@ -1,7 +1,8 @@
 //! The HTTP JSON API of a peer, for business systems and the CLI.
 //!
 //! A request passes, from outside in: [`server`] (sockets, TLS, connections), `layers` (access log, tokens, roles, rates,
-//! places, time), a handler (`appends`, `bulk`, [`cases`], `definitions`, `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of
+//! places, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`, `operations`, `queries`, [`reports`],
+//! [`retrievals`]), and behind all of
 //! them the peer itself as a [`Service`]. A request's JSON is a type of [`types`] or [`standards`]; [`draft`] makes of it
 //! what the ledger can be asked, telling all faults at once; what the ledger knows of a certificate is told by
 //! `certificate`; a [`Refusal`] is what goes wrong, and becomes a problem document (RFC 9457).
@@ -9,6 +10,7 @@
 //! Holders' codes and fields' values appear in no log line, error, URL or metric.
 
 mod appends;
+pub(crate) mod attachments;
 pub mod auth;
 pub(crate) mod body;
 mod bulk;
@@ -24,6 +26,7 @@ mod operations;
 mod problem;
 mod queries;
 mod refusal;
+mod replaced;
 pub mod reports;
 pub mod retrievals;
 mod routes;
@@ -40,4 +43,4 @@ pub use service::Service;
 pub use state::Api;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

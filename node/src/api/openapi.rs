@@ -10,7 +10,7 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use super::problem::PROBLEM_TYPE;
 use super::refusal::PROBLEM_PREFIX;
 use super::types;
-use super::{appends, cases, definitions, operations, queries, reports, retrievals};
+use super::{appends, attachments, cases, definitions, operations, queries, reports, retrievals};
 
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
@@ -29,6 +29,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     paths(
         operations::health, operations::ready, operations::metrics, operations::openapi,
         appends::issue, appends::issue_bulk, appends::change_status, appends::erase, appends::vouch_for_own_log,
+        attachments::upload, attachments::download,
         definitions::define_type, definitions::show_type, definitions::define_matter, definitions::list_matters,
         definitions::show_matter, definitions::grant, definitions::list_grants, definitions::withdraw,
         cases::accept, retrievals::fetch, retrievals::copy, reports::audit, reports::access_log, reports::usage,
@@ -191,6 +192,8 @@ problem_sets! {
     FieldProblems: [COMMON, BODY, FIELD];
     CertificateProblems: [COMMON, FIELD, &[(404, "unknown-certificate")]];
     FieldsProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department")]];
+    UploadProblems: [COMMON, BODY, FIELD];
+    DownloadProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department"), (410, "erased")]];
     ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
     LogProblems: [COMMON, FIELD, &[(404, "not-found")]];
     CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, &[(404, "not-found")]];

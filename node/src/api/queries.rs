@@ -70,11 +70,13 @@ pub(super) async fn fields(
     Ok(json(StatusCode::OK, &found))
 }
 
-/// Show the events of a certificate
+/// Show the events of a certificate, of all it replaced and all that replaced it
+///
+/// The whole chain across departments: at most 256 certificates, `cut` says when there are more.
 #[utoipa::path(
     get, path = "/v1/certificates/{id}/history", tag = "Certificates", operation_id = "showHistory",
     params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
-    responses((status = 200, description = "Its events, oldest first", body = History), CertificateProblems),
+    responses((status = 200, description = "The events, oldest first", body = History), CertificateProblems),
 )]
 pub(super) async fn history(
     State(api): State<Arc<Api>>,

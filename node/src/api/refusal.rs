@@ -101,6 +101,11 @@ pub enum Refusal {
         /// Issuing department, or its division.
         issuer: String,
     },
+    /// `erased` (410): the certificate's fields were erased.
+    #[error(
+        "the certificate's fields were erased, and its attachments with them: nobody can read them again"
+    )]
+    Erased,
     /// `impossible-transition` (409): the action can't follow the certificate's status.
     #[error("{0}")]
     ImpossibleTransition(#[from] ImpossibleTransition),
@@ -218,6 +223,7 @@ impl Refusal {
             Self::OtherDepartment { .. } => {
                 ("other-department", 409, "Other department's certificate")
             }
+            Self::Erased => ("erased", 410, "Erased"),
             Self::ImpossibleTransition(_) => {
                 ("impossible-transition", 409, "Impossible transition")
             }

@@ -13,7 +13,7 @@ use super::auth::Role;
 use super::layers::{Access, guard, observe, panicked};
 use super::refusal::Refusal;
 use super::state::Api;
-use super::{appends, cases, definitions, operations, queries, reports, retrievals};
+use super::{appends, attachments, cases, definitions, operations, queries, reports, retrievals};
 
 /// A route of the API.
 pub(super) struct Route {
@@ -66,6 +66,11 @@ pub(super) fn routes() -> Vec<Route> {
         posts("/v1/certificates/bulk", BULK, post(appends::issue_bulk)),
         reads("/v1/certificates/{id}", READ, get(queries::certificate)),
         reads("/v1/certificates/{id}/fields", ISSUE, get(queries::fields)),
+        reads(
+            "/v1/certificates/{id}/attachments/{name}",
+            ISSUE,
+            get(attachments::download),
+        ),
         posts("/v1/certificates/{id}/erasure", ADMIN, post(appends::erase)),
         reads("/v1/certificates/{id}/history", READ, get(queries::history)),
         reads(
@@ -79,6 +84,7 @@ pub(super) fn routes() -> Vec<Route> {
             ISSUE,
             post(appends::change_status),
         ),
+        posts("/v1/attachments", BULK, post(attachments::upload)),
         posts("/v1/accept", CLERK, post(cases::accept)),
         posts("/v1/retrievals", CLERK, post(retrievals::fetch)),
         reads("/v1/retrievals/{retrieval}", CLERK, get(retrievals::copy)),
@@ -112,7 +118,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 32] = [
+const TEMPLATES: [&str; 34] = [
     "/health",
     "/ready",
     "/metrics",
@@ -121,11 +127,13 @@ const TEMPLATES: [&str; 32] = [
     "/v1/certificates/bulk",
     "/v1/certificates/{id}",
     "/v1/certificates/{id}/fields",
+    "/v1/certificates/{id}/attachments/{name}",
     "/v1/certificates/{id}/erasure",
     "/v1/certificates/{id}/history",
     "/v1/certificates/{id}/verification",
     "/v1/certificates/{id}/proof",
     "/v1/certificates/{id}/status",
+    "/v1/attachments",
     "/v1/accept",
     "/v1/retrievals",
     "/v1/retrievals/{retrieval}",

@@ -1,10 +1,11 @@
 //! What the API needs of the peer behind it: one object-safe trait, so that the HTTP side can be tested with a peer
 //! made of plain memory.
 
+use certmesh_ledger::bodies::{AttachmentFile, Receiving};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::record::{
-    CertificateErased, Entry, GrantMade, GrantWithdrawn, MatterDefined, RetrievalHash,
-    StatusChanged, TypeDefined,
+    Attachment, AttachmentName, CertificateErased, Entry, GrantMade, GrantWithdrawn, MatterDefined,
+    MediaType, RetrievalHash, StatusChanged, TypeDefined,
 };
 use futures::future::BoxFuture;
 
@@ -16,7 +17,7 @@ use super::retrievals::{Fetch, Retrieved};
 use super::standards::{Grants, Matter, Matters, TypeStandard};
 use super::types::{
     Acceptance, Appended, CatalogueView, Certificate, CertificateFields, Found, History, LogView,
-    NodeStatus, PeerView, Readiness, Verification,
+    NodeStatus, PeerView, Readiness, Uploaded, Verification,
 };
 
 /// The outcome of each draft, in the order of the drafts.
@@ -62,6 +63,19 @@ pub trait Service: Send + Sync + 'static {
 
     /// What a certificate of this department says; `None` when no record of it is held, or its fields are not kept any more.
     fn fields(&self, id: &CertificateId) -> Result<Option<CertificateFields>, Refusal>;
+
+    /// Begins to receive a file. What is not finished leaves nothing when it is dropped.
+    fn receive(&self) -> Result<Receiving, Refusal>;
+
+    /// Makes a received file durable, to be taken by a certificate.
+    fn uploaded(&self, receiving: Receiving, media_type: MediaType) -> Result<Uploaded, Refusal>;
+
+    /// An attachment of a certificate of this department; `None` when there is none of that name.
+    fn attachment(
+        &self,
+        id: &CertificateId,
+        name: &AttachmentName,
+    ) -> Result<Option<(Attachment, AttachmentFile)>, Refusal>;
 
     /// Destroys the fields of a certificate of this department and records that it was done.
     fn erase(&self, erasure: CertificateErased) -> BoxFuture<'static, Result<Appended, Refusal>>;
@@ -158,6 +172,16 @@ impl RetryKey {
         // A client's name holds no zero byte, so the two parts can't run into each other.
         hasher.update(client.as_bytes()).update(&[0]).update(key);
         Self(*hasher.finalize().as_bytes())
+    }
+
+    /// A key that nothing came under before, for one who sends a request again only while he remembers it.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub(crate) fn drawn() -> Result<Self, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        Ok(Self(key))
     }
 
     /// The bytes.

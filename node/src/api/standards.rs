@@ -8,8 +8,8 @@ use std::str::FromStr;
 use certmesh_ledger::catalogue::Standard;
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::record::{
-    CodeItem, FieldData, FieldDefinition, GrantMade, Grantee, MatterDefined, RelatedItem,
-    Requirement, SharingClass, SubMatter, TypeDefined, ValidityRule,
+    ATTACHMENT_MARK, CodeItem, FieldData, FieldDefinition, GrantMade, Grantee, MatterDefined,
+    RelatedItem, Requirement, SharingClass, SubMatter, TypeDefined, ValidityRule,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -376,6 +376,10 @@ fn validity(text: &str) -> Result<ValidityRule, &'static str> {
 impl FieldView {
     fn check(&self, faults: &mut Faults, at: &str) -> Option<FieldDefinition> {
         let code = faults.line(&format!("{at}.code"), &self.code);
+        if self.code.starts_with(ATTACHMENT_MARK) {
+            let detail = "begins with @, as attachments do; no standard lists these";
+            faults.add(&format!("{at}.code"), detail);
+        }
         let name = faults.line(&format!("{at}.name"), &self.name);
         let kind = self.data.as_deref().unwrap_or("text");
         for (key, given, of) in [

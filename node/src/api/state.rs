@@ -24,6 +24,7 @@ pub struct Api {
     limits: Limits,
     places: Places,
     bulk_places: Places,
+    transfer_places: Places,
     queries: Arc<Semaphore>,
 }
 
@@ -54,6 +55,7 @@ impl Api {
             metrics,
             places: Places::new(limits.requests),
             bulk_places: Places::new(limits.bulk_requests),
+            transfer_places: Places::new(limits.transfers),
             queries: Arc::new(Semaphore::new(limits.queries)),
             limits,
         }
@@ -93,6 +95,10 @@ impl Api {
 
     pub(super) fn take_bulk_place(&self) -> Result<Place, Refusal> {
         self.bulk_places.take()
+    }
+
+    pub(super) fn take_transfer_place(&self) -> Result<Place, Refusal> {
+        self.transfer_places.take()
     }
 
     /// Runs a query of the service on a thread that may block. The query keeps its place until it ends, also when the

@@ -32,7 +32,8 @@ impl fmt::Debug for Holder {
     }
 }
 
-/// One certificate to issue. Either `id`, or `type` and `serial` (and `version`, 1 when absent), names it.
+/// One certificate to issue. Either `id`, or `type` and `serial` (and `version`, 1 when absent), names it; a renewal or
+/// amendment that gives none of these has its predecessor's identifier in the next version.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IssueRequest {
@@ -66,19 +67,34 @@ pub struct IssueRequest {
         deserialize_with = "unique_names"
     )]
     pub fields: BTreeMap<String, String>,
-    /// The certificate this one replaces; it reads as superseded from then on.
+    /// The certificate's attachments: by name, what `upload` said when the file was uploaded. At most 16.
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique_names"
+    )]
+    pub attachments: BTreeMap<String, String>,
+    /// How it replaces other certificates: `renewal`, `amendment`, `merge`, `split` or `transfer`. When absent, one
+    /// predecessor means `amendment`, several mean `merge`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub succession: Option<String>,
+    /// The certificates it replaces, 1 to 16. This department's own read as superseded from then on; a transfer names one
+    /// that another department has recorded as transferred-out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub predecessors: Vec<String>,
+    /// The same as `predecessors` with one in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<String>,
 }
 
 impl fmt::Debug for IssueRequest {
-    /// Leaves out the holder's code and the fields' values.
+    /// Leaves out the holder's code, the fields' values, and what would let others take the uploads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssueRequest")
             .field("id", &self.id)
             .field("type", &self.type_code)
             .field("holder", &self.holder)
             .field("fields", &self.fields.len())
+            .field("attachments", &self.attachments.len())
             .finish_non_exhaustive()
     }
 }
@@ -225,8 +241,10 @@ pub struct Certificate {
     pub sharing: String,
     /// Root of the salted field commitments.
     pub field_root: String,
-    /// The certificate this one replaced.
-    pub predecessor: Option<String>,
+    /// How it replaced others: `renewal`, `amendment`, `merge`, `split`, `transfer`.
+    pub succession: Option<String>,
+    /// The certificates it replaced.
+    pub predecessors: Vec<String>,
     /// Current status: `valid`, `suspended`, `withdrawn`, `cancelled`, `lapsed`, `transferred-out`, `revoked`,
     /// `superseded`. Says nothing of dates or forks: ask for a verification.
     pub status: String,
@@ -245,6 +263,55 @@ pub struct CertificateFields {
     pub holder: Holder,
     /// Fields by name.
     pub fields: BTreeMap<String, String>,
+    /// Attachments, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentView>,
+}
+
+/// An attachment of a certificate.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct AttachmentView {
+    /// Its name.
+    pub name: String,
+    /// What kind of file it is.
+    pub media_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// BLAKE3 of the content.
+    pub content: String,
+}
+
+impl fmt::Debug for AttachmentView {
+    /// Leaves out the name, which may be the holder's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttachmentView")
+            .field("media_type", &self.media_type)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An uploaded file that a certificate can take as its attachment.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Uploaded {
+    /// What an issue request names it by. Good for one certificate, and for 24 hours.
+    pub upload: String,
+    /// What kind of file it is.
+    pub media_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// BLAKE3 of the content.
+    pub content: String,
+}
+
+impl fmt::Debug for Uploaded {
+    /// Leaves out what would let others take the upload.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uploaded")
+            .field("media_type", &self.media_type)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for CertificateFields {
@@ -266,6 +333,8 @@ pub struct ErasureRequest {
 /// One event in the life of a certificate.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HistoryEvent {
+    /// The certificate it happened to.
+    pub id: String,
     /// `issued`, `suspended`, `reinstated`, `revoked`, `cancelled`, `withdrawn`, `lapsed`, `transferred-out`,
     /// `superseded`, `fields-erased`.
     pub event: String,
@@ -273,6 +342,11 @@ pub struct HistoryEvent {
     pub reason: Option<String>,
     /// Reason text of a status change.
     pub text: Option<String>,
+    /// How it replaced others, when issued in their place: `renewal`, `amendment`, `merge`, `split`, `transfer`.
+    pub succession: Option<String>,
+    /// What it replaced, when issued in the place of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predecessors: Vec<String>,
     /// The successor, when superseded.
     pub successor: Option<String>,
     /// Why the event has no effect, when the rules give it none.
@@ -281,13 +355,31 @@ pub struct HistoryEvent {
     pub position: Position,
 }
 
-/// The events of one certificate, oldest first.
+/// The events of a certificate, of all it replaced and all that replaced it, in the logs of all departments, oldest first.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct History {
     /// Certificate identifier.
     pub id: String,
-    /// Its events.
+    /// Events, by the time their departments put to their records.
     pub events: Vec<HistoryEvent>,
+    /// Whether there is more than is told: of more than 256 certificates linked by what replaced what, the nearest are.
+    #[serde(default)]
+    pub cut: bool,
+}
+
+/// A certificate that took another's place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SuccessorView {
+    /// Certificate identifier.
+    pub id: String,
+    /// How: `renewal`, `amendment`, `merge`, `split`, `transfer`.
+    pub succession: String,
+    /// Department whose log it is in.
+    pub department: String,
+    /// Its name.
+    pub department_name: String,
+    /// Position of its record there.
+    pub seq: u64,
 }
 
 /// What to look for: exactly one of `holder`, `type`, `issuer`.
@@ -361,6 +453,9 @@ pub struct Verification {
     /// What would have to be known, when unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// What took its place, when superseded or transferred out; also in other departments' logs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub successors: Vec<SuccessorView>,
     /// The day the verdict is for (China Standard Time).
     pub on: String,
     /// The certificate, when a record of it is held.

@@ -8,6 +8,17 @@ use clap::{Args, Parser, Subcommand};
 /// Environment variable that names the configuration file.
 pub(super) const CONFIG_VARIABLE: &str = "CERTMESH_NODE_CONFIG";
 
+const ONLY_IN_THE_FILE: &str = "\
+Every other setting of the file has an environment variable, such as CERTMESH_NODE_API_TIMEOUT_S. Only in the file:
+  [net.peers]                       # addresses in place of those in the genesis file
+  \"11330105002500287C\" = [\"/ip4/10.0.0.1/tcp/7481\"]
+  [[watch]]                         # a folder whose tables are imported; as many as there are types
+  folder = \"inbox\"                  # done/ and rejected/ are made in it
+  type = \"11100000000013338W011\"    # type code of the certificates
+  map = \"map.toml\"                  # what each column is: see `certmesh import --help`
+A file dropped there (.csv, .tsv, .txt, .xlsx, .jsonl, .ndjson) is taken once it has not changed for 6 seconds; what is
+hidden or ends in .part or .tmp is not. It goes to done/ with a summary, its rejected rows to rejected/ with their reasons.";
+
 /// A department's peer in a network of certificate logs.
 #[derive(Debug, Parser)]
 #[command(name = "certmesh-node", version, about, long_about = None)]
@@ -21,8 +32,10 @@ pub struct NodeCli {
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
     /// Run the peer until SIGTERM, SIGINT or SIGHUP
+    #[command(after_help = ONLY_IN_THE_FILE)]
     Run(NodeArgs),
     /// Check the configuration and the files it names, list every fault, and exit
+    #[command(after_help = ONLY_IN_THE_FILE)]
     Check(NodeArgs),
 }
 

@@ -17,6 +17,7 @@ use crate::keyfile;
 use crate::logging::{self, LogFormat};
 
 use super::settings::Settings;
+use super::watches::watches;
 use super::{ApiConfig, Config, Fault, KeyFiles, LogConfig, NetConfig};
 
 const MIB: u32 = 1024 * 1024;
@@ -45,6 +46,7 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
     let net = net(s);
     let log = log(s);
     let trust_own_disk = s.flag_value("start.trust_own_disk");
+    let watches = watches(s);
     match (department, data_dir, network, keys, api, net, log) {
         (
             Some(department),
@@ -63,6 +65,7 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
             net,
             log,
             trust_own_disk,
+            watches,
         }),
         _ => Err(settings.into_faults()),
     }

@@ -8,6 +8,7 @@ mod args;
 mod check;
 pub mod nearest;
 mod settings;
+mod watches;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,7 +19,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use libp2p::Multiaddr;
 use thiserror::Error;
 
@@ -26,6 +27,7 @@ pub use args::{NodeArgs, NodeCli, NodeCommand};
 
 use crate::api::TlsFiles;
 use crate::api::limits::Limits;
+use crate::import::Map;
 use crate::logging::LogFormat;
 
 /// Longest configuration file that is read, in bytes.
@@ -50,6 +52,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Take the own log on disk for whole at start, without waiting for other members.
     pub trust_own_disk: bool,
+    /// Folders whose tables are imported.
+    pub watches: Vec<WatchConfig>,
 }
 
 /// Paths of the key files; each exists and only its owner can read it.
@@ -114,6 +118,17 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// Level or directives, as [`crate::logging::init`] takes them.
     pub level: String,
+}
+
+/// A folder whose tables are imported.
+#[derive(Clone, Debug)]
+pub struct WatchConfig {
+    /// The folder; it exists.
+    pub folder: PathBuf,
+    /// Type of the certificates that its tables hold.
+    pub type_code: TypeCode,
+    /// How its tables' columns become certificates.
+    pub map: Map,
 }
 
 /// Where a setting came from.

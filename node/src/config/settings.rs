@@ -23,12 +23,12 @@ pub(super) enum Kind {
     Number,
     /// Texts separated by commas.
     List,
-    /// A table of lists; only in the file.
+    /// A table of lists, or a list of tables; only in the file.
     Table,
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 20] = [
+pub(super) const KEYS: [(&str, Kind); 21] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -49,6 +49,7 @@ pub(super) const KEYS: [(&str, Kind); 20] = [
     ("log.format", Kind::Text),
     ("log.level", Kind::Text),
     ("start.trust_own_disk", Kind::Flag),
+    ("watch", Kind::Table),
 ];
 
 fn variable(key: &str) -> String {
@@ -302,6 +303,21 @@ impl Settings {
             }
         }
         lists
+    }
+
+    /// A list of tables; empty when absent.
+    pub(super) fn tables(&mut self, key: &str) -> Vec<Table> {
+        let what = format!("a list of tables: write [[{key}]]");
+        let tables = |value: &Value| -> Option<Vec<Table>> {
+            let list = value.as_array()?.iter();
+            list.map(|table| table.as_table().cloned()).collect()
+        };
+        self.get(key, &what, tables).unwrap_or_default()
+    }
+
+    /// A path of the file's, relative to where the file is.
+    pub(super) fn beside_file(&self, text: &str) -> PathBuf {
+        self.directory.join(text)
     }
 
     /// Whether nothing was wrong so far.

@@ -261,3 +261,44 @@ fn the_command_line_takes_run_and_check_with_every_flag() {
     assert!(args.trust_own_disk);
     assert_eq!(args.net_listen, ["/a", "/b"]);
 }
+
+#[test]
+fn a_watch_is_read_with_its_map_and_paths_relative_to_the_file() {
+    let watch = |more: &str| {
+        let table =
+            "[[watch]]\nfolder = \"inbox\"\ntype = \"11430000006122244L001\"\nmap = \"map.toml\"\n";
+        format!("{GOOD}{table}{more}")
+    };
+    let dir = department(&watch(""));
+    fs::create_dir(dir.path().join("inbox")).unwrap();
+    let map = "serial = \"a\"\nvalid_from = \"b\"\nholder = { kind = \"111\", column = \"c\" }\n";
+    fs::write(dir.path().join("map.toml"), map).unwrap();
+    let config = load(&dir, NodeArgs::default(), &[]).unwrap();
+    assert_eq!(config.watches.len(), 1);
+    assert_eq!(config.watches[0].folder, dir.path().join("inbox"));
+    assert_eq!(
+        config.watches[0].type_code.as_str(),
+        "11430000006122244L001"
+    );
+    // The same folder by another name is the same folder.
+    let again = watch("[[watch]]\nfolder = \"inbox/../inbox\"\n");
+    fs::write(dir.path().join("node.toml"), again).unwrap();
+    let error = load(&dir, NodeArgs::default(), &[])
+        .unwrap_err()
+        .to_string();
+    for told in [
+        "is watched already",
+        "watch[1].type: is missing",
+        "watch[1].map: is missing",
+    ] {
+        assert!(error.contains(told), "{told}: {error}");
+    }
+    for text in ["watch = 7", "watch = [7]"] {
+        let config = GOOD.replace("[keys]", &format!("{text}\n[keys]"));
+        let faults = faults(&config, &[]);
+        assert!(
+            faults[0].starts_with("watch: is ") && faults[0].ends_with("write [[watch]]"),
+            "{faults:?}"
+        );
+    }
+}

@@ -4,8 +4,10 @@
 //! - `accept`: what a subject holds of what a matter requires
 //! - `prepare`: what the API checked, made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
+//! - `group`: what is appended under one checkpoint
 //! - `driver`: the loop between network, state machine and storage
 //! - `retrieval`: fields asked of issuers and shown to askers, and the receipts of both
+//! - `uploads`: files that wait for the certificates they belong to
 //! - `own_log`: whether the own log may be appended to, and why not
 //! - `retries`: which content came under which idempotency key, and for how long that is known
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
@@ -22,6 +24,7 @@ mod cosignatures;
 mod data_dir;
 mod driver;
 mod error;
+mod group;
 mod identity;
 mod own_log;
 mod prepare;
@@ -31,6 +34,7 @@ mod service;
 mod serving;
 mod start;
 mod storage;
+mod uploads;
 mod views;
 mod writer;
 
@@ -38,10 +42,11 @@ pub use error::RunError;
 pub use start::{check, run};
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use certmesh_ledger::bodies::Bodies;
+use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::{CatalogueKey, FieldKey};
@@ -87,6 +92,10 @@ pub(crate) struct Peer {
     pub(crate) field_key: FieldKey,
     /// Fields of this department's own certificates.
     pub(crate) bodies: Arc<Bodies>,
+    /// Their attachments.
+    pub(crate) attachments: Attachments,
+    /// Directory of uploads that no certificate has taken yet.
+    pub(crate) uploads: PathBuf,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) own: OwnLog,
     pub(crate) heard: RwLock<Heard>,

@@ -1,11 +1,11 @@
 //! What the API checked, made into entries: holders become tags, fields commitments, and each certificate is held against
 //! its type's standard.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use certmesh_ledger::bodies::{Body, SealedBody};
+use certmesh_ledger::bodies::{Body, SealedBody, Upload};
 use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::keys::{BodyKey, Secret};
@@ -18,7 +18,7 @@ use super::Peer;
 use super::writer::Append;
 use crate::api::Refusal;
 use crate::api::body::shown;
-use crate::api::draft::Draft;
+use crate::api::draft::{Attached, Draft};
 use crate::api::types::FieldFault;
 
 /// An entry, what its answer is named by, and what was mended in the request.
@@ -26,10 +26,17 @@ pub(super) struct Prepared {
     pub(super) id: String,
     pub(super) warnings: Vec<String>,
     pub(super) entry: Entry,
+    /// What is kept beside the record.
+    pub(super) kept: Option<Kept>,
+}
+
+/// What is kept beside a record.
+pub(super) struct Kept {
     /// What an issued certificate says.
     pub(super) body: Option<Body>,
-    /// What is kept beside the record.
-    pub(super) kept: Option<SealedBody>,
+    pub(super) sealed: SealedBody,
+    /// The uploads that become its attachments, each with the part of the request that names it.
+    pub(super) uploads: Vec<(String, Upload)>,
 }
 
 /// Types' standards, compiled when they are first used and again when they change.
@@ -126,6 +133,45 @@ impl Fresh {
     }
 }
 
+/// Makes fields of attachments. Whether the uploads are still there and free, only the writer can tell.
+fn attach(
+    peer: &Peer,
+    attachments: Vec<Attached>,
+    body: &mut Body,
+) -> Result<Vec<(String, Upload)>, Refusal> {
+    let mut faults = Vec::new();
+    let mut uploads = Vec::with_capacity(attachments.len());
+    let mut files = BTreeSet::new();
+    for Attached { name, token, place } in attachments {
+        let mut fault = |detail: &str| {
+            faults.push(FieldFault {
+                field: place.clone(),
+                detail: detail.to_owned(),
+            });
+        };
+        let Some(upload) = Upload::open(&peer.field_key, &token) else {
+            fault(
+                "is no upload of this department's node; upload the file and give the `upload` of the answer",
+            );
+            continue;
+        };
+        if !files.insert(upload.key.file()) {
+            fault("is the upload of another attachment already; upload the file once for each");
+            continue;
+        }
+        let (field, value) = upload.attachment(name.clone()).field();
+        body.fields.insert(field, value);
+        body.attachments
+            .insert(name.to_string(), upload.key.clone());
+        uploads.push((place, upload));
+    }
+    if faults.is_empty() {
+        Ok(uploads)
+    } else {
+        Err(Refusal::InvalidField(faults))
+    }
+}
+
 /// Makes an entry of what the API checked.
 pub(super) fn prepare(
     peer: &Peer,
@@ -141,11 +187,14 @@ pub(super) fn prepare(
                 tracing::error!(%error, "the system gives no random bytes");
                 (draft.id.to_string(), Refusal::Internal)
             })?;
-            let body = Body {
+            let mut body = Body {
                 holder_kind: draft.holder_kind,
                 holder_code: draft.holder_code.expose().to_owned(),
                 fields: draft.fields.take(),
+                attachments: BTreeMap::new(),
             };
+            let uploads = attach(peer, draft.attachments, &mut body)
+                .map_err(|refusal| (draft.id.to_string(), refusal))?;
             let sealed = fresh.seal(peer, draft.id.as_str(), &body);
             let entry = CertificateIssued {
                 subject: peer
@@ -155,43 +204,46 @@ pub(super) fn prepare(
                 validity: draft.validity,
                 sharing,
                 field_root: commit_fields(&fresh.key, &draft.id, &body.fields),
-                predecessor: draft.predecessor,
+                succession: draft.succession,
                 id: draft.id.clone(),
             };
             Prepared {
                 id: draft.id.to_string(),
                 warnings: draft.warnings,
                 entry: Entry::CertificateIssued(entry),
-                body: Some(body),
-                kept: Some(sealed),
+                kept: Some(Kept {
+                    body: Some(body),
+                    sealed,
+                    uploads,
+                }),
             }
         }
         Append::Change(change) => Prepared {
             id: change.id.to_string(),
             warnings: Vec::new(),
             entry: Entry::StatusChanged(change),
-            body: None,
             kept: None,
         },
         Append::Erase(erased) => Prepared {
             id: erased.id.to_string(),
             warnings: Vec::new(),
             entry: Entry::CertificateErased(erased),
-            body: None,
             kept: None,
         },
         Append::Receipt(receipt) => Prepared {
             id: receipt.name,
             warnings: Vec::new(),
             entry: receipt.entry,
-            body: None,
-            kept: receipt.kept,
+            kept: receipt.kept.map(|sealed| Kept {
+                body: None,
+                sealed,
+                uploads: Vec::new(),
+            }),
         },
         Append::Define(definition) => Prepared {
             id: definition.name(),
             warnings: Vec::new(),
             entry: Entry::from(*definition),
-            body: None,
             kept: None,
         },
     })

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use certmesh_ledger::bodies::Body;
+use certmesh_ledger::bodies::{AttachmentFile, Body, Opened, Receiving};
 use certmesh_ledger::catalogue::{Cursor, Found};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::log::{Log, LogId, ReadError, Versions};
 use certmesh_ledger::record::{
-    CertificateErased, Entry, MatterDefined, RetrievalHash, StatusChanged,
+    Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
+    StatusChanged,
 };
 use certmesh_ledger::verify::{Bundle, verify};
 use futures::FutureExt;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use super::retrieval::asking::Asking;
 use super::retrieval::{cases, copies, reports};
 use super::writer::{Append, WriterHandle};
-use super::{Peer, accept, now_ms, views};
+use super::{Peer, accept, now_ms, uploads, views};
 use crate::api::Refusal;
 use crate::api::cases::Case;
 use crate::api::draft::{Draft, HolderCode};
@@ -115,6 +116,26 @@ impl PeerService {
         }
     }
 
+    /// Position and body of a certificate of this department; `None` when no record of it is held.
+    fn body(&self, id: &CertificateId) -> Result<Option<(u64, Option<Opened<Body>>)>, Refusal> {
+        let peer = &self.peer;
+        let found = peer.catalogue.certificate(id);
+        let Some(state) = found.map_err(|error| unreadable(&error))? else {
+            return Ok(None);
+        };
+        if state.log != peer.catalogue.own() {
+            return Err(Refusal::OtherDepartment {
+                issuer: state.log.department.to_string(),
+            });
+        }
+        let seq = state.issued.record().seq;
+        let kept = peer.bodies.get::<Body>(seq, id.as_str()).map_err(|error| {
+            tracing::error!(%error, "a body could not be read");
+            Refusal::Internal
+        })?;
+        Ok(Some((seq, kept)))
+    }
+
     /// One version of a definition, its number, and the list of all; `None` when there is no such version.
     fn version_of<T, D>(
         &self,
@@ -207,31 +228,51 @@ impl Service for PeerService {
     }
 
     fn fields(&self, id: &CertificateId) -> Result<Option<types::CertificateFields>, Refusal> {
-        let peer = &self.peer;
-        let found = peer.catalogue.certificate(id);
-        let Some(state) = found.map_err(|error| unreadable(&error))? else {
+        let kept = self.body(id)?.and_then(|(_, kept)| kept);
+        Ok(kept.map(|kept| views::fields(id, &kept.body)))
+    }
+
+    fn receive(&self) -> Result<Receiving, Refusal> {
+        uploads::receive(&self.peer)
+    }
+
+    fn uploaded(
+        &self,
+        receiving: Receiving,
+        media_type: MediaType,
+    ) -> Result<types::Uploaded, Refusal> {
+        uploads::finish(&self.peer, receiving, media_type)
+    }
+
+    fn attachment(
+        &self,
+        id: &CertificateId,
+        name: &AttachmentName,
+    ) -> Result<Option<(Attachment, AttachmentFile)>, Refusal> {
+        let Some((seq, kept)) = self.body(id)? else {
             return Ok(None);
         };
-        if state.log != peer.catalogue.own() {
-            return Err(Refusal::OtherDepartment {
-                issuer: state.log.department.to_string(),
-            });
-        }
-        let kept = peer
-            .bodies
-            .get::<Body>(state.issued.record().seq, id.as_str());
-        let kept = kept.map_err(|error| {
-            tracing::error!(%error, "a body could not be read");
+        let Some(kept) = kept else {
+            let records = self.peer.own.log.by_certificate(id);
+            let erased = records
+                .map_err(|error| unreadable(&error))?
+                .iter()
+                .any(|record| matches!(record.record().entry, Entry::CertificateErased(_)));
+            return if erased {
+                Err(Refusal::Erased)
+            } else {
+                Ok(None)
+            };
+        };
+        let Some((attachment, key)) = kept.body.attachment(name) else {
+            return Ok(None);
+        };
+        let file = self.peer.attachments.read(seq, key, attachment.size);
+        let file = file.map_err(|error| {
+            tracing::error!(%error, record = seq, "an attachment could not be opened");
             Refusal::Internal
         })?;
-        Ok(kept.map(|kept| types::CertificateFields {
-            id: id.to_string(),
-            holder: types::Holder {
-                kind: kept.body.holder_kind.to_string(),
-                code: kept.body.holder_code.clone(),
-            },
-            fields: kept.body.fields.clone(),
-        }))
+        Ok(Some((attachment, file)))
     }
 
     fn erase(
@@ -242,27 +283,9 @@ impl Service for PeerService {
     }
 
     fn history(&self, id: &CertificateId) -> Result<Option<types::History>, Refusal> {
-        let records = self
-            .peer
-            .catalogue
-            .history(id)
-            .map_err(|e| unreadable(&e))?;
-        let Some((log, _)) = records.first() else {
-            return Ok(None);
-        };
-        let Some(checkpoint) = self
-            .peer
-            .catalogue
-            .log(log)
-            .and_then(|log| log.checkpoint())
-        else {
-            return Ok(None);
-        };
-        let records: Vec<_> = records.into_iter().map(|(_, record)| record).collect();
-        Ok(Some(types::History {
-            id: id.to_string(),
-            events: views::history(id, &records, &checkpoint),
-        }))
+        let chain = self.peer.catalogue.chain(id).map_err(|e| unreadable(&e))?;
+        let known = chain.lives.first().is_some_and(|life| life.id == *id);
+        Ok(known.then(|| views::history(id, &chain)))
     }
 
     fn verification(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use certmesh_ledger::bodies::Bodies;
+use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{LogId, Opening, Place, SEGMENT_RECORDS, Writer};
@@ -30,12 +30,13 @@ use super::retrieval::copies;
 use super::service::PeerService;
 use super::storage::Storage;
 use super::writer::WriterHandle;
-use super::{Peer, data_dir, identity, now_ms, retries};
+use super::{Peer, data_dir, identity, now_ms, retries, uploads};
 use crate::api::auth::Clients;
 use crate::api::{Api, serve};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig};
+use crate::watch::{Needs, Watching};
 
 /// How long running requests may take at a stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -128,6 +129,8 @@ fn open_peer(
         identity.field_key.clone(),
     )?;
     let bodies = Arc::new(bodies);
+    let attachments = Attachments::open(Arc::new(RealDisk), &dir.join("bodies"), *own.name());
+    let uploads = uploads::directory(dir);
     let peer = Peer {
         department: config.department,
         peer_id: identity.peer_id.to_string(),
@@ -146,6 +149,8 @@ fn open_peer(
             Arc::clone(metrics),
         ),
         bodies,
+        attachments: attachments.map_err(at(&uploads))?,
+        uploads,
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
@@ -189,15 +194,23 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let metrics = Arc::new(Metrics::new());
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
     let (mut work, service) = Work::start(&config, &identity, &peer)?;
+    let service = Arc::new(service);
     let api = Api::new(
-        Arc::new(service),
+        Arc::clone(&service) as Arc<_>,
         config.department,
         clients,
-        metrics,
+        Arc::clone(&metrics),
         config.api.limits(),
     );
     let running = serve(Arc::new(api), config.api.listen, config.api.tls.as_ref())?;
     data_dir.announce_process(&running.url(), &work.addresses().await)?;
+    let needs = Needs {
+        service,
+        metrics,
+        department: config.department,
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let watching = Watching::start(config.watches, needs, runtime).map_err(at(&config.data_dir))?;
     tracing::info!(department = %config.department, api = running.url(), "serving");
 
     let died = tokio::select! {
@@ -210,6 +223,10 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     if let Err(error) = running.stop(GRACE).await {
         tracing::warn!(%error, "API did not stop cleanly");
     }
+    // It works through the service, and so holds the writer's handle.
+    if let Some(watching) = watching {
+        tokio::task::block_in_place(|| watching.stop());
+    }
     work.stop().await;
     if let Err(error) = peer.store.flush() {
         tracing::warn!(%error, "state store not flushed");
@@ -218,14 +235,15 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     if died { Err(RunError::Died) } else { Ok(()) }
 }
 
-/// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and the
-/// destroying of old evidence copies.
+/// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and
+/// uploads, and the destroying of old evidence copies.
 struct Work {
     driver: JoinHandle<()>,
     stop_driver: oneshot::Sender<()>,
     writer: thread::JoinHandle<()>,
     forgetting: JoinHandle<()>,
     destroying: JoinHandle<()>,
+    removing: JoinHandle<()>,
     /// Addresses the network side listens on, as they come to be.
     listening: mpsc::UnboundedReceiver<Multiaddr>,
 }
@@ -284,6 +302,7 @@ impl Work {
             writer: writer_thread,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store))),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
+            removing: tokio::spawn(uploads::keep_removing(peer.uploads.clone())),
             listening: listening_received,
         };
         if config.trust_own_disk && peer.own.vouch() {
@@ -315,12 +334,13 @@ impl Work {
             let _ = self.stop_driver.send(());
             let _ = self.driver.await;
         }
-        // The API held the last handle: the writer finishes what it has and ends.
+        // The API and the watch held the last handles: the writer finishes what it has and ends.
         if tokio::task::block_in_place(|| self.writer.join()).is_err() {
             tracing::error!("the writer thread panicked");
         }
         self.forgetting.abort();
         self.destroying.abort();
+        self.removing.abort();
     }
 }
 

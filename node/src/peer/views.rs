@@ -1,10 +1,15 @@
 //! What the ledger knows, in the API's shapes.
 
-use certmesh_ledger::catalogue::{Catalogue, CertificateState};
+use std::collections::BTreeMap;
+
+use certmesh_ledger::bodies::Body;
+use certmesh_ledger::catalogue::{Catalogue, CertificateState, Chain, Life, Successor};
 use certmesh_ledger::id::CertificateId;
-use certmesh_ledger::log::{Stopped, VerifiedCheckpoint};
-use certmesh_ledger::record::{Action, Entry, Record, SignedRecord, Status};
-use certmesh_ledger::verify::{Verdict, Verification};
+use certmesh_ledger::log::Stopped;
+use certmesh_ledger::record::{
+    Action, Attachment, Entry, Record, SignedRecord, Status, SuccessionKind,
+};
+use certmesh_ledger::verify::{NotValid, Verdict, Verification};
 
 use super::Peer;
 use crate::api::types;
@@ -37,47 +42,98 @@ pub(super) fn certificate(
     ))
 }
 
-/// The events of a certificate, with the effect each had: the rules of the status map, told as a story.
-pub(super) fn history(
-    id: &CertificateId,
-    records: &[SignedRecord],
-    checkpoint: &VerifiedCheckpoint,
-) -> Vec<types::HistoryEvent> {
-    let mut status = None;
+/// What a certificate says, its attachments told apart from the other fields.
+pub(super) fn fields(id: &CertificateId, body: &Body) -> types::CertificateFields {
+    let mut fields = BTreeMap::new();
+    let mut attachments = Vec::new();
+    for (name, value) in &body.fields {
+        match Attachment::of_field(name, value) {
+            Ok(Some(attachment)) => attachments.push(types::AttachmentView {
+                name: attachment.name.to_string(),
+                media_type: attachment.media_type.to_string(),
+                size: attachment.size,
+                content: attachment.content.to_string(),
+            }),
+            _ => drop(fields.insert(name.clone(), value.clone())),
+        }
+    }
+    types::CertificateFields {
+        id: id.to_string(),
+        holder: types::Holder {
+            kind: body.holder_kind.to_string(),
+            code: body.holder_code.clone(),
+        },
+        fields,
+        attachments,
+    }
+}
+
+/// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, told as a
+/// story.
+pub(super) fn history(id: &CertificateId, chain: &Chain) -> types::History {
+    let mut events: Vec<_> = chain.lives.iter().flat_map(life).collect();
+    // One record issues a certificate first and supersedes others by it.
+    let at = |event: &types::HistoryEvent| {
+        let position = &event.position;
+        let place = (position.time_ms, position.log.clone(), position.seq);
+        (place, event.successor.is_some(), event.id.clone())
+    };
+    events.sort_by_cached_key(at);
+    types::History {
+        id: id.to_string(),
+        events,
+        cut: chain.cut,
+    }
+}
+
+fn life(life: &Life) -> Vec<types::HistoryEvent> {
+    let mut stage = None;
+    let records = life.records.iter();
     records
-        .iter()
-        .map(|record| event(id, record, checkpoint, &mut status))
+        .map(|record| event(life, record, &mut stage))
         .collect()
 }
 
-fn event(
-    id: &CertificateId,
-    signed: &SignedRecord,
-    checkpoint: &VerifiedCheckpoint,
-    status: &mut Option<Status>,
-) -> types::HistoryEvent {
+/// A certificate's status, and how it was superseded if it was.
+type Stage = (Status, Option<SuccessionKind>);
+
+fn event(life: &Life, signed: &SignedRecord, stage: &mut Option<Stage>) -> types::HistoryEvent {
     let record: &Record = signed.record();
+    let id = &life.id;
     let mut event = types::HistoryEvent {
+        id: id.to_string(),
         event: String::new(),
         reason: None,
         text: None,
+        succession: None,
+        predecessors: Vec::new(),
         successor: None,
         ignored: None,
-        position: types::Position::of(checkpoint, signed),
+        position: types::Position::of(&life.checkpoint, signed),
     };
     match &record.entry {
         Entry::CertificateIssued(issued) if issued.id == *id => {
             event.event = "issued".into();
-            match status {
-                None => *status = Some(Status::Valid),
+            event.succession = issued.succession_kind().map(|kind| kind.to_string());
+            let predecessors = issued.predecessors().iter();
+            event.predecessors = predecessors.map(ToString::to_string).collect();
+            match stage {
+                None => *stage = Some((Status::Valid, None)),
                 Some(_) => event.ignored = Some("the identifier had been issued before".into()),
             }
         }
         Entry::CertificateIssued(issued) => {
             event.event = Status::Superseded.as_str().into();
             event.successor = Some(issued.id.to_string());
-            match status {
-                Some(Status::Valid) => *status = Some(Status::Superseded),
+            let kind = issued.succession_kind();
+            match stage {
+                _ if kind == Some(SuccessionKind::Transfer) => {
+                    event.ignored = Some("a transfer is from another department's log".into());
+                }
+                Some((Status::Valid, _)) => *stage = Some((Status::Superseded, kind)),
+                // A further part of a split.
+                Some((Status::Superseded, Some(SuccessionKind::Split)))
+                    if kind == Some(SuccessionKind::Split) => {}
                 _ => event.ignored = Some("the certificate was not valid by then".into()),
             }
         }
@@ -86,8 +142,9 @@ fn event(
             event.event = action.past().into();
             event.reason = Some(changed.reason.code().into());
             event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
-            match status.unwrap_or(Status::Valid).after(action) {
-                Ok(next) => *status = Some(next),
+            let before = stage.map_or(Status::Valid, |(status, _)| status);
+            match before.after(action) {
+                Ok(next) => *stage = Some((next, None)),
                 Err(error) => event.ignored = Some(error.to_string()),
             }
         }
@@ -120,7 +177,7 @@ pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verificat
         Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
         Verdict::NotValid(reason) => (
             Some(reason.code().to_owned()),
-            explain(reason, found),
+            explain(peer, reason, found),
             Vec::new(),
         ),
         Verdict::Unknown(missing) => {
@@ -141,6 +198,11 @@ pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verificat
         reason,
         explanation,
         missing,
+        successors: found
+            .successors
+            .iter()
+            .map(|next| successor(peer, next))
+            .collect(),
         on: found.on.to_string(),
         certificate: found
             .state
@@ -154,7 +216,56 @@ pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verificat
 const UNCONFIRMED: &str = "; this department's own log is not yet confirmed by other members, so what was recorded last may \
                            be missing here";
 
-fn explain(reason: &certmesh_ledger::verify::NotValid, found: &Verification) -> String {
+fn successor(peer: &Peer, next: &Successor) -> types::SuccessorView {
+    let department = next.log.department;
+    let member = peer.catalogue.members().member(&department);
+    types::SuccessorView {
+        id: next.id.to_string(),
+        succession: next.kind.to_string(),
+        department: department.to_string(),
+        department_name: member
+            .map(|member| member.display_name().to_owned())
+            .unwrap_or_default(),
+        seq: next.seq,
+    }
+}
+
+/// Successors that a verdict's sentence names; the others are counted.
+const NAMED: usize = 4;
+
+/// What the reason itself does not say of what took the certificate's place.
+fn in_its_place(peer: &Peer, reason: &NotValid, found: &Verification) -> String {
+    let mut names: Vec<String> = match reason {
+        // The first is named by the reason.
+        NotValid::Superseded { .. } => {
+            let parts = found.successors.iter().skip(1);
+            parts.map(|next| next.id.to_string()).collect()
+        }
+        NotValid::Status(Status::TransferredOut) => {
+            let taken = found.successors.iter().map(|next| successor(peer, next));
+            taken
+                .map(|next| {
+                    let (name, code) = (next.department_name, next.department);
+                    format!("{name} ({code}) took it over as {}", next.id)
+                })
+                .collect()
+        }
+        _ => return String::new(),
+    };
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    match reason {
+        NotValid::Superseded { .. } if names.is_empty() => String::new(),
+        NotValid::Superseded { .. } => format!(" and by {}", names.join(", ")),
+        _ if names.is_empty() => "; that a department took it over is not known here".to_owned(),
+        _ => format!("; {}", names.join("; ")),
+    }
+}
+
+fn explain(peer: &Peer, reason: &NotValid, found: &Verification) -> String {
     let mut text = reason.to_string();
     if let Some(Entry::StatusChanged(changed)) =
         found.change.as_ref().map(|change| &change.record().entry)
@@ -167,6 +278,7 @@ fn explain(reason: &certmesh_ledger::verify::NotValid, found: &Verification) -> 
             text.push(')');
         }
     }
+    text.push_str(&in_its_place(peer, reason, found));
     text
 }
 

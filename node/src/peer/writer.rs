@@ -18,12 +18,13 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
-use super::prepare::{Prepared, Standards, prepare};
+use super::group::Group;
+use super::prepare::{Kept, Prepared, Standards, prepare};
 use super::{Peer, now_ms, retries};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
 use crate::api::service::{Definition, Outcomes, RetryKey};
-use crate::api::types::{self, Position};
+use crate::api::types::{self, FieldFault, Position};
 
 /// Most records under one commit.
 const GROUP: usize = 8192;
@@ -80,6 +81,7 @@ impl WriterHandle {
             writer,
             heads,
             standards: Standards::default(),
+            settled: false,
         };
         let thread = thread::Builder::new()
             .name("writer".into())
@@ -106,6 +108,15 @@ impl WriterHandle {
     }
 }
 
+/// Why a group was not appended.
+#[derive(Debug, thiserror::Error)]
+enum AppendFailed {
+    #[error(transparent)]
+    Log(#[from] WriteError),
+    #[error("attachments: {0}")]
+    Attachments(#[from] io::Error),
+}
+
 /// What is to be said of one append once the group is durable.
 enum Outcome {
     /// The n-th entry of the group.
@@ -115,11 +126,23 @@ enum Outcome {
     Refused(Refusal),
 }
 
+/// An append and how it was asked for.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    entry: &'a Entry,
+    kept: Option<&'a Kept>,
+    retry: Option<RetryKey>,
+    /// Rows of the request.
+    rows: usize,
+}
+
 struct GroupCommit {
     peer: Arc<Peer>,
     writer: Writer,
     heads: mpsc::UnboundedSender<VerifiedCheckpoint>,
     standards: Standards,
+    /// Whether no attachment is kept for a record that never came.
+    settled: bool,
 }
 
 impl GroupCommit {
@@ -140,7 +163,7 @@ impl GroupCommit {
     }
 
     fn commit(&mut self, group: Vec<Job>) {
-        if let Some(refusal) = self.peer.own.hindrance() {
+        if let Some(refusal) = self.hindrance() {
             for job in group {
                 let _ = job.reply.send(Err(refusal.clone()));
             }
@@ -174,15 +197,13 @@ impl GroupCommit {
                 .collect(),
         };
         let mut batch = Batch::new(&self.peer.catalogue, self.writer.log());
-        let mut entries = Vec::new();
-        let mut bodies = Vec::new();
+        let mut group = Group::default();
         let mut outcomes = Vec::with_capacity(prepared.len());
         for (prepared, (retry, rows)) in prepared.into_iter().zip(retries) {
             let Prepared {
                 id,
                 warnings,
                 entry,
-                body,
                 kept,
             } = match prepared {
                 Ok(prepared) => prepared,
@@ -191,24 +212,26 @@ impl GroupCommit {
                     continue;
                 }
             };
-            let outcome = match self.judge(&mut batch, &entry, body.as_ref(), retry, rows) {
-                None => {
-                    entries.push(entry);
-                    bodies.push(kept);
-                    Outcome::New(entries.len() - 1)
-                }
+            let asked = Asked {
+                entry: &entry,
+                kept: kept.as_ref(),
+                retry,
+                rows,
+            };
+            let outcome = match self.judge(&mut batch, &asked, &group) {
+                None => Outcome::New(group.push(entry, kept)),
                 Some(outcome) => outcome,
             };
             outcomes.push((id, warnings, outcome));
         }
         drop(batch);
-        let count = entries.len();
+        let count = group.entries.len();
         let started = Instant::now();
         let appended = if count == 0 {
             // What is answered then stands under the checkpoint there is.
             Ok((Vec::new(), self.writer.log().checkpoint()))
         } else {
-            self.append(entries, &bodies)
+            self.append(group)
         };
         if count > 0 && appended.is_ok() {
             self.peer.metrics.fsynced(started.elapsed());
@@ -217,44 +240,72 @@ impl GroupCommit {
         self.answer(outcomes, jobs, appended);
     }
 
-    /// Makes records and their bodies durable, then the checkpoint: a certificate that is acknowledged has its fields.
+    /// Why nothing can be appended now. Before anything is, attachments of records that never came are uploads again: the
+    /// next record of that position is another's.
+    fn hindrance(&mut self) -> Option<Refusal> {
+        let hindrance = self.peer.own.hindrance();
+        if hindrance.is_none() && !self.settled {
+            match self.peer.attachments.settle(self.writer.log().held()) {
+                Ok(_) => self.settled = true,
+                Err(error) => return Some(internal(&error)),
+            }
+        }
+        hindrance
+    }
+
+    /// Makes records, their bodies and attachments durable, then the checkpoint: a certificate that is acknowledged has its
+    /// fields.
     fn append(
         &mut self,
-        entries: Vec<Entry>,
-        bodies: &[Option<SealedBody>],
-    ) -> Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), WriteError> {
-        let kept = &self.peer.bodies;
-        let keep = |first| match bodies.iter().any(Option::is_some) {
-            true => kept.keep(first, bodies).map_err(io::Error::other),
-            false => Ok(()),
-        };
-        let (records, checkpoint) = self.writer.append_with(now_ms(), entries, keep)?;
+        group: Group,
+    ) -> Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed> {
+        if !group.files.is_empty() {
+            // This thread is the only one that appends, so the positions are known.
+            let first = self.writer.log().held();
+            self.settled = false;
+            let files = group.files.iter();
+            let files = files.map(|(at, file)| (first + *at as u64, *file));
+            self.peer.attachments.keep(files)?;
+        }
+        let (kept, bodies) = (&self.peer.bodies, &group.bodies);
+        let keep = |first| kept.keep(first, bodies).map_err(io::Error::other);
+        let (records, checkpoint) = self.writer.append_with(now_ms(), group.entries, keep)?;
+        self.settled = true;
         Ok((records, Some(checkpoint)))
     }
 
     /// What to say of an entry without appending it; `None` when it is to be appended.
-    fn judge(
-        &self,
-        batch: &mut Batch<'_>,
-        entry: &Entry,
-        body: Option<&Body>,
-        retry: Option<RetryKey>,
-        rows: usize,
-    ) -> Option<Outcome> {
+    fn judge(&self, batch: &mut Batch<'_>, asked: &Asked<'_>, group: &Group) -> Option<Outcome> {
+        let Asked {
+            entry,
+            kept,
+            retry,
+            rows,
+        } = *asked;
         // Defining the same again changes nothing, so it answers like a retry.
         if retry.is_some()
             || !matches!(entry, Entry::CertificateIssued(_) | Entry::StatusChanged(_))
         {
-            match self.existing(batch, entry, body) {
+            match self.existing(batch, entry, kept) {
                 Ok(Some(record)) => return Some(Outcome::Replayed(Box::new(record))),
                 Ok(None) => {}
                 Err(refusal) => return Some(Outcome::Refused(refusal)),
             }
         }
         let key = retry.filter(|_| rows == 1);
-        let keyed = key.map(|key| (key, self.content(entry, body)));
+        let keyed = key.map(|key| (key, self.content(entry, kept)));
         if keyed.is_some_and(|(key, content)| self.used_otherwise(&key, &content)) {
             return Some(Outcome::Refused(Refusal::IdempotencyMismatch));
+        }
+        if let (Entry::CertificateIssued(issued), Some(kept)) = (entry, kept)
+            && let Err(refusal) = group.can_take(&self.peer, kept)
+        {
+            // Of a certificate that was issued before, the rules tell.
+            match self.writer.log().issue_of(&issued.id) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Some(Outcome::Refused(refusal)),
+                Err(error) => return Some(Outcome::Refused(internal(&error))),
+            }
         }
         if let Err(why) = batch.check(entry) {
             return Some(Outcome::Refused(refused(why)));
@@ -276,9 +327,10 @@ impl GroupCommit {
         &self,
         batch: &Batch<'_>,
         entry: &Entry,
-        body: Option<&Body>,
+        kept: Option<&Kept>,
     ) -> Result<Option<SignedRecord>, Refusal> {
-        let (Entry::CertificateIssued(asked), Some(body)) = (entry, body) else {
+        let wanted = kept.and_then(|kept| kept.body.as_ref());
+        let (Entry::CertificateIssued(asked), Some(wanted)) = (entry, wanted) else {
             return batch.existing(entry).map_err(|error| internal(&error));
         };
         let held = self.writer.log().issue_of(&asked.id);
@@ -298,25 +350,32 @@ impl GroupCommit {
             .bodies
             .get::<Body>(record.record().seq, asked.id.as_str());
         match kept.map_err(|error| internal(&error))? {
-            Some(kept) if same && kept.body == *body => Ok(Some(record)),
+            Some(kept) if same && kept.body.says_the_same(wanted) => Ok(Some(record)),
             _ => Ok(None),
         }
     }
 
-    /// Destroys a certificate's fields. Before the record says so: a crash between the two leaves them destroyed, and the
+    /// Destroys a certificate's fields and attachments. Before the record says so: a crash between the two leaves them destroyed, and the
     /// record to be asked for again.
     fn destroy(&self, erased: &CertificateErased) -> Result<(), Refusal> {
         let issued = self.writer.log().issue_of(&erased.id);
         if let Some(record) = issued.map_err(|error| internal(&error))? {
-            let destroyed = self.peer.bodies.destroy(record.record().seq);
+            let seq = record.record().seq;
+            let kept = self.peer.bodies.get::<Body>(seq, erased.id.as_str());
+            let bare = matches!(&kept, Ok(Some(kept)) if kept.body.attachments.is_empty());
+            let destroyed = self.peer.bodies.destroy(seq);
             destroyed.map_err(|error| internal(&error))?;
+            if !bare {
+                let removed = self.peer.attachments.remove(seq);
+                removed.map_err(|error| internal(&error))?;
+            }
         }
         Ok(())
     }
 
     /// What a request asks for, as a hash: an issue's fields under a key that is the same each time.
-    fn content(&self, entry: &Entry, body: Option<&Body>) -> Hash {
-        let encoded = match (entry, body) {
+    fn content(&self, entry: &Entry, kept: Option<&Kept>) -> Hash {
+        let encoded = match (entry, kept.and_then(|kept| kept.body.as_ref())) {
             (Entry::CertificateIssued(issued), Some(body)) => {
                 let key = self.peer.field_key.content_key(&issued.id);
                 let field_root = commit_fields(&key, &issued.id, &body.fields);
@@ -351,7 +410,7 @@ impl GroupCommit {
         &self,
         outcomes: Vec<(String, Vec<String>, Outcome)>,
         jobs: Vec<(usize, Option<RetryKey>, Reply)>,
-        appended: Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), WriteError>,
+        appended: Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed>,
     ) {
         let (appended, checkpoint) = match appended {
             Ok(appended) => appended,
@@ -359,11 +418,21 @@ impl GroupCommit {
                 tracing::error!(%error, "nothing was appended");
                 self.peer.own.show();
                 let refusal = self.peer.own.hindrance().unwrap_or_else(|| match &error {
-                    WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
-                    WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
-                    WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
-                    WriteError::NoEntries => Refusal::Internal,
-                    WriteError::Append(_) => Refusal::LogReadOnly(error.to_string()),
+                    AppendFailed::Log(WriteError::TooLarge { .. }) => {
+                        Refusal::field("fields", error.to_string())
+                    }
+                    AppendFailed::Log(WriteError::Restoring { .. }) => {
+                        Refusal::OwnLogUnconfirmed(error.to_string())
+                    }
+                    AppendFailed::Log(WriteError::Stopped(_)) => {
+                        Refusal::LogFrozen(error.to_string())
+                    }
+                    AppendFailed::Log(WriteError::NoEntries) | AppendFailed::Attachments(_) => {
+                        Refusal::Internal
+                    }
+                    AppendFailed::Log(WriteError::Append(_)) => {
+                        Refusal::LogReadOnly(error.to_string())
+                    }
                 });
                 for (_, _, reply) in jobs {
                     let _ = reply.send(Err(refusal.clone()));
@@ -405,6 +474,14 @@ impl GroupCommit {
     }
 }
 
+fn succession_faults<T: std::fmt::Display>(reasons: &[T]) -> Refusal {
+    let fault = |reason: &T| FieldFault {
+        field: "predecessors".to_owned(),
+        detail: reason.to_string(),
+    };
+    Refusal::InvalidField(reasons.iter().map(fault).collect())
+}
+
 fn internal(error: &dyn std::error::Error) -> Refusal {
     tracing::error!(%error, "a log or body could not be read");
     Refusal::Internal
@@ -432,9 +509,8 @@ fn refused(why: NotAllowed) -> Refusal {
                 "department {authority} is a member of this network: only it can define its types"
             ),
         ),
-        other @ (NotAllowed::Predecessor { .. } | NotAllowed::PredecessorElsewhere(_)) => {
-            Refusal::field("predecessor", other.to_string())
-        }
+        NotAllowed::Misfits(misfits) => succession_faults(&misfits),
+        NotAllowed::NotReplaceable(reasons) => succession_faults(&reasons),
         other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),
         other @ NotAllowed::UnknownGrant(_) => Refusal::field("grant", other.to_string()),
         // The one who asks draws a nonce for each request, as a client does a key.

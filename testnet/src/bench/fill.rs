@@ -121,7 +121,7 @@ impl Keys {
             validity: Validity::new(date(&row.valid_from)?, date(&row.valid_until)).ok()?,
             sharing,
             field_root: commit_fields(&self.field, &id, &row.fields),
-            predecessor: None,
+            succession: None,
             id,
         }))
     }

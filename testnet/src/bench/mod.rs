@@ -4,6 +4,7 @@ mod accept;
 mod append;
 mod fetch;
 mod fill;
+mod import;
 mod issue;
 mod limits;
 pub mod link;
@@ -36,6 +37,9 @@ pub struct BenchArgs {
     /// Where to put the data, on the file system to be measured [default: the directory for temporary files]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// The `certmesh` program that `import` measures [default: the one beside this program]
+    #[arg(long, value_name = "FILE")]
+    pub certmesh: Option<PathBuf>,
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
@@ -46,6 +50,8 @@ pub struct BenchArgs {
 pub enum What {
     /// Durable bulk issuance through the API, against raw signing
     Issue,
+    /// A table through `certmesh import`, against bulk issuance
+    Import,
     /// One certificate at a time, durable, against a raw write and fsync
     Append,
     /// A fresh peer that catches up, against the raw link
@@ -87,6 +93,7 @@ pub fn bench(args: &BenchArgs, command: Vec<OsString>) -> Result<(), Error> {
     };
     let figures: Value = match args.what {
         What::Issue => issue::run(&bench),
+        What::Import => import::run(&bench, args.certmesh.as_deref()),
         What::Append => append::run(&bench),
         What::Sync => sync::run(&bench),
         What::Propagate => propagate::run(&bench),

@@ -7,8 +7,9 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use certmesh_node::api::reports::{AccessLog, AccessLogRequest, AuditView, UseReport};
 use certmesh_node::api::retrievals::{FetchRequest, Retrieved};
-use certmesh_node::api::standards::{MatterRequest, TypeRequest};
+use certmesh_node::api::standards::{GrantRequest, MatterRequest, TypeRequest};
 use certmesh_node::api::types::{
     AcceptRequest, Acceptance, Appended, CatalogueView, Certificate, FindRequest, Found, History,
     IssueRequest, LogView, NodeStatus, PeerView, Problem, Readiness, StatusRequest, Verification,
@@ -198,6 +199,38 @@ impl Client {
     /// [`ClientError`].
     pub fn fetch(&self, request: &FetchRequest) -> Result<Retrieved, ClientError> {
         self.post("/v1/retrievals", request)
+    }
+
+    /// Makes a grant.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn grant(&self, grant: &GrantRequest) -> Result<Appended, ClientError> {
+        self.post("/v1/grants", grant)
+    }
+
+    /// Receipts held against each other.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn audit(&self) -> Result<AuditView, ClientError> {
+        self.get("/v1/audit")
+    }
+
+    /// Who looked at a subject's data.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn access_log(&self, request: &AccessLogRequest) -> Result<AccessLog, ClientError> {
+        self.post("/v1/access-log", request)
+    }
+
+    /// Use by department in a month, `YYYY-MM`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn usage(&self, month: &str) -> Result<UseReport, ClientError> {
+        self.get(&format!("/v1/reports/use?month={month}"))
     }
 
     /// Defines a matter.

@@ -2,6 +2,7 @@
 
 mod crash;
 mod issue;
+mod once_only;
 mod partition;
 mod revoke;
 mod stage;
@@ -58,7 +59,7 @@ struct Step {
     run: fn(&mut Stage) -> Result<Details, Error>,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "genesis",
         title: "Departments found a network",
@@ -103,6 +104,31 @@ const STEPS: [Step; 9] = [
         name: "crash",
         title: "The issuer is killed in the middle of a bulk issue",
         run: crash::crash,
+    },
+    Step {
+        name: "standards",
+        title: "Departments agree on what a matter needs",
+        run: once_only::standards,
+    },
+    Step {
+        name: "legacy",
+        title: "What an old system holds is brought in",
+        run: once_only::legacy,
+    },
+    Step {
+        name: "accept",
+        title: "A case is accepted: nobody hands in what some department issued",
+        run: once_only::accept,
+    },
+    Step {
+        name: "receipts",
+        title: "Every look at somebody's data left a receipt",
+        run: once_only::receipts,
+    },
+    Step {
+        name: "report",
+        title: "The month's figures, without asking anyone",
+        run: once_only::report,
     },
 ];
 

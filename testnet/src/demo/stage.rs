@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{DemoArgs, Details};
+use super::{DemoArgs, Details, once_only};
 use crate::Error;
 use crate::client::Client;
 use crate::departments;
@@ -250,6 +250,7 @@ pub(super) fn genesis(stage: &mut Stage) -> Result<Details, Error> {
             kinds.join(", ")
         ));
     }
+    once_only::prepare(stage)?;
     stage.net.start_all(stage.deadline)?;
     let mut types = 0;
     for (index, client) in stage.net.clients()? {

@@ -106,7 +106,8 @@ impl Member {
     /// [`Error::File`].
     pub fn write_config(&self, peers: &[(DepartmentCode, String)]) -> Result<(), Error> {
         let mut text = format!(
-            "# Configuration of the department's node; written anew by certmesh-testnet at every start.\n\n\
+            "# Configuration of the department's node; written anew by certmesh-testnet at every start, with\n\
+             # what stands in more.toml beside it at the end.\n\n\
              department = \"{code}\"\n\
              data_dir = \"data\"\n\
              network = \"network.toml\"\n\n\
@@ -131,7 +132,18 @@ impl Member {
         for (code, address) in peers {
             text.push_str(&format!("\"{code}\" = [\"{address}\"]\n"));
         }
+        let more = self.more_config();
+        match fs::read_to_string(&more) {
+            Ok(settings) => text.push_str(&format!("\n{settings}")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::file(&more)(error)),
+        }
         replace(&self.config(), text.as_bytes())
+    }
+
+    /// Settings of one's own, such as folders to watch; they are added to the configuration at every start.
+    pub fn more_config(&self) -> PathBuf {
+        self.dir.join("more.toml")
     }
 }
 

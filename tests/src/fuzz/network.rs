@@ -11,7 +11,7 @@ use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
 use certmesh_ledger::record::{
     Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
-    Validity, commit_fields,
+    Succession, SuccessionKind, Validity, commit_fields,
 };
 use certmesh_ledger::retrieval::{Retrieval, SignedRetrieval};
 use certmesh_ledger::status_map::StatusMap;
@@ -64,6 +64,19 @@ pub(crate) fn certificate(n: u64) -> CertificateId {
 }
 
 pub(crate) fn issue(n: u64, predecessor: Option<u64>) -> Entry {
+    issue_in_place(
+        n,
+        predecessor.and_then(|n| succession(SuccessionKind::Renewal, &[n])),
+    )
+}
+
+/// These numbers as predecessors.
+pub(crate) fn succession(kind: SuccessionKind, of: &[u64]) -> Option<Succession> {
+    Succession::new(kind, of.iter().copied().map(certificate).collect()).ok()
+}
+
+/// Number `n` in the place of others.
+pub(crate) fn issue_in_place(n: u64, succession: Option<Succession>) -> Entry {
     let from = Date::from_days(20_000).expect("a day");
     Entry::CertificateIssued(CertificateIssued {
         id: certificate(n),
@@ -72,7 +85,7 @@ pub(crate) fn issue(n: u64, predecessor: Option<u64>) -> Entry {
         validity: Validity::new(from, None).expect("without end"),
         sharing: SharingClass::Conditional,
         field_root: FieldRoot(hash(Purpose::FieldNode, b"")),
-        predecessor: predecessor.map(certificate),
+        succession,
     })
 }
 

@@ -13,7 +13,7 @@ use certmesh_ledger::log::{
 use certmesh_ledger::record::{
     AccessLogRead, Action, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, Disclosure,
     Entry, Received, Record, RecordHash, RequirementMet, RetrievalAcknowledged, RetrievalDecided,
-    Rule, SignedRecord,
+    Rule, SignedRecord, SuccessionKind,
 };
 use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, NotTaken};
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
@@ -21,8 +21,8 @@ use certmesh_ledger::verify::Bundle;
 
 use super::log_directory::place;
 use super::network::{
-    body_key, certificate, change, fields, genesis, issue, key, log, members, signed_retrieval,
-    status_proofs,
+    body_key, certificate, change, fields, genesis, issue, issue_in_place, key, log, members,
+    signed_retrieval, status_proofs, succession,
 };
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -47,16 +47,20 @@ fn seeds() {
         issue(2, Some(1)),
         change(2, Action::Suspend),
         issue(3, None),
+        issue(4, None),
+        issue_in_place(5, succession(SuccessionKind::Merge, &[3, 4])),
+        issue_in_place(6, succession(SuccessionKind::Split, &[5])),
+        issue_in_place(7, succession(SuccessionKind::Transfer, &[9])),
     ];
     let (_, checkpoint) = writer.append(1_700_000_000_000, entries).expect("appended");
-    for seq in 0..3 {
+    for seq in [0, 1, 2, 5, 6, 7] {
         write(
             "record_frame",
             &format!("{seq}"),
             &held.record(seq).expect("held").frame(),
         );
     }
-    let pages = [(0, MAX_PAGE), (1, 400), (4, MAX_PAGE)]
+    let pages = [(0, MAX_PAGE), (1, 400), (8, MAX_PAGE)]
         .map(|(from, most)| held.page(from, most).expect("a page"));
     for page in &pages {
         write("page", &format!("from-{}", page.from), &encode(page));
@@ -127,7 +131,7 @@ fn seeds() {
         &Response::Page(pages[1].clone()).encode(),
     );
     write("response", "not-held", &Response::NotHeld.encode());
-    for n in 1..=3 {
+    for n in 1..=5 {
         let bundle = Bundle::gather(&opened.catalogue, &certificate(n), |_| {
             vec![cosignature.clone()]
         });

@@ -279,12 +279,25 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
         // Issued again: the record changes nothing of 1, but what it names as predecessor is replaced.
         issue_after(1, Some(4)),
         change(4, Action::Reinstate),
+        // A merge replaces those that are valid and leaves the others.
+        issue_in_place(5, SuccessionKind::Merge, &[1, 2, 3]),
+        // Each part of a split names the same certificate; the first replaces it.
+        issue_in_place(6, SuccessionKind::Split, &[5]),
+        issue_in_place(7, SuccessionKind::Split, &[5]),
+        // A transfer changes nothing in the log it is written to, also not of what stands there itself.
+        issue_in_place(8, SuccessionKind::Transfer, &[7]),
+        // Round in a circle: 6 is replaced by what came before it.
+        issue_in_place(5, SuccessionKind::Renewal, &[6]),
     ];
     let expected = [
-        (1, None),
+        (1, Some((Status::Superseded, 8))),
         (2, Some((Status::Suspended, 2))),
-        (3, None),
+        (3, Some((Status::Superseded, 8))),
         (4, Some((Status::Superseded, 6))),
+        (5, Some((Status::Superseded, 9))),
+        (6, Some((Status::Superseded, 12))),
+        (7, None),
+        (8, None),
         (9, Some((Status::Revoked, 4))),
     ];
     for (entry, time_ms) in entries.into_iter().zip(1..) {

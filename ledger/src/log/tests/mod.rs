@@ -15,7 +15,7 @@ use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
 use crate::record::{
     Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
-    Validity,
+    Succession, SuccessionKind, Validity,
 };
 
 use super::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
@@ -78,6 +78,18 @@ pub(super) fn issue(n: u64) -> Entry {
 }
 
 pub(super) fn issue_after(n: u64, predecessor: Option<u64>) -> Entry {
+    match predecessor {
+        Some(predecessor) => issue_in_place(n, SuccessionKind::Amendment, &[predecessor]),
+        None => issued(n, None),
+    }
+}
+
+pub(super) fn issue_in_place(n: u64, kind: SuccessionKind, predecessors: &[u64]) -> Entry {
+    let ids = predecessors.iter().copied().map(id).collect();
+    issued(n, Some(Succession::new(kind, ids).unwrap()))
+}
+
+fn issued(n: u64, succession: Option<Succession>) -> Entry {
     let from = Date::from_days(20_000).unwrap();
     Entry::CertificateIssued(CertificateIssued {
         id: id(n),
@@ -86,7 +98,7 @@ pub(super) fn issue_after(n: u64, predecessor: Option<u64>) -> Entry {
         validity: Validity::new(from, None).unwrap(),
         sharing: SharingClass::Conditional,
         field_root: FieldRoot(Hash::ZERO),
-        predecessor: predecessor.map(id),
+        succession,
     })
 }
 

@@ -119,6 +119,7 @@ fn fields_that_were_destroyed_are_refused_as_erased() {
         holder_kind: HolderKind::CreditCode,
         holder_code: ISSUER.to_owned(),
         fields: fields("OPEN"),
+        attachments: Default::default(),
     };
     let sealed = SealedBody::seal(&key, id("OPEN").as_str(), &body_key(), [1; 24], &body);
     let mut writer = Writer::new(Arc::clone(world.log(ISSUER)), signing_key(&code(ISSUER)));

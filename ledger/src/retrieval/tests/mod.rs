@@ -104,7 +104,7 @@ fn certificate(id: CertificateId, sharing: SharingClass) -> CertificateIssued {
         validity: Validity::new(day("2024-01-01"), None).unwrap(),
         sharing,
         field_root: commit_fields(&body_key(), &id, &fields(id.serial())),
-        predecessor: None,
+        succession: None,
         id,
     }
 }

@@ -244,7 +244,7 @@ pub(super) fn entries(department: DepartmentCode, from: u64, count: u64, salt: u
             validity: Validity::new(Date::from_days(20_000).unwrap(), None).unwrap(),
             sharing: SharingClass::Conditional,
             field_root: FieldRoot(Hash::ZERO),
-            predecessor: None,
+            succession: None,
         })
     };
     let mut entries: Vec<Entry> = (from..from + count).map(issue).collect();

@@ -217,7 +217,7 @@ impl Pipeline {
         if let (Err(refusal), false) = (&group.outcomes, self.answered) {
             let refused = self.out.send(Message::Refused(refusal.clone()));
             if refused.is_ok() && !self.ended {
-                let _ = timeout(DRAIN_TIME, drain(&mut self.body)).await;
+                drain_refused(&mut self.body).await;
             }
             return false;
         }
@@ -234,14 +234,18 @@ impl Pipeline {
     }
 }
 
-async fn drain(body: &mut BodyDataStream) {
-    let mut left = DRAIN_BYTES;
-    while let Some(Ok(bytes)) = body.next().await {
-        left = left.saturating_sub(bytes.len());
-        if left == 0 {
-            return;
+/// Reads on in a refused request, within bounds.
+pub(super) async fn drain_refused(body: &mut BodyDataStream) {
+    let drain = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(bytes)) = body.next().await {
+            left = left.saturating_sub(bytes.len());
+            if left == 0 {
+                return;
+            }
         }
-    }
+    };
+    let _ = timeout(DRAIN_TIME, drain).await;
 }
 
 fn parse_group(group: &Group, api: &Api) -> Parsed {

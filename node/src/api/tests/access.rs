@@ -7,7 +7,9 @@ use crate::api::routes::routes;
 use crate::logging::LogFormat;
 
 fn concrete(path: &str) -> String {
-    path.replace("{id}", &id(1)).replace("{department}", OWN)
+    path.replace("{id}", &id(1))
+        .replace("{department}", OWN)
+        .replace("{name}", "scan.pdf")
 }
 
 #[tokio::test]

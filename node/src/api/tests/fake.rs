@@ -1,11 +1,19 @@
 //! A peer made of memory.
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments, Receiving};
+use certmesh_ledger::hash::Hash;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
-use certmesh_ledger::record::{CertificateErased, RetrievalHash, Status, StatusChanged};
+use certmesh_ledger::log::{LogId, LogName, MemoryDisk};
+use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::record::{
+    Attachment, AttachmentName, CertificateErased, MediaType, RetrievalHash, Status, StatusChanged,
+};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
@@ -21,23 +29,37 @@ use crate::api::types::*;
 
 /// How the fake peer behaves and what it saw.
 #[derive(Default)]
-pub(super) struct Fake {
+pub(crate) struct Fake {
     issued: Mutex<HashMap<CertificateId, (u64, String)>>,
     /// Refuses every append with this.
-    pub(super) refuse: Mutex<Option<Refusal>>,
+    pub(crate) refuse: Mutex<Option<Refusal>>,
     /// Takes this long for an append.
-    pub(super) delay: Mutex<Duration>,
+    pub(crate) delay: Mutex<Duration>,
     /// Blocks the thread of a query for a certificate's events for this long.
-    pub(super) blocks: Mutex<Duration>,
+    pub(crate) blocks: Mutex<Duration>,
     /// Queries for a certificate's events that began.
-    pub(super) began: AtomicUsize,
+    pub(crate) began: AtomicUsize,
     /// Panics in queries.
-    pub(super) panics: Mutex<bool>,
+    pub(crate) panics: Mutex<bool>,
+    /// The standard of every type.
+    pub(crate) standard: Mutex<Option<TypeStandard>>,
     /// Sizes of the groups handed over.
-    pub(super) groups: Mutex<Vec<usize>>,
+    pub(crate) groups: Mutex<Vec<usize>>,
+    /// Where uploads go.
+    pub(crate) disk: MemoryDisk,
+    /// The attachment it gives to the next who asks.
+    pub(crate) serves: Mutex<Option<(Attachment, AttachmentFile)>>,
 }
 
 impl Fake {
+    pub(super) fn attachments(&self) -> Attachments {
+        let log = LogName {
+            network: NetworkId(Hash::ZERO),
+            id: LogId::first(OWN.parse().unwrap()),
+        };
+        Attachments::open(Arc::new(self.disk.clone()), Path::new("/d"), log).unwrap()
+    }
+
     fn append(&self, draft: &Draft, retry: bool) -> Result<Appended, Refusal> {
         let own: DepartmentCode = OWN.parse().unwrap();
         if !draft.id.issuer().names(&own) {
@@ -145,7 +167,7 @@ impl Service for Fake {
         _code: &TypeCode,
         _version: Option<usize>,
     ) -> Result<Option<TypeStandard>, Refusal> {
-        Ok(None)
+        Ok(self.standard.lock().clone())
     }
 
     fn matters(&self, _department: Option<&DepartmentCode>) -> Result<Matters, Refusal> {
@@ -190,11 +212,39 @@ impl Service for Fake {
             valid_until: None,
             sharing: "conditional".to_owned(),
             field_root: "33".repeat(32),
-            predecessor: None,
+            succession: None,
+            predecessors: Vec::new(),
             status: "valid".to_owned(),
             status_code: "01".to_owned(),
             position: appended("", seq, false, Vec::new()).position,
         }))
+    }
+
+    fn receive(&self) -> Result<Receiving, Refusal> {
+        let mut drawn = [0; 48];
+        getrandom::fill(&mut drawn).unwrap();
+        Ok(self
+            .attachments()
+            .receive(AttachmentKey::new(&drawn))
+            .unwrap())
+    }
+
+    fn uploaded(&self, receiving: Receiving, media_type: MediaType) -> Result<Uploaded, Refusal> {
+        let upload = receiving.finish(media_type, 0).unwrap();
+        Ok(Uploaded {
+            upload: upload.key.file().to_string(),
+            media_type: media_type.to_string(),
+            size: upload.size,
+            content: upload.content.to_string(),
+        })
+    }
+
+    fn attachment(
+        &self,
+        _id: &CertificateId,
+        _name: &AttachmentName,
+    ) -> Result<Option<(Attachment, AttachmentFile)>, Refusal> {
+        Ok(self.serves.lock().take())
     }
 
     fn fields(&self, _id: &CertificateId) -> Result<Option<CertificateFields>, Refusal> {
@@ -214,6 +264,7 @@ impl Service for Fake {
         Ok(known.then(|| History {
             id: id.as_str().to_owned(),
             events: Vec::new(),
+            cut: false,
         }))
     }
 
@@ -224,6 +275,7 @@ impl Service for Fake {
             verdict: if known { "valid" } else { "unknown" }.to_owned(),
             reason: None,
             explanation: String::new(),
+            successors: Vec::new(),
             missing: Vec::new(),
             on: on.map_or("today".to_owned(), |on| on.to_string()),
             certificate: None,

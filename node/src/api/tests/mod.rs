@@ -1,8 +1,9 @@
 //! The API over real sockets, with a peer made of memory behind it.
 
 mod access;
+mod attachments;
 mod bulk;
-mod fake;
+pub(crate) mod fake;
 mod limits;
 mod problems;
 mod speed;

@@ -15,7 +15,7 @@ use crate::peer::writer::{Append, Receipt, WriterHandle};
 use crate::peer::{Peer, now_ms};
 
 /// Requests of one member a second, with a burst of twice as many: each costs the issuer a record.
-const PER_MEMBER: NonZeroU32 = NonZeroU32::new(500).expect("not zero");
+const PER_MEMBER: NonZeroU32 = NonZeroU32::new(2_000).expect("not zero");
 
 /// Answers requests for fields.
 #[derive(Clone)]

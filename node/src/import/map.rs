@@ -1,19 +1,24 @@
 //! The map: how the columns of a table become the parts of a certificate. All its faults are told at once, with their keys.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-use certmesh_node::config::nearest::hint;
+use crate::config::nearest::hint;
 use toml::Table;
 
 use super::encoding::Encoding;
+use super::error::Error;
 use super::map_file;
 use super::value::{From, Value};
-use crate::{Error, files};
+
+/// Longest map that is read, in bytes.
+const MAX_FILE: u64 = 1 << 20;
 
 /// How a table becomes certificates.
 #[derive(Clone, Debug)]
-pub(super) struct Map {
+pub struct Map {
     /// The encoding; found out when not known.
     pub(super) encoding: Option<Encoding>,
     /// What stands between cells of delimited text; found out when not known.
@@ -46,8 +51,8 @@ impl Map {
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::NotUtf8`], [`Error::Malformed`], and [`Error::Faults`] with every fault.
-    pub(super) fn read(path: &Path) -> Result<Map, Error> {
-        let text = files::read_text(path)?;
+    pub fn read(path: &Path) -> Result<Map, Error> {
+        let text = text_of(path)?;
         let table: Table = text
             .parse()
             .map_err(|error: toml::de::Error| Error::malformed(path, "a map", error.to_string()))?;
@@ -115,6 +120,21 @@ impl Map {
             faults,
         })
     }
+}
+
+/// A small file's text, without the byte order mark that some editors begin it with.
+fn text_of(path: &Path) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| Error::read(path, error))?;
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::read(path, error))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(Error::malformed(path, "a map", "it is longer than 1 MiB"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| Error::NotUtf8(path.to_owned()))?;
+    let whole = text.strip_prefix('\u{FEFF}').map(str::to_owned);
+    Ok(whole.unwrap_or(text))
 }
 
 #[cfg(test)]

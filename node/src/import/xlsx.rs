@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use calamine::{DataRef, Reader, Xlsx, open_workbook};
+use calamine::{DataRef, Reader, Xlsx};
 
+use super::error::Error;
+use super::lines::MAX_LINE;
 use super::row::{Cells, Head, Row, Unreadable, Visitor};
-use crate::Error;
-use crate::lines::MAX_LINE;
+use super::xlsx_bounds;
 
 /// From here on a spreadsheet's numbers are rounded.
 const EXACT: f64 = 1e15;
@@ -21,26 +22,32 @@ pub(super) struct Place<'a> {
     pub(super) header: u64,
 }
 
-/// Reads all rows.
+/// Reads all rows; `path` is what messages call the file.
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::Malformed`]; the visitor's.
-pub(super) fn read(path: &Path, place: &Place<'_>, visitor: &mut dyn Visitor) -> Result<(), Error> {
+pub(super) fn read<V: Visitor>(
+    file: File,
+    path: &Path,
+    place: &Place<'_>,
+    visitor: &mut V,
+) -> Result<(), V::Error> {
     let malformed = |error: calamine::XlsxError| match error {
         calamine::XlsxError::Io(error) => Error::read(path, error),
         error => Error::malformed(path, "an XLSX file", error.to_string()),
     };
-    let mut book: Xlsx<BufReader<File>> = open_workbook(path).map_err(malformed)?;
+    xlsx_bounds::check(&file, path)?;
+    let mut book = Xlsx::new(BufReader::new(file)).map_err(malformed)?;
     let sheets = book.sheet_names();
     let sheet = match place.sheet {
         Some(name) if sheets.iter().any(|sheet| sheet == name) => name.to_owned(),
         Some(name) => {
             let detail = format!("it has no sheet `{name}`; it has {}", sheets.join(", "));
-            return Err(Error::malformed(path, "the file of the map", detail));
+            return Err(Error::malformed(path, "the file of the map", detail).into());
         }
         None => match sheets.first() {
             Some(first) => first.clone(),
-            None => return Err(Error::malformed(path, "an XLSX file", "it has no sheet")),
+            None => return Err(Error::malformed(path, "an XLSX file", "it has no sheet").into()),
         },
     };
     let mut reader = book.worksheet_cells_reader(&sheet).map_err(malformed)?;
@@ -69,16 +76,16 @@ pub(super) fn read(path: &Path, place: &Place<'_>, visitor: &mut dyn Visitor) ->
     table.head(&[])
 }
 
-struct Table<'a> {
+struct Table<'a, V> {
     header: u64,
     length: u64,
     columns: Option<usize>,
-    visitor: &'a mut dyn Visitor,
+    visitor: &'a mut V,
 }
 
-impl Table<'_> {
+impl<V: Visitor> Table<'_, V> {
     /// Hands on a row and empties the cells; `false` ends the reading.
-    fn row(&mut self, number: u64, cells: &mut Cells) -> Result<bool, Error> {
+    fn row(&mut self, number: u64, cells: &mut Cells) -> Result<bool, V::Error> {
         let mut goes_on = true;
         let blank = cells.is_blank();
         if number == self.header {
@@ -102,7 +109,7 @@ impl Table<'_> {
     }
 
     /// Tells the columns, unless they are told.
-    fn head(&mut self, columns: &[String]) -> Result<(), Error> {
+    fn head(&mut self, columns: &[String]) -> Result<(), V::Error> {
         if self.columns.is_none() {
             self.columns = Some(columns.len());
             self.visitor.head(&Head {

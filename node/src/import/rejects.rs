@@ -1,25 +1,44 @@
-//! The file of rejected rows: each with its reason and ready to be imported again.
+//! The file that rejected rows go to, each with its place and its reason: lines of JSON, or delimited text like the table.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-use crate::Error;
-use crate::files::{Access, directory_of, write_new};
+use super::csv;
+use super::error::Error;
+use super::row::{Head, Row, Unreadable};
 
 /// What the file adds to a row; taken out again when the row is imported anew.
 const MARKS: [&str; 2] = ["_reason", "_row"];
+/// The same as columns, before a table's own.
+const COLUMNS: [&str; 2] = ["_row", "_reason"];
 /// Where a line stands that is no object.
 const LINE: &str = "_line";
 
-/// A file that is made at the first rejected row, and holds each as soon as it is rejected.
-pub(crate) struct Rejects {
+/// A file that is made at the first rejected row, for its owner alone, and holds each as soon as it is rejected.
+pub struct Rejects {
     path: PathBuf,
     file: Option<File>,
+    form: Form,
+}
+
+/// What the file is made of.
+enum Form {
+    /// Lines of JSON.
+    Json,
+    /// Delimited text, like the table the rows are from.
+    Cells {
+        delimiter: u8,
+        /// The line of the columns' names.
+        header: Vec<u8>,
+        /// Columns that an earlier rejects file had put before the table's own.
+        skip: usize,
+    },
 }
 
 impl Rejects {
@@ -27,7 +46,7 @@ impl Rejects {
     ///
     /// # Errors
     /// [`Error::Exists`] if it holds anything, [`Error::Write`] if it is to be in a directory that is none.
-    pub(crate) fn new(path: &Path) -> Result<Self, Error> {
+    pub fn new(path: &Path) -> Result<Self, Error> {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_file() && found.len() == 0 => {
                 fs::remove_file(path).map_err(|error| Error::write(path, error))?;
@@ -37,51 +56,107 @@ impl Rejects {
             Err(error) => return Err(Error::write(path, error)),
         }
         // Told now and not after an hour's import.
-        if !directory_of(path).is_dir() {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if !directory.is_dir() {
             return Err(Error::write(path, io::ErrorKind::NotFound.into()));
         }
         Ok(Self {
             path: path.to_owned(),
             file: None,
+            form: Form::Json,
         })
     }
 
-    /// Adds a row as a line of JSON.
-    ///
-    /// # Errors
-    /// As [`Rejects::append`].
-    pub(crate) fn write(&mut self, row: u64, reason: &str, line: &[u8]) -> Result<(), Error> {
-        let mut text = rejected_line(row, reason, line);
-        text.push('\n');
-        self.append(b"", text.as_bytes())
+    /// From now on rows are kept as cells, like those of the table that begins here, if it has any.
+    pub fn keep_cells(&mut self, head: &Head<'_>) {
+        let Some(delimiter) = head.delimiter else {
+            return;
+        };
+        let columns = || head.columns.iter().map(String::as_str);
+        let skip = if columns().take(COLUMNS.len()).eq(COLUMNS) {
+            COLUMNS.len()
+        } else {
+            0
+        };
+        let header = csv::write(delimiter, COLUMNS.into_iter().chain(columns().skip(skip)));
+        self.form = Form::Cells {
+            delimiter,
+            // Without the mark, spreadsheets in China take UTF-8 for GBK.
+            header: [b"\xEF\xBB\xBF", &header[..], b"\n"].concat(),
+            skip,
+        };
     }
 
-    /// Adds bytes, to begin with `first`.
+    /// The row as [`Rejects::add`] wants it.
+    pub fn original(&self, row: &Row<'_>) -> Vec<u8> {
+        match &self.form {
+            Form::Json => row.line.to_vec(),
+            Form::Cells {
+                delimiter, skip, ..
+            } if row.trouble != Some(Unreadable::Quotation) => {
+                csv::write(*delimiter, row.cells.iter().skip(*skip))
+            }
+            Form::Cells { delimiter, .. } => csv::write(*delimiter, row.cells.iter()),
+        }
+    }
+
+    /// Adds a row.
     ///
     /// # Errors
     /// [`Error::Write`]; [`Error::Exists`] if somebody else made the file meanwhile.
-    pub(crate) fn append(&mut self, first: &[u8], bytes: &[u8]) -> Result<(), Error> {
-        let failed = |error| Error::write(&self.path, error);
+    pub fn add(&mut self, row: u64, reason: &str, original: &[u8]) -> Result<(), Error> {
+        let (first, line) = match &self.form {
+            Form::Json => (
+                &b""[..],
+                format!("{}\n", rejected_line(row, reason, original)).into_bytes(),
+            ),
+            Form::Cells {
+                delimiter, header, ..
+            } => {
+                let marks = [&*row.to_string(), reason];
+                let marks = csv::write(*delimiter, marks.into_iter());
+                let line = [&marks[..], &[*delimiter], original, b"\n"].concat();
+                (&header[..], line)
+            }
+        };
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists(self.path.clone()),
+            _ => Error::write(&self.path, error),
+        };
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                write_new(&self.path, first, Access::Owner)?;
-                none.insert(
-                    File::options()
-                        .append(true)
-                        .open(&self.path)
-                        .map_err(failed)?,
-                )
+                let mut options = File::options();
+                options.append(true).create_new(true).mode(0o600);
+                let file = none.insert(options.open(&self.path).map_err(failed)?);
+                file.write_all(first).map_err(failed)?;
+                file
             }
         };
-        file.write_all(bytes).map_err(failed)
+        file.write_all(&line).map_err(failed)
+    }
+
+    /// Makes what was added durable; gives whether there is a file at all.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn finish(self) -> Result<bool, Error> {
+        let Some(file) = self.file else {
+            return Ok(false);
+        };
+        let synced = file.sync_all();
+        synced.map_err(|error| Error::write(&self.path, error))?;
+        Ok(true)
     }
 }
 
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The row as it was before a rejects file added to it; any other line just as it is.
-pub(crate) fn as_it_was(line: &[u8]) -> Cow<'_, [u8]> {
+pub fn as_it_was(line: &[u8]) -> Cow<'_, [u8]> {
     let marked = MARKS.iter().any(|mark| {
         line.windows(mark.len() + 2)
             .any(|part| part[1..].starts_with(mark.as_bytes()))
@@ -159,7 +234,7 @@ mod tests {
         fs::write(&path, "").unwrap();
         let mut rejects = Rejects::new(&path).unwrap();
         assert!(!path.exists());
-        rejects.write(1, "r", b"{}").unwrap();
+        rejects.add(1, "r", b"{}").unwrap();
         // At once, not at the end.
         assert_eq!(
             fs::read(&path).unwrap(),

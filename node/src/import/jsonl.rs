@@ -6,22 +6,22 @@ use std::io::{self, BufReader, Read};
 use serde_json::Value;
 
 use super::encoding::Utf8;
+use super::error::Error;
+use super::lines::{Line, Lines};
+use super::rejects::as_it_was;
 use super::row::{Cells, Head, Row, Unreadable, Visitor};
-use crate::Error;
-use crate::lines::{Line, Lines};
-use crate::rejects::as_it_was;
 
 /// Reads all rows; `columns` are the members that are wanted.
 ///
 /// # Errors
 /// `failed` of the input's errors; the visitor's.
-pub(super) fn read(
+pub(super) fn read<V: Visitor>(
     input: Utf8<impl Read>,
     length: Option<u64>,
     columns: &[String],
     failed: &dyn Fn(io::Error) -> Error,
-    visitor: &mut dyn Visitor,
-) -> Result<(), Error> {
+    visitor: &mut V,
+) -> Result<(), V::Error> {
     let mut lines = Lines::new(BufReader::with_capacity(1 << 18, input));
     let mut head = Some(Head {
         columns,
@@ -32,7 +32,7 @@ pub(super) fn read(
     let (mut number, mut position) = (0, 0);
     let mut cells = Cells::default();
     loop {
-        let line = lines.next().map_err(failed)?;
+        let line = lines.next_line().map_err(failed)?;
         if let Some(head) = head.take() {
             visitor.head(&head)?;
         }

@@ -2,7 +2,7 @@
 
 /// The cells of a row in one buffer, to be filled again for the next row.
 #[derive(Debug, Default)]
-pub(super) struct Cells {
+pub struct Cells {
     text: String,
     ends: Vec<usize>,
     /// Cells that hold what no text can be made of, and why.
@@ -11,43 +11,43 @@ pub(super) struct Cells {
 
 impl Cells {
     /// Begins anew, keeping the memory.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
         self.unusable.clear();
     }
 
     /// Adds a cell.
-    pub(super) fn push(&mut self, text: &str) {
+    pub fn push(&mut self, text: &str) {
         self.text.push_str(text);
         self.ends.push(self.text.len());
     }
 
     /// Adds a cell that cannot be used, and why.
-    pub(super) fn push_unusable(&mut self, text: &str, why: &'static str) {
+    pub fn push_unusable(&mut self, text: &str, why: &'static str) {
         self.unusable.push((self.ends.len(), why));
         self.push(text);
     }
 
     /// Adds empty cells until there are so many.
-    pub(super) fn fill(&mut self, count: usize) {
+    pub fn fill(&mut self, count: usize) {
         while self.ends.len() < count {
             self.push("");
         }
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// Whether there is nothing in any cell.
-    pub(super) fn is_blank(&self) -> bool {
+    pub fn is_blank(&self) -> bool {
         self.unusable.is_empty() && self.text.trim().is_empty()
     }
 
     /// Bytes of all cells.
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.text.len()
     }
 
@@ -55,7 +55,7 @@ impl Cells {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(super) fn get(&self, place: usize) -> Result<&str, &'static str> {
+    pub fn get(&self, place: usize) -> Result<&str, &'static str> {
         match self.unusable.iter().find(|(cell, _)| *cell == place) {
             Some((_, why)) => Err(why),
             None => Ok(self.text(place)),
@@ -63,7 +63,7 @@ impl Cells {
     }
 
     /// All cells' texts.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.ends.len()).map(|place| self.text(place))
     }
 
@@ -78,34 +78,34 @@ impl Cells {
 }
 
 /// A row as it was found.
-pub(super) struct Row<'a> {
+pub struct Row<'a> {
     /// Its number in the file, from 1: the line on which it begins, or the spreadsheet's row.
-    pub(super) number: u64,
+    pub number: u64,
     /// How far the input is read, in the units of [`Head::length`].
-    pub(super) position: u64,
+    pub position: u64,
     /// Its cells.
-    pub(super) cells: &'a Cells,
+    pub cells: &'a Cells,
     /// Why they are none that could be used; they serve the rejects file alone then.
-    pub(super) trouble: Option<Unreadable>,
+    pub trouble: Option<Unreadable>,
     /// The line it was, where the format is one of lines.
-    pub(super) line: &'a [u8],
+    pub line: &'a [u8],
 }
 
 /// What is known before the first row.
-pub(super) struct Head<'a> {
+pub struct Head<'a> {
     /// Names of the columns, in their order.
-    pub(super) columns: &'a [String],
+    pub columns: &'a [String],
     /// Length of the input, in the units of [`Row::position`], where it is known.
-    pub(super) length: Option<u64>,
+    pub length: Option<u64>,
     /// The encoding's name, where the format leaves a choice.
-    pub(super) encoding: Option<&'static str>,
+    pub encoding: Option<&'static str>,
     /// What stands between two cells; `None` where rows are lines of JSON.
-    pub(super) delimiter: Option<u8>,
+    pub delimiter: Option<u8>,
 }
 
 /// Why a row has no cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// Longer than is read.
     TooLong,
     /// A quotation mark begins a cell that ends nowhere near.
@@ -118,7 +118,7 @@ pub(super) enum Unreadable {
 
 impl Unreadable {
     /// What the summary counts it under.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::TooLong => "too-long",
             Self::Quotation => "quotation-mark",
@@ -128,7 +128,7 @@ impl Unreadable {
     }
 
     /// What to tell.
-    pub(super) fn reason(self) -> String {
+    pub fn reason(self) -> String {
         match self {
             Self::TooLong => "is longer than 1 MiB and was not read".to_owned(),
             Self::Quotation => {
@@ -144,16 +144,19 @@ impl Unreadable {
 }
 
 /// Whoever works off the rows.
-pub(super) trait Visitor {
+pub trait Visitor {
+    /// What ends the reading.
+    type Error: From<super::Error>;
+
     /// Called once, before the rows.
     ///
     /// # Errors
     /// What ends the reading.
-    fn head(&mut self, head: &Head<'_>) -> Result<(), crate::Error>;
+    fn head(&mut self, head: &Head<'_>) -> Result<(), Self::Error>;
 
     /// Called for each row. `false` ends the reading.
     ///
     /// # Errors
     /// What ends the reading.
-    fn row(&mut self, row: &Row<'_>) -> Result<bool, crate::Error>;
+    fn row(&mut self, row: &Row<'_>) -> Result<bool, Self::Error>;
 }

@@ -10,6 +10,8 @@ struct Seen {
 }
 
 impl Visitor for Seen {
+    type Error = Error;
+
     fn head(&mut self, head: &Head<'_>) -> Result<(), Error> {
         self.columns = head.columns.to_vec();
         self.delimiter = head.delimiter.unwrap();
@@ -35,8 +37,9 @@ fn seen(text: &[u8], header: u64) -> Seen {
         delimiter: None,
         header,
     };
+    let failed = |error| Error::read(std::path::Path::new("table"), error);
     let input = Utf8::new(text, Encoding::Utf8);
-    read(input, None, &layout, &Error::from, &mut seen).unwrap();
+    read(input, None, &layout, &failed, &mut seen).unwrap();
     seen
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_node::config::nearest::hint;
+use crate::config::nearest::hint;
 use toml::{Table, Value as Toml};
 
 use super::dates::DateFormat;
@@ -10,7 +10,7 @@ use super::encoding::Encoding;
 use super::map::{Duplicates, Map};
 use super::value::{Clean, From, Value};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "encoding",
     "delimiter",
     "sheet",
@@ -25,6 +25,7 @@ const KEYS: [&str; 14] = [
     "duplicates_by",
     "fields",
     "predecessor",
+    "succession",
 ];
 const VALUE_KEYS: [&str; 9] = [
     "column", "columns", "join", "value", "clean", "empty", "default", "codes", "date",
@@ -52,6 +53,7 @@ pub(super) fn map_of(table: &Table) -> Result<Map, Vec<String>> {
         ("valid_until", false),
         ("sharing", false),
         ("predecessor", false),
+        ("succession", false),
     ] {
         match table.get(key) {
             Some(given) => {

@@ -4,29 +4,29 @@
 //! No reason holds a value: it names the columns at fault and says what is wrong with them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use certmesh_ledger::catalogue::{Fault, Proposed, Standard};
+use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
-use certmesh_ledger::record::Validity;
-use certmesh_node::api::Refusal;
-use certmesh_node::api::draft::Draft;
-use certmesh_node::api::standards::TypeStandard;
-use certmesh_node::api::types::{Holder, IssueRequest, NodeStatus};
-use certmesh_node::config::nearest::hint;
+use certmesh_ledger::record::{Misfit, SuccessionError, TypeDefined, Validity};
 
+use crate::api::Refusal;
+use crate::api::draft::Draft;
+use crate::api::types::{Holder, IssueRequest};
+use crate::config::nearest::hint;
+
+use super::error::Error;
 use super::map::Map;
 use super::row::{Cells, Unreadable};
 use super::value::Unusable;
-use crate::Error;
-use crate::client::{Client, segment};
 
 /// Why a row is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reason {
+pub struct Reason {
     /// What the summary counts it under: what is wrong, and with which columns.
-    pub(super) name: String,
+    pub name: String,
     /// What to tell.
-    pub(super) text: String,
+    pub text: String,
 }
 
 impl Reason {
@@ -46,8 +46,16 @@ impl Reason {
     }
 }
 
+/// A row that nothing is to be said against before its department's log has its say.
+pub struct Sound {
+    /// What it asks for.
+    pub request: IssueRequest,
+    /// The same, checked.
+    pub draft: Draft,
+}
+
 /// Makes requests of rows, for one type of certificate.
-pub(super) struct Checker {
+pub struct Checker {
     type_code: String,
     own: DepartmentCode,
     standard: Standard,
@@ -57,22 +65,18 @@ pub(super) struct Checker {
 pub(super) type Parts<'m> = BTreeMap<&'m str, Option<String>>;
 
 impl Checker {
-    /// Asks the node whose it is and for the type's standard.
+    /// A checker of rows that become certificates of `own` in the type's standard.
     ///
     /// # Errors
-    /// Those of asking; [`Error::BadAnswer`].
-    pub(super) fn fetch(client: &Client, type_code: &str) -> Result<Checker, Error> {
-        let status: NodeStatus = client.get("/v1/status")?.parse()?;
-        let path = format!("/v1/types/{}", segment(type_code));
-        let found: TypeStandard = client.get(&path)?.parse()?;
-        let bad = |detail: &str| client.bad_answer(&path, detail);
-        let own = status.department.parse();
-        let own = own.map_err(|_| client.bad_answer("/v1/status", "no department code"))?;
-        let definition = found.definition.check();
-        let definition = definition.map_err(|error| bad(&error.to_string()))?;
-        let standard = Standard::new(definition.into()).map_err(|_| bad("no usable standard"))?;
+    /// What is wrong with the standard.
+    pub fn new(own: DepartmentCode, definition: Arc<TypeDefined>) -> Result<Checker, String> {
+        let type_code = definition.code.to_string();
+        let standard = Standard::new(definition).map_err(|departures| {
+            let told = |d: &Departure| format!("{}: {}", d.place, d.what);
+            departures.iter().map(told).collect::<Vec<_>>().join("; ")
+        })?;
         Ok(Checker {
-            type_code: type_code.to_owned(),
+            type_code,
             own,
             standard,
         })
@@ -125,7 +129,7 @@ impl Checker {
         &self,
         map: &'m Map,
         cells: &Cells,
-    ) -> Result<(IssueRequest, Parts<'m>), Vec<Reason>> {
+    ) -> Result<(Sound, Parts<'m>), Vec<Reason>> {
         let mut found = Found {
             map,
             at_fault: Vec::new(),
@@ -156,34 +160,37 @@ impl Checker {
             valid_until: part("valid_until"),
             sharing: part("sharing"),
             fields: fields.collect(),
+            succession: part("succession"),
+            predecessors: Vec::new(),
+            attachments: BTreeMap::new(),
             predecessor: part("predecessor"),
         };
         self.departures(&request, &mut found);
         // The API's own rules: what is left after those that were told already.
-        match Draft::check(request.clone(), &self.own) {
-            Ok(_) => {}
-            Err(Refusal::InvalidField(faults)) => {
+        let refusal = match Draft::check(request.clone(), &self.own) {
+            Ok(draft) if found.reasons.is_empty() => return Ok((Sound { request, draft }, parts)),
+            Ok(_) => return Err(found.reasons),
+            Err(refusal) => refusal,
+        };
+        match refusal {
+            Refusal::InvalidField(faults) => {
                 for fault in faults {
                     found.refused(&fault.field, &fault.detail);
                 }
             }
-            Err(Refusal::DatesOutOfOrder { .. }) => {
+            Refusal::DatesOutOfOrder { .. } => {
                 let from = found.label("valid_from");
                 let text = format!("is before `{from}`");
                 found.add("valid_until", "dates-out-of-order", &text);
             }
-            Err(other) => {
+            other => {
                 found.reasons.push(Reason {
                     name: "invalid".to_owned(),
                     text: other.to_string(),
                 });
             }
         }
-        if found.reasons.is_empty() {
-            Ok((request, parts))
-        } else {
-            Err(found.reasons)
-        }
+        Err(found.reasons)
     }
 
     fn departures(&self, request: &IssueRequest, found: &mut Found<'_>) {
@@ -242,6 +249,19 @@ impl Checker {
     }
 }
 
+/// What is wrong with the certificate that a row replaces, without naming it.
+fn predecessor(detail: &str) -> &'static str {
+    if detail == Misfit::Itself.to_string() {
+        "is the certificate itself"
+    } else if detail == SuccessionError::OneMerged.to_string() {
+        "is only one; a merge replaces two or more, which a table can't name"
+    } else if detail.contains("keeps the type") {
+        "is of another type; a renewal or an amendment keeps it"
+    } else {
+        "is no certificate identifier"
+    }
+}
+
 /// What is found wrong with a row.
 struct Found<'m> {
     map: &'m Map,
@@ -276,9 +296,18 @@ impl<'m> Found<'m> {
                 "is no serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`",
             ),
             "holder.code" => self.add(key, "holder-code", &format!("is no such code: {detail}")),
-            "predecessor" if detail != "is the certificate itself" => {
-                self.add(key, "invalid", "is no certificate identifier");
-            }
+            "predecessor" => self.add(key, "invalid", predecessor(detail)),
+            "predecessors" => self.add("predecessor", "empty", "is empty"),
+            "version" if detail.contains("does not follow") => self.add(
+                key,
+                "invalid",
+                "is not the one after the predecessor's, and the serial number is the same",
+            ),
+            "succession" => self.add(
+                key,
+                "invalid",
+                "is not renewal, amendment, merge, split or transfer",
+            ),
             "sharing" => self.add(
                 key,
                 "invalid",

@@ -3,11 +3,11 @@
 use std::io::{self, BufRead};
 
 /// Most bytes of a line that are kept.
-pub(crate) const MAX_LINE: usize = 1 << 20;
+pub const MAX_LINE: usize = 1 << 20;
 
 /// One line, without its line ending.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line<'a> {
+pub enum Line<'a> {
     /// The line's bytes.
     Whole(&'a [u8]),
     /// A line longer than [`MAX_LINE`], of which only the length is known.
@@ -15,14 +15,14 @@ pub(crate) enum Line<'a> {
 }
 
 /// Reads lines into one buffer, whatever their length.
-pub(crate) struct Lines<R> {
+pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
 }
 
 impl<R: BufRead> Lines<R> {
     /// The lines of an input.
-    pub(crate) fn new(input: R) -> Self {
+    pub fn new(input: R) -> Self {
         Self {
             input,
             buffer: Vec::new(),
@@ -33,7 +33,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// As the input's.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         self.buffer.clear();
         let mut length: u64 = 0;
         loop {
@@ -80,11 +80,11 @@ mod tests {
         let mut lines = Lines::new(&b"a\r\n\n b \nlast"[..]);
         for expected in ["a", "", " b ", "last"] {
             assert_eq!(
-                lines.next().unwrap(),
+                lines.next_line().unwrap(),
                 Some(Line::Whole(expected.as_bytes()))
             );
         }
-        assert_eq!(lines.next().unwrap(), None);
+        assert_eq!(lines.next_line().unwrap(), None);
     }
 
     #[test]
@@ -93,11 +93,11 @@ mod tests {
         text.extend_from_slice(b"\nnext\n");
         let mut lines = Lines::new(&text[..]);
         assert_eq!(
-            lines.next().unwrap(),
+            lines.next_line().unwrap(),
             Some(Line::TooLong(3 * MAX_LINE as u64 + 1))
         );
         assert!(lines.buffer.capacity() <= 2 * (MAX_LINE + 2));
-        assert_eq!(lines.next().unwrap(), Some(Line::Whole(b"next")));
+        assert_eq!(lines.next_line().unwrap(), Some(Line::Whole(b"next")));
     }
 
     #[test]
@@ -105,11 +105,11 @@ mod tests {
         let mut text = vec![b'x'; MAX_LINE];
         text.extend_from_slice(b"\r\n");
         assert!(
-            matches!(Lines::new(&text[..]).next().unwrap(), Some(Line::Whole(line)) if line.len() == MAX_LINE)
+            matches!(Lines::new(&text[..]).next_line().unwrap(), Some(Line::Whole(line)) if line.len() == MAX_LINE)
         );
         text.insert(0, b'x');
         assert!(matches!(
-            Lines::new(&text[..]).next().unwrap(),
+            Lines::new(&text[..]).next_line().unwrap(),
             Some(Line::TooLong(_))
         ));
     }

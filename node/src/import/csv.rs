@@ -8,9 +8,9 @@ use std::io::{self, Read};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::encoding::Utf8;
+use super::error::Error;
+use super::lines::MAX_LINE;
 use super::row::{Cells, Head, Row, Unreadable, Visitor};
-use crate::Error;
-use crate::lines::MAX_LINE;
 
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Bytes that are decoded at once.
@@ -28,13 +28,13 @@ pub(super) struct Layout {
 ///
 /// # Errors
 /// `failed` of the input's errors; the visitor's.
-pub(super) fn read(
+pub(super) fn read<V: Visitor>(
     input: Utf8<impl Read>,
     length: Option<u64>,
     layout: &Layout,
     failed: &dyn Fn(io::Error) -> Error,
-    visitor: &mut dyn Visitor,
-) -> Result<(), Error> {
+    visitor: &mut V,
+) -> Result<(), V::Error> {
     let mut text = Text {
         input,
         buffer: Vec::new(),

@@ -1,0 +1,172 @@
+//! What a certificate replaced, what replaced it, and so on, through all logs.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::id::CertificateId;
+use crate::log::{Log, LogId, ReadError, VerifiedCheckpoint};
+use crate::membership::Role;
+use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SuccessionKind};
+
+use super::{Catalogue, CertificateState, state_in};
+
+/// Most certificates of a chain that are told.
+pub const MAX_CHAIN: usize = 256;
+/// Most records of a chain that are read.
+const MAX_EVENTS: usize = 10_000;
+/// Most records read, of one log, to find what replaced a certificate.
+const MAX_SEARCH: usize = 256;
+
+/// A certificate that took another's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Successor {
+    /// Which.
+    pub id: CertificateId,
+    /// How.
+    pub kind: SuccessionKind,
+    /// Whose log it is in.
+    pub log: LogId,
+    /// Where it stands there.
+    pub seq: u64,
+}
+
+/// What one log says of one certificate.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Which certificate.
+    pub id: CertificateId,
+    /// The checkpoint of the log.
+    pub checkpoint: VerifiedCheckpoint,
+    /// The records that concern it, in their order.
+    pub records: Vec<SignedRecord>,
+}
+
+/// A certificate with all it is linked to by what replaced what.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    /// The certificate asked for first, then by their distance from it. Empty when there is no record of it.
+    pub lives: Vec<Life>,
+    /// Whether there was more than is told.
+    pub cut: bool,
+}
+
+impl Catalogue {
+    /// What took the place of a certificate, its own department agreeing: the certificate whose record superseded it, with
+    /// all others of its split; of one transferred out, what other departments took over. Whatever else names it as
+    /// predecessor replaced nothing.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn successors(&self, state: &CertificateState) -> Result<Vec<Successor>, ReadError> {
+        let id = &state.certificate().id;
+        match (state.status, state.status_seq) {
+            (Status::Superseded, Some(seq)) => {
+                let Some(log) = self.log(&state.log) else {
+                    return Ok(Vec::new());
+                };
+                let first = successor_in(log.name().id, &log.record(seq)?, id);
+                match first {
+                    Some(first) if first.kind == SuccessionKind::Split => {
+                        let (records, _) = log.about(id, seq, MAX_SEARCH)?;
+                        let parts = records
+                            .iter()
+                            .filter_map(|record| successor_in(log.name().id, record, id));
+                        Ok(parts.filter(|part| part.kind == first.kind).collect())
+                    }
+                    first => Ok(first.into_iter().collect()),
+                }
+            }
+            (Status::TransferredOut, _) => {
+                let others = self.logs().filter(|log| log.name().id != state.log);
+                let taken = others.map(|log| self.taken_over(log, id));
+                taken.filter_map(Result::transpose).collect()
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The certificate by which a department took over another's: the first of its log that it could rightfully issue and
+    /// nobody disputes.
+    fn taken_over(&self, log: &Log, id: &CertificateId) -> Result<Option<Successor>, ReadError> {
+        let department = log.name().id.department;
+        let undisputed = log
+            .stopped()
+            .map_or(u64::MAX, |stopped| stopped.undisputed());
+        for record in log.about(id, 0, MAX_SEARCH)?.0 {
+            let (seq, time_ms) = (record.record().seq, record.record().time_ms);
+            let rightful =
+                seq < undisputed && self.members().had_role(&department, Role::Issue, time_ms);
+            if let Some(found) = successor_in(log.name().id, &record, id)
+                && found.kind == SuccessionKind::Transfer
+                && rightful
+                && found.id.issuer().names(&department)
+                // Issued again, a certificate says what its first record says.
+                && log.issue_of(&found.id)?.is_some_and(|first| first.record().seq == seq)
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every record that concerns a certificate, what it replaced and what replaced it, and so on: at most [`MAX_CHAIN`]
+    /// certificates. A department can write links that lead round in a circle; each certificate is told once.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn chain(&self, id: &CertificateId) -> Result<Chain, ReadError> {
+        let mut chain = Chain::default();
+        let mut left = MAX_EVENTS;
+        let mut seen = BTreeSet::from([id.clone()]);
+        let mut open = VecDeque::from([id.clone()]);
+        while let Some(id) = open.pop_front() {
+            for log in self.logs_of(&id) {
+                let Some(checkpoint) = log.checkpoint() else {
+                    continue;
+                };
+                let (records, more) = log.about(&id, 0, left)?;
+                left -= records.len();
+                chain.cut |= more;
+                if records.is_empty() {
+                    continue;
+                }
+                let mut linked = Vec::new();
+                if let Some(state) = state_in(log, &id)? {
+                    linked.extend_from_slice(state.certificate().predecessors());
+                    linked.extend(self.successors(&state)?.into_iter().map(|next| next.id));
+                }
+                for next in linked {
+                    if seen.len() == MAX_CHAIN && !seen.contains(&next) {
+                        chain.cut = true;
+                    } else if seen.insert(next.clone()) {
+                        open.push_back(next);
+                    }
+                }
+                chain.lives.push(Life {
+                    id: id.clone(),
+                    checkpoint,
+                    records,
+                });
+            }
+        }
+        Ok(chain)
+    }
+}
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;
+
+/// The certificate that a record puts in the place of another.
+fn successor_in(log: LogId, record: &SignedRecord, id: &CertificateId) -> Option<Successor> {
+    let Entry::CertificateIssued(issued) = &record.record().entry else {
+        return None;
+    };
+    let issued: &CertificateIssued = issued;
+    let kind = issued.succession_kind()?;
+    issued.predecessors().contains(id).then(|| Successor {
+        id: issued.id.clone(),
+        kind,
+        log,
+        seq: record.record().seq,
+    })
+}

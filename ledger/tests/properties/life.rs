@@ -1,0 +1,167 @@
+//! Whatever a department writes of its certificates: everyone derives the same, and every verdict and chain has an end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use certmesh_ledger::catalogue::{Catalogue, MAX_CHAIN};
+use certmesh_ledger::id::Date;
+use certmesh_ledger::log::{MAX_PAGE, MemoryDisk, Writer};
+use certmesh_ledger::record::{Action, Entry, Status, Succession, SuccessionKind};
+use certmesh_ledger::verify::{Bundle, NotValid, Verdict, verify};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use crate::common::{
+    CREATED_MS, certificate, change, issue, key, members, name, open, place, succeed,
+};
+
+/// Certificates there are; few, so that records meet.
+const FEW: u64 = 6;
+
+/// An entry, with what the model needs to know of it.
+#[derive(Clone, Debug)]
+enum Act {
+    Issue(u64),
+    Change(u64, Action),
+    Succeed(u64, SuccessionKind, Vec<u64>),
+}
+
+impl Act {
+    fn entry(&self) -> Entry {
+        match self {
+            Act::Issue(n) => issue(*n),
+            Act::Change(n, action) => change(*n, *action),
+            Act::Succeed(n, kind, of) => succeed(*n, *kind, of),
+        }
+    }
+
+    /// The rules of the format, as its text says them.
+    fn on(&self, statuses: &mut BTreeMap<u64, Status>) {
+        match self {
+            Act::Issue(_) | Act::Succeed(_, SuccessionKind::Transfer, _) => {}
+            Act::Change(n, action) => {
+                let status = statuses.entry(*n).or_insert(Status::Valid);
+                if let Ok(after) = status.after(*action) {
+                    *status = after;
+                }
+            }
+            Act::Succeed(_, _, of) => {
+                for n in of {
+                    let status = statuses.entry(*n).or_insert(Status::Valid);
+                    if *status == Status::Valid {
+                        *status = Status::Superseded;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let action = select(vec![
+        Action::Suspend,
+        Action::Reinstate,
+        Action::Revoke,
+        Action::TransferOut,
+    ]);
+    let kind = select(vec![
+        SuccessionKind::Renewal,
+        SuccessionKind::Amendment,
+        SuccessionKind::Split,
+        SuccessionKind::Transfer,
+    ]);
+    let others = subsequence((0..FEW).collect::<Vec<_>>(), 2..=4);
+    let certain = |(n, kind, of): (u64, SuccessionKind, Vec<u64>)| {
+        // No certificate replaces itself: such a record is none.
+        (!of.contains(&n)).then_some(Act::Succeed(n, kind, of))
+    };
+    prop_oneof![
+        2 => (0..FEW).prop_map(Act::Issue),
+        2 => (0..FEW, action).prop_map(|(n, action)| Act::Change(n, action)),
+        4 => (0..FEW, kind, 0..FEW)
+            .prop_map(|(n, kind, of)| (n, kind, vec![of]))
+            .prop_filter_map("replaces another", certain),
+        1 => (0..FEW, Just(SuccessionKind::Merge), others)
+            .prop_filter_map("replaces others", certain),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_replica_derives_the_same_statuses_and_every_verdict_names_what_came_after(
+        acts in prop::collection::vec(act(), 1..40),
+    ) {
+        let disk = MemoryDisk::new();
+        let opened = Catalogue::open(place(&disk), members(), name().id.department).expect("opens");
+        let catalogue = opened.catalogue;
+        let log = Arc::clone(catalogue.log(&name().id).expect("the own log"));
+        let mut writer = Writer::new(Arc::clone(&log), key(1));
+        let mut statuses = BTreeMap::new();
+        for (act, n) in acts.iter().zip(0..) {
+            act.on(&mut statuses);
+            writer.append(CREATED_MS + n, vec![act.entry()]).expect("appended");
+        }
+        let (replica, _) = open(&MemoryDisk::new());
+        while replica.size() < log.size() {
+            let page = log.page(replica.held(), MAX_PAGE).expect("a page");
+            replica.apply(&page.verify(&members()).expect("verifies")).expect("applies");
+        }
+        let day: Date = "2026-07-01".parse().expect("a day");
+        for n in 0..FEW {
+            let id = certificate(&format!("S{n:08}"));
+            let expected = statuses.get(&n).copied().unwrap_or(Status::Valid);
+            for log in [&log, &replica] {
+                let held = log.status(&id).map_or(Status::Valid, |entry| entry.status);
+                prop_assert_eq!(held, expected);
+            }
+            let found = verify(&catalogue, &id, day).expect("readable");
+            let Some(state) = &found.state else { continue };
+            prop_assert_eq!(found.verdict == Verdict::Valid, expected == Status::Valid);
+            let first = found.successors.first();
+            prop_assert_eq!(first.is_some(), expected == Status::Superseded);
+            for next in &found.successors {
+                let Entry::CertificateIssued(issued) = &log.record(next.seq).expect("held").record().entry.clone() else {
+                    panic!("a successor that no record issues")
+                };
+                prop_assert!(issued.id == next.id && issued.supersedes().contains(&id));
+                prop_assert!(issued.succession_kind() == Some(next.kind));
+                prop_assert!(found.successors.len() == 1 || next.kind == SuccessionKind::Split);
+            }
+            if expected == Status::Superseded {
+                let by = first.map(|next| next.id.clone());
+                prop_assert_eq!(&found.verdict, &Verdict::NotValid(NotValid::Superseded { by }));
+            }
+            let bundle = Bundle::gather(&catalogue, &id, |_| vec![]).expect("readable").expect("held");
+            let offline = bundle.verify(&members()).expect("verifies").judge(day);
+            prop_assert_eq!(&offline, &found.verdict);
+
+            let chain = catalogue.chain(&id).expect("readable");
+            prop_assert!(!chain.cut && chain.lives.len() <= MAX_CHAIN.min(FEW as usize));
+            let told: Vec<_> = chain.lives.iter().map(|life| &life.id).collect();
+            prop_assert_eq!(told[0], &id);
+            // What is linked to it is in it, where there is anything to tell of it.
+            let linked = state.certificate().predecessors().iter().chain(found.successors.iter().map(|next| &next.id));
+            for id in linked {
+                let known = !log.by_certificate(id).expect("readable").is_empty();
+                prop_assert!(!known || told.contains(&id));
+            }
+        }
+    }
+
+    #[test]
+    fn a_succession_names_each_predecessor_once_and_as_many_as_its_kind_is_for(
+        kind in select(vec!["renewal", "amendment", "merge", "split", "transfer"]),
+        named in prop::collection::vec(0..4u64, 0..20),
+    ) {
+        let kind: SuccessionKind = kind.parse().expect("a kind");
+        let ids = named.iter().map(|n| certificate(&format!("S{n:08}")));
+        let mut distinct = named.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let fits = distinct.len() == named.len()
+            && if kind == SuccessionKind::Merge { named.len() >= 2 } else { named.len() == 1 };
+        prop_assert_eq!(Succession::new(kind, ids.collect()).is_ok(), fits);
+    }
+}

@@ -1,0 +1,65 @@
+//! What is appended under one checkpoint, with what is kept beside it.
+
+use std::collections::HashSet;
+
+use certmesh_ledger::bodies::{FileId, SealedBody};
+use certmesh_ledger::record::Entry;
+
+use super::prepare::Kept;
+use super::{Peer, now_ms};
+use crate::api::Refusal;
+use crate::api::attachments::not_received;
+use crate::api::types::FieldFault;
+
+/// Entries to append, in their order.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) entries: Vec<Entry>,
+    pub(super) bodies: Vec<Option<SealedBody>>,
+    /// Uploads that become attachments, each with its entry's place in the group.
+    pub(super) files: Vec<(usize, FileId)>,
+    /// The same uploads, each of which can be taken once.
+    taken: HashSet<FileId>,
+}
+
+impl Group {
+    /// Adds an entry; gives its place.
+    pub(super) fn push(&mut self, entry: Entry, kept: Option<Kept>) -> usize {
+        let at = self.entries.len();
+        self.entries.push(entry);
+        let (sealed, uploads) = kept.map(|kept| (kept.sealed, kept.uploads)).unzip();
+        self.bodies.push(sealed);
+        for (_, upload) in uploads.unwrap_or_default() {
+            self.files.push((at, upload.key.file()));
+            self.taken.insert(upload.key.file());
+        }
+        at
+    }
+
+    /// Whether the uploads that a certificate names can be taken.
+    pub(super) fn can_take(&self, peer: &Peer, kept: &Kept) -> Result<(), Refusal> {
+        let mut faults = Vec::new();
+        for (place, upload) in &kept.uploads {
+            let file = upload.key.file();
+            let waiting = peer.attachments.is_waiting(file);
+            let detail = if upload.expires_ms < now_ms() {
+                "is an upload of more than 24 hours ago; upload the file again"
+            } else if self.taken.contains(&file)
+                || !waiting.map_err(|error| not_received(&error.into()))?
+            {
+                "is an upload that another certificate took; upload the file again"
+            } else {
+                continue;
+            };
+            faults.push(FieldFault {
+                field: place.clone(),
+                detail: detail.to_owned(),
+            });
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::InvalidField(faults))
+        }
+    }
+}

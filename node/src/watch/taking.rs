@@ -1,0 +1,458 @@
+//! One file: read, checked as the API checks, handed to the log's writer, and every row's answer counted.
+//!
+//! One batch is on its way to the log while the next one is read; never two, so that what is held is bounded.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::outcome::Target;
+use super::{Needs, Stop};
+use crate::api::Refusal;
+use crate::api::draft::Draft;
+use crate::api::service::{self, RetryKey};
+use crate::config::WatchConfig;
+use crate::import::{
+    Checker, Error, Format, Head, Input, Judge, Judged, Reason, Rejects, Row, Visitor,
+};
+use crate::peer::now_ms;
+
+/// Most rows of a file: of each, some bytes are held to find those that are the same.
+const MOST_ROWS: u64 = 5_000_000;
+/// Rows that are told of together, at most.
+const BATCH_ROWS: usize = 2_000;
+/// Bytes of rows as they were that are held, at most but for one row.
+const BATCH_BYTES: usize = 8 << 20;
+/// First and longest wait before rows are handed over again.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// How often rows are handed over again to a peer that fails.
+const FAILURES: u32 = 5;
+
+/// What became of a file's rows.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Summary {
+    pub(super) file: String,
+    #[serde(rename = "type")]
+    pub(super) type_code: String,
+    pub(super) rows: u64,
+    pub(super) issued: u64,
+    /// Rows that were in the log before.
+    pub(super) already_there: u64,
+    /// Rows that another row stands for.
+    pub(super) merged: u64,
+    pub(super) rejected: u64,
+    pub(super) rejected_by_reason: BTreeMap<String, u64>,
+    /// Where the rejected rows are, if there are any, from the folder.
+    pub(super) rejects: Option<String>,
+    /// When the last row was decided, ms since 1970 UTC.
+    pub(super) finished_ms: u64,
+}
+
+/// How the taking of a file ended.
+pub(super) enum End {
+    /// Everything of it is decided.
+    Done(Box<Summary>),
+    /// It is none that could be imported, for this reason.
+    Unreadable(String),
+    /// Nothing can be said about it now, for this reason.
+    Later(String),
+    /// It is not there any more.
+    Gone,
+    /// The peer stops.
+    Stopped,
+}
+
+/// The taking of a file.
+pub(super) struct Taking<'a> {
+    pub(super) needs: &'a Needs,
+    pub(super) runtime: &'a Handle,
+    pub(super) stop: &'a Stop,
+    pub(super) watch: &'a WatchConfig,
+    pub(super) path: &'a Path,
+}
+
+/// What ends the reading before the end of the file.
+enum Halt {
+    Import(Error),
+    TooMany,
+    Later(String),
+    Stopped,
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Halt::Import(error)
+    }
+}
+
+impl Taking<'_> {
+    /// Imports the file; rejected rows are kept where the target says.
+    pub(super) fn import(&self, target: &Target<'_>) -> End {
+        let Some(format) = Format::by_name(self.path) else {
+            return End::Unreadable(
+                "its name doesn't say what it is: a name that is imported ends in .csv, .tsv, .txt, .xlsx, .jsonl or .ndjson"
+                    .to_owned(),
+            );
+        };
+        let mut judge = match self.judge() {
+            Ok(judge) => judge,
+            Err(why) => return End::Later(why),
+        };
+        let mut rejects = match Rejects::new(&target.rejects()) {
+            Ok(rejects) => rejects,
+            Err(error) => return End::Later(error.to_string()),
+        };
+        let mut summary = Summary {
+            file: self.name(),
+            type_code: self.watch.type_code.to_string(),
+            ..Summary::default()
+        };
+        let mut input = Input::strangers_file(self.path, format);
+        let read = self.read(&mut input, &mut judge, &mut rejects, &mut summary);
+        if let Err(halt) = read {
+            return self.ended_early(halt, &summary);
+        }
+        match rejects.finish() {
+            Ok(true) => summary.rejects = Some(target.rejects_name()),
+            Ok(false) => {}
+            Err(error) => return End::Later(error.to_string()),
+        }
+        summary.finished_ms = now_ms();
+        End::Done(Box::new(summary))
+    }
+
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// A judge by the type's standard as it is now.
+    fn judge(&self) -> Result<Judge, String> {
+        let code = &self.watch.type_code;
+        let found = self.needs.service.type_standard(code, None);
+        let Some(standard) = found.map_err(|refusal| refusal.to_string())? else {
+            return Err(format!(
+                "type {code} is not defined in any log held here; define it first (`certmesh type define`)"
+            ));
+        };
+        let definition = standard.definition.check();
+        let definition = definition.map_err(|refusal| refusal.to_string())?;
+        let checker = Checker::new(self.needs.department, Arc::new(definition))?;
+        Judge::new(self.watch.map.clone(), checker).map_err(|error| error.to_string())
+    }
+
+    fn read(
+        &self,
+        input: &mut Input,
+        judge: &mut Judge,
+        rejects: &mut Rejects,
+        summary: &mut Summary,
+    ) -> Result<(), Halt> {
+        let layout = judge.layout();
+        if judge.looks_ahead() {
+            let mut looking = Looking {
+                judge,
+                stop: self.stop,
+                rows: 0,
+            };
+            input.each_row(&layout, &mut looking)?;
+        }
+        let mut issuing = Issuing {
+            taking: self,
+            judge,
+            rejects,
+            summary,
+            batch: Batch::default(),
+            on_its_way: None,
+            rows: 0,
+        };
+        let read = input.each_row(&layout, &mut issuing);
+        // Also when the reading failed: what is on its way has its answers, and what stands before the fault is decided.
+        let decided = match &read {
+            Err(Halt::Stopped | Halt::Later(_)) => Ok(()),
+            _ => issuing.hand_over().and_then(|()| issuing.answers()),
+        };
+        read.and(decided)
+    }
+
+    fn ended_early(&self, halt: Halt, summary: &Summary) -> End {
+        let error = match halt {
+            Halt::Stopped => return End::Stopped,
+            Halt::Later(why) => return End::Later(why),
+            Halt::TooMany => {
+                return End::Unreadable(format!(
+                    "it has more than {MOST_ROWS} rows; drop it as several files{}",
+                    before(summary)
+                ));
+            }
+            Halt::Import(error) => error,
+        };
+        match error {
+            Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => End::Gone,
+            Error::Read { ref source, .. }
+                if !matches!(
+                    source.kind(),
+                    io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::UnexpectedEof
+                        | io::ErrorKind::InvalidData
+                        | io::ErrorKind::InvalidInput
+                ) =>
+            {
+                End::Later(error.to_string())
+            }
+            Error::Changed(_) | Error::Write { .. } | Error::Exists(_) | Error::Randomness(_) => {
+                End::Later(error.to_string())
+            }
+            error => End::Unreadable(format!("{error}{}", before(summary))),
+        }
+    }
+}
+
+/// What was done before a fault was found.
+fn before(summary: &Summary) -> String {
+    match summary.issued + summary.already_there {
+        0 => String::new(),
+        rows => format!(
+            "\n{rows} rows before that are in the log; they are recognised when the mended file is dropped again"
+        ),
+    }
+}
+
+/// Looks which rows are the same.
+struct Looking<'a> {
+    judge: &'a mut Judge,
+    stop: &'a Stop,
+    rows: u64,
+}
+
+impl Visitor for Looking<'_> {
+    type Error = Halt;
+
+    fn head(&mut self, head: &Head<'_>) -> Result<(), Halt> {
+        Ok(self.judge.find_columns(head)?)
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<bool, Halt> {
+        count(&mut self.rows, self.stop)?;
+        self.judge.look(row);
+        Ok(true)
+    }
+}
+
+fn count(rows: &mut u64, stop: &Stop) -> Result<(), Halt> {
+    *rows += 1;
+    match stop.asked() {
+        true => Err(Halt::Stopped),
+        false if *rows > MOST_ROWS => Err(Halt::TooMany),
+        false => Ok(()),
+    }
+}
+
+/// Rows in their order, and those among them that are to be issued.
+#[derive(Default)]
+struct Batch {
+    drafts: Vec<Draft>,
+    rows: Vec<Entry>,
+    /// Bytes of the rows as they were.
+    bytes: usize,
+}
+
+struct Entry {
+    number: u64,
+    original: Vec<u8>,
+    fate: Fate,
+}
+
+enum Fate {
+    ToIssue,
+    Merged,
+    /// For these reasons; the API's name of the problem.
+    Rejected(Vec<Reason>, &'static str),
+}
+
+/// A batch that was handed over.
+struct OnItsWay {
+    batch: Batch,
+    key: RetryKey,
+    outcomes: JoinHandle<Result<service::Outcomes, Refusal>>,
+}
+
+/// Has the rows issued.
+struct Issuing<'a, 't> {
+    taking: &'a Taking<'t>,
+    judge: &'a mut Judge,
+    rejects: &'a mut Rejects,
+    summary: &'a mut Summary,
+    batch: Batch,
+    on_its_way: Option<OnItsWay>,
+    rows: u64,
+}
+
+impl Visitor for Issuing<'_, '_> {
+    type Error = Halt;
+
+    fn head(&mut self, head: &Head<'_>) -> Result<(), Halt> {
+        self.rejects.keep_cells(head);
+        Ok(self.judge.find_columns(head)?)
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<bool, Halt> {
+        count(&mut self.rows, self.taking.stop)?;
+        let fate = match self.judge.judge(row) {
+            Judged::Merged => Fate::Merged,
+            Judged::Rejected(reasons) => {
+                let problem = match row.trouble {
+                    Some(_) => "malformed-body",
+                    None => "invalid-field",
+                };
+                Fate::Rejected(reasons, problem)
+            }
+            Judged::Sound(sound) => {
+                self.batch.drafts.push(sound.draft);
+                Fate::ToIssue
+            }
+        };
+        let original = match fate {
+            Fate::Merged => Vec::new(),
+            _ => self.rejects.original(row),
+        };
+        self.batch.bytes += original.len();
+        self.batch.rows.push(Entry {
+            number: row.number,
+            original,
+            fate,
+        });
+        if self.batch.rows.len() >= BATCH_ROWS || self.batch.bytes >= BATCH_BYTES {
+            self.hand_over()?;
+        }
+        Ok(true)
+    }
+}
+
+impl Issuing<'_, '_> {
+    /// Hands the batch to the writer once the one before is answered.
+    fn hand_over(&mut self) -> Result<(), Halt> {
+        self.answers()?;
+        let batch = std::mem::take(&mut self.batch);
+        let key = RetryKey::drawn().map_err(Error::Randomness)?;
+        let outcomes = self.submit(&batch, key);
+        self.on_its_way = Some(OnItsWay {
+            batch,
+            key,
+            outcomes,
+        });
+        Ok(())
+    }
+
+    /// With a key, so that rows that are in the log already are recognised: from an import that was cut short, or because
+    /// they were handed over before.
+    fn submit(
+        &self,
+        batch: &Batch,
+        key: RetryKey,
+    ) -> JoinHandle<Result<service::Outcomes, Refusal>> {
+        let service = &self.taking.needs.service;
+        let outcomes = service.submit(batch.drafts.clone(), Some(key));
+        self.taking.runtime.spawn(outcomes)
+    }
+
+    /// Waits until the batch on its way is decided, however long the log takes no appends.
+    fn answers(&mut self) -> Result<(), Halt> {
+        let Some(OnItsWay {
+            batch,
+            key,
+            mut outcomes,
+        }) = self.on_its_way.take()
+        else {
+            return Ok(());
+        };
+        // The peer's fault, not the row's.
+        let failed = |outcome: &Result<_, Refusal>| matches!(outcome, Err(Refusal::Internal));
+        let (mut wait, mut failures, mut told) = (FIRST_WAIT, 0, None);
+        loop {
+            let answered = self.taking.runtime.block_on(outcomes);
+            let refusal = match answered.unwrap_or(Err(Refusal::Internal)) {
+                Ok(outcomes) if outcomes.iter().any(failed) => Refusal::Internal,
+                Ok(outcomes) => return self.account(&batch, outcomes),
+                Err(refusal) => refusal,
+            };
+            if refusal == Refusal::Internal {
+                failures += 1;
+                if failures == FAILURES {
+                    return Err(Halt::Later(refusal.to_string()));
+                }
+            }
+            if told != Some(refusal.name()) {
+                let file = self.taking.name();
+                tracing::info!(?file, reason = refusal.name(), "rows wait for the log");
+                told = Some(refusal.name());
+            }
+            if self.taking.stop.wait(wait) {
+                return Err(Halt::Stopped);
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+            outcomes = self.submit(&batch, key);
+        }
+    }
+
+    fn account(&mut self, batch: &Batch, outcomes: service::Outcomes) -> Result<(), Halt> {
+        let metrics = &self.taking.needs.metrics;
+        let mut outcomes = outcomes.into_iter();
+        for entry in &batch.rows {
+            self.summary.rows += 1;
+            match &entry.fate {
+                Fate::Merged => self.summary.merged += 1,
+                Fate::Rejected(reasons, problem) => {
+                    metrics.row_refused(problem);
+                    let name = reasons.first().map_or("", |reason| &reason.name);
+                    let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
+                    self.reject(entry, name, &texts.join("; "))?;
+                }
+                // One outcome a draft is the service's promise.
+                Fate::ToIssue => match outcomes.next().unwrap_or(Err(Refusal::Internal)) {
+                    Ok(appended) => {
+                        metrics.row_issued(appended.replayed);
+                        match appended.replayed {
+                            true => self.summary.already_there += 1,
+                            false => self.summary.issued += 1,
+                        }
+                    }
+                    Err(refusal) => {
+                        metrics.row_refused(refusal.name());
+                        self.reject(entry, refusal.name(), &told(&refusal))?;
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, entry: &Entry, name: &str, reason: &str) -> Result<(), Halt> {
+        self.summary.rejected += 1;
+        let by_reason = &mut self.summary.rejected_by_reason;
+        *by_reason.entry(name.to_owned()).or_default() += 1;
+        Ok(self.rejects.add(entry.number, reason, &entry.original)?)
+    }
+}
+
+/// A refusal with every fault.
+fn told(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::InvalidField(faults) => {
+            let fault = faults.iter().map(|f| format!("{}: {}", f.field, f.detail));
+            fault.collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "taking_tests.rs"]
+mod tests;
