@@ -177,15 +177,26 @@ pub(crate) fn save(
     directory: &Path,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    let path = format!("/v1/certificates/{}/fields", segment(id.as_str()));
-    let told: CertificateFields = client.get(&path)?.parse()?;
-    let mut wanted = Vec::with_capacity(told.attachments.len());
-    for view in told.attachments {
+    let of = format!("/v1/certificates/{}", segment(id.as_str()));
+    let told: CertificateFields = client.get(&format!("{of}/fields"))?.parse()?;
+    save_from(client, &of, told.attachments, directory, screen)
+}
+
+/// Saves attachments of what an address of the API is about.
+pub(crate) fn save_from(
+    client: &Client,
+    of: &str,
+    attachments: Vec<AttachmentView>,
+    directory: &Path,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let mut wanted = Vec::with_capacity(attachments.len());
+    for view in attachments {
         let field = format!("{ATTACHMENT_MARK}{}", view.name);
         let value = format!("{} {} {}", view.media_type, view.size, view.content);
         // A name that leads elsewhere is none.
         let Ok(Some(attachment)) = Attachment::of_field(&field, &value) else {
-            return Err(client.bad_answer(&path, "an attachment that is none"));
+            return Err(client.bad_answer(of, "an attachment that is none"));
         };
         let target = directory.join(attachment.name.as_str());
         if target.symlink_metadata().is_ok() {
@@ -198,14 +209,15 @@ pub(crate) fn save(
     }
     let mut saved = Vec::with_capacity(wanted.len());
     for (view, attachment, file) in wanted {
-        fetch(client, id, &attachment, &file, screen)?;
+        fetch(client, of, &attachment, &file, screen)?;
         saved.push(Saved {
             attachment: view,
             file,
         });
     }
     if screen.json() {
-        let told = serde_json::json!({ "id": id.as_str(), "attachments": saved });
+        let about = of.rsplit('/').next();
+        let told = serde_json::json!({ "id": about, "attachments": saved });
         screen.print_json(&told)?;
         return Ok(Outcome::Yes);
     }
@@ -215,7 +227,7 @@ pub(crate) fn save(
         screen.line(format!("{done}  {}, {size}", file.display()))?;
     }
     if saved.is_empty() {
-        screen.line("the certificate has no attachments")?;
+        screen.line("there are no attachments")?;
     }
     Ok(Outcome::Yes)
 }
@@ -223,17 +235,14 @@ pub(crate) fn save(
 /// Writes an attachment to a file that only its owner can read, whole and as the certificate says it is, or not at all.
 fn fetch(
     client: &Client,
-    id: &CertificateId,
+    of: &str,
     attachment: &Attachment,
     target: &Path,
     screen: &Screen,
 ) -> Result<(), Error> {
     let failed = |error: io::Error| Error::write(target, error);
     let name = segment(attachment.name.as_str());
-    let path = format!(
-        "/v1/certificates/{}/attachments/{name}",
-        segment(id.as_str())
-    );
+    let path = format!("{of}/attachments/{name}");
     let answer = client.get_stream(&path)?;
     let bar = progress(attachment.size, &attachment.name, screen);
     let mut reader = Hashed::new(bar.wrap_read(answer.take(attachment.size + 1)));

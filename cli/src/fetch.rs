@@ -1,9 +1,12 @@
 //! `certmesh fetch` and `certmesh copy`: fields from their issuer, and what was kept of them.
 
+use std::path::PathBuf;
+
 use certmesh_node::api::retrievals::{FetchRequest, Retrieved};
 use clap::Args;
 
 use crate::args::Global;
+use crate::attachments;
 use crate::change::read_id;
 use crate::client::{Client, segment};
 use crate::moment::{china_time_and_age, now_ms};
@@ -31,6 +34,9 @@ pub(crate) struct Fetch {
     /// Codes of the fields, separated by commas; all that the matter needs and that may be seen when absent
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     fields: Vec<String>,
+    /// Its attachments as well, where the matter needs them: your node keeps them, `certmesh copy --attachments DIR` saves them
+    #[arg(long)]
+    attachments: bool,
     /// Days for which your node keeps the copy
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
     keep_days: Option<u16>,
@@ -51,11 +57,16 @@ pub(crate) struct Copy {
     /// Name of the retrieval, as `fetch` and `accept --collect` show it
     #[arg(value_name = "RETRIEVAL")]
     retrieval: String,
+    /// Save its attachments in this directory. What your node has not yet comes from the issuer first, and goes on where it
+    /// was cut off, until a day after the retrieval
+    #[arg(long, value_name = "DIR")]
+    attachments: Option<PathBuf>,
 }
 
 const COPY_EXAMPLES: &str = "\
 Examples:
-  certmesh copy 5f1c6a0be3f6a2d94c1f7f0be1d5c9a8b7261f3e4d5c6b7a8990a1b2c3d4e5f6";
+  certmesh copy 5f1c6a0be3f6a2d94c1f7f0be1d5c9a8b7261f3e4d5c6b7a8990a1b2c3d4e5f6
+  certmesh copy 5f1c6a0be3f6a2d94c1f7f0be1d5c9a8b7261f3e4d5c6b7a8990a1b2c3d4e5f6 --attachments case-1187";
 
 pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let id = read_id(&args.id, screen)?;
@@ -64,6 +75,7 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
         matter: args.matter.clone(),
         purpose: args.purpose.clone(),
         fields: args.fields.clone(),
+        attachments: args.attachments,
         keep_days: args.keep_days,
     };
     let client = Client::new(global)?;
@@ -76,7 +88,13 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
 
 pub(crate) fn copy(args: &Copy, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
-    let answer = client.get(&format!("/v1/retrievals/{}", segment(&args.retrieval)))?;
+    let of = format!("/v1/retrievals/{}", segment(&args.retrieval));
+    let answer = client.get(&of)?;
+    if let Some(directory) = &args.attachments {
+        let told: Retrieved = answer.parse()?;
+        let attachments = told.attachments.into_iter().map(|one| one.attachment);
+        return attachments::save_from(&client, &of, attachments.collect(), directory, screen);
+    }
     if screen.json() {
         return screen.pass(&answer.body);
     }
@@ -89,6 +107,15 @@ fn tell(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<O
     screen.line(strong)?;
     for (code, value) in retrieved.fields.iter() {
         screen.field(code, printable(value))?;
+    }
+    for one in &retrieved.attachments {
+        attachments::show(&one.attachment, screen)?;
+        if !one.whole {
+            screen.field(
+                "",
+                "not here whole: `certmesh copy --attachments DIR` gets the rest",
+            )?;
+        }
     }
     screen.line("")?;
     screen.field("issuer", names.full(&retrieved.issuer))?;

@@ -80,6 +80,7 @@ pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Resul
     )?;
     screen.field("both say the same", grouped(audit.matched))?;
     screen.field("on their way", grouped(audit.awaited))?;
+    screen.field("answers lost", grouped(audit.lost))?;
     let tone = if audit.wrong == 0 {
         Tone::Good
     } else {

@@ -80,8 +80,10 @@ pub fn request(bytes: &[u8]) {
         return;
     };
     assert_eq!(request.encode(), bytes);
-    if let Request::Retrieve(request) = request {
-        check_retrieval(&request);
+    match request {
+        Request::Retrieve(request) => check_retrieval(&request),
+        Request::Piece(asked) => check_retrieval(&asked.request),
+        _ => {}
     }
 }
 
@@ -157,7 +159,7 @@ pub fn response(bytes: &[u8]) {
                 check_disclosure(disclosure);
             }
         }
-        Response::NotHeld => {}
+        Response::NotHeld | Response::Piece(_) => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests for fields, answers, receipts, and what is kept of them.
 
-use certmesh_ledger::codec::{Bounded, decode, encode};
+use certmesh_ledger::codec::{Blob, Bounded, decode, encode};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::keys::{FieldKey, Secret};
 use certmesh_ledger::log::{MemoryDisk, Writer};
@@ -9,7 +9,8 @@ use certmesh_ledger::record::{
     RequirementMet, RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule, SignedRecord,
 };
 use certmesh_ledger::retrieval::{
-    Answer, CaseFile, EvidenceCopy, MAX_APART_MS, NotTaken, Retrieval, SignedRetrieval,
+    Answer, CaseFile, EvidenceCopy, MAX_APART_MS, NotTaken, PieceRequest, Retrieval,
+    SignedRetrieval,
 };
 use certmesh_ledger::sync::{Request, Response};
 use serde_json::json;
@@ -77,6 +78,24 @@ fn request(v: &mut Vectors) -> SignedRetrieval {
         json!("the signed request"),
         &Request::Retrieve(Box::new(signed.clone())),
     );
+    let piece = PieceRequest {
+        request: signed.clone(),
+        name: "执照.pdf".parse().expect("a name"),
+        from: 1 << 19,
+    };
+    v.wire(
+        "messages",
+        "request piece",
+        json!({ "name": piece.name.as_str(), "from": piece.from }),
+        &Request::Piece(Box::new(piece)),
+    );
+    let bytes = Blob::new(vec![7; 3]).expect("three bytes");
+    v.wire(
+        "messages",
+        "response piece",
+        json!("three bytes"),
+        &Response::Piece(bytes),
+    );
     let all = Retrieval {
         fields: Bounded::default(),
         ..signed.retrieval().clone()
@@ -101,7 +120,7 @@ fn words(v: &mut Vectors) {
     }
     v.refused::<Rule>("an unknown rule", "rule", &[9]);
     v.refused::<Basis>("an unknown basis", "basis", &[3]);
-    v.refused::<Received>("an unknown outcome", "received", &[3]);
+    v.refused::<Received>("an unknown outcome", "received", &[4]);
     v.refused::<RequirementMet>("an unknown requirement", "requirement met", &[5]);
     v.refused::<NotTaken>("an unknown not taken", "not taken", &[4]);
     v.refused::<Answer>("an unknown answer", "answer", &[3]);
@@ -182,6 +201,7 @@ fn receipts(v: &mut Vectors, retrieval: RetrievalHash) {
         ),
         ("refused", Received::Refused(Rule::NoGrant)),
         ("wrong", Received::Wrong),
+        ("nothing", Received::Nothing),
     ] {
         let entry = Entry::RetrievalAcknowledged(RetrievalAcknowledged {
             retrieval,

@@ -25,6 +25,7 @@ use certmesh_ledger::record::{
     MatterDefined, MatterRef, Record, RecordHash, RelatedItem, Requirement, SharingClass, Status,
     StatusChanged, SubMatter, SubjectTag, Succession, TypeDefined, Validity, ValidityRule,
 };
+use certmesh_ledger::retrieval::PieceRequest;
 use certmesh_ledger::status_map::{StatusProof, Terminal};
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
 use proptest::collection::vec;
@@ -429,6 +430,14 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         }),
         log_id().prop_map(|log| Request::Evidence { log }),
         signed_retrieval().prop_map(|request| Request::Retrieve(Box::new(request))),
+        (signed_retrieval(), "[a-z]{1,20}", number()).prop_map(|(request, name, from)| {
+            let name = name.parse().expect("a name");
+            Request::Piece(Box::new(PieceRequest {
+                request,
+                name,
+                from,
+            }))
+        }),
     ]
 }
 
@@ -446,6 +455,8 @@ pub(crate) fn response() -> impl Strategy<Value = Response> {
         evidence().prop_map(Response::Evidence),
         Just(Response::NotHeld),
         answer().prop_map(|answer| Response::Answer(Box::new(answer))),
+        vec(any::<u8>(), 0..300)
+            .prop_map(|bytes| Response::Piece(Blob::new(bytes).expect("within the bound"))),
     ]
 }
 

@@ -66,6 +66,7 @@ pub(super) fn acknowledged() -> impl Strategy<Value = RetrievalAcknowledged> {
             .prop_map(|(fields, keep_until)| Received::Fields { fields, keep_until }),
         rule().prop_map(Received::Refused),
         Just(Received::Wrong),
+        Just(Received::Nothing),
     ];
     let what = (matter_ref(), type_code(), blinded());
     (retrieval_hash(), department(), what, outcome, any::<u32>()).prop_map(

@@ -25,7 +25,7 @@ use super::openapi::{CopyProblems, RetrievalProblems};
 use super::problem::json;
 use super::refusal::Refusal;
 use super::state::Api;
-use super::types::Position;
+use super::types::{AttachmentView, Position};
 
 /// Days for which an evidence copy is kept when nothing else is asked for.
 pub const KEEP_DAYS: u16 = 180;
@@ -155,14 +155,9 @@ impl fmt::Debug for Retrieved {
 /// An attachment that came from its issuer, or is to come.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CopiedAttachment {
-    /// Its name.
-    pub name: String,
-    /// What kind of file it is.
-    pub media_type: String,
-    /// Its length in bytes.
-    pub size: u64,
-    /// BLAKE3 of its content.
-    pub content: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub attachment: AttachmentView,
     /// Whether it is here whole; otherwise asking for it gets the rest.
     pub whole: bool,
 }

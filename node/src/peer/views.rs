@@ -42,18 +42,23 @@ pub(super) fn certificate(
     ))
 }
 
+/// What an attachment is.
+pub(super) fn attachment(attachment: &Attachment) -> types::AttachmentView {
+    types::AttachmentView {
+        name: attachment.name.to_string(),
+        media_type: attachment.media_type.to_string(),
+        size: attachment.size,
+        content: attachment.content.to_string(),
+    }
+}
+
 /// What a certificate says, its attachments told apart from the other fields.
 pub(super) fn fields(id: &CertificateId, body: &Body) -> types::CertificateFields {
     let mut fields = BTreeMap::new();
     let mut attachments = Vec::new();
     for (name, value) in &body.fields {
         match Attachment::of_field(name, value) {
-            Ok(Some(attachment)) => attachments.push(types::AttachmentView {
-                name: attachment.name.to_string(),
-                media_type: attachment.media_type.to_string(),
-                size: attachment.size,
-                content: attachment.content.to_string(),
-            }),
+            Ok(Some(found)) => attachments.push(attachment(&found)),
             _ => drop(fields.insert(name.clone(), value.clone())),
         }
     }

@@ -104,6 +104,7 @@ fn fetch(client: &Client, sample: &Sample, number: u64) -> Result<(), Error> {
         matter: MATTER.to_owned(),
         purpose: "measured".to_owned(),
         fields: Vec::new(),
+        attachments: false,
         keep_days: None,
     })?;
     match told.fields.len() {

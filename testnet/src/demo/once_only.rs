@@ -352,6 +352,7 @@ pub(super) fn receipts(stage: &mut Stage) -> Result<Details, Error> {
             matter,
             purpose: "curiosity".to_owned(),
             fields: Vec::new(),
+            attachments: false,
             keep_days: None,
         });
         let why = match refused {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
-use certmesh_ledger::codec::{Bounded, encode};
+use certmesh_ledger::codec::{Blob, Bounded, encode};
 use certmesh_ledger::hash::{Purpose, hash};
 use certmesh_ledger::log::{
     Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, SignedCheckpoint, Writer,
@@ -15,7 +15,7 @@ use certmesh_ledger::record::{
     Entry, Received, Record, RecordHash, RequirementMet, RetrievalAcknowledged, RetrievalDecided,
     Rule, SignedRecord, SuccessionKind,
 };
-use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, NotTaken};
+use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, NotTaken, PieceRequest};
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
 use certmesh_ledger::verify::Bundle;
 
@@ -247,6 +247,14 @@ fn retrievals() {
     let request = signed_retrieval();
     let retrieve = Request::Retrieve(Box::new(request.clone()));
     write("request", "retrieve", &retrieve.encode());
+    let piece = Request::Piece(Box::new(PieceRequest {
+        request: request.clone(),
+        name: "a.pdf".parse().expect("a name"),
+        from: 70_000,
+    }));
+    write("request", "piece", &piece.encode());
+    let bytes = Blob::new(vec![7; 40]).expect("within the bound");
+    write("response", "piece", &Response::Piece(bytes).encode());
     let shows = |names: &'static [&str]| {
         Disclosure::of(&body_key(), &certificate(1), &fields(), |name| {
             names.contains(&name)

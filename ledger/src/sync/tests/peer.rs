@@ -169,7 +169,7 @@ impl Peer {
             }
             Request::Page { log, .. } | Request::Evidence { log } => log,
             // Replication never asks this: no peer here has fields to show.
-            Request::Retrieve(_) => return Some(Response::NotHeld),
+            Request::Retrieve(_) | Request::Piece(_) => return Some(Response::NotHeld),
         };
         let served = running.catalogue.log(log).map(|log| serve(log, request));
         Some(served.and_then(Result::ok).unwrap_or(Response::NotHeld))

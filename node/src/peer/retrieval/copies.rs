@@ -15,7 +15,7 @@ use certmesh_ledger::retrieval::{ATTACHMENTS, EvidenceCopy, code_of};
 use crate::api::Refusal;
 use crate::api::retrievals::{CopiedAttachment, Retrieved};
 use crate::api::types::Position;
-use crate::peer::{Peer, now_ms};
+use crate::peer::{Peer, now_ms, views};
 
 /// How often copies whose day is over are looked for.
 const EVERY: Duration = Duration::from_secs(600);
@@ -102,10 +102,7 @@ pub(in crate::peer) fn find(
             .read(kept.seq, &kept.key_of(&attachment), attachment.size);
         CopiedAttachment {
             whole: file.is_ok(),
-            name: attachment.name.to_string(),
-            media_type: attachment.media_type.to_string(),
-            size: attachment.size,
-            content: attachment.content.to_string(),
+            attachment: views::attachment(&attachment),
         }
     });
     Ok(Some(Retrieved {
