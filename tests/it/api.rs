@@ -295,6 +295,7 @@ fn the_openapi_document_lists_every_route_and_nothing_else() {
         ("post", "/v1/accept"),
         ("post", "/v1/retrievals"),
         ("get", "/v1/retrievals/{retrieval}"),
+        ("get", "/v1/retrievals/{retrieval}/attachments/{name}"),
         ("get", "/v1/audit"),
         ("post", "/v1/access-log"),
         ("get", "/v1/reports/use"),

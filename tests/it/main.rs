@@ -22,6 +22,7 @@ mod refusals;
 mod replication;
 mod restart;
 mod retrieval;
+mod retrieval_attachments;
 mod retrieval_hostile;
 mod standards;
 mod support;
