@@ -53,7 +53,9 @@ const LEAST_SCALE: f64 = 0.000_1;
 
 /// Write a made-up data set to try certmesh with, and measure what sharing it saves
 #[derive(Clone, Debug, Subcommand)]
-#[command(after_help = "Examples:\n  certmesh-testnet dataset wuhan --out wuhan\n  certmesh-testnet dataset year --data wuhan")]
+#[command(
+    after_help = "Examples:\n  certmesh-testnet dataset wuhan --out wuhan\n  certmesh-testnet dataset year --data wuhan"
+)]
 pub enum DatasetCommand {
     /// A city's certificates, in the numbers that a study of Wuhan reports: 664 types, 328 matters, 2,699 demands
     ///
@@ -65,8 +67,8 @@ pub enum DatasetCommand {
     /// Departments' logs are written as their nodes would write them, in a temporary directory, and every case goes through
     /// the function that answers `certmesh accept`. The same data set, seed and number of cases give the same figures.
     ///
-    /// A few sub-matters make most cases: the second in an order drawn by the seed half as many as the first, the third a
-    /// third. Of a hundred subjects 10 hold nothing, 45 are holders of a type that the sub-matter asks for, the others any
+    /// A few sub-matters make most cases: the second in an order makes half as many as the first, the third a third; ten
+    /// orders drawn by the seed take turns. Of a hundred subjects 10 hold nothing, 45 are holders of a type that the sub-matter asks for, the others any
     /// holders, drawn by certificate; people for what mostly asks for people's certificates, organisations for the rest.
     /// The year ends on the last day on which a certificate begins. A case issues no certificate, and nobody made a grant.
     Year(YearArgs),

@@ -20,8 +20,8 @@ use certmesh_ledger::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::membership::{Department, Genesis};
 
 use self::member::create_member;
-use crate::departments::{self, MAX_DEPARTMENTS};
 use crate::Error;
+use crate::departments::{self, MAX_DEPARTMENTS};
 
 pub use self::member::{Member, Randomness};
 

@@ -1,8 +1,8 @@
 //! Who comes when with what: the cases of a year, drawn by rules that are written down here and nowhere else.
 //!
-//! - **Sub-matters**: in an order that follows from the seed the first is asked for twice as often as the second, three
-//!   times as often as the third, and so on (Zipf's law). So of the data set's 784 the first tenth makes two thirds of all
-//!   cases.
+//! - **Sub-matters**: the first in an order is asked for twice as often as the second, three times as often as the third,
+//!   and so on (Zipf's law). So of the data set's 784 the first tenth makes two thirds of all cases. Nobody knows which
+//!   those are, so [`ORDERS`] orders, shuffled by the seed, take turns; how far they differ says what that leaves open.
 //! - **Whom a sub-matter is for**: people if more of its requirements can be met by certificates that people hold than by
 //!   such that organisations hold, organisations the other way round, either as often where it is even.
 //! - **Subjects**: [`NEWCOMERS`] in a hundred hold nothing at all. [`CONCERNED`] in a hundred are holders of a type that
@@ -23,6 +23,8 @@ use super::reading::DataSet;
 pub(super) const NEWCOMERS: u64 = 10;
 /// Of a hundred subjects, those drawn from the holders of what the sub-matter asks for.
 pub(super) const CONCERNED: u64 = 45;
+/// Orders of the sub-matters.
+pub(super) const ORDERS: usize = 10;
 /// Days of the year.
 pub(super) const DAYS: u16 = 365;
 /// The weight of the sub-matter that is asked for most.
@@ -48,12 +50,13 @@ pub(super) struct Part {
     pub(super) can_meet: Vec<[bool; 2]>,
     /// Every type that meets a requirement, once.
     types: Vec<TypeCode>,
-    weight: u64,
 }
 
 /// A case to accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Case {
+    /// Which of the orders it is from.
+    pub(super) order: usize,
     /// Place of the sub-matter.
     pub(super) part: usize,
     pub(super) side: Side,
@@ -66,7 +69,8 @@ pub(super) struct Case {
 pub(super) struct Drawer<'a> {
     seed: u64,
     pub(super) parts: Vec<Part>,
-    weights: Vec<u64>,
+    /// Of each order, how often it asks for which sub-matter.
+    weights: Vec<Vec<u64>>,
     holders: &'a Holders,
     key: &'a CatalogueKey,
     /// First day of the year.
@@ -82,10 +86,12 @@ impl<'a> Drawer<'a> {
         key: &'a CatalogueKey,
         first: Date,
     ) -> Drawer<'a> {
-        let parts = parts(seed, set);
+        let parts = parts(set);
         Drawer {
             seed,
-            weights: parts.iter().map(|part| part.weight).collect(),
+            weights: (0..ORDERS)
+                .map(|order| weights(seed, order, parts.len()))
+                .collect(),
             parts,
             holders,
             key,
@@ -97,7 +103,8 @@ impl<'a> Drawer<'a> {
     pub(super) fn case(&self, number: u64) -> Case {
         let mut dice = Dice::new(self.seed, "case", &[number]);
         let on = self.first.plus_days(dice.below(u64::from(DAYS)) as u16);
-        let place = dice.weighted(&self.weights);
+        let order = (number % ORDERS as u64) as usize;
+        let place = dice.weighted(&self.weights[order]);
         let part = &self.parts[place];
         let side = part.side(&mut dice);
         let came = match dice.below(100) {
@@ -107,6 +114,7 @@ impl<'a> Drawer<'a> {
         };
         let (subject, came) = self.subject(part, side, came, &mut dice);
         Case {
+            order,
             part: place,
             side,
             subject,
@@ -116,13 +124,7 @@ impl<'a> Drawer<'a> {
     }
 
     /// A subject; where nobody holds what the sub-matter asks for any holder, and where there is no holder a newcomer.
-    fn subject(
-        &self,
-        part: &Part,
-        side: Side,
-        came: Came,
-        dice: &mut Dice,
-    ) -> (SubjectTag, Came) {
+    fn subject(&self, part: &Part, side: Side, came: Came, dice: &mut Dice) -> (SubjectTag, Came) {
         let mut holder = |types: Option<&[TypeCode]>| {
             let nth = dice.below(self.holders.count(side, types));
             self.holders.nth(side, types, nth)
@@ -172,8 +174,22 @@ impl Part {
     }
 }
 
-/// The sub-matters with how often each is asked for.
-fn parts(seed: u64, set: &DataSet) -> Vec<Part> {
+/// How often an order asks for each of so many sub-matters.
+fn weights(seed: u64, order: usize, parts: usize) -> Vec<u64> {
+    let mut dice = Dice::new(seed, "how often", &[order as u64]);
+    let mut places: Vec<usize> = (0..parts).collect();
+    for place in (1..parts).rev() {
+        places.swap(place, dice.index(place + 1));
+    }
+    let mut weights = vec![0; parts];
+    for (rank, place) in (1..).zip(places) {
+        weights[place] = (MOST / rank).max(1);
+    }
+    weights
+}
+
+/// The sub-matters of all matters.
+fn parts(set: &DataSet) -> Vec<Part> {
     let sides = |code: &TypeCode| {
         let kind = set.types.iter().find(|(_, kind)| kind.code == *code);
         let kinds = kind.map(|(_, kind)| &kind.holder_kinds[..]);
@@ -206,17 +222,8 @@ fn parts(seed: u64, set: &DataSet) -> Vec<Part> {
                 },
                 can_meet: can_meet.collect(),
                 types,
-                weight: 0,
             });
         }
-    }
-    let mut dice = Dice::new(seed, "how often", &[]);
-    let mut order: Vec<usize> = (0..parts.len()).collect();
-    for place in (1..order.len()).rev() {
-        order.swap(place, dice.index(place + 1));
-    }
-    for (rank, place) in (1..).zip(order) {
-        parts[place].weight = (MOST / rank).max(1);
     }
     parts
 }

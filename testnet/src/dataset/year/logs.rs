@@ -133,13 +133,19 @@ pub(super) fn write(set: &DataSet, dir: &Path, seed: u64, screen: &Screen) -> Re
         let (path, code) = (place.as_path(), definition.code.authority());
         let desk = desks.iter_mut().find(|desk| desk.department == code);
         let desk = desk.ok_or_else(|| {
-            Error::malformed(path, &format!("its authority {code} is not in departments.toml"))
+            Error::malformed(
+                path,
+                &format!("its authority {code} is not in departments.toml"),
+            )
         })?;
         let taken = desk.add(Entry::TypeDefined(definition.clone()));
         taken.map_err(|detail| Error::malformed(path, &detail))?;
     }
     for (department, matter) in &set.matters {
-        for desk in desks.iter_mut().filter(|desk| desk.department == *department) {
+        for desk in desks
+            .iter_mut()
+            .filter(|desk| desk.department == *department)
+        {
             let taken = desk.add(Entry::MatterDefined(matter.clone()));
             taken.map_err(Error::Broken)?;
         }
@@ -213,8 +219,7 @@ impl<'c> Desk<'c> {
         row: IssueRequest,
         standards: &HashMap<TypeCode, Standard>,
     ) -> Result<CertificateIssued, String> {
-        let draft =
-            Draft::check(row, &self.department).map_err(|refusal| told_of(&refusal))?;
+        let draft = Draft::check(row, &self.department).map_err(|refusal| told_of(&refusal))?;
         let code = draft.id.type_code();
         let standard = standards.get(&code);
         let standard = standard.ok_or_else(|| format!("type {code} is not among the types"))?;

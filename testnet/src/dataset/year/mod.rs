@@ -56,7 +56,8 @@ pub(super) fn run(args: &YearArgs) -> Result<(), Error> {
     for line in year.lines(&screen) {
         screen.line(line);
     }
-    screen.document(&serde_json::to_value(&year).map_err(|error| Error::Broken(error.to_string()))?);
+    screen
+        .document(&serde_json::to_value(&year).map_err(|error| Error::Broken(error.to_string()))?);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use certmesh_ledger::catalogue::Denial;
 use certmesh_ledger::id::DepartmentCode;
 use serde::Serialize;
 
-use super::draw::{Came, Case, Part};
+use super::draw::{Came, Case, ORDERS, Part};
 use super::reading::DataSet;
 use crate::screen::Screen;
 use crate::stats::{grouped, round};
@@ -21,9 +21,9 @@ const LEAST_CASES: u64 = 20;
 /// What these figures are by: `certmesh report need` looks for it.
 const FORMAT: &str = "certmesh-year-1";
 /// What they rest on.
-const RESTS_ON: &str = "Rests on made-up people: who comes with which matter was drawn by stated rules, no grant was \
-     made, and the holders of one type are drawn without regard to the others they hold, so it measures this made-up \
-     city and not Wuhan.";
+const RESTS_ON: &str = "Rests on made-up people: who comes with which matter is drawn by stated rules, the holders of \
+     one type are drawn without regard to the others they hold, and no grant is made; so it measures this made-up city, \
+     not Wuhan.";
 
 /// How the requirements of some cases stood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -86,13 +86,13 @@ pub struct DepartmentCount {
     pub count: Count,
 }
 
-/// How far departments differ in submissions saved a case.
+/// How far groups of cases differ in submissions saved a case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spread {
-    /// Fewest cases of a department that counts here.
+    /// Fewest cases of a group that counts here.
     pub least_cases: u64,
-    /// Departments that have so many.
-    pub departments: u64,
+    /// Groups that have so many.
+    pub groups: u64,
     /// The lowest average.
     pub min: f64,
     /// The middle one; of an even number the lower.
@@ -114,8 +114,10 @@ pub struct Year {
     pub count: Count,
     /// Submissions saved a case.
     pub saved_per_case: f64,
-    /// Its standard error, as far as the number of cases goes.
+    /// Its standard error, from how far the orders of the sub-matters differ: that of which are frequent, and of chance.
     pub standard_error: f64,
+    /// How far those orders differ.
+    pub by_order_spread: Spread,
     /// What grants would add to it where sharing classes allow one.
     pub grants_would_add_per_case: f64,
     /// How far departments differ.
@@ -138,8 +140,7 @@ pub struct Year {
 #[derive(Default)]
 pub(super) struct Tally {
     total: Count,
-    /// Sum of the squares of what each case saved.
-    squares: u64,
+    orders: [Count; ORDERS],
     subjects: Subjects,
     departments: BTreeMap<DepartmentCode, Count>,
 }
@@ -193,7 +194,7 @@ impl Tally {
     pub(super) fn add(&mut self, case: &Case, part: &Part, assessed: &[Assessment]) {
         let count = Count::of(case, part, assessed);
         self.total.add(&count);
-        self.squares += count.saved * count.saved;
+        self.orders[case.order].add(&count);
         let came = match case.came {
             Came::Newcomer => &mut self.subjects.newcomers,
             Came::Concerned => &mut self.subjects.concerned,
@@ -213,11 +214,14 @@ impl Tally {
             let founder = set.departments.iter().find(|one| one.code == *code);
             founder.map_or_else(String::new, |founder| founder.name.clone())
         };
-        let by_department = self.departments.iter().map(|(code, count)| DepartmentCount {
-            department: code.to_string(),
-            name: name(code),
-            count: *count,
-        });
+        let by_department = self
+            .departments
+            .iter()
+            .map(|(code, count)| DepartmentCount {
+                department: code.to_string(),
+                name: name(code),
+                count: *count,
+            });
         Year {
             format: FORMAT,
             drawn,
@@ -228,7 +232,8 @@ impl Tally {
                 total.per_case(total.needs_grant - total.not_shared),
                 4,
             ),
-            by_department_spread: self.spread(),
+            by_order_spread: Spread::of(&self.orders, 1),
+            by_department_spread: Spread::of(self.departments.values(), LEAST_CASES),
             cases_a_year: CASES_A_YEAR,
             saved_a_year: (a_year / u128::from(total.cases.max(1))) as u64,
             study_submissions: STUDY_SUBMISSIONS,
@@ -239,26 +244,36 @@ impl Tally {
     }
 
     fn standard_error(&self) -> f64 {
-        let (cases, saved) = (self.total.cases as f64, self.total.saved as f64);
-        if self.total.cases < 2 {
+        let averages = averages(&self.orders, 1);
+        let count = averages.len() as f64;
+        if count < 2.0 {
             return 0.0;
         }
-        let variance = (self.squares as f64 - saved * saved / cases) / (cases - 1.0);
-        (variance.max(0.0) / cases).sqrt()
+        let middle = averages.iter().sum::<f64>() / count;
+        let squares = averages.iter().map(|average| (average - middle).powi(2));
+        (squares.sum::<f64>() / (count - 1.0) / count).sqrt()
     }
+}
 
-    fn spread(&self) -> Spread {
-        let enough = self.departments.values();
-        let enough = enough.filter(|count| count.cases >= LEAST_CASES);
-        let mut averages: Vec<f64> = enough.map(|count| count.per_case(count.saved)).collect();
-        averages.sort_by(f64::total_cmp);
-        let at = |place: usize| averages.get(place).copied().map_or(0.0, |of| round(of, 4));
+/// Submissions saved a case of each group with so many cases, in ascending order.
+fn averages<'a>(groups: impl IntoIterator<Item = &'a Count>, least: u64) -> Vec<f64> {
+    let enough = groups.into_iter().filter(|count| count.cases >= least);
+    let mut averages: Vec<f64> = enough.map(|count| count.per_case(count.saved)).collect();
+    averages.sort_by(f64::total_cmp);
+    averages
+}
+
+impl Spread {
+    fn of<'a>(groups: impl IntoIterator<Item = &'a Count>, least_cases: u64) -> Spread {
+        let averages = averages(groups, least_cases);
+        let last = averages.len().saturating_sub(1);
+        let at = |place: usize| averages.get(place).map_or(0.0, |of| round(*of, 4));
         Spread {
-            least_cases: LEAST_CASES,
-            departments: averages.len() as u64,
+            least_cases,
+            groups: averages.len() as u64,
             min: at(0),
-            median: at(averages.len().saturating_sub(1) / 2),
-            max: at(averages.len().saturating_sub(1)),
+            median: at(last / 2),
+            max: at(last),
         }
     }
 }
@@ -269,7 +284,10 @@ impl Year {
         let (count, drawn, spread) = (&self.count, &self.drawn, &self.by_department_spread);
         let row = |what: &str, number: u64, more: String| {
             let each = count.per_case(number);
-            format!("  {what:<14}{:>12} {each:>8.3} a case{more}", grouped(number))
+            format!(
+                "  {what:<14}{:>12} {each:>8.3} a case{more}",
+                grouped(number)
+            )
         };
         let by = |what: &str, of: &Count| {
             let (cases, each) = (grouped(of.cases), of.per_case(of.saved));
@@ -284,11 +302,18 @@ impl Year {
                 grouped(drawn.certificates),
             )),
             row("requirements", count.requirements, String::new()),
-            row("saved", count.saved, format!("; standard error {:.3}", self.standard_error)),
+            row(
+                "saved",
+                count.saved,
+                format!("; standard error {:.3}", self.standard_error),
+            ),
             row(
                 "needs-grant",
                 count.needs_grant,
-                format!("; {} of them not shared, where no grant helps", grouped(count.not_shared)),
+                format!(
+                    "; {} of them not shared, where no grant helps",
+                    grouped(count.not_shared)
+                ),
             ),
             row("lapsed", count.lapsed, String::new()),
             row(
@@ -303,11 +328,23 @@ impl Year {
             by("who holds anything", &self.by_subject.any_holders),
             by("who holds nothing", &self.by_subject.newcomers),
         ];
-        if spread.departments > 0 {
-            lines.push(format!(
-                "  {} departments with {} cases or more: {:.3} to {:.3} saved a case, median {:.3}",
-                spread.departments, spread.least_cases, spread.min, spread.max, spread.median
-            ));
+        let orders = &self.by_order_spread;
+        let differ = |what: &str, spread: &Spread| {
+            format!(
+                "  {what:<36}{:>12.3} to {:.3} saved a case, median {:.3}",
+                spread.min, spread.max, spread.median
+            )
+        };
+        lines.push(differ(
+            &format!("{} orders of the sub-matters", orders.groups),
+            orders,
+        ));
+        if spread.groups > 0 {
+            let what = format!(
+                "{} departments of {} cases or more",
+                spread.groups, spread.least_cases
+            );
+            lines.push(differ(&what, spread));
         }
         lines.push(format!(
             "Saved per accepted case: {:.3}; x {} cases a year = {} submissions. The study: {}.",
