@@ -21,16 +21,15 @@ const LEAST_CASES: u64 = 20;
 /// What these figures are by: `certmesh report need` looks for it.
 const FORMAT: &str = "certmesh-year-1";
 /// What they rest on.
-const RESTS_ON: &str = "Rests on made-up people: who comes with which matter is drawn by stated rules, the holders of \
-     one type are drawn without regard to the others they hold, and no grant is made; so it measures this made-up city, \
-     not Wuhan.";
+const RESTS_ON: &str = "Rests on made-up people, drawn by stated rules with each type's holders drawn apart, and on no \
+     grant being made: it measures this city, not Wuhan.";
 
 /// How the requirements of some cases stood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
     /// Cases.
     pub cases: u64,
-    /// Their requirements: the sum of the next four but one.
+    /// Their requirements: saved, needs-grant, lapsed and missing together.
     pub requirements: u64,
     /// Held and in force, and its fields may be seen: a submission saved.
     pub saved: u64,
