@@ -232,7 +232,7 @@ fn what_is_no_data_set_or_a_damaged_one_is_told_with_file_and_line() {
         lines[1].replace("\"valid_from\":\"20", "\"valid_from\":\"2x")
     );
     damaged(&certificates, &until, ":2: valid_from: ");
-    damaged(&certificates, "[]\n", ":1: is not a certificate");
+    damaged(&certificates, "7\n", ":1: is not a certificate");
 
     let list = data.join("departments.toml");
     let text = fs::read_to_string(&list).unwrap();
