@@ -53,6 +53,17 @@ pub enum Error {
     /// A scale no data set can have.
     #[error("scale {0}: a data set has 0.0001 to 1 times the 7.512 million certificates")]
     Scale(f64),
+    /// The directory holds no data set.
+    #[error(
+        "{} holds no data set: it has no {missing}; `certmesh-testnet dataset wuhan --out DIR` writes one",
+        dir.display()
+    )]
+    NoDataSet {
+        /// The directory.
+        dir: PathBuf,
+        /// What a data set has and it has not.
+        missing: &'static str,
+    },
     /// The directory holds no network.
     #[error("{} holds no network; `certmesh-testnet up --dir` makes one", .0.display())]
     NoNetwork(PathBuf),
@@ -90,6 +101,16 @@ pub enum Error {
     Malformed {
         /// Which file.
         path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A line of a file cannot be understood.
+    #[error("{}:{line}: {detail}", path.display())]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
         /// What is wrong.
         detail: String,
     },
@@ -156,6 +177,14 @@ impl Error {
         Error::Malformed {
             path: path.to_owned(),
             detail: detail.to_string(),
+        }
+    }
+
+    pub(crate) fn line(path: &Path, line: usize, detail: &str) -> Error {
+        Error::Line {
+            path: path.to_owned(),
+            line,
+            detail: detail.to_owned(),
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod dataset;
 pub mod demo;
 pub mod departments;
 mod error;
+mod fill;
 pub mod links;
 pub mod load;
 mod main_with;

@@ -384,6 +384,16 @@ fn a_case_accepted_for_good_collects_what_may_be_seen_once() {
         (&own["cases"], &own["required"], &own["saved"]),
         (&json!(2), &json!(6), &json!(2))
     );
+    // What those cases saved is the measure of the report, too.
+    let need = net.cli(1, &["report", "need", "--cases", "900", "--json"]);
+    let need = need.exits(0).json();
+    assert_eq!(need["measured"]["source"], "recorded-cases");
+    assert_eq!(
+        (&need["measured"]["cases"], &need["measured"]["required"]),
+        (&json!(2), &json!(6))
+    );
+    assert_eq!(need["year"]["saved_per_accepted_case"], 1.0);
+    assert_eq!(need["year"]["saved_submissions"], 900);
     let bad = json!({
         "matter": "QYBG", "subject": { "kind": "111", "code": SUBJECT },
         "collect": { "purpose": "", "keep_days": 4000 },

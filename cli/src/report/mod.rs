@@ -1,6 +1,7 @@
 //! `certmesh report`: figures that nobody has to collect by hand.
 
 mod freshness;
+mod measured;
 mod need;
 mod usage;
 

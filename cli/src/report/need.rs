@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::measured::Measured;
 use crate::args::Global;
+use crate::client::Client;
 use crate::definitions::{self, OwnedMatter};
-use crate::screen::{Screen, Tone, grouped};
+use crate::screen::{Screen, Tone, grouped, printable};
 use crate::{Error, Outcome};
 
 const NEED: &str = "\
@@ -16,9 +18,14 @@ Examples:
   certmesh report need
   certmesh report need --matters wuhan/matters
   certmesh report need --matters wuhan/matters --cases 3800000 --json
+  certmesh report need --matters wuhan/matters --cases 3800000 --measured year.json
 
 A directory's files are matters as `certmesh matter define` takes them, TOML or JSON, at any depth; a directory that is
 named by a department's code says whose they are.";
+
+const NOT_MEASURED: &str = "\
+Saved per accepted case: not measured. Give a year that `certmesh-testnet dataset year --data DIR --json` measured with
+  --measured; or leave out --matters to ask a node, once `certmesh accept --collect` has recorded cases.";
 
 /// Count what the matters demand, and how much of it sharing would avoid
 ///
@@ -26,6 +33,10 @@ named by a department's code says whose they are.";
 /// once: what is avoidable is the demands less the distinct types they name. A demand that any one of several types
 /// meets counts once, and each of its types counts as a type, since each may be the one that is handed in; so the
 /// avoidable are rather too few than too many.
+///
+/// What accepting a case saves is measured: by a year that `certmesh-testnet dataset year --json` accepted, given with
+/// --measured; or else, where a node is asked, by the cases that the departments' logs record as accepted in this month
+/// and the eleven before it (`certmesh accept --collect` records them).
 #[derive(Debug, Args)]
 #[command(after_help = NEED)]
 pub(crate) struct Need {
@@ -35,10 +46,13 @@ pub(crate) struct Need {
     /// Cases a year, to estimate submissions from
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     cases: Option<u64>,
+    /// Measured year, as `certmesh-testnet dataset year --json` prints it, in place of the cases recorded in logs
+    #[arg(long, value_name = "FILE")]
+    measured: Option<PathBuf>,
 }
 
 /// What the matters demand.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Figures {
     departments: u64,
     matters: u64,
@@ -48,6 +62,9 @@ struct Figures {
     avoidable: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     year: Option<Year>,
+    /// Accepted cases and what they saved, if any were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Measured>,
 }
 
 /// What follows for a year's cases.
@@ -62,13 +79,20 @@ struct Year {
     demands_per_sub_matter: f64,
     /// Submissions there are in all, when a case is of one sub-matter and all are equally frequent.
     submissions_in_all: u64,
-    /// Submissions saved for each accepted case, as accepting cases measures it; not measured yet.
+    /// Submissions saved for each accepted case; `None` if no cases were counted. `measured` says what it rests on.
     saved_per_accepted_case: Option<f64>,
+    /// Submissions saved in the year's cases at that rate.
+    saved_submissions: Option<u64>,
 }
 
 pub(super) fn run(args: &Need, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let matters = definitions::matters(args.matters.as_deref(), global)?;
     let mut figures = count(&matters);
+    figures.measured = match (&args.measured, &args.matters) {
+        (Some(path), _) => Some(Measured::from_file(path)?),
+        (None, Some(_)) => None,
+        (None, None) => Measured::from_node(&Client::new(global)?)?,
+    };
     figures.year = args.cases.map(|cases| year(&figures, cases));
     if screen.json() {
         screen.print_json(&figures)?;
@@ -91,6 +115,7 @@ fn count(matters: &[OwnedMatter]) -> Figures {
         demands,
         avoidable: demands.saturating_sub(types),
         year: None,
+        measured: None,
     }
 }
 
@@ -107,7 +132,11 @@ fn year(figures: &Figures, cases: u64) -> Year {
         study_submissions: study_factor.saturating_mul(cases),
         demands_per_sub_matter,
         submissions_in_all: u64::try_from(in_all).unwrap_or(u64::MAX),
-        saved_per_accepted_case: None,
+        saved_per_accepted_case: figures.measured.as_ref().map(Measured::per_case),
+        saved_submissions: figures
+            .measured
+            .as_ref()
+            .map(|measured| measured.in_cases(cases)),
     }
 }
 
@@ -129,9 +158,18 @@ fn tell(figures: &Figures, screen: &mut Screen) -> Result<Outcome, Error> {
         "avoidable",
         format!("{avoidable}  ({share:.0} % of the demands, if each type is handed in once)"),
     )?;
-    let Some(year) = &figures.year else {
-        return Ok(Outcome::Yes);
-    };
+    if let Some(year) = &figures.year {
+        tell_year(year, screen)?;
+    }
+    match &figures.measured {
+        Some(measured) => tell_measured(measured, figures.year.as_ref(), screen)?,
+        None if figures.year.is_some() => screen.line(NOT_MEASURED)?,
+        None => {}
+    }
+    Ok(Outcome::Yes)
+}
+
+fn tell_year(year: &Year, screen: &mut Screen) -> Result<(), Error> {
     screen.line("")?;
     screen.line(format!(
         "The study's multiplication: {} avoidable (rounded down) x {} cases a year = {} submissions a year",
@@ -144,9 +182,34 @@ fn tell(figures: &Figures, screen: &mut Screen) -> Result<Outcome, Error> {
         "  A case is of one sub-matter, which makes {:.2} demands on average: {} submissions a year in all, if all\n  sub-matters are equally frequent. No more than these can be avoided.",
         year.demands_per_sub_matter,
         grouped(year.submissions_in_all)
+    ))
+}
+
+fn tell_measured(
+    measured: &Measured,
+    year: Option<&Year>,
+    screen: &mut Screen,
+) -> Result<(), Error> {
+    if year.is_none() {
+        screen.line("")?;
+    }
+    let per_case = format!("{:.2}", measured.per_case());
+    screen.line(format!(
+        "Saved per accepted case: {}  ({} in {} cases, {} to {})",
+        screen.paint(Tone::Strong, &per_case),
+        grouped(measured.saved),
+        grouped(measured.cases),
+        printable(&measured.from),
+        printable(&measured.to)
     ))?;
-    screen.line("Saved per accepted case: not measured yet")?;
-    Ok(Outcome::Yes)
+    if let Some(year) = year {
+        screen.line(format!(
+            "  x {} cases a year = {} submissions saved a year",
+            grouped(year.cases),
+            grouped(measured.in_cases(year.cases))
+        ))?;
+    }
+    screen.line(format!("  {}", printable(&measured.rests_on)))
 }
 
 #[cfg(test)]
@@ -197,6 +260,7 @@ mod tests {
             demands: 2_699,
             avoidable: 2_035,
             year: None,
+            measured: None,
         };
         let year = year(&figures, 3_800_000);
         assert_eq!(year.study_factor, 2_000);

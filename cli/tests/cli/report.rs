@@ -54,13 +54,127 @@ fn the_need_of_a_directory_is_counted_without_a_node() {
     );
 }
 
+/// A node with one matter, whose logs record so many cases of one month, each with one of two requirements saved.
+fn a_node(cases: u64) -> Node {
+    Node::start(move |request| {
+        let path = request.line.split(' ').nth(1).unwrap();
+        if path == "/v1/matters" {
+            let matter = serde_json::json!({"department": DEPARTMENT, "department_name": "x", "version": 1, "definition":
+                {"code": "1", "name": "a", "sub": [{"code": "1", "name": "a", "requires": [{"types": [A]}, {"types": [A]}]}]}});
+            return Answer::json(&serde_json::json!({ "matters": [matter] }));
+        }
+        let asked = path.strip_prefix("/v1/reports/use").unwrap();
+        let month = asked.strip_prefix("?month=").unwrap_or("2026-03");
+        let cases = if month == "2025-04" { cases } else { 0 };
+        let used = serde_json::json!({"department": DEPARTMENT, "name": "x", "shared": 0, "refused": 0, "retrieved": 0,
+            "cases": cases, "required": 2 * cases, "saved": cases, "median_retrieval_ms": null});
+        let (from, to) = (format!("{month}-01"), format!("{month}-28"));
+        Answer::json(&serde_json::json!({"from": from, "to": to, "departments": [used]}))
+    })
+}
+
+#[test]
+fn cases_that_logs_record_in_a_year_measure_what_a_case_saves() {
+    let node = a_node(40);
+    let ask = |more: &[&str]| {
+        certmesh(
+            [
+                &["--node", &node.url, "report", "need", "--cases", "1000"],
+                more,
+            ]
+            .concat(),
+        )
+        .exits(0)
+    };
+    let found = ask(&["--json"]).json();
+    let measured = &found["measured"];
+    assert_eq!(
+        (&measured["from"], &measured["to"]),
+        (&"2025-04-01".into(), &"2026-03-28".into())
+    );
+    assert_eq!(
+        (&measured["cases"], &measured["required"]),
+        (&40.into(), &80.into())
+    );
+    assert_eq!(found["year"]["saved_per_accepted_case"], 1.0);
+    let months = node
+        .asked()
+        .iter()
+        .filter(|asked| asked.line.contains("/v1/reports/use"))
+        .count();
+    assert_eq!(months, 12);
+    let text = ask(&[]).out;
+    assert!(
+        text.contains("Saved per accepted case: 1.00  (40 in 40 cases, 2025-04-01 to 2026-03-28)")
+            && text.contains("x 1,000 cases a year = 1,000 submissions saved a year"),
+        "{text}"
+    );
+}
+
+#[test]
+fn where_no_case_is_recorded_the_report_says_how_to_measure() {
+    let node = a_node(0);
+    let args = ["--node", &node.url, "report", "need", "--cases", "1000"];
+    let text = certmesh(args).exits(0).out;
+    assert!(
+        text.contains("not measured") && text.contains("dataset year"),
+        "{text}"
+    );
+    let found = certmesh([&args[..], &["--json"]].concat()).exits(0).json();
+    assert!(found["year"]["saved_per_accepted_case"].is_null() && found.get("measured").is_none());
+}
+
+#[test]
+fn a_measured_year_is_taken_only_whole_and_with_figures_that_agree() {
+    let dir = two_matters();
+    let file = dir.path().join("year.txt");
+    let whole = serde_json::json!({"format": "certmesh-year-1", "from": "2016-10-15", "to": "2017-10-14", "cases": 8,
+        "requirements": 20, "saved": 6, "needs_grant": 1, "lapsed": 3, "missing": 10, "rests_on": "Made \u{1b}up."});
+    let with = |name: &str, value: serde_json::Value| {
+        let mut changed = whole.clone();
+        changed[name] = value;
+        changed.to_string()
+    };
+    let measured = |text: &str| {
+        fs::write(&file, text).unwrap();
+        need(
+            dir.path(),
+            &["--measured", file.to_str().unwrap(), "--cases", "100"],
+        )
+    };
+    let text = measured(&whole.to_string()).exits(0).out;
+    assert!(
+        text.contains("Saved per accepted case: 0.75  (6 in 8 cases")
+            && text.contains("= 75 submissions saved a year")
+            && !text.contains('\u{1b}'),
+        "{text}"
+    );
+    let cut = &whole.to_string()[..40];
+    for (text, expected) in [
+        (cut, "EOF while parsing"),
+        ("{}", "missing field"),
+        (
+            with("format", "x".into()).as_str(),
+            "its format is not certmesh-year-1",
+        ),
+        (with("cases", 0.into()).as_str(), "it has no cases"),
+        (with("missing", 11.into()).as_str(), "do not add up"),
+        (with("missing", u64::MAX.into()).as_str(), "do not add up"),
+        (with("saved", (-1).into()).as_str(), "line 1 column"),
+    ] {
+        let run = measured(text).exits(2);
+        assert!(
+            run.err.contains(expected) && run.err.contains("year.txt is not a measured year"),
+            "{expected}: {}",
+            run.err
+        );
+        assert_eq!(run.out, "");
+    }
+}
+
 #[test]
 fn the_need_of_the_catalogue_is_the_node_s_to_tell() {
-    let node = Node::start(|_| {
-        let matter = serde_json::json!({"department": DEPARTMENT, "department_name": "x", "version": 1, "definition":
-            {"code": "1", "name": "a", "sub": [{"code": "1", "name": "a", "requires": [{"types": [A]}, {"types": [A]}]}]}});
-        Answer::json(&serde_json::json!({ "matters": [matter] }))
-    });
+    let node = a_node(0);
     let found = certmesh(["--node", &node.url, "report", "need", "--json"])
         .exits(0)
         .json();

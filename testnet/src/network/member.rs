@@ -11,8 +11,8 @@ use certmesh_ledger::keys::{SecretFile, SigningKey};
 use certmesh_ledger::membership::{Department, PeerId, Role};
 use zeroize::Zeroizing;
 
-use super::{member_dir, replace, write_new};
-use crate::{Error, departments};
+use super::{Founder, member_dir, replace, write_new};
+use crate::Error;
 
 /// Where the network's secrets come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +151,7 @@ impl Member {
 pub(super) fn create_member(
     dir: &Path,
     index: usize,
+    founder: &Founder,
     randomness: Randomness,
 ) -> Result<Member, Error> {
     let place = member_dir(dir, index);
@@ -185,11 +186,11 @@ pub(super) fn create_member(
         blake3::hash(token.as_bytes()).to_hex()
     );
     write_new(&place.join("tokens.toml"), tokens.as_bytes(), 0o600)?;
-    let text = |text: String| Text::new(text).expect("names of made-up departments are short");
+    let text = |text: &str| Text::new(text).map_err(|error| Error::Broken(error.to_string()));
     let department = Department {
-        code: departments::code(index)?,
-        name: text(departments::name(index)),
-        name_zh: Some(text(departments::chinese_name(index))),
+        code: founder.code,
+        name: text(&founder.name)?,
+        name_zh: Some(text(&founder.name_zh)?),
         roles: Bounded::first([Role::Issue]),
         signing_key: SigningKey::from_seed(&signing).public(),
         peer_id: PeerId::from_transport_seed(&transport),

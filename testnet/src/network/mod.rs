@@ -15,14 +15,26 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::membership::{Department, Genesis};
 
 use self::member::create_member;
 use crate::Error;
-use crate::departments::MAX_DEPARTMENTS;
+use crate::departments::{self, MAX_DEPARTMENTS};
 
 pub use self::member::{Member, Randomness};
+
+/// Who founds a network.
+#[derive(Clone, Debug)]
+pub struct Founder {
+    /// Code.
+    pub code: DepartmentCode,
+    /// Name, of up to 128 bytes.
+    pub name: String,
+    /// Name in Chinese, likewise.
+    pub name_zh: String,
+}
 
 /// A network in a directory, running or not.
 #[derive(Clone, Debug)]
@@ -48,6 +60,22 @@ impl Network {
                 max: MAX_DEPARTMENTS,
             });
         }
+        let founder = |index| {
+            Ok(Founder {
+                code: departments::code(index)?,
+                name: departments::name(index),
+                name_zh: departments::chinese_name(index),
+            })
+        };
+        let founders: Result<Vec<Founder>, Error> = (0..departments).map(founder).collect();
+        Network::of(dir, &founders?, randomness)
+    }
+
+    /// Makes a network of these departments. The directory must be empty or absent.
+    ///
+    /// # Errors
+    /// As for [`Network::create`], and [`Error::Genesis`] for departments that cannot be in one network.
+    pub fn of(dir: &Path, founders: &[Founder], randomness: Randomness) -> Result<Network, Error> {
         fs::create_dir_all(dir).map_err(Error::file(dir))?;
         if fs::read_dir(dir)
             .map_err(Error::file(dir))?
@@ -58,16 +86,16 @@ impl Network {
         }
         let dir = dir.canonicalize().map_err(Error::file(dir))?;
         let mut members = Vec::new();
-        for index in 0..departments {
-            members.push(create_member(&dir, index, randomness)?);
+        for (index, founder) in founders.iter().enumerate() {
+            members.push(create_member(&dir, index, founder, randomness)?);
         }
-        let founders = members
+        let departments = members
             .iter()
             .map(|member| member.department.clone())
             .collect();
         let secret = randomness.secret("catalogue")?;
         let commitment = CatalogueKey(Secret::from_bytes(*secret)).commitment();
-        let genesis = Genesis::new("Testnet", now_ms(), commitment, founders)?;
+        let genesis = Genesis::new("Testnet", now_ms(), commitment, departments)?;
         let text = genesis.to_toml();
         let catalogue_key = SecretFile::Catalogue.write(&secret);
         for member in &members {

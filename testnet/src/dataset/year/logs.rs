@@ -1,0 +1,261 @@
+//! The data set in the logs of its departments, and who holds what of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use certmesh_ledger::catalogue::{Batch, Catalogue, Proposed, Standard};
+use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, TypeCode};
+use certmesh_ledger::keys::CatalogueKey;
+use certmesh_ledger::log::{Log, LogId};
+use certmesh_ledger::membership::Membership;
+use certmesh_ledger::record::{CertificateIssued, Entry, SubjectTag, TypeDefined};
+use certmesh_node::api::Refusal;
+use certmesh_node::api::draft::Draft;
+use certmesh_node::api::types::IssueRequest;
+
+use super::reading::DataSet;
+use crate::Error;
+use crate::fill::{BATCH, Filler, broken, catalogue_key, place};
+use crate::network::{Member, Network, Randomness};
+use crate::screen::Screen;
+
+/// Who a matter is for, or who holds a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    Person,
+    Organisation,
+}
+
+impl Side {
+    /// The side a holder's kind is on.
+    pub(super) fn of(kind: HolderKind) -> Side {
+        match kind {
+            HolderKind::CreditCode | HolderKind::OtherOrganisation => Side::Organisation,
+            _ => Side::Person,
+        }
+    }
+}
+
+/// Who holds certificates of what.
+#[derive(Default)]
+pub(super) struct Holders {
+    subjects: Vec<SubjectTag>,
+    places: HashMap<SubjectTag, u32>,
+    /// Places of the holders, one for each certificate.
+    by_type: BTreeMap<(Side, TypeCode), Vec<u32>>,
+    /// How many certificates there are.
+    pub(super) certificates: u64,
+    /// The latest first day of any.
+    pub(super) last_day: Option<Date>,
+}
+
+impl Holders {
+    /// Notes a certificate.
+    pub(super) fn add(&mut self, issued: &CertificateIssued) {
+        let next = self.subjects.len() as u32;
+        let place = *self.places.entry(issued.subject).or_insert(next);
+        if place == next {
+            self.subjects.push(issued.subject);
+        }
+        let key = (Side::of(issued.holder_kind), issued.id.type_code());
+        self.by_type.entry(key).or_default().push(place);
+        self.certificates += 1;
+        self.last_day = self.last_day.max(Some(issued.validity.from()));
+    }
+
+    /// Whether a subject holds any.
+    pub(super) fn has(&self, subject: &SubjectTag) -> bool {
+        self.places.contains_key(subject)
+    }
+
+    /// How many certificates of these types this side holds; of all types when none are named.
+    pub(super) fn count(&self, side: Side, types: Option<&[TypeCode]>) -> u64 {
+        self.of(side, types).map(|held| held.len() as u64).sum()
+    }
+
+    /// The holder of one of them.
+    pub(super) fn nth(
+        &self,
+        side: Side,
+        types: Option<&[TypeCode]>,
+        nth: u64,
+    ) -> Option<SubjectTag> {
+        let mut left = nth as usize;
+        for held in self.of(side, types) {
+            match held.get(left) {
+                Some(place) => return Some(self.subjects[*place as usize]),
+                None => left -= held.len(),
+            }
+        }
+        None
+    }
+
+    fn of<'a>(
+        &'a self,
+        side: Side,
+        types: Option<&'a [TypeCode]>,
+    ) -> impl Iterator<Item = &'a Vec<u32>> {
+        let wanted = move |code: &TypeCode| types.is_none_or(|types| types.contains(code));
+        let of_side = self.by_type.iter();
+        of_side
+            .filter(move |((of, code), _)| *of == side && wanted(code))
+            .map(|(_, held)| held)
+    }
+}
+
+/// The logs of all departments, opened as a peer opens them.
+pub(super) struct Logs {
+    pub(super) catalogue: Catalogue,
+    pub(super) holders: Holders,
+    /// Makes subjects' tags.
+    pub(super) key: CatalogueKey,
+}
+
+/// Makes a network of the data set's departments in a directory, writes each department's definitions and certificates
+/// into its log, signed with its key, and opens the logs anew, which checks every byte of them.
+pub(super) fn write(set: &DataSet, dir: &Path, seed: u64, screen: &Screen) -> Result<Logs, Error> {
+    let network = Network::of(dir, &set.departments, Randomness::Seed(seed))?;
+    let first = &network.members()[0];
+    // All logs in one directory, as a peer that has replicated every log keeps them.
+    let open = || {
+        let members = Membership::from_genesis(network.genesis());
+        let opened = Catalogue::open(place(first.data()), members, first.code());
+        let opened = opened.map_err(|error| broken(&error));
+        opened.map(|opened| opened.catalogue)
+    };
+    let catalogue = open()?;
+    let mut desks = Vec::with_capacity(set.departments.len());
+    for member in network.members() {
+        desks.push(Desk::new(&catalogue, member)?);
+    }
+    for (place, definition) in &set.types {
+        let (path, code) = (place.as_path(), definition.code.authority());
+        let desk = desks.iter_mut().find(|desk| desk.department == code);
+        let desk = desk.ok_or_else(|| {
+            Error::malformed(
+                path,
+                &format!("its authority {code} is not in departments.toml"),
+            )
+        })?;
+        let taken = desk.add(Entry::TypeDefined(definition.clone()));
+        taken.map_err(|detail| Error::malformed(path, &detail))?;
+    }
+    for (department, matter) in &set.matters {
+        for desk in desks
+            .iter_mut()
+            .filter(|desk| desk.department == *department)
+        {
+            let taken = desk.add(Entry::MatterDefined(matter.clone()));
+            taken.map_err(Error::Broken)?;
+        }
+    }
+    desks.iter_mut().try_for_each(|desk| desk.flush(1))?;
+    let standards = standards(set)?;
+    let mut holders = Holders::default();
+    let bar = screen.progress(set.count()?, "certificates");
+    for desk in &mut desks {
+        let department = desk.department;
+        set.certificates(&department, |row| {
+            holders.add(&desk.take(row, &standards)?);
+            bar.inc(1);
+            desk.flush(BATCH).map_err(|error| error.to_string())
+        })?;
+        desk.flush(1)?;
+    }
+    bar.finish_and_clear();
+    drop(desks);
+    drop(catalogue);
+    Ok(Logs {
+        catalogue: open()?,
+        holders,
+        key: catalogue_key(first)?,
+    })
+}
+
+fn standards(set: &DataSet) -> Result<HashMap<TypeCode, Standard>, Error> {
+    let compiled = |(path, definition): &(PathBuf, TypeDefined)| {
+        let standard = Standard::new(Arc::new(definition.clone()));
+        let standard = standard
+            .map_err(|_| Error::malformed(path, &"no certificate can be held against it"))?;
+        Ok((definition.code, standard))
+    };
+    set.types.iter().map(compiled).collect()
+}
+
+/// Where a department's records are checked, as its node would check them, and wait to be written.
+struct Desk<'c> {
+    department: DepartmentCode,
+    catalogue: &'c Catalogue,
+    log: &'c Log,
+    filler: Filler,
+    batch: Batch<'c>,
+    entries: Vec<Entry>,
+}
+
+impl<'c> Desk<'c> {
+    fn new(catalogue: &'c Catalogue, member: &Member) -> Result<Desk<'c>, Error> {
+        let log = catalogue.log(&LogId::first(member.code()));
+        let log = log.ok_or_else(|| broken(&"a member has no log"))?;
+        Ok(Desk {
+            department: member.code(),
+            catalogue,
+            log,
+            filler: Filler::new(Arc::clone(log), member)?,
+            batch: Batch::new(catalogue, log),
+            entries: Vec::new(),
+        })
+    }
+
+    fn add(&mut self, entry: Entry) -> Result<(), String> {
+        self.batch.check(&entry).map_err(|not| not.to_string())?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Adds the certificate of a row, held against its type's standard.
+    fn take(
+        &mut self,
+        row: IssueRequest,
+        standards: &HashMap<TypeCode, Standard>,
+    ) -> Result<CertificateIssued, String> {
+        let draft = Draft::check(row, &self.department).map_err(|refusal| told_of(&refusal))?;
+        let code = draft.id.type_code();
+        let standard = standards.get(&code);
+        let standard = standard.ok_or_else(|| format!("type {code} is not among the types"))?;
+        let departures = standard.departures(&Proposed {
+            department: self.department,
+            holder_kind: draft.holder_kind,
+            validity: draft.validity,
+            fields: &draft.fields,
+        });
+        if let Some(departure) = departures.first() {
+            return Err(format!("{}: {}", departure.place, departure.what));
+        }
+        let sharing = draft.sharing.unwrap_or(standard.definition().sharing);
+        let issued = self.filler.issued(&draft, sharing);
+        self.add(Entry::CertificateIssued(issued.clone()))?;
+        Ok(issued)
+    }
+
+    /// Writes what waits, if it is so much at least.
+    fn flush(&mut self, least: usize) -> Result<(), Error> {
+        if self.entries.len() >= least {
+            self.filler.append(std::mem::take(&mut self.entries))?;
+            self.batch = Batch::new(self.catalogue, self.log);
+        }
+        Ok(())
+    }
+}
+
+/// A refusal with each field at fault.
+fn told_of(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::InvalidField(faults) => {
+            let each = faults.iter();
+            let each = each.map(|fault| format!("{}: {}", fault.field, fault.detail));
+            each.collect::<Vec<_>>().join("; ")
+        }
+        refusal => refusal.to_string(),
+    }
+}

@@ -1,0 +1,96 @@
+//! Certificates written straight into a department's own log while its node does not run: seconds where issuing over the
+//! API takes minutes. The records are the same, signed one by one.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret, SecretFile};
+use certmesh_ledger::log::disk::RealDisk;
+use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::record::{CertificateIssued, Entry, SharingClass, commit_fields};
+use certmesh_node::api::draft::Draft;
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::network::{Member, now_ms};
+
+/// Entries under one checkpoint.
+pub(crate) const BATCH: usize = 5_000;
+
+/// Logs in a data directory, as a node keeps them.
+pub(crate) fn place(data: PathBuf) -> Place {
+    Place {
+        disk: Arc::new(RealDisk),
+        data,
+        segment_records: SEGMENT_RECORDS,
+    }
+}
+
+/// A log that cannot be written or read.
+pub(crate) fn broken(error: &dyn std::fmt::Display) -> Error {
+    Error::Broken(format!("filling a log: {error}"))
+}
+
+/// The key that makes subjects' tags, as a member has it.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Key`] when it cannot be read.
+pub(crate) fn catalogue_key(member: &Member) -> Result<CatalogueKey, Error> {
+    secret(member, SecretFile::Catalogue, "catalogue.key").map(CatalogueKey)
+}
+
+fn secret(member: &Member, kind: SecretFile, name: &str) -> Result<Secret, Error> {
+    let path = member.dir.join("keys").join(name);
+    let text = Zeroizing::new(fs::read_to_string(&path).map_err(Error::file(&path))?);
+    Ok(Secret::from_bytes(*kind.read(&text)?))
+}
+
+/// Writes a department's own log with its own keys.
+pub(crate) struct Filler {
+    writer: Writer,
+    catalogue: CatalogueKey,
+    /// Bodies are not kept, so one key serves for all commitments.
+    field: BodyKey,
+}
+
+impl Filler {
+    /// For a member's log, with the keys in its directory.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Key`] when a key cannot be read.
+    pub(crate) fn new(log: Arc<Log>, member: &Member) -> Result<Filler, Error> {
+        Ok(Filler {
+            writer: Writer::new(log, member.signing_key()?),
+            catalogue: catalogue_key(member)?,
+            field: BodyKey(secret(member, SecretFile::Field, "field.key")?),
+        })
+    }
+
+    /// Appends entries under one checkpoint; none is nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] when the log does not take them.
+    pub(crate) fn append(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let appended = self.writer.append(now_ms(), entries);
+        appended.map(drop).map_err(|error| broken(&error))
+    }
+
+    /// What a node would record of a certificate that passed its checks.
+    pub(crate) fn issued(&self, draft: &Draft, sharing: SharingClass) -> CertificateIssued {
+        CertificateIssued {
+            subject: self
+                .catalogue
+                .subject_tag(draft.holder_kind, draft.holder_code.expose()),
+            holder_kind: draft.holder_kind,
+            validity: draft.validity,
+            sharing,
+            field_root: commit_fields(&self.field, &draft.id, &draft.fields),
+            succession: draft.succession.clone(),
+            id: draft.id.clone(),
+        }
+    }
+}
