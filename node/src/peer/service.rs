@@ -45,6 +45,9 @@ fn unreadable(error: &ReadError) -> Refusal {
     Refusal::Internal
 }
 
+/// Position of a certificate's record and its body, if that is kept still.
+type IssuedBody = (u64, Option<Opened<Body>>);
+
 /// Runs on when the client goes away: what was asked of another department has to be acknowledged.
 fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
@@ -126,7 +129,7 @@ impl PeerService {
     }
 
     /// Position and body of a certificate of this department; `None` when no record of it is held.
-    fn body(&self, id: &CertificateId) -> Result<Option<(u64, Option<Opened<Body>>)>, Refusal> {
+    fn body(&self, id: &CertificateId) -> Result<Option<IssuedBody>, Refusal> {
         let peer = &self.peer;
         let found = peer.catalogue.certificate(id);
         let Some(state) = found.map_err(|error| unreadable(&error))? else {

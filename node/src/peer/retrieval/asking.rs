@@ -221,7 +221,7 @@ impl Asking {
         let (reply, answer) = oneshot::channel();
         let ask = Ask { to, request, reply };
         let gone = RequestFailure::NotConnected;
-        self.asks.send(ask).map_err(|_| gone.clone())?;
+        self.asks.send(ask).map_err(|_| gone)?;
         answer.await.unwrap_or(Err(gone))
     }
 

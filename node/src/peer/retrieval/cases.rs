@@ -125,7 +125,7 @@ impl Begun {
         let tag = peer.field_key.case_tag(&subject, &matter, &reference);
         let held = peer.own.log.accepted_case(&tag);
         let before = match held.map_err(|error| internal(&error))? {
-            Some(record) => Some(Before::read(peer, &tag, record)?),
+            Some(record) => Some(Before::read(peer, &tag, &record)?),
             None => None,
         };
         Ok(Begun {
@@ -138,9 +138,9 @@ impl Begun {
 }
 
 impl Before {
-    fn read(peer: &Peer, tag: &CaseTag, record: SignedRecord) -> Result<Before, Refusal> {
+    fn read(peer: &Peer, tag: &CaseTag, record: &SignedRecord) -> Result<Before, Refusal> {
         let checkpoint = peer.own.log.checkpoint().ok_or(Refusal::Internal)?;
-        let position = Position::of(&checkpoint, &record);
+        let position = Position::of(&checkpoint, record);
         let seq = record.record().seq;
         let file = peer.bodies.get::<CaseFile>(seq, &tag.to_string());
         let file = file.map_err(|error| internal(&error))?;
