@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use certmesh_testnet::client::Client;
 use certmesh_testnet::record::Record;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn run(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_certmesh-testnet"))
@@ -182,9 +182,25 @@ fn the_demonstration_holds_step_by_step() {
         "revoke",
         "tamper",
         "crash",
+        "standards",
+        "legacy",
+        "accept",
+        "receipts",
+        "report",
     ];
     assert_eq!(names, expected);
     assert_eq!(report["steps"][1]["issued"], 400);
+    let step = |name: &str| {
+        let steps = report["steps"].as_array().unwrap().iter();
+        steps.clone().find(|step| step["name"] == name).unwrap()
+    };
+    let summary = &step("legacy")["summary"];
+    assert_eq!((&summary["issued"], &summary["rejected"]), (&json!(498), &json!(2)));
+    let accepted = step("accept");
+    assert_eq!((&accepted["required"], &accepted["collected"]), (&json!(3), &json!(2)));
+    assert_eq!(accepted["missing"], json!(["居住证"]));
+    assert_eq!(step("receipts")["matched"], 3);
+    assert_eq!(step("report")["saved"], 2);
 }
 
 #[test]
