@@ -195,9 +195,15 @@ fn the_demonstration_holds_step_by_step() {
         steps.clone().find(|step| step["name"] == name).unwrap()
     };
     let summary = &step("legacy")["summary"];
-    assert_eq!((&summary["issued"], &summary["rejected"]), (&json!(498), &json!(2)));
+    assert_eq!(
+        (&summary["issued"], &summary["rejected"]),
+        (&json!(498), &json!(2))
+    );
     let accepted = step("accept");
-    assert_eq!((&accepted["required"], &accepted["collected"]), (&json!(3), &json!(2)));
+    assert_eq!(
+        (&accepted["required"], &accepted["collected"]),
+        (&json!(3), &json!(2))
+    );
     assert_eq!(accepted["missing"], json!(["居住证"]));
     assert_eq!(step("receipts")["matched"], 3);
     assert_eq!(step("report")["saved"], 2);

@@ -17,6 +17,7 @@ mod import_table;
 mod life;
 mod partition;
 mod privacy;
+mod privacy_wire;
 mod read_only;
 mod refusals;
 mod replication;

@@ -12,16 +12,16 @@ use certmesh_testnet::testnet::define_types;
 
 /// An identity number that no sample has, and what stands in the fields.
 const HOLDER: &str = "99000019870605001";
-const NAME: &str = "欧阳不留痕迹";
-const FIELD: &str = "PLANTED-FIELD-VALUE-7319";
+pub(crate) const NAME: &str = "欧阳不留痕迹";
+pub(crate) const FIELD: &str = "PLANTED-FIELD-VALUE-7319";
 
-fn holder() -> String {
+pub(crate) fn holder() -> String {
     let check = certmesh_ledger::id::check::identity_number(HOLDER).unwrap();
     format!("{HOLDER}{check}")
 }
 
 /// Whether bytes hold a text, as it is or in hexadecimal.
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     let contains = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
     contains(text.as_bytes()) || contains(hex::encode(text).as_bytes())
 }

@@ -161,6 +161,8 @@ fn fields_come_with_a_receipt_on_both_sides_that_every_member_can_audit() {
 
     // The copy outlives the issuer and a restart; nobody else has it, and no file tells it.
     net.stop(0).unwrap();
+    let args = ["--json", "report", "use", "--month", month];
+    assert_eq!(net.cli(2, &args).json(), used);
     net.kill(1);
     net.start_trusting(1);
     let name = told["retrieval"].as_str().unwrap().to_owned();

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
 
 use crate::codec::{self, Bounded};
 use crate::hash::{Hash, Purpose, hash_parts};
@@ -42,6 +43,12 @@ impl fmt::Debug for FieldOpening {
         f.debug_struct("FieldOpening")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl Drop for FieldOpening {
+    fn drop(&mut self) {
+        self.value.zeroize();
     }
 }
 

@@ -1,0 +1,159 @@
+//! What is personal stands in no message to a member that did not ask for it and may not see it.
+
+use std::sync::{Arc, Mutex};
+
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::hash::Hash;
+use certmesh_ledger::id::{CertificateId, DepartmentCode};
+use certmesh_ledger::keys::SigningKey;
+use certmesh_ledger::log::LogId;
+use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::retrieval::{Retrieval, SignedRetrieval};
+use certmesh_ledger::sync::Request;
+use certmesh_node::net::{GossipVerdict, Net, NetEvent};
+use certmesh_testnet::testnet::define_types;
+use serde_json::json;
+
+use crate::privacy::{FIELD, NAME, holder, holds};
+use crate::support::{deadline, files_below, founded, row, until};
+use crate::villain::{Conduct, Villain};
+
+/// Keeps every message that a peer sends it, as it is once the transport's encryption is off, and asks for all there is.
+struct Listens {
+    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+    asked: bool,
+    certificate: String,
+    logs: Vec<LogId>,
+    matter: String,
+    own: DepartmentCode,
+}
+
+impl Conduct for Listens {
+    fn event(&mut self, net: &mut Net, event: NetEvent) {
+        match event {
+            NetEvent::Connected(peer) if !self.asked => {
+                self.asked = true;
+                net.request(peer, Request::Heads.encode());
+                for log in &self.logs {
+                    let page = Request::Page {
+                        log: *log,
+                        from: 0,
+                        max_bytes: 1 << 20,
+                    };
+                    net.request(peer, page.encode());
+                }
+                // A request that its issuer refuses, by somebody who has no matter.
+                let retrieval = Retrieval {
+                    issuer: self.logs[0].department,
+                    asker: self.own,
+                    certificate: self.certificate.parse().unwrap(),
+                    matter: self.matter.parse().unwrap(),
+                    purpose: Text::new("curiosity").unwrap(),
+                    fields: Bounded::default(),
+                    time_ms: 0,
+                    nonce: [0; 16],
+                };
+                let network = NetworkId(Hash::ZERO);
+                let key = SigningKey::from_seed(&[1; 32]);
+                let forged = SignedRetrieval::sign(network, retrieval, &key);
+                net.request(peer, Request::Retrieve(Box::new(forged)).encode());
+            }
+            NetEvent::Response {
+                result: Ok(bytes), ..
+            } => self.heard.lock().unwrap().push(bytes),
+            NetEvent::Request { bytes, .. } => self.heard.lock().unwrap().push(bytes),
+            NetEvent::Gossip { id, bytes, .. } => {
+                self.heard.lock().unwrap().push(bytes);
+                net.validate(id, GossipVerdict::Ignore);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn no_message_to_a_member_that_asked_for_no_field_holds_a_code_a_name_or_a_value() {
+    let code = holder();
+    let mut net = founded(3);
+    for index in 0..2 {
+        let args = ["--trust-own-disk", "--log-level", "debug"];
+        net.start_with(index, &args, deadline()).unwrap();
+        define_types(&net.api(index), index).unwrap();
+    }
+    let heard: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let first = {
+        let mut row = row(0, "WIRE", 0);
+        row["holder"] = json!({"kind": "111", "code": code});
+        row["fields"]["CZZT"] = NAME.into();
+        row["fields"]["KZ_BZ"] = FIELD.into();
+        net.http(0).post("/v1/certificates", &row).json()
+    };
+    let id = first["id"].as_str().unwrap().to_owned();
+    let log = |index: usize| LogId::first(net.code(index).parse().unwrap());
+    let listens = Listens {
+        heard: Arc::clone(&heard),
+        asked: false,
+        certificate: id.clone(),
+        logs: vec![log(0), log(1)],
+        matter: format!("{}/M/01", net.code(2)),
+        own: net.code(2).parse().unwrap(),
+    };
+    let villain = Villain::as_member(&net, 2, &[0], listens);
+    until("the listener to be answered", || {
+        heard.lock().unwrap().len() >= 4
+    });
+    // Much happens meanwhile: issues, changes, a search, a refused and a kept retrieval between the other two.
+    for number in 1..20 {
+        let mut row = row(0, "WIRE", number);
+        row["holder"] = json!({"kind": "111", "code": code});
+        row["fields"]["CZZT"] = NAME.into();
+        assert_eq!(net.http(0).post("/v1/certificates", &row).status, 201);
+    }
+    let parsed: CertificateId = id.parse().unwrap();
+    let type_code = parsed.type_code().to_string();
+    let matter = json!({
+        "code": "M", "name": "事项", "sub": [{ "code": "01", "name": "子项", "requires": [
+            { "types": [type_code], "fields": ["CZZT"] },
+        ] }],
+    });
+    assert_eq!(net.http(1).post("/v1/matters", &matter).status, 201);
+    let seen = heard.lock().unwrap().len();
+    until("the other two to agree on the matter", || {
+        net.http(0).get("/v1/matters").text.contains("事项")
+            && net.http(1).get(&format!("/v1/certificates/{id}")).status == 200
+    });
+    let fetch = json!({ "certificate": id, "matter": "M", "purpose": FIELD });
+    let fetched = net.http(1).post("/v1/retrievals", &fetch);
+    assert!(matches!(fetched.status, 201 | 403), "{fetched:?}");
+    let case = json!({
+        "matter": "M", "subject": { "kind": "111", "code": code },
+        "collect": { "purpose": FIELD, "reference": NAME },
+    });
+    assert!(matches!(
+        net.http(1).post("/v1/accept", &case).status,
+        200 | 201
+    ));
+    net.http(0).post(
+        "/v1/access-log",
+        &json!({ "subject": { "kind": "111", "code": code } }),
+    );
+    until("the listener to hear of it", || {
+        heard.lock().unwrap().len() >= seen + 3
+    });
+    drop(villain);
+    let heard = heard.lock().unwrap();
+    let bytes: usize = heard.iter().map(Vec::len).sum();
+    assert!(bytes > 2_000, "{bytes} bytes heard");
+    for message in heard.iter() {
+        for text in [code.as_str(), NAME, FIELD] {
+            assert!(!holds(message, text), "a message holds {text}");
+        }
+    }
+    net.stop_all().unwrap();
+    for path in files_below(net.network().dir()) {
+        let bytes = std::fs::read(&path).unwrap();
+        for text in [code.as_str(), NAME, FIELD] {
+            assert!(!holds(&bytes, text), "{} holds {text}", path.display());
+        }
+    }
+}
