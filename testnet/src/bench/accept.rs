@@ -1,13 +1,12 @@
 //! Cases accepted from a replica, its issuer down.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use certmesh_node::api::standards::{MatterRequest, RequirementView, SubMatterView};
 use certmesh_node::api::types::AcceptRequest;
 use serde_json::{Value, json};
 
-use super::{Bench, fill, sync};
+use super::{Bench, fill, sync, together};
 use crate::client::Client;
 use crate::sample::Sample;
 use crate::stats::{Times, grouped, per_second, round};
@@ -101,15 +100,6 @@ fn ask(client: &Client, sample: &Sample, records: u64) -> Result<(Times, Duratio
         }
         Ok(times)
     };
-    let mut all = Times::default();
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS)
-            .map(|connection| scope.spawn(move || ask(connection)))
-            .collect();
-        for thread in threads {
-            all.append(thread.join().expect("asking threads do not panic")?);
-        }
-        Ok::<(), Error>(())
-    })?;
+    let all = together(CONNECTIONS, ask)?;
     Ok((all, start.elapsed()))
 }

@@ -7,7 +7,7 @@ use certmesh_node::api::retrievals::FetchRequest;
 use certmesh_node::api::standards::{MatterRequest, RequirementView, SubMatterView};
 use serde_json::{Value, json};
 
-use super::{Bench, limits, link};
+use super::{Bench, limits, link, together};
 use crate::client::Client;
 use crate::patience::Deadline;
 use crate::sample::Sample;
@@ -123,17 +123,7 @@ fn ask_together(client: &Client, sample: &Sample, records: u64) -> Result<Times,
         }
         Ok::<Times, Error>(times)
     };
-    let mut all = Times::default();
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS)
-            .map(|connection| scope.spawn(move || ask(connection)))
-            .collect();
-        for thread in threads {
-            all.append(thread.join().expect("asking threads do not panic")?);
-        }
-        Ok::<(), Error>(())
-    })?;
-    Ok(all)
+    together(CONNECTIONS, ask)
 }
 
 fn tell(

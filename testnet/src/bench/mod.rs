@@ -14,6 +14,7 @@ mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::thread;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -23,6 +24,7 @@ use crate::links::Links;
 use crate::network::{Network, Randomness};
 use crate::patience::{Deadline, catch_signals};
 use crate::screen::Screen;
+use crate::stats::Times;
 use crate::testnet::{Testnet, define_types};
 
 /// Measure how fast certmesh issues, replicates and verifies, against the limits of this machine
@@ -103,6 +105,24 @@ pub fn bench(args: &BenchArgs, command: Vec<OsString>) -> Result<(), Error> {
     }?;
     screen.document(&figures);
     Ok(())
+}
+
+/// Does the same on so many connections at once, each given its number; gives the times of all.
+fn together(
+    connections: u64,
+    work: impl Fn(u64) -> Result<Times, Error> + Sync,
+) -> Result<Times, Error> {
+    let mut all = Times::default();
+    thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = (0..connections)
+            .map(|connection| scope.spawn(move || work(connection)))
+            .collect();
+        for thread in threads {
+            all.append(thread.join().expect("measuring threads do not panic")?);
+        }
+        Ok(all)
+    })
 }
 
 impl Bench {

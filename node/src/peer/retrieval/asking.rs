@@ -4,25 +4,23 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use certmesh_ledger::bodies::{AttachmentError, AttachmentFile, FileId};
+use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::CertificateState;
-use certmesh_ledger::codec::{Blob, Bounded, Text};
+use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
 use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::record::{
-    Attachment, AttachmentName, Disclosure, Entry, MatterRef, Received, RetrievalAcknowledged,
-    RetrievalHash,
+    Disclosure, Entry, MatterRef, Received, RetrievalAcknowledged, RetrievalHash,
 };
 use certmesh_ledger::retrieval::{
-    ATTACHMENTS, Answer, EvidenceCopy, MAX_PIECE, NotTaken, PieceRequest, Retrieval,
-    SignedRetrieval, code_of,
+    ATTACHMENTS, Answer, EvidenceCopy, NotTaken, Retrieval, SignedRetrieval, code_of,
 };
 use certmesh_ledger::sync::{Request, Response};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::answering::{self, Answering};
-use super::copies::{self, Copy};
+use super::answering::Answering;
+use super::copies;
 use crate::api::Refusal;
 use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::types::Appended;
@@ -38,9 +36,6 @@ const PER_MEMBER: usize = 4;
 const READING: usize = 64;
 /// Between two looks for room in the writer's queue.
 const ROOM: Duration = Duration::from_millis(20);
-/// After a cut the issuer is asked again so soon, and so long after the last piece no more.
-const AFTER_A_CUT: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A message to another member, and where its answer goes.
 pub(in crate::peer) struct Ask {
@@ -52,7 +47,7 @@ pub(in crate::peer) struct Ask {
 /// Asks issuers for fields.
 #[derive(Clone)]
 pub(in crate::peer) struct Asking {
-    peer: Arc<Peer>,
+    pub(super) peer: Arc<Peer>,
     key: SigningKey,
     writer: WriterHandle,
     /// Own certificates take the same way, without a network.
@@ -60,7 +55,8 @@ pub(in crate::peer) struct Asking {
     asks: mpsc::UnboundedSender<Ask>,
     places: Arc<Mutex<HashMap<DepartmentCode, Arc<Semaphore>>>>,
     reading: Arc<Semaphore>,
-    arriving: Arc<Mutex<HashSet<FileId>>>,
+    /// Attachments on their way here.
+    pub(super) arriving: Arc<Mutex<HashSet<FileId>>>,
 }
 
 /// What is to be asked.
@@ -203,7 +199,7 @@ impl Asking {
     }
 
     /// A turn to ask a member; none is needed for one's own certificates.
-    async fn place(&self, issuer: DepartmentCode) -> Option<OwnedSemaphorePermit> {
+    pub(super) async fn place(&self, issuer: DepartmentCode) -> Option<OwnedSemaphorePermit> {
         if issuer == self.peer.department {
             return None;
         }
@@ -217,7 +213,11 @@ impl Asking {
         places.acquire_owned().await.ok()
     }
 
-    async fn ask(&self, to: DepartmentCode, request: Request) -> Result<Response, RequestFailure> {
+    pub(super) async fn ask(
+        &self,
+        to: DepartmentCode,
+        request: Request,
+    ) -> Result<Response, RequestFailure> {
         let (reply, answer) = oneshot::channel();
         let ask = Ask { to, request, reply };
         let gone = RequestFailure::NotConnected;
@@ -334,115 +334,6 @@ impl Asking {
         outcome.unwrap_or(Err(Refusal::Internal))
     }
 
-    /// Gets all attachments that a retrieval showed and that are not here whole yet.
-    async fn pull_all(self, name: RetrievalHash) -> Result<(), Refusal> {
-        let peer = Arc::clone(&self.peer);
-        let Some(copy) = self.read(move || copies::open(&peer, &name)).await? else {
-            return Ok(());
-        };
-        for attachment in copy.attachments() {
-            // What could not be had now can be had later, and is told as not whole.
-            if let Err(refusal) = self.pull(&copy, &attachment).await {
-                tracing::debug!(%refusal, "an attachment did not come whole");
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// An attachment of a copy: what is missing of it comes from its issuer first.
-    pub(in crate::peer) async fn attachment(
-        self,
-        name: RetrievalHash,
-        wanted: AttachmentName,
-    ) -> Result<Option<(Attachment, AttachmentFile)>, Refusal> {
-        let peer = Arc::clone(&self.peer);
-        let Some(copy) = self.read(move || copies::open(&peer, &name)).await? else {
-            return Ok(None);
-        };
-        let mut attachments = copy.attachments().into_iter();
-        let Some(attachment) = attachments.find(|one| one.name == wanted) else {
-            return Ok(None);
-        };
-        self.pull(&copy, &attachment).await?;
-        let peer = Arc::clone(&self.peer);
-        let read = move || {
-            let key = copy.key_of(&attachment);
-            let file = peer.attachments.read(copy.seq, &key, attachment.size);
-            let file = file.map_err(|error| unreadable(&error))?;
-            Ok(Some((attachment, file)))
-        };
-        self.read(read).await
-    }
-
-    /// Gets what is missing of an attachment, piece by piece, and goes on after a cut.
-    async fn pull(&self, copy: &Copy, attachment: &Attachment) -> Result<(), Refusal> {
-        let issuer = copy.body().log.department;
-        let key = copy.key_of(attachment);
-        let Some(_turn) = Turn::take(&self.arriving, key.file()) else {
-            return Err(Refusal::Overloaded { retry_after_s: 1 });
-        };
-        let (store, seq, wanted) = (self.peer.attachments.clone(), copy.seq, attachment.clone());
-        let begin = move || {
-            let arriving = store.arrive(seq, &key, &wanted);
-            arriving.map_err(|error| unreadable(&error))
-        };
-        let Some(mut arriving) = self.read(begin).await? else {
-            return Ok(());
-        };
-        let mut moved = Instant::now();
-        while let Some(from) = arriving.next() {
-            let asked = PieceRequest {
-                request: copy.body().request.clone(),
-                name: attachment.name.clone(),
-                from,
-            };
-            let piece = match self.piece(issuer, asked).await {
-                Ok(piece) => piece,
-                Err(_) if moved.elapsed() < PATIENCE => {
-                    tokio::time::sleep(AFTER_A_CUT).await;
-                    continue;
-                }
-                Err(failure) => return Err(unreachable(issuer, &failure)),
-            };
-            let Some(bytes) = piece.filter(|bytes| !bytes.is_empty()) else {
-                let why =
-                    "it gives no more of the attachment; retrieve the certificate's fields anew";
-                return Err(Refusal::IssuerUnreachable {
-                    issuer,
-                    why: why.to_owned(),
-                });
-            };
-            let append = move || {
-                let done = arriving.append(&bytes);
-                done.map(|()| arriving)
-                    .map_err(|error| wrong(issuer, &error))
-            };
-            arriving = self.read(append).await?;
-            moved = Instant::now();
-        }
-        let finish = move || arriving.finish().map_err(|error| wrong(issuer, &error));
-        self.read(finish).await
-    }
-
-    /// A piece of an attachment; `None` when the issuer gives none.
-    async fn piece(
-        &self,
-        issuer: DepartmentCode,
-        asked: PieceRequest,
-    ) -> Result<Option<Blob<MAX_PIECE>>, RequestFailure> {
-        if issuer == self.peer.department {
-            let peer = Arc::clone(&self.peer);
-            let read = move || Ok(answering::piece(&peer, issuer, &asked));
-            return Ok(self.read(read).await.unwrap_or(None));
-        }
-        let _place = self.place(issuer).await;
-        match self.ask(issuer, Request::Piece(Box::new(asked))).await? {
-            Response::Piece(piece) => Ok(Some(piece)),
-            _ => Ok(None),
-        }
-    }
-
     pub(super) fn peer(&self) -> &Arc<Peer> {
         &self.peer
     }
@@ -486,7 +377,7 @@ fn may_have_arrived(failure: &RequestFailure) -> bool {
     )
 }
 
-fn unreachable(issuer: DepartmentCode, failure: &RequestFailure) -> Refusal {
+pub(super) fn unreachable(issuer: DepartmentCode, failure: &RequestFailure) -> Refusal {
     let why = match failure {
         RequestFailure::NotConnected => "it is not connected",
         RequestFailure::Timeout => "it did not answer in time",
@@ -495,37 +386,6 @@ fn unreachable(issuer: DepartmentCode, failure: &RequestFailure) -> Refusal {
     Refusal::IssuerUnreachable {
         issuer,
         why: why.to_owned(),
-    }
-}
-
-/// An attachment that is not what the certificate commits to is its issuer's fault, anything else this machine's.
-fn wrong(issuer: DepartmentCode, error: &AttachmentError) -> Refusal {
-    match error {
-        AttachmentError::OtherContent => {
-            tracing::error!(department = %issuer, "an attachment is not the one that was committed to");
-            Refusal::WrongAnswer { issuer }
-        }
-        error => unreadable(error),
-    }
-}
-
-/// A file that is being received: one at a time writes it.
-struct Turn {
-    all: Arc<Mutex<HashSet<FileId>>>,
-    file: FileId,
-}
-
-impl Turn {
-    fn take(all: &Arc<Mutex<HashSet<FileId>>>, file: FileId) -> Option<Turn> {
-        let all = Arc::clone(all);
-        let free = all.lock().insert(file);
-        free.then_some(Turn { all, file })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.all.lock().remove(&self.file);
     }
 }
 
@@ -539,7 +399,7 @@ fn not_taken(issuer: DepartmentCode, why: NotTaken) -> Refusal {
     }
 }
 
-fn unreadable(error: &dyn std::error::Error) -> Refusal {
+pub(super) fn unreadable(error: &dyn std::error::Error) -> Refusal {
     tracing::error!(%error, "a log could not be read");
     Refusal::Internal
 }
