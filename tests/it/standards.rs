@@ -186,6 +186,18 @@ fn versions_of_types_and_matters_reach_every_peer_and_are_compared_there_while_t
         told.out
     );
     assert_eq!(net.cli(1, &["matter", "show", "NONE"]).code, 2);
+
+    // Figures come from what is here.
+    let need = net.cli(1, &["--json", "report", "need"]).exits(0).json();
+    assert_eq!(
+        (&need["types"], &need["demands"], &need["avoidable"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    let graph = net.cli(1, &["graph", "--format", "json"]).exits(0).json();
+    assert_eq!(graph["types"][0]["name"], "营业执照", "{graph}");
+    assert_eq!(net.cli(1, &["graph", "--format", "png"]).code, 2);
+    let fresh = net.cli(1, &["--json", "report", "freshness"]).json();
+    assert_eq!(fresh[0]["behind"], 0, "{fresh}");
 }
 
 #[test]

@@ -251,7 +251,7 @@ pub(super) async fn audit(
     let days = Days::checked(from, to, 31, &mut faults);
     faults.none()?;
     let days = days.ok_or(Refusal::Internal)?;
-    let found = api.query(move |service| service.audit(days)).await?;
+    let found = api.report(move |service| service.audit(days)).await?;
     Ok(json(StatusCode::OK, &found))
 }
 
@@ -296,6 +296,6 @@ pub(super) async fn usage(
     let days = Days::month(month.unwrap_or(&this[..7]), &mut faults);
     faults.none()?;
     let days = days.ok_or(Refusal::Internal)?;
-    let found = api.query(move |service| service.usage(days)).await?;
+    let found = api.report(move |service| service.usage(days)).await?;
     Ok(json(StatusCode::OK, &found))
 }

@@ -13,6 +13,9 @@ use super::limits::{Limits, Place, Places, Rate};
 use super::refusal::Refusal;
 use super::service::Service;
 
+/// Queries at a time that go through many records.
+const REPORTS: usize = 2;
+
 /// The API of one peer: its service, its clients and its limits.
 pub struct Api {
     service: Arc<dyn Service>,
@@ -26,6 +29,7 @@ pub struct Api {
     bulk_places: Places,
     transfer_places: Places,
     queries: Arc<Semaphore>,
+    reports: Arc<Semaphore>,
 }
 
 /// The client a request came from, once its token was found.
@@ -57,6 +61,7 @@ impl Api {
             bulk_places: Places::new(limits.bulk_requests),
             transfer_places: Places::new(limits.transfers),
             queries: Arc::new(Semaphore::new(limits.queries)),
+            reports: Arc::new(Semaphore::new(REPORTS)),
             limits,
         }
     }
@@ -99,6 +104,19 @@ impl Api {
 
     pub(super) fn take_transfer_place(&self) -> Result<Place, Refusal> {
         self.transfer_places.take()
+    }
+
+    /// Runs a query that goes through many records: few at a time, so that others find room.
+    pub(super) async fn report<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&(dyn Service + 'static)) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let place = Arc::clone(&self.reports).acquire_owned().await;
+        self.query(move |service| {
+            let _place = place;
+            query(service)
+        })
+        .await
     }
 
     /// Runs a query of the service on a thread that may block. The query keeps its place until it ends, also when the
