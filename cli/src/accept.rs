@@ -63,7 +63,9 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
         on: args.on.map(|day| day.to_string()),
         collect,
     };
-    let answer = Client::new(global)?.post("/v1/accept", &request, None)?;
+    let answer = Client::new(global)?
+        .post("/v1/accept", &request, None)
+        .map_err(Error::misused)?;
     let acceptance: Acceptance = answer.parse()?;
     let all = acceptance.held as usize == acceptance.requirements.len();
     let outcome = if all { Outcome::Yes } else { Outcome::No };

@@ -132,6 +132,9 @@ pub enum Error {
         /// How long it asks to wait before the next attempt.
         wait: Option<Duration>,
     },
+    /// The node refused a question that was asked wrongly, where a plain no would say something else.
+    #[error("{}", describe_problem(.0))]
+    Misused(Box<Problem>),
     /// Randomness could not be had from the operating system.
     #[error("the operating system gives no randomness: {0}")]
     Randomness(getrandom::Error),
@@ -195,6 +198,16 @@ impl Error {
         }
     }
 
+    /// The same for a command whose exit code 1 answers its question: one that was asked wrongly has no answer.
+    pub(crate) fn misused(self) -> Self {
+        match self {
+            Self::Refused { problem, .. } if short_name(&problem) == "invalid-field" => {
+                Self::Misused(problem)
+            }
+            other => other,
+        }
+    }
+
     /// True when whoever read our output has closed it.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Stream(source) if source.kind() == io::ErrorKind::BrokenPipe)
@@ -248,7 +261,7 @@ impl Error {
             Self::Identifier(_) => {
                 "compare it with the certificate, character by character; `certmesh id check` checks many at once"
             }
-            Self::Holder(_) => "check the code, and that --holder-kind is its kind",
+            Self::Holder(_) => "check the code, and that the kind given is its kind",
             Self::Usage(_) | Self::Arguments(_) => {
                 "`--help` after the command shows its options and examples"
             }
@@ -280,7 +293,9 @@ impl Error {
             Self::BadAnswer { .. } => {
                 "check that --node is the API address of a certmesh node (`[api] listen`)"
             }
-            Self::Refused { problem, .. } => return hint_for_problem(problem),
+            Self::Refused { problem, .. } | Self::Misused(problem) => {
+                return hint_for_problem(problem);
+            }
             Self::Randomness(_) => {
                 "keys are never made without it; try again once the system has started fully"
             }
@@ -355,7 +370,9 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         "unknown-certificate" => {
             "check the identifier; a certificate just issued takes a moment to reach other departments"
         }
-        "not-found" => "`certmesh logs` and `certmesh catalogue` list what this node has",
+        "not-found" => {
+            "`certmesh matter list`, `catalogue` and `logs` list what this node has; copies are gone when their day is over"
+        }
         "unknown-type" => "`certmesh catalogue` lists the types; `certmesh type define` adds one",
         "not-this-department" | "other-department" => {
             "only the department that issues a certificate writes about it: ask that department's node"

@@ -31,7 +31,8 @@ pub(crate) struct Fetch {
     /// What the fields are for, in words. The issuer reads it
     #[arg(long, value_name = "TEXT")]
     purpose: String,
-    /// Codes of the fields, separated by commas; all that the matter needs and that may be seen when absent
+    /// Codes of the fields, separated by commas, `@` for its attachments; when absent all fields that the matter needs and
+    /// that may be seen
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     fields: Vec<String>,
     /// Its attachments as well, where the matter needs them: your node keeps them, `certmesh copy --attachments DIR` saves them
@@ -79,17 +80,30 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
         keep_days: args.keep_days,
     };
     let client = Client::new(global)?;
-    let answer = client.post("/v1/retrievals", &request, None)?;
+    let answer = client
+        .post("/v1/retrievals", &request, None)
+        .map_err(Error::misused)?;
+    let told: Retrieved = answer.parse()?;
+    let came = |code: &str| match code {
+        "@" => !told.attachments.is_empty(),
+        code => told.fields.contains_key(code),
+    };
+    for code in args.fields.iter().filter(|code| !came(code)) {
+        let code = printable(code);
+        screen.note(&format!(
+            "note: {code} was not shown: the matter does not need it, it may not be seen, or the certificate has none"
+        ));
+    }
     if screen.json() {
         return screen.pass(&answer.body);
     }
-    tell(&answer.parse()?, &client, screen)
+    tell(&told, &client, screen)
 }
 
 pub(crate) fn copy(args: &Copy, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
     let of = format!("/v1/retrievals/{}", segment(&args.retrieval));
-    let answer = client.get(&of)?;
+    let answer = client.get(&of).map_err(Error::misused)?;
     if let Some(directory) = &args.attachments {
         let told: Retrieved = answer.parse()?;
         let attachments = told.attachments.into_iter().map(|one| one.attachment);

@@ -21,7 +21,7 @@ use crate::holder::HolderArgs;
 use crate::issue::{content_key, read_value, tell_appended};
 use crate::moment::now_ms;
 use crate::screen::Screen;
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, attachments};
 
 /// Renew a certificate for a further time
 ///
@@ -155,6 +155,9 @@ pub(crate) struct Changes {
     /// The new certificate has no last day
     #[arg(long)]
     no_end: bool,
+    /// A file to attach under its own name, once for each: a new certificate takes none of the old one's
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
     /// Sharing class: unconditional, conditional or not-shared [default: the old one's]
     #[arg(long, value_name = "CLASS", value_parser = ["unconditional", "conditional", "not-shared"])]
     sharing: Option<String>,
@@ -297,6 +300,14 @@ fn succeed(
                 None => request.fields.remove(&name),
             };
         }
+    }
+    let attaching = attachments::look(&changes.attach, screen)?;
+    request.attachments = attachments::send(&client, &attaching, screen)?.tokens;
+    let had = old.kept.as_ref().map_or(0, |kept| kept.attachments.len());
+    if had > 0 && attaching.is_empty() {
+        screen.note(&format!(
+            "note: the old certificate's attachments ({had}) are not the new one's: --attach gives it files"
+        ));
     }
     let answer = issue(&client, &request)?;
     if screen.json() {

@@ -63,7 +63,8 @@ pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Resul
         .into_iter()
         .filter_map(|(name, day)| Some((name, day?)));
     let query: Vec<String> = given.map(|(name, day)| format!("{name}={day}")).collect();
-    let answer = Client::new(global)?.get(&format!("/v1/audit?{}", query.join("&")))?;
+    let path = format!("/v1/audit?{}", query.join("&"));
+    let answer = Client::new(global)?.get(&path).map_err(Error::misused)?;
     let audit: AuditView = answer.parse()?;
     let outcome = if audit.wrong == 0 {
         Outcome::Yes
@@ -78,9 +79,9 @@ pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Resul
         "days",
         format!("{} to {}", printable(&audit.from), printable(&audit.to)),
     )?;
-    screen.field("both say the same", grouped(audit.matched))?;
-    screen.field("on their way", grouped(audit.awaited))?;
-    screen.field("answers lost", grouped(audit.lost))?;
+    screen.field("agree", grouped(audit.matched))?;
+    screen.field("on the way", grouped(audit.awaited))?;
+    screen.field("lost answers", grouped(audit.lost))?;
     let tone = if audit.wrong == 0 {
         Tone::Good
     } else {
@@ -131,7 +132,9 @@ pub(crate) fn accesses(
         to: args.to.map(|day| day.to_string()),
     };
     let client = Client::new(global)?;
-    let answer = client.post("/v1/access-log", &request, None)?;
+    let answer = client
+        .post("/v1/access-log", &request, None)
+        .map_err(Error::misused)?;
     if screen.json() {
         return screen.pass(&answer.body);
     }

@@ -144,7 +144,7 @@ impl Screen {
 
     /// Prints `label  value`, the values in one column.
     pub(crate) fn field(&mut self, label: &str, value: impl AsRef<str>) -> Result<(), Error> {
-        let label = self.paint(Tone::Faint, &format!("{label:<14}"));
+        let label = self.paint(Tone::Faint, &format!("{label:<13} "));
         Ok(writeln!(self.out, "{label}{}", value.as_ref())?)
     }
 

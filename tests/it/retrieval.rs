@@ -154,7 +154,7 @@ fn fields_come_with_a_receipt_on_both_sides_that_every_member_can_audit() {
         .json();
     assert_eq!(before["departments"][0]["shared"], 0);
     let wrong = net.cli(2, &["report", "use", "--month", "2026-13"]);
-    assert_eq!(wrong.code, 1, "{}", wrong.err);
+    assert_eq!(wrong.code, 2, "{}", wrong.err);
     let fresh = net.cli(2, &["--json", "report", "freshness"]);
     assert_eq!(fresh.code, 0);
     assert_eq!(fresh.json().as_array().unwrap().len(), 3);
@@ -375,6 +375,9 @@ fn a_case_accepted_for_good_collects_what_may_be_seen_once() {
     assert_eq!(other["requirements"][0]["state"], "held");
     let hindrance = other["requirements"][0]["hindrance"].as_str().unwrap();
     assert!(hindrance.contains("did not answer"), "{hindrance}");
+    let later = accept(&net, "2026-18");
+    let hindrance = later["requirements"][0]["hindrance"].as_str().unwrap();
+    assert!(hindrance.contains("by themselves"), "{hindrance}");
     assert_eq!(other["held"], 1);
     let used = net.http(1).get("/v1/reports/use").json();
     let own = used["departments"].as_array().unwrap();

@@ -113,6 +113,18 @@ fn attachments_come_whole_or_not_at_all_and_only_for_a_matter_that_needs_them() 
     assert_eq!(told["fields"], json!({ "CZZT": "王某" }));
     assert_eq!(told["attachments"][0]["name"], "租约.pdf");
     assert_eq!(told["attachments"][0]["whole"], true, "{told}");
+    let case = json!({
+        "matter": "SCAN", "subject": { "kind": "111", "code": SUBJECT },
+        "collect": { "purpose": "case 9", "reference": "9" },
+    });
+    let accepted = net.http(1).post("/v1/accept", &case);
+    assert_eq!(accepted.status, 201, "{accepted:?}");
+    let requirement = accepted.json()["requirements"][0].clone();
+    let hindrance = requirement["hindrance"].as_str().unwrap();
+    assert!(hindrance.contains("has no ZZBH"), "{hindrance}");
+    let collected = requirement["retrieval"].as_str().unwrap();
+    let collected = net.cli(1, &["--json", "copy", collected]).json();
+    assert_eq!(collected["attachments"][0]["whole"], true, "{collected}");
     let name = told["retrieval"].as_str().unwrap().to_owned();
     net.stop(0).unwrap();
     let to = net.scratch("scans");

@@ -179,7 +179,7 @@ impl<'a> Tally<'a> {
         if summary.dry_run {
             screen.field("sound", grouped(summary.sound))?;
             // Whether they are the same, only the import can tell.
-            screen.field("  in the log by now", grouped(summary.in_log))?;
+            screen.field("  in the log", grouped(summary.in_log))?;
         } else {
             screen.field("issued", grouped(summary.issued))?;
             screen.field("already there", grouped(summary.already_there))?;

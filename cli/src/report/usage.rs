@@ -6,7 +6,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::client::Client;
 use crate::names::named;
-use crate::screen::{Screen, cell, grouped, number, printable};
+use crate::screen::{Screen, cell, counted, number, printable};
 use crate::{Error, Outcome};
 
 /// Tell how departments shared and used data in a month, from the receipts in their logs
@@ -38,7 +38,9 @@ pub(super) fn run(args: &Use, global: &Global, screen: &mut Screen) -> Result<Ou
         Some(_) => return Err(Error::Usage("--month is YYYY-MM, such as 2026-11")),
         None => String::new(),
     };
-    let answer = Client::new(global)?.get(&format!("/v1/reports/use{query}"))?;
+    let answer = Client::new(global)?
+        .get(&format!("/v1/reports/use{query}"))
+        .map_err(Error::misused)?;
     if screen.json() {
         return screen.pass(&answer.body);
     }
@@ -79,9 +81,9 @@ pub(super) fn run(args: &Use, global: &Global, screen: &mut Screen) -> Result<Ou
     let (cases, saved) = (sum(|one| one.cases), sum(|one| one.saved));
     if cases > 0 {
         screen.line(format!(
-            "{} submissions saved in {} cases: {:.2} a case",
-            grouped(saved),
-            grouped(cases),
+            "{} saved in {}: {:.2} a case",
+            counted(saved, "submission"),
+            counted(cases, "case"),
             saved as f64 / cases as f64
         ))?;
     }

@@ -59,7 +59,7 @@ pub(crate) struct Make {
     /// Sub-matter, as DEPARTMENT/MATTER/SUB; all that require the type when absent. May stand several times
     #[arg(long = "matter", value_name = "MATTER")]
     matters: Vec<String>,
-    /// Field, such as ZZMC; all when absent. May stand several times
+    /// Field, such as ZZMC, or `@` for attachments; all when absent. May stand several times
     #[arg(long = "field", value_name = "CODE")]
     fields: Vec<String>,
     /// Last day on which the grant holds; until it is withdrawn when absent

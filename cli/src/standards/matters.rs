@@ -56,7 +56,7 @@ with registration.toml:
   name = \"有限责任公司设立\"
   [[sub.requires]]
   types = [\"11100000000013338W011\", \"11100000000013338W009\"]   # any one of them
-  fields = [\"ZZBH\"]                                           # what is needed of it";
+  fields = [\"ZZBH\", \"@\"]                                      # what is needed of it; `@` stands for its attachments";
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {

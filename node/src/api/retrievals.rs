@@ -12,6 +12,7 @@ use axum::response::Response;
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::record::{AttachmentName, MAX_FIELDS, RetrievalHash};
+use certmesh_ledger::retrieval::ATTACHMENTS;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroize;
@@ -180,6 +181,11 @@ pub(super) fn purpose_and_days(
 }
 
 impl Fetch {
+    /// Whether attachments are wanted, by the flag or by their code among the fields.
+    pub(crate) fn wants_attachments(&self) -> bool {
+        self.attachments || self.fields.iter().any(|code| code.as_str() == ATTACHMENTS)
+    }
+
     /// Checks a request.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Accepting a case: the ledger's assessment in the API's shapes.
 
 use certmesh_ledger::acceptance::{AssessError, Assessment, State, assess};
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::Date;
 use certmesh_ledger::record::MatterRef;
 use certmesh_ledger::verify::Verdict;
@@ -104,7 +105,15 @@ fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
         (State::Lapsed, Some(_)) => verification.as_ref().map(|told| told.explanation.clone()),
         (State::NeedsGrant, Some(best)) => Some(match &best.denial {
             Some(denial) => denial.to_string(),
-            None => "the grant in force does not cover every field the matter needs".to_owned(),
+            None => {
+                let needed = requirement.fields.iter();
+                let uncovered = needed.filter(|code| !best.fields.contains(code));
+                let codes: Vec<&str> = uncovered.map(Text::as_str).collect();
+                format!(
+                    "the grant in force does not cover {}, which the matter needs; its issuer can grant it",
+                    codes.join(", ")
+                )
+            }
         }),
     };
     RequirementState {

@@ -509,7 +509,12 @@ impl Service for PeerService {
             let by = log.name().id.department;
             if department.is_none_or(|department| *department == by) {
                 let definitions = log.definitions();
-                grants.extend(definitions.grants().iter().map(|(seq, grant)| GrantView {
+                let today = Date::in_china(now_ms());
+                let in_force = definitions
+                    .grants()
+                    .iter()
+                    .filter(|(_, grant)| grant.until.is_none_or(|until| until >= today));
+                grants.extend(in_force.map(|(seq, grant)| GrantView {
                     by: by.to_string(),
                     grant: *seq,
                     definition: GrantRequest::of(grant),

@@ -111,7 +111,7 @@ pub(super) fn standards(stage: &mut Stage) -> Result<Details, Error> {
     }
     stage.wait_converged()?;
     stage.say(format!(
-        "certificates are shared on conditions (有条件共享): {grants} departments grant it sight of those fields, {} not yet",
+        "certificates are shared on conditions (有条件共享): granted sight of those fields by {grants} of its issuers, by {} not yet",
         stage.name(LEGACY)
     ));
     Ok(details(

@@ -105,7 +105,7 @@ impl Asking {
             return Err(refusal);
         }
         let asking = self.clone();
-        let with_attachments = fetch.attachments;
+        let with_attachments = fetch.wants_attachments();
         let wanted = self.read(move || asking.wanted(fetch)).await?;
         let issuer = wanted.certificate.log.department;
         // The request's time runs from when it can leave.
@@ -153,13 +153,14 @@ impl Asking {
         let keep_until = Date::in_china(now_ms())
             .plus_days(fetch.keep_days)
             .unwrap_or(Date::MAX);
+        let attachments = fetch.wants_attachments();
         let mut fields = match fetch.fields.is_empty() {
             true => needed(peer, &matter, &fetch.certificate),
             false => fetch.fields,
         };
-        // Attachments are asked for by their own word only.
+        // Attachments are asked for by name, never along with all that is needed.
         fields.retain(|code| code.as_str() != ATTACHMENTS);
-        if fetch.attachments {
+        if attachments {
             fields.extend(Text::new(ATTACHMENTS).ok());
         }
         Ok(Wanted {

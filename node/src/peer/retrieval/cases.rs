@@ -10,7 +10,7 @@ use certmesh_ledger::id::{CertificateId, Date, TypeCode};
 use certmesh_ledger::record::{
     CaseAccepted, CaseTag, Entry, MatterRef, RequirementMet, RetrievalHash, SignedRecord,
 };
-use certmesh_ledger::retrieval::CaseFile;
+use certmesh_ledger::retrieval::{ATTACHMENTS, CaseFile};
 use futures::future::join_all;
 
 use super::asking::Asking;
@@ -22,6 +22,10 @@ use crate::api::types::{Acceptance, AcceptedCase, Position, RequirementState};
 use crate::peer::prepare::Fresh;
 use crate::peer::writer::Receipt;
 use crate::peer::{Peer, accept, now_ms};
+
+const NOT_THEN: &str =
+    "its fields were not collected when the case was accepted; retrieve them by themselves";
+const PARTLY: &str = "its attachments are not here whole yet; asking for them gets the rest";
 
 /// What came for each certificate, or why nothing did.
 type Collected = BTreeMap<CertificateId, Result<Retrieved, Refusal>>;
@@ -40,18 +44,23 @@ pub(in crate::peer) async fn accept(asking: Asking, case: Case) -> Result<Accept
             .await?
     };
     if let Some(before) = begun.before.take() {
-        // What could not be collected then is asked for again.
-        let mut collected = gather(&asking, &begun, &collect, &before.collected).await;
-        collected.extend(before.collected);
         let mut acceptance = begun.acceptance;
-        tell_all(&mut acceptance, &collected);
+        tell_all(&mut acceptance, &before.collected);
+        for requirement in &mut acceptance.requirements {
+            if requirement.state == State::Held.as_str()
+                && requirement.retrieval.is_none()
+                && !requirement.visible.is_empty()
+            {
+                requirement.hindrance = Some(NOT_THEN.to_owned());
+            }
+        }
         acceptance.case = Some(AcceptedCase {
             position: before.position,
             replayed: true,
         });
         return Ok(acceptance);
     }
-    let collected = gather(&asking, &begun, &collect, &Collected::new()).await;
+    let collected = gather(&asking, &begun, &collect).await;
     let mut acceptance = begun.acceptance;
     tell_all(&mut acceptance, &collected);
     let entry = CaseAccepted {
@@ -160,19 +169,13 @@ impl Before {
 }
 
 /// Asks for the fields of every certificate held, each once, all at the same time.
-async fn gather(
-    asking: &Asking,
-    begun: &Begun,
-    collect: &Collect,
-    before: &Collected,
-) -> Collected {
+async fn gather(asking: &Asking, begun: &Begun, collect: &Collect) -> Collected {
     let mut wanted: BTreeMap<CertificateId, Vec<Text<64>>> = BTreeMap::new();
     for requirement in &begun.acceptance.requirements {
         let id = requirement.certificate.as_deref().map(str::parse);
         if let Some(Ok(id)) = id
             && requirement.state == State::Held.as_str()
             && !requirement.visible.is_empty()
-            && !before.contains_key(&id)
         {
             let codes = requirement.visible.iter();
             let fields = wanted.entry(id).or_default();
@@ -221,6 +224,24 @@ fn tell(requirement: &mut RequirementState, collected: &Collected) {
             requirement.values = values
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();
+            let has = |code: &&String| match code.as_str() {
+                ATTACHMENTS => !copy.attachments.is_empty(),
+                code => copy.fields.contains_key(code),
+            };
+            let lacks: Vec<&str> = requirement
+                .visible
+                .iter()
+                .filter(|code| !has(code))
+                .map(String::as_str)
+                .collect();
+            if !lacks.is_empty() {
+                requirement.hindrance = Some(format!(
+                    "the certificate has no {}, which the matter needs",
+                    lacks.join(", ")
+                ));
+            } else if copy.attachments.iter().any(|attachment| !attachment.whole) {
+                requirement.hindrance = Some(PARTLY.to_owned());
+            }
         }
         Some(Err(why)) => {
             // What its issuer does not show has to be handed in after all.
@@ -230,7 +251,7 @@ fn tell(requirement: &mut RequirementState, collected: &Collected) {
             ) {
                 requirement.state = State::NeedsGrant.as_str().to_owned();
             }
-            requirement.hindrance = Some(why.to_string());
+            requirement.hindrance = Some(format!("its fields were not collected: {why}"));
         }
         None => {}
     }
