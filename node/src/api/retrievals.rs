@@ -25,7 +25,7 @@ use super::extract::{Segment, json_body};
 use super::openapi::{CopyProblems, RetrievalProblems};
 use super::problem::json;
 use super::refusal::Refusal;
-use super::state::Api;
+use super::state::{Api, Caller};
 use super::types::{AttachmentView, Position};
 
 /// Days for which an evidence copy is kept when nothing else is asked for.
@@ -229,9 +229,13 @@ impl Fetch {
 )]
 pub(super) async fn fetch(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
+    // Attachments may take longer than other requests have: the route has no limit of time, but the others.
+    caller.rate.request()?;
+    let _place = api.take_place()?;
     let request: FetchRequest = json_body(&headers, body, &FETCH, api.limits()).await?;
     let found = api.service().retrieve(Fetch::check(&request)?).await?;
     Ok(json(StatusCode::CREATED, &found))
@@ -278,8 +282,10 @@ pub(super) async fn copy(
 )]
 pub(super) async fn attachment(
     State(api): State<Arc<Api>>,
+    caller: Caller,
     Path((retrieval, name)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
+    caller.rate.request()?;
     let mut faults = Faults::default();
     let retrieval: Option<RetrievalHash> = faults.parse("retrieval", Some(&retrieval));
     let name: Option<AttachmentName> = faults.parse("name", Some(&name));
