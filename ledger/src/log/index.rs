@@ -11,6 +11,7 @@ use std::io;
 use std::num::NonZeroU32;
 
 use hashbrown::HashTable;
+use smallvec::{SmallVec, smallvec};
 
 use crate::hash::{Hash, Purpose, hash_parts};
 use crate::id::{CertificateId, TypeCode};
@@ -84,8 +85,8 @@ pub enum ReceiptKind {
     Looked = 10,
 }
 
-/// The keys of one record.
-pub(crate) type Keys = Vec<Key>;
+/// The keys of one record: few have more than four, and those of many records are on their way at once.
+pub(crate) type Keys = SmallVec<[Key; 4]>;
 
 /// The keys under which a record is found: a certificate's record also under what it replaces, so that their histories
 /// show the successor.
@@ -93,37 +94,37 @@ pub(crate) fn keys(entry: &Entry) -> Keys {
     match entry {
         Entry::CertificateIssued(issued) => {
             let predecessors = issued.predecessors();
-            let mut keys = Vec::with_capacity(3 + predecessors.len());
+            let mut keys = Keys::with_capacity(3 + predecessors.len());
             keys.push(Key::certificate(&issued.id));
             keys.extend(predecessors.iter().map(Key::certificate));
             keys.push(Key::subject(&issued.subject));
             keys.push(Key::type_code(&issued.id.type_code()));
             keys
         }
-        Entry::StatusChanged(changed) => vec![Key::certificate(&changed.id)],
-        Entry::CertificateErased(erased) => vec![Key::certificate(&erased.id)],
+        Entry::StatusChanged(changed) => smallvec![Key::certificate(&changed.id)],
+        Entry::CertificateErased(erased) => smallvec![Key::certificate(&erased.id)],
         Entry::TypeDefined(_)
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
-        | Entry::GrantWithdrawn(_) => Vec::new(),
+        | Entry::GrantWithdrawn(_) => Keys::new(),
         Entry::RetrievalDecided(decided) => {
-            let mut keys = vec![
+            let mut keys = smallvec![
                 Key::retrieval(&decided.retrieval),
                 Key::receipts(ReceiptKind::Decided),
             ];
             keys.extend(decided.subject.as_ref().map(Key::blinded));
             keys
         }
-        Entry::RetrievalAcknowledged(acknowledged) => vec![
+        Entry::RetrievalAcknowledged(acknowledged) => smallvec![
             Key::retrieval(&acknowledged.retrieval),
             Key::blinded(&acknowledged.subject),
             Key::receipts(ReceiptKind::Acknowledged),
         ],
-        Entry::CaseAccepted(accepted) => vec![
+        Entry::CaseAccepted(accepted) => smallvec![
             Key::case(&accepted.case),
             Key::receipts(ReceiptKind::Accepted),
         ],
-        Entry::AccessLogRead(read) => vec![
+        Entry::AccessLogRead(read) => smallvec![
             Key::blinded(&read.subject),
             Key::receipts(ReceiptKind::Looked),
         ],
