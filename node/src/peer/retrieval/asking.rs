@@ -117,7 +117,7 @@ impl Asking {
         let name = sent.name;
         self.take(sent, answer, took_ms).await?;
         if with_attachments {
-            self.clone().pull_all(name).await?;
+            self.pull_all(name).await?;
         }
         let peer = Arc::clone(&self.peer);
         let found = self.read(move || copies::find(&peer, &name)).await?;

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 impl Asking {
     /// Gets all attachments that a retrieval showed and that are not here whole yet.
-    pub(super) async fn pull_all(self, name: RetrievalHash) -> Result<(), Refusal> {
+    pub(super) async fn pull_all(&self, name: RetrievalHash) -> Result<(), Refusal> {
         let peer = Arc::clone(&self.peer);
         let Some(copy) = self.read(move || copies::open(&peer, &name)).await? else {
             return Ok(());
