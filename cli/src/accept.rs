@@ -104,13 +104,14 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
 }
 
 fn tell(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Error> {
-    let (word, tone) = match requirement.state.as_str() {
-        "held" => ("HELD       ", Tone::Good),
-        "needs-grant" => ("NEEDS GRANT", Tone::Doubt),
-        "lapsed" => ("LAPSED     ", Tone::Bad),
-        _ => ("MISSING    ", Tone::Bad),
+    // Of what is not valid the state says why: revoked, expired …
+    let tone = match requirement.state.as_str() {
+        "held" => Tone::Good,
+        "needs-grant" | "unknown" => Tone::Doubt,
+        _ => Tone::Bad,
     };
-    let word = screen.paint(tone, word);
+    let word = printable(&requirement.state.replace('-', " ")).to_uppercase();
+    let word = screen.paint(tone, &format!("{word:<11}"));
     screen.line(format!(
         "{word}  {}",
         named(&requirement.type_code, requirement.type_name.as_deref())

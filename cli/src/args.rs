@@ -148,7 +148,7 @@ enum Command {
     Lapse(change::Change),
     /// Let a certificate go, for another department to take over with `certmesh transfer`
     #[command(after_help = change::TRANSFER_OUT_EXAMPLES)]
-    TransferOut(change::Change),
+    TransferOut(change::TransferOut),
     Accept(accept::Accept),
     Fetch(fetch::Fetch),
     Copy(fetch::Copy),
@@ -236,7 +236,7 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Cancel(args) => change::run("cancel", &args, global, screen),
         Command::Withdraw(args) => change::run("withdraw", &args, global, screen),
         Command::Lapse(args) => change::run("lapse", &args, global, screen),
-        Command::TransferOut(args) => change::run("transfer-out", &args, global, screen),
+        Command::TransferOut(args) => change::transfer_out(&args, global, screen),
         Command::Erase(args) => change::erase(&args, global, screen),
         Command::Accept(args) => accept::run(&args, global, screen),
         Command::Fetch(args) => fetch::run(&args, global, screen),

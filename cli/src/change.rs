@@ -1,6 +1,6 @@
 //! Changing the status of a certificate, and letting a node go on that waits for its own log to be confirmed.
 
-use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::id::{CertificateId, DepartmentCode};
 use certmesh_ledger::record::Reason;
 use certmesh_node::api::types::{Appended, ErasureRequest, NodeStatus, StatusRequest};
 use clap::Args;
@@ -41,7 +41,9 @@ A certificate whose last day is past needs no record: it reads as expired by its
 pub(crate) const TRANSFER_OUT_EXAMPLES: &str = "\
 Examples:
   certmesh transfer-out 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
-      --reason 01 --text 'moved to Hangzhou'";
+      --to 11330105002500287C --reason 01 --text 'moved to Hangzhou'
+
+Only the department named can take the certificate over, and there is no way back: check its code.";
 
 /// What every change of status takes.
 #[derive(Debug, Args)]
@@ -56,6 +58,16 @@ pub(crate) struct Change {
     /// Reason in words, for everyone to read; it must not name the holder
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
+}
+
+/// What letting a certificate go takes.
+#[derive(Debug, Args)]
+pub(crate) struct TransferOut {
+    #[command(flatten)]
+    change: Change,
+    /// The department that may take it over, and no other
+    #[arg(long, value_name = "DEPARTMENT")]
+    to: DepartmentCode,
 }
 
 /// Let a node issue before other members have confirmed that its own log is whole
@@ -126,6 +138,24 @@ pub(crate) fn run(
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
+    change(action, args, None, global, screen)
+}
+
+pub(crate) fn transfer_out(
+    args: &TransferOut,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    change("transfer-out", &args.change, Some(&args.to), global, screen)
+}
+
+fn change(
+    action: &str,
+    args: &Change,
+    to: Option<&DepartmentCode>,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
     let id = read_id(&args.id, screen)?;
     if args.reason.is_none() && args.text.is_none() {
         return Err(Error::Usage(
@@ -140,6 +170,7 @@ pub(crate) fn run(
     }
     let request = StatusRequest {
         action: action.to_owned(),
+        to: to.map(ToString::to_string),
         reason: args.reason.clone(),
         text: text.to_owned(),
     };

@@ -52,7 +52,8 @@ pub(crate) struct Init {
     /// Where other departments reach its node, as a multiaddress; may be given several times
     #[arg(long, value_name = "MULTIADDR")]
     address: Vec<String>,
-    /// What it may do: `issue` certificates, `define` types of authorities that are not members [default: issue]
+    /// What it may do: `issue` certificates; `define:AUTHORITY` defines the types of an authority that is not a member, which
+    /// no other department then can; may be given several times [default: issue]
     #[arg(long, value_name = "ROLE")]
     role: Vec<String>,
     /// Where its node's API listens
@@ -68,7 +69,7 @@ Examples:
   certmesh department init --code 11430000006122244L --name Transport \\
       --name-zh 交通运输厅 --dir transport --address /ip4/10.1.2.3/tcp/7481
   certmesh department init --code 11100000000013338W --name Ministry \\
-      --dir ministry --role issue --role define --api 127.0.0.1:7490 \\
+      --dir ministry --role issue --role define:11100000MB03271699 --api 127.0.0.1:7490 \\
       --listen /ip4/0.0.0.0/tcp/7491 --address /dns4/ministry.example/tcp/7491";
 
 /// The arguments once they are known to be right.
@@ -138,7 +139,7 @@ fn plan(args: &Init) -> Result<Plan, Vec<String>> {
     for role in &args.role {
         match role.parse() {
             Ok(role) => roles.push(role),
-            Err(error) => faults.push(format!("--role: `{role}` is no role: {error}")),
+            Err(error) => faults.push(format!("--role: `{role}`: {error}")),
         }
     }
     if args.role.is_empty() {

@@ -404,6 +404,12 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         "issuer-unreachable" => {
             "try again when it is there; `certmesh peers` tells who is connected"
         }
+        "issuer-not-authorised" => {
+            "`certmesh verify` shows who issued it; `certmesh type show` names who may"
+        }
+        "not-verifiable" => {
+            "try again when the log that defines its type has arrived; `certmesh logs` shows how far it is"
+        }
         "wrong-answer" => "tell the issuer's operators and the network's: this must not happen",
         "internal" => "see the node's log for the cause",
         // The message says what to mend.

@@ -11,6 +11,7 @@ use crate::change::read_id;
 use crate::client::{Client, segment};
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::Names;
+use crate::provenance::{outcome_of, verdict};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
 
@@ -18,7 +19,8 @@ use crate::{Error, Outcome};
 ///
 /// The issuer's node decides by its own log and leaves a receipt there, whether it answers or refuses. What comes is checked
 /// against the certificate's signed record, kept encrypted by your node until its day is over, and acknowledged in your
-/// department's log. It takes a client with the role clerk.
+/// department's log. What comes first is whether the certificate is valid: fields of one that is suspended, superseded or
+/// revoked come, too. It takes a client with the role clerk.
 #[derive(Debug, Args)]
 #[command(after_help = FETCH_EXAMPLES)]
 pub(crate) struct Fetch {
@@ -49,7 +51,8 @@ Examples:
     --purpose 'change of business address, case 2026-1187'
   certmesh fetch ID --matter SL-001/01 --purpose 'case 2026-1187' --fields ZZMC,ZZBH --keep-days 30 --json
 
-Exit code: 0 if fields came, 1 if the issuer refused, 2 if it could not be asked, 3 if there is no such certificate.";
+Exit code: 0 if fields of a valid certificate came, 1 if it is not valid or the issuer refused, 2 if it could not be asked,
+3 if there is no such certificate or it can't be said whether it is valid.";
 
 /// Show what was retrieved: the copy that your node keeps until its day is over
 #[derive(Debug, Args)]
@@ -94,10 +97,12 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
             "note: {code} was not shown: the matter does not need it, it may not be seen, or the certificate has none"
         ));
     }
-    if screen.json() {
-        return screen.pass(&answer.body);
-    }
-    tell(&told, &client, screen)
+    let outcome = outcome_of(&told.verification.verdict);
+    match screen.json() {
+        true => screen.pass(&answer.body)?,
+        false => tell(&told, &client, screen)?,
+    };
+    Ok(outcome)
 }
 
 pub(crate) fn copy(args: &Copy, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
@@ -119,6 +124,7 @@ fn tell(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<O
     let names = Names::ask(client);
     let strong = screen.paint(Tone::Strong, &printable(&retrieved.certificate));
     screen.line(strong)?;
+    verdict(&retrieved.verification, screen)?;
     for (code, value) in retrieved.fields.iter() {
         screen.field(code, printable(value))?;
     }

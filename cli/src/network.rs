@@ -300,7 +300,7 @@ fn as_json(genesis: &Genesis) -> serde_json::Value {
                 "code": department.code,
                 "name": department.name.as_str(),
                 "name_zh": department.name_zh.as_ref().map(Text::as_str),
-                "roles": department.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
+                "roles": department.roles.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "signing_key": department.signing_key,
                 "peer_id": department.peer_id,
                 "addresses": department.addresses.iter().map(Text::as_str).collect::<Vec<_>>(),
@@ -337,12 +337,12 @@ fn show(args: &Show, screen: &mut Screen) -> Result<Outcome, Error> {
         .departments()
         .iter()
         .map(|department| {
-            let roles: Vec<&str> = department.roles.iter().map(|role| role.as_str()).collect();
+            let roles: Vec<String> = department.roles.iter().map(ToString::to_string).collect();
             let addresses: Vec<&str> = department.addresses.iter().map(Text::as_str).collect();
             vec![
                 cell(department.code.as_str()),
                 cell(department.display_name()),
-                cell(roles.join(" ")),
+                cell(roles.join("\n")),
                 cell(department.peer_id.to_string()),
                 cell(addresses.join("\n")),
             ]

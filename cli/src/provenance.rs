@@ -35,6 +35,21 @@ pub(crate) fn show(
     now_ms: u64,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
+    let outcome = verdict(verification, screen)?;
+    if outcome == Outcome::Unknown && source == Source::Node && verification.certificate.is_none() {
+        screen.line("just issued? ask again in a moment")?;
+    }
+    let today = Date::in_china(now_ms).to_string();
+    if let Some(reserve) = of_another_day(&verification.on, &today) {
+        screen.line(printable(&reserve))?;
+    }
+    screen.line("")?;
+    chain(verification, names, source, now_ms, screen)?;
+    Ok(outcome)
+}
+
+/// Shows the verdict alone, and why.
+pub(crate) fn verdict(verification: &Verification, screen: &mut Screen) -> Result<Outcome, Error> {
     let outcome = outcome_of(&verification.verdict);
     let (word, tone) = match outcome {
         Outcome::Yes => ("VALID", Tone::Good),
@@ -55,15 +70,6 @@ pub(crate) fn show(
     for missing in verification.missing.iter().filter(unsaid) {
         screen.line(format!("  missing: {}", printable(missing)))?;
     }
-    if outcome == Outcome::Unknown && source == Source::Node && verification.certificate.is_none() {
-        screen.line("just issued? ask again in a moment")?;
-    }
-    let today = Date::in_china(now_ms).to_string();
-    if let Some(reserve) = of_another_day(&verification.on, &today) {
-        screen.line(printable(&reserve))?;
-    }
-    screen.line("")?;
-    chain(verification, names, source, now_ms, screen)?;
     Ok(outcome)
 }
 

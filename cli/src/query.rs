@@ -9,6 +9,7 @@ use certmesh_node::api::types::{
     HistoryEvent, NodeStatus, PeerView,
 };
 use clap::Args;
+use comfy_table::Cell;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ use crate::client::{Client, segment};
 use crate::holder::HolderArgs;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::{Names, named};
+use crate::provenance::outcome_of;
 use crate::screen::{Screen, Tone, cell, counted, grouped, printable, toned};
 use crate::{Error, Outcome, attachments};
 
@@ -283,6 +285,7 @@ fn particulars(event: &HistoryEvent) -> String {
             },
         );
     let text = event.text.clone().filter(|text| !text.is_empty());
+    let receiver = event.to.as_ref().map(|code| format!("to {code}"));
     let successor = event.successor.as_ref().map(|id| format!("by {id}"));
     let replaces = event
         .succession
@@ -292,7 +295,7 @@ fn particulars(event: &HistoryEvent) -> String {
         .ignored
         .as_ref()
         .map(|why| format!("without effect: {why}"));
-    [reason, text, replaces, successor, ignored]
+    [reason, text, receiver, replaces, successor, ignored]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()
@@ -372,6 +375,17 @@ fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
     None
 }
 
+/// What a search says of a certificate: valid, why not, or unknown.
+fn verdict_cell(certificate: &Certificate) -> Cell {
+    let verdict = certificate.verdict.as_deref().unwrap_or("unknown");
+    let tone = match outcome_of(verdict) {
+        Outcome::Yes => Tone::Good,
+        Outcome::No => Tone::Bad,
+        _ => Tone::Doubt,
+    };
+    toned(tone, certificate.reason.as_deref().unwrap_or(verdict))
+}
+
 fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<(), Error> {
     let more = found.next.is_some();
     let certificates: Result<Vec<Certificate>, _> = found
@@ -389,7 +403,7 @@ fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<(), E
         .map(|certificate| {
             vec![
                 cell(&certificate.id),
-                toned(tone_of_status(&certificate.status), &certificate.status),
+                verdict_cell(certificate),
                 cell(validity(certificate)),
                 cell(
                     certificate
@@ -407,7 +421,7 @@ fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<(), E
         })
         .collect();
     screen.table(
-        &["CERTIFICATE", "STATUS", "VALIDITY", "TYPE", "ISSUER"],
+        &["CERTIFICATE", "VERDICT", "VALIDITY", "TYPE", "ISSUER"],
         &[0, 1],
         rows,
     )?;

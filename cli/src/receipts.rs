@@ -2,12 +2,12 @@
 
 use certmesh_ledger::id::Date;
 use certmesh_node::api::reports::{
-    AccessEvent, AccessLog, AccessLogRequest, AuditView, FindingView,
+    AccessEvent, AccessLog, AccessLogRequest, AuditView, FindingView, More,
 };
 use clap::Args;
 
 use crate::args::Global;
-use crate::client::Client;
+use crate::client::{Client, segment};
 use crate::holder::SubjectArgs;
 use crate::moment::china_time;
 use crate::names::{Names, named};
@@ -27,6 +27,9 @@ pub(crate) struct Audit {
     /// Last day; today when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<Date>,
+    /// Go on in one department's log, as an earlier answer said
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
 }
 
 const AUDIT_EXAMPLES: &str = "\
@@ -50,6 +53,9 @@ pub(crate) struct Accesses {
     /// Last day; today when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<Date>,
+    /// Go on in one department's log, as an earlier answer said
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
 }
 
 const ACCESS_EXAMPLES: &str = "\
@@ -62,7 +68,12 @@ pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Resul
     let given = given
         .into_iter()
         .filter_map(|(name, day)| Some((name, day?)));
-    let query: Vec<String> = given.map(|(name, day)| format!("{name}={day}")).collect();
+    let mut query: Vec<String> = given.map(|(name, day)| format!("{name}={day}")).collect();
+    query.extend(
+        args.cursor
+            .as_ref()
+            .map(|cursor| format!("cursor={}", segment(cursor))),
+    );
     let path = format!("/v1/audit?{}", query.join("&"));
     let answer = Client::new(global)?.get(&path).map_err(Error::misused)?;
     let audit: AuditView = answer.parse()?;
@@ -89,7 +100,18 @@ pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Resul
     };
     let wrong = screen.paint(tone, &grouped(audit.wrong));
     screen.field("findings", wrong)?;
+    for unproven in &audit.unproven_in {
+        screen.field(
+            "not counted",
+            format!(
+                "{} in the log of {}, without the asker's signature",
+                counted(unproven.receipts, "receipt"),
+                named(&unproven.department, Some(&unproven.department_name))
+            ),
+        )?;
+    }
     if audit.findings.is_empty() {
+        tell_more(&audit.more, screen);
         return Ok(outcome);
     }
     let rows = audit.findings.iter().map(|finding| {
@@ -107,14 +129,19 @@ pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Resul
         "FINDING", "TIME", "ASKED BY", "ASKED", "MATTER", "TYPE", "RECORD",
     ];
     screen.table(&header, &[0, 1, 6], rows.collect())?;
-    if audit.wrong > audit.findings.len() as u64 {
-        screen.line(format!(
-            "the first {} of {}",
-            grouped(audit.findings.len() as u64),
-            grouped(audit.wrong)
-        ))?;
-    }
+    tell_more(&audit.more, screen);
     Ok(outcome)
+}
+
+/// Says whose logs have more, and how to see it.
+fn tell_more(more: &[More], screen: &mut Screen) {
+    for more in more {
+        screen.note(&format!(
+            "note: the log of {} has more: --cursor {}",
+            named(&more.department, Some(&more.department_name)),
+            printable(&more.cursor)
+        ));
+    }
 }
 
 fn record_of(finding: &FindingView) -> String {
@@ -130,6 +157,7 @@ pub(crate) fn accesses(
         subject: args.subject.read(screen)?,
         from: args.from.map(|day| day.to_string()),
         to: args.to.map(|day| day.to_string()),
+        cursor: args.cursor.clone(),
     };
     let client = Client::new(global)?;
     let answer = client
@@ -177,6 +205,7 @@ pub(crate) fn accesses(
         printable(&log.to),
         log.recorded.seq
     ))?;
+    tell_more(&log.more, screen);
     Ok(Outcome::Yes)
 }
 

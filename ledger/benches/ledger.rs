@@ -10,14 +10,12 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use certmesh_ledger::codec::{decode, encode};
+use certmesh_ledger::codec::encode;
 use certmesh_ledger::hash::{Hash, Purpose, hash, keyed};
 use certmesh_ledger::keys::SIGNATURE_LEN;
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, MAX_PAGE, Page, Place, SEGMENT_RECORDS, VerifiedPage, Writer};
-use certmesh_ledger::record::{
-    Frame, MAX_RECORD, Record, RecordHash, SignedRecord, leaf_hash, record_hash,
-};
+use certmesh_ledger::record::{Frame, Record, RecordHash, SignedRecord, leaf_hash, record_hash};
 use certmesh_ledger::status_map::StatusMap;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ed25519_dalek::Signer as _;
@@ -67,7 +65,7 @@ fn records(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("encode", |b| b.iter(|| encode(black_box(&record))));
     group.bench_function("decode", |b| {
-        b.iter(|| decode::<Record>(black_box(&bytes), MAX_RECORD));
+        b.iter(|| Record::decode(black_box(&bytes)));
     });
     group.bench_function("hash and leaf", |b| {
         let log = name();

@@ -6,8 +6,8 @@
 use bincode::config::{Configuration, standard};
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 const CONFIG: Configuration = standard();
 
@@ -64,6 +64,17 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     bytes: &[u8],
     limit: usize,
 ) -> Result<T, DecodeError> {
+    decode_borrowed(bytes, limit)
+}
+
+/// The same for a value that borrows from the bytes.
+///
+/// # Errors
+/// As for [`decode`].
+pub(crate) fn decode_borrowed<'b, T: Serialize + Deserialize<'b>>(
+    bytes: &'b [u8],
+    limit: usize,
+) -> Result<T, DecodeError> {
     if bytes.len() > limit {
         return Err(DecodeError::TooLong {
             found: bytes.len(),
@@ -73,7 +84,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     // The limit is the type's capacity bound inside bincode too: a length prefix that promises more than it is refused
     // before anything is allocated for it.
     let (value, used): (T, usize) =
-        bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 4 << 20 }>())
+        bincode::serde::borrow_decode_from_slice(bytes, CONFIG.with_limit::<{ 4 << 20 }>())
             .map_err(|e| DecodeError::Malformed(e.to_string()))?;
     if used < bytes.len() {
         return Err(DecodeError::Trailing(bytes.len() - used));
@@ -249,6 +260,35 @@ impl<'de, const N: usize> serde::Deserialize<'de> for Blob<N> {
             }
         }
         deserializer.deserialize_byte_buf(Visit)
+    }
+}
+
+/// Bytes that stand in others, encoded as a [`Blob`] is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Borrowed<'b>(pub(crate) &'b [u8]);
+
+impl Serialize for Borrowed<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+impl<'de: 'b, 'b> Deserialize<'de> for Borrowed<'b> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl<'de> serde::de::Visitor<'de> for Bytes {
+            type Value = Borrowed<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_borrowed_bytes<E: serde::de::Error>(
+                self,
+                bytes: &'de [u8],
+            ) -> Result<Self::Value, E> {
+                Ok(Borrowed(bytes))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
     }
 }
 

@@ -107,6 +107,10 @@ pub enum Purpose {
     FieldNode,
     /// Salt of one field, under the department's field key.
     FieldSalt,
+    /// Root of all commitments to a certificate's fields.
+    FieldRoot,
+    /// Place of a field that its type's definition doesn't name.
+    FieldPlace,
     /// Key of the status map, over a certificate identifier.
     StatusKey,
     /// Value of the status map, over a canonical status.
@@ -115,6 +119,12 @@ pub enum Purpose {
     StatusLeaf,
     /// Inner node of the status map.
     StatusNode,
+    /// Key of the status map, over a type code.
+    DefinitionKey,
+    /// Value of the status map, over a canonical definition entry.
+    DefinitionValue,
+    /// Chain of a type's definitions in a log.
+    DefinitionChain,
     /// Fingerprints in index files.
     Index,
     /// Checksums of files.
@@ -123,6 +133,8 @@ pub enum Purpose {
     Request,
     /// What a department signs when it asks for fields, over network and request.
     Retrieval,
+    /// The part of a request for fields that no receipt shows.
+    RetrievalRest,
     /// A subject for one day, under the network's catalogue key.
     BlindedSubject,
     /// A case, under the department's field key.
@@ -146,14 +158,20 @@ impl Purpose {
             Purpose::Field => "field",
             Purpose::FieldNode => "field-node",
             Purpose::FieldSalt => "field-salt",
+            Purpose::FieldRoot => "field-root",
+            Purpose::FieldPlace => "field-place",
             Purpose::StatusKey => "status-key",
             Purpose::StatusValue => "status-value",
             Purpose::StatusLeaf => "status-leaf",
             Purpose::StatusNode => "status-node",
+            Purpose::DefinitionKey => "definition-key",
+            Purpose::DefinitionValue => "definition-value",
+            Purpose::DefinitionChain => "definition-chain",
             Purpose::Index => "index",
             Purpose::File => "file",
             Purpose::Request => "request",
             Purpose::Retrieval => "retrieval",
+            Purpose::RetrievalRest => "retrieval-rest",
             Purpose::BlindedSubject => "blinded-subject",
             Purpose::Case => "case",
         }

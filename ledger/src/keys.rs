@@ -306,6 +306,32 @@ impl BodyKey {
         )
     }
 
+    /// The n-th salt to try for the places of a certificate's fields that its type's definition doesn't name.
+    pub(crate) fn place_salt(&self, certificate: &crate::id::CertificateId, attempt: u32) -> Hash {
+        self.0.hash(
+            Purpose::FieldPlace,
+            &[
+                certificate.as_str().as_bytes(),
+                b"\0s",
+                &attempt.to_le_bytes(),
+            ],
+        )
+    }
+
+    /// What stands for a subtree without fields: to whoever lacks this key it looks as if there were some.
+    pub(crate) fn no_fields(
+        &self,
+        certificate: &crate::id::CertificateId,
+        depth: u8,
+        prefix: u16,
+    ) -> Hash {
+        let node = [depth, prefix.to_le_bytes()[0], prefix.to_le_bytes()[1]];
+        self.0.hash(
+            Purpose::FieldPlace,
+            &[certificate.as_str().as_bytes(), b"\0e", &node],
+        )
+    }
+
     /// File and key of an attachment that came with the body: both follow from this key, so that they go with it.
     pub fn attachment(&self, name: &crate::record::AttachmentName) -> crate::bodies::AttachmentKey {
         let part = |what: &[u8]| {

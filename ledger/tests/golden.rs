@@ -4,9 +4,17 @@
 //! same value. With `CERTMESH_WRITE_GOLDEN=1` the file is written anew instead. A change in it is a change of the format:
 //! existing networks, logs and proofs would no longer be read, so it takes a new version and a note in `SPEC.md`.
 
+#[path = "golden/authority.rs"]
+mod authority;
 mod common;
+#[path = "golden/entries.rs"]
+mod entries;
+#[path = "golden/fields.rs"]
+mod fields;
 #[path = "golden/files.rs"]
 mod files;
+#[path = "golden/keys.rs"]
+mod keys;
 #[path = "golden/ledger.rs"]
 mod ledger;
 #[path = "golden/primitives.rs"]
@@ -19,7 +27,8 @@ mod trees;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-use certmesh_ledger::codec::{decode, encode};
+use certmesh_ledger::codec::{Blob, decode, encode};
+use certmesh_ledger::record::{Entry, MAX_RECORD, Record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -85,6 +94,39 @@ impl Vectors {
         self.wire(section, name, described, value);
     }
 
+    /// Notes an entry: its kind, its content's value by the kind's name, and its bytes as they end a record.
+    pub(crate) fn entry(&mut self, section: &str, name: &str, entry: &Entry) {
+        let content = Blob::<MAX_RECORD>::new(entry.content()).expect("within a record");
+        let described = json!({
+            "value": described(entry),
+            "kind": entry.kind(),
+            "content": hex::encode(&*content),
+            "bytes": hex::encode(encode(&(entry.kind(), content))),
+        });
+        self.put(section, name, described);
+        let read = hex::decode(self.text(section, name, "bytes")).expect("hexadecimal");
+        let (kind, content) = decode::<(u32, Blob<MAX_RECORD>)>(&read, LIMIT).expect("an entry");
+        assert_eq!(Entry::read(kind, &content), *entry, "{section}/{name}");
+    }
+
+    /// Notes a record's bytes beside what it says.
+    pub(crate) fn record(&mut self, section: &str, name: &str, record: &Record) {
+        let described = json!({
+            "value": {
+                "seq": record.seq,
+                "prev": record.prev.to_string(),
+                "time_ms": record.time_ms,
+                "key_epoch": record.key_epoch,
+                "entry": described(&record.entry),
+            },
+            "bytes": hex::encode(encode(record)),
+        });
+        self.put(section, name, described);
+        let read = hex::decode(self.text(section, name, "bytes")).expect("hexadecimal");
+        let read = Record::decode(&read);
+        assert_eq!(read.as_ref(), Ok(record), "{section}/{name}");
+    }
+
     /// Notes bytes that must be refused as a `T`.
     pub(crate) fn refused<T>(&mut self, name: &str, of: &str, bytes: &[u8])
     where
@@ -108,6 +150,24 @@ impl Vectors {
     }
 }
 
+/// The content of an entry by the name of its kind.
+fn described(entry: &Entry) -> Value {
+    match entry {
+        Entry::CertificateIssued(content) => json!({ "CertificateIssued": content }),
+        Entry::StatusChanged(content) => json!({ "StatusChanged": content }),
+        Entry::TypeDefined(content) => json!({ "TypeDefined": content }),
+        Entry::MatterDefined(content) => json!({ "MatterDefined": content }),
+        Entry::GrantMade(content) => json!({ "GrantMade": content }),
+        Entry::GrantWithdrawn(content) => json!({ "GrantWithdrawn": content }),
+        Entry::CertificateErased(content) => json!({ "CertificateErased": content }),
+        Entry::RetrievalDecided(content) => json!({ "RetrievalDecided": content }),
+        Entry::RetrievalAcknowledged(content) => json!({ "RetrievalAcknowledged": content }),
+        Entry::CaseAccepted(content) => json!({ "CaseAccepted": content }),
+        Entry::AccessLogRead(content) => json!({ "AccessLogRead": content }),
+        Entry::Unknown(_) => json!("unread"),
+    }
+}
+
 fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden.json")
 }
@@ -125,7 +185,11 @@ fn every_byte_is_the_one_the_format_says() {
     };
     primitives::all(&mut vectors);
     trees::all(&mut vectors);
+    fields::all(&mut vectors);
+    entries::all(&mut vectors);
     ledger::all(&mut vectors);
+    authority::all(&mut vectors);
+    keys::all(&mut vectors);
     retrieval::all(&mut vectors);
     files::all(&mut vectors);
     match &vectors.golden {

@@ -5,10 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use certmesh_ledger::id::TypeCode;
 use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
-use certmesh_ledger::record::{CertificateIssued, Entry, SharingClass, commit_fields};
+use certmesh_ledger::record::{
+    CertificateIssued, DefinitionRef, Entry, SharingClass, TypeDefined, commit_fields,
+};
 use certmesh_node::api::draft::Draft;
 use zeroize::Zeroizing;
 
@@ -67,6 +70,26 @@ impl Filler {
         })
     }
 
+    /// The current definition of a type in this log.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] when it defines none.
+    pub(crate) fn own_definition(
+        &self,
+        code: &TypeCode,
+    ) -> Result<(DefinitionRef, Arc<TypeDefined>), Error> {
+        let log = self.writer.log();
+        let definitions = log.definitions();
+        let versions = definitions.types().get(code);
+        let versions = versions.ok_or_else(|| broken(&format!("type {code} is not defined")))?;
+        let named = DefinitionRef {
+            log: log.name().id,
+            seq: versions.seq(),
+            hash: versions.hash(),
+        };
+        Ok((named, Arc::clone(versions.current())))
+    }
+
     /// Appends entries under one checkpoint; none is nothing to do.
     ///
     /// # Errors
@@ -79,8 +102,13 @@ impl Filler {
         appended.map(drop).map_err(|error| broken(&error))
     }
 
-    /// What a node would record of a certificate that passed its checks.
-    pub(crate) fn issued(&self, draft: &Draft, sharing: SharingClass) -> CertificateIssued {
+    /// What a node would record of a certificate that passed its checks, with the current definition of its type.
+    pub(crate) fn issued(
+        &self,
+        draft: &Draft,
+        sharing: SharingClass,
+        (named, definition): &(DefinitionRef, Arc<TypeDefined>),
+    ) -> CertificateIssued {
         CertificateIssued {
             subject: self
                 .catalogue
@@ -88,7 +116,8 @@ impl Filler {
             holder_kind: draft.holder_kind,
             validity: draft.validity,
             sharing,
-            field_root: commit_fields(&self.field, &draft.id, &draft.fields),
+            definition: *named,
+            field_root: commit_fields(&self.field, &draft.id, &definition.fields, &draft.fields),
             succession: draft.succession.clone(),
             id: draft.id.clone(),
         }

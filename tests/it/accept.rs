@@ -110,7 +110,7 @@ fn a_case_is_accepted_from_the_local_replica_while_the_issuer_is_down() {
     net.stop(0).unwrap();
     let told = ask(&net);
     let only: Vec<&str> = states(&told).into_iter().map(|(state, _)| state).collect();
-    assert_eq!(only, ["held", "held", "lapsed", "held"]);
+    assert_eq!(only, ["held", "held", "expired", "held"]);
     assert_eq!(told["held"], 3);
     assert_eq!(told["requirements"][2]["verification"]["reason"], "expired");
 
@@ -128,7 +128,7 @@ fn a_case_is_accepted_from_the_local_replica_while_the_issuer_is_down() {
         SUBJECT.as_bytes(),
     );
     assert!(
-        shown.out.contains("LAPSED") && shown.out.contains("3 of 4"),
+        shown.out.contains("EXPIRED") && shown.out.contains("3 of 4"),
         "{}",
         shown.out
     );

@@ -200,3 +200,52 @@ fn many_clients_at_once_issue_the_same_rows_and_each_is_issued_once() {
     }
     assert_eq!(net.held(0, 0).certificates, 200);
 }
+
+#[test]
+fn rows_taken_a_second_time_are_recognised_whatever_their_type_s_definition_says_by_then() {
+    let net = one_of_two();
+    let http = net.http(0);
+    let code = format!("{}901", net.code(0));
+    let define = |sharing: &str, required: bool| {
+        let definition = serde_json::json!({
+            "code": code, "name": "证照", "sharing": sharing,
+            "fields": [
+                { "code": "CZZT", "name": "持证主体", "required": true },
+                { "code": "ZZBH", "name": "编号", "required": required },
+            ],
+        });
+        assert_eq!(http.post("/v1/types", &definition).status, 201);
+    };
+    let line = |serial: &str| {
+        let row = serde_json::json!({
+            "type": code, "serial": serial, "holder": { "kind": "111", "code": "11010519491231002X" },
+            "valid_from": "2020-01-01", "fields": { "CZZT": "甲" },
+        });
+        format!("{row}\n")
+    };
+    let key = [("idempotency-key", "table-1")];
+    define("unconditional", false);
+    let rows = [line("A1"), line("A2")].concat();
+    assert!(
+        http.bulk(&key, rows.as_bytes())
+            .lines()
+            .iter()
+            .all(|row| row["ok"] == true)
+    );
+    // From now on another field is required.
+    define("conditional", true);
+    let again = [line("A1"), line("A2"), line("A3")].concat();
+    let told = http.bulk(&key, again.as_bytes()).lines();
+    for row in &told[..2] {
+        assert_eq!(
+            (&row["ok"], &row["replayed"]),
+            (&true.into(), &true.into()),
+            "{row}"
+        );
+    }
+    assert_eq!(
+        told[2]["ok"], false,
+        "a new row is held to the new definition"
+    );
+    assert_eq!(net.held(0, 0).certificates, 2);
+}

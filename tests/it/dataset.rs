@@ -161,7 +161,7 @@ fn a_year_over_the_data_set_gives_the_report_its_submissions_saved_per_case() {
     assert_eq!(of("cases"), 300);
     assert_eq!(of("certificates"), 751);
     assert_eq!(
-        of("saved") + of("needs_grant") + of("lapsed") + of("missing"),
+        of("saved") + of("needs_grant") + of("not_valid") + of("unknown") + of("missing"),
         of("requirements")
     );
     assert!(of("saved") > 0, "{measured}");

@@ -8,16 +8,19 @@ use certmesh_ledger::id::{CertificateId, HolderKind};
 use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret};
 use certmesh_ledger::log::{Log, LogId, LogName, MemoryDisk, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::Membership;
-use certmesh_ledger::record::{CertificateIssued, Entry, SharingClass, Validity, commit_fields};
+use certmesh_ledger::record::{
+    CertificateIssued, DefinitionRef, Entry, SharingClass, Validity, commit_fields,
+};
 use certmesh_ledger::sync::{Head, Heads, Request, Response, serve};
 use certmesh_node::net::{Net, NetEvent};
+use certmesh_testnet::departments;
 use certmesh_testnet::sample::Sample;
 use certmesh_testnet::testnet::define_types;
 
 use crate::support::{TestNet, founded, until};
 use crate::villain::{Conduct, Villain};
 
-/// Records both histories share.
+/// Certificates both histories share, after the definitions of their types.
 const SHARED: u64 = 12;
 
 /// Shows one history to whoever asks.
@@ -51,8 +54,10 @@ impl Conduct for Storyteller {
     }
 }
 
-fn entry(sample: &Sample, number: u64) -> (CertificateId, Entry) {
+fn entry(log: &Log, sample: &Sample, number: u64) -> (CertificateId, Entry) {
     let id = sample.id(number);
+    let definitions = log.definitions();
+    let defined = &definitions.types()[&id.type_code()];
     let key = |byte| Secret::from_bytes([byte; 32]);
     let issued = CertificateIssued {
         id: id.clone(),
@@ -60,10 +65,28 @@ fn entry(sample: &Sample, number: u64) -> (CertificateId, Entry) {
         holder_kind: HolderKind::IdentityCard,
         validity: Validity::new("2020-01-01".parse().unwrap(), None).unwrap(),
         sharing: SharingClass::Conditional,
-        field_root: commit_fields(&BodyKey(key(2)), &id, &Default::default()),
+        definition: DefinitionRef {
+            log: log.name().id,
+            seq: defined.seq(),
+            hash: defined.hash(),
+        },
+        field_root: commit_fields(
+            &BodyKey(key(2)),
+            &id,
+            &defined.current().fields,
+            &Default::default(),
+        ),
         succession: None,
     };
     (id, Entry::CertificateIssued(issued))
+}
+
+/// Definitions of a department's types.
+fn types(of: usize) -> Vec<Entry> {
+    let definitions = departments::type_definitions(of).unwrap().into_iter();
+    definitions
+        .map(|definition| Entry::TypeDefined(definition.check().unwrap()))
+        .collect()
 }
 
 /// A history of a department's log, signed with its real key: records shared with every other history, then its own.
@@ -82,9 +105,11 @@ fn history(net: &TestNet, of: usize, run: &str, own: u64) -> (Arc<Log>, Vec<Cert
     let mut writer = Writer::new(Arc::new(log), net.member(of).signing_key().unwrap());
     let shared = Sample::new(of, "SHARED").unwrap();
     let apart = Sample::new(of, run).unwrap();
+    writer.append(1_790_000_000_000, types(of)).unwrap();
+    let log = Arc::clone(writer.log());
     let entries = (0..SHARED)
-        .map(|n| entry(&shared, n))
-        .chain((0..own).map(|n| entry(&apart, n)));
+        .map(|n| entry(&log, &shared, n))
+        .chain((0..own).map(|n| entry(&log, &apart, n)));
     let (ids, entries): (Vec<_>, Vec<_>) = entries.unzip();
     let mut entries = entries.into_iter();
     // In two commits, so that a checkpoint over shared records alone exists too, as in an honest past.
@@ -125,11 +150,12 @@ fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays()
     for at in [0, 1] {
         until("the log to be frozen", || net.held(at, 2).state == "frozen");
     }
+    let defined = types(2).len() as u64;
     let frozen = |net: &TestNet| {
         for (at, ids) in [(0, &ids_of_one), (1, &ids_of_other)] {
             let view = net.held(at, 2);
             assert_eq!(view.state, "frozen");
-            let said = format!("two histories from record {SHARED} on");
+            let said = format!("two histories from record {} on", SHARED + defined);
             assert!(view.detail.as_ref().unwrap().contains(&said), "{view:?}");
             let evidence = net
                 .data(at)

@@ -324,13 +324,30 @@ fn a_transfer_is_told_by_a_third_department_while_both_others_are_down() {
     assert!(kept.err.contains("transferred-out first"), "{}", kept.err);
 
     let out = net
-        .cli(0, &["transfer-out", &second, "--reason", "01"])
+        .cli(
+            0,
+            &[
+                "transfer-out",
+                &second,
+                "--to",
+                &net.code(1),
+                "--reason",
+                "01",
+            ],
+        )
         .exits(0);
     assert!(out.out.contains("TRANSFERRED OUT"), "{}", out.out);
     net.wait_verdict(1, &second, "not-valid", Some("transferred-out"));
     let nobody = get(&net, 1, &second, "/verification");
     let text = nobody["explanation"].as_str().unwrap();
     assert!(text.contains("not known here"), "{text}");
+    // It was let go for the second department, so the third can't take it.
+    let others = net.cli(2, &args).exits(1);
+    assert!(
+        others.err.contains("only that department"),
+        "{}",
+        others.err
+    );
     let taken = command(&net, 1, &args);
     let new = taken["id"].as_str().unwrap().to_owned();
     assert_eq!(taken["position"]["log"], net.code(1));

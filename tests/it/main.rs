@@ -3,6 +3,7 @@
 mod accept;
 mod api;
 mod attachments;
+mod authority;
 mod bodies;
 mod bulk;
 mod cli;
@@ -14,6 +15,7 @@ mod fuzz_corpus;
 mod hostile;
 mod import;
 mod import_table;
+mod later_version;
 mod life;
 mod partition;
 mod privacy;

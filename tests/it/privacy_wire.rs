@@ -8,6 +8,7 @@ use certmesh_ledger::id::{CertificateId, DepartmentCode};
 use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::log::LogId;
 use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::record::BlindedSubject;
 use certmesh_ledger::retrieval::{Retrieval, SignedRetrieval};
 use certmesh_ledger::sync::Request;
 use certmesh_node::net::{GossipVerdict, Net, NetEvent};
@@ -46,8 +47,10 @@ impl Conduct for Listens {
                 let retrieval = Retrieval {
                     issuer: self.logs[0].department,
                     asker: self.own,
-                    certificate: self.certificate.parse().unwrap(),
+                    key_epoch: 0,
                     matter: self.matter.parse().unwrap(),
+                    subject: BlindedSubject(Hash::ZERO),
+                    certificate: self.certificate.parse().unwrap(),
                     purpose: Text::new("curiosity").unwrap(),
                     fields: Bounded::default(),
                     time_ms: 0,

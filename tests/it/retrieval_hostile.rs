@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::{SecretFile, SigningKey};
+use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
+use certmesh_ledger::keys::{CatalogueKey, Secret, SecretFile, SigningKey};
 use certmesh_ledger::membership::NetworkId;
 use certmesh_ledger::record::{MatterRef, Rule};
 use certmesh_ledger::retrieval::{Answer, NotTaken, Retrieval, SignedRetrieval};
@@ -98,18 +98,32 @@ impl Asker {
     }
 }
 
-/// A sound request of the second member, ready to be bent.
+/// A valid request of the second member, ready to be bent.
 fn sound(net: &TestNet, certificate: &str, matter: &str, nonce: u8) -> Retrieval {
+    let time_ms = now_ms();
+    let (kind, code) = (HolderKind::IdentityCard, "11010519491231002X");
+    let key = catalogue_key(net);
+    let codes = ["CZZT", "ZZBH"].map(|code| Text::new(code).unwrap());
     Retrieval {
         issuer: net.code(0).parse().unwrap(),
         asker: net.code(1).parse().unwrap(),
-        certificate: certificate.parse().unwrap(),
+        key_epoch: 0,
         matter: matter.parse::<MatterRef>().unwrap(),
+        subject: key.blind(&key.subject_tag(kind, code), Date::in_china(time_ms)),
+        fields: Bounded::first(codes),
+        certificate: certificate.parse().unwrap(),
         purpose: Text::new("because").unwrap(),
-        fields: Bounded::default(),
-        time_ms: now_ms(),
+        time_ms,
         nonce: [nonce; 16],
     }
+}
+
+fn catalogue_key(net: &TestNet) -> CatalogueKey {
+    let path = net.member(0).dir.join("keys/catalogue.key");
+    let text = std::fs::read_to_string(path).unwrap();
+    CatalogueKey(Secret::from_bytes(
+        *SecretFile::Catalogue.read(&text).unwrap(),
+    ))
 }
 
 #[test]
@@ -156,6 +170,16 @@ fn what_is_replayed_stale_relayed_or_forged_is_refused_also_after_a_restart() {
     let foreign = NetworkId(certmesh_ledger::hash::Hash::ZERO);
     let of_another = SignedRetrieval::sign(foreign, sound(&net, &id, &matter, 5), &own);
     assert_eq!(asker.ask(&of_another), improper);
+    // A look at somebody else than the certificate's holder would stand in that person's access log.
+    let mut other = sound(&net, &id, &matter, 8);
+    let key = catalogue_key(&net);
+    let stranger = key.subject_tag(HolderKind::IdentityCard, "110105194912310038");
+    other.subject = key.blind(&stranger, other.day());
+    assert_eq!(asker.ask(&signed(other, &own)), improper);
+    // One made with a key that the department doesn't have.
+    let mut epoch = sound(&net, &id, &matter, 9);
+    epoch.key_epoch = 1;
+    assert_eq!(asker.ask(&signed(epoch, &own)), improper);
     // None of these left a record.
     assert_eq!(size(&net), after);
 
@@ -163,6 +187,9 @@ fn what_is_replayed_stale_relayed_or_forged_is_refused_also_after_a_restart() {
     for (nonce, time_ms) in [(6, now_ms() - 600_000), (7, now_ms() + 600_000)] {
         let mut stale = sound(&net, &id, &matter, nonce);
         stale.time_ms = time_ms;
+        let key = catalogue_key(&net);
+        let tag = key.subject_tag(HolderKind::IdentityCard, "11010519491231002X");
+        stale.subject = key.blind(&tag, stale.day());
         let answer = asker.ask(&signed(stale, &own));
         assert!(
             matches!(
@@ -207,6 +234,7 @@ impl Conduct for Lies {
                         let disclosure = certmesh_ledger::record::Disclosure::of(
                             &key,
                             id,
+                            &[],
                             &fields.into(),
                             |_| true,
                         );

@@ -42,7 +42,8 @@ struct Year {
     requirements: u64,
     saved: u64,
     needs_grant: u64,
-    lapsed: u64,
+    not_valid: u64,
+    unknown: u64,
     missing: u64,
     rests_on: String,
 }
@@ -74,13 +75,19 @@ impl Measured {
         if year.cases == 0 {
             return Err(malformed("it has no cases"));
         }
-        let parts = [year.saved, year.needs_grant, year.lapsed, year.missing];
+        let parts = [
+            year.saved,
+            year.needs_grant,
+            year.not_valid,
+            year.unknown,
+            year.missing,
+        ];
         let sum = parts
             .iter()
             .try_fold(0_u64, |sum, part| sum.checked_add(*part));
         if sum != Some(year.requirements) {
             return Err(malformed(
-                "saved, needs_grant, lapsed and missing do not add up to requirements",
+                "saved, needs_grant, not_valid, unknown and missing do not add up to requirements",
             ));
         }
         Ok(Measured {

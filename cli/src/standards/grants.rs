@@ -50,7 +50,7 @@ pub(crate) struct Make {
         conflicts_with = "to_role"
     )]
     to: Option<String>,
-    /// Every member with this role: issue or define
+    /// Every member with this role: issue, or define:AUTHORITY
     #[arg(long, value_name = "ROLE")]
     to_role: Option<String>,
     /// Type of the certificates

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::hash::{Hash, Purpose, hash};
-use certmesh_ledger::id::{CertificateId, Date, HolderKind, IssuerCode};
+use certmesh_ledger::id::{CertificateId, Date, HolderKind, IssuerCode, TypeCode};
 use certmesh_ledger::keys::{SecretFile, SigningKey};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, LogId, LogName, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::{Genesis, Membership};
 use certmesh_ledger::record::{
-    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
-    Validity,
+    Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, SharingClass,
+    StatusChanged, SubjectTag, TypeDefined, Validity,
 };
 
 use crate::command::certmesh;
@@ -83,11 +83,21 @@ impl Department {
         Arc::new(Log::open(&place, name, &self.members).unwrap().0)
     }
 
-    /// Issues certificates 0 to 19 and revokes number 7.
+    /// Defines a type, then issues certificates 0 to 19 and revokes number 7.
     pub(crate) fn issue_twenty(&self) -> Arc<Log> {
         let log = self.open();
         let mut writer = Writer::new(Arc::clone(&log), self.key());
-        let mut entries: Vec<Entry> = (0..20).map(issued).collect();
+        let definition = TypeDefined::new(type_code(), Text::new("licence").unwrap());
+        let defined = writer
+            .append(1_790_000_000_000, vec![Entry::TypeDefined(definition)])
+            .unwrap()
+            .0[0];
+        let definition = DefinitionRef {
+            log: log.name().id,
+            seq: defined.seq,
+            hash: defined.hash,
+        };
+        let mut entries: Vec<Entry> = (0..20).map(|n| issued(n, definition)).collect();
         entries.push(Entry::StatusChanged(StatusChanged {
             id: id(7),
             action: Action::Revoke,
@@ -102,16 +112,14 @@ impl Department {
 /// Certificate number `n`.
 pub(crate) fn id(n: u64) -> CertificateId {
     let issuer = IssuerCode::Department(CODE.parse().unwrap());
-    CertificateId::new(
-        "11100000000013338W011".parse().unwrap(),
-        issuer,
-        &format!("{n:08}"),
-        1,
-    )
-    .unwrap()
+    CertificateId::new(type_code(), issuer, &format!("{n:08}"), 1).unwrap()
 }
 
-fn issued(n: u64) -> Entry {
+fn type_code() -> TypeCode {
+    TypeCode::new(&CODE.parse().unwrap(), 11).unwrap()
+}
+
+fn issued(n: u64, definition: DefinitionRef) -> Entry {
     let from = Date::from_ymd(2026, 1, 1).unwrap();
     Entry::CertificateIssued(CertificateIssued {
         id: id(n),
@@ -119,6 +127,7 @@ fn issued(n: u64) -> Entry {
         holder_kind: HolderKind::CreditCode,
         validity: Validity::new(from, Some(Date::from_ymd(2030, 12, 31).unwrap())).unwrap(),
         sharing: SharingClass::Conditional,
+        definition,
         field_root: FieldRoot(Hash::ZERO),
         succession: None,
     })

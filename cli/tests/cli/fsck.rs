@@ -34,7 +34,7 @@ fn a_whole_data_directory_is_whole() {
     let data = department.path("data");
     let run = certmesh(["fsck", "--data", data.to_str().unwrap()]).exits(0);
     assert!(
-        run.out.starts_with("WHOLE") && run.out.contains("交通运输厅") && run.out.contains("21"),
+        run.out.starts_with("WHOLE") && run.out.contains("交通运输厅") && run.out.contains("22"),
         "{}",
         run.out
     );
@@ -43,7 +43,7 @@ fn a_whole_data_directory_is_whole() {
         .json();
     assert_eq!(
         (report["ok"].as_bool(), report["records"].as_u64()),
-        (Some(true), Some(21))
+        (Some(true), Some(22))
     );
     assert_eq!(report["logs"][0]["department"], CODE);
 }

@@ -46,8 +46,8 @@ fn a_proof_of_a_valid_certificate_is_verified_without_a_node() {
     for part in [
         "VALID",
         id(3).as_str(),
-        "record 3 of the log of 交通运输厅",
-        "checkpoint of 21 records",
+        "record 4 of the log of 交通运输厅",
+        "checkpoint of 22 records",
         "as of 2026-09-21",
     ] {
         assert!(run.out.contains(part), "{part}: {}", run.out);

@@ -129,7 +129,7 @@ fn a_measured_year_is_taken_only_whole_and_with_figures_that_agree() {
     let dir = two_matters();
     let file = dir.path().join("year.txt");
     let whole = serde_json::json!({"format": "certmesh-year-1", "from": "2016-10-15", "to": "2017-10-14", "cases": 8,
-        "requirements": 20, "saved": 6, "needs_grant": 1, "lapsed": 3, "missing": 10, "rests_on": "Made \u{1b}up."});
+        "requirements": 20, "saved": 6, "needs_grant": 1, "not_valid": 3, "unknown": 0, "missing": 10, "rests_on": "Made \u{1b}up."});
     let with = |name: &str, value: serde_json::Value| {
         let mut changed = whole.clone();
         changed[name] = value;

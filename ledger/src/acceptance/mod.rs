@@ -4,24 +4,26 @@
 #[cfg(test)]
 mod tests;
 
-use crate::catalogue::{Catalogue, CertificateState, Cursor, Denial};
+use crate::catalogue::{Catalogue, CertificateState, Denial};
 use crate::codec::Text;
-use crate::id::{Date, DepartmentCode, TypeCode};
+use crate::id::{Date, DepartmentCode};
 use crate::log::ReadError;
 use crate::record::{MatterRef, Requirement, SubjectTag};
-use crate::verify::{Verdict, Verification, verify};
+use crate::verify::{Verdict, Verification, verify_record};
 
-/// Most certificates of one subject that are looked at, in the order of the departments' codes: a bound on what a
-/// question can cost. Of what lies beyond, none is found.
-pub const MAX_HELD: usize = 10_000;
+/// Most certificates of one type about one subject that are looked at, the latest, of each department: a bound on what a
+/// question can cost. What a department wrote beyond it hides nothing of another's.
+pub const MAX_HELD: usize = 64;
 
 /// How a requirement stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Nothing that would meet it was issued, as far as is known here.
     Missing,
-    /// What was issued is not in force, or it can't be said whether it is.
-    Lapsed,
+    /// What was issued is not valid; the verdict on it says why.
+    NotValid,
+    /// Whether what was issued is valid can't be said.
+    Unknown,
     /// It is held and in force, and its fields may not be seen.
     NeedsGrant,
     /// It is held and in force: it need not be handed in.
@@ -33,7 +35,8 @@ impl State {
     pub const fn as_str(self) -> &'static str {
         match self {
             State::Missing => "missing",
-            State::Lapsed => "lapsed",
+            State::NotValid => "not-valid",
+            State::Unknown => "unknown",
             State::NeedsGrant => "needs-grant",
             State::Held => "held",
         }
@@ -51,6 +54,25 @@ pub struct Candidate {
     pub denial: Option<Denial>,
 }
 
+impl Candidate {
+    /// How a requirement stands that this certificate meets best.
+    pub fn state(&self, requirement: &Requirement) -> State {
+        match self.verification.verdict {
+            Verdict::NotValid(_) => State::NotValid,
+            Verdict::Unknown(_) => State::Unknown,
+            Verdict::Valid
+                if requirement
+                    .fields
+                    .iter()
+                    .all(|field| self.fields.contains(field)) =>
+            {
+                State::Held
+            }
+            Verdict::Valid => State::NeedsGrant,
+        }
+    }
+}
+
 /// One requirement and how it stands.
 #[derive(Clone, Debug)]
 pub struct Assessment {
@@ -58,8 +80,19 @@ pub struct Assessment {
     pub requirement: Requirement,
     /// How it stands.
     pub state: State,
-    /// The certificate that meets it best; `None` when it is missing.
+    /// The certificate that meets it best; `None` when it is missing, or what was looked at doesn't say.
     pub best: Option<Candidate>,
+}
+
+impl Assessment {
+    /// The word for how it stands; of what is not valid, why: `revoked`, `expired` …
+    pub fn word(&self) -> &'static str {
+        let verdict = self.best.as_ref().map(|best| &best.verification.verdict);
+        match (self.state, verdict) {
+            (State::NotValid, Some(Verdict::NotValid(why))) => why.code(),
+            (state, _) => state.as_str(),
+        }
+    }
 }
 
 /// Why a case can't be assessed.
@@ -74,7 +107,8 @@ pub enum AssessError {
 }
 
 /// How each requirement of a matter stands for a subject on a day, in the requirements' order. Of several certificates
-/// that would do the one that stands best counts, of those the one that began last.
+/// that would do the one that stands best counts, of those the one that began last. `confirmed` says whether other members
+/// have confirmed that this peer's own log is whole.
 ///
 /// # Errors
 /// [`AssessError`].
@@ -84,6 +118,7 @@ pub fn assess(
     matter: &MatterRef,
     subject: &SubjectTag,
     on: Date,
+    confirmed: bool,
 ) -> Result<Vec<Assessment>, AssessError> {
     let unknown = || AssessError::UnknownMatter(matter.clone());
     let definition = catalogue
@@ -93,28 +128,37 @@ pub fn assess(
         .current()
         .part(&matter.part)
         .ok_or_else(unknown)?;
-    let wanted: Vec<TypeCode> = part
-        .requires
-        .iter()
-        .flat_map(|requirement| requirement.types.iter().copied())
-        .collect();
-    let held = held(catalogue, subject, &wanted)?;
     let assess = |requirement: &Requirement| {
         let mut best: Option<(State, Candidate)> = None;
-        let fitting = held.iter().filter(|state| {
-            requirement
-                .types
-                .contains(&state.certificate().id.type_code())
-        });
-        for certificate in fitting {
-            let next = candidate(catalogue, asker, matter, requirement, certificate, on)?;
-            if best.as_ref().is_none_or(|best| rank(&next) > rank(best)) {
-                best = Some(next);
+        let mut cut = false;
+        for code in requirement.types.iter() {
+            let (certificates, more) = catalogue.latest_of(subject, code, MAX_HELD)?;
+            cut |= more;
+            for certificate in &certificates {
+                let mut verification = verify_record(catalogue, certificate, on)?;
+                if !confirmed {
+                    verification = verification.unconfirmed(&catalogue.own());
+                }
+                let next = candidate(
+                    catalogue,
+                    asker,
+                    matter,
+                    requirement,
+                    (certificate, verification),
+                    on,
+                );
+                if best.as_ref().is_none_or(|best| rank(&next) > rank(best)) {
+                    best = Some(next);
+                }
             }
         }
-        let (state, best) = best.map_or((State::Missing, None), |(state, candidate)| {
+        let (mut state, best) = best.map_or((State::Missing, None), |(state, candidate)| {
             (state, Some(candidate))
         });
+        // One of those that were not looked at may be in force.
+        if cut && matches!(state, State::Missing | State::NotValid) {
+            state = State::Unknown;
+        }
         Ok(Assessment {
             requirement: requirement.clone(),
             state,
@@ -130,41 +174,14 @@ fn rank((state, candidate): &(State, Candidate)) -> (State, Option<Date>) {
     (*state, from)
 }
 
-/// The subject's certificates of some types, in all logs.
-fn held(
-    catalogue: &Catalogue,
-    subject: &SubjectTag,
-    wanted: &[TypeCode],
-) -> Result<Vec<CertificateState>, ReadError> {
-    let mut held = Vec::new();
-    let mut looked_at = 0;
-    let mut cursor = Some(Cursor::default());
-    while let Some(from) = cursor
-        && looked_at < MAX_HELD
-    {
-        let found = catalogue.by_subject(subject, from, 256)?;
-        looked_at += found.certificates.len();
-        cursor = found.next;
-        held.extend(
-            found
-                .certificates
-                .into_iter()
-                .filter(|state| wanted.contains(&state.certificate().id.type_code())),
-        );
-    }
-    Ok(held)
-}
-
 fn candidate(
     catalogue: &Catalogue,
     asker: &DepartmentCode,
     matter: &MatterRef,
     requirement: &Requirement,
-    certificate: &CertificateState,
+    (certificate, verification): (&CertificateState, Verification),
     on: Date,
-) -> Result<(State, Candidate), ReadError> {
-    let verification = verify(catalogue, &certificate.certificate().id, on)?;
-    let in_force = verification.verdict == Verdict::Valid;
+) -> (State, Candidate) {
     // A requirement that needs no field needs no leave either: that the certificate is in force, every member sees.
     let access = match requirement.fields.is_empty() {
         true => Ok(Vec::new()),
@@ -176,15 +193,6 @@ fn candidate(
         Ok(fields) => (fields, None),
         Err(denial) => (Vec::new(), Some(denial)),
     };
-    let seen = requirement
-        .fields
-        .iter()
-        .all(|field| fields.contains(field));
-    let state = match (in_force, seen) {
-        (true, true) => State::Held,
-        (true, false) => State::NeedsGrant,
-        (false, _) => State::Lapsed,
-    };
     let fields = fields
         .into_iter()
         .filter(|field| requirement.fields.contains(field));
@@ -193,5 +201,5 @@ fn candidate(
         fields: fields.collect(),
         denial,
     };
-    Ok((state, candidate))
+    (candidate.state(requirement), candidate)
 }

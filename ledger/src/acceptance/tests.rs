@@ -4,16 +4,19 @@ use std::sync::Arc;
 use super::*;
 use crate::codec::Bounded;
 use crate::hash::{Hash, Purpose, hash};
-use crate::id::{CertificateId, HolderKind};
+use crate::id::{CertificateId, HolderKind, TypeCode};
 use crate::keys::{CatalogueCommitment, SigningKey};
-use crate::log::{LogId, MemoryDisk, Place, Writer};
+use crate::log::{LogId, LogName, MemoryDisk, Place, Writer};
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
 use crate::record::{
-    Action, CertificateIssued, Entry, FieldRoot, GrantMade, Grantee, MatterDefined, Reason,
-    SharingClass, StatusChanged, SubMatter, TypeDefined, Validity,
+    Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, GrantMade, Grantee, MatterDefined,
+    Reason, Record, RecordHash, SharingClass, SignedRecord, StatusChanged, SubMatter, TypeDefined,
+    Validity,
 };
 
 const ISSUER: &str = "11430000006122244L";
+/// Another department that may issue the types.
+const SECOND: &str = "11100000MB03271699";
 const ASKER: &str = "11330105002500287C";
 const TODAY: &str = "2026-06-30";
 
@@ -26,19 +29,92 @@ fn subject(name: &str) -> SubjectTag {
 }
 
 fn id(number: u16, serial: &str) -> CertificateId {
-    let issuer: DepartmentCode = ISSUER.parse().unwrap();
+    id_of(ISSUER, number, serial)
+}
+
+fn id_of(issuer: &str, number: u16, serial: &str) -> CertificateId {
+    let issuer: DepartmentCode = issuer.parse().unwrap();
     CertificateId::new(type_code(number), issuer.into(), serial, 1).unwrap()
+}
+
+/// Types 1 to 4, which the issuer and the second department may issue.
+fn definitions() -> Vec<Entry> {
+    let issuers = || Bounded::first([ISSUER, SECOND].map(|code| code.parse().unwrap()));
+    let define = |n| TypeDefined {
+        issuers: issuers(),
+        ..TypeDefined::new(type_code(n), Text::default())
+    };
+    (1..=4).map(|n| Entry::TypeDefined(define(n))).collect()
+}
+
+/// Where they stand at the beginning of the issuer's log.
+fn defined(number: u16) -> DefinitionRef {
+    let name = LogName {
+        network: members().network(),
+        id: LogId::first(ISSUER.parse().unwrap()),
+    };
+    let mut prev = RecordHash::NONE;
+    for (entry, seq) in definitions().into_iter().zip(0..u64::from(number)) {
+        let record = Record {
+            seq,
+            prev,
+            time_ms: 1,
+            key_epoch: 0,
+            entry,
+        };
+        prev = SignedRecord::sign(&name, record, &key(1)).hash();
+    }
+    DefinitionRef {
+        log: name.id,
+        seq: u64::from(number) - 1,
+        hash: prev,
+    }
+}
+
+fn certificate(id: CertificateId, from: &str, until: &str) -> CertificateIssued {
+    CertificateIssued {
+        definition: defined(number_of(&id)),
+        id,
+        subject: subject("the one"),
+        holder_kind: HolderKind::IdentityCard,
+        validity: Validity::new(from.parse().unwrap(), Some(until.parse().unwrap())).unwrap(),
+        sharing: SharingClass::Unconditional,
+        field_root: FieldRoot(Hash::ZERO),
+        succession: None,
+    }
+}
+
+fn number_of(id: &CertificateId) -> u16 {
+    (1..=4).find(|n| type_code(*n) == id.type_code()).unwrap()
 }
 
 fn issue(number: u16, serial: &str, from: &str, until: &str, sharing: SharingClass) -> Entry {
     Entry::CertificateIssued(CertificateIssued {
-        id: id(number, serial),
-        subject: subject("the one"),
-        holder_kind: HolderKind::IdentityCard,
-        validity: Validity::new(from.parse().unwrap(), Some(until.parse().unwrap())).unwrap(),
         sharing,
-        field_root: FieldRoot(Hash::ZERO),
-        succession: None,
+        ..certificate(id(number, serial), from, until)
+    })
+}
+
+/// So many certificates of type 1 that are long past.
+fn expired(issuer: &str, count: usize) -> Vec<Entry> {
+    let definition = defined(1);
+    let first = certificate(id_of(issuer, 1, "J"), "2020-01-01", "2020-12-31");
+    let entry = |n| {
+        Entry::CertificateIssued(CertificateIssued {
+            id: id_of(issuer, 1, &format!("J{n}")),
+            definition,
+            ..first.clone()
+        })
+    };
+    (0..count).map(entry).collect()
+}
+
+fn revoke(id: CertificateId) -> Entry {
+    Entry::StatusChanged(StatusChanged {
+        id,
+        action: Action::Revoke,
+        reason: Reason::Other,
+        text: Text::default(),
     })
 }
 
@@ -63,8 +139,7 @@ fn key(n: u8) -> SigningKey {
     SigningKey::from_seed(&[n; 32])
 }
 
-/// A catalogue in which the asker's matter requires these and the issuer wrote those.
-fn catalogue(requires: Vec<Requirement>, entries: Vec<Entry>) -> Catalogue {
+fn members() -> Membership {
     let department = |code: &str, n: u8| Department {
         code: code.parse().unwrap(),
         name: Text::new(code).unwrap(),
@@ -74,15 +149,19 @@ fn catalogue(requires: Vec<Requirement>, entries: Vec<Entry>) -> Catalogue {
         peer_id: PeerId::from_transport_seed(&[n; 32]),
         addresses: Bounded::default(),
     };
-    let all = vec![department(ISSUER, 1), department(ASKER, 2)];
-    let genesis = Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), all).unwrap();
+    let all = [(ISSUER, 1), (ASKER, 2), (SECOND, 3)].map(|(code, n)| department(code, n));
+    let genesis = Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), all.into()).unwrap();
+    Membership::from_genesis(&genesis)
+}
+
+/// A catalogue in which the asker's matter requires these and the issuer wrote those.
+fn catalogue(requires: Vec<Requirement>, entries: Vec<Entry>) -> Catalogue {
     let place = Place {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),
         segment_records: 4,
     };
-    let members = Membership::from_genesis(&genesis);
-    let opened = Catalogue::open(place, members, ASKER.parse().unwrap()).unwrap();
+    let opened = Catalogue::open(place, members(), ASKER.parse().unwrap()).unwrap();
     let matter = Entry::MatterDefined(MatterDefined {
         code: "M".parse().unwrap(),
         name: Text::default(),
@@ -92,38 +171,40 @@ fn catalogue(requires: Vec<Requirement>, entries: Vec<Entry>) -> Catalogue {
             requires: Bounded::new(requires).unwrap(),
         }]),
     });
-    let write = |code: &str, n: u8, entries: Vec<Entry>| {
-        let log = opened.catalogue.log(&LogId::first(code.parse().unwrap()));
-        Writer::new(Arc::clone(log.unwrap()), key(n))
-            .append(1, entries)
-            .unwrap();
-    };
-    write(ASKER, 2, vec![matter]);
-    let types =
-        (1..=4).map(|n| Entry::TypeDefined(TypeDefined::new(type_code(n), Text::default())));
-    write(ISSUER, 1, types.chain(entries).collect());
+    write(&opened.catalogue, ASKER, 2, vec![matter]);
+    let entries = definitions().into_iter().chain(entries).collect();
+    write(&opened.catalogue, ISSUER, 1, entries);
     opened.catalogue
 }
 
-fn states(catalogue: &Catalogue, name: &str) -> Vec<(State, Option<String>)> {
+fn write(catalogue: &Catalogue, code: &str, n: u8, entries: Vec<Entry>) {
+    let log = catalogue.log(&LogId::first(code.parse().unwrap()));
+    Writer::new(Arc::clone(log.unwrap()), key(n))
+        .append(1, entries)
+        .unwrap();
+}
+
+fn assessed(catalogue: &Catalogue, name: &str) -> Vec<Assessment> {
     let matter = format!("{ASKER}/M/1").parse().unwrap();
     let asker = ASKER.parse().unwrap();
-    assess(
-        catalogue,
-        &asker,
-        &matter,
-        &subject(name),
-        TODAY.parse().unwrap(),
-    )
-    .unwrap()
-    .into_iter()
-    .map(|assessment| {
-        let id = assessment
-            .best
-            .map(|best| best.verification.id.serial().to_owned());
-        (assessment.state, id)
-    })
-    .collect()
+    let on = TODAY.parse().unwrap();
+    assess(catalogue, &asker, &matter, &subject(name), on, true).unwrap()
+}
+
+/// How the only requirement stands, in a word.
+fn word(catalogue: &Catalogue) -> &'static str {
+    let [assessment] = &assessed(catalogue, "the one")[..] else {
+        panic!("one requirement")
+    };
+    assessment.word()
+}
+
+fn states(catalogue: &Catalogue, name: &str) -> Vec<(State, Option<String>)> {
+    let told = |assessment: Assessment| {
+        let best = assessment.best.map(|best| best.verification.id);
+        (assessment.state, best.map(|id| id.serial().to_owned()))
+    };
+    assessed(catalogue, name).into_iter().map(told).collect()
 }
 
 #[test]
@@ -136,17 +217,11 @@ fn each_requirement_stands_as_its_best_certificate_does() {
         requirement(&[4], &[]),
         requirement(&[2, 1], &["ZZMC"]),
     ];
-    let revoke = Entry::StatusChanged(StatusChanged {
-        id: id(1, "NEWEST"),
-        action: Action::Revoke,
-        reason: Reason::Other,
-        text: Text::default(),
-    });
     let entries = vec![
         issue(1, "OLD", "2020-01-01", "2030-01-01", open),
         issue(1, "NEW", "2024-01-01", "2030-01-01", open),
         issue(1, "NEWEST", "2025-01-01", "2030-01-01", open),
-        revoke,
+        revoke(id(1, "NEWEST")),
         issue(
             2,
             "ASK",
@@ -163,13 +238,80 @@ fn each_requirement_stands_as_its_best_certificate_does() {
         [
             (State::Held, serial("NEW")),
             (State::NeedsGrant, serial("ASK")),
-            (State::Lapsed, serial("GONE")),
+            (State::NotValid, serial("GONE")),
             (State::Missing, None),
             (State::Held, serial("NEW")),
         ]
     );
     let nothing = (State::Missing, None);
     assert_eq!(states(&catalogue, "another"), vec![nothing; 5]);
+}
+
+#[test]
+fn what_is_not_in_force_is_called_what_it_is() {
+    let open = SharingClass::Unconditional;
+    let requires = || vec![requirement(&[1], &[])];
+    let current = || issue(1, "A", "2024-01-01", "2030-01-01", open);
+    let mut unfounded = certificate(id(1, "U"), "2024-01-01", "2030-01-01");
+    unfounded.definition.seq = 99;
+    let unfounded = Entry::CertificateIssued(unfounded);
+    let mut foreign = certificate(id(1, "F"), "2024-01-01", "2030-01-01");
+    foreign.definition.log = LogId::first(SECOND.parse().unwrap());
+    let past = issue(1, "P", "2020-01-01", "2020-12-31", open);
+    let future = issue(1, "N", "2027-01-01", "2028-12-31", open);
+    for (entries, expected) in [
+        (vec![], "missing"),
+        (vec![current()], "held"),
+        (vec![current(), revoke(id(1, "A"))], "revoked"),
+        (vec![past.clone()], "expired"),
+        (vec![future], "not-yet-valid"),
+        // The definition that it names is still to come.
+        (vec![unfounded.clone()], "unknown"),
+        (vec![past, unfounded.clone()], "unknown"),
+        (vec![unfounded, current()], "held"),
+        // One that rests on somebody else's definition is no certificate of the type at all.
+        (vec![Entry::CertificateIssued(foreign)], "missing"),
+    ] {
+        assert_eq!(word(&catalogue(requires(), entries)), expected);
+    }
+}
+
+#[test]
+fn what_a_department_that_may_not_issue_the_type_writes_hides_nothing() {
+    let open = SharingClass::Unconditional;
+    let real = issue(1, "A", "2024-01-01", "2030-01-01", open);
+    let catalogue = catalogue(vec![requirement(&[1], &[])], vec![real]);
+    write(&catalogue, ASKER, 2, expired(ASKER, 3_000));
+    assert_eq!(word(&catalogue), "held");
+    // Nor is it looked at: alone it is nothing, and nothing of it is cut off.
+    let alone = self::catalogue(vec![requirement(&[1], &[])], vec![]);
+    write(&alone, ASKER, 2, expired(ASKER, 3_000));
+    assert_eq!(word(&alone), "missing");
+}
+
+#[test]
+fn what_one_department_writes_hides_nothing_of_anothers() {
+    let open = SharingClass::Unconditional;
+    let real = issue(1, "A", "2024-01-01", "2030-01-01", open);
+    let catalogue = catalogue(vec![requirement(&[1], &[])], vec![real]);
+    write(&catalogue, SECOND, 3, expired(SECOND, 3 * MAX_HELD));
+    assert_eq!(word(&catalogue), "held");
+}
+
+#[test]
+fn where_a_search_was_cut_off_nothing_is_said_that_the_rest_could_refute() {
+    let open = SharingClass::Unconditional;
+    let real = || issue(1, "A", "2024-01-01", "2030-01-01", open);
+    let requires = || vec![requirement(&[1], &[])];
+    let before = |count| {
+        let entries = [vec![real()], expired(ISSUER, count)].concat();
+        word(&catalogue(requires(), entries))
+    };
+    assert_eq!(before(MAX_HELD - 1), "held");
+    // It lies beyond the latest that are looked at, and so might one that is in force.
+    assert_eq!(before(MAX_HELD), "unknown");
+    let after = [expired(ISSUER, 3 * MAX_HELD), vec![real()]].concat();
+    assert_eq!(word(&catalogue(requires(), after)), "held");
 }
 
 #[test]
@@ -195,7 +337,7 @@ fn a_matter_nobody_defined_is_told_by_name() {
     for unknown in ["M/2", "N/1"] {
         let matter = format!("{ASKER}/{unknown}").parse().unwrap();
         let on = TODAY.parse().unwrap();
-        let refused = assess(&catalogue, &asker, &matter, &subject("the one"), on);
+        let refused = assess(&catalogue, &asker, &matter, &subject("the one"), on, true);
         assert!(matches!(refused, Err(AssessError::UnknownMatter(named)) if named == matter));
     }
 }

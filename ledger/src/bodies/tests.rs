@@ -94,7 +94,7 @@ fn nothing_on_the_disk_shows_a_field_or_holder_and_a_destroyed_body_stays_so() {
     let bodies = open(&disk, 1).unwrap();
     bodies.keep(0, &[sealed(0), sealed(1)]).unwrap();
     let kept = bodies.get::<Body>(0, id(0).as_str()).unwrap().unwrap();
-    let root = commit_fields(&kept.key, &id(0), &kept.body.fields);
+    let root = commit_fields(&kept.key, &id(0), &[], &kept.body.fields);
     assert!(bodies.destroy(0).unwrap());
     assert!(!bodies.destroy(0).unwrap());
     drop(bodies);
@@ -106,7 +106,7 @@ fn nothing_on_the_disk_shows_a_field_or_holder_and_a_destroyed_body_stays_so() {
     );
     // Another key, even with the right fields, does not lead to the commitment.
     let guess = BodyKey(Secret::from_bytes([9; 32]));
-    assert_ne!(commit_fields(&guess, &id(0), &kept.body.fields), root);
+    assert_ne!(commit_fields(&guess, &id(0), &[], &kept.body.fields), root);
     for name in ["keys", "bodies"] {
         let file = disk
             .open(&Path::new("/d/bodies").join(name), false)

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::id::CertificateId;
+use crate::id::{CertificateId, DepartmentCode};
 use crate::log::{Log, LogId, ReadError, VerifiedCheckpoint};
-use crate::membership::Role;
 use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SuccessionKind};
 
-use super::{Catalogue, CertificateState, state_in};
+use super::{Authority, Catalogue, CertificateState};
 
 /// Most certificates of a chain that are told.
 pub const MAX_CHAIN: usize = 256;
@@ -75,30 +74,46 @@ impl Catalogue {
                     first => Ok(first.into_iter().collect()),
                 }
             }
-            (Status::TransferredOut, _) => {
-                let others = self.logs().filter(|log| log.name().id != state.log);
-                let taken = others.map(|log| self.taken_over(log, id));
-                taken.filter_map(Result::transpose).collect()
+            (Status::TransferredOut, Some(_)) => {
+                let receiver = self.receiver(state)?.map(LogId::first);
+                let log = receiver.and_then(|receiver| self.log(&receiver));
+                let taken = log.map(|log| self.taken_over(log, id)).transpose()?;
+                Ok(taken.flatten().into_iter().collect())
             }
             _ => Ok(Vec::new()),
         }
     }
 
+    /// Whom the record that let a certificate go names as receiver; `None` if it wasn't let go.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn receiver(&self, state: &CertificateState) -> Result<Option<DepartmentCode>, ReadError> {
+        let (Some(log), Some(seq)) = (self.log(&state.log), state.status_seq) else {
+            return Ok(None);
+        };
+        Ok(match &log.record(seq)?.record().entry {
+            Entry::StatusChanged(changed) => changed.action.receiver(),
+            _ => None,
+        })
+    }
+
     /// The certificate by which a department took over another's: the first of its log that it could rightfully issue and
     /// nobody disputes.
     fn taken_over(&self, log: &Log, id: &CertificateId) -> Result<Option<Successor>, ReadError> {
-        let department = log.name().id.department;
+        let own = log.name().id;
         let undisputed = log
             .stopped()
             .map_or(u64::MAX, |stopped| stopped.undisputed());
         for record in log.about(id, 0, MAX_SEARCH)?.0 {
             let (seq, time_ms) = (record.record().seq, record.record().time_ms);
-            let rightful =
-                seq < undisputed && self.members().had_role(&department, Role::Issue, time_ms);
-            if let Some(found) = successor_in(log.name().id, &record, id)
+            let Entry::CertificateIssued(issued) = &record.record().entry else {
+                continue;
+            };
+            if let Some(found) = successor_in(own, &record, id)
                 && found.kind == SuccessionKind::Transfer
-                && rightful
-                && found.id.issuer().names(&department)
+                && seq < undisputed
+                && !matches!(self.authority(&own, issued, time_ms)?, Authority::NotGiven(_))
                 // Issued again, a certificate says what its first record says.
                 && log.issue_of(&found.id)?.is_some_and(|first| first.record().seq == seq)
             {
@@ -119,21 +134,18 @@ impl Catalogue {
         let mut seen = BTreeSet::from([id.clone()]);
         let mut open = VecDeque::from([id.clone()]);
         while let Some(id) = open.pop_front() {
-            for log in self.logs_of(&id) {
-                let Some(checkpoint) = log.checkpoint() else {
+            // What a department writes about certificates that it doesn't have says nothing of them.
+            for state in self.claims(&id)? {
+                let log = self.log(&state.log);
+                let Some((log, checkpoint)) = log.and_then(|log| Some((log, log.checkpoint()?)))
+                else {
                     continue;
                 };
                 let (records, more) = log.about(&id, 0, left)?;
                 left -= records.len();
                 chain.cut |= more;
-                if records.is_empty() {
-                    continue;
-                }
-                let mut linked = Vec::new();
-                if let Some(state) = state_in(log, &id)? {
-                    linked.extend_from_slice(state.certificate().predecessors());
-                    linked.extend(self.successors(&state)?.into_iter().map(|next| next.id));
-                }
+                let mut linked = state.certificate().predecessors().to_vec();
+                linked.extend(self.successors(&state)?.into_iter().map(|next| next.id));
                 for next in linked {
                     if seen.len() == MAX_CHAIN && !seen.contains(&next) {
                         chain.cut = true;

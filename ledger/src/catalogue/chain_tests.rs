@@ -31,6 +31,11 @@ fn amend(id: &CertificateId, of: &CertificateId) -> Entry {
     after(id, SuccessionKind::Amendment, &[of])
 }
 
+/// For a department to take over.
+fn let_go(id: &CertificateId, to: &str) -> Entry {
+    change(id, Action::TransferOut(to.parse().unwrap()))
+}
+
 /// Why the entry may not be appended to the catalogue's own log.
 fn refused(catalogue: &Catalogue, entry: &Entry) -> Vec<NotReplaceable> {
     let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
@@ -229,8 +234,7 @@ fn a_transfer_takes_over_what_its_department_let_go_once() {
         assert_eq!(refused(&catalogue, &transfer(&new, of)), [why]);
     }
 
-    at_a.append(2, vec![change(&old, Action::TransferOut)])
-        .unwrap();
+    at_a.append(2, vec![let_go(&old, B)]).unwrap();
     assert_eq!(successors(&catalogue, &old), []);
     let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
     let mut batch = Batch::new(&catalogue, &log);
@@ -270,11 +274,43 @@ fn a_transfer_takes_over_what_its_department_let_go_once() {
 }
 
 #[test]
+fn only_the_receiver_that_its_department_named_takes_a_certificate_over() {
+    let catalogue = catalogue(B);
+    let (old, new, theirs) = (id(A, "1", 1), id(B, "1", 1), id(A, "7", 1));
+    let mut at_a = writer(&catalogue, A, 1);
+    let mut at_b = writer(&catalogue, B, 2);
+    let entries = vec![define(), issue(&old, None), let_go(&old, POWERLESS)];
+    at_a.append(1, entries).unwrap();
+    let to = POWERLESS.parse().unwrap();
+    let other = [NotReplaceable::OtherReceiver {
+        id: old.clone(),
+        to,
+    }];
+    assert_eq!(refused(&catalogue, &transfer(&new, &old)), other);
+    // What it writes all the same takes the place of nothing, and the chain doesn't lead to it.
+    at_b.append(2, vec![transfer(&new, &old)]).unwrap();
+    assert_eq!(successors(&catalogue, &old), []);
+    let alone = catalogue.chain(&old).unwrap();
+    assert_eq!(members_of(&alone), std::slice::from_ref(&old));
+    let state = catalogue.certificate(&old).unwrap().unwrap();
+    assert_eq!(catalogue.receiver(&state).unwrap(), Some(to));
+    // Nor does another let go what is not its own, nor anybody to itself.
+    at_b.append(3, vec![let_go(&theirs, B)]).unwrap();
+    at_a.append(3, vec![issue(&theirs, None)]).unwrap();
+    assert_eq!(verdict(&catalogue, &theirs, ON), Verdict::Valid);
+    let state = catalogue.certificate(&theirs).unwrap().unwrap();
+    assert_eq!(catalogue.receiver(&state).unwrap(), None);
+    let own = catalogue.log(&catalogue.own()).unwrap();
+    let to_itself = Batch::new(&catalogue, own).check(&let_go(&new, B));
+    assert!(matches!(to_itself, Err(NotAllowed::OwnReceiver)));
+}
+
+#[test]
 fn what_is_in_dispute_is_not_taken_over() {
     for (at, disputed) in [(2, true), (3, false)] {
         let catalogue = catalogue(B);
         let (old, new) = (id(A, "1", 1), id(B, "1", 1));
-        let out = change(&old, Action::TransferOut);
+        let out = let_go(&old, B);
         let mut writer = writer(&catalogue, A, 1);
         writer
             .append(1, vec![define(), issue(&old, None), out])
@@ -300,13 +336,15 @@ fn what_is_in_dispute_is_not_taken_over() {
 #[test]
 fn what_a_department_says_of_another_s_certificate_replaces_nothing() {
     let catalogue = catalogue(A);
-    let (valid, gone) = (id(A, "1", 1), id(A, "2", 1));
+    let (valid, gone, to_b) = (id(A, "1", 1), id(A, "2", 1), id(A, "3", 1));
     let mut at_a = writer(&catalogue, A, 1);
     let entries = vec![
         define(),
         issue(&valid, None),
         issue(&gone, None),
-        change(&gone, Action::TransferOut),
+        issue(&to_b, None),
+        let_go(&gone, POWERLESS),
+        let_go(&to_b, B),
     ];
     at_a.append(1, entries).unwrap();
     let mut at_b = writer(&catalogue, B, 2);
@@ -328,8 +366,9 @@ fn what_a_department_says_of_another_s_certificate_replaces_nothing() {
     let theirs = id(POWERLESS, "1", 1);
     let not_b_s = id(A, "5", 1);
     powerless.append(1, vec![transfer(&theirs, &gone)]).unwrap();
-    at_b.append(9, vec![transfer(&not_b_s, &gone)]).unwrap();
+    at_b.append(9, vec![transfer(&not_b_s, &to_b)]).unwrap();
     assert_eq!(successors(&catalogue, &gone), []);
+    assert_eq!(successors(&catalogue, &to_b), []);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The view is derived: each log's indexes stand beside its segments and are made anew from them when missing. Only
 //! evidence of forks cannot be derived, and lives in files of its own under `evidence/`.
 
+mod authority;
 mod chain;
 mod evidence;
 mod rules;
@@ -11,6 +12,9 @@ mod standard;
 #[cfg(test)]
 mod tests;
 
+pub use authority::{
+    Authority, DEFINITION_LAG_MS, DefinitionEvidence, NotAuthorised, Unproven, authority,
+};
 pub use chain::{Chain, Life, MAX_CHAIN, Successor};
 pub use rules::{Batch, NotAllowed, NotReplaceable};
 pub use sharing::{Access, Denial};
@@ -19,17 +23,20 @@ pub use standard::{Departure, Fault, Proposed, Standard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use rayon::prelude::*;
 
+use crate::codec::Text;
 use crate::id::{CertificateId, Date, DepartmentCode, MatterCode, TypeCode};
 use crate::log::{
     ForkEvidence, Log, LogId, LogName, OpenError, Opening, Place, ReadError, Stopped, Versions,
 };
-use crate::membership::{Membership, Role};
+use crate::membership::Membership;
 use crate::record::{
     CertificateIssued, Entry, MatterDefined, MatterRef, SignedRecord, Status, SubjectTag,
     TypeDefined,
 };
+use authority::Confirmations;
 
 /// Every log this peer holds.
 pub struct Catalogue {
@@ -37,6 +44,8 @@ pub struct Catalogue {
     own: LogId,
     place: Place,
     logs: BTreeMap<LogId, Arc<Log>>,
+    /// Who confirmed the head accepted here of a log, and when.
+    confirmed: RwLock<BTreeMap<LogId, Confirmations>>,
 }
 
 /// What happened while the logs were opened.
@@ -112,6 +121,7 @@ impl Catalogue {
             own: LogId::first(own),
             place,
             logs,
+            confirmed: RwLock::default(),
         };
         Ok(Opened {
             catalogue,
@@ -169,13 +179,56 @@ impl Catalogue {
     }
 
     /// A certificate in every log that may hold it. An identifier that names a division can be claimed by several of its
-    /// departments; then which of them is right, only people can say.
+    /// departments; then those that were not entitled to issue it are left out, and which of the others is right, only
+    /// people can say.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn claims(&self, id: &CertificateId) -> Result<Vec<CertificateState>, ReadError> {
         let found = self.logs_of(id).map(|log| state_in(log, id));
-        found.filter_map(Result::transpose).collect()
+        let mut claims: Vec<CertificateState> = found
+            .filter_map(Result::transpose)
+            .collect::<Result<_, _>>()?;
+        if claims.len() > 1 {
+            let mut entitled = Vec::new();
+            for state in &claims {
+                if self.is_entitled(state)? {
+                    entitled.push(state.clone());
+                }
+            }
+            match entitled.is_empty() {
+                true => claims.truncate(1),
+                false => claims = entitled,
+            }
+        }
+        Ok(claims)
+    }
+
+    /// Whether the only claim to a certificate is by a department that was not entitled to issue it, while another that its
+    /// identifier names may have issued it: that record may still come.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn awaits_issuer(&self, claim: &CertificateState) -> Result<bool, ReadError> {
+        let id = &claim.certificate().id;
+        let code = id.type_code();
+        let mut others = self.logs_of(id).filter(|log| log.name().id != claim.log);
+        let may_come = others.any(|log| self.may_issue(&code, &log.name().id.department));
+        Ok(may_come && !self.is_entitled(claim)?)
+    }
+
+    /// A certificate as one log has it, whoever else has it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn certificate_in(
+        &self,
+        log: &LogId,
+        id: &CertificateId,
+    ) -> Result<Option<CertificateState>, ReadError> {
+        let log = self.logs.get(log);
+        let state = log.map(|log| state_in(log, id)).transpose()?;
+        Ok(state.flatten())
     }
 
     /// The log of a department that issued a certificate in another's name, if any did.
@@ -228,6 +281,35 @@ impl Catalogue {
         })
     }
 
+    /// The latest certificates of a type about a subject in every log that issued the type, of departments entitled to issue
+    /// as far as is known: at most so many of each log, so that none hides what another wrote. And whether a log may have
+    /// more.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn latest_of(
+        &self,
+        tag: &SubjectTag,
+        code: &TypeCode,
+        limit: usize,
+    ) -> Result<(Vec<CertificateState>, bool), ReadError> {
+        let (mut found, mut cut) = (Vec::new(), false);
+        for (id, log) in &self.logs {
+            // A log that may not issue the type has nothing to say, however much it says.
+            if !log.has_issued(code) || !self.may_issue(code, &id.department) {
+                continue;
+            }
+            let (records, more) = log.latest_of(tag, code, limit)?;
+            cut |= more;
+            for state in states(log, records)? {
+                if self.is_entitled(&state)? {
+                    found.push(state);
+                }
+            }
+        }
+        Ok((found, cut))
+    }
+
     /// Certificates of a type, in all logs in their order, from a place on.
     ///
     /// # Errors
@@ -255,7 +337,7 @@ impl Catalogue {
         let records = log.certificates(from, limit)?;
         let next = next_of(&records, limit).map(|seq| Cursor { log: Some(id), seq });
         Ok(Found {
-            certificates: states(log, records),
+            certificates: states(log, records)?,
             next,
         })
     }
@@ -279,7 +361,7 @@ impl Catalogue {
                 log: Some(*id),
                 seq,
             });
-            found.certificates.extend(states(log, records));
+            found.certificates.extend(states(log, records)?);
             if found.next.is_some() {
                 break;
             }
@@ -287,26 +369,15 @@ impl Catalogue {
         Ok(found)
     }
 
-    /// The definition of a type that counts, and whose it is: its own authority's, if that is a member; otherwise that
-    /// of the first department, by code, with the role to define types for others.
+    /// The definition of a type that counts, and whose it is: that in the log of the one member that may define it.
     pub fn type_definition(
         &self,
         code: &TypeCode,
     ) -> Option<(DepartmentCode, Versions<TypeDefined>)> {
-        self.logs.values().find_map(|log| {
-            let department = log.name().id.department;
-            let versions = log.definitions().types().get(code).cloned();
-            let versions = versions.filter(|_| self.may_define(&department, code))?;
-            Some((department, versions))
-        })
-    }
-
-    /// Whether a department may define a type: its own, or one of an authority outside the network when it has the role.
-    pub fn may_define(&self, department: &DepartmentCode, code: &TypeCode) -> bool {
-        let authority = code.authority();
-        authority == *department
-            || (self.members.member(&authority).is_none()
-                && self.members.had_role(department, Role::Define, 0))
+        let definer = self.members.definer(code)?;
+        let log = self.logs.get(&LogId::first(definer))?;
+        let versions = log.definitions().types().get(code).cloned()?;
+        Some((definer, versions))
     }
 
     /// Every type with a definition that counts.
@@ -315,9 +386,8 @@ impl Catalogue {
         for log in self.logs.values() {
             let department = log.name().id.department;
             for (code, versions) in log.definitions().types() {
-                if self.may_define(&department, code) {
-                    let defined = || (department, versions.clone());
-                    types.entry(*code).or_insert_with(defined);
+                if self.members.definer(code) == Some(department) {
+                    types.insert(*code, (department, versions.clone()));
                 }
             }
         }
@@ -332,6 +402,15 @@ impl Catalogue {
     ) -> Option<Versions<MatterDefined>> {
         let log = self.logs.get(&LogId::first(*department))?;
         log.definitions().matters().get(code).cloned()
+    }
+
+    /// Codes of the fields that a part of a matter requires of a type, in order; none when it isn't defined.
+    pub fn required(&self, matter: &MatterRef, code: &TypeCode) -> Vec<Text<64>> {
+        let definition = self.matter(&matter.department, &matter.matter);
+        let part = definition
+            .as_ref()
+            .and_then(|versions| versions.current().part(&matter.part));
+        part.map(|part| part.required(code)).unwrap_or_default()
     }
 
     /// Every matter, by department and code.
@@ -376,16 +455,19 @@ impl Catalogue {
         )
     }
 
-    /// Certificates issued, by type and department.
+    /// Certificates issued, by type and department, of those that some definition of the type lets issue.
     pub fn issued(&self) -> BTreeMap<TypeCode, BTreeMap<DepartmentCode, u64>> {
         let mut counts: BTreeMap<TypeCode, BTreeMap<DepartmentCode, u64>> = BTreeMap::new();
         for log in self.logs.values() {
+            let department = log.name().id.department;
             for (code, count) in log.issued() {
-                *counts
-                    .entry(code)
-                    .or_default()
-                    .entry(log.name().id.department)
-                    .or_default() += count;
+                if self.may_issue(&code, &department) {
+                    *counts
+                        .entry(code)
+                        .or_default()
+                        .entry(department)
+                        .or_default() += count;
+                }
             }
         }
         counts
@@ -417,11 +499,21 @@ fn next_of(records: &[SignedRecord], limit: usize) -> Option<u64> {
         .map(|last| last.record().seq + 1)
 }
 
-fn states(log: &Log, records: Vec<SignedRecord>) -> Vec<CertificateState> {
-    records
-        .into_iter()
-        .filter_map(|record| state_of(log, record))
-        .collect()
+/// Certificates as records of one log issue them. A record that issues an identifier once more says nothing: it would show
+/// another holder what the first record says.
+fn states(log: &Log, records: Vec<SignedRecord>) -> Result<Vec<CertificateState>, ReadError> {
+    let mut states = Vec::with_capacity(records.len());
+    for record in records {
+        let seq = record.record().seq;
+        if let Some(state) = state_of(log, record)
+            && log
+                .issue_of(&state.certificate().id)?
+                .is_some_and(|first| first.record().seq == seq)
+        {
+            states.push(state);
+        }
+    }
+    Ok(states)
 }
 
 fn state_of(log: &Log, issued: SignedRecord) -> Option<CertificateState> {

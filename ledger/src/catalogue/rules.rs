@@ -5,11 +5,11 @@ use std::fmt;
 
 use crate::hash::Hash;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
-use crate::log::{Log, LogId, ReadError, Versions, status_key};
+use crate::log::{Log, LogId, MAX_VERSIONS, ReadError, Versions, status_key};
 use crate::membership::Role;
 use crate::record::{
-    Action, Basis, CaseTag, CertificateIssued, Decision, Entry, GrantMade, GrantWithdrawn, Grantee,
-    ImpossibleTransition, Misfit, RetrievalDecided, RetrievalHash, SignedRecord, Status,
+    Basis, CaseTag, CertificateIssued, Decision, DefinitionRef, Entry, GrantMade, GrantWithdrawn,
+    Grantee, ImpossibleTransition, Misfit, RetrievalDecided, RetrievalHash, SignedRecord, Status,
     StatusChanged, Succession, SuccessionKind, TypeDefined,
 };
 
@@ -19,7 +19,7 @@ use super::{Catalogue, CertificateState};
 #[derive(Debug, thiserror::Error)]
 pub enum NotAllowed {
     /// The department has no such role.
-    #[error("department {department} has no role `{}` in this network", role.as_str())]
+    #[error("department {department} has no role `{role}` in this network")]
     NoRole {
         /// This department.
         department: DepartmentCode,
@@ -37,6 +37,23 @@ pub enum NotAllowed {
     /// The type has no definition in the catalogue.
     #[error("type {0} is not in the catalogue; define it first")]
     UnknownType(TypeCode),
+    /// The type's definition doesn't list this department.
+    #[error("the definition of type {0} does not let this department issue it")]
+    NotListed(TypeCode),
+    /// It names another definition than the current one.
+    #[error("the definition of type {0} has changed; ask again")]
+    OtherDefinition(TypeCode),
+    /// All versions of a type that count have been used up.
+    #[error(
+        "type {0} has {MAX_VERSIONS} versions, which is the most that count; define it under another code"
+    )]
+    TooManyVersions(TypeCode),
+    /// A department lets its certificate go to itself.
+    #[error("the receiver of a transfer is another department than this one")]
+    OwnReceiver,
+    /// An entry of a kind that this version doesn't write.
+    #[error("entries of kind {0} are of a later version")]
+    UnknownKind(u32),
     /// The identifier is taken.
     #[error("a certificate {id} was issued before, as record {seq}")]
     Duplicate {
@@ -146,6 +163,16 @@ pub enum NotReplaceable {
         /// Whose it is.
         department: DepartmentCode,
     },
+    /// A transfer of what was let go for another department.
+    #[error(
+        "predecessor {id} was transferred out to department {to}; only that department can take it over"
+    )]
+    OtherReceiver {
+        /// The predecessor.
+        id: CertificateId,
+        /// For whom it was let go.
+        to: DepartmentCode,
+    },
     /// A transfer of what several departments say they issued.
     #[error(
         "predecessor {0} is in the logs of several departments; which of them issued it, only they can say"
@@ -185,12 +212,11 @@ pub struct Batch<'c> {
     statuses: HashMap<Hash, Status>,
     /// What took the place of others by a split or a transfer, by what it replaced.
     replaced: HashMap<CertificateId, (SuccessionKind, CertificateId)>,
-    types: HashSet<TypeCode>,
     withdrawn: HashSet<u64>,
     decided: HashSet<RetrievalHash>,
     accepted: HashSet<CaseTag>,
-    /// Types already found in the catalogue: bulk requests are of few types.
-    known_types: HashSet<TypeCode>,
+    /// Definitions by which this department may issue: bulk requests are of few types.
+    issuable: HashMap<TypeCode, DefinitionRef>,
 }
 
 impl<'c> Batch<'c> {
@@ -203,15 +229,15 @@ impl<'c> Batch<'c> {
             issued: HashSet::new(),
             statuses: HashMap::new(),
             replaced: HashMap::new(),
-            types: HashSet::new(),
             withdrawn: HashSet::new(),
             decided: HashSet::new(),
             accepted: HashSet::new(),
-            known_types: HashSet::new(),
+            issuable: HashMap::new(),
         }
     }
 
-    /// The record that already says exactly this, if there is one: a retry of a request then gets its first result.
+    /// The record that already says exactly this, if there is one: a retry of a request then gets its first result. Which
+    /// definition an issue was checked against is no part of what it says: that may have changed since.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -219,7 +245,11 @@ impl<'c> Batch<'c> {
         let same = |record: &SignedRecord| record.record().entry == *entry;
         match entry {
             Entry::CertificateIssued(issued) => {
-                Ok(self.log.by_certificate(&issued.id)?.into_iter().find(same))
+                let held = self.log.issue_of(&issued.id)?;
+                Ok(held.filter(|record| match &record.record().entry {
+                    Entry::CertificateIssued(held) => held.says_the_same(issued),
+                    _ => false,
+                }))
             }
             // Of status changes only the one in effect counts: an older one was followed by others.
             Entry::StatusChanged(changed) => {
@@ -253,16 +283,15 @@ impl<'c> Batch<'c> {
                     .find(|record| matches!(record.record().entry, Entry::CertificateErased(_))))
             }
             Entry::RetrievalAcknowledged(acknowledged) => {
-                let records = self.log.by_retrieval(&acknowledged.retrieval)?.into_iter();
-                Ok(records.into_iter().find(|record| {
-                    matches!(record.record().entry, Entry::RetrievalAcknowledged(_))
-                }))
+                let name = acknowledged.asked.name(self.log.name().network);
+                self.log.acknowledgement_of(&name)
             }
             Entry::CaseAccepted(accepted) => self.log.accepted_case(&accepted.case),
             // A request is decided once: the same again is a replay.
-            Entry::GrantWithdrawn(_) | Entry::RetrievalDecided(_) | Entry::AccessLogRead(_) => {
-                Ok(None)
-            }
+            Entry::GrantWithdrawn(_)
+            | Entry::RetrievalDecided(_)
+            | Entry::AccessLogRead(_)
+            | Entry::Unknown(_) => Ok(None),
         }
     }
 
@@ -290,6 +319,7 @@ impl<'c> Batch<'c> {
                 false => Err(NotAllowed::CaseInRequest),
             },
             Entry::RetrievalAcknowledged(_) | Entry::AccessLogRead(_) => Ok(()),
+            Entry::Unknown(_) => Err(NotAllowed::UnknownKind(entry.kind())),
         }
     }
 
@@ -313,11 +343,8 @@ impl<'c> Batch<'c> {
             });
         }
         let code = id.type_code();
-        if !self.types.contains(&code) && !self.known_types.contains(&code) {
-            if self.catalogue.type_definition(&code).is_none() {
-                return Err(NotAllowed::UnknownType(code));
-            }
-            self.known_types.insert(code);
+        if self.issuable(code)? != issued.definition {
+            return Err(NotAllowed::OtherDefinition(code));
         }
         if self.issued.contains(id) {
             return Err(NotAllowed::DuplicateInRequest(id.clone()));
@@ -330,11 +357,11 @@ impl<'c> Batch<'c> {
         }
         // An identifier that names a division may be another of its departments'.
         if matches!(id.issuer(), IssuerCode::Division(_))
-            && let Some(state) = self.catalogue.certificate(id)?
+            && let Some(other) = self.claimed_by_another(id)?
         {
             return Err(NotAllowed::OtherDepartment {
                 id: id.clone(),
-                department: state.log.department,
+                department: other,
             });
         }
         if let Some(succession) = &issued.succession {
@@ -342,6 +369,30 @@ impl<'c> Batch<'c> {
         }
         self.issued.insert(id.clone());
         Ok(())
+    }
+
+    /// Another department that says it issued a certificate, and may have been entitled to.
+    fn claimed_by_another(&self, id: &CertificateId) -> Result<Option<DepartmentCode>, ReadError> {
+        for state in self.catalogue.claims(id)? {
+            if state.log.department != self.department && self.catalogue.is_entitled(&state)? {
+                return Ok(Some(state.log.department));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The definition that a certificate of a type has to name, if it lets this department issue.
+    fn issuable(&mut self, code: TypeCode) -> Result<DefinitionRef, NotAllowed> {
+        if let Some(named) = self.issuable.get(&code) {
+            return Ok(*named);
+        }
+        let found = self.catalogue.current_definition(&code);
+        let (named, definition) = found.ok_or(NotAllowed::UnknownType(code))?;
+        if !definition.lets_issue(&self.department) {
+            return Err(NotAllowed::NotListed(code));
+        }
+        self.issuable.insert(code, named);
+        Ok(named)
     }
 
     fn check_succession(
@@ -438,6 +489,12 @@ impl<'c> Batch<'c> {
                 status: state.status,
                 department,
             }
+        } else if let Some(to) = self
+            .catalogue
+            .receiver(&state)?
+            .filter(|to| *to != self.department)
+        {
+            NotReplaceable::OtherReceiver { id, to }
         } else if self.disputed(&state) {
             NotReplaceable::Disputed { id, department }
         } else if let Some((_, by)) = self.replaced.get(&id) {
@@ -460,24 +517,29 @@ impl<'c> Batch<'c> {
 
     fn check_change(&mut self, changed: &StatusChanged) -> Result<(), NotAllowed> {
         self.role(Role::Issue)?;
-        let action: Action = changed.action;
+        if changed.action.receiver() == Some(self.department) {
+            return Err(NotAllowed::OwnReceiver);
+        }
         let status = self
             .status(&changed.id)?
-            .after(action)
+            .after(changed.action)
             .map_err(NotAllowed::Impossible)?;
         self.statuses.insert(status_key(&changed.id), status);
         Ok(())
     }
 
-    fn check_type(&mut self, defined: &TypeDefined) -> Result<(), NotAllowed> {
+    fn check_type(&self, defined: &TypeDefined) -> Result<(), NotAllowed> {
         let (code, authority) = (defined.code, defined.code.authority());
-        if !self.catalogue.may_define(&self.department, &code) {
-            if self.catalogue.members().member(&authority).is_some() {
+        let members = self.catalogue.members();
+        if members.definer(&code) != Some(self.department) {
+            if members.member(&authority).is_some() {
                 return Err(NotAllowed::OthersType { code, authority });
             }
-            self.role(Role::Define)?;
+            self.role(Role::Define(authority))?;
         }
-        self.types.insert(code);
+        if self.log.definitions().listings(&code).len() >= MAX_VERSIONS {
+            return Err(NotAllowed::TooManyVersions(code));
+        }
         Ok(())
     }
 
@@ -507,7 +569,7 @@ impl<'c> Batch<'c> {
 
     /// A request is decided once, and by what holds when its receipt is appended.
     fn check_decided(&mut self, decided: &RetrievalDecided) -> Result<(), NotAllowed> {
-        let retrieval = &decided.retrieval;
+        let retrieval = decided.asked.name(self.log.name().network);
         if let Decision::Answered {
             basis: Basis::Grant(grant),
             ..
@@ -518,13 +580,9 @@ impl<'c> Batch<'c> {
                 return Err(NotAllowed::UnknownGrant(grant));
             }
         }
-        let records = self.log.by_retrieval(retrieval)?;
-        let before = records
-            .iter()
-            .find(|record| matches!(record.record().entry, Entry::RetrievalDecided(_)));
-        match before {
+        match self.log.decision_of(&retrieval)? {
             Some(record) => Err(NotAllowed::Replayed(record.record().seq)),
-            None if self.decided.insert(*retrieval) => Ok(()),
+            None if self.decided.insert(retrieval) => Ok(()),
             None => Err(NotAllowed::Replayed(self.log.size())),
         }
     }

@@ -100,22 +100,13 @@ pub(super) fn access(
         .and_then(|definition| definition.part(&matter.part))
         .ok_or_else(|| Denial::UnknownMatter(matter.clone()))?;
     let type_code = certificate.id.type_code();
-    let mut required = part
-        .requires
-        .iter()
-        .filter(|requirement| requirement.types.contains(&type_code))
-        .peekable();
-    if required.peek().is_none() {
+    if !part.requires_type(&type_code) {
         return Err(Denial::NotRequired {
             matter: matter.clone(),
             type_code,
         });
     }
-    let mut needed: Vec<Text<64>> = required
-        .flat_map(|requirement| requirement.fields.iter().cloned())
-        .collect();
-    needed.sort();
-    needed.dedup();
+    let needed = part.required(&type_code);
     if issuer == asker {
         return Ok(Access {
             basis: Basis::Own,

@@ -167,7 +167,7 @@ impl Standard {
     pub fn departures(&self, certificate: &Proposed<'_>) -> Vec<Departure> {
         let mut found = Vec::new();
         let definition = &*self.definition;
-        if !definition.issuers.is_empty() && !definition.issuers.contains(&certificate.department) {
+        if !definition.lets_issue(&certificate.department) {
             found.push(Departure::new("type", Fault::Issuer));
         }
         let kinds = &definition.holder_kinds;

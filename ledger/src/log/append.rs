@@ -15,14 +15,14 @@ use crate::id::TypeCode;
 use crate::merkle::CompactRange;
 use crate::record::{Entry, RecordHash};
 
-use super::definitions::Definitions;
+use super::definitions::{Definitions, Position};
 use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
 use super::page::{Grown, Link};
-use super::reading::Log;
+use super::reading::{Log, Unread};
 use super::segment::{Segment, file_name};
-use super::statuses::{Change, StatusEntry, changes_of};
+use super::statuses::{Change, MapEntry, changes_of};
 use super::{LogId, VerifiedCheckpoint};
 
 /// Why nothing was appended.
@@ -43,9 +43,11 @@ pub enum AppendError {
 /// What records on the way to a checkpoint will change in the view.
 #[derive(Default)]
 pub(super) struct Pending {
-    pub(super) statuses: HashMap<Hash, Option<StatusEntry>>,
-    pub(super) definitions: Vec<(Entry, u64)>,
+    pub(super) statuses: HashMap<Hash, Option<MapEntry>>,
+    pub(super) definitions: Vec<(Entry, Position)>,
     pub(super) issued: BTreeMap<TypeCode, u64>,
+    /// The first entry that this version can't read.
+    pub(super) unread: Option<Unread>,
 }
 
 pub(super) struct Appender {
@@ -196,8 +198,18 @@ impl Appender {
                     .or_default() += 1;
             }
             entry if Definitions::concerns(entry) => {
-                let definitions = &mut self.pending.definitions;
-                definitions.push((entry.clone(), link.record.seq));
+                let position = Position {
+                    seq: link.record.seq,
+                    hash: link.hash,
+                    time_ms: link.record.time_ms,
+                };
+                self.pending.definitions.push((entry.clone(), position));
+            }
+            Entry::Unknown(_) => {
+                self.pending.unread.get_or_insert(Unread {
+                    seq: link.record.seq,
+                    time_ms: link.record.time_ms,
+                });
             }
             _ => {}
         }
@@ -208,7 +220,7 @@ impl Appender {
                 .copied()
                 .unwrap_or_else(|| log.statuses.lock().by_key(key))
         };
-        for Change { key, after, .. } in changes_of(&link.record, current) {
+        for Change { key, after, .. } in changes_of(link, current) {
             self.pending.statuses.insert(key, after);
         }
     }
@@ -271,10 +283,16 @@ impl Appender {
         })
     }
 
+    /// The first entry, written or committed, that this version can't read. From it on the statuses that this version
+    /// derives need not be the department's.
+    pub(super) fn unread(&self, log: &Log) -> Option<Unread> {
+        log.unread().or(self.pending.unread)
+    }
+
     /// The changes of status that the records since the last checkpoint make.
     pub(super) fn status_changes(&self, log: &Log) -> Vec<Change> {
         let statuses = log.statuses.lock();
-        let change = |(key, after): (&Hash, &Option<StatusEntry>)| Change {
+        let change = |(key, after): (&Hash, &Option<MapEntry>)| Change {
             key: *key,
             before: statuses.by_key(key),
             after: *after,
@@ -313,10 +331,11 @@ impl Appender {
         }
         if !pending.definitions.is_empty() {
             let definitions = Arc::make_mut(&mut view.definitions);
-            for (entry, seq) in pending.definitions {
-                definitions.apply(&entry, seq);
+            for (entry, position) in pending.definitions {
+                definitions.apply(&entry, position);
             }
         }
+        view.unread = view.unread.or(pending.unread);
         log.floor.store(checkpoint.size, Ordering::Release);
         view.checkpoint = Some(checkpoint);
     }

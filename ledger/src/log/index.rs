@@ -1,6 +1,8 @@
 //! Sidecar indexes: which records of a segment concern a certificate, a subject, a type.
 //!
-//! Keys are 64-bit fingerprints of keyed hashes, so a hit is a candidate: whoever asks reads the record and looks. The
+//! Keys are 64-bit fingerprints of keyed hashes, so a hit is a candidate: whoever asks reads the record and looks. A
+//! certificate is filed under its subject in the upper 40 bits and its type in the lower 24, so that one entry serves those
+//! who ask for all of a subject's certificates and those who ask for the ones of a type. The
 //! unsealed segment's index is three hash tables in memory; a sealed segment's is a file of three sorted runs, read
 //! with a search that starts where a uniformly distributed key should stand.
 //!
@@ -9,6 +11,7 @@
 
 use std::io;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
@@ -24,7 +27,12 @@ use super::header::{HEADER_LEN, Kind, check_header, header};
 const ENTRY_LEN: usize = 12;
 const RUNS_AT: u64 = HEADER_LEN + 3 * 8 + 32;
 
-/// What an index is asked for.
+/// The bits of a subject's key that tell the type.
+const TYPE_BITS: u32 = 24;
+/// For each run, the lower bits of its keys that a question may leave open.
+const OPEN_BITS: [u32; 3] = [0, TYPE_BITS, 0];
+
+/// What a record is filed under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Certificate(u64),
@@ -32,22 +40,58 @@ pub(crate) enum Key {
     Type(u64),
 }
 
+/// What an index is asked for: keys of one run, from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Query {
+    run: usize,
+    first: u64,
+    last: u64,
+}
+
+impl From<Key> for Query {
+    fn from(key: Key) -> Query {
+        let (run, fingerprint) = key.run();
+        Query {
+            run,
+            first: fingerprint,
+            last: fingerprint,
+        }
+    }
+}
+
+impl Query {
+    /// Every certificate about a subject.
+    pub(crate) fn subject(tag: &SubjectTag) -> Query {
+        let open = (1 << TYPE_BITS) - 1;
+        Query {
+            run: 1,
+            first: tag.0.fingerprint() & !open,
+            last: tag.0.fingerprint() | open,
+        }
+    }
+}
+
 impl Key {
     pub(crate) fn certificate(id: &CertificateId) -> Key {
         Key::Certificate(hash_parts(Purpose::Index, &[b"c", id.as_str().as_bytes()]).fingerprint())
     }
 
-    pub(crate) fn subject(tag: &SubjectTag) -> Key {
+    /// Certificates about a subject, of the type with this key.
+    pub(crate) fn of_subject(tag: &SubjectTag, type_code: Key) -> Key {
+        let (_, of_type) = type_code.run();
+        let types = (1 << TYPE_BITS) - 1;
         // A tag is a hash already.
-        Key::Subject(tag.0.fingerprint())
+        Key::Subject(tag.0.fingerprint() & !types | of_type & types)
     }
 
     pub(crate) fn type_code(code: &TypeCode) -> Key {
         Key::Type(hash_parts(Purpose::Index, &[b"t", code.to_string().as_bytes()]).fingerprint())
     }
 
-    pub(crate) fn retrieval(name: &RetrievalHash) -> Key {
-        Key::Certificate(hash_parts(Purpose::Index, &[b"r", name.0.as_bytes()]).fingerprint())
+    /// The receipts of a kind for one retrieval: a log's first is found without those of the other kind.
+    pub(crate) fn retrieval(kind: ReceiptKind, name: &RetrievalHash) -> Key {
+        let parts: [&[u8]; 3] = [b"r", &[kind as u8], name.0.as_bytes()];
+        Key::Certificate(hash_parts(Purpose::Index, &parts).fingerprint())
     }
 
     pub(crate) fn case(tag: &CaseTag) -> Key {
@@ -90,15 +134,16 @@ pub(crate) type Keys = SmallVec<[Key; 4]>;
 
 /// The keys under which a record is found: a certificate's record also under what it replaces, so that their histories
 /// show the successor.
-pub(crate) fn keys(entry: &Entry) -> Keys {
+pub(crate) fn keys(log: &LogName, entry: &Entry) -> Keys {
     match entry {
         Entry::CertificateIssued(issued) => {
             let predecessors = issued.predecessors();
             let mut keys = Keys::with_capacity(3 + predecessors.len());
             keys.push(Key::certificate(&issued.id));
             keys.extend(predecessors.iter().map(Key::certificate));
-            keys.push(Key::subject(&issued.subject));
-            keys.push(Key::type_code(&issued.id.type_code()));
+            let type_code = Key::type_code(&issued.id.type_code());
+            keys.push(Key::of_subject(&issued.subject, type_code));
+            keys.push(type_code);
             keys
         }
         Entry::StatusChanged(changed) => smallvec![Key::certificate(&changed.id)],
@@ -106,18 +151,19 @@ pub(crate) fn keys(entry: &Entry) -> Keys {
         Entry::TypeDefined(_)
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
-        | Entry::GrantWithdrawn(_) => Keys::new(),
-        Entry::RetrievalDecided(decided) => {
-            let mut keys = smallvec![
-                Key::retrieval(&decided.retrieval),
-                Key::receipts(ReceiptKind::Decided),
-            ];
-            keys.extend(decided.subject.as_ref().map(Key::blinded));
-            keys
-        }
+        | Entry::GrantWithdrawn(_)
+        | Entry::Unknown(_) => Keys::new(),
+        Entry::RetrievalDecided(decided) => smallvec![
+            Key::retrieval(ReceiptKind::Decided, &decided.asked.name(log.network)),
+            Key::blinded(&decided.asked.subject),
+            Key::receipts(ReceiptKind::Decided),
+        ],
         Entry::RetrievalAcknowledged(acknowledged) => smallvec![
-            Key::retrieval(&acknowledged.retrieval),
-            Key::blinded(&acknowledged.subject),
+            Key::retrieval(
+                ReceiptKind::Acknowledged,
+                &acknowledged.asked.name(log.network)
+            ),
+            Key::blinded(&acknowledged.asked.subject),
             Key::receipts(ReceiptKind::Acknowledged),
         ],
         Entry::CaseAccepted(accepted) => smallvec![
@@ -132,65 +178,112 @@ pub(crate) fn keys(entry: &Entry) -> Keys {
 }
 
 /// Index of a segment that still grows.
-#[derive(Default)]
 pub(crate) struct TailIndex {
     runs: [GrowingRun; 3],
 }
 
+impl Default for TailIndex {
+    fn default() -> TailIndex {
+        TailIndex {
+            runs: OPEN_BITS.map(GrowingRun::new),
+        }
+    }
+}
+
 /// Places by fingerprint. Many records may share one (a segment is often of a single type), so the entries of each are
 /// chained: adding one costs the same however many there are.
-#[derive(Default)]
 struct GrowingRun {
-    /// Fingerprint and its latest entry.
-    latest: HashTable<(u64, u32)>,
-    /// Place, and the entry before it with the same fingerprint.
-    entries: Vec<(u32, Option<NonZeroU32>)>,
+    /// Lower bits of a fingerprint that its chain leaves open.
+    open_bits: u32,
+    /// The chain of each fingerprint's upper bits.
+    chains: HashTable<Chain>,
+    entries: Vec<GrowingEntry>,
+}
+
+#[derive(Clone, Copy)]
+struct Chain {
+    upper: u64,
+    oldest: u32,
+    latest: u32,
+}
+
+struct GrowingEntry {
+    place: u32,
+    /// Lower bits of the fingerprint.
+    low: u32,
+    /// The entries before and after it in its chain, counted from one.
+    before: Option<NonZeroU32>,
+    after: Option<NonZeroU32>,
 }
 
 impl GrowingRun {
-    fn add(&mut self, fingerprint: u64, place: u32) {
-        let entry = self.entries.len() as u32;
-        match self
-            .latest
-            .find_mut(fingerprint, |(found, _)| *found == fingerprint)
-        {
-            Some((_, latest)) => {
-                self.entries.push((place, NonZeroU32::new(*latest + 1)));
-                *latest = entry;
-            }
-            None => {
-                self.entries.push((place, None));
-                self.latest
-                    .insert_unique(fingerprint, (fingerprint, entry), |(found, _)| *found);
-            }
+    fn new(open_bits: u32) -> GrowingRun {
+        GrowingRun {
+            open_bits,
+            chains: HashTable::new(),
+            entries: Vec::new(),
         }
     }
 
-    /// Places from an entry backwards.
-    fn chain(&self, latest: u32) -> impl Iterator<Item = u32> {
-        let mut next = Some(latest);
+    fn split(&self, fingerprint: u64) -> (u64, u32) {
+        let low = fingerprint & ((1 << self.open_bits) - 1);
+        (fingerprint >> self.open_bits, low as u32)
+    }
+
+    fn add(&mut self, fingerprint: u64, place: u32) {
+        let (upper, low) = self.split(fingerprint);
+        let entry = self.entries.len() as u32;
+        let mut before = None;
+        match self.chains.find_mut(upper, |chain| chain.upper == upper) {
+            Some(chain) => {
+                let latest = std::mem::replace(&mut chain.latest, entry);
+                before = NonZeroU32::new(latest + 1);
+                self.entries[latest as usize].after = NonZeroU32::new(entry + 1);
+            }
+            None => {
+                let chain = Chain {
+                    upper,
+                    oldest: entry,
+                    latest: entry,
+                };
+                self.chains.insert_unique(upper, chain, |chain| chain.upper);
+            }
+        }
+        self.entries.push(GrowingEntry {
+            place,
+            low,
+            before,
+            after: None,
+        });
+    }
+
+    fn chain(&self, query: Query) -> Option<(Chain, RangeInclusive<u32>)> {
+        let ((upper, first), (_, last)) = (self.split(query.first), self.split(query.last));
+        let chain = self.chains.find(upper, |chain| chain.upper == upper)?;
+        Some((*chain, first..=last))
+    }
+
+    /// Entries from one on: lower bits and place.
+    fn walk(
+        &self,
+        from: u32,
+        next: impl Fn(&GrowingEntry) -> Option<NonZeroU32>,
+    ) -> impl Iterator<Item = (u32, u32)> {
+        let mut at = Some(from);
         std::iter::from_fn(move || {
-            let (place, before) = *self.entries.get(next? as usize)?;
-            next = before.map(|before| before.get() - 1);
-            Some(place)
+            let entry = self.entries.get(at? as usize)?;
+            at = next(entry).map(|next| next.get() - 1);
+            Some((entry.low, entry.place))
         })
     }
 
-    fn find(&self, fingerprint: u64, out: &mut Vec<u32>) {
-        let found = self
-            .latest
-            .find(fingerprint, |(found, _)| *found == fingerprint);
-        if let Some((_, latest)) = found {
-            out.extend(self.chain(*latest));
-        }
-    }
-
     fn sorted(&self) -> Vec<(u64, u32)> {
-        let each = |(fingerprint, latest): &(u64, u32)| {
-            let fingerprint = *fingerprint;
-            self.chain(*latest).map(move |place| (fingerprint, place))
+        let each = |chain: &Chain| {
+            let upper = chain.upper << self.open_bits;
+            self.walk(chain.oldest, |entry| entry.after)
+                .map(move |(low, place)| (upper | u64::from(low), place))
         };
-        let mut entries: Vec<(u64, u32)> = self.latest.iter().flat_map(each).collect();
+        let mut entries: Vec<(u64, u32)> = self.chains.iter().flat_map(each).collect();
         entries.sort_unstable();
         entries
     }
@@ -204,9 +297,26 @@ impl TailIndex {
         }
     }
 
-    pub(crate) fn find(&self, key: Key, out: &mut Vec<u32>) {
-        let (run, fingerprint) = key.run();
-        self.runs[run].find(fingerprint, out);
+    /// The first places of what is asked for, in order, from one on.
+    pub(crate) fn first(&self, query: Query, from: u32, limit: usize) -> Vec<u32> {
+        let run = &self.runs[query.run];
+        let Some((chain, wanted)) = run.chain(query) else {
+            return Vec::new();
+        };
+        let all = run.walk(chain.oldest, |entry| entry.after);
+        let found = all.filter(|(low, place)| *place >= from && wanted.contains(low));
+        found.map(|(_, place)| place).take(limit).collect()
+    }
+
+    /// The latest places, newest first.
+    pub(crate) fn latest(&self, query: Query, limit: usize) -> Vec<u32> {
+        let run = &self.runs[query.run];
+        let Some((chain, wanted)) = run.chain(query) else {
+            return Vec::new();
+        };
+        let all = run.walk(chain.latest, |entry| entry.before);
+        let found = all.filter(|(low, _)| wanted.contains(low));
+        found.map(|(_, place)| place).take(limit).collect()
     }
 
     /// The index file's bytes.
@@ -280,24 +390,71 @@ impl SealedIndex {
         Ok(Some(SealedIndex { file, counts }))
     }
 
-    pub(crate) fn find(&self, key: Key, out: &mut Vec<u32>) -> io::Result<()> {
-        let (run, fingerprint) = key.run();
-        let count = self.counts[run];
-        let start = RUNS_AT + self.counts[..run].iter().sum::<u64>() * ENTRY_LEN as u64;
-        let mut at = self.lower_bound(start, count, fingerprint)?;
+    /// The first places of what is asked for, in order, from one on. Of one key they stand in order, and no more is read
+    /// than is wanted, however many there are.
+    pub(crate) fn first(&self, query: Query, from: u32, limit: usize) -> io::Result<Vec<u32>> {
+        let exact = query.first == query.last;
+        let begin = if exact { from } else { 0 };
+        let at = self.lower_bound(query.run, (query.first, begin))?;
+        let mut places = Vec::new();
+        self.scan(query.run, at, |(fingerprint, place)| {
+            if fingerprint > query.last || (exact && places.len() == limit) {
+                return false;
+            }
+            if place >= from {
+                places.push(place);
+            }
+            true
+        })?;
+        places.sort_unstable();
+        places.truncate(limit);
+        Ok(places)
+    }
+
+    /// The latest places of one key, newest first.
+    pub(crate) fn latest(&self, query: Query, limit: usize) -> io::Result<Vec<u32>> {
+        let begin = self.lower_bound(query.run, (query.first, 0))?;
+        let end = match query.last.checked_add(1) {
+            Some(next) => self.lower_bound(query.run, (next, 0))?,
+            None => self.counts[query.run],
+        };
+        let mut places = Vec::new();
+        let (mut at, most) = (begin.max(end.saturating_sub(limit as u64)), end);
+        self.scan(query.run, at, |(_, place)| {
+            at += 1;
+            if at <= most {
+                places.push(place);
+            }
+            at < most
+        })?;
+        places.reverse();
+        Ok(places)
+    }
+
+    /// Goes through a run from an entry on, as long as `see` wants more.
+    fn scan(
+        &self,
+        run: usize,
+        mut at: u64,
+        mut see: impl FnMut((u64, u32)) -> bool,
+    ) -> io::Result<()> {
+        let (start, count) = (self.start(run), self.counts[run]);
         let mut block = [0; 64 * ENTRY_LEN];
         while at < count {
             let entries = self.read(&mut block, start, at, count)?;
             for entry in entries.chunks_exact(ENTRY_LEN) {
-                let (found, place) = split(entry);
-                if found != fingerprint {
+                if !see(split(entry)) {
                     return Ok(());
                 }
-                out.push(place);
             }
             at += 64;
         }
         Ok(())
+    }
+
+    /// Where a run begins in the file.
+    fn start(&self, run: usize) -> u64 {
+        RUNS_AT + self.counts[..run].iter().sum::<u64>() * ENTRY_LEN as u64
     }
 
     fn read<'b>(
@@ -313,10 +470,12 @@ impl SealedIndex {
         Ok(&block[..wanted])
     }
 
-    /// First entry not below the fingerprint. Fingerprints are uniform, so it stands near its proportion of the run:
-    /// one block read there nearly always has it; otherwise the search halves what is left.
-    fn lower_bound(&self, start: u64, count: u64, fingerprint: u64) -> io::Result<u64> {
+    /// First entry not below this one. Fingerprints are uniform, so it stands near its proportion of the run: one block read
+    /// there nearly always has it; otherwise the search halves what is left.
+    fn lower_bound(&self, run: usize, wanted: (u64, u32)) -> io::Result<u64> {
         const BLOCK: u64 = 256;
+        let (start, count) = (self.start(run), self.counts[run]);
+        let fingerprint = wanted.0;
         let mut block = [0; BLOCK as usize * ENTRY_LEN];
         let (mut low, mut high) = (0, count);
         let guess = ((u128::from(fingerprint) * u128::from(count)) >> 64) as u64;
@@ -326,7 +485,7 @@ impl SealedIndex {
             let read = (entries.len() / ENTRY_LEN) as u64;
             let below = entries
                 .chunks_exact(ENTRY_LEN)
-                .take_while(|entry| split(entry).0 < fingerprint)
+                .take_while(|entry| split(entry) < wanted)
                 .count() as u64;
             if below == 0 {
                 high = high.min(at);

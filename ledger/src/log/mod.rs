@@ -36,7 +36,9 @@ pub use append::AppendError;
 pub use checkpoint::{
     Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint,
 };
-pub use definitions::{Definitions, MAX_GRANTS, MAX_MATTERS, MAX_TYPES, MAX_VERSIONS, Versions};
+pub use definitions::{
+    Definitions, Listing, MAX_GRANTS, MAX_MATTERS, MAX_TYPES, MAX_VERSIONS, Versions,
+};
 pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};
 pub use header::HeaderError;
@@ -45,7 +47,7 @@ pub use memory_disk::{Failure, MemoryDisk};
 pub use name::{LogId, LogIdError, LogName};
 pub use open::{Damage, OpenError, Opening, Place, SEGMENT_RECORDS};
 pub use page::{BrokenRule, Link, MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
-pub use reading::{Log, ReadError, Stopped};
+pub use reading::{Log, ReadError, Stopped, Unread};
 pub use replica::{Applied, ApplyError};
-pub use statuses::{StatusEntry, status_key};
+pub use statuses::{DefinitionEntry, StatusEntry, definition_key, status_key};
 pub use writer::{Appended, WriteError, Writer};

@@ -231,6 +231,7 @@ impl Log {
             tail: TailIndex::default(),
             definitions: Arc::default(),
             issued: BTreeMap::new(),
+            unread: None,
             stopped: None,
         };
         Ok(Log {
@@ -433,8 +434,10 @@ impl<'l> Scan<'l> {
             statuses.apply(&changes);
             statuses.root()
         };
-        let found = (appender.range.root(), appender.head, status_root);
-        if found != (accepted.root, accepted.head, accepted.status_root) {
+        let records = (appender.range.root(), appender.head) == (accepted.root, accepted.head);
+        // What an entry of a later version changed only that version can tell.
+        let statuses = status_root == accepted.status_root || appender.unread(log).is_some();
+        if !records || !statuses {
             let size = accepted.size;
             return Err(Damage::Root { size }.into());
         }

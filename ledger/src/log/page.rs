@@ -105,6 +105,12 @@ pub enum BrokenRule {
         /// The checkpoint's size.
         size: u64,
     },
+    /// The checkpoint's time is not that of the last record.
+    #[error("the checkpoint of size {size} is not of the time of its last record")]
+    CheckpointTime {
+        /// The checkpoint's size.
+        size: u64,
+    },
     /// The log no longer begins with what one of its checkpoints covered.
     #[error("the log no longer begins with the {size} records of a checkpoint accepted before")]
     Rewritten {
@@ -128,7 +134,9 @@ impl BrokenRule {
             | BrokenRule::Prev { seq }
             | BrokenRule::Time { seq } => *seq,
             BrokenRule::Rewritten { .. } => 0,
-            BrokenRule::Head { size } | BrokenRule::StatusRoot { size } => size.saturating_sub(1),
+            BrokenRule::Head { size }
+            | BrokenRule::CheckpointTime { size }
+            | BrokenRule::StatusRoot { size } => size.saturating_sub(1),
         }
     }
 }
@@ -172,7 +180,7 @@ pub(crate) fn link(log: &LogName, frame: &Frame<'_>, seq: u64) -> Result<Link, B
             says: record.seq,
         });
     }
-    let keys = keys(&record.entry);
+    let keys = keys(log, &record.entry);
     Ok(Link {
         record,
         hash,

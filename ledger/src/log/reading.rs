@@ -20,10 +20,10 @@ use crate::status_map::StatusProof;
 use super::append::Appender;
 use super::definitions::Definitions;
 use super::disk::Disk;
-use super::index::{Key, ReceiptKind, TailIndex};
+use super::index::{Key, Query, ReceiptKind, TailIndex};
 use super::page::{MAX_PAGE, Page};
 use super::segment::Segment;
-use super::statuses::{StatusEntry, Statuses};
+use super::statuses::{DefinitionEntry, StatusEntry, Statuses, definition_key, status_key};
 use super::tree_file::TreeFile;
 use super::{ForkEvidence, LogName, VerifiedCheckpoint};
 
@@ -64,6 +64,25 @@ pub enum ReadError {
     /// The log has no checkpoint yet.
     #[error("log {0} is empty")]
     Empty(super::LogId),
+    /// An entry of a later version makes what is asked for uncertain.
+    #[error(
+        "record {seq} of log {log} is of a later version of certmesh, which this peer can't read; upgrade the peer"
+    )]
+    LaterVersion {
+        /// Which log.
+        log: super::LogId,
+        /// The first such record.
+        seq: u64,
+    },
+}
+
+/// The first record of a log whose entry this version can't read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Its position.
+    pub seq: u64,
+    /// Its time, ms since 1970 UTC.
+    pub time_ms: u64,
 }
 
 /// Why a log stopped.
@@ -92,6 +111,7 @@ pub(super) struct View {
     pub(super) tail: TailIndex,
     pub(super) definitions: Arc<Definitions>,
     pub(super) issued: BTreeMap<TypeCode, u64>,
+    pub(super) unread: Option<Unread>,
     pub(super) stopped: Option<Stopped>,
 }
 
@@ -166,6 +186,12 @@ impl Log {
         }
     }
 
+    /// The first record under the accepted checkpoint whose entry this version can't read. From it on any status may be
+    /// another than this version derives.
+    pub fn unread(&self) -> Option<Unread> {
+        self.view.read().unread
+    }
+
     /// Why nothing can be appended: a disk write that was refused.
     pub fn refused_write(&self) -> Option<String> {
         self.refused.get().cloned()
@@ -179,6 +205,11 @@ impl Log {
     /// Certificates issued, by type.
     pub fn issued(&self) -> BTreeMap<TypeCode, u64> {
         self.view.read().issued.clone()
+    }
+
+    /// Whether it issued a certificate of a type.
+    pub fn has_issued(&self, code: &TypeCode) -> bool {
+        self.view.read().issued.contains_key(code)
     }
 
     /// Current status of a certificate of this log; `None` is plainly valid, or never issued.
@@ -257,7 +288,7 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<(Vec<SignedRecord>, bool), ReadError> {
-        let mut records = self.candidates(Key::certificate(id), from, limit)?;
+        let mut records = self.candidates(Key::certificate(id).into(), from, limit)?;
         let more = records.len() == limit;
         records.retain(|record| match &record.record().entry {
             Entry::CertificateIssued(issued) => {
@@ -276,20 +307,10 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn issue_of(&self, id: &CertificateId) -> Result<Option<SignedRecord>, ReadError> {
-        let (mut from, mut limit) = (0, 2);
-        loop {
-            let batch = self.candidates(Key::certificate(id), from, limit)?;
-            let Some(last) = batch.last() else {
-                return Ok(None);
-            };
-            (from, limit) = (last.record().seq + 1, (limit * 2).min(1024));
-            if let Some(found) = batch
-                .into_iter()
-                .find(|record| issued_id(record) == Some(id))
-            {
-                return Ok(Some(found));
-            }
-        }
+        self.first(
+            Key::certificate(id),
+            |entry| matches!(entry, Entry::CertificateIssued(issued) if issued.id == *id),
+        )
     }
 
     /// Certificates about a subject, from a position on, at most `limit`.
@@ -302,9 +323,48 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
-        self.matching(Key::subject(tag), from, limit, |issued| {
+        self.matching(Query::subject(tag), from, limit, |issued| {
             issued.subject == *tag
         })
+    }
+
+    /// The latest certificates of a type about a subject, newest first, looked for among the latest `limit` candidates; and
+    /// whether there may be more.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn latest_of(
+        &self,
+        tag: &SubjectTag,
+        code: &TypeCode,
+        limit: usize,
+    ) -> Result<(Vec<SignedRecord>, bool), ReadError> {
+        let query = Query::from(Key::of_subject(tag, Key::type_code(code)));
+        let (segments, size) = {
+            let view = self.view.read();
+            (view.segments.clone(), view.size())
+        };
+        let (mut records, mut read) = (Vec::new(), 0);
+        for segment in segments.iter().rev() {
+            // Those that are not committed yet are few, and at the end.
+            for place in self.latest_places(segment, query, limit - read + 1)? {
+                let seq = segment.first + u64::from(place);
+                if seq >= size {
+                    continue;
+                }
+                if read == limit {
+                    return Ok((records, true));
+                }
+                read += 1;
+                let record = self.read_record(segment, seq)?;
+                if matches!(&record.record().entry, Entry::CertificateIssued(issued)
+                    if issued.subject == *tag && issued.id.type_code() == *code)
+                {
+                    records.push(record);
+                }
+            }
+        }
+        Ok((records, false))
     }
 
     /// Certificates of a type, from a position on, at most `limit`.
@@ -317,7 +377,7 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
-        self.matching(Key::type_code(code), from, limit, |issued| {
+        self.matching(Key::type_code(code).into(), from, limit, |issued| {
             issued.id.type_code() == *code
         })
     }
@@ -340,18 +400,28 @@ impl Log {
         Ok(found)
     }
 
-    /// The receipts that name a retrieval: of an honest department one at most of each kind.
+    /// The record that answered or refused a request; the first, should there be several.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn by_retrieval(&self, name: &RetrievalHash) -> Result<Vec<SignedRecord>, ReadError> {
-        let mut records = self.candidates(Key::retrieval(name), 0, MAX_HISTORY)?;
-        records.retain(|record| match &record.record().entry {
-            Entry::RetrievalDecided(decided) => decided.retrieval == *name,
-            Entry::RetrievalAcknowledged(acknowledged) => acknowledged.retrieval == *name,
-            _ => false,
-        });
-        Ok(records)
+    pub fn decision_of(&self, name: &RetrievalHash) -> Result<Option<SignedRecord>, ReadError> {
+        self.first(Key::retrieval(ReceiptKind::Decided, name), |entry| {
+            matches!(entry, Entry::RetrievalDecided(decided) if decided.asked.name(self.name.network) == *name)
+        })
+    }
+
+    /// The record that acknowledges what a request brought; the first, should there be several.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn acknowledgement_of(
+        &self,
+        name: &RetrievalHash,
+    ) -> Result<Option<SignedRecord>, ReadError> {
+        self.first(Key::retrieval(ReceiptKind::Acknowledged, name), |entry| {
+            matches!(entry, Entry::RetrievalAcknowledged(acknowledged)
+                if acknowledged.asked.name(self.name.network) == *name)
+        })
     }
 
     /// The record that accepted a case; the first, should there be several.
@@ -359,25 +429,53 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn accepted_case(&self, tag: &CaseTag) -> Result<Option<SignedRecord>, ReadError> {
-        let records = self.candidates(Key::case(tag), 0, MAX_HISTORY)?;
-        Ok(records.into_iter().find(
-            |record| matches!(&record.record().entry, Entry::CaseAccepted(accepted) if accepted.case == *tag),
-        ))
+        self.first(
+            Key::case(tag),
+            |entry| matches!(entry, Entry::CaseAccepted(accepted) if accepted.case == *tag),
+        )
     }
 
-    /// The receipts about a subject on a day, oldest first; of more than 10,000 the first.
+    /// The first record under a key that is wanted; reads no more than it must.
+    fn first(
+        &self,
+        key: Key,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Option<SignedRecord>, ReadError> {
+        let (mut from, mut limit) = (0, 2);
+        loop {
+            let batch = self.candidates(key.into(), from, limit)?;
+            let Some(last) = batch.last() else {
+                return Ok(None);
+            };
+            (from, limit) = (last.record().seq + 1, (limit * 2).min(1024));
+            let mut batch = batch.into_iter();
+            if let Some(found) = batch.find(|record| wanted(&record.record().entry)) {
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    /// The receipts about a subject on a day, oldest first, from a position on, looked for among the next `limit` candidates;
+    /// and where to go on when there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn receipts_about(&self, subject: &BlindedSubject) -> Result<Vec<SignedRecord>, ReadError> {
-        let mut records = self.candidates(Key::blinded(subject), 0, MAX_HISTORY)?;
+    pub fn receipts_about(
+        &self,
+        subject: &BlindedSubject,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
+        let mut records = self.candidates(Key::blinded(subject).into(), from, limit)?;
+        let full = records.len() == limit;
+        let next = records.last().map(|last| last.record().seq + 1);
         records.retain(|record| match &record.record().entry {
-            Entry::RetrievalDecided(decided) => decided.subject == Some(*subject),
-            Entry::RetrievalAcknowledged(acknowledged) => acknowledged.subject == *subject,
+            Entry::RetrievalDecided(decided) => decided.asked.subject == *subject,
+            Entry::RetrievalAcknowledged(acknowledged) => acknowledged.asked.subject == *subject,
             Entry::AccessLogRead(read) => read.subject == *subject,
             _ => false,
         });
-        Ok(records)
+        Ok((records, next.filter(|_| full)))
     }
 
     /// Receipts of a kind, from a position on, at most `limit`.
@@ -390,7 +488,7 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
-        self.candidates(Key::receipts(kind), from, limit)
+        self.candidates(Key::receipts(kind).into(), from, limit)
     }
 
     /// Position of the first committed record made at a time or later; the log's size when there is none.
@@ -412,7 +510,7 @@ impl Log {
 
     fn matching(
         &self,
-        key: Key,
+        query: Query,
         from: u64,
         limit: usize,
         wanted: impl Fn(&crate::record::CertificateIssued) -> bool,
@@ -421,7 +519,7 @@ impl Log {
         let mut from = from;
         // Fingerprints may collide, so a batch can hold fewer matches than candidates.
         while found.len() < limit {
-            let batch = self.candidates(key, from, limit - found.len())?;
+            let batch = self.candidates(query, from, limit - found.len())?;
             let Some(last) = batch.last() else { break };
             from = last.record().seq + 1;
             found.extend(batch.into_iter().filter(
@@ -431,18 +529,16 @@ impl Log {
         Ok(found)
     }
 
-    /// Records whose key has this fingerprint, in order, from a position on.
+    /// Records whose key is asked for, in order, from a position on.
     fn candidates(
         &self,
-        key: Key,
+        query: Query,
         from: u64,
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
-        let (segments, tail, size) = {
+        let (segments, size) = {
             let view = self.view.read();
-            let mut tail = Vec::new();
-            view.tail.find(key, &mut tail);
-            (view.segments.clone(), tail, view.size())
+            (view.segments.clone(), view.size())
         };
         let mut records = Vec::new();
         for (i, segment) in segments.iter().enumerate() {
@@ -452,20 +548,54 @@ impl Log {
             if segments.get(i + 1).is_some_and(|next| next.first <= from) {
                 continue;
             }
-            let mut places = Vec::new();
-            match segment.index.get() {
-                Some(index) => index.find(key, &mut places).map_err(|e| self.io(e))?,
-                None => places.clone_from(&tail),
-            }
-            places.sort_unstable();
-            for place in places {
+            let first = u32::try_from(from.saturating_sub(segment.first)).unwrap_or(u32::MAX);
+            let wanted = limit - records.len();
+            for place in self.places(segment, query, first, wanted)? {
                 let seq = segment.first + u64::from(place);
-                if seq >= from && seq < size && records.len() < limit {
+                if seq < size {
                     records.push(self.read_record(segment, seq)?);
                 }
             }
         }
         Ok(records)
+    }
+
+    /// The first places in a segment, in order, from one on.
+    fn places(
+        &self,
+        segment: &Segment,
+        query: Query,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<u32>, ReadError> {
+        match segment.index.get() {
+            Some(index) => index.first(query, from, limit).map_err(|e| self.io(e)),
+            None => {
+                let view = self.view.read();
+                match segment.index.get() {
+                    // Sealed meanwhile.
+                    Some(index) => index.first(query, from, limit).map_err(|e| self.io(e)),
+                    None => Ok(view.tail.first(query, from, limit)),
+                }
+            }
+        }
+    }
+
+    /// The latest places in a segment, newest first, up to so many.
+    fn latest_places(
+        &self,
+        segment: &Segment,
+        query: Query,
+        limit: usize,
+    ) -> Result<Vec<u32>, ReadError> {
+        if let Some(index) = segment.index.get() {
+            return index.latest(query, limit).map_err(|e| self.io(e));
+        }
+        let view = self.view.read();
+        match segment.index.get() {
+            Some(index) => index.latest(query, limit).map_err(|e| self.io(e)),
+            None => Ok(view.tail.latest(query, limit)),
+        }
     }
 
     /// A page from a position on, up to `max_bytes` of frames (at most 1 MiB), under the accepted checkpoint.
@@ -564,14 +694,41 @@ impl Log {
     /// A certificate's status and the proof of it, with the checkpoint whose status root that leads to.
     ///
     /// # Errors
-    /// [`ReadError::Empty`] without a checkpoint.
+    /// [`ReadError::Empty`] without a checkpoint; [`ReadError::LaterVersion`] when the map can't be derived here.
     pub fn prove_status(
         &self,
         id: &CertificateId,
     ) -> Result<(VerifiedCheckpoint, Option<StatusEntry>, StatusProof), ReadError> {
+        self.prove(&status_key(id), |statuses| statuses.get(id))
+    }
+
+    /// A type's definitions and the proof of them, with the checkpoint whose status root that leads to.
+    ///
+    /// # Errors
+    /// As for [`Log::prove_status`].
+    pub fn prove_definition(
+        &self,
+        code: &TypeCode,
+    ) -> Result<(VerifiedCheckpoint, Option<DefinitionEntry>, StatusProof), ReadError> {
+        self.prove(&definition_key(code), |statuses| statuses.definition(code))
+    }
+
+    fn prove<T>(
+        &self,
+        key: &Hash,
+        entry: impl FnOnce(&Statuses) -> T,
+    ) -> Result<(VerifiedCheckpoint, T, StatusProof), ReadError> {
+        let log = self.name.id;
         let mut statuses = self.statuses.lock();
-        let checkpoint = self.checkpoint().ok_or(ReadError::Empty(self.name.id))?;
-        Ok((checkpoint, statuses.get(id), statuses.prove(id)))
+        let (checkpoint, unread) = {
+            let view = self.view.read();
+            (view.checkpoint.clone(), view.unread)
+        };
+        let checkpoint = checkpoint.ok_or(ReadError::Empty(log))?;
+        if let Some(Unread { seq, .. }) = unread {
+            return Err(ReadError::LaterVersion { log, seq });
+        }
+        Ok((checkpoint, entry(&statuses), statuses.prove(key)))
     }
 
     /// Merkle root over the first `size` records held; `None` when fewer are held or the tree cannot be read.

@@ -201,10 +201,15 @@ impl Log {
         if checkpoint.head != appender.head {
             return Err(ApplyError::Broken(BrokenRule::Head { size }));
         }
+        // Up to when a log is known, all of its holders have to judge alike.
+        if checkpoint.time_ms != appender.time_ms {
+            return Err(ApplyError::Broken(BrokenRule::CheckpointTime { size }));
+        }
         let changes = appender.status_changes(self);
         let mut statuses = self.statuses.lock();
         statuses.apply(&changes);
-        if statuses.root() != checkpoint.status_root {
+        // What an entry of a later version changed only that version can tell.
+        if appender.unread(self).is_none() && statuses.root() != checkpoint.status_root {
             statuses.undo(&changes);
             return Err(ApplyError::Broken(BrokenRule::StatusRoot { size }));
         }

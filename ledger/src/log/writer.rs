@@ -30,6 +30,15 @@ pub enum WriteError {
         /// How many.
         missing: u64,
     },
+    /// An entry of a later version is in the log: what it changed is not known here, so no checkpoint can be signed.
+    #[error(
+        "record {0} of this log is of a later version of certmesh; run that version again, since this one can't tell what \
+         the record changed"
+    )]
+    LaterVersion(u64),
+    /// An entry that would not read back as what it says: appended, it would leave everything in the log unknown.
+    #[error("an entry of kind {0} can't be read back; this is a fault of the program")]
+    Unreadable(u32),
     /// There is nothing to append.
     #[error("there is nothing to append")]
     NoEntries,
@@ -112,6 +121,9 @@ impl Writer {
         if missing > 0 {
             return Err(WriteError::Restoring { missing });
         }
+        if let Some(unread) = appender.unread(&log) {
+            return Err(WriteError::LaterVersion(unread.seq));
+        }
         let (links, frames) = self.build(
             appender.size(),
             appender.head,
@@ -179,9 +191,15 @@ impl Writer {
             prev = hash;
             links.push((record, hash, bytes));
         }
-        let sign = |(_, hash, _): &(Record, RecordHash, Vec<u8>)| self.key.sign(&hash.0);
+        let sign =
+            |(record, hash, bytes): &(Record, RecordHash, Vec<u8>)| match Record::decode(bytes)
+                .is_ok_and(|read| read == *record)
+            {
+                true => Ok(self.key.sign(&hash.0)),
+                false => Err(WriteError::Unreadable(record.entry.kind())),
+            };
         // Waking other threads takes longer than a few signatures do.
-        let signatures: Vec<Signature> = match links.len() {
+        let signatures: Result<Vec<Signature>, WriteError> = match links.len() {
             0..8 => links.iter().map(sign).collect(),
             _ => links.par_iter().with_min_len(8).map(sign).collect(),
         };
@@ -189,7 +207,7 @@ impl Writer {
         let link =
             |((record, hash, bytes), signature): ((Record, RecordHash, Vec<u8>), Signature)| {
                 let signature = signature.to_bytes();
-                let keys = keys(&record.entry);
+                let keys = keys(&self.log.name, &record.entry);
                 let start = frames.len();
                 frames.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 frames.extend_from_slice(&bytes);
@@ -202,7 +220,7 @@ impl Writer {
                     keys,
                 }
             };
-        let links = links.into_iter().zip(signatures).map(link).collect();
+        let links = links.into_iter().zip(signatures?).map(link).collect();
         Ok((links, frames))
     }
 }

@@ -1,14 +1,14 @@
 //! A member department and its own file.
 
+use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Bounded, Text};
-use crate::id::DepartmentCode;
+use crate::id::{DepartmentCode, IdError};
 use crate::keys::PublicKey;
-use crate::record::UnknownWord;
 
 use super::{GenesisError, GenesisFaults, PeerId};
 
@@ -17,30 +17,51 @@ use super::{GenesisError, GenesisFaults, PeerId};
 pub enum Role {
     /// Issue certificates and change their status.
     Issue,
-    /// Define certificate types of authorities that are not members.
-    Define,
+    /// Define the certificate types of this authority, which is no member. No other department has the role for it.
+    Define(DepartmentCode),
 }
 
-impl Role {
+/// Most roles of one department.
+pub const MAX_ROLES: usize = 256;
+
+/// A text that is not a role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotARole {
+    /// An unknown word.
+    #[error("must be `issue`, or `define:` and the code of an authority that is not a member")]
+    Word,
+    /// `define` without an authority.
+    #[error(
+        "role `define` names the authority whose types it is for, as in `define:11100000000013338W`; give it once for each"
+    )]
+    NoAuthority,
+    /// What stands for the authority is not a department code.
+    #[error("the authority: {0}")]
+    Authority(IdError),
+}
+
+impl fmt::Display for Role {
     /// The word in the file.
-    pub const fn as_str(self) -> &'static str {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Role::Issue => "issue",
-            Role::Define => "define",
+            Role::Issue => f.write_str("issue"),
+            Role::Define(authority) => write!(f, "define:{authority}"),
         }
     }
 }
 
 impl FromStr for Role {
-    type Err = UnknownWord;
+    type Err = NotARole;
 
-    fn from_str(text: &str) -> Result<Role, Self::Err> {
-        match text {
-            "issue" => Ok(Role::Issue),
-            "define" => Ok(Role::Define),
-            _ => Err(UnknownWord {
-                expected: "issue or define",
-            }),
+    fn from_str(text: &str) -> Result<Role, NotARole> {
+        match text.split_once(':') {
+            None if text == "issue" => Ok(Role::Issue),
+            None if text == "define" => Err(NotARole::NoAuthority),
+            Some(("define", authority)) => authority
+                .parse()
+                .map(Role::Define)
+                .map_err(NotARole::Authority),
+            _ => Err(NotARole::Word),
         }
     }
 }
@@ -55,7 +76,7 @@ pub struct Department {
     /// Its Chinese name.
     pub name_zh: Option<Text<128>>,
     /// What it may do, in ascending order, each once.
-    pub roles: Bounded<Role, 8>,
+    pub roles: Bounded<Role, MAX_ROLES>,
     /// The key that signs its log, epoch 0.
     pub signing_key: PublicKey,
     /// Its peer's transport identity.
@@ -95,7 +116,7 @@ impl Department {
         let _ = writeln!(
             out,
             "roles = {}",
-            list(self.roles.iter().map(|r| quote(r.as_str())).collect())
+            list(self.roles.iter().map(|r| quote(&r.to_string())).collect())
         );
         let _ = writeln!(
             out,
@@ -149,6 +170,11 @@ impl RawDepartment {
         }
         roles.sort_unstable();
         roles.dedup();
+        let roles = faults.check(Bounded::new(roles), |error| GenesisError::TooMany {
+            at: at.to_owned(),
+            key: "roles",
+            error,
+        });
         let signing_key = faults.check(self.signing_key.parse(), |error| GenesisError::Key {
             at: at.to_owned(),
             error,
@@ -173,7 +199,7 @@ impl RawDepartment {
             code: code?,
             name: name?,
             name_zh,
-            roles: Bounded::first(roles),
+            roles: roles?,
             signing_key: signing_key?,
             peer_id: peer_id?,
             addresses: addresses?,

@@ -6,11 +6,10 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Text, TextError, TooMany};
 use crate::hash::NotAHash;
-use crate::id::IdError;
+use crate::id::{DepartmentCode, IdError};
 use crate::keys::KeyError;
-use crate::record::UnknownWord;
 
-use super::{GENESIS_FORMAT, PeerIdError};
+use super::{GENESIS_FORMAT, NotARole, PeerIdError};
 
 /// One fault of a genesis or department file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,14 +50,14 @@ pub enum GenesisError {
         key: &'static str,
     },
     /// An unknown role.
-    #[error("{at}: roles: `{role}` is no role; {error}")]
+    #[error("{at}: roles: `{role}`: {error}")]
     Role {
         /// Which department.
         at: String,
         /// The word.
         role: String,
         /// What is wrong.
-        error: UnknownWord,
+        error: NotARole,
     },
     /// A signing key that cannot be used.
     #[error("{at}: signing_key: {error}")]
@@ -95,6 +94,28 @@ pub enum GenesisError {
         key: &'static str,
         /// The earlier department.
         other: String,
+    },
+    /// An authority of which two departments would define the types.
+    #[error(
+        "{at}: roles: define:{authority} is also a role of {other}; one department defines an authority's types"
+    )]
+    TwoDefiners {
+        /// Which department.
+        at: String,
+        /// The authority.
+        authority: DepartmentCode,
+        /// The earlier department.
+        other: DepartmentCode,
+    },
+    /// A member's types, which that member defines.
+    #[error(
+        "{at}: roles: define:{authority} is not a role anyone can have: {authority} is a member and defines its types itself"
+    )]
+    MemberDefines {
+        /// Which department.
+        at: String,
+        /// The authority.
+        authority: DepartmentCode,
     },
     /// No department at all.
     #[error("a network needs at least one [[department]]")]

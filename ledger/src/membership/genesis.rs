@@ -10,7 +10,7 @@ use crate::id::DepartmentCode;
 use crate::keys::CatalogueCommitment;
 
 use super::department::RawDepartment;
-use super::{Department, GenesisError, GenesisFaults, MAX_DEPARTMENTS, NetworkId};
+use super::{Department, GenesisError, GenesisFaults, MAX_DEPARTMENTS, NetworkId, Role};
 
 /// The `format` line of a genesis file.
 pub const GENESIS_FORMAT: &str = "certmesh-genesis-1";
@@ -65,6 +65,7 @@ impl Genesis {
             faults.push(GenesisError::NoDepartment);
         }
         duplicates(&departments, &mut faults);
+        definers(&departments, &mut faults);
         departments.sort_by_key(|department| department.code);
         let departments = faults.check(Bounded::new(departments), |error| GenesisError::TooMany {
             at: "genesis".into(),
@@ -174,11 +175,36 @@ fn duplicates(departments: &[Department], faults: &mut GenesisFaults) {
     }
 }
 
+/// Who defines a type follows from the membership alone: its authority, if that is a member, else the one department with
+/// the role for it.
+fn definers(departments: &[Department], faults: &mut GenesisFaults) {
+    let mut seen: BTreeMap<DepartmentCode, DepartmentCode> = BTreeMap::new();
+    for department in departments {
+        let at = || format!("department {}", department.code);
+        for role in department.roles.iter() {
+            let Role::Define(authority) = *role else {
+                continue;
+            };
+            if departments.iter().any(|member| member.code == authority) {
+                let at = at();
+                faults.push(GenesisError::MemberDefines { at, authority });
+            } else if let Some(other) = seen.insert(authority, department.code) {
+                let at = at();
+                faults.push(GenesisError::TwoDefiners {
+                    at,
+                    authority,
+                    other,
+                });
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::{CatalogueKey, Secret, SigningKey};
-    use crate::membership::{PeerId, Role};
+    use crate::membership::PeerId;
 
     fn department(code: &str, n: u8) -> Department {
         Department {
@@ -245,6 +271,41 @@ mod tests {
         let faults = Department::from_toml(&text).unwrap_err().to_string();
         let expected = "department.toml: name is empty\ndepartment.toml: name_zh is empty";
         assert_eq!(faults, expected, "{text}");
+    }
+
+    #[test]
+    fn nobody_is_given_an_authority_that_a_member_has_or_is() {
+        let outside: DepartmentCode = "11100000MB03271699".parse().unwrap();
+        let with = |code: &str, n, roles: &[Role]| Department {
+            roles: Bounded::first(roles.iter().copied()),
+            ..department(code, n)
+        };
+        let (one, two) = ("11100000000013338W", "11430000006122244L");
+        let genesis = |all| Genesis::new("Wuhan", 1, commitment(1), all);
+        let define = Role::Define(outside);
+        let good = genesis(vec![with(one, 1, &[define]), with(two, 2, &[Role::Issue])]).unwrap();
+        let read = Genesis::from_toml(&good.to_toml()).unwrap();
+        assert_eq!(read.network_id(), good.network_id());
+        let twice = genesis(vec![with(one, 1, &[define]), with(two, 2, &[define])]);
+        let expected = [GenesisError::TwoDefiners {
+            at: format!("department {two}"),
+            authority: outside,
+            other: one.parse().unwrap(),
+        }];
+        assert_eq!(twice.unwrap_err().0, expected);
+        for authority in [one, two] {
+            let role = Role::Define(authority.parse().unwrap());
+            let member = genesis(vec![with(one, 1, &[role]), with(two, 2, &[])]);
+            assert!(matches!(
+                member.unwrap_err().0[..],
+                [GenesisError::MemberDefines { .. }]
+            ));
+        }
+        let text = good
+            .to_toml()
+            .replace(&format!("define:{outside}"), "define");
+        let faults = Genesis::from_toml(&text).unwrap_err().to_string();
+        assert!(faults.contains("names the authority"), "{faults}");
     }
 
     #[test]

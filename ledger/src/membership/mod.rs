@@ -9,7 +9,7 @@ mod faults;
 mod genesis;
 mod peer_id;
 
-pub use department::{Department, Role};
+pub use department::{Department, MAX_ROLES, NotARole, Role};
 pub use faults::{GenesisError, GenesisFaults};
 pub use genesis::{GENESIS_FORMAT, Genesis};
 pub use peer_id::{PeerId, PeerIdError};
@@ -21,7 +21,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hash, NotAHash};
-use crate::id::DepartmentCode;
+use crate::id::{DepartmentCode, TypeCode};
 use crate::keys::PublicKey;
 
 /// Most departments a network may have.
@@ -51,6 +51,8 @@ pub struct Membership {
     network: NetworkId,
     name: String,
     members: BTreeMap<DepartmentCode, Department>,
+    /// Who defines the types of authorities that are not members: a genesis gives each to one department at most.
+    definers: BTreeMap<DepartmentCode, DepartmentCode>,
 }
 
 impl Membership {
@@ -61,7 +63,19 @@ impl Membership {
             .iter()
             .map(|d| (d.code, d.clone()))
             .collect();
+        let roles = |d: &Department| {
+            d.roles
+                .iter()
+                .map(|role| (*role, d.code))
+                .collect::<Vec<_>>()
+        };
+        let definers = genesis.departments().iter().flat_map(roles);
+        let definers = definers.filter_map(|(role, code)| match role {
+            Role::Define(authority) => Some((authority, code)),
+            Role::Issue => None,
+        });
         Membership {
+            definers: definers.collect(),
             network: genesis.network_id(),
             name: genesis.name().to_owned(),
             members,
@@ -108,5 +122,14 @@ impl Membership {
     pub fn had_role(&self, code: &DepartmentCode, role: Role, _time_ms: u64) -> bool {
         self.member(code)
             .is_some_and(|department| department.roles.contains(&role))
+    }
+
+    /// The member that defines a type: its authority, if that is a member, else the one with the role for it.
+    pub fn definer(&self, code: &TypeCode) -> Option<DepartmentCode> {
+        let authority = code.authority();
+        match self.members.contains_key(&authority) {
+            true => Some(authority),
+            false => self.definers.get(&authority).copied(),
+        }
     }
 }

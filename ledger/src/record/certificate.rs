@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Text;
 use crate::hash::{Hash, NotAHash};
 use crate::id::{CertificateId, Date, HolderKind};
+use crate::log::LogId;
 
-use super::FieldRoot;
 use super::status::UnknownWord;
 use super::succession::{Succession, SuccessionKind};
+use super::{FieldRoot, RecordHash};
 
 /// Keyed hash of a holder's kind and code under the network's catalogue key: finds a subject's certificates without
 /// naming the subject.
@@ -133,6 +134,17 @@ impl From<Validity> for (Date, Option<Date>) {
     }
 }
 
+/// The record that defines a type, as a certificate names it: which version its issuer checked it against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionRef {
+    /// The log it stands in.
+    pub log: LogId,
+    /// Its position there.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: RecordHash,
+}
+
 /// A certificate was issued. Its type and issuer are parts of its identifier (GB/T 36904).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateIssued {
@@ -146,6 +158,8 @@ pub struct CertificateIssued {
     pub validity: Validity,
     /// How far its data may be shared.
     pub sharing: SharingClass,
+    /// The definition of its type that it was checked against.
+    pub definition: DefinitionRef,
     /// Commitment to its fields.
     pub field_root: FieldRoot,
     /// What it replaces, and how.
@@ -169,6 +183,15 @@ impl CertificateIssued {
             }
             _ => &[],
         }
+    }
+
+    /// Whether two issues say the same, whatever the definition each was checked against.
+    pub fn says_the_same(&self, other: &CertificateIssued) -> bool {
+        let asked = CertificateIssued {
+            definition: self.definition,
+            ..other.clone()
+        };
+        *self == asked
     }
 
     /// How it replaces others, if it does.

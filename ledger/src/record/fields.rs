@@ -1,9 +1,15 @@
 //! Salted commitments to a certificate's fields.
 //!
-//! Each field is committed to as `hash(field, salt ‖ canonical(name, value))`; the commitments, in the order of the
-//! fields' names, are the leaves of an RFC 6962-shaped tree with its own node purpose. The root stands in the issuing
-//! record, so any subset of the fields can later be shown with their salts and checked, and the rest stays hidden: a
-//! salt is 32 bytes that only the issuer can derive, and not even the issuer once it has destroyed the certificate's key.
+//! One name opens to one value. The fields that the type's definition names have a leaf each, in its order; one that the
+//! certificate lacks has a salted leaf as well, so that hidden leaves tell nothing. Other fields, attachments among them,
+//! stand in a tree of fixed depth at the place that a hash of their name gives, under a salt that the root commits to and
+//! every disclosure shows; where there is none, a subtree is a salted hash that looks like any other. A sorted list would
+//! need its hidden neighbours' hashes to prove that a name stands in it once, and whoever has the salt could try names
+//! against those.
+//!
+//! The root stands in the issuing record, so any subset of the fields can later be shown with their salts and checked, and
+//! the rest stays hidden: a salt is 32 bytes that only the issuer can derive, and not even the issuer once it has destroyed
+//! the certificate's key.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +18,15 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use crate::codec::{self, Bounded};
-use crate::hash::{Hash, Purpose, hash_parts};
+use crate::hash::{Hash, Purpose, hash, hash_parts};
 use crate::id::CertificateId;
 use crate::keys::BodyKey;
+
+use super::FieldDefinition;
+
+/// Depth of the tree of fields that the definition doesn't name: with 64 of them, more than one salt in two gives each a
+/// place of its own.
+const DEPTH: u8 = 12;
 
 /// Root of the commitments to a certificate's fields.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -55,48 +67,179 @@ impl Drop for FieldOpening {
 impl FieldOpening {
     /// The commitment this opens.
     pub fn commitment(&self) -> Hash {
-        commitment(&self.salt, &self.name, &self.value)
+        commitment(&self.salt, &self.name, Some(&self.value))
     }
 }
 
-fn commitment(salt: &Hash, name: &str, value: &str) -> Hash {
+fn commitment(salt: &Hash, name: &str, value: Option<&str>) -> Hash {
     hash_parts(
         Purpose::Field,
         &[salt.as_bytes(), &codec::encode(&(name, value))],
     )
 }
 
-/// Commits to a certificate's fields.
-pub fn commit_fields(
-    key: &BodyKey,
-    certificate: &CertificateId,
-    fields: &BTreeMap<String, String>,
-) -> FieldRoot {
-    let leaves: Vec<Hash> = fields
-        .iter()
-        .map(|(name, value)| commitment(&key.salt(certificate, name), name, value))
-        .collect();
-    FieldRoot(root(&leaves))
-}
-
-/// Some of a certificate's fields, shown so that whoever has the issuing record can check them, with the commitments of
-/// the others, which tell nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disclosure {
-    /// Each field in the order of the names, shown or hidden.
-    leaves: Bounded<DisclosedField, MAX_FIELDS>,
-}
-
 /// Most fields a certificate can have.
 pub const MAX_FIELDS: usize = 64;
 
-/// One field of a disclosure.
+/// The commitments to all of a certificate's fields, with what opens them.
+struct Committed<'f> {
+    key: &'f BodyKey,
+    certificate: &'f CertificateId,
+    place_salt: Hash,
+    /// Of the fields that the definition names.
+    named: Vec<Hash>,
+    /// The others' places and names.
+    others: BTreeMap<u16, &'f str>,
+    fields: &'f BTreeMap<String, String>,
+}
+
+impl<'f> Committed<'f> {
+    fn new(
+        key: &'f BodyKey,
+        certificate: &'f CertificateId,
+        definition: &[FieldDefinition],
+        fields: &'f BTreeMap<String, String>,
+    ) -> Committed<'f> {
+        let commit = |field: &FieldDefinition| {
+            let name = field.code.as_str();
+            let value = fields.get(name).map(String::as_str);
+            commitment(&key.salt(certificate, name), name, value)
+        };
+        let is_other = |name: &&str| !is_named(definition, name);
+        let names = || fields.keys().map(String::as_str).filter(is_other);
+        // Names that share a place need another salt; the salts follow from the key, so the root is the same each time.
+        let (place_salt, others) = (0..)
+            .map(|attempt| key.place_salt(certificate, attempt))
+            .find_map(|salt| {
+                let places: BTreeMap<u16, &str> =
+                    names().map(|name| (place(&salt, name), name)).collect();
+                (places.len() == names().count()).then_some((salt, places))
+            })
+            .expect("some salt gives at most 64 names places of their own");
+        Committed {
+            key,
+            certificate,
+            place_salt,
+            named: definition.iter().map(commit).collect(),
+            others,
+            fields,
+        }
+    }
+
+    fn opening(&self, name: &str) -> Option<FieldOpening> {
+        Some(FieldOpening {
+            name: name.to_owned(),
+            value: self.fields.get(name)?.clone(),
+            salt: self.key.salt(self.certificate, name),
+        })
+    }
+
+    /// The subtree of the others below a node: `prefix` is the node's place among those of its depth.
+    fn subtree(&self, depth: u8, prefix: u16) -> Hash {
+        let width = DEPTH - depth;
+        let first = prefix << width;
+        let mut within = self.others.range(first..first + (1 << width));
+        match within.next() {
+            None => self.key.no_fields(self.certificate, depth, prefix),
+            Some((_, name)) if depth == DEPTH => {
+                let value = self.fields.get(*name).map(String::as_str);
+                commitment(&self.key.salt(self.certificate, name), name, value)
+            }
+            Some(_) => node(
+                &self.subtree(depth + 1, prefix << 1),
+                &self.subtree(depth + 1, prefix << 1 | 1),
+            ),
+        }
+    }
+
+    fn path(&self, place: u16) -> [Hash; DEPTH as usize] {
+        let mut path = [Hash::ZERO; DEPTH as usize];
+        for (depth, sibling) in (1..=DEPTH).zip(&mut path) {
+            *sibling = self.subtree(depth, place >> (DEPTH - depth) ^ 1);
+        }
+        path
+    }
+}
+
+fn is_named(definition: &[FieldDefinition], name: &str) -> bool {
+    definition.iter().any(|field| field.code.as_str() == name)
+}
+
+/// The place of a field that the definition doesn't name.
+fn place(salt: &Hash, name: &str) -> u16 {
+    let hash = hash_parts(Purpose::FieldPlace, &[salt.as_bytes(), name.as_bytes()]);
+    let [high, low, ..] = *hash.as_bytes();
+    u16::from_be_bytes([high, low]) >> (16 - DEPTH)
+}
+
+fn field_root(place_salt: &Hash, named: &[Hash], others: &Hash) -> FieldRoot {
+    FieldRoot(hash_parts(
+        Purpose::FieldRoot,
+        &[
+            place_salt.as_bytes(),
+            root(named).as_bytes(),
+            others.as_bytes(),
+        ],
+    ))
+}
+
+/// Commits to a certificate's fields, of which its type's definition names some.
+pub fn commit_fields(
+    key: &BodyKey,
+    certificate: &CertificateId,
+    definition: &[FieldDefinition],
+    fields: &BTreeMap<String, String>,
+) -> FieldRoot {
+    let committed = Committed::new(key, certificate, definition, fields);
+    field_root(
+        &committed.place_salt,
+        &committed.named,
+        &committed.subtree(0, 0),
+    )
+}
+
+/// Some of a certificate's fields, shown so that whoever has the issuing record can check them. What it hides tells
+/// nothing, not even whether there is a field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disclosure {
+    place_salt: Hash,
+    /// The fields that the definition names, in its order.
+    named: Bounded<DisclosedField, MAX_FIELDS>,
+    /// Root of the tree of the others.
+    others_root: Hash,
+    /// Those of them that are shown, in the order of their names.
+    others: Bounded<DisclosedOther, MAX_FIELDS>,
+}
+
+/// A field of a disclosure that the type's definition names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DisclosedField {
     /// Its opening.
     Shown(FieldOpening),
-    /// Its commitment.
+    /// Its commitment, or that to its absence.
     Hidden(Hash),
+}
+
+/// A field shown that the type's definition doesn't name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisclosedOther {
+    opening: FieldOpening,
+    /// Siblings of the nodes that lead to it, from the root down.
+    path: [Hash; DEPTH as usize],
+}
+
+impl DisclosedOther {
+    fn root(&self, place_salt: &Hash) -> Hash {
+        let place = place(place_salt, &self.opening.name);
+        let mut at = self.opening.commitment();
+        for (bit, sibling) in self.path.iter().rev().enumerate() {
+            at = match place >> bit & 1 {
+                0 => node(&at, sibling),
+                _ => node(sibling, &at),
+            };
+        }
+        at
+    }
 }
 
 /// Why a disclosure does not hold.
@@ -105,63 +248,102 @@ pub enum DisclosureError {
     /// The fields are not those the certificate's record commits to.
     #[error("the fields are not those that the certificate's signed record commits to")]
     Root,
-    /// Names out of order or twice: one of them could be shown as another.
-    #[error("the fields shown are out of order")]
+    /// A field stands where another has to stand, or twice.
+    #[error("the fields shown are not in the order of the type's definition")]
     Order,
 }
 
 impl Disclosure {
-    /// Shows the fields whose names `show` picks.
+    /// Shows the fields whose names `show` picks. `definition` are the fields of the definition that the certificate's
+    /// record names.
     pub fn of(
         key: &BodyKey,
         certificate: &CertificateId,
+        definition: &[FieldDefinition],
         fields: &BTreeMap<String, String>,
         show: impl Fn(&str) -> bool,
     ) -> Disclosure {
-        let openings = open_fields(key, certificate, fields).into_iter();
-        let leaf = |opening: FieldOpening| {
-            if show(&opening.name) {
-                DisclosedField::Shown(opening)
-            } else {
-                DisclosedField::Hidden(opening.commitment())
-            }
-        };
+        let committed = Committed::new(key, certificate, definition, fields);
+        let named = definition.iter().zip(&committed.named);
+        let named = named.map(|(field, commitment)| {
+            let name = field.code.as_str();
+            let opening = committed.opening(name).filter(|_| show(name));
+            opening.map_or(DisclosedField::Hidden(*commitment), DisclosedField::Shown)
+        });
+        let mut others: Vec<DisclosedOther> = committed
+            .others
+            .iter()
+            .filter(|(_, name)| show(name))
+            .filter_map(|(place, name)| {
+                Some(DisclosedOther {
+                    opening: committed.opening(name)?,
+                    path: committed.path(*place),
+                })
+            })
+            .collect();
+        others.sort_by(|one, other| one.opening.name.cmp(&other.opening.name));
         Disclosure {
-            leaves: Bounded::first(openings.map(leaf)),
+            place_salt: committed.place_salt,
+            named: Bounded::first(named),
+            others_root: committed.subtree(0, 0),
+            others: Bounded::first(others),
         }
     }
 
     /// The fields shown, unchecked: for disclosures that were checked before.
     pub fn shown(&self) -> impl Iterator<Item = &FieldOpening> {
-        self.leaves.iter().filter_map(|leaf| match leaf {
+        let named = self.named.iter().filter_map(|leaf| match leaf {
             DisclosedField::Shown(opening) => Some(opening),
             DisclosedField::Hidden(_) => None,
-        })
+        });
+        named.chain(self.others.iter().map(|other| &other.opening))
     }
 
-    /// The fields shown, checked against the root in the certificate's record.
+    /// The fields shown, checked against the root in the certificate's record. `definition` are the fields of the
+    /// definition that it names.
     ///
     /// # Errors
     /// [`DisclosureError`].
-    pub fn verify(&self, committed: &FieldRoot) -> Result<BTreeMap<&str, &str>, DisclosureError> {
+    pub fn verify(
+        &self,
+        committed: &FieldRoot,
+        definition: &[FieldDefinition],
+    ) -> Result<BTreeMap<&str, &str>, DisclosureError> {
         let mut shown = BTreeMap::new();
-        let mut leaves = Vec::with_capacity(self.leaves.len());
-        for leaf in self.leaves.iter() {
-            match leaf {
-                DisclosedField::Hidden(commitment) => leaves.push(*commitment),
+        let mut leaves = Vec::with_capacity(self.named.len());
+        if self.named.len() != definition.len() {
+            return Err(DisclosureError::Order);
+        }
+        for (leaf, field) in self.named.iter().zip(definition) {
+            leaves.push(match leaf {
+                DisclosedField::Hidden(commitment) => *commitment,
                 DisclosedField::Shown(opening) => {
-                    let later = shown
-                        .last_key_value()
-                        .is_none_or(|(name, _)| *name < opening.name.as_str());
-                    if !later {
+                    let name = opening.name.as_str();
+                    // A definition that names a field twice gives its name one place all the same: none.
+                    let named = definition
+                        .iter()
+                        .filter(|field| field.code.as_str() == name);
+                    if name != field.code.as_str() || named.count() != 1 {
                         return Err(DisclosureError::Order);
                     }
-                    shown.insert(opening.name.as_str(), opening.value.as_str());
-                    leaves.push(opening.commitment());
+                    shown.insert(name, opening.value.as_str());
+                    opening.commitment()
                 }
-            }
+            });
         }
-        if root(&leaves) == committed.0 {
+        let mut before = None;
+        for other in self.others.iter() {
+            let name = other.opening.name.as_str();
+            if is_named(definition, name) || before.is_some_and(|before| before >= name) {
+                return Err(DisclosureError::Order);
+            }
+            if other.root(&self.place_salt) != self.others_root {
+                return Err(DisclosureError::Root);
+            }
+            shown.insert(name, other.opening.value.as_str());
+            before = Some(name);
+        }
+        if field_root(&self.place_salt, &leaves, &self.others_root) == *committed {
             Ok(shown)
         } else {
             Err(DisclosureError::Root)
@@ -169,99 +351,25 @@ impl Disclosure {
     }
 }
 
-/// The openings of a certificate's fields, in the order of the tree's leaves.
-pub fn open_fields(
-    key: &BodyKey,
-    certificate: &CertificateId,
-    fields: &BTreeMap<String, String>,
-) -> Vec<FieldOpening> {
-    let open = |(name, value): (&String, &String)| FieldOpening {
-        name: name.clone(),
-        value: value.clone(),
-        salt: key.salt(certificate, name),
-    };
-    fields.iter().map(open).collect()
+fn node(left: &Hash, right: &Hash) -> Hash {
+    let mut both = [0; 64];
+    both[..32].copy_from_slice(left.as_bytes());
+    both[32..].copy_from_slice(right.as_bytes());
+    hash(Purpose::FieldNode, &both)
 }
 
 /// Merkle tree hash as RFC 6962 2.1 shapes it, over at most 64 leaves.
 fn root(leaves: &[Hash]) -> Hash {
     match leaves {
-        [] => hash_parts(Purpose::FieldNode, &[]),
+        [] => hash(Purpose::FieldNode, b""),
         [leaf] => *leaf,
         _ => {
             let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            hash_parts(
-                Purpose::FieldNode,
-                &[root(left).as_bytes(), root(right).as_bytes()],
-            )
+            node(&root(left), &root(right))
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keys::Secret;
-
-    #[test]
-    fn the_root_binds_every_name_and_value_and_the_certificate() {
-        let key = BodyKey(Secret::from_bytes([1; 32]));
-        let id: CertificateId =
-            "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"
-                .parse()
-                .unwrap();
-        let other: CertificateId =
-            "1.2.156.3005.2.11100000000013338W009.11330105002500287C.2025052201.002.0"
-                .parse()
-                .unwrap();
-        let fields: BTreeMap<_, _> = [("CZZT", "甲"), ("ZZMC", "执照"), ("ZZBH", "1")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
-        let base = commit_fields(&key, &id, &fields);
-        assert_ne!(base, commit_fields(&key, &other, &fields));
-        for name in fields.keys() {
-            let mut changed = fields.clone();
-            changed.get_mut(name).unwrap().push('x');
-            assert_ne!(base, commit_fields(&key, &id, &changed));
-            let mut without = fields.clone();
-            without.remove(name);
-            assert_ne!(base, commit_fields(&key, &id, &without));
-        }
-        let openings = open_fields(&key, &id, &fields);
-        let leaves: Vec<Hash> = openings.iter().map(FieldOpening::commitment).collect();
-        assert_eq!(base.0, root(&leaves));
-    }
-
-    #[test]
-    fn any_subset_of_fields_verifies_and_any_changed_byte_of_it_fails() {
-        let key = BodyKey(Secret::from_bytes([1; 32]));
-        let id: CertificateId =
-            "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"
-                .parse()
-                .unwrap();
-        let names = ["A", "B", "C", "D", "E"];
-        let fields: BTreeMap<_, _> = names
-            .map(|name| (name.to_owned(), format!("value of {name}")))
-            .into();
-        let committed = commit_fields(&key, &id, &fields);
-        for subset in 0..1_u32 << names.len() {
-            let shows = |name: &str| {
-                let place = names.iter().position(|known| *known == name).unwrap();
-                subset & 1 << place != 0
-            };
-            let disclosure = Disclosure::of(&key, &id, &fields, shows);
-            let shown = disclosure.verify(&committed).unwrap();
-            assert_eq!(shown.len(), subset.count_ones() as usize);
-            assert!(shown.iter().all(|(name, value)| fields[*name] == *value));
-            let bytes = codec::encode(&disclosure);
-            for at in 0..bytes.len() {
-                let mut changed = bytes.clone();
-                changed[at] ^= 1;
-                let holds = codec::decode::<Disclosure>(&changed, 1 << 20)
-                    .is_ok_and(|changed| changed.verify(&committed).is_ok());
-                assert!(!holds, "subset {subset:b}, byte {at}");
-            }
-        }
-        assert!(!format!("{key:?}").contains("01"));
-    }
-}
+#[path = "fields_tests.rs"]
+mod tests;

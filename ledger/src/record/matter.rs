@@ -26,6 +26,26 @@ impl MatterDefined {
     }
 }
 
+impl SubMatter {
+    /// Whether it requires a certificate of a type.
+    pub fn requires_type(&self, code: &TypeCode) -> bool {
+        let mut requirements = self.requires.iter();
+        requirements.any(|requirement| requirement.types.contains(code))
+    }
+
+    /// Codes of the fields that it requires of a type, in order.
+    pub fn required(&self, code: &TypeCode) -> Vec<Text<64>> {
+        let of_type = self.requires.iter();
+        let of_type = of_type.filter(|requirement| requirement.types.contains(code));
+        let mut codes: Vec<Text<64>> = of_type
+            .flat_map(|requirement| requirement.fields.iter().cloned())
+            .collect();
+        codes.sort();
+        codes.dedup();
+        codes
+    }
+}
+
 /// A sub-matter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubMatter {

@@ -4,10 +4,11 @@
 //! [`Entry`]. A [`SignedRecord`] adds the department's signature; its bytes are stored and forwarded verbatim. The entry
 //! families each have a file: [`CertificateIssued`], [`StatusChanged`], [`TypeDefined`],
 //! [`MatterDefined`], [`GrantMade`], and the receipts [`RetrievalDecided`], [`RetrievalAcknowledged`], [`CaseAccepted`] and
-//! [`AccessLogRead`].
+//! [`AccessLogRead`]. Entries of later versions are kept as [`UnknownEntry`].
 
 mod attachment;
 mod certificate;
+mod entry;
 mod fields;
 mod grant;
 mod matter;
@@ -22,56 +23,31 @@ pub use attachment::{
     NotAnAttachment, NotAnAttachmentName, UnknownMediaType,
 };
 pub use certificate::{
-    CertificateErased, CertificateIssued, SharingClass, SubjectTag, Validity, ValidityError,
+    CertificateErased, CertificateIssued, DefinitionRef, SharingClass, SubjectTag, Validity,
+    ValidityError,
 };
+pub use entry::{Entry, UnknownEntry};
 pub use fields::{
-    DisclosedField, Disclosure, DisclosureError, FieldOpening, FieldRoot, MAX_FIELDS,
-    commit_fields, open_fields,
+    DisclosedField, DisclosedOther, Disclosure, DisclosureError, FieldOpening, FieldRoot,
+    MAX_FIELDS, commit_fields,
 };
 pub use grant::{GrantMade, GrantWithdrawn, Grantee};
 pub use matter::{MatterDefined, MatterRef, NotAMatterRef, Requirement, SubMatter};
 pub use receipt::{
-    AccessLogRead, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, FieldCodes, Received,
-    RequirementMet, RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule,
+    AccessLogRead, Asked, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, FieldCodes,
+    Received, RequirementMet, RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule,
 };
 pub use signed::{
     Frame, FrameError, Frames, Record, RecordError, RecordHash, SignedRecord, leaf_hash,
     record_hash,
 };
-pub use status::{Action, ImpossibleTransition, Reason, Status, StatusChanged, UnknownWord};
+pub use status::{
+    Action, ImpossibleTransition, NotAnAction, Reason, Status, StatusChanged, UnknownWord,
+};
 pub use succession::{MAX_PREDECESSORS, Misfit, Succession, SuccessionError, SuccessionKind};
 pub use type_definition::{
     CodeItem, FieldData, FieldDefinition, RelatedItem, TypeDefined, ValidityRule,
 };
 
-use serde::{Deserialize, Serialize};
-
 /// Most bytes a record may have in its canonical form.
 pub const MAX_RECORD: usize = 16 * 1024;
-
-/// What a record says. New families are added at the end; the position is part of the format.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Entry {
-    /// A certificate was issued.
-    CertificateIssued(CertificateIssued),
-    /// The status of a certificate of this log changed.
-    StatusChanged(StatusChanged),
-    /// A certificate type was defined, or defined anew.
-    TypeDefined(TypeDefined),
-    /// A matter was defined, or defined anew.
-    MatterDefined(MatterDefined),
-    /// The sight of fields was granted.
-    GrantMade(GrantMade),
-    /// A grant was withdrawn.
-    GrantWithdrawn(GrantWithdrawn),
-    /// A certificate's fields were erased.
-    CertificateErased(CertificateErased),
-    /// This department answered or refused another's request for fields.
-    RetrievalDecided(RetrievalDecided),
-    /// This department got an answer or a refusal.
-    RetrievalAcknowledged(RetrievalAcknowledged),
-    /// A case was accepted.
-    CaseAccepted(CaseAccepted),
-    /// The access log of a subject was looked at.
-    AccessLogRead(AccessLogRead),
-}

@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Bounded, Text};
-use crate::hash::{Hash, NotAHash};
+use crate::codec::{self, Bounded, Text};
+use crate::hash::{Hash, NotAHash, Purpose, hash_parts};
 use crate::id::{Date, DepartmentCode, TypeCode};
+use crate::keys::{Signature, SigningKey};
+use crate::membership::{Membership, NetworkId};
 
 use super::{MAX_FIELDS, MatterRef};
 
@@ -48,22 +50,76 @@ hash_type! {
 /// Codes of fields.
 pub type FieldCodes = Bounded<Text<64>, MAX_FIELDS>;
 
+/// The part of a request for fields that receipts show, with a hash of the rest. It names the request, so whoever holds the
+/// asker's signature over the name can show that the asker asked for exactly this, and nobody can show it of anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Who is asked.
+    pub issuer: DepartmentCode,
+    /// Who asks.
+    pub asker: DepartmentCode,
+    /// Which of the asker's keys signs.
+    pub key_epoch: u32,
+    /// For which of the asker's matters.
+    pub matter: MatterRef,
+    /// Of which type the certificate is.
+    pub type_code: TypeCode,
+    /// Whom the certificate is about, blinded for the request's day.
+    pub subject: BlindedSubject,
+    /// Codes of the fields asked for.
+    pub fields: FieldCodes,
+    /// Hash of what no receipt shows: certificate, purpose, time, nonce.
+    pub rest: Hash,
+}
+
+impl Asked {
+    /// The request's name.
+    pub fn name(&self, network: NetworkId) -> RetrievalHash {
+        RetrievalHash(hash_parts(
+            Purpose::Retrieval,
+            &[network.0.as_bytes(), &codec::encode(self)],
+        ))
+    }
+
+    /// Signs the name.
+    pub fn sign(&self, network: NetworkId, key: &SigningKey) -> Signature {
+        key.sign(&self.name(network).0)
+    }
+
+    /// Whether the asker, a member, signed the name with the key it names.
+    pub fn is_signed(&self, members: &Membership, signature: &Signature) -> bool {
+        let key = members.key(&self.asker, self.key_epoch);
+        key.is_some_and(|key| {
+            key.verify(&self.name(members.network()).0, signature)
+                .is_ok()
+        })
+    }
+}
+
 /// An issuer's receipt: what it did with a department's request to see a certificate's fields. Durable before the answer
 /// leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetrievalDecided {
     /// The request.
-    pub retrieval: RetrievalHash,
-    /// Who asked.
-    pub asker: DepartmentCode,
-    /// For which of its matters.
-    pub matter: MatterRef,
-    /// Of which type the certificate is.
-    pub type_code: TypeCode,
-    /// Whom the certificate is about; `None` when there is no such certificate.
-    pub subject: Option<BlindedSubject>,
+    pub asked: Asked,
+    /// The asker's signature over the request's name.
+    pub signature: Signature,
     /// Answered or refused.
     pub decision: Decision,
+}
+
+impl RetrievalDecided {
+    /// Whether it proves, as a record of `issuer`'s log, that its asker asked for what it says was shown or refused. One
+    /// that doesn't counts for nothing: anybody could have written it about anybody.
+    pub fn is_proof(&self, members: &Membership, issuer: &DepartmentCode) -> bool {
+        let shown = match &self.decision {
+            Decision::Answered { fields, .. } => &**fields,
+            Decision::Refused(_) => &[],
+        };
+        self.asked.issuer == *issuer
+            && shown.iter().all(|code| self.asked.fields.contains(code))
+            && self.asked.is_signed(members, &self.signature)
+    }
 }
 
 /// What an issuer decided.
@@ -112,11 +168,13 @@ pub enum Rule {
     NoField,
     /// The fields are not kept any more.
     Erased,
+    /// The issuer may not issue the certificate's type.
+    NotAuthorised,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 9] = [
+    pub const ALL: [Rule; 10] = [
         Rule::Stale,
         Rule::UnknownCertificate,
         Rule::UnknownMatter,
@@ -126,6 +184,7 @@ impl Rule {
         Rule::NoGrant,
         Rule::NoField,
         Rule::Erased,
+        Rule::NotAuthorised,
     ];
 
     /// The word for it.
@@ -140,6 +199,7 @@ impl Rule {
             Rule::NoGrant => "no-grant",
             Rule::NoField => "no-field",
             Rule::Erased => "erased",
+            Rule::NotAuthorised => "not-authorised",
         }
     }
 
@@ -165,6 +225,7 @@ impl Rule {
                 "none of the fields asked for is one that the matter needs and that may be seen"
             }
             Rule::Erased => "the certificate's fields are not kept any more",
+            Rule::NotAuthorised => "the issuer may not issue certificates of this type",
         }
     }
 }
@@ -173,19 +234,22 @@ impl Rule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetrievalAcknowledged {
     /// The request.
-    pub retrieval: RetrievalHash,
-    /// Who was asked.
-    pub issuer: DepartmentCode,
-    /// For which matter.
-    pub matter: MatterRef,
-    /// Of which type the certificate is.
-    pub type_code: TypeCode,
-    /// Whom the certificate is about.
-    pub subject: BlindedSubject,
+    pub asked: Asked,
     /// What came.
     pub outcome: Received,
     /// Milliseconds from the request to the checked answer.
     pub took_ms: u32,
+}
+
+impl RetrievalAcknowledged {
+    /// Whether it is what an asker can record of its own request in its own log. One that isn't counts for nothing.
+    pub fn is_own(&self, asker: &DepartmentCode) -> bool {
+        let came = match &self.outcome {
+            Received::Fields { fields, .. } => &**fields,
+            _ => &[],
+        };
+        self.asked.asker == *asker && came.iter().all(|code| self.asked.fields.contains(code))
+    }
 }
 
 /// What an asker received.
@@ -222,14 +286,16 @@ pub struct CaseAccepted {
 pub enum RequirementMet {
     /// Nothing that would meet it was issued.
     Missing,
-    /// What was issued is not in force.
-    Lapsed,
+    /// What was issued is not valid: expired, revoked, superseded …
+    NotValid,
     /// Held, and its fields may not be seen.
     NeedsGrant,
     /// Held: nothing had to be handed in.
     Held,
     /// Held, and its fields came from the issuer.
     Collected,
+    /// Whether what was issued is valid could not be said.
+    Unknown,
 }
 
 impl RequirementMet {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::codec::{self, DecodeError};
+use crate::codec::{self, Borrowed, DecodeError};
 use crate::hash::{Hash, Purpose, hash_parts};
 use crate::keys::{KeyError, PublicKey, SIGNATURE_LEN, Signature, SigningKey};
 use crate::log::LogName;
@@ -27,7 +27,7 @@ impl fmt::Display for RecordHash {
 }
 
 /// One link of a hash-linked log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Position in the log, from 0.
     pub seq: u64,
@@ -41,22 +41,50 @@ pub struct Record {
     pub entry: Entry,
 }
 
+/// A record as it is encoded: the entry's content is bytes with their length.
+#[derive(Serialize, Deserialize)]
+struct Encoded<'b> {
+    seq: u64,
+    prev: RecordHash,
+    time_ms: u64,
+    key_epoch: u32,
+    kind: u32,
+    #[serde(borrow)]
+    content: Borrowed<'b>,
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let content = self.entry.content();
+        let encoded = Encoded {
+            seq: self.seq,
+            prev: self.prev,
+            time_ms: self.time_ms,
+            key_epoch: self.key_epoch,
+            kind: self.entry.kind(),
+            content: Borrowed(&content),
+        };
+        encoded.serialize(serializer)
+    }
+}
+
 impl Record {
-    /// Reads a record from its canonical bytes.
+    /// Reads a record from its canonical bytes. What this version can't read of its entry is no fault of the record.
     ///
     /// # Errors
     /// [`RecordError`], by the rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
-        let record: Record = codec::decode(bytes, MAX_RECORD)?;
-        if record.key_epoch != 0 {
-            return Err(RecordError::KeyEpoch(record.key_epoch));
+        let encoded: Encoded<'_> = codec::decode_borrowed(bytes, MAX_RECORD)?;
+        if encoded.key_epoch != 0 {
+            return Err(RecordError::KeyEpoch(encoded.key_epoch));
         }
-        match &record.entry {
-            Entry::CertificateIssued(issued) if issued.predecessors().contains(&issued.id) => {
-                Err(RecordError::OwnPredecessor)
-            }
-            _ => Ok(record),
-        }
+        Ok(Record {
+            seq: encoded.seq,
+            prev: encoded.prev,
+            time_ms: encoded.time_ms,
+            key_epoch: encoded.key_epoch,
+            entry: Entry::read(encoded.kind, encoded.content.0),
+        })
     }
 }
 
@@ -86,9 +114,6 @@ pub enum RecordError {
     /// A key that no department has: in this version none has more than its first.
     #[error("record: names a key of epoch {0}; only epoch 0 is known")]
     KeyEpoch(u32),
-    /// A certificate that would replace itself.
-    #[error("record: issues a certificate that names itself as predecessor")]
-    OwnPredecessor,
 }
 
 /// A record with its signature, decoded; whether the signature verifies is for [`SignedRecord::verify`] to say.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Text;
-use crate::id::CertificateId;
+use crate::id::{CertificateId, DepartmentCode};
 
 /// A word outside the list it must come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -116,20 +116,58 @@ pub enum Action {
     Withdraw,
     /// Ended by operation of law.
     Lapse,
-    /// Moved to another authority.
-    TransferOut,
+    /// Let go, for this department to take over and no other.
+    TransferOut(DepartmentCode),
+}
+
+/// Why a word, with or without a receiver, is not an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnAction {
+    /// An unknown word.
+    #[error("{0}")]
+    Word(#[from] UnknownWord),
+    /// A transfer without a receiver.
+    #[error("a transfer names the department that may take the certificate over")]
+    NoReceiver,
+    /// A receiver of something that isn't transferred.
+    #[error("only a transfer-out names a department that may take the certificate over")]
+    Receiver,
 }
 
 impl Action {
-    const ALL: [Action; 7] = [
-        Action::Suspend,
-        Action::Reinstate,
-        Action::Revoke,
-        Action::Cancel,
-        Action::Withdraw,
-        Action::Lapse,
-        Action::TransferOut,
-    ];
+    /// The action that a word names; `to` is the receiver of a transfer, and of nothing else.
+    ///
+    /// # Errors
+    /// [`NotAnAction`].
+    pub fn read(word: &str, to: Option<DepartmentCode>) -> Result<Action, NotAnAction> {
+        let action = match (word, to) {
+            ("transfer-out", Some(to)) => return Ok(Action::TransferOut(to)),
+            ("transfer-out", None) => return Err(NotAnAction::NoReceiver),
+            ("suspend", _) => Action::Suspend,
+            ("reinstate", _) => Action::Reinstate,
+            ("revoke", _) => Action::Revoke,
+            ("cancel", _) => Action::Cancel,
+            ("withdraw", _) => Action::Withdraw,
+            ("lapse", _) => Action::Lapse,
+            _ => {
+                return Err(NotAnAction::Word(UnknownWord {
+                    expected: "suspend, reinstate, revoke, cancel, withdraw, lapse or transfer-out",
+                }));
+            }
+        };
+        match to {
+            Some(_) => Err(NotAnAction::Receiver),
+            None => Ok(action),
+        }
+    }
+
+    /// Who may take the certificate over, if it is let go.
+    pub const fn receiver(self) -> Option<DepartmentCode> {
+        match self {
+            Action::TransferOut(to) => Some(to),
+            _ => None,
+        }
+    }
 
     /// The word used in the API and the CLI.
     pub const fn as_str(self) -> &'static str {
@@ -140,7 +178,7 @@ impl Action {
             Action::Cancel => "cancel",
             Action::Withdraw => "withdraw",
             Action::Lapse => "lapse",
-            Action::TransferOut => "transfer-out",
+            Action::TransferOut(_) => "transfer-out",
         }
     }
 
@@ -161,21 +199,8 @@ impl Action {
             Action::Cancel => Status::Cancelled,
             Action::Withdraw => Status::Withdrawn,
             Action::Lapse => Status::Lapsed,
-            Action::TransferOut => Status::TransferredOut,
+            Action::TransferOut(_) => Status::TransferredOut,
         }
-    }
-}
-
-impl FromStr for Action {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Action, UnknownWord> {
-        Action::ALL
-            .into_iter()
-            .find(|action| action.as_str() == text)
-            .ok_or(UnknownWord {
-                expected: "suspend, reinstate, revoke, cancel, withdraw, lapse or transfer-out",
-            })
     }
 }
 
@@ -269,6 +294,20 @@ pub struct StatusChanged {
 mod tests {
     use super::*;
 
+    const RECEIVER: &str = "11330105002500287C";
+
+    fn actions() -> [Action; 7] {
+        [
+            Action::Suspend,
+            Action::Reinstate,
+            Action::Revoke,
+            Action::Cancel,
+            Action::Withdraw,
+            Action::Lapse,
+            Action::TransferOut(RECEIVER.parse().unwrap()),
+        ]
+    }
+
     #[test]
     fn only_valid_and_suspended_certificates_change() {
         let suspended = Status::Valid.after(Action::Suspend).unwrap();
@@ -279,7 +318,7 @@ mod tests {
             error.to_string(),
             "the certificate is revoked, so it can't be reinstated"
         );
-        for action in Action::ALL {
+        for action in actions() {
             for ended in [
                 Status::Revoked,
                 Status::Cancelled,
@@ -296,9 +335,19 @@ mod tests {
 
     #[test]
     fn every_word_and_code_reads_back() {
-        for action in Action::ALL {
-            assert_eq!(action.as_str().parse(), Ok(action));
+        for action in actions() {
+            assert_eq!(Action::read(action.as_str(), action.receiver()), Ok(action));
         }
+        let to = Some(RECEIVER.parse().unwrap());
+        assert_eq!(
+            Action::read("transfer-out", None),
+            Err(NotAnAction::NoReceiver)
+        );
+        assert_eq!(Action::read("revoke", to), Err(NotAnAction::Receiver));
+        assert!(matches!(
+            Action::read("remove", None),
+            Err(NotAnAction::Word(_))
+        ));
         for reason in Reason::ALL {
             assert_eq!(reason.code().parse(), Ok(reason));
         }

@@ -52,6 +52,11 @@ impl TypeDefined {
             fields: Bounded::default(),
         }
     }
+
+    /// Whether it lets a department issue the type.
+    pub fn lets_issue(&self, department: &DepartmentCode) -> bool {
+        self.issuers.is_empty() || self.issuers.contains(department)
+    }
 }
 
 /// The administrative item (事项) related to a type.

@@ -15,7 +15,8 @@ mod receipts;
 mod tests;
 
 pub use receipts::{
-    Audit, Discrepancy, Finding, MAX_FINDINGS, Usage, access_log, audit, median, usage,
+    Accesses, Audit, Discrepancy, Finding, LogAudit, MAX_FINDINGS, Page, Usage, access_log, audit,
+    median, usage,
 };
 
 use std::collections::BTreeMap;
@@ -23,16 +24,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Catalogue, Denial};
+use crate::catalogue::{Catalogue, CertificateState, Denial};
 use crate::codec::{self, Bounded, Text};
-use crate::hash::{Purpose, hash_parts};
+use crate::hash::{Purpose, hash};
 use crate::id::{CertificateId, Date, DepartmentCode};
 use crate::keys::{CatalogueKey, Signature, SigningKey};
 use crate::log::{LogId, ReadError};
 use crate::membership::{Membership, NetworkId};
 use crate::record::{
-    ATTACHMENT_MARK, AttachmentName, Basis, Decision, Disclosure, DisclosureError, FieldCodes,
-    MatterRef, RetrievalDecided, RetrievalHash, Rule,
+    ATTACHMENT_MARK, Asked, AttachmentName, Basis, BlindedSubject, Decision, Disclosure,
+    DisclosureError, FieldCodes, MatterRef, RetrievalDecided, RetrievalHash, Rule, TypeDefined,
 };
 
 /// The code that stands for all attachments of a certificate.
@@ -53,17 +54,21 @@ pub struct Retrieval {
     pub issuer: DepartmentCode,
     /// Who asks.
     pub asker: DepartmentCode,
-    /// Which certificate.
-    pub certificate: CertificateId,
+    /// Which of the asker's keys signs.
+    pub key_epoch: u32,
     /// For which matter of the asker's.
     pub matter: MatterRef,
+    /// Whom the certificate is about, blinded for the request's day.
+    pub subject: BlindedSubject,
+    /// Codes of the fields asked for.
+    pub fields: FieldCodes,
+    /// Which certificate.
+    pub certificate: CertificateId,
     /// What for, in words. Goes to the issuer and into the asker's copy, never into a log.
     pub purpose: Text<512>,
-    /// Codes of the fields; none stands for all that the matter needs and that may be seen.
-    pub fields: FieldCodes,
     /// When it was made, ms since 1970 UTC.
     pub time_ms: u64,
-    /// Drawn at random.
+    /// Drawn at random: nobody can guess the rest from the hash of it that receipts show.
     pub nonce: [u8; 16],
 }
 
@@ -80,9 +85,24 @@ impl fmt::Debug for Retrieval {
 }
 
 impl Retrieval {
-    /// The day under which the subject is blinded in the receipts.
+    /// The day under which the subject is blinded.
     pub fn day(&self) -> Date {
         Date::in_china(self.time_ms)
+    }
+
+    /// The part that receipts show, with a hash of the rest.
+    pub fn asked(&self) -> Asked {
+        let rest = (&self.certificate, &self.purpose, self.time_ms, self.nonce);
+        Asked {
+            issuer: self.issuer,
+            asker: self.asker,
+            key_epoch: self.key_epoch,
+            matter: self.matter.clone(),
+            type_code: self.certificate.type_code(),
+            subject: self.subject,
+            fields: self.fields.clone(),
+            rest: hash(Purpose::RetrievalRest, &codec::encode(&rest)),
+        }
     }
 }
 
@@ -105,6 +125,9 @@ pub enum Improper {
     /// The asker is no member, or its signature does not verify.
     #[error("the request is not signed by the department that it names")]
     Signature,
+    /// It names another subject than the certificate's.
+    #[error("the request names another subject than the certificate is about")]
+    Subject,
 }
 
 /// The answer of an issuer.
@@ -143,6 +166,11 @@ pub enum NotTaken {
     /// This department asks too much at a time.
     #[error("the issuer is asked too much at a time")]
     TooMany,
+    /// It names fields that the matter doesn't require, as far as the issuer knows.
+    #[error(
+        "the issuer does not know that the matter requires the fields asked for; its copy of the matter may be older"
+    )]
+    NotRequired,
 }
 
 /// Why an answer is wrong.
@@ -159,7 +187,7 @@ pub enum WrongAnswer {
 impl SignedRetrieval {
     /// Signs a request.
     pub fn sign(network: NetworkId, retrieval: Retrieval, key: &SigningKey) -> SignedRetrieval {
-        let signature = key.sign(&name_of(network, &retrieval).0);
+        let signature = retrieval.asked().sign(network, key);
         SignedRetrieval {
             retrieval,
             signature,
@@ -173,10 +201,15 @@ impl SignedRetrieval {
 
     /// Its name.
     pub fn name(&self, network: NetworkId) -> RetrievalHash {
-        name_of(network, &self.retrieval)
+        self.retrieval.asked().name(network)
     }
 
-    /// Checks that the department whose peer sent it made it for `own`, and gives its name.
+    /// The asker's signature over the name.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Checks that the department whose peer sent it made it for `own`, and gives the part that the receipt shows.
     ///
     /// # Errors
     /// [`Improper`].
@@ -185,46 +218,38 @@ impl SignedRetrieval {
         members: &Membership,
         own: &DepartmentCode,
         from: &DepartmentCode,
-    ) -> Result<RetrievalHash, Improper> {
+    ) -> Result<Asked, Improper> {
         if self.retrieval.issuer != *own {
             return Err(Improper::NotForThis);
         }
         if self.retrieval.asker != *from {
             return Err(Improper::Relayed);
         }
-        let name = self.name(members.network());
-        let member = members.member(from).ok_or(Improper::Signature)?;
-        member
-            .signing_key
-            .verify(&name.0, &self.signature)
-            .map_err(|_| Improper::Signature)?;
-        Ok(name)
+        let asked = self.retrieval.asked();
+        match asked.is_signed(members, &self.signature) {
+            true => Ok(asked),
+            false => Err(Improper::Signature),
+        }
     }
 
-    /// The fields in an answer, checked against the certificate's record.
+    /// The fields in an answer, checked against the certificate's record and the definition that it names.
     ///
     /// # Errors
     /// [`WrongAnswer`].
     pub fn check_answer<'d>(
         &self,
         certificate: &crate::record::CertificateIssued,
+        definition: &TypeDefined,
         disclosure: &'d Disclosure,
     ) -> Result<BTreeMap<&'d str, &'d str>, WrongAnswer> {
-        let shown = disclosure.verify(&certificate.field_root)?;
+        let shown = disclosure.verify(&certificate.field_root, &definition.fields)?;
         let asked = &self.retrieval.fields;
         let all_asked = |name: &&str| asked.iter().any(|code| is_of(name, code));
-        if !asked.is_empty() && !shown.keys().all(all_asked) {
+        if !shown.keys().all(all_asked) {
             return Err(WrongAnswer::NotAskedFor);
         }
         Ok(shown)
     }
-}
-
-fn name_of(network: NetworkId, retrieval: &Retrieval) -> RetrievalHash {
-    RetrievalHash(hash_parts(
-        Purpose::Retrieval,
-        &[network.0.as_bytes(), &codec::encode(retrieval)],
-    ))
 }
 
 /// A request for a piece of an attachment that an answered request showed. It carries that request, so that the issuer
@@ -241,7 +266,11 @@ pub struct PieceRequest {
 
 /// Whether a field's name is one that a code asks for: itself, or any attachment's for the code of all attachments.
 fn is_of(name: &str, code: &Text<64>) -> bool {
-    name == code.as_str() || (code.as_str() == ATTACHMENTS && name.starts_with(ATTACHMENT_MARK))
+    match name.starts_with(ATTACHMENT_MARK) {
+        // No code names a single attachment: receipts would have to show its name.
+        true => code.as_str() == ATTACHMENTS,
+        false => name == code.as_str(),
+    }
 }
 
 /// What an issuer does with a request that [`SignedRetrieval::check`] let through.
@@ -249,8 +278,8 @@ fn is_of(name: &str, code: &Text<64>) -> bool {
 pub struct Decided {
     /// The receipt.
     pub receipt: RetrievalDecided,
-    /// Position of the record whose body has the fields to show; `None` when it is refused.
-    pub show: Option<u64>,
+    /// The certificate whose fields are to be shown; `None` when it is refused.
+    pub show: Option<CertificateState>,
 }
 
 impl Decided {
@@ -285,54 +314,72 @@ impl Decided {
     }
 }
 
-/// Decides a request by the issuer's own log. What no rule allows is refused.
+/// Why a request is not decided.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// It leaves no trace.
+    #[error(transparent)]
+    Improper(#[from] Improper),
+    /// It names fields that the asker's matter doesn't require of the type. Receipts show what was asked for, to everyone and
+    /// for good: nothing gets into one that isn't in the asker's own log already.
+    #[error("the request names fields that its matter does not require")]
+    NotRequired,
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Decides a request by the issuer's own log: `asked` is what [`SignedRetrieval::check`] gave. What no rule allows is
+/// refused.
 ///
 /// # Errors
-/// [`ReadError`] when the log cannot be read: then nothing is decided.
+/// [`DecideError`]: then nothing is decided.
 pub fn decide(
     catalogue: &Catalogue,
     key: &CatalogueKey,
-    name: RetrievalHash,
-    request: &Retrieval,
+    asked: Asked,
+    request: &SignedRetrieval,
     now_ms: u64,
-) -> Result<Decided, ReadError> {
-    let own = catalogue.own();
+) -> Result<Decided, DecideError> {
+    let (own, retrieval) = (catalogue.own(), request.retrieval());
     // Another department of its division may claim the certificate as well: here this department's own counts.
-    let mut claims = catalogue.claims(&request.certificate)?.into_iter();
-    let held = claims.find(|state| state.log == own);
+    let held = catalogue.certificate_in(&own, &retrieval.certificate)?;
+    // Otherwise the receipt would tell of a look at somebody else.
+    if let Some(state) = &held
+        && key.blind(&state.certificate().subject, retrieval.day()) != retrieval.subject
+    {
+        return Err(Improper::Subject.into());
+    }
+    let required = catalogue.required(&retrieval.matter, &retrieval.certificate.type_code());
+    if !retrieval.fields.iter().all(|code| required.contains(code)) {
+        return Err(DecideError::NotRequired);
+    }
     let decision = match &held {
-        _ if request.time_ms.abs_diff(now_ms) > MAX_APART_MS => Decision::Refused(Rule::Stale),
+        _ if retrieval.time_ms.abs_diff(now_ms) > MAX_APART_MS => Decision::Refused(Rule::Stale),
         None => Decision::Refused(Rule::UnknownCertificate),
-        Some(certificate) => {
+        Some(state) if !catalogue.is_entitled(state)? => Decision::Refused(Rule::NotAuthorised),
+        Some(state) => {
             let on = Date::in_china(now_ms);
-            match catalogue.access(certificate, &request.asker, &request.matter, on) {
-                Ok(access) => shown(access.basis, access.fields, &request.fields),
+            match catalogue.access(state, &retrieval.asker, &retrieval.matter, on) {
+                Ok(access) => {
+                    let wanted = access.fields.into_iter();
+                    let wanted = wanted.filter(|code| retrieval.fields.contains(code));
+                    answered(access.basis, wanted)
+                }
                 Err(denial) => Decision::Refused(rule(&denial)),
             }
         }
     };
     let shows = matches!(decision, Decision::Answered { .. });
-    let tag = held.as_ref().map(|state| state.certificate().subject);
     let receipt = RetrievalDecided {
-        retrieval: name,
-        asker: request.asker,
-        matter: request.matter.clone(),
-        type_code: request.certificate.type_code(),
-        subject: tag.map(|tag| key.blind(&tag, request.day())),
+        asked,
+        signature: *request.signature(),
         decision,
     };
-    let seq = held.map(|state| state.issued.record().seq);
     Ok(Decided {
         receipt,
-        show: seq.filter(|_| shows),
+        show: held.filter(|_| shows),
     })
-}
-
-fn shown(basis: Basis, may: Vec<Text<64>>, asked: &FieldCodes) -> Decision {
-    let wanted = may
-        .into_iter()
-        .filter(|code| asked.is_empty() || asked.contains(code));
-    answered(basis, wanted)
 }
 
 fn answered(basis: Basis, fields: impl Iterator<Item = Text<64>>) -> Decision {

@@ -1,19 +1,27 @@
 //! What the receipts of all departments together say.
+//!
+//! Only what proves itself counts: a receipt whose asker signed the request it shows, an acknowledgement of the department's
+//! own request, and of several for one retrieval in a log the first. Everything is bounded for each log by itself, so that
+//! no department can push out what another recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use crate::catalogue::Catalogue;
 use crate::id::{Date, DepartmentCode, TypeCode};
 use crate::keys::CatalogueKey;
 use crate::log::{Log, LogId, ReadError, ReceiptKind};
+use crate::membership::Membership;
 use crate::record::{
-    CaseAccepted, Decision, Entry, MatterRef, Received, RetrievalAcknowledged, RetrievalDecided,
-    RetrievalHash, Rule, SignedRecord, SubjectTag,
+    Asked, CaseAccepted, Decision, Entry, MatterRef, Received, RetrievalAcknowledged,
+    RetrievalDecided, RetrievalHash, SignedRecord, SubjectTag,
 };
 
-/// Most findings of an audit; further ones are only counted.
-pub const MAX_FINDINGS: usize = 10_000;
+/// Most findings of an audit in one log; where the next stands is told.
+pub const MAX_FINDINGS: usize = 1_000;
+/// Most receipts of a kind that an audit looks at in one log at a time.
+const MAX_AUDITED: usize = 100_000;
 /// An asker's log that is known this long past a receipt must hold its counterpart, ms.
 pub(super) const GRACE_MS: u64 = 10 * 60 * 1000;
 /// So long after a receipt its counterpart is missed however little is known of the other log, ms.
@@ -21,19 +29,26 @@ pub(super) const PATIENCE_MS: u64 = 24 * 3600 * 1000;
 /// Records read at a time.
 const BATCH: usize = 4096;
 
-/// What an audit found in a time.
+/// What an audit found in a time, by the log that has the receipts.
+pub type Audit = BTreeMap<LogId, LogAudit>;
+
+/// What an audit found in one log.
 #[derive(Clone, Debug, Default)]
-pub struct Audit {
+pub struct LogAudit {
     /// Retrievals of which both sides say the same.
     pub matched: u64,
-    /// Receipts whose counterpart may still be on its way.
+    /// Receipts whose counterpart may still be in flight.
     pub awaited: u64,
     /// Answers that never reached the one who asked, as that department's log says itself.
     pub lost: u64,
     /// How many are wrong.
     pub wrong: u64,
-    /// The first of those.
+    /// Receipts that prove nothing, and so count for nothing else.
+    pub unproven: u64,
+    /// The first of those that are wrong, in the log's order.
     pub findings: Vec<Finding>,
+    /// Position to go on from, when there is more than is told.
+    pub next: Option<u64>,
 }
 
 /// A retrieval of which the two sides don't say the same.
@@ -82,18 +97,17 @@ impl Discrepancy {
     }
 }
 
-/// Holds every receipt made from one time to before another against its counterpart.
+/// Holds the receipts made from one time to before another against their counterparts, in one log from a position on or in
+/// all.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn audit(
     catalogue: &Catalogue,
-    from_ms: u64,
-    until_ms: u64,
+    times: (u64, u64),
+    page: Option<(LogId, u64)>,
     now_ms: u64,
 ) -> Result<Audit, ReadError> {
-    let mut audit = Audit::default();
-    let times = (from_ms, until_ms);
     // What is known is noted before it is looked through: a counterpart that comes meanwhile is not missed.
     let known = catalogue.logs().map(|log| {
         let checkpoint = log.checkpoint();
@@ -101,109 +115,179 @@ pub fn audit(
         (log.name().id, known_ms)
     });
     let known: BTreeMap<LogId, u64> = known.collect();
-    let may_come = |other: &LogId, record: &SignedRecord| {
-        let known_ms = known.get(other).copied().unwrap_or(0);
-        may_come(known_ms, record.record().time_ms, now_ms)
-    };
+    let mut audits = Audit::new();
     for log in catalogue.logs() {
-        let own = log.name().id;
-        each(log, ReceiptKind::Decided, times, |record| {
-            let Entry::RetrievalDecided(decided) = &record.record().entry else {
-                return Ok(());
-            };
-            let other = LogId::first(decided.asker);
-            let other_log = catalogue.log(&other);
-            let found = counterpart(other_log, &decided.retrieval, |entry| match entry {
-                Entry::RetrievalAcknowledged(acknowledged) => {
-                    Some(agree(decided, own, acknowledged))
-                }
-                _ => None,
-            })?;
-            let finding = |what| Finding {
-                retrieval: decided.retrieval,
-                what,
-                issuer: own.department,
-                asker: decided.asker,
-                matter: decided.matter.clone(),
-                type_code: decided.type_code,
-                record: (own, record.record().seq),
-                time_ms: record.record().time_ms,
-            };
-            if is_second(log, &decided.retrieval, record)? {
-                audit.add(finding(Discrepancy::Twice));
-                return Ok(());
-            }
-            match found {
-                Some(Agreement::Same) => audit.matched += 1,
-                Some(Agreement::Lost) => audit.lost += 1,
-                Some(Agreement::None) => audit.add(finding(Discrepancy::Differs)),
-                None if may_come(&other, record) => audit.awaited += 1,
-                None => audit.add(finding(Discrepancy::NotAcknowledged)),
-            }
-            Ok(())
-        })?;
-        // What both sides have was looked at with the issuer's.
-        each(log, ReceiptKind::Acknowledged, times, |record| {
-            let Entry::RetrievalAcknowledged(acknowledged) = &record.record().entry else {
-                return Ok(());
-            };
-            let other = LogId::first(acknowledged.issuer);
-            // A receipt for someone else's request is none for this.
-            let own_receipt = |entry: &Entry| {
-                matches!(entry, Entry::RetrievalDecided(decided) if decided.asker == own.department)
-                    .then_some(true)
-            };
-            let found = counterpart(catalogue.log(&other), &acknowledged.retrieval, own_receipt)?;
-            let second = is_second(log, &acknowledged.retrieval, record)?;
-            // A request that was not answered may never have arrived.
-            let unanswered = acknowledged.outcome == Received::Nothing;
-            if !second && (found.is_some() || unanswered) {
-                return Ok(());
-            }
-            if !second && may_come(&other, record) {
-                audit.awaited += 1;
-                return Ok(());
-            }
-            audit.add(Finding {
-                retrieval: acknowledged.retrieval,
-                what: match second {
-                    true => Discrepancy::Twice,
-                    false => Discrepancy::NoReceipt,
-                },
-                issuer: acknowledged.issuer,
-                asker: own.department,
-                matter: acknowledged.matter.clone(),
-                type_code: acknowledged.type_code,
-                record: (own, record.record().seq),
-                time_ms: record.record().time_ms,
-            });
-            Ok(())
-        })?;
-    }
-    Ok(audit)
-}
-
-impl Audit {
-    pub(super) fn add(&mut self, finding: Finding) {
-        self.wrong += 1;
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(finding);
+        let id = log.name().id;
+        let from = match page {
+            Some((only, _)) if only != id => continue,
+            Some((_, from)) => from,
+            None => 0,
+        };
+        let mut auditor = Auditor {
+            catalogue,
+            log,
+            known: &known,
+            now_ms,
+            counted: Vec::new(),
+            found: LogAudit::default(),
+        };
+        for kind in [ReceiptKind::Decided, ReceiptKind::Acknowledged] {
+            auditor.run(kind, times, from)?;
         }
+        let mut found = auditor.found;
+        found.findings.sort_by_key(|finding| finding.record.1);
+        // What is further on is told with what comes then.
+        let next = found.next.unwrap_or(u64::MAX);
+        found.findings.retain(|finding| finding.record.1 < next);
+        found.wrong = found.findings.len() as u64;
+        for (_, counter) in auditor.counted.iter().filter(|(seq, _)| *seq < next) {
+            *counter(&mut found) += 1;
+        }
+        audits.insert(id, found);
+    }
+    Ok(audits)
+}
+
+/// One of the numbers of an audit.
+type Counter = fn(&mut LogAudit) -> &mut u64;
+
+/// Goes through one log's receipts.
+struct Auditor<'a> {
+    catalogue: &'a Catalogue,
+    log: &'a Log,
+    /// Up to when each log is known, ms.
+    known: &'a BTreeMap<LogId, u64>,
+    now_ms: u64,
+    /// What is to be counted of each record but findings, by its position: one kind may get further than the other.
+    counted: Vec<(u64, Counter)>,
+    found: LogAudit,
+}
+
+impl Auditor<'_> {
+    fn run(&mut self, kind: ReceiptKind, times: (u64, u64), from: u64) -> Result<(), ReadError> {
+        let (mut seen, mut listed) = (0, 0);
+        let (log, members) = (self.log, self.catalogue.members());
+        each(log, members, kind, times, from, |record, counts| {
+            let seq = record.record().seq;
+            if seen == MAX_AUDITED || listed == MAX_FINDINGS {
+                self.found.next = Some(self.found.next.map_or(seq, |next| next.min(seq)));
+                return Ok(false);
+            }
+            seen += 1;
+            let before = self.found.findings.len();
+            match (counts, &record.record().entry) {
+                (false, _) => self.count(record, |found| &mut found.unproven),
+                (true, Entry::RetrievalDecided(decided)) => self.decided(record, decided)?,
+                (true, Entry::RetrievalAcknowledged(acknowledged)) => {
+                    self.acknowledged(record, acknowledged)?;
+                }
+                _ => {}
+            }
+            listed += self.found.findings.len() - before;
+            Ok(true)
+        })
+    }
+
+    fn decided(
+        &mut self,
+        record: &SignedRecord,
+        decided: &RetrievalDecided,
+    ) -> Result<(), ReadError> {
+        let asked = &decided.asked;
+        let name = self.name(asked);
+        if !is_first(self.log, &name, record)? {
+            self.find(record, asked, Discrepancy::Twice);
+            return Ok(());
+        }
+        let other = LogId::first(asked.asker);
+        let other_log = self.catalogue.log(&other);
+        let counterpart = other_log
+            .map(|log| log.acknowledgement_of(&name))
+            .transpose()?;
+        let acknowledged = counterpart.flatten();
+        let acknowledged = acknowledged.as_ref().map(|record| &record.record().entry);
+        match acknowledged {
+            Some(Entry::RetrievalAcknowledged(acknowledged))
+                if acknowledged.is_own(&asked.asker) =>
+            {
+                match agree(decided, acknowledged) {
+                    Agreement::Same => self.count(record, |found| &mut found.matched),
+                    Agreement::Lost => self.count(record, |found| &mut found.lost),
+                    Agreement::None => self.find(record, asked, Discrepancy::Differs),
+                }
+            }
+            _ if self.may_come(&other, record) => {
+                self.count(record, |found| &mut found.awaited);
+            }
+            _ => self.find(record, asked, Discrepancy::NotAcknowledged),
+        }
+        Ok(())
+    }
+
+    /// What both sides have is looked at with the issuer's.
+    fn acknowledged(
+        &mut self,
+        record: &SignedRecord,
+        acknowledged: &RetrievalAcknowledged,
+    ) -> Result<(), ReadError> {
+        let asked = &acknowledged.asked;
+        let name = self.name(asked);
+        if !is_first(self.log, &name, record)? {
+            self.find(record, asked, Discrepancy::Twice);
+            return Ok(());
+        }
+        let other = LogId::first(asked.issuer);
+        let receipt = self.catalogue.log(&other).map(|log| log.decision_of(&name));
+        let receipt = receipt.transpose()?.flatten();
+        let proved = receipt.is_some_and(|record| {
+            matches!(&record.record().entry, Entry::RetrievalDecided(decided)
+                if decided.is_proof(self.catalogue.members(), &asked.issuer))
+        });
+        // A request that was not answered may never have arrived.
+        if proved || acknowledged.outcome == Received::Nothing {
+            return Ok(());
+        }
+        match self.may_come(&other, record) {
+            true => self.count(record, |found| &mut found.awaited),
+            false => self.find(record, asked, Discrepancy::NoReceipt),
+        }
+        Ok(())
+    }
+
+    fn name(&self, asked: &Asked) -> RetrievalHash {
+        asked.name(self.log.name().network)
+    }
+
+    fn may_come(&self, other: &LogId, record: &SignedRecord) -> bool {
+        let known_ms = self.known.get(other).copied().unwrap_or(0);
+        may_come(known_ms, record.record().time_ms, self.now_ms)
+    }
+
+    fn count(&mut self, record: &SignedRecord, counter: Counter) {
+        self.counted.push((record.record().seq, counter));
+    }
+
+    fn find(&mut self, record: &SignedRecord, asked: &Asked, what: Discrepancy) {
+        self.found.findings.push(Finding {
+            retrieval: self.name(asked),
+            what,
+            issuer: asked.issuer,
+            asker: asked.asker,
+            matter: asked.matter.clone(),
+            type_code: asked.type_code,
+            record: (self.log.name().id, record.record().seq),
+            time_ms: record.record().time_ms,
+        });
     }
 }
 
-/// Whether a log has another record of this kind for the retrieval before this one.
-fn is_second(
-    log: &Log,
-    retrieval: &RetrievalHash,
-    record: &SignedRecord,
-) -> Result<bool, ReadError> {
-    let kind = std::mem::discriminant(&record.record().entry);
-    let records = log.by_retrieval(retrieval)?;
-    Ok(records.iter().any(|other| {
-        other.record().seq < record.record().seq
-            && std::mem::discriminant(&other.record().entry) == kind
-    }))
+/// Whether a record is its log's first of its kind for a retrieval.
+fn is_first(log: &Log, name: &RetrievalHash, record: &SignedRecord) -> Result<bool, ReadError> {
+    let first = match &record.record().entry {
+        Entry::RetrievalDecided(_) => log.decision_of(name)?,
+        _ => log.acknowledgement_of(name)?,
+    };
+    Ok(first.is_none_or(|first| first.record().seq == record.record().seq))
 }
 
 /// What two sides of a retrieval say of each other.
@@ -214,86 +298,95 @@ enum Agreement {
     None,
 }
 
-/// The other side of a retrieval in the other department's log: `agrees` says of an entry what it makes of it, if it is
-/// that.
-fn counterpart<T>(
-    other: Option<&Arc<Log>>,
-    retrieval: &RetrievalHash,
-    agrees: impl Fn(&Entry) -> Option<T>,
-) -> Result<Option<T>, ReadError> {
-    let Some(log) = other else { return Ok(None) };
-    let records = log.by_retrieval(retrieval)?;
-    Ok(records
-        .iter()
-        .find_map(|record| agrees(&record.record().entry)))
-}
-
 /// Whether the counterpart of a receipt made at `time_ms` may still be on its way here, when the other log is known up to
 /// `known_ms`.
 const fn may_come(known_ms: u64, time_ms: u64, now_ms: u64) -> bool {
     known_ms < time_ms.saturating_add(GRACE_MS) && now_ms < time_ms.saturating_add(PATIENCE_MS)
 }
 
-/// Whether an issuer's receipt and an asker's acknowledgement say the same.
-fn agree(
-    decided: &RetrievalDecided,
-    issuer: LogId,
-    acknowledged: &RetrievalAcknowledged,
-) -> Agreement {
-    let lost = acknowledged.outcome == Received::Nothing;
-    let same_outcome = match (&decided.decision, &acknowledged.outcome) {
+/// Whether an issuer's receipt and an asker's acknowledgement of one request say the same.
+fn agree(decided: &RetrievalDecided, acknowledged: &RetrievalAcknowledged) -> Agreement {
+    let same = match (&decided.decision, &acknowledged.outcome) {
+        (_, Received::Nothing) => return Agreement::Lost,
         (Decision::Answered { fields, .. }, Received::Fields { fields: came, .. }) => {
             let (fields, came): (BTreeSet<_>, BTreeSet<_>) =
                 (fields.iter().collect(), came.iter().collect());
             fields == came
         }
         (Decision::Refused(rule), Received::Refused(came)) => rule == came,
-        (_, Received::Nothing) => true,
         _ => false,
     };
-    let same_subject = match (decided.subject, &decided.decision) {
-        (Some(subject), _) => subject == acknowledged.subject,
-        // Only of a certificate that it doesn't have can an issuer not say whom it is about.
-        (None, Decision::Refused(rule)) => matches!(rule, Rule::UnknownCertificate | Rule::Stale),
-        (None, Decision::Answered { .. }) => false,
-    };
-    let same = same_outcome
-        && same_subject
-        && acknowledged.issuer == issuer.department
-        && acknowledged.matter == decided.matter
-        && acknowledged.type_code == decided.type_code;
-    match (same, lost) {
-        (false, _) => Agreement::None,
-        (true, true) => Agreement::Lost,
-        (true, false) => Agreement::Same,
+    match same {
+        true => Agreement::Same,
+        false => Agreement::None,
     }
 }
 
-/// The receipts of a kind in a log made from one time to before another.
+/// Whether a receipt or acknowledgement counts as a record of this department's log.
+fn counts(members: &Membership, department: &DepartmentCode, record: &SignedRecord) -> bool {
+    match &record.record().entry {
+        Entry::RetrievalDecided(decided) => decided.is_proof(members, department),
+        Entry::RetrievalAcknowledged(acknowledged) => acknowledged.is_own(department),
+        _ => true,
+    }
+}
+
+/// The receipts of a kind in a log made from one time to before another, from a position on, and whether each counts, as
+/// long as `see` wants more.
 fn each(
     log: &Log,
+    members: &Membership,
     kind: ReceiptKind,
     (from_ms, until_ms): (u64, u64),
-    mut see: impl FnMut(&SignedRecord) -> Result<(), ReadError>,
+    from: u64,
+    mut see: impl FnMut(&SignedRecord, bool) -> Result<bool, ReadError>,
 ) -> Result<(), ReadError> {
-    let mut from = log.first_since(from_ms)?;
+    let department = log.name().id.department;
+    let mut from = from.max(log.first_since(from_ms)?);
     loop {
-        let batch = log.receipts(kind, from, BATCH)?;
-        for record in &batch {
-            if record.record().time_ms >= until_ms {
+        let mut batch = log.receipts(kind, from, BATCH)?;
+        let full = batch.len() == BATCH;
+        let next = batch.last().map(|last| last.record().seq + 1);
+        batch.retain(|record| record.record().time_ms < until_ms);
+        // Signatures take most of the time.
+        let counted: Vec<bool> = batch
+            .par_iter()
+            .map(|record| counts(members, &department, record))
+            .collect();
+        for (record, counts) in batch.iter().zip(counted) {
+            if !see(record, counts)? {
                 return Ok(());
             }
-            see(record)?;
         }
-        match batch.last() {
-            Some(last) if batch.len() == BATCH => from = last.record().seq + 1,
+        match next {
+            Some(next) if full => from = next,
             _ => return Ok(()),
         }
     }
 }
 
-/// Every receipt about a subject, of the requests made on the days from `from` to `to`, oldest first, with the log it
-/// is in.
+/// Where the receipts about a subject go on in one log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Which log.
+    pub log: LogId,
+    /// On the receipts of which day.
+    pub day: Date,
+    /// From which position on.
+    pub seq: u64,
+}
+
+/// Receipts about a subject.
+#[derive(Clone, Debug, Default)]
+pub struct Accesses {
+    /// The receipts, oldest first, and the log each is in.
+    pub receipts: Vec<(LogId, SignedRecord)>,
+    /// The logs that may have more, and where.
+    pub more: Vec<Page>,
+}
+
+/// The receipts about a subject, of the requests made on the days from `from` to `to`: of one log from a place on, or of
+/// all. At most `limit` records of each log are looked at, so that none can hide what another has.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -301,22 +394,64 @@ pub fn access_log(
     catalogue: &Catalogue,
     key: &CatalogueKey,
     subject: &SubjectTag,
-    from: Date,
-    to: Date,
-) -> Result<Vec<(LogId, SignedRecord)>, ReadError> {
-    let mut found = Vec::new();
-    for day in from.days()..=to.days() {
-        let Ok(day) = Date::from_days(day) else {
+    (from, to): (Date, Date),
+    page: Option<Page>,
+    limit: usize,
+) -> Result<Accesses, ReadError> {
+    let mut found = Accesses::default();
+    let from = page.map_or(from, |page| page.day.max(from));
+    let days = (from.days()..=to.days()).filter_map(|day| Date::from_days(day).ok());
+    let days: Vec<_> = days.map(|day| (day, key.blind(subject, day))).collect();
+    let members = catalogue.members();
+    for log in catalogue.logs() {
+        let id = log.name().id;
+        if page.is_some_and(|page| page.log != id) {
             continue;
-        };
-        let blinded = key.blind(subject, day);
-        for log in catalogue.logs() {
-            let records = log.receipts_about(&blinded)?;
-            found.extend(records.into_iter().map(|record| (log.name().id, record)));
+        }
+        let mut left = limit;
+        for (day, blinded) in &days {
+            let seq = match page {
+                Some(page) if page.day == *day => page.seq,
+                _ => 0,
+            };
+            let (records, next) = log.receipts_about(blinded, seq, left)?;
+            if let Some(seq) = next {
+                found.more.push(Page {
+                    log: id,
+                    day: *day,
+                    seq,
+                });
+            }
+            left = left.saturating_sub(records.len());
+            for record in records {
+                if counts(members, &id.department, &record) && is_first_receipt(log, &record)? {
+                    found.receipts.push((id, record));
+                }
+            }
+            if next.is_some() {
+                break;
+            }
         }
     }
-    found.sort_by_key(|(log, record)| (record.record().time_ms, *log, record.record().seq));
+    found
+        .receipts
+        .sort_by_key(|(log, record)| (record.record().time_ms, *log, record.record().seq));
     Ok(found)
+}
+
+fn is_first_receipt(log: &Log, record: &SignedRecord) -> Result<bool, ReadError> {
+    let network = log.name().network;
+    match &record.record().entry {
+        Entry::RetrievalDecided(decided) => is_first(log, &decided.asked.name(network), record),
+        Entry::RetrievalAcknowledged(acknowledged) => {
+            is_first(log, &acknowledged.asked.name(network), record)
+        }
+        Entry::CaseAccepted(accepted) => {
+            let first = log.accepted_case(&accepted.case)?;
+            Ok(first.is_none_or(|first| first.record().seq == record.record().seq))
+        }
+        _ => Ok(true),
+    }
 }
 
 /// How a department shared and used data in a time.
@@ -354,6 +489,7 @@ pub fn usage(
 ) -> Result<BTreeMap<DepartmentCode, Usage>, ReadError> {
     let mut all = BTreeMap::new();
     let times = (from_ms, until_ms);
+    let members = catalogue.members();
     for log in catalogue.logs() {
         let mut usage = Usage::default();
         for kind in [
@@ -361,9 +497,11 @@ pub fn usage(
             ReceiptKind::Acknowledged,
             ReceiptKind::Accepted,
         ] {
-            each(log, kind, times, |record| {
-                usage.count(log.name().id.department, &record.record().entry);
-                Ok(())
+            each(log, members, kind, times, 0, |record, counts| {
+                if counts && is_first_receipt(log, record)? {
+                    usage.count(log.name().id.department, &record.record().entry);
+                }
+                Ok(true)
             })?;
         }
         usage.took_ms.sort_unstable();
@@ -376,8 +514,8 @@ impl Usage {
     /// What a department asks itself is no use of another's data.
     fn count(&mut self, own: DepartmentCode, entry: &Entry) {
         match entry {
-            Entry::RetrievalDecided(decided) if decided.asker == own => {}
-            Entry::RetrievalAcknowledged(acknowledged) if acknowledged.issuer == own => {}
+            Entry::RetrievalDecided(decided) if decided.asked.asker == own => {}
+            Entry::RetrievalAcknowledged(acknowledged) if acknowledged.asked.issuer == own => {}
             Entry::RetrievalDecided(RetrievalDecided { decision, .. }) => match decision {
                 Decision::Answered { .. } => self.shared += 1,
                 Decision::Refused(_) => self.refused += 1,

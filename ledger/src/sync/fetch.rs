@@ -199,7 +199,8 @@ impl Sync {
             Ok(Applied::Accepted(checkpoint)) => {
                 self.note_size(&from, &log, checkpoint.size);
                 self.changed(now_ms);
-                if log != self.own {
+                // A signature says that all of it was checked.
+                if log != self.own && holdings.checked(&log) {
                     out.push(Command::Cosign(*checkpoint));
                 }
             }

@@ -10,6 +10,9 @@ use super::state::{Search, Sync, Waiting, agrees};
 /// Peers to compare heads with after a change, each in turn.
 const COMPARED_AFTER_CHANGE: usize = 8;
 
+/// A signature under the same checkpoint is checked and kept again when it is so much newer, ms.
+const COSIGNED_AGAIN_MS: u64 = 3_600_000;
+
 /// Evidence asked for at once, of one peer.
 const EVIDENCE_AT_ONCE: usize = 4;
 
@@ -51,11 +54,11 @@ impl Sync {
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
     ) {
-        out.push(Command::Heard(from));
+        let heard = out.len();
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.sizes.clear();
         }
-        let mut doubted = false;
+        let (mut doubted, mut confirmed) = (false, Vec::new());
         for head in heads.heads.iter() {
             if !self.logs.contains_key(&head.checkpoint.checkpoint.log) {
                 continue;
@@ -69,37 +72,43 @@ impl Sync {
                 );
                 return;
             };
-            self.cosigned(from, head, &checkpoint, holdings, out);
+            if holdings.accepted(&checkpoint.log).as_ref() == Some(&checkpoint) {
+                confirmed.push(checkpoint.log);
+                self.cosigned(from, head, &checkpoint, out);
+            }
             let fits = self.compare(from, &checkpoint, holdings, out);
             doubted |= !fits && checkpoint.log == self.own;
         }
+        out.insert(heard, Command::Heard(from, confirmed));
         self.ask_for_evidence(from, heads, now_ms, holdings, out);
         if !doubted {
             self.confirmed_by.insert(from);
         }
     }
 
-    /// Keeps a peer's signature under the checkpoint accepted here, once.
+    /// Keeps a peer's signature under the checkpoint accepted here: once, and again when it was made anew.
     fn cosigned(
         &mut self,
         from: DepartmentCode,
         head: &Head,
         checkpoint: &VerifiedCheckpoint,
-        holdings: &dyn Holdings,
         out: &mut Vec<Command>,
     ) {
         let (Some(cosignature), Some(peer)) = (&head.cosignature, self.peers.get_mut(&from)) else {
             return;
         };
-        let (log, size) = (checkpoint.log, checkpoint.size);
-        if peer.cosigned.get(&log) != Some(&size)
-            && holdings
-                .accepted(&log)
-                .is_some_and(|accepted| *accepted == **checkpoint)
+        let (log, size, time_ms) = (checkpoint.log, checkpoint.size, cosignature.time_ms);
+        let is_news = match peer.cosigned.get(&log) {
+            Some((kept, kept_ms)) if *kept == size => {
+                time_ms >= kept_ms.saturating_add(COSIGNED_AGAIN_MS)
+            }
+            _ => true,
+        };
+        if is_news
             && cosignature.witness == from
             && cosignature.verify(checkpoint, &self.members).is_ok()
         {
-            peer.cosigned.insert(log, size);
+            peer.cosigned.insert(log, (size, time_ms));
             out.push(Command::KeepCosignature(
                 checkpoint.clone(),
                 cosignature.clone(),

@@ -58,6 +58,8 @@ pub trait Holdings {
     fn stopped(&self, log: &LogId) -> bool;
     /// Whether there is evidence of the log's fork.
     fn forked(&self, log: &LogId) -> bool;
+    /// Whether this version can read every record under the accepted checkpoint, and so has checked its statuses.
+    fn checked(&self, log: &LogId) -> bool;
 }
 
 /// Names a request until it is answered.
@@ -213,8 +215,8 @@ pub enum Command {
         /// What it did.
         what: String,
     },
-    /// A peer's heads were heard.
-    Heard(DepartmentCode),
+    /// A peer's heads were heard; the logs of which it knows nothing newer than what is accepted here.
+    Heard(DepartmentCode, Vec<LogId>),
 }
 
 impl Holdings for Catalogue {
@@ -241,5 +243,9 @@ impl Holdings for Catalogue {
     fn forked(&self, log: &LogId) -> bool {
         self.log(log)
             .is_some_and(|log| matches!(log.stopped(), Some(Stopped::Forked(_))))
+    }
+
+    fn checked(&self, log: &LogId) -> bool {
+        self.log(log).is_some_and(|log| log.unread().is_none())
     }
 }

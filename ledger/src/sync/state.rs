@@ -21,8 +21,8 @@ pub(super) struct Peer {
     pub(super) unanswered: u32,
     /// Checkpoint sizes it said it holds.
     pub(super) sizes: BTreeMap<LogId, u64>,
-    /// Sizes of the checkpoints under which its signature was verified and kept.
-    pub(super) cosigned: BTreeMap<LogId, u64>,
+    /// Sizes of the checkpoints under which its signature was verified and kept, and the times of those.
+    pub(super) cosigned: BTreeMap<LogId, (u64, u64)>,
 }
 
 /// A request that has not been answered.

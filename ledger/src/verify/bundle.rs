@@ -4,24 +4,29 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Catalogue;
-use crate::codec::{self, Blob, Bounded, DecodeError};
-use crate::id::{CertificateId, Date, DepartmentCode};
-use crate::log::{
-    CheckpointError, Cosignature, LogName, ReadError, SignedCheckpoint, StatusEntry,
-    VerifiedCheckpoint, status_key,
+use crate::catalogue::{
+    Authority, Catalogue, CertificateState, DEFINITION_LAG_MS, DefinitionEvidence, NotAuthorised,
+    Unproven, authority,
 };
-use crate::membership::{Membership, Role};
+use crate::codec::{self, Blob, Bounded, DecodeError};
+use crate::hash::Hash;
+use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
+use crate::log::{
+    CheckpointError, Cosignature, DefinitionEntry, Listing, LogName, MAX_VERSIONS, ReadError,
+    SignedCheckpoint, StatusEntry, VerifiedCheckpoint, definition_key, status_key,
+};
+use crate::membership::Membership;
 use crate::merkle::{InclusionProof, VerifyError};
 use crate::record::{
-    CertificateIssued, Entry, Frame, FrameError, MAX_RECORD, RecordError, SignedRecord, Status,
+    CertificateIssued, DefinitionRef, Entry, Frame, FrameError, MAX_RECORD, Record, RecordError,
+    RecordHash, SignedRecord, Status, record_hash,
 };
 use crate::status_map::{StatusProof, StatusProofError};
 
 use super::{Facts, Verdict, gives, judge, successor};
 
 /// Most bytes of an encoded bundle.
-pub const MAX_BUNDLE: usize = 128 * 1024;
+pub const MAX_BUNDLE: usize = 256 * 1024;
 
 /// What every bundle file begins with.
 const MAGIC: &[u8; 16] = b"certmesh-proof\0\x01";
@@ -33,7 +38,29 @@ struct Proved {
     inclusion: InclusionProof,
 }
 
-/// The proof of one certificate: its issuing record, its status, and the signed checkpoint over both.
+/// What shows that a type's definition let a department issue: all definitions from the one named on, chained to what the
+/// status map of their log commits to, so that none is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct DefinitionProof {
+    /// The checkpoint of their log; the bundle's own when it is the certificate's log, too.
+    checkpoint: Option<SignedCheckpoint>,
+    /// Members' signatures under that checkpoint: up to when nothing was added.
+    cosignatures: Bounded<Cosignature, 64>,
+    status: StatusProof,
+    /// Definitions of the type before the one named, and their chain.
+    versions_before: u32,
+    chain_before: Hash,
+    /// Their records up to the first that was made less than a day before the certificate, or later: from there on none
+    /// counts, since times never go back.
+    records: Bounded<Blob<MAX_RECORD>, MAX_VERSIONS>,
+    /// Record hash of each that came after those.
+    later: Bounded<RecordHash, MAX_VERSIONS>,
+    /// Position of the last definition of all.
+    last: u64,
+}
+
+/// The proof of one certificate: its issuing record, its status, and the signed checkpoint over both; and the definition it
+/// rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
     checkpoint: SignedCheckpoint,
@@ -42,6 +69,32 @@ pub struct Bundle {
     status: StatusProof,
     /// The record that gave the status, when the certificate is not plainly valid.
     change: Option<Proved>,
+    /// The definition it names, unless the certificate is not its department's to issue whatever the definition says.
+    definition: Option<DefinitionProof>,
+}
+
+/// Why no bundle can be made of a certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    /// A log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The definition the certificate names can't be shown.
+    #[error("what is missing: {0}")]
+    Definition(Unproven),
+    /// What the certificate names is not a definition of its type; only a peer can show that.
+    #[error("the certificate is not valid: {0}")]
+    NotAuthorised(NotAuthorised),
+    /// Several departments of its division say that they issued it.
+    #[error(
+        "several departments of its division say that they issued it; which of them did, they have to settle"
+    )]
+    Claimed,
+    /// The definitions take more than a proof may hold.
+    #[error(
+        "the proof would take {0} bytes, at most {MAX_BUNDLE} are allowed: its type was defined again too often"
+    )]
+    TooLarge(usize),
 }
 
 /// Why a bundle proves nothing.
@@ -77,6 +130,11 @@ pub enum BundleError {
     /// The status proved is not the one the record shown gives.
     #[error("the status proved and the record shown for it do not fit together")]
     StatusMismatch,
+    /// The definition the certificate names is not shown, or not all that came after it.
+    #[error(
+        "the definitions shown of the certificate's type are not those that their department's checkpoint commits to"
+    )]
+    Definition,
     /// A witness stands there twice, or is the department itself.
     #[error("department {0} is no further witness of its own log, or stands there twice")]
     Witness(DepartmentCode),
@@ -98,20 +156,25 @@ pub struct VerifiedBundle {
     pub status: Option<StatusEntry>,
     /// The record that gave the status.
     pub change: Option<SignedRecord>,
-    authorised: bool,
+    authority: Authority,
 }
 
 impl Bundle {
     /// Gathers the proof of a certificate under the accepted checkpoint of its log; `None` when it is not known here.
+    /// `cosignatures` gives members' signatures under a checkpoint, its own department's among them.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`GatherError`].
     pub fn gather(
         catalogue: &Catalogue,
         id: &CertificateId,
-        cosignatures: impl FnOnce(&VerifiedCheckpoint) -> Vec<Cosignature>,
-    ) -> Result<Option<Bundle>, ReadError> {
-        let Some(state) = catalogue.certificate(id)? else {
+        cosignatures: impl Fn(&VerifiedCheckpoint) -> Vec<Cosignature>,
+    ) -> Result<Option<Bundle>, GatherError> {
+        let mut claims = catalogue.claims(id)?;
+        if claims.len() > 1 {
+            return Err(GatherError::Claimed);
+        }
+        let Some(state) = claims.pop() else {
             return Ok(None);
         };
         let Some(log) = catalogue.log(&state.log) else {
@@ -126,13 +189,21 @@ impl Bundle {
             })
         };
         let change = entry.map(|entry| log.record(entry.seq)).transpose()?;
-        Ok(Some(Bundle {
+        let witnesses = cosignatures(&checkpoint).into_iter();
+        let bundle = Bundle {
+            definition: DefinitionProof::gather(catalogue, &state, &checkpoint, &cosignatures)?,
             issued: prove(&state.issued)?,
             change: change.as_ref().map(prove).transpose()?,
             status,
-            cosignatures: Bounded::first(cosignatures(&checkpoint)),
+            cosignatures: Bounded::first(
+                witnesses.filter(|c| c.witness != checkpoint.log.department),
+            ),
             checkpoint: checkpoint.signed().clone(),
-        }))
+        };
+        match codec::encode(&bundle).len() {
+            0..=MAX_BUNDLE => Ok(Some(bundle)),
+            bytes => Err(GatherError::TooLarge(bytes)),
+        }
     }
 
     /// The bytes of a bundle file.
@@ -180,11 +251,20 @@ impl Bundle {
             (Some(value), Some(change)) => Some(status_given(value, change, &certificate.id)?),
             _ => return Err(BundleError::StatusMismatch),
         };
-        let department = checkpoint.log.department;
-        let authorised = certificate.id.issuer().names(&department)
-            && members.had_role(&department, Role::Issue, issued.record().time_ms);
+        let time_ms = issued.record().time_ms;
+        let log = checkpoint.log;
+        let mut definition = self.definition;
+        let authority = authority(members, &log, certificate, time_ms, |named| {
+            let proof = definition.take().ok_or(BundleError::Definition)?;
+            let of = (&certificate.id.type_code(), time_ms);
+            proof.verify(members, &checkpoint, named, of)
+        })?;
+        // What was not looked at could be anything.
+        if definition.is_some() {
+            return Err(BundleError::Definition);
+        }
         Ok(VerifiedBundle {
-            authorised,
+            authority,
             cosignatures: self.cosignatures.into_vec(),
             checkpoint,
             issued,
@@ -213,6 +293,163 @@ fn status_given(
         Ok(entry)
     } else {
         Err(BundleError::StatusMismatch)
+    }
+}
+
+impl DefinitionProof {
+    fn gather(
+        catalogue: &Catalogue,
+        state: &CertificateState,
+        checkpoint: &VerifiedCheckpoint,
+        cosignatures: impl Fn(&VerifiedCheckpoint) -> Vec<Cosignature>,
+    ) -> Result<Option<DefinitionProof>, GatherError> {
+        let certificate = state.certificate();
+        let (named, code) = (certificate.definition, certificate.id.type_code());
+        let time_ms = state.issued.record().time_ms;
+        match catalogue.authority(&state.log, certificate, time_ms)? {
+            Authority::NotGiven(
+                NotAuthorised::NotNamed
+                | NotAuthorised::NoRole
+                | NotAuthorised::NobodyDefines
+                | NotAuthorised::OthersDefinition,
+            ) => return Ok(None),
+            Authority::NotGiven(why @ NotAuthorised::NotADefinition) => {
+                return Err(GatherError::NotAuthorised(why));
+            }
+            Authority::Unknown(
+                missing @ (Unproven::NotHeld { .. }
+                | Unproven::Disputed { .. }
+                | Unproven::LaterVersion { .. }),
+            ) => return Err(GatherError::Definition(missing)),
+            _ => {}
+        }
+        let (log, seq) = (named.log, named.seq);
+        let not_held = || GatherError::Definition(Unproven::NotHeld { log, seq });
+        let defining = catalogue.log(&log).ok_or_else(not_held)?;
+        let (defined_at, entry, status) = defining.prove_definition(&code)?;
+        let current = entry.ok_or_else(not_held)?;
+        let since_ms = time_ms.saturating_sub(DEFINITION_LAG_MS);
+        let mut before = DefinitionEntry::NONE;
+        let (mut records, mut later) = (Vec::new(), Vec::new());
+        let mut counts = true;
+        for listing in defining.definitions().listings(&code) {
+            let seq = listing.seq;
+            if seq < named.seq {
+                before = before.and(seq, &listing.hash).ok_or_else(not_held)?;
+            } else if seq > current.seq {
+                // What came since the proof was made belongs to a later one.
+                break;
+            } else if counts {
+                let bytes = codec::encode(defining.record(seq)?.record());
+                records.push(Blob::new(bytes).expect("a record is within its bound"));
+                counts = seq == named.seq || listing.time_ms < since_ms;
+            } else {
+                later.push(listing.hash);
+            }
+        }
+        let own = log == checkpoint.log;
+        // Both proofs have to be of one checkpoint then.
+        if own && defined_at != *checkpoint {
+            return Err(not_held());
+        }
+        let mut newest = match own {
+            true => Vec::new(),
+            false => cosignatures(&defined_at),
+        };
+        newest.sort_by_key(|signed| std::cmp::Reverse(signed.time_ms));
+        Ok(Some(DefinitionProof {
+            checkpoint: (!own).then(|| defined_at.signed().clone()),
+            cosignatures: Bounded::first(newest),
+            status,
+            versions_before: before.versions,
+            chain_before: before.chain,
+            records: Bounded::first(records),
+            later: Bounded::first(later),
+            last: current.seq,
+        }))
+    }
+
+    /// Checks that these are all definitions of the type from the one named on.
+    fn verify(
+        self,
+        members: &Membership,
+        issued_under: &VerifiedCheckpoint,
+        named: &DefinitionRef,
+        certificate: (&TypeCode, u64),
+    ) -> Result<DefinitionEvidence, BundleError> {
+        let (code, time_ms) = certificate;
+        let issuer = issued_under.log.department;
+        let checkpoint = match self.checkpoint {
+            None => issued_under.clone(),
+            Some(checkpoint) if checkpoint.checkpoint.log == issued_under.log => {
+                return Err(BundleError::Definition);
+            }
+            Some(checkpoint) => checkpoint.verify(members)?,
+        };
+        if checkpoint.log != named.log {
+            return Err(BundleError::Definition);
+        }
+        let mut known_ms = checkpoint.time_ms;
+        let mut witnesses = BTreeSet::new();
+        for cosignature in self.cosignatures.iter() {
+            cosignature.verify(&checkpoint, members)?;
+            if !witnesses.insert(cosignature.witness) {
+                return Err(BundleError::Witness(cosignature.witness));
+            }
+            // The issuer's own word on the definitions it has to keep to counts for nothing.
+            if cosignature.witness != issuer {
+                known_ms = known_ms.max(cosignature.time_ms);
+            }
+        }
+        let name = LogName {
+            network: members.network(),
+            id: named.log,
+        };
+        let mut entry = DefinitionEntry {
+            seq: 0,
+            versions: self.versions_before,
+            chain: self.chain_before,
+        };
+        let mut listings: Vec<Listing> = Vec::with_capacity(self.records.len());
+        for bytes in self.records.iter() {
+            let (record, hash) = (Record::decode(bytes)?, record_hash(&name, bytes));
+            match &record.entry {
+                Entry::TypeDefined(definition) if definition.code == *code => {
+                    let at = (record.seq, hash, record.time_ms);
+                    listings.push(Listing::new(definition, at, listings.last()));
+                }
+                _ => return Err(BundleError::Definition),
+            }
+            entry = entry
+                .and(record.seq, &hash)
+                .ok_or(BundleError::Definition)?;
+        }
+        for hash in self.later.iter() {
+            entry = entry.and(self.last, hash).ok_or(BundleError::Definition)?;
+        }
+        entry.seq = self.last;
+        // Those of which only hashes are shown have to be known for too late to count.
+        let since_ms = time_ms.saturating_sub(DEFINITION_LAG_MS);
+        let last_shown = listings[1.min(listings.len())..].last();
+        if !self.later.is_empty() && last_shown.is_none_or(|shown| shown.time_ms < since_ms) {
+            return Err(BundleError::Definition);
+        }
+        let proved = self
+            .status
+            .verify(&checkpoint.status_root, &definition_key(code))?;
+        let is_named = listings
+            .first()
+            .is_some_and(|first| (first.seq, first.hash) == (named.seq, named.hash));
+        if !is_named || proved != Some(entry.value()) {
+            return Err(BundleError::Definition);
+        }
+        Ok(DefinitionEvidence {
+            listings,
+            size: checkpoint.size,
+            known_ms,
+            disputed_from: None,
+            unread: None,
+        })
     }
 }
 
@@ -260,7 +497,8 @@ impl VerifiedBundle {
             seq: self.issued.record().seq,
             status: self.status.map_or(Status::Valid, |entry| entry.status),
             successor: successor(self.change.as_ref()),
-            authorised: self.authorised,
+            authority: self.authority.clone(),
+            unread_at: None,
             stopped_at: None,
             on,
         })
@@ -271,11 +509,10 @@ impl VerifiedBundle {
 mod tests {
     use super::*;
     use crate::codec::Text;
-    use crate::hash::Hash;
     use crate::keys::SigningKey;
     use crate::log::LogId;
     use crate::membership::NetworkId;
-    use crate::record::{Action, Reason, Record, RecordHash, StatusChanged};
+    use crate::record::{Action, Reason, StatusChanged};
 
     #[test]
     fn a_map_that_calls_a_certificate_plainly_valid_is_none_a_replica_derives() {

@@ -9,13 +9,12 @@
 mod bundle;
 mod verdict;
 
-pub use bundle::{Bundle, BundleError, MAX_BUNDLE, VerifiedBundle};
+pub use bundle::{Bundle, BundleError, GatherError, MAX_BUNDLE, VerifiedBundle};
 pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
 use crate::catalogue::{Catalogue, CertificateState, Successor};
 use crate::id::{CertificateId, Date};
 use crate::log::{LogId, ReadError, VerifiedCheckpoint};
-use crate::membership::Role;
 use crate::record::{Entry, SignedRecord, Status};
 
 /// A verdict and the records behind it.
@@ -38,6 +37,18 @@ pub struct Verification {
 }
 
 impl Verification {
+    fn unknown(id: &CertificateId, on: Date, missing: Missing) -> Verification {
+        Verification {
+            id: id.clone(),
+            on,
+            verdict: Verdict::Unknown(vec![missing]),
+            state: None,
+            change: None,
+            successors: Vec::new(),
+            checkpoint: None,
+        }
+    }
+
     /// The same at a peer whose own log no other member has confirmed: what may lack its newest records cannot say that a
     /// certificate is still in force, nor that there is none.
     #[must_use]
@@ -47,7 +58,12 @@ impl Verification {
             _ => false,
         };
         match &mut self.verdict {
-            Verdict::Valid if self.state.as_ref().is_some_and(|state| state.log == *own) => {
+            // The definition that it rests on may have been replaced, too.
+            Verdict::Valid
+                if self.state.as_ref().is_some_and(|state| {
+                    state.log == *own || state.certificate().definition.log == *own
+                }) =>
+            {
                 self.verdict = Verdict::Unknown(vec![Missing::Confirmation]);
             }
             Verdict::Unknown(missing) if missing.iter().any(rests_on_own) => {
@@ -68,15 +84,7 @@ pub fn verify(
     id: &CertificateId,
     on: Date,
 ) -> Result<Verification, ReadError> {
-    let unknown = |missing: Missing| Verification {
-        id: id.clone(),
-        on,
-        verdict: Verdict::Unknown(vec![missing]),
-        state: None,
-        change: None,
-        successors: Vec::new(),
-        checkpoint: None,
-    };
+    let unknown = |missing| Verification::unknown(id, on, missing);
     let mut claims = catalogue.claims(id)?;
     if claims.len() > 1 {
         let departments = claims.iter().map(|state| state.log.department).collect();
@@ -84,19 +92,69 @@ pub fn verify(
     }
     // A record in somebody else's log says something only where no member could rightfully have issued it: otherwise
     // any member could make a certificate read as not valid before its own issuer's record arrives.
-    let (state, rightful) = match claims.pop() {
-        Some(state) => (state, true),
+    let state = match claims.pop() {
+        // What one says that was not entitled to speak says nothing before another has spoken that may be.
+        Some(state) if catalogue.awaits_issuer(&state)? => {
+            let logs = catalogue.known_of(id);
+            return Ok(unknown(Missing::Record { logs }));
+        }
+        Some(state) => state,
         None if catalogue.knows_issuer(id) => {
             let logs = catalogue.known_of(id);
             return Ok(unknown(Missing::Record { logs }));
         }
         None => match catalogue.impostor(id)? {
-            Some(state) => (state, false),
+            Some(state) => state,
             None => return Ok(unknown(Missing::Issuer(id.issuer()))),
         },
     };
+    judged(catalogue, state, on)
+}
+
+/// Judges what one log's record says of a certificate, for those who show that record. It is never valid because another
+/// department's record of the same identifier is.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn verify_record(
+    catalogue: &Catalogue,
+    state: &CertificateState,
+    on: Date,
+) -> Result<Verification, ReadError> {
+    let id = &state.certificate().id;
+    let found = verify(catalogue, id, on)?;
+    if found
+        .state
+        .as_ref()
+        .is_some_and(|judged| judged.log == state.log)
+    {
+        return Ok(found);
+    }
+    let here = judged(catalogue, state.clone(), on)?;
+    if matches!(here.verdict, Verdict::NotValid(_)) || found.state.is_none() {
+        return Ok(match here.verdict {
+            Verdict::NotValid(_) => here,
+            _ => found,
+        });
+    }
+    let others = found.state.iter().map(|other| other.log.department);
+    let departments = others.chain([state.log.department]).collect();
+    Ok(Verification::unknown(
+        id,
+        on,
+        Missing::RightfulIssuer { departments },
+    ))
+}
+
+/// Judges a certificate as one log has it, whoever else has it.
+fn judged(
+    catalogue: &Catalogue,
+    state: CertificateState,
+    on: Date,
+) -> Result<Verification, ReadError> {
+    let id = state.certificate().id.clone();
     let Some(log) = catalogue.log(&state.log) else {
-        return Ok(unknown(Missing::Issuer(id.issuer())));
+        return Ok(Verification::unknown(&id, on, Missing::Issuer(id.issuer())));
     };
     let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
     let record = state.issued.record();
@@ -105,15 +163,13 @@ pub fn verify(
         seq: record.seq,
         status: state.status,
         successor: successor(change.as_ref()),
-        authorised: rightful
-            && catalogue
-                .members()
-                .had_role(&state.log.department, Role::Issue, record.time_ms),
+        authority: catalogue.authority(&state.log, state.certificate(), record.time_ms)?,
+        unread_at: log.unread().map(|unread| unread.seq),
         stopped_at: log.stopped().map(|stopped| stopped.undisputed()),
         on,
     });
     Ok(Verification {
-        id: id.clone(),
+        id,
         on,
         verdict,
         change,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::catalogue::{Authority, NotAuthorised, Unproven};
 use crate::id::{CertificateId, Date, DepartmentCode, IssuerCode};
 use crate::log::LogId;
 use crate::record::{CertificateIssued, Status};
@@ -48,8 +49,8 @@ pub enum NotValid {
         /// That day.
         from: Date,
     },
-    /// The department whose log holds it may not issue it.
-    IssuerNotAuthorised,
+    /// The department whose log holds it was not entitled to issue it.
+    IssuerNotAuthorised(NotAuthorised),
     /// Its record lies where its department signed two histories.
     LogForked {
         /// The first record in dispute.
@@ -65,7 +66,7 @@ impl NotValid {
             NotValid::Superseded { .. } => "superseded",
             NotValid::Expired { .. } => "expired",
             NotValid::NotYetValid { .. } => "not-yet-valid",
-            NotValid::IssuerNotAuthorised => "issuer-not-authorised",
+            NotValid::IssuerNotAuthorised(_) => "issuer-not-authorised",
             NotValid::LogForked { .. } => "log-forked",
         }
     }
@@ -81,8 +82,11 @@ impl fmt::Display for NotValid {
             }
             NotValid::Expired { until } => write!(f, "its last day was {until}"),
             NotValid::NotYetValid { from } => write!(f, "its first day is {from}"),
-            NotValid::IssuerNotAuthorised => {
-                f.write_str("the department whose log holds it may not issue it")
+            NotValid::IssuerNotAuthorised(why) => {
+                write!(
+                    f,
+                    "the department whose log holds it may not issue it: {why}"
+                )
             }
             NotValid::LogForked { at } => {
                 write!(
@@ -112,6 +116,13 @@ pub enum Missing {
     /// Its log stopped after it was issued: whether it is still in force, nobody can say.
     StatusSince {
         /// The first record in dispute.
+        at: u64,
+    },
+    /// Whether its department was entitled to issue it.
+    Definition(Unproven),
+    /// What an entry of its log says that this version can't read.
+    LaterVersion {
+        /// Position of the first such entry.
         at: u64,
     },
     /// Its log is this peer's own, and no other member has confirmed since the start that the disk holds all of it.
@@ -148,6 +159,11 @@ impl fmt::Display for Missing {
                 f,
                 "its status since record {at}, from where on its department's log is in dispute"
             ),
+            Missing::Definition(unproven) => unproven.fmt(f),
+            Missing::LaterVersion { at } => write!(
+                f,
+                "its status since record {at} of its log, which is of a later version of certmesh; upgrade this peer"
+            ),
             Missing::Confirmation => f.write_str(
                 "confirmation by other members that this department's own log is whole: what was recorded last, \
                  revocations among it, may be missing here",
@@ -167,7 +183,9 @@ pub struct Facts<'f> {
     /// What replaced it, when superseded.
     pub successor: Option<CertificateId>,
     /// Whether the department was entitled to issue it.
-    pub authorised: bool,
+    pub authority: Authority,
+    /// First entry of the log that this version can't read.
+    pub unread_at: Option<u64>,
     /// First record in dispute, when the log has stopped.
     pub stopped_at: Option<u64>,
     /// The day asked for.
@@ -176,8 +194,8 @@ pub struct Facts<'f> {
 
 /// Judges. What speaks against the issuer comes first, then what the issuer said, then the calendar.
 pub fn judge(facts: &Facts<'_>) -> Verdict {
-    if !facts.authorised {
-        return Verdict::NotValid(NotValid::IssuerNotAuthorised);
+    if let Authority::NotGiven(why) = &facts.authority {
+        return Verdict::NotValid(NotValid::IssuerNotAuthorised(why.clone()));
     }
     if let Some(at) = facts.stopped_at.filter(|at| facts.seq >= *at) {
         return Verdict::NotValid(NotValid::LogForked { at });
@@ -200,8 +218,14 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
             from: validity.from(),
         });
     }
-    match facts.stopped_at {
-        Some(at) => Verdict::Unknown(vec![Missing::StatusSince { at }]),
-        None => Verdict::Valid,
+    let mut missing = Vec::new();
+    missing.extend(facts.stopped_at.map(|at| Missing::StatusSince { at }));
+    missing.extend(facts.unread_at.map(|at| Missing::LaterVersion { at }));
+    if let Authority::Unknown(unproven) = &facts.authority {
+        missing.push(Missing::Definition(unproven.clone()));
+    }
+    match missing.is_empty() {
+        true => Verdict::Valid,
+        false => Verdict::Unknown(missing),
     }
 }

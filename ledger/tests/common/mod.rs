@@ -4,27 +4,32 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::codec::{Bounded, Text, encode};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, normalise};
 use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret, SigningKey};
 use certmesh_ledger::log::disk::Disk;
 use certmesh_ledger::log::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
 use certmesh_ledger::record::{
-    Action, CertificateErased, CertificateIssued, CodeItem, Entry, FieldData, FieldDefinition,
-    GrantMade, Grantee, MatterDefined, MatterRef, Reason, RelatedItem, Requirement, SharingClass,
-    StatusChanged, SubMatter, SubjectTag, Succession, SuccessionKind, TypeDefined, Validity,
-    ValidityRule, commit_fields,
+    Action, CertificateErased, CertificateIssued, CodeItem, DefinitionRef, Entry, FieldData,
+    FieldDefinition, GrantMade, Grantee, MatterDefined, MatterRef, Reason, Record, RecordHash,
+    RelatedItem, Requirement, SharingClass, StatusChanged, SubMatter, SubjectTag, Succession,
+    SuccessionKind, TypeDefined, Validity, ValidityRule, commit_fields, record_hash,
 };
 
 pub(crate) const ISSUER: &str = "11430000006122244L";
 pub(crate) const WITNESS: &str = "11330105002500287C";
 pub(crate) const READER: &str = "11100000000013338W";
+/// An authority that is no member: the issuer defines its types.
+pub(crate) const AUTHORITY: &str = "11100000MB03271699";
 
 /// When the network was made, ms since 1970.
 pub(crate) const CREATED_MS: u64 = 1_700_000_000_000;
+
+/// When the type was defined.
+pub(crate) const DEFINED_MS: u64 = CREATED_MS + 100;
 
 /// Records in a sealed segment: few, so that a short log has sealed ones.
 pub(crate) const SEGMENT: u64 = 4;
@@ -67,7 +72,7 @@ pub(crate) fn genesis() -> Genesis {
             ISSUER,
             1,
             Some("湖南省公安厅"),
-            &[Role::Issue, Role::Define],
+            &[Role::Issue, Role::Define(code(AUTHORITY))],
         ),
         department(WITNESS, 2, None, &[Role::Issue]),
         department(READER, 3, None, &[]),
@@ -123,7 +128,13 @@ pub(crate) fn issued(n: u64, predecessor: Option<u64>) -> CertificateIssued {
             SharingClass::Conditional,
             SharingClass::NotShared,
         ][(n % 3) as usize],
-        field_root: commit_fields(&body_key(), &certificate(&serial), &fields(&serial)),
+        definition: defined(),
+        field_root: commit_fields(
+            &body_key(),
+            &certificate(&serial),
+            &definition().fields,
+            &fields(&serial),
+        ),
         succession: predecessor.map(|n| succession(SuccessionKind::Amendment, &[n])),
     }
 }
@@ -161,6 +172,35 @@ pub(crate) fn change(n: u64, action: Action) -> Entry {
 }
 
 pub(crate) fn define() -> Entry {
+    Entry::TypeDefined(definition().clone())
+}
+
+/// The type's definition; its certificates have no field of the last four.
+pub(crate) fn definition() -> &'static TypeDefined {
+    static DEFINITION: OnceLock<TypeDefined> = OnceLock::new();
+    DEFINITION.get_or_init(make_definition)
+}
+
+/// Where it stands: the first record of [`batches`].
+pub(crate) fn defined() -> DefinitionRef {
+    static DEFINED: OnceLock<DefinitionRef> = OnceLock::new();
+    *DEFINED.get_or_init(|| {
+        let record = Record {
+            seq: 0,
+            prev: RecordHash::NONE,
+            time_ms: DEFINED_MS,
+            key_epoch: 0,
+            entry: define(),
+        };
+        DefinitionRef {
+            log: name().id,
+            seq: 0,
+            hash: record_hash(&name(), &encode(&record)),
+        }
+    })
+}
+
+fn make_definition() -> TypeDefined {
     let field = |code: &str, name: &str, required, data| FieldDefinition {
         code: text(code),
         name: text(name),
@@ -178,7 +218,7 @@ pub(crate) fn define() -> Entry {
         max: None,
         pattern: None,
     };
-    Entry::TypeDefined(TypeDefined {
+    TypeDefined {
         authority_name: text("市场监督管理局"),
         authority_level: text("省级"),
         issuing_level: text("县级"),
@@ -203,7 +243,7 @@ pub(crate) fn define() -> Entry {
             "11430000006122244L001".parse().expect("a valid type"),
             text("营业执照"),
         )
-    })
+    }
 }
 
 pub(crate) fn matter() -> Entry {

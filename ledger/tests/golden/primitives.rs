@@ -8,19 +8,16 @@ use certmesh_ledger::id::{
 use certmesh_ledger::keys::{PublicKey, SecretFile, Signature};
 use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, PeerId, Role};
-use certmesh_ledger::record::{
-    Action, Disclosure, Entry, FieldOpening, Reason, SharingClass, Status, Validity, commit_fields,
-    open_fields,
-};
+use certmesh_ledger::record::{Action, Reason, SharingClass, Status, Validity};
 use certmesh_ledger::sync::{Request, Response};
 use serde_json::json;
 
 use crate::Vectors;
 use crate::common::{
-    ISSUER, READER, body_key, catalogue_key, certificate, fields, genesis, key, tag,
+    AUTHORITY, ISSUER, READER, WITNESS, catalogue_key, certificate, code, genesis, key, tag,
 };
 
-const PURPOSES: [Purpose; 21] = [
+const PURPOSES: [Purpose; 27] = [
     Purpose::Network,
     Purpose::Record,
     Purpose::Leaf,
@@ -32,14 +29,20 @@ const PURPOSES: [Purpose; 21] = [
     Purpose::Field,
     Purpose::FieldNode,
     Purpose::FieldSalt,
+    Purpose::FieldRoot,
+    Purpose::FieldPlace,
     Purpose::StatusKey,
     Purpose::StatusValue,
     Purpose::StatusLeaf,
     Purpose::StatusNode,
+    Purpose::DefinitionKey,
+    Purpose::DefinitionValue,
+    Purpose::DefinitionChain,
     Purpose::Index,
     Purpose::File,
     Purpose::Request,
     Purpose::Retrieval,
+    Purpose::RetrievalRest,
     Purpose::BlindedSubject,
     Purpose::Case,
 ];
@@ -52,7 +55,7 @@ pub(crate) fn all(v: &mut Vectors) {
     identifiers(v);
     keys(v);
     founding(v);
-    subjects_and_fields(v);
+    subjects(v);
 }
 
 fn hashes(v: &mut Vectors) {
@@ -144,8 +147,13 @@ fn texts_and_lists(v: &mut Vectors) {
         "lapse",
         "transfer-out",
     ] {
-        let value: Action = action.parse().expect("an action");
-        v.wire("codec", &format!("action {action}"), json!(action), &value);
+        let to = (action == "transfer-out").then(|| code(WITNESS));
+        let value = Action::read(action, to).expect("an action");
+        let described = match to {
+            Some(to) => json!([action, to.as_str()]),
+            None => json!(action),
+        };
+        v.wire("codec", &format!("action {action}"), described, &value);
     }
     for reason in ["01", "02", "03", "04", "05", "06", "07", "99"] {
         let value: Reason = reason.parse().expect("a reason");
@@ -172,10 +180,27 @@ fn texts_and_lists(v: &mut Vectors) {
         let value: SharingClass = class.parse().expect("a class");
         v.wire("codec", &format!("sharing {class}"), json!(class), &value);
     }
-    for role in ["issue", "define"] {
+    roles(v);
+}
+
+fn roles(v: &mut Vectors) {
+    let define = format!("define:{AUTHORITY}");
+    for role in ["issue", &define] {
         let value: Role = role.parse().expect("a role");
+        assert_eq!(value.to_string(), role);
         v.wire("codec", &format!("role {role}"), json!(role), &value);
     }
+    let refused = [
+        "define",
+        "define:",
+        "define:11100000MB0327169X",
+        "issue:11100000MB03271699",
+        "Issue",
+    ];
+    for role in refused {
+        role.parse::<Role>().expect_err(role);
+    }
+    v.put("refused", "roles of a department's file", json!(refused));
 }
 
 fn refused(v: &mut Vectors) {
@@ -218,7 +243,10 @@ fn refused(v: &mut Vectors) {
     );
     v.refused::<HolderKind>("an unknown holder kind", "holder kind", &[2]);
     v.refused::<SharingClass>("an unknown sharing class", "sharing class", &[3]);
-    v.refused::<Entry>("an unknown entry", "entry", &[11]);
+    v.refused::<Action>("an unknown action", "action", &[7]);
+    v.refused::<Action>("a transfer without receiver", "action", &[6]);
+    v.refused::<Role>("an unknown role", "role", &[2]);
+    v.refused::<Role>("the role to define for nobody", "role", &[1]);
     v.refused::<Request>("an unknown request", "request", &[4]);
     v.refused::<Response>("an unknown response", "response", &[5]);
     v.refused::<Signature>("a signature of another algorithm", "signature", &[2; 65]);
@@ -336,14 +364,15 @@ fn strictness(v: &mut Vectors, message: &Hash) {
 
 /// A file written by hand: departments, roles and addresses in no order, a role twice, digits in upper case.
 fn founded_by_hand(v: &mut Vectors) {
-    let departments = [(3u8, READER), (1, ISSUER)].map(|(n, code)| {
+    let departments = [(3u8, READER, WITNESS), (1, ISSUER, AUTHORITY)];
+    let departments = departments.map(|(n, code, authority)| {
         let digits = hex::encode_upper(key(n).public().as_bytes());
         let peer = PeerId::from_transport_seed(&[n + 100; 32]);
         format!(
             "[[department]]\n\
              peer_id = \"{peer}\"\n\
              addresses = [\"/dns4/b.example/tcp/7480\", \"/ip4/10.0.0.{n}/tcp/7480\", \"/dns4/a.example/tcp/7480\"]\n\
-             roles = [\"define\", \"issue\", \"define\"]\n\
+             roles = [\"define:{authority}\", \"issue\", \"define:{authority}\"]\n\
              name = \" Department {n} \"\n\
              code = \"{code}\"\n\
              signing_key = \"ed25519:{digits}\"\n"
@@ -373,8 +402,31 @@ fn founded_by_hand(v: &mut Vectors) {
     );
 }
 
+/// Files that give an authority's types to two departments, or a member's to another.
+fn refused_founding(v: &mut Vectors) {
+    let toml = genesis().to_toml();
+    let give = |authority: &str| {
+        let (before, after) = toml.rsplit_once("roles = []").expect("the reader has none");
+        format!("{before}roles = [\"define:{authority}\"]{after}")
+    };
+    for (what, toml) in [
+        ("an authority given twice", give(AUTHORITY)),
+        ("a member's own types", give(WITNESS)),
+        ("the department's own types", give(READER)),
+        ("an authority without a code", give("")),
+    ] {
+        let name = format!("refused, {what}");
+        v.put("genesis", &name, json!(toml));
+        Genesis::from_toml(&v.text("genesis", &name, "")).expect_err(what);
+    }
+    Genesis::from_toml(&give("11430000006122255X")).expect_err("a wrong check character");
+    let other = DepartmentCode::from_body("11430000006122255").expect("of the alphabet");
+    Genesis::from_toml(&give(other.as_str())).expect("an authority of its own");
+}
+
 fn founding(v: &mut Vectors) {
     founded_by_hand(v);
+    refused_founding(v);
     let genesis = genesis();
     v.put("genesis", "toml", json!(genesis.to_toml()));
     let read = Genesis::from_toml(&v.text("genesis", "toml", "")).expect("a genesis");
@@ -401,7 +453,7 @@ fn founding(v: &mut Vectors) {
     }
 }
 
-fn subjects_and_fields(v: &mut Vectors) {
+fn subjects(v: &mut Vectors) {
     v.put(
         "subjects",
         "ordinary passport e00000001 under catalogue key c0..c0",
@@ -409,41 +461,5 @@ fn subjects_and_fields(v: &mut Vectors) {
             "normalised": normalise(HolderKind::OrdinaryPassport, "e00000001").expect("a code"),
             "tag": tag(1).to_string(),
         }),
-    );
-    let (id, fields) = (certificate("S00000001"), fields("S00000001"));
-    let openings = open_fields(&body_key(), &id, &fields);
-    for opening in &openings {
-        v.put(
-            "fields",
-            &opening.name,
-            json!({
-                "value": opening.value,
-                "salt": opening.salt.to_string(),
-                "commitment": opening.commitment().to_string(),
-            }),
-        );
-    }
-    let commitments: Vec<String> = openings
-        .iter()
-        .map(|opening: &FieldOpening| opening.commitment().to_string())
-        .collect();
-    v.put("fields", "commitments in order", json!(commitments));
-    v.shown("fields", "opening of ZZMC", &openings[2]);
-    let disclosure = Disclosure::of(&body_key(), &id, &fields, |name| name == "ZZMC");
-    let root = commit_fields(&body_key(), &id, &fields);
-    let shown = disclosure.verify(&root).expect("a disclosure that holds");
-    assert_eq!(shown.into_keys().collect::<Vec<_>>(), ["ZZMC"]);
-    v.shown("fields", "disclosure of ZZMC alone", &disclosure);
-    v.put("fields", "certificate", json!(id.as_str()));
-    v.put("fields", "body key", json!(hex::encode([0xF0; 32])));
-    v.put(
-        "fields",
-        "root",
-        json!(commit_fields(&body_key(), &id, &fields).to_string()),
-    );
-    v.put(
-        "fields",
-        "root of none",
-        json!(commit_fields(&body_key(), &id, &std::collections::BTreeMap::new()).to_string()),
     );
 }

@@ -1,12 +1,13 @@
 //! Requests for fields, answers, receipts, and what is kept of them.
 
 use certmesh_ledger::codec::{Blob, Bounded, decode, encode};
+use certmesh_ledger::hash::{Hash, Purpose, hash, hash_parts};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::keys::{FieldKey, Secret};
 use certmesh_ledger::log::{MemoryDisk, Writer};
 use certmesh_ledger::record::{
-    AccessLogRead, Basis, CaseAccepted, Decision, Disclosure, Entry, MatterRef, Received,
-    RequirementMet, RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule, SignedRecord,
+    AccessLogRead, Asked, Basis, CaseAccepted, Decision, Disclosure, Entry, MatterRef, Received,
+    RequirementMet, RetrievalAcknowledged, RetrievalDecided, Rule, SignedRecord,
 };
 use certmesh_ledger::retrieval::{
     Answer, CaseFile, EvidenceCopy, MAX_APART_MS, NotTaken, PieceRequest, Retrieval,
@@ -17,19 +18,19 @@ use serde_json::json;
 
 use crate::Vectors;
 use crate::common::{
-    CREATED_MS, ISSUER, WITNESS, body_key, catalogue_key, certificate, code, fields, file, filled,
-    issued, key, members, name, open, tag, text,
+    CREATED_MS, ISSUER, WITNESS, body_key, catalogue_key, certificate, code, definition, fields,
+    file, filled, issued, key, members, name, open, tag, text,
 };
 
 pub(crate) fn all(v: &mut Vectors) {
     let signed = request(v);
-    let network_name = signed.name(members().network());
     words(v);
     blinding(v);
-    receipts(v, network_name);
+    receipts(v, &signed);
     let disclosure = Disclosure::of(
         &body_key(),
         &certificate("S00000001"),
+        &definition().fields,
         &fields("S00000001"),
         |name| name != "ZZBH",
     );
@@ -46,10 +47,12 @@ fn retrieval() -> Retrieval {
     Retrieval {
         issuer: code(ISSUER),
         asker: code(WITNESS),
-        certificate: certificate("S00000001"),
+        key_epoch: 0,
         matter: matter(),
-        purpose: text("食品经营许可 (首次申请)"),
+        subject: catalogue_key().blind(&tag(1), Date::in_china(CREATED_MS)),
         fields: Bounded::first([text("ZZMC"), text("CZZT")]),
+        certificate: certificate("S00000001"),
+        purpose: text("食品经营许可 (首次申请)"),
         time_ms: CREATED_MS,
         nonce: [0xA0; 16],
     }
@@ -67,11 +70,40 @@ fn request(v: &mut Vectors) -> SignedRetrieval {
     v.put("retrieval", "most apart, ms", json!(MAX_APART_MS));
     let signed = SignedRetrieval::sign(network, retrieval, &key(2));
     v.wire("retrieval", "signed", json!("the request"), &signed);
-    v.bytes("retrieval", "hash", signed.name(network).0.as_bytes());
+    let made = signed.retrieval();
+    let asked = made.asked();
+    let rest = encode(&(&made.certificate, &made.purpose, made.time_ms, made.nonce));
+    assert_eq!(hash(Purpose::RetrievalRest, &rest), asked.rest);
+    v.put(
+        "retrieval",
+        "the rest",
+        json!({
+            "certificate": made.certificate.as_str(),
+            "purpose": made.purpose.as_str(),
+            "time_ms": made.time_ms,
+            "nonce": hex::encode(made.nonce),
+            "bytes": hex::encode(&rest),
+            "H_retrieval-rest": asked.rest.to_string(),
+        }),
+    );
+    v.shown("retrieval", "asked", &asked);
+    let parts = [network.0.as_bytes(), &encode(&asked)[..]];
+    assert_eq!(
+        hash_parts(Purpose::Retrieval, &parts),
+        signed.name(network).0
+    );
+    v.bytes("retrieval", "name", signed.name(network).0.as_bytes());
+    v.wire(
+        "retrieval",
+        "signature over the name",
+        json!("the witness's"),
+        signed.signature(),
+    );
+    assert!(asked.is_signed(&members(), signed.signature()));
     let golden = hex::decode(v.text("retrieval", "signed", "bytes")).expect("hexadecimal");
     let read: SignedRetrieval = decode(&golden, 1 << 13).expect("a request");
     let checked = read.check(&members(), &code(ISSUER), &code(WITNESS));
-    assert_eq!(checked, Ok(signed.name(network)));
+    assert_eq!(checked, Ok(asked));
     v.wire(
         "messages",
         "request retrieve",
@@ -96,11 +128,6 @@ fn request(v: &mut Vectors) -> SignedRetrieval {
         json!("three bytes"),
         &Response::Piece(bytes),
     );
-    let all = Retrieval {
-        fields: Bounded::default(),
-        ..signed.retrieval().clone()
-    };
-    v.shown("retrieval", "request for all fields", &all);
     signed
 }
 
@@ -111,18 +138,19 @@ fn words(v: &mut Vectors) {
     }
     for (word, met) in [
         ("missing", RequirementMet::Missing),
-        ("lapsed", RequirementMet::Lapsed),
+        ("not valid", RequirementMet::NotValid),
         ("needs grant", RequirementMet::NeedsGrant),
         ("held", RequirementMet::Held),
         ("collected", RequirementMet::Collected),
+        ("unknown", RequirementMet::Unknown),
     ] {
         v.wire("codec", &format!("requirement {word}"), json!(word), &met);
     }
-    v.refused::<Rule>("an unknown rule", "rule", &[9]);
+    v.refused::<Rule>("an unknown rule", "rule", &[10]);
     v.refused::<Basis>("an unknown basis", "basis", &[3]);
     v.refused::<Received>("an unknown outcome", "received", &[4]);
-    v.refused::<RequirementMet>("an unknown requirement", "requirement met", &[5]);
-    v.refused::<NotTaken>("an unknown not taken", "not taken", &[4]);
+    v.refused::<RequirementMet>("an unknown requirement", "requirement met", &[6]);
+    v.refused::<NotTaken>("an unknown not taken", "not taken", &[5]);
     v.refused::<Answer>("an unknown answer", "answer", &[3]);
 }
 
@@ -152,44 +180,34 @@ fn blinding(v: &mut Vectors) {
     }
 }
 
-fn receipts(v: &mut Vectors, retrieval: RetrievalHash) {
-    let subject = catalogue_key().blind(&tag(1), self::retrieval().day());
-    let type_code = certificate("S00000001").type_code();
+fn receipts(v: &mut Vectors, signed: &SignedRetrieval) {
+    let asked = || signed.retrieval().asked();
+    let (subject, type_code) = (asked().subject, asked().type_code);
     let shown = || Bounded::first([text("CZZT"), text("ZZMC")]);
     let mut all = Vec::new();
     let answered = |basis| Decision::Answered {
         basis,
         fields: shown(),
     };
-    for (what, subject, decision) in [
-        ("own", Some(subject), answered(Basis::Own)),
-        (
-            "unconditional",
-            Some(subject),
-            answered(Basis::Unconditional),
-        ),
-        ("grant", Some(subject), answered(Basis::Grant(300))),
-        ("refused", Some(subject), Decision::Refused(Rule::NoGrant)),
-        (
-            "no certificate",
-            None,
-            Decision::Refused(Rule::UnknownCertificate),
-        ),
+    for (what, decision) in [
+        ("own", answered(Basis::Own)),
+        ("unconditional", answered(Basis::Unconditional)),
+        ("grant", answered(Basis::Grant(300))),
+        ("refused", Decision::Refused(Rule::NoGrant)),
     ] {
-        let entry = Entry::RetrievalDecided(RetrievalDecided {
-            retrieval,
-            asker: code(WITNESS),
-            matter: matter(),
-            type_code,
-            subject,
+        let decided = RetrievalDecided {
+            asked: asked(),
+            signature: *signed.signature(),
             decision,
-        });
-        let name = format!("retrieval decided, {what}");
-        v.wire("entries", &name, json!(entry), &entry);
+        };
+        assert!(decided.is_proof(&members(), &code(ISSUER)), "{what}");
+        let entry = Entry::RetrievalDecided(decided);
+        v.entry("entries", &format!("retrieval decided, {what}"), &entry);
         if what == "grant" {
             all.push(entry);
         }
     }
+    unproven(v, signed);
     let keep_until = "2024-05-14".parse().expect("a day");
     for (what, outcome) in [
         (
@@ -203,17 +221,18 @@ fn receipts(v: &mut Vectors, retrieval: RetrievalHash) {
         ("wrong", Received::Wrong),
         ("nothing", Received::Nothing),
     ] {
-        let entry = Entry::RetrievalAcknowledged(RetrievalAcknowledged {
-            retrieval,
-            issuer: code(ISSUER),
-            matter: matter(),
-            type_code,
-            subject,
+        let acknowledged = RetrievalAcknowledged {
+            asked: asked(),
             outcome,
             took_ms: 300,
-        });
-        let name = format!("retrieval acknowledged, {what}");
-        v.wire("entries", &name, json!(entry), &entry);
+        };
+        assert!(acknowledged.is_own(&code(WITNESS)), "{what}");
+        let entry = Entry::RetrievalAcknowledged(acknowledged);
+        v.entry(
+            "entries",
+            &format!("retrieval acknowledged, {what}"),
+            &entry,
+        );
         if what == "fields" {
             all.push(entry);
         }
@@ -230,9 +249,9 @@ fn receipts(v: &mut Vectors, retrieval: RetrievalHash) {
             ),
         ]),
     });
-    v.wire("entries", "case accepted", json!(entry), &entry);
+    v.entry("entries", "case accepted", &entry);
     let read = Entry::AccessLogRead(AccessLogRead { subject });
-    v.wire("entries", "access log read", json!(read), &read);
+    v.entry("entries", "access log read", &read);
     all.extend([entry, read]);
     // One of each kind fills a segment.
     let disk = MemoryDisk::new();
@@ -241,6 +260,56 @@ fn receipts(v: &mut Vectors, retrieval: RetrievalHash) {
     writer.append(CREATED_MS, all).expect("appended");
     let index = file(&disk, &format!("logs/{ISSUER}/000000000000.index"));
     v.bytes("files", "index of one receipt of each kind", &index);
+}
+
+/// Receipts in the issuer's log that read well and prove nothing.
+fn unproven(v: &mut Vectors, signed: &SignedRetrieval) {
+    let decided = |asked: Asked, code: &str| RetrievalDecided {
+        asked,
+        signature: *signed.signature(),
+        decision: Decision::Answered {
+            basis: Basis::Unconditional,
+            fields: Bounded::first([text(code)]),
+        },
+    };
+    let changed = |change: &dyn Fn(&mut Asked)| {
+        let mut asked = signed.retrieval().asked();
+        change(&mut asked);
+        decided(asked, "ZZMC")
+    };
+    let mut unsigned = changed(&|_| ());
+    let asked = signed.retrieval().asked();
+    unsigned.signature = asked.sign(members().network(), &key(1));
+    let epoch = changed(&|asked| asked.key_epoch = 1);
+    let epoch = RetrievalDecided {
+        signature: epoch.asked.sign(members().network(), &key(2)),
+        ..epoch
+    };
+    for (what, receipt) in [
+        ("signed by the issuer", unsigned),
+        (
+            "of another subject",
+            changed(&|asked| asked.subject.0 = Hash::ZERO),
+        ),
+        (
+            "of more fields",
+            changed(&|asked| asked.fields = Bounded::first([text("ZZMC")])),
+        ),
+        (
+            "by another asker",
+            changed(&|asked| asked.asker = code(ISSUER)),
+        ),
+        (
+            "for another issuer",
+            changed(&|asked| asked.issuer = code(WITNESS)),
+        ),
+        ("of a key that there is none of, signed", epoch),
+        ("of a field not asked for", decided(asked.clone(), "ZZBH")),
+    ] {
+        assert!(!receipt.is_proof(&members(), &code(ISSUER)), "{what}");
+        let entry = Entry::RetrievalDecided(receipt);
+        v.entry("unproven receipts", what, &entry);
+    }
 }
 
 fn answers(v: &mut Vectors, signed: &SignedRetrieval, disclosure: &Disclosure) {
@@ -261,6 +330,7 @@ fn answers(v: &mut Vectors, signed: &SignedRetrieval, disclosure: &Disclosure) {
         ("replayed", NotTaken::Replayed),
         ("unavailable", NotTaken::Unavailable),
         ("too many", NotTaken::TooMany),
+        ("not required", NotTaken::NotRequired),
     ] {
         all.push((format!("not taken, {word}"), Answer::NotTaken(why)));
     }
@@ -283,7 +353,7 @@ fn answers(v: &mut Vectors, signed: &SignedRetrieval, disclosure: &Disclosure) {
         panic!("fields")
     };
     let record = issued(1, None);
-    let shown = signed.check_answer(&record, &disclosure);
+    let shown = signed.check_answer(&record, definition(), &disclosure);
     let shown = shown.expect("the certificate's own fields");
     assert_eq!(shown.into_keys().collect::<Vec<_>>(), ["CZZT", "ZZMC"]);
 }

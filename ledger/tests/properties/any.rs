@@ -3,10 +3,10 @@
 #[path = "any_receipts.rs"]
 mod receipts;
 
-use receipts::{acknowledged, blinded, case_accepted, decided};
 pub(crate) use receipts::{
-    answer, case_file, disclosure, evidence_copy, fields_to_show, shown_of, signed_retrieval,
+    Fields, answer, case_file, disclosure, evidence_copy, fields_to_show, signed_retrieval,
 };
+use receipts::{acknowledged, blinded, case_accepted, decided};
 
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::hash::{Hash, Purpose, hash};
@@ -15,13 +15,14 @@ use certmesh_ledger::id::{
 };
 use certmesh_ledger::keys::Signature;
 use certmesh_ledger::log::{
-    Checkpoint, Cosignature, ForkEvidence, LogId, MAX_PAGE, Page, SignedCheckpoint, StatusEntry,
+    Checkpoint, Cosignature, DefinitionEntry, ForkEvidence, LogId, MAX_PAGE, Page,
+    SignedCheckpoint, StatusEntry,
 };
 use certmesh_ledger::membership::Role;
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
 use certmesh_ledger::record::{
-    AccessLogRead, CertificateErased, CertificateIssued, CodeItem, Entry, FieldData,
-    FieldDefinition, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MAX_PREDECESSORS,
+    AccessLogRead, Action, CertificateErased, CertificateIssued, CodeItem, DefinitionRef, Entry,
+    FieldData, FieldDefinition, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MAX_PREDECESSORS,
     MatterDefined, MatterRef, Record, RecordHash, RelatedItem, Requirement, SharingClass, Status,
     StatusChanged, SubMatter, SubjectTag, Succession, TypeDefined, Validity, ValidityRule,
 };
@@ -135,16 +136,18 @@ fn succession() -> impl Strategy<Value = Succession> {
 fn issued() -> impl Strategy<Value = CertificateIssued> {
     (
         (certificate(), any_hash(), holder_kind()),
-        (validity(), sharing(), any_hash(), option::of(succession())),
+        (validity(), sharing(), definition_ref()),
+        (any_hash(), option::of(succession())),
     )
         .prop_map(
-            |((id, subject, holder_kind), (validity, sharing, root, succession))| {
+            |((id, subject, holder_kind), (validity, sharing, definition), (root, succession))| {
                 CertificateIssued {
                     id,
                     subject: SubjectTag(subject),
                     holder_kind,
                     validity,
                     sharing,
+                    definition,
                     field_root: FieldRoot(root),
                     succession,
                 }
@@ -152,20 +155,30 @@ fn issued() -> impl Strategy<Value = CertificateIssued> {
         )
 }
 
+fn definition_ref() -> impl Strategy<Value = DefinitionRef> {
+    (log_id(), number(), any_hash()).prop_map(|(log, seq, hash)| DefinitionRef {
+        log,
+        seq,
+        hash: RecordHash(hash),
+    })
+}
+
 fn changed() -> impl Strategy<Value = StatusChanged> {
-    let action = select(vec![
-        "suspend",
-        "reinstate",
-        "revoke",
-        "cancel",
-        "withdraw",
-        "lapse",
-        "transfer-out",
-    ]);
+    let action = prop_oneof![
+        select(vec![
+            Action::Suspend,
+            Action::Reinstate,
+            Action::Revoke,
+            Action::Cancel,
+            Action::Withdraw,
+            Action::Lapse,
+        ]),
+        department().prop_map(Action::TransferOut),
+    ];
     let reason = select(vec!["01", "02", "03", "04", "05", "06", "07", "99"]);
     (certificate(), action, reason, text()).prop_map(|(id, action, reason, text)| StatusChanged {
         id,
-        action: action.parse().expect("an action"),
+        action,
         reason: reason.parse().expect("a reason"),
         text,
     })
@@ -259,7 +272,7 @@ fn grant_made() -> impl Strategy<Value = GrantMade> {
     let to = prop_oneof![
         department().prop_map(Grantee::Department),
         Just(Grantee::Role(Role::Issue)),
-        Just(Grantee::Role(Role::Define)),
+        department().prop_map(|authority| Grantee::Role(Role::Define(authority))),
     ];
     let matters = list(matter_ref(), 3);
     (
@@ -292,19 +305,30 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         acknowledged().prop_map(Entry::RetrievalAcknowledged),
         case_accepted().prop_map(Entry::CaseAccepted),
         blinded().prop_map(|subject| Entry::AccessLogRead(AccessLogRead { subject })),
+        // Of a later version; of a known kind few contents are any.
+        (any::<u32>(), vec(any::<u8>(), 0..300))
+            .prop_map(|(kind, content)| Entry::read(kind, &content)),
+        (0..11u32, vec(any::<u8>(), 0..300))
+            .prop_map(|(kind, content)| Entry::read(kind, &content)),
     ]
 }
 
 pub(crate) fn record() -> impl Strategy<Value = Record> {
-    (number(), any_hash(), number(), any::<u32>(), entry()).prop_map(
-        |(seq, prev, time_ms, key_epoch, entry)| Record {
-            seq,
-            prev: RecordHash(prev),
-            time_ms,
-            key_epoch,
-            entry,
-        },
-    )
+    (number(), any_hash(), number(), entry()).prop_map(|(seq, prev, time_ms, entry)| Record {
+        seq,
+        prev: RecordHash(prev),
+        time_ms,
+        key_epoch: 0,
+        entry,
+    })
+}
+
+pub(crate) fn definition_entry() -> impl Strategy<Value = DefinitionEntry> {
+    (number(), any::<u32>(), any_hash()).prop_map(|(seq, versions, chain)| DefinitionEntry {
+        seq,
+        versions,
+        chain,
+    })
 }
 
 pub(crate) fn status_entry() -> impl Strategy<Value = StatusEntry> {

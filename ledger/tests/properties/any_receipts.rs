@@ -2,23 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::keys::{BodyKey, Secret, SigningKey};
 use certmesh_ledger::membership::NetworkId;
 use certmesh_ledger::record::{
-    Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, Disclosure, FieldCodes, Received,
-    RequirementMet, RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule,
+    Asked, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, Disclosure, FieldCodes,
+    FieldDefinition, Received, RequirementMet, RetrievalAcknowledged, RetrievalDecided,
+    RetrievalHash, Rule,
 };
 use certmesh_ledger::retrieval::{
     Answer, CaseFile, EvidenceCopy, NotTaken, Retrieval, SignedRetrieval,
 };
-use proptest::collection::btree_map;
-use proptest::option;
+use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{
-    any_hash, certificate, date, department, list, log_id, matter_ref, number, text, type_code,
+    any_hash, certificate, date, department, list, log_id, matter_ref, number, signature, text,
+    type_code,
 };
 
 fn field_codes() -> impl Strategy<Value = FieldCodes> {
@@ -37,6 +39,24 @@ pub(super) fn blinded() -> impl Strategy<Value = BlindedSubject> {
     any_hash().prop_map(BlindedSubject)
 }
 
+/// What receipts show of a request.
+fn asked() -> impl Strategy<Value = Asked> {
+    let who = (department(), department(), any::<u32>(), matter_ref());
+    let what = (type_code(), blinded(), field_codes(), any_hash());
+    (who, what).prop_map(
+        |((issuer, asker, key_epoch, matter), (type_code, subject, fields, rest))| Asked {
+            issuer,
+            asker,
+            key_epoch,
+            matter,
+            type_code,
+            subject,
+            fields,
+            rest,
+        },
+    )
+}
+
 pub(super) fn decided() -> impl Strategy<Value = RetrievalDecided> {
     let basis = prop_oneof![
         Just(Basis::Own),
@@ -47,17 +67,11 @@ pub(super) fn decided() -> impl Strategy<Value = RetrievalDecided> {
         (basis, field_codes()).prop_map(|(basis, fields)| Decision::Answered { basis, fields }),
         rule().prop_map(Decision::Refused),
     ];
-    let what = (matter_ref(), type_code(), option::of(blinded()));
-    (retrieval_hash(), department(), what, decision).prop_map(
-        |(retrieval, asker, (matter, type_code, subject), decision)| RetrievalDecided {
-            retrieval,
-            asker,
-            matter,
-            type_code,
-            subject,
-            decision,
-        },
-    )
+    (asked(), signature(), decision).prop_map(|(asked, signature, decision)| RetrievalDecided {
+        asked,
+        signature,
+        decision,
+    })
 }
 
 pub(super) fn acknowledged() -> impl Strategy<Value = RetrievalAcknowledged> {
@@ -68,29 +82,21 @@ pub(super) fn acknowledged() -> impl Strategy<Value = RetrievalAcknowledged> {
         Just(Received::Wrong),
         Just(Received::Nothing),
     ];
-    let what = (matter_ref(), type_code(), blinded());
-    (retrieval_hash(), department(), what, outcome, any::<u32>()).prop_map(
-        |(retrieval, issuer, (matter, type_code, subject), outcome, took_ms)| {
-            RetrievalAcknowledged {
-                retrieval,
-                issuer,
-                matter,
-                type_code,
-                subject,
-                outcome,
-                took_ms,
-            }
-        },
-    )
+    (asked(), outcome, any::<u32>()).prop_map(|(asked, outcome, took_ms)| RetrievalAcknowledged {
+        asked,
+        outcome,
+        took_ms,
+    })
 }
 
 pub(super) fn case_accepted() -> impl Strategy<Value = CaseAccepted> {
     let met = select(vec![
         RequirementMet::Missing,
-        RequirementMet::Lapsed,
+        RequirementMet::NotValid,
         RequirementMet::NeedsGrant,
         RequirementMet::Held,
         RequirementMet::Collected,
+        RequirementMet::Unknown,
     ]);
     (any_hash(), matter_ref(), list((type_code(), met), 5)).prop_map(
         |(case, matter, requirements)| CaseAccepted {
@@ -103,22 +109,26 @@ pub(super) fn case_accepted() -> impl Strategy<Value = CaseAccepted> {
 
 /// A request as its department signs it.
 pub(crate) fn signed_retrieval() -> impl Strategy<Value = SignedRetrieval> {
-    let who = (department(), department(), certificate(), matter_ref());
-    let what = (text(), field_codes(), number(), any::<[u8; 16]>());
-    (who, what, any_hash(), any::<[u8; 32]>()).prop_map(
+    let who = (department(), department(), any::<u32>(), matter_ref());
+    let what = (blinded(), field_codes(), certificate());
+    let rest = (text(), number(), any::<[u8; 16]>());
+    (who, what, rest, any_hash(), any::<[u8; 32]>()).prop_map(
         |(
-            (issuer, asker, certificate, matter),
-            (purpose, fields, time_ms, nonce),
+            (issuer, asker, key_epoch, matter),
+            (subject, fields, certificate),
+            (purpose, time_ms, nonce),
             network,
             seed,
         )| {
             let retrieval = Retrieval {
                 issuer,
                 asker,
-                certificate,
+                key_epoch,
                 matter,
-                purpose,
+                subject,
                 fields,
+                certificate,
+                purpose,
                 time_ms,
                 nonce,
             };
@@ -128,29 +138,69 @@ pub(crate) fn signed_retrieval() -> impl Strategy<Value = SignedRetrieval> {
     )
 }
 
-/// A certificate with any fields, the key they are committed to with, and which of them are shown.
-pub(crate) fn fields_to_show()
--> impl Strategy<Value = (BodyKey, CertificateId, BTreeMap<String, String>, u64)> {
+/// A certificate's fields, what its type's definition says of them, and which of them are shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields {
+    pub(crate) key: BodyKey,
+    pub(crate) certificate: CertificateId,
+    /// Some that the certificate has and some that it lacks.
+    pub(crate) definition: Vec<FieldDefinition>,
+    pub(crate) fields: BTreeMap<String, String>,
+    pub(crate) shown: BTreeSet<String>,
+}
+
+impl Fields {
+    pub(crate) fn disclosure(&self) -> Disclosure {
+        Disclosure::of(
+            &self.key,
+            &self.certificate,
+            &self.definition,
+            &self.fields,
+            |name| self.shown.contains(name),
+        )
+    }
+}
+
+pub(crate) fn fields_to_show() -> impl Strategy<Value = Fields> {
     let key = any::<[u8; 32]>().prop_map(|bytes| BodyKey(Secret::from_bytes(bytes)));
     let name = "[^\\p{Cc}]{0,12}|[A-Z_]{1,4}";
     let fields = btree_map(name, ".{0,16}", 0..=12usize);
-    (key, certificate(), fields, any::<u64>())
+    let lacking = btree_set("[A-Z_]{5,9}", 0..=3usize);
+    (key, certificate(), fields, lacking, any::<(u64, u64)>()).prop_map(
+        |(key, certificate, fields, lacking, (defined, shown))| {
+            let code = |name: &str| {
+                let text = || Text::new(name).expect("short and without control characters");
+                FieldDefinition::text(text(), Text::default(), false)
+            };
+            let named = subset(&fields, defined);
+            Fields {
+                // Not in the names' order.
+                definition: named
+                    .iter()
+                    .rev()
+                    .chain(&lacking)
+                    .map(|name| code(name))
+                    .collect(),
+                shown: subset(&fields, shown),
+                key,
+                certificate,
+                fields,
+            }
+        },
+    )
 }
 
 /// The names whose bits are set, by place.
-pub(crate) fn shown_of(fields: &BTreeMap<String, String>, subset: u64) -> BTreeSet<&str> {
+fn subset(fields: &BTreeMap<String, String>, bits: u64) -> BTreeSet<String> {
     let names = fields.keys().enumerate();
     names
-        .filter(|(place, _)| subset >> (place % 64) & 1 == 1)
-        .map(|(_, name)| name.as_str())
+        .filter(|(place, _)| bits >> (place % 64) & 1 == 1)
+        .map(|(_, name)| name.clone())
         .collect()
 }
 
 pub(crate) fn disclosure() -> impl Strategy<Value = Disclosure> {
-    fields_to_show().prop_map(|(key, id, fields, subset)| {
-        let shown = shown_of(&fields, subset);
-        Disclosure::of(&key, &id, &fields, |name| shown.contains(name))
-    })
+    fields_to_show().prop_map(|fields| fields.disclosure())
 }
 
 pub(crate) fn answer() -> impl Strategy<Value = Answer> {
@@ -159,6 +209,7 @@ pub(crate) fn answer() -> impl Strategy<Value = Answer> {
         NotTaken::Replayed,
         NotTaken::Unavailable,
         NotTaken::TooMany,
+        NotTaken::NotRequired,
     ]);
     prop_oneof![
         (number(), disclosure()).prop_map(|(receipt, disclosure)| Answer::Fields {

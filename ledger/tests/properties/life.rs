@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use crate::common::{
-    CREATED_MS, certificate, change, issue, key, members, name, open, place, succeed,
+    DEFINED_MS, WITNESS, certificate, change, code, define, issue, key, members, name, open, place,
+    succeed,
 };
 
 /// Certificates there are; few, so that records meet.
@@ -62,7 +63,7 @@ fn act() -> impl Strategy<Value = Act> {
         Action::Suspend,
         Action::Reinstate,
         Action::Revoke,
-        Action::TransferOut,
+        Action::TransferOut(code(WITNESS)),
     ]);
     let kind = select(vec![
         SuccessionKind::Renewal,
@@ -98,10 +99,11 @@ proptest! {
         let catalogue = opened.catalogue;
         let log = Arc::clone(catalogue.log(&name().id).expect("the own log"));
         let mut writer = Writer::new(Arc::clone(&log), key(1));
+        writer.append(DEFINED_MS, vec![define()]).expect("appended");
         let mut statuses = BTreeMap::new();
-        for (act, n) in acts.iter().zip(0..) {
+        for (act, n) in acts.iter().zip(1..) {
             act.on(&mut statuses);
-            writer.append(CREATED_MS + n, vec![act.entry()]).expect("appended");
+            writer.append(DEFINED_MS + n, vec![act.entry()]).expect("appended");
         }
         let (replica, _) = open(&MemoryDisk::new());
         while replica.size() < log.size() {
@@ -141,10 +143,10 @@ proptest! {
             prop_assert!(!chain.cut && chain.lives.len() <= MAX_CHAIN.min(FEW as usize));
             let told: Vec<_> = chain.lives.iter().map(|life| &life.id).collect();
             prop_assert_eq!(told[0], &id);
-            // What is linked to it is in it, where there is anything to tell of it.
+            // What is linked to it is in it, where it was issued at all.
             let linked = state.certificate().predecessors().iter().chain(found.successors.iter().map(|next| &next.id));
             for id in linked {
-                let known = !log.by_certificate(id).expect("readable").is_empty();
+                let known = log.issue_of(id).expect("readable").is_some();
                 prop_assert!(!known || told.contains(&id));
             }
         }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Bounded, decode, encode};
+use certmesh_ledger::hash::Hash;
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     Applied, Cosignature, Log, MAX_PAGE, MemoryDisk, Page, VerifiedCheckpoint, Writer,
 };
-use certmesh_ledger::record::{Disclosure, commit_fields};
+use certmesh_ledger::record::{BlindedSubject, Disclosure, commit_fields};
 use certmesh_ledger::retrieval::{MAX_RETRIEVAL, Retrieval, SignedRetrieval};
 use certmesh_ledger::verify::{Bundle, VerifiedBundle};
 use proptest::prelude::*;
@@ -149,19 +150,28 @@ proptest! {
 
     #[test]
     fn any_subset_of_any_fields_can_be_shown_and_no_bit_of_it_flipped(
-        (key, id, fields, subset) in any::fields_to_show()
+        case in any::fields_to_show()
     ) {
-        let root = commit_fields(&key, &id, &fields);
-        let wanted = any::shown_of(&fields, subset);
-        let disclosure = Disclosure::of(&key, &id, &fields, |name| wanted.contains(name));
-        let shown = disclosure.verify(&root).expect("a disclosure that holds");
-        prop_assert_eq!(shown.keys().copied().collect::<Vec<_>>(), Vec::from_iter(wanted));
+        let any::Fields { key, certificate, definition, fields, shown: wanted } = &case;
+        let root = commit_fields(key, certificate, definition, fields);
+        let disclosure = case.disclosure();
+        let shown = disclosure.verify(&root, definition).expect("a disclosure that holds");
+        prop_assert!(shown.keys().copied().eq(wanted.iter().map(String::as_str)));
         prop_assert!(shown.iter().all(|(name, value)| fields[*name] == *value));
         each_flip(&encode(&disclosure), |bit, bytes| {
             let holds = decode::<Disclosure>(bytes, 1 << 20)
-                .is_ok_and(|flipped| flipped.verify(&root).is_ok());
+                .is_ok_and(|flipped| flipped.verify(&root, definition).is_ok());
             assert!(!holds, "bit {bit}");
         });
+    }
+
+    #[test]
+    fn what_a_disclosure_hides_leaves_it_as_long_as_if_there_were_nothing(
+        case in any::fields_to_show()
+    ) {
+        let mut bare = case.clone();
+        bare.fields.retain(|name, _| case.shown.contains(name));
+        prop_assert_eq!(encode(&bare.disclosure()).len(), encode(&case.disclosure()).len());
     }
 
     #[test]
@@ -175,16 +185,18 @@ proptest! {
         let retrieval = Retrieval {
             issuer,
             asker,
-            certificate: certificate("S00000001"),
+            key_epoch: 0,
             matter: format!("{WITNESS}/SP-001/01").parse().expect("a matter"),
-            purpose: text("首次申请"),
+            subject: BlindedSubject(Hash::from_bytes([7; 32])),
             fields: Bounded::first(fields.iter().map(|code| text(code))),
+            certificate: certificate("S00000001"),
+            purpose: text("首次申请"),
             time_ms,
             nonce,
         };
         let signed = SignedRetrieval::sign(members.network(), retrieval, &key(2));
-        let name = signed.check(&members, &issuer, &asker).expect("a request that verifies");
-        prop_assert_eq!(name, signed.name(members.network()));
+        let asked = signed.check(&members, &issuer, &asker).expect("a request that verifies");
+        prop_assert_eq!(asked.name(members.network()), signed.name(members.network()));
         each_flip(&encode(&signed), |bit, bytes| {
             // Whoever the flipped request says it is for and from.
             let taken = decode::<SignedRetrieval>(bytes, MAX_RETRIEVAL).is_ok_and(|flipped| {

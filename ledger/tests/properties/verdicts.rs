@@ -1,10 +1,11 @@
 //! The order of reasons, over every combination of facts.
 
+use certmesh_ledger::catalogue::{Authority, NotAuthorised, Unproven};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::record::Status;
 use certmesh_ledger::verify::{Facts, Missing, NotValid, Verdict, judge};
 
-use crate::common::{certificate, issued};
+use crate::common::{certificate, issued, name};
 
 const STATUSES: [Status; 8] = [
     Status::Valid,
@@ -29,55 +30,61 @@ fn the_first_reason_against_a_certificate_is_the_one_given_and_only_without_any_
     let until = until.expect("number 1 ends");
     let successor = certificate("S00000009");
     let days = [from.days() - 1, from.days(), until.days(), until.days() + 1];
+    let log = name().id;
+    let why = NotAuthorised::NotListed;
+    let unproven = Unproven::NotHeld { log, seq: 7 };
+    let authorities = [
+        Authority::Given,
+        Authority::NotGiven(why.clone()),
+        Authority::Unknown(unproven.clone()),
+    ];
     let mut valid = 0;
-    for authorised in [false, true] {
+    for authority in &authorities {
         for stopped_at in [None, Some(0), Some(10), Some(11)] {
-            for status in STATUSES {
-                for day in days {
-                    let on = Date::from_days(day).expect("a date");
-                    let verdict = judge(&Facts {
-                        certificate: &certificate_issued,
-                        seq,
-                        status,
-                        successor: Some(successor.clone()),
-                        authorised,
-                        stopped_at,
-                        on,
-                    });
-                    let rules = [
-                        (
-                            !authorised,
-                            Verdict::NotValid(NotValid::IssuerNotAuthorised),
-                        ),
-                        (
-                            stopped_at == Some(0),
-                            Verdict::NotValid(NotValid::LogForked { at: 0 }),
-                        ),
-                        (
-                            stopped_at == Some(10),
-                            Verdict::NotValid(NotValid::LogForked { at: 10 }),
-                        ),
-                        (
-                            status == Status::Superseded,
-                            Verdict::NotValid(NotValid::Superseded {
-                                by: Some(successor.clone()),
-                            }),
-                        ),
-                        (
-                            status != Status::Valid,
-                            Verdict::NotValid(NotValid::Status(status)),
-                        ),
-                        (on > until, Verdict::NotValid(NotValid::Expired { until })),
-                        (on < from, Verdict::NotValid(NotValid::NotYetValid { from })),
-                        (
-                            stopped_at == Some(11),
-                            Verdict::Unknown(vec![Missing::StatusSince { at: 11 }]),
-                        ),
-                        (true, Verdict::Valid),
-                    ];
-                    let expected = rules.into_iter().find(|(holds, _)| *holds).map(|(_, v)| v);
-                    assert_eq!(Some(&verdict), expected.as_ref());
-                    valid += usize::from(verdict == Verdict::Valid);
+            for unread_at in [None, Some(3), Some(12)] {
+                for status in STATUSES {
+                    for day in days {
+                        let on = Date::from_days(day).expect("a date");
+                        let verdict = judge(&Facts {
+                            certificate: &certificate_issued,
+                            seq,
+                            status,
+                            successor: Some(successor.clone()),
+                            authority: authority.clone(),
+                            unread_at,
+                            stopped_at,
+                            on,
+                        });
+                        let mut missing = Vec::new();
+                        if stopped_at == Some(11) {
+                            missing.push(Missing::StatusSince { at: 11 });
+                        }
+                        missing.extend(unread_at.map(|at| Missing::LaterVersion { at }));
+                        if let Authority::Unknown(unproven) = authority {
+                            missing.push(Missing::Definition(unproven.clone()));
+                        }
+                        let by = Some(successor.clone());
+                        let rules = [
+                            (
+                                matches!(authority, Authority::NotGiven(_)),
+                                NotValid::IssuerNotAuthorised(why.clone()),
+                            ),
+                            (stopped_at == Some(0), NotValid::LogForked { at: 0 }),
+                            (stopped_at == Some(10), NotValid::LogForked { at: 10 }),
+                            (status == Status::Superseded, NotValid::Superseded { by }),
+                            (status != Status::Valid, NotValid::Status(status)),
+                            (on > until, NotValid::Expired { until }),
+                            (on < from, NotValid::NotYetValid { from }),
+                        ];
+                        let against = rules.into_iter().find(|(holds, _)| *holds);
+                        let expected = match against {
+                            Some((_, why)) => Verdict::NotValid(why),
+                            None if missing.is_empty() => Verdict::Valid,
+                            None => Verdict::Unknown(missing),
+                        };
+                        assert_eq!(verdict, expected);
+                        valid += usize::from(verdict == Verdict::Valid);
+                    }
                 }
             }
         }
@@ -97,7 +104,8 @@ fn a_certificate_without_end_never_expires() {
         seq: 0,
         status: Status::Valid,
         successor: None,
-        authorised: true,
+        authority: Authority::Given,
+        unread_at: None,
         stopped_at: None,
         on: Date::MAX,
     });

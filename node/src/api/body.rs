@@ -79,6 +79,7 @@ pub(super) const ISSUE: Shape = Shape::Object(&[
 /// Shape of `StatusRequest`.
 pub(super) const STATUS: Shape = Shape::Object(&[
     member("action", Shape::Text, Presence::Required),
+    member("to", Shape::Text, Presence::Optional),
     member("reason", Shape::Text, Presence::Optional),
     member("text", Shape::Text, Presence::Defaulted),
 ]);

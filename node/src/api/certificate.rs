@@ -4,7 +4,7 @@ use certmesh_ledger::log::VerifiedCheckpoint;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{CertificateIssued, RecordHash, SignedRecord, Status};
 
-use super::types::{Certificate, Position};
+use super::types::{Certificate, DefinitionView, Position};
 
 impl Position {
     /// Where a record of this position, hash and time stands in the checkpoint's log.
@@ -66,6 +66,13 @@ impl Certificate {
             status: status.as_str().to_owned(),
             status_code: status.code().to_owned(),
             position: Position::of(checkpoint, record),
+            definition: Some(DefinitionView {
+                log: issued.definition.log.department.to_string(),
+                seq: issued.definition.seq,
+                record: issued.definition.hash.to_string(),
+            }),
+            verdict: None,
+            reason: None,
         }
     }
 }

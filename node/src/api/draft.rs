@@ -8,8 +8,8 @@ use std::str::FromStr;
 use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::record::{
-    ATTACHMENT_MARK, AttachmentName, CertificateErased, MAX_ATTACHMENTS, MAX_FIELDS, Reason,
-    SharingClass, StatusChanged, Succession, Validity,
+    ATTACHMENT_MARK, Action, AttachmentName, CertificateErased, MAX_ATTACHMENTS, MAX_FIELDS,
+    NotAnAction, Reason, SharingClass, StatusChanged, Succession, Validity,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -400,7 +400,14 @@ pub(super) fn status_change(
     request: &StatusRequest,
 ) -> Result<StatusChanged, Refusal> {
     let mut faults = Faults::default();
-    let action = faults.parse("action", Some(&request.action));
+    let receiver = faults.parse("to", request.to.as_deref());
+    let action = match Action::read(&request.action, receiver) {
+        Ok(action) => Some(action),
+        // One that can't be read is a fault already.
+        Err(NotAnAction::NoReceiver) if request.to.is_some() => None,
+        Err(error @ NotAnAction::Word(_)) => faults.check("action", Err(error)),
+        Err(error) => faults.check("to", Err(error)),
+    };
     let reason = match request.reason.as_deref() {
         None => Some(Reason::Other),
         some => faults.parse("reason", some),

@@ -365,6 +365,7 @@ fn a_status_change_names_all_its_faults() {
     let id = || ID.parse::<CertificateId>().unwrap();
     let request = StatusRequest {
         action: "explode".to_owned(),
+        to: Some("nowhere".to_owned()),
         reason: Some("42".to_owned()),
         text: "x".repeat(513),
     };
@@ -372,14 +373,42 @@ fn a_status_change_names_all_its_faults() {
         panic!()
     };
     let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
-    assert_eq!(names, ["action", "reason", "text"]);
-    assert!(faults[0].detail.contains("suspend, reinstate, revoke"));
+    assert_eq!(names, ["to", "action", "reason", "text"]);
+    assert!(faults[1].detail.contains("suspend, reinstate, revoke"));
     let good = StatusRequest {
         action: "revoke".to_owned(),
+        to: None,
         reason: None,
         text: "x".repeat(512),
     };
     assert_eq!(status_change(id(), &good).unwrap().reason, Reason::Other);
+}
+
+#[test]
+fn a_transfer_out_names_its_receiver_and_nothing_else_does() {
+    let receiver = "11330105002500287C";
+    let change = |action: &str, to: Option<&str>| {
+        let request = StatusRequest {
+            action: action.to_owned(),
+            to: to.map(str::to_owned),
+            reason: None,
+            text: String::new(),
+        };
+        status_change(ID.parse().unwrap(), &request)
+    };
+    let good = change("transfer-out", Some(receiver)).unwrap();
+    assert_eq!(good.action.receiver(), Some(receiver.parse().unwrap()));
+    for (action, to) in [
+        ("transfer-out", None),
+        ("transfer-out", Some("11330105002500287D")),
+        ("revoke", Some(receiver)),
+    ] {
+        let Err(Refusal::InvalidField(faults)) = change(action, to) else {
+            panic!("{action} {to:?}")
+        };
+        let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(names, ["to"], "{action} {to:?}");
+    }
 }
 
 #[test]

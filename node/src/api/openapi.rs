@@ -171,8 +171,10 @@ const RETRIEVING: &[(u16, &str)] = &[
     (403, "retrieval-refused"),
     (404, "not-found"),
     (404, "unknown-certificate"),
+    (409, "issuer-not-authorised"),
     (502, "wrong-answer"),
     (503, "issuer-unreachable"),
+    (503, "not-verifiable"),
 ];
 
 macro_rules! problem_sets {

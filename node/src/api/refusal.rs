@@ -171,6 +171,16 @@ pub enum Refusal {
         /// The issuer.
         issuer: DepartmentCode,
     },
+    /// `issuer-not-authorised` (409): the certificate's issuer was not entitled to issue it, so nothing was asked of it.
+    #[error(
+        "nothing was asked for: the department whose log holds the certificate may not issue it: {0}"
+    )]
+    IssuerNotAuthorised(String),
+    /// `not-verifiable` (503): what the answer would be checked against is not held here.
+    #[error(
+        "nothing was asked for, since the answer could not be checked here yet; what is missing: {0}"
+    )]
+    NotVerifiable(String),
     /// `internal` (500): a fault of the node. The cause is in its log, not in the answer.
     #[error("the node failed to answer; its log says why")]
     Internal,
@@ -238,6 +248,8 @@ impl Refusal {
             Self::RetrievalRefused { .. } => ("retrieval-refused", 403, "Retrieval refused"),
             Self::IssuerUnreachable { .. } => ("issuer-unreachable", 503, "Issuer unreachable"),
             Self::WrongAnswer { .. } => ("wrong-answer", 502, "Wrong answer"),
+            Self::IssuerNotAuthorised(_) => ("issuer-not-authorised", 409, "Issuer not authorised"),
+            Self::NotVerifiable(_) => ("not-verifiable", 503, "Not verifiable"),
             Self::Internal => ("internal", 500, "Internal error"),
         }
     }

@@ -7,6 +7,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_ledger::id::Date;
+use certmesh_ledger::log::LogId;
+use certmesh_ledger::retrieval::Page;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -99,8 +101,39 @@ pub struct AuditView {
     pub lost: u64,
     /// Retrievals of which they don't.
     pub wrong: u64,
-    /// The first 10,000 of those.
+    /// Receipts whose asker didn't sign the request they show, and acknowledgements of others' requests: they count for
+    /// nothing.
+    pub unproven: u64,
+    /// Whose logs have those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven_in: Vec<Unproven>,
+    /// Those retrievals, at most 1,000 of each department's log.
     pub findings: Vec<FindingView>,
+    /// The departments whose logs have more receipts than were looked at, or more findings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<More>,
+}
+
+/// A department whose log has receipts that prove nothing.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Unproven {
+    /// The department.
+    pub department: String,
+    /// Its name.
+    pub department_name: String,
+    /// How many.
+    pub receipts: u64,
+}
+
+/// A department whose log has more than an answer tells.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct More {
+    /// The department.
+    pub department: String,
+    /// Its name.
+    pub department_name: String,
+    /// What to ask with for the rest of it: the answer then is about this department's log alone.
+    pub cursor: String,
 }
 
 /// A retrieval of which the two departments don't say the same.
@@ -145,6 +178,9 @@ pub struct AccessLogRequest {
     /// Last day; today when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Where to go on in one department's log, as an answer's `more` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 /// Who looked at a subject's data, in all logs held here.
@@ -156,8 +192,9 @@ pub struct AccessLog {
     pub to: String,
     /// The events, oldest first.
     pub events: Vec<AccessEvent>,
-    /// Whether there are more than the 10,000 told.
-    pub cut: bool,
+    /// The departments whose logs have more, of which at most 1,000 receipts each were looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<More>,
     /// Where this department's log says that this was asked.
     pub recorded: Position,
 }
@@ -229,6 +266,39 @@ pub struct DepartmentUse {
     pub median_retrieval_ms: Option<u32>,
 }
 
+fn read_cursor<T>(text: &str, read: impl Fn(&str) -> Option<T>, faults: &mut Faults) -> Option<T> {
+    let page = read(text);
+    if page.is_none() {
+        faults.add("cursor", "is not one that this node gave");
+    }
+    page
+}
+
+fn audit_page(text: &str) -> Option<(LogId, u64)> {
+    let (log, seq) = text.rsplit_once(':')?;
+    Some((log.parse().ok()?, seq.parse().ok()?))
+}
+
+/// The cursor of an audit.
+pub(crate) fn audit_cursor(log: LogId, seq: u64) -> String {
+    format!("{log}:{seq}")
+}
+
+fn access_page(text: &str) -> Option<Page> {
+    let (front, seq) = text.rsplit_once(':')?;
+    let (log, day) = front.rsplit_once(':')?;
+    Some(Page {
+        log: log.parse().ok()?,
+        day: day.parse().ok()?,
+        seq: seq.parse().ok()?,
+    })
+}
+
+/// The cursor of an access log.
+pub(crate) fn access_cursor(page: &Page) -> String {
+    format!("{}:{}:{}", page.log, page.day, page.seq)
+}
+
 /// Hold receipts against their counterparts
 ///
 /// Each retrieval leaves a receipt in the issuer's log and an acknowledgement in the asker's. One without the other, or
@@ -238,6 +308,7 @@ pub struct DepartmentUse {
     params(
         ("from" = Option<String>, Query, description = "First day; 31 days before the last when absent"),
         ("to" = Option<String>, Query, description = "Last day; today when absent"),
+        ("cursor" = Option<String>, Query, description = "Where to go on in one department's log, as an answer's `more` says"),
     ),
     responses((status = 200, description = "What was found", body = AuditView), FieldProblems),
 )]
@@ -245,13 +316,14 @@ pub(super) async fn audit(
     State(api): State<Arc<Api>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let [from, to] = parameters(query.as_deref(), ["from", "to"])?;
+    let [from, to, cursor] = parameters(query.as_deref(), ["from", "to", "cursor"])?;
     let mut faults = Faults::default();
     let (from, to) = (faults.parse("from", from), faults.parse("to", to));
     let days = Days::checked(from, to, 31, &mut faults);
+    let page = cursor.and_then(|cursor| read_cursor(cursor, audit_page, &mut faults));
     faults.none()?;
     let days = days.ok_or(Refusal::Internal)?;
-    let found = api.report(move |service| service.audit(days)).await?;
+    let found = api.report(move |service| service.audit(days, page)).await?;
     Ok(json(StatusCode::OK, &found))
 }
 
@@ -274,9 +346,11 @@ pub(super) async fn access_log(
     let from = faults.parse("from", request.from.as_deref());
     let to = faults.parse("to", request.to.as_deref());
     let days = Days::checked(from, to, 365, &mut faults);
+    let cursor = request.cursor.as_deref();
+    let page = cursor.and_then(|cursor| read_cursor(cursor, access_page, &mut faults));
     faults.none()?;
     let ((kind, code), days) = subject.zip(days).ok_or(Refusal::Internal)?;
-    let found = api.service().access_log(kind, code, days).await?;
+    let found = api.service().access_log(kind, code, days, page).await?;
     Ok(json(StatusCode::OK, &found))
 }
 

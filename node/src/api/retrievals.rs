@@ -26,7 +26,7 @@ use super::openapi::{CopyProblems, RetrievalProblems};
 use super::problem::json;
 use super::refusal::Refusal;
 use super::state::{Api, Caller};
-use super::types::{AttachmentView, Position};
+use super::types::{AttachmentView, Position, Verification};
 
 /// Days for which an evidence copy is kept when nothing else is asked for.
 pub const KEEP_DAYS: u16 = 180;
@@ -115,6 +115,8 @@ impl fmt::Debug for Values {
 /// Fields that came from their issuer: the evidence copy.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Retrieved {
+    /// What this peer says of the certificate, as of this answer: fields of one that is not valid are shown, too.
+    pub verification: Verification,
     /// Name of the retrieval, the same in both departments' logs.
     pub retrieval: String,
     /// The certificate.

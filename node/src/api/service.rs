@@ -3,10 +3,12 @@
 
 use certmesh_ledger::bodies::{AttachmentFile, Receiving};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
+use certmesh_ledger::log::LogId;
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, GrantMade, GrantWithdrawn, MatterDefined,
     MediaType, RetrievalHash, StatusChanged, TypeDefined,
 };
+use certmesh_ledger::retrieval::Page;
 use futures::future::BoxFuture;
 
 use super::cases::Case;
@@ -111,7 +113,7 @@ pub trait Service: Send + Sync + 'static {
     fn evidence_copy(&self, retrieval: &RetrievalHash) -> Result<Option<Retrieved>, Refusal>;
 
     /// Holds receipts against their counterparts.
-    fn audit(&self, days: Days) -> Result<AuditView, Refusal>;
+    fn audit(&self, days: Days, page: Option<(LogId, u64)>) -> Result<AuditView, Refusal>;
 
     /// Who looked at a subject's data. That it was asked is recorded before anything is told.
     fn access_log(
@@ -119,6 +121,7 @@ pub trait Service: Send + Sync + 'static {
         kind: HolderKind,
         code: HolderCode,
         days: Days,
+        page: Option<Page>,
     ) -> BoxFuture<'static, Result<AccessLog, Refusal>>;
 
     /// How departments shared and used data.

@@ -11,6 +11,7 @@ use certmesh_ledger::record::{
     ATTACHMENT_MARK, CodeItem, FieldData, FieldDefinition, GrantMade, Grantee, MatterDefined,
     RelatedItem, Requirement, SharingClass, SubMatter, TypeDefined, ValidityRule,
 };
+use certmesh_ledger::retrieval::ATTACHMENTS;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -256,7 +257,14 @@ fn bounded<T, const N: usize>(faults: &mut Faults, field: &str, list: Vec<T>) ->
 fn field_codes(faults: &mut Faults, field: &str, codes: &[String]) -> Bounded<Text<64>, 64> {
     let mut lines = Vec::with_capacity(codes.len());
     for (i, code) in codes.iter().enumerate() {
-        lines.extend(faults.line(&format!("{field}[{i}]"), code));
+        let place = format!("{field}[{i}]");
+        if code.starts_with(ATTACHMENT_MARK) && code != ATTACHMENTS {
+            faults.add(
+                &place,
+                "no code names a single attachment; `@` stands for all of a certificate",
+            );
+        }
+        lines.extend(faults.line(&place, code));
     }
     bounded(faults, field, lines)
 }
@@ -585,7 +593,7 @@ impl GrantRequest {
     pub fn of(grant: &GrantMade) -> GrantRequest {
         let (department, role) = match &grant.to {
             Grantee::Department(code) => (Some(code.to_string()), None),
-            Grantee::Role(role) => (None, Some(role.as_str().to_owned())),
+            Grantee::Role(role) => (None, Some(role.to_string())),
         };
         GrantRequest {
             department,

@@ -207,6 +207,9 @@ pub struct FieldFault {
 pub struct StatusRequest {
     /// `suspend`, `reinstate`, `revoke`, `cancel`, `withdraw`, `lapse` or `transfer-out`.
     pub action: String,
+    /// Of a `transfer-out`, and nothing else: code of the one department that may take the certificate over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// Reason code: see `GET /openapi.json`; `99` when only the text says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -252,6 +255,26 @@ pub struct Certificate {
     pub status_code: String,
     /// Where the issuing record is.
     pub position: Position,
+    /// The definition of its type that it was checked against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<DefinitionView>,
+    /// The verdict on it for today, as a verification gives it: `valid`, `not-valid` or `unknown`. In the results of a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    /// Why it is not valid, in the same cases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where the definition of a type is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DefinitionView {
+    /// Department whose log it is in.
+    pub log: String,
+    /// Position there.
+    pub seq: u64,
+    /// Hash of the record.
+    pub record: String,
 }
 
 /// What a certificate says: only its issuer's peer has this.
@@ -342,6 +365,9 @@ pub struct HistoryEvent {
     pub reason: Option<String>,
     /// Reason text of a status change.
     pub text: Option<String>,
+    /// Of a transfer out, the department that may take the certificate over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// How it replaced others, when issued in their place: `renewal`, `amendment`, `merge`, `split`, `transfer`.
     pub succession: Option<String>,
     /// What it replaced, when issued in the place of others.
@@ -576,7 +602,8 @@ pub struct RequirementState {
     pub type_name: Option<String>,
     /// Every type that would do.
     pub types: Vec<String>,
-    /// `held`, `needs-grant`, `lapsed` or `missing`.
+    /// `held`, `needs-grant`, `missing`, `unknown` (whether what was issued is valid can't be said), or why what was issued is
+    /// not valid: `revoked`, `expired`, `suspended` …
     pub state: String,
     /// Identifier of the certificate that meets it best.
     pub certificate: Option<String>,

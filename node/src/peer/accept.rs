@@ -19,7 +19,15 @@ pub(super) fn answer(peer: &Peer, case: &Case) -> Result<Acceptance, Refusal> {
     let subject = peer
         .catalogue_key
         .subject_tag(case.kind, case.code.expose());
-    let assessed = assess(catalogue, &peer.department, &matter, &subject, on);
+    let confirmed = !peer.own.is_unconfirmed();
+    let assessed = assess(
+        catalogue,
+        &peer.department,
+        &matter,
+        &subject,
+        on,
+        confirmed,
+    );
     let assessed = assessed.map_err(|error| match error {
         AssessError::UnknownMatter(_) => unknown(),
         AssessError::Read(error) => {
@@ -82,6 +90,9 @@ pub(super) fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refus
     })
 }
 
+const TOO_MANY: &str = "a department issued more certificates of this type to the subject than are looked at, and none of \
+                        those is valid; look the certificate up by its number";
+
 fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
     let requirement = &assessment.requirement;
     let best = assessment.best.as_ref();
@@ -92,17 +103,18 @@ fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
         .or(first.copied());
     let definition = type_code.and_then(|code| peer.catalogue.type_definition(&code));
     let verification = best.map(|best| views::verification(peer, best.verification.clone()));
-    // What rests on the own log says less while that is unconfirmed.
-    let in_force = verification
-        .as_ref()
-        .is_some_and(|told| told.verdict == Verdict::Valid.as_str());
-    let state = match assessment.state {
-        State::Held | State::NeedsGrant if !in_force => State::Lapsed,
-        state => state,
-    };
-    let hindrance = match (state, best) {
-        (State::Held | State::Missing, _) | (_, None) => None,
-        (State::Lapsed, Some(_)) => verification.as_ref().map(|told| told.explanation.clone()),
+    let hindrance = match (assessment.state, best) {
+        (State::Held | State::Missing, _) => None,
+        (State::Unknown, Some(best))
+            if matches!(best.verification.verdict, Verdict::NotValid(_)) =>
+        {
+            Some(TOO_MANY.to_owned())
+        }
+        (State::Unknown, None) => Some(TOO_MANY.to_owned()),
+        (State::NotValid | State::Unknown, _) => {
+            verification.as_ref().map(|told| told.explanation.clone())
+        }
+        (State::NeedsGrant, None) => None,
         (State::NeedsGrant, Some(best)) => Some(match &best.denial {
             Some(denial) => denial.to_string(),
             None => {
@@ -120,7 +132,7 @@ fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
         type_code: type_code.map(|code| code.to_string()).unwrap_or_default(),
         type_name: definition.map(|(_, versions)| versions.current().name.to_string()),
         types: requirement.types.iter().map(ToString::to_string).collect(),
-        state: state.as_str().to_owned(),
+        state: assessment.word().to_owned(),
         certificate: met_by.map(|state| state.certificate().id.to_string()),
         verification,
         fields: requirement.fields.iter().map(ToString::to_string).collect(),

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 
 use certmesh_ledger::codec;
 use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use certmesh_ledger::store::Table;
 
-use super::Peer;
+use super::{Peer, now_ms};
+
+/// A signature this old is made again, ms: those who show others how fresh their view of a log is need one of the last day.
+const STATED_AGAIN_MS: u64 = 12 * 3600 * 1000;
 
 /// The newest of each member's signatures under one log's checkpoints.
 pub(super) type Signed = BTreeMap<DepartmentCode, (VerifiedCheckpoint, Cosignature)>;
@@ -33,7 +37,47 @@ impl Peer {
             .insert(witness, (checkpoint, cosignature));
     }
 
-    /// Members' signatures under exactly this checkpoint.
+    /// Signs under a checkpoint that is accepted here.
+    pub(crate) fn cosign(&self, key: &SigningKey, checkpoint: &VerifiedCheckpoint) -> Cosignature {
+        let network = self.catalogue.members().network();
+        let signed = Cosignature::sign(network, checkpoint, self.department, now_ms(), key);
+        self.keep_cosignature(checkpoint.clone(), signed.clone());
+        signed
+    }
+
+    /// This peer's signature under a checkpoint, made again when it is old: it tells others that nothing newer is known here.
+    /// Under its own it signs once the checkpoint itself is old, and only while it knows it for its newest.
+    pub(crate) fn fresh_cosignature(
+        &self,
+        key: &SigningKey,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Option<Cosignature> {
+        let held = self.cosignature_by(&self.department, checkpoint);
+        let own = checkpoint.log == self.catalogue.own();
+        let since_ms = match &held {
+            Some(held) => held.time_ms,
+            None if own => checkpoint.time_ms,
+            // It is signed when it is accepted, unless not all of it can be checked.
+            None => return None,
+        };
+        let old = since_ms.saturating_add(STATED_AGAIN_MS) <= now_ms();
+        // Of a log that has stopped nothing newer is taken, so nothing can be said about its newest.
+        let log = self.catalogue.log(&checkpoint.log);
+        let stopped = log.is_none_or(|log| log.stopped().is_some());
+        match old && !stopped && !(own && self.own.is_unconfirmed()) {
+            true => Some(self.cosign(key, checkpoint)),
+            false => held,
+        }
+    }
+
+    /// Other members' signatures under exactly this checkpoint.
+    pub(crate) fn witnesses_of(&self, checkpoint: &VerifiedCheckpoint) -> Vec<Cosignature> {
+        let mut all = self.cosignatures_of(checkpoint);
+        all.retain(|signed| signed.witness != checkpoint.log.department);
+        all
+    }
+
+    /// Members' signatures under exactly this checkpoint, its own department's among them.
     pub(crate) fn cosignatures_of(&self, checkpoint: &VerifiedCheckpoint) -> Vec<Cosignature> {
         let all = self.cosignatures.read();
         let of_log = all

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::SigningKey;
-use certmesh_ledger::log::{Cosignature, LogId, MAX_PAGE, VerifiedCheckpoint};
+use certmesh_ledger::log::{LogId, MAX_PAGE, VerifiedCheckpoint};
 use certmesh_ledger::sync::{
     Announcement, Command, Event, Failure, Gossiped, Judgement, MAX_ANNOUNCEMENT, Request,
     RequestId, Response, Stored, Sync, serve,
@@ -247,9 +247,9 @@ impl Driver {
         };
         let log = match &request {
             Request::Heads => {
-                let own = self.peer.department;
-                let cosignature =
-                    |checkpoint: &VerifiedCheckpoint| self.peer.cosignature_by(&own, checkpoint);
+                let cosignature = |checkpoint: &VerifiedCheckpoint| {
+                    self.peer.fresh_cosignature(&self.key, checkpoint)
+                };
                 let make = || {
                     let heads = self.sync.heads(&self.peer.catalogue, cosignature);
                     Response::Heads(heads).encode()
@@ -366,12 +366,7 @@ impl Driver {
                 }
             }
             Command::Announce(announcement) => self.publish(&announcement),
-            Command::Cosign(checkpoint) => {
-                let (peer, network) = (&self.peer, self.peer.catalogue.members().network());
-                let signed =
-                    Cosignature::sign(network, &checkpoint, peer.department, now_ms(), &self.key);
-                peer.keep_cosignature(checkpoint, signed);
-            }
+            Command::Cosign(checkpoint) => drop(self.peer.cosign(&self.key, &checkpoint)),
             Command::KeepCosignature(checkpoint, cosignature) => {
                 self.peer.keep_cosignature(checkpoint, cosignature);
             }
@@ -387,12 +382,12 @@ impl Driver {
             Command::Blame { peer, what } => {
                 tracing::warn!(department = %peer, what, "a peer misbehaved");
             }
-            Command::Heard(department) => {
-                self.peer
-                    .heard
-                    .write()
-                    .heads_ms
-                    .insert(department, now_ms());
+            Command::Heard(department, confirmed) => {
+                let now_ms = now_ms();
+                self.peer.heard.write().heads_ms.insert(department, now_ms);
+                for log in confirmed {
+                    self.peer.catalogue.confirm(log, department, now_ms);
+                }
             }
         }
     }

@@ -202,6 +202,14 @@ impl OwnLog {
             );
             return (OwnLogState::ReadOnly, Some(detail));
         }
+        if let Some(unread) = self.log.unread() {
+            let detail = format!(
+                "record {} of this department's log is of a later version of certmesh: run that version again, since this one \
+                 can't tell what the record changed",
+                unread.seq
+            );
+            return (OwnLogState::ReadOnly, Some(detail));
+        }
         match &*self.trust.read() {
             Trust::Confirmed => (OwnLogState::Writable, None),
             Trust::Confirming(awaited) => {

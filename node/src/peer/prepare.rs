@@ -9,7 +9,9 @@ use certmesh_ledger::bodies::{Body, SealedBody, Upload};
 use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::keys::{BodyKey, Secret};
-use certmesh_ledger::record::{CertificateIssued, Entry, SharingClass, commit_fields};
+use certmesh_ledger::record::{
+    CertificateIssued, DefinitionRef, Entry, RecordHash, SharingClass, TypeDefined, commit_fields,
+};
 
 use serde::Serialize;
 use zeroize::{Zeroize, Zeroizing};
@@ -30,6 +32,8 @@ pub(super) struct Prepared {
     pub(super) kept: Option<Kept>,
     /// Position of a record whose body has to be kept still.
     pub(super) needs: Option<u64>,
+    /// Why it may not be appended, unless the log says it already: a standard may have changed since.
+    pub(super) departs: Option<Refusal>,
 }
 
 /// What is kept beside a record.
@@ -37,6 +41,8 @@ pub(super) struct Kept {
     /// What an issued certificate says.
     pub(super) body: Option<Body>,
     pub(super) sealed: SealedBody,
+    /// Whether the sharing class is the standard's, since the request names none.
+    pub(super) default_sharing: bool,
     /// The uploads that become its attachments, each with the part of the request that names it.
     pub(super) uploads: Vec<(String, Upload)>,
 }
@@ -46,25 +52,25 @@ pub(super) struct Kept {
 pub(super) struct Standards(HashMap<TypeCode, Known>);
 
 struct Known {
-    /// Where the definition stands.
-    at: (DepartmentCode, u64),
+    named: DefinitionRef,
+    definition: Arc<TypeDefined>,
     standard: Result<Standard, Vec<Departure>>,
 }
 
 impl Standards {
     /// Brings the standard of a type up to date; of one that nobody defines nothing is kept.
     pub(super) fn refresh(&mut self, peer: &Peer, code: TypeCode) {
-        let Some((department, versions)) = peer.catalogue.type_definition(&code) else {
+        let Some((named, definition)) = peer.catalogue.current_definition(&code) else {
             self.0.remove(&code);
             return;
         };
-        let at = (department, versions.seq());
         let known = || Known {
-            at,
-            standard: Standard::new(Arc::clone(versions.current())),
+            named,
+            standard: Standard::new(Arc::clone(&definition)),
+            definition: Arc::clone(&definition),
         };
         match self.0.entry(code) {
-            Occupied(mut held) if held.get().at != at => {
+            Occupied(mut held) if held.get().named != named => {
                 held.insert(known());
             }
             Occupied(_) => {}
@@ -73,18 +79,15 @@ impl Standards {
             }
         }
     }
+}
 
-    /// Sharing class of a certificate that meets its type's standard.
-    fn sharing(&self, department: DepartmentCode, draft: &Draft) -> Result<SharingClass, Refusal> {
-        let asked = draft.sharing;
-        let Some(known) = self.0.get(&draft.id.type_code()) else {
-            // The rules of the log refuse a type that nobody defines.
-            return Ok(asked.unwrap_or(SharingClass::Conditional));
+impl Known {
+    /// How a certificate departs from its type's standard.
+    fn departs(&self, department: DepartmentCode, draft: &Draft) -> Option<Refusal> {
+        let Ok(standard) = &self.standard else {
+            let detail = "the type's definition in the catalogue can't be used; its department has to define it again";
+            return Some(Refusal::field("type", detail));
         };
-        let standard = known.standard.as_ref().map_err(|_| {
-            let detail = "the type's definition in the catalogue can't be used; its department has to define it anew";
-            Refusal::field("type", detail)
-        })?;
         let departures = standard.departures(&Proposed {
             department,
             holder_kind: draft.holder_kind,
@@ -92,7 +95,7 @@ impl Standards {
             fields: &draft.fields,
         });
         if departures.is_empty() {
-            return Ok(asked.unwrap_or(standard.definition().sharing));
+            return None;
         }
         let fault = |departure: Departure| FieldFault {
             field: match departure.place.strip_prefix("fields.") {
@@ -102,9 +105,18 @@ impl Standards {
             },
             detail: departure.what.to_string(),
         };
-        Err(Refusal::InvalidField(
+        Some(Refusal::InvalidField(
             departures.into_iter().map(fault).collect(),
         ))
+    }
+}
+
+/// What stands for a definition where there is none.
+pub(super) fn undefined(peer: &Peer) -> DefinitionRef {
+    DefinitionRef {
+        log: peer.catalogue.own(),
+        seq: 0,
+        hash: RecordHash::NONE,
     }
 }
 
@@ -182,9 +194,9 @@ pub(super) fn prepare(
 ) -> Result<Prepared, (String, Refusal)> {
     Ok(match append {
         Append::Issue(mut draft) => {
-            let sharing = standards
-                .sharing(peer.department, &draft)
-                .map_err(|refusal| (draft.id.to_string(), refusal))?;
+            let known = standards.0.get(&draft.id.type_code());
+            let departs = known.and_then(|known| known.departs(peer.department, &draft));
+            let definition = known.map(|known| &known.definition);
             let fresh = Fresh::draw().map_err(|error| {
                 tracing::error!(%error, "the system gives no random bytes");
                 (draft.id.to_string(), Refusal::Internal)
@@ -204,8 +216,18 @@ pub(super) fn prepare(
                     .subject_tag(draft.holder_kind, draft.holder_code.expose()),
                 holder_kind: draft.holder_kind,
                 validity: draft.validity,
-                sharing,
-                field_root: commit_fields(&fresh.key, &draft.id, &body.fields),
+                sharing: draft
+                    .sharing
+                    .or(definition.map(|definition| definition.sharing))
+                    .unwrap_or(SharingClass::Conditional),
+                // The rules of the log refuse a type that nobody defines.
+                definition: known.map_or_else(|| undefined(peer), |known| known.named),
+                field_root: commit_fields(
+                    &fresh.key,
+                    &draft.id,
+                    definition.map_or(&[], |definition| &definition.fields),
+                    &body.fields,
+                ),
                 succession: draft.succession,
                 id: draft.id.clone(),
             };
@@ -216,17 +238,26 @@ pub(super) fn prepare(
                 kept: Some(Kept {
                     body: Some(body),
                     sealed,
+                    default_sharing: draft.sharing.is_none(),
                     uploads,
                 }),
                 needs: None,
+                departs,
             }
         }
         Append::Change(change) => Prepared {
             id: change.id.to_string(),
-            warnings: Vec::new(),
+            warnings: change
+                .action
+                .receiver()
+                .filter(|to| peer.catalogue.members().member(to).is_none())
+                .map(|to| format!("to: {to} is not a member of this network; nobody in it can take the certificate over"))
+                .into_iter()
+                .collect(),
             entry: Entry::StatusChanged(change),
             kept: None,
             needs: None,
+            departs: None,
         },
         Append::Erase(erased) => Prepared {
             id: erased.id.to_string(),
@@ -234,6 +265,7 @@ pub(super) fn prepare(
             entry: Entry::CertificateErased(erased),
             kept: None,
             needs: None,
+            departs: None,
         },
         Append::Receipt(receipt) => Prepared {
             id: receipt.name,
@@ -242,9 +274,11 @@ pub(super) fn prepare(
             kept: receipt.kept.map(|sealed| Kept {
                 body: None,
                 sealed,
+                default_sharing: false,
                 uploads: Vec::new(),
             }),
             needs: receipt.needs,
+            departs: None,
         },
         Append::Define(definition) => Prepared {
             id: definition.name(),
@@ -252,6 +286,7 @@ pub(super) fn prepare(
             entry: Entry::from(*definition),
             kept: None,
             needs: None,
+            departs: None,
         },
     })
 }

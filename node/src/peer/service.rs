@@ -10,7 +10,8 @@ use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
     StatusChanged,
 };
-use certmesh_ledger::verify::{Bundle, verify};
+use certmesh_ledger::retrieval::Page;
+use certmesh_ledger::verify::{Bundle, GatherError, verify};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -90,6 +91,10 @@ impl PeerService {
         let checkpoint = log.checkpoint();
         let stopped = log.stopped();
         let aside = peer.set_aside.get(&id).filter(|_| checkpoint.is_none());
+        let unread = log.unread().map(|unread| {
+            let seq = unread.seq;
+            format!("record {seq} is of a later version of certmesh: upgrade this peer, which can't tell what is valid in this log")
+        });
         let (state, detail) = match (&stopped, aside) {
             (Some(stopped), _) => ("frozen", Some(views::stopped(stopped))),
             (None, Some(path)) => (
@@ -99,7 +104,7 @@ impl PeerService {
                 )),
             ),
             (None, None) if id == peer.catalogue.own() => ("own", peer.own.detail()),
-            (None, None) => ("replica", None),
+            (None, None) => ("replica", unread),
         };
         let size = log.size();
         let known = peer.heard.read().known.get(&id).copied().unwrap_or(0);
@@ -120,7 +125,7 @@ impl PeerService {
             state: state.to_owned(),
             detail,
             cosigned_by: checkpoint
-                .map(|checkpoint| peer.cosignatures_of(&checkpoint))
+                .map(|checkpoint| peer.witnesses_of(&checkpoint))
                 .unwrap_or_default()
                 .into_iter()
                 .map(|cosignature| cosignature.witness.to_string())
@@ -331,9 +336,14 @@ impl Service for PeerService {
         let bundle = Bundle::gather(catalogue, id, |checkpoint| {
             self.peer.cosignatures_of(checkpoint)
         });
-        match bundle.map_err(|e| unreadable(&e))? {
-            Some(bundle) => Ok(bundle.to_bytes()),
-            None => Err(Refusal::UnknownCertificate { id: id.clone() }),
+        match bundle {
+            Ok(Some(bundle)) => Ok(bundle.to_bytes()),
+            Ok(None) => Err(Refusal::UnknownCertificate { id: id.clone() }),
+            Err(GatherError::Read(error @ ReadError::LaterVersion { .. })) => {
+                Err(Refusal::ProofNotAvailable(error.to_string()))
+            }
+            Err(GatherError::Read(error)) => Err(unreadable(&error)),
+            Err(error) => Err(Refusal::ProofNotAvailable(error.to_string())),
         }
     }
 
@@ -364,8 +374,8 @@ impl Service for PeerService {
         copies::find(&self.peer, retrieval)
     }
 
-    fn audit(&self, days: Days) -> Result<AuditView, Refusal> {
-        reports::audited(&self.peer, days)
+    fn audit(&self, days: Days, page: Option<(LogId, u64)>) -> Result<AuditView, Refusal> {
+        reports::audited(&self.peer, days, page)
     }
 
     fn access_log(
@@ -373,12 +383,13 @@ impl Service for PeerService {
         kind: HolderKind,
         code: HolderCode,
         days: Days,
+        page: Option<Page>,
     ) -> BoxFuture<'static, Result<AccessLog, Refusal>> {
         if let Some(refusal) = self.peer.own.hindrance() {
             return async { Err(refusal) }.boxed();
         }
         let subject = self.peer.catalogue_key.subject_tag(kind, code.expose());
-        reports::accesses(self.asking.clone(), subject, days).boxed()
+        reports::accesses(self.asking.clone(), subject, days, page).boxed()
     }
 
     fn usage(&self, days: Days) -> Result<UseReport, Refusal> {
@@ -402,12 +413,14 @@ impl Service for PeerService {
             Wanted::Issuer(department) => catalogue.by_issuer(department, cursor.seq, limit),
         };
         let found = found.map_err(|e| unreadable(&e))?;
+        let today = Date::in_china(now_ms());
+        let certificates: Result<Vec<_>, Refusal> = found
+            .certificates
+            .iter()
+            .filter_map(|state| views::found(&self.peer, state, today).transpose())
+            .collect();
         Ok(types::Found {
-            certificates: found
-                .certificates
-                .iter()
-                .filter_map(|state| views::certificate(catalogue, state))
-                .collect(),
+            certificates: certificates?,
             next: found
                 .next
                 .and_then(|next| Some(format!("{}:{}", next.log?, next.seq))),

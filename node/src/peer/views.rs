@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{Catalogue, CertificateState, Chain, Life, Successor};
-use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::id::{CertificateId, Date};
 use certmesh_ledger::log::Stopped;
 use certmesh_ledger::record::{
     Action, Attachment, Entry, Record, SignedRecord, Status, SuccessionKind,
 };
-use certmesh_ledger::verify::{NotValid, Verdict, Verification};
+use certmesh_ledger::verify::{NotValid, Verdict, Verification, verify_record};
 
 use super::Peer;
-use crate::api::types;
+use crate::api::{Refusal, types};
 
 /// Why a log stopped, as a sentence without its full stop.
 pub(super) fn stopped(stopped: &Stopped) -> String {
@@ -40,6 +40,33 @@ pub(super) fn certificate(
         catalogue.members(),
         definition.map(|(_, versions)| versions.current().name.to_string()),
     ))
+}
+
+/// A certificate as a search finds it, with the verdict on it.
+pub(super) fn found(
+    peer: &Peer,
+    state: &CertificateState,
+    on: Date,
+) -> Result<Option<types::Certificate>, Refusal> {
+    let unreadable = |error| {
+        tracing::error!(%error, "a log could not be read");
+        Refusal::Internal
+    };
+    let catalogue = &peer.catalogue;
+    let mut told = verify_record(catalogue, state, on).map_err(unreadable)?;
+    if peer.own.is_unconfirmed() {
+        told = told.unconfirmed(&catalogue.own());
+    }
+    Ok(
+        certificate(catalogue, state).map(|certificate| types::Certificate {
+            verdict: Some(told.verdict.as_str().to_owned()),
+            reason: match &told.verdict {
+                Verdict::NotValid(why) => Some(why.code().to_owned()),
+                _ => None,
+            },
+            ..certificate
+        }),
+    )
 }
 
 /// What an attachment is.
@@ -110,6 +137,7 @@ fn event(life: &Life, signed: &SignedRecord, stage: &mut Option<Stage>) -> types
         event: String::new(),
         reason: None,
         text: None,
+        to: None,
         succession: None,
         predecessors: Vec::new(),
         successor: None,
@@ -147,6 +175,7 @@ fn event(life: &Life, signed: &SignedRecord, stage: &mut Option<Stage>) -> types
             event.event = action.past().into();
             event.reason = Some(changed.reason.code().into());
             event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
+            event.to = action.receiver().map(|to| to.to_string());
             let before = stage.map_or(Status::Valid, |(status, _)| status);
             match before.after(action) {
                 Ok(next) => *stage = Some((next, None)),
@@ -164,7 +193,8 @@ fn event(life: &Life, signed: &SignedRecord, stage: &mut Option<Stage>) -> types
         | Entry::RetrievalDecided(_)
         | Entry::RetrievalAcknowledged(_)
         | Entry::CaseAccepted(_)
-        | Entry::AccessLogRead(_) => {}
+        | Entry::AccessLogRead(_)
+        | Entry::Unknown(_) => {}
     }
     event
 }
@@ -265,9 +295,25 @@ fn in_its_place(peer: &Peer, reason: &NotValid, found: &Verification) -> String 
     match reason {
         NotValid::Superseded { .. } if names.is_empty() => String::new(),
         NotValid::Superseded { .. } => format!(" and by {}", names.join(", ")),
-        _ if names.is_empty() => "; that a department took it over is not known here".to_owned(),
+        _ if names.is_empty() => match receiver(peer, found) {
+            Some(to) => format!("; {to} may take it over, which is not known here to have done so"),
+            None => String::new(),
+        },
         _ => format!("; {}", names.join("; ")),
     }
+}
+
+/// Whom a certificate was let go to, by name and code.
+fn receiver(peer: &Peer, found: &Verification) -> Option<String> {
+    let Entry::StatusChanged(changed) = &found.change.as_ref()?.record().entry else {
+        return None;
+    };
+    let to = changed.action.receiver()?;
+    let member = peer.catalogue.members().member(&to);
+    Some(match member {
+        Some(member) => format!("{} ({to})", member.display_name()),
+        None => format!("department {to}, which is not a member of this network,"),
+    })
 }
 
 fn explain(peer: &Peer, reason: &NotValid, found: &Verification) -> String {
@@ -297,7 +343,7 @@ fn provenance(peer: &Peer, found: &Verification) -> Option<types::Provenance> {
         false => peer.heard.read().heads_ms.get(&department).copied(),
     };
     let cosigned_by = peer
-        .cosignatures_of(checkpoint)
+        .witnesses_of(checkpoint)
         .into_iter()
         .map(|c| c.witness.to_string())
         .collect();

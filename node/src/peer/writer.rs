@@ -8,18 +8,18 @@ use std::time::Instant;
 
 use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
-use certmesh_ledger::codec;
-use certmesh_ledger::hash::{Hash, Purpose, hash};
+use certmesh_ledger::hash::{Hash, Purpose, hash_parts};
 use certmesh_ledger::log::{self, VerifiedCheckpoint, WriteError, Writer};
 use certmesh_ledger::record::{
-    CertificateErased, CertificateIssued, Entry, SignedRecord, StatusChanged, commit_fields,
+    CertificateErased, CertificateIssued, Entry, SharingClass, SignedRecord, StatusChanged,
+    commit_fields,
 };
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
 use super::group::Group;
-use super::prepare::{Kept, Prepared, Standards, prepare};
+use super::prepare::{Kept, Prepared, Standards, prepare, undefined};
 use super::{Peer, now_ms, retries};
 use crate::api::Refusal;
 use crate::api::draft::Draft;
@@ -154,6 +154,7 @@ struct Asked<'a> {
     entry: &'a Entry,
     kept: Option<&'a Kept>,
     needs: Option<u64>,
+    departs: Option<&'a Refusal>,
     retry: Option<RetryKey>,
     /// Rows of the request.
     rows: usize,
@@ -229,6 +230,7 @@ impl GroupCommit {
                 entry,
                 kept,
                 needs,
+                departs,
             } = match prepared {
                 Ok(prepared) => prepared,
                 Err((id, refusal)) => {
@@ -240,6 +242,7 @@ impl GroupCommit {
                 entry: &entry,
                 kept: kept.as_ref(),
                 needs,
+                departs: departs.as_ref(),
                 retry,
                 rows,
             };
@@ -305,6 +308,7 @@ impl GroupCommit {
             entry,
             kept,
             needs,
+            departs,
             retry,
             rows,
         } = *asked;
@@ -323,6 +327,9 @@ impl GroupCommit {
                 Ok(None) => {}
                 Err(refusal) => return Some(Outcome::Refused(refusal)),
             }
+        }
+        if let Some(refusal) = departs {
+            return Some(Outcome::Refused(refusal.clone()));
         }
         let key = retry.filter(|_| rows == 1);
         let keyed = key.map(|key| (key, self.content(entry, kept)));
@@ -361,8 +368,10 @@ impl GroupCommit {
         entry: &Entry,
         kept: Option<&Kept>,
     ) -> Result<Option<SignedRecord>, Refusal> {
-        let wanted = kept.and_then(|kept| kept.body.as_ref());
-        let (Entry::CertificateIssued(asked), Some(wanted)) = (entry, wanted) else {
+        let (Entry::CertificateIssued(asked), Some((kept, wanted))) = (
+            entry,
+            kept.and_then(|kept| Some((kept, kept.body.as_ref()?))),
+        ) else {
             return batch.existing(entry).map_err(|error| internal(&error));
         };
         let held = self.writer.log().issue_of(&asked.id);
@@ -372,11 +381,15 @@ impl GroupCommit {
         let Entry::CertificateIssued(issued) = &record.record().entry else {
             return Ok(None);
         };
-        let same = *issued
-            == CertificateIssued {
-                field_root: issued.field_root,
-                ..asked.clone()
-            };
+        // What a definition adds may have changed since.
+        let same = issued.says_the_same(&CertificateIssued {
+            field_root: issued.field_root,
+            sharing: match kept.default_sharing {
+                true => issued.sharing,
+                false => asked.sharing,
+            },
+            ..asked.clone()
+        });
         let kept = self
             .peer
             .bodies
@@ -405,20 +418,29 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// What a request asks for, as a hash: an issue's fields under a key that is the same each time.
+    /// What a request asks for, as a hash: an issue's fields under a key that is the same each time, and nothing of what
+    /// its type's definition adds.
     fn content(&self, entry: &Entry, kept: Option<&Kept>) -> Hash {
-        let encoded = match (entry, kept.and_then(|kept| kept.body.as_ref())) {
-            (Entry::CertificateIssued(issued), Some(body)) => {
+        let asked = match (
+            entry,
+            kept.and_then(|kept| Some((kept, kept.body.as_ref()?))),
+        ) {
+            (Entry::CertificateIssued(issued), Some((kept, body))) => {
                 let key = self.peer.field_key.content_key(&issued.id);
-                let field_root = commit_fields(&key, &issued.id, &body.fields);
-                codec::encode(&Entry::CertificateIssued(CertificateIssued {
-                    field_root,
+                &Entry::CertificateIssued(CertificateIssued {
+                    field_root: commit_fields(&key, &issued.id, &[], &body.fields),
+                    definition: undefined(&self.peer),
+                    sharing: match kept.default_sharing {
+                        true => SharingClass::Conditional,
+                        false => issued.sharing,
+                    },
                     ..issued.clone()
-                }))
+                })
             }
-            _ => codec::encode(entry),
+            _ => entry,
         };
-        hash(Purpose::Request, &encoded)
+        let parts: [&[u8]; 2] = [&asked.kind().to_le_bytes(), &asked.content()];
+        hash_parts(Purpose::Request, &parts)
     }
 
     /// Whether the key came with another content before.
@@ -459,10 +481,9 @@ impl GroupCommit {
                     AppendFailed::Log(WriteError::Stopped(_)) => {
                         Refusal::LogFrozen(error.to_string())
                     }
-                    AppendFailed::Log(WriteError::NoEntries) | AppendFailed::Attachments(_) => {
-                        Refusal::Internal
-                    }
-                    AppendFailed::Log(WriteError::Append(_)) => {
+                    AppendFailed::Log(WriteError::NoEntries | WriteError::Unreadable(_))
+                    | AppendFailed::Attachments(_) => Refusal::Internal,
+                    AppendFailed::Log(WriteError::Append(_) | WriteError::LaterVersion(_)) => {
                         Refusal::LogReadOnly(error.to_string())
                     }
                 });
@@ -543,6 +564,12 @@ fn refused(why: NotAllowed) -> Refusal {
         ),
         NotAllowed::Misfits(misfits) => succession_faults(&misfits),
         NotAllowed::NotReplaceable(reasons) => succession_faults(&reasons),
+        other @ NotAllowed::NotListed(_) => Refusal::field("type", other.to_string()),
+        // It changed between the checks of the request and its turn.
+        NotAllowed::OtherDefinition(_) => Refusal::Overloaded { retry_after_s: 1 },
+        other @ NotAllowed::TooManyVersions(_) => Refusal::field("code", other.to_string()),
+        other @ NotAllowed::OwnReceiver => Refusal::field("to", other.to_string()),
+        NotAllowed::UnknownKind(_) => Refusal::Internal,
         other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),
         other @ NotAllowed::UnknownGrant(_) => Refusal::field("grant", other.to_string()),
         // The one who asks draws a nonce for each request, as a client does a key.

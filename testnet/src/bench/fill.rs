@@ -1,5 +1,7 @@
 //! A log of many certificates, written straight to a department's data directory while its node is stopped.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
 use certmesh_ledger::log::{Log, LogId, LogName};
@@ -59,11 +61,18 @@ fn fill(
     filler.append(types(member.index)?)?;
     let bar = bench.screen.progress(records, "filling the log");
     let mut entries = Vec::with_capacity(BATCH);
+    let mut definitions = BTreeMap::new();
     for number in 0..records {
         let draft = Draft::check(sample.row(number), &member.code());
         let draft = draft.map_err(|refusal| broken(&refusal))?;
         let sharing = draft.sharing.unwrap_or(SharingClass::Conditional);
-        entries.push(Entry::CertificateIssued(filler.issued(&draft, sharing)));
+        let code = draft.id.type_code();
+        let definition = match definitions.entry(code) {
+            Occupied(held) => held.into_mut(),
+            Vacant(place) => place.insert(filler.own_definition(&code)?),
+        };
+        let issued = filler.issued(&draft, sharing, definition);
+        entries.push(Entry::CertificateIssued(issued));
         if entries.len() == BATCH || number + 1 == records {
             bar.inc(entries.len() as u64);
             filler.append(std::mem::take(&mut entries))?;

@@ -389,6 +389,7 @@ pub(super) fn receipts(stage: &mut Stage) -> Result<Details, Error> {
         subject: holder,
         from: None,
         to: None,
+        cursor: None,
     })?;
     let looks = log
         .events

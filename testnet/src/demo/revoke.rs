@@ -27,6 +27,7 @@ pub(super) fn revoke(stage: &mut Stage) -> Result<Details, Error> {
     let ids: Vec<String> = own.map(|(_, id)| id.clone()).take(REVOKED).collect();
     let change = StatusRequest {
         action: "revoke".to_owned(),
+        to: None,
         reason: Some("99".to_owned()),
         text: "issued in error".to_owned(),
     };

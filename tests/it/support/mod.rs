@@ -4,6 +4,7 @@
 mod command;
 mod files;
 mod http;
+pub(crate) mod pen;
 
 use std::ffi::OsString;
 use std::fs;
@@ -217,6 +218,7 @@ impl TestNet {
     pub(crate) fn change(&self, index: usize, id: &str, action: &str) -> Appended {
         let change = StatusRequest {
             action: action.to_owned(),
+            to: None,
             reason: Some("04".to_owned()),
             text: "inspection".to_owned(),
         };

@@ -3,21 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::codec::{self, Bounded, Text};
 use certmesh_ledger::hash::{Hash, Purpose, hash};
-use certmesh_ledger::id::{CertificateId, Date, HolderKind};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind};
 use certmesh_ledger::keys::{BodyKey, CatalogueKey, PublicKey, Secret, SigningKey};
 use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
 use certmesh_ledger::record::{
-    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
-    Succession, SuccessionKind, Validity, commit_fields,
+    Action, BlindedSubject, CertificateIssued, DefinitionRef, Entry, FieldDefinition, FieldRoot,
+    Reason, Record, RecordHash, SharingClass, StatusChanged, SubjectTag, Succession,
+    SuccessionKind, TypeDefined, Validity, commit_fields, record_hash,
 };
 use certmesh_ledger::retrieval::{Retrieval, SignedRetrieval};
 use certmesh_ledger::status_map::StatusMap;
 
 const CODE: &str = "11430000006122244L";
 const TYPE: &str = "11430000006122244L001";
+/// When all of it happened, ms.
+pub(crate) const TIME_MS: u64 = 1_700_000_000_000;
+
+/// An authority that is no member.
+fn authority() -> DepartmentCode {
+    "11100000000013338W".parse().expect("a valid code")
+}
 
 /// The one department's key.
 pub(crate) fn key() -> SigningKey {
@@ -34,7 +42,7 @@ pub(crate) fn genesis() -> Genesis {
         code: CODE.parse().expect("a valid code"),
         name: Text::new("Issuer").expect("a valid text"),
         name_zh: None,
-        roles: Bounded::first([Role::Issue]),
+        roles: Bounded::first([Role::Issue, Role::Define(authority())]),
         signing_key: public_key(),
         peer_id: PeerId::from_transport_seed(&[101; 32]),
         addresses: Bounded::first([Text::new("/ip4/127.0.0.1/tcp/7481").expect("a valid text")]),
@@ -84,9 +92,40 @@ pub(crate) fn issue_in_place(n: u64, succession: Option<Succession>) -> Entry {
         holder_kind: HolderKind::Other,
         validity: Validity::new(from, None).expect("without end"),
         sharing: SharingClass::Conditional,
+        definition: named(),
         field_root: FieldRoot(hash(Purpose::FieldNode, b"")),
         succession,
     })
+}
+
+/// The definition of the one type: the log's first entry.
+pub(crate) fn definition() -> TypeDefined {
+    let text = |text: &str| Text::new(text).expect("a valid text");
+    let code = |code: &str| Text::new(code).expect("a valid code");
+    let mut definition = TypeDefined::new(TYPE.parse().expect("a valid type"), text("营业执照"));
+    definition.fields = Bounded::first(
+        ["ZZMC", "CZZT", "ZZYX"].map(|name| FieldDefinition::text(code(name), text(name), false)),
+    );
+    definition
+}
+
+/// The log's first record.
+pub(crate) fn first_record() -> Record {
+    Record {
+        seq: 0,
+        prev: RecordHash::NONE,
+        time_ms: TIME_MS,
+        key_epoch: 0,
+        entry: Entry::TypeDefined(definition()),
+    }
+}
+
+fn named() -> DefinitionRef {
+    DefinitionRef {
+        log: log().id,
+        seq: 0,
+        hash: record_hash(&log(), &codec::encode(&first_record())),
+    }
 }
 
 pub(crate) fn change(n: u64, action: Action) -> Entry {
@@ -115,7 +154,7 @@ pub(crate) fn with_fields() -> CertificateIssued {
     let Entry::CertificateIssued(mut issued) = issue(1, None) else {
         unreachable!("an issue")
     };
-    issued.field_root = commit_fields(&body_key(), &issued.id, &fields());
+    issued.field_root = commit_fields(&body_key(), &issued.id, &definition().fields, &fields());
     issued
 }
 
@@ -126,11 +165,13 @@ pub(crate) fn signed_retrieval() -> SignedRetrieval {
     let retrieval = Retrieval {
         issuer: own,
         asker: own,
-        certificate: certificate(1),
+        key_epoch: 0,
         matter: format!("{CODE}/M/1").parse().expect("a valid matter"),
-        purpose: Text::new("首次申请").expect("a valid text"),
+        subject: BlindedSubject(hash(Purpose::BlindedSubject, b"1")),
         fields: Bounded::first([text("CZZT"), text("ZZMC")]),
-        time_ms: 1_700_000_000_000,
+        certificate: certificate(1),
+        purpose: Text::new("首次申请").expect("a valid text"),
+        time_ms: TIME_MS,
         nonce: [203; 16],
     };
     SignedRetrieval::sign(log().network, retrieval, &key())

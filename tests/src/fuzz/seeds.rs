@@ -11,9 +11,9 @@ use certmesh_ledger::log::{
     Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, SignedCheckpoint, Writer,
 };
 use certmesh_ledger::record::{
-    AccessLogRead, Action, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, Disclosure,
-    Entry, Received, Record, RecordHash, RequirementMet, RetrievalAcknowledged, RetrievalDecided,
-    Rule, SignedRecord, SuccessionKind,
+    AccessLogRead, Action, Asked, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision,
+    Disclosure, Entry, Received, Record, RecordHash, RequirementMet, RetrievalAcknowledged,
+    RetrievalDecided, Rule, SignedRecord, SuccessionKind,
 };
 use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, NotTaken, PieceRequest};
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
@@ -21,8 +21,8 @@ use certmesh_ledger::verify::Bundle;
 
 use super::log_directory::place;
 use super::network::{
-    body_key, certificate, change, fields, genesis, issue, issue_in_place, key, log, members,
-    signed_retrieval, status_proofs, succession,
+    TIME_MS, body_key, certificate, change, definition, fields, first_record, genesis, issue,
+    issue_in_place, key, log, members, signed_retrieval, status_proofs, succession,
 };
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -42,6 +42,9 @@ fn seeds() {
     let opened = Catalogue::open(place(&disk), members().clone(), department).expect("opens");
     let held = Arc::clone(opened.catalogue.log(&log().id).expect("held"));
     let mut writer = Writer::new(Arc::clone(&held), key());
+    let defined = vec![Entry::TypeDefined(definition())];
+    writer.append(TIME_MS, defined).expect("appended");
+    assert_eq!(held.record(0).expect("held").record(), &first_record());
     let entries = vec![
         issue(1, None),
         issue(2, Some(1)),
@@ -51,16 +54,20 @@ fn seeds() {
         issue_in_place(5, succession(SuccessionKind::Merge, &[3, 4])),
         issue_in_place(6, succession(SuccessionKind::Split, &[5])),
         issue_in_place(7, succession(SuccessionKind::Transfer, &[9])),
+        change(
+            7,
+            Action::TransferOut("11330105002500287C".parse().expect("a code")),
+        ),
     ];
-    let (_, checkpoint) = writer.append(1_700_000_000_000, entries).expect("appended");
-    for seq in [0, 1, 2, 5, 6, 7] {
+    let (_, checkpoint) = writer.append(TIME_MS, entries).expect("appended");
+    for seq in [0, 1, 2, 3, 6, 7, 8, 9] {
         write(
             "record_frame",
             &format!("{seq}"),
             &held.record(seq).expect("held").frame(),
         );
     }
-    let pages = [(0, MAX_PAGE), (1, 400), (8, MAX_PAGE)]
+    let pages = [(0, MAX_PAGE), (1, 400), (10, MAX_PAGE)]
         .map(|(from, most)| held.page(from, most).expect("a page"));
     for page in &pages {
         write("page", &format!("from-{}", page.from), &encode(page));
@@ -70,6 +77,12 @@ fn seeds() {
             &Announcement::Head(page.clone()).encode(),
         );
     }
+    let later = Record {
+        entry: Entry::read(4_000, b"of a later version"),
+        ..first_record()
+    };
+    let later = SignedRecord::sign(&log(), later, &key());
+    write("record_frame", "later-version", &later.frame());
     let one = Record {
         seq: 0,
         prev: RecordHash::NONE,
@@ -131,7 +144,7 @@ fn seeds() {
         &Response::Page(pages[1].clone()).encode(),
     );
     write("response", "not-held", &Response::NotHeld.encode());
-    for n in 1..=5 {
+    for n in 1..=7 {
         let bundle = Bundle::gather(&opened.catalogue, &certificate(n), |_| {
             vec![cosignature.clone()]
         });
@@ -167,32 +180,28 @@ fn seeds() {
 
 /// A frame of each receipt, whatever was decided and came.
 fn receipts() {
-    let name = signed_retrieval().name(log().network);
     let asked = signed_retrieval().retrieval().clone();
-    let department = log().id.department;
-    let subject = BlindedSubject(hash(Purpose::BlindedSubject, b"1"));
+    let subject = asked.subject;
     let type_code = certificate(1).type_code();
     let answered = |basis| Decision::Answered {
         basis,
         fields: asked.fields.clone(),
     };
-    let decided = |subject, decision| {
+    let shown = asked.asked();
+    let other = Asked {
+        subject: BlindedSubject(hash(Purpose::BlindedSubject, b"2")),
+        ..shown.clone()
+    };
+    let decided = |asked: &Asked, decision| {
         Entry::RetrievalDecided(RetrievalDecided {
-            retrieval: name,
-            asker: department,
-            matter: asked.matter.clone(),
-            type_code,
-            subject,
+            asked: asked.clone(),
+            signature: *signed_retrieval().signature(),
             decision,
         })
     };
     let acknowledged = |outcome| {
         Entry::RetrievalAcknowledged(RetrievalAcknowledged {
-            retrieval: name,
-            issuer: department,
-            matter: asked.matter.clone(),
-            type_code,
-            subject,
+            asked: asked.asked(),
             outcome,
             took_ms: 300,
         })
@@ -208,14 +217,15 @@ fn receipts() {
         requirements: Bounded::first(met.map(|met| (type_code, met))),
     };
     let entries = [
-        ("decided-own", decided(Some(subject), answered(Basis::Own))),
+        ("decided-own", decided(&shown, answered(Basis::Own))),
+        ("decided-forged", decided(&other, answered(Basis::Own))),
         (
             "decided-grant",
-            decided(Some(subject), answered(Basis::Grant(300))),
+            decided(&shown, answered(Basis::Grant(300))),
         ),
         (
             "decided-refused",
-            decided(None, Decision::Refused(Rule::UnknownCertificate)),
+            decided(&shown, Decision::Refused(Rule::UnknownCertificate)),
         ),
         ("acknowledged", acknowledged(received)),
         (
@@ -228,6 +238,7 @@ fn receipts() {
             "access-log-read",
             Entry::AccessLogRead(AccessLogRead { subject }),
         ),
+        ("later-content", Entry::read(1, b"of a later version")),
     ];
     for (what, entry) in entries {
         let record = Record {
@@ -256,7 +267,8 @@ fn retrievals() {
     let bytes = Blob::new(vec![7; 40]).expect("within the bound");
     write("response", "piece", &Response::Piece(bytes).encode());
     let shows = |names: &'static [&str]| {
-        Disclosure::of(&body_key(), &certificate(1), &fields(), |name| {
+        let (id, definition) = (certificate(1), definition());
+        Disclosure::of(&body_key(), &id, &definition.fields, &fields(), |name| {
             names.contains(&name)
         })
     };
@@ -272,6 +284,7 @@ fn retrievals() {
         ("answer-fields", fields_of(shows(&["CZZT", "ZZMC"]))),
         ("answer-one-field", fields_of(shows(&["ZZMC"]))),
         ("answer-too-many", fields_of(shows(&["CZZT", "ZZBH"]))),
+        ("answer-nothing", fields_of(shows(&[]))),
         ("answer-refused", refused),
         ("answer-not-taken", Answer::NotTaken(NotTaken::Replayed)),
     ] {
@@ -284,7 +297,7 @@ fn retrievals() {
     let copy = EvidenceCopy {
         request: request.clone(),
         log: log().id,
-        seq: 0,
+        seq: 1,
         receipt: 300,
         disclosure: shows(&["CZZT", "ZZMC"]),
         time_ms: 1_700_000_000_300,

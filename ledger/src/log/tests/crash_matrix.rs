@@ -182,6 +182,19 @@ fn no_failing_torn_or_lost_write_costs_a_replica_anything_accepted() {
 }
 
 #[test]
+fn nor_a_replica_whose_log_has_entries_of_a_later_version() {
+    let (source, _) = open(&MemoryDisk::new());
+    let mut later = later_versions::Later::new();
+    for batch in 0..5 {
+        later.write(1_000 + batch, entries(batch));
+        later.write(1_000 + batch, later_versions::unread());
+    }
+    source.apply(&later.page(Hash::ZERO)).unwrap();
+    assert_eq!(source.size(), later.size());
+    matrix(|disk| replicate_until_refused(&source, disk), false);
+}
+
+#[test]
 fn a_crash_while_recovering_from_a_crash_costs_nothing_either() {
     let disk = MemoryDisk::new();
     disk.fail_at(60, Failure::Tear);

@@ -3,6 +3,8 @@
 mod basics;
 mod crash_matrix;
 mod damage;
+mod definitions;
+mod later_versions;
 mod receipts;
 
 use std::path::PathBuf;
@@ -14,8 +16,8 @@ use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
 use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
 use crate::record::{
-    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
-    Succession, SuccessionKind, Validity,
+    Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, RecordHash, SharingClass,
+    StatusChanged, SubjectTag, Succession, SuccessionKind, Validity,
 };
 
 use super::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
@@ -97,6 +99,11 @@ fn issued(n: u64, succession: Option<Succession>) -> Entry {
         holder_kind: HolderKind::IdentityCard,
         validity: Validity::new(from, None).unwrap(),
         sharing: SharingClass::Conditional,
+        definition: DefinitionRef {
+            log: name().id,
+            seq: 0,
+            hash: RecordHash::NONE,
+        },
         field_root: FieldRoot(Hash::ZERO),
         succession,
     })

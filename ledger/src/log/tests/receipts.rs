@@ -6,7 +6,7 @@ use super::*;
 use crate::codec::Bounded;
 use crate::log::{AppendError, ReceiptKind, WriteError};
 use crate::record::{
-    AccessLogRead, BlindedSubject, CaseAccepted, CaseTag, Decision, MatterRef, Received,
+    AccessLogRead, Asked, BlindedSubject, CaseAccepted, CaseTag, Decision, MatterRef, Received,
     RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule, SignedRecord,
 };
 
@@ -23,30 +23,39 @@ fn matter() -> MatterRef {
     format!("{ISSUER}/M/1").parse().unwrap()
 }
 
+fn asked(n: u64) -> Asked {
+    Asked {
+        issuer: ISSUER.parse().unwrap(),
+        asker: ISSUER.parse().unwrap(),
+        key_epoch: 0,
+        matter: matter(),
+        type_code: "11100000000013338W011".parse().unwrap(),
+        subject: blinded(n),
+        fields: Bounded::default(),
+        rest: hash_of(n),
+    }
+}
+
+fn named(n: u64) -> RetrievalHash {
+    asked(n).name(name().network)
+}
+
 /// Of each kind of receipt one, with a certificate between them.
 fn receipts(n: u64) -> Vec<Entry> {
-    let type_code = "11100000000013338W011".parse().unwrap();
     vec![
         Entry::RetrievalDecided(RetrievalDecided {
-            retrieval: RetrievalHash(hash_of(n)),
-            asker: ISSUER.parse().unwrap(),
-            matter: matter(),
-            type_code,
-            subject: n.is_multiple_of(2).then(|| blinded(n)),
+            asked: asked(n),
+            signature: asked(n).sign(name().network, &key()),
             decision: Decision::Refused(Rule::NoGrant),
         }),
         issue(n),
         Entry::RetrievalAcknowledged(RetrievalAcknowledged {
-            retrieval: RetrievalHash(hash_of(n)),
-            issuer: ISSUER.parse().unwrap(),
-            matter: matter(),
-            type_code,
-            subject: blinded(n),
+            asked: asked(n),
             outcome: Received::Wrong,
             took_ms: 1,
         }),
         Entry::CaseAccepted(CaseAccepted {
-            case: CaseTag(hash_of(n)),
+            case: CaseTag(named(n).0),
             matter: matter(),
             requirements: Bounded::default(),
         }),
@@ -64,30 +73,35 @@ fn all_are_found(log: &Log) {
         records.iter().map(|record| record.record().seq).collect()
     };
     for n in 0..ROUNDS {
-        // The case has the retrieval's hash and is not taken for it.
+        // The case has the retrieval's hash and is not taken for it, nor the receipt of one side for the other's.
         let first = 5 * n;
-        let named = RetrievalHash(hash_of(n));
-        assert_eq!(seqs(log.by_retrieval(&named).unwrap()), [first, first + 2]);
-        let case = log.accepted_case(&CaseTag(hash_of(n))).unwrap();
-        assert_eq!(case.unwrap().record().seq, first + 3);
+        let found = |record: Option<SignedRecord>| record.map(|record| record.record().seq);
+        assert_eq!(found(log.decision_of(&named(n)).unwrap()), Some(first));
+        let acknowledged = log.acknowledgement_of(&named(n)).unwrap();
+        assert_eq!(found(acknowledged), Some(first + 2));
+        let case = log.accepted_case(&CaseTag(named(n).0)).unwrap();
+        assert_eq!(found(case), Some(first + 3));
     }
-    let unknown = hash_of(ROUNDS);
-    assert!(
-        log.by_retrieval(&RetrievalHash(unknown))
-            .unwrap()
-            .is_empty()
-    );
-    assert!(log.accepted_case(&CaseTag(unknown)).unwrap().is_none());
+    let unknown = named(ROUNDS);
+    assert!(log.decision_of(&unknown).unwrap().is_none());
+    assert!(log.acknowledgement_of(&unknown).unwrap().is_none());
+    assert!(log.accepted_case(&CaseTag(unknown.0)).unwrap().is_none());
     for subject in 0..3 {
         let expected: Vec<u64> = (0..ROUNDS)
             .filter(|n| n % 3 == subject)
-            .flat_map(|n| {
-                let decided = n.is_multiple_of(2).then_some(5 * n);
-                decided.into_iter().chain([5 * n + 2, 5 * n + 4])
-            })
+            .flat_map(|n| [5 * n, 5 * n + 2, 5 * n + 4])
             .collect();
-        let found = log.receipts_about(&blinded(subject)).unwrap();
+        let (found, next) = log.receipts_about(&blinded(subject), 0, 100).unwrap();
         assert_eq!(seqs(found), expected, "subject {subject}");
+        assert_eq!(next, None);
+        let (mut paged, mut from) = (Vec::new(), Some(0));
+        while let Some(place) = from {
+            let (found, next) = log.receipts_about(&blinded(subject), place, 2).unwrap();
+            assert!(found.len() <= 2);
+            paged.extend(seqs(found));
+            from = next;
+        }
+        assert_eq!(paged, expected, "subject {subject}");
     }
     for (kind, place) in [
         (ReceiptKind::Decided, 0),
@@ -183,11 +197,7 @@ fn when_what_belongs_to_entries_is_not_made_durable_they_are_not_in_the_log_eith
     };
     assert!(reason.contains("no room"));
     assert_eq!(log.size(), 2);
-    assert!(
-        log.by_retrieval(&RetrievalHash(hash_of(0)))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(log.decision_of(&named(0)).unwrap().is_none());
     // Nothing more, until the process restarts; nor does it run what belongs to entries that are refused.
     let refused = writer.append_with(3, vec![issue(2)], |_| panic!("nothing to keep"));
     assert!(matches!(refused, Err(WriteError::Append(_))), "{refused:?}");

@@ -9,7 +9,7 @@ fn signed() -> SignedRetrieval {
 }
 
 /// What its addressee says of a request that comes from the peer of the department named in it.
-fn taken(request: &SignedRetrieval) -> Result<RetrievalHash, Improper> {
+fn taken(request: &SignedRetrieval) -> Result<Asked, Improper> {
     let Retrieval { issuer, asker, .. } = request.retrieval();
     request.check(&members("test"), issuer, asker)
 }
@@ -20,7 +20,7 @@ fn a_request_is_taken_by_its_addressee_from_its_askers_peer_and_nowhere_else() {
     let members = members("test");
     let name = request.name(members.network());
     let check = |own: &str, from: &str| request.check(&members, &code(own), &code(from));
-    assert_eq!(check(ISSUER, ASKER), Ok(name));
+    assert_eq!(check(ISSUER, ASKER), Ok(request.retrieval().asked()));
     assert_eq!(check(THIRD, ASKER), Err(Improper::NotForThis));
     assert_eq!(check(ASKER, ASKER), Err(Improper::NotForThis));
     assert_eq!(check(ISSUER, THIRD), Err(Improper::Relayed));
@@ -41,18 +41,22 @@ fn a_request_is_taken_only_with_its_departments_signature_over_every_field() {
     let Retrieval {
         issuer: _,
         asker: _,
-        certificate: _,
+        key_epoch: _,
         matter: _,
-        purpose: _,
+        subject: _,
         fields: _,
+        certificate: _,
+        purpose: _,
         time_ms: _,
         nonce: _,
     } = &original;
-    let changes: [fn(&mut Retrieval); 8] = [
+    let changes: [fn(&mut Retrieval); 10] = [
         |request| request.issuer = code(THIRD),
         |request| request.asker = code(THIRD),
-        |request| request.certificate = id("OTHER"),
+        |request| request.key_epoch = 1,
         |request| request.matter = matter(ASKER, "2"),
+        |request| request.subject = blind("two"),
+        |request| request.certificate = id("OTHER"),
         |request| request.purpose = Text::new("for the case of 李四").unwrap(),
         |request| request.fields = texts(&["ZZMC"]),
         |request| request.time_ms += 1,
@@ -118,9 +122,14 @@ fn the_longest_request_fits_its_message() {
 }
 
 fn disclosure(serial: &str, show: &[&str]) -> Disclosure {
-    Disclosure::of(&body_key(), &id(serial), &fields(serial), |name| {
-        show.contains(&name)
-    })
+    let definition = definition();
+    Disclosure::of(
+        &body_key(),
+        &id(serial),
+        &definition.fields,
+        &fields(serial),
+        |name| show.contains(&name),
+    )
 }
 
 #[test]
@@ -132,30 +141,46 @@ fn an_answer_holds_the_certificates_own_fields_and_none_that_was_not_asked_for()
         request
     };
     let both = disclosure("OPEN", &["CZZT", "ZZMC"]);
-    for codes in [&[][..], &["ZZMC", "CZZT"], &["CZZT", "ZZMC", "ZZBH"]] {
+    for codes in [&["ZZMC", "CZZT"][..], &["CZZT", "ZZMC", "ZZBH"]] {
         let request = asking(codes);
-        let shown = request.check_answer(&record, &both).unwrap();
+        let shown = request.check_answer(&record, &definition(), &both).unwrap();
         let expected = BTreeMap::from([("CZZT", "某某公司"), ("ZZMC", "营业执照")]);
         assert_eq!(shown, expected, "{codes:?}");
     }
-    for codes in [&["ZZMC"][..], &["ZZBH"], &["ZZBH", "CZZT"]] {
+    for codes in [&[][..], &["ZZMC"], &["ZZBH"], &["ZZBH", "CZZT"]] {
         let refused = asking(codes);
-        let refused = refused.check_answer(&record, &both);
+        let refused = refused.check_answer(&record, &definition(), &both);
         assert_eq!(refused, Err(WrongAnswer::NotAskedFor), "{codes:?}");
     }
     let wrong = Err(WrongAnswer::Fields(DisclosureError::Root));
-    let request = asking(&[]);
+    let request = asking(&["CZZT", "ZZMC", "ZZBH"]);
+    let check = |disclosure| {
+        let shown = request.check_answer(&record, &definition(), disclosure);
+        shown.map(|shown| shown.len())
+    };
     let others = disclosure("OTHER", &["CZZT", "ZZMC"]);
-    assert_eq!(request.check_answer(&record, &others), wrong);
+    assert_eq!(check(&others), wrong);
     // The same values under another certificate's identifier.
-    let copied = Disclosure::of(&body_key(), &id("OTHER"), &fields("OPEN"), |_| true);
-    assert_eq!(request.check_answer(&record, &copied), wrong);
+    let same = fields("OPEN");
+    let copied = Disclosure::of(
+        &body_key(),
+        &id("OTHER"),
+        &definition().fields,
+        &same,
+        |_| true,
+    );
+    assert_eq!(check(&copied), wrong);
+    // Read by another definition than the certificate names, the fields are not what they were.
+    let mut fewer = definition();
+    fewer.fields = Bounded::first(definition().fields.into_vec().into_iter().skip(1));
+    let misread = request.check_answer(&record, &fewer, &both);
+    assert_eq!(misread, Err(WrongAnswer::Fields(DisclosureError::Order)));
 }
 
 #[test]
 fn no_byte_of_an_answers_fields_can_be_another() {
     let record = certificate(id("OPEN"), SharingClass::Unconditional);
-    let request = signed();
+    let (request, definition) = (signed(), definition());
     let bytes = codec::encode(&disclosure("OPEN", &["ZZMC"]));
     for at in 0..bytes.len() {
         for bit in 0..8 {
@@ -163,7 +188,7 @@ fn no_byte_of_an_answers_fields_can_be_another() {
             changed[at] ^= 1 << bit;
             let changed = codec::decode::<Disclosure>(&changed, 1 << 20);
             let holds =
-                changed.is_ok_and(|changed| request.check_answer(&record, &changed).is_ok());
+                changed.is_ok_and(|it| request.check_answer(&record, &definition, &it).is_ok());
             assert!(!holds, "byte {at}, bit {bit}");
         }
     }

@@ -3,7 +3,7 @@
 use super::receipts::{GRACE_MS, PATIENCE_MS};
 use super::*;
 use crate::id::TypeCode;
-use crate::record::{AccessLogRead, BlindedSubject};
+use crate::record::AccessLogRead;
 
 const NOT_ACKNOWLEDGED: Discrepancy = Discrepancy::NotAcknowledged;
 const NO_RECEIPT: Discrepancy = Discrepancy::NoReceipt;
@@ -17,7 +17,7 @@ fn counterpart(decided: &RetrievalDecided) -> Entry {
     Entry::RetrievalAcknowledged(acknowledge(decided))
 }
 
-fn fields_shown(n: u8) -> RetrievalDecided {
+fn fields_shown(n: u16) -> RetrievalDecided {
     decided(n, answered_with(&["CZZT", "ZZMC"]))
 }
 
@@ -29,31 +29,58 @@ fn live(world: &World, department: &str, time_ms: u64) {
     world.write(department, time_ms, vec![Entry::AccessLogRead(read)]);
 }
 
-fn look(world: &World, now_ms: u64) -> Audit {
-    audit(&world.catalogue, 0, u64::MAX, now_ms).unwrap()
+/// What the audit says of all logs together: matched, awaited, and each finding in the order of the logs.
+#[derive(Debug)]
+struct Told {
+    matched: u64,
+    awaited: u64,
+    lost: u64,
+    wrong: u64,
+    findings: Vec<Finding>,
 }
 
-/// What the audit says: matched, awaited, and each finding.
+fn look_within(world: &World, times: (u64, u64), now_ms: u64) -> Told {
+    let audit = audit(&world.catalogue, times, None, now_ms).unwrap();
+    assert_eq!(audit.len(), 4, "every log is there");
+    let mut told = Told {
+        matched: 0,
+        awaited: 0,
+        lost: 0,
+        wrong: 0,
+        findings: Vec::new(),
+    };
+    for (log, found) in audit {
+        assert_eq!((found.next, found.unproven), (None, 0), "{log}");
+        assert!(found.findings.iter().all(|finding| finding.record.0 == log));
+        told.matched += found.matched;
+        told.awaited += found.awaited;
+        told.lost += found.lost;
+        told.wrong += found.wrong;
+        told.findings.extend(found.findings);
+    }
+    assert_eq!(told.wrong, told.findings.len() as u64);
+    told
+}
+
+fn look(world: &World, now_ms: u64) -> Told {
+    look_within(world, (0, u64::MAX), now_ms)
+}
+
 fn said(world: &World, now_ms: u64) -> (u64, u64, Vec<Discrepancy>) {
-    let audit = look(world, now_ms);
-    assert_eq!(audit.wrong, audit.findings.len() as u64);
-    let what = audit.findings.iter().map(|finding| finding.what);
-    (audit.matched, audit.awaited, what.collect())
+    let told = look(world, now_ms);
+    let what = told.findings.iter().map(|finding| finding.what);
+    (told.matched, told.awaited, what.collect())
 }
 
 #[test]
 fn two_sides_that_say_the_same_match_whatever_was_decided() {
     let world = World::new();
-    let mut unknown = decided(3, Decision::Refused(Rule::UnknownCertificate));
-    unknown.subject = None;
-    let mut stale = decided(4, Decision::Refused(Rule::Stale));
-    stale.subject = None;
     let all = [
         fields_shown(1),
         decided(2, Decision::Refused(Rule::NoGrant)),
-        unknown,
-        stale,
-        decided(5, Decision::Refused(Rule::Stale)),
+        decided(3, Decision::Refused(Rule::UnknownCertificate)),
+        decided(4, Decision::Refused(Rule::Stale)),
+        decided(5, Decision::Refused(Rule::NotAuthorised)),
     ];
     world.write(ISSUER, noon(), all.iter().map(receipt).collect());
     assert_eq!(said(&world, noon()), (0, 5, vec![]));
@@ -70,10 +97,11 @@ fn two_sides_that_say_the_same_match_whatever_was_decided() {
 #[test]
 fn a_department_that_asks_itself_matches_itself() {
     let world = World::new();
-    let own = RetrievalDecided {
+    let asked = Asked {
         asker: code(ISSUER),
-        ..fields_shown(1)
+        ..asked(1)
     };
+    let own = receipt_for(asked, answered_with(&["ZZMC"]));
     world.write(ISSUER, noon(), vec![receipt(&own), counterpart(&own)]);
     assert_eq!(said(&world, noon()), (1, 0, vec![]));
 }
@@ -81,14 +109,6 @@ fn a_department_that_asks_itself_matches_itself() {
 #[test]
 fn every_difference_between_the_two_sides_is_found_with_where_it_is() {
     let refusal = decided(1, Decision::Refused(Rule::NoGrant));
-    let silent = RetrievalDecided {
-        subject: None,
-        ..fields_shown(1)
-    };
-    let unmet = RetrievalDecided {
-        subject: None,
-        ..refusal.clone()
-    };
     let with = |codes: &[&str]| acknowledge(&decided(1, answered_with(codes)));
     let changed = |of: &RetrievalDecided, change: fn(&mut RetrievalAcknowledged)| {
         let mut acknowledged = acknowledge(of);
@@ -115,30 +135,6 @@ fn every_difference_between_the_two_sides_is_found_with_where_it_is() {
             &shown,
             changed(&shown, |it| it.outcome = Received::Wrong),
         ),
-        (
-            "another matter",
-            &shown,
-            changed(&shown, |it| it.matter = matter(ASKER, "2")),
-        ),
-        (
-            "another type",
-            &shown,
-            changed(&shown, |it| {
-                it.type_code = TypeCode::new(&code(ISSUER), 2).unwrap();
-            }),
-        ),
-        (
-            "another subject",
-            &shown,
-            changed(&shown, |it| it.subject = blind("another")),
-        ),
-        (
-            "another subject, refused",
-            &refusal,
-            changed(&refusal, |it| it.subject = BlindedSubject(Hash::ZERO)),
-        ),
-        ("answered about nobody", &silent, acknowledge(&silent)),
-        ("refused about nobody", &unmet, acknowledge(&unmet)),
     ] {
         let world = World::new();
         world.write(ISSUER, 1, vec![define_matter()]);
@@ -155,12 +151,56 @@ fn every_difference_between_the_two_sides_is_found_with_where_it_is() {
         };
         assert_eq!(finding.what, DIFFERS, "{what}");
         assert_eq!(finding.what.as_str(), "differs");
-        assert_eq!(finding.retrieval, decided.retrieval);
+        assert_eq!(finding.retrieval, name_of(&decided.asked));
         assert_eq!((finding.issuer, finding.asker), (code(ISSUER), code(ASKER)));
-        assert_eq!(finding.matter, decided.matter);
+        assert_eq!(finding.matter, decided.asked.matter);
         assert_eq!(finding.record, (LogId::first(code(ISSUER)), seqs[0]));
         assert_eq!(finding.time_ms, noon());
     }
+}
+
+type Change = fn(&mut Asked);
+
+#[test]
+fn an_acknowledgement_of_anything_else_is_none_of_this_request() {
+    let changes: [(&str, Change); 5] = [
+        ("matter", |asked| asked.matter = matter(ASKER, "2")),
+        ("type", |asked| {
+            asked.type_code = TypeCode::new(&code(ISSUER), 2).unwrap();
+        }),
+        ("subject", |asked| asked.subject = blind("another")),
+        ("fields", |asked| asked.fields = texts(&["ZZMC", "CZZT"])),
+        ("rest", |asked| asked.rest = Hash::ZERO),
+    ];
+    for (what, change) in changes {
+        let world = World::new();
+        let shown = fields_shown(1);
+        let mut other = acknowledge(&shown);
+        change(&mut other.asked);
+        world.write(ISSUER, noon(), vec![receipt(&shown)]);
+        world.write(ASKER, noon(), vec![Entry::RetrievalAcknowledged(other)]);
+        assert_eq!(said(&world, noon()), (0, 2, vec![]), "{what}");
+        // The asker's log comes first.
+        let late = said(&world, noon() + PATIENCE_MS);
+        assert_eq!(late, (0, 0, vec![NO_RECEIPT, NOT_ACKNOWLEDGED]), "{what}");
+    }
+}
+
+#[test]
+fn an_answer_that_never_came_is_lost_and_not_wrong_whoever_has_a_receipt() {
+    let world = World::new();
+    let shown = fields_shown(1);
+    let nothing = |of: &RetrievalDecided| {
+        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+            outcome: Received::Nothing,
+            ..acknowledge(of)
+        })
+    };
+    world.write(ISSUER, noon(), vec![receipt(&shown)]);
+    let entries = vec![nothing(&shown), nothing(&fields_shown(2))];
+    world.write(ASKER, noon(), entries);
+    let told = look(&world, noon() + PATIENCE_MS);
+    assert_eq!((told.matched, told.lost, told.wrong), (0, 1, 0));
 }
 
 #[test]
@@ -211,39 +251,6 @@ fn an_acknowledgement_without_receipt_is_found_once_the_issuers_log_is_known_so_
 }
 
 #[test]
-fn a_receipt_for_another_department_is_none_for_this() {
-    // The third acknowledges what the issuer showed the asker.
-    let world = World::new();
-    let shown = fields_shown(1);
-    world.write(ISSUER, noon(), vec![receipt(&shown)]);
-    world.write(ASKER, noon(), vec![counterpart(&shown)]);
-    world.write(THIRD, noon(), vec![counterpart(&shown)]);
-    live(&world, ISSUER, noon() + GRACE_MS);
-    assert_eq!(said(&world, noon()), (1, 0, vec![NO_RECEIPT]));
-    assert_eq!(look(&world, noon()).findings[0].asker, code(THIRD));
-    // The asker says another showed it.
-    let world = World::new();
-    world.write(ISSUER, noon(), vec![receipt(&shown)]);
-    let elsewhere = RetrievalAcknowledged {
-        issuer: code(THIRD),
-        ..acknowledge(&shown)
-    };
-    world.write(ASKER, noon(), vec![Entry::RetrievalAcknowledged(elsewhere)]);
-    live(&world, THIRD, noon() + GRACE_MS);
-    assert_eq!(said(&world, noon()), (0, 0, vec![NO_RECEIPT, DIFFERS]));
-    // An issuer names an asker that is no member.
-    let world = World::new();
-    let stranger = RetrievalDecided {
-        asker: code("11100000000013338W"),
-        ..shown
-    };
-    world.write(ISSUER, noon(), vec![receipt(&stranger)]);
-    assert_eq!(said(&world, noon()), (0, 1, vec![]));
-    let late = said(&world, noon() + PATIENCE_MS);
-    assert_eq!(late, (0, 0, vec![NOT_ACKNOWLEDGED]));
-}
-
-#[test]
 fn an_audit_looks_at_receipts_from_its_first_to_before_its_last_moment() {
     let world = World::new();
     for n in 0..8 {
@@ -255,7 +262,7 @@ fn an_audit_looks_at_receipts_from_its_first_to_before_its_last_moment() {
     world.write(ASKER, noon() + GRACE_MS + 7, even.into());
     let world = world.again();
     let range = |from, until| {
-        let audit = audit(&world.catalogue, noon() + from, noon() + until, noon()).unwrap();
+        let audit = look_within(&world, (noon() + from, noon() + until), noon());
         (audit.matched, audit.awaited, audit.wrong)
     };
     assert_eq!(range(0, 8), (4, 0, 4));
@@ -266,27 +273,68 @@ fn an_audit_looks_at_receipts_from_its_first_to_before_its_last_moment() {
 }
 
 #[test]
-fn of_very_many_findings_the_first_are_told_and_all_counted() {
-    let finding = Finding {
-        retrieval: RetrievalHash(Hash::ZERO),
-        what: DIFFERS,
-        issuer: code(ISSUER),
-        asker: code(ASKER),
-        matter: matter(ASKER, "1"),
-        type_code: type_code(),
-        record: (LogId::first(code(ISSUER)), 0),
-        time_ms: 0,
+fn of_very_many_findings_the_first_are_told_with_where_to_go_on() {
+    let world = World::new();
+    let many = MAX_FINDINGS as u16 + 3;
+    let receipts = (0..many).map(|n| receipt(&fields_shown(n)));
+    world.write(ISSUER, noon(), receipts.collect());
+    let late = noon() + PATIENCE_MS;
+    let log = LogId::first(code(ISSUER));
+    let look = |from| {
+        let page = Some((log, from));
+        let mut audit = audit(&world.catalogue, (0, u64::MAX), page, late).unwrap();
+        let found = audit.remove(&log).unwrap();
+        assert!(audit.is_empty(), "only the log that was asked for");
+        found
     };
-    let mut audit = Audit::default();
-    for seq in 0..MAX_FINDINGS as u64 + 3 {
-        let mut next = finding.clone();
-        next.record.1 = seq;
-        audit.add(next);
+    let first = look(0);
+    assert_eq!(first.findings.len(), MAX_FINDINGS);
+    // The definition of the type is the log's first record.
+    let next = MAX_FINDINGS as u64 + 1;
+    assert_eq!((first.wrong, first.next), (MAX_FINDINGS as u64, Some(next)));
+    let rest = look(next);
+    assert_eq!((rest.wrong, rest.next), (3, None));
+    let all = first.findings.iter().chain(&rest.findings);
+    let seqs: Vec<u64> = all.map(|finding| finding.record.1).collect();
+    assert_eq!(seqs, (1..=u64::from(many)).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_pages_of_an_audit_together_count_each_receipt_once() {
+    let world = World::new();
+    let many = MAX_FINDINGS as u16 + 3;
+    let receipts = (0..many).map(|n| receipt(&fields_shown(n)));
+    world.write(ISSUER, noon(), receipts.collect());
+    // What the issuer asked itself comes later in its log than the first page goes, which finds that there are no receipts.
+    let own = |n| {
+        let asked = Asked {
+            issuer: code(THIRD),
+            asker: code(ISSUER),
+            ..asked(n)
+        };
+        receipt_for(asked, answered_with(&["ZZMC"]))
+    };
+    let mut foreign = acknowledge(&own(9));
+    foreign.asked.asker = code(THIRD);
+    let entries = vec![
+        counterpart(&own(1)),
+        counterpart(&own(2)),
+        Entry::RetrievalAcknowledged(foreign),
+    ];
+    world.write(ISSUER, noon(), entries);
+    let log = LogId::first(code(ISSUER));
+    let (mut wrong, mut unproven, mut findings, mut from) = (0, 0, 0, Some(0));
+    while let Some(place) = from {
+        let page = Some((log, place));
+        let late = noon() + PATIENCE_MS;
+        let mut audit = audit(&world.catalogue, (0, u64::MAX), page, late).unwrap();
+        let found = audit.remove(&log).unwrap();
+        assert_eq!(found.wrong, found.findings.len() as u64);
+        wrong += found.wrong;
+        unproven += found.unproven;
+        findings += found.findings.len();
+        from = found.next;
     }
-    assert_eq!(audit.wrong, MAX_FINDINGS as u64 + 3);
-    assert_eq!(audit.findings.len(), MAX_FINDINGS);
-    assert_eq!(
-        audit.findings[MAX_FINDINGS - 1].record.1,
-        MAX_FINDINGS as u64 - 1
-    );
+    assert_eq!((wrong, unproven), (u64::from(many) + 2, 1));
+    assert_eq!(findings as u64, wrong);
 }

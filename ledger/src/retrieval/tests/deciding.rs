@@ -11,13 +11,21 @@ use crate::keys::FieldKey;
 use crate::log::LogName;
 use crate::record::{CaseAccepted, CaseTag, GrantMade, Grantee};
 
-/// The issuer has one certificate of each class, the asker its matter.
+/// A certificate that rests on a record that defines nothing.
+fn unfounded() -> Entry {
+    let mut certificate = certificate(id("UNFOUNDED"), SharingClass::Unconditional);
+    certificate.definition.hash = RecordHash::NONE;
+    Entry::CertificateIssued(certificate)
+}
+
+/// The issuer has one certificate of each class and one it may not issue, the asker its matter.
 fn world() -> World {
     let world = World::new();
     let issued = vec![
         issue("OPEN", SharingClass::Unconditional),
         issue("ASK", SharingClass::Conditional),
         issue("NEVER", SharingClass::NotShared),
+        unfounded(),
     ];
     world.write(ISSUER, 1, issued);
     world.write(ASKER, 1, vec![define_matter()]);
@@ -41,10 +49,11 @@ fn of(serial: &str) -> Retrieval {
     }
 }
 
+/// For a matter that requires no field.
 fn for_matter(matter: MatterRef) -> Retrieval {
     Retrieval {
         matter,
-        ..retrieval()
+        ..asking(&[])
     }
 }
 
@@ -59,9 +68,15 @@ fn refused(decided: &Decided) -> Rule {
     let Decision::Refused(rule) = decided.receipt.decision else {
         panic!("answered: {:?}", decided.receipt)
     };
-    assert_eq!(decided.show, None, "{rule:?}");
+    assert_eq!(shown(decided), None, "{rule:?}");
     assert!(!decided.shows("OPEN"));
     rule
+}
+
+/// The position of the certificate whose fields are shown.
+fn shown(decided: &Decided) -> Option<u64> {
+    let show = decided.show.as_ref();
+    show.map(|state| state.issued.record().seq)
 }
 
 fn codes_of(decided: &Decided) -> Vec<&str> {
@@ -74,10 +89,7 @@ fn codes_of(decided: &Decided) -> Vec<&str> {
 #[test]
 fn every_rule_refuses_what_it_is_for_and_says_so_in_the_receipt() {
     let world = world();
-    let stale = Retrieval {
-        time_ms: noon() - MAX_APART_MS - 1,
-        ..retrieval()
-    };
+    let stale = made_at(noon() - MAX_APART_MS - 1, retrieval());
     let cases = [
         (stale, Rule::Stale),
         (of("NONE"), Rule::UnknownCertificate),
@@ -86,7 +98,8 @@ fn every_rule_refuses_what_it_is_for_and_says_so_in_the_receipt() {
         (for_matter(matter(ASKER, "2")), Rule::NotRequired),
         (of("NEVER"), Rule::NotShared),
         (of("ASK"), Rule::NoGrant),
-        (asking(&["ZZBH"]), Rule::NoField),
+        (of("UNFOUNDED"), Rule::NotAuthorised),
+        (asking(&[]), Rule::NoField),
         (for_matter(matter(ASKER, "3")), Rule::NoField),
     ];
     let mut reached = BTreeSet::new();
@@ -95,11 +108,8 @@ fn every_rule_refuses_what_it_is_for_and_says_so_in_the_receipt() {
         assert_eq!(refused(&decided), rule);
         reached.insert(rule.as_str());
         let receipt = decided.receipt;
-        assert_eq!(receipt.asker, code(ASKER));
-        assert_eq!(receipt.matter, request.matter);
-        assert_eq!(receipt.type_code, type_code());
-        let about = (rule != Rule::UnknownCertificate).then(|| blind("one"));
-        assert_eq!(receipt.subject, about, "{rule:?}");
+        assert_eq!(receipt.asked, request.asked());
+        assert!(receipt.is_proof(world.catalogue.members(), &code(ISSUER)));
     }
     reached.insert(Rule::Erased.as_str());
     let all: BTreeSet<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
@@ -132,7 +142,7 @@ fn fields_that_were_destroyed_are_refused_as_erased() {
     writer.append_with(1, entries, keep).unwrap();
 
     let decided = world.decide(&retrieval(), noon());
-    let seq = decided.show.unwrap();
+    let seq = shown(&decided).unwrap();
     let opened = bodies
         .get::<Body>(seq, id("OPEN").as_str())
         .unwrap()
@@ -144,16 +154,13 @@ fn fields_that_were_destroyed_are_refused_as_erased() {
     assert!(gone.is_none());
     let erased = decided.erased();
     assert_eq!(refused(&erased), Rule::Erased);
-    assert_eq!(erased.receipt.subject, Some(blind("one")));
+    assert_eq!(erased.receipt.asked, retrieval().asked());
 }
 
 #[test]
 fn a_request_is_stale_more_than_five_minutes_before_and_after_the_issuers_time() {
     let world = world();
-    let at = |time_ms| Retrieval {
-        time_ms,
-        ..retrieval()
-    };
+    let at = |time_ms| made_at(time_ms, retrieval());
     let answered = |time_ms| world.decide(&at(time_ms), noon()).show.is_some();
     assert_eq!(MAX_APART_MS, 300_000);
     assert!(answered(noon() - 300_000) && answered(noon() + 300_000));
@@ -165,7 +172,6 @@ fn a_request_is_stale_more_than_five_minutes_before_and_after_the_issuers_time()
     unknown.certificate = id("NONE");
     let decided = world.decide(&unknown, noon());
     assert_eq!(refused(&decided), Rule::Stale);
-    assert_eq!(decided.receipt.subject, None);
 }
 
 #[test]
@@ -173,21 +179,22 @@ fn what_is_shown_was_asked_for_may_be_seen_and_is_there() {
     let world = world();
     let decided = world.decide(&retrieval(), noon());
     assert_eq!(codes_of(&decided), ["CZZT", "KZ_NONE", "ZZMC"]);
-    assert_eq!(decided.show, Some(0));
-    for (asked, shown) in [
+    assert_eq!(shown(&decided), Some(1));
+    for (asked, expected) in [
         (&["ZZMC"][..], &["ZZMC"][..]),
-        (&["ZZMC", "ZZBH"], &["ZZMC"]),
         (&["ZZMC", "CZZT", "ZZMC"], &["CZZT", "ZZMC"]),
         (&["KZ_NONE", "ZZMC"], &["ZZMC"]),
     ] {
         let decided = world.decide(&asking(asked), noon());
         let decided = decided.having(&fields("OPEN"));
-        assert_eq!(codes_of(&decided), shown, "{asked:?}");
-        assert_eq!(decided.show, Some(0), "{asked:?}");
+        assert_eq!(codes_of(&decided), expected, "{asked:?}");
+        assert_eq!(shown(&decided), Some(1), "{asked:?}");
     }
     let none = world.decide(&asking(&["KZ_NONE"]), noon());
     assert_eq!(codes_of(&none), ["KZ_NONE"]);
     assert_eq!(refused(&none.having(&fields("OPEN"))), Rule::NoField);
+    // A request names its fields: none is none.
+    assert_eq!(refused(&world.decide(&asking(&[]), noon())), Rule::NoField);
     let refusal = world.decide(&of("NEVER"), noon());
     assert_eq!(refused(&refusal.having(&fields("NEVER"))), Rule::NotShared);
 }
@@ -211,13 +218,55 @@ fn a_grant_counts_on_the_issuers_day_and_only_for_its_fields() {
     assert_eq!(refused(&world.decide(&outside, noon())), Rule::NoField);
     // Asked on the grant's last day, decided on the next.
     let midnight = day("2026-07-01").begins_in_china_ms();
-    let mut late = of("ASK");
-    late.time_ms = midnight - 1;
+    let late = made_at(midnight - 1, of("ASK"));
     assert!(world.decide(&late, midnight - 1).show.is_some());
     let decided = world.decide(&late, midnight);
     assert_eq!(refused(&decided), Rule::NoGrant);
     // Its subject is blinded for the day of the request all the same: the asker's receipt must say the same.
-    assert_eq!(decided.receipt.subject, Some(blind("one")));
+    assert_eq!(decided.receipt.asked.subject, blind("one"));
+}
+
+#[test]
+fn a_request_for_fields_that_the_matter_does_not_require_leaves_no_trace() {
+    let world = world();
+    let mut undefined = retrieval();
+    undefined.matter = matter(ASKER, "9");
+    let mut others = retrieval();
+    others.matter = matter(THIRD, "1");
+    let mut unknown = asking(&["ZZBH"]);
+    unknown.certificate = id("NONE");
+    let requests = [
+        asking(&["ZZBH"]),
+        asking(&["ZZMC", "ZZBH"]),
+        asking(&[ATTACHMENTS]),
+        undefined,
+        others,
+        unknown,
+    ];
+    for request in requests {
+        let refused = decide_in(&world.catalogue, &request, noon());
+        assert!(
+            matches!(refused, Err(DecideError::NotRequired)),
+            "{request:?}"
+        );
+    }
+}
+
+#[test]
+fn a_request_about_another_subject_than_the_certificates_leaves_no_trace() {
+    let world = world();
+    let yesterday = catalogue_key().blind(&subject("one"), day("2026-06-29"));
+    for subject in [blind("two"), yesterday] {
+        let request = Retrieval {
+            subject,
+            ..retrieval()
+        };
+        let refused = decide_in(&world.catalogue, &request, noon());
+        assert!(matches!(
+            refused,
+            Err(DecideError::Improper(Improper::Subject))
+        ));
+    }
 }
 
 #[test]
@@ -258,17 +307,16 @@ fn only_the_own_logs_certificates_are_answered_for_whoever_else_claims_them() {
     let decided = world.decide(&request, noon());
     assert_eq!(refused(&decided), Rule::UnknownCertificate);
     let seqs = world.write(ISSUER, 2, claimed());
-    assert_eq!(world.decide(&request, noon()).show, Some(seqs[0]));
+    assert_eq!(shown(&world.decide(&request, noon())), Some(seqs[0]));
     // From the neighbour's peer, whose log may come before or after this in the catalogue's order.
     let place = Place {
         disk: Arc::new(world.disk.clone()),
         data: PathBuf::from("/d"),
         segment_records: 4,
     };
-    let name = name_of(members("test").network(), &request);
     let theirs = Catalogue::open(place, members("test"), neighbour).unwrap();
-    let decided = decide(&theirs.catalogue, &catalogue_key(), name, &request, noon()).unwrap();
-    assert_eq!(decided.show, Some(0));
+    let decided = decide_in(&theirs.catalogue, &request, noon()).unwrap();
+    assert_eq!(shown(&decided), Some(0));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What concerns a subject, and how much departments use each other's data.
 
 use super::*;
-use crate::record::{AccessLogRead, CaseAccepted, CaseTag, RequirementMet};
+use crate::record::{AccessLogRead, CaseAccepted, CaseTag, RequirementMet, SignedRecord};
 
 #[test]
 fn a_subject_is_blinded_alike_on_a_day_and_differently_by_day_subject_and_key() {
@@ -42,11 +42,12 @@ fn the_day_is_that_of_the_requests_time_in_china() {
 }
 
 /// A receipt of the issuer's about a subject, of a request on a day.
-fn about(n: u8, name: &str, on: &str) -> RetrievalDecided {
-    RetrievalDecided {
-        subject: Some(catalogue_key().blind(&subject(name), day(on))),
-        ..decided(n, answered_with(&["ZZMC"]))
-    }
+fn about(n: u16, name: &str, on: &str) -> RetrievalDecided {
+    let asked = Asked {
+        subject: catalogue_key().blind(&subject(name), day(on)),
+        ..asked(n)
+    };
+    receipt_for(asked, answered_with(&["ZZMC"]))
 }
 
 /// Receipts about the subjects `one` and `two` on three days, in three logs, among much else.
@@ -58,7 +59,7 @@ fn looked_at() -> World {
             let receipt = about(10 * n + m, name, on);
             let acknowledged = acknowledge(&receipt);
             let looked = AccessLogRead {
-                subject: receipt.subject.unwrap(),
+                subject: receipt.asked.subject,
             };
             let issued = issue(&format!("{n}{m}"), SharingClass::Unconditional);
             let entries = vec![issued, Entry::RetrievalDecided(receipt)];
@@ -71,16 +72,28 @@ fn looked_at() -> World {
     world
 }
 
+/// All receipts about a subject.
+fn looks(
+    world: &World,
+    key: &CatalogueKey,
+    name: &str,
+    (from, to): (&str, &str),
+) -> Vec<(LogId, SignedRecord)> {
+    let days = (day(from), day(to));
+    let found = access_log(&world.catalogue, key, &subject(name), days, None, 1000).unwrap();
+    assert_eq!(found.more, []);
+    found.receipts
+}
+
 #[test]
 fn who_looked_at_a_subjects_data_is_found_in_all_logs_on_all_days_oldest_first() {
     let found = |world: &World, name: &str, from: &str, to: &str| {
-        let (from, to) = (day(from), day(to));
-        let found = access_log(&world.catalogue, &catalogue_key(), &subject(name), from, to);
-        let place = |(log, record): &(LogId, crate::record::SignedRecord)| {
+        let found = looks(world, &catalogue_key(), name, (from, to));
+        let place = |(log, record): &(LogId, SignedRecord)| {
             let department = log.department.as_str().to_owned();
             (record.record().time_ms, department, record.record().seq)
         };
-        found.unwrap().iter().map(place).collect::<Vec<_>>()
+        found.iter().map(place).collect::<Vec<_>>()
     };
     let expected = |days: &[(&str, u64)], m: u64| {
         let on_day = |(on, n): &(&str, u64)| {
@@ -88,7 +101,7 @@ fn who_looked_at_a_subjects_data_is_found_in_all_logs_on_all_days_oldest_first()
             [
                 (begins + 999, THIRD.to_owned(), 2 * n + m),
                 (begins + 1000, ASKER.to_owned(), 2 * n + m),
-                (begins + 1000, ISSUER.to_owned(), 2 * (2 * n + m) + 1),
+                (begins + 1000, ISSUER.to_owned(), 2 * (2 * n + m) + 2),
             ]
         };
         days.iter().flat_map(on_day).collect::<Vec<_>>()
@@ -109,9 +122,8 @@ fn who_looked_at_a_subjects_data_is_found_in_all_logs_on_all_days_oldest_first()
         world = world.again();
     }
     let other_key = CatalogueKey(Secret::from_bytes([8; 32]));
-    let (from, to) = (day("2026-06-29"), day("2026-07-01"));
-    let nothing = access_log(&world.catalogue, &other_key, &subject("one"), from, to);
-    assert!(nothing.unwrap().is_empty());
+    let days = ("2026-06-29", "2026-07-01");
+    assert!(looks(&world, &other_key, "one", days).is_empty());
 }
 
 #[test]
@@ -125,15 +137,8 @@ fn receipts_of_one_moment_are_told_in_the_order_of_their_log() {
         midnight + 1,
         entries.map(Entry::RetrievalDecided).into(),
     );
-    let (from, to) = (day("2026-06-30"), day("2026-07-01"));
-    let found = access_log(
-        &world.catalogue,
-        &catalogue_key(),
-        &subject("one"),
-        from,
-        to,
-    );
-    let found = found.unwrap();
+    let days = ("2026-06-30", "2026-07-01");
+    let found = looks(&world, &catalogue_key(), "one", days);
     let told: Vec<u64> = found
         .iter()
         .map(|(_, record)| record.record().seq)
@@ -176,7 +181,7 @@ fn use_is_counted_by_department_within_its_time() {
         noon() + 10,
         vec![Entry::RetrievalDecided(refused(6))],
     );
-    use RequirementMet::{Collected, Held, Lapsed, Missing, NeedsGrant};
+    use RequirementMet::{Collected, Held, Missing, NeedsGrant, NotValid, Unknown};
     let got = vec![
         took(1, 70),
         Entry::RetrievalAcknowledged(acknowledge(&refused(2))),
@@ -184,7 +189,12 @@ fn use_is_counted_by_department_within_its_time() {
         took(4, 900),
         took(5, 31),
         wrong,
-        case(1, &[Held, Collected, Missing, Lapsed, NeedsGrant, Held]),
+        case(
+            1,
+            &[
+                Held, Collected, Missing, NotValid, NeedsGrant, Held, Unknown,
+            ],
+        ),
         case(2, &[]),
     ];
     world.write(ASKER, noon() + 9, got);
@@ -205,7 +215,7 @@ fn use_is_counted_by_department_within_its_time() {
         Usage {
             retrieved: 4,
             cases: 2,
-            required: 6,
+            required: 7,
             saved: 3,
             took_ms: vec![5, 31, 70, 900],
             ..Usage::default()

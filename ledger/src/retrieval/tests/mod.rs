@@ -4,6 +4,7 @@ mod asking;
 mod auditing;
 mod deciding;
 mod finding;
+mod forging;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use crate::catalogue::Catalogue;
 use crate::hash::{Hash, hash};
 use crate::id::HolderKind;
 use crate::keys::{BodyKey, CatalogueCommitment, Secret};
-use crate::log::{Log, MemoryDisk, Place, Writer};
+use crate::log::{Log, LogName, MemoryDisk, Place, Writer};
 use crate::membership::{Department, Genesis, PeerId, Role};
 use crate::record::{
-    CertificateIssued, Entry, MatterDefined, Received, Requirement, RetrievalAcknowledged,
-    SharingClass, SubMatter, SubjectTag, Validity, commit_fields,
+    CertificateIssued, DefinitionRef, Entry, FieldDefinition, MatterDefined, Received, Record,
+    RecordHash, Requirement, RetrievalAcknowledged, SharingClass, SubMatter, SubjectTag, Validity,
+    commit_fields, record_hash,
 };
 
 const ISSUER: &str = "11430000006122244L";
@@ -96,6 +98,38 @@ fn fields(serial: &str) -> BTreeMap<String, String> {
         .into()
 }
 
+/// The issuer's type, with one field more than its certificates have.
+fn definition() -> TypeDefined {
+    let field = |code: &str| {
+        FieldDefinition::text(Text::new(code).unwrap(), Text::new(code).unwrap(), false)
+    };
+    TypeDefined {
+        fields: Bounded::first(["ZZMC", "ZZBH", "CZZT", "KZ_NONE"].map(field)),
+        ..TypeDefined::new(type_code(), Text::new("营业执照").unwrap())
+    }
+}
+
+/// That definition as the first record of the issuer's log, made at 1 ms.
+fn defined() -> DefinitionRef {
+    let id = LogId::first(code(ISSUER));
+    let name = LogName {
+        network: members("test").network(),
+        id,
+    };
+    let record = Record {
+        seq: 0,
+        prev: RecordHash::NONE,
+        time_ms: 1,
+        key_epoch: 0,
+        entry: Entry::TypeDefined(definition()),
+    };
+    DefinitionRef {
+        log: id,
+        seq: 0,
+        hash: record_hash(&name, &codec::encode(&record)),
+    }
+}
+
 /// A certificate of the subject `one`.
 fn certificate(id: CertificateId, sharing: SharingClass) -> CertificateIssued {
     CertificateIssued {
@@ -103,7 +137,8 @@ fn certificate(id: CertificateId, sharing: SharingClass) -> CertificateIssued {
         holder_kind: HolderKind::CreditCode,
         validity: Validity::new(day("2024-01-01"), None).unwrap(),
         sharing,
-        field_root: commit_fields(&body_key(), &id, &fields(id.serial())),
+        definition: defined(),
+        field_root: commit_fields(&body_key(), &id, &definition().fields, &fields(id.serial())),
         succession: None,
         id,
     }
@@ -146,12 +181,23 @@ fn retrieval() -> Retrieval {
     Retrieval {
         issuer: code(ISSUER),
         asker: code(ASKER),
-        certificate: id("OPEN"),
+        key_epoch: 0,
         matter: matter(ASKER, "1"),
+        subject: blind("one"),
+        fields: texts(&["ZZMC", "CZZT", "KZ_NONE"]),
+        certificate: id("OPEN"),
         purpose: Text::new("for the case of 张三").unwrap(),
-        fields: Bounded::default(),
         time_ms: noon(),
         nonce: [5; 16],
+    }
+}
+
+/// The same made at another time, its subject blinded for that day.
+fn made_at(time_ms: u64, request: Retrieval) -> Retrieval {
+    Retrieval {
+        subject: catalogue_key().blind(&subject("one"), Date::in_china(time_ms)),
+        time_ms,
+        ..request
     }
 }
 
@@ -162,12 +208,15 @@ struct World {
 }
 
 impl World {
+    /// The issuer's log begins with the definition of its type.
     fn new() -> World {
         let disk = MemoryDisk::new();
-        World {
+        let world = World {
             catalogue: open(&disk),
             disk,
-        }
+        };
+        world.write(ISSUER, 1, vec![Entry::TypeDefined(definition())]);
+        world
     }
 
     /// The same after a restart.
@@ -192,9 +241,26 @@ impl World {
     }
 
     fn decide(&self, request: &Retrieval, now_ms: u64) -> Decided {
-        let name = name_of(self.catalogue.members().network(), request);
-        decide(&self.catalogue, &catalogue_key(), name, request, now_ms).unwrap()
+        decide_in(&self.catalogue, request, now_ms).unwrap()
     }
+}
+
+/// What a catalogue's own department does with a request of its asker's.
+fn decide_in(
+    catalogue: &Catalogue,
+    request: &Retrieval,
+    now_ms: u64,
+) -> Result<Decided, DecideError> {
+    let network = catalogue.members().network();
+    let key = signing_key(&request.asker);
+    let signed = SignedRetrieval::sign(network, request.clone(), &key);
+    decide(
+        catalogue,
+        &catalogue_key(),
+        request.asked(),
+        &signed,
+        now_ms,
+    )
 }
 
 fn open(disk: &MemoryDisk) -> Catalogue {
@@ -223,30 +289,47 @@ fn acknowledge(decided: &RetrievalDecided) -> RetrievalAcknowledged {
         Decision::Refused(rule) => Received::Refused(*rule),
     };
     RetrievalAcknowledged {
-        retrieval: decided.retrieval,
-        issuer: code(ISSUER),
-        matter: decided.matter.clone(),
-        type_code: decided.type_code,
-        subject: decided.subject.unwrap_or_else(|| blind("one")),
+        asked: decided.asked.clone(),
         outcome,
         took_ms: 40,
     }
 }
 
-fn blind(name: &str) -> crate::record::BlindedSubject {
+fn blind(name: &str) -> BlindedSubject {
     catalogue_key().blind(&subject(name), day("2026-06-30"))
 }
 
-/// A receipt of the issuer's for the asker's n-th request, at noon, about the subject `one`.
-fn decided(n: u8, decision: Decision) -> RetrievalDecided {
-    RetrievalDecided {
-        retrieval: RetrievalHash(Hash::from_bytes([n; 32])),
+/// What receipts show of the asker's n-th request, for all fields, about the subject `one`.
+fn asked(n: u16) -> Asked {
+    Asked {
+        issuer: code(ISSUER),
         asker: code(ASKER),
+        key_epoch: 0,
         matter: matter(ASKER, "1"),
         type_code: type_code(),
-        subject: Some(blind("one")),
+        subject: blind("one"),
+        fields: texts(&["ZZMC", "ZZBH", "CZZT"]),
+        rest: hash(Purpose::RetrievalRest, &n.to_le_bytes()),
+    }
+}
+
+/// A receipt for what its asker signed.
+fn receipt_for(asked: Asked, decision: Decision) -> RetrievalDecided {
+    let key = signing_key(&asked.asker);
+    RetrievalDecided {
+        signature: asked.sign(members("test").network(), &key),
+        asked,
         decision,
     }
+}
+
+/// A receipt of the issuer's for the asker's n-th request.
+fn decided(n: u16, decision: Decision) -> RetrievalDecided {
+    receipt_for(asked(n), decision)
+}
+
+fn name_of(asked: &Asked) -> RetrievalHash {
+    asked.name(members("test").network())
 }
 
 fn answered_with(codes: &[&str]) -> Decision {

@@ -212,7 +212,14 @@ impl World {
                     "{peer} is honest, but was blamed: {what}"
                 );
             }
-            Command::Heard(_) => {}
+            Command::Heard(from, confirmed) => {
+                let running = self.peers[n].running.as_ref().expect("it is running");
+                for log in confirmed {
+                    let held = running.catalogue.log(&log).expect("a member's log");
+                    assert!(held.checkpoint().is_some(), "{log}: nothing to confirm");
+                    running.catalogue.confirm(log, from, self.now_ms);
+                }
+            }
         }
     }
 

@@ -8,12 +8,14 @@
 //! - `events`: what becomes of each
 //! - `truth`: what honest departments signed, and what must hold of every honest peer after every event
 //! - `scenarios`, `adversaries`, `recovery`, `mixed`: the tests
+//! - `heads`: tests of one state machine by itself, of what it makes of the heads it hears
 //!
 //! `CERTMESH_SIM_SEEDS=500` tries more seeds than the few of a normal run; `CERTMESH_SIM_SEED=7` replays one.
 
 mod adversaries;
 mod adversary;
 mod events;
+mod heads;
 mod mixed;
 mod network;
 mod peer;

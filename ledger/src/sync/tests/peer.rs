@@ -14,8 +14,8 @@ use crate::log::{
 };
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
 use crate::record::{
-    Action, CertificateIssued, Entry, FieldRoot, Reason, SharingClass, StatusChanged, SubjectTag,
-    Validity,
+    Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, RecordHash, SharingClass,
+    StatusChanged, SubjectTag, Validity,
 };
 use crate::sync::{Announcement, GossipId, Request, Response, Settings, Sync, serve};
 
@@ -243,6 +243,11 @@ pub(super) fn entries(department: DepartmentCode, from: u64, count: u64, salt: u
             holder_kind: HolderKind::IdentityCard,
             validity: Validity::new(Date::from_days(20_000).unwrap(), None).unwrap(),
             sharing: SharingClass::Conditional,
+            definition: DefinitionRef {
+                log: LogId::first(department),
+                seq: 0,
+                hash: RecordHash::NONE,
+            },
             field_root: FieldRoot(Hash::ZERO),
             succession: None,
         })

@@ -14,6 +14,7 @@ use certmesh_ledger::membership::NetworkId;
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, MediaType, RetrievalHash, Status, StatusChanged,
 };
+use certmesh_ledger::retrieval::Page;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
@@ -217,6 +218,9 @@ impl Service for Fake {
             status: "valid".to_owned(),
             status_code: "01".to_owned(),
             position: appended("", seq, false, Vec::new()).position,
+            definition: None,
+            verdict: None,
+            reason: None,
         }))
     }
 
@@ -313,7 +317,7 @@ impl Service for Fake {
         Ok(None)
     }
 
-    fn audit(&self, _: Days) -> Result<AuditView, Refusal> {
+    fn audit(&self, _: Days, _: Option<(LogId, u64)>) -> Result<AuditView, Refusal> {
         Err(Refusal::NotFound { what: "log" })
     }
 
@@ -322,6 +326,7 @@ impl Service for Fake {
         _: HolderKind,
         _: HolderCode,
         _: Days,
+        _: Option<Page>,
     ) -> BoxFuture<'static, Result<AccessLog, Refusal>> {
         Box::pin(async { Err(Refusal::Internal) })
     }

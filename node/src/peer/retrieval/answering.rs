@@ -6,9 +6,11 @@ use std::sync::Arc;
 use certmesh_ledger::bodies::{Body, Opened};
 use certmesh_ledger::codec::Blob;
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
-use certmesh_ledger::record::{Decision, Disclosure, Entry, RetrievalDecided};
+use certmesh_ledger::record::{
+    Decision, Disclosure, Entry, RetrievalDecided, RetrievalHash, TypeDefined,
+};
 use certmesh_ledger::retrieval::{
-    ATTACHMENTS, Answer, Decided, MAX_PIECE, NotTaken, PIECES_FOR_MS, PieceRequest,
+    ATTACHMENTS, Answer, DecideError, Decided, MAX_PIECE, NotTaken, PIECES_FOR_MS, PieceRequest,
     SignedRetrieval, decide,
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -33,8 +35,16 @@ pub(in crate::peer) struct Answering {
 
 /// A decision, ready to be recorded.
 struct Ready {
+    name: RetrievalHash,
     decided: Decided,
-    opened: Option<(Opened<Body>, CertificateId)>,
+    opened: Option<ToShow>,
+}
+
+/// What fields are shown from.
+struct ToShow {
+    body: Opened<Body>,
+    certificate: CertificateId,
+    definition: Arc<TypeDefined>,
 }
 
 impl Answering {
@@ -73,12 +83,16 @@ impl Answering {
             Ok(ready) => ready,
             Err(why) => return self.not_taken(from, why),
         };
-        let Ready { decided, opened } = ready;
+        let Ready {
+            name,
+            decided,
+            opened,
+        } = ready;
         let receipt = Receipt {
-            name: decided.receipt.retrieval.to_string(),
+            name: name.to_string(),
             entry: Entry::RetrievalDecided(decided.receipt.clone()),
             kept: None,
-            needs: decided.show,
+            needs: decided.show.as_ref().map(|state| state.issued.record().seq),
         };
         let seq = match self.record(receipt).await {
             Ok(seq) => seq,
@@ -86,11 +100,15 @@ impl Answering {
         };
         let metrics = &self.peer.metrics;
         match (&decided.receipt.decision, opened) {
-            (Decision::Answered { .. }, Some((opened, certificate))) => {
+            (Decision::Answered { .. }, Some(opened)) => {
                 metrics.retrieval_decided("answered");
-                let fields = &opened.body.fields;
-                let shows = |name: &str| decided.shows(name);
-                let disclosure = Disclosure::of(&opened.key, &certificate, fields, shows);
+                let disclosure = Disclosure::of(
+                    &opened.body.key,
+                    &opened.certificate,
+                    &opened.definition.fields,
+                    &opened.body.body.fields,
+                    |name| decided.shows(name),
+                );
                 Answer::Fields {
                     receipt: seq,
                     disclosure,
@@ -129,6 +147,7 @@ impl Answering {
             NotTaken::Replayed => "replayed",
             NotTaken::Unavailable => "unavailable",
             NotTaken::TooMany => "too-many",
+            NotTaken::NotRequired => "not-required-by-matter",
         });
         match why {
             NotTaken::Improper | NotTaken::Replayed if self.warnings.check_key(&from).is_ok() => {
@@ -147,35 +166,58 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
         NotTaken::Unavailable
     };
     let members = peer.catalogue.members();
-    let name = request
+    let asked = request
         .check(members, &peer.department, &from)
         .map_err(|why| {
             tracing::debug!(department = %from, %why, "a request for fields is improper");
             NotTaken::Improper
         })?;
-    let asked = request.retrieval();
-    let before = peer.own.log.by_retrieval(&name);
-    let before = before.map_err(|error| unavailable(&error))?;
-    if before
-        .iter()
-        .any(|record| matches!(record.record().entry, Entry::RetrievalDecided(_)))
-    {
+    let name = asked.name(members.network());
+    let before = peer.own.log.decision_of(&name);
+    if before.map_err(|error| unavailable(&error))?.is_some() {
         return Err(NotTaken::Replayed);
     }
-    let decided = decide(&peer.catalogue, &peer.catalogue_key, name, asked, now_ms());
-    let mut decided = decided.map_err(|error| unavailable(&error))?;
+    let decided = decide(
+        &peer.catalogue,
+        &peer.catalogue_key,
+        asked,
+        request,
+        now_ms(),
+    );
+    let mut decided = decided.map_err(|error| match error {
+        DecideError::Improper(why) => {
+            tracing::debug!(department = %from, %why, "a request for fields is improper");
+            NotTaken::Improper
+        }
+        DecideError::NotRequired => NotTaken::NotRequired,
+        DecideError::Read(error) => unavailable(&error),
+    })?;
     let mut opened = None;
-    if let Some(seq) = decided.show {
-        let kept = peer.bodies.get::<Body>(seq, asked.certificate.as_str());
+    if let Some(state) = &decided.show {
+        let certificate = &request.retrieval().certificate;
+        let seq = state.issued.record().seq;
+        let kept = peer.bodies.get::<Body>(seq, certificate.as_str());
         match kept.map_err(|error| unavailable(&error))? {
             Some(body) => {
+                let definition = peer.catalogue.definition_of(state.certificate());
+                let definition = definition.map_err(|error| unavailable(&error))?;
+                // It was here when the certificate was issued: this replica is being fetched again.
+                let definition = definition.ok_or(NotTaken::Unavailable)?;
                 decided = decided.having(&body.body.fields);
-                opened = Some((body, asked.certificate.clone()));
+                opened = Some(ToShow {
+                    body,
+                    certificate: certificate.clone(),
+                    definition,
+                });
             }
             None => decided = decided.erased(),
         }
     }
-    Ok(Ready { decided, opened })
+    Ok(Ready {
+        name,
+        decided,
+        opened,
+    })
 }
 
 /// A piece of an attachment that an answer showed; nothing when no receipt says so, or its time is over. Reads files.
@@ -189,21 +231,18 @@ pub(in crate::peer) fn piece(
     };
     let members = peer.catalogue.members();
     let request = &asked.request;
-    let name = request.check(members, &peer.department, &from).ok()?;
-    let receipts = peer.own.log.by_retrieval(&name);
-    let receipts = receipts.inspect_err(|error| unreadable(error)).ok()?;
+    let asked_for = request.check(members, &peer.department, &from).ok()?;
+    let receipt = peer.own.log.decision_of(&asked_for.name(members.network()));
+    let receipt = receipt.inspect_err(|error| unreadable(error)).ok()??;
     let since = now_ms().saturating_sub(PIECES_FOR_MS);
-    let shown = receipts.iter().any(|record| match &record.record().entry {
+    let shown = match &receipt.record().entry {
         Entry::RetrievalDecided(RetrievalDecided {
             decision: Decision::Answered { fields, .. },
             ..
-        }) => {
-            record.record().time_ms >= since
-                && fields.iter().any(|code| code.as_str() == ATTACHMENTS)
-        }
+        }) => fields.iter().any(|code| code.as_str() == ATTACHMENTS),
         _ => false,
-    });
-    if !shown {
+    };
+    if !shown || receipt.record().time_ms < since {
         return None;
     }
     let id = &request.retrieval().certificate;

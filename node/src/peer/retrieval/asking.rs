@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use certmesh_ledger::bodies::FileId;
-use certmesh_ledger::catalogue::CertificateState;
+use certmesh_ledger::catalogue::{Authority, CertificateState};
 use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
+use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::record::{
-    Disclosure, Entry, MatterRef, Received, RetrievalAcknowledged, RetrievalHash,
+    Disclosure, Entry, MatterRef, Received, RetrievalAcknowledged, RetrievalHash, TypeDefined,
 };
 use certmesh_ledger::retrieval::{
     ATTACHMENTS, Answer, EvidenceCopy, NotTaken, Retrieval, SignedRetrieval, code_of,
@@ -62,6 +62,8 @@ pub(in crate::peer) struct Asking {
 /// What is to be asked.
 struct Wanted {
     certificate: CertificateState,
+    /// The definition that the certificate names.
+    definition: Arc<TypeDefined>,
     matter: MatterRef,
     fields: Vec<Text<64>>,
     purpose: Text<512>,
@@ -73,6 +75,7 @@ struct Sent {
     request: SignedRetrieval,
     name: RetrievalHash,
     certificate: CertificateState,
+    definition: Arc<TypeDefined>,
     keep_until: Date,
     since: Instant,
 }
@@ -150,26 +153,46 @@ impl Asking {
         let certificate = held.pop().ok_or(Refusal::UnknownCertificate {
             id: fetch.certificate.clone(),
         })?;
+        let definition = self.askable(&certificate)?;
         let keep_until = Date::in_china(now_ms())
             .plus_days(fetch.keep_days)
             .unwrap_or(Date::MAX);
         let attachments = fetch.wants_attachments();
-        let mut fields = match fetch.fields.is_empty() {
-            true => needed(peer, &matter, &fetch.certificate),
-            false => fetch.fields,
-        };
-        // Attachments are asked for by name, never along with all that is needed.
-        fields.retain(|code| code.as_str() != ATTACHMENTS);
-        if attachments {
-            fields.extend(Text::new(ATTACHMENTS).ok());
-        }
+        let mut fields = peer
+            .catalogue
+            .required(&matter, &fetch.certificate.type_code());
+        // What the matter doesn't require is not asked for: receipts show it, whatever it is, to everyone and for good.
+        fields.retain(|code| match code.as_str() {
+            // Attachments are asked for by name, never along with all that is needed.
+            ATTACHMENTS => attachments,
+            _ => fetch.fields.is_empty() || fetch.fields.contains(code),
+        });
         Ok(Wanted {
             certificate,
+            definition,
             matter,
             fields,
             purpose: fetch.purpose,
             keep_until,
         })
+    }
+
+    /// The definition to check the answer against; nothing is asked of a department that may not issue the certificate.
+    fn askable(&self, certificate: &CertificateState) -> Result<Arc<TypeDefined>, Refusal> {
+        let catalogue = &self.peer.catalogue;
+        let (issued, time_ms) = (
+            certificate.certificate(),
+            certificate.issued.record().time_ms,
+        );
+        let authority = catalogue.authority(&certificate.log, issued, time_ms);
+        let missing = match authority.map_err(|error| unreadable(&error))? {
+            Authority::NotGiven(why) => return Err(Refusal::IssuerNotAuthorised(why.to_string())),
+            Authority::Unknown(missing) => missing.to_string(),
+            Authority::Given => String::new(),
+        };
+        let definition = catalogue.definition_of(issued);
+        let definition = definition.map_err(|error| unreadable(&error))?;
+        definition.ok_or(Refusal::NotVerifiable(missing))
     }
 
     fn sign(&self, wanted: Wanted) -> Result<Sent, Refusal> {
@@ -178,14 +201,18 @@ impl Asking {
             tracing::error!(%error, "the system gives no random bytes");
             Refusal::Internal
         })?;
+        let (certificate, time_ms) = (wanted.certificate.certificate(), now_ms());
+        let day = Date::in_china(time_ms);
         let retrieval = Retrieval {
             issuer: wanted.certificate.log.department,
             asker: self.peer.department,
-            certificate: wanted.certificate.certificate().id.clone(),
+            key_epoch: 0,
             matter: wanted.matter,
-            purpose: wanted.purpose,
+            subject: self.peer.catalogue_key.blind(&certificate.subject, day),
             fields: Bounded::first(wanted.fields),
-            time_ms: now_ms(),
+            certificate: certificate.id.clone(),
+            purpose: wanted.purpose,
+            time_ms,
             nonce,
         };
         let network = self.peer.catalogue.members().network();
@@ -194,6 +221,7 @@ impl Asking {
             name: request.name(network),
             request,
             certificate: wanted.certificate,
+            definition: wanted.definition,
             keep_until: wanted.keep_until,
             since: Instant::now(),
         })
@@ -256,7 +284,8 @@ impl Asking {
                 }
                 (Received::Nothing, Err(refusal))
             }
-            Ok(Answer::NotTaken(why)) => return Err(not_taken(issuer, why)),
+            // The signature is out: an issuer that shows a receipt for it later says something else than it said here.
+            Ok(Answer::NotTaken(why)) => (Received::Nothing, Err(not_taken(issuer, why))),
             Ok(Answer::Refused { rule, receipt }) => {
                 let refusal = Refusal::RetrievalRefused {
                     issuer,
@@ -270,7 +299,11 @@ impl Asking {
                 disclosure,
             }) => {
                 let certificate = sent.certificate.certificate();
-                match sent.request.check_answer(certificate, &disclosure) {
+                let definition = &sent.definition;
+                match sent
+                    .request
+                    .check_answer(certificate, definition, &disclosure)
+                {
                     Ok(shown) => {
                         let codes: BTreeSet<&str> =
                             shown.keys().map(|name| code_of(name)).collect();
@@ -289,14 +322,8 @@ impl Asking {
                 }
             }
         };
-        let retrieval = sent.request.retrieval();
-        let subject = sent.certificate.certificate().subject;
         let acknowledged = RetrievalAcknowledged {
-            retrieval: sent.name,
-            issuer,
-            matter: retrieval.matter.clone(),
-            type_code: retrieval.certificate.type_code(),
-            subject: self.peer.catalogue_key.blind(&subject, retrieval.day()),
+            asked: sent.request.retrieval().asked(),
             outcome,
             took_ms,
         };
@@ -349,22 +376,6 @@ fn copy(sent: &Sent, receipt: u64, disclosure: Disclosure) -> EvidenceCopy {
         disclosure,
         time_ms: now_ms(),
     }
-}
-
-/// Codes of the fields that a matter needs of a certificate.
-fn needed(peer: &Peer, matter: &MatterRef, id: &CertificateId) -> Vec<Text<64>> {
-    let definition = peer.catalogue.matter(&matter.department, &matter.matter);
-    let part = definition
-        .as_ref()
-        .and_then(|versions| versions.current().part(&matter.part));
-    let requires = part.map(|part| part.requires.iter()).unwrap_or_default();
-    let of_type = requires.filter(|requirement| requirement.types.contains(&id.type_code()));
-    let mut codes: Vec<_> = of_type
-        .flat_map(|requirement| requirement.fields.iter().cloned())
-        .collect();
-    codes.sort();
-    codes.dedup();
-    codes
 }
 
 /// Whether a request that was not answered may have reached the issuer, which then has a receipt of it.

@@ -264,8 +264,9 @@ fn met(requirement: &RequirementState) -> Option<(TypeCode, RequirementMet)> {
         "held" if requirement.retrieval.is_some() => RequirementMet::Collected,
         "held" => RequirementMet::Held,
         "needs-grant" => RequirementMet::NeedsGrant,
-        "lapsed" => RequirementMet::Lapsed,
-        _ => RequirementMet::Missing,
+        "unknown" => RequirementMet::Unknown,
+        "missing" => RequirementMet::Missing,
+        _ => RequirementMet::NotValid,
     };
     Some((code, met))
 }

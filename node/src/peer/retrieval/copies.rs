@@ -11,6 +11,7 @@ use certmesh_ledger::record::{
     Attachment, Entry, Received, RetrievalAcknowledged, RetrievalHash, SignedRecord,
 };
 use certmesh_ledger::retrieval::{ATTACHMENTS, EvidenceCopy, code_of};
+use certmesh_ledger::verify::{verify, verify_record};
 
 use crate::api::Refusal;
 use crate::api::retrievals::{CopiedAttachment, Retrieved};
@@ -58,13 +59,12 @@ fn internal(error: &dyn std::error::Error) -> Refusal {
 /// The copy of a retrieval; `None` when there was no such retrieval, it brought nothing, or its day is over.
 pub(super) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Refusal> {
     let log = &peer.own.log;
-    let records = log.by_retrieval(name).map_err(|error| internal(&error))?;
+    let record = log.acknowledgement_of(name);
     let today = Date::in_china(now_ms());
-    let kept = |record: &SignedRecord| kept_until(record).filter(|until| *until >= today);
-    let Some((record, until)) = records
-        .iter()
-        .find_map(|record| Some((record, kept(record)?)))
-    else {
+    let Some(record) = record.map_err(|error| internal(&error))? else {
+        return Ok(None);
+    };
+    let Some(until) = kept_until(&record).filter(|until| *until >= today) else {
         return Ok(None);
     };
     let seq = record.record().seq;
@@ -76,7 +76,7 @@ pub(super) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Re
     Ok(Some(Copy {
         seq,
         until,
-        acknowledged: Position::of(&checkpoint, record),
+        acknowledged: Position::of(&checkpoint, &record),
         opened,
     }))
 }
@@ -105,7 +105,18 @@ pub(in crate::peer) fn find(
             attachment: views::attachment(&attachment),
         }
     });
+    let on = Date::in_china(now_ms());
+    let state = peer
+        .catalogue
+        .certificate_in(&copy.log, &request.certificate);
+    let verified = match state.map_err(|error| internal(&error))? {
+        Some(state) => verify_record(&peer.catalogue, &state, on),
+        // Its log is being fetched again.
+        None => verify(&peer.catalogue, &request.certificate, on),
+    };
+    let verified = verified.map_err(|error| internal(&error))?;
     Ok(Some(Retrieved {
+        verification: views::verification(peer, verified),
         retrieval: name.to_string(),
         certificate: request.certificate.to_string(),
         type_code: request.certificate.type_code().to_string(),
@@ -228,7 +239,7 @@ mod tests {
     use certmesh_ledger::keys::{BodyKey, CatalogueKey, FieldKey, Secret, SigningKey};
     use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place, Writer};
     use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
-    use certmesh_ledger::record::{BlindedSubject, Rule};
+    use certmesh_ledger::record::{Asked, BlindedSubject, Rule};
 
     use super::*;
 
@@ -250,11 +261,16 @@ mod tests {
 
     fn acknowledged(n: u8, outcome: Received) -> Entry {
         Entry::RetrievalAcknowledged(RetrievalAcknowledged {
-            retrieval: RetrievalHash(Hash::from_bytes([n; 32])),
-            issuer: OWN.parse().unwrap(),
-            matter: format!("{OWN}/M/01").parse().unwrap(),
-            type_code: format!("{OWN}901").parse().unwrap(),
-            subject: BlindedSubject(Hash::ZERO),
+            asked: Asked {
+                issuer: OWN.parse().unwrap(),
+                asker: OWN.parse().unwrap(),
+                key_epoch: 0,
+                matter: format!("{OWN}/M/01").parse().unwrap(),
+                type_code: format!("{OWN}901").parse().unwrap(),
+                subject: BlindedSubject(Hash::ZERO),
+                fields: Default::default(),
+                rest: Hash::from_bytes([n; 32]),
+            },
             outcome,
             took_ms: 1,
         })

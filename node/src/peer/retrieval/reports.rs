@@ -3,21 +3,22 @@
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::LogId;
 use certmesh_ledger::record::{
-    AccessLogRead, Decision, Entry, Received, RetrievalAcknowledged, RetrievalDecided,
+    AccessLogRead, Asked, Decision, Entry, Received, RetrievalAcknowledged, RetrievalDecided,
     SignedRecord, SubjectTag,
 };
-use certmesh_ledger::retrieval::{Finding, access_log, audit, median, usage};
+use certmesh_ledger::retrieval::{Finding, Page, access_log, audit, median, usage};
 
 use super::asking::Asking;
 use crate::api::Refusal;
 use crate::api::reports::{
-    AccessEvent, AccessLog, AuditView, Days, DepartmentUse, FindingView, UseReport,
+    AccessEvent, AccessLog, AuditView, Days, DepartmentUse, FindingView, More, Unproven, UseReport,
+    access_cursor, audit_cursor,
 };
 use crate::peer::writer::Receipt;
 use crate::peer::{Peer, now_ms};
 
-/// Most events told in one answer: the oldest.
-const MAX_EVENTS: usize = 10_000;
+/// Most receipts of one log that are looked at for one answer.
+const MAX_RECEIPTS: usize = 1_000;
 
 fn unreadable(error: &dyn std::error::Error) -> Refusal {
     tracing::error!(%error, "a log could not be read");
@@ -32,9 +33,12 @@ fn name_of(peer: &Peer, department: &certmesh_ledger::id::DepartmentCode) -> Str
 }
 
 /// Holds receipts against their counterparts.
-pub(in crate::peer) fn audited(peer: &Peer, days: Days) -> Result<AuditView, Refusal> {
-    let (from_ms, until_ms) = days.times();
-    let audit = audit(&peer.catalogue, from_ms, until_ms, now_ms());
+pub(in crate::peer) fn audited(
+    peer: &Peer,
+    days: Days,
+    page: Option<(LogId, u64)>,
+) -> Result<AuditView, Refusal> {
+    let audit = audit(&peer.catalogue, days.times(), page, now_ms());
     let audit = audit.map_err(|error| unreadable(&error))?;
     let view = |finding: &Finding| FindingView {
         what: finding.what.as_str().to_owned(),
@@ -52,12 +56,37 @@ pub(in crate::peer) fn audited(peer: &Peer, days: Days) -> Result<AuditView, Ref
     Ok(AuditView {
         from: days.from.to_string(),
         to: days.to.to_string(),
-        matched: audit.matched,
-        awaited: audit.awaited,
-        lost: audit.lost,
-        wrong: audit.wrong,
-        findings: audit.findings.iter().map(view).collect(),
+        matched: audit.values().map(|log| log.matched).sum(),
+        awaited: audit.values().map(|log| log.awaited).sum(),
+        lost: audit.values().map(|log| log.lost).sum(),
+        wrong: audit.values().map(|log| log.wrong).sum(),
+        unproven: audit.values().map(|log| log.unproven).sum(),
+        unproven_in: audit
+            .iter()
+            .filter(|(_, found)| found.unproven > 0)
+            .map(|(log, found)| Unproven {
+                department: log.department.to_string(),
+                department_name: name_of(peer, &log.department),
+                receipts: found.unproven,
+            })
+            .collect(),
+        findings: audit
+            .values()
+            .flat_map(|log| log.findings.iter().map(view))
+            .collect(),
+        more: audit
+            .iter()
+            .filter_map(|(log, found)| Some(more(peer, log, audit_cursor(*log, found.next?))))
+            .collect(),
     })
+}
+
+fn more(peer: &Peer, log: &LogId, cursor: String) -> More {
+    More {
+        department: log.department.to_string(),
+        department_name: name_of(peer, &log.department),
+        cursor,
+    }
 }
 
 /// Use by department.
@@ -87,6 +116,7 @@ pub(in crate::peer) async fn accesses(
     asking: Asking,
     subject: SubjectTag,
     days: Days,
+    page: Option<Page>,
 ) -> Result<AccessLog, Refusal> {
     let key = asking.peer().catalogue_key.clone();
     let looked = AccessLogRead {
@@ -102,15 +132,19 @@ pub(in crate::peer) async fn accesses(
     let reading = asking.clone();
     let search = move || {
         let peer = asking.peer();
-        let found = access_log(&peer.catalogue, &key, &subject, days.from, days.to);
+        let days_asked = (days.from, days.to);
+        let catalogue = &peer.catalogue;
+        let found = access_log(catalogue, &key, &subject, days_asked, page, MAX_RECEIPTS);
         let found = found.map_err(|error| unreadable(&error))?;
-        let all = found.len();
         let events = found
+            .receipts
             .iter()
-            .take(MAX_EVENTS)
             .filter_map(|(log, record)| event(peer, log, record));
+        let rest = found.more.iter();
         Ok(AccessLog {
-            cut: all > MAX_EVENTS,
+            more: rest
+                .map(|page| more(peer, &page.log, access_cursor(page)))
+                .collect(),
             from: days.from.to_string(),
             to: days.to.to_string(),
             events: events.collect(),
@@ -139,11 +173,13 @@ fn event(peer: &Peer, log: &LogId, record: &SignedRecord) -> Option<AccessEvent>
     };
     match &record.record().entry {
         Entry::RetrievalDecided(decided) => {
+            fill_asked(peer, &mut event, &decided.asked);
             fill_decided(&mut event, decided);
             event.issuer = Some(by.to_string());
-            event.asker_name = Some(name_of(peer, &decided.asker));
+            event.asker_name = Some(name_of(peer, &decided.asked.asker));
         }
         Entry::RetrievalAcknowledged(acknowledged) => {
+            fill_asked(peer, &mut event, &acknowledged.asked);
             fill_acknowledged(&mut event, acknowledged);
             event.asker = Some(by.to_string());
             event.asker_name = Some(name_of(peer, &by));
@@ -154,11 +190,15 @@ fn event(peer: &Peer, log: &LogId, record: &SignedRecord) -> Option<AccessEvent>
     Some(event)
 }
 
+fn fill_asked(peer: &Peer, event: &mut AccessEvent, asked: &Asked) {
+    let network = peer.catalogue.members().network();
+    event.retrieval = Some(asked.name(network).to_string());
+    event.matter = Some(asked.matter.to_string());
+    event.type_code = Some(asked.type_code.to_string());
+}
+
 fn fill_decided(event: &mut AccessEvent, decided: &RetrievalDecided) {
-    event.retrieval = Some(decided.retrieval.to_string());
-    event.asker = Some(decided.asker.to_string());
-    event.matter = Some(decided.matter.to_string());
-    event.type_code = Some(decided.type_code.to_string());
+    event.asker = Some(decided.asked.asker.to_string());
     match &decided.decision {
         Decision::Answered { fields, .. } => {
             event.event = "answered".to_owned();
@@ -172,10 +212,7 @@ fn fill_decided(event: &mut AccessEvent, decided: &RetrievalDecided) {
 }
 
 fn fill_acknowledged(event: &mut AccessEvent, acknowledged: &RetrievalAcknowledged) {
-    event.retrieval = Some(acknowledged.retrieval.to_string());
-    event.issuer = Some(acknowledged.issuer.to_string());
-    event.matter = Some(acknowledged.matter.to_string());
-    event.type_code = Some(acknowledged.type_code.to_string());
+    event.issuer = Some(acknowledged.asked.issuer.to_string());
     event.event = "acknowledged".to_owned();
     match &acknowledged.outcome {
         Received::Fields { fields, .. } => {

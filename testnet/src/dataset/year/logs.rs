@@ -233,7 +233,9 @@ impl<'c> Desk<'c> {
             return Err(format!("{}: {}", departure.place, departure.what));
         }
         let sharing = draft.sharing.unwrap_or(standard.definition().sharing);
-        let issued = self.filler.issued(&draft, sharing);
+        let definition = self.catalogue.current_definition(&code);
+        let definition = definition.ok_or_else(|| format!("type {code} is not defined"))?;
+        let issued = self.filler.issued(&draft, sharing, &definition);
         self.add(Entry::CertificateIssued(issued.clone()))?;
         Ok(issued)
     }

@@ -89,7 +89,14 @@ pub fn measure(args: &YearArgs, screen: &Screen) -> Result<Year, Error> {
         let case = drawer.case(number);
         let part = &drawer.parts[case.part];
         let asker = &part.matter.department;
-        let assessed = assess(&catalogue, asker, &part.matter, &case.subject, case.on);
+        let assessed = assess(
+            &catalogue,
+            asker,
+            &part.matter,
+            &case.subject,
+            case.on,
+            true,
+        );
         let assessed = assessed.map_err(|error| Error::Broken(error.to_string()))?;
         tally.add(&case, part, &assessed);
         bar.inc(1);

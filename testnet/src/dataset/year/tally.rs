@@ -29,7 +29,7 @@ const RESTS_ON: &str = "Rests on made-up people, drawn by stated rules with each
 pub struct Count {
     /// Cases.
     pub cases: u64,
-    /// Their requirements: saved, needs-grant, lapsed and missing together.
+    /// Their requirements: saved, needs-grant, not-valid, unknown and missing together.
     pub requirements: u64,
     /// Held and in force, and its fields may be seen: a submission saved.
     pub saved: u64,
@@ -38,7 +38,9 @@ pub struct Count {
     /// Of these, those that no grant helps: the certificate is not shared.
     pub not_shared: u64,
     /// Held but expired, or not begun yet, on the day of the case.
-    pub lapsed: u64,
+    pub not_valid: u64,
+    /// Held, and it can't be said whether it is in force.
+    pub unknown: u64,
     /// Not held.
     pub missing: u64,
     /// Of these, those that such a subject cannot hold: the identity card of an organisation's agent, for instance.
@@ -151,7 +153,8 @@ impl Count {
         self.saved += other.saved;
         self.needs_grant += other.needs_grant;
         self.not_shared += other.not_shared;
-        self.lapsed += other.lapsed;
+        self.not_valid += other.not_valid;
+        self.unknown += other.unknown;
         self.missing += other.missing;
         self.of_other_kind += other.of_other_kind;
     }
@@ -171,7 +174,8 @@ impl Count {
         for (assessment, can) in assessed.iter().zip(&part.can_meet) {
             match assessment.state {
                 State::Held => count.saved += 1,
-                State::Lapsed => count.lapsed += 1,
+                State::NotValid => count.not_valid += 1,
+                State::Unknown => count.unknown += 1,
                 State::NeedsGrant => {
                     let denial = assessment.best.as_ref().map(|best| &best.denial);
                     let never = matches!(denial, Some(Some(Denial::NotShared)));
@@ -314,7 +318,7 @@ impl Year {
                     grouped(count.not_shared)
                 ),
             ),
-            row("lapsed", count.lapsed, String::new()),
+            row("not-valid", count.not_valid, String::new()),
             row(
                 "missing",
                 count.missing,

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use certmesh_ledger::id::{CertificateId, TypeCode};
 use certmesh_ledger::keys::{CatalogueKey, Secret};
-use certmesh_ledger::record::{CertificateIssued, FieldRoot, SharingClass, SubjectTag, Validity};
+use certmesh_ledger::log::LogId;
+use certmesh_ledger::record::{
+    CertificateIssued, DefinitionRef, FieldRoot, RecordHash, SharingClass, SubjectTag, Validity,
+};
 use certmesh_ledger::{hash::Hash, id::HolderKind};
 
 use super::super::{WuhanArgs, write};
@@ -53,6 +56,11 @@ fn certificate(code: TypeCode, kind: HolderKind, name: &str, number: u32) -> Cer
         holder_kind: kind,
         validity: Validity::new("2017-01-01".parse().unwrap(), None).unwrap(),
         sharing: SharingClass::Conditional,
+        definition: DefinitionRef {
+            log: LogId::first(code.authority()),
+            seq: 0,
+            hash: RecordHash::NONE,
+        },
         field_root: FieldRoot(Hash::ZERO),
         succession: None,
     }
@@ -163,7 +171,7 @@ fn a_year_over_a_data_set_adds_up_and_grants_would_add_what_sharing_allows() {
     .unwrap();
     let adds_up = |count: &Count| {
         assert_eq!(
-            count.saved + count.needs_grant + count.lapsed + count.missing,
+            count.saved + count.needs_grant + count.not_valid + count.unknown + count.missing,
             count.requirements
         );
         assert!(count.not_shared <= count.needs_grant && count.of_other_kind <= count.missing);
@@ -178,7 +186,7 @@ fn a_year_over_a_data_set_adds_up_and_grants_would_add_what_sharing_allows() {
     }
     let count = &year.count;
     assert_eq!(sum, [500, count.requirements, count.saved]);
-    assert!(count.saved > 0 && count.needs_grant > 0 && count.lapsed > 0 && count.missing > 0);
+    assert!(count.saved > 0 && count.needs_grant > 0 && count.not_valid > 0 && count.missing > 0);
     let subjects = &year.by_subject;
     assert_eq!(subjects.newcomers.missing, subjects.newcomers.requirements);
     assert_eq!(
@@ -267,5 +275,5 @@ fn the_figures_of_a_year_by_hand() {
         (newcomers, 0)
     );
     // Every day of the year but its last is before the second certificate begins.
-    assert!(year.count.lapsed > 100, "{:?}", year.count);
+    assert!(year.count.not_valid > 100, "{:?}", year.count);
 }
