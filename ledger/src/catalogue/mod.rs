@@ -185,7 +185,22 @@ impl Catalogue {
     /// # Errors
     /// [`ReadError`].
     pub fn claims(&self, id: &CertificateId) -> Result<Vec<CertificateState>, ReadError> {
-        let found = self.logs_of(id).map(|log| state_in(log, id));
+        self.claims_beside(id, None)
+    }
+
+    /// The same where one log's is at hand.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) fn claims_beside(
+        &self,
+        id: &CertificateId,
+        at_hand: Option<&CertificateState>,
+    ) -> Result<Vec<CertificateState>, ReadError> {
+        let found = self.logs_of(id).map(|log| match at_hand {
+            Some(state) if state.log == log.name().id => Ok(Some(state.clone())),
+            _ => state_in(log, id),
+        });
         let mut claims: Vec<CertificateState> = found
             .filter_map(Result::transpose)
             .collect::<Result<_, _>>()?;

@@ -11,7 +11,7 @@
 
 use std::io;
 use std::num::NonZeroU32;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
@@ -395,17 +395,19 @@ impl SealedIndex {
     pub(crate) fn first(&self, query: Query, from: u32, limit: usize) -> io::Result<Vec<u32>> {
         let exact = query.first == query.last;
         let begin = if exact { from } else { 0 };
-        let at = self.lower_bound(query.run, (query.first, begin))?;
+        let mut run = Reader::new(self, query.run);
+        let mut at = run.lower_bound((query.first, begin))?;
         let mut places = Vec::new();
-        self.scan(query.run, at, |(fingerprint, place)| {
-            if fingerprint > query.last || (exact && places.len() == limit) {
-                return false;
+        while at < run.count && !(exact && places.len() == limit) {
+            let (fingerprint, place) = run.entry(at, at)?;
+            if fingerprint > query.last {
+                break;
             }
             if place >= from {
                 places.push(place);
             }
-            true
-        })?;
+            at += 1;
+        }
         places.sort_unstable();
         places.truncate(limit);
         Ok(places)
@@ -413,102 +415,109 @@ impl SealedIndex {
 
     /// The latest places of one key, newest first.
     pub(crate) fn latest(&self, query: Query, limit: usize) -> io::Result<Vec<u32>> {
-        let begin = self.lower_bound(query.run, (query.first, 0))?;
-        let end = match query.last.checked_add(1) {
-            Some(next) => self.lower_bound(query.run, (next, 0))?,
-            None => self.counts[query.run],
+        let mut run = Reader::new(self, query.run);
+        let mut at = match query.last.checked_add(1) {
+            Some(next) => run.lower_bound((next, 0))?,
+            None => run.count,
         };
         let mut places = Vec::new();
-        let (mut at, most) = (begin.max(end.saturating_sub(limit as u64)), end);
-        self.scan(query.run, at, |(_, place)| {
-            at += 1;
-            if at <= most {
-                places.push(place);
+        while at > 0 && places.len() < limit {
+            let (fingerprint, place) = run.entry(at - 1, at.saturating_sub(BLOCK as u64))?;
+            if fingerprint < query.first {
+                break;
             }
-            at < most
-        })?;
-        places.reverse();
+            places.push(place);
+            at -= 1;
+        }
         Ok(places)
     }
+}
 
-    /// Goes through a run from an entry on, as long as `see` wants more.
-    fn scan(
-        &self,
-        run: usize,
-        mut at: u64,
-        mut see: impl FnMut((u64, u32)) -> bool,
-    ) -> io::Result<()> {
-        let (start, count) = (self.start(run), self.counts[run]);
-        let mut block = [0; 64 * ENTRY_LEN];
-        while at < count {
-            let entries = self.read(&mut block, start, at, count)?;
-            for entry in entries.chunks_exact(ENTRY_LEN) {
-                if !see(split(entry)) {
-                    return Ok(());
-                }
-            }
-            at += 64;
+/// Entries read at a time.
+const BLOCK: usize = 512;
+
+/// Reads a run of a sealed index, keeping the block at hand that it read last: what is looked for nearly always stands in
+/// the one block that finding its place takes.
+struct Reader<'i> {
+    file: &'i dyn DiskFile,
+    /// Where the run begins in the file.
+    start: u64,
+    /// Entries of the run.
+    count: u64,
+    block: [[u8; ENTRY_LEN]; BLOCK],
+    /// The entries at hand.
+    at_hand: Range<u64>,
+}
+
+impl<'i> Reader<'i> {
+    fn new(index: &'i SealedIndex, run: usize) -> Reader<'i> {
+        let before: u64 = index.counts[..run].iter().sum();
+        Reader {
+            file: &*index.file,
+            start: RUNS_AT + before * ENTRY_LEN as u64,
+            count: index.counts[run],
+            block: [[0; ENTRY_LEN]; BLOCK],
+            at_hand: 0..0,
         }
-        Ok(())
     }
 
-    /// Where a run begins in the file.
-    fn start(&self, run: usize) -> u64 {
-        RUNS_AT + self.counts[..run].iter().sum::<u64>() * ENTRY_LEN as u64
+    /// Reads the block that begins at an entry.
+    fn read(&mut self, at: u64) -> io::Result<&[[u8; ENTRY_LEN]]> {
+        let len = (self.count - at).min(BLOCK as u64);
+        let block = &mut self.block[..len as usize];
+        self.at_hand = 0..0;
+        let place = self.start + at * ENTRY_LEN as u64;
+        self.file.read_exact_at(block.as_flattened_mut(), place)?;
+        self.at_hand = at..at + len;
+        Ok(block)
     }
 
-    fn read<'b>(
-        &self,
-        block: &'b mut [u8],
-        start: u64,
-        at: u64,
-        count: u64,
-    ) -> io::Result<&'b [u8]> {
-        let wanted = (block.len() / ENTRY_LEN).min((count - at) as usize) * ENTRY_LEN;
-        self.file
-            .read_exact_at(&mut block[..wanted], start + at * ENTRY_LEN as u64)?;
-        Ok(&block[..wanted])
+    /// An entry, from the block that begins at another if it isn't at hand.
+    fn entry(&mut self, at: u64, block: u64) -> io::Result<(u64, u32)> {
+        if !self.at_hand.contains(&at) {
+            self.read(block)?;
+        }
+        Ok(split(&self.block[(at - self.at_hand.start) as usize]))
     }
 
-    /// First entry not below this one. Fingerprints are uniform, so it stands near its proportion of the run: one block read
-    /// there nearly always has it; otherwise the search halves what is left.
-    fn lower_bound(&self, run: usize, wanted: (u64, u32)) -> io::Result<u64> {
-        const BLOCK: u64 = 256;
-        let (start, count) = (self.start(run), self.counts[run]);
-        let fingerprint = wanted.0;
-        let mut block = [0; BLOCK as usize * ENTRY_LEN];
-        let (mut low, mut high) = (0, count);
-        let guess = ((u128::from(fingerprint) * u128::from(count)) >> 64) as u64;
-        let mut at = guess.saturating_sub(BLOCK / 2);
+    /// First entry not below this one. Fingerprints are uniform, so it stands near its proportion of the run: in the block
+    /// read there, or one of its neighbours. For those that an issuer chose otherwise the steps double until the entry is
+    /// passed, and what is left is halved.
+    fn lower_bound(&mut self, wanted: (u64, u32)) -> io::Result<u64> {
+        let (mut low, mut high, mut step) = (0, self.count, BLOCK as u64);
+        let guess = ((u128::from(wanted.0) * u128::from(self.count)) >> 64) as u64;
+        let mut at = guess.saturating_sub(BLOCK as u64 / 2);
         while low < high {
-            let entries = self.read(&mut block, start, at, count)?;
-            let read = (entries.len() / ENTRY_LEN) as u64;
-            let below = entries
-                .chunks_exact(ENTRY_LEN)
-                .take_while(|entry| split(entry) < wanted)
-                .count() as u64;
-            if below == 0 {
-                high = high.min(at);
-            } else {
+            let entries = self.read(at)?;
+            let read = entries.len() as u64;
+            let below = entries.partition_point(|entry| split(entry) < wanted) as u64;
+            if below > 0 {
                 low = low.max(at + below);
-                if below < read {
-                    high = high.min(at + below);
-                }
             }
-            if low < high {
-                at = (low + (high - low) / 2).saturating_sub(BLOCK / 2).max(low);
+            if below < read {
+                high = high.min(at + below);
             }
+            at = match (low > 0, high < self.count) {
+                (true, true) => (low + (high - low) / 2)
+                    .saturating_sub(BLOCK as u64 / 2)
+                    .max(low),
+                (true, false) => (low + step - BLOCK as u64).min(high - 1),
+                (false, _) => high.saturating_sub(step),
+            };
+            step *= 2;
         }
         Ok(low)
     }
 }
 
-fn split(entry: &[u8]) -> (u64, u32) {
-    let (fingerprint, place) = entry
-        .split_first_chunk::<8>()
-        .expect("entries are twelve bytes");
+fn split(entry: &[u8; ENTRY_LEN]) -> (u64, u32) {
+    let [a, b, c, d, e, f, g, h, place @ ..] = *entry;
     (
-        u64::from_le_bytes(*fingerprint),
-        u32::from_le_bytes(place.try_into().expect("entries are twelve bytes")),
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        u32::from_le_bytes(place),
     )
 }
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -441,7 +441,7 @@ impl Log {
         key: Key,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Result<Option<SignedRecord>, ReadError> {
-        let (mut from, mut limit) = (0, 2);
+        let (mut from, mut limit) = (0, 1);
         loop {
             let batch = self.candidates(key.into(), from, limit)?;
             let Some(last) = batch.last() else {

@@ -84,8 +84,17 @@ pub fn verify(
     id: &CertificateId,
     on: Date,
 ) -> Result<Verification, ReadError> {
+    let claims = catalogue.claims(id)?;
+    by_claims(catalogue, id, claims, on)
+}
+
+fn by_claims(
+    catalogue: &Catalogue,
+    id: &CertificateId,
+    mut claims: Vec<CertificateState>,
+    on: Date,
+) -> Result<Verification, ReadError> {
     let unknown = |missing| Verification::unknown(id, on, missing);
-    let mut claims = catalogue.claims(id)?;
     if claims.len() > 1 {
         let departments = claims.iter().map(|state| state.log.department).collect();
         return Ok(unknown(Missing::RightfulIssuer { departments }));
@@ -122,7 +131,8 @@ pub fn verify_record(
     on: Date,
 ) -> Result<Verification, ReadError> {
     let id = &state.certificate().id;
-    let found = verify(catalogue, id, on)?;
+    let claims = catalogue.claims_beside(id, Some(state))?;
+    let found = by_claims(catalogue, id, claims, on)?;
     if found
         .state
         .as_ref()
