@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::id::{DepartmentCode, TypeCode};
-use crate::log::{Listing, LogId, ReadError, Unread};
+use crate::log::{Definitions, Listing, LogId, ReadError, Unread};
 use crate::membership::{Membership, Role};
 use crate::record::{CertificateIssued, DefinitionRef, Entry, TypeDefined};
 
@@ -196,7 +196,11 @@ fn by_definitions(
         return Authority::Unknown(Unproven::NotHeld { log, seq });
     }
     let Some((first, later)) = known.listings.split_first() else {
-        return Authority::NotGiven(NotAuthorised::NotADefinition);
+        // What can't be read may be the definition.
+        return match known.unread.filter(|unread| unread.seq <= seq) {
+            Some(Unread { seq, .. }) => Authority::Unknown(Unproven::LaterVersion { log, seq }),
+            None => Authority::NotGiven(NotAuthorised::NotADefinition),
+        };
     };
     if (first.seq, first.hash) != (seq, named.hash) {
         return Authority::NotGiven(NotAuthorised::NotADefinition);
@@ -321,46 +325,63 @@ impl Catalogue {
     }
 
     /// Whether what a department says of a certificate counts beside what others say of it: nothing known here speaks against
-    /// its having been entitled to issue it, and it was listed when it did. A claim that names a definition nobody holds is
-    /// for ever unknown; by itself that must not leave another's open.
+    /// its having been entitled to issue it, and it was listed when it did, unless a definition that lists it may still come.
+    /// A claim that names a definition nobody holds is for ever unknown; by itself that must not leave another's open.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn is_entitled(&self, state: &CertificateState) -> Result<bool, ReadError> {
+    pub(super) fn is_entitled(&self, state: &CertificateState) -> Result<bool, ReadError> {
         let time_ms = state.issued.record().time_ms;
-        let code = state.certificate().id.type_code();
-        let was_listed = self.lists(&code, &state.log.department, time_ms);
-        let authority = self.authority(&state.log, state.certificate(), time_ms)?;
-        Ok(was_listed && !matches!(authority, Authority::NotGiven(_)))
+        let (issuer, certificate) = (&state.log.department, state.certificate());
+        let code = certificate.id.type_code();
+        let mut known_ms = 0;
+        let authority = authority(&self.members, &state.log, certificate, time_ms, |named| {
+            let evidence = self.evidence(named, &code, issuer)?;
+            known_ms = match evidence.unread {
+                Some(unread) => evidence.known_ms.min(unread.time_ms),
+                None => evidence.known_ms,
+            };
+            Ok::<_, ReadError>(evidence)
+        })?;
+        let may_be_listed = known_ms < time_ms || self.listed(&code, issuer, time_ms);
+        Ok(may_be_listed && !matches!(authority, Authority::NotGiven(_)))
     }
 
     /// Whether a definition of a type that counted at a time lists a department: the last one made a day before, or one made
     /// later.
-    fn lists(&self, code: &TypeCode, department: &DepartmentCode, time_ms: u64) -> bool {
+    fn listed(&self, code: &TypeCode, department: &DepartmentCode, time_ms: u64) -> bool {
         let since_ms = time_ms.saturating_sub(DEFINITION_LAG_MS);
-        self.with_listings(code, |listings| {
-            let last_before = listings
-                .iter()
-                .rposition(|listing| listing.time_ms < since_ms);
-            let counted = &listings[last_before.unwrap_or(0)..];
-            counted.iter().any(|listing| listing.lets_issue(department))
-        })
+        let definitions = self.definitions(code);
+        let listings = definitions.as_ref().map(|held| held.listings(code));
+        let listings = listings.unwrap_or_default();
+        let last_before = listings
+            .iter()
+            .rposition(|listing| listing.time_ms < since_ms);
+        let counted = &listings[last_before.unwrap_or(0)..];
+        counted.iter().any(|listing| listing.lets_issue(department))
     }
 
-    /// Whether some definition of a type, whenever it was made, lets a department with the role issue it.
+    /// Whether a department with the role may issue a type by some definition of it, whenever it was made, or by one that may
+    /// still come where none is held.
     pub(super) fn may_issue(&self, code: &TypeCode, department: &DepartmentCode) -> bool {
-        self.members.had_role(department, Role::Issue, 0)
-            && self.with_listings(code, |listings| {
-                listings
-                    .iter()
-                    .any(|listing| listing.lets_issue(department))
-            })
+        if !self.members.had_role(department, Role::Issue, 0)
+            || self.members.definer(code).is_none()
+        {
+            return false;
+        }
+        let definitions = self.definitions(code);
+        let listings = definitions.as_ref().map(|held| held.listings(code));
+        let listings = listings.unwrap_or_default();
+        listings.is_empty()
+            || listings
+                .iter()
+                .any(|listing| listing.lets_issue(department))
     }
 
-    fn with_listings(&self, code: &TypeCode, ask: impl FnOnce(&[Listing]) -> bool) -> bool {
-        let definer = self.members.definer(code).map(LogId::first);
-        let log = definer.and_then(|definer| self.logs.get(&definer));
-        log.is_some_and(|log| ask(log.definitions().listings(code)))
+    /// What is held of the log of the department that may define a type.
+    fn definitions(&self, code: &TypeCode) -> Option<Arc<Definitions>> {
+        let definer = self.members.definer(code).map(LogId::first)?;
+        Some(self.logs.get(&definer)?.definitions())
     }
 
     /// The definition of a type that a certificate issued now has to name.

@@ -1,5 +1,8 @@
 //! The same as a peer applies it to the logs that it holds.
 
+use crate::hash::{Purpose, hash};
+use crate::record::SubjectTag;
+
 use super::*;
 
 /// The type, for these departments.
@@ -232,6 +235,86 @@ fn an_unread_entry_in_the_definers_log_leaves_open_what_was_issued_a_day_after_i
     ] {
         write(&catalogue, B, time_ms, vec![by(serial, named[0])]);
         assert_eq!(said(&catalogue, serial), expected);
+    }
+}
+
+#[test]
+fn a_certificate_that_names_an_unread_entry_is_unknown_where_the_entry_may_be_its_definition() {
+    let catalogue = catalogue(A);
+    let unread = |n| Entry::read(11, &[n]);
+    let other = change(&id(A, "9"), Action::Revoke);
+    let entries = vec![define_for(&[A]), unread(1), unread(2), other];
+    let named = write(&catalogue, A, 1, entries);
+    let unknown = open(Unproven::LaterVersion {
+        log: log_of(A),
+        seq: 1,
+    });
+    let mut misnamed = named[0];
+    misnamed.hash = named[1].hash;
+    for (serial, definition, expected) in [
+        ("0", named[0], refused(NotAuthorised::NotListed)),
+        ("1", named[1], unknown.clone()),
+        ("2", named[2], unknown.clone()),
+        ("3", named[3], unknown),
+        ("4", misnamed, refused(NotAuthorised::NotADefinition)),
+    ] {
+        write(&catalogue, B, 2, vec![by(serial, definition)]);
+        assert_eq!(said(&catalogue, serial), expected, "certificate {serial}");
+    }
+}
+
+/// A page with all records of a log, handed to another catalogue.
+fn copy(from: &Catalogue, to: &Catalogue, department: &str) {
+    let log = log_of(department);
+    let held = to.log(&log).unwrap();
+    let next = held.checkpoint().map_or(0, |checkpoint| checkpoint.size);
+    let page = from.log(&log).unwrap().page(next, 1 << 20).unwrap();
+    held.apply(&page.verify(&members()).unwrap()).unwrap();
+}
+
+/// How many certificates of the type those who show what a subject holds have to show.
+fn shown(catalogue: &Catalogue) -> usize {
+    let tag = SubjectTag(hash(Purpose::Subject, b"s"));
+    let (found, cut) = catalogue
+        .latest_of(&tag, &TYPE.parse().unwrap(), 9)
+        .unwrap();
+    assert!(!cut);
+    found.len()
+}
+
+#[test]
+fn a_certificate_is_not_passed_over_while_a_definition_that_lists_its_department_may_come() {
+    let (source, catalogue) = (catalogue(A), catalogue(POWERLESS));
+    let first = write(&source, A, 1, vec![define_for(&[A])]);
+    let second = DefinitionRef { seq: 1, ..first[0] };
+    write(&source, B, 9, vec![by("1", second)]);
+    copy(&source, &catalogue, B);
+    assert_eq!(shown(&catalogue), 1, "no definition has come");
+    copy(&source, &catalogue, A);
+    assert_eq!(shown(&catalogue), 1, "a later one may come");
+    catalogue.confirm(log_of(A), code(B), 9);
+    assert_eq!(shown(&catalogue), 1, "the issuer itself knows of none");
+    catalogue.confirm(log_of(A), code(A), 8);
+    assert_eq!(shown(&catalogue), 1, "there was none a moment before");
+    catalogue.confirm(log_of(A), code(A), 9);
+    assert_eq!(shown(&catalogue), 0, "there was none");
+    // Where it comes nevertheless, it counts as what it is.
+    let second = write(&source, A, 9, vec![define_for(&[B])])[0];
+    write(&source, B, 9, vec![by("2", second)]);
+    copy(&source, &catalogue, A);
+    copy(&source, &catalogue, B);
+    assert_eq!(shown(&catalogue), 1);
+    assert_eq!(said(&catalogue, "2"), Verdict::Valid);
+}
+
+#[test]
+fn a_certificate_is_not_passed_over_while_an_unread_entry_may_list_its_department() {
+    let catalogue = catalogue(A);
+    let entries = vec![define_for(&[A]), Entry::read(11, b"of a later version")];
+    let named = write(&catalogue, A, 5, entries);
+    for (serial, time_ms, expected) in [("1", 5, 0), ("2", 6, 1)] {
+        write(&catalogue, B, time_ms, vec![by(serial, named[1])]);
+        assert_eq!(shown(&catalogue), expected);
     }
 }
 

@@ -310,17 +310,19 @@ impl Catalogue {
     ) -> Result<(Vec<CertificateState>, bool), ReadError> {
         let (mut found, mut cut) = (Vec::new(), false);
         for (id, log) in &self.logs {
-            // A log that may not issue the type has nothing to say, however much it says.
-            if !log.has_issued(code) || !self.may_issue(code, &id.department) {
+            if !log.has_issued(code) {
                 continue;
             }
             let (records, more) = log.latest_of(tag, code, limit)?;
-            cut |= more;
+            let mut may_issue = self.may_issue(code, &id.department);
             for state in states(log, records)? {
                 if self.is_entitled(&state)? {
                     found.push(state);
+                    may_issue = true;
                 }
             }
+            // What a log has no right to say is nothing, however much it is.
+            cut |= more && may_issue;
         }
         Ok((found, cut))
     }

@@ -24,7 +24,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Catalogue, CertificateState, Denial};
+use crate::catalogue::{Authority, Catalogue, CertificateState, Denial};
 use crate::codec::{self, Bounded, Text};
 use crate::hash::{Purpose, hash};
 use crate::id::{CertificateId, Date, DepartmentCode};
@@ -357,7 +357,7 @@ pub fn decide(
     let decision = match &held {
         _ if retrieval.time_ms.abs_diff(now_ms) > MAX_APART_MS => Decision::Refused(Rule::Stale),
         None => Decision::Refused(Rule::UnknownCertificate),
-        Some(state) if !catalogue.is_entitled(state)? => Decision::Refused(Rule::NotAuthorised),
+        Some(state) if not_authorised(catalogue, state)? => Decision::Refused(Rule::NotAuthorised),
         Some(state) => {
             let on = Date::in_china(now_ms);
             match catalogue.access(state, &retrieval.asker, &retrieval.matter, on) {
@@ -380,6 +380,12 @@ pub fn decide(
         receipt,
         show: held.filter(|_| shows),
     })
+}
+
+fn not_authorised(catalogue: &Catalogue, state: &CertificateState) -> Result<bool, ReadError> {
+    let time_ms = state.issued.record().time_ms;
+    let authority = catalogue.authority(&state.log, state.certificate(), time_ms)?;
+    Ok(matches!(authority, Authority::NotGiven(_)))
 }
 
 fn answered(basis: Basis, fields: impl Iterator<Item = Text<64>>) -> Decision {

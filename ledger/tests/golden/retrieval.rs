@@ -379,7 +379,6 @@ fn kept(v: &mut Vectors, signed: &SignedRetrieval, disclosure: Disclosure) {
     let field_key = FieldKey(Secret::from_bytes([0xF1; 32]));
     let case = field_key.case_tag(&tag(1), &matter(), "reference 2026-0815");
     for (what, about, plain) in [
-        ("request", retrieval.to_string(), encode(signed)),
         ("evidence copy", retrieval.to_string(), encode(&copy)),
         ("case file", case.to_string(), encode(&file)),
     ] {
