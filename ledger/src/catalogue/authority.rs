@@ -425,7 +425,7 @@ impl Catalogue {
     }
 }
 
-/// The listings from the one at a position on; none when there is none there.
+/// The listings from the one at a position on; empty when no definition of the type stands there.
 fn from(listings: &[Listing], seq: u64) -> &[Listing] {
     match listings.binary_search_by_key(&seq, |listing| listing.seq) {
         Ok(at) => &listings[at..],

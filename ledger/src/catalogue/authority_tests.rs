@@ -217,10 +217,10 @@ fn any_later_definition_that_excludes_counts_though_one_after_it_lists_the_depar
         assert_eq!(judged(known(versions(again))), excluded);
     }
     // It has to name the one that lists it again.
-    let mut anew = certificate(B);
-    (anew.definition.seq, anew.definition.hash) = (8, hash_at(8));
+    let mut later = certificate(B);
+    (later.definition.seq, later.definition.hash) = (8, hash_at(8));
     let evidence = |_: &DefinitionRef| Ok::<_, Infallible>(known(versions(4).split_off(3)));
-    let given = authority(&members(), &log_of(B), &anew, ISSUED, evidence).unwrap();
+    let given = authority(&members(), &log_of(B), &later, ISSUED, evidence).unwrap();
     assert_eq!(given, Authority::Given);
 }
 
@@ -251,7 +251,7 @@ fn a_definition_in_dispute_leaves_it_open_and_so_do_those_that_dispute_keeps_awa
     };
     assert_eq!(judged(evidence(4, 0)), disputed(4));
     assert_eq!(judged(evidence(5, u64::MAX)), disputed(5));
-    // What nobody disputes tells of the time up to its last record.
+    // The undisputed part is known up to the time of its last record.
     assert_eq!(judged(evidence(6, SINCE - 1)), disputed(6));
     assert_eq!(judged(evidence(6, SINCE)), Authority::Given);
     // What speaks against it stands, unless that is in dispute as well.

@@ -18,6 +18,7 @@ mod fsck;
 mod head;
 pub(crate) mod header;
 mod index;
+mod lookup;
 mod memory_disk;
 mod name;
 mod open;

@@ -18,7 +18,7 @@ use crate::record::{
     RetrievalDecided, RetrievalHash, SignedRecord, SubjectTag,
 };
 
-/// Most findings of an audit in one log; where the next stands is told.
+/// Most findings of an audit in one log at a time; the answer says where the next stands.
 pub const MAX_FINDINGS: usize = 1_000;
 /// Most receipts of a kind that an audit looks at in one log at a time.
 const MAX_AUDITED: usize = 100_000;
@@ -47,7 +47,7 @@ pub struct LogAudit {
     pub unproven: u64,
     /// The first of those that are wrong, in the log's order.
     pub findings: Vec<Finding>,
-    /// Position to go on from, when there is more than is told.
+    /// Position to go on from, when there is more.
     pub next: Option<u64>,
 }
 
@@ -136,7 +136,7 @@ pub fn audit(
         }
         let mut found = auditor.found;
         found.findings.sort_by_key(|finding| finding.record.1);
-        // What is further on is told with what comes then.
+        // Those further on belong to the next page.
         let next = found.next.unwrap_or(u64::MAX);
         found.findings.retain(|finding| finding.record.1 < next);
         found.wrong = found.findings.len() as u64;

@@ -86,7 +86,7 @@ impl Sync {
         }
     }
 
-    /// Keeps a peer's signature under the checkpoint accepted here: once, and again when it was made anew.
+    /// Keeps a peer's signature under the checkpoint accepted here: once, and again when it was renewed.
     fn cosigned(
         &mut self,
         from: DepartmentCode,

@@ -303,7 +303,7 @@ fn unproven(v: &mut Vectors, signed: &SignedRetrieval) {
             "for another issuer",
             changed(&|asked| asked.issuer = code(WITNESS)),
         ),
-        ("of a key that there is none of, signed", epoch),
+        ("of an unknown key epoch, signed", epoch),
         ("of a field not asked for", decided(asked.clone(), "ZZBH")),
     ] {
         assert!(!receipt.is_proof(&members(), &code(ISSUER)), "{what}");

@@ -193,7 +193,7 @@ fn what_is_shown_was_asked_for_may_be_seen_and_is_there() {
     let none = world.decide(&asking(&["KZ_NONE"]), noon());
     assert_eq!(codes_of(&none), ["KZ_NONE"]);
     assert_eq!(refused(&none.having(&fields("OPEN"))), Rule::NoField);
-    // A request names its fields: none is none.
+    // A request names its fields: one that names none asks for none.
     assert_eq!(refused(&world.decide(&asking(&[]), noon())), Rule::NoField);
     let refusal = world.decide(&of("NEVER"), noon());
     assert_eq!(refused(&refusal.having(&fields("NEVER"))), Rule::NotShared);
