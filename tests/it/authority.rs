@@ -288,7 +288,7 @@ fn a_department_is_not_framed_with_looks_it_never_took() {
                 fields: fields(),
                 rest: Hash::from_bytes(rest),
             };
-            Entry::RetrievalDecided(RetrievalDecided {
+            Entry::from(RetrievalDecided {
                 signature: asked.sign(network, &own_key),
                 asked,
                 decision: Decision::Answered {

@@ -85,7 +85,7 @@ fn entry(log: &Log, sample: &Sample, number: u64) -> (CertificateId, Entry) {
 fn types(of: usize) -> Vec<Entry> {
     let definitions = departments::type_definitions(of).unwrap().into_iter();
     definitions
-        .map(|definition| Entry::TypeDefined(definition.check().unwrap()))
+        .map(|definition| Entry::from(definition.check().unwrap()))
         .collect()
 }
 

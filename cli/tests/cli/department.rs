@@ -89,7 +89,7 @@ impl Department {
         let mut writer = Writer::new(Arc::clone(&log), self.key());
         let definition = TypeDefined::new(type_code(), Text::new("licence").unwrap());
         let defined = writer
-            .append(1_790_000_000_000, vec![Entry::TypeDefined(definition)])
+            .append(1_790_000_000_000, vec![Entry::from(definition)])
             .unwrap()
             .0[0];
         let definition = DefinitionRef {

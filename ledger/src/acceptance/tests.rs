@@ -44,7 +44,7 @@ fn definitions() -> Vec<Entry> {
         issuers: issuers(),
         ..TypeDefined::new(type_code(n), Text::default())
     };
-    (1..=4).map(|n| Entry::TypeDefined(define(n))).collect()
+    (1..=4).map(|n| Entry::from(define(n))).collect()
 }
 
 /// Where they stand at the beginning of the issuer's log.

@@ -419,7 +419,7 @@ impl Catalogue {
             return Ok(None);
         }
         Ok(match &log.record(named.seq)?.record().entry {
-            Entry::TypeDefined(definition) => Some(Arc::new(definition.clone())),
+            Entry::TypeDefined(definition) => Some(Arc::from(definition.clone())),
             _ => None,
         })
     }

@@ -7,7 +7,7 @@ use super::*;
 
 /// The type, for these departments.
 fn define_for(issuers: &[&str]) -> Entry {
-    Entry::TypeDefined(definition(issuers))
+    Entry::from(definition(issuers))
 }
 
 /// B's certificate of a serial by a definition.

@@ -36,7 +36,7 @@ fn definition(issuers: &[&str]) -> TypeDefined {
     };
     TypeDefined {
         issuers: Bounded::first(issuers.iter().map(|text| code(text))),
-        ..open
+        ..*open
     }
 }
 

@@ -260,7 +260,7 @@ impl<'c> Batch<'c> {
                 let definitions = self.log.definitions();
                 let versions = definitions.types().get(&defined.code);
                 self.at(versions
-                    .filter(|held| **held.current() == *defined)
+                    .filter(|held| **held.current() == **defined)
                     .map(Versions::seq))
             }
             Entry::MatterDefined(defined) => {

@@ -114,7 +114,7 @@ pub(super) fn change(id: &CertificateId, action: Action) -> Entry {
 /// The type, for every member with the role to issue.
 pub(super) fn define() -> Entry {
     let name = Text::new("营业执照").unwrap();
-    Entry::TypeDefined(TypeDefined::new(TYPE.parse().unwrap(), name))
+    Entry::from(TypeDefined::new(TYPE.parse().unwrap(), name))
 }
 
 /// That definition as the first record of A's log, made at 1 ms.

@@ -11,7 +11,7 @@
 
 use std::io;
 use std::num::NonZeroU32;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
@@ -207,10 +207,17 @@ struct Chain {
     latest: u32,
 }
 
+impl Chain {
+    /// What the table files it under. A table takes the place from a hash's lower bits and tells its neighbours apart by
+    /// the upper ones, so both must vary whatever was left open.
+    fn hash(upper: u64) -> u64 {
+        upper ^ upper << TYPE_BITS
+    }
+}
+
 struct GrowingEntry {
+    fingerprint: u64,
     place: u32,
-    /// Lower bits of the fingerprint.
-    low: u32,
     /// The entries before and after it in its chain, counted from one.
     before: Option<NonZeroU32>,
     after: Option<NonZeroU32>,
@@ -225,16 +232,14 @@ impl GrowingRun {
         }
     }
 
-    fn split(&self, fingerprint: u64) -> (u64, u32) {
-        let low = fingerprint & ((1 << self.open_bits) - 1);
-        (fingerprint >> self.open_bits, low as u32)
-    }
-
     fn add(&mut self, fingerprint: u64, place: u32) {
-        let (upper, low) = self.split(fingerprint);
+        let upper = fingerprint >> self.open_bits;
         let entry = self.entries.len() as u32;
         let mut before = None;
-        match self.chains.find_mut(upper, |chain| chain.upper == upper) {
+        match self
+            .chains
+            .find_mut(Chain::hash(upper), |chain| chain.upper == upper)
+        {
             Some(chain) => {
                 let latest = std::mem::replace(&mut chain.latest, entry);
                 before = NonZeroU32::new(latest + 1);
@@ -246,44 +251,48 @@ impl GrowingRun {
                     oldest: entry,
                     latest: entry,
                 };
-                self.chains.insert_unique(upper, chain, |chain| chain.upper);
+                self.chains
+                    .insert_unique(Chain::hash(upper), chain, |chain| Chain::hash(chain.upper));
             }
         }
         self.entries.push(GrowingEntry {
+            fingerprint,
             place,
-            low,
             before,
             after: None,
         });
     }
 
-    fn chain(&self, query: Query) -> Option<(Chain, RangeInclusive<u32>)> {
-        let ((upper, first), (_, last)) = (self.split(query.first), self.split(query.last));
-        let chain = self.chains.find(upper, |chain| chain.upper == upper)?;
-        Some((*chain, first..=last))
+    /// The chain that holds what is asked for, among others.
+    fn chain(&self, query: Query) -> Option<Chain> {
+        let upper = query.first >> self.open_bits;
+        let found = self
+            .chains
+            .find(Chain::hash(upper), |chain| chain.upper == upper);
+        found.copied()
     }
 
-    /// Entries from one on: lower bits and place.
+    /// What is wanted of a chain, from one entry on: places.
     fn walk(
         &self,
         from: u32,
+        query: Query,
         next: impl Fn(&GrowingEntry) -> Option<NonZeroU32>,
-    ) -> impl Iterator<Item = (u32, u32)> {
+    ) -> impl Iterator<Item = u32> {
         let mut at = Some(from);
-        std::iter::from_fn(move || {
+        let entries = std::iter::from_fn(move || {
             let entry = self.entries.get(at? as usize)?;
             at = next(entry).map(|next| next.get() - 1);
-            Some((entry.low, entry.place))
-        })
+            Some(entry)
+        });
+        entries
+            .filter(move |entry| (query.first..=query.last).contains(&entry.fingerprint))
+            .map(|entry| entry.place)
     }
 
     fn sorted(&self) -> Vec<(u64, u32)> {
-        let each = |chain: &Chain| {
-            let upper = chain.upper << self.open_bits;
-            self.walk(chain.oldest, |entry| entry.after)
-                .map(move |(low, place)| (upper | u64::from(low), place))
-        };
-        let mut entries: Vec<(u64, u32)> = self.chains.iter().flat_map(each).collect();
+        let each = |entry: &GrowingEntry| (entry.fingerprint, entry.place);
+        let mut entries: Vec<(u64, u32)> = self.entries.iter().map(each).collect();
         entries.sort_unstable();
         entries
     }
@@ -300,23 +309,21 @@ impl TailIndex {
     /// The first places of what is asked for, in order, from one on.
     pub(crate) fn first(&self, query: Query, from: u32, limit: usize) -> Vec<u32> {
         let run = &self.runs[query.run];
-        let Some((chain, wanted)) = run.chain(query) else {
+        let Some(chain) = run.chain(query) else {
             return Vec::new();
         };
-        let all = run.walk(chain.oldest, |entry| entry.after);
-        let found = all.filter(|(low, place)| *place >= from && wanted.contains(low));
-        found.map(|(_, place)| place).take(limit).collect()
+        let found = run.walk(chain.oldest, query, |entry| entry.after);
+        found.filter(|place| *place >= from).take(limit).collect()
     }
 
     /// The latest places, newest first.
     pub(crate) fn latest(&self, query: Query, limit: usize) -> Vec<u32> {
         let run = &self.runs[query.run];
-        let Some((chain, wanted)) = run.chain(query) else {
+        let Some(chain) = run.chain(query) else {
             return Vec::new();
         };
-        let all = run.walk(chain.latest, |entry| entry.before);
-        let found = all.filter(|(low, _)| wanted.contains(low));
-        found.map(|(_, place)| place).take(limit).collect()
+        let found = run.walk(chain.latest, query, |entry| entry.before);
+        found.take(limit).collect()
     }
 
     /// The index file's bytes.

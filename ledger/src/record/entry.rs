@@ -14,15 +14,22 @@ use super::{
 };
 
 /// The kinds of this version: each one's number is part of the format, and is never used for another kind.
+/// What is rarely written and large is boxed: a certificate's record, of which there are millions, is not to take its room.
 macro_rules! entries {
-    ($($(#[$doc:meta])+ $number:literal $kind:ident,)+) => {
+    ($($(#[$doc:meta])+ $number:literal $kind:ident($content:ty),)+) => {
         /// What a record says.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Entry {
-            $($(#[$doc])+ $kind($kind),)+
+            $($(#[$doc])+ $kind($content),)+
             /// An entry that this version can't read. It may change anything about the department's certificates.
             Unknown(UnknownEntry),
         }
+
+        $(impl From<$kind> for Entry {
+            fn from(content: $kind) -> Entry {
+                Entry::$kind(content.into())
+            }
+        })+
 
         impl Entry {
             /// Its kind's number.
@@ -61,27 +68,27 @@ macro_rules! entries {
 
 entries! {
     /// A certificate was issued.
-    0 CertificateIssued,
+    0 CertificateIssued(CertificateIssued),
     /// The status of a certificate of this log changed.
-    1 StatusChanged,
+    1 StatusChanged(StatusChanged),
     /// A certificate type was defined, or its next version.
-    2 TypeDefined,
+    2 TypeDefined(Box<TypeDefined>),
     /// A matter was defined, or its next version.
-    3 MatterDefined,
+    3 MatterDefined(MatterDefined),
     /// The sight of fields was granted.
-    4 GrantMade,
+    4 GrantMade(GrantMade),
     /// A grant was withdrawn.
-    5 GrantWithdrawn,
+    5 GrantWithdrawn(GrantWithdrawn),
     /// A certificate's fields were erased.
-    6 CertificateErased,
+    6 CertificateErased(CertificateErased),
     /// This department answered or refused another's request for fields.
-    7 RetrievalDecided,
+    7 RetrievalDecided(Box<RetrievalDecided>),
     /// This department got an answer or a refusal.
-    8 RetrievalAcknowledged,
+    8 RetrievalAcknowledged(Box<RetrievalAcknowledged>),
     /// A case was accepted.
-    9 CaseAccepted,
+    9 CaseAccepted(CaseAccepted),
     /// The access log of a subject was looked at.
-    10 AccessLogRead,
+    10 AccessLogRead(AccessLogRead),
 }
 
 impl Entry {

@@ -109,15 +109,22 @@ pub struct RetrievalDecided {
 }
 
 impl RetrievalDecided {
+    /// Codes of the fields that were shown.
+    pub fn shown(&self) -> &[Text<64>] {
+        match &self.decision {
+            Decision::Answered { fields, .. } => fields,
+            Decision::Refused(_) => &[],
+        }
+    }
+
     /// Whether it proves, as a record of `issuer`'s log, that its asker asked for what it says was shown or refused. One
     /// that doesn't counts for nothing: anybody could have written it about anybody.
     pub fn is_proof(&self, members: &Membership, issuer: &DepartmentCode) -> bool {
-        let shown = match &self.decision {
-            Decision::Answered { fields, .. } => &**fields,
-            Decision::Refused(_) => &[],
-        };
         self.asked.issuer == *issuer
-            && shown.iter().all(|code| self.asked.fields.contains(code))
+            && self
+                .shown()
+                .iter()
+                .all(|code| self.asked.fields.contains(code))
             && self.asked.is_signed(members, &self.signature)
     }
 }

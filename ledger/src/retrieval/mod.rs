@@ -307,10 +307,7 @@ impl Decided {
 
     /// Whether a field of this name is to be shown.
     pub fn shows(&self, name: &str) -> bool {
-        match &self.receipt.decision {
-            Decision::Answered { fields, .. } => fields.iter().any(|code| is_of(name, code)),
-            Decision::Refused(_) => false,
-        }
+        self.receipt.shown().iter().any(|code| is_of(name, code))
     }
 }
 

@@ -516,17 +516,15 @@ impl Usage {
         match entry {
             Entry::RetrievalDecided(decided) if decided.asked.asker == own => {}
             Entry::RetrievalAcknowledged(acknowledged) if acknowledged.asked.issuer == own => {}
-            Entry::RetrievalDecided(RetrievalDecided { decision, .. }) => match decision {
+            Entry::RetrievalDecided(decided) => match &decided.decision {
                 Decision::Answered { .. } => self.shared += 1,
                 Decision::Refused(_) => self.refused += 1,
             },
-            Entry::RetrievalAcknowledged(RetrievalAcknowledged {
-                outcome: Received::Fields { .. },
-                took_ms,
-                ..
-            }) => {
-                self.retrieved += 1;
-                self.took_ms.push(*took_ms);
+            Entry::RetrievalAcknowledged(acknowledged) => {
+                if let Received::Fields { .. } = acknowledged.outcome {
+                    self.retrieved += 1;
+                    self.took_ms.push(acknowledged.took_ms);
+                }
             }
             Entry::CaseAccepted(CaseAccepted { requirements, .. }) => {
                 self.cases += 1;

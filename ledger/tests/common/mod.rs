@@ -172,7 +172,7 @@ pub(crate) fn change(n: u64, action: Action) -> Entry {
 }
 
 pub(crate) fn define() -> Entry {
-    Entry::TypeDefined(definition().clone())
+    Entry::from(definition().clone())
 }
 
 /// The type's definition; its certificates have no field of the last four.

@@ -88,7 +88,7 @@ fn world() -> Catalogue {
     let opened = Catalogue::open(place(&disk), members(), code(READER)).expect("opens");
     let catalogue = opened.catalogue;
     let define = |issuers: &[&str]| {
-        Entry::TypeDefined(TypeDefined {
+        Entry::from(TypeDefined {
             issuers: Bounded::first(issuers.iter().map(|text| code(text))),
             ..TypeDefined::new(foreign_type(), text("证"))
         })
@@ -237,7 +237,7 @@ fn stale<F: Fn(&VerifiedCheckpoint) -> Vec<Cosignature>>(
     let open_to_all = TypeDefined::new(foreign_type(), text("证"));
     let mut issuer = Writer::new(log(ISSUER), key(1));
     let (defined, _) = issuer
-        .append(DEFINED_MS, vec![Entry::TypeDefined(open_to_all)])
+        .append(DEFINED_MS, vec![Entry::from(open_to_all)])
         .expect("appended");
     let issued = CertificateIssued {
         id: certificate("STALE"),

@@ -201,7 +201,7 @@ fn receipts(v: &mut Vectors, signed: &SignedRetrieval) {
             decision,
         };
         assert!(decided.is_proof(&members(), &code(ISSUER)), "{what}");
-        let entry = Entry::RetrievalDecided(decided);
+        let entry = Entry::from(decided);
         v.entry("entries", &format!("retrieval decided, {what}"), &entry);
         if what == "grant" {
             all.push(entry);
@@ -227,7 +227,7 @@ fn receipts(v: &mut Vectors, signed: &SignedRetrieval) {
             took_ms: 300,
         };
         assert!(acknowledged.is_own(&code(WITNESS)), "{what}");
-        let entry = Entry::RetrievalAcknowledged(acknowledged);
+        let entry = Entry::from(acknowledged);
         v.entry(
             "entries",
             &format!("retrieval acknowledged, {what}"),
@@ -307,7 +307,7 @@ fn unproven(v: &mut Vectors, signed: &SignedRetrieval) {
         ("of a field not asked for", decided(asked.clone(), "ZZBH")),
     ] {
         assert!(!receipt.is_proof(&members(), &code(ISSUER)), "{what}");
-        let entry = Entry::RetrievalDecided(receipt);
+        let entry = Entry::from(receipt);
         v.entry("unproven receipts", what, &entry);
     }
 }

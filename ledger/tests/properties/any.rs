@@ -295,14 +295,14 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
     prop_oneof![
         issued().prop_map(Entry::CertificateIssued),
         changed().prop_map(Entry::StatusChanged),
-        defined().prop_map(Entry::TypeDefined),
+        defined().prop_map(Entry::from),
         matter_defined().prop_map(Entry::MatterDefined),
         grant_made().prop_map(Entry::GrantMade),
         (certificate(), text())
             .prop_map(|(id, text)| Entry::CertificateErased(CertificateErased { id, text })),
         number().prop_map(|grant| Entry::GrantWithdrawn(GrantWithdrawn { grant })),
-        decided().prop_map(Entry::RetrievalDecided),
-        acknowledged().prop_map(Entry::RetrievalAcknowledged),
+        decided().prop_map(Entry::from),
+        acknowledged().prop_map(Entry::from),
         case_accepted().prop_map(Entry::CaseAccepted),
         blinded().prop_map(|subject| Entry::AccessLogRead(AccessLogRead { subject })),
         // Of a later version; of a known kind few contents are any.

@@ -228,7 +228,7 @@ impl Definition {
 impl From<Definition> for Entry {
     fn from(definition: Definition) -> Entry {
         match definition {
-            Definition::Type(definition) => Entry::TypeDefined(definition),
+            Definition::Type(definition) => definition.into(),
             Definition::Matter(definition) => Entry::MatterDefined(definition),
             Definition::Grant(grant) => Entry::GrantMade(grant),
             Definition::Withdrawal(withdrawn) => Entry::GrantWithdrawn(withdrawn),

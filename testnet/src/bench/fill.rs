@@ -87,7 +87,7 @@ fn types(index: usize) -> Result<Vec<Entry>, Error> {
     departments::type_definitions(index)?
         .into_iter()
         .map(|definition| match definition.check() {
-            Ok(definition) => Ok(Entry::TypeDefined(definition)),
+            Ok(definition) => Ok(Entry::from(definition)),
             Err(refusal) => Err(Error::Broken(refusal.to_string())),
         })
         .collect()

@@ -116,7 +116,7 @@ pub(crate) fn first_record() -> Record {
         prev: RecordHash::NONE,
         time_ms: TIME_MS,
         key_epoch: 0,
-        entry: Entry::TypeDefined(definition()),
+        entry: Entry::from(definition()),
     }
 }
 

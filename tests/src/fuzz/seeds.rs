@@ -42,7 +42,7 @@ fn seeds() {
     let opened = Catalogue::open(place(&disk), members().clone(), department).expect("opens");
     let held = Arc::clone(opened.catalogue.log(&log().id).expect("held"));
     let mut writer = Writer::new(Arc::clone(&held), key());
-    let defined = vec![Entry::TypeDefined(definition())];
+    let defined = vec![Entry::from(definition())];
     writer.append(TIME_MS, defined).expect("appended");
     assert_eq!(held.record(0).expect("held").record(), &first_record());
     let entries = vec![
@@ -193,14 +193,14 @@ fn receipts() {
         ..shown.clone()
     };
     let decided = |asked: &Asked, decision| {
-        Entry::RetrievalDecided(RetrievalDecided {
+        Entry::from(RetrievalDecided {
             asked: asked.clone(),
             signature: *signed_retrieval().signature(),
             decision,
         })
     };
     let acknowledged = |outcome| {
-        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+        Entry::from(RetrievalAcknowledged {
             asked: asked.asked(),
             outcome,
             took_ms: 300,

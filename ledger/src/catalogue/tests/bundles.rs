@@ -76,9 +76,9 @@ fn define_for(issuers: &[&str]) -> Entry {
     let Entry::TypeDefined(open) = define() else {
         unreachable!()
     };
-    Entry::TypeDefined(TypeDefined {
+    Entry::from(TypeDefined {
         issuers: Bounded::first(issuers.iter().map(|code| code.parse().unwrap())),
-        ..open
+        ..*open
     })
 }
 

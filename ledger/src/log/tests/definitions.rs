@@ -15,7 +15,7 @@ fn code(number: u16) -> TypeCode {
 /// A version of a type, told apart by its name.
 fn define(number: u16, name: usize) -> Entry {
     let name = Text::new(name.to_string()).unwrap();
-    Entry::TypeDefined(TypeDefined::new(code(number), name))
+    Entry::from(TypeDefined::new(code(number), name))
 }
 
 /// A certificate of a type about one of five subjects.

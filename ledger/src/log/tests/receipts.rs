@@ -43,13 +43,13 @@ fn named(n: u64) -> RetrievalHash {
 /// Of each kind of receipt one, with a certificate between them.
 fn receipts(n: u64) -> Vec<Entry> {
     vec![
-        Entry::RetrievalDecided(RetrievalDecided {
+        Entry::from(RetrievalDecided {
             asked: asked(n),
             signature: asked(n).sign(name().network, &key()),
             decision: Decision::Refused(Rule::NoGrant),
         }),
         issue(n),
-        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+        Entry::from(RetrievalAcknowledged {
             asked: asked(n),
             outcome: Received::Wrong,
             took_ms: 1,

@@ -10,11 +10,11 @@ const NO_RECEIPT: Discrepancy = Discrepancy::NoReceipt;
 const DIFFERS: Discrepancy = Discrepancy::Differs;
 
 fn receipt(decided: &RetrievalDecided) -> Entry {
-    Entry::RetrievalDecided(decided.clone())
+    Entry::from(decided.clone())
 }
 
 fn counterpart(decided: &RetrievalDecided) -> Entry {
-    Entry::RetrievalAcknowledged(acknowledge(decided))
+    Entry::from(acknowledge(decided))
 }
 
 fn fields_shown(n: u16) -> RetrievalDecided {
@@ -139,11 +139,7 @@ fn every_difference_between_the_two_sides_is_found_with_where_it_is() {
         let world = World::new();
         world.write(ISSUER, 1, vec![define_matter()]);
         let seqs = world.write(ISSUER, noon(), vec![receipt(decided)]);
-        world.write(
-            ASKER,
-            noon(),
-            vec![Entry::RetrievalAcknowledged(acknowledged)],
-        );
+        world.write(ASKER, noon(), vec![Entry::from(acknowledged)]);
         let audit = look(&world, noon());
         assert_eq!((audit.matched, audit.awaited), (0, 0), "{what}");
         let [finding] = &audit.findings[..] else {
@@ -178,7 +174,7 @@ fn an_acknowledgement_of_anything_else_is_none_of_this_request() {
         let mut other = acknowledge(&shown);
         change(&mut other.asked);
         world.write(ISSUER, noon(), vec![receipt(&shown)]);
-        world.write(ASKER, noon(), vec![Entry::RetrievalAcknowledged(other)]);
+        world.write(ASKER, noon(), vec![Entry::from(other)]);
         assert_eq!(said(&world, noon()), (0, 2, vec![]), "{what}");
         // The asker's log comes first.
         let late = said(&world, noon() + PATIENCE_MS);
@@ -191,7 +187,7 @@ fn an_answer_that_never_came_is_lost_and_not_wrong_whoever_has_a_receipt() {
     let world = World::new();
     let shown = fields_shown(1);
     let nothing = |of: &RetrievalDecided| {
-        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+        Entry::from(RetrievalAcknowledged {
             outcome: Received::Nothing,
             ..acknowledge(of)
         })
@@ -319,7 +315,7 @@ fn the_pages_of_an_audit_together_count_each_receipt_once() {
     let entries = vec![
         counterpart(&own(1)),
         counterpart(&own(2)),
-        Entry::RetrievalAcknowledged(foreign),
+        Entry::from(foreign),
     ];
     world.write(ISSUER, noon(), entries);
     let log = LogId::first(code(ISSUER));

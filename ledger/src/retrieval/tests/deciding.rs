@@ -323,8 +323,8 @@ fn only_the_own_logs_certificates_are_answered_for_whoever_else_claims_them() {
 fn a_request_is_decided_once() {
     let world = world();
     let log = world.log(ISSUER);
-    let receipt = |n| Entry::RetrievalDecided(decided(n, answered_with(&["ZZMC"])));
-    let refusal = |n| Entry::RetrievalDecided(decided(n, Decision::Refused(Rule::Stale)));
+    let receipt = |n| Entry::from(decided(n, answered_with(&["ZZMC"])));
+    let refusal = |n| Entry::from(decided(n, Decision::Refused(Rule::Stale)));
     let mut batch = Batch::new(&world.catalogue, log);
     batch.check(&receipt(1)).unwrap();
     batch.check(&receipt(2)).unwrap();
@@ -335,7 +335,7 @@ fn a_request_is_decided_once() {
     let seqs = world.write(ISSUER, 2, vec![receipt(1), receipt(2)]);
     // The asker's own receipt of a third is no decision.
     let acknowledged = acknowledge(&decided(3, Decision::Refused(Rule::Stale)));
-    world.write(ISSUER, 2, vec![Entry::RetrievalAcknowledged(acknowledged)]);
+    world.write(ISSUER, 2, vec![Entry::from(acknowledged)]);
     let world = world.again();
     let mut batch = Batch::new(&world.catalogue, world.log(ISSUER));
     for (replay, seq) in [(receipt(1), seqs[0]), (refusal(2), seqs[1])] {
@@ -360,7 +360,7 @@ fn an_acknowledgement_and_a_case_are_found_again_and_a_case_is_accepted_once() {
     };
     let receipt = |n| {
         let decided = decided(n, answered_with(&["ZZMC"]));
-        Entry::RetrievalAcknowledged(acknowledge(&decided))
+        Entry::from(acknowledge(&decided))
     };
     let mut batch = Batch::new(&world.catalogue, world.log(ASKER));
     batch.check(&case(1)).unwrap();
@@ -373,7 +373,7 @@ fn an_acknowledgement_and_a_case_are_found_again_and_a_case_is_accepted_once() {
     world.write(ASKER, 2, vec![case(1), receipt(1)]);
     // A decision on the same request, which is not an acknowledgement of it.
     let own = decided(2, answered_with(&["ZZMC"]));
-    world.write(ASKER, 2, vec![Entry::RetrievalDecided(own)]);
+    world.write(ASKER, 2, vec![Entry::from(own)]);
     let world = world.again();
     let batch = Batch::new(&world.catalogue, world.log(ASKER));
     let found = |entry| {

@@ -62,9 +62,9 @@ fn looked_at() -> World {
                 subject: receipt.asked.subject,
             };
             let issued = issue(&format!("{n}{m}"), SharingClass::Unconditional);
-            let entries = vec![issued, Entry::RetrievalDecided(receipt)];
+            let entries = vec![issued, Entry::from(receipt)];
             world.write(ISSUER, begins + 1000, entries);
-            let entry = Entry::RetrievalAcknowledged(acknowledged);
+            let entry = Entry::from(acknowledged);
             world.write(ASKER, begins + 1000, vec![entry]);
             world.write(THIRD, begins + 999, vec![Entry::AccessLogRead(looked)]);
         }
@@ -132,11 +132,7 @@ fn receipts_of_one_moment_are_told_in_the_order_of_their_log() {
     let world = World::new();
     let entries = [about(1, "one", "2026-07-01"), about(2, "one", "2026-06-30")];
     let midnight = day("2026-07-01").begins_in_china_ms();
-    let seqs = world.write(
-        ISSUER,
-        midnight + 1,
-        entries.map(Entry::RetrievalDecided).into(),
-    );
+    let seqs = world.write(ISSUER, midnight + 1, entries.map(Entry::from).into());
     let days = ("2026-06-30", "2026-07-01");
     let found = looks(&world, &catalogue_key(), "one", days);
     let told: Vec<u64> = found
@@ -158,33 +154,29 @@ fn use_is_counted_by_department_within_its_time() {
     let shown = |n| decided(n, answered_with(&["ZZMC"]));
     let refused = |n| decided(n, Decision::Refused(Rule::NoGrant));
     let took = |n, took_ms| {
-        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+        Entry::from(RetrievalAcknowledged {
             took_ms,
             ..acknowledge(&shown(n))
         })
     };
-    let wrong = Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+    let wrong = Entry::from(RetrievalAcknowledged {
         outcome: Received::Wrong,
         ..acknowledge(&shown(9))
     });
     let world = World::new();
     let before = vec![
-        Entry::RetrievalDecided(shown(0)),
+        Entry::from(shown(0)),
         issue("OPEN", SharingClass::Unconditional),
     ];
     world.write(ISSUER, noon() - 1, before);
     let receipts = [shown(1), refused(2), shown(3), shown(4), shown(5)];
-    let receipts = receipts.map(Entry::RetrievalDecided).into();
+    let receipts = receipts.map(Entry::from).into();
     world.write(ISSUER, noon(), receipts);
-    world.write(
-        ISSUER,
-        noon() + 10,
-        vec![Entry::RetrievalDecided(refused(6))],
-    );
+    world.write(ISSUER, noon() + 10, vec![Entry::from(refused(6))]);
     use RequirementMet::{Collected, Held, Missing, NeedsGrant, NotValid, Unknown};
     let got = vec![
         took(1, 70),
-        Entry::RetrievalAcknowledged(acknowledge(&refused(2))),
+        Entry::from(acknowledge(&refused(2))),
         took(3, 5),
         took(4, 900),
         took(5, 31),

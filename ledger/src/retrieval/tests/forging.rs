@@ -10,7 +10,7 @@ fn shown() -> Decision {
 }
 
 fn entry(receipt: &RetrievalDecided) -> Entry {
-    Entry::RetrievalDecided(receipt.clone())
+    Entry::from(receipt.clone())
 }
 
 fn looks(world: &World) -> Vec<(LogId, SignedRecord)> {
@@ -51,7 +51,7 @@ fn a_genuine_receipt_is_proof_and_counts_everywhere() {
     world.write(ISSUER, noon(), vec![entry(&receipt)]);
     let acknowledged = acknowledge(&receipt);
     assert!(acknowledged.is_own(&code(ASKER)));
-    let acknowledged = Entry::RetrievalAcknowledged(acknowledged);
+    let acknowledged = Entry::from(acknowledged);
     world.write(ASKER, noon(), vec![acknowledged]);
     assert_eq!(audited(&world, ISSUER).matched, 1);
     assert_eq!(used(&world, ISSUER).shared, 1);
@@ -145,7 +145,7 @@ fn a_receipt_that_shows_what_was_not_asked_for_counts_nowhere() {
     ] {
         let forged = decided(1, answered_with(codes));
         counts_nowhere(ISSUER, entry(&forged), &format!("{codes:?}"));
-        let acknowledged = Entry::RetrievalAcknowledged(acknowledge(&forged));
+        let acknowledged = Entry::from(acknowledge(&forged));
         counts_nowhere(ASKER, acknowledged, &format!("{codes:?}, acknowledged"));
     }
 }
@@ -156,7 +156,7 @@ fn a_genuine_receipt_in_another_log_counts_nowhere() {
     counts_nowhere(ASKER, entry(&decided(1, shown())), "at the asker's");
     let acknowledged = acknowledge(&decided(1, shown()));
     for department in [THIRD, ISSUER] {
-        let entry = Entry::RetrievalAcknowledged(acknowledged.clone());
+        let entry = Entry::from(acknowledged.clone());
         counts_nowhere(department, entry, department);
     }
 }
@@ -183,7 +183,7 @@ fn no_receipt_that_proves_nothing_stands_for_the_counterpart_of_one_that_does() 
     let mut forged = decided(1, shown());
     forged.signature = decided(2, shown()).signature;
     world.write(ISSUER, noon(), vec![entry(&forged)]);
-    let acknowledged = Entry::RetrievalAcknowledged(acknowledge(&forged));
+    let acknowledged = Entry::from(acknowledge(&forged));
     world.write(ASKER, noon(), vec![acknowledged]);
     let found = audited(&world, ASKER);
     assert_eq!((found.matched, found.wrong), (0, 1));
@@ -197,7 +197,7 @@ fn no_receipt_that_proves_nothing_stands_for_the_counterpart_of_one_that_does() 
         keep_until: day("2026-12-31"),
     };
     world.write(ISSUER, noon(), vec![entry(&receipt)]);
-    world.write(ASKER, noon(), vec![Entry::RetrievalAcknowledged(more)]);
+    world.write(ASKER, noon(), vec![Entry::from(more)]);
     let found = audited(&world, ISSUER);
     assert_eq!(found.findings[0].what, Discrepancy::NotAcknowledged);
     assert_eq!(audited(&world, ASKER).unproven, 1);
@@ -212,7 +212,7 @@ fn of_several_receipts_for_one_request_the_first_counts_and_each_other_is_found(
     );
     let all = vec![entry(&receipt), entry(&receipt), entry(&refusal)];
     let seqs = world.write(ISSUER, noon(), all);
-    let acknowledged = || Entry::RetrievalAcknowledged(acknowledge(&receipt));
+    let acknowledged = || Entry::from(acknowledge(&receipt));
     let again = world.write(ASKER, noon(), vec![acknowledged(), acknowledged()]);
     let world = world.again();
     let found = audited(&world, ISSUER);

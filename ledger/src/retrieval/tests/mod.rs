@@ -121,7 +121,7 @@ fn defined() -> DefinitionRef {
         prev: RecordHash::NONE,
         time_ms: 1,
         key_epoch: 0,
-        entry: Entry::TypeDefined(definition()),
+        entry: Entry::from(definition()),
     };
     DefinitionRef {
         log: id,
@@ -215,7 +215,7 @@ impl World {
             catalogue: open(&disk),
             disk,
         };
-        world.write(ISSUER, 1, vec![Entry::TypeDefined(definition())]);
+        world.write(ISSUER, 1, vec![Entry::from(definition())]);
         world
     }
 

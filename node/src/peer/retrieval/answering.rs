@@ -6,9 +6,7 @@ use std::sync::Arc;
 use certmesh_ledger::bodies::{Body, Opened};
 use certmesh_ledger::codec::Blob;
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
-use certmesh_ledger::record::{
-    Decision, Disclosure, Entry, RetrievalDecided, RetrievalHash, TypeDefined,
-};
+use certmesh_ledger::record::{Decision, Disclosure, Entry, RetrievalHash, TypeDefined};
 use certmesh_ledger::retrieval::{
     ATTACHMENTS, Answer, DecideError, Decided, MAX_PIECE, NotTaken, PIECES_FOR_MS, PieceRequest,
     SignedRetrieval, decide,
@@ -90,7 +88,7 @@ impl Answering {
         } = ready;
         let receipt = Receipt {
             name: name.to_string(),
-            entry: Entry::RetrievalDecided(decided.receipt.clone()),
+            entry: decided.receipt.clone().into(),
             kept: None,
             needs: decided.show.as_ref().map(|state| state.issued.record().seq),
         };
@@ -236,10 +234,10 @@ pub(in crate::peer) fn piece(
     let receipt = receipt.inspect_err(|error| unreadable(error)).ok()??;
     let since = now_ms().saturating_sub(PIECES_FOR_MS);
     let shown = match &receipt.record().entry {
-        Entry::RetrievalDecided(RetrievalDecided {
-            decision: Decision::Answered { fields, .. },
-            ..
-        }) => fields.iter().any(|code| code.as_str() == ATTACHMENTS),
+        Entry::RetrievalDecided(decided) => decided
+            .shown()
+            .iter()
+            .any(|code| code.as_str() == ATTACHMENTS),
         _ => false,
     };
     if !shown || receipt.record().time_ms < since {

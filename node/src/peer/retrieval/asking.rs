@@ -10,7 +10,7 @@ use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::record::{
-    Disclosure, Entry, MatterRef, Received, RetrievalAcknowledged, RetrievalHash, TypeDefined,
+    Disclosure, MatterRef, Received, RetrievalAcknowledged, RetrievalHash, TypeDefined,
 };
 use certmesh_ledger::retrieval::{
     ATTACHMENTS, Answer, EvidenceCopy, NotTaken, Retrieval, SignedRetrieval, code_of,
@@ -339,7 +339,7 @@ impl Asking {
         };
         let receipt = Receipt {
             name: sent.name.to_string(),
-            entry: Entry::RetrievalAcknowledged(acknowledged),
+            entry: acknowledged.into(),
             kept,
             needs: None,
         };

@@ -7,9 +7,7 @@ use std::time::Duration;
 use certmesh_ledger::bodies::{AttachmentKey, Bodies, BodyError, Opened};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{Log, ReadError, ReceiptKind};
-use certmesh_ledger::record::{
-    Attachment, Entry, Received, RetrievalAcknowledged, RetrievalHash, SignedRecord,
-};
+use certmesh_ledger::record::{Attachment, Entry, Received, RetrievalHash, SignedRecord};
 use certmesh_ledger::retrieval::{ATTACHMENTS, EvidenceCopy, code_of};
 use certmesh_ledger::verify::{verify, verify_record};
 
@@ -147,10 +145,12 @@ fn kept_until(record: &SignedRecord) -> Option<Date> {
 
 fn has_attachments(record: &SignedRecord) -> bool {
     match &record.record().entry {
-        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
-            outcome: Received::Fields { fields, .. },
-            ..
-        }) => fields.iter().any(|code| code.as_str() == ATTACHMENTS),
+        Entry::RetrievalAcknowledged(acknowledged) => match &acknowledged.outcome {
+            Received::Fields { fields, .. } => {
+                fields.iter().any(|code| code.as_str() == ATTACHMENTS)
+            }
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -239,7 +239,7 @@ mod tests {
     use certmesh_ledger::keys::{BodyKey, CatalogueKey, FieldKey, Secret, SigningKey};
     use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place, Writer};
     use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
-    use certmesh_ledger::record::{Asked, BlindedSubject, Rule};
+    use certmesh_ledger::record::{Asked, BlindedSubject, RetrievalAcknowledged, Rule};
 
     use super::*;
 
@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn acknowledged(n: u8, outcome: Received) -> Entry {
-        Entry::RetrievalAcknowledged(RetrievalAcknowledged {
+        Entry::from(RetrievalAcknowledged {
             asked: Asked {
                 issuer: OWN.parse().unwrap(),
                 asker: OWN.parse().unwrap(),

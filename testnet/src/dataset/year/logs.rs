@@ -138,7 +138,7 @@ pub(super) fn write(set: &DataSet, dir: &Path, seed: u64, screen: &Screen) -> Re
                 &format!("its authority {code} is not in departments.toml"),
             )
         })?;
-        let taken = desk.add(Entry::TypeDefined(definition.clone()));
+        let taken = desk.add(Entry::from(definition.clone()));
         taken.map_err(|detail| Error::malformed(path, &detail))?;
     }
     for (department, matter) in &set.matters {
