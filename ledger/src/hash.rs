@@ -64,9 +64,25 @@ impl Serialize for Hash {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
         } else {
-            self.0.serialize(serializer)
+            words(&self.0).serialize(serializer)
         }
     }
+}
+
+/// The bytes as four floating-point numbers, which is how serde takes eight bytes at a time: bincode writes these as they
+/// are in memory, least byte first, where it makes a call for each byte of an array and shortens integers. The bytes are
+/// the same as those of `[u8; 32]`. Nothing is ever computed with the numbers, so every bit stays.
+fn words(bytes: &[u8; 32]) -> [f64; 4] {
+    let (eights, _) = bytes.as_chunks::<8>();
+    std::array::from_fn(|at| f64::from_le_bytes(eights[at]))
+}
+
+fn bytes(words: [f64; 4]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (eight, word) in bytes.chunks_exact_mut(8).zip(words) {
+        eight.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
 }
 
 impl<'de> Deserialize<'de> for Hash {
@@ -76,7 +92,7 @@ impl<'de> Deserialize<'de> for Hash {
                 .parse()
                 .map_err(serde::de::Error::custom)
         } else {
-            <[u8; 32]>::deserialize(deserializer).map(Hash)
+            <[f64; 4]>::deserialize(deserializer).map(|words| Hash(bytes(words)))
         }
     }
 }
@@ -219,5 +235,27 @@ mod tests {
         let h = hash(Purpose::File, b"abc");
         assert_eq!(h.to_string().parse(), Ok(h));
         assert_eq!("ab".parse::<Hash>(), Err(NotAHash));
+    }
+    #[test]
+    fn the_canonical_bytes_are_the_hash_itself_whatever_numbers_they_make() {
+        // Zeros of both signs, infinities, numbers that are none of either kind.
+        let eights = [
+            0,
+            1 << 63,
+            0x7FF0 << 48,
+            0xFFF0 << 48,
+            (0x7FF0 << 48) | 1,
+            (0xFFF8 << 48) | 0xABC,
+            0x0123_4567_89AB_CDEF,
+            u64::MAX,
+        ];
+        for eight in eights.map(u64::to_le_bytes) {
+            let all: [u8; 32] = std::array::from_fn(|at| eight[at % 8]);
+            let encoded = crate::codec::encode(&Hash(all));
+            assert_eq!(encoded, all);
+            assert_eq!(encoded, crate::codec::encode(&all));
+            let read: Hash = crate::codec::decode(&encoded, 32).unwrap();
+            assert_eq!(read, Hash(all));
+        }
     }
 }
