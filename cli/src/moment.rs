@@ -2,8 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use time::OffsetDateTime;
-use time::macros::{format_description, offset};
+use certmesh_ledger::id::ChinaTime;
 
 /// Now, in milliseconds since 1970-01-01 UTC; 0 on a clock before that.
 pub(crate) fn now_ms() -> u64 {
@@ -15,11 +14,7 @@ pub(crate) fn now_ms() -> u64 {
 
 /// `2026-03-04 10:11:12 CST`.
 pub(crate) fn china_time(ms: u64) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] CST");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
-        .ok()
-        .and_then(|utc| utc.checked_to_offset(offset!(+8))?.format(format).ok())
-        .unwrap_or_else(|| format!("{ms} ms after 1970"))
+    ChinaTime(ms).to_string()
 }
 
 /// `2026-03-04 10:11:12 CST (3 days ago)`.

@@ -128,7 +128,7 @@ fn describe(bundle: &VerifiedBundle, members: &Membership, on: Date) -> Verifica
             .iter()
             .map(|one| one.witness.to_string())
             .collect(),
-        heard_ms: None,
+        confirmed_ms: None,
         answered_by: "the proof file".to_owned(),
     };
     Verification {

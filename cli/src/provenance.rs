@@ -129,7 +129,7 @@ fn chain(
         "as of {}",
         china_time_and_age(provenance.checkpoint_time_ms, now_ms)
     ))?;
-    if let Some(heard) = provenance.heard_ms {
+    if let Some(heard) = provenance.confirmed_ms {
         screen.line(format!(
             "      confirmed as the department's newest {}",
             age(heard, now_ms)

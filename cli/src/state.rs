@@ -314,6 +314,11 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
     if matches!(status.log_state.as_str(), "confirming" | "restoring") {
         show_awaited(&client, screen)?;
     }
+    for (n, warning) in status.warnings.iter().enumerate() {
+        let label = if n == 0 { "warnings" } else { "" };
+        let warning = screen.paint(Tone::Bad, &printable(warning));
+        screen.field(label, warning)?;
+    }
     screen.field(
         "network",
         format!(

@@ -64,6 +64,8 @@ pub struct Metrics {
     own_log_state: Family<State, Gauge>,
     log_records: Family<Department, Gauge>,
     sync_lag: Family<Department, Gauge>,
+    log_current: Family<Department, Gauge>,
+    log_refused: Family<Department, Gauge>,
     /// Members connected now.
     pub peers_connected: Gauge,
     /// Pages of records fetched from other peers, verified and stored.
@@ -100,6 +102,8 @@ impl Metrics {
             own_log_state: Family::default(),
             log_records: Family::default(),
             sync_lag: Family::default(),
+            log_current: Family::default(),
+            log_refused: Family::default(),
             peers_connected: Gauge::default(),
             pages_stored: Counter::default(),
             pages_served: Counter::default(),
@@ -164,6 +168,16 @@ impl Metrics {
             "sync_lag_records",
             "Records known to exist at a department but not held yet",
             self.sync_lag.clone(),
+        );
+        registry.register(
+            "log_current",
+            "1 while what is held of a department's log may be taken for its newest, so that certificates can be valid by it",
+            self.log_current.clone(),
+        );
+        registry.register(
+            "log_refused",
+            "1 while the copy of a department's log stands still because the disk refused it",
+            self.log_refused.clone(),
         );
         registry.register(
             "peers_connected",
@@ -256,6 +270,15 @@ impl Metrics {
         self.sync_lag
             .get_or_create(&label)
             .set(gauge(known.saturating_sub(held)));
+    }
+
+    /// Whether what is held of a log may be taken for its newest, and whether its copy stands still for a refused write.
+    pub fn set_log_state(&self, department: &DepartmentCode, current: bool, refused: bool) {
+        let label = Department {
+            department: department.as_str().to_owned(),
+        };
+        self.log_current.get_or_create(&label).set(current.into());
+        self.log_refused.get_or_create(&label).set(refused.into());
     }
 
     /// An fsync of the own log took this long.

@@ -206,16 +206,16 @@ impl Testnet {
             };
             deadline.wait(what, || {
                 self.check(index)?;
-                let readiness = client.ready()?;
                 let status = client.status()?;
-                let mut reasons = readiness.reasons;
+                let writable = status.log_detail.is_none();
+                let mut reasons: Vec<String> = status.log_detail.into_iter().collect();
                 if (status.peers_connected as usize) < others {
                     reasons.push(format!(
                         "{} of {others} peers connected",
                         status.peers_connected
                     ));
                 }
-                let ready = readiness.ready && status.peers_connected as usize >= others;
+                let ready = writable && status.peers_connected as usize >= others;
                 in_the_way.replace(reasons);
                 Ok(ready.then_some(()))
             })?;

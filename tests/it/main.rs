@@ -11,6 +11,7 @@ mod config;
 mod crash;
 mod dataset;
 mod forked;
+mod freshness;
 mod fuzz_corpus;
 mod hostile;
 mod import;

@@ -64,7 +64,14 @@ fn a_refused_write_makes_the_log_read_only_and_loses_nothing_acknowledged() {
     http.bulk(&[], row(0, "RO3", 9).to_string().as_bytes())
         .problem(503, "log-read-only");
     assert_eq!(net.log_state(0), "read-only");
-    assert_eq!(http.get("/ready").status, 503);
+    let ready = http.get("/ready");
+    assert_eq!(ready.status, 200, "questions are answered");
+    assert!(
+        ready.json()["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("a disk write was refused")
+    );
     assert_eq!(http.get("/health").status, 200);
     let metrics = http.get("/metrics").text;
     assert!(

@@ -137,7 +137,7 @@ fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
     assert_eq!(revoked.verdict, "unknown");
     assert!(revoked.missing[0].starts_with("confirmation by other members"));
     assert!(revoked.explanation.contains("revocations"), "{revoked:?}");
-    assert_eq!(revoked.provenance.unwrap().heard_ms, None);
+    assert_eq!(revoked.provenance.unwrap().confirmed_ms, None);
     let suspended = verify(&ids[1]);
     assert_eq!(suspended.reason.as_deref(), Some("suspended"));
     assert!(
@@ -166,7 +166,7 @@ fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
         .unwrap()
         .provenance
         .unwrap();
-    assert!(heard.heard_ms.is_some());
+    assert!(heard.confirmed_ms.is_some());
     assert_eq!(
         http.get(&format!("/v1/certificates/{}/proof", ids[0]))
             .status,

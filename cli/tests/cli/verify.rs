@@ -19,7 +19,7 @@ fn verification(verdict: &str, reason: Option<&str>) -> serde_json::Value {
             "department": "11430000006122244L", "department_name": "交通运输厅", "network": "12".repeat(32),
             "record": "ab".repeat(32), "seq": 41, "record_time_ms": 1_790_000_000_000_u64, "checkpoint_size": 42,
             "checkpoint_root": "cd".repeat(32), "checkpoint_time_ms": 1_790_000_001_000_u64,
-            "cosigned_by": ["11100000000013338W"], "heard_ms": 1_790_000_002_000_u64,
+            "cosigned_by": ["11100000000013338W"], "confirmed_ms": 1_790_000_002_000_u64,
             "answered_by": "11100000000013338W",
         },
     })

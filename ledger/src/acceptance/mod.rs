@@ -9,7 +9,7 @@ use crate::codec::Text;
 use crate::id::{Date, DepartmentCode};
 use crate::log::ReadError;
 use crate::record::{MatterRef, Requirement, SubjectTag};
-use crate::verify::{Verdict, Verification, verify_record};
+use crate::verify::{Question, Verdict, Verification, verify_record};
 
 /// Most certificates of one type about one subject that are looked at, the latest, of each department: a bound on what a
 /// question can cost. What a department wrote beyond it hides nothing of another's.
@@ -107,8 +107,7 @@ pub enum AssessError {
 }
 
 /// How each requirement of a matter stands for a subject on a day, in the requirements' order. Of several certificates
-/// that would do the one that stands best counts, of those the one that began last. `confirmed` says whether other members
-/// have confirmed that this peer's own log is whole.
+/// that would do the one that stands best counts, of those the one that began last.
 ///
 /// # Errors
 /// [`AssessError`].
@@ -117,8 +116,7 @@ pub fn assess(
     asker: &DepartmentCode,
     matter: &MatterRef,
     subject: &SubjectTag,
-    on: Date,
-    confirmed: bool,
+    question: Question,
 ) -> Result<Vec<Assessment>, AssessError> {
     let unknown = || AssessError::UnknownMatter(matter.clone());
     let definition = catalogue
@@ -135,17 +133,14 @@ pub fn assess(
             let (certificates, more) = catalogue.latest_of(subject, code, MAX_HELD)?;
             cut |= more;
             for certificate in &certificates {
-                let mut verification = verify_record(catalogue, certificate, on)?;
-                if !confirmed {
-                    verification = verification.unconfirmed(&catalogue.own());
-                }
+                let verification = verify_record(catalogue, certificate, question)?;
                 let next = candidate(
                     catalogue,
                     asker,
                     matter,
                     requirement,
                     (certificate, verification),
-                    on,
+                    question.on,
                 );
                 if best.as_ref().is_none_or(|best| rank(&next) > rank(best)) {
                     best = Some(next);

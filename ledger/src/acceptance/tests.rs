@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
+use crate::catalogue::FreshnessLimits;
 use crate::codec::Bounded;
 use crate::hash::{Hash, Purpose, hash};
 use crate::id::{CertificateId, HolderKind, TypeCode};
@@ -161,7 +162,9 @@ fn catalogue(requires: Vec<Requirement>, entries: Vec<Entry>) -> Catalogue {
         data: PathBuf::from("/d"),
         segment_records: 4,
     };
-    let opened = Catalogue::open(place, members(), ASKER.parse().unwrap()).unwrap();
+    let mut opened = Catalogue::open(place, members(), ASKER.parse().unwrap()).unwrap();
+    opened.catalogue.limit_age(FreshnessLimits::NONE);
+    opened.catalogue.set_own_log_whole(true);
     let matter = Entry::MatterDefined(MatterDefined {
         code: "M".parse().unwrap(),
         name: Text::default(),
@@ -179,16 +182,20 @@ fn catalogue(requires: Vec<Requirement>, entries: Vec<Entry>) -> Catalogue {
 
 fn write(catalogue: &Catalogue, code: &str, n: u8, entries: Vec<Entry>) {
     let log = catalogue.log(&LogId::first(code.parse().unwrap()));
-    Writer::new(Arc::clone(log.unwrap()), key(n))
+    Writer::new(log.unwrap(), key(n))
         .append(1, entries)
         .unwrap();
+}
+
+fn today() -> Question {
+    let on = TODAY.parse().unwrap();
+    Question { on, now_ms: 0 }
 }
 
 fn assessed(catalogue: &Catalogue, name: &str) -> Vec<Assessment> {
     let matter = format!("{ASKER}/M/1").parse().unwrap();
     let asker = ASKER.parse().unwrap();
-    let on = TODAY.parse().unwrap();
-    assess(catalogue, &asker, &matter, &subject(name), on, true).unwrap()
+    assess(catalogue, &asker, &matter, &subject(name), today()).unwrap()
 }
 
 /// How the only requirement stands, in a word.
@@ -336,8 +343,7 @@ fn a_matter_nobody_defined_is_told_by_name() {
     let asker: DepartmentCode = ASKER.parse().unwrap();
     for unknown in ["M/2", "N/1"] {
         let matter = format!("{ASKER}/{unknown}").parse().unwrap();
-        let on = TODAY.parse().unwrap();
-        let refused = assess(&catalogue, &asker, &matter, &subject("the one"), on, true);
+        let refused = assess(&catalogue, &asker, &matter, &subject("the one"), today());
         assert!(matches!(refused, Err(AssessError::UnknownMatter(named)) if named == matter));
     }
 }

@@ -258,15 +258,6 @@ impl Confirmations {
 }
 
 impl Catalogue {
-    /// A member said at a time (ms) that the head accepted here of a log is the newest it knows.
-    pub fn confirm(&self, log: LogId, by: DepartmentCode, now_ms: u64) {
-        self.confirmed
-            .write()
-            .entry(log)
-            .or_default()
-            .add(by, now_ms);
-    }
-
     /// Whether the department of a log was entitled to issue a certificate by a record made at a time, as far as is known
     /// here.
     ///
@@ -289,7 +280,7 @@ impl Catalogue {
         code: &TypeCode,
         issuer: &DepartmentCode,
     ) -> Result<DefinitionEvidence, ReadError> {
-        let Some(log) = self.logs.get(&named.log) else {
+        let Some(log) = self.log(&named.log) else {
             return Ok(DefinitionEvidence {
                 listings: Vec::new(),
                 size: 0,
@@ -309,8 +300,10 @@ impl Catalogue {
             },
             _ if named.log == self.own => u64::MAX,
             (None, Some(checkpoint)) => {
-                let confirmed = self.confirmed.read().get(&named.log).copied();
-                let confirmed = confirmed.unwrap_or_default().by_others(issuer);
+                let news = self.news.read();
+                let confirmed = news
+                    .get(&named.log)
+                    .map_or(0, |news| news.confirmations.by_others(issuer));
                 confirmed.max(checkpoint.time_ms)
             }
             (None, None) => 0,
@@ -381,7 +374,7 @@ impl Catalogue {
     /// What is held of the log of the department that may define a type.
     fn definitions(&self, code: &TypeCode) -> Option<Arc<Definitions>> {
         let definer = self.members.definer(code).map(LogId::first)?;
-        Some(self.logs.get(&definer)?.definitions())
+        Some(self.log(&definer)?.definitions())
     }
 
     /// The definition of a type that a certificate issued now has to name.
@@ -404,7 +397,7 @@ impl Catalogue {
         certificate: &CertificateIssued,
     ) -> Result<Option<Arc<TypeDefined>>, ReadError> {
         let (named, code) = (&certificate.definition, certificate.id.type_code());
-        let Some(log) = self.logs.get(&named.log) else {
+        let Some(log) = self.log(&named.log) else {
             return Ok(None);
         };
         let definitions = log.definitions();

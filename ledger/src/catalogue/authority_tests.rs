@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use super::super::tests::{
-    A, AUTHORITY, B, POWERLESS, TYPE, catalogue, change, day, define, defined, id, issue, members,
+    A, AUTHORITY, B, POWERLESS, TYPE, catalogue, change, define, defined, id, issue, members,
     verdict, writer,
 };
 use super::super::{Batch, NotAllowed};
@@ -13,7 +13,7 @@ use crate::codec::Bounded;
 use crate::id::CertificateId;
 use crate::log::{BrokenRule, Stopped};
 use crate::record::{Action, RecordHash, Status};
-use crate::verify::{Missing, NotValid, Verdict, verify};
+use crate::verify::{Missing, NotValid, Verdict};
 
 const DAY: u64 = DEFINITION_LAG_MS;
 /// When the certificate of most tests was issued.

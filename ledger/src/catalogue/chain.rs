@@ -77,7 +77,7 @@ impl Catalogue {
             (Status::TransferredOut, Some(_)) => {
                 let receiver = self.receiver(state)?.map(LogId::first);
                 let log = receiver.and_then(|receiver| self.log(&receiver));
-                let taken = log.map(|log| self.taken_over(log, id)).transpose()?;
+                let taken = log.map(|log| self.taken_over(&log, id)).transpose()?;
                 Ok(taken.flatten().into_iter().collect())
             }
             _ => Ok(Vec::new()),
@@ -137,8 +137,9 @@ impl Catalogue {
             // What a department writes about certificates that it doesn't have says nothing of them.
             for state in self.claims(&id)? {
                 let log = self.log(&state.log);
-                let Some((log, checkpoint)) = log.and_then(|log| Some((log, log.checkpoint()?)))
-                else {
+                let known =
+                    log.and_then(|log| log.checkpoint().map(|checkpoint| (log, checkpoint)));
+                let Some((log, checkpoint)) = known else {
                     continue;
                 };
                 let (records, more) = log.about(&id, 0, left)?;

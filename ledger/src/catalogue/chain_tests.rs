@@ -1,9 +1,8 @@
 //! Renewed, merged, split, transferred: what may follow what, what a verdict names, and the chain of it all.
 
-use std::sync::Arc;
-
 use super::super::tests::{
-    A, B, POWERLESS, TYPE, catalogue, change, define, issue, issue_after, verdict, writer,
+    A, B, POWERLESS, TYPE, catalogue, change, day, define, issue, issue_after, question, verdict,
+    writer,
 };
 use super::super::{Batch, NotAllowed, NotReplaceable};
 use super::*;
@@ -38,7 +37,7 @@ fn let_go(id: &CertificateId, to: &str) -> Entry {
 
 /// Why the entry may not be appended to the catalogue's own log.
 fn refused(catalogue: &Catalogue, entry: &Entry) -> Vec<NotReplaceable> {
-    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let log = catalogue.log(&catalogue.own()).unwrap();
     match Batch::new(catalogue, &log).check(entry) {
         Err(NotAllowed::NotReplaceable(why)) => why,
         other => panic!("{other:?}"),
@@ -47,12 +46,12 @@ fn refused(catalogue: &Catalogue, entry: &Entry) -> Vec<NotReplaceable> {
 
 #[track_caller]
 fn allowed(catalogue: &Catalogue, entry: &Entry) {
-    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let log = catalogue.log(&catalogue.own()).unwrap();
     Batch::new(catalogue, &log).check(entry).unwrap();
 }
 
 fn successors(catalogue: &Catalogue, of: &CertificateId) -> Vec<CertificateId> {
-    let found = verify(catalogue, of, ON.parse().unwrap()).unwrap();
+    let found = verify(catalogue, of, question(day(ON))).unwrap();
     let ids = found.successors.into_iter().map(|next| next.id);
     ids.collect()
 }
@@ -64,7 +63,7 @@ fn members_of(chain: &Chain) -> Vec<CertificateId> {
 #[test]
 fn a_renewal_takes_the_next_version_of_what_is_valid_expired_or_not() {
     let catalogue = catalogue(A);
-    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let log = catalogue.log(&catalogue.own()).unwrap();
     let (first, second, third) = (id(A, "1", 1), id(A, "1", 2), id(A, "1", 3));
     let (revoked, suspended) = (id(A, "2", 1), id(A, "3", 1));
     let mut writer = writer(&catalogue, A, 1);
@@ -171,7 +170,7 @@ fn the_parts_of_a_split_name_one_certificate_and_nothing_else_does() {
     let entries = vec![define(), issue(&whole, None), issue(&other, None)];
     writer.append(1, entries).unwrap();
     let split = |part| after(part, SuccessionKind::Split, &[&whole]);
-    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let log = catalogue.log(&catalogue.own()).unwrap();
     let mut batch = Batch::new(&catalogue, &log);
     batch.check(&split(&parts[0])).unwrap();
     batch.check(&split(&parts[1])).unwrap();
@@ -236,7 +235,7 @@ fn a_transfer_takes_over_what_its_department_let_go_once() {
 
     at_a.append(2, vec![let_go(&old, B)]).unwrap();
     assert_eq!(successors(&catalogue, &old), []);
-    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let log = catalogue.log(&catalogue.own()).unwrap();
     let mut batch = Batch::new(&catalogue, &log);
     batch.check(&transfer(&new, &old)).unwrap();
     let taken = |why: Result<(), NotAllowed>| match why {
@@ -259,7 +258,7 @@ fn a_transfer_takes_over_what_its_department_let_go_once() {
     let out = Verdict::NotValid(NotValid::Status(Status::TransferredOut));
     assert_eq!(verdict(&catalogue, &old, ON), out);
     assert_eq!(verdict(&catalogue, &new, ON), Verdict::Valid);
-    let found = verify(&catalogue, &old, ON.parse().unwrap()).unwrap();
+    let found = verify(&catalogue, &old, question(day(ON))).unwrap();
     let [next] = &found.successors[..] else {
         panic!("{found:?}")
     };
@@ -301,7 +300,7 @@ fn only_the_receiver_that_its_department_named_takes_a_certificate_over() {
     let state = catalogue.certificate(&theirs).unwrap().unwrap();
     assert_eq!(catalogue.receiver(&state).unwrap(), None);
     let own = catalogue.log(&catalogue.own()).unwrap();
-    let to_itself = Batch::new(&catalogue, own).check(&let_go(&new, B));
+    let to_itself = Batch::new(&catalogue, &own).check(&let_go(&new, B));
     assert!(matches!(to_itself, Err(NotAllowed::OwnReceiver)));
 }
 

@@ -6,6 +6,7 @@
 mod authority;
 mod chain;
 mod evidence;
+mod freshness;
 mod rules;
 mod sharing;
 mod standard;
@@ -16,12 +17,14 @@ pub use authority::{
     Authority, DEFINITION_LAG_MS, DefinitionEvidence, NotAuthorised, Unproven, authority,
 };
 pub use chain::{Chain, Life, MAX_CHAIN, Successor};
+pub use freshness::{FreshnessLimits, Stale};
 pub use rules::{Batch, NotAllowed, NotReplaceable};
 pub use sharing::{Access, Denial};
 pub use standard::{Departure, Fault, Proposed, Standard};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 use rayon::prelude::*;
@@ -36,16 +39,20 @@ use crate::record::{
     CertificateIssued, Entry, MatterDefined, MatterRef, SignedRecord, Status, SubjectTag,
     TypeDefined,
 };
-use authority::Confirmations;
+use freshness::News;
 
 /// Every log this peer holds.
 pub struct Catalogue {
     members: Arc<Membership>,
     own: LogId,
     place: Place,
-    logs: BTreeMap<LogId, Arc<Log>>,
-    /// Who confirmed the head accepted here of a log, and when.
-    confirmed: RwLock<BTreeMap<LogId, Confirmations>>,
+    /// Each log; one that was opened again takes the place of the one before.
+    logs: BTreeMap<LogId, RwLock<Arc<Log>>>,
+    /// What was heard of each log.
+    news: RwLock<BTreeMap<LogId, News>>,
+    limits: FreshnessLimits,
+    /// Whether other members have confirmed that the own log on disk is whole.
+    own_whole: AtomicBool,
 }
 
 /// What happened while the logs were opened.
@@ -82,10 +89,11 @@ impl CertificateState {
 }
 
 impl Catalogue {
-    /// Opens the logs of all members, several at a time, checking every byte.
+    /// Opens the logs of all members, several at a time, checking every byte. Another department's log that can't be opened
+    /// is set aside, so that one damaged copy keeps nobody from asking about the others.
     ///
     /// # Errors
-    /// [`OpenError`] of the first log that could not be opened.
+    /// [`OpenError`] of the own log, or of a medium that is of no use at all.
     pub fn open(
         place: Place,
         members: Membership,
@@ -100,34 +108,70 @@ impl Catalogue {
                     network,
                     id: LogId::first(code),
                 };
-                Log::open(&place, name, &members)
-                    .map(|(log, opening)| (name.id, Arc::new(log), opening))
+                let opened = match Log::open(&place, name, &members) {
+                    Err(error) if code != own => Log::open_anew(&place, name, &members, &error),
+                    opened => opened,
+                };
+                opened.map(|(log, opening)| (name.id, Arc::new(log), opening))
             })
             .collect::<Result<_, _>>()?;
         let mut logs = BTreeMap::new();
         let mut openings = Vec::new();
         for (id, log, opening) in opened {
-            logs.insert(id, log);
+            logs.insert(id, RwLock::new(log));
             openings.push((id, opening));
         }
         let (found, bad_evidence) = evidence::load(&place, &members);
-        for evidence in found {
-            if let Some(log) = logs.get(&evidence.log()) {
-                log.stop(Stopped::Forked(Arc::new(evidence)));
-            }
-        }
         let catalogue = Catalogue {
             members: Arc::new(members),
             own: LogId::first(own),
             place,
             logs,
-            confirmed: RwLock::default(),
+            news: RwLock::default(),
+            limits: FreshnessLimits::default(),
+            own_whole: AtomicBool::new(false),
         };
+        for evidence in found {
+            if let Some(log) = catalogue.log(&evidence.log()) {
+                log.stop(Stopped::Forked(Arc::new(evidence)));
+            }
+        }
         Ok(Opened {
             catalogue,
             openings,
             bad_evidence,
         })
+    }
+
+    /// Sets for how long a copy may lag or go unconfirmed.
+    pub fn limit_age(&mut self, limits: FreshnessLimits) {
+        self.limits = limits;
+    }
+
+    /// Opens another department's log again: after a refused write, or when what is on disk turned out to be damaged.
+    /// Questions are answered from what was open before until this is done.
+    ///
+    /// # Errors
+    /// [`OpenError`]; what was open before stays.
+    pub fn reopen(&self, id: &LogId) -> Result<Opening, OpenError> {
+        let Some(slot) = self.logs.get(id).filter(|_| *id != self.own) else {
+            return Ok(Opening::default());
+        };
+        let name = LogName {
+            network: self.members.network(),
+            id: *id,
+        };
+        let (log, opening) = match Log::open(&self.place, name, &self.members) {
+            Err(error) => Log::open_anew(&self.place, name, &self.members, &error)?,
+            opened => opened?,
+        };
+        let mut slot = slot.write();
+        // Evidence may have come meanwhile.
+        if let Some(stopped) = slot.stopped() {
+            log.stop(stopped);
+        }
+        *slot = Arc::new(log);
+        Ok(opening)
     }
 
     /// Who belongs to the network.
@@ -140,14 +184,25 @@ impl Catalogue {
         self.own
     }
 
+    /// Says whether other members have confirmed that the own log on disk is whole.
+    pub fn set_own_log_whole(&self, whole: bool) {
+        self.own_whole.store(whole, Ordering::Release);
+    }
+
+    /// Whether other members have confirmed since the start that the own log on disk is whole, or an operator vouched for
+    /// it.
+    pub fn is_own_log_whole(&self) -> bool {
+        self.own_whole.load(Ordering::Acquire)
+    }
+
     /// One log.
-    pub fn log(&self, id: &LogId) -> Option<&Arc<Log>> {
-        self.logs.get(id)
+    pub fn log(&self, id: &LogId) -> Option<Arc<Log>> {
+        self.logs.get(id).map(|log| Arc::clone(&log.read()))
     }
 
     /// All logs, by name.
-    pub fn logs(&self) -> impl Iterator<Item = &Arc<Log>> {
-        self.logs.values()
+    pub fn logs(&self) -> impl Iterator<Item = Arc<Log>> {
+        self.logs.values().map(|log| Arc::clone(&log.read()))
     }
 
     /// Keeps evidence of a fork durably and stops the log it concerns.
@@ -156,17 +211,17 @@ impl Catalogue {
     /// Those of the medium; the log has stopped all the same.
     pub fn freeze(&self, evidence: &ForkEvidence) -> std::io::Result<()> {
         if let Some(log) = self.logs.get(&evidence.log()) {
-            log.stop(Stopped::Forked(Arc::new(evidence.clone())));
+            // Held, so that one being opened again stops as well.
+            log.read().stop(Stopped::Forked(Arc::new(evidence.clone())));
         }
         evidence::save(&self.place, evidence)
     }
 
     /// Logs in which a certificate of this identifier may have been issued: its issuer's, or those of the departments
     /// of its issuer's division.
-    fn logs_of<'c>(&'c self, id: &CertificateId) -> impl Iterator<Item = &'c Arc<Log>> {
+    fn logs_of<'c>(&'c self, id: &CertificateId) -> impl Iterator<Item = Arc<Log>> + use<'c> {
         let issuer = id.issuer();
-        self.logs
-            .values()
+        self.logs()
             .filter(move |log| issuer.names(&log.name().id.department))
     }
 
@@ -199,7 +254,7 @@ impl Catalogue {
     ) -> Result<Vec<CertificateState>, ReadError> {
         let found = self.logs_of(id).map(|log| match at_hand {
             Some(state) if state.log == log.name().id => Ok(Some(state.clone())),
-            _ => state_in(log, id),
+            _ => state_in(&log, id),
         });
         let mut claims: Vec<CertificateState> = found
             .filter_map(Result::transpose)
@@ -241,8 +296,8 @@ impl Catalogue {
         log: &LogId,
         id: &CertificateId,
     ) -> Result<Option<CertificateState>, ReadError> {
-        let log = self.logs.get(log);
-        let state = log.map(|log| state_in(log, id)).transpose()?;
+        let log = self.log(log);
+        let state = log.map(|log| state_in(&log, id)).transpose()?;
         Ok(state.flatten())
     }
 
@@ -253,11 +308,10 @@ impl Catalogue {
     pub fn impostor(&self, id: &CertificateId) -> Result<Option<CertificateState>, ReadError> {
         let issuer = id.issuer();
         for log in self
-            .logs
-            .values()
+            .logs()
             .filter(|log| !issuer.names(&log.name().id.department))
         {
-            if let Some(state) = state_in(log, id)? {
+            if let Some(state) = state_in(&log, id)? {
                 return Ok(Some(state));
             }
         }
@@ -309,19 +363,20 @@ impl Catalogue {
         limit: usize,
     ) -> Result<(Vec<CertificateState>, bool), ReadError> {
         let (mut found, mut cut) = (Vec::new(), false);
-        for (id, log) in &self.logs {
+        for log in self.logs() {
             if !log.has_issued(code) {
                 continue;
             }
             let (records, more) = log.latest_of(tag, code, limit)?;
             let before = found.len();
-            for state in states(log, records)? {
+            for state in states(&log, records)? {
                 if self.is_entitled(&state)? {
                     found.push(state);
                 }
             }
             // What a log has no right to say is nothing, however much it is.
-            cut |= more && (found.len() > before || self.may_issue(code, &id.department));
+            cut |=
+                more && (found.len() > before || self.may_issue(code, &log.name().id.department));
         }
         Ok((found, cut))
     }
@@ -347,13 +402,13 @@ impl Catalogue {
         limit: usize,
     ) -> Result<Found, ReadError> {
         let id = LogId::first(*department);
-        let Some(log) = self.logs.get(&id) else {
+        let Some(log) = self.log(&id) else {
             return Ok(Found::default());
         };
         let records = log.certificates(from, limit)?;
         let next = next_of(&records, limit).map(|seq| Cursor { log: Some(id), seq });
         Ok(Found {
-            certificates: states(log, records)?,
+            certificates: states(&log, records)?,
             next,
         })
     }
@@ -365,19 +420,17 @@ impl Catalogue {
         ask: impl Fn(&Log, u64, usize) -> Result<Vec<SignedRecord>, ReadError>,
     ) -> Result<Found, ReadError> {
         let mut found = Found::default();
-        for (id, log) in &self.logs {
+        for log in self.logs() {
+            let id = log.name().id;
             let start = match from.log {
-                Some(first) if *id < first => continue,
-                Some(first) if *id == first => from.seq,
+                Some(first) if id < first => continue,
+                Some(first) if id == first => from.seq,
                 _ => 0,
             };
             let wanted = limit - found.certificates.len();
-            let records = ask(log, start, wanted)?;
-            found.next = next_of(&records, wanted).map(|seq| Cursor {
-                log: Some(*id),
-                seq,
-            });
-            found.certificates.extend(states(log, records)?);
+            let records = ask(&log, start, wanted)?;
+            found.next = next_of(&records, wanted).map(|seq| Cursor { log: Some(id), seq });
+            found.certificates.extend(states(&log, records)?);
             if found.next.is_some() {
                 break;
             }
@@ -391,7 +444,7 @@ impl Catalogue {
         code: &TypeCode,
     ) -> Option<(DepartmentCode, Versions<TypeDefined>)> {
         let definer = self.members.definer(code)?;
-        let log = self.logs.get(&LogId::first(definer))?;
+        let log = self.log(&LogId::first(definer))?;
         let versions = log.definitions().types().get(code).cloned()?;
         Some((definer, versions))
     }
@@ -399,7 +452,7 @@ impl Catalogue {
     /// Every type with a definition that counts.
     pub fn types(&self) -> BTreeMap<TypeCode, (DepartmentCode, Versions<TypeDefined>)> {
         let mut types = BTreeMap::new();
-        for log in self.logs.values() {
+        for log in self.logs() {
             let department = log.name().id.department;
             for (code, versions) in log.definitions().types() {
                 if self.members.definer(code) == Some(department) {
@@ -416,7 +469,7 @@ impl Catalogue {
         department: &DepartmentCode,
         code: &MatterCode,
     ) -> Option<Versions<MatterDefined>> {
-        let log = self.logs.get(&LogId::first(*department))?;
+        let log = self.log(&LogId::first(*department))?;
         log.definitions().matters().get(code).cloned()
     }
 
@@ -432,7 +485,7 @@ impl Catalogue {
     /// Every matter, by department and code.
     pub fn matters(&self) -> Vec<(DepartmentCode, Versions<MatterDefined>)> {
         let mut matters = Vec::new();
-        for log in self.logs.values() {
+        for log in self.logs() {
             let department = log.name().id.department;
             let definitions = log.definitions();
             let versions = definitions.matters().values();
@@ -460,7 +513,7 @@ impl Catalogue {
             on,
         };
         let issuer = &certificate.log.department;
-        let grants = self.logs.get(&certificate.log).map(|log| log.definitions());
+        let grants = self.log(&certificate.log).map(|log| log.definitions());
         let grants = grants.unwrap_or_default();
         sharing::access(
             &self.members,
@@ -474,7 +527,7 @@ impl Catalogue {
     /// Certificates issued, by type and department, of those that some definition of the type lets issue.
     pub fn issued(&self) -> BTreeMap<TypeCode, BTreeMap<DepartmentCode, u64>> {
         let mut counts: BTreeMap<TypeCode, BTreeMap<DepartmentCode, u64>> = BTreeMap::new();
-        for log in self.logs.values() {
+        for log in self.logs() {
             let department = log.name().id.department;
             for (code, count) in log.issued() {
                 if self.may_issue(&code, &department) {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::hash::Hash;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
@@ -206,7 +207,7 @@ fn listed<T: fmt::Display>(reasons: &[T]) -> String {
 /// Checks entries one after the other, each as if those before it had been appended.
 pub struct Batch<'c> {
     catalogue: &'c Catalogue,
-    log: &'c Log,
+    log: Arc<Log>,
     department: DepartmentCode,
     issued: HashSet<CertificateId>,
     statuses: HashMap<Hash, Status>,
@@ -221,10 +222,10 @@ pub struct Batch<'c> {
 
 impl<'c> Batch<'c> {
     /// A batch for this department's own log.
-    pub fn new(catalogue: &'c Catalogue, log: &'c Log) -> Batch<'c> {
+    pub fn new(catalogue: &'c Catalogue, log: &Arc<Log>) -> Batch<'c> {
         Batch {
             catalogue,
-            log,
+            log: Arc::clone(log),
             department: log.name().id.department,
             issued: HashSet::new(),
             statuses: HashMap::new(),

@@ -18,7 +18,7 @@ use crate::record::{
     Action, DefinitionRef, FieldRoot, GrantMade, GrantWithdrawn, Grantee, Misfit, Reason, Record,
     RecordHash, SharingClass, StatusChanged, Succession, SuccessionKind, Validity,
 };
-use crate::verify::{Bundle, BundleError, Missing, NotValid, Verdict, verify};
+use crate::verify::{Bundle, BundleError, Missing, NotValid, Question, Verdict, verify};
 
 pub(super) const A: &str = "11430000006122244L";
 pub(super) const B: &str = "11330105002500287C";
@@ -61,14 +61,26 @@ pub(super) fn catalogue(own: &str) -> Catalogue {
         data: PathBuf::from("/d"),
         segment_records: 8,
     };
-    Catalogue::open(place, members(), own.parse().unwrap())
-        .unwrap()
-        .catalogue
+    let opened = Catalogue::open(place, members(), own.parse().unwrap());
+    let mut catalogue = opened.unwrap().catalogue;
+    known_for_whole(&mut catalogue);
+    catalogue
+}
+
+/// Takes what is held for all there is.
+pub(super) fn known_for_whole(catalogue: &mut Catalogue) {
+    catalogue.limit_age(FreshnessLimits::NONE);
+    catalogue.set_own_log_whole(true);
+}
+
+/// A question that any time at this peer answers alike.
+pub(super) fn question(on: Date) -> Question {
+    Question { on, now_ms: 0 }
 }
 
 pub(super) fn writer(catalogue: &Catalogue, department: &str, n: u8) -> Writer {
     let id = LogId::first(department.parse().unwrap());
-    Writer::new(Arc::clone(catalogue.log(&id).unwrap()), key(n))
+    Writer::new(catalogue.log(&id).unwrap(), key(n))
 }
 
 pub(super) fn id(issuer: &str, serial: &str) -> CertificateId {
@@ -136,13 +148,13 @@ pub(super) fn defined() -> DefinitionRef {
 }
 
 pub(super) fn verdict(catalogue: &Catalogue, id: &CertificateId, on: &str) -> Verdict {
-    verify(catalogue, id, day(on)).unwrap().verdict
+    verify(catalogue, id, question(day(on))).unwrap().verdict
 }
 
 #[test]
 fn every_rule_refuses_what_it_is_for_and_lets_the_rest_of_the_batch_through() {
     let catalogue = catalogue(A);
-    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let log = catalogue.log(&catalogue.own()).unwrap();
     let mut batch = Batch::new(&catalogue, &log);
     let (one, two, others) = (id(A, "1"), id(A, "2"), id(B, "1"));
     assert!(matches!(
@@ -207,7 +219,7 @@ fn a_department_changes_only_its_own_certificates_and_needs_its_roles() {
     writer(&catalogue, A, 1)
         .append(1, vec![define(), issue(&id(A, "1"), None)])
         .unwrap();
-    let log = Arc::clone(catalogue.log(&catalogue.own()).unwrap());
+    let log = catalogue.log(&catalogue.own()).unwrap();
     let mut batch = Batch::new(&catalogue, &log);
     assert!(matches!(
         batch.check(&change(&id(A, "1"), Action::Revoke)),
@@ -222,7 +234,7 @@ fn a_department_changes_only_its_own_certificates_and_needs_its_roles() {
     ));
     batch.check(&issue(&id(B, "1"), None)).unwrap();
     let powerless = LogId::first(POWERLESS.parse().unwrap());
-    let log = Arc::clone(catalogue.log(&powerless).unwrap());
+    let log = catalogue.log(&powerless).unwrap();
     let refused = Batch::new(&catalogue, &log).check(&issue(&id(POWERLESS, "1"), None));
     assert!(matches!(
         refused,

@@ -120,6 +120,19 @@ impl Date {
     }
 }
 
+/// A time in ms since 1970-01-01T00:00Z as people in China read it: `2026-03-04 10:11:12 CST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChinaTime(pub u64);
+
+impl fmt::Display for ChinaTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.saturating_add(CHINA_OFFSET_MS) % MS_PER_DAY / 1000;
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let day = Date::in_china(self.0);
+        write!(f, "{day} {hour:02}:{minute:02}:{second:02} CST")
+    }
+}
+
 impl FromStr for Date {
     type Err = DateError;
 

@@ -33,7 +33,7 @@ mod type_code;
 mod tests;
 
 pub use certificate::{CertificateId, Variant};
-pub use date::{Date, DateError};
+pub use date::{ChinaTime, Date, DateError};
 pub use department::{DepartmentCode, DivisionCode};
 pub use error::{Excerpt, IdError, Part};
 pub use holder::{HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, normalise};

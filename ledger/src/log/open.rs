@@ -16,8 +16,9 @@ use crate::record::RecordHash;
 use super::append::{Appender, Pending, write_index};
 use super::disk::Disk;
 use super::head::{Found, Head, HeadFile, Progress};
-use super::header::HEADER_LEN;
+use super::header::{HEADER_LEN, HeaderError};
 use super::index::{SealedIndex, TailIndex};
+use super::memory_disk::MemoryDisk;
 use super::page::{Link, follows, link};
 use super::reading::{Log, View};
 use super::segment::{Segment, file_name};
@@ -27,6 +28,9 @@ use super::{BrokenRule, CheckpointError, LogName, VerifiedCheckpoint};
 
 /// Records in a sealed segment.
 pub const SEGMENT_RECORDS: u64 = 1 << 18;
+
+/// Too many open files, of the system and of the process (ENFILE, EMFILE): errors that have no kind of their own.
+const TOO_MANY_FILES: [i32; 2] = [23, 24];
 
 /// Where and how a log is kept.
 #[derive(Clone)]
@@ -70,6 +74,34 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether what stands in the way may pass by itself, or with an operator's help, and says nothing against the files.
+    fn may_pass(&self) -> bool {
+        use io::ErrorKind;
+        let OpenError::Io { error, .. } = self else {
+            return false;
+        };
+        let later_version = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<HeaderError>())
+            .is_some_and(|header| matches!(header, HeaderError::Version(_)));
+        later_version
+            || matches!(
+                error.kind(),
+                ErrorKind::StorageFull
+                    | ErrorKind::QuotaExceeded
+                    | ErrorKind::FileTooLarge
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::OutOfMemory
+                    | ErrorKind::ResourceBusy
+            )
+            || error
+                .raw_os_error()
+                .is_some_and(|code| TOO_MANY_FILES.contains(&code))
+    }
+}
+
 /// What is wrong with a log's records on disk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
@@ -87,6 +119,9 @@ pub enum Damage {
     /// A record breaks a rule.
     #[error("{0}")]
     Rule(BrokenRule),
+    /// The files can't be read.
+    #[error("it can't be opened: {0}")]
+    Unreadable(String),
     /// The records are not those the checkpoint covers.
     #[error("the first {size} records are not those of the checkpoint")]
     Root {
@@ -99,7 +134,7 @@ pub enum Damage {
         /// First position of the segment.
         first: u64,
         /// What is wrong.
-        error: super::HeaderError,
+        error: HeaderError,
     },
 }
 
@@ -123,6 +158,8 @@ pub struct Opening {
     pub mended: u32,
     /// The log was set aside: where, and why.
     pub set_aside: Option<(PathBuf, Damage)>,
+    /// It could be neither opened nor set aside: it is empty, and takes nothing until it is opened again.
+    pub closed: Option<String>,
 }
 
 impl Log {
@@ -183,6 +220,50 @@ impl Log {
                 Ok((log, opening))
             }
         }
+    }
+
+    /// Opens a copy of another department's log that [`Log::open`] fails on. Where only the disk has no room or the process
+    /// no right, the copy stays as it is, and the log is closed: empty, and taking nothing, until it is opened again. Otherwise
+    /// what is there is set aside together with its head file, and the log begins empty.
+    ///
+    /// # Errors
+    /// None at present; a closed log needs no disk.
+    pub(crate) fn open_anew(
+        place: &Place,
+        name: LogName,
+        members: &Membership,
+        error: &OpenError,
+    ) -> Result<(Log, Opening), OpenError> {
+        let dir = place.log_dir(&name);
+        let opened = match error.may_pass() {
+            true => None,
+            false => set_aside_with_head(place, &dir, &name)
+                .ok()
+                .and_then(|aside| {
+                    let (log, opening) = Log::open(place, name, members).ok()?;
+                    let damage = Damage::Unreadable(error.to_string());
+                    let opening = Opening {
+                        set_aside: Some((aside, damage)),
+                        ..opening
+                    };
+                    Some((log, opening))
+                }),
+        };
+        if let Some(opened) = opened {
+            return Ok(opened);
+        }
+        let nowhere = Place {
+            disk: Arc::new(MemoryDisk::new()),
+            ..place.clone()
+        };
+        let (log, _) = Log::open(&nowhere, name, members)?;
+        let reason = error.to_string();
+        let _ = log.refused.set(reason.clone());
+        let opening = Opening {
+            closed: Some(reason),
+            ..Opening::default()
+        };
+        Ok((log, opening))
     }
 
     /// Sets what is there aside; its head file goes on saying what has to come back.
@@ -315,6 +396,22 @@ fn set_aside(place: &Place, dir: &Path, name: &LogName) -> io::Result<PathBuf> {
     place.disk.sync_dir(&parent)?;
     place.disk.sync_dir(&place.data.join("logs"))?;
     place.disk.sync_dir(&place.data)?;
+    Ok(aside)
+}
+
+/// The same with its head file, which stands beside it afterwards.
+fn set_aside_with_head(place: &Place, dir: &Path, name: &LogName) -> io::Result<PathBuf> {
+    place.disk.create_dir_all(dir)?;
+    let aside = set_aside(place, dir, name)?;
+    match place
+        .disk
+        .rename(&place.head_path(name), &aside.join("head"))
+    {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    place.disk.sync_dir(&aside)?;
+    place.disk.sync_dir(&place.data.join("heads"))?;
     Ok(aside)
 }
 

@@ -125,7 +125,7 @@ pub fn audit(
         };
         let mut auditor = Auditor {
             catalogue,
-            log,
+            log: &log,
             known: &known,
             now_ms,
             counted: Vec::new(),
@@ -424,7 +424,7 @@ pub fn access_log(
             }
             left = left.saturating_sub(records.len());
             for record in records {
-                if counts(members, &id.department, &record) && is_first_receipt(log, &record)? {
+                if counts(members, &id.department, &record) && is_first_receipt(&log, &record)? {
                     found.receipts.push((id, record));
                 }
             }
@@ -497,8 +497,8 @@ pub fn usage(
             ReceiptKind::Acknowledged,
             ReceiptKind::Accepted,
         ] {
-            each(log, members, kind, times, 0, |record, counts| {
-                if counts && is_first_receipt(log, record)? {
+            each(&log, members, kind, times, 0, |record, counts| {
+                if counts && is_first_receipt(&log, record)? {
                     usage.count(log.name().id.department, &record.record().entry);
                 }
                 Ok(true)

@@ -55,9 +55,8 @@ impl Sync {
         let Some(progress) = self.logs.get(&log) else {
             return Judgement::Reject;
         };
-        if progress.ended
-            || page.checkpoint.checkpoint.size <= progress.received.max(holdings.held(&log))
-        {
+        let (ended, received) = (progress.ended, progress.received.max(holdings.held(&log)));
+        if page.checkpoint.checkpoint.size <= received || holdings.stopped(&log) {
             // Old news. Whether it contradicts what is held shows when heads are compared.
             return Judgement::Ignore;
         }
@@ -66,8 +65,13 @@ impl Sync {
             return Judgement::Reject;
         };
         let (size, end) = (verified.checkpoint().size, verified.end());
+        out.push(Command::Announced { log, size });
         if log == self.own {
             self.own_known = self.own_known.max(size);
+        }
+        if ended {
+            // It can't be stored at present, but that there is more has to be known.
+            return Judgement::Accept;
         }
         // Its author holds it for certain; whoever passed it on will in a moment.
         let holder = if self.peers.contains_key(&log.department) {

@@ -248,9 +248,13 @@ impl Sync {
                 let what = format!("signed a log that breaks a rule: {rule}");
                 self.blame(log.department, what, now_ms, out);
             }
-            ApplyError::Stopped | ApplyError::Append(_) => progress.ended = true,
-            // Damage on this disk: fetching more would not mend it, a restart does.
-            ApplyError::Read(_) => progress.ended = true,
+            ApplyError::Stopped => progress.ended = true,
+            // A refused write, or damage on this disk: fetching more would not mend it, opening the log again does.
+            ApplyError::Append(_) | ApplyError::Read(_) => {
+                progress.ended = true;
+                let reason = error.to_string();
+                out.push(Command::Reopen { log, reason });
+            }
         }
     }
 }

@@ -58,7 +58,8 @@ impl Sync {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.sizes.clear();
         }
-        let (mut doubted, mut confirmed) = (false, Vec::new());
+        let mut doubted = false;
+        let (mut confirmed, mut newer) = (Vec::new(), Vec::new());
         for head in heads.heads.iter() {
             if !self.logs.contains_key(&head.checkpoint.checkpoint.log) {
                 continue;
@@ -72,14 +73,23 @@ impl Sync {
                 );
                 return;
             };
-            if holdings.accepted(&checkpoint.log).as_ref() == Some(&checkpoint) {
+            let accepted = holdings.accepted(&checkpoint.log);
+            if accepted.as_ref() == Some(&checkpoint) {
                 confirmed.push(checkpoint.log);
                 self.cosigned(from, head, &checkpoint, out);
             }
             let fits = self.compare(from, &checkpoint, holdings, out);
+            if fits && checkpoint.size > accepted.map_or(0, |accepted| accepted.size) {
+                newer.push((checkpoint.log, checkpoint.size));
+            }
             doubted |= !fits && checkpoint.log == self.own;
         }
-        out.insert(heard, Command::Heard(from, confirmed));
+        let heard_from = Command::Heard {
+            from,
+            confirmed,
+            newer,
+        };
+        out.insert(heard, heard_from);
         self.ask_for_evidence(from, heads, now_ms, holdings, out);
         if !doubted {
             self.confirmed_by.insert(from);

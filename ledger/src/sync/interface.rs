@@ -99,6 +99,8 @@ pub enum Event {
     Stored(Stored),
     /// This department appended to its own log.
     Appended(VerifiedCheckpoint),
+    /// A log was opened again.
+    Reopened(LogId),
     /// An operator vouches for the own log on disk.
     OwnLogVouched,
     /// Time passed.
@@ -215,8 +217,30 @@ pub enum Command {
         /// What it did.
         what: String,
     },
-    /// A peer's heads were heard; the logs of which it knows nothing newer than what is accepted here.
-    Heard(DepartmentCode, Vec<LogId>),
+    /// A peer's heads were heard.
+    Heard {
+        /// Whose.
+        from: DepartmentCode,
+        /// The logs of which it holds just what is accepted here, and knows nothing newer.
+        confirmed: Vec<LogId>,
+        /// Those of which it holds more than is accepted here, and how many records.
+        newer: Vec<(LogId, u64)>,
+    },
+    /// A head that its department signed was announced: more than is accepted here.
+    Announced {
+        /// Of which log.
+        log: LogId,
+        /// Its records.
+        size: u64,
+    },
+    /// A copy of another department's log can't go on: a write was refused, or a read failed. Open it again once the disk
+    /// lets it, then report [`Event::Reopened`].
+    Reopen {
+        /// Which log.
+        log: LogId,
+        /// What the medium said.
+        reason: String,
+    },
 }
 
 impl Holdings for Catalogue {

@@ -130,6 +130,7 @@ impl Sync {
             Event::Gossiped(gossiped) => self.gossiped(gossiped, now_ms, holdings, &mut out),
             Event::Stored(stored) => self.page_stored(stored, now_ms, holdings, &mut out),
             Event::Appended(checkpoint) => self.appended(&checkpoint, now_ms),
+            Event::Reopened(log) => self.reopened(&log, holdings),
             Event::OwnLogVouched => self.vouched = true,
             Event::Tick => self.expire(now_ms),
         }
@@ -324,6 +325,15 @@ impl Sync {
         self.changed(now_ms);
         if let Some(progress) = self.logs.get_mut(&checkpoint.log) {
             progress.received = progress.received.max(checkpoint.size);
+        }
+    }
+
+    /// A log was opened again: what is held of it now counts.
+    fn reopened(&mut self, log: &LogId, holdings: &dyn Holdings) {
+        if let Some(progress) = self.logs.get_mut(log) {
+            progress.ended = holdings.stopped(log);
+            progress.received = holdings.held(log);
+            progress.settled = false;
         }
     }
 

@@ -500,6 +500,8 @@ impl VerifiedBundle {
             authority: self.authority.clone(),
             unread_at: None,
             stopped_at: None,
+            // It is judged as of its checkpoint.
+            stale: None,
             on,
         })
     }

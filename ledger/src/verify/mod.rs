@@ -14,7 +14,7 @@ pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
 use crate::catalogue::{Catalogue, CertificateState, Successor};
 use crate::id::{CertificateId, Date};
-use crate::log::{LogId, ReadError, VerifiedCheckpoint};
+use crate::log::{ReadError, VerifiedCheckpoint};
 use crate::record::{Entry, SignedRecord, Status};
 
 /// A verdict and the records behind it.
@@ -37,42 +37,26 @@ pub struct Verification {
 }
 
 impl Verification {
-    fn unknown(id: &CertificateId, on: Date, missing: Missing) -> Verification {
+    fn unknown(id: &CertificateId, on: Date, missing: Vec<Missing>) -> Verification {
         Verification {
             id: id.clone(),
             on,
-            verdict: Verdict::Unknown(vec![missing]),
+            verdict: Verdict::Unknown(missing),
             state: None,
             change: None,
             successors: Vec::new(),
             checkpoint: None,
         }
     }
+}
 
-    /// The same at a peer whose own log no other member has confirmed: what may lack its newest records cannot say that a
-    /// certificate is still in force, nor that there is none.
-    #[must_use]
-    pub fn unconfirmed(mut self, own: &LogId) -> Verification {
-        let rests_on_own = |missing: &Missing| match missing {
-            Missing::Record { logs } => logs.iter().any(|(log, _, _)| log == own),
-            _ => false,
-        };
-        match &mut self.verdict {
-            // The definition that it rests on may have been replaced, too.
-            Verdict::Valid
-                if self.state.as_ref().is_some_and(|state| {
-                    state.log == *own || state.certificate().definition.log == *own
-                }) =>
-            {
-                self.verdict = Verdict::Unknown(vec![Missing::Confirmation]);
-            }
-            Verdict::Unknown(missing) if missing.iter().any(rests_on_own) => {
-                missing.push(Missing::Confirmation);
-            }
-            _ => {}
-        }
-        self
-    }
+/// What a verdict is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// The day, in China Standard Time.
+    pub on: Date,
+    /// The time at this peer, by the clock that never goes back, ms: how new what is held is, counts.
+    pub now_ms: u64,
 }
 
 /// Judges a certificate by the logs held here.
@@ -82,19 +66,30 @@ impl Verification {
 pub fn verify(
     catalogue: &Catalogue,
     id: &CertificateId,
-    on: Date,
+    question: Question,
 ) -> Result<Verification, ReadError> {
     let claims = catalogue.claims(id)?;
-    by_claims(catalogue, id, claims, on)
+    by_claims(catalogue, id, claims, question)
 }
 
 fn by_claims(
     catalogue: &Catalogue,
     id: &CertificateId,
     mut claims: Vec<CertificateState>,
-    on: Date,
+    question: Question,
 ) -> Result<Verification, ReadError> {
-    let unknown = |missing| Verification::unknown(id, on, missing);
+    let Question { on, now_ms } = question;
+    let unknown = |missing| Verification::unknown(id, on, vec![missing]);
+    // Of what may not be the newest is said so: there the record may be.
+    let no_record = || {
+        let logs = catalogue.known_of(id);
+        let stale = logs
+            .iter()
+            .filter_map(|(log, _, _)| catalogue.freshness(log, now_ms).err());
+        let stale: Vec<Missing> = stale.map(Missing::Newest).collect();
+        let missing = [vec![Missing::Record { logs }], stale].concat();
+        Verification::unknown(id, on, missing)
+    };
     if claims.len() > 1 {
         let departments = claims.iter().map(|state| state.log.department).collect();
         return Ok(unknown(Missing::RightfulIssuer { departments }));
@@ -103,21 +98,15 @@ fn by_claims(
     // any member could make a certificate read as not valid before its own issuer's record arrives.
     let state = match claims.pop() {
         // What one says that was not entitled to speak says nothing before another has spoken that may be.
-        Some(state) if catalogue.awaits_issuer(&state)? => {
-            let logs = catalogue.known_of(id);
-            return Ok(unknown(Missing::Record { logs }));
-        }
+        Some(state) if catalogue.awaits_issuer(&state)? => return Ok(no_record()),
         Some(state) => state,
-        None if catalogue.knows_issuer(id) => {
-            let logs = catalogue.known_of(id);
-            return Ok(unknown(Missing::Record { logs }));
-        }
+        None if catalogue.knows_issuer(id) => return Ok(no_record()),
         None => match catalogue.impostor(id)? {
             Some(state) => state,
             None => return Ok(unknown(Missing::Issuer(id.issuer()))),
         },
     };
-    judged(catalogue, state, on)
+    judged(catalogue, state, question)
 }
 
 /// Judges what one log's record says of a certificate, for those who show that record. It is never valid because another
@@ -128,11 +117,11 @@ fn by_claims(
 pub fn verify_record(
     catalogue: &Catalogue,
     state: &CertificateState,
-    on: Date,
+    question: Question,
 ) -> Result<Verification, ReadError> {
     let id = &state.certificate().id;
     let claims = catalogue.claims_beside(id, Some(state))?;
-    let found = by_claims(catalogue, id, claims, on)?;
+    let found = by_claims(catalogue, id, claims, question)?;
     if found
         .state
         .as_ref()
@@ -140,7 +129,7 @@ pub fn verify_record(
     {
         return Ok(found);
     }
-    let here = judged(catalogue, state.clone(), on)?;
+    let here = judged(catalogue, state.clone(), question)?;
     if matches!(here.verdict, Verdict::NotValid(_)) || found.state.is_none() {
         return Ok(match here.verdict {
             Verdict::NotValid(_) => here,
@@ -151,8 +140,8 @@ pub fn verify_record(
     let departments = others.chain([state.log.department]).collect();
     Ok(Verification::unknown(
         id,
-        on,
-        Missing::RightfulIssuer { departments },
+        question.on,
+        vec![Missing::RightfulIssuer { departments }],
     ))
 }
 
@@ -160,12 +149,23 @@ pub fn verify_record(
 fn judged(
     catalogue: &Catalogue,
     state: CertificateState,
-    on: Date,
+    Question { on, now_ms }: Question,
 ) -> Result<Verification, ReadError> {
     let id = state.certificate().id.clone();
     let Some(log) = catalogue.log(&state.log) else {
-        return Ok(Verification::unknown(&id, on, Missing::Issuer(id.issuer())));
+        let missing = vec![Missing::Issuer(id.issuer())];
+        return Ok(Verification::unknown(&id, on, missing));
     };
+    // The own log may lack what was recorded last, and it may be the one with the definition.
+    let own = catalogue.own();
+    let defined = state.certificate().definition.log;
+    let stale = catalogue
+        .freshness(&state.log, now_ms)
+        .and_then(|age_ms| match defined == own {
+            true => catalogue.freshness(&own, now_ms),
+            false => Ok(age_ms),
+        })
+        .err();
     let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
     let record = state.issued.record();
     let verdict = judge(&Facts {
@@ -176,6 +176,7 @@ fn judged(
         authority: catalogue.authority(&state.log, state.certificate(), record.time_ms)?,
         unread_at: log.unread().map(|unread| unread.seq),
         stopped_at: log.stopped().map(|stopped| stopped.undisputed()),
+        stale,
         on,
     });
     Ok(Verification {

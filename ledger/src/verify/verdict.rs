@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::catalogue::{Authority, NotAuthorised, Unproven};
+use crate::catalogue::{Authority, NotAuthorised, Stale, Unproven};
 use crate::id::{CertificateId, Date, DepartmentCode, IssuerCode};
 use crate::log::LogId;
 use crate::record::{CertificateIssued, Status};
@@ -125,8 +125,8 @@ pub enum Missing {
         /// Position of the first such entry.
         at: u64,
     },
-    /// Its log is this peer's own, and no other member has confirmed since the start that the disk holds all of it.
-    Confirmation,
+    /// Whether what is held of its log is its department's newest.
+    Newest(Stale),
 }
 
 impl fmt::Display for Missing {
@@ -164,10 +164,7 @@ impl fmt::Display for Missing {
                 f,
                 "its status since record {at} of its log, which is of a later version of certmesh; upgrade this peer"
             ),
-            Missing::Confirmation => f.write_str(
-                "confirmation by other members that this department's own log is whole: what was recorded last, \
-                 revocations among it, may be missing here",
-            ),
+            Missing::Newest(stale) => stale.fmt(f),
         }
     }
 }
@@ -188,6 +185,8 @@ pub struct Facts<'f> {
     pub unread_at: Option<u64>,
     /// First record in dispute, when the log has stopped.
     pub stopped_at: Option<u64>,
+    /// Why what is held of the log may not be its newest.
+    pub stale: Option<Stale>,
     /// The day asked for.
     pub on: Date,
 }
@@ -221,6 +220,9 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
     let mut missing = Vec::new();
     missing.extend(facts.stopped_at.map(|at| Missing::StatusSince { at }));
     missing.extend(facts.unread_at.map(|at| Missing::LaterVersion { at }));
+    // Of a log that has stopped nothing newer is taken.
+    let stale = facts.stale.clone().filter(|_| facts.stopped_at.is_none());
+    missing.extend(stale.map(Missing::Newest));
     if let Authority::Unknown(unproven) = &facts.authority {
         missing.push(Missing::Definition(unproven.clone()));
     }

@@ -97,7 +97,7 @@ fn world() -> Catalogue {
         let log = catalogue
             .log(&LogId::first(code(department)))
             .expect("a member's");
-        Writer::new(Arc::clone(log), key(n))
+        Writer::new(log, key(n))
     };
     let mut issuer = writer(ISSUER, 1);
     let first = vec![define(&[]), define(&[ISSUER, WITNESS])];
@@ -232,7 +232,7 @@ fn stale<F: Fn(&VerifiedCheckpoint) -> Vec<Cosignature>>(
     let catalogue = opened.catalogue;
     let log = |department: &str| {
         let log = catalogue.log(&LogId::first(code(department)));
-        Arc::clone(log.expect("a member's"))
+        log.expect("a member's")
     };
     let open_to_all = TypeDefined::new(foreign_type(), text("证"));
     let mut issuer = Writer::new(log(ISSUER), key(1));

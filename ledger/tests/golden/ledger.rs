@@ -316,7 +316,7 @@ fn bundles(v: &mut Vectors) {
     let disk = MemoryDisk::new();
     let opened = Catalogue::open(place(&disk), members(), name().id.department).expect("opens");
     let catalogue = opened.catalogue;
-    fill(&Arc::clone(catalogue.log(&name().id).expect("the own log")));
+    fill(&catalogue.log(&name().id).expect("the own log"));
     let witness = |checkpoint: &VerifiedCheckpoint| {
         let time_ms = CREATED_MS + 1000;
         vec![Cosignature::sign(

@@ -7,7 +7,7 @@ use certmesh_ledger::catalogue::{Catalogue, MAX_CHAIN};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{MAX_PAGE, MemoryDisk, Writer};
 use certmesh_ledger::record::{Action, Entry, Status, Succession, SuccessionKind};
-use certmesh_ledger::verify::{Bundle, NotValid, Verdict, verify};
+use certmesh_ledger::verify::{Bundle, NotValid, Question, Verdict, verify};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -97,7 +97,8 @@ proptest! {
         let disk = MemoryDisk::new();
         let opened = Catalogue::open(place(&disk), members(), name().id.department).expect("opens");
         let catalogue = opened.catalogue;
-        let log = Arc::clone(catalogue.log(&name().id).expect("the own log"));
+        catalogue.set_own_log_whole(true);
+        let log = catalogue.log(&name().id).expect("the own log");
         let mut writer = Writer::new(Arc::clone(&log), key(1));
         writer.append(DEFINED_MS, vec![define()]).expect("appended");
         let mut statuses = BTreeMap::new();
@@ -118,7 +119,7 @@ proptest! {
                 let held = log.status(&id).map_or(Status::Valid, |entry| entry.status);
                 prop_assert_eq!(held, expected);
             }
-            let found = verify(&catalogue, &id, day).expect("readable");
+            let found = verify(&catalogue, &id, Question { on: day, now_ms: 0 }).expect("readable");
             let Some(state) = &found.state else { continue };
             prop_assert_eq!(found.verdict == Verdict::Valid, expected == Status::Valid);
             let first = found.successors.first();

@@ -56,7 +56,7 @@ fn bundles() -> Vec<Vec<u8>> {
     let disk = MemoryDisk::new();
     let department = name().id.department;
     let opened = Catalogue::open(place(&disk), members(), department).expect("opens");
-    fill(&Arc::clone(opened.catalogue.log(&name().id).expect("held")));
+    fill(&opened.catalogue.log(&name().id).expect("held"));
     let witness = |checkpoint: &VerifiedCheckpoint| {
         let network = members().network();
         vec![Cosignature::sign(

@@ -513,9 +513,9 @@ pub struct Provenance {
     pub checkpoint_time_ms: u64,
     /// Departments that cosigned that checkpoint.
     pub cosigned_by: Vec<String>,
-    /// When this peer last heard the issuer's own peer tell its newest head; of this peer's own log, now, or nothing while
-    /// other members have not confirmed that log.
-    pub heard_ms: Option<u64>,
+    /// When a member last confirmed to this peer that what is held of that log is its newest; absent when that was too long
+    /// ago, more is known to have been signed, or, of this peer's own log, other members have not confirmed that it is whole.
+    pub confirmed_ms: Option<u64>,
     /// Peer that answered.
     pub answered_by: String,
 }
@@ -645,10 +645,14 @@ pub struct LogView {
     pub time_ms: Option<u64>,
     /// Certificates issued in it.
     pub certificates: u64,
-    /// `own`, `replica`, `frozen` (forked, or a rule broken) or `set-aside` (damaged, being fetched again).
+    /// `own`, `replica`, `frozen` (forked, or a rule broken), `refused` (the disk refused a write; opened again by itself) or
+    /// `set-aside` (damaged, being fetched again).
     pub state: String,
-    /// What happened, for frozen and set-aside logs; for the own log, what keeps it from taking appends.
+    /// What happened, for frozen, refused and set-aside logs; why nothing is valid by what is held at present; for the own
+    /// log, what keeps it from taking appends.
     pub detail: Option<String>,
+    /// When a member last confirmed that what is held is the newest; absent when nothing is valid by it at present.
+    pub confirmed_ms: Option<u64>,
     /// Departments whose cosignature of the accepted checkpoint is held.
     pub cosigned_by: Vec<String>,
 }
@@ -704,6 +708,9 @@ pub struct NodeStatus {
     pub peers_total: u32,
     /// Since when the process runs.
     pub started_ms: u64,
+    /// What an operator should know of, each a sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// State of a peer's own log, as [`NodeStatus::log_state`] and the metrics word it.
@@ -746,8 +753,12 @@ impl OwnLogState {
 /// Whether the node can do its work.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// True when the API answers from verified logs and the own log can be appended to.
+    /// True while questions can be answered: of one log at least what is held may be taken for all there is.
     pub ready: bool,
-    /// What stands in the way.
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// What is amiss all the same: logs that can't be answered for, the own log when it takes no appends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

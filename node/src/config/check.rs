@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use certmesh_ledger::catalogue::FreshnessLimits;
 use certmesh_ledger::id::DepartmentCode;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
@@ -47,6 +48,7 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
     let api = api(s);
     let net = net(s);
     let log = log(s);
+    let freshness = freshness(s);
     let trust_own_disk = s.flag_value("start.trust_own_disk");
     let watches = watches(s);
     match (department, data_dir, network, keys, api, net, log) {
@@ -66,10 +68,23 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
             api,
             net,
             log,
+            freshness,
             trust_own_disk,
             watches,
         }),
         _ => Err(settings.into_faults()),
+    }
+}
+
+fn freshness(s: &mut Settings) -> FreshnessLimits {
+    let default = FreshnessLimits::default();
+    let ms = |s: &mut Settings, key: &str, default_ms: u64| {
+        let default_s = u32::try_from(default_ms / 1_000).unwrap_or(u32::MAX);
+        u64::from(s.number(key, 1..=366 * 86_400, default_s)) * 1_000
+    };
+    FreshnessLimits {
+        behind_ms: ms(s, "freshness.behind_s", default.behind_ms),
+        silent_ms: ms(s, "freshness.silent_s", default.silent_ms),
     }
 }
 

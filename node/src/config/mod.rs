@@ -19,6 +19,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use certmesh_ledger::catalogue::FreshnessLimits;
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use libp2p::Multiaddr;
 use thiserror::Error;
@@ -50,6 +51,8 @@ pub struct Config {
     pub net: NetConfig,
     /// Logging.
     pub log: LogConfig,
+    /// For how long a copy of another log may lag or go unconfirmed before nothing is valid by it.
+    pub freshness: FreshnessLimits,
     /// Take the own log on disk for whole at start, without waiting for other members.
     pub trust_own_disk: bool,
     /// Folders whose tables are imported.

@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 22] = [
+pub(super) const KEYS: [(&str, Kind); 24] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -49,6 +49,8 @@ pub(super) const KEYS: [(&str, Kind); 22] = [
     ("net.peers", Kind::Table),
     ("log.format", Kind::Text),
     ("log.level", Kind::Text),
+    ("freshness.behind_s", Kind::Number),
+    ("freshness.silent_s", Kind::Number),
     ("start.trust_own_disk", Kind::Flag),
     ("watch", Kind::Table),
 ];
@@ -95,7 +97,7 @@ impl Settings {
                     _ => self.fault(&key, Source::File, format!("is a section; write [{key}]")),
                 }
             } else {
-                let sections = ["keys", "api", "net", "log", "start"];
+                let sections = ["keys", "api", "net", "log", "freshness", "start"];
                 let known = KEYS.iter().map(|(known, _)| *known).chain(sections);
                 let detail = format!("there is no such setting{}", hint(&key, known));
                 self.fault(&key, Source::File, detail);

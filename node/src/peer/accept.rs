@@ -2,11 +2,10 @@
 
 use certmesh_ledger::acceptance::{AssessError, Assessment, State, assess};
 use certmesh_ledger::codec::Text;
-use certmesh_ledger::id::Date;
 use certmesh_ledger::record::MatterRef;
 use certmesh_ledger::verify::Verdict;
 
-use super::{Peer, now_ms, views};
+use super::{Peer, views};
 use crate::api::Refusal;
 use crate::api::cases::{Case, MatterName};
 use crate::api::retrievals::Values;
@@ -15,19 +14,11 @@ use crate::api::types::{Acceptance, RequirementState};
 pub(super) fn answer(peer: &Peer, case: &Case) -> Result<Acceptance, Refusal> {
     let catalogue = &peer.catalogue;
     let matter = resolve(peer, &case.matter)?;
-    let on = case.on.unwrap_or_else(|| Date::in_china(now_ms()));
+    let question = peer.question(case.on);
     let subject = peer
         .catalogue_key
         .subject_tag(case.kind, case.code.expose());
-    let confirmed = !peer.own.is_unconfirmed();
-    let assessed = assess(
-        catalogue,
-        &peer.department,
-        &matter,
-        &subject,
-        on,
-        confirmed,
-    );
+    let assessed = assess(catalogue, &peer.department, &matter, &subject, question);
     let assessed = assessed.map_err(|error| match error {
         AssessError::UnknownMatter(_) => unknown(),
         AssessError::Read(error) => {
@@ -54,7 +45,7 @@ pub(super) fn answer(peer: &Peer, case: &Case) -> Result<Acceptance, Refusal> {
             .map(|part| part.name.to_string())
             .unwrap_or_default(),
         matter: matter.to_string(),
-        on: on.to_string(),
+        on: question.on.to_string(),
         requirements,
         case: None,
     })
@@ -102,7 +93,7 @@ fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
         .map(|state| state.certificate().id.type_code())
         .or(first.copied());
     let definition = type_code.and_then(|code| peer.catalogue.type_definition(&code));
-    let verification = best.map(|best| views::verification(peer, best.verification.clone()));
+    let verification = best.map(|best| views::verification(peer, &best.verification));
     let hindrance = match (assessment.state, best) {
         (State::Held | State::Missing, _) => None,
         (State::Unknown, Some(best))

@@ -64,7 +64,7 @@ impl Peer {
         // Of a log that has stopped nothing newer is taken, so nothing can be said about its newest.
         let log = self.catalogue.log(&checkpoint.log);
         let stopped = log.is_none_or(|log| log.stopped().is_some());
-        match old && !stopped && !(own && self.own.is_unconfirmed()) {
+        match old && !stopped && (!own || self.own.is_confirmed()) {
             true => Some(self.cosign(key, checkpoint)),
             false => held,
         }

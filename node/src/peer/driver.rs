@@ -18,6 +18,7 @@ use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::own_log::Awaited;
+use super::reopening::{Reopened, Reopening};
 use super::retrieval::answering::{Answering, piece};
 use super::retrieval::asking::Ask;
 use super::serving::Serving;
@@ -43,6 +44,7 @@ type Answer = (InboundId, Vec<u8>);
 pub(super) struct Inbox {
     pub(super) heads: mpsc::UnboundedReceiver<VerifiedCheckpoint>,
     pub(super) stored: mpsc::UnboundedReceiver<Stored>,
+    pub(super) reopened: mpsc::UnboundedReceiver<Reopened>,
     pub(super) vouched: mpsc::UnboundedReceiver<()>,
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
     pub(super) stop: oneshot::Receiver<()>,
@@ -57,6 +59,7 @@ enum Waiting {
 /// What the loop drives.
 pub(super) struct Parts {
     pub(super) peer: Arc<Peer>,
+    pub(super) reopening: Reopening,
     pub(super) key: SigningKey,
     pub(super) net: Net,
     pub(super) sync: Sync,
@@ -76,6 +79,7 @@ pub(super) struct Driver {
     peer_ids: HashMap<DepartmentCode, PeerId>,
     requests: HashMap<OutboundId, Waiting>,
     answering: Answering,
+    reopening: Reopening,
     gossip: HashMap<u64, GossipId>,
     next_gossip: u64,
     answers: (
@@ -87,7 +91,6 @@ pub(super) struct Driver {
     announced_at: Option<Instant>,
     announcement_due: bool,
     listening: Option<mpsc::UnboundedSender<libp2p::Multiaddr>>,
-    started: Instant,
 }
 
 impl Driver {
@@ -98,6 +101,7 @@ impl Driver {
     ) -> Driver {
         let Parts {
             peer,
+            reopening,
             key,
             net,
             sync,
@@ -117,6 +121,7 @@ impl Driver {
             peer_ids,
             requests: HashMap::new(),
             answering,
+            reopening,
             gossip: HashMap::new(),
             next_gossip: 0,
             answers: mpsc::unbounded_channel(),
@@ -124,7 +129,6 @@ impl Driver {
             announced_at: None,
             announcement_due: false,
             listening: Some(listening),
-            started: Instant::now(),
         }
     }
 
@@ -132,6 +136,7 @@ impl Driver {
     pub(super) async fn run(mut self, mut inbox: Inbox) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.open_closed_logs();
         self.handle(Event::Tick);
         loop {
             let announce_at = self
@@ -145,7 +150,18 @@ impl Driver {
                     self.announcement_due = true;
                 }
                 () = tokio::time::sleep_until(announce_at.into()), if self.announcement_due => self.announce_head(),
-                Some(stored) = inbox.stored.recv() => self.handle(Event::Stored(stored)),
+                Some(stored) = inbox.stored.recv() => {
+                    if stored.result.is_ok() {
+                        self.reopening.stored(&stored.log);
+                    }
+                    self.handle(Event::Stored(stored));
+                }
+                Some(reopened) = inbox.reopened.recv() => {
+                    let log = reopened.log;
+                    if self.reopening.opened(reopened) {
+                        self.handle(Event::Reopened(log));
+                    }
+                }
                 Some(()) = inbox.vouched.recv() => self.handle(Event::OwnLogVouched),
                 Some(ask) = inbox.asks.recv() => self.ask(ask),
                 Some((to, answer)) = self.answers.1.recv() => {
@@ -162,16 +178,22 @@ impl Driver {
         }
     }
 
-    /// Time for the state machine: it does not go back when the clock is set.
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    /// Copies that could not be opened at the start are opened as soon as the disk lets them.
+    fn open_closed_logs(&mut self) {
+        let peer = Arc::clone(&self.peer);
+        for log in peer.catalogue.logs() {
+            let id = log.name().id;
+            if let Some(reason) = log.refused_write().filter(|_| id != peer.catalogue.own()) {
+                self.reopening.refused(id, reason);
+            }
+        }
     }
 
     fn handle(&mut self, event: Event) {
         if matches!(event, Event::Appended(_) | Event::Stored(_)) {
             self.serving.heads_changed();
         }
-        let now = self.elapsed_ms();
+        let now = self.peer.clock.now_ms();
         for command in self.sync.handle(event, now, &self.peer.catalogue) {
             self.carry_out(command);
         }
@@ -288,7 +310,7 @@ impl Driver {
             if !id.is_open() {
                 return;
             }
-            let response = match peer.catalogue.log(&log).map(|log| serve(log, &request)) {
+            let response = match peer.catalogue.log(&log).map(|log| serve(&log, &request)) {
                 Some(Ok(response)) => response,
                 Some(Err(error)) => {
                     tracing::error!(%error, "a log could not be read for another peer");
@@ -377,16 +399,41 @@ impl Driver {
                 }
                 self.peer.own.show();
             }
-            Command::OwnLogConfirmed => self.peer.own.confirmed(),
-            Command::OwnLogRestoring { known } => self.peer.own.restoring(known),
+            Command::OwnLogConfirmed => {
+                self.peer.own.confirmed();
+                self.peer.show_own_log();
+            }
+            Command::OwnLogRestoring { known } => {
+                self.peer.own.restoring(known);
+                self.peer.show_own_log();
+            }
             Command::Blame { peer, what } => {
                 tracing::warn!(department = %peer, what, "a peer misbehaved");
             }
-            Command::Heard(department, confirmed) => {
-                let now_ms = now_ms();
-                self.peer.heard.write().heads_ms.insert(department, now_ms);
+            Command::Heard {
+                from,
+                confirmed,
+                newer,
+            } => {
+                let (time_ms, now_ms) = (now_ms(), self.peer.clock.now_ms());
+                self.peer.heard.write().heads_ms.insert(from, time_ms);
+                let catalogue = &self.peer.catalogue;
                 for log in confirmed {
-                    self.peer.catalogue.confirm(log, department, now_ms);
+                    catalogue.confirm(log, from, time_ms, now_ms);
+                }
+                for (log, size) in newer {
+                    catalogue.heard_of(log, size, true, now_ms);
+                }
+            }
+            Command::Announced { log, size } => {
+                let now_ms = self.peer.clock.now_ms();
+                self.peer.catalogue.heard_of(log, size, false, now_ms);
+            }
+            Command::Reopen { log, reason } => {
+                // What a refused write did to the own log, only a restart mends.
+                match log == self.peer.catalogue.own() {
+                    true => self.peer.own.show(),
+                    false => self.reopening.refused(log, reason),
                 }
             }
         }
@@ -431,7 +478,8 @@ impl Driver {
             .map(|log| {
                 let id = log.name().id;
                 let size = log.size();
-                (id, size, self.sync.known_size(&id).max(size))
+                let newest = peer.catalogue.newest_known(&id).unwrap_or(size);
+                (id, size, self.sync.known_size(&id).max(newest))
             })
             .collect();
         let infos = self.net.connected();
@@ -450,8 +498,12 @@ impl Driver {
         peer.metrics
             .peers_connected
             .set(heard.connected.len() as i64);
+        let now_ms = peer.clock.now_ms();
         for (id, size, known) in known {
+            let stale = peer.catalogue.freshness(&id, now_ms).is_err();
+            let refused = heard.refused.contains_key(&id);
             peer.metrics.set_log(&id.department, size, known);
+            peer.metrics.set_log_state(&id.department, !stale, refused);
             heard.known.insert(id, known);
         }
         let members = peer.catalogue.members();
@@ -459,6 +511,6 @@ impl Driver {
         peer.own
             .confirming(|| Awaited::of(members, own, self.sync.confirmed_by(), connected));
         drop(heard);
-        peer.own.show();
+        peer.show_own_log();
     }
 }

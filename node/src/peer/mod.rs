@@ -10,6 +10,9 @@
 //! - `uploads`: files that wait for the certificates they belong to
 //! - `own_log`: whether the own log may be appended to, and why not
 //! - `retries`: which content came under which idempotency key, and for how long that is known
+//! - `clock`: how long ago something was, whatever becomes of the machine's clock
+//! - `health`: what an operator should know of
+//! - `reopening`: copies of other logs that the disk refused, opened again once it lets them
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
@@ -20,14 +23,17 @@
 //! - `start`: from a configuration to a running peer, and down again
 
 mod accept;
+mod clock;
 mod cosignatures;
 mod data_dir;
 mod driver;
 mod error;
 mod group;
+mod health;
 mod identity;
 mod own_log;
 mod prepare;
+mod reopening;
 mod retries;
 mod retrieval;
 mod service;
@@ -48,13 +54,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::Catalogue;
-use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::keys::{CatalogueKey, FieldKey};
 use certmesh_ledger::log::LogId;
 use certmesh_ledger::store::Store;
+use certmesh_ledger::verify::Question;
 use parking_lot::RwLock;
 
 use crate::metrics::Metrics;
+use clock::Clock;
 use cosignatures::Signed;
 use own_log::OwnLog;
 
@@ -81,6 +89,8 @@ pub(crate) struct Heard {
     pub(crate) heads_ms: BTreeMap<DepartmentCode, u64>,
     /// Records of a log that some member said it holds.
     pub(crate) known: BTreeMap<LogId, u64>,
+    /// Copies of other logs that stand still, and what the disk said.
+    pub(crate) refused: BTreeMap<LogId, String>,
 }
 
 /// Everything the threads of a peer share.
@@ -104,4 +114,35 @@ pub(crate) struct Peer {
     pub(crate) set_aside: BTreeMap<LogId, String>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) started_ms: u64,
+    pub(crate) clock: Clock,
+}
+
+impl Peer {
+    /// What a verdict is asked for: a day, today when none is named, by what is held here now.
+    pub(crate) fn question(&self, on: Option<Date>) -> Question {
+        Question {
+            on: on.unwrap_or_else(|| Date::in_china(now_ms())),
+            now_ms: self.clock.now_ms(),
+        }
+    }
+
+    /// Takes an operator's word that the own log on disk is whole; gives whether it was taken.
+    pub(crate) fn vouch_for_own_log(&self) -> bool {
+        let taken = self.own.vouch();
+        self.show_own_log();
+        taken
+    }
+
+    /// Tells the catalogue and the metrics what is known of the own log.
+    pub(crate) fn show_own_log(&self) {
+        self.catalogue.set_own_log_whole(self.own.is_confirmed());
+        self.own.show();
+    }
+
+    /// When it was last confirmed that what is held of a log is its department's newest, ms since 1970 UTC; `None` when
+    /// that is too long ago, or more was signed.
+    pub(crate) fn confirmed_ms(&self, log: &LogId) -> Option<u64> {
+        let age_ms = self.catalogue.freshness(log, self.clock.now_ms()).ok()?;
+        Some(now_ms().saturating_sub(age_ms))
+    }
 }

@@ -119,10 +119,9 @@ impl OwnLog {
         }
     }
 
-    /// Whether records of the own log may be missing here: no other member has confirmed that it is whole, and no operator
-    /// vouched for it.
-    pub(crate) fn is_unconfirmed(&self) -> bool {
-        *self.trust.read() != Trust::Confirmed
+    /// Whether other members have confirmed that nothing of it is missing here, or an operator vouched for it.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        *self.trust.read() == Trust::Confirmed
     }
 
     pub(crate) fn restoring(&self, known: u64) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use certmesh_ledger::bodies::{AttachmentFile, Body, Opened, Receiving};
 use certmesh_ledger::catalogue::{Cursor, Found};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
-use certmesh_ledger::log::{Log, LogId, ReadError, Versions};
+use certmesh_ledger::log::{LogId, ReadError, Versions};
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
     StatusChanged,
@@ -86,53 +86,6 @@ impl PeerService {
         async move { outcomes.await?.pop().unwrap_or(Err(Refusal::Internal)) }.boxed()
     }
 
-    fn log_view(&self, log: &Log) -> types::LogView {
-        let (peer, id) = (&self.peer, log.name().id);
-        let checkpoint = log.checkpoint();
-        let stopped = log.stopped();
-        let aside = peer.set_aside.get(&id).filter(|_| checkpoint.is_none());
-        let unread = log.unread().map(|unread| {
-            let seq = unread.seq;
-            format!("record {seq} is of a later version of certmesh: upgrade this peer, which can't tell what is valid in this log")
-        });
-        let (state, detail) = match (&stopped, aside) {
-            (Some(stopped), _) => ("frozen", Some(views::stopped(stopped))),
-            (None, Some(path)) => (
-                "set-aside",
-                Some(format!(
-                    "damaged on disk, kept in {path}; being fetched again"
-                )),
-            ),
-            (None, None) if id == peer.catalogue.own() => ("own", peer.own.detail()),
-            (None, None) => ("replica", unread),
-        };
-        let size = log.size();
-        let known = peer.heard.read().known.get(&id).copied().unwrap_or(0);
-        types::LogView {
-            department: id.department.to_string(),
-            name: self.name_of(&id.department),
-            generation: id.generation,
-            size,
-            known_size: known.max(size),
-            root: checkpoint
-                .as_ref()
-                .map(|checkpoint| checkpoint.root.to_string()),
-            status_root: checkpoint
-                .as_ref()
-                .map(|checkpoint| checkpoint.status_root.to_string()),
-            time_ms: checkpoint.as_ref().map(|checkpoint| checkpoint.time_ms),
-            certificates: log.issued().values().sum(),
-            state: state.to_owned(),
-            detail,
-            cosigned_by: checkpoint
-                .map(|checkpoint| peer.witnesses_of(&checkpoint))
-                .unwrap_or_default()
-                .into_iter()
-                .map(|cosignature| cosignature.witness.to_string())
-                .collect(),
-        }
-    }
-
     /// Position and body of a certificate of this department; `None` when no record of it is held.
     fn body(&self, id: &CertificateId) -> Result<Option<IssuedBody>, Refusal> {
         let peer = &self.peer;
@@ -180,13 +133,6 @@ impl PeerService {
         }
         Ok(wanted.map(|definition| (definition, version, list)))
     }
-
-    fn name_of(&self, department: &DepartmentCode) -> String {
-        let member = self.peer.catalogue.members().member(department);
-        member
-            .map(|member| member.display_name().to_owned())
-            .unwrap_or_default()
-    }
 }
 
 impl Service for PeerService {
@@ -220,7 +166,7 @@ impl Service for PeerService {
     }
 
     fn vouch_for_own_log(&self) -> Result<types::NodeStatus, Refusal> {
-        if self.peer.own.vouch() {
+        if self.peer.vouch_for_own_log() {
             let _ = self.vouch.send(());
         }
         let status = self.status();
@@ -310,9 +256,9 @@ impl Service for PeerService {
         id: &CertificateId,
         on: Option<Date>,
     ) -> Result<types::Verification, Refusal> {
-        let on = on.unwrap_or_else(|| Date::in_china(now_ms()));
-        let found = verify(&self.peer.catalogue, id, on).map_err(|e| unreadable(&e))?;
-        Ok(views::verification(&self.peer, found))
+        let question = self.peer.question(on);
+        let found = verify(&self.peer.catalogue, id, question).map_err(|e| unreadable(&e))?;
+        Ok(views::verification(&self.peer, &found))
     }
 
     fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal> {
@@ -327,7 +273,7 @@ impl Service for PeerService {
                 stopped.undisputed()
             )));
         }
-        if log == Some(catalogue.own()) && self.peer.own.is_unconfirmed() {
+        if log == Some(catalogue.own()) && !self.peer.own.is_confirmed() {
             return Err(Refusal::ProofNotAvailable(format!(
                 "this department's own log is not confirmed by other members, so a proof could lack a revocation; {}",
                 self.peer.own.detail().unwrap_or_default()
@@ -413,11 +359,11 @@ impl Service for PeerService {
             Wanted::Issuer(department) => catalogue.by_issuer(department, cursor.seq, limit),
         };
         let found = found.map_err(|e| unreadable(&e))?;
-        let today = Date::in_china(now_ms());
+        let question = self.peer.question(None);
         let certificates: Result<Vec<_>, Refusal> = found
             .certificates
             .iter()
-            .filter_map(|state| views::found(&self.peer, state, today).transpose())
+            .filter_map(|state| views::found(&self.peer, state, question).transpose())
             .collect();
         Ok(types::Found {
             certificates: certificates?,
@@ -485,7 +431,7 @@ impl Service for PeerService {
         let summary =
             |(department, versions): (DepartmentCode, Versions<MatterDefined>)| MatterSummary {
                 department: department.to_string(),
-                department_name: self.name_of(&department),
+                department_name: self.peer.name_of(&department),
                 version: versions.count(),
                 definition: MatterRequest::of(versions.current()),
             };
@@ -511,7 +457,7 @@ impl Service for PeerService {
             definition,
             version,
             department: department.to_string(),
-            department_name: self.name_of(department),
+            department_name: self.peer.name_of(department),
             versions,
         }))
     }
@@ -542,7 +488,7 @@ impl Service for PeerService {
             .peer
             .catalogue
             .logs()
-            .map(|log| self.log_view(log))
+            .map(|log| self.peer.log_view(&log))
             .collect())
     }
 
@@ -551,7 +497,7 @@ impl Service for PeerService {
             .peer
             .catalogue
             .log(&LogId::first(*department))
-            .map(|log| self.log_view(log)))
+            .map(|log| self.peer.log_view(&log)))
     }
 
     fn peers(&self) -> Vec<types::PeerView> {
@@ -587,7 +533,7 @@ impl Service for PeerService {
             sizes.fold((0, 0), |(r, c), (records, certs)| (r + records, c + certs));
         types::NodeStatus {
             department: peer.department.to_string(),
-            name: self.name_of(&peer.department),
+            name: self.peer.name_of(&peer.department),
             network_name: members.name().to_owned(),
             network: members.network().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -600,15 +546,12 @@ impl Service for PeerService {
             peers_connected: peer.heard.read().connected.len() as u32,
             peers_total: members.members().len() as u32 - 1,
             started_ms: peer.started_ms,
+            warnings: peer.warnings(),
         }
     }
 
     fn readiness(&self) -> types::Readiness {
-        let reasons: Vec<String> = self.peer.own.detail().into_iter().collect();
-        types::Readiness {
-            ready: reasons.is_empty(),
-            reasons,
-        }
+        self.peer.readiness()
     }
 }
 

@@ -19,11 +19,13 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::clock::Clock;
 use super::data_dir::DataDir;
 use super::driver::{Driver, Inbox, Parts};
 use super::error::{RunError, at};
 use super::identity::Identity;
 use super::own_log::OwnLog;
+use super::reopening::Reopening;
 use super::retrieval::answering::Answering;
 use super::retrieval::asking::Asking;
 use super::retrieval::copies;
@@ -104,10 +106,11 @@ fn open_peer(
         segment_records: SEGMENT_RECORDS,
     };
     let Opened {
-        catalogue,
+        mut catalogue,
         openings,
         bad_evidence,
     } = Catalogue::open(place, identity.members.clone(), config.department)?;
+    catalogue.limit_age(config.freshness);
     report_openings(&openings);
     for (file, error) in bad_evidence {
         tracing::error!(file, error, "fork evidence under evidence/ proves nothing");
@@ -120,7 +123,6 @@ fn open_peer(
     };
     let own = catalogue
         .log(&catalogue.own())
-        .cloned()
         .expect("a member's log is always opened");
     let bodies = Bodies::open(
         &RealDisk,
@@ -155,6 +157,7 @@ fn open_peer(
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
         started_ms: now_ms(),
+        clock: Clock::new(),
     };
     peer.load_cosignatures();
     Ok(Arc::new(peer))
@@ -169,6 +172,11 @@ fn report_openings(openings: &[(LogId, Opening)]) {
                 path = %path.display(),
                 %damage,
                 "log set aside: it is damaged and will be fetched again from other members"
+            ),
+            None if opening.closed.is_some() => tracing::error!(
+                %log,
+                reason = opening.closed,
+                "the copy of a log can't be opened: nothing can be said of it until the disk lets it be"
             ),
             None if opening.cut_off > 0 || opening.mended > 0 => tracing::warn!(
                 %log,
@@ -284,8 +292,10 @@ impl Work {
             answering.clone(),
             ask,
         );
+        let (reopening, reopened) = Reopening::new(Arc::clone(peer));
         let parts = Parts {
             peer: Arc::clone(peer),
+            reopening,
             key,
             net,
             sync,
@@ -296,6 +306,7 @@ impl Work {
         let inbox = Inbox {
             heads: heads_received,
             stored: stored_received,
+            reopened,
             vouched,
             asks,
             stop,
@@ -309,7 +320,7 @@ impl Work {
             removing: tokio::spawn(uploads::keep_removing(peer.uploads.clone())),
             listening: listening_received,
         };
-        if config.trust_own_disk && peer.own.vouch() {
+        if config.trust_own_disk && peer.vouch_for_own_log() {
             let _ = vouch.send(());
         }
         let service = PeerService {

@@ -49,7 +49,7 @@ impl Storage {
                 .spawn(move || {
                     for (from, id, page) in checked {
                         let log = peer.catalogue.log(&id);
-                        let done = stored(id, log.map(|log| &**log), from, page);
+                        let done = stored(id, log.as_deref(), from, page);
                         match &done.result {
                             Ok(_) => peer.metrics.pages_stored.inc(),
                             Err(_) => peer.metrics.pages_rejected.inc(),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{Catalogue, CertificateState, Chain, Life, Successor};
-use certmesh_ledger::id::{CertificateId, Date};
+use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::Stopped;
 use certmesh_ledger::record::{
     Action, Attachment, Entry, Record, SignedRecord, Status, SuccessionKind,
 };
-use certmesh_ledger::verify::{NotValid, Verdict, Verification, verify_record};
+use certmesh_ledger::verify::{NotValid, Question, Verdict, Verification, verify_record};
 
 use super::Peer;
 use crate::api::{Refusal, types};
@@ -46,17 +46,14 @@ pub(super) fn certificate(
 pub(super) fn found(
     peer: &Peer,
     state: &CertificateState,
-    on: Date,
+    question: Question,
 ) -> Result<Option<types::Certificate>, Refusal> {
     let unreadable = |error| {
         tracing::error!(%error, "a log could not be read");
         Refusal::Internal
     };
     let catalogue = &peer.catalogue;
-    let mut told = verify_record(catalogue, state, on).map_err(unreadable)?;
-    if peer.own.is_unconfirmed() {
-        told = told.unconfirmed(&catalogue.own());
-    }
+    let told = verify_record(catalogue, state, question).map_err(unreadable)?;
     Ok(
         certificate(catalogue, state).map(|certificate| types::Certificate {
             verdict: Some(told.verdict.as_str().to_owned()),
@@ -199,14 +196,9 @@ fn event(life: &Life, signed: &SignedRecord, stage: &mut Option<Stage>) -> types
     event
 }
 
-/// A verdict for the API; what rests on the own log takes account of whether that is confirmed.
-pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verification {
+/// A verdict for the API.
+pub(super) fn verification(peer: &Peer, found: &Verification) -> types::Verification {
     let catalogue = &peer.catalogue;
-    let unconfirmed = peer.own.is_unconfirmed();
-    let found = match unconfirmed {
-        true => &found.unconfirmed(&catalogue.own()),
-        false => &found,
-    };
     let own = found.state.as_ref().map(|state| state.log) == Some(catalogue.own());
     let (reason, mut explanation, missing) = match &found.verdict {
         Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
@@ -224,7 +216,7 @@ pub(super) fn verification(peer: &Peer, found: Verification) -> types::Verificat
             )
         }
     };
-    if own && unconfirmed && matches!(found.verdict, Verdict::NotValid(_)) {
+    if own && !peer.own.is_confirmed() && matches!(found.verdict, Verdict::NotValid(_)) {
         explanation.push_str(UNCONFIRMED);
     }
     types::Verification {
@@ -337,11 +329,6 @@ fn provenance(peer: &Peer, found: &Verification) -> Option<types::Provenance> {
     let (state, checkpoint) = (found.state.as_ref()?, found.checkpoint.as_ref()?);
     let members = peer.catalogue.members();
     let department = state.log.department;
-    let heard_ms = match department == peer.department {
-        true if peer.own.is_unconfirmed() => None,
-        true => Some(super::now_ms()),
-        false => peer.heard.read().heads_ms.get(&department).copied(),
-    };
     let cosigned_by = peer
         .witnesses_of(checkpoint)
         .into_iter()
@@ -361,7 +348,7 @@ fn provenance(peer: &Peer, found: &Verification) -> Option<types::Provenance> {
         checkpoint_root: checkpoint.root.to_string(),
         checkpoint_time_ms: checkpoint.time_ms,
         cosigned_by,
-        heard_ms,
+        confirmed_ms: peer.confirmed_ms(&state.log),
         answered_by: peer.department.to_string(),
     })
 }

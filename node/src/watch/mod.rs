@@ -134,13 +134,9 @@ impl Watcher {
                 if ready.is_empty() {
                     continue;
                 }
-                let readiness = self.needs.service.readiness();
-                if !readiness.ready {
+                if let Some(reason) = self.needs.service.status().log_detail {
                     if !told_waiting {
-                        tracing::info!(
-                            reasons = readiness.reasons.join("; "),
-                            "files wait until the own log takes appends"
-                        );
+                        tracing::info!(reason, "files wait until the own log takes appends");
                     }
                     told_waiting = true;
                     break;

@@ -40,7 +40,7 @@ fn seeds() {
     let disk = MemoryDisk::new();
     let department = log().id.department;
     let opened = Catalogue::open(place(&disk), members().clone(), department).expect("opens");
-    let held = Arc::clone(opened.catalogue.log(&log().id).expect("held"));
+    let held = opened.catalogue.log(&log().id).expect("held");
     let mut writer = Writer::new(Arc::clone(&held), key());
     let defined = vec![Entry::from(definition())];
     writer.append(TIME_MS, defined).expect("appended");

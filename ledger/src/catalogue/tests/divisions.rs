@@ -29,7 +29,8 @@ fn world(issuers: &[DepartmentCode]) -> (Catalogue, CertificateId, Entry) {
         segment_records: 8,
     };
     let opened = Catalogue::open(place, members, A.parse().unwrap());
-    let catalogue = opened.unwrap().catalogue;
+    let mut catalogue = opened.unwrap().catalogue;
+    known_for_whole(&mut catalogue);
     let Entry::TypeDefined(mut definition) = define() else {
         unreachable!()
     };
@@ -112,7 +113,7 @@ fn a_department_of_the_division_that_may_not_issue_the_type_turns_nothing_unknow
         .unwrap();
     assert_eq!(verdict(&catalogue, &alone, "2024-06-01"), Verdict::Valid);
     // Shown by itself, its record says that it is not valid, and why.
-    let shown = verify_record(&catalogue, &state, day("2024-06-01")).unwrap();
+    let shown = verify_record(&catalogue, &state, question(day("2024-06-01"))).unwrap();
     let why = NotAuthorised::NotListed;
     assert_eq!(
         shown.verdict,

@@ -112,7 +112,7 @@ fn searches_histories_and_counts_go_on_past_it() {
 fn nobody_writes_what_it_can_t_read() {
     let catalogue = world();
     let log = catalogue.log(&catalogue.own()).unwrap();
-    let mut batch = Batch::new(&catalogue, log);
+    let mut batch = Batch::new(&catalogue, &log);
     for (kind, content) in [(11, &b"any"[..]), (1, b""), (u32::MAX, b"")] {
         let entry = Entry::read(kind, content);
         let refused = batch.check(&entry);

@@ -132,7 +132,7 @@ fn fields_that_were_destroyed_are_refused_as_erased() {
         attachments: Default::default(),
     };
     let sealed = SealedBody::seal(&key, id("OPEN").as_str(), &body_key(), [1; 24], &body);
-    let mut writer = Writer::new(Arc::clone(world.log(ISSUER)), signing_key(&code(ISSUER)));
+    let mut writer = Writer::new(world.log(ISSUER), signing_key(&code(ISSUER)));
     let entries = vec![issue("OPEN", SharingClass::Unconditional)];
     let keep = |first| {
         bodies
@@ -325,7 +325,7 @@ fn a_request_is_decided_once() {
     let log = world.log(ISSUER);
     let receipt = |n| Entry::from(decided(n, answered_with(&["ZZMC"])));
     let refusal = |n| Entry::from(decided(n, Decision::Refused(Rule::Stale)));
-    let mut batch = Batch::new(&world.catalogue, log);
+    let mut batch = Batch::new(&world.catalogue, &log);
     batch.check(&receipt(1)).unwrap();
     batch.check(&receipt(2)).unwrap();
     for replay in [receipt(1), refusal(2)] {
@@ -337,7 +337,8 @@ fn a_request_is_decided_once() {
     let acknowledged = acknowledge(&decided(3, Decision::Refused(Rule::Stale)));
     world.write(ISSUER, 2, vec![Entry::from(acknowledged)]);
     let world = world.again();
-    let mut batch = Batch::new(&world.catalogue, world.log(ISSUER));
+    let log = world.log(ISSUER);
+    let mut batch = Batch::new(&world.catalogue, &log);
     for (replay, seq) in [(receipt(1), seqs[0]), (refusal(2), seqs[1])] {
         // Not even the very same is answered as if it were a retry.
         assert!(batch.existing(&replay).unwrap().is_none());
@@ -362,7 +363,8 @@ fn an_acknowledgement_and_a_case_are_found_again_and_a_case_is_accepted_once() {
         let decided = decided(n, answered_with(&["ZZMC"]));
         Entry::from(acknowledge(&decided))
     };
-    let mut batch = Batch::new(&world.catalogue, world.log(ASKER));
+    let log = world.log(ASKER);
+    let mut batch = Batch::new(&world.catalogue, &log);
     batch.check(&case(1)).unwrap();
     batch.check(&case(2)).unwrap();
     assert!(matches!(
@@ -375,7 +377,8 @@ fn an_acknowledgement_and_a_case_are_found_again_and_a_case_is_accepted_once() {
     let own = decided(2, answered_with(&["ZZMC"]));
     world.write(ASKER, 2, vec![Entry::from(own)]);
     let world = world.again();
-    let batch = Batch::new(&world.catalogue, world.log(ASKER));
+    let log = world.log(ASKER);
+    let batch = Batch::new(&world.catalogue, &log);
     let found = |entry| {
         let record = batch.existing(&entry).unwrap();
         record.map(|record| record.record().seq)

@@ -228,14 +228,14 @@ impl World {
         }
     }
 
-    fn log(&self, department: &str) -> &Arc<Log> {
+    fn log(&self, department: &str) -> Arc<Log> {
         self.catalogue.log(&LogId::first(code(department))).unwrap()
     }
 
     /// Has a department append entries; gives their positions.
     fn write(&self, department: &str, time_ms: u64, entries: Vec<Entry>) -> Vec<u64> {
         let key = signing_key(&code(department));
-        let mut writer = Writer::new(Arc::clone(self.log(department)), key);
+        let mut writer = Writer::new(self.log(department), key);
         let (appended, _) = writer.append(time_ms, entries).unwrap();
         appended.iter().map(|appended| appended.seq).collect()
     }

@@ -85,7 +85,7 @@ fn a_department_that_answers_no_page_of_its_own_log_is_gone_around() {
         world.connect(3, 1);
         let took_ms = world.run_until(60_000, |world| {
             let own = world.peers[0].own();
-            let size = world.peers[3].log(&own).map_or(0, crate::log::Log::size);
+            let size = world.peers[3].log(&own).map_or(0, |log| log.size());
             if size == world.truth.size(&own) {
                 Ok(())
             } else {
@@ -104,7 +104,7 @@ fn frozen_at_the_fork(world: &World, forker: usize) {
     let id = world.peers[forker].own();
     let position = world.truth.fork_position(&id);
     for peer in world.peers.iter().filter(|peer| peer.conduct.honest()) {
-        let stopped = peer.log(&id).and_then(crate::log::Log::stopped);
+        let stopped = peer.log(&id).and_then(|log| log.stopped());
         let Some(Stopped::Forked(evidence)) = stopped else {
             panic!("{} has not frozen the log: {stopped:?}", peer.code);
         };

@@ -88,7 +88,7 @@ fn replace_own_head(heads: Heads, own: LogId, checkpoint: SignedCheckpoint) -> H
 /// Any page this peer could honestly give.
 fn some_page(peer: &Peer, rng: &mut ChaCha8Rng) -> Option<Page> {
     let running = peer.running.as_ref()?;
-    let logs: Vec<&Arc<Log>> = running
+    let logs: Vec<Arc<Log>> = running
         .catalogue
         .logs()
         .filter(|log| log.size() > 0)
@@ -96,7 +96,7 @@ fn some_page(peer: &Peer, rng: &mut ChaCha8Rng) -> Option<Page> {
     if logs.is_empty() {
         return None;
     }
-    let log = logs[rng.random_range(0..logs.len())];
+    let log = &logs[rng.random_range(0..logs.len())];
     let from = rng.random_range(0..=log.size());
     log.page(from, rng.random_range(0..8_000)).ok()
 }

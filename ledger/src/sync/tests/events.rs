@@ -1,7 +1,6 @@
 //! What becomes of each event: messages that arrive, pages that are stored, commands that are carried out.
 
 use std::hash::Hash as _;
-use std::sync::Arc;
 
 use rand::RngExt;
 
@@ -39,10 +38,16 @@ impl World {
             ),
             What::Stores { from, page } => {
                 let id = page.checkpoint.checkpoint.log;
-                let done = stored(id, self.peers[n].log(&id), from, page.verify(&self.members));
+                let done = stored(
+                    id,
+                    self.peers[n].log(&id).as_deref(),
+                    from,
+                    page.verify(&self.members),
+                );
                 self.check_log(n, &id);
                 self.handle(n, Event::Stored(done));
             }
+            What::Reopens(log) => self.reopens(n, log),
             What::Ticks => {
                 self.handle(n, Event::Tick);
                 self.plan(n, TICK_MS, What::Ticks);
@@ -212,20 +217,43 @@ impl World {
                     "{peer} is honest, but was blamed: {what}"
                 );
             }
-            Command::Heard(from, confirmed) => {
+            Command::Heard {
+                from,
+                confirmed,
+                newer,
+            } => {
+                let now_ms = self.now_ms;
                 let running = self.peers[n].running.as_ref().expect("it is running");
                 for log in confirmed {
                     let held = running.catalogue.log(&log).expect("a member's log");
                     assert!(held.checkpoint().is_some(), "{log}: nothing to confirm");
-                    running.catalogue.confirm(log, from, self.now_ms);
+                    running.catalogue.confirm(log, from, now_ms, now_ms);
+                }
+                for (log, size) in newer {
+                    running.catalogue.heard_of(log, size, true, now_ms);
                 }
             }
+            Command::Announced { log, size } => {
+                let running = self.peers[n].running.as_ref().expect("it is running");
+                running.catalogue.heard_of(log, size, false, self.now_ms);
+            }
+            Command::Reopen { log, .. } => self.plan(n, 1_000, What::Reopens(log)),
         }
     }
 
     fn confirmed(&mut self, n: usize, confirmed: bool) {
         if let Some(running) = &mut self.peers[n].running {
             running.confirmed = confirmed;
+            running.catalogue.set_own_log_whole(confirmed);
+        }
+    }
+
+    /// Opens a log again, as often as it takes.
+    fn reopens(&mut self, n: usize, log: LogId) {
+        let running = self.peers[n].running.as_ref().expect("it is running");
+        match running.catalogue.reopen(&log) {
+            Ok(opening) if opening.closed.is_none() => self.handle(n, Event::Reopened(log)),
+            _ => self.plan(n, 1_000, What::Reopens(log)),
         }
     }
 
@@ -263,7 +291,7 @@ impl World {
             return;
         }
         let running = peer.running.as_ref().expect("it is running");
-        if let Some(log) = running.catalogue.log(id).map(Arc::clone) {
+        if let Some(log) = running.catalogue.log(id) {
             let before = peer.accepted.insert(*id, log.size()).unwrap_or(0);
             self.truth.check(&log, before);
         }

@@ -46,7 +46,7 @@ impl Alone {
 
     /// A department appends, and all of it has been stored here.
     fn grows(&self, n: usize, more: Vec<Entry>) -> VerifiedCheckpoint {
-        let log = Arc::clone(self.catalogue.log(&log_of(n)).unwrap());
+        let log = self.catalogue.log(&log_of(n)).unwrap();
         let size = log.size();
         let mut all = entries(code(n), size, 2, 0);
         all.extend(more);
@@ -89,9 +89,12 @@ fn head(checkpoint: &VerifiedCheckpoint) -> Head {
 /// Who was heard, and which of the heads held here it confirms.
 fn confirmed(commands: &[Command]) -> Option<(usize, Vec<LogId>)> {
     let heard = |command: &Command| match command {
-        Command::Heard(from, logs) => {
-            Some(((0..3).find(|n| code(*n) == *from).unwrap(), logs.clone()))
-        }
+        Command::Heard {
+            from, confirmed, ..
+        } => Some((
+            (0..3).find(|n| code(*n) == *from).unwrap(),
+            confirmed.clone(),
+        )),
         _ => None,
     };
     let mut all = commands.iter().filter_map(heard);

@@ -123,7 +123,7 @@ impl Peer {
             assert_eq!(opening.set_aside, None, "a crash damages no log: {log}");
         }
         let catalogue = opened.catalogue;
-        let own = Arc::clone(catalogue.log(&self.own()).unwrap());
+        let own = catalogue.log(&self.own()).unwrap();
         let announced = own.size();
         self.life += 1;
         self.accepted = catalogue
@@ -150,9 +150,8 @@ impl Peer {
         self.storage_free_ms = 0;
     }
 
-    pub(super) fn log(&self, log: &LogId) -> Option<&Log> {
-        let running = self.running.as_ref()?;
-        running.catalogue.log(log).map(|log| &**log)
+    pub(super) fn log(&self, log: &LogId) -> Option<Arc<Log>> {
+        self.running.as_ref()?.catalogue.log(log)
     }
 
     /// The answer of an honest peer.
@@ -171,7 +170,7 @@ impl Peer {
             // Replication never asks this: no peer here has fields to show.
             Request::Retrieve(_) | Request::Piece(_) => return Some(Response::NotHeld),
         };
-        let served = running.catalogue.log(log).map(|log| serve(log, request));
+        let served = running.catalogue.log(log).map(|log| serve(&log, request));
         Some(served.and_then(Result::ok).unwrap_or(Response::NotHeld))
     }
 

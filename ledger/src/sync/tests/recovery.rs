@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use crate::log::{Failure, Log};
+use crate::log::Failure;
 
 use super::adversary::Conduct;
 use super::network::{Faults, full};
@@ -19,7 +19,7 @@ fn confirmed(world: &World, n: usize) -> bool {
 
 fn own_size(world: &World, n: usize) -> u64 {
     let own = world.peers[n].own();
-    world.peers[n].log(&own).map_or(0, Log::size)
+    world.peers[n].log(&own).map_or(0, |log| log.size())
 }
 
 #[test]

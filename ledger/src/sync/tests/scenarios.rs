@@ -127,7 +127,7 @@ fn records_received_on_the_way_to_a_checkpoint_that_is_lost_are_accepted_under_a
         world.run_for(20);
         world.connect(0, 1);
         let id = world.peers[0].own();
-        let before = world.peers[1].log(&id).map_or(0, crate::log::Log::size);
+        let before = world.peers[1].log(&id).map_or(0, |log| log.size());
         while world.peers[1]
             .log(&id)
             .is_some_and(|log| log.held() == before)

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::catalogue::Catalogue;
 use crate::id::DepartmentCode;
-use crate::log::{MemoryDisk, Page};
+use crate::log::{LogId, MemoryDisk, Page};
 use crate::membership::Membership;
 use crate::sync::{Event, RequestId, Settings};
 
@@ -43,6 +43,7 @@ pub(super) enum What {
         page: Box<Page>,
     },
     Ticks,
+    Reopens(LogId),
     Appends(u64),
     MakesMischief,
 }

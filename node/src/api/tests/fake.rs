@@ -387,6 +387,7 @@ impl Service for Fake {
             certificates: 0,
             peers_connected: 0,
             peers_total: 0,
+            warnings: Vec::new(),
             started_ms: 0,
         }
     }
@@ -396,6 +397,7 @@ impl Service for Fake {
         Readiness {
             ready: refuse.is_none(),
             reasons: refuse.iter().map(ToString::to_string).collect(),
+            warnings: Vec::new(),
         }
     }
 }

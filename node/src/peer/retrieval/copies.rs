@@ -103,18 +103,18 @@ pub(in crate::peer) fn find(
             attachment: views::attachment(&attachment),
         }
     });
-    let on = Date::in_china(now_ms());
+    let question = peer.question(None);
     let state = peer
         .catalogue
         .certificate_in(&copy.log, &request.certificate);
     let verified = match state.map_err(|error| internal(&error))? {
-        Some(state) => verify_record(&peer.catalogue, &state, on),
+        Some(state) => verify_record(&peer.catalogue, &state, question),
         // Its log is being fetched again.
-        None => verify(&peer.catalogue, &request.certificate, on),
+        None => verify(&peer.catalogue, &request.certificate, question),
     };
     let verified = verified.map_err(|error| internal(&error))?;
     Ok(Some(Retrieved {
-        verification: views::verification(peer, verified),
+        verification: views::verification(peer, &verified),
         retrieval: name.to_string(),
         certificate: request.certificate.to_string(),
         type_code: request.certificate.type_code().to_string(),

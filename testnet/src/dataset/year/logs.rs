@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use certmesh_ledger::catalogue::{Batch, Catalogue, Proposed, Standard};
+use certmesh_ledger::catalogue::{Batch, Catalogue, FreshnessLimits, Proposed, Standard};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::keys::CatalogueKey;
 use certmesh_ledger::log::{Log, LogId};
@@ -122,7 +122,13 @@ pub(super) fn write(set: &DataSet, dir: &Path, seed: u64, screen: &Screen) -> Re
         let members = Membership::from_genesis(network.genesis());
         let opened = Catalogue::open(place(first.data()), members, first.code());
         let opened = opened.map_err(|error| broken(&error));
-        opened.map(|opened| opened.catalogue)
+        opened.map(|opened| {
+            let mut catalogue = opened.catalogue;
+            // Nobody adds to them, and there is nobody to ask.
+            catalogue.limit_age(FreshnessLimits::NONE);
+            catalogue.set_own_log_whole(true);
+            catalogue
+        })
     };
     let catalogue = open()?;
     let mut desks = Vec::with_capacity(set.departments.len());
@@ -187,7 +193,7 @@ fn standards(set: &DataSet) -> Result<HashMap<TypeCode, Standard>, Error> {
 struct Desk<'c> {
     department: DepartmentCode,
     catalogue: &'c Catalogue,
-    log: &'c Log,
+    log: Arc<Log>,
     filler: Filler,
     batch: Batch<'c>,
     entries: Vec<Entry>,
@@ -200,9 +206,9 @@ impl<'c> Desk<'c> {
         Ok(Desk {
             department: member.code(),
             catalogue,
+            filler: Filler::new(Arc::clone(&log), member)?,
+            batch: Batch::new(catalogue, &log),
             log,
-            filler: Filler::new(Arc::clone(log), member)?,
-            batch: Batch::new(catalogue, log),
             entries: Vec::new(),
         })
     }
@@ -244,7 +250,7 @@ impl<'c> Desk<'c> {
     fn flush(&mut self, least: usize) -> Result<(), Error> {
         if self.entries.len() >= least {
             self.filler.append(std::mem::take(&mut self.entries))?;
-            self.batch = Batch::new(self.catalogue, self.log);
+            self.batch = Batch::new(self.catalogue, &self.log);
         }
         Ok(())
     }

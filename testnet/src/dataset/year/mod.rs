@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use certmesh_ledger::acceptance::assess;
 use certmesh_ledger::id::Date;
+use certmesh_ledger::verify::Question;
 use clap::Args;
 
 use crate::Error;
@@ -94,8 +95,10 @@ pub fn measure(args: &YearArgs, screen: &Screen) -> Result<Year, Error> {
             asker,
             &part.matter,
             &case.subject,
-            case.on,
-            true,
+            Question {
+                on: case.on,
+                now_ms: 0,
+            },
         );
         let assessed = assessed.map_err(|error| Error::Broken(error.to_string()))?;
         tally.add(&case, part, &assessed);

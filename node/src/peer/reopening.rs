@@ -1,0 +1,100 @@
+//! Copies of other departments' logs that the disk refused a write of, or can't be read any more: opened again, at growing
+//! intervals, until the disk lets them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use certmesh_ledger::log::LogId;
+use tokio::sync::mpsc;
+
+use super::Peer;
+
+/// Until a copy is opened again the first time.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest time until the next, but for a copy that takes long to open.
+const LONGEST: Duration = Duration::from_secs(15);
+/// Opening reads all of a copy: so much longer than that it rests at least, and at most so long.
+const REST: u32 = 10;
+const LONGEST_REST: Duration = Duration::from_secs(300);
+
+/// When to open which copy again.
+pub(super) struct Reopening {
+    peer: Arc<Peer>,
+    /// How long to wait before the next time, of those that have not stored anything since the last.
+    pauses: HashMap<LogId, Duration>,
+    opened: mpsc::UnboundedSender<Reopened>,
+}
+
+/// A copy was opened, or not.
+pub(super) struct Reopened {
+    pub(super) log: LogId,
+    /// What the disk said; `None` when it is open.
+    refused: Option<String>,
+    took: Duration,
+}
+
+impl Reopening {
+    pub(super) fn new(peer: Arc<Peer>) -> (Reopening, mpsc::UnboundedReceiver<Reopened>) {
+        let (opened, receiver) = mpsc::unbounded_channel();
+        let reopening = Reopening {
+            peer,
+            pauses: HashMap::new(),
+            opened,
+        };
+        (reopening, receiver)
+    }
+
+    /// A copy stands still: has it opened again after a while.
+    pub(super) fn refused(&mut self, log: LogId, reason: String) {
+        let pause = self.pauses.entry(log).or_insert(FIRST);
+        let wait = *pause;
+        *pause = (wait * 2).min(LONGEST).max(wait);
+        tracing::error!(
+            %log,
+            reason,
+            again_in_s = wait.as_secs(),
+            "the copy of a log stands still: nothing is valid by it once it lags; it is opened again by itself"
+        );
+        self.peer.heard.write().refused.insert(log, reason);
+        let (peer, opened) = (Arc::clone(&self.peer), self.opened.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let started = Instant::now();
+            let open = move || peer.catalogue.reopen(&log);
+            let refused = match tokio::task::spawn_blocking(open).await {
+                Ok(Ok(opening)) => opening.closed,
+                Ok(Err(error)) => Some(error.to_string()),
+                // A panic, which the panic hook logged.
+                Err(_) => Some("it could not be opened".to_owned()),
+            };
+            let took = started.elapsed();
+            let _ = opened.send(Reopened { log, refused, took });
+        });
+    }
+
+    /// Takes note of what opening came to; gives whether the copy is open.
+    pub(super) fn opened(&mut self, reopened: Reopened) -> bool {
+        let Reopened { log, refused, took } = reopened;
+        if let Some(pause) = self.pauses.get_mut(&log) {
+            *pause = (*pause).max((took * REST).min(LONGEST_REST));
+        }
+        match refused {
+            None => {
+                tracing::info!(%log, "the copy of a log is open again");
+                true
+            }
+            Some(reason) => {
+                self.refused(log, reason);
+                false
+            }
+        }
+    }
+
+    /// The disk took something of a log.
+    pub(super) fn stored(&mut self, log: &LogId) {
+        if self.pauses.remove(log).is_some() {
+            self.peer.heard.write().refused.remove(log);
+        }
+    }
+}
