@@ -127,6 +127,8 @@ pub enum Missing {
     },
     /// Its log is this peer's own, and no other member has confirmed since the start that the disk holds all of it.
     Confirmation,
+    /// Another member's signature under the checkpoint that a proof rests on.
+    Witness,
 }
 
 impl fmt::Display for Missing {
@@ -167,6 +169,10 @@ impl fmt::Display for Missing {
             Missing::Confirmation => f.write_str(
                 "confirmation by other members that this department's own log is whole: what was recorded last, \
                  revocations among it, may be missing here",
+            ),
+            Missing::Witness => f.write_str(
+                "another member's signature under the checkpoint of the proof: nobody but the issuer vouches for it, and an \
+                 issuer can sign a history that it shows to nobody else",
             ),
         }
     }
