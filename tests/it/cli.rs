@@ -265,7 +265,10 @@ fn proofs_are_written_verified_and_never_overwritten_unasked() {
     );
     let prove = ["prove", id, "-o", text(&proof)];
     let made = net.cli(0, &prove).exits(0);
-    assert!(made.err.contains("no other department has signed it"));
+    assert!(
+        made.err
+            .contains("no other department has signed this proof")
+    );
     net.cli(0, &prove).exits(2);
     net.cli(0, &["prove", id, "-o", text(&proof), "--force"])
         .exits(0);
