@@ -3,40 +3,45 @@
 use std::io::Read;
 use std::path::Path;
 
-use certmesh_ledger::id::Date;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{Entry, RecordError, SignedRecord, Status};
-use certmesh_ledger::verify::{Bundle, BundleError, MAX_BUNDLE, Missing, Verdict, VerifiedBundle};
+use certmesh_ledger::verify::{
+    Bundle, BundleError, MAX_BUNDLE, Missing, Reader, Verdict, VerifiedBundle,
+};
 use certmesh_node::api::types::{Certificate, Provenance, SuccessorView, Verification};
 
-use crate::moment::{china_time, now_ms};
+use crate::moment::china_time;
 use crate::names::Names;
 use crate::network::read_genesis;
 use crate::provenance::{self, Source, outcome_of};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
 
-/// Verifies a proof file (`-`: standard input) as of a day.
+/// Verifies a proof file (`-`: standard input) for a reader.
 ///
 /// # Errors
 /// When proof or genesis cannot be read, or are none. A proof that does not hold is an answer, not an error.
 pub(crate) fn run(
     proof: &Path,
     genesis: &Path,
-    on: Option<Date>,
+    reader: &Reader,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let members = Membership::from_genesis(&read_genesis(genesis)?);
     let bytes = read_proof(proof, screen)?;
-    let on = on.unwrap_or_else(|| Date::in_china(now_ms()));
-    let verified = match Bundle::from_bytes(&bytes).and_then(|bundle| bundle.verify(&members)) {
-        Ok(verified) => verified,
+    let verified = Bundle::from_bytes(&bytes).and_then(|bundle| bundle.verify(&members));
+    let judged = verified.and_then(|verified| {
+        let verdict = verified.judge(reader)?;
+        Ok((verified, verdict))
+    });
+    let (verified, verdict) = match judged {
+        Ok(judged) => judged,
         Err(error @ BundleError::NotABundle) => {
             return Err(Error::malformed(proof, "a proof", error.to_string()));
         }
-        Err(error) => return does_not_hold(&error, on, screen),
+        Err(error) => return does_not_hold(&error, reader, screen),
     };
-    let verification = describe(&verified, &members, on);
+    let verification = describe(&verified, &verdict, &members, reader);
     if screen.json() {
         screen.print_json(&verification)?;
         return Ok(outcome_of(&verification.verdict));
@@ -46,7 +51,7 @@ pub(crate) fn run(
             .members()
             .map(|member| (member.code.to_string(), member.display_name().to_owned())),
     );
-    provenance::show(&verification, &names, Source::File, now_ms(), screen)
+    provenance::show(&verification, &names, Source::File, reader.now_ms, screen)
 }
 
 /// Reads no more than a proof can have.
@@ -64,17 +69,29 @@ fn read_proof(path: &Path, screen: &mut Screen) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// A proof that was changed, cut off, or made for another network: whatever it claims is not so proved.
-fn does_not_hold(error: &BundleError, on: Date, screen: &mut Screen) -> Result<Outcome, Error> {
+/// A proof that was changed, cut off, dated ahead, or made for another network: whatever it claims is not so proved.
+fn does_not_hold(
+    error: &BundleError,
+    reader: &Reader,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
     let explanation = sentence(error);
-    let advice = "That says nothing about the certificate, for it or against it: ask a node, or for a new proof.";
+    let advice = match error {
+        BundleError::DatedAhead { .. } => {
+            "That says nothing about the certificate, for it or against it. If this machine's clock is wrong, set it and \
+             verify again; if it is right, ask for a new proof once that department's clock is right."
+        }
+        _ => {
+            "That says nothing about the certificate, for it or against it: ask a node, or for a new proof."
+        }
+    };
     if screen.json() {
         screen.print_json(&serde_json::json!({
             "id": null,
             "verdict": "not-valid",
             "reason": "proof-does-not-hold",
             "explanation": format!("The proof does not hold. {explanation} {advice}"),
-            "on": on,
+            "on": reader.on,
             "certificate": null,
             "provenance": null,
         }))?;
@@ -95,6 +112,15 @@ fn sentence(error: &BundleError) -> String {
         | BundleError::Record(RecordError::Decode(_)) => {
             "The file is damaged or cut off".to_owned()
         }
+        BundleError::DatedAhead {
+            by,
+            time_ms,
+            now_ms,
+        } => format!(
+            "Why: {by} dated it {}, more than 10 minutes ahead of this machine's clock, which says {}",
+            china_time(*time_ms),
+            china_time(*now_ms)
+        ),
         other => format!("Why: {other}"),
     };
     if !text.ends_with(['.', '?']) {
@@ -104,9 +130,13 @@ fn sentence(error: &BundleError) -> String {
 }
 
 /// The verified proof in the form the node answers in, so that both are shown the same way.
-fn describe(bundle: &VerifiedBundle, members: &Membership, on: Date) -> Verification {
-    let verdict = bundle.judge(on);
-    let (reason, missing) = match &verdict {
+fn describe(
+    bundle: &VerifiedBundle,
+    verdict: &Verdict,
+    members: &Membership,
+    reader: &Reader,
+) -> Verification {
+    let (reason, missing) = match verdict {
         Verdict::Valid => (None, Vec::new()),
         Verdict::NotValid(reason) => (Some(reason.code().to_owned()), Vec::new()),
         Verdict::Unknown(missing) => (None, missing.iter().map(Missing::to_string).collect()),
@@ -135,25 +165,37 @@ fn describe(bundle: &VerifiedBundle, members: &Membership, on: Date) -> Verifica
         id: certificate.id.clone(),
         verdict: verdict.as_str().to_owned(),
         reason,
-        explanation: explain(&verdict, bundle, on),
+        explanation: explain(verdict, bundle, reader),
         missing,
         successors: successor(bundle, members).into_iter().collect(),
-        on: on.to_string(),
+        on: reader.on.to_string(),
         certificate: Some(certificate),
         provenance: Some(provenance),
     }
 }
 
-fn explain(verdict: &Verdict, bundle: &VerifiedBundle, on: Date) -> String {
-    let known = china_time(bundle.checkpoint.time_ms);
+fn explain(verdict: &Verdict, bundle: &VerifiedBundle, reader: &Reader) -> String {
+    let (on, known) = (reader.on, china_time(bundle.checkpoint.time_ms));
     match verdict {
         Verdict::Valid => {
+            let alone = match bundle.is_witnessed() {
+                true => "",
+                false => {
+                    " Only the issuer vouches for that: no other department has signed this proof."
+                }
+            };
             format!(
-                "Genuine, and in force on {on} by all that its issuer had recorded until {known}."
+                "Genuine, and in force on {on} by all that its issuer had recorded until {known}.{alone}"
             )
         }
         Verdict::NotValid(reason) => {
             format!("Not in force on {on}: {reason}{}.", particulars(bundle))
+        }
+        Verdict::Unknown(missing) if missing.contains(&Missing::Witness) => {
+            "The proof does not decide it: only the issuer vouches for it. Take a proof from the node of another \
+             department, or from the issuer's once the others have signed; where the issuer's word is enough, verify with \
+             --issuer-only."
+                .to_owned()
         }
         Verdict::Unknown(_) => "The proof does not decide it.".to_owned(),
     }

@@ -17,7 +17,8 @@ use crate::{Error, Outcome};
 /// Hold every receipt of a retrieval against its counterpart in the other department's log
 ///
 /// An issuer leaves a receipt of each answer and each refusal, the department that asked an acknowledgement. One without the
-/// other, or two that say different things, are findings. A counterpart that may still be on its way is none yet.
+/// other, or two that say different things, are findings. A counterpart that may still be on its way is none yet. Receipts
+/// dated more than 10 minutes ahead of the node's clock belong to no day yet: they are counted by themselves.
 #[derive(Debug, Args)]
 #[command(after_help = AUDIT_EXAMPLES)]
 pub(crate) struct Audit {
@@ -42,6 +43,7 @@ Exit code: 0 if all receipts fit, 1 if there are findings, 2 if it could not be 
 /// List who looked at a subject's data, in the logs of all departments
 ///
 /// That you asked is recorded in your department's log before anything is shown. It takes a client with the role admin.
+/// Events dated more than 10 minutes ahead of the node's clock are shown whichever days are asked for, and marked.
 #[derive(Debug, Args)]
 #[command(after_help = ACCESS_EXAMPLES)]
 pub(crate) struct Accesses {
@@ -110,6 +112,17 @@ pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Resul
             ),
         )?;
     }
+    for ahead in &audit.dated_ahead_in {
+        screen.field(
+            "dated ahead",
+            format!(
+                "{} in the log of {}, from record {} on: counted when their time comes",
+                counted(ahead.receipts, "receipt"),
+                named(&ahead.department, Some(&ahead.department_name)),
+                grouped(ahead.first_seq)
+            ),
+        )?;
+    }
     if audit.findings.is_empty() {
         tell_more(&audit.more, screen);
         return Ok(outcome);
@@ -174,7 +187,13 @@ pub(crate) fn accesses(
     };
     let rows = log.events.iter().map(|event| {
         vec![
-            cell(china_time(event.time_ms)),
+            match event.dated_ahead {
+                true => toned(
+                    Tone::Bad,
+                    format!("{} dated ahead", china_time(event.time_ms)),
+                ),
+                false => cell(china_time(event.time_ms)),
+            },
             toned(tone_of(event), &event.event),
             cell(short(&event.asker)),
             cell(short(&event.issuer)),
@@ -205,6 +224,13 @@ pub(crate) fn accesses(
         printable(&log.to),
         log.recorded.seq
     ))?;
+    let ahead = log.events.iter().filter(|event| event.dated_ahead).count();
+    if ahead > 0 {
+        screen.line(format!(
+            "{} of them dated more than 10 minutes ahead of the node's clock: no day's yet, whichever were asked for",
+            grouped(ahead as u64)
+        ))?;
+    }
     tell_more(&log.more, screen);
     Ok(Outcome::Yes)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::id::{CertificateId, Date};
+use certmesh_ledger::verify::{Bundle, Reader};
 use certmesh_node::api::types::Verification;
 use clap::Args;
 
@@ -20,7 +21,8 @@ use crate::{Error, Outcome, offline};
 ///
 /// With an identifier, the node is asked: any department's node answers, also when the issuer's is down. With a proof
 /// file (from `certmesh prove`) and the network's genesis, no node is needed: the answer then holds for the moment at
-/// which the proof was made.
+/// which the proof was made. A proof that no department but the issuer has signed is unknown, and one dated more than 10
+/// minutes ahead of this machine's clock does not hold.
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct Verify {
@@ -34,6 +36,9 @@ pub(crate) struct Verify {
     /// day; the status is the one known now
     #[arg(long, value_name = "DATE")]
     on: Option<Date>,
+    /// Let the issuer's word be enough: take a proof for valid that no other department has signed
+    #[arg(long, requires = "network")]
+    issuer_only: bool,
 }
 
 const VERIFY_EXAMPLES: &str = "\
@@ -42,12 +47,14 @@ Examples:
   certmesh verify 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
       --on 2026-03-04
   certmesh verify licence.proof --network network.toml
+  certmesh verify licence.proof --network network.toml --issuer-only
 
 Exit code: 0 valid, 1 not valid, 3 unknown; 2 if the question could not be asked.";
 
 /// Get the proof of a certificate's record and status, to be verified anywhere without a node
 ///
-/// The proof holds no personal data beyond what the log holds.
+/// The proof holds no personal data beyond what the log holds. It should have another department's signature beside the
+/// issuer's: the node waits for one, 5 seconds at most. What a node of another department than the issuer gives has it.
 #[derive(Debug, Args)]
 #[command(after_help = PROVE_EXAMPLES)]
 pub(crate) struct Prove {
@@ -73,7 +80,13 @@ pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result
         if CertificateId::parse_lenient(&args.what).is_ok() && !Path::new(&args.what).exists() {
             return Err(Error::IdentifierWithNetwork(args.what.clone()));
         }
-        return offline::run(Path::new(&args.what), genesis, args.on, screen);
+        let now_ms = now_ms();
+        let reader = Reader {
+            on: args.on.unwrap_or_else(|| Date::in_china(now_ms)),
+            now_ms,
+            issuer_only: args.issuer_only,
+        };
+        return offline::run(Path::new(&args.what), genesis, &reader, screen);
     }
     // A file is meant only where no identifier is: an odd file name cannot keep a certificate from being asked for.
     if CertificateId::parse_lenient(&args.what).is_err() && Path::new(&args.what).exists() {
@@ -103,6 +116,13 @@ pub(crate) fn prove(args: &Prove, global: &Global, screen: &mut Screen) -> Resul
         return Err(Error::Exists(args.output.clone()));
     }
     let answer = client.get(&format!("/v1/certificates/{}/proof", segment(id.as_str())))?;
+    let alone = Bundle::from_bytes(&answer.body).is_ok_and(|bundle| !bundle.is_witnessed());
+    if alone {
+        screen.note(
+            "note: no other department has signed this proof yet, so nothing is valid by it to a reader for whom the issuer's word is not enough; \
+             prove again later, or ask the node of another department",
+        );
+    }
     if to_output {
         screen.out().write_all(&answer.body)?;
         return Ok(Outcome::Yes);
@@ -110,7 +130,12 @@ pub(crate) fn prove(args: &Prove, global: &Global, screen: &mut Screen) -> Resul
     write_whole(&args.output, &answer.body, args.force, Access::Everyone)?;
     let bytes = answer.body.len();
     if screen.json() {
-        screen.print_json(&serde_json::json!({"id": id, "file": args.output, "bytes": bytes}))?;
+        screen.print_json(&serde_json::json!({
+            "id": id,
+            "file": args.output,
+            "bytes": bytes,
+            "issuer_only": alone,
+        }))?;
     } else {
         screen.line(format!(
             "proof of {id} in {} ({bytes} bytes)",

@@ -264,16 +264,24 @@ fn proofs_are_written_verified_and_never_overwritten_unasked() {
         net.network().dir().join("network.toml"),
     );
     let prove = ["prove", id, "-o", text(&proof)];
-    net.cli(0, &prove).exits(0);
+    let made = net.cli(0, &prove).exits(0);
+    assert!(
+        made.err
+            .contains("no other department has signed this proof")
+    );
     net.cli(0, &prove).exits(2);
     net.cli(0, &["prove", id, "-o", text(&proof), "--force"])
         .exits(0);
     let offline = |args: &[&str], input: &[u8]| certmesh(args, input, None, None);
     let network = ["--network", text(&genesis)];
-    let verdict = offline(&["verify", text(&proof), network[0], network[1]], b"").exits(0);
+    // The other department is down, so nobody but the issuer vouches for it.
+    let verdict = offline(&["verify", text(&proof), network[0], network[1]], b"").exits(3);
+    assert!(verdict.out.starts_with("UNKNOWN"), "{}", verdict.out);
+    let trusting = [network[0], network[1], "--issuer-only"];
+    let verdict = offline(&[&["verify", text(&proof)], &trusting[..]].concat(), b"").exits(0);
     assert!(verdict.out.starts_with("VALID"), "{}", verdict.out);
     let from_stdin = offline(
-        &["verify", "-", network[0], network[1], "--json"],
+        &[&["verify", "-", "--json"], &trusting[..]].concat(),
         &fs::read(&proof).unwrap(),
     );
     assert_eq!(from_stdin.exits(0).json()["id"], id.as_str());

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod crash;
 mod dataset;
+mod dated_ahead;
 mod forked;
 mod freshness;
 mod fuzz_corpus;

@@ -5,6 +5,7 @@ use std::fs;
 use certmesh_node::api::types::{FindRequest, IssueRequest};
 use certmesh_testnet::sample::Sample;
 use certmesh_testnet::testnet::define_types;
+use serde_json::json;
 
 use crate::support::{certmesh, deadline, founded, running, until};
 
@@ -155,6 +156,21 @@ fn a_certificate_that_is_replaced_reads_as_superseded_everywhere() {
         history.events.last().unwrap().successor.as_deref(),
         Some(next.id.as_str())
     );
+}
+
+#[test]
+fn a_proof_from_its_issuer_waits_until_another_department_has_signed() {
+    let net = running(2);
+    let ids = net.issue(0, "SGN", 1);
+    let genesis = net.network().dir().join("network.toml");
+    let proof = net.scratch("fresh.proof");
+    let proof = proof.to_str().unwrap();
+    net.cli(0, &["prove", &ids[0], "-o", proof]).exits(0);
+    let verify = ["verify", proof, "--network", genesis.to_str().unwrap()];
+    let told = certmesh(&[&verify[..], &["--json"]].concat(), b"", None, None);
+    let told = told.exits(0).json();
+    assert_eq!(told["verdict"], "valid");
+    assert_eq!(told["provenance"]["cosigned_by"], json!([net.code(1)]));
 }
 
 #[test]

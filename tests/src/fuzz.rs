@@ -12,11 +12,11 @@ use certmesh_ledger::codec::{self, encode};
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::{ForkEvidence, Page};
 use certmesh_ledger::membership::{Department, Genesis};
-use certmesh_ledger::record::{Disclosure, Entry, Frame, SignedRecord};
+use certmesh_ledger::record::{Disclosure, Entry, Frame, SignedRecord, is_dated_ahead};
 use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, MAX_RETRIEVAL, SignedRetrieval};
 use certmesh_ledger::status_map::StatusProof;
 use certmesh_ledger::sync::{Announcement, Request, Response};
-use certmesh_ledger::verify::Bundle;
+use certmesh_ledger::verify::{Bundle, Reader, Verdict};
 
 pub use log_directory::log_directory;
 
@@ -221,7 +221,16 @@ pub fn bundle(bytes: &[u8]) {
     };
     assert_eq!(bundle.to_bytes(), bytes);
     if let Ok(verified) = bundle.verify(network::members()) {
-        let _ = verified.judge(verified.certificate().validity.from());
+        let dated_ms = verified.checkpoint.time_ms;
+        for (now_ms, issuer_only) in [(0, false), (dated_ms, false), (u64::MAX, true)] {
+            let judged = verified.judge(&Reader {
+                on: verified.certificate().validity.from(),
+                now_ms,
+                issuer_only,
+            });
+            assert!(judged != Ok(Verdict::Valid) || issuer_only || verified.is_witnessed());
+            assert!(judged.is_err() || !is_dated_ahead(dated_ms, now_ms));
+        }
     }
 }
 

@@ -6,13 +6,14 @@ use clap::Args;
 use crate::args::Global;
 use crate::client::Client;
 use crate::names::named;
-use crate::screen::{Screen, cell, counted, number, printable};
+use crate::screen::{Screen, cell, counted, grouped, number, printable};
 use crate::{Error, Outcome};
 
 /// Tell how departments shared and used data in a month, from the receipts in their logs
 ///
 /// Shared and refused count the answers a department gave, retrieved those it got, with the median of the time they took.
-/// Cases are those it accepted for good; saved are their requirements for which nothing had to be handed in.
+/// Cases are those it accepted for good; saved are their requirements for which nothing had to be handed in. What is dated
+/// more than 10 minutes ahead of the node's clock is in no month yet, and told by itself whichever month is asked for.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Use {
@@ -85,6 +86,21 @@ pub(super) fn run(args: &Use, global: &Global, screen: &mut Screen) -> Result<Ou
             counted(saved, "submission"),
             counted(cases, "case"),
             saved as f64 / cases as f64
+        ))?;
+    }
+    for department in &report.departments {
+        let Some(ahead) = &department.dated_ahead else {
+            continue;
+        };
+        screen.line(format!(
+            "dated ahead, so in no month yet, by {}: {} shared, {} refused, {} retrieved, {} with {} saved of {} required",
+            named(&department.department, Some(&department.name)),
+            grouped(ahead.shared),
+            grouped(ahead.refused),
+            grouped(ahead.retrieved),
+            counted(ahead.cases, "case"),
+            grouped(ahead.saved),
+            grouped(ahead.required)
         ))?;
     }
     Ok(Outcome::Yes)

@@ -19,41 +19,44 @@ use certmesh_ledger::record::{
 use crate::command::certmesh;
 
 pub(crate) const CODE: &str = "11430000006122244L";
+/// The other member of a network of two.
+pub(crate) const WITNESS: &str = "11330105002500287C";
+/// When certificates are issued, ms: 2026-09-21.
+const ISSUED_MS: u64 = 1_790_000_000_000;
 
-/// A founded network of one department.
+/// A department in a founded network.
 pub(crate) struct Department {
     pub(crate) home: tempfile::TempDir,
     pub(crate) members: Membership,
 }
 
 impl Department {
-    /// Sets it up with the command itself.
+    /// Sets up a network of this one department, with the command itself.
     pub(crate) fn found() -> Self {
+        Self::found_of(&[("transport", CODE)])
+    }
+
+    /// The same of two, of which the other can sign under this one's checkpoints.
+    pub(crate) fn found_with_witness() -> Self {
+        Self::found_of(&[("transport", CODE), ("witness", WITNESS)])
+    }
+
+    fn found_of(departments: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("transport");
-        let dir = dir.to_str().unwrap();
-        let args = [
-            "department",
-            "init",
-            "--code",
-            CODE,
-            "--name",
-            "Transport",
-            "--name-zh",
-            "交通运输厅",
-        ];
-        certmesh([&args[..], &["--dir", dir]].concat()).exits(0);
+        let mut dirs = Vec::new();
+        for (n, (name, code)) in (0..).zip(departments) {
+            let dir = home.path().join(name).to_str().unwrap().to_owned();
+            let names = ["--name", "Transport", "--name-zh", "交通运输厅"];
+            let listen = format!("/ip4/127.0.0.1/tcp/{}", 7400 + n);
+            let place = ["--code", code, "--dir", &dir, "--listen", &listen];
+            certmesh([&["department", "init"], &names[..], &place].concat()).exits(0);
+            dirs.push(dir);
+        }
         let out = home.path().join("transport/network.toml");
-        certmesh([
-            "network",
-            "create",
-            "--name",
-            "Wuhan",
-            "--out",
-            out.to_str().unwrap(),
-            dir,
-        ])
-        .exits(0);
+        let args = ["network", "create", "--name", "Wuhan", "--out"];
+        let dirs = dirs.iter().map(String::as_str);
+        let args = args.into_iter().chain([out.to_str().unwrap()]).chain(dirs);
+        certmesh(args.collect::<Vec<_>>()).exits(0);
         let genesis = Genesis::from_toml(&fs::read_to_string(out).unwrap()).unwrap();
         Self {
             home,
@@ -66,7 +69,12 @@ impl Department {
     }
 
     pub(crate) fn key(&self) -> SigningKey {
-        let text = fs::read_to_string(self.path("keys/signing.key")).unwrap();
+        self.key_of("transport")
+    }
+
+    pub(crate) fn key_of(&self, name: &str) -> SigningKey {
+        let path = self.home.path().join(name).join("keys/signing.key");
+        let text = fs::read_to_string(path).unwrap();
         SigningKey::from_seed(&SecretFile::Signing.read(&text).unwrap())
     }
 
@@ -85,11 +93,16 @@ impl Department {
 
     /// Defines a type, then issues certificates 0 to 19 and revokes number 7.
     pub(crate) fn issue_twenty(&self) -> Arc<Log> {
+        self.issue_twenty_at(ISSUED_MS)
+    }
+
+    /// The same at a time, ms.
+    pub(crate) fn issue_twenty_at(&self, time_ms: u64) -> Arc<Log> {
         let log = self.open();
         let mut writer = Writer::new(Arc::clone(&log), self.key());
         let definition = TypeDefined::new(type_code(), Text::new("licence").unwrap());
         let defined = writer
-            .append(1_790_000_000_000, vec![Entry::from(definition)])
+            .append(time_ms, vec![Entry::from(definition)])
             .unwrap()
             .0[0];
         let definition = DefinitionRef {
@@ -104,7 +117,7 @@ impl Department {
             reason: Reason::Deception,
             text: Text::new("forged evidence").unwrap(),
         }));
-        writer.append(1_790_000_000_000, entries).unwrap();
+        writer.append(time_ms, entries).unwrap();
         log
     }
 }

@@ -1,6 +1,7 @@
 //! The command as a person or a script meets it: the real binary, its arguments, streams and exit codes.
 
 mod command;
+mod dated_ahead;
 mod department;
 mod fsck;
 mod graph;

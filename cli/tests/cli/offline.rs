@@ -1,24 +1,42 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::log::disk::RealDisk;
-use certmesh_ledger::log::{Place, SEGMENT_RECORDS};
+use certmesh_ledger::log::{Cosignature, Place, SEGMENT_RECORDS, VerifiedCheckpoint};
 use certmesh_ledger::verify::Bundle;
 
 use crate::command::{Run, certmesh, certmesh_reading};
-use crate::department::{CODE, Department, id};
+use crate::department::{CODE, Department, WITNESS, id};
 
-/// Writes the proof of certificate `n`.
+/// Writes the proof of certificate `n`, signed by the other member as well.
 fn prove(department: &Department, n: u64) -> PathBuf {
+    let network = department.members.network();
+    let key = department.key_of("witness");
+    let witness = WITNESS.parse().unwrap();
+    prove_with(department, n, |checkpoint| {
+        let time_ms = checkpoint.time_ms;
+        vec![Cosignature::sign(
+            network, checkpoint, witness, time_ms, &key,
+        )]
+    })
+}
+
+/// Writes the proof of certificate `n` with these signatures under its checkpoint.
+fn prove_with(
+    department: &Department,
+    n: u64,
+    cosignatures: impl Fn(&VerifiedCheckpoint) -> Vec<Cosignature>,
+) -> PathBuf {
     let place = Place {
         disk: Arc::new(RealDisk),
         data: department.path("data"),
         segment_records: SEGMENT_RECORDS,
     };
     let opened = Catalogue::open(place, department.members.clone(), CODE.parse().unwrap()).unwrap();
-    let bundle = Bundle::gather(&opened.catalogue, &id(n), |_| Vec::new())
+    let bundle = Bundle::gather(&opened.catalogue, &id(n), cosignatures)
         .unwrap()
         .unwrap();
     let path = department.home.path().join(format!("{n}.proof"));
@@ -39,7 +57,7 @@ fn verify(department: &Department, proof: &std::path::Path, extra: &[&str]) -> R
 
 #[test]
 fn a_proof_of_a_valid_certificate_is_verified_without_a_node() {
-    let department = Department::found();
+    let department = Department::found_with_witness();
     drop(department.issue_twenty());
     let proof = prove(&department, 3);
     let run = verify(&department, &proof, &["--on", "2026-03-04"]).exits(0);
@@ -74,7 +92,7 @@ fn a_proof_of_a_valid_certificate_is_verified_without_a_node() {
 
 #[test]
 fn a_proof_tells_of_revocation_and_of_dates() {
-    let department = Department::found();
+    let department = Department::found_with_witness();
     drop(department.issue_twenty());
     let revoked = verify(&department, &prove(&department, 7), &["--on", "2026-03-04"]).exits(1);
     assert!(
@@ -104,7 +122,7 @@ fn a_proof_tells_of_revocation_and_of_dates() {
 
 #[test]
 fn no_changed_byte_of_a_proof_and_no_part_of_it_verifies() {
-    let department = Department::found();
+    let department = Department::found_with_witness();
     drop(department.issue_twenty());
     let proof = prove(&department, 3);
     let whole = fs::read(&proof).unwrap();
@@ -147,7 +165,7 @@ fn no_changed_byte_of_a_proof_and_no_part_of_it_verifies() {
 
 #[test]
 fn a_proof_of_another_network_and_a_file_that_is_none_are_told_apart() {
-    let (department, other) = (Department::found(), Department::found());
+    let (department, other) = (Department::found_with_witness(), Department::found());
     drop(department.issue_twenty());
     let run = verify(&other, &prove(&department, 3), &[]).exits(1);
     assert!(run.out.contains("another network?\n"), "{}", run.out);
@@ -175,7 +193,7 @@ fn an_identifier_with_a_genesis_is_told_to_be_one() {
 
 #[test]
 fn the_verdict_of_another_day_is_told_to_be_by_what_is_known_now() {
-    let department = Department::found();
+    let department = Department::found_with_witness();
     drop(department.issue_twenty());
     let proof = prove(&department, 3);
     let run = verify(&department, &proof, &["--on", "2026-03-04"]).exits(0);
@@ -192,4 +210,89 @@ fn the_verdict_of_another_day_is_told_to_be_by_what_is_known_now() {
     );
     let run = verify(&department, &proof, &[]);
     assert!(!run.out.contains("known now"), "{}", run.out);
+}
+
+#[test]
+fn a_proof_that_only_its_issuer_vouches_for_is_unknown_unless_the_issuers_word_is_enough() {
+    let department = Department::found_with_witness();
+    drop(department.issue_twenty());
+    let proof = prove_with(&department, 3, |_| Vec::new());
+    let on = ["--on", "2026-03-04"];
+    let run = verify(&department, &proof, &on).exits(3);
+    for part in [
+        "UNKNOWN",
+        "only the issuer vouches for it",
+        "node of another department",
+        "--issuer-only",
+        "cosigned by nobody else yet",
+    ] {
+        assert!(run.out.contains(part), "{part}: {}", run.out);
+    }
+    let told = verify(&department, &proof, &[&on[..], &["--json"]].concat())
+        .exits(3)
+        .json();
+    assert_eq!(told["verdict"], "unknown");
+    assert!(
+        told["missing"][0]
+            .as_str()
+            .unwrap()
+            .contains("another member's signature"),
+        "{told}"
+    );
+    let trusting = [&on[..], &["--issuer-only"]].concat();
+    let run = verify(&department, &proof, &trusting).exits(0);
+    assert!(
+        run.out.starts_with("VALID") && run.out.contains("Only the issuer vouches for that"),
+        "{}",
+        run.out
+    );
+    let told = verify(&department, &proof, &[&trusting[..], &["--json"]].concat())
+        .exits(0)
+        .json();
+    assert_eq!(told["verdict"], "valid");
+    assert_eq!(told["provenance"]["cosigned_by"], serde_json::json!([]));
+    let explanation = told["explanation"].as_str().unwrap();
+    assert!(
+        explanation.contains("Only the issuer vouches for that"),
+        "{explanation}"
+    );
+    // Nor is it said where somebody else vouches, or where the issuer says no.
+    let both = verify(&department, &prove(&department, 3), &trusting).exits(0);
+    assert!(!both.out.contains("Only the issuer"), "{}", both.out);
+    let revoked = prove_with(&department, 7, |_| Vec::new());
+    let run = verify(&department, &revoked, &on).exits(1);
+    assert!(run.out.starts_with("NOT VALID (revoked)"), "{}", run.out);
+    // What a node answers rests on its own copies, so the flag is for proofs alone.
+    let run = certmesh(["verify", id(3).as_str(), "--issuer-only"]).exits(2);
+    assert!(run.err.contains("--network"), "{}", run.err);
+}
+
+#[test]
+fn a_proof_dated_ahead_of_this_clock_does_not_hold_and_says_by_whom_and_what_to_do() {
+    let department = Department::found_with_witness();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now_ms = u64::try_from(since.as_millis()).unwrap();
+    drop(department.issue_twenty_at(now_ms + 20 * 60_000));
+    for n in [3, 7] {
+        let proof = prove(&department, n);
+        let run = verify(&department, &proof, &["--issuer-only"]).exits(1);
+        for part in [
+            "PROOF DOES NOT HOLD\n",
+            "dated it 20",
+            "more than 10 minutes ahead of this machine's clock, which says 20",
+            "clock is wrong, set it",
+            "ask for a new proof",
+            "says nothing about the certificate",
+        ] {
+            assert!(run.out.contains(part), "{part}: {}", run.out);
+        }
+        assert!(!run.out.contains("NOT VALID"), "{}", run.out);
+        let told = verify(&department, &proof, &["--json"]).exits(1).json();
+        assert_eq!(told["reason"], "proof-does-not-hold");
+        let explanation = told["explanation"].as_str().unwrap();
+        assert!(explanation.contains("clock is wrong"), "{explanation}");
+    }
+    let near = Department::found_with_witness();
+    drop(near.issue_twenty_at(now_ms + 8 * 60_000));
+    verify(&near, &prove(&near, 3), &["--on", "2026-03-04"]).exits(0);
 }

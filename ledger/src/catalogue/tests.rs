@@ -18,7 +18,7 @@ use crate::record::{
     Action, DefinitionRef, FieldRoot, GrantMade, GrantWithdrawn, Grantee, Misfit, Reason, Record,
     RecordHash, SharingClass, StatusChanged, Succession, SuccessionKind, Validity,
 };
-use crate::verify::{Bundle, BundleError, Missing, NotValid, Question, Verdict, verify};
+use crate::verify::{Bundle, BundleError, Missing, NotValid, Question, Reader, Verdict, verify};
 
 pub(super) const A: &str = "11430000006122244L";
 pub(super) const B: &str = "11330105002500287C";
@@ -379,6 +379,11 @@ fn a_bundle_says_offline_what_the_peer_says_and_survives_no_change() {
     entries.extend(ids[..2].iter().map(|id| issue(id, None)));
     entries.push(issue(&ids[2], Some(&ids[1])));
     writer(&catalogue, A, 1).append(1, entries).unwrap();
+    let reader = Reader {
+        on: day("2024-06-01"),
+        now_ms: 1,
+        issuer_only: true,
+    };
     for id in &ids {
         let bundle = Bundle::gather(&catalogue, id, |_| Vec::new())
             .unwrap()
@@ -389,8 +394,8 @@ fn a_bundle_says_offline_what_the_peer_says_and_survives_no_change() {
             .verify(&members())
             .unwrap();
         assert_eq!(
-            verified.judge(day("2024-06-01")),
-            verdict(&catalogue, id, "2024-06-01")
+            verified.judge(&reader),
+            Ok(verdict(&catalogue, id, "2024-06-01"))
         );
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();

@@ -49,5 +49,13 @@ pub use type_definition::{
     CodeItem, FieldData, FieldDefinition, RelatedItem, TypeDefined, ValidityRule,
 };
 
+/// How far a time may be ahead of the clock of whoever reads it, ms.
+pub const MAX_AHEAD_MS: u64 = 10 * 60 * 1000;
+
+/// Whether a time is further ahead of the reader's clock than clocks may be apart.
+pub const fn is_dated_ahead(time_ms: u64, now_ms: u64) -> bool {
+    time_ms > now_ms.saturating_add(MAX_AHEAD_MS)
+}
+
 /// Most bytes a record may have in its canonical form.
 pub const MAX_RECORD: usize = 16 * 1024;

@@ -15,8 +15,8 @@ mod receipts;
 mod tests;
 
 pub use receipts::{
-    Accesses, Audit, Discrepancy, Finding, LogAudit, MAX_FINDINGS, Page, Usage, access_log, audit,
-    median, usage,
+    Accesses, Audit, Discrepancy, Finding, LogAudit, MAX_FINDINGS, Page, Usage, Used, access_log,
+    audit, median, usage,
 };
 
 use std::collections::BTreeMap;

@@ -3,6 +3,9 @@
 //! Only what proves itself counts: a receipt whose asker signed the request it shows, an acknowledgement of the department's
 //! own request, and of several for one retrieval in a log the first. Everything is bounded for each log by itself, so that
 //! no department can push out what another recorded.
+//!
+//! What is dated further ahead of the reader's clock than clocks may be apart belongs to no day yet: it is told by itself,
+//! whichever days are asked for, until its time comes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +17,8 @@ use crate::keys::CatalogueKey;
 use crate::log::{Log, LogId, ReadError, ReceiptKind};
 use crate::membership::Membership;
 use crate::record::{
-    Asked, CaseAccepted, Decision, Entry, MatterRef, Received, RetrievalAcknowledged,
-    RetrievalDecided, RetrievalHash, SignedRecord, SubjectTag,
+    Asked, CaseAccepted, Decision, Entry, MAX_AHEAD_MS, MatterRef, Received, RetrievalAcknowledged,
+    RetrievalDecided, RetrievalHash, SignedRecord, SubjectTag, is_dated_ahead,
 };
 
 /// Most findings of an audit in one log at a time; the answer says where the next stands.
@@ -26,6 +29,8 @@ const MAX_AUDITED: usize = 100_000;
 pub(super) const GRACE_MS: u64 = 10 * 60 * 1000;
 /// So long after a receipt its counterpart is missed however little is known of the other log, ms.
 pub(super) const PATIENCE_MS: u64 = 24 * 3600 * 1000;
+/// Most days with records dated ahead that an access log looks at in one log at a time.
+const MAX_DAYS_AHEAD: usize = 400;
 /// Records read at a time.
 const BATCH: usize = 4096;
 
@@ -45,6 +50,10 @@ pub struct LogAudit {
     pub wrong: u64,
     /// Receipts that prove nothing, and so count for nothing else.
     pub unproven: u64,
+    /// Receipts dated ahead of the reader's clock, whichever time was asked for: not looked at further.
+    pub ahead: u64,
+    /// Position of the first of those.
+    pub first_ahead: Option<u64>,
     /// The first of those that are wrong, in the log's order.
     pub findings: Vec<Finding>,
     /// Position to go on from, when there is more.
@@ -98,7 +107,7 @@ impl Discrepancy {
 }
 
 /// Holds the receipts made from one time to before another against their counterparts, in one log from a position on or in
-/// all.
+/// all; those dated ahead of `now_ms` are counted by themselves.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -112,7 +121,8 @@ pub fn audit(
     let known = catalogue.logs().map(|log| {
         let checkpoint = log.checkpoint();
         let known_ms = checkpoint.map_or(0, |checkpoint| checkpoint.time_ms);
-        (log.name().id, known_ms)
+        // A log dated ahead is known up to now, not up to what its clock says.
+        (log.name().id, known_ms.min(now_ms))
     });
     let known: BTreeMap<LogId, u64> = known.collect();
     let mut audits = Audit::new();
@@ -129,6 +139,7 @@ pub fn audit(
             known: &known,
             now_ms,
             counted: Vec::new(),
+            ahead: Vec::new(),
             found: LogAudit::default(),
         };
         for kind in [ReceiptKind::Decided, ReceiptKind::Acknowledged] {
@@ -143,6 +154,9 @@ pub fn audit(
         for (_, counter) in auditor.counted.iter().filter(|(seq, _)| *seq < next) {
             *counter(&mut found) += 1;
         }
+        auditor.ahead.retain(|seq| *seq < next);
+        found.ahead = auditor.ahead.len() as u64;
+        found.first_ahead = auditor.ahead.into_iter().min();
         audits.insert(id, found);
     }
     Ok(audits)
@@ -160,6 +174,8 @@ struct Auditor<'a> {
     now_ms: u64,
     /// What is to be counted of each record but findings, by its position: one kind may get further than the other.
     counted: Vec<(u64, Counter)>,
+    /// Positions of the records dated ahead.
+    ahead: Vec<u64>,
     found: LogAudit,
 }
 
@@ -167,10 +183,11 @@ impl Auditor<'_> {
     fn run(&mut self, kind: ReceiptKind, times: (u64, u64), from: u64) -> Result<(), ReadError> {
         let (mut seen, mut listed) = (0, 0);
         let (log, members) = (self.log, self.catalogue.members());
-        each(log, members, kind, times, from, |record, counts| {
+        let times_by_now = (times.0, times.1.min(ahead_from(self.now_ms)));
+        each(log, members, kind, times_by_now, from, |record, counts| {
             let seq = record.record().seq;
             if seen == MAX_AUDITED || listed == MAX_FINDINGS {
-                self.found.next = Some(self.found.next.map_or(seq, |next| next.min(seq)));
+                self.go_on_at(seq);
                 return Ok(false);
             }
             seen += 1;
@@ -185,7 +202,25 @@ impl Auditor<'_> {
             }
             listed += self.found.findings.len() - before;
             Ok(true)
+        })?;
+        // Times never go back in a log, so those dated ahead come after all others.
+        let times_ahead = (ahead_from(self.now_ms), u64::MAX);
+        batches(log, kind, times_ahead, from, |records| {
+            for record in records {
+                let seq = record.record().seq;
+                if seen == MAX_AUDITED {
+                    self.go_on_at(seq);
+                    return Ok(false);
+                }
+                seen += 1;
+                self.ahead.push(seq);
+            }
+            Ok(true)
         })
+    }
+
+    fn go_on_at(&mut self, seq: u64) {
+        self.found.next = Some(self.found.next.map_or(seq, |next| next.min(seq)));
     }
 
     fn decided(
@@ -331,23 +366,23 @@ fn counts(members: &Membership, department: &DepartmentCode, record: &SignedReco
     }
 }
 
+/// From when on what is dated is dated ahead, ms.
+const fn ahead_from(now_ms: u64) -> u64 {
+    now_ms.saturating_add(MAX_AHEAD_MS).saturating_add(1)
+}
+
 /// The receipts of a kind in a log made from one time to before another, from a position on, and whether each counts, as
 /// long as `see` wants more.
 fn each(
     log: &Log,
     members: &Membership,
     kind: ReceiptKind,
-    (from_ms, until_ms): (u64, u64),
+    times: (u64, u64),
     from: u64,
     mut see: impl FnMut(&SignedRecord, bool) -> Result<bool, ReadError>,
 ) -> Result<(), ReadError> {
     let department = log.name().id.department;
-    let mut from = from.max(log.first_since(from_ms)?);
-    loop {
-        let mut batch = log.receipts(kind, from, BATCH)?;
-        let full = batch.len() == BATCH;
-        let next = batch.last().map(|last| last.record().seq + 1);
-        batch.retain(|record| record.record().time_ms < until_ms);
+    batches(log, kind, times, from, |batch| {
         // Signatures take most of the time.
         let counted: Vec<bool> = batch
             .par_iter()
@@ -355,11 +390,32 @@ fn each(
             .collect();
         for (record, counts) in batch.iter().zip(counted) {
             if !see(record, counts)? {
-                return Ok(());
+                return Ok(false);
             }
         }
+        Ok(true)
+    })
+}
+
+/// The same many at a time, whether they count or not.
+fn batches(
+    log: &Log,
+    kind: ReceiptKind,
+    (from_ms, until_ms): (u64, u64),
+    from: u64,
+    mut see: impl FnMut(&[SignedRecord]) -> Result<bool, ReadError>,
+) -> Result<(), ReadError> {
+    let mut from = from.max(log.first_since(from_ms)?);
+    loop {
+        let mut batch = log.receipts(kind, from, BATCH)?;
+        let read = batch.len();
+        let next = batch.last().map(|last| last.record().seq + 1);
+        // The end of time has nothing after it.
+        batch.retain(|record| record.record().time_ms < until_ms || until_ms == u64::MAX);
+        // Times never go back in a log: after the first that is too late all are.
+        let goes_on = read == BATCH && batch.len() == read;
         match next {
-            Some(next) if full => from = next,
+            Some(next) if see(&batch)? && goes_on => from = next,
             _ => return Ok(()),
         }
     }
@@ -385,8 +441,9 @@ pub struct Accesses {
     pub more: Vec<Page>,
 }
 
-/// The receipts about a subject, of the requests made on the days from `from` to `to`: of one log from a place on, or of
-/// all. At most `limit` records of each log are looked at, so that none can hide what another has.
+/// The receipts about a subject, of the requests made on the days from `from` to `to`, and those dated ahead of `now_ms`: of
+/// one log from a place on, or of all. At most `limit` records of each log are looked at, so that none can hide what another
+/// has.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -396,47 +453,89 @@ pub fn access_log(
     subject: &SubjectTag,
     (from, to): (Date, Date),
     page: Option<Page>,
+    now_ms: u64,
     limit: usize,
 ) -> Result<Accesses, ReadError> {
     let mut found = Accesses::default();
-    let from = page.map_or(from, |page| page.day.max(from));
-    let days = (from.days()..=to.days()).filter_map(|day| Date::from_days(day).ok());
-    let days: Vec<_> = days.map(|day| (day, key.blind(subject, day))).collect();
+    let begin = page.map_or(Date::MIN, |page| page.day);
+    let asked = (from.max(begin).days()..=to.days()).filter_map(|day| Date::from_days(day).ok());
+    let asked: BTreeSet<Date> = asked.collect();
+    let mut blinded = BTreeMap::new();
     let members = catalogue.members();
     for log in catalogue.logs() {
         let id = log.name().id;
         if page.is_some_and(|page| page.log != id) {
             continue;
         }
+        let (ahead, cut) = days_ahead(&log, begin, now_ms)?;
+        let days = asked.union(&ahead);
         let mut left = limit;
-        for (day, blinded) in &days {
+        let mut more = cut.map(|day| (day, 0));
+        for day in days.take_while(|day| cut.is_none_or(|cut| **day < cut)) {
             let seq = match page {
                 Some(page) if page.day == *day => page.seq,
                 _ => 0,
             };
-            let (records, next) = log.receipts_about(blinded, seq, left)?;
-            if let Some(seq) = next {
-                found.more.push(Page {
-                    log: id,
-                    day: *day,
-                    seq,
-                });
-            }
+            let of_day = blinded
+                .entry(*day)
+                .or_insert_with(|| key.blind(subject, *day));
+            let (records, next) = log.receipts_about(of_day, seq, left)?;
             left = left.saturating_sub(records.len());
             for record in records {
-                if counts(members, &id.department, &record) && is_first_receipt(&log, &record)? {
+                let wanted = asked.contains(day) || is_dated_ahead(record.record().time_ms, now_ms);
+                if wanted
+                    && counts(members, &id.department, &record)
+                    && is_first_receipt(&log, &record)?
+                {
                     found.receipts.push((id, record));
                 }
             }
-            if next.is_some() {
+            if let Some(seq) = next {
+                more = Some((*day, seq));
                 break;
             }
         }
+        let more = more.map(|(day, seq)| Page { log: id, day, seq });
+        found.more.extend(more);
     }
     found
         .receipts
         .sort_by_key(|(log, record)| (record.record().time_ms, *log, record.record().seq));
     Ok(found)
+}
+
+/// The days, from one on, for which a log's records dated ahead are blinded, and the day to go on with when those are too
+/// many. A record is made on its request's day, but for the minutes around midnight, so each day's neighbours are looked at
+/// as well.
+fn days_ahead(
+    log: &Log,
+    begin: Date,
+    now_ms: u64,
+) -> Result<(BTreeSet<Date>, Option<Date>), ReadError> {
+    let mut days = BTreeSet::new();
+    let newest_ms = log.checkpoint().map_or(0, |checkpoint| checkpoint.time_ms);
+    if !is_dated_ahead(newest_ms, now_ms) {
+        return Ok((days, None));
+    }
+    let day_before = |day: Date| Date::from_days(day.days() - 1).unwrap_or(Date::MIN);
+    let since_ms = ahead_from(now_ms).max(day_before(begin).begins_in_china_ms());
+    let (mut seq, mut cut) = (log.first_since(since_ms)?, None);
+    for turn in 0.. {
+        if seq >= log.size() {
+            break;
+        }
+        let day = Date::in_china(log.record(seq)?.record().time_ms);
+        if turn == MAX_DAYS_AHEAD {
+            cut = Some(day_before(day));
+            break;
+        }
+        days.extend([day_before(day), day]);
+        let Some(next) = day.plus_days(1) else { break };
+        days.insert(next);
+        seq = log.first_since(next.begins_in_china_ms())?;
+    }
+    days.retain(|day| *day >= begin);
+    Ok((days, cut))
 }
 
 fn is_first_receipt(log: &Log, record: &SignedRecord) -> Result<bool, ReadError> {
@@ -478,7 +577,17 @@ pub fn median(sorted: &[u32]) -> Option<u32> {
     sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 
-/// Use by department, from one time to before another. Every member is there.
+/// How a department shared and used data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// In the time asked for.
+    pub within: Usage,
+    /// By records dated ahead of the reader's clock, whichever time was asked for.
+    pub ahead: Usage,
+}
+
+/// Use by department, from one time to before another; what is dated ahead of `now_ms` is in no such time and counted by
+/// itself. Every member is there.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -486,28 +595,37 @@ pub fn usage(
     catalogue: &Catalogue,
     from_ms: u64,
     until_ms: u64,
-) -> Result<BTreeMap<DepartmentCode, Usage>, ReadError> {
+    now_ms: u64,
+) -> Result<BTreeMap<DepartmentCode, Used>, ReadError> {
     let mut all = BTreeMap::new();
-    let times = (from_ms, until_ms);
-    let members = catalogue.members();
+    let ahead_ms = ahead_from(now_ms);
     for log in catalogue.logs() {
-        let mut usage = Usage::default();
-        for kind in [
-            ReceiptKind::Decided,
-            ReceiptKind::Acknowledged,
-            ReceiptKind::Accepted,
-        ] {
-            each(&log, members, kind, times, 0, |record, counts| {
-                if counts && is_first_receipt(&log, record)? {
-                    usage.count(log.name().id.department, &record.record().entry);
-                }
-                Ok(true)
-            })?;
-        }
-        usage.took_ms.sort_unstable();
-        all.insert(log.name().id.department, usage);
+        let used = Used {
+            within: used_within(catalogue, &log, (from_ms, until_ms.min(ahead_ms)))?,
+            ahead: used_within(catalogue, &log, (ahead_ms, u64::MAX))?,
+        };
+        all.insert(log.name().id.department, used);
     }
     Ok(all)
+}
+
+fn used_within(catalogue: &Catalogue, log: &Log, times: (u64, u64)) -> Result<Usage, ReadError> {
+    let (department, members) = (log.name().id.department, catalogue.members());
+    let mut usage = Usage::default();
+    for kind in [
+        ReceiptKind::Decided,
+        ReceiptKind::Acknowledged,
+        ReceiptKind::Accepted,
+    ] {
+        each(log, members, kind, times, 0, |record, counts| {
+            if counts && is_first_receipt(log, record)? {
+                usage.count(department, &record.record().entry);
+            }
+            Ok(true)
+        })?;
+    }
+    usage.took_ms.sort_unstable();
+    Ok(usage)
 }
 
 impl Usage {

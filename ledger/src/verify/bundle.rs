@@ -19,11 +19,11 @@ use crate::membership::Membership;
 use crate::merkle::{InclusionProof, VerifyError};
 use crate::record::{
     CertificateIssued, DefinitionRef, Entry, Frame, FrameError, MAX_RECORD, Record, RecordError,
-    RecordHash, SignedRecord, Status, record_hash,
+    RecordHash, SignedRecord, Status, is_dated_ahead, record_hash,
 };
 use crate::status_map::{StatusProof, StatusProofError};
 
-use super::{Facts, Verdict, gives, judge, successor};
+use super::{Facts, Missing, Verdict, gives, judge, successor};
 
 /// Most bytes of an encoded bundle.
 pub const MAX_BUNDLE: usize = 256 * 1024;
@@ -141,6 +141,29 @@ pub enum BundleError {
     /// No key of the record's epoch is known.
     #[error("no key of the record's epoch is known for its department")]
     UnknownKey,
+    /// A time in it is further ahead of the reader's clock than clocks may be apart.
+    #[error(
+        "department {by} dated it {time_ms} ms after 1970, more than 10 minutes ahead of the reader's clock, which says {now_ms} ms"
+    )]
+    DatedAhead {
+        /// Who signed the latest time in it.
+        by: DepartmentCode,
+        /// That time, ms.
+        time_ms: u64,
+        /// The reader's clock, ms.
+        now_ms: u64,
+    },
+}
+
+/// Who judges a proof: when, for which day, and whose word is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// The day asked for.
+    pub on: Date,
+    /// The reader's clock, ms.
+    pub now_ms: u64,
+    /// Whether the issuer's word is enough, without a signature by another member.
+    pub issuer_only: bool,
 }
 
 /// A bundle all of whose proofs hold.
@@ -157,6 +180,8 @@ pub struct VerifiedBundle {
     /// The record that gave the status.
     pub change: Option<SignedRecord>,
     authority: Authority,
+    /// The latest time in it, ms, and the department that signed it.
+    dated: (u64, DepartmentCode),
 }
 
 impl Bundle {
@@ -206,6 +231,11 @@ impl Bundle {
         }
     }
 
+    /// Whether a member other than the issuer signed its checkpoint.
+    pub fn is_witnessed(&self) -> bool {
+        !self.cosignatures.is_empty()
+    }
+
     /// The bytes of a bundle file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
@@ -253,9 +283,15 @@ impl Bundle {
         };
         let time_ms = issued.record().time_ms;
         let log = checkpoint.log;
+        let cosigned = self.cosignatures.iter().map(|c| (c.time_ms, c.witness));
+        let records = change.iter().chain([&issued]);
+        let records = records.map(|record| (record.record().time_ms, log.department));
+        let mut dated = (checkpoint.time_ms, log.department);
+        dated = cosigned.chain(records).fold(dated, Ord::max);
         let mut definition = self.definition;
         let authority = authority(members, &log, certificate, time_ms, |named| {
             let proof = definition.take().ok_or(BundleError::Definition)?;
+            dated = dated.max(proof.dated(named));
             let of = (&certificate.id.type_code(), time_ms);
             proof.verify(members, &checkpoint, named, of)
         })?;
@@ -270,6 +306,7 @@ impl Bundle {
             issued,
             status,
             change,
+            dated,
         })
     }
 }
@@ -367,6 +404,15 @@ impl DefinitionProof {
             later: Bounded::first(later),
             last: current.seq,
         }))
+    }
+
+    /// The latest time signed in it, ms, and the department that signed it.
+    fn dated(&self, named: &DefinitionRef) -> (u64, DepartmentCode) {
+        let checkpoint = self.checkpoint.iter();
+        let checkpoint = checkpoint.map(|c| (c.checkpoint.time_ms, named.log.department));
+        let cosigned = self.cosignatures.iter().map(|c| (c.time_ms, c.witness));
+        let none = (0, named.log.department);
+        checkpoint.chain(cosigned).fold(none, Ord::max)
     }
 
     /// Checks that these are all definitions of the type from the one named on.
@@ -490,9 +536,27 @@ impl VerifiedBundle {
         }
     }
 
-    /// The verdict for a day, as of the checkpoint.
-    pub fn judge(&self, on: Date) -> Verdict {
-        judge(&Facts {
+    /// Whether a member other than the issuer signed the checkpoint.
+    pub fn is_witnessed(&self) -> bool {
+        !self.cosignatures.is_empty()
+    }
+
+    /// The verdict for a reader, as of the checkpoint. While no other member vouches for it, nothing is valid to a reader
+    /// for whom the issuer's word is not enough: that nobody else has seen this checkpoint, an issuer can arrange.
+    ///
+    /// # Errors
+    /// [`BundleError::DatedAhead`]: then the bundle says nothing about the certificate.
+    pub fn judge(&self, reader: &Reader) -> Result<Verdict, BundleError> {
+        let (time_ms, by) = self.dated;
+        let now_ms = reader.now_ms;
+        if is_dated_ahead(time_ms, now_ms) {
+            return Err(BundleError::DatedAhead {
+                by,
+                time_ms,
+                now_ms,
+            });
+        }
+        let verdict = judge(&Facts {
             certificate: self.certificate(),
             seq: self.issued.record().seq,
             status: self.status.map_or(Status::Valid, |entry| entry.status),
@@ -502,7 +566,18 @@ impl VerifiedBundle {
             stopped_at: None,
             // It is judged as of its checkpoint.
             stale: None,
-            on,
+            on: reader.on,
+        });
+        if self.is_witnessed() || reader.issuer_only {
+            return Ok(verdict);
+        }
+        Ok(match verdict {
+            Verdict::Valid => Verdict::Unknown(vec![Missing::Witness]),
+            Verdict::Unknown(mut missing) => {
+                missing.push(Missing::Witness);
+                Verdict::Unknown(missing)
+            }
+            no @ Verdict::NotValid(_) => no,
         })
     }
 }

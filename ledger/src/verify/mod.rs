@@ -9,7 +9,7 @@
 mod bundle;
 mod verdict;
 
-pub use bundle::{Bundle, BundleError, GatherError, MAX_BUNDLE, VerifiedBundle};
+pub use bundle::{Bundle, BundleError, GatherError, MAX_BUNDLE, Reader, VerifiedBundle};
 pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
 use crate::catalogue::{Catalogue, CertificateState, Successor};

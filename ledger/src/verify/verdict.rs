@@ -127,6 +127,8 @@ pub enum Missing {
     },
     /// Whether what is held of its log is its department's newest.
     Newest(Stale),
+    /// Another member's signature under the checkpoint that a proof rests on.
+    Witness,
 }
 
 impl fmt::Display for Missing {
@@ -165,6 +167,10 @@ impl fmt::Display for Missing {
                 "its status since record {at} of its log, which is of a later version of certmesh; upgrade this peer"
             ),
             Missing::Newest(stale) => stale.fmt(f),
+            Missing::Witness => f.write_str(
+                "another member's signature under the checkpoint of the proof: nobody but the issuer vouches for it, and an \
+                 issuer can sign a history that it shows to nobody else",
+            ),
         }
     }
 }

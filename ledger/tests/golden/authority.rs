@@ -10,7 +10,7 @@ use certmesh_ledger::log::{
     definition_key,
 };
 use certmesh_ledger::record::{CertificateIssued, DefinitionRef, Entry, TypeDefined};
-use certmesh_ledger::verify::Bundle;
+use certmesh_ledger::verify::{Bundle, Reader};
 use serde_json::json;
 
 use crate::Vectors;
@@ -218,7 +218,13 @@ fn put_bundle(v: &mut Vectors, what: &str, bundle: &Bundle, day: Date, verdict: 
     let golden = hex::decode(v.text("bundles", &name, "")).expect("hexadecimal");
     let read = Bundle::from_bytes(&golden).expect("a bundle");
     let verified = read.verify(&members()).expect("a bundle that verifies");
-    assert_eq!(verified.judge(day).as_str(), verdict, "{name}");
+    let reader = Reader {
+        on: day,
+        now_ms: LATER_MS + 9 * DEFINITION_LAG_MS,
+        issuer_only: true,
+    };
+    let judged = verified.judge(&reader).expect("not dated ahead");
+    assert_eq!(judged.as_str(), verdict, "{name}");
 }
 
 /// A certificate issued when the newest that is known of the definitions was more than a day old.

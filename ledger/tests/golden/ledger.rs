@@ -11,10 +11,11 @@ use certmesh_ledger::log::{
     VerifiedCheckpoint, Writer, status_key,
 };
 use certmesh_ledger::record::{
-    Action, Frame, Record, RecordHash, SignedRecord, Status, SuccessionKind, leaf_hash, record_hash,
+    Action, Frame, MAX_AHEAD_MS, Record, RecordHash, SignedRecord, Status, SuccessionKind,
+    leaf_hash, record_hash,
 };
 use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
-use certmesh_ledger::verify::{Bundle, Verdict};
+use certmesh_ledger::verify::{Bundle, BundleError, Reader, Verdict};
 use serde_json::json;
 
 use crate::Vectors;
@@ -345,8 +346,21 @@ fn bundles(v: &mut Vectors) {
         assert_eq!(read, bundle);
         let verified = read.verify(&members()).expect("a bundle that verifies");
         assert_eq!(verified.status.map(|entry| entry.status), status);
-        let judged: Verdict = verified.judge(day);
+        let judge = |now_ms| {
+            verified.judge(&Reader {
+                on: day,
+                now_ms,
+                issuer_only: false,
+            })
+        };
+        let dated_ms = CREATED_MS + 1000;
+        let judged: Verdict = judge(dated_ms - MAX_AHEAD_MS).expect("not dated ahead");
         assert_eq!(judged.as_str(), verdict, "{name}");
+        let early = judge(dated_ms - MAX_AHEAD_MS - 1);
+        assert!(
+            matches!(early, Err(BundleError::DatedAhead { .. })),
+            "{name}: {early:?}"
+        );
         v.put(
             "bundles",
             &format!("status key of {n}"),

@@ -7,7 +7,7 @@ use certmesh_ledger::catalogue::{Catalogue, MAX_CHAIN};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{MAX_PAGE, MemoryDisk, Writer};
 use certmesh_ledger::record::{Action, Entry, Status, Succession, SuccessionKind};
-use certmesh_ledger::verify::{Bundle, NotValid, Question, Verdict, verify};
+use certmesh_ledger::verify::{Bundle, NotValid, Question, Reader, Verdict, verify};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -137,8 +137,9 @@ proptest! {
                 prop_assert_eq!(&found.verdict, &Verdict::NotValid(NotValid::Superseded { by }));
             }
             let bundle = Bundle::gather(&catalogue, &id, |_| vec![]).expect("readable").expect("held");
-            let offline = bundle.verify(&members()).expect("verifies").judge(day);
-            prop_assert_eq!(&offline, &found.verdict);
+            let reader = Reader { on: day, now_ms: DEFINED_MS, issuer_only: true };
+            let offline = bundle.verify(&members()).expect("verifies").judge(&reader);
+            prop_assert_eq!(offline.as_ref(), Ok(&found.verdict));
 
             let chain = catalogue.chain(&id).expect("readable");
             prop_assert!(!chain.cut && chain.lives.len() <= MAX_CHAIN.min(FEW as usize));

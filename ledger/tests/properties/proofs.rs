@@ -11,7 +11,7 @@ use certmesh_ledger::log::{
 };
 use certmesh_ledger::record::{BlindedSubject, Disclosure, commit_fields};
 use certmesh_ledger::retrieval::{MAX_RETRIEVAL, Retrieval, SignedRetrieval};
-use certmesh_ledger::verify::{Bundle, VerifiedBundle};
+use certmesh_ledger::verify::{Bundle, Reader, VerifiedBundle};
 use proptest::prelude::*;
 
 use crate::any;
@@ -87,7 +87,13 @@ fn no_bit_of_a_bundle_can_be_flipped() {
     let day = Date::from_ymd(2026, 7, 1).expect("a date");
     for (bytes, verdict) in bundles().iter().zip(["not-valid", "valid"]) {
         let verified = read(bytes).expect("as it was made, it verifies");
-        assert_eq!(verified.judge(day).as_str(), verdict);
+        let reader = Reader {
+            on: day,
+            now_ms: CREATED_MS,
+            issuer_only: false,
+        };
+        let judged = verified.judge(&reader).expect("not dated ahead");
+        assert_eq!(judged.as_str(), verdict);
         each_flip(bytes, |bit, bytes| {
             assert!(read(bytes).is_none(), "bit {bit}");
         });

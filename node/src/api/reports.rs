@@ -107,6 +107,13 @@ pub struct AuditView {
     /// Whose logs have those.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unproven_in: Vec<Unproven>,
+    /// Receipts dated more than 10 minutes ahead of this node's clock, whichever days were asked for: they belong to no day
+    /// yet, and are not held against anything before their time comes.
+    #[serde(default)]
+    pub dated_ahead: u64,
+    /// Whose logs have those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dated_ahead_in: Vec<DatedAhead>,
     /// Those retrievals, at most 1,000 of each department's log.
     pub findings: Vec<FindingView>,
     /// The departments whose logs have more receipts than were looked at, or more findings.
@@ -123,6 +130,19 @@ pub struct Unproven {
     pub department_name: String,
     /// How many.
     pub receipts: u64,
+}
+
+/// A department whose log has receipts dated ahead.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DatedAhead {
+    /// The department.
+    pub department: String,
+    /// Its name.
+    pub department_name: String,
+    /// How many.
+    pub receipts: u64,
+    /// Position of the first of them in its log.
+    pub first_seq: u64,
 }
 
 /// A department whose log has more than an answer tells.
@@ -190,7 +210,7 @@ pub struct AccessLog {
     pub from: String,
     /// Last day.
     pub to: String,
-    /// The events, oldest first.
+    /// The events, oldest first; those dated ahead are there whichever days were asked for.
     pub events: Vec<AccessEvent>,
     /// The departments whose logs have more, of which at most 1,000 receipts each were looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -204,6 +224,9 @@ pub struct AccessLog {
 pub struct AccessEvent {
     /// When.
     pub time_ms: u64,
+    /// Whether that is more than 10 minutes ahead of this node's clock, so that the event belongs to no day yet.
+    #[serde(default)]
+    pub dated_ahead: bool,
     /// Department whose log tells it.
     pub log: String,
     /// Its name.
@@ -264,6 +287,27 @@ pub struct DepartmentUse {
     pub saved: u64,
     /// Median of the times from a request to its checked answer, ms.
     pub median_retrieval_ms: Option<u32>,
+    /// What its log has that is dated more than 10 minutes ahead of this node's clock: in no month yet, and told whichever
+    /// month is asked for. Absent when there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dated_ahead: Option<UseAhead>,
+}
+
+/// What a department's log has that is dated ahead.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UseAhead {
+    /// Requests it answered with fields.
+    pub shared: u64,
+    /// Requests it refused.
+    pub refused: u64,
+    /// Answers with fields that it got.
+    pub retrieved: u64,
+    /// Cases it accepted.
+    pub cases: u64,
+    /// Requirements of those cases.
+    pub required: u64,
+    /// Of these, those for which nothing had to be handed in.
+    pub saved: u64,
 }
 
 fn read_cursor<T>(text: &str, read: impl Fn(&str) -> Option<T>, faults: &mut Faults) -> Option<T> {
@@ -302,7 +346,7 @@ pub(crate) fn access_cursor(page: &Page) -> String {
 /// Hold receipts against their counterparts
 ///
 /// Each retrieval leaves a receipt in the issuer's log and an acknowledgement in the asker's. One without the other, or
-/// two that differ, are findings.
+/// two that differ, are findings. Receipts dated more than 10 minutes ahead of this node's clock are counted by themselves.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "Cases", operation_id = "audit",
     params(
@@ -329,7 +373,8 @@ pub(super) async fn audit(
 
 /// See who looked at a subject's data
 ///
-/// In the logs of all departments that this peer holds. That it was asked is recorded in this department's log first.
+/// In the logs of all departments that this peer holds. That it was asked is recorded in this department's log first. Events
+/// dated more than 10 minutes ahead of this node's clock are shown whichever days are asked for, and marked.
 #[utoipa::path(
     post, path = "/v1/access-log", tag = "Cases", operation_id = "accessLog",
     request_body = AccessLogRequest,
@@ -355,6 +400,8 @@ pub(super) async fn access_log(
 }
 
 /// Tell how departments shared and used data in a month
+///
+/// What is dated more than 10 minutes ahead of this node's clock is in no month yet, and told by itself.
 #[utoipa::path(
     get, path = "/v1/reports/use", tag = "Cases", operation_id = "reportUse",
     params(("month" = Option<String>, Query, description = "`YYYY-MM`; this month when absent")),

@@ -1,6 +1,8 @@
 //! What the API needs of the peer behind it: one object-safe trait, so that the HTTP side can be tested with a peer
 //! made of plain memory.
 
+use std::time::Duration;
+
 use certmesh_ledger::bodies::{AttachmentFile, Receiving};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::log::LogId;
@@ -21,6 +23,15 @@ use super::types::{
     Acceptance, Appended, CatalogueView, Certificate, CertificateFields, Found, History, LogView,
     NodeStatus, PeerView, Readiness, Uploaded, Verification,
 };
+
+/// A proof bundle.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The bundle, encoded.
+    pub bytes: Vec<u8>,
+    /// The log it rests on, while only its own department vouches for it and another member may still.
+    pub alone: Option<LogId>,
+}
 
 /// The outcome of each draft, in the order of the drafts.
 pub type Outcomes = Vec<Result<Appended, Refusal>>;
@@ -89,8 +100,11 @@ pub trait Service: Send + Sync + 'static {
     /// the verdict `unknown`.
     fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verification, Refusal>;
 
-    /// The encoded proof bundle of a certificate.
-    fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal>;
+    /// The proof bundle of a certificate.
+    fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal>;
+
+    /// Waits until another member has signed the accepted checkpoint of a log, or for a time; gives whether one has.
+    fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool>;
 
     /// How each requirement of a matter stands for a subject.
     fn accept(&self, case: &Case) -> Result<Acceptance, Refusal>;

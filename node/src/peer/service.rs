@@ -1,6 +1,7 @@
 //! The API's questions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use certmesh_ledger::bodies::{AttachmentFile, Body, Opened, Receiving};
 use certmesh_ledger::catalogue::{Cursor, Found};
@@ -8,7 +9,7 @@ use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, Matte
 use certmesh_ledger::log::{LogId, ReadError, Versions};
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
-    StatusChanged,
+    StatusChanged, is_dated_ahead,
 };
 use certmesh_ledger::retrieval::Page;
 use certmesh_ledger::verify::{Bundle, GatherError, verify};
@@ -25,7 +26,7 @@ use crate::api::cases::Case;
 use crate::api::draft::{Draft, HolderCode};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
-use crate::api::service::{Definition, Find, Outcomes, RetryKey, Service, Wanted};
+use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted};
 use crate::api::standards::{
     FieldView, GrantRequest, GrantView, Grants, Matter, MatterRequest, MatterSummary, Matters,
     TypeRequest, TypeStandard, VersionView,
@@ -40,6 +41,9 @@ pub(super) struct PeerService {
     /// Tells the driver that an operator vouches for the own log.
     pub(super) vouch: mpsc::UnboundedSender<()>,
 }
+
+/// Between two looks at whether somebody has signed a checkpoint: signatures come in seconds, and a look reads no file.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 fn unreadable(error: &ReadError) -> Refusal {
     tracing::error!(%error, "a log could not be read");
@@ -261,7 +265,7 @@ impl Service for PeerService {
         Ok(views::verification(&self.peer, &found))
     }
 
-    fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal> {
+    fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal> {
         let catalogue = &self.peer.catalogue;
         let log = catalogue
             .certificate(id)
@@ -279,11 +283,21 @@ impl Service for PeerService {
                 self.peer.own.detail().unwrap_or_default()
             )));
         }
+        // A signature dated ahead would have its readers refuse the whole proof.
+        let now_ms = now_ms();
         let bundle = Bundle::gather(catalogue, id, |checkpoint| {
-            self.peer.cosignatures_of(checkpoint)
+            let mut all = self.peer.cosignatures_of(checkpoint);
+            all.retain(|signed| !is_dated_ahead(signed.time_ms, now_ms));
+            all
         });
         match bundle {
-            Ok(Some(bundle)) => Ok(bundle.to_bytes()),
+            Ok(Some(bundle)) => {
+                let others = catalogue.members().members().count() > 1;
+                Ok(Proof {
+                    alone: log.filter(|_| others && !bundle.is_witnessed()),
+                    bytes: bundle.to_bytes(),
+                })
+            }
             Ok(None) => Err(Refusal::UnknownCertificate { id: id.clone() }),
             Err(GatherError::Read(error @ ReadError::LaterVersion { .. })) => {
                 Err(Refusal::ProofNotAvailable(error.to_string()))
@@ -291,6 +305,22 @@ impl Service for PeerService {
             Err(GatherError::Read(error)) => Err(unreadable(&error)),
             Err(error) => Err(Refusal::ProofNotAvailable(error.to_string())),
         }
+    }
+
+    fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool> {
+        let peer = Arc::clone(&self.peer);
+        let signed = move || {
+            let checkpoint = peer.catalogue.log(&log)?.checkpoint()?;
+            let now_ms = now_ms();
+            let mut witnesses = peer.witnesses_of(&checkpoint).into_iter();
+            witnesses.find(|signed| !is_dated_ahead(signed.time_ms, now_ms))
+        };
+        let wait = async move {
+            while signed().is_none() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        async move { tokio::time::timeout(patience, wait).await.is_ok() }.boxed()
     }
 
     fn accept(&self, case: &Case) -> Result<types::Acceptance, Refusal> {

@@ -7,7 +7,7 @@ use crate::catalogue::authority::DEFINITION_LAG_MS;
 use crate::codec::{self, Blob};
 use crate::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use crate::merkle::InclusionProof;
-use crate::record::MAX_RECORD;
+use crate::record::{MAX_AHEAD_MS, MAX_RECORD};
 use crate::status_map::StatusProof;
 use crate::verify::GatherError;
 
@@ -62,10 +62,21 @@ impl Raw {
     }
 
     fn verdict(&self) -> Result<Verdict, BundleError> {
+        self.verdict_for(&READS_LAST)
+    }
+
+    fn verdict_for(&self, (now_ms, issuer_only): &(u64, bool)) -> Result<Verdict, BundleError> {
         let verified = self.bundle().verify(&members())?;
-        Ok(verified.judge(day(ON)))
+        verified.judge(&Reader {
+            on: day(ON),
+            now_ms: *now_ms,
+            issuer_only: *issuer_only,
+        })
     }
 }
+
+/// The clock of a reader after everything, for whom the issuer's word is enough.
+const READS_LAST: (u64, bool) = (u64::MAX, true);
 
 fn gather(catalogue: &Catalogue, id: &CertificateId) -> Bundle {
     let bundle = Bundle::gather(catalogue, id, |_| Vec::new());
@@ -457,4 +468,111 @@ fn a_type_defined_again_too_often_makes_a_proof_too_large_and_not_a_wrong_one() 
     // Those who name the last need not show the ones before.
     let raw = Raw::of(&gather(&catalogue, &id(B, "3")));
     assert_eq!(raw.verdict(), Ok(Verdict::Valid));
+}
+
+#[test]
+fn a_proof_dated_ahead_of_its_reader_by_more_than_ten_minutes_is_refused_whoever_dated_it() {
+    assert_eq!(MAX_AHEAD_MS, 600_000);
+    let catalogue = catalogue(POWERLESS);
+    let named = write(&catalogue, A, 1, vec![define()]);
+    write(&catalogue, B, ISSUED, vec![by(B, "1", named[0])]);
+    let revoked = vec![by(B, "2", named[0]), change(&id(B, "2"), Action::Revoke)];
+    write(&catalogue, B, ISSUED, revoked);
+    let raw = Raw::of(&gather(&catalogue, &id(B, "1")));
+    let fresh = |department: &str, n: u8, time_ms| {
+        let mut raw = raw.clone();
+        let definitions = raw.definitions();
+        let checkpoint = definitions.checkpoint.clone().unwrap();
+        definitions.cosignatures = Bounded::first([cosign(&checkpoint, department, n, time_ms)]);
+        raw
+    };
+    let witnessed = |department: &str, n: u8, time_ms| {
+        let mut raw = fresh(A, 1, ISSUED);
+        raw.cosignatures = Bounded::first([cosign(&raw.checkpoint, department, n, time_ms)]);
+        raw
+    };
+    let later = ISSUED + 5 * DAY;
+    for (what, raw, by, time_ms) in [
+        ("the checkpoint", fresh(A, 1, ISSUED - 1), B, ISSUED),
+        (
+            "a witness",
+            witnessed(POWERLESS, 3, later),
+            POWERLESS,
+            later,
+        ),
+        (
+            "whoever signed the definitions",
+            fresh(A, 1, later),
+            A,
+            later,
+        ),
+        // Even where it makes the definitions no fresher.
+        (
+            "the issuer below the definitions",
+            fresh(B, 2, later),
+            B,
+            later,
+        ),
+    ] {
+        let by = by.parse().unwrap();
+        let told = |now_ms| raw.verdict_for(&(now_ms, true));
+        let now_ms = time_ms - MAX_AHEAD_MS;
+        assert!(told(now_ms).is_ok(), "{what}");
+        let now_ms = now_ms - 1;
+        let refused = BundleError::DatedAhead {
+            by,
+            time_ms,
+            now_ms,
+        };
+        assert_eq!(told(now_ms), Err(refused), "{what}");
+    }
+    // Not even that a certificate is revoked does such a proof say.
+    let raw = Raw::of(&gather(&catalogue, &id(B, "2")));
+    let early = raw.verdict_for(&(0, true));
+    assert!(matches!(early, Err(BundleError::DatedAhead { .. })));
+    assert!(matches!(raw.verdict(), Ok(Verdict::NotValid(_))));
+}
+
+#[test]
+fn a_proof_that_only_its_issuer_vouches_for_is_never_valid_unless_the_reader_says_so() {
+    let catalogue = catalogue(POWERLESS);
+    let named = write(&catalogue, A, 1, vec![define()]);
+    let entries = vec![
+        by(B, "1", named[0]),
+        by(B, "2", named[0]),
+        change(&id(B, "2"), Action::Revoke),
+    ];
+    write(&catalogue, B, 2, entries);
+    write(&catalogue, B, ISSUED, vec![by(B, "3", named[0])]);
+    let (careful, trusting) = ((u64::MAX, false), (u64::MAX, true));
+    let told = |serial: &str, witnessed: bool| {
+        let mut raw = Raw::of(&gather(&catalogue, &id(B, serial)));
+        if witnessed {
+            let witness = cosign(&raw.checkpoint, POWERLESS, 3, ISSUED);
+            raw.cosignatures = Bounded::first([witness]);
+        }
+        [careful, trusting].map(|reader| raw.verdict_for(&reader).unwrap())
+    };
+    let unknown = |missing| Verdict::Unknown(missing);
+    assert_eq!(told("1", true), [Verdict::Valid, Verdict::Valid]);
+    let alone = [unknown(vec![Missing::Witness]), Verdict::Valid];
+    assert_eq!(told("1", false), alone);
+    let revoked = Verdict::NotValid(NotValid::Status(Status::Revoked));
+    for witnessed in [true, false] {
+        assert_eq!(told("2", witnessed), [revoked.clone(), revoked.clone()]);
+    }
+    // Who signed the definitions is no witness of the certificate; and all that is missing is said.
+    let Verdict::Unknown(definition) = known_to(1) else {
+        unreachable!()
+    };
+    let both = [definition.clone(), vec![Missing::Witness]].concat();
+    assert_eq!(told("3", false), [unknown(both), unknown(definition)]);
+    let raw = Raw::of(&gather(&catalogue, &id(B, "3")));
+    let checkpoint = raw.clone().definitions().checkpoint.clone().unwrap();
+    let mut fresh = raw;
+    fresh.definitions().cosignatures = Bounded::first([cosign(&checkpoint, POWERLESS, 3, SINCE)]);
+    assert_eq!(
+        fresh.verdict_for(&careful).unwrap(),
+        unknown(vec![Missing::Witness])
+    );
 }

@@ -3,7 +3,7 @@
 use super::receipts::{GRACE_MS, PATIENCE_MS};
 use super::*;
 use crate::id::TypeCode;
-use crate::record::AccessLogRead;
+use crate::record::{AccessLogRead, MAX_AHEAD_MS};
 
 const NOT_ACKNOWLEDGED: Discrepancy = Discrepancy::NotAcknowledged;
 const NO_RECEIPT: Discrepancy = Discrepancy::NoReceipt;
@@ -235,7 +235,7 @@ fn an_acknowledgement_without_receipt_is_found_once_the_issuers_log_is_known_so_
             live(&world, ISSUER, known_ms);
         }
         let expected = (0, u64::from(what.is_none()), what.into_iter().collect());
-        assert_eq!(said(&world, noon()), expected, "{known_ms:?}");
+        assert_eq!(said(&world, noon() + GRACE_MS), expected, "{known_ms:?}");
         let day_over = noon() + PATIENCE_MS;
         assert_eq!(said(&world, day_over - 1), expected, "{known_ms:?}");
         assert_eq!(said(&world, day_over), (0, 0, vec![NO_RECEIPT]));
@@ -258,7 +258,8 @@ fn an_audit_looks_at_receipts_from_its_first_to_before_its_last_moment() {
     world.write(ASKER, noon() + GRACE_MS + 7, even.into());
     let world = world.again();
     let range = |from, until| {
-        let audit = look_within(&world, (noon() + from, noon() + until), noon());
+        let now_ms = noon() + GRACE_MS + 7;
+        let audit = look_within(&world, (noon() + from, noon() + until), now_ms);
         (audit.matched, audit.awaited, audit.wrong)
     };
     assert_eq!(range(0, 8), (4, 0, 4));
@@ -333,4 +334,74 @@ fn the_pages_of_an_audit_together_count_each_receipt_once() {
     }
     assert_eq!((wrong, unproven), (u64::from(many) + 2, 1));
     assert_eq!(findings as u64, wrong);
+}
+
+#[test]
+fn receipts_dated_ahead_are_counted_by_themselves_whatever_time_is_asked_for() {
+    let world = World::new();
+    let edge = noon() + MAX_AHEAD_MS;
+    world.write(ISSUER, edge, vec![receipt(&fields_shown(1))]);
+    let mut forged = fields_shown(3);
+    forged.signature = fields_shown(1).signature;
+    let ahead = vec![
+        issue("OPEN", SharingClass::Unconditional),
+        receipt(&fields_shown(2)),
+        receipt(&forged),
+    ];
+    let seqs = world.write(ISSUER, edge + 1, ahead);
+    world.write(ASKER, u64::MAX, vec![counterpart(&fields_shown(2))]);
+    let told = |times, now_ms, department: &str| {
+        let mut all = audit(&world.catalogue, times, None, now_ms).unwrap();
+        all.remove(&LogId::first(code(department))).unwrap()
+    };
+    let always = (0, u64::MAX);
+    for (times, awaited) in [(always, 1), ((0, 1), 0), ((edge + 1, u64::MAX), 0)] {
+        let issuer = told(times, noon(), ISSUER);
+        assert_eq!((issuer.ahead, issuer.first_ahead), (2, Some(seqs[1])));
+        let others = (
+            issuer.awaited,
+            issuer.matched,
+            issuer.wrong,
+            issuer.unproven,
+        );
+        assert_eq!(others, (awaited, 0, 0, 0), "{times:?}");
+        let asker = told(times, noon(), ASKER);
+        assert_eq!((asker.ahead, asker.first_ahead), (1, Some(0)));
+        assert_eq!(told(times, noon(), THIRD).first_ahead, None);
+    }
+    // Once their time has come they are held against their counterparts.
+    let issuer = told(always, noon() + 1, ISSUER);
+    let counted = (
+        issuer.ahead,
+        issuer.matched,
+        issuer.unproven,
+        issuer.awaited,
+    );
+    assert_eq!(counted, (0, 1, 1, 1));
+    // What the asker dated ahead says nothing of how far its log is known: a counterpart may come still.
+    let soon = told(always, edge + GRACE_MS - 1, ISSUER);
+    assert_eq!((soon.awaited, soon.wrong), (1, 0));
+    let late = told(always, edge + GRACE_MS, ISSUER);
+    assert_eq!((late.awaited, late.wrong), (0, 1));
+}
+
+#[test]
+fn the_pages_of_an_audit_count_what_is_dated_ahead_once() {
+    let world = World::new();
+    let many = MAX_FINDINGS as u16 + 3;
+    let receipts = (0..many).map(|n| receipt(&fields_shown(n)));
+    world.write(ISSUER, noon(), receipts.collect());
+    let ahead = (many..many + 5).map(|n| receipt(&fields_shown(n)));
+    let late = noon() + PATIENCE_MS;
+    let seqs = world.write(ISSUER, late + MAX_AHEAD_MS + 1, ahead.collect());
+    let log = LogId::first(code(ISSUER));
+    let (mut pages, mut from) = (Vec::new(), Some(0));
+    while let Some(place) = from {
+        let page = Some((log, place));
+        let mut audit = audit(&world.catalogue, (0, u64::MAX), page, late).unwrap();
+        let found = audit.remove(&log).unwrap();
+        pages.push((found.ahead, found.first_ahead));
+        from = found.next;
+    }
+    assert_eq!(pages, [(0, None), (5, Some(seqs[0]))]);
 }

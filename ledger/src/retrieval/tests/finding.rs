@@ -1,7 +1,9 @@
 //! What concerns a subject, and how much departments use each other's data.
 
 use super::*;
-use crate::record::{AccessLogRead, CaseAccepted, CaseTag, RequirementMet, SignedRecord};
+use crate::record::{
+    AccessLogRead, CaseAccepted, CaseTag, MAX_AHEAD_MS, RequirementMet, SignedRecord,
+};
 
 #[test]
 fn a_subject_is_blinded_alike_on_a_day_and_differently_by_day_subject_and_key() {
@@ -40,6 +42,9 @@ fn the_day_is_that_of_the_requests_time_in_china() {
     assert_eq!(at(0), day("1970-01-01"));
     assert_eq!(at(u64::MAX), Date::MAX);
 }
+
+/// The clock of a reader to whom nothing is dated ahead.
+const FAR_ON: u64 = u64::MAX;
 
 /// A receipt of the issuer's about a subject, of a request on a day.
 fn about(n: u16, name: &str, on: &str) -> RetrievalDecided {
@@ -80,7 +85,16 @@ fn looks(
     (from, to): (&str, &str),
 ) -> Vec<(LogId, SignedRecord)> {
     let days = (day(from), day(to));
-    let found = access_log(&world.catalogue, key, &subject(name), days, None, 1000).unwrap();
+    let found = access_log(
+        &world.catalogue,
+        key,
+        &subject(name),
+        days,
+        None,
+        FAR_ON,
+        1000,
+    )
+    .unwrap();
     assert_eq!(found.more, []);
     found.receipts
 }
@@ -191,7 +205,7 @@ fn use_is_counted_by_department_within_its_time() {
     ];
     world.write(ASKER, noon() + 9, got);
     let world = world.again();
-    let counted = usage(&world.catalogue, noon(), noon() + 10).unwrap();
+    let counted = usage(&world.catalogue, noon(), noon() + 10, FAR_ON).unwrap();
     let mut expected: BTreeMap<DepartmentCode, Usage> =
         codes().map(|code| (code, Usage::default())).into();
     expected.insert(
@@ -213,10 +227,15 @@ fn use_is_counted_by_department_within_its_time() {
             ..Usage::default()
         },
     );
+    assert!(counted.values().all(|used| used.ahead == Usage::default()));
+    let counted: BTreeMap<_, _> = counted
+        .into_iter()
+        .map(|(code, used)| (code, used.within))
+        .collect();
     assert_eq!(counted, expected);
     assert_eq!(median(&counted[&code(ASKER)].took_ms), Some(31));
-    let none = usage(&world.catalogue, noon() + 11, u64::MAX).unwrap();
-    assert!(none.values().all(|usage| *usage == Usage::default()));
+    let none = usage(&world.catalogue, noon() + 11, u64::MAX, FAR_ON).unwrap();
+    assert!(none.values().all(|used| *used == Used::default()));
     assert_eq!(none.len(), 4);
 }
 
@@ -227,4 +246,164 @@ fn the_median_is_the_lower_middle() {
     assert_eq!(median(&[1, 9]), Some(1));
     assert_eq!(median(&[1, 2, 9]), Some(2));
     assert_eq!(median(&[1, 2, 3, 9]), Some(2));
+}
+
+/// A case with one requirement met by what was held.
+fn accepted(n: u8) -> Entry {
+    Entry::CaseAccepted(CaseAccepted {
+        case: CaseTag(Hash::from_bytes([n; 32])),
+        matter: matter(ASKER, "1"),
+        requirements: Bounded::first([(type_code(), RequirementMet::Held)]),
+    })
+}
+
+#[test]
+fn what_is_dated_ahead_is_in_no_month_and_counted_by_itself_whichever_month_is_asked_for() {
+    let world = World::new();
+    let shown = |n| decided(n, answered_with(&["ZZMC"]));
+    world.write(ISSUER, noon(), vec![Entry::from(shown(1))]);
+    let edge = noon() + MAX_AHEAD_MS;
+    let at_the_edge = vec![Entry::from(acknowledge(&shown(1))), accepted(1)];
+    world.write(ASKER, edge, at_the_edge);
+    let next_year = edge + 365 * 86_400_000;
+    let ahead = vec![
+        Entry::from(acknowledge(&shown(2))),
+        accepted(2),
+        accepted(3),
+    ];
+    world.write(ASKER, edge + 1, ahead);
+    world.write(ASKER, next_year, vec![accepted(4)]);
+    world.write(ISSUER, u64::MAX, vec![Entry::from(shown(2))]);
+    let used = |times: (u64, u64), now_ms, department: &str| {
+        let mut all = usage(&world.catalogue, times.0, times.1, now_ms).unwrap();
+        assert_eq!(all.len(), 4);
+        all.remove(&code(department)).unwrap()
+    };
+    let within = Usage {
+        retrieved: 1,
+        cases: 1,
+        required: 1,
+        saved: 1,
+        took_ms: vec![40],
+        ..Usage::default()
+    };
+    let ahead = Usage {
+        cases: 3,
+        required: 3,
+        saved: 3,
+        ..within.clone()
+    };
+    let shared = Usage {
+        shared: 1,
+        ..Usage::default()
+    };
+    for (times, asker, issuer) in [
+        ((0, u64::MAX), within.clone(), shared.clone()),
+        ((0, noon()), Usage::default(), Usage::default()),
+        ((next_year, u64::MAX), Usage::default(), Usage::default()),
+    ] {
+        let expected = Used {
+            within: asker,
+            ahead: ahead.clone(),
+        };
+        assert_eq!(used(times, noon(), ASKER), expected, "{times:?}");
+        let expected = Used {
+            within: issuer,
+            ahead: shared.clone(),
+        };
+        assert_eq!(used(times, noon(), ISSUER), expected, "{times:?}");
+    }
+    // Once their time has come they are of it.
+    let later = used((edge + 1, u64::MAX), next_year, ASKER);
+    let expected = Used {
+        within: ahead,
+        ahead: Usage::default(),
+    };
+    assert_eq!(later, expected);
+}
+
+#[test]
+fn an_access_log_shows_what_is_dated_ahead_whatever_days_are_asked_for() {
+    let world = World::new();
+    world.write(
+        ISSUER,
+        noon(),
+        vec![Entry::from(about(1, "one", "2026-06-30"))],
+    );
+    let midnight = day("2031-05-02").begins_in_china_ms();
+    // Decided after the midnight that its request came before, and the other way round.
+    let around = vec![
+        Entry::from(about(2, "one", "2031-05-01")),
+        Entry::from(about(3, "two", "2031-05-02")),
+        Entry::from(about(4, "one", "2031-05-02")),
+        Entry::from(about(5, "one", "2031-05-03")),
+    ];
+    let ahead = world.write(ISSUER, midnight, around);
+    let much_later = vec![Entry::from(about(6, "one", "2999-12-31"))];
+    let last = world.write(ISSUER, u64::MAX, much_later);
+    let look = |from: &str, to: &str, now_ms| {
+        let (key, days) = (catalogue_key(), (day(from), day(to)));
+        let found = access_log(
+            &world.catalogue,
+            &key,
+            &subject("one"),
+            days,
+            None,
+            now_ms,
+            1000,
+        );
+        let found = found.unwrap();
+        assert_eq!(found.more, []);
+        let seqs = found.receipts.iter().map(|(_, record)| record.record().seq);
+        seqs.collect::<Vec<u64>>()
+    };
+    let of_one = [ahead[0], ahead[2], ahead[3], last[0]];
+    assert_eq!(look("2020-01-01", "2020-01-31", noon()), of_one);
+    let with_its_day = [&[1], &of_one[..]].concat();
+    assert_eq!(look("2026-06-30", "2026-06-30", noon()), with_its_day);
+    // Each once, also on a day that is asked for.
+    assert_eq!(look("2031-05-01", "2031-05-03", noon()), of_one);
+    // Ten minutes are no time ahead; after that it has its day.
+    let edge = midnight - MAX_AHEAD_MS;
+    assert_eq!(look("2020-01-01", "2020-01-31", edge - 1), of_one);
+    assert_eq!(look("2020-01-01", "2020-01-31", edge), last);
+    let past = look("2020-01-01", "2020-01-31", FAR_ON);
+    assert!(past.is_empty(), "{past:?}");
+}
+
+#[test]
+fn an_access_log_goes_on_through_very_many_days_ahead_and_tells_each_record_once() {
+    let world = World::new();
+    let first = day("2027-01-01");
+    let days = (0..900).map(|n| Date::from_days(first.days() + n).unwrap());
+    let mut seqs = Vec::new();
+    for on in days {
+        let subject = catalogue_key().blind(&subject("one"), on);
+        let entry = Entry::AccessLogRead(AccessLogRead { subject });
+        seqs.extend(world.write(THIRD, on.begins_in_china_ms(), vec![entry]));
+    }
+    for limit in [7, 1000] {
+        let (mut told, mut page, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let (key, days) = (catalogue_key(), (day("2026-06-30"), day("2026-06-30")));
+            let found = access_log(
+                &world.catalogue,
+                &key,
+                &subject("one"),
+                days,
+                page,
+                noon(),
+                limit,
+            );
+            let found = found.unwrap();
+            told.extend(found.receipts.iter().map(|(_, it)| it.record().seq));
+            pages += 1;
+            page = found.more.first().copied();
+            if page.is_none() {
+                break;
+            }
+        }
+        assert_eq!(told, seqs, "{limit} at a time");
+        assert!(pages >= 3, "{limit} at a time");
+    }
 }

@@ -15,7 +15,15 @@ fn entry(receipt: &RetrievalDecided) -> Entry {
 
 fn looks(world: &World) -> Vec<(LogId, SignedRecord)> {
     let (key, days) = (catalogue_key(), (day("2026-06-01"), day("2026-07-31")));
-    let found = access_log(&world.catalogue, &key, &subject("one"), days, None, 1000);
+    let found = access_log(
+        &world.catalogue,
+        &key,
+        &subject("one"),
+        days,
+        None,
+        noon(),
+        1000,
+    );
     found.unwrap().receipts
 }
 
@@ -26,8 +34,10 @@ fn audited(world: &World, department: &str) -> LogAudit {
 }
 
 fn used(world: &World, department: &str) -> Usage {
-    let usage = usage(&world.catalogue, 0, u64::MAX).unwrap();
-    usage[&code(department)].clone()
+    let usage = usage(&world.catalogue, 0, u64::MAX, noon()).unwrap();
+    let used = usage[&code(department)].clone();
+    assert_eq!(used.ahead, Usage::default());
+    used.within
 }
 
 /// The entry, alone in a department's log, counts for nothing.
@@ -255,7 +265,18 @@ fn no_department_pushes_what_another_recorded_out_of_an_access_log() {
     let genuine = (1..=10).map(|n| entry(&decided(n, shown())));
     world.write(ISSUER, noon(), genuine.collect());
     let (key, days) = (catalogue_key(), (day("2026-06-29"), day("2026-07-01")));
-    let look = |page| access_log(&world.catalogue, &key, &subject("one"), days, page, 10).unwrap();
+    let look = |page| {
+        access_log(
+            &world.catalogue,
+            &key,
+            &subject("one"),
+            days,
+            page,
+            noon(),
+            10,
+        )
+        .unwrap()
+    };
     let of = |found: &Accesses, department: DepartmentCode| {
         let receipts = found.receipts.iter();
         let own = receipts.filter(|(log, _)| log.department == department);
@@ -297,8 +318,16 @@ fn an_access_log_goes_on_with_the_day_it_came_to() {
     for limit in 1..12 {
         let (mut told, mut page) = (Vec::new(), None);
         loop {
-            let found =
-                access_log(&world.catalogue, &key, &subject("one"), within, page, limit).unwrap();
+            let found = access_log(
+                &world.catalogue,
+                &key,
+                &subject("one"),
+                within,
+                page,
+                noon(),
+                limit,
+            )
+            .unwrap();
             assert!(found.receipts.len() <= limit);
             told.extend(found.receipts.iter().map(|(_, it)| it.record().seq));
             page = found.more.first().copied();

@@ -24,7 +24,7 @@ use crate::api::cases::Case;
 use crate::api::draft::{Draft, HolderCode};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
-use crate::api::service::{Definition, Find, Outcomes, RetryKey, Service, Wanted};
+use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted};
 use crate::api::standards::{Grants, Matter, Matters, TypeStandard};
 use crate::api::types::*;
 
@@ -50,6 +50,8 @@ pub(crate) struct Fake {
     pub(crate) disk: MemoryDisk,
     /// The attachment it gives to the next who asks.
     pub(crate) serves: Mutex<Option<(Attachment, AttachmentFile)>>,
+    /// How long it takes until another member signs; `None` once one has.
+    pub(crate) cosigned_in: Arc<Mutex<Option<Duration>>>,
 }
 
 impl Fake {
@@ -287,14 +289,33 @@ impl Service for Fake {
         })
     }
 
-    fn proof(&self, id: &CertificateId) -> Result<Vec<u8>, Refusal> {
+    fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal> {
         match self.issued.lock().get(id) {
             Some((0, _)) => Err(Refusal::ProofNotAvailable(
                 "not under a checkpoint yet".to_owned(),
             )),
-            Some(_) => Ok(vec![0, 1, 2, 255]),
+            Some(_) => {
+                let signed = self.cosigned_in.lock().is_none();
+                Ok(Proof {
+                    bytes: vec![if signed { 0 } else { 7 }, 1, 2, 255],
+                    alone: (!signed).then(|| LogId::first(OWN.parse().unwrap())),
+                })
+            }
             None => Err(Refusal::UnknownCertificate { id: id.clone() }),
         }
+    }
+
+    fn cosigned(&self, _: LogId, patience: Duration) -> BoxFuture<'static, bool> {
+        let signed_in = Arc::clone(&self.cosigned_in);
+        Box::pin(async move {
+            let after = signed_in.lock().unwrap();
+            tokio::time::sleep(after.min(patience)).await;
+            if after > patience {
+                return false;
+            }
+            *signed_in.lock() = None;
+            true
+        })
     }
 
     fn accept_for_good(&self, _: Case) -> BoxFuture<'static, Result<Acceptance, Refusal>> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::api::Refusal;
 use serde_json::json;
+use std::time::Instant;
 
 async fn post(node: &Node, path: &str, token: &str, body: &Value) -> Answer {
     ask("POST", path, token).json(body).to(node).await
@@ -180,6 +181,29 @@ async fn look_ups_answer_or_say_what_is_unknown() {
     );
     let log = get(format!("/v1/logs/{OWN}")).to(&node).await;
     assert_eq!((log.status, &*log.problem()), (404, "not-found"));
+}
+
+#[tokio::test]
+async fn a_proof_waits_for_another_members_signature_five_seconds_at_most() {
+    let node = node();
+    for n in [1, 2] {
+        post(&node, "/v1/certificates", ISSUE, &certificate(n)).await;
+    }
+    let proof = || ask("GET", &format!("/v1/certificates/{}/proof", id(2)), READ);
+    let cosigned_in = |time| *node.fake.cosigned_in.lock() = Some(time);
+    // The fake marks what nobody else has signed with a 7.
+    cosigned_in(Duration::from_millis(300));
+    let begun = Instant::now();
+    let signed = proof().to(&node).await;
+    assert_eq!((signed.status, signed.body[0]), (200, 0));
+    let took = begun.elapsed();
+    assert!((300..4_000).contains(&took.as_millis()), "{took:?}");
+    cosigned_in(Duration::from_secs(60));
+    let begun = Instant::now();
+    let alone = proof().to(&node).await;
+    assert_eq!((alone.status, alone.body[0]), (200, 7));
+    let took = begun.elapsed();
+    assert!((5_000..9_000).contains(&took.as_millis()), "{took:?}");
 }
 
 #[tokio::test]

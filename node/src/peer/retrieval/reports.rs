@@ -4,15 +4,15 @@ use certmesh_ledger::id::Date;
 use certmesh_ledger::log::LogId;
 use certmesh_ledger::record::{
     AccessLogRead, Asked, Decision, Entry, Received, RetrievalAcknowledged, RetrievalDecided,
-    SignedRecord, SubjectTag,
+    SignedRecord, SubjectTag, is_dated_ahead,
 };
-use certmesh_ledger::retrieval::{Finding, Page, access_log, audit, median, usage};
+use certmesh_ledger::retrieval::{Finding, Page, Usage, access_log, audit, median, usage};
 
 use super::asking::Asking;
 use crate::api::Refusal;
 use crate::api::reports::{
-    AccessEvent, AccessLog, AuditView, Days, DepartmentUse, FindingView, More, Unproven, UseReport,
-    access_cursor, audit_cursor,
+    AccessEvent, AccessLog, AuditView, DatedAhead, Days, DepartmentUse, FindingView, More,
+    Unproven, UseAhead, UseReport, access_cursor, audit_cursor,
 };
 use crate::peer::writer::Receipt;
 use crate::peer::{Peer, now_ms};
@@ -70,6 +70,18 @@ pub(in crate::peer) fn audited(
                 receipts: found.unproven,
             })
             .collect(),
+        dated_ahead: audit.values().map(|log| log.ahead).sum(),
+        dated_ahead_in: audit
+            .iter()
+            .filter_map(|(log, found)| {
+                Some(DatedAhead {
+                    department: log.department.to_string(),
+                    department_name: name_of(peer, &log.department),
+                    receipts: found.ahead,
+                    first_seq: found.first_ahead?,
+                })
+            })
+            .collect(),
         findings: audit
             .values()
             .flat_map(|log| log.findings.iter().map(view))
@@ -92,17 +104,29 @@ fn more(peer: &Peer, log: &LogId, cursor: String) -> More {
 /// Use by department.
 pub(in crate::peer) fn used(peer: &Peer, days: Days) -> Result<UseReport, Refusal> {
     let (from_ms, until_ms) = days.times();
-    let all = usage(&peer.catalogue, from_ms, until_ms).map_err(|error| unreadable(&error))?;
-    let departments = all.into_iter().map(|(department, usage)| DepartmentUse {
-        department: department.to_string(),
-        name: name_of(peer, &department),
-        shared: usage.shared,
-        refused: usage.refused,
-        retrieved: usage.retrieved,
-        cases: usage.cases,
-        required: usage.required,
-        saved: usage.saved,
-        median_retrieval_ms: median(&usage.took_ms),
+    let all = usage(&peer.catalogue, from_ms, until_ms, now_ms());
+    let all = all.map_err(|error| unreadable(&error))?;
+    let departments = all.into_iter().map(|(department, used)| {
+        let (within, ahead) = (used.within, used.ahead);
+        DepartmentUse {
+            department: department.to_string(),
+            name: name_of(peer, &department),
+            shared: within.shared,
+            refused: within.refused,
+            retrieved: within.retrieved,
+            cases: within.cases,
+            required: within.required,
+            saved: within.saved,
+            median_retrieval_ms: median(&within.took_ms),
+            dated_ahead: (ahead != Usage::default()).then_some(UseAhead {
+                shared: ahead.shared,
+                refused: ahead.refused,
+                retrieved: ahead.retrieved,
+                cases: ahead.cases,
+                required: ahead.required,
+                saved: ahead.saved,
+            }),
+        }
     });
     Ok(UseReport {
         from: days.from.to_string(),
@@ -134,12 +158,21 @@ pub(in crate::peer) async fn accesses(
         let peer = asking.peer();
         let days_asked = (days.from, days.to);
         let catalogue = &peer.catalogue;
-        let found = access_log(catalogue, &key, &subject, days_asked, page, MAX_RECEIPTS);
+        let now_ms = now_ms();
+        let found = access_log(
+            catalogue,
+            &key,
+            &subject,
+            days_asked,
+            page,
+            now_ms,
+            MAX_RECEIPTS,
+        );
         let found = found.map_err(|error| unreadable(&error))?;
         let events = found
             .receipts
             .iter()
-            .filter_map(|(log, record)| event(peer, log, record));
+            .filter_map(|(log, record)| event(peer, log, record, now_ms));
         let rest = found.more.iter();
         Ok(AccessLog {
             more: rest
@@ -154,10 +187,11 @@ pub(in crate::peer) async fn accesses(
     reading.read(search).await
 }
 
-fn event(peer: &Peer, log: &LogId, record: &SignedRecord) -> Option<AccessEvent> {
+fn event(peer: &Peer, log: &LogId, record: &SignedRecord, now_ms: u64) -> Option<AccessEvent> {
     let by = log.department;
     let mut event = AccessEvent {
         time_ms: record.record().time_ms,
+        dated_ahead: is_dated_ahead(record.record().time_ms, now_ms),
         log: by.to_string(),
         log_name: name_of(peer, &by),
         seq: record.record().seq,
