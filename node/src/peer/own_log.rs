@@ -89,6 +89,8 @@ pub(crate) struct OwnLog {
     pub(crate) log: Arc<Log>,
     bodies: Arc<Bodies>,
     trust: RwLock<Trust>,
+    /// Whose word is awaited, or was last.
+    awaited: RwLock<Awaited>,
     metrics: Arc<Metrics>,
 }
 
@@ -104,7 +106,8 @@ impl OwnLog {
         let own = OwnLog {
             log,
             bodies,
-            trust: RwLock::new(Trust::Confirming(awaited)),
+            trust: RwLock::new(Trust::Confirming(awaited.clone())),
+            awaited: RwLock::new(awaited),
             metrics,
         };
         own.show();
@@ -113,10 +116,39 @@ impl OwnLog {
 
     /// Whose word is awaited by now, if any is.
     pub(crate) fn confirming(&self, awaited: impl FnOnce() -> Awaited) {
+        let awaited = awaited();
+        self.awaited.write().clone_from(&awaited);
         let mut trust = self.trust.write();
         if matches!(*trust, Trust::Confirming(_)) {
-            *trust = Trust::Confirming(awaited());
+            *trust = Trust::Confirming(awaited);
         }
+    }
+
+    /// Why records that nobody else holds can't be taken back yet; `None` when they can. What others hold comes first:
+    /// records taken back too early could contradict it. `shown` gives how many records of the log others are known to
+    /// hold.
+    pub(crate) fn too_early_to_salvage(&self, shown: impl FnOnce() -> u64) -> Option<Refusal> {
+        if matches!(self.state(), OwnLogState::Frozen | OwnLogState::ReadOnly) {
+            return self.hindrance();
+        }
+        // Before what was shown: whoever counts as heard here has shown it by then.
+        let awaited = self.awaited.read().clone();
+        if awaited.confirmed < awaited.needed {
+            return Some(Refusal::OwnLogUnconfirmed(format!(
+                "records are taken back once other members have said how much of this log they hold: {awaited}"
+            )));
+        }
+        let (held, signed) = (self.log.held(), self.log.size() + self.log.missing());
+        let shown = match *self.trust.read() {
+            // Whoever showed it may be gone.
+            Trust::Restoring { known } if known > signed => known.max(shown()),
+            _ => shown(),
+        };
+        (shown > held).then(|| {
+            Refusal::OwnLogUnconfirmed(format!(
+                "{held} of the {shown} records that other members hold are on disk; the rest comes from them first"
+            ))
+        })
     }
 
     /// Whether records of the own log may be missing here: no other member has confirmed that it is whole, and no operator
@@ -220,11 +252,14 @@ impl OwnLog {
                 (OwnLogState::Confirming, Some(detail))
             }
             Trust::Restoring { known } => {
-                let detail = format!(
+                let mut detail = format!(
                     "{} of {known} records of this department's log are on disk; the rest is being fetched back from \
                      other members",
                     self.log.held()
                 );
+                if self.log.missing() > 0 {
+                    detail += "; `certmesh salvage` takes back what none of them holds from the copy set aside here";
+                }
                 (OwnLogState::Restoring, Some(detail))
             }
         }
