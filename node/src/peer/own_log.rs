@@ -268,7 +268,80 @@ impl OwnLog {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use certmesh_ledger::codec::Text;
+    use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret, SigningKey};
+    use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place};
+    use certmesh_ledger::membership::{Genesis, PeerId};
+
     use super::*;
+
+    const OWN: &str = "11430000006122244L";
+
+    /// An own log without records.
+    fn own_log() -> OwnLog {
+        let department = Department {
+            code: OWN.parse().unwrap(),
+            name: Text::new("Transport").unwrap(),
+            name_zh: None,
+            roles: Default::default(),
+            signing_key: SigningKey::from_seed(&[1; 32]).public(),
+            peer_id: PeerId::from_transport_seed(&[2; 32]),
+            addresses: Default::default(),
+        };
+        let key = CatalogueKey(Secret::from_bytes([3; 32])).commitment();
+        let genesis = Genesis::new("Own", 1, key, vec![department]).unwrap();
+        let members = Membership::from_genesis(&genesis);
+        let name = LogName {
+            network: members.network(),
+            id: LogId::first(OWN.parse().unwrap()),
+        };
+        let disk = Arc::new(MemoryDisk::new());
+        let field_key = FieldKey(Secret::from_bytes([4; 32]));
+        let bodies = Bodies::open(&*disk, Path::new("/d/bodies"), &name, field_key).unwrap();
+        let place = Place {
+            disk,
+            data: "/d".into(),
+            segment_records: 4,
+        };
+        let (log, _) = Log::open(&place, name, &members).unwrap();
+        let metrics = Arc::new(Metrics::new());
+        OwnLog::new(Arc::new(log), Arc::new(bodies), &members, metrics)
+    }
+
+    #[test]
+    fn records_are_taken_back_only_when_enough_members_were_heard_and_all_they_showed_is_here() {
+        let own = own_log();
+        let heard = |confirmed| {
+            own.confirming(|| Awaited {
+                confirmed,
+                needed: 2,
+                absent: vec!["甲".to_owned()],
+                silent: Vec::new(),
+            });
+        };
+        let refused = |shown| match own.too_early_to_salvage(|| shown) {
+            Some(Refusal::OwnLogUnconfirmed(detail)) => Some(detail),
+            Some(other) => panic!("{other:?}"),
+            None => None,
+        };
+        heard(1);
+        let detail = refused(0).unwrap();
+        let awaited = "1 of 2 needed confirmations; not connected: 甲";
+        assert!(detail.ends_with(awaited), "{detail}");
+        // An operator's word does not stand in for theirs.
+        own.confirmed();
+        assert!(refused(0).is_some());
+        heard(2);
+        assert_eq!(refused(0), None);
+        let detail = refused(3).unwrap();
+        assert!(detail.starts_with("0 of the 3 records"), "{detail}");
+        // Shown by one that is gone again.
+        own.restoring(5);
+        let detail = refused(0).unwrap();
+        assert!(detail.starts_with("0 of the 5 records"), "{detail}");
+    }
 
     #[test]
     fn what_is_awaited_names_five_members_at_most_of_each_kind() {
