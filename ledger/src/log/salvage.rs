@@ -64,6 +64,9 @@ impl fmt::Display for End {
     }
 }
 
+/// Takes records and their frames.
+type Take<'t, E> = dyn FnMut(&[Link], &[u8]) -> Result<(), E> + 't;
+
 /// A records file: its first position, the file, and a place in it.
 type Found = (u64, Box<dyn DiskFile>, u64);
 
@@ -139,7 +142,7 @@ impl Copy {
         source: &Source<'_>,
         tip: Tip,
         until: u64,
-        take: &mut dyn FnMut(&[Link], &[u8]) -> Result<(), E>,
+        take: &mut Take<'_, E>,
     ) -> Result<(Tip, End), E> {
         let (asked, until) = (until, until.min(self.limit));
         if tip.size >= until {
@@ -266,7 +269,7 @@ impl<'b> Batch<'b> {
         &mut self,
         frames: &mut FrameReader<'_>,
         until: u64,
-        take: &mut dyn FnMut(&[Link], &[u8]) -> Result<(), E>,
+        take: &mut Take<'_, E>,
     ) -> Result<End, E> {
         while self.tip.size < until {
             match frames.next() {
@@ -300,10 +303,7 @@ impl<'b> Batch<'b> {
     }
 
     /// Hands over the records read, up to the first whose signature does not verify; gives that one's fault.
-    fn hand_over<E>(
-        &mut self,
-        take: &mut dyn FnMut(&[Link], &[u8]) -> Result<(), E>,
-    ) -> Result<Option<End>, E> {
+    fn hand_over<E>(&mut self, take: &mut Take<'_, E>) -> Result<Option<End>, E> {
         let key = self.source.key;
         let signed = self.links.par_iter().zip(&self.signatures);
         let bad = signed

@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::log::disk::{Disk, DiskFile};
 use crate::log::{
     Applied, End, Failure, MAX_PAGE, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, fsck,
 };
@@ -355,7 +356,6 @@ fn a_copy_of_another_log_gives_nothing_whatever_its_directory_is_called() {
     let disk = MemoryDisk::new();
     let (log, _) = Log::open(&place(&disk, 8), other, &members()).unwrap();
     grow(&Arc::new(log), 0..3);
-    use crate::log::disk::Disk;
     disk.create_dir_all(Path::new("/data/set-aside")).unwrap();
     disk.rename(Path::new(LOG), Path::new(ASIDE)).unwrap();
     disk.remove(Path::new(HEAD)).unwrap();
@@ -448,12 +448,8 @@ impl Rotting {
     }
 }
 
-impl crate::log::disk::Disk for Rotting {
-    fn open(
-        &self,
-        path: &Path,
-        create: bool,
-    ) -> std::io::Result<Box<dyn crate::log::disk::DiskFile>> {
+impl Disk for Rotting {
+    fn open(&self, path: &Path, create: bool) -> std::io::Result<Box<dyn DiskFile>> {
         use std::sync::atomic::Ordering;
         let last = Path::new(ASIDE).join("000000000024.records");
         if path == last && self.opened.fetch_add(1, Ordering::SeqCst) == 1 {
