@@ -2,13 +2,13 @@
 
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
 use certmesh_ledger::record::Reason;
-use certmesh_node::api::types::{Appended, ErasureRequest, NodeStatus, StatusRequest};
+use certmesh_node::api::types::{Appended, ErasureRequest, NodeStatus, Salvaged, StatusRequest};
 use clap::Args;
 
 use crate::args::Global;
 use crate::client::{Client, segment};
 use crate::issue::tell_appended;
-use crate::screen::{Screen, Tone, printable};
+use crate::screen::{Screen, Tone, counted, grouped, printable};
 use crate::{Error, Outcome};
 
 pub(crate) const SUSPEND_EXAMPLES: &str = "\
@@ -84,6 +84,21 @@ const RESUME_EXAMPLES: &str = "\
 Examples:
   certmesh status
   certmesh resume";
+
+/// Take back records of this department's log that only its damaged disk still has
+///
+/// A log that is damaged on disk is set aside whole and fetched back from the other members. Records that had reached none of
+/// them are only in what was set aside. Once everything that the others hold is back, this takes those that are whole and
+/// continue the log, as they are. If any up to the last signed checkpoint is damaged, it takes none and names the first.
+/// It takes a client with the role admin.
+#[derive(Debug, Args)]
+#[command(after_help = SALVAGE_EXAMPLES)]
+pub(crate) struct Salvage {}
+
+const SALVAGE_EXAMPLES: &str = "\
+Examples:
+  certmesh status
+  certmesh salvage";
 
 /// Erase a certificate's fields for good
 ///
@@ -219,4 +234,29 @@ pub(crate) fn resume(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
         screen.line(format!("  {}", printable(detail)))?;
     }
     Ok(outcome)
+}
+
+pub(crate) fn salvage(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let answer = Client::new(global)?.post_nothing("/v1/log/salvage")?;
+    if screen.json() {
+        return screen.pass(&answer.body);
+    }
+    let salvaged: Salvaged = answer.parse()?;
+    if salvaged.records == 0 {
+        let nothing = screen.paint(Tone::Good, "NOTHING TO TAKE BACK");
+        screen.line(format!(
+            "{nothing}  no record is known to be missing, and nothing set aside continues the log"
+        ))?;
+        return Ok(Outcome::Yes);
+    }
+    let done = screen.paint(Tone::Good, "TAKEN BACK");
+    screen.line(format!(
+        "{done}  {}; the log has {} now",
+        counted(salvaged.records, "record"),
+        grouped(salvaged.size)
+    ))?;
+    for copy in &salvaged.copies {
+        screen.line(format!("  from {}", printable(copy)))?;
+    }
+    Ok(Outcome::Yes)
 }

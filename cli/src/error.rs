@@ -388,6 +388,10 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
             "start the other departments' nodes; `certmesh status` shows whom this one waits for. `certmesh resume` only if \
              this disk was not restored from a backup and no second node of the department runs"
         }
+        "not-salvageable" => {
+            "keep this disk and what lies under set-aside/ as they are: a later version of certmesh will let the members decide \
+             how the log goes on"
+        }
         "log-read-only" => {
             "a disk write was refused: make room or mend the disk, then restart the node"
         }

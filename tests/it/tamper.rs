@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{TestNet, deadline, files_below, flip, running, until};
+use crate::support::{TestNet, deadline, eventually, files_below, flip, running, until};
 
 /// A network of two whose first member issued, and the second holds a copy. Stopped.
 fn stopped_with_copies() -> (TestNet, Vec<String>) {
@@ -126,6 +126,74 @@ fn a_damaged_own_log_is_restored_from_the_others_before_it_is_written_again() {
     net.converge();
     net.stop_all().unwrap();
     assert_eq!((net.fsck(0).0, net.fsck(1).0), (0, 0));
+}
+
+#[test]
+fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_what_was_set_aside()
+{
+    let mut net = running(3);
+    let early = net.issue(0, "TAM", 40);
+    net.converge();
+    let reached = net.held(0, 0).size;
+    net.stop(1).unwrap();
+    net.stop(2).unwrap();
+    let late = net.issue(0, "TAM2", 25);
+    net.change(0, &early[3], "revoke");
+    let whole = net.held(0, 0);
+    net.stop(0).unwrap();
+    let before = fs::read(net.segment(0, 0, "records")).unwrap();
+    damage(&net, 0, 0, 10);
+
+    net.start_again(0);
+    net.wait_logged(0, "log set aside");
+    until("the loss to be noticed", || net.log_state(0) == "restoring");
+    let early_salvage = net.cli(0, &["salvage"]);
+    assert_ne!(early_salvage.code, 0);
+    assert!(
+        early_salvage.err.contains("0 of 2 needed confirmations"),
+        "{early_salvage:?}"
+    );
+    net.start_again(1);
+    net.start_again(2);
+    let back = format!("{reached} of {} records", whole.size);
+    until("what the others hold to be back", || {
+        let detail = net.api(0).status().unwrap().log_detail;
+        detail.is_some_and(|detail| detail.contains(&back) && detail.contains("certmesh salvage"))
+    });
+    assert_eq!(net.log_state(0), "restoring", "the rest is still missing");
+
+    let salvaged = eventually("the others to have been heard", || {
+        let ran = net.cli(0, &["salvage", "--json"]);
+        (ran.code == 0).then(|| ran.json())
+    });
+    let expected = serde_json::json!({
+        "records": whole.size - reached, "copies": [format!("set-aside/{}-1", net.code(0))], "size": whole.size,
+    });
+    assert_eq!(salvaged, expected);
+    net.wait_writable(0);
+    let own = net.held(0, 0);
+    assert_eq!((own.size, &own.root), (whole.size, &whole.root));
+    for at in 0..3 {
+        net.wait_verdict(at, &late[24], "valid", None);
+        net.wait_verdict(at, &early[3], "not-valid", Some("revoked"));
+    }
+    // What is secret came through it too, and the log goes on.
+    assert!(net.api(0).certificate(&late[7]).is_ok());
+    let fields = net
+        .http(0)
+        .get(&format!("/v1/certificates/{}/fields", late[7]));
+    assert_eq!(fields.status, 200);
+    let again = net.cli(0, &["salvage"]).exits(0);
+    assert!(again.out.contains("NOTHING TO TAKE BACK"), "{again:?}");
+    net.issue(0, "TAM3", 3);
+    let logs = net.converge();
+    assert!(logs.iter().all(|log| log.state != "frozen"));
+    net.stop_all().unwrap();
+    let after = fs::read(net.segment(0, 0, "records")).unwrap();
+    assert_eq!(&after[..before.len()], before);
+    for at in 0..3 {
+        assert_eq!(net.fsck(at).0, 0);
+    }
 }
 
 #[test]

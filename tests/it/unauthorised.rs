@@ -155,6 +155,9 @@ fn without_a_good_token_or_the_right_role_the_api_does_nothing() {
         nobody
             .post("/v1/log/vouch", &json!({}))
             .problem(401, "unauthorised");
+        nobody
+            .post("/v1/log/salvage", &json!({}))
+            .problem(401, "unauthorised");
         for open in ["/health", "/ready", "/metrics", "/openapi.json"] {
             assert_eq!(nobody.get(open).status, 200);
         }
@@ -179,6 +182,9 @@ fn without_a_good_token_or_the_right_role_the_api_does_nothing() {
         .problem(403, "forbidden");
     issuer
         .post("/v1/log/vouch", &json!({}))
+        .problem(403, "forbidden");
+    issuer
+        .post("/v1/log/salvage", &json!({}))
         .problem(403, "forbidden");
     assert_eq!(net.held(0, 0).size, before, "nothing was appended");
     assert_eq!(

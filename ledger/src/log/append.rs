@@ -97,6 +97,12 @@ impl Appender {
         self.step(log, |_| Ok(()))
     }
 
+    /// Makes the log read-only: what was written since the last commit can't stand. The next opening cuts it off.
+    pub(super) fn give_up(&mut self, log: &Log, reason: &'static str) -> AppendError {
+        let refused = self.step(log, |_| Err::<(), _>(io::Error::other(reason)));
+        refused.expect_err("the step fails")
+    }
+
     /// Writes frames; not durable yet. `grown` is the tree with all the links, where it is known already.
     pub(super) fn append(
         &mut self,

@@ -38,6 +38,15 @@ impl Head {
             _ => 0,
         }
     }
+
+    /// Records under what it remembers, on disk or not; `None` when it remembers nothing.
+    pub(crate) fn known(&self) -> Option<u64> {
+        let accepted = self
+            .accepted
+            .as_ref()
+            .map(|accepted| accepted.checkpoint.size);
+        accepted.max(self.progress.as_ref().map(|progress| progress.size))
+    }
 }
 
 /// Records verified and on disk beyond the accepted checkpoint, with what proves them.

@@ -25,8 +25,10 @@ mod open;
 mod page;
 mod reading;
 mod replica;
+mod salvage;
 mod segment;
 mod statuses;
+mod take_back;
 mod tree_file;
 mod writer;
 
@@ -50,5 +52,7 @@ pub use open::{Damage, OpenError, Opening, Place, SEGMENT_RECORDS};
 pub use page::{BrokenRule, Link, MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
 pub use reading::{Log, ReadError, Stopped, Unread};
 pub use replica::{Applied, ApplyError};
+pub use salvage::End;
 pub use statuses::{DefinitionEntry, StatusEntry, definition_key, status_key};
+pub use take_back::{TakeBackError, TakenBack};
 pub use writer::{Appended, WriteError, Writer};

@@ -21,6 +21,7 @@ use super::index::{SealedIndex, TailIndex};
 use super::memory_disk::MemoryDisk;
 use super::page::{Link, follows, link};
 use super::reading::{Log, View};
+use super::salvage::keep_head;
 use super::segment::{Segment, file_name};
 use super::statuses::Statuses;
 use super::tree_file::TreeFile;
@@ -191,6 +192,7 @@ impl Log {
         ] {
             place.disk.sync_dir(path).map_err(io)?;
         }
+        let kept = (!lost).then(|| head.clone());
         let vouched =
             Vouched::from_head(head, &name, members).map_err(|error| OpenError::Head {
                 log: name.id,
@@ -211,6 +213,7 @@ impl Log {
             Err(Halt::Io(error)) => Err(io(error)),
             Err(Halt::Damage(damage)) => {
                 let head_file = log.appender.into_inner().head_file;
+                keep_head(&*place.disk, &dir, &name, kept.as_ref()).map_err(io)?;
                 let (log, aside) =
                     Log::begin_anew(place, name, dir, head_file, &vouched).map_err(io)?;
                 let opening = Opening {
@@ -319,6 +322,7 @@ impl Log {
             name,
             disk: Arc::clone(&place.disk),
             dir,
+            aside: place.data.join("set-aside"),
             segment_records: place.segment_records,
             tree,
             view: RwLock::new(view),

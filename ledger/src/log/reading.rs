@@ -123,6 +123,8 @@ pub struct Log {
     pub(super) name: LogName,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: PathBuf,
+    /// Where copies of it are set aside.
+    pub(super) aside: PathBuf,
     pub(super) segment_records: u64,
     pub(super) tree: TreeFile,
     pub(super) view: RwLock<View>,

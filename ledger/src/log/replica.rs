@@ -97,15 +97,13 @@ impl Log {
             return Err(ApplyError::Gap { from, held });
         }
         self.compare(appender, page)?;
-        if let Some(floor) = appender
-            .floor
-            .as_ref()
-            .filter(|floor| page.checkpoint.size < floor.size)
-        {
-            return Err(ApplyError::Stale {
-                size: page.checkpoint.size,
-                accepted: floor.size,
-            });
+        let size = page.checkpoint.size;
+        let accepted = appender.floor.as_ref().map_or(0, |floor| floor.size);
+        let older = size < accepted;
+        // After a loss, records under an older checkpoint come back too: perhaps nobody else holds more. The checkpoint
+        // itself is not accepted again.
+        if older && !(appender.restoring(self) && page.end() > held) {
+            return Err(ApplyError::Stale { size, accepted });
         }
         if let Some(rule) = &page.broken {
             return Err(ApplyError::Broken(rule.clone()));
@@ -124,7 +122,7 @@ impl Log {
             appender.sync(self)?;
         }
         let reached = appender.size() == page.checkpoint.size;
-        if reached && self.size() < page.checkpoint.size {
+        if reached && !older && self.size() < page.checkpoint.size {
             self.accept(appender, &page.checkpoint)?;
             return Ok(Applied::Accepted(Box::new(page.checkpoint.clone())));
         }
@@ -192,7 +190,7 @@ impl Log {
     }
 
     /// Takes a checkpoint that covers exactly the records held.
-    fn accept(
+    pub(super) fn accept(
         &self,
         appender: &mut Appender,
         checkpoint: &VerifiedCheckpoint,

@@ -126,13 +126,7 @@ impl Segment {
 
     /// Reads the segment from its beginning, frame by frame.
     pub(crate) fn frames(&self) -> FrameReader<'_> {
-        FrameReader {
-            file: &*self.records,
-            at: 0,
-            read: HEADER_LEN,
-            buffer: Vec::new(),
-            done: false,
-        }
+        FrameReader::new(&*self.records, HEADER_LEN)
     }
 
     /// Checks the records file's header.
@@ -156,7 +150,18 @@ pub(crate) struct FrameReader<'f> {
     done: bool,
 }
 
-impl FrameReader<'_> {
+impl<'f> FrameReader<'f> {
+    /// Reads a records file from a place on.
+    pub(crate) fn new(file: &'f dyn DiskFile, place: u64) -> FrameReader<'f> {
+        FrameReader {
+            file,
+            at: 0,
+            read: place,
+            buffer: Vec::new(),
+            done: false,
+        }
+    }
+
     /// Position in the file after the frames given so far.
     pub(crate) fn position(&self) -> u64 {
         self.read - (self.buffer.len() - self.at) as u64

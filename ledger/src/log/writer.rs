@@ -9,7 +9,7 @@ use crate::codec;
 use crate::keys::{Signature, SigningKey};
 use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
 
-use super::append::AppendError;
+use super::append::{AppendError, Appender};
 use super::index::keys;
 use super::page::Link;
 use super::reading::{Log, Stopped};
@@ -66,8 +66,8 @@ pub struct Appended {
 
 /// The one who appends to a log. Made once per log; the lock on the data directory keeps other processes out.
 pub struct Writer {
-    log: Arc<Log>,
-    key: SigningKey,
+    pub(super) log: Arc<Log>,
+    pub(super) key: SigningKey,
 }
 
 impl Writer {
@@ -133,7 +133,19 @@ impl Writer {
         let first = appender.size();
         appender.append(&log, &links, &frames, None)?;
         appender.sync_with(&log, || beside(first))?;
-        let changes = appender.status_changes(&log);
+        let checkpoint = self.sign(&mut appender)?;
+        let appended = |link: &Link| Appended {
+            seq: link.record.seq,
+            hash: link.hash,
+            time_ms: link.record.time_ms,
+        };
+        Ok((links.iter().map(appended).collect(), checkpoint))
+    }
+
+    /// Signs a checkpoint over everything written, which must be durable, and makes it durable.
+    pub(super) fn sign(&self, appender: &mut Appender) -> Result<VerifiedCheckpoint, AppendError> {
+        let log = &self.log;
+        let changes = appender.status_changes(log);
         let mut statuses = log.statuses.lock();
         statuses.apply(&changes);
         let checkpoint = Checkpoint {
@@ -152,18 +164,13 @@ impl Writer {
             Some(statuses)
         };
         let checkpoint = VerifiedCheckpoint::sign(log.name.network, checkpoint, &self.key);
-        if let Err(error) = appender.commit(&log, checkpoint.clone()) {
+        if let Err(error) = appender.commit(log, checkpoint.clone()) {
             if let Some(mut statuses) = statuses {
                 statuses.undo(&changes);
             }
-            return Err(error.into());
+            return Err(error);
         }
-        let appended = |link: &Link| Appended {
-            seq: link.record.seq,
-            hash: link.hash,
-            time_ms: link.record.time_ms,
-        };
-        Ok((links.iter().map(appended).collect(), checkpoint))
+        Ok(checkpoint)
     }
 
     /// Links and signs the entries: the chain of hashes in order, the signatures in parallel.

@@ -179,7 +179,9 @@ impl SignedRecord {
 
     /// Appends the frame to `out`.
     pub fn write_frame(&self, out: &mut Vec<u8>) {
-        write_frame(&self.bytes, &self.signature, out);
+        let signature = &self.signature.to_bytes();
+        let record = &self.bytes;
+        Frame { record, signature }.write(out);
     }
 
     /// The frame by itself.
@@ -188,14 +190,6 @@ impl SignedRecord {
         self.write_frame(&mut out);
         out
     }
-}
-
-/// Appends a frame: length of the record (u32, little-endian), the record's bytes, the 65 bytes of the signature.
-fn write_frame(record: &[u8], signature: &Signature, out: &mut Vec<u8>) {
-    let len = u32::try_from(record.len()).expect("records are at most 16 KiB");
-    out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(record);
-    out.extend_from_slice(&signature.to_bytes());
 }
 
 /// A record's bytes and signature as they stand in a segment or a page.
@@ -239,6 +233,15 @@ impl<'a> Frame<'a> {
             Frame { record, signature },
             4 + record.len() + SIGNATURE_LEN,
         ))
+    }
+
+    /// Appends the frame to `out`: length of the record (u32, little-endian), the record's bytes, the 65 bytes of the
+    /// signature.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let len = u32::try_from(self.record.len()).expect("records are at most 16 KiB");
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(self.record);
+        out.extend_from_slice(self.signature);
     }
 
     /// Bytes of the frame.

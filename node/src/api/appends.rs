@@ -12,11 +12,15 @@ use super::bulk;
 use super::draft;
 use super::draft::{Draft, path_id};
 use super::extract::{Segment, content_type, json_body, retry_key};
-use super::openapi::{AppendProblems, BulkProblems, CommonProblems, StatusProblems};
+use super::openapi::{
+    AppendProblems, BulkProblems, CommonProblems, SalvageProblems, StatusProblems,
+};
 use super::problem::{appended, json};
 use super::refusal::Refusal;
 use super::state::{Api, Caller};
-use super::types::{Appended, ErasureRequest, IssueRequest, NodeStatus, RowResult, StatusRequest};
+use super::types::{
+    Appended, ErasureRequest, IssueRequest, NodeStatus, RowResult, Salvaged, StatusRequest,
+};
 
 /// Counts the outcome of one append.
 fn counted(api: &Api, result: Result<Appended, Refusal>) -> Result<Response, Refusal> {
@@ -169,4 +173,18 @@ pub(super) async fn erase(
 pub(super) async fn vouch_for_own_log(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
     let status = api.service().vouch_for_own_log()?;
     Ok(json(StatusCode::OK, &status))
+}
+
+/// Take back records that nobody else holds
+///
+/// After damage the own log is fetched back from other members. Records that had reached none of them are only in the copy
+/// set aside on this node's disk: those that are whole and continue the log are taken back as they are, once all that the
+/// others hold is here. If some up to the last signed checkpoint are damaged, none is.
+#[utoipa::path(
+    post, path = "/v1/log/salvage", tag = "Node", operation_id = "salvageOwnLog",
+    responses((status = 200, description = "What came back", body = Salvaged), SalvageProblems),
+)]
+pub(super) async fn salvage_own_log(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let salvaged = api.service().salvage().await?;
+    Ok(json(StatusCode::OK, &salvaged))
 }

@@ -29,6 +29,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     paths(
         operations::health, operations::ready, operations::metrics, operations::openapi,
         appends::issue, appends::issue_bulk, appends::change_status, appends::erase, appends::vouch_for_own_log,
+        appends::salvage_own_log,
         attachments::upload, attachments::download,
         definitions::define_type, definitions::show_type, definitions::define_matter, definitions::list_matters,
         definitions::show_matter, definitions::grant, definitions::list_grants, definitions::withdraw,
@@ -205,6 +206,7 @@ problem_sets! {
     DefinitionProblems: [COMMON, FIELD, &[(404, "not-found")]];
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
     BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];
+    SalvageProblems: [COMMON, OWN_LOG, &[(409, "not-salvageable")]];
     StatusProblems: [COMMON, BODY, FIELD, OWN_LOG, CHANGING];
 }
 

@@ -117,6 +117,9 @@ pub enum Refusal {
     /// `own-log-unconfirmed` (503): other members have not yet confirmed that the own log is whole.
     #[error("{0}")]
     OwnLogUnconfirmed(String),
+    /// `not-salvageable` (409): what was set aside of the own log does not lead to its last signed checkpoint.
+    #[error("nothing was taken back: {0}")]
+    NotSalvageable(String),
     /// `log-read-only` (503): the disk refused a write.
     #[error("{0}")]
     LogReadOnly(String),
@@ -239,6 +242,7 @@ impl Refusal {
             }
             Self::IdempotencyMismatch => ("idempotency-mismatch", 422, "Idempotency mismatch"),
             Self::OwnLogUnconfirmed(_) => ("own-log-unconfirmed", 503, "Own log unconfirmed"),
+            Self::NotSalvageable(_) => ("not-salvageable", 409, "Not salvageable"),
             Self::LogReadOnly(_) => ("log-read-only", 503, "Log read-only"),
             Self::LogFrozen(_) => ("log-frozen", 503, "Log frozen"),
             Self::Overloaded { .. } => ("overloaded", 503, "Overloaded"),

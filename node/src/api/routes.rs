@@ -120,11 +120,12 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/v1/peers", READ, get(queries::peers)),
         reads("/v1/status", READ, get(queries::status)),
         posts("/v1/log/vouch", ADMIN, post(appends::vouch_for_own_log)),
+        posts("/v1/log/salvage", ADMIN, post(appends::salvage_own_log)),
     ]
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 35] = [
+const TEMPLATES: [&str; 36] = [
     "/health",
     "/ready",
     "/metrics",
@@ -160,6 +161,7 @@ const TEMPLATES: [&str; 35] = [
     "/v1/peers",
     "/v1/status",
     "/v1/log/vouch",
+    "/v1/log/salvage",
 ];
 
 /// The template equal to a matched path.

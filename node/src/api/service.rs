@@ -21,7 +21,7 @@ use super::retrievals::{Fetch, Retrieved};
 use super::standards::{Grants, Matter, Matters, TypeStandard};
 use super::types::{
     Acceptance, Appended, CatalogueView, Certificate, CertificateFields, Found, History, LogView,
-    NodeStatus, PeerView, Readiness, Uploaded, Verification,
+    NodeStatus, PeerView, Readiness, Salvaged, Uploaded, Verification,
 };
 
 /// A proof bundle.
@@ -70,6 +70,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// Takes the operator's word that the own log on disk is whole, without waiting for other members.
     fn vouch_for_own_log(&self) -> Result<NodeStatus, Refusal>;
+
+    /// Takes back records of the own log that nobody else holds from the copies set aside on this disk.
+    fn salvage(&self) -> BoxFuture<'static, Result<Salvaged, Refusal>>;
 
     /// A certificate; `None` when no record of it is held.
     fn certificate(&self, id: &CertificateId) -> Result<Option<Certificate>, Refusal>;

@@ -713,6 +713,17 @@ pub struct NodeStatus {
     pub warnings: Vec<String>,
 }
 
+/// What came back from the copies of the own log that were set aside.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Salvaged {
+    /// Records taken back; 0 when none is known to be missing and no copy continues the log.
+    pub records: u64,
+    /// The copies they came from, as directories below the node's data directory.
+    pub copies: Vec<String>,
+    /// Records in the own log now.
+    pub size: u64,
+}
+
 /// State of a peer's own log, as [`NodeStatus::log_state`] and the metrics word it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnLogState {

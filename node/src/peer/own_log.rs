@@ -89,6 +89,8 @@ pub(crate) struct OwnLog {
     pub(crate) log: Arc<Log>,
     bodies: Arc<Bodies>,
     trust: RwLock<Trust>,
+    /// Whose word is awaited, or was last.
+    awaited: RwLock<Awaited>,
     metrics: Arc<Metrics>,
 }
 
@@ -104,7 +106,8 @@ impl OwnLog {
         let own = OwnLog {
             log,
             bodies,
-            trust: RwLock::new(Trust::Confirming(awaited)),
+            trust: RwLock::new(Trust::Confirming(awaited.clone())),
+            awaited: RwLock::new(awaited),
             metrics,
         };
         own.show();
@@ -113,10 +116,39 @@ impl OwnLog {
 
     /// Whose word is awaited by now, if any is.
     pub(crate) fn confirming(&self, awaited: impl FnOnce() -> Awaited) {
+        let awaited = awaited();
+        self.awaited.write().clone_from(&awaited);
         let mut trust = self.trust.write();
         if matches!(*trust, Trust::Confirming(_)) {
-            *trust = Trust::Confirming(awaited());
+            *trust = Trust::Confirming(awaited);
         }
+    }
+
+    /// Why records that nobody else holds can't be taken back yet; `None` when they can. What others hold comes first:
+    /// records taken back too early could contradict it. `shown` gives how many records of the log others are known to
+    /// hold.
+    pub(crate) fn too_early_to_salvage(&self, shown: impl FnOnce() -> u64) -> Option<Refusal> {
+        if matches!(self.state(), OwnLogState::Frozen | OwnLogState::ReadOnly) {
+            return self.hindrance();
+        }
+        // Before what was shown: whoever counts as heard here has shown it by then.
+        let awaited = self.awaited.read().clone();
+        if awaited.confirmed < awaited.needed {
+            return Some(Refusal::OwnLogUnconfirmed(format!(
+                "records are taken back once other members have said how much of this log they hold: {awaited}"
+            )));
+        }
+        let (held, signed) = (self.log.held(), self.log.size() + self.log.missing());
+        let shown = match *self.trust.read() {
+            // Whoever showed it may be gone.
+            Trust::Restoring { known } if known > signed => known.max(shown()),
+            _ => shown(),
+        };
+        (shown > held).then(|| {
+            Refusal::OwnLogUnconfirmed(format!(
+                "{held} of the {shown} records that other members hold are on disk; the rest comes from them first"
+            ))
+        })
     }
 
     /// Whether other members have confirmed that nothing of it is missing here, or an operator vouched for it.
@@ -219,11 +251,14 @@ impl OwnLog {
                 (OwnLogState::Confirming, Some(detail))
             }
             Trust::Restoring { known } => {
-                let detail = format!(
+                let mut detail = format!(
                     "{} of {known} records of this department's log are on disk; the rest is being fetched back from \
                      other members",
                     self.log.held()
                 );
+                if self.log.missing() > 0 {
+                    detail += "; `certmesh salvage` takes back what none of them holds from the copy set aside here";
+                }
                 (OwnLogState::Restoring, Some(detail))
             }
         }
@@ -232,7 +267,80 @@ impl OwnLog {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use certmesh_ledger::codec::Text;
+    use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret, SigningKey};
+    use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place};
+    use certmesh_ledger::membership::{Genesis, PeerId};
+
     use super::*;
+
+    const OWN: &str = "11430000006122244L";
+
+    /// An own log without records.
+    fn own_log() -> OwnLog {
+        let department = Department {
+            code: OWN.parse().unwrap(),
+            name: Text::new("Transport").unwrap(),
+            name_zh: None,
+            roles: Default::default(),
+            signing_key: SigningKey::from_seed(&[1; 32]).public(),
+            peer_id: PeerId::from_transport_seed(&[2; 32]),
+            addresses: Default::default(),
+        };
+        let key = CatalogueKey(Secret::from_bytes([3; 32])).commitment();
+        let genesis = Genesis::new("Own", 1, key, vec![department]).unwrap();
+        let members = Membership::from_genesis(&genesis);
+        let name = LogName {
+            network: members.network(),
+            id: LogId::first(OWN.parse().unwrap()),
+        };
+        let disk = Arc::new(MemoryDisk::new());
+        let field_key = FieldKey(Secret::from_bytes([4; 32]));
+        let bodies = Bodies::open(&*disk, Path::new("/d/bodies"), &name, field_key).unwrap();
+        let place = Place {
+            disk,
+            data: "/d".into(),
+            segment_records: 4,
+        };
+        let (log, _) = Log::open(&place, name, &members).unwrap();
+        let metrics = Arc::new(Metrics::new());
+        OwnLog::new(Arc::new(log), Arc::new(bodies), &members, metrics)
+    }
+
+    #[test]
+    fn records_are_taken_back_only_when_enough_members_were_heard_and_all_they_showed_is_here() {
+        let own = own_log();
+        let heard = |confirmed| {
+            own.confirming(|| Awaited {
+                confirmed,
+                needed: 2,
+                absent: vec!["甲".to_owned()],
+                silent: Vec::new(),
+            });
+        };
+        let refused = |shown| match own.too_early_to_salvage(|| shown) {
+            Some(Refusal::OwnLogUnconfirmed(detail)) => Some(detail),
+            Some(other) => panic!("{other:?}"),
+            None => None,
+        };
+        heard(1);
+        let detail = refused(0).unwrap();
+        let awaited = "1 of 2 needed confirmations; not connected: 甲";
+        assert!(detail.ends_with(awaited), "{detail}");
+        // An operator's word does not stand in for theirs.
+        own.confirmed();
+        assert!(refused(0).is_some());
+        heard(2);
+        assert_eq!(refused(0), None);
+        let detail = refused(3).unwrap();
+        assert!(detail.starts_with("0 of the 3 records"), "{detail}");
+        // Shown by one that is gone again.
+        own.restoring(5);
+        let detail = refused(0).unwrap();
+        assert!(detail.starts_with("0 of the 5 records"), "{detail}");
+    }
 
     #[test]
     fn what_is_awaited_names_five_members_at_most_of_each_kind() {

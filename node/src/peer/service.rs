@@ -185,6 +185,11 @@ impl Service for PeerService {
         }
     }
 
+    fn salvage(&self) -> BoxFuture<'static, Result<types::Salvaged, Refusal>> {
+        let writer = self.writer.clone();
+        async move { writer.salvage()?.await.unwrap_or(Err(Refusal::Internal)) }.boxed()
+    }
+
     fn certificate(&self, id: &CertificateId) -> Result<Option<types::Certificate>, Refusal> {
         let state = self
             .peer

@@ -9,7 +9,9 @@ use std::time::Instant;
 use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::hash::{Hash, Purpose, hash_parts};
-use certmesh_ledger::log::{self, VerifiedCheckpoint, WriteError, Writer};
+use certmesh_ledger::log::{
+    self, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, Writer,
+};
 use certmesh_ledger::record::{
     CertificateErased, CertificateIssued, Entry, SharingClass, SignedRecord, StatusChanged,
     commit_fields,
@@ -59,6 +61,15 @@ struct Job {
     reply: Reply,
 }
 
+/// Where the outcome of taking records back goes.
+type Salvage = oneshot::Sender<Result<types::Salvaged, Refusal>>;
+
+/// What the thread is asked for.
+enum Task {
+    Append(Job),
+    Salvage(Salvage),
+}
+
 impl Job {
     fn defines(&self) -> bool {
         let defines = |append: &Append| matches!(append, Append::Define(_));
@@ -68,7 +79,7 @@ impl Job {
 
 /// Where appends are handed over.
 #[derive(Clone)]
-pub(super) struct WriterHandle(Sender<Job>);
+pub(super) struct WriterHandle(Sender<Task>);
 
 impl WriterHandle {
     /// Starts the thread; it ends when every handle is dropped. New heads go to `heads`.
@@ -98,19 +109,29 @@ impl WriterHandle {
         retry: Option<RetryKey>,
     ) -> Result<oneshot::Receiver<Result<Outcomes, Refusal>>, Refusal> {
         let (reply, outcomes) = oneshot::channel();
-        match self.0.try_send(Job {
+        let job = Job {
             appends,
             retry,
             reply,
-        }) {
-            Ok(()) => Ok(outcomes),
-            Err(TrySendError::Full(_)) => Err(Refusal::Overloaded { retry_after_s: 1 }),
-            Err(TrySendError::Disconnected(_)) => Err(Refusal::Internal),
-        }
+        };
+        self.hand_over(Task::Append(job)).map(|()| outcomes)
     }
-}
 
-impl WriterHandle {
+    /// Has records that nobody else holds taken back from what was set aside; the receiver gets what came of it.
+    pub(super) fn salvage(
+        &self,
+    ) -> Result<oneshot::Receiver<Result<types::Salvaged, Refusal>>, Refusal> {
+        let (reply, outcome) = oneshot::channel();
+        self.hand_over(Task::Salvage(reply)).map(|()| outcome)
+    }
+
+    fn hand_over(&self, task: Task) -> Result<(), Refusal> {
+        self.0.try_send(task).map_err(|error| match error {
+            TrySendError::Full(_) => Refusal::Overloaded { retry_after_s: 1 },
+            TrySendError::Disconnected(_) => Refusal::Internal,
+        })
+    }
+
     /// Hands over one append, or gives it back when the queue is full; `None` when the writer has ended.
     pub(super) fn offer(
         &self,
@@ -122,10 +143,10 @@ impl WriterHandle {
             retry: None,
             reply,
         };
-        match self.0.try_send(job) {
+        match self.0.try_send(Task::Append(job)) {
             Ok(()) => Ok(outcomes),
-            Err(TrySendError::Full(mut job)) => Err(job.appends.pop()),
-            Err(TrySendError::Disconnected(_)) => Err(None),
+            Err(TrySendError::Full(Task::Append(mut job))) => Err(job.appends.pop()),
+            Err(TrySendError::Full(Task::Salvage(_)) | TrySendError::Disconnected(_)) => Err(None),
         }
     }
 }
@@ -170,20 +191,83 @@ struct GroupCommit {
 }
 
 impl GroupCommit {
-    fn run(&mut self, jobs: &Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
+    fn run(&mut self, tasks: &Receiver<Task>) {
+        let mut next = None;
+        while let Some(task) = next.take().or_else(|| tasks.recv().ok()) {
+            let first = match task {
+                Task::Append(job) => job,
+                Task::Salvage(reply) => {
+                    // Whoever asked may have gone; what was taken back is in the log all the same.
+                    let _ = reply.send(self.salvage());
+                    continue;
+                }
+            };
             let mut rows = first.appends.len();
             let mut group = vec![first];
             // What a job defines is in force for those after it: they are checked once it is committed.
             while rows < GROUP
                 && !group.last().is_some_and(Job::defines)
-                && let Ok(job) = jobs.try_recv()
+                && let Ok(task) = tasks.try_recv()
             {
-                rows += job.appends.len();
-                group.push(job);
+                match task {
+                    Task::Append(job) => {
+                        rows += job.appends.len();
+                        group.push(job);
+                    }
+                    Task::Salvage(_) => {
+                        next = Some(task);
+                        break;
+                    }
+                }
             }
             self.commit(group);
         }
+    }
+
+    /// Takes back the records of the own log that nobody else holds from what was set aside.
+    fn salvage(&mut self) -> Result<types::Salvaged, Refusal> {
+        let peer = &self.peer;
+        let log = self.writer.log().name().id;
+        let shown = || peer.heard.read().known.get(&log).copied().unwrap_or(0);
+        if let Some(refusal) = peer.own.too_early_to_salvage(shown) {
+            return Err(refusal);
+        }
+        let taken = self.writer.take_back();
+        peer.own.show();
+        let taken = taken.map_err(|error| {
+            tracing::error!(%error, "nothing was taken back from what was set aside");
+            match error {
+                TakeBackError::Write(error) => not_written(&error),
+                TakeBackError::Copies(_) => Refusal::Internal,
+                TakeBackError::NotWhole { .. } | TakeBackError::Differs { .. } => {
+                    Refusal::NotSalvageable(error.to_string())
+                }
+            }
+        })?;
+        let (records, copies) = match taken {
+            TakenBack::Nothing => (0, Vec::new()),
+            TakenBack::Records {
+                count,
+                copies,
+                checkpoint,
+            } => {
+                tracing::warn!(
+                    records = count,
+                    ?copies,
+                    "records taken back from what was set aside"
+                );
+                // Of attachments, only those that no record has are uploads again.
+                self.settled = false;
+                let _ = self.heads.send(*checkpoint);
+                (count, copies)
+            }
+        };
+        let copies = copies.iter().map(|copy| format!("set-aside/{copy}"));
+        Ok(types::Salvaged {
+            records,
+            copies: copies.collect(),
+            size: self.writer.log().size(),
+        })
     }
 
     fn commit(&mut self, group: Vec<Job>) {
@@ -472,20 +556,8 @@ impl GroupCommit {
                 tracing::error!(%error, "nothing was appended");
                 self.peer.own.show();
                 let refusal = self.peer.own.hindrance().unwrap_or_else(|| match &error {
-                    AppendFailed::Log(WriteError::TooLarge { .. }) => {
-                        Refusal::field("fields", error.to_string())
-                    }
-                    AppendFailed::Log(WriteError::Restoring { .. }) => {
-                        Refusal::OwnLogUnconfirmed(error.to_string())
-                    }
-                    AppendFailed::Log(WriteError::Stopped(_)) => {
-                        Refusal::LogFrozen(error.to_string())
-                    }
-                    AppendFailed::Log(WriteError::NoEntries | WriteError::Unreadable(_))
-                    | AppendFailed::Attachments(_) => Refusal::Internal,
-                    AppendFailed::Log(WriteError::Append(_) | WriteError::LaterVersion(_)) => {
-                        Refusal::LogReadOnly(error.to_string())
-                    }
+                    AppendFailed::Log(error) => not_written(error),
+                    AppendFailed::Attachments(_) => Refusal::Internal,
                 });
                 for (_, _, reply) in jobs {
                     let _ = reply.send(Err(refusal.clone()));
@@ -523,6 +595,19 @@ impl GroupCommit {
         }
         if let Some(checkpoint) = checkpoint.filter(|_| !appended.is_empty()) {
             let _ = self.heads.send(checkpoint);
+        }
+    }
+}
+
+/// Why the log took nothing, in the API's words.
+fn not_written(error: &WriteError) -> Refusal {
+    match error {
+        WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
+        WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
+        WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
+        WriteError::NoEntries | WriteError::Unreadable(_) => Refusal::Internal,
+        WriteError::Append(_) | WriteError::LaterVersion(_) => {
+            Refusal::LogReadOnly(error.to_string())
         }
     }
 }

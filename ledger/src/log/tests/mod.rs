@@ -6,6 +6,7 @@ mod damage;
 mod definitions;
 mod later_versions;
 mod receipts;
+mod salvage;
 
 use std::path::PathBuf;
 use std::sync::Arc;

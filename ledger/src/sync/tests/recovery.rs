@@ -1,8 +1,11 @@
 //! Peers that go down and come back, with their disk or with an old copy of it.
 
+use std::path::Path;
+
 use rand::RngExt;
 
-use crate::log::Failure;
+use crate::log::{Failure, TakenBack};
+use crate::sync::Event;
 
 use super::adversary::Conduct;
 use super::network::{Faults, full};
@@ -119,6 +122,61 @@ fn an_own_log_of_which_more_turns_up_after_it_was_confirmed_takes_no_more_record
         world.run_for(10_000);
         world.run_until(30_000, converged);
         assert!(confirmed(&world, 0));
+    });
+}
+
+#[test]
+fn a_damaged_own_log_gets_what_others_hold_and_the_rest_from_what_was_set_aside_before_it_appends()
+{
+    with_seeds("a_damaged_own_log", 3, |seed| {
+        let mut world = World::new(seed, 6, Faults::BAD);
+        world.connect_all(&full(6));
+        issue(&mut world, [0], 3, 3_000);
+        world.run_for(5_000);
+        world.run_until(60_000, converged);
+        let reached = own_size(&world, 0);
+        for n in 1..6 {
+            world.cut(0, n);
+        }
+        issue(&mut world, [0], 3, 3_000);
+        world.run_for(5_000);
+        let whole = own_size(&world, 0);
+        assert!(whole > reached);
+        world.crash(0);
+        let records = format!("/data/logs/{}/{:012}.records", world.peers[0].own(), 0);
+        let flip = |bytes: &mut Vec<u8>| bytes[200] ^= 1;
+        world.peers[0]
+            .disk
+            .corrupt(Path::new(&records), flip)
+            .unwrap();
+        world.peers[0].damaged = true;
+        world.start(0);
+        // Appends are wanted from the first moment: each asserts that nothing signed before is missing.
+        issue(&mut world, [0], 2, 5_000);
+        world.connect_all(&full(6));
+        world.run_for(60_000);
+        let own = world.peers[0].own();
+        assert_eq!(world.peers[0].log(&own).unwrap().held(), reached);
+        assert!(
+            !confirmed(&world, 0),
+            "the rest is only in what was set aside"
+        );
+        let running = world.peers[0].running.as_mut().unwrap();
+        // Twelve times it compared heads with five members, and asked them for what they can't have.
+        assert!(
+            running.sync.next_request < 12 * 5 * 4,
+            "{}",
+            running.sync.next_request
+        );
+        let Ok(TakenBack::Records { checkpoint, .. }) = running.writer.take_back() else {
+            panic!("records are taken back");
+        };
+        assert_eq!(checkpoint.size, whole);
+        world.handle(0, Event::Appended(*checkpoint));
+        assert!(confirmed(&world, 0));
+        world.run_for(20_000);
+        world.run_until(60_000, converged);
+        assert!(own_size(&world, 0) > whole, "it goes on");
     });
 }
 

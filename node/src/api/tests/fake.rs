@@ -196,6 +196,16 @@ impl Service for Fake {
         Ok(self.status())
     }
 
+    fn salvage(&self) -> BoxFuture<'static, Result<Salvaged, Refusal>> {
+        let salvaged = Salvaged {
+            records: 2,
+            copies: vec!["set-aside/one".to_owned()],
+            size: 5,
+        };
+        let result = self.refuse.lock().clone().map_or(Ok(salvaged), Err);
+        Box::pin(async { result })
+    }
+
     fn certificate(&self, id: &CertificateId) -> Result<Option<Certificate>, Refusal> {
         assert!(
             !*self.panics.lock(),

@@ -349,3 +349,20 @@ async fn types_and_confirmation_are_for_admins_and_answer() {
         (200, &json!("writable"))
     );
 }
+
+#[tokio::test]
+async fn taking_records_back_is_for_admins_and_answers_with_what_came_or_why_nothing_did() {
+    let node = node();
+    let salvage = |token| ask("POST", "/v1/log/salvage", token);
+    assert_eq!(salvage(ISSUE).to(&node).await.status, 403);
+    let answer = salvage(ADMIN).to(&node).await;
+    let expected = json!({"records": 2, "copies": ["set-aside/one"], "size": 5});
+    assert_eq!((answer.status, answer.json()), (200, expected));
+    *node.fake.refuse.lock() = Some(Refusal::NotSalvageable("record 7".to_owned()));
+    let answer = salvage(ADMIN).to(&node).await;
+    assert_eq!(
+        (answer.status, &*answer.problem()),
+        (409, "not-salvageable")
+    );
+    assert_eq!(answer.json()["detail"], "nothing was taken back: record 7");
+}

@@ -1,0 +1,297 @@
+//! Taking records of the own log back from copies that were set aside.
+//!
+//! Everything is read and checked before the first byte is written. Then the order of durability is that of any append:
+//! frames, their sync, the checkpoint. A crash before the checkpoint leaves records that the next opening cuts off; the
+//! copies still have them.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use crate::hash::Hash;
+use crate::merkle::CompactRange;
+use crate::record::Entry;
+
+use super::append::{AppendError, Appender};
+use super::page::Link;
+use super::reading::Log;
+use super::salvage::{Copy, End, Source, Tip};
+use super::statuses::{Change, MapEntry, changes_of};
+use super::writer::{WriteError, Writer};
+use super::{Checkpoint, VerifiedCheckpoint};
+
+/// What taking records back did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TakenBack {
+    /// Nothing: no record is known to be missing, and no copy has one that continues the log.
+    Nothing,
+    /// Records came back.
+    Records {
+        /// How many.
+        count: u64,
+        /// Names of the copies' directories, in the order in which they were read.
+        copies: Vec<String>,
+        /// The checkpoint they are under.
+        checkpoint: Box<VerifiedCheckpoint>,
+    },
+}
+
+/// Why no record was taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeBackError {
+    /// The log can't be appended to.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The directory of the copies can't be read.
+    #[error("the copies set aside can't be listed: {0}")]
+    Copies(#[from] io::Error),
+    /// The copies don't reach the checkpoint signed last.
+    #[error(
+        "{whole} of the {missing} records that are missing are whole in what was set aside; the first that is not is record \
+         {at}: {end}"
+    )]
+    NotWhole {
+        /// Records that are whole and continue the log.
+        whole: u64,
+        /// Records from the end of what is held to the checkpoint signed last.
+        missing: u64,
+        /// Position of the first that is not whole.
+        at: u64,
+        /// What is wrong there.
+        end: End,
+    },
+    /// They reach it and are not what it covers.
+    #[error(
+        "the records set aside are whole and continue the log, but they are not those under the checkpoint of size {size} \
+         that this department signed last"
+    )]
+    Differs {
+        /// Size of that checkpoint.
+        size: u64,
+    },
+}
+
+impl From<AppendError> for TakeBackError {
+    fn from(error: AppendError) -> TakeBackError {
+        TakeBackError::Write(error.into())
+    }
+}
+
+/// What the log would become with records that were read, as far as a checkpoint says it.
+#[derive(Clone)]
+struct Trial {
+    tip: Tip,
+    range: CompactRange,
+    statuses: HashMap<Hash, Option<MapEntry>>,
+    /// The first record whose entry this version can't read.
+    unread: Option<u64>,
+}
+
+impl Trial {
+    fn of(appender: &Appender, log: &Log) -> Trial {
+        Trial {
+            tip: tip_of(appender),
+            range: appender.range.clone(),
+            statuses: appender.pending.statuses.clone(),
+            unread: appender.unread(log).map(|unread| unread.seq),
+        }
+    }
+
+    fn add(&mut self, log: &Log, links: &[Link]) {
+        for link in links {
+            self.range.push(link.leaf, &mut |_, _, _| ());
+            if matches!(link.record.entry, Entry::Unknown(_)) {
+                self.unread.get_or_insert(link.record.seq);
+            }
+            let statuses = &self.statuses;
+            let current = |key: &Hash| {
+                let held = || log.statuses.lock().by_key(key);
+                statuses.get(key).copied().unwrap_or_else(held)
+            };
+            for Change { key, after, .. } in changes_of(link, current) {
+                self.statuses.insert(key, after);
+            }
+        }
+    }
+
+    /// Whether a checkpoint says what the log would be.
+    fn is_under(&self, log: &Log, checkpoint: &Checkpoint) -> bool {
+        let tip = Tip {
+            size: checkpoint.size,
+            head: checkpoint.head,
+            time_ms: checkpoint.time_ms,
+        };
+        self.tip == tip
+            && self.range.root() == checkpoint.root
+            // What an entry of a later version changed only that version can tell.
+            && (self.unread.is_some() || self.status_root(log) == checkpoint.status_root)
+    }
+
+    fn status_root(&self, log: &Log) -> Hash {
+        // Held until the changes are undone: nobody sees a map that no checkpoint commits to.
+        let mut statuses = log.statuses.lock();
+        let change = |(key, after): (&Hash, &Option<MapEntry>)| Change {
+            key: *key,
+            before: statuses.by_key(key),
+            after: *after,
+        };
+        let changes: Vec<Change> = self.statuses.iter().map(change).collect();
+        statuses.apply(&changes);
+        let root = statuses.root();
+        statuses.undo(&changes);
+        root
+    }
+}
+
+/// Where the records to be taken back are.
+struct Plan {
+    /// Which copy has them, and up to which position.
+    pieces: Vec<(usize, u64)>,
+    /// The log with them.
+    after: Trial,
+    /// Why there are no more.
+    end: End,
+}
+
+fn tip_of(appender: &Appender) -> Tip {
+    Tip {
+        size: appender.size,
+        head: appender.head,
+        time_ms: appender.time_ms,
+    }
+}
+
+impl Writer {
+    /// Takes back the records that continue what is held here from the copies of this log that were set aside, as they
+    /// are. If a checkpoint signed before covers more than is held, only what leads to exactly that checkpoint is taken,
+    /// and the checkpoint is accepted again; else all that is whole, under a new checkpoint with the time of the last
+    /// record. All of it is durable when this returns.
+    ///
+    /// Only once other members have shown what they hold, and all of that is held here, may this be called: what they
+    /// hold comes first.
+    ///
+    /// # Errors
+    /// [`TakeBackError`]; then none of the records is in the log, now or after a crash.
+    pub fn take_back(&mut self) -> Result<TakenBack, TakeBackError> {
+        let log = Arc::clone(&self.log);
+        let mut appender = log.appender.lock();
+        if let Some(stopped) = log.stopped() {
+            return Err(WriteError::Stopped(stopped).into());
+        }
+        appender.writable(&log)?;
+        let held = appender.size;
+        let floor = appender.floor.clone().filter(|floor| floor.size > held);
+        if floor.is_none() && held > log.size() {
+            let missing = held - log.size();
+            return Err(WriteError::Restoring { missing }.into());
+        }
+        let source = Source {
+            disk: &*log.disk,
+            log: &log.name,
+            key: self.key.public(),
+        };
+        let copies = Copy::all(source.disk, &log.aside, source.log)?;
+        let until = floor.as_ref().map_or(u64::MAX, |floor| floor.size);
+        let plan = plan(&log, &appender, &source, &copies, until);
+        check(&log, &plan, floor.as_ref(), held)?;
+        if plan.pieces.is_empty() {
+            return Ok(TakenBack::Nothing);
+        }
+        for (copy, until) in &plan.pieces {
+            let tip = tip_of(&appender);
+            let mut take = |links: &[Link], frames: &[u8]| -> Result<(), AppendError> {
+                appender.append(&log, links, frames, None)
+            };
+            let (reached, _) = copies[*copy].read(&source, tip, *until, &mut take)?;
+            if reached.size != *until {
+                return Err(appender.give_up(&log, CHANGED).into());
+            }
+        }
+        if tip_of(&appender) != plan.after.tip || appender.range.root() != plan.after.range.root() {
+            return Err(appender.give_up(&log, CHANGED).into());
+        }
+        appender.sync(&log)?;
+        let checkpoint = match floor {
+            Some(floor) => match log.accept(&mut appender, &floor) {
+                Ok(()) => floor,
+                Err(super::ApplyError::Append(error)) => return Err(error.into()),
+                Err(_) => return Err(appender.give_up(&log, CHANGED).into()),
+            },
+            None => self.sign(&mut appender)?,
+        };
+        let names = plan
+            .pieces
+            .iter()
+            .map(|(copy, _)| copies[*copy].name.clone());
+        Ok(TakenBack::Records {
+            count: checkpoint.size - held,
+            copies: names.collect(),
+            checkpoint: Box::new(checkpoint),
+        })
+    }
+}
+
+const CHANGED: &str = "what was set aside reads differently the second time";
+
+/// Finds the longest run of whole records in the copies: where one is damaged, another may go on.
+fn plan(log: &Log, appender: &Appender, source: &Source<'_>, copies: &[Copy], until: u64) -> Plan {
+    let mut plan = Plan {
+        pieces: Vec::new(),
+        after: Trial::of(appender, log),
+        end: End::Absent,
+    };
+    while plan.after.tip.size < until {
+        let mut best: Option<(usize, Trial, End)> = None;
+        for (copy, at) in copies.iter().zip(0..) {
+            let mut trial = plan.after.clone();
+            let mut take = |links: &[Link], _: &[u8]| -> Result<(), std::convert::Infallible> {
+                trial.add(log, links);
+                Ok(())
+            };
+            let Ok((tip, end)) = copy.read(source, plan.after.tip, until, &mut take);
+            trial.tip = tip;
+            let longest = best
+                .as_ref()
+                .map_or(plan.after.tip.size, |(_, best, _)| best.tip.size);
+            if tip.size > longest {
+                best = Some((at, trial, end));
+            } else if best.is_none() && plan.end == End::Absent {
+                // Nothing follows in this copy; why not may be all there is to say.
+                plan.end = end;
+            }
+        }
+        let Some((copy, trial, end)) = best else {
+            break;
+        };
+        plan.pieces.push((copy, trial.tip.size));
+        (plan.after, plan.end) = (trial, end);
+    }
+    plan
+}
+
+/// Checks that the log may become what the plan makes of it.
+fn check(
+    log: &Log,
+    plan: &Plan,
+    floor: Option<&VerifiedCheckpoint>,
+    held: u64,
+) -> Result<(), TakeBackError> {
+    let after = &plan.after;
+    match floor {
+        Some(floor) if after.tip.size < floor.size => Err(TakeBackError::NotWhole {
+            whole: after.tip.size - held,
+            missing: floor.size - held,
+            at: after.tip.size,
+            end: plan.end.clone(),
+        }),
+        Some(floor) if !after.is_under(log, floor) => {
+            Err(TakeBackError::Differs { size: floor.size })
+        }
+        Some(_) => Ok(()),
+        None => match after.unread {
+            // No checkpoint can be signed over it.
+            Some(seq) if !plan.pieces.is_empty() => Err(WriteError::LaterVersion(seq).into()),
+            _ => Ok(()),
+        },
+    }
+}
