@@ -32,7 +32,7 @@ impl Conduct for Storyteller {
             return;
         };
         let answer = match Request::decode(&bytes).unwrap() {
-            Request::Heads => {
+            Request::Heads { .. } => {
                 let checkpoint = self.0.checkpoint().unwrap().signed().clone();
                 let head = Head {
                     checkpoint,
@@ -40,7 +40,7 @@ impl Conduct for Storyteller {
                 };
                 Response::Heads(Heads {
                     heads: Bounded::first([head]),
-                    forked: Bounded::first([]),
+                    ..Heads::default()
                 })
             }
             request => match &request {

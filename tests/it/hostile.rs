@@ -13,7 +13,7 @@ use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::log::{Checkpoint, LogId, Page, SignedCheckpoint};
 use certmesh_ledger::membership::NetworkId;
 use certmesh_ledger::record::RecordHash;
-use certmesh_ledger::sync::{Announcement, Head, Heads, MAX_RESPONSE, Request, Response};
+use certmesh_ledger::sync::{Announcement, Head, Heads, Instance, MAX_RESPONSE, Request, Response};
 use certmesh_node::net::{GossipVerdict, Net, NetEvent, RequestFailure};
 use certmesh_testnet::testnet::define_types;
 use libp2p::PeerId;
@@ -101,7 +101,14 @@ impl GarbageRequests {
             0 => noise(number, 1 + (number % 50) as usize),
             1 => noise(number, 64 * 1024),
             2 => Vec::new(),
-            _ => [Request::Heads.encode(), noise(number, 9)].concat(),
+            _ => [
+                Request::Heads {
+                    instance: Instance(1),
+                }
+                .encode(),
+                noise(number, 9),
+            ]
+            .concat(),
         };
         net.request(peer, request);
     }
@@ -174,7 +181,7 @@ impl Conduct for GarbageAnswers {
     fn event(&mut self, net: &mut Net, event: NetEvent) {
         if let NetEvent::Request { id, bytes, .. } = event {
             let answer = match Request::decode(&bytes) {
-                Ok(Request::Heads) => self.heads.encode(),
+                Ok(Request::Heads { .. }) => self.heads.encode(),
                 _ => {
                     let number = self.asked_for_pages.fetch_add(1, Ordering::Relaxed) as usize;
                     self.pages[number % self.pages.len()].clone()
@@ -209,7 +216,7 @@ fn answers_with(pages: impl Fn(&SignedCheckpoint) -> Vec<Vec<u8>>, size: u64, bl
     };
     let heads = Heads {
         heads: Bounded::first([head]),
-        forked: Bounded::first([]),
+        ..Heads::default()
     };
     let asked = Arc::new(AtomicU64::new(0));
     let conduct = GarbageAnswers {

@@ -10,7 +10,7 @@ use certmesh_ledger::log::LogId;
 use certmesh_ledger::membership::NetworkId;
 use certmesh_ledger::record::BlindedSubject;
 use certmesh_ledger::retrieval::{Retrieval, SignedRetrieval};
-use certmesh_ledger::sync::Request;
+use certmesh_ledger::sync::{Instance, Request};
 use certmesh_node::net::{GossipVerdict, Net, NetEvent};
 use certmesh_testnet::testnet::define_types;
 use serde_json::json;
@@ -34,7 +34,13 @@ impl Conduct for Listens {
         match event {
             NetEvent::Connected(peer) if !self.asked => {
                 self.asked = true;
-                net.request(peer, Request::Heads.encode());
+                net.request(
+                    peer,
+                    Request::Heads {
+                        instance: Instance(1),
+                    }
+                    .encode(),
+                );
                 for log in &self.logs {
                     let page = Request::Page {
                         log: *log,

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use certmesh_ledger::sync::{Request, Response};
+use certmesh_ledger::sync::{Instance, Request, Response};
 use libp2p::identity::Keypair;
 use serde_json::json;
 
@@ -34,7 +34,12 @@ fn got_something(seen: &[Seen]) -> bool {
 fn a_member_is_let_in_and_answered() {
     let net = one_of_two();
     net.issue(0, "IN", 4);
-    let (asker, seen) = Asker::new(Request::Heads.encode());
+    let (asker, seen) = Asker::new(
+        Request::Heads {
+            instance: Instance(1),
+        }
+        .encode(),
+    );
     let _member = Villain::as_member(&net, 1, &[0], asker);
     let answer = crate::support::eventually("an answer", || match seen.recv().unwrap() {
         Seen::Answered(bytes) => Some(bytes),
@@ -53,7 +58,12 @@ fn a_member_is_let_in_and_answered() {
 fn a_peer_with_a_strange_key_is_never_connected_and_never_gets_a_record() {
     let net = one_of_two();
     net.issue(0, "OUT", 4);
-    let (asker, seen) = Asker::new(Request::Heads.encode());
+    let (asker, seen) = Asker::new(
+        Request::Heads {
+            instance: Instance(1),
+        }
+        .encode(),
+    );
     let stranger = Keypair::generate_ed25519();
     let peers = vec![(peer_id(net.member(0)), target(&net, 0))];
     let _stranger = Villain::start(stranger, network_id(&net), peers, asker);
@@ -73,7 +83,12 @@ fn a_peer_with_a_strange_key_is_never_connected_and_never_gets_a_record() {
 #[test]
 fn a_member_s_key_is_of_no_use_under_another_network_s_name() {
     let net = one_of_two();
-    let (asker, seen) = Asker::new(Request::Heads.encode());
+    let (asker, seen) = Asker::new(
+        Request::Heads {
+            instance: Instance(1),
+        }
+        .encode(),
+    );
     let peers = vec![(peer_id(net.member(0)), target(&net, 0))];
     let _other = Villain::start(transport_key(net.member(1)), [7; 32], peers, asker);
     let all = siege(&net, &seen);

@@ -182,7 +182,7 @@ pub fn response(bytes: &[u8]) {
                 check_disclosure(disclosure);
             }
         }
-        Response::NotHeld | Response::Piece(_) => {}
+        Response::NotHeld | Response::Piece(_) | Response::OtherInstance => {}
     }
 }
 

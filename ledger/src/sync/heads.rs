@@ -39,9 +39,12 @@ impl Sync {
             if let Some(peer) = self.peers.get_mut(&code) {
                 peer.heads_due_ms = now_ms + self.settings.heads_every_ms;
             }
-            let asked = |waiting: &Waiting| waiting.to == code && waiting.body == Request::Heads;
+            let asked = |waiting: &Waiting| {
+                waiting.to == code && matches!(waiting.body, Request::Heads { .. })
+            };
             if !self.waiting.values().any(asked) {
-                self.send(code, Request::Heads, now_ms, out);
+                let instance = self.instance;
+                self.send(code, Request::Heads { instance }, now_ms, out);
             }
         }
     }
@@ -86,6 +89,7 @@ impl Sync {
         }
         let heard_from = Command::Heard {
             from,
+            time_ms: heads.time_ms,
             confirmed,
             newer,
         };

@@ -221,6 +221,8 @@ pub enum Command {
     Heard {
         /// Whose.
         from: DepartmentCode,
+        /// What its clock said, ms since 1970 UTC.
+        time_ms: u64,
         /// The logs of which it holds just what is accepted here, and knows nothing newer.
         confirmed: Vec<LogId>,
         /// Those of which it holds more than is accepted here, and how many records.

@@ -16,11 +16,20 @@ pub const MAX_RESPONSE: usize = MAX_PAGE + 64 * 1024;
 /// Most bytes of an encoded announcement.
 pub const MAX_ANNOUNCEMENT: usize = 64 * 1024;
 
+/// One run of a peer: drawn at random at each start, so that two that run with the same keys are told apart.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Instance(pub u64);
+
 /// What one peer asks of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// The heads of all logs it holds.
-    Heads,
+    Heads {
+        /// Which run of its department's peer asks.
+        instance: Instance,
+    },
     /// Records of a log.
     Page {
         /// Which log.
@@ -56,6 +65,9 @@ pub enum Response {
     Answer(Box<Answer>),
     /// To [`Request::Piece`]: bytes of the attachment, none beyond its end.
     Piece(Blob<MAX_PIECE>),
+    /// To [`Request::Heads`]: another run of the asker's peer was here first, and is connected still. Nothing is confirmed
+    /// to the later one.
+    OtherInstance,
 }
 
 /// The heads a peer holds.
@@ -65,6 +77,12 @@ pub struct Heads {
     pub heads: Bounded<Head, MAX_DEPARTMENTS>,
     /// Logs of whose fork it holds evidence.
     pub forked: Bounded<LogId, MAX_DEPARTMENTS>,
+    /// Which run of its department's peer answers.
+    pub instance: Instance,
+    /// What its clock says, ms since 1970 UTC.
+    pub time_ms: u64,
+    /// A second run of the asker's peer has connected since.
+    pub rival: bool,
 }
 
 /// The head of a log at a peer.
@@ -125,6 +143,6 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
             Some(Stopped::Forked(evidence)) => Response::Evidence((*evidence).clone()),
             _ => Response::NotHeld,
         }),
-        Request::Heads | Request::Retrieve(_) | Request::Piece(_) => Ok(Response::NotHeld),
+        Request::Heads { .. } | Request::Retrieve(_) | Request::Piece(_) => Ok(Response::NotHeld),
     }
 }

@@ -23,8 +23,8 @@ pub use interface::{
     StoreFailure, Stored, stored,
 };
 pub use message::{
-    Announcement, Head, Heads, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE, Request, Response,
-    serve,
+    Announcement, Head, Heads, Instance, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE, Request,
+    Response, serve,
 };
 pub use state::Sync;
 

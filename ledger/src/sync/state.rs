@@ -10,7 +10,7 @@ use crate::membership::Membership;
 use crate::merkle;
 
 use super::interface::{Command, Event, Failure, Holdings, RequestId, Settings};
-use super::message::{Head, Heads, Request, Response};
+use super::message::{Head, Heads, Instance, Request, Response};
 
 pub(super) struct Peer {
     pub(super) heads_due_ms: u64,
@@ -69,6 +69,8 @@ pub(super) struct Progress {
 /// The state machine of one peer.
 pub struct Sync {
     pub(super) own: LogId,
+    /// This run of the peer.
+    pub(super) instance: Instance,
     pub(super) members: Arc<Membership>,
     pub(super) settings: Settings,
     pub(super) peers: BTreeMap<DepartmentCode, Peer>,
@@ -90,14 +92,20 @@ pub struct Sync {
 }
 
 impl Sync {
-    /// A state machine for the peer of a department.
-    pub fn new(own: LogId, members: Arc<Membership>, settings: Settings) -> Sync {
+    /// A state machine for a run of a department's peer.
+    pub fn new(
+        own: LogId,
+        instance: Instance,
+        members: Arc<Membership>,
+        settings: Settings,
+    ) -> Sync {
         let logs = members
             .members()
             .map(|member| (LogId::first(member.code), Progress::default()))
             .collect();
         Sync {
             own,
+            instance,
             members,
             settings,
             peers: BTreeMap::new(),
@@ -244,7 +252,7 @@ impl Sync {
             return;
         };
         match (waiting.body, answer.map(|answer| *answer)) {
-            (Request::Heads, Ok(Response::Heads(heads))) => {
+            (Request::Heads { .. }, Ok(Response::Heads(heads))) => {
                 self.heads_heard(from, &heads, now_ms, holdings, out);
             }
             (Request::Page { log, from: at, .. }, Ok(Response::Page(page))) => {
@@ -400,10 +408,11 @@ impl Sync {
         }
     }
 
-    /// The heads to answer a request with.
+    /// The heads to answer a request with, at a time of the calendar (ms since 1970 UTC).
     pub fn heads(
         &self,
         holdings: &dyn Holdings,
+        time_ms: u64,
         cosignature: impl Fn(&VerifiedCheckpoint) -> Option<Cosignature>,
     ) -> Heads {
         let heads = self
@@ -418,6 +427,9 @@ impl Sync {
         Heads {
             heads: Bounded::first(heads),
             forked: Bounded::first(forked),
+            instance: self.instance,
+            time_ms,
+            rival: false,
         }
     }
 }

@@ -14,7 +14,7 @@ use certmesh_ledger::record::{
     Action, Frame, MAX_AHEAD_MS, Record, RecordHash, SignedRecord, Status, SuccessionKind,
     leaf_hash, record_hash,
 };
-use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
+use certmesh_ledger::sync::{Announcement, Head, Heads, Instance, Request, Response};
 use certmesh_ledger::verify::{Bundle, BundleError, Reader, Verdict};
 use serde_json::json;
 
@@ -264,7 +264,13 @@ fn messages(
         from: 300,
         max_bytes: 1 << 20,
     };
-    v.shown("messages", "request heads", &Request::Heads);
+    v.shown(
+        "messages",
+        "request heads",
+        &Request::Heads {
+            instance: Instance(0x1122_3344_5566_7788),
+        },
+    );
     v.shown("messages", "request page", &request);
     v.shown("messages", "request evidence", &Request::Evidence { log });
     let heads = Heads {
@@ -273,6 +279,9 @@ fn messages(
             cosignature,
         })),
         forked: Bounded::first([log]),
+        instance: Instance(0x0102_0304_0506_0708),
+        time_ms: 1_790_000_000_000,
+        rival: true,
     };
     let of = |what: &str| json!(what);
     v.wire(

@@ -28,7 +28,7 @@ use certmesh_ledger::record::{
 };
 use certmesh_ledger::retrieval::PieceRequest;
 use certmesh_ledger::status_map::{StatusProof, Terminal};
-use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
+use certmesh_ledger::sync::{Announcement, Head, Heads, Instance, Request, Response};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -446,7 +446,9 @@ pub(crate) fn status_proof() -> impl Strategy<Value = StatusProof> {
 
 pub(crate) fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
-        Just(Request::Heads),
+        any::<u64>().prop_map(|n| Request::Heads {
+            instance: Instance(n)
+        }),
         (log_id(), number(), any::<u32>()).prop_map(|(log, from, max_bytes)| Request::Page {
             log,
             from,
@@ -471,8 +473,20 @@ pub(crate) fn response() -> impl Strategy<Value = Response> {
             checkpoint,
             cosignature,
         });
-    let heads =
-        (list(head, 5), list(log_id(), 5)).prop_map(|(heads, forked)| Heads { heads, forked });
+    let heads = (
+        list(head, 5),
+        list(log_id(), 5),
+        any::<u64>(),
+        any::<u64>(),
+        any::<bool>(),
+    )
+        .prop_map(|(heads, forked, instance, time_ms, rival)| Heads {
+            heads,
+            forked,
+            instance: Instance(instance),
+            time_ms,
+            rival,
+        });
     prop_oneof![
         heads.prop_map(Response::Heads),
         page().prop_map(Response::Page),

@@ -268,12 +268,12 @@ impl Driver {
             Err(error) => return tracing::debug!(department = %from, %error, "request refused"),
         };
         let log = match &request {
-            Request::Heads => {
+            Request::Heads { .. } => {
                 let cosignature = |checkpoint: &VerifiedCheckpoint| {
                     self.peer.fresh_cosignature(&self.key, checkpoint)
                 };
                 let make = || {
-                    let heads = self.sync.heads(&self.peer.catalogue, cosignature);
+                    let heads = self.sync.heads(&self.peer.catalogue, now_ms(), cosignature);
                     Response::Heads(heads).encode()
                 };
                 let _ = self.answers.0.send((id, self.serving.heads(make)));
@@ -414,6 +414,7 @@ impl Driver {
                 from,
                 confirmed,
                 newer,
+                ..
             } => {
                 let (time_ms, now_ms) = (now_ms(), self.peer.clock.now_ms());
                 self.peer.heard.write().heads_ms.insert(from, time_ms);

@@ -26,6 +26,9 @@ pub enum RunError {
         /// What the system said.
         error: io::Error,
     },
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
     /// The genesis file has faults.
     #[error("{path}:\n{faults}")]
     Genesis {

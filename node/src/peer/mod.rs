@@ -58,6 +58,7 @@ use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::keys::{CatalogueKey, FieldKey};
 use certmesh_ledger::log::LogId;
 use certmesh_ledger::store::Store;
+use certmesh_ledger::sync::Instance;
 use certmesh_ledger::verify::Question;
 use parking_lot::RwLock;
 
@@ -115,6 +116,8 @@ pub(crate) struct Peer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) started_ms: u64,
     pub(crate) clock: Clock,
+    /// This run of the peer.
+    pub(crate) instance: Instance,
 }
 
 impl Peer {

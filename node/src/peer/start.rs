@@ -12,7 +12,7 @@ use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{LogId, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
-use certmesh_ledger::sync::{Settings, Sync};
+use certmesh_ledger::sync::{Instance, Settings, Sync};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use parking_lot::RwLock;
@@ -158,9 +158,17 @@ fn open_peer(
         metrics: Arc::clone(metrics),
         started_ms: now_ms(),
         clock: Clock::new(),
+        instance: draw_instance()?,
     };
     peer.load_cosignatures();
     Ok(Arc::new(peer))
+}
+
+/// Draws the number of this run.
+fn draw_instance() -> Result<Instance, RunError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| RunError::Random(error.to_string()))?;
+    Ok(Instance(u64::from_le_bytes(bytes)))
 }
 
 /// Tells the operator what opening the logs found.
@@ -275,7 +283,12 @@ impl Work {
             WriterHandle::start(Arc::clone(peer), writer, heads).map_err(&spawn_error)?;
         let storage = Storage::start(peer, &stored).map_err(&spawn_error)?;
         let members = Arc::clone(peer.catalogue.members());
-        let sync = Sync::new(peer.catalogue.own(), members, Settings::default());
+        let sync = Sync::new(
+            peer.catalogue.own(),
+            peer.instance,
+            members,
+            Settings::default(),
+        );
         let net = start_net(config, identity)?;
         let peers = identity.peers.iter();
         let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();

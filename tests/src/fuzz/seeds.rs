@@ -16,7 +16,7 @@ use certmesh_ledger::record::{
     RetrievalDecided, Rule, SignedRecord, SuccessionKind,
 };
 use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, NotTaken, PieceRequest};
-use certmesh_ledger::sync::{Announcement, Head, Heads, Request, Response};
+use certmesh_ledger::sync::{Announcement, Head, Heads, Instance, Request, Response};
 use certmesh_ledger::verify::Bundle;
 
 use super::log_directory::place;
@@ -121,7 +121,14 @@ fn seeds() {
         from: 300,
         max_bytes: 1 << 20,
     };
-    write("request", "heads", &Request::Heads.encode());
+    write(
+        "request",
+        "heads",
+        &Request::Heads {
+            instance: Instance(7),
+        }
+        .encode(),
+    );
     write("request", "page", &request.encode());
     write(
         "request",
@@ -136,6 +143,9 @@ fn seeds() {
     let heads = Heads {
         heads: Bounded::first([head]),
         forked: Bounded::first([log().id]),
+        instance: Instance(9),
+        time_ms: 1_790_000_000_000,
+        rival: false,
     };
     write("response", "heads", &Response::Heads(heads).encode());
     write(

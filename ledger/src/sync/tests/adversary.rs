@@ -81,7 +81,7 @@ fn replace_own_head(heads: Heads, own: LogId, checkpoint: SignedCheckpoint) -> H
     });
     Heads {
         heads: Bounded::first(all),
-        forked: heads.forked,
+        ..heads
     }
 }
 

@@ -221,6 +221,7 @@ impl World {
                 from,
                 confirmed,
                 newer,
+                ..
             } => {
                 let now_ms = self.now_ms;
                 let running = self.peers[n].running.as_ref().expect("it is running");

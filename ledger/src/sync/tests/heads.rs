@@ -7,7 +7,7 @@ use crate::codec::Bounded;
 use crate::log::{Applied, Cosignature, LogId, MemoryDisk, VerifiedCheckpoint, Writer};
 use crate::record::Entry;
 use crate::sync::{
-    Command, Event, Head, Heads, Holdings, Request, RequestId, Response, Stored, Sync,
+    Command, Event, Head, Heads, Holdings, Instance, Request, RequestId, Response, Stored, Sync,
 };
 
 use super::peer::{code, entries, key, members, place};
@@ -28,7 +28,12 @@ impl Alone {
     fn new() -> Alone {
         let opened = Catalogue::open(place(&MemoryDisk::new()), members(3), code(0));
         let catalogue = opened.unwrap().catalogue;
-        let sync = Sync::new(log_of(0), Arc::clone(catalogue.members()), settings());
+        let sync = Sync::new(
+            log_of(0),
+            Instance(0),
+            Arc::clone(catalogue.members()),
+            settings(),
+        );
         let mut alone = Alone {
             sync,
             catalogue,
@@ -62,14 +67,14 @@ impl Alone {
             Command::Request {
                 to,
                 request,
-                body: Request::Heads,
+                body: Request::Heads { .. },
             } if *to == code(from) => Some(*request),
             _ => None,
         };
         let request: RequestId = asked.iter().find_map(to_peer).expect("asked for heads");
         let heads = Heads {
             heads: Bounded::first(heads),
-            forked: Bounded::default(),
+            ..Heads::default()
         };
         self.handle(Event::Answered {
             from: code(from),
@@ -204,7 +209,7 @@ fn what_this_version_can_t_read_is_replicated_and_not_cosigned() {
     // Another log is not concerned, and the head goes on being offered and confirmed.
     let other = alone.grows(2, vec![]);
     assert!(stored(&mut alone, 2, other));
-    let heads = alone.sync.heads(&alone.catalogue, |_| None);
+    let heads = alone.sync.heads(&alone.catalogue, 0, |_| None);
     let offered = heads
         .heads
         .iter()

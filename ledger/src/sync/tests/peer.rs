@@ -17,7 +17,7 @@ use crate::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, RecordHash, SharingClass,
     StatusChanged, SubjectTag, Validity,
 };
-use crate::sync::{Announcement, GossipId, Request, Response, Settings, Sync, serve};
+use crate::sync::{Announcement, GossipId, Instance, Request, Response, Settings, Sync, serve};
 
 use super::adversary::Conduct;
 
@@ -138,7 +138,12 @@ impl Peer {
             .map(|log| (log.name().id, log.size()))
             .collect();
         self.running = Some(Running {
-            sync: Sync::new(self.own(), Arc::clone(catalogue.members()), settings),
+            sync: Sync::new(
+                self.own(),
+                Instance(self.life),
+                Arc::clone(catalogue.members()),
+                settings,
+            ),
             writer: Writer::new(own, self.key.clone()),
             catalogue,
             cosignatures: BTreeMap::new(),
@@ -165,12 +170,12 @@ impl Peer {
     pub(super) fn answer(&self, request: &Request) -> Option<Response> {
         let running = self.running.as_ref()?;
         let log = match request {
-            Request::Heads => {
+            Request::Heads { .. } => {
                 let cosignature = |checkpoint: &VerifiedCheckpoint| {
                     let (signed, cosignature) = running.cosignatures.get(&checkpoint.log)?;
                     (signed == checkpoint).then(|| cosignature.clone())
                 };
-                let heads = running.sync.heads(&running.catalogue, cosignature);
+                let heads = running.sync.heads(&running.catalogue, 0, cosignature);
                 return Some(Response::Heads(heads));
             }
             Request::Page { log, .. } | Request::Evidence { log } => log,
