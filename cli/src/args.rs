@@ -251,7 +251,7 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Logs(args) => state::logs(&args, global, screen),
         Command::Peers(_) => state::peers(global, screen),
         Command::Status(_) => state::status(global, screen),
-        Command::Resume(_) => change::resume(global, screen),
+        Command::Resume(args) => change::resume(&args, global, screen),
         Command::Salvage(_) => change::salvage(global, screen),
         Command::Verify(args) => verify::run(&args, global, screen),
         Command::Prove(args) => verify::prove(&args, global, screen),

@@ -75,15 +75,26 @@ pub(crate) struct TransferOut {
 /// After each start a node waits until more than half of the other members have told it how much of its log they hold, so
 /// that a disk restored from an old backup never writes a second history. Use this only if this disk was not restored
 /// from a backup and no second node of the department runs: a second history forks the log for good.
+/// After a loss (a disk, the data directory, the log's head file) it waits for all other members, since the newest records may
+/// be with any of them; and while this machine's clock may be wrong it records nothing.
 /// It takes a client with the role admin.
 #[derive(Debug, Args)]
 #[command(after_help = RESUME_EXAMPLES)]
-pub(crate) struct Resume {}
+pub(crate) struct Resume {
+    /// After a loss: go on without the members that have not answered; what only they hold, or nobody, is lost
+    #[arg(long, conflicts_with = "clock_is_right")]
+    after_loss: bool,
+    /// The machine's clock is right, whatever the other members' clocks or the log's last record say
+    #[arg(long)]
+    clock_is_right: bool,
+}
 
 const RESUME_EXAMPLES: &str = "\
 Examples:
   certmesh status
-  certmesh resume";
+  certmesh resume
+  certmesh resume --after-loss
+  certmesh resume --clock-is-right";
 
 /// Take back records of this department's log that only its damaged disk still has
 ///
@@ -214,8 +225,25 @@ fn done(action: &str) -> &'static str {
     }
 }
 
-pub(crate) fn resume(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    let answer = Client::new(global)?.post_nothing("/v1/log/vouch")?;
+pub(crate) fn resume(
+    args: &Resume,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let path = match (args.after_loss, args.clock_is_right) {
+        (true, _) => "/v1/log/vouch?after_loss=true",
+        (_, true) => "/v1/log/vouch?clock_is_right=true",
+        _ => "/v1/log/vouch",
+    };
+    let client = Client::new(global)?;
+    if args.after_loss && !screen.json() {
+        // Who is absent, and so what may be lost.
+        let before: NodeStatus = client.get("/v1/status")?.parse()?;
+        if let Some(detail) = before.log_detail {
+            screen.line(printable(&detail))?;
+        }
+    }
+    let answer = client.post_nothing(path)?;
     let status: NodeStatus = answer.parse()?;
     let writable = status.log_state == "writable";
     let outcome = if writable { Outcome::Yes } else { Outcome::No };

@@ -9,6 +9,7 @@ use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::{SecretFile, SigningKey};
 use certmesh_ledger::membership::{Department, PeerId, Role};
+use certmesh_node::last_run::Mark;
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
@@ -229,6 +230,9 @@ fn write(dir: &Path, plan: &Plan) -> Result<Department, Error> {
             Access::Owner,
         )?;
     }
+    let mark = Mark::new(&keys.join("signing.key"), &dir.join("data"));
+    mark.write_never_appended()
+        .map_err(|error| Error::write(mark.path(), error))?;
     let hash = token::write(&dir.join("admin.token"))?;
     write_new(
         &dir.join("tokens.toml"),

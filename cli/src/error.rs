@@ -385,8 +385,9 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
             "`certmesh history` shows how the certificate came to its present status"
         }
         "own-log-unconfirmed" => {
-            "start the other departments' nodes; `certmesh status` shows whom this one waits for. `certmesh resume` only if \
-             this disk was not restored from a backup and no second node of the department runs"
+            "`certmesh status` shows what this node waits for: start the other departments' nodes, or stop the second node that \
+             runs with this department's keys. `certmesh resume` only if this disk was not restored from a backup and no second node \
+             runs"
         }
         "not-salvageable" => {
             "keep this disk and what lies under set-aside/ as they are: a later version of certmesh will let the members decide \
@@ -394,6 +395,9 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         }
         "log-read-only" => {
             "a disk write was refused: make room or mend the disk, then restart the node"
+        }
+        "clock-off" => {
+            "set the node's clock right; `certmesh peers` shows how far each member's is off"
         }
         "log-frozen" => {
             "this department's log is in dispute: see `certmesh logs`, and tell the network's operators"

@@ -48,7 +48,8 @@ Examples:
 /// Show the state of the node
 ///
 /// The department's own log is `writable`, `confirming` (waiting until other members confirm that the log on disk is
-/// whole), `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked).
+/// whole), `restoring` (fetching it back from them), `elsewhere` (another node with the department's keys was there
+/// first), `read-only` (a disk write was refused) or `frozen` (forked).
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_EXAMPLES)]
 pub(crate) struct Status {}
@@ -253,6 +254,11 @@ pub(crate) fn peers(global: &Global, screen: &mut Screen) -> Result<Outcome, Err
                     peer.rtt_ms
                         .map_or_else(String::new, |rtt| format!("{rtt:.1} ms")),
                 ),
+                match peer.clock_offset_ms {
+                    Some(ms) if ms.unsigned_abs() > 60_000 => toned(Tone::Bad, offset(ms)),
+                    Some(ms) => cell(offset(ms)),
+                    None => cell(""),
+                },
                 cell(
                     peer.heard_ms
                         .map_or_else(|| "never".to_owned(), |ms| age(ms, now)),
@@ -267,11 +273,22 @@ pub(crate) fn peers(global: &Global, screen: &mut Screen) -> Result<Outcome, Err
         "CONNECTION",
         "SINCE",
         "ROUND TRIP",
+        "CLOCK",
         "HEARD",
         "PEER",
     ];
-    screen.table(&header, &[0, 2, 4], rows)?;
+    screen.table(&header, &[0, 2, 4, 5], rows)?;
     Ok(Outcome::Yes)
+}
+
+/// How far a clock is ahead: `+0.2 s`, `-12 min`.
+fn offset(ms: i64) -> String {
+    let sign = if ms < 0 { '-' } else { '+' };
+    match ms.unsigned_abs() {
+        ms @ 0..60_000 => format!("{sign}{:.1} s", ms as f64 / 1000.0),
+        ms @ 60_000..172_800_000 => format!("{sign}{} min", (ms + 30_000) / 60_000),
+        ms => format!("{sign}{} days", ms / 86_400_000),
+    }
 }
 
 pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {

@@ -15,6 +15,7 @@
 //! - [`verify`]: verdicts, and proofs in a file
 //! - [`acceptance`]: which certificates a case needs are held already
 //! - [`retrieval`]: asking an issuer for fields, and the receipts of it
+//! - [`clocks`]: whether a peer's clock can be trusted to date records
 //! - [`sync`]: replication as a state machine
 //! - [`store`]: small state that can be lost
 
@@ -23,6 +24,7 @@
 pub mod acceptance;
 pub mod bodies;
 pub mod catalogue;
+pub mod clocks;
 pub mod codec;
 pub mod hash;
 pub mod id;

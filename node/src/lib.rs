@@ -15,6 +15,7 @@ pub mod api;
 pub mod config;
 pub mod import;
 pub mod keyfile;
+pub mod last_run;
 pub mod logging;
 pub mod metrics;
 pub mod net;

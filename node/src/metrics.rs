@@ -3,6 +3,7 @@
 //! Every label comes from a fixed list or is a department's code, so the number of series is bounded; no label ever
 //! holds a certificate's identifier or a subject's data.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use certmesh_ledger::id::DepartmentCode;
@@ -66,6 +67,9 @@ pub struct Metrics {
     sync_lag: Family<Department, Gauge>,
     log_current: Family<Department, Gauge>,
     log_refused: Family<Department, Gauge>,
+    clock_offset: Family<Department, Gauge<f64, AtomicU64>>,
+    /// Whether members see another run of this peer: 0 or 1.
+    pub other_instance: Gauge,
     /// Members connected now.
     pub peers_connected: Gauge,
     /// Pages of records fetched from other peers, verified and stored.
@@ -104,6 +108,8 @@ impl Metrics {
             sync_lag: Family::default(),
             log_current: Family::default(),
             log_refused: Family::default(),
+            clock_offset: Family::default(),
+            other_instance: Gauge::default(),
             peers_connected: Gauge::default(),
             pages_stored: Counter::default(),
             pages_served: Counter::default(),
@@ -178,6 +184,17 @@ impl Metrics {
             "log_refused",
             "1 while the copy of a department's log stands still because the disk refused it",
             self.log_refused.clone(),
+        );
+        registry.register_with_unit(
+            "clock_offset",
+            "How far a connected member's clock is ahead of this machine's",
+            Unit::Seconds,
+            self.clock_offset.clone(),
+        );
+        registry.register(
+            "other_instance",
+            "1 while members see another run of this peer, with the same keys",
+            self.other_instance.clone(),
         );
         registry.register(
             "peers_connected",
@@ -279,6 +296,15 @@ impl Metrics {
         };
         self.log_current.get_or_create(&label).set(current.into());
         self.log_refused.get_or_create(&label).set(refused.into());
+    }
+
+    /// How far a member's clock is ahead of this machine's.
+    pub fn set_clock_offset(&self, department: &DepartmentCode, ahead_ms: i64) {
+        let label = Department {
+            department: department.as_str().to_owned(),
+        };
+        let gauge = self.clock_offset.get_or_create(&label);
+        gauge.set(ahead_ms as f64 / 1000.0);
     }
 
     /// An fsync of the own log took this long.

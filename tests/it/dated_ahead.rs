@@ -10,7 +10,7 @@ use certmesh_ledger::record::{
 use serde_json::{Value, json};
 
 use crate::support::pen::{SUBJECT, catalogue_key, now_ms, pen};
-use crate::support::running;
+use crate::support::{running, until};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -59,6 +59,11 @@ fn records_dated_ahead_are_told_by_themselves_at_every_peer_whatever_time_is_ask
         pen.append(ahead_ms, entries).unwrap().0[0].seq
     };
     net.start_again(1);
+    // Its own log is dated ahead: it records nothing more until an operator says that the clock is right.
+    until("the clock to be held against the log", || {
+        net.log_state(1) == "clock-off"
+    });
+    net.cli(1, &["resume", "--clock-is-right"]).exits(0);
     net.ready();
     net.converge();
     let of = |report: &Value, n: usize| {

@@ -72,6 +72,9 @@ fn a_copy_that_the_disk_refuses_says_so_calls_nothing_valid_and_goes_on_by_itsel
     let found = found.exits(0).json();
     let verdicts = found["certificates"].as_array().unwrap();
     assert!(verdicts.iter().all(|one| one["verdict"] == "unknown"));
+    net.http(1)
+        .get(&format!("/v1/certificates/{}/proof", ids[0]))
+        .problem(409, "proof-not-available");
     let held = net.held(1, 0);
     assert!(held.known_size > held.size);
     for part in ["opened again by itself", "known up to record"] {

@@ -184,7 +184,7 @@ impl Conduct for Asker {
                 });
             }
             NetEvent::Gossip { .. } => self.tell(Seen::Gossip),
-            NetEvent::Listening(_) | NetEvent::Request { .. } => {}
+            NetEvent::Listening(_) | NetEvent::Closed { .. } | NetEvent::Request { .. } => {}
         }
     }
 

@@ -149,10 +149,22 @@ impl News {
         self.confirmed_ms = self.confirmed_ms.max(Some(now_ms));
     }
 
+    /// So many records were held, and are no more.
+    pub(super) fn lost(&mut self, size: u64) {
+        self.confirmed_ms = None;
+        self.lacking.retain(|head| head.size > size);
+        self.lacking.push_front(Lacking {
+            size,
+            since_ms: 0,
+            shown_ms: None,
+        });
+    }
+
     /// A head of so many records was heard of; `shown` says that a member knows no newer one.
     fn heard(&mut self, size: u64, held: u64, shown: bool, now_ms: u64) {
-        while let Some(arrived) = self.lacking.pop_front_if(|head| head.size <= held) {
-            self.confirmed_ms = self.confirmed_ms.max(arrived.shown_ms);
+        while self.lacking.front().is_some_and(|head| head.size <= held) {
+            let shown_ms = self.lacking.pop_front().and_then(|head| head.shown_ms);
+            self.confirmed_ms = self.confirmed_ms.max(shown_ms);
         }
         if size <= held {
             return;
@@ -247,6 +259,11 @@ impl Catalogue {
         let news = all.entry(log).or_default();
         news.confirmations.add(by, time_ms);
         news.confirmed(now_ms);
+    }
+
+    /// A member said that it holds nothing of a log of which nothing is held here either: what comes first is the newest.
+    pub fn nothing_of(&self, log: LogId, now_ms: u64) {
+        self.news.write().entry(log).or_default().confirmed(now_ms);
     }
 
     /// A head of a log was heard of that its department signed, and that fits what is held; `shown` says that a member

@@ -86,6 +86,17 @@ impl CertificateState {
             _ => unreachable!("only issuing records make a certificate state"),
         }
     }
+
+    /// The same with the status that its log gives it by now.
+    #[must_use]
+    pub(crate) fn with_current_status(self, log: &Log) -> CertificateState {
+        let entry = log.status(&self.certificate().id);
+        CertificateState {
+            status: entry.map_or(Status::Valid, |entry| entry.status),
+            status_seq: entry.map(|entry| entry.seq),
+            ..self
+        }
+    }
 }
 
 impl Catalogue {
@@ -170,7 +181,12 @@ impl Catalogue {
         if let Some(stopped) = slot.stopped() {
             log.stop(stopped);
         }
-        *slot = Arc::new(log);
+        let before = std::mem::replace(&mut *slot, Arc::new(log));
+        // What it held and lost has to come back before anything is valid by it.
+        if slot.size() < before.size() {
+            let mut news = self.news.write();
+            news.entry(*id).or_default().lost(before.size());
+        }
         Ok(opening)
     }
 

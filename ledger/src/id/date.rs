@@ -120,13 +120,18 @@ impl Date {
     }
 }
 
-/// A time in ms since 1970-01-01T00:00Z as people in China read it: `2026-03-04 10:11:12 CST`.
+/// A time in ms since 1970-01-01T00:00Z as people in China read it: `2026-03-04 10:11:12 CST`; the number itself after the
+/// year 2999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChinaTime(pub u64);
 
 impl fmt::Display for ChinaTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.saturating_add(CHINA_OFFSET_MS) % MS_PER_DAY / 1000;
+        let last_ms = Date::MAX.begins_in_china_ms() + MS_PER_DAY;
+        if self.0 >= last_ms {
+            return write!(f, "{} ms after 1970", self.0);
+        }
+        let seconds = (self.0 + CHINA_OFFSET_MS) % MS_PER_DAY / 1000;
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         let day = Date::in_china(self.0);
         write!(f, "{day} {hour:02}:{minute:02}:{second:02} CST")

@@ -46,6 +46,8 @@ struct Inner {
     dirs: BTreeSet<PathBuf>,
     operations: u64,
     failure: Option<(u64, Failure)>,
+    /// Every changing operation is refused.
+    full: bool,
     dead: bool,
 }
 
@@ -74,6 +76,9 @@ impl Inner {
             return Err(io::Error::other("the disk is gone"));
         }
         self.operations += 1;
+        if self.full {
+            return Ok(Some(Failure::Refuse));
+        }
         match self.failure {
             Some((at, failure)) if at == self.operations => {
                 if failure == Failure::Die {
@@ -108,6 +113,11 @@ impl MemoryDisk {
     /// Makes the `at`-th changing operation from the beginning fail.
     pub fn fail_at(&self, at: u64, failure: Failure) {
         self.0.lock().failure = Some((at, failure));
+    }
+
+    /// Refuses every changing operation, or takes them again.
+    pub fn set_full(&self, full: bool) {
+        self.0.lock().full = full;
     }
 
     /// The disk as it may stand after a crash: what was synced, and of the rest whatever `survives` says, asked for

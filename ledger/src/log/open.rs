@@ -159,6 +159,8 @@ pub struct Opening {
     pub mended: u32,
     /// The log was set aside: where, and why.
     pub set_aside: Option<(PathBuf, Damage)>,
+    /// There was no head file that could be read: how many records there should be, nobody can tell.
+    pub head_lost: bool,
     /// It could be neither opened nor set aside: it is empty, and takes nothing until it is opened again.
     pub closed: Option<String>,
 }
@@ -199,7 +201,10 @@ impl Log {
                 error,
             })?;
         let log = Log::empty(place, name, dir.clone(), head_file, &vouched).map_err(io)?;
-        let mut opening = Opening::default();
+        let mut opening = Opening {
+            head_lost: lost,
+            ..Opening::default()
+        };
         let scanned = if lost && has_records(place, &dir).map_err(io)? {
             Err(Halt::Damage(Damage::HeadLost))
         } else {
@@ -218,6 +223,7 @@ impl Log {
                     Log::begin_anew(place, name, dir, head_file, &vouched).map_err(io)?;
                 let opening = Opening {
                     set_aside: Some((aside, damage)),
+                    head_lost: lost,
                     ..Opening::default()
                 };
                 Ok((log, opening))

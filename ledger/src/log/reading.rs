@@ -155,6 +155,14 @@ impl Log {
         self.view.read().checkpoint.clone()
     }
 
+    /// Time of the last record under the accepted checkpoint, ms since 1970 UTC.
+    pub fn last_ms(&self) -> Option<u64> {
+        let view = self.view.read();
+        view.checkpoint
+            .as_ref()
+            .map(|checkpoint| checkpoint.time_ms)
+    }
+
     /// Records verified and on disk; more than [`Log::size`] on the way to a later checkpoint.
     pub fn held(&self) -> u64 {
         self.held.load(Ordering::Acquire)

@@ -66,6 +66,7 @@ impl Sync {
         };
         let (size, end) = (verified.checkpoint().size, verified.end());
         out.push(Command::Announced { log, size });
+        let awaited = self.awaits_page(&log);
         if log == self.own {
             self.own_known = self.own_known.max(size);
         }
@@ -85,8 +86,7 @@ impl Sync {
         };
         let received = progress.received.max(holdings.held(&log));
         // Only what continues what is held can be used at once; anything else is fetched.
-        let continues =
-            page.from <= received && end > received && progress.storing < 4 && !progress.fetching;
+        let continues = page.from <= received && end > received && progress.storing < 4 && !awaited;
         if continues && progress.search.is_none() && log != self.own {
             progress.received = end;
             progress.storing += 1;

@@ -1,14 +1,21 @@
 //! Fetching pages, and finding where two histories part.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use crate::id::DepartmentCode;
 use crate::log::{Applied, ApplyError, LogId, Page};
 
 use super::interface::{Command, Holdings, StoreFailure, Stored};
 use super::message::Request;
+use super::pace::{Asked, Wait};
 use super::state::{Peer, Progress, Search, Sync};
 
 /// Bytes asked for while searching: a few records are enough to compare.
 const SEARCH_BYTES: u32 = 32 * 1024;
+
+/// Pages of a log handed over to be stored at once, most: a page ahead of the disk, announcements, and what came late.
+pub(super) const MAX_STORING: usize = 5;
 
 impl Sync {
     /// Asks for the next pages, as many as the bounds allow.
@@ -18,16 +25,27 @@ impl Sync {
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
     ) {
-        let mut in_flight: usize = self.peers.values().map(|peer| peer.in_flight).sum();
+        let mut asked: BTreeMap<LogId, Asked> = BTreeMap::new();
+        for waiting in self.waiting.values() {
+            if let Some((log, from)) = waiting.page() {
+                asked
+                    .entry(log)
+                    .or_default()
+                    .add(waiting.to, from, waiting.wait);
+            }
+        }
+        let awaited = |asked: &&Asked| asked.in_time > 0;
+        let mut in_flight = asked.values().filter(awaited).count();
         let mut logs: Vec<LogId> = self.logs.keys().copied().collect();
         let next = logs.partition_point(|log| Some(*log) <= self.last_asked);
         logs.rotate_left(next);
         for log in logs {
-            if in_flight >= self.settings.pages_in_flight {
-                return;
-            }
-            if self.ask_for_page(log, now_ms, holdings, out) {
-                in_flight += 1;
+            let mut asked = asked.remove(&log).unwrap_or_default();
+            // A log that has its slot may be asked of several members.
+            while (asked.in_time > 0 || in_flight < self.settings.pages_in_flight)
+                && self.ask_for_page(log, &mut asked, now_ms, holdings, out)
+            {
+                in_flight += usize::from(asked.in_time == 1);
                 self.last_asked = Some(log);
             }
         }
@@ -36,6 +54,7 @@ impl Sync {
     fn ask_for_page(
         &mut self,
         log: LogId,
+        asked: &mut Asked,
         now_ms: u64,
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
@@ -46,15 +65,26 @@ impl Sync {
         if progress.settled && progress.search.is_none() {
             return false;
         }
-        if progress.ended || progress.fetching || progress.storing > 2 || holdings.stopped(&log) {
+        if progress.ended || progress.storing > 2 || holdings.stopped(&log) {
             return false;
         }
         if progress.storing == 0 {
             progress.received = holdings.held(&log);
         }
         let received = progress.received;
+        let held_up = asked.late(received) + progress.drips;
+        if asked.in_time >= held_up.max(1) {
+            return false;
+        }
         let ask = match &mut progress.search {
-            Some(search) if progress.storing == 0 => {
+            Some(search)
+                if progress.storing == 0
+                    && !asked.peers.contains(&search.peer)
+                    && self
+                        .peers
+                        .get(&search.peer)
+                        .is_some_and(|peer| peer.in_flight < self.settings.pages_per_peer) =>
+            {
                 let middle = search.same + (search.differ - search.same) / 2;
                 search.asked = Some(middle);
                 Some((search.peer, middle, SEARCH_BYTES))
@@ -62,20 +92,19 @@ impl Sync {
             Some(_) => None,
             None if log == self.own && self.confirmed => None,
             None => {
-                let bytes = self.settings.page_bytes;
                 let lacking = progress.lacking(log, holdings);
                 progress.settled = lacking.is_none();
+                let least = self.settings.least_page_bytes;
                 lacking
-                    .and_then(|size| self.choose(&log, size, now_ms))
-                    .map(|peer| (peer, received, bytes))
+                    .and_then(|size| self.choose(&log, size, &asked.peers, now_ms))
+                    // What is asked of several comes several times: little of it.
+                    .map(|(peer, bytes)| (peer, received, if held_up > 0 { least } else { bytes }))
             }
         };
         let Some((peer, from, max_bytes)) = ask else {
             return false;
         };
-        if let Some(progress) = self.logs.get_mut(&log) {
-            progress.fetching = true;
-        }
+        asked.add(peer, from, Wait::InTime);
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.in_flight += 1;
         }
@@ -92,35 +121,44 @@ impl Sync {
         true
     }
 
-    /// A peer that holds at least so much of a log: of those that answered best, its department's own if possible, else
-    /// each in turn.
-    fn choose(&mut self, log: &LogId, size: u64, now_ms: u64) -> Option<DepartmentCode> {
+    /// A peer that holds at least so much of a log, and the bytes to ask of it: of those that answer best and take the
+    /// largest pages, the log's department's own if possible, else the idlest, each in turn. None is asked twice at once for one log.
+    fn choose(
+        &mut self,
+        log: &LogId,
+        size: u64,
+        asked: &[DepartmentCode],
+        now_ms: u64,
+    ) -> Option<(DepartmentCode, u32)> {
         let known = |peer: &Peer| peer.sizes.get(log).copied().unwrap_or(0);
         let most = self.peers.values().map(known).max().unwrap_or(0);
         if let Some(progress) = self.logs.get_mut(log) {
             progress.known = most;
         }
-        let able: Vec<(u32, DepartmentCode)> = self
+        let rank = |peer: &Peer| (peer.unanswered, Reverse(peer.page_bytes));
+        let able: Vec<(&DepartmentCode, &Peer)> = self
             .peers
             .iter()
-            .filter(|(_, peer)| {
+            .filter(|(code, peer)| {
                 known(peer) >= size
                     && peer.in_flight < self.settings.pages_per_peer
-                    && peer.avoided_until_ms <= now_ms
+                    && peer.avoided_until_ms.max(peer.rests_until_ms) <= now_ms
+                    && !asked.contains(code)
             })
-            .map(|(code, peer)| (peer.unanswered, *code))
             .collect();
-        let fewest = able.iter().map(|(unanswered, _)| *unanswered).min()?;
-        let best: Vec<DepartmentCode> = able
-            .into_iter()
-            .filter(|(unanswered, _)| *unanswered == fewest)
-            .map(|(_, code)| code)
-            .collect();
-        if best.contains(&log.department) {
-            return Some(log.department);
+        let first = able.iter().map(|(_, peer)| rank(peer)).min()?;
+        let best = able.into_iter().filter(|(_, peer)| rank(peer) == first);
+        let best: Vec<(usize, DepartmentCode)> =
+            best.map(|(code, peer)| (peer.in_flight, *code)).collect();
+        let (_, Reverse(bytes)) = first;
+        if best.iter().any(|(_, code)| *code == log.department) {
+            return Some((log.department, bytes));
         }
+        let idlest = best.iter().map(|(in_flight, _)| *in_flight).min()?;
+        let mut idle = best.iter().filter(|(in_flight, _)| *in_flight == idlest);
         self.rotation = self.rotation.wrapping_add(1);
-        best.get(self.rotation % best.len()).copied()
+        let turn = self.rotation % idle.clone().count();
+        idle.nth(turn).map(|(_, code)| (*code, bytes))
     }
 
     pub(super) fn page_received(
@@ -138,7 +176,7 @@ impl Sync {
                 end
             }
             _ => {
-                self.end_search(&log);
+                self.end_search(&log, from);
                 return self.blame(
                     from,
                     "sent another page than was asked for".into(),
@@ -148,7 +186,7 @@ impl Sync {
             }
         };
         if end == at && size > at {
-            self.end_search(&log);
+            self.end_search(&log, from);
             return self.blame(from, "sent a page without records".into(), now_ms, out);
         }
         self.lower_size(&from, &log, size);
@@ -158,13 +196,26 @@ impl Sync {
         if progress.ended {
             return;
         }
-        if progress.search.is_none() {
-            if at > progress.received {
-                return;
-            }
-            progress.received = progress.received.max(end);
+        if progress.storing >= MAX_STORING {
+            return;
         }
-        progress.storing += 1;
+        match &progress.search {
+            Some(search) if search.peer == from && search.asked == Some(at) => {}
+            // What it compares is the page that it asked for, and no other.
+            Some(_) => return,
+            // A gap: a page before it was not stored.
+            None if at > progress.received => return,
+            None if end > progress.received => {
+                progress.received = end;
+                self.pass_over(&log, end);
+            }
+            // Nothing new, unless its checkpoint is to be accepted over records that are held.
+            None if end < size || progress.storing > 0 => return,
+            None => {}
+        }
+        if let Some(progress) = self.logs.get_mut(&log) {
+            progress.storing += 1;
+        }
         out.push(Command::Store {
             from,
             page: Box::new(page),
@@ -172,9 +223,9 @@ impl Sync {
     }
 
     /// A peer that answers a search with what was not asked for ends it: otherwise it would be asked again at once.
-    fn end_search(&mut self, log: &LogId) {
+    fn end_search(&mut self, log: &LogId, peer: DepartmentCode) {
         if let Some(progress) = self.logs.get_mut(log) {
-            progress.search = None;
+            progress.search.take_if(|search| search.peer == peer);
         }
     }
 
@@ -207,7 +258,7 @@ impl Sync {
             Ok(Applied::Progress { .. }) => {}
             Ok(Applied::Nothing) => progress.same_on_page(),
             Err(StoreFailure::Page(error)) => {
-                progress.search = None;
+                progress.search.take_if(|search| search.peer == from);
                 self.blame(
                     from,
                     format!("sent a page that does not verify: {error}"),

@@ -1,9 +1,11 @@
 //! Comparing heads.
 
+use std::collections::BTreeSet;
+
 use crate::id::DepartmentCode;
 use crate::log::{ForkEvidence, LogId, VerifiedCheckpoint};
 
-use super::interface::{Command, Holdings};
+use super::interface::{Command, Holdings, OwnLog};
 use super::message::{Announcement, Head, Heads, Request};
 use super::state::{Search, Sync, Waiting, agrees};
 
@@ -49,18 +51,27 @@ impl Sync {
         }
     }
 
+    /// A peer's heads were heard; whether they `count` as its department's word says which run of the peer sent them.
     pub(super) fn heads_heard(
         &mut self,
-        from: DepartmentCode,
+        (from, counts): (DepartmentCode, bool),
         heads: &Heads,
         now_ms: u64,
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
     ) {
         let heard = out.len();
+        self.elsewhere.remove(&from);
+        if heads.rival {
+            self.rival_at.insert(from);
+        } else {
+            self.rival_at.remove(&from);
+        }
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.sizes.clear();
         }
+        // One that says "another was first" to some withholds from it what is newer: nothing is confirmed by the others alone.
+        let confirms = counts && self.elsewhere.is_empty();
         let mut doubted = false;
         let (mut confirmed, mut newer) = (Vec::new(), Vec::new());
         for head in heads.heads.iter() {
@@ -78,7 +89,9 @@ impl Sync {
             };
             let accepted = holdings.accepted(&checkpoint.log);
             if accepted.as_ref() == Some(&checkpoint) {
-                confirmed.push(checkpoint.log);
+                if confirms {
+                    confirmed.push(checkpoint.log);
+                }
                 self.cosigned(from, head, &checkpoint, out);
             }
             let fits = self.compare(from, &checkpoint, holdings, out);
@@ -87,7 +100,12 @@ impl Sync {
             }
             doubted |= !fits && checkpoint.log == self.own;
         }
+        let all = heads.heads.iter();
+        let shown: BTreeSet<LogId> = all.map(|head| head.checkpoint.checkpoint.log).collect();
+        let logs = self.logs.keys().filter(|_| confirms);
+        let unbegun = logs.filter(|log| !shown.contains(log) && holdings.accepted(log).is_none());
         let heard_from = Command::Heard {
+            unbegun: unbegun.copied().collect(),
             from,
             time_ms: heads.time_ms,
             confirmed,
@@ -95,7 +113,9 @@ impl Sync {
         };
         out.insert(heard, heard_from);
         self.ask_for_evidence(from, heads, now_ms, holdings, out);
-        if !doubted {
+        // One that holds nothing of the own log may have lost it, and confirms only one that was never appended to. After a
+        // loss everybody's word is awaited, whatever it is.
+        if counts && !doubted && (shown.contains(&self.own) || self.own_log != OwnLog::Kept) {
             self.confirmed_by.insert(from);
         }
     }

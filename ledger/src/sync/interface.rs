@@ -1,5 +1,7 @@
 //! What goes into the state machine and what comes out: settings, events, commands.
 
+use std::collections::BTreeSet;
+
 use crate::catalogue::Catalogue;
 use crate::hash::Hash;
 use crate::id::DepartmentCode;
@@ -9,6 +11,17 @@ use crate::log::{
 };
 
 use super::message::{Announcement, Request, Response};
+
+/// What is known of the own log at a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnLog {
+    /// Nothing was ever appended to it.
+    New,
+    /// It is on the disk that the peer ran with last.
+    Kept,
+    /// The disk it was on, or something on it, was lost: it may lack what was signed since.
+    Lost,
+}
 
 /// Times and bounds.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +35,18 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     /// For which a peer that sent something wrong is not asked for pages, ms.
     pub distrust_ms: u64,
-    /// Pages asked for at once, of all peers.
+    /// After which a page that has not come is asked of another peer too, ms.
+    pub hedge_after_ms: u64,
+    /// A peer whose pages come slower is asked for pages after all others, bytes a second.
+    pub min_bytes_per_s: u64,
+    /// Logs of which a page is awaited at once. A page that is late is not.
     pub pages_in_flight: usize,
-    /// Pages asked for at once, of one peer.
+    /// Pages asked for at once, of one peer, late ones too.
     pub pages_per_peer: usize,
     /// Most bytes asked for in a page.
     pub page_bytes: u32,
+    /// Bytes asked for in a page of a peer that has not shown yet how fast it answers, and in a page that is late elsewhere.
+    pub least_page_bytes: u32,
 }
 
 impl Default for Settings {
@@ -37,9 +56,13 @@ impl Default for Settings {
             heads_after_ms: 1_000,
             request_timeout_ms: 30_000,
             distrust_ms: 60_000,
+            hedge_after_ms: 2_000,
+            min_bytes_per_s: 16 * 1024,
             pages_in_flight: 4,
             pages_per_peer: 2,
             page_bytes: crate::log::MAX_PAGE as u32,
+            // The longest record fits, and four such pages come over a link of 48 kB/s before they are late.
+            least_page_bytes: 17 * 1024,
         }
     }
 }
@@ -65,6 +88,10 @@ pub trait Holdings {
 /// Names a request until it is answered.
 pub type RequestId = u64;
 
+/// Names a connection with a peer while it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
 /// Names a gossiped message until it is judged.
 pub type GossipId = u64;
 
@@ -84,10 +111,19 @@ pub enum Event {
     Connected(DepartmentCode),
     /// It no longer is.
     Disconnected(DepartmentCode),
+    /// One of several connections with a member closed.
+    Closed {
+        /// With whom.
+        peer: DepartmentCode,
+        /// Which one.
+        connection: ConnectionId,
+    },
     /// A request was answered, or not.
     Answered {
         /// By whom.
         from: DepartmentCode,
+        /// Over which connection, if it is open still.
+        connection: Option<ConnectionId>,
         /// Which request.
         request: RequestId,
         /// With what.
@@ -101,7 +137,7 @@ pub enum Event {
     Appended(VerifiedCheckpoint),
     /// A log was opened again.
     Reopened(LogId),
-    /// An operator vouches for the own log on disk.
+    /// An operator vouches for the own log on disk, after a loss knowing what may be lost.
     OwnLogVouched,
     /// Time passed.
     Tick,
@@ -210,6 +246,18 @@ pub enum Command {
         /// Records others know of.
         known: u64,
     },
+    /// Members say that another run of this peer, with the same keys, is connected to them; said when they change.
+    OtherInstance {
+        /// Which members; none any more when empty.
+        told_by: BTreeSet<DepartmentCode>,
+    },
+    /// Another run of this peer was there first, so many members say: the own log must not be appended to here.
+    OwnLogElsewhere {
+        /// How many members.
+        told_by: usize,
+    },
+    /// Too few of them say so by now: what members hold of the own log is asked for again.
+    OwnLogUnconfirmed,
     /// Tell the operator of a peer that sent something wrong.
     Blame {
         /// Which peer.
@@ -225,6 +273,8 @@ pub enum Command {
         time_ms: u64,
         /// The logs of which it holds just what is accepted here, and knows nothing newer.
         confirmed: Vec<LogId>,
+        /// Those of which neither it nor this peer holds anything.
+        unbegun: Vec<LogId>,
         /// Those of which it holds more than is accepted here, and how many records.
         newer: Vec<(LogId, u64)>,
     },

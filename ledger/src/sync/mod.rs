@@ -5,22 +5,25 @@
 //! it asks of [`Holdings`].
 //!
 //! How peers converge: on connecting and every so often each asks the other for its heads ([`Request::Heads`]) and
-//! fetches what it lacks, page by page, a page or two ahead of the disk. Announcements only make that faster. A checkpoint
-//! that does not fit what is held starts a search for the first record that differs, which ends in [`ForkEvidence`]
-//! that every peer gets.
+//! fetches what it lacks, page by page, a page or two ahead of the disk. A page that is late is asked of other members too,
+//! so that none holds back what another has. Announcements only make all that faster. A checkpoint that does not fit what is
+//! held starts a search for the first record that differs, which ends in [`ForkEvidence`] that every peer gets.
 //!
 //! [`ForkEvidence`]: crate::log::ForkEvidence
 
 mod announcement;
 mod fetch;
 mod heads;
+mod instances;
 mod interface;
 mod message;
+mod pace;
 mod state;
 
+pub use instances::Standing;
 pub use interface::{
-    Command, Event, Failure, GossipId, Gossiped, Holdings, Judgement, RequestId, Settings,
-    StoreFailure, Stored, stored,
+    Command, ConnectionId, Event, Failure, GossipId, Gossiped, Holdings, Judgement, OwnLog,
+    RequestId, Settings, StoreFailure, Stored, stored,
 };
 pub use message::{
     Announcement, Head, Heads, Instance, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE, Request,

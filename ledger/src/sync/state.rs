@@ -9,16 +9,24 @@ use crate::log::{Cosignature, LogId, SignedCheckpoint, VerifiedCheckpoint};
 use crate::membership::Membership;
 use crate::merkle;
 
-use super::interface::{Command, Event, Failure, Holdings, RequestId, Settings};
+use super::instances::{Instances, Standing};
+use super::interface::{
+    Command, ConnectionId, Event, Failure, Holdings, OwnLog, RequestId, Settings,
+};
 use super::message::{Head, Heads, Instance, Request, Response};
+use super::pace::Wait;
 
 pub(super) struct Peer {
     pub(super) heads_due_ms: u64,
     pub(super) in_flight: usize,
-    /// It is not asked for pages until then: it sent something wrong, or did not answer.
+    /// It is not asked for pages until then: it sent something wrong.
     pub(super) avoided_until_ms: u64,
-    /// Requests for pages in a row that it did not answer.
+    /// Nor until then, unless it answers first: it did not answer in time.
+    pub(super) rests_until_ms: u64,
+    /// Requests for pages in a row that it did not answer, or late or slowly.
     pub(super) unanswered: u32,
+    /// Bytes to ask of it in a page.
+    pub(super) page_bytes: u32,
     /// Checkpoint sizes it said it holds.
     pub(super) sizes: BTreeMap<LogId, u64>,
     /// Sizes of the checkpoints under which its signature was verified and kept, and the times of those.
@@ -29,7 +37,9 @@ pub(super) struct Peer {
 pub(super) struct Waiting {
     pub(super) to: DepartmentCode,
     pub(super) body: Request,
+    pub(super) asked_ms: u64,
     pub(super) deadline_ms: u64,
+    pub(super) wait: Wait,
 }
 
 /// A search for the first record in which a peer's history of a log differs from ours.
@@ -45,6 +55,12 @@ pub(super) struct Search {
 }
 
 impl Search {
+    /// Whether a request is the one it waits for.
+    pub(super) fn is_asked_by(&self, waiting: &Waiting) -> bool {
+        let page = waiting.page().map(|(_, from)| from);
+        self.peer == waiting.to && self.asked.is_some() && self.asked == page
+    }
+
     /// Whether it can end with a record that differs; if not, the peer has changed its word.
     pub(super) fn open(&self) -> bool {
         self.same < self.differ
@@ -59,8 +75,9 @@ pub(super) struct Progress {
     pub(super) known: u64,
     /// Nothing was lacking when last looked, and nothing was heard or stored since.
     pub(super) settled: bool,
-    pub(super) fetching: bool,
     pub(super) storing: usize,
+    /// Answers in a row that brought little, and slowly.
+    pub(super) drips: usize,
     pub(super) search: Option<Search>,
     /// Nothing more is stored: the log stopped, or the disk refused.
     pub(super) ended: bool,
@@ -71,6 +88,8 @@ pub struct Sync {
     pub(super) own: LogId,
     /// This run of the peer.
     pub(super) instance: Instance,
+    /// What is known of the own log.
+    pub(super) own_log: OwnLog,
     pub(super) members: Arc<Membership>,
     pub(super) settings: Settings,
     pub(super) peers: BTreeMap<DepartmentCode, Peer>,
@@ -89,12 +108,23 @@ pub struct Sync {
     pub(super) own_known: u64,
     pub(super) vouched: bool,
     pub(super) confirmed: bool,
+    /// Runs of the others' peers.
+    pub(super) instances: Instances,
+    /// Members that said last that another run of this peer was there first.
+    pub(super) elsewhere: BTreeSet<DepartmentCode>,
+    /// Connected members that said last that another run has connected after this one.
+    pub(super) rival_at: BTreeSet<DepartmentCode>,
+    /// Both, as last reported.
+    pub(super) reported_by: BTreeSet<DepartmentCode>,
+    /// Of how many it was last reported that the own log is elsewhere; `None` while it isn't.
+    pub(super) elsewhere_told_by: Option<usize>,
 }
 
 impl Sync {
     /// A state machine for a run of a department's peer.
     pub fn new(
         own: LogId,
+        own_log: OwnLog,
         instance: Instance,
         members: Arc<Membership>,
         settings: Settings,
@@ -105,6 +135,7 @@ impl Sync {
             .collect();
         Sync {
             own,
+            own_log,
             instance,
             members,
             settings,
@@ -119,6 +150,11 @@ impl Sync {
             own_known: 0,
             vouched: false,
             confirmed: false,
+            instances: Instances::default(),
+            elsewhere: BTreeSet::new(),
+            rival_at: BTreeSet::new(),
+            reported_by: BTreeSet::new(),
+            elsewhere_told_by: None,
         }
     }
 
@@ -128,11 +164,14 @@ impl Sync {
         match event {
             Event::Connected(peer) => self.connected(peer, now_ms),
             Event::Disconnected(peer) => self.disconnected(&peer),
+            Event::Closed { peer, connection } => self.instances.closed(&peer, connection),
             Event::Answered {
                 from,
+                connection,
                 request,
                 answer,
             } => {
+                let from = (from, connection);
                 self.answered(from, request, answer, now_ms, holdings, &mut out);
             }
             Event::Gossiped(gossiped) => self.gossiped(gossiped, now_ms, holdings, &mut out),
@@ -142,6 +181,8 @@ impl Sync {
             Event::OwnLogVouched => self.vouched = true,
             Event::Tick => self.expire(now_ms),
         }
+        self.notice_stalls(now_ms);
+        self.check_instances(now_ms, &mut out);
         self.check_own_log(holdings, &mut out);
         self.ask_for_heads(now_ms, &mut out);
         self.ask_for_pages(now_ms, holdings, &mut out);
@@ -158,6 +199,25 @@ impl Sync {
             .unwrap_or(0)
     }
 
+    /// Whether a loss of the own log has to be made good.
+    pub fn lost(&self) -> bool {
+        self.own_log == OwnLog::Lost
+    }
+
+    /// How many members have to confirm the own log: more than half of the others; after a loss all of them, since the
+    /// newest records may be with any.
+    pub fn confirmations_needed(&self) -> usize {
+        match self.lost() {
+            true => self.members.members().len() - 1,
+            false => self.members.majority_of_others(),
+        }
+    }
+
+    /// Members that say that another run of this peer, with the same keys, is connected to them.
+    pub fn other_instance_told_by(&self) -> &BTreeSet<DepartmentCode> {
+        &self.reported_by
+    }
+
     /// Members that have confirmed the own log.
     pub fn confirmed_by(&self) -> &BTreeSet<DepartmentCode> {
         &self.confirmed_by
@@ -165,19 +225,15 @@ impl Sync {
 
     fn connected(&mut self, peer: DepartmentCode, now_ms: u64) {
         if self.members.member(&peer).is_some() && peer != self.own.department {
-            self.peers.entry(peer).or_insert(Peer {
-                heads_due_ms: now_ms,
-                in_flight: 0,
-                avoided_until_ms: 0,
-                unanswered: 0,
-                sizes: BTreeMap::new(),
-                cosigned: BTreeMap::new(),
-            });
+            let peer = self.peers.entry(peer);
+            peer.or_insert_with(|| Peer::new(now_ms, &self.settings));
         }
     }
 
     fn disconnected(&mut self, peer: &DepartmentCode) {
         self.peers.remove(peer);
+        self.instances.disconnected(peer);
+        self.rival_at.remove(peer);
         let lost: Vec<RequestId> = self
             .waiting
             .iter()
@@ -200,13 +256,8 @@ impl Sync {
             .map(|(id, _)| *id)
             .collect();
         for request in late {
-            if let Some(Waiting {
-                to,
-                body: Request::Page { .. },
-                ..
-            }) = self.give_up(request)
-            {
-                self.unanswered(&to, now_ms);
+            if let Some(waiting) = self.give_up(request) {
+                self.not_answered(&waiting, now_ms);
             }
         }
     }
@@ -219,8 +270,9 @@ impl Sync {
                 peer.in_flight = peer.in_flight.saturating_sub(1);
             }
             if let Some(progress) = self.logs.get_mut(log) {
-                progress.fetching = false;
-                progress.search.take_if(|search| search.peer == waiting.to);
+                progress
+                    .search
+                    .take_if(|search| search.is_asked_by(&waiting));
             }
         }
         Some(waiting)
@@ -228,7 +280,7 @@ impl Sync {
 
     fn answered(
         &mut self,
-        from: DepartmentCode,
+        (from, connection): (DepartmentCode, Option<ConnectionId>),
         request: RequestId,
         answer: Result<Box<Response>, Failure>,
         now_ms: u64,
@@ -251,14 +303,24 @@ impl Sync {
         let Some(waiting) = self.give_up(request) else {
             return;
         };
-        match (waiting.body, answer.map(|answer| *answer)) {
+        let answer = answer.map(|answer| *answer);
+        match &answer {
+            Ok(Response::Page(page)) => self.page_answered(&waiting, page, now_ms),
+            Err(Failure::Unreachable) => self.not_answered(&waiting, now_ms),
+            _ => {}
+        }
+        match (waiting.body, answer) {
             (Request::Heads { .. }, Ok(Response::Heads(heads))) => {
-                self.heads_heard(from, &heads, now_ms, holdings, out);
+                // A later run of a peer hears little of others, and what it says of its own log may be old.
+                let counts = connection.is_some_and(|connection| {
+                    self.heard_instance(from, connection, heads.instance) != Standing::Later
+                });
+                self.heads_heard((from, counts), &heads, now_ms, holdings, out);
+            }
+            (Request::Heads { .. }, Ok(Response::OtherInstance)) => {
+                self.other_instance(from, now_ms);
             }
             (Request::Page { log, from: at, .. }, Ok(Response::Page(page))) => {
-                if let Some(peer) = self.peers.get_mut(&from) {
-                    peer.unanswered = 0;
-                }
                 if let Some(progress) = self.logs.get_mut(&log) {
                     progress.search = search;
                 }
@@ -271,7 +333,6 @@ impl Sync {
                 self.evidence_heard(from, evidence, now_ms, holdings, out);
             }
             (Request::Page { log, .. }, Ok(Response::NotHeld)) => self.lower_size(&from, &log, 0),
-            (Request::Page { .. }, Err(Failure::Unreachable)) => self.unanswered(&from, now_ms),
             // Asked again when the heads are next compared.
             (Request::Evidence { .. }, Ok(Response::NotHeld)) | (_, Err(Failure::Unreachable)) => {}
             _ => self.blame(
@@ -280,18 +341,6 @@ impl Sync {
                 now_ms,
                 out,
             ),
-        }
-    }
-
-    /// A peer that does not answer is asked for pages after all others, and less and less often.
-    fn unanswered(&mut self, peer: &DepartmentCode, now_ms: u64) {
-        let settings = &self.settings;
-        if let Some(peer) = self.peers.get_mut(peer) {
-            let rest_ms = settings.heads_every_ms / 2 * (1 << peer.unanswered.min(10));
-            let until_ms = now_ms + rest_ms.min(settings.distrust_ms);
-            peer.unanswered = peer.unanswered.saturating_add(1);
-            peer.avoided_until_ms = peer.avoided_until_ms.max(until_ms);
-            peer.heads_due_ms = peer.heads_due_ms.min(now_ms + settings.heads_every_ms / 2);
         }
     }
 
@@ -331,6 +380,7 @@ impl Sync {
 
     fn appended(&mut self, checkpoint: &VerifiedCheckpoint, now_ms: u64) {
         self.changed(now_ms);
+        self.own_log = OwnLog::Kept;
         if let Some(progress) = self.logs.get_mut(&checkpoint.log) {
             progress.received = progress.received.max(checkpoint.size);
         }
@@ -350,11 +400,24 @@ impl Sync {
         self.compare_at_ms = Some(now_ms + self.settings.heads_after_ms);
     }
 
-    /// The own log may be appended to once more than half of the other members said what they hold of it, or an
+    /// The own log may be appended to once enough of the other members said what they hold of it, or an
     /// operator vouched for it, and as long as nobody has shown a checkpoint of more than is on disk: the next record
-    /// would fork it.
+    /// would fork it. While another run of this peer has it, neither counts.
     fn check_own_log(&mut self, holdings: &dyn Holdings, out: &mut Vec<Command>) {
-        let trusted = self.vouched || self.confirmed_by.len() >= self.members.majority_of_others();
+        if self.is_elsewhere() {
+            return;
+        }
+        // A log to which nothing was ever appended is nowhere else.
+        if self.own_log == OwnLog::New && self.own_known > 0 {
+            self.own_log = OwnLog::Lost;
+            // Whoever vouched for it did so taking it for new.
+            self.vouched = false;
+            self.confirmed = false;
+        }
+        let needed = self.confirmations_needed();
+        // After a loss, in a network of its own, nobody is there to ask.
+        let asked = self.confirmed_by.len() >= needed && (needed > 0 || !self.lost());
+        let trusted = self.vouched || asked;
         let missing = holdings.missing(&self.own);
         if !self.confirmed && !trusted && self.own_known == 0 && missing == 0 {
             return;
@@ -390,7 +453,9 @@ impl Sync {
             Waiting {
                 to,
                 body: body.clone(),
+                asked_ms: now_ms,
                 deadline_ms,
+                wait: Wait::InTime,
             },
         );
         out.push(Command::Request { to, request, body });

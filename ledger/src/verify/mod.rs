@@ -156,7 +156,8 @@ fn judged(
         let missing = vec![Missing::Issuer(id.issuer())];
         return Ok(Verification::unknown(&id, on, missing));
     };
-    // The own log may lack what was recorded last, and it may be the one with the definition.
+    // How new the copy is comes first, then the status: one that catches up meanwhile must not lend its freshness to a status
+    // read before. The own log may lack what was recorded last, and it may be the one with the definition.
     let own = catalogue.own();
     let defined = state.certificate().definition.log;
     let stale = catalogue
@@ -166,6 +167,7 @@ fn judged(
             false => Ok(age_ms),
         })
         .err();
+    let state = state.with_current_status(&log);
     let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
     let record = state.issued.record();
     let verdict = judge(&Facts {

@@ -310,6 +310,12 @@ fn messages(
     );
     v.wire(
         "messages",
+        "response other instance",
+        of("another run of the asker was here first"),
+        &Response::OtherInstance,
+    );
+    v.wire(
+        "messages",
         "announcement head",
         of("page from 2"),
         &Announcement::Head(page.clone()),

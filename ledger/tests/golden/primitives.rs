@@ -248,7 +248,7 @@ fn refused(v: &mut Vectors) {
     v.refused::<Role>("an unknown role", "role", &[2]);
     v.refused::<Role>("the role to define for nobody", "role", &[1]);
     v.refused::<Request>("an unknown request", "request", &[5]);
-    v.refused::<Response>("an unknown response", "response", &[6]);
+    v.refused::<Response>("an unknown response", "response", &[7]);
     v.refused::<Signature>("a signature of another algorithm", "signature", &[2; 65]);
     let mut other = vec![2];
     other.extend_from_slice(key(1).public().as_bytes());

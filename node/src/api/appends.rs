@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
@@ -11,12 +11,13 @@ use super::body::{ERASURE, ISSUE, STATUS};
 use super::bulk;
 use super::draft;
 use super::draft::{Draft, path_id};
-use super::extract::{Segment, content_type, json_body, retry_key};
+use super::extract::{Segment, content_type, json_body, parameters, retry_key};
 use super::openapi::{
-    AppendProblems, BulkProblems, CommonProblems, SalvageProblems, StatusProblems,
+    AppendProblems, BulkProblems, FieldProblems, SalvageProblems, StatusProblems,
 };
 use super::problem::{appended, json};
 use super::refusal::Refusal;
+use super::service::Word;
 use super::state::{Api, Caller};
 use super::types::{
     Appended, ErasureRequest, IssueRequest, NodeStatus, RowResult, Salvaged, StatusRequest,
@@ -168,10 +169,28 @@ pub(super) async fn erase(
 /// use it only when you know that the disk holds everything this department ever issued, or the log will fork.
 #[utoipa::path(
     post, path = "/v1/log/vouch", tag = "Node", operation_id = "vouchForOwnLog",
-    responses((status = 200, description = "State of the node from now on", body = NodeStatus), CommonProblems),
+    params(
+        ("after_loss" = Option<bool>, Query, description = "After a loss: go on without the members that have not answered"),
+        ("clock_is_right" = Option<bool>, Query, description = "The machine's clock is right, whatever speaks against it"),
+    ),
+    responses((status = 200, description = "State of the node from now on", body = NodeStatus), FieldProblems),
 )]
-pub(super) async fn vouch_for_own_log(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
-    let status = api.service().vouch_for_own_log()?;
+pub(super) async fn vouch_for_own_log(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let names = ["after_loss", "clock_is_right"];
+    let [after_loss, clock_is_right] = parameters(query.as_deref(), names)?;
+    let flag = |name: &'static str, text: Option<&str>| match text {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Refusal::field(name, "is neither true nor false")),
+    };
+    let word = Word {
+        after_loss: flag(names[0], after_loss)?,
+        clock_is_right: flag(names[1], clock_is_right)?,
+    };
+    let status = api.service().vouch_for_own_log(word)?;
     Ok(json(StatusCode::OK, &status))
 }
 

@@ -152,6 +152,7 @@ const FIELD: &[(u16, &str)] = &[(422, "invalid-field")];
 const OWN_LOG: &[(u16, &str)] = &[
     (503, "own-log-unconfirmed"),
     (503, "log-read-only"),
+    (503, "clock-off"),
     (503, "log-frozen"),
 ];
 const ISSUING: &[(u16, &str)] = &[

@@ -1,6 +1,6 @@
 //! Why the API refuses: one variant a problem, and the one place that says its name, status and words.
 
-use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, TypeCode};
+use certmesh_ledger::id::{CertificateId, ChinaTime, Date, DepartmentCode, TypeCode};
 use certmesh_ledger::record::{ImpossibleTransition, Rule};
 use thiserror::Error;
 
@@ -123,6 +123,9 @@ pub enum Refusal {
     /// `log-read-only` (503): the disk refused a write.
     #[error("{0}")]
     LogReadOnly(String),
+    /// `clock-off` (503): this machine's clock may be wrong, so no record is dated by it.
+    #[error("{0}")]
+    ClockOff(String),
     /// `log-frozen` (503): the log is forked, or breaks a rule of logs.
     #[error("{0}")]
     LogFrozen(String),
@@ -146,7 +149,12 @@ pub enum Refusal {
     #[error("{0}")]
     ProofNotAvailable(String),
     /// `retrieval-refused` (403): the issuer shows nothing, and says by which rule.
-    #[error("{issuer} refused ({}): {}; its receipt is record {receipt} of its log", rule.as_str(), rule.explanation())]
+    #[error(
+        "{issuer} refused ({}): {}{}; its receipt is record {receipt} of its log",
+        rule.as_str(),
+        rule.explanation(),
+        apart(*clocks)
+    )]
     RetrievalRefused {
         /// The issuer.
         issuer: DepartmentCode,
@@ -154,6 +162,8 @@ pub enum Refusal {
         rule: Rule,
         /// Position of its receipt.
         receipt: u64,
+        /// What this machine's clock and the issuer's say, when it is for the time that it refused.
+        clocks: Option<(u64, u64)>,
     },
     /// `issuer-unreachable` (503): the issuer's peer did not answer.
     #[error(
@@ -204,6 +214,14 @@ fn unauthorised_detail(token_given: bool) -> &'static str {
     }
 }
 
+/// What two clocks say, as a clause.
+fn apart(clocks: Option<(u64, u64)>) -> String {
+    clocks.map_or_else(String::new, |(own_ms, theirs_ms)| {
+        let (own, theirs) = (ChinaTime(own_ms), ChinaTime(theirs_ms));
+        format!(" (this machine's clock says {own}, the issuer's {theirs})")
+    })
+}
+
 impl Refusal {
     /// One wrong field.
     pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
@@ -244,6 +262,7 @@ impl Refusal {
             Self::OwnLogUnconfirmed(_) => ("own-log-unconfirmed", 503, "Own log unconfirmed"),
             Self::NotSalvageable(_) => ("not-salvageable", 409, "Not salvageable"),
             Self::LogReadOnly(_) => ("log-read-only", 503, "Log read-only"),
+            Self::ClockOff(_) => ("clock-off", 503, "Clock off"),
             Self::LogFrozen(_) => ("log-frozen", 503, "Log frozen"),
             Self::Overloaded { .. } => ("overloaded", 503, "Overloaded"),
             Self::RateLimited { .. } => ("rate-limited", 429, "Rate limited"),

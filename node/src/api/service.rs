@@ -24,6 +24,15 @@ use super::types::{
     NodeStatus, PeerView, Readiness, Salvaged, Uploaded, Verification,
 };
 
+/// An operator's word.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Word {
+    /// What was lost is known, and the log goes on without the members that have not answered.
+    pub after_loss: bool,
+    /// The machine's clock is right, whatever speaks against it.
+    pub clock_is_right: bool,
+}
+
 /// A proof bundle.
 #[derive(Clone, Debug)]
 pub struct Proof {
@@ -69,7 +78,7 @@ pub trait Service: Send + Sync + 'static {
     fn define(&self, definition: Definition) -> BoxFuture<'static, Result<Appended, Refusal>>;
 
     /// Takes the operator's word that the own log on disk is whole, without waiting for other members.
-    fn vouch_for_own_log(&self) -> Result<NodeStatus, Refusal>;
+    fn vouch_for_own_log(&self, word: Word) -> Result<NodeStatus, Refusal>;
 
     /// Takes back records of the own log that nobody else holds from the copies set aside on this disk.
     fn salvage(&self) -> BoxFuture<'static, Result<Salvaged, Refusal>>;

@@ -674,6 +674,8 @@ pub struct PeerView {
     pub rtt_ms: Option<f64>,
     /// When its heads were last heard.
     pub heard_ms: Option<u64>,
+    /// How far its clock is ahead of this machine's, ms; less than zero: behind.
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// State of this node.
@@ -691,7 +693,7 @@ pub struct NodeStatus {
     pub version: String,
     /// libp2p peer identity.
     pub peer_id: String,
-    /// Own log: `writable`, `confirming` (waiting until other members confirm that the log on disk is whole),
+    /// Own log: `writable`, `clock-off` (this machine's clock may be wrong), `elsewhere` (another run with the department's keys was there first), `confirming` (waiting until other members confirm that the log on disk is whole),
     /// `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked, or a rule broken).
     pub log_state: String,
     /// Why, when not writable, and what to do.
@@ -733,20 +735,26 @@ pub enum OwnLogState {
     Confirming,
     /// Being fetched back from other members.
     Restoring,
+    /// Another run of the department's peer was there first and appends to it.
+    Elsewhere,
     /// The disk refused a write.
     ReadOnly,
     /// Forked, or a rule of the log broken.
     Frozen,
+    /// The machine's clock may be wrong, so nothing is dated by it.
+    ClockOff,
 }
 
 impl OwnLogState {
     /// Every state.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Writable,
         Self::Confirming,
         Self::Restoring,
+        Self::Elsewhere,
         Self::ReadOnly,
         Self::Frozen,
+        Self::ClockOff,
     ];
 
     /// The word for it.
@@ -755,8 +763,10 @@ impl OwnLogState {
             Self::Writable => "writable",
             Self::Confirming => "confirming",
             Self::Restoring => "restoring",
+            Self::Elsewhere => "elsewhere",
             Self::ReadOnly => "read-only",
             Self::Frozen => "frozen",
+            Self::ClockOff => "clock-off",
         }
     }
 }

@@ -77,6 +77,7 @@ fn exchange(network_hex: &str, limits: &NetLimits) -> request_response::Behaviou
     let codec = FrameCodec {
         max_request: limits.max_request_bytes,
         max_response: limits.max_response_bytes,
+        piece_timeout: limits.piece_timeout,
     };
     // Counted on each connection, both directions together; as much again for streams that are still closing.
     let streams = 2 * (limits.max_outbound_per_peer + limits.max_inbound_per_peer);

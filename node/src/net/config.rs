@@ -57,6 +57,9 @@ pub struct NetLimits {
     pub max_gossip_bytes: usize,
     /// Time for one exchange, from the opened stream to the last byte of the answer.
     pub request_timeout: Duration,
+    /// Time for each 16 KiB of a request or an answer once it begins to come. With the default that is 4 KiB/s: a link of
+    /// 64 kB/s carries more than a dozen answers at once before one of them is cut off.
+    pub piece_timeout: Duration,
     /// Requests to one peer that may wait for an answer at once.
     pub max_outbound_per_peer: usize,
     /// Requests of one peer that may wait for our answer at once; more are refused unread.
@@ -77,8 +80,10 @@ pub struct NetLimits {
     pub max_pending_outgoing: u32,
     /// Incoming connections of members that may be open at once.
     pub max_established_incoming: u32,
-    /// Connections with one peer, either direction. Two, because peers that dial each other at the same moment
-    /// end up with one each way, and closing either would invite a race over which.
+    /// Connections with one peer, either direction. Peers that dial each other at the same moment end up with one each
+    /// way, and closing either would invite a race over which. Twice that, so that a second run with the peer's keys gets
+    /// in and is seen, and takes none of the first one's places; so does a peer that comes back before its old connections
+    /// are known to be dead.
     pub max_established_per_peer: u32,
     /// Streams on one connection, all protocols together.
     pub max_streams_per_connection: usize,
@@ -98,6 +103,7 @@ impl Default for NetLimits {
             max_response_bytes: 1024 * 1024 + 64 * 1024,
             max_gossip_bytes: 64 * 1024,
             request_timeout: Duration::from_secs(20),
+            piece_timeout: Duration::from_secs(4),
             max_outbound_per_peer: 8,
             max_inbound_per_peer: 8,
             max_inbound_total: 64,
@@ -107,7 +113,7 @@ impl Default for NetLimits {
             max_pending_per_address: 32,
             max_pending_outgoing: 128,
             max_established_incoming: 512,
-            max_established_per_peer: 2,
+            max_established_per_peer: 4,
             max_streams_per_connection: 64,
             handshake_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(15),

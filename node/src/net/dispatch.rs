@@ -11,7 +11,7 @@ use libp2p::{Multiaddr, PeerId, gossipsub, ping};
 
 use super::behaviour::BehaviourEvent;
 use super::codec::request_failure;
-use super::event::{GossipId, GossipVerdict, InboundId, NetEvent, RequestFailure};
+use super::event::{self, GossipId, GossipVerdict, InboundId, NetEvent, RequestFailure};
 use super::swarm::Net;
 
 impl Net {
@@ -106,26 +106,39 @@ impl Net {
     }
 
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
-        if self.peers.closed(&peer, connection) {
-            self.reconnect.disconnected(&peer, Instant::now());
-            self.ready.push_back(NetEvent::Disconnected(peer));
-        }
+        let Some((connection, last)) = self.peers.closed(&peer, connection) else {
+            return;
+        };
+        self.ready.push_back(match last {
+            true => {
+                self.reconnect.disconnected(&peer, Instant::now());
+                NetEvent::Disconnected(peer)
+            }
+            false => NetEvent::Closed { peer, connection },
+        });
     }
 
     fn on_exchange(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
         match event {
-            request_response::Event::Message { peer, message, .. } => match message {
+            request_response::Event::Message {
+                peer,
+                connection_id,
+                message,
+            } => match message {
                 Message::Request {
                     request_id,
                     request,
                     channel,
-                } => self.on_request(peer, request_id, request, InboundId { channel }),
+                } => {
+                    let from = (peer, connection_id);
+                    self.on_request(from, request_id, request, InboundId { channel });
+                }
                 Message::Response {
                     request_id,
                     response,
                 } => {
-                    self.peers.heard(&peer);
-                    self.end_request(peer, request_id, Ok(response));
+                    let connection = self.peers.heard(&peer, connection_id);
+                    self.end_request((peer, connection), request_id, Ok(response));
                 }
             },
             request_response::Event::OutboundFailure {
@@ -141,7 +154,7 @@ impl Net {
                     OutboundFailure::UnsupportedProtocols => RequestFailure::Unsupported,
                     OutboundFailure::Io(error) => request_failure(&error),
                 };
-                self.end_request(peer, request_id, Err(failure));
+                self.end_request((peer, None), request_id, Err(failure));
             }
             request_response::Event::InboundFailure {
                 peer,
@@ -158,13 +171,16 @@ impl Net {
 
     fn on_request(
         &mut self,
-        peer: PeerId,
+        (peer, connection): (PeerId, ConnectionId),
         request: InboundRequestId,
         bytes: Vec<u8>,
         id: InboundId,
     ) {
-        self.peers.heard(&peer);
         // Returning without an answer drops the id, which refuses the request.
+        let Some(connection) = self.peers.heard(&peer, connection) else {
+            // Its connection has closed already: nobody waits for the answer.
+            return;
+        };
         if self.inbound.len() >= self.limits.max_inbound_total {
             tracing::debug!(%peer, "request refused: too many wait for answers");
             return;
@@ -179,20 +195,29 @@ impl Net {
             return;
         }
         self.inbound.insert(request, peer);
-        self.ready.push_back(NetEvent::Request { peer, id, bytes });
+        self.ready.push_back(NetEvent::Request {
+            peer,
+            connection,
+            id,
+            bytes,
+        });
     }
 
     /// Reports the outcome of a request of ours.
     fn end_request(
         &mut self,
-        peer: PeerId,
+        (peer, connection): (PeerId, Option<event::ConnectionId>),
         request: OutboundRequestId,
         result: Result<Vec<u8>, RequestFailure>,
     ) {
         if let Some(id) = self.outbound.remove(&request) {
             self.peers.end_outbound(&peer);
-            self.ready
-                .push_back(NetEvent::Response { peer, id, result });
+            self.ready.push_back(NetEvent::Response {
+                peer,
+                connection,
+                id,
+                result,
+            });
         }
     }
 
@@ -212,7 +237,7 @@ impl Net {
         else {
             return;
         };
-        self.peers.heard(&from);
+        self.peers.gossiped(&from);
         let id = GossipId {
             message: message_id,
             from,
@@ -236,7 +261,7 @@ impl Net {
             Err(ping::Failure::Timeout | ping::Failure::Other { .. })
                 if self
                     .peers
-                    .silent_for(&event.peer)
+                    .silent_for(&event.peer, event.connection)
                     .is_some_and(|silence| silence >= self.limits.ping_timeout) =>
             {
                 tracing::debug!(peer = %event.peer, "no answer to pings: connection closed");

@@ -18,10 +18,19 @@ pub enum NetEvent {
     Connected(PeerId),
     /// The last connection with the member was closed.
     Disconnected(PeerId),
+    /// One of several connections with the member was closed.
+    Closed {
+        /// With whom.
+        peer: PeerId,
+        /// Which one.
+        connection: ConnectionId,
+    },
     /// A member asks something.
     Request {
         /// Who asks, proved by its transport key.
         peer: PeerId,
+        /// Over which connection, which was open when this was reported.
+        connection: ConnectionId,
         /// Hand it to [`Net::respond`](super::Net::respond), or drop it to refuse.
         id: InboundId,
         /// The request, at most [`max_request_bytes`](super::NetLimits::max_request_bytes) long.
@@ -32,6 +41,8 @@ pub enum NetEvent {
     Response {
         /// Who was asked.
         peer: PeerId,
+        /// Over which connection the answer came; `None` if there is none, or the connection has closed since.
+        connection: Option<ConnectionId>,
         /// What [`Net::request`](super::Net::request) returned.
         id: OutboundId,
         /// The answer, at most [`max_response_bytes`](super::NetLimits::max_response_bytes) long, or why there is none.
@@ -47,6 +58,10 @@ pub enum NetEvent {
         bytes: Vec<u8>,
     },
 }
+
+/// A connection with a member. Two processes that run with the same keys are one peer, but never share a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
 
 /// A request of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,6 +172,9 @@ pub enum RequestFailure {
     /// The peer closed the stream in the middle of its answer.
     #[error("the answer broke off")]
     Truncated,
+    /// The peer sent its answer more slowly than anybody waits for.
+    #[error("the answer came too slowly")]
+    TooSlow,
     /// The time for the exchange was up.
     #[error("the request timed out")]
     Timeout,

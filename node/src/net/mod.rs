@@ -52,8 +52,8 @@ mod tests;
 
 pub use config::{NetConfig, NetLimits, ReconnectConfig};
 pub use event::{
-    GossipId, GossipVerdict, InboundId, NetError, NetEvent, OutboundId, PeerInfo, PublishError,
-    RequestFailure, RespondError,
+    ConnectionId, GossipId, GossipVerdict, InboundId, NetError, NetEvent, OutboundId, PeerInfo,
+    PublishError, RequestFailure, RespondError,
 };
 pub use raw_bench::{RawBenchError, RawRate, fetch_dummy, round_trips, serve_dummy};
 pub use swarm::Net;

@@ -150,6 +150,7 @@ impl Net {
             }
             Err(failure) => self.ready.push_back(NetEvent::Response {
                 peer,
+                connection: None,
                 id,
                 result: Err(failure),
             }),

@@ -1,7 +1,7 @@
 //! The one loop: an event comes in, the state machine decides, its commands go out. It dispatches, and decides
 //! only how often the own head is announced.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -10,13 +10,14 @@ use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::log::{LogId, MAX_PAGE, VerifiedCheckpoint};
 use certmesh_ledger::sync::{
-    Announcement, Command, Event, Failure, Gossiped, Judgement, MAX_ANNOUNCEMENT, Request,
-    RequestId, Response, Stored, Sync, serve,
+    Announcement, Command, ConnectionId, Event, Failure, Gossiped, Heads, Judgement,
+    MAX_ANNOUNCEMENT, Request, RequestId, Response, Standing, Stored, Sync, serve,
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock::Clock;
 use super::own_log::Awaited;
 use super::reopening::{Reopened, Reopening};
 use super::retrieval::answering::{Answering, piece};
@@ -91,6 +92,10 @@ pub(super) struct Driver {
     announced_at: Option<Instant>,
     announcement_due: bool,
     listening: Option<mpsc::UnboundedSender<libp2p::Multiaddr>>,
+    /// What was last told of the machine's clock.
+    clock_alarm: Option<String>,
+    /// Logs of which it was told that they are dated ahead.
+    dated_ahead: BTreeSet<LogId>,
 }
 
 impl Driver {
@@ -129,6 +134,8 @@ impl Driver {
             announced_at: None,
             announcement_due: false,
             listening: Some(listening),
+            clock_alarm: None,
+            dated_ahead: BTreeSet::new(),
         }
     }
 
@@ -184,7 +191,7 @@ impl Driver {
         for log in peer.catalogue.logs() {
             let id = log.name().id;
             if let Some(reason) = log.refused_write().filter(|_| id != peer.catalogue.own()) {
-                self.reopening.refused(id, reason);
+                self.reopening.refused(id, &reason);
             }
         }
     }
@@ -223,13 +230,28 @@ impl Driver {
                 driver.handle(Event::Disconnected(code));
                 driver.show();
             }),
-            NetEvent::Request { peer, id, bytes } => {
-                self.with_code(peer, |driver, code| driver.asked(code, id, &bytes));
-            }
-            NetEvent::Response { peer, id, result } => match self.requests.remove(&id) {
-                Some(Waiting::Sync(request)) => {
-                    self.with_code(peer, |driver, code| driver.answered(code, request, result));
-                }
+            NetEvent::Closed { peer, connection } => self.with_code(peer, |driver, peer| {
+                let connection = ConnectionId(connection.0);
+                driver.handle(Event::Closed { peer, connection });
+            }),
+            NetEvent::Request {
+                peer,
+                connection,
+                id,
+                bytes,
+            } => self.with_code(peer, |driver, code| {
+                driver.asked((code, ConnectionId(connection.0)), id, &bytes);
+            }),
+            NetEvent::Response {
+                peer,
+                connection,
+                id,
+                result,
+            } => match self.requests.remove(&id) {
+                Some(Waiting::Sync(request)) => self.with_code(peer, |driver, code| {
+                    let connection = connection.map(|connection| ConnectionId(connection.0));
+                    driver.answered((code, connection), request, result);
+                }),
                 Some(Waiting::Asker(asker)) => {
                     let answer = result.and_then(|bytes| {
                         Response::decode(&bytes).map_err(|_| RequestFailure::Truncated)
@@ -259,7 +281,12 @@ impl Driver {
     }
 
     /// Answers another peer's request; what reads the disk does so on a thread that may block.
-    fn asked(&mut self, from: DepartmentCode, id: InboundId, bytes: &[u8]) {
+    fn asked(
+        &mut self,
+        (from, connection): (DepartmentCode, ConnectionId),
+        id: InboundId,
+        bytes: &[u8],
+    ) {
         let request = match Request::decode(bytes) {
             Ok(request) => request,
             Err(error) if self.warnings.check_key(&from).is_ok() => {
@@ -268,15 +295,21 @@ impl Driver {
             Err(error) => return tracing::debug!(department = %from, %error, "request refused"),
         };
         let log = match &request {
-            Request::Heads { .. } => {
+            Request::Heads { instance } => {
+                let standing = self.sync.heard_instance(from, connection, *instance);
+                if standing == Standing::Later {
+                    let _ = self.answers.0.send((id, Response::OtherInstance.encode()));
+                    return;
+                }
+                let rival = standing == Standing::First;
                 let cosignature = |checkpoint: &VerifiedCheckpoint| {
                     self.peer.fresh_cosignature(&self.key, checkpoint)
                 };
                 let make = || {
                     let heads = self.sync.heads(&self.peer.catalogue, now_ms(), cosignature);
-                    Response::Heads(heads).encode()
+                    Response::Heads(Heads { rival, ..heads }).encode()
                 };
-                let _ = self.answers.0.send((id, self.serving.heads(make)));
+                let _ = self.answers.0.send((id, self.serving.heads(rival, make)));
                 return;
             }
             Request::Page { log, .. } | Request::Evidence { log } => *log,
@@ -343,7 +376,7 @@ impl Driver {
 
     fn answered(
         &mut self,
-        from: DepartmentCode,
+        (from, connection): (DepartmentCode, Option<ConnectionId>),
         request: RequestId,
         result: Result<Vec<u8>, RequestFailure>,
     ) {
@@ -361,6 +394,7 @@ impl Driver {
         };
         self.handle(Event::Answered {
             from,
+            connection,
             request,
             answer,
         });
@@ -407,6 +441,15 @@ impl Driver {
                 self.peer.own.restoring(known);
                 self.peer.show_own_log();
             }
+            Command::OtherInstance { told_by } => self.peer.other_instance(told_by),
+            Command::OwnLogElsewhere { told_by } => {
+                self.peer.own.elsewhere(told_by);
+                self.peer.show_own_log();
+            }
+            Command::OwnLogUnconfirmed => {
+                self.peer.own.unconfirmed();
+                self.peer.show_own_log();
+            }
             Command::Blame { peer, what } => {
                 tracing::warn!(department = %peer, what, "a peer misbehaved");
             }
@@ -414,13 +457,25 @@ impl Driver {
                 from,
                 confirmed,
                 newer,
-                ..
+                unbegun,
+                time_ms: said_ms,
             } => {
                 let (time_ms, now_ms) = (now_ms(), self.peer.clock.now_ms());
-                self.peer.heard.write().heads_ms.insert(from, time_ms);
+                {
+                    let mut heard = self.peer.heard.write();
+                    heard.heads_ms.insert(from, time_ms);
+                    // It was said half a round trip ago.
+                    let rtt_ms = heard.connected.get(&from).and_then(|peer| peer.rtt_ms);
+                    let way_ms = (rtt_ms.unwrap_or(0.0) / 2.0) as u64;
+                    let said = (said_ms.saturating_add(way_ms), Clock::boot_ms());
+                    heard.clocks.insert(from, said);
+                }
                 let catalogue = &self.peer.catalogue;
                 for log in confirmed {
                     catalogue.confirm(log, from, time_ms, now_ms);
+                }
+                for log in unbegun {
+                    catalogue.nothing_of(log, now_ms);
                 }
                 for (log, size) in newer {
                     catalogue.heard_of(log, size, true, now_ms);
@@ -434,7 +489,7 @@ impl Driver {
                 // What a refused write did to the own log, only a restart mends.
                 match log == self.peer.catalogue.own() {
                     true => self.peer.own.show(),
-                    false => self.reopening.refused(log, reason),
+                    false => self.reopening.refused(log, &reason),
                 }
             }
         }
@@ -509,9 +564,40 @@ impl Driver {
         }
         let members = peer.catalogue.members();
         let (own, connected) = (&peer.department, &heard.connected);
-        peer.own
-            .confirming(|| Awaited::of(members, own, self.sync.confirmed_by(), connected));
+        peer.own.confirming(|| {
+            let needed = (self.sync.confirmations_needed(), self.sync.lost());
+            Awaited::of(members, own, self.sync.confirmed_by(), connected, needed)
+        });
         drop(heard);
         peer.show_own_log();
+        self.show_clocks();
+    }
+
+    /// Tells the operator when a clock goes wrong, or a log is dated ahead, and the metrics how far each is off.
+    fn show_clocks(&mut self) {
+        let peer = &self.peer;
+        for (department, offset_ms) in peer.clock_offsets() {
+            peer.metrics.set_clock_offset(&department, offset_ms);
+        }
+        let alarm = peer.clock_alarm();
+        match &alarm {
+            Some(alarm) if self.clock_alarm.is_none() => tracing::warn!("{alarm}"),
+            None if self.clock_alarm.is_some() => {
+                tracing::info!("the clock agrees with others again");
+            }
+            _ => {}
+        }
+        self.clock_alarm = alarm;
+        for log in peer.catalogue.logs() {
+            let id = log.name().id;
+            match peer.ahead(&log) {
+                Some(detail) => {
+                    if self.dated_ahead.insert(id) {
+                        tracing::warn!(log = %id, "{detail}");
+                    }
+                }
+                None => drop(self.dated_ahead.remove(&id)),
+            }
+        }
     }
 }

@@ -1,15 +1,26 @@
 //! What an operator should know of: logs that can't be answered for, and what stands in the own log's way.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
 use certmesh_ledger::log::{Log, LogId};
+use certmesh_ledger::record::is_dated_ahead;
 
-use super::{Peer, now_ms, views};
-use crate::api::types::{LogView, Readiness};
+use super::clock::Clock;
+use super::{Peer, clock_detail, now_ms, views};
+use crate::api::types::{LogView, OwnLogState, Readiness};
 
-/// How far ahead of this peer's clock a log's newest record may be dated before it is told, ms.
-const AHEAD_MS: u64 = 600_000;
-/// Logs named in one warning.
+/// Names in one warning.
 const NAMED: usize = 5;
+
+/// Names for a warning: the first few, and how many more.
+fn first_of(names: &[String]) -> String {
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
 
 impl Peer {
     /// A log, and how it stands.
@@ -53,7 +64,7 @@ impl Peer {
             return ("frozen", Some(views::stopped(&stopped)));
         }
         if id == self.catalogue.own() {
-            return ("own", self.own.detail());
+            return ("own", self.log_detail());
         }
         let refused = self.heard.read().refused.get(&id).cloned();
         if let Some(reason) = refused.or_else(|| log.refused_write()) {
@@ -80,6 +91,59 @@ impl Peer {
         ("replica", stale.or_else(|| self.ahead(log)))
     }
 
+    /// How the own log stands.
+    pub(super) fn log_state(&self) -> OwnLogState {
+        match self.own.state() {
+            OwnLogState::Writable if self.clock_fault().is_some() => OwnLogState::ClockOff,
+            state => state,
+        }
+    }
+
+    /// Why it takes no appends, and what to do.
+    pub(super) fn log_detail(&self) -> Option<String> {
+        let own = self.own.detail();
+        own.or_else(|| Some(clock_detail(&self.clock_fault()?)))
+    }
+
+    /// What this machine's clock and a connected member's say.
+    pub(super) fn clocks_of(&self, member: &DepartmentCode) -> Option<(u64, u64)> {
+        let offset_ms = self.clock_offsets().get(member).copied()?;
+        let own_ms = now_ms();
+        Some((own_ms, own_ms.saturating_add_signed(offset_ms)))
+    }
+
+    /// How far each connected member's clock is ahead of this machine's, ms.
+    pub(super) fn clock_offsets(&self) -> BTreeMap<DepartmentCode, i64> {
+        let (boot_ms, now_ms) = (Clock::boot_ms(), now_ms());
+        let heard = self.heard.read();
+        let offset = |(code, (said_ms, at_ms)): (&DepartmentCode, &(u64, u64))| {
+            let theirs = said_ms.saturating_add(boot_ms.saturating_sub(*at_ms));
+            let off = i128::from(theirs) - i128::from(now_ms);
+            let off = off.clamp(i64::MIN.into(), i64::MAX.into());
+            (*code, i64::try_from(off).unwrap_or(0))
+        };
+        let connected = heard.clocks.iter();
+        let connected = connected.filter(|(code, _)| heard.connected.contains_key(code));
+        connected.map(offset).collect()
+    }
+
+    /// That the clock is off those of the other members.
+    pub(super) fn clock_alarm(&self) -> Option<String> {
+        let clocks = self.clocks();
+        if self.heard.read().connected.is_empty() {
+            return None;
+        }
+        let (off_ms, members_ms) = (clocks.alarm()?, clocks.members_say()?);
+        let direction = if off_ms > 0 { "ahead of" } else { "behind" };
+        Some(format!(
+            "this machine's clock is {} s {direction} those of {} connected members ({} here, {} there): set it right (NTP)",
+            off_ms.unsigned_abs() / 1000,
+            clocks.members_ms.len(),
+            ChinaTime(clocks.own_ms),
+            ChinaTime(members_ms)
+        ))
+    }
+
     /// Why nothing is valid by a log at present.
     fn stale(&self, id: &LogId) -> Option<String> {
         let stale = self.catalogue.freshness(id, self.clock.now_ms()).err()?;
@@ -89,9 +153,9 @@ impl Peer {
     }
 
     /// That a log's newest record is dated ahead of this peer's clock.
-    fn ahead(&self, log: &Log) -> Option<String> {
-        let (newest_ms, now_ms) = (log.checkpoint()?.time_ms, now_ms());
-        (newest_ms > now_ms.saturating_add(AHEAD_MS)).then(|| {
+    pub(super) fn ahead(&self, log: &Log) -> Option<String> {
+        let (newest_ms, now_ms) = (log.last_ms()?, now_ms());
+        is_dated_ahead(newest_ms, now_ms).then(|| {
             format!(
                 "its newest record is dated {}, ahead of this peer's clock ({})",
                 ChinaTime(newest_ms),
@@ -109,7 +173,8 @@ impl Peer {
 
     /// What an operator should know of beside the own log's state, each a sentence.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = self.clock_alarm().into_iter().collect();
+        warnings.extend(self.other_instance_warning());
         let mut silent = Vec::new();
         for log in self.catalogue.logs() {
             let id = log.name().id;
@@ -124,17 +189,39 @@ impl Peer {
             }
         }
         if !silent.is_empty() {
-            let first = silent[..silent.len().min(NAMED)].join(", ");
-            let more = match silent.len() - silent.len().min(NAMED) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
+            let silent = first_of(&silent);
             warnings.push(format!(
-                "no member has confirmed of late that what is held is the newest of the logs of {first}{more}: until one does, \
+                "no member has confirmed of late that what is held is the newest of the logs of {silent}: until one does, \
                  nothing is valid by them here"
             ));
         }
         warnings
+    }
+
+    /// Keeps which members see another run of this peer.
+    pub(super) fn other_instance(&self, told_by: BTreeSet<DepartmentCode>) {
+        let before = std::mem::replace(&mut self.heard.write().other_instance, told_by);
+        let warning = self.other_instance_warning();
+        self.metrics.other_instance.set(warning.is_some().into());
+        match warning {
+            Some(warning) if before.is_empty() => tracing::error!("{warning}"),
+            Some(warning) => tracing::debug!("{warning}"),
+            None => tracing::info!("no member sees another run of this peer any more"),
+        }
+    }
+
+    /// That another run of this peer is connected to members, and what to do.
+    fn other_instance_warning(&self) -> Option<String> {
+        let told_by = self.heard.read().other_instance.clone();
+        let names: Vec<String> = told_by.iter().map(|code| self.name_of(code)).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "another run of this department's peer, with the same keys, is connected to {}: stop one of the two. After \
+                 a power cut it is this peer's own last run, for two minutes at most; if it is neither, the keys are in \
+                 other hands",
+                first_of(&names)
+            )
+        })
     }
 
     fn is_silent(&self, id: &LogId) -> bool {
@@ -154,7 +241,7 @@ impl Peer {
                 && log.stopped().is_none()
                 && self.catalogue.freshness(&log.name().id, now_ms).is_ok()
         });
-        let own = self.own.detail().into_iter();
+        let own = self.log_detail().into_iter();
         let warnings: Vec<String> = own.chain(self.warnings()).collect();
         match ready {
             true => Readiness {

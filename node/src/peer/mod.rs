@@ -47,21 +47,23 @@ mod writer;
 pub use error::RunError;
 pub use start::{check, run};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::Catalogue;
+use certmesh_ledger::clocks::{ClockFault, Clocks, MAX_OFF_MS, come_to};
 use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::keys::{CatalogueKey, FieldKey};
 use certmesh_ledger::log::LogId;
 use certmesh_ledger::store::Store;
 use certmesh_ledger::sync::Instance;
 use certmesh_ledger::verify::Question;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
+use crate::api::Refusal;
 use crate::metrics::Metrics;
 use clock::Clock;
 use cosignatures::Signed;
@@ -90,8 +92,12 @@ pub(crate) struct Heard {
     pub(crate) heads_ms: BTreeMap<DepartmentCode, u64>,
     /// Records of a log that some member said it holds.
     pub(crate) known: BTreeMap<LogId, u64>,
+    /// What connected members' clocks said, ms since 1970 UTC, and when that was, ms since the machine started.
+    pub(crate) clocks: BTreeMap<DepartmentCode, (u64, u64)>,
     /// Copies of other logs that stand still, and what the disk said.
     pub(crate) refused: BTreeMap<LogId, String>,
+    /// Members that say that another run of this peer is connected to them.
+    pub(crate) other_instance: BTreeSet<DepartmentCode>,
 }
 
 /// Everything the threads of a peer share.
@@ -116,6 +122,8 @@ pub(crate) struct Peer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) started_ms: u64,
     pub(crate) clock: Clock,
+    /// How far the calendar was ahead of the time since the machine started, ms, when an operator said that it is right.
+    pub(crate) clock_is_right: Mutex<Option<u64>>,
     /// This run of the peer.
     pub(crate) instance: Instance,
 }
@@ -130,8 +138,8 @@ impl Peer {
     }
 
     /// Takes an operator's word that the own log on disk is whole; gives whether it was taken.
-    pub(crate) fn vouch_for_own_log(&self) -> bool {
-        let taken = self.own.vouch();
+    pub(crate) fn vouch_for_own_log(&self, after_loss: bool) -> bool {
+        let taken = self.own.vouch(after_loss);
         self.show_own_log();
         taken
     }
@@ -142,10 +150,91 @@ impl Peer {
         self.own.show();
     }
 
+    /// What is known of the time.
+    pub(crate) fn clocks(&self) -> Clocks {
+        let boot_ms = Clock::boot_ms();
+        let heard = self.heard.read();
+        // While none is connected, what members said before goes on with the machine's own time.
+        let alone = heard.connected.is_empty();
+        let members = heard
+            .clocks
+            .iter()
+            .filter(|(code, _)| alone || heard.connected.contains_key(code));
+        let members_ms = members
+            .map(|(_, (said_ms, at_ms))| said_ms.saturating_add(boot_ms.saturating_sub(*at_ms)));
+        let others = self
+            .catalogue
+            .logs()
+            .filter(|log| log.name().id != self.catalogue.own())
+            .filter_map(|log| log.last_ms());
+        Clocks {
+            own_ms: now_ms(),
+            members_ms: members_ms.collect(),
+            last_ms: self.own.log.last_ms(),
+            come_to_ms: come_to(others.collect()),
+        }
+    }
+
+    /// Why this machine's clock is not trusted to date a record.
+    pub(crate) fn clock_fault(&self) -> Option<ClockFault> {
+        self.clock_fault_of(&self.clocks())
+    }
+
+    /// The same of what is known of the time.
+    pub(crate) fn clock_fault_of(&self, clocks: &Clocks) -> Option<ClockFault> {
+        let ahead_ms = clocks.own_ms.saturating_sub(Clock::boot_ms());
+        match *self.clock_is_right.lock() {
+            // An operator's word is about the clock as it was: not about one that has jumped since.
+            Some(then_ms) if then_ms.abs_diff(ahead_ms) <= MAX_OFF_MS => None,
+            _ => clocks.fault(),
+        }
+    }
+
+    /// Takes an operator's word that the machine's clock is right as it is.
+    pub(crate) fn trust_clock(&self) {
+        tracing::warn!("an operator says that the machine's clock is right");
+        *self.clock_is_right.lock() = Some(now_ms().saturating_sub(Clock::boot_ms()));
+    }
+
+    /// Why nothing can be appended to the own log; `None` when it can.
+    pub(crate) fn hindrance(&self) -> Option<Refusal> {
+        self.own.hindrance().or_else(|| {
+            let fault = self.clock_fault()?;
+            Some(Refusal::ClockOff(clock_detail(&fault)))
+        })
+    }
+
+    /// The time by which something may be destroyed; `None` while members don't agree on it.
+    pub(crate) fn agreed_ms(&self) -> Option<u64> {
+        let members = self.catalogue.members();
+        let clocks = self.clocks();
+        // One member's word is no agreement.
+        let enough = clocks.members_ms.len() >= members.majority_of_others();
+        let alone = members.members().len() == 1;
+        enough.then(|| clocks.agreed_ms(alone)).flatten()
+    }
+
     /// When it was last confirmed that what is held of a log is its department's newest, ms since 1970 UTC; `None` when
     /// that is too long ago, or more was signed.
     pub(crate) fn confirmed_ms(&self, log: &LogId) -> Option<u64> {
         let age_ms = self.catalogue.freshness(log, self.clock.now_ms()).ok()?;
         Some(now_ms().saturating_sub(age_ms))
     }
+}
+
+/// What a clock that is not trusted keeps from being done, and what to do.
+fn clock_detail(fault: &ClockFault) -> String {
+    let advice = match fault {
+        ClockFault::OffMembers { .. } => {
+            "set this machine's clock right (NTP), or find out whose is wrong: `certmesh peers` shows each"
+        }
+        ClockFault::BeforeLast { .. } => {
+            "set this machine's clock right (NTP); if it is, that record was dated by a wrong one, and `certmesh resume \
+             --clock-is-right` dates what follows like it"
+        }
+        ClockFault::FarAhead { .. } => {
+            "set this machine's clock right (NTP); if it is, `certmesh resume --clock-is-right` says so"
+        }
+    };
+    format!("nothing is recorded while the clock may be wrong: {fault}; {advice}")
 }

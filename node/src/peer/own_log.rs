@@ -6,17 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use certmesh_ledger::bodies::Bodies;
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::log::Log;
+use certmesh_ledger::log::{Log, Opening};
 use certmesh_ledger::membership::{Department, Membership};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::{Connection, views};
 use crate::api::Refusal;
 use crate::api::types::OwnLogState;
+use crate::last_run::{LastRun, Mark};
 use crate::metrics::Metrics;
 
 /// Most members named in one list.
@@ -25,8 +27,14 @@ const NAMED: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Trust {
     Confirming(Awaited),
-    Restoring { known: u64 },
+    Restoring {
+        known: u64,
+    },
     Confirmed,
+    /// Another run of this peer has it, so many members say.
+    Elsewhere {
+        told_by: usize,
+    },
 }
 
 /// Whose word on the own log is awaited.
@@ -34,6 +42,8 @@ enum Trust {
 pub(crate) struct Awaited {
     confirmed: usize,
     needed: usize,
+    /// Whether a loss has to be made good.
+    lost: bool,
     /// Names of members that are not connected.
     absent: Vec<String>,
     /// Names of members that are connected and have not confirmed.
@@ -46,6 +56,7 @@ impl Awaited {
         own: &DepartmentCode,
         confirmed_by: &BTreeSet<DepartmentCode>,
         connected: &BTreeMap<DepartmentCode, Connection>,
+        (needed, lost): (usize, bool),
     ) -> Awaited {
         let others = members.members().filter(|member| member.code != *own);
         let name = |member: &Department| member.display_name().to_owned();
@@ -54,7 +65,8 @@ impl Awaited {
             .partition(|member| connected.contains_key(&member.code));
         Awaited {
             confirmed: confirmed_by.len(),
-            needed: members.majority_of_others(),
+            needed,
+            lost,
             absent: gone.into_iter().map(name).collect(),
             silent: here.into_iter().map(name).collect(),
         }
@@ -84,6 +96,50 @@ impl fmt::Display for Awaited {
     }
 }
 
+/// What a start found of the own log.
+pub(crate) struct Found {
+    pub(crate) mark: Mark,
+    /// Nothing was ever appended.
+    pub(crate) new: bool,
+    /// What was lost, in words.
+    pub(crate) loss: Option<String>,
+}
+
+impl Found {
+    /// Compares what the mark says with what opening the log found. A loss is written into the mark, so that it is known as
+    /// one until it is made good, however often the node starts.
+    pub(crate) fn at_start(mark: Mark, log: &Log, opening: &Opening) -> io::Result<Found> {
+        let last = mark.read()?;
+        let empty = log.size() + log.missing() == 0;
+        let loss = match (&opening.set_aside, last) {
+            (Some((path, damage)), _) => Some(format!(
+                "the log on disk was damaged ({damage}) and set aside at {}",
+                path.display()
+            )),
+            (None, LastRun::NeverAppended) if empty => None,
+            (None, LastRun::Here | LastRun::Elsewhere) if opening.head_lost => {
+                Some("the head file of the log is missing".to_owned())
+            }
+            (None, LastRun::Here) if !empty => None,
+            // Also when an earlier start found it so and did not come far enough to write that down.
+            (None, LastRun::Here) => Some("the log is empty, and it was not".to_owned()),
+            (None, LastRun::Lost) => Some("a loss found earlier has not been made good".to_owned()),
+            (None, LastRun::NeverAppended | LastRun::Elsewhere) => Some(format!(
+                "the data directory is not known to be the one that the node ran with last ({})",
+                mark.path().display()
+            )),
+        };
+        if loss.is_some() {
+            mark.write_lost()?;
+        }
+        Ok(Found {
+            new: loss.is_none() && empty,
+            loss,
+            mark,
+        })
+    }
+}
+
 /// The own log and how far it can be trusted.
 pub(crate) struct OwnLog {
     pub(crate) log: Arc<Log>,
@@ -91,6 +147,11 @@ pub(crate) struct OwnLog {
     trust: RwLock<Trust>,
     /// Whose word is awaited, or was last.
     awaited: RwLock<Awaited>,
+    mark: Mark,
+    /// Whether nothing was ever appended, as the mark says.
+    new: Mutex<bool>,
+    /// Why the log on disk may not be all of it, if something was lost.
+    loss: Option<String>,
     metrics: Arc<Metrics>,
 }
 
@@ -99,15 +160,25 @@ impl OwnLog {
         log: Arc<Log>,
         bodies: Arc<Bodies>,
         members: &Membership,
+        found: Found,
         metrics: Arc<Metrics>,
     ) -> OwnLog {
         let own = log.name().id.department;
-        let awaited = Awaited::of(members, &own, &BTreeSet::new(), &BTreeMap::new());
+        let needed = match found.loss {
+            Some(_) => members.members().len() - 1,
+            None => members.majority_of_others(),
+        };
+        let nobody = (&BTreeSet::new(), &BTreeMap::new());
+        let needed = (needed, found.loss.is_some());
+        let awaited = Awaited::of(members, &own, nobody.0, nobody.1, needed);
         let own = OwnLog {
             log,
             bodies,
             trust: RwLock::new(Trust::Confirming(awaited.clone())),
             awaited: RwLock::new(awaited),
+            mark: found.mark,
+            new: Mutex::new(found.new),
+            loss: found.loss,
             metrics,
         };
         own.show();
@@ -119,7 +190,13 @@ impl OwnLog {
         let awaited = awaited();
         self.awaited.write().clone_from(&awaited);
         let mut trust = self.trust.write();
-        if matches!(*trust, Trust::Confirming(_)) {
+        let waiting = match *trust {
+            Trust::Confirming(_) => true,
+            // All that anybody showed is back; others may hold more.
+            Trust::Restoring { known } => self.log.size() >= known && self.log.missing() == 0,
+            Trust::Confirmed | Trust::Elsewhere { .. } => false,
+        };
+        if waiting {
             *trust = Trust::Confirming(awaited);
         }
     }
@@ -128,7 +205,8 @@ impl OwnLog {
     /// records taken back too early could contradict it. `shown` gives how many records of the log others are known to
     /// hold.
     pub(crate) fn too_early_to_salvage(&self, shown: impl FnOnce() -> u64) -> Option<Refusal> {
-        if matches!(self.state(), OwnLogState::Frozen | OwnLogState::ReadOnly) {
+        use OwnLogState::{Elsewhere, Frozen, ReadOnly};
+        if matches!(self.state(), Elsewhere | Frozen | ReadOnly) {
             return self.hindrance();
         }
         // Before what was shown: whoever counts as heard here has shown it by then.
@@ -139,11 +217,13 @@ impl OwnLog {
             )));
         }
         let (held, signed) = (self.log.held(), self.log.size() + self.log.missing());
-        let shown = match *self.trust.read() {
+        // Its guard ends here: what others showed stands under a lock that is held while this one is taken.
+        let gone = match *self.trust.read() {
             // Whoever showed it may be gone.
-            Trust::Restoring { known } if known > signed => known.max(shown()),
-            _ => shown(),
+            Trust::Restoring { known } if known > signed => known,
+            _ => 0,
         };
+        let shown = shown().max(gone);
         (shown > held).then(|| {
             Refusal::OwnLogUnconfirmed(format!(
                 "{held} of the {shown} records that other members hold are on disk; the rest comes from them first"
@@ -168,7 +248,31 @@ impl OwnLog {
         self.show();
     }
 
+    /// So many members say that another run of this peer was connected to them first.
+    pub(crate) fn elsewhere(&self, told_by: usize) {
+        let before = std::mem::replace(&mut *self.trust.write(), Trust::Elsewhere { told_by });
+        if !matches!(before, Trust::Elsewhere { .. }) {
+            tracing::error!(
+                told_by,
+                "another run of this department's peer, with the same keys, was there first: nothing is appended here until \
+                 it has stopped"
+            );
+        }
+        self.show();
+    }
+
+    /// It has stopped: what members hold of the log is awaited again.
+    pub(crate) fn unconfirmed(&self) {
+        tracing::info!("the other run of this department's peer is gone");
+        *self.trust.write() = Trust::Confirming(self.awaited.read().clone());
+        self.show();
+    }
+
     pub(crate) fn confirmed(&self) {
+        if !self.is_confirmed() {
+            // Before anything can be appended: the mark must not say of a log with records that it has none.
+            self.mark_confirmed();
+        }
         let before = std::mem::replace(&mut *self.trust.write(), Trust::Confirmed);
         if before != Trust::Confirmed {
             tracing::info!(
@@ -179,15 +283,62 @@ impl OwnLog {
         self.show();
     }
 
-    /// Takes an operator's word that the log on disk is whole. Not taken for a log of which records are known to be
-    /// missing; gives whether it was.
-    pub(crate) fn vouch(&self) -> bool {
-        let confirming = matches!(*self.trust.read(), Trust::Confirming(_));
-        let taken = confirming && self.log.missing() == 0;
-        if taken {
-            tracing::warn!("an operator vouches for the own log on disk");
-            self.confirmed();
+    /// A loss is made good: this directory counts from now on. Of a log that is nowhere there is nothing to lose.
+    fn mark_confirmed(&self) {
+        let mut new = self.new.lock();
+        let empty = self.log.size() == 0;
+        let written = match (empty, *new) {
+            (true, true) => Ok(()),
+            (true, false) => self.mark.write_never_appended(),
+            (false, _) => self.mark.write_ran(),
+        };
+        match written {
+            Ok(()) => *new = empty,
+            Err(error) => tracing::error!(
+                path = %self.mark.path().display(),
+                %error,
+                "the mark of the last run was not written: the next start takes this for a loss"
+            ),
         }
+    }
+
+    /// What is known of the log at a start.
+    pub(crate) fn found(&self) -> certmesh_ledger::sync::OwnLog {
+        use certmesh_ledger::sync::OwnLog;
+        match (&self.loss, *self.new.lock()) {
+            (Some(_), _) => OwnLog::Lost,
+            (None, true) => OwnLog::New,
+            (None, false) => OwnLog::Kept,
+        }
+    }
+
+    /// Says durably that the log is no longer one that nothing was ever appended to. Before its first record is written:
+    /// whoever loses the disk from then on has lost something.
+    pub(crate) fn begin(&self) -> io::Result<()> {
+        let mut new = self.new.lock();
+        if *new {
+            self.mark.write_ran()?;
+            *new = false;
+        }
+        Ok(())
+    }
+
+    /// Takes an operator's word that the log on disk is whole, or after a loss that what is lost is known. Not taken for a
+    /// log of which records are known to be missing; gives whether it was.
+    pub(crate) fn vouch(&self, after_loss: bool) -> bool {
+        // Decided and done under one lock: what members say meanwhile is not overruled.
+        let mut trust = self.trust.write();
+        let taken = match &*trust {
+            Trust::Confirming(awaited) => awaited.lost == after_loss && self.log.missing() == 0,
+            Trust::Restoring { .. } | Trust::Confirmed | Trust::Elsewhere { .. } => false,
+        };
+        if taken {
+            tracing::warn!(after_loss, "an operator vouches for the own log on disk");
+            self.mark_confirmed();
+            *trust = Trust::Confirmed;
+        }
+        drop(trust);
+        self.show();
         taken
     }
 
@@ -243,12 +394,33 @@ impl OwnLog {
         }
         match &*self.trust.read() {
             Trust::Confirmed => (OwnLogState::Writable, None),
+            Trust::Confirming(awaited) if awaited.lost => {
+                let loss = self.loss.as_deref();
+                let detail = format!(
+                    "{}: records signed since may be with any of the other members, so all of them are asked ({awaited}); `certmesh resume \
+                     --after-loss` goes on without those: what only they hold, or nobody, is lost then, and forks the log \
+                     when it comes to light",
+                    loss.unwrap_or(
+                        "other members hold records of a log that this node takes for new"
+                    )
+                );
+                (OwnLogState::Confirming, Some(detail))
+            }
             Trust::Confirming(awaited) => {
                 let detail = format!(
                     "waiting until other members confirm that the log on disk is whole: {awaited}; `certmesh resume` skips \
                      this, but never run it after restoring data/ from a backup: records signed since would be lost"
                 );
                 (OwnLogState::Confirming, Some(detail))
+            }
+            Trust::Elsewhere { told_by } => {
+                let detail = format!(
+                    "another run of this department's peer, with the same keys, is connected to {told_by} members and was \
+                     there first: two that append would fork the log. Stop one of the two; this one goes on by itself once \
+                     the other has stopped, and `certmesh resume` changes nothing. After a power cut it may be this peer's \
+                     own last run: members notice within two minutes that it is gone"
+                );
+                (OwnLogState::Elsewhere, Some(detail))
             }
             Trust::Restoring { known } => {
                 let mut detail = format!(
@@ -306,7 +478,12 @@ mod tests {
         };
         let (log, _) = Log::open(&place, name, &members).unwrap();
         let metrics = Arc::new(Metrics::new());
-        OwnLog::new(Arc::new(log), Arc::new(bodies), &members, metrics)
+        let found = Found {
+            mark: Mark::new(Path::new("/nowhere/signing.key"), Path::new("/nowhere")),
+            new: false,
+            loss: None,
+        };
+        OwnLog::new(Arc::new(log), Arc::new(bodies), &members, found, metrics)
     }
 
     #[test]
@@ -316,6 +493,7 @@ mod tests {
             own.confirming(|| Awaited {
                 confirmed,
                 needed: 2,
+                lost: false,
                 absent: vec!["甲".to_owned()],
                 silent: Vec::new(),
             });
@@ -343,11 +521,36 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_another_run_has_takes_nothing_whatever_an_operator_says_until_that_run_is_gone() {
+        let own = own_log();
+        own.confirmed();
+        own.elsewhere(2);
+        assert_eq!(own.state(), OwnLogState::Elsewhere);
+        assert!(!own.is_confirmed() && !own.vouch(false));
+        let detail = own.detail().unwrap();
+        for part in [
+            "connected to 2 members",
+            "Stop one of the two",
+            "`certmesh resume` changes nothing",
+        ] {
+            assert!(detail.contains(part), "{part}: {detail}");
+        }
+        assert!(matches!(
+            own.too_early_to_salvage(|| 0),
+            Some(Refusal::OwnLogUnconfirmed(_))
+        ));
+        own.unconfirmed();
+        assert_eq!(own.state(), OwnLogState::Confirming);
+        assert!(own.vouch(false));
+    }
+
+    #[test]
     fn what_is_awaited_names_five_members_at_most_of_each_kind() {
         let names = |count: usize| (0..count).map(|n| format!("甲{n}")).collect();
         let awaited = |absent, silent| Awaited {
             confirmed: 0,
             needed: 1,
+            lost: false,
             absent: names(absent),
             silent: names(silent),
         };

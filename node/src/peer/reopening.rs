@@ -1,7 +1,7 @@
 //! Copies of other departments' logs that the disk refused a write of, or can't be read any more: opened again, at growing
 //! intervals, until the disk lets them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub(super) struct Reopening {
     peer: Arc<Peer>,
     /// How long to wait before the next time, of those that have not stored anything since the last.
     pauses: HashMap<LogId, Duration>,
+    /// Those that are to be opened: one at a time for each, since what is open is written to.
+    waiting: HashSet<LogId>,
     opened: mpsc::UnboundedSender<Reopened>,
 }
 
@@ -40,13 +42,23 @@ impl Reopening {
         let reopening = Reopening {
             peer,
             pauses: HashMap::new(),
+            waiting: HashSet::new(),
             opened,
         };
         (reopening, receiver)
     }
 
     /// A copy stands still: has it opened again after a while.
-    pub(super) fn refused(&mut self, log: LogId, reason: String) {
+    pub(super) fn refused(&mut self, log: LogId, reason: &str) {
+        self.peer
+            .heard
+            .write()
+            .refused
+            .insert(log, reason.to_owned());
+        // Several pages of it may have been on their way.
+        if !self.waiting.insert(log) {
+            return;
+        }
         let pause = self.pauses.entry(log).or_insert(FIRST);
         let wait = *pause;
         *pause = (wait * 2).min(LONGEST).max(wait);
@@ -56,7 +68,6 @@ impl Reopening {
             again_in_s = wait.as_secs(),
             "the copy of a log stands still: nothing is valid by it once it lags; it is opened again by itself"
         );
-        self.peer.heard.write().refused.insert(log, reason);
         let (peer, opened) = (Arc::clone(&self.peer), self.opened.clone());
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
@@ -76,6 +87,7 @@ impl Reopening {
     /// Takes note of what opening came to; gives whether the copy is open.
     pub(super) fn opened(&mut self, reopened: Reopened) -> bool {
         let Reopened { log, refused, took } = reopened;
+        self.waiting.remove(&log);
         if let Some(pause) = self.pauses.get_mut(&log) {
             *pause = (*pause).max((took * REST).min(LONGEST_REST));
         }
@@ -85,7 +97,7 @@ impl Reopening {
                 true
             }
             Some(reason) => {
-                self.refused(log, reason);
+                self.refused(log, &reason);
                 false
             }
         }

@@ -9,8 +9,6 @@ use std::time::Duration;
 use certmesh_ledger::hash::Hash;
 use certmesh_ledger::store::{Store, StoreError, Table};
 
-use super::now_ms;
-
 const WEEK_MS: u64 = 7 * 24 * 3600 * 1000;
 /// Between two looks for old keys.
 const EVERY: Duration = Duration::from_secs(60);
@@ -73,13 +71,19 @@ fn forget_old(store: &dyn Store, at_ms: u64) -> Result<(), StoreError> {
 }
 
 /// Forgets old keys, now and every minute, until dropped.
-pub(super) async fn keep_forgetting(store: Arc<dyn Store>) {
+pub(super) async fn keep_forgetting(
+    store: Arc<dyn Store>,
+    agreed_ms: impl Fn() -> Option<u64> + Send,
+) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        let Some(time_ms) = agreed_ms() else {
+            continue;
+        };
         let store = Arc::clone(&store);
-        let done = tokio::task::spawn_blocking(move || forget_old(&*store, now_ms())).await;
+        let done = tokio::task::spawn_blocking(move || forget_old(&*store, time_ms)).await;
         if let Ok(Err(error)) = done {
             tracing::warn!(%error, "old idempotency keys not removed");
         }
@@ -91,6 +95,7 @@ mod tests {
     use certmesh_ledger::hash::{Purpose, hash};
     use certmesh_ledger::store::{MemoryStore, SledStore};
 
+    use super::super::now_ms;
     use super::*;
 
     fn content(text: &[u8]) -> Hash {
@@ -126,7 +131,7 @@ mod tests {
         }
         let count = || store.scan(Table::Idempotency, b"", 4 * STEP).unwrap().len();
         assert_eq!(count(), 3 * STEP);
-        let forgetting = tokio::spawn(keep_forgetting(Arc::clone(&store)));
+        let forgetting = tokio::spawn(keep_forgetting(Arc::clone(&store), move || Some(now)));
         tokio::time::timeout(Duration::from_secs(20), async {
             while count() > 10 {
                 tokio::time::sleep(Duration::from_millis(20)).await;

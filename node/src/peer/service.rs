@@ -26,7 +26,7 @@ use crate::api::cases::Case;
 use crate::api::draft::{Draft, HolderCode};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
-use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted};
+use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted, Word};
 use crate::api::standards::{
     FieldView, GrantRequest, GrantView, Grants, Matter, MatterRequest, MatterSummary, Matters,
     TypeRequest, TypeStandard, VersionView,
@@ -68,7 +68,7 @@ impl PeerService {
         appends: Vec<Append>,
         retry: Option<RetryKey>,
     ) -> BoxFuture<'static, Result<Outcomes, Refusal>> {
-        if let Some(refusal) = self.peer.own.hindrance() {
+        if let Some(refusal) = self.peer.hindrance() {
             return async { Err(refusal) }.boxed();
         }
         let writer = self.writer.clone();
@@ -169,19 +169,28 @@ impl Service for PeerService {
         self.append_one(Append::Define(Box::new(definition)), None)
     }
 
-    fn vouch_for_own_log(&self) -> Result<types::NodeStatus, Refusal> {
-        if self.peer.vouch_for_own_log() {
+    fn vouch_for_own_log(&self, word: Word) -> Result<types::NodeStatus, Refusal> {
+        if word.clock_is_right {
+            self.peer.trust_clock();
+            return Ok(self.status());
+        }
+        if self.peer.vouch_for_own_log(word.after_loss) {
             let _ = self.vouch.send(());
         }
-        let status = self.status();
-        let state = self.peer.own.state();
-        match state {
-            OwnLogState::Confirming | OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(
+        match self.peer.own.state() {
+            OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(
                 "more of this log was signed than is on disk: appending would fork it; the rest has to come back \
                  from other members"
                     .into(),
             )),
-            _ => Ok(status),
+            OwnLogState::Confirming => Err(Refusal::OwnLogUnconfirmed(match word.after_loss {
+                true => "nothing was lost: `certmesh resume` without --after-loss".to_owned(),
+                false => self.peer.own.detail().unwrap_or_default(),
+            })),
+            OwnLogState::Elsewhere => Err(Refusal::OwnLogUnconfirmed(
+                self.peer.own.detail().unwrap_or_default(),
+            )),
+            _ => Ok(self.status()),
         }
     }
 
@@ -282,6 +291,15 @@ impl Service for PeerService {
                 stopped.undisputed()
             )));
         }
+        let asked_ms = self.peer.clock.now_ms();
+        if let Some(Err(stale)) = log
+            .filter(|log| *log != catalogue.own())
+            .map(|log| catalogue.freshness(&log, asked_ms))
+        {
+            return Err(Refusal::ProofNotAvailable(format!(
+                "a proof could lack a revocation, for want of {stale}"
+            )));
+        }
         if log == Some(catalogue.own()) && !self.peer.own.is_confirmed() {
             return Err(Refusal::ProofNotAvailable(format!(
                 "this department's own log is not confirmed by other members, so a proof could lack a revocation; {}",
@@ -366,7 +384,7 @@ impl Service for PeerService {
         days: Days,
         page: Option<Page>,
     ) -> BoxFuture<'static, Result<AccessLog, Refusal>> {
-        if let Some(refusal) = self.peer.own.hindrance() {
+        if let Some(refusal) = self.peer.hindrance() {
             return async { Err(refusal) }.boxed();
         }
         let subject = self.peer.catalogue_key.subject_tag(kind, code.expose());
@@ -536,6 +554,7 @@ impl Service for PeerService {
     }
 
     fn peers(&self) -> Vec<types::PeerView> {
+        let offsets = self.peer.clock_offsets();
         let heard = self.peer.heard.read();
         let members = self.peer.catalogue.members();
         let others = members
@@ -552,6 +571,7 @@ impl Service for PeerService {
                     since_ms: connection.map(|connection| connection.since_ms),
                     rtt_ms: connection.and_then(|connection| connection.rtt_ms),
                     heard_ms: heard.heads_ms.get(&member.code).copied(),
+                    clock_offset_ms: offsets.get(&member.code).copied(),
                 }
             })
             .collect()
@@ -566,6 +586,8 @@ impl Service for PeerService {
             .map(|log| (log.size(), log.issued().values().sum::<u64>()));
         let (records, certificates) =
             sizes.fold((0, 0), |(r, c), (records, certs)| (r + records, c + certs));
+        // Locked for this alone: the warnings lock it again, and a thread that waits to write would lock both out.
+        let peers_connected = peer.heard.read().connected.len() as u32;
         types::NodeStatus {
             department: peer.department.to_string(),
             name: self.peer.name_of(&peer.department),
@@ -573,12 +595,12 @@ impl Service for PeerService {
             network: members.network().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peer_id: peer.peer_id.clone(),
-            log_state: peer.own.state().as_str().to_owned(),
-            log_detail: peer.own.detail(),
+            log_state: peer.log_state().as_str().to_owned(),
+            log_detail: peer.log_detail(),
             own_size: peer.own.log.size(),
             records,
             certificates,
-            peers_connected: peer.heard.read().connected.len() as u32,
+            peers_connected,
             peers_total: members.members().len() as u32 - 1,
             started_ms: peer.started_ms,
             warnings: peer.warnings(),

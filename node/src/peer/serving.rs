@@ -18,7 +18,8 @@ const HEADS_AGE: Duration = Duration::from_millis(250);
 pub(super) struct Serving {
     threads: Arc<Semaphore>,
     members: HashMap<DepartmentCode, Arc<Semaphore>>,
-    heads: Option<(Instant, Vec<u8>)>,
+    /// Without and with word of a rival.
+    heads: [Option<(Instant, Vec<u8>)>; 2],
 }
 
 impl Serving {
@@ -26,7 +27,7 @@ impl Serving {
         Serving {
             threads: Arc::new(Semaphore::new(AT_ONCE)),
             members: HashMap::new(),
-            heads: None,
+            heads: [None, None],
         }
     }
 
@@ -55,17 +56,19 @@ impl Serving {
         true
     }
 
-    /// The encoded answer about heads, which `make` makes when there is none of late.
-    pub(super) fn heads(&mut self, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
-        match &self.heads {
+    /// The encoded answer about heads, which `make` makes when there is none of late. One that tells its asker of a `rival`
+    /// is for nobody who has none.
+    pub(super) fn heads(&mut self, rival: bool, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+        let kept = &mut self.heads[usize::from(rival)];
+        match kept {
             Some((made, answer)) if made.elapsed() < HEADS_AGE => answer.clone(),
-            _ => self.heads.insert((Instant::now(), make())).1.clone(),
+            _ => kept.insert((Instant::now(), make())).1.clone(),
         }
     }
 
     /// A head changed: the next answer is made anew.
     pub(super) fn heads_changed(&mut self) {
-        self.heads = None;
+        self.heads = [None, None];
     }
 }
 
@@ -121,11 +124,17 @@ mod tests {
     #[test]
     fn heads_are_made_anew_when_they_changed_or_are_old_and_not_before() {
         let mut serving = Serving::new();
-        assert_eq!(serving.heads(|| vec![1]), [1]);
-        assert_eq!(serving.heads(|| panic!("made again")), [1]);
+        assert_eq!(serving.heads(false, || vec![1]), [1]);
+        assert_eq!(serving.heads(false, || panic!("made again")), [1]);
+        // Who has a rival gets another answer, and nobody else gets that one.
+        assert_eq!(serving.heads(true, || vec![10]), [10]);
+        assert_eq!(serving.heads(true, || panic!("made again")), [10]);
+        assert_eq!(serving.heads(false, || panic!("made again")), [1]);
         serving.heads_changed();
-        assert_eq!(serving.heads(|| vec![2]), [2]);
+        assert_eq!(serving.heads(false, || vec![2]), [2]);
+        assert_eq!(serving.heads(true, || vec![20]), [20]);
         sleep(HEADS_AGE);
-        assert_eq!(serving.heads(|| vec![3]), [3]);
+        assert_eq!(serving.heads(false, || vec![3]), [3]);
+        assert_eq!(serving.heads(true, || vec![30]), [30]);
     }
 }

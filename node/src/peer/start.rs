@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use std::time::Duration;
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::log::disk::RealDisk;
-use certmesh_ledger::log::{LogId, Opening, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::log::{Log, LogId, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Instance, Settings, Sync};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -24,7 +24,7 @@ use super::data_dir::DataDir;
 use super::driver::{Driver, Inbox, Parts};
 use super::error::{RunError, at};
 use super::identity::Identity;
-use super::own_log::OwnLog;
+use super::own_log::{Found as OwnLogFound, OwnLog};
 use super::reopening::Reopening;
 use super::retrieval::answering::Answering;
 use super::retrieval::asking::Asking;
@@ -36,6 +36,7 @@ use super::{Peer, data_dir, identity, now_ms, retries, uploads};
 use crate::api::auth::Clients;
 use crate::api::{Api, serve};
 use crate::config::Config;
+use crate::last_run::Mark;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig};
 use crate::watch::{Needs, Watching};
@@ -124,6 +125,16 @@ fn open_peer(
     let own = catalogue
         .log(&catalogue.own())
         .expect("a member's log is always opened");
+    let mark = Mark::new(&config.keys.signing, dir).with_head(place_of_head(dir, &own));
+    let opening = openings.iter().find(|(log, _)| *log == catalogue.own());
+    let opening = opening.map(|(_, opening)| opening);
+    let opening = opening.cloned().unwrap_or_default();
+    let found = OwnLogFound::at_start(mark.clone(), &own, &opening).map_err(at(mark.path()))?;
+    if let Some(loss) = &found.loss {
+        tracing::error!(
+            "{loss}: nothing is appended until all other members have told what they hold"
+        );
+    }
     let bodies = Bodies::open(
         &RealDisk,
         &dir.join("bodies"),
@@ -148,6 +159,7 @@ fn open_peer(
             own,
             Arc::clone(&bodies),
             &identity.members,
+            found,
             Arc::clone(metrics),
         ),
         bodies,
@@ -159,9 +171,15 @@ fn open_peer(
         started_ms: now_ms(),
         clock: Clock::new(),
         instance: draw_instance()?,
+        clock_is_right: Mutex::default(),
     };
     peer.load_cosignatures();
     Ok(Arc::new(peer))
+}
+
+/// The own log's head file, as `Place` has it.
+fn place_of_head(dir: &Path, own: &Log) -> PathBuf {
+    dir.join("heads").join(own.name().id.to_string())
 }
 
 /// Draws the number of this run.
@@ -285,6 +303,7 @@ impl Work {
         let members = Arc::clone(peer.catalogue.members());
         let sync = Sync::new(
             peer.catalogue.own(),
+            peer.own.found(),
             peer.instance,
             members,
             Settings::default(),
@@ -324,16 +343,18 @@ impl Work {
             asks,
             stop,
         };
+        let asked = Arc::clone(peer);
+        let agreed = move || asked.agreed_ms();
         let work = Work {
             driver: tokio::spawn(driver.run(inbox)),
             stop_driver,
             writer: writer_thread,
-            forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store))),
+            forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
-            removing: tokio::spawn(uploads::keep_removing(peer.uploads.clone())),
+            removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
             listening: listening_received,
         };
-        if config.trust_own_disk && peer.vouch_for_own_log() {
+        if config.trust_own_disk && peer.vouch_for_own_log(false) {
             let _ = vouch.send(());
         }
         let service = PeerService {

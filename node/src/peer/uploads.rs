@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use certmesh_ledger::bodies::{AttachmentKey, Receiving, Upload};
@@ -94,13 +95,18 @@ fn remove_old(dir: &Path, now: SystemTime) -> io::Result<usize> {
 }
 
 /// Removes old uploads, now and every few minutes, until dropped.
-pub(super) async fn keep_removing(dir: PathBuf) {
+pub(super) async fn keep_removing(peer: Arc<Peer>) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let dir = dir.clone();
-        let done = tokio::task::spawn_blocking(move || remove_old(&dir, SystemTime::now())).await;
+        // A clock that jumped destroys nothing: the members agree on the time.
+        let Some(agreed_ms) = peer.agreed_ms() else {
+            continue;
+        };
+        let dir = peer.uploads.clone();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(agreed_ms);
+        let done = tokio::task::spawn_blocking(move || remove_old(&dir, now)).await;
         match done {
             Ok(Ok(removed)) if removed > 0 => {
                 tracing::info!(removed, "uploads removed that no certificate took in time");

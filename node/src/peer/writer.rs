@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
+use certmesh_ledger::clocks::ClockFault;
 use certmesh_ledger::hash::{Hash, Purpose, hash_parts};
 use certmesh_ledger::log::{
     self, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, Writer,
@@ -158,6 +159,10 @@ enum AppendFailed {
     Log(#[from] WriteError),
     #[error("attachments: {0}")]
     Attachments(#[from] io::Error),
+    #[error("the mark of the last run beside the keys can't be written: {0}")]
+    Mark(io::Error),
+    #[error("{0}")]
+    Clock(ClockFault),
 }
 
 /// What is to be said of one append once the group is durable.
@@ -355,7 +360,7 @@ impl GroupCommit {
     /// Why nothing can be appended now. Before anything is, attachments of records that never came are uploads again: the
     /// next record of that position is another's.
     fn hindrance(&mut self) -> Option<Refusal> {
-        let hindrance = self.peer.own.hindrance();
+        let hindrance = self.peer.hindrance();
         if hindrance.is_none() && !self.settled {
             match self.peer.attachments.settle(self.writer.log().held()) {
                 Ok(_) => self.settled = true,
@@ -371,6 +376,8 @@ impl GroupCommit {
         &mut self,
         group: Group,
     ) -> Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed> {
+        // A crash after this leaves a log that is empty where it should be, which is no loss.
+        self.peer.own.begin().map_err(AppendFailed::Mark)?;
         if !group.files.is_empty() {
             // This thread is the only one that appends, so the positions are known.
             let first = self.writer.log().held();
@@ -381,7 +388,14 @@ impl GroupCommit {
         }
         let (kept, bodies) = (&self.peer.bodies, &group.bodies);
         let keep = |first| kept.keep(first, bodies).map_err(io::Error::other);
-        let (records, checkpoint) = self.writer.append_with(now_ms(), group.entries, keep)?;
+        // The clock that was checked is the one that dates the records.
+        let clocks = self.peer.clocks();
+        if let Some(fault) = self.peer.clock_fault_of(&clocks) {
+            return Err(AppendFailed::Clock(fault));
+        }
+        let (records, checkpoint) = self
+            .writer
+            .append_with(clocks.own_ms, group.entries, keep)?;
         self.settled = true;
         Ok((records, Some(checkpoint)))
     }
@@ -555,9 +569,11 @@ impl GroupCommit {
             Err(error) => {
                 tracing::error!(%error, "nothing was appended");
                 self.peer.own.show();
-                let refusal = self.peer.own.hindrance().unwrap_or_else(|| match &error {
+                let refusal = self.peer.hindrance().unwrap_or_else(|| match &error {
                     AppendFailed::Log(error) => not_written(error),
                     AppendFailed::Attachments(_) => Refusal::Internal,
+                    AppendFailed::Clock(_) => Refusal::ClockOff(error.to_string()),
+                    AppendFailed::Mark(_) => Refusal::LogReadOnly(error.to_string()),
                 });
                 for (_, _, reply) in jobs {
                     let _ = reply.send(Err(refusal.clone()));

@@ -9,6 +9,7 @@ use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::{SecretFile, SigningKey};
 use certmesh_ledger::membership::{Department, PeerId, Role};
+use certmesh_node::last_run::Mark;
 use zeroize::Zeroizing;
 
 use super::{Founder, member_dir, replace, write_new};
@@ -177,6 +178,9 @@ pub(super) fn create_member(
             0o600,
         )?;
     }
+    let mark = Mark::new(&place.join("keys/signing.key"), &place.join("data"));
+    mark.write_never_appended()
+        .map_err(Error::file(mark.path()))?;
     let token = Zeroizing::new(hex::encode(secret("token")?.as_slice()));
     write_new(
         &place.join("admin.token"),

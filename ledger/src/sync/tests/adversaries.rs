@@ -8,7 +8,7 @@ use super::adversary::{Conduct, second_log};
 use super::network::{Faults, full};
 use super::scenarios::{converged, issue};
 use super::with_seeds;
-use super::world::World;
+use super::world::{self, World};
 
 /// Twelve honest peers in a ring, and three misbehaving members that are everyone's neighbours. With the ring alone
 /// honest peers reach each other, and nobody hears more than half of the members without the three.
@@ -34,7 +34,7 @@ fn converges_all_the_same(test: &str, conduct: fn() -> Conduct) {
     with_seeds(test, 2, |seed| {
         let mut world = among_honest(seed, conduct);
         world.run_for(20_000);
-        world.run_until(120_000, converged);
+        world.run_until(180_000, converged);
     });
 }
 
@@ -181,5 +181,61 @@ fn a_fork_deep_in_a_long_log_is_found_by_whoever_holds_the_other_branch() {
         world.connect(5, 6);
         world.run_until(60_000, converged);
         frozen_at_the_fork(&world, 0);
+    });
+}
+
+/// Whether some peers have accepted all of every log.
+fn hold_all(world: &World, peers: std::ops::Range<usize>) -> Result<(), String> {
+    for peer in &world.peers[peers] {
+        for id in world.truth.logs() {
+            let size = peer.log(id).map_or(0, |log| log.size());
+            if size < world.truth.size(id) {
+                return Err(format!("{} accepted {size} records of {id}", peer.code));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How long a fresh peer takes to get all logs, ms, when one other member is honest, and so many hold as much but answer as
+/// they like.
+fn catching_up_among(seed: u64, bad: usize, conducts: &[fn() -> Conduct]) -> u64 {
+    let (honest, fresh) = (bad, bad + 1);
+    let mut world = World::new(seed, bad + 2, Faults::NONE);
+    world.connect_all(&full(bad + 1));
+    for issuer in 0..4 {
+        world.vouch(issuer);
+    }
+    issue(&mut world, 0..4, 12, 5_000);
+    world.run_for(8_000);
+    world.run_until(30_000, |world| hold_all(world, 0..fresh));
+    for n in 0..bad {
+        world.misbehave(n, conducts[n % conducts.len()]());
+        world.connect(fresh, n);
+    }
+    world.connect(fresh, honest);
+    let begun_ms = world.now_ms;
+    while let Err(lacking) = hold_all(&world, fresh..fresh + 1) {
+        assert!(world.now_ms - begun_ms < 120_000, "{lacking}");
+        world.run_for(100);
+    }
+    world.now_ms - begun_ms
+}
+
+#[test]
+fn what_one_member_holds_arrives_soon_however_many_others_are_slow_drip_or_are_silent() {
+    with_seeds("what_one_member_holds", 2, |seed| {
+        let conducts: [fn() -> Conduct; 3] =
+            [|| Conduct::Slow, || Conduct::Drips, || Conduct::Silent];
+        for bad in [4, 24] {
+            for some in [&conducts[..1], &conducts[1..2], &conducts[2..], &conducts] {
+                let took_ms = catching_up_among(seed, bad, some);
+                let most_ms = 7 * world::settings().hedge_after_ms;
+                assert!(
+                    took_ms <= most_ms,
+                    "among {bad} others it took {took_ms} ms"
+                );
+            }
+        }
     });
 }

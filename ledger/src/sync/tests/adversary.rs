@@ -7,12 +7,14 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::codec::{Blob, Bounded};
 use crate::hash::{Hash, Purpose, hash};
+use crate::id::DepartmentCode;
 use crate::log::{Checkpoint, ForkEvidence, Log, LogId, LogName, Page, SignedCheckpoint, Writer};
 use crate::membership::Membership;
-use crate::record::RecordHash;
-use crate::sync::{Announcement, Head, Heads, Request, Response};
+use crate::record::{Frame, RecordHash};
+use crate::sync::{Announcement, ConnectionId, Head, Heads, Request, Response};
 
 use super::peer::Peer;
+use super::world::settings;
 
 /// How a member behaves.
 pub(super) enum Conduct {
@@ -30,6 +32,12 @@ pub(super) enum Conduct {
     Denies,
     /// Tells its heads but leaves every page unanswered.
     Silent,
+    /// Answers pages as it should, but after five seconds.
+    Slow,
+    /// Answers every page with one record, just before it would be late.
+    Drips,
+    /// Answers whoever asks for its heads that another run was there first.
+    SeesOthers,
     /// Signs a checkpoint of its own log over far more records than there are.
     Inflates,
     /// Keeps two branches of its own log: neighbours of odd number get the second one.
@@ -101,20 +109,38 @@ fn some_page(peer: &Peer, rng: &mut ChaCha8Rng) -> Option<Page> {
     log.page(from, rng.random_range(0..8_000)).ok()
 }
 
+/// Who asks something.
+#[derive(Clone, Copy)]
+pub(super) struct Asker {
+    pub(super) number: usize,
+    pub(super) code: DepartmentCode,
+    pub(super) connection: ConnectionId,
+}
+
 impl Conduct {
     pub(super) fn honest(&self) -> bool {
         matches!(self, Conduct::Honest)
     }
 
+    /// How long it lets an answer wait, ms.
+    pub(super) fn delay_ms(&self, request: &Request) -> u64 {
+        match (self, request) {
+            (Conduct::Slow, Request::Page { .. }) => 5_000,
+            (Conduct::Drips, Request::Page { .. }) => settings().hedge_after_ms - 100,
+            _ => 0,
+        }
+    }
+
     /// What is answered instead of the honest answer; `None` is silence.
     pub(super) fn answer(
         peer: &mut Peer,
-        to: usize,
+        to: Asker,
         request: &Request,
+        wall_ms: u64,
         members: &Membership,
         rng: &mut ChaCha8Rng,
     ) -> Option<Vec<u8>> {
-        let honest = peer.answer(request)?;
+        let honest = peer.answer(to.code, to.connection, request, wall_ms)?;
         let own = peer.own();
         let page = matches!(request, Request::Page { .. });
         let answer = match (&mut peer.conduct, honest) {
@@ -125,6 +151,13 @@ impl Conduct {
                 return Some(bytes);
             }
             (Conduct::Silent, _) if page => return None,
+            (Conduct::Drips, Response::Page(page)) => {
+                let log = page.checkpoint.checkpoint.log;
+                let first = Frame::read(&page.frames).map_or(0, |(_, bytes)| bytes);
+                let log = peer.log(&log).expect("it gave a page of it");
+                Response::Page(log.page(page.from, first).unwrap())
+            }
+            (Conduct::SeesOthers, Response::Heads(_)) => Response::OtherInstance,
             (Conduct::Denies, _) if page => Response::NotHeld,
             (Conduct::Stale(first), Response::Heads(heads)) => {
                 if first.is_none() && heads.heads.len() > 1 {
@@ -139,7 +172,7 @@ impl Conduct {
                 let checkpoint = inflated(peer, members).checkpoint;
                 Response::Heads(replace_own_head(heads, own, checkpoint))
             }
-            (Conduct::Forks(writer), honest) if to % 2 == 1 => {
+            (Conduct::Forks(writer), honest) if to.number % 2 == 1 => {
                 let branch = writer.log();
                 match (honest, request) {
                     (Response::Heads(heads), _) => Response::Heads(match branch.checkpoint() {

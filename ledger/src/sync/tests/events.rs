@@ -7,11 +7,11 @@ use rand::RngExt;
 use crate::hash::{Purpose, hash};
 use crate::log::LogId;
 use crate::sync::{
-    Announcement, Command, Event, Failure, Gossiped, Judgement, MAX_ANNOUNCEMENT, MAX_REQUEST,
-    MAX_RESPONSE, Request, Response, stored,
+    Announcement, Command, ConnectionId, Event, Failure, Gossiped, Judgement, MAX_ANNOUNCEMENT,
+    MAX_REQUEST, MAX_RESPONSE, Request, Response, stored,
 };
 
-use super::adversary::Conduct;
+use super::adversary::{Asker, Conduct};
 use super::peer;
 use super::truth::check_bounds;
 use super::world::{Message, TICK_MS, What, World};
@@ -25,13 +25,14 @@ impl World {
                 message,
             } => {
                 if self.network.connection(from, n) == Some(connection) {
-                    self.arrives(n, from, message);
+                    self.arrives(n, (from, ConnectionId(connection)), message);
                 }
             }
             What::Unreachable { peer, request } => self.handle(
                 n,
                 Event::Answered {
                     from: peer,
+                    connection: None,
                     request,
                     answer: Err(Failure::Unreachable),
                 },
@@ -50,6 +51,7 @@ impl World {
             What::Reopens(log) => self.reopens(n, log),
             What::Ticks => {
                 self.handle(n, Event::Tick);
+                self.check_freshness(n);
                 self.plan(n, TICK_MS, What::Ticks);
             }
             What::Appends(certificates) => self.appends(n, certificates),
@@ -63,17 +65,26 @@ impl World {
         }
     }
 
-    fn arrives(&mut self, n: usize, from: usize, message: Message) {
+    fn arrives(&mut self, n: usize, (from, connection): (usize, ConnectionId), message: Message) {
+        let code = self.peers[from].code;
         match message {
             Message::Request(id, bytes) => {
                 assert!(bytes.len() <= MAX_REQUEST);
                 let Ok(request) = Request::decode(&bytes) else {
                     return;
                 };
+                let wall_ms = self.wall_ms(n);
                 let peer = &mut self.peers[n];
-                let answer = Conduct::answer(peer, from, &request, &self.members, &mut self.rng);
+                let to = Asker {
+                    number: from,
+                    code,
+                    connection,
+                };
+                let answer =
+                    Conduct::answer(peer, to, &request, wall_ms, &self.members, &mut self.rng);
+                let after_ms = peer.conduct.delay_ms(&request);
                 if let Some(bytes) = answer {
-                    self.send(n, from, &|| Message::Response(id, bytes.clone()));
+                    self.send(n, from, after_ms, &|| Message::Response(id, bytes.clone()));
                 }
             }
             Message::Response(request, bytes) => {
@@ -81,11 +92,11 @@ impl World {
                 let answer = Response::decode(&bytes)
                     .map(|response| Box::new(self.peers[n].hears(response)))
                     .map_err(|_| Failure::Malformed);
-                let from = peer::code(from);
                 self.handle(
                     n,
                     Event::Answered {
-                        from,
+                        from: code,
+                        connection: Some(connection),
                         request,
                         answer,
                     },
@@ -98,11 +109,10 @@ impl World {
                     self.next_gossip += 1;
                     let announcement = Announcement::decode(&bytes).ok().map(Box::new);
                     self.peers[n].judging.insert(id, (from, bytes));
-                    let from = peer::code(from);
                     self.handle(
                         n,
                         Event::Gossiped(Gossiped {
-                            from,
+                            from: code,
                             id,
                             announcement,
                         }),
@@ -114,7 +124,10 @@ impl World {
 
     /// Appends to the own log, if it may be; every branch of it, if it has two.
     fn appends(&mut self, n: usize, certificates: u64) {
-        let now_ms = self.now_ms;
+        let now_ms = self.wall_ms(n);
+        if !self.clock_is_trusted(n) {
+            return self.plan(n, 2_000, What::Appends(certificates));
+        }
         let peer = &mut self.peers[n];
         let (code, own, dying) = (peer.code, peer.own(), peer.dying);
         let Some(running) = peer.running.as_mut().filter(|running| running.confirmed) else {
@@ -146,6 +159,7 @@ impl World {
                 .unwrap();
             self.truth.appended(second.log(), 1);
         }
+        self.note_changes(n, size);
         self.check_log(n, &own);
         self.handle(n, Event::Appended(checkpoint));
         // A department that forks tells its neighbours different things; they ask it for heads.
@@ -173,12 +187,14 @@ impl World {
             Command::Request { to, request, body } => {
                 let bytes = body.encode();
                 bytes.hash(&mut self.history);
-                let other = self.index[&to];
-                if self.network.connection(n, other).is_some() {
-                    self.send(n, other, &|| Message::Request(request, bytes.clone()));
-                } else {
-                    self.plan(n, 1, What::Unreachable { peer: to, request });
-                }
+                // As in a real network, any connection may be taken.
+                let others = self.neighbours_of(n, to);
+                let other = match others.len() {
+                    0 => return self.plan(n, 1, What::Unreachable { peer: to, request }),
+                    1 => others[0],
+                    several => others[self.rng.random_range(0..several)],
+                };
+                self.send(n, other, 0, &|| Message::Request(request, bytes.clone()));
             }
             Command::Store { from, page } => {
                 let takes = self.rng.random_range(1..20);
@@ -204,6 +220,18 @@ impl World {
                 self.peers[n].freeze(&evidence);
             }
             Command::OwnLogConfirmed => self.confirmed(n, true),
+            Command::OtherInstance { told_by } => {
+                let running = self.peers[n].running.as_mut().expect("it is running");
+                running.other_instance_told_by = told_by;
+            }
+            Command::OwnLogElsewhere { told_by } => {
+                assert!(told_by >= self.members.majority_of_others());
+                self.confirmed(n, false);
+            }
+            Command::OwnLogUnconfirmed => {
+                let running = self.peers[n].running.as_ref().expect("it is running");
+                assert!(!running.confirmed);
+            }
             Command::OwnLogRestoring { known } => {
                 let own = self.peers[n].own();
                 let inflates = matches!(self.peers[n].conduct, Conduct::Inflates);
@@ -211,9 +239,9 @@ impl World {
                 self.confirmed(n, false);
             }
             Command::Blame { peer, what } => {
-                let blamed = &self.peers[self.index[&peer]];
+                let mut all = self.peers.iter().filter(|other| other.code == peer);
                 assert!(
-                    !blamed.conduct.honest(),
+                    all.any(|blamed| !blamed.conduct.honest()),
                     "{peer} is honest, but was blamed: {what}"
                 );
             }
@@ -221,14 +249,22 @@ impl World {
                 from,
                 confirmed,
                 newer,
-                ..
+                unbegun,
+                time_ms,
             } => {
                 let now_ms = self.now_ms;
+                let other = self.peers.iter().position(|peer| peer.code == from);
+                if let (Some(other), Some(running)) = (other, &mut self.peers[n].running) {
+                    running.clocks.insert(other, (time_ms, now_ms));
+                }
                 let running = self.peers[n].running.as_ref().expect("it is running");
                 for log in confirmed {
                     let held = running.catalogue.log(&log).expect("a member's log");
                     assert!(held.checkpoint().is_some(), "{log}: nothing to confirm");
                     running.catalogue.confirm(log, from, now_ms, now_ms);
+                }
+                for log in unbegun {
+                    running.catalogue.nothing_of(log, now_ms);
                 }
                 for (log, size) in newer {
                     running.catalogue.heard_of(log, size, true, now_ms);
@@ -262,12 +298,12 @@ impl World {
         self.peers[n].seen.insert(hash(Purpose::File, bytes));
         for to in self.network.neighbours(n) {
             if Some(to) != except {
-                self.send(n, to, &|| Message::Gossip(bytes.to_vec()));
+                self.send(n, to, 0, &|| Message::Gossip(bytes.to_vec()));
             }
         }
     }
 
-    fn send(&mut self, from: usize, to: usize, message: &dyn Fn() -> Message) {
+    fn send(&mut self, from: usize, to: usize, after_ms: u64, message: &dyn Fn() -> Message) {
         let Some(connection) = self.network.connection(from, to) else {
             return;
         };
@@ -275,7 +311,7 @@ impl World {
             let message = message();
             self.plan(
                 to,
-                delay_ms,
+                after_ms + delay_ms,
                 What::Arrives {
                     from,
                     connection,

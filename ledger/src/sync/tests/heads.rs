@@ -7,7 +7,8 @@ use crate::codec::Bounded;
 use crate::log::{Applied, Cosignature, LogId, MemoryDisk, VerifiedCheckpoint, Writer};
 use crate::record::Entry;
 use crate::sync::{
-    Command, Event, Head, Heads, Holdings, Instance, Request, RequestId, Response, Stored, Sync,
+    Command, ConnectionId, Event, Head, Heads, Holdings, Instance, OwnLog, Request, RequestId,
+    Response, Stored, Sync,
 };
 
 use super::peer::{code, entries, key, members, place};
@@ -30,6 +31,7 @@ impl Alone {
         let catalogue = opened.unwrap().catalogue;
         let sync = Sync::new(
             log_of(0),
+            OwnLog::New,
             Instance(0),
             Arc::clone(catalogue.members()),
             settings(),
@@ -78,6 +80,7 @@ impl Alone {
         };
         self.handle(Event::Answered {
             from: code(from),
+            connection: Some(ConnectionId(from as u64)),
             request,
             answer: Ok(Box::new(Response::Heads(heads))),
         })

@@ -12,7 +12,7 @@ use super::world::World;
 const HONEST: usize = 8;
 
 fn some_conduct(world: &mut World) -> Conduct {
-    match world.rng.random_range(0..8) {
+    match world.rng.random_range(0..10) {
         0 => Conduct::Garbage,
         1 => Conduct::Mangles,
         2 => Conduct::WrongPages,
@@ -20,6 +20,8 @@ fn some_conduct(world: &mut World) -> Conduct {
         4 => Conduct::Denies,
         5 => Conduct::Silent,
         6 => Conduct::Inflates,
+        7 => Conduct::Slow,
+        8 => Conduct::Drips,
         _ => Conduct::Honest,
     }
 }

@@ -8,19 +8,25 @@
 //! - `events`: what becomes of each
 //! - `truth`: what honest departments signed, and what must hold of every honest peer after every event
 //! - `scenarios`, `adversaries`, `recovery`, `mixed`: the tests
+//! - `fresh`: what peers take for the newest, and what clocks do to it
+//! - `instances`: a second run of a department's peer
 //! - `heads`: tests of one state machine by itself, of what it makes of the heads it hears
+//! - `stalled`: the same, of pages that come late, slowly or not at all
 //!
 //! `CERTMESH_SIM_SEEDS=500` tries more seeds than the few of a normal run; `CERTMESH_SIM_SEED=7` replays one.
 
 mod adversaries;
 mod adversary;
 mod events;
+mod fresh;
 mod heads;
+mod instances;
 mod mixed;
 mod network;
 mod peer;
 mod recovery;
 mod scenarios;
+mod stalled;
 mod truth;
 mod world;
 

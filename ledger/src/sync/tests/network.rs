@@ -48,6 +48,12 @@ impl Network {
         }
     }
 
+    /// One more peer, connected to nobody; gives its number.
+    pub(super) fn add_peer(&mut self) -> usize {
+        self.links.push(BTreeMap::new());
+        self.links.len() - 1
+    }
+
     /// Connects two peers; gives whether they were not.
     pub(super) fn connect(&mut self, a: usize, b: usize) -> bool {
         if a == b || self.links[a].contains_key(&b) {
@@ -59,10 +65,10 @@ impl Network {
         true
     }
 
-    /// Cuts a link; whatever is on the way is lost. Gives whether there was one.
-    pub(super) fn cut(&mut self, a: usize, b: usize) -> bool {
+    /// Cuts a link; whatever is on the way is lost.
+    pub(super) fn cut(&mut self, a: usize, b: usize) {
         self.links[b].remove(&a);
-        self.links[a].remove(&b).is_some()
+        self.links[a].remove(&b);
     }
 
     pub(super) fn neighbours(&self, peer: usize) -> Vec<usize> {

@@ -17,10 +17,15 @@ use crate::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, RecordHash, SharingClass,
     StatusChanged, SubjectTag, Validity,
 };
-use crate::sync::{Announcement, GossipId, Instance, Request, Response, Settings, Sync, serve};
+use crate::sync::{
+    Announcement, ConnectionId, GossipId, Heads, Instance, OwnLog, Request, Response, Settings,
+    Standing, Sync, serve,
+};
 
 use super::adversary::Conduct;
 
+/// What the clocks of the simulated world say at its beginning.
+pub(super) const EPOCH_MS: u64 = 1_790_000_000_000;
 /// Records in a segment: few, so that logs have several.
 const SEGMENT_RECORDS: u64 = 32;
 
@@ -33,8 +38,12 @@ pub(super) struct Running {
     cosignatures: BTreeMap<LogId, (VerifiedCheckpoint, Cosignature)>,
     /// Whether it may append to its own log.
     pub(super) confirmed: bool,
+    /// Who says that another run of it is connected.
+    pub(super) other_instance_told_by: BTreeSet<DepartmentCode>,
     /// Own records announced.
     announced: u64,
+    /// What other peers' clocks said, and when.
+    pub(super) clocks: BTreeMap<usize, (u64, u64)>,
 }
 
 /// A member's peer.
@@ -47,6 +56,10 @@ pub(super) struct Peer {
     pub(super) running: Option<Running>,
     /// Which of its lives: what was meant for an earlier one is dropped.
     pub(super) life: u64,
+    /// How far its clock is off.
+    pub(super) clock_off_ms: i64,
+    /// Its disk was lost: what it starts with is not what it ran with last.
+    pub(super) lost: bool,
     /// A disk write will be refused at any moment.
     pub(super) dying: bool,
     /// Its disk was damaged: a log may be set aside when it starts.
@@ -105,6 +118,8 @@ impl Peer {
             conduct: Conduct::Honest,
             running: None,
             life: 0,
+            clock_off_ms: 0,
+            lost: false,
             dying: false,
             damaged: false,
             seen: BTreeSet::new(),
@@ -133,6 +148,11 @@ impl Peer {
         let own = catalogue.log(&self.own()).unwrap();
         let announced = own.size();
         self.life += 1;
+        let own_log = match (self.lost, own.size() + own.missing()) {
+            (true, _) => OwnLog::Lost,
+            (false, 0) => OwnLog::New,
+            (false, _) => OwnLog::Kept,
+        };
         self.accepted = catalogue
             .logs()
             .map(|log| (log.name().id, log.size()))
@@ -140,6 +160,7 @@ impl Peer {
         self.running = Some(Running {
             sync: Sync::new(
                 self.own(),
+                own_log,
                 Instance(self.life),
                 Arc::clone(catalogue.members()),
                 settings,
@@ -148,7 +169,9 @@ impl Peer {
             catalogue,
             cosignatures: BTreeMap::new(),
             confirmed: false,
+            other_instance_told_by: BTreeSet::new(),
             announced,
+            clocks: BTreeMap::new(),
         });
     }
 
@@ -167,16 +190,29 @@ impl Peer {
     }
 
     /// The answer of an honest peer.
-    pub(super) fn answer(&self, request: &Request) -> Option<Response> {
-        let running = self.running.as_ref()?;
+    pub(super) fn answer(
+        &mut self,
+        from: DepartmentCode,
+        connection: ConnectionId,
+        request: &Request,
+        wall_ms: u64,
+    ) -> Option<Response> {
+        let running = self.running.as_mut()?;
         let log = match request {
-            Request::Heads { .. } => {
+            Request::Heads { instance } => {
+                let standing = running.sync.heard_instance(from, connection, *instance);
+                if standing == Standing::Later {
+                    return Some(Response::OtherInstance);
+                }
                 let cosignature = |checkpoint: &VerifiedCheckpoint| {
                     let (signed, cosignature) = running.cosignatures.get(&checkpoint.log)?;
                     (signed == checkpoint).then(|| cosignature.clone())
                 };
-                let heads = running.sync.heads(&running.catalogue, 0, cosignature);
-                return Some(Response::Heads(heads));
+                let heads = running.sync.heads(&running.catalogue, wall_ms, cosignature);
+                return Some(Response::Heads(Heads {
+                    rival: standing == Standing::First,
+                    ..heads
+                }));
             }
             Request::Page { log, .. } | Request::Evidence { log } => log,
             // Replication never asks this: no peer here has fields to show.

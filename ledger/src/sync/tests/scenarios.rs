@@ -10,7 +10,17 @@ use super::world::World;
 
 /// Every honest peer that runs holds what honest departments signed, and has stopped the logs that forked.
 pub(super) fn converged(world: &World) -> Result<(), String> {
-    for peer in world.peers.iter().filter(|peer| peer.conduct.honest()) {
+    converged_but(world, None)
+}
+
+/// The same of all peers but one.
+pub(super) fn converged_but(world: &World, but: Option<usize>) -> Result<(), String> {
+    let others = world.peers.iter().enumerate();
+    let others = others.filter(|(n, _)| Some(*n) != but);
+    for peer in others.map(|(_, peer)| peer) {
+        if !peer.conduct.honest() {
+            continue;
+        }
         for id in world.truth.logs() {
             let Some(log) = peer.log(id) else { continue };
             if world.truth.forked(id) {

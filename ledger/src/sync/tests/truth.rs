@@ -1,10 +1,13 @@
 //! What departments signed, and what must hold of every honest peer's copies of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hash::Hash;
+use crate::id::DepartmentCode;
 use crate::log::{Log, LogId};
-use crate::sync::{Request, Settings, Sync};
+use crate::sync::fetch::MAX_STORING;
+use crate::sync::pace::Wait;
+use crate::sync::{Settings, Sync};
 
 /// For each history of a log, the root after each of its records. Honest departments have one history, a fork has two.
 #[derive(Default)]
@@ -83,37 +86,47 @@ impl Truth {
 
 /// The state machine keeps to its bounds.
 pub(super) fn check_bounds(sync: &Sync, settings: &Settings) {
-    let pages = |body: &Request| matches!(body, Request::Page { .. });
-    let asked = sync
-        .waiting
-        .values()
-        .filter(|waiting| pages(&waiting.body))
-        .count();
+    // Of each log, of whom pages were asked that have not come.
+    let mut asked: BTreeSet<(LogId, DepartmentCode)> = BTreeSet::new();
+    let mut of_peer: BTreeMap<DepartmentCode, usize> = BTreeMap::new();
+    let mut awaited: BTreeSet<LogId> = BTreeSet::new();
+    for waiting in sync.waiting.values() {
+        let Some((log, _)) = waiting.page() else {
+            continue;
+        };
+        assert!(
+            asked.insert((log, waiting.to)),
+            "{log} is asked of {} twice at once",
+            waiting.to
+        );
+        *of_peer.entry(waiting.to).or_default() += 1;
+        if waiting.wait == Wait::InTime {
+            awaited.insert(log);
+        }
+    }
     assert!(
-        asked <= settings.pages_in_flight,
-        "{asked} pages asked for at once"
+        awaited.len() <= settings.pages_in_flight,
+        "pages of {} logs awaited at once",
+        awaited.len()
     );
-    let fetching = sync
-        .logs
-        .values()
-        .filter(|progress| progress.fetching)
-        .count();
-    assert_eq!(asked, fetching, "each log being fetched waits for one page");
-    let in_flight: usize = sync.peers.values().map(|peer| peer.in_flight).sum();
-    assert!(
-        in_flight <= asked,
-        "{in_flight} in flight, {asked} asked for"
-    );
-    // A page ahead of the disk, and announcements.
-    assert!(sync.logs.values().all(|progress| progress.storing <= 5));
+    for (code, peer) in &sync.peers {
+        let waiting = of_peer.remove(code).unwrap_or(0);
+        assert_eq!(waiting, peer.in_flight, "{code} holds other slots");
+        assert!(
+            waiting <= settings.pages_per_peer,
+            "{waiting} pages asked of {code} at once"
+        );
+        assert!(peer.sizes.len() <= sync.logs.len());
+        assert!((settings.least_page_bytes..=settings.page_bytes).contains(&peer.page_bytes));
+    }
+    assert!(of_peer.is_empty(), "pages asked of peers that are gone");
+    let storing = sync.logs.values().map(|progress| progress.storing);
+    assert!(storing.max().unwrap_or(0) <= MAX_STORING);
     // Of each peer its heads, and evidence.
-    let most = settings.pages_in_flight + sync.peers.len() * (1 + 4);
+    let most = sync.peers.len() * (settings.pages_per_peer + 1 + 4);
     assert!(
         sync.waiting.len() <= most,
         "{} requests waiting",
         sync.waiting.len()
     );
-    for peer in sync.peers.values() {
-        assert!(peer.sizes.len() <= sync.logs.len());
-    }
 }

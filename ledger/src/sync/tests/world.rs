@@ -10,9 +10,10 @@ use crate::catalogue::Catalogue;
 use crate::id::DepartmentCode;
 use crate::log::{LogId, MemoryDisk, Page};
 use crate::membership::Membership;
-use crate::sync::{Event, RequestId, Settings};
+use crate::sync::{ConnectionId, Event, RequestId, Settings};
 
 use super::adversary::Conduct;
+use super::fresh::Watch;
 use super::network::{Faults, Network};
 use super::peer::{self, Peer};
 use super::truth::Truth;
@@ -67,8 +68,9 @@ pub(super) struct World {
     pub(super) history: DefaultHasher,
     plan: BTreeMap<(u64, u64), Planned>,
     planned: u64,
-    pub(super) index: BTreeMap<DepartmentCode, usize>,
     pub(super) next_gossip: u64,
+    /// Watches what peers say of statuses that were changed.
+    pub(super) watch: Option<Watch>,
 }
 
 /// Short times and small pages, so that much happens in little time.
@@ -78,9 +80,12 @@ pub(super) fn settings() -> Settings {
         heads_after_ms: 500,
         request_timeout_ms: 6_000,
         distrust_ms: 20_000,
+        hedge_after_ms: 2_000,
+        min_bytes_per_s: 256,
         pages_in_flight: 4,
         pages_per_peer: 2,
         page_bytes: 4_096,
+        least_page_bytes: 1_024,
     }
 }
 
@@ -105,8 +110,8 @@ impl World {
             history: DefaultHasher::new(),
             plan: BTreeMap::new(),
             planned: 0,
-            index: (0..peers).map(|n| (peer::code(n), n)).collect(),
             next_gossip: 0,
+            watch: None,
         };
         for n in 0..peers {
             world.start(n);
@@ -140,8 +145,11 @@ impl World {
     pub(super) fn connect(&mut self, a: usize, b: usize) {
         let up = |n: usize| self.peers[n].running.is_some();
         if up(a) && up(b) && self.network.connect(a, b) {
-            self.handle(a, Event::Connected(peer::code(b)));
-            self.handle(b, Event::Connected(peer::code(a)));
+            for (n, other) in [(a, b), (b, a)] {
+                if self.neighbours_of(n, self.peers[other].code).len() == 1 {
+                    self.handle(n, Event::Connected(self.peers[other].code));
+                }
+            }
         }
     }
 
@@ -152,10 +160,41 @@ impl World {
     }
 
     pub(super) fn cut(&mut self, a: usize, b: usize) {
-        if self.network.cut(a, b) {
-            self.handle(a, Event::Disconnected(peer::code(b)));
-            self.handle(b, Event::Disconnected(peer::code(a)));
+        let Some(connection) = self.network.connection(a, b) else {
+            return;
+        };
+        self.network.cut(a, b);
+        for (n, other) in [(a, b), (b, a)] {
+            let peer = self.peers[other].code;
+            let connection = ConnectionId(connection);
+            self.handle(
+                n,
+                match self.neighbours_of(n, peer).is_empty() {
+                    true => Event::Disconnected(peer),
+                    false => Event::Closed { peer, connection },
+                },
+            );
         }
+    }
+
+    /// The peers of a department that a peer is connected to: two when one of them is a second run.
+    pub(super) fn neighbours_of(&self, n: usize, department: DepartmentCode) -> Vec<usize> {
+        let mut all = self.network.neighbours(n);
+        all.retain(|other| self.peers[*other].code == department);
+        all
+    }
+
+    /// Starts a second peer of a peer's department on a copy of its disk as it is; gives its number. Nobody is connected
+    /// to it yet.
+    pub(super) fn start_copy(&mut self, n: usize) -> usize {
+        let disk = self.peers[n].disk.crash(|| true);
+        let mut copy = Peer::new(n, disk);
+        // Their lives have to differ, since they name their instances.
+        copy.life = 1_000;
+        self.peers.push(copy);
+        let number = self.network.add_peer();
+        self.start(number);
+        number
     }
 
     /// Has a peer append so many certificates, some time from now.

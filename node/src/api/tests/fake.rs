@@ -24,7 +24,7 @@ use crate::api::cases::Case;
 use crate::api::draft::{Draft, HolderCode};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
-use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted};
+use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted, Word};
 use crate::api::standards::{Grants, Matter, Matters, TypeStandard};
 use crate::api::types::*;
 
@@ -192,7 +192,7 @@ impl Service for Fake {
         Ok(Grants { grants: Vec::new() })
     }
 
-    fn vouch_for_own_log(&self) -> Result<NodeStatus, Refusal> {
+    fn vouch_for_own_log(&self, _word: Word) -> Result<NodeStatus, Refusal> {
         Ok(self.status())
     }
 

@@ -288,6 +288,7 @@ async fn what_the_peer_refuses_arrives_with_its_status() {
     for (refusal, status) in [
         (Refusal::OwnLogUnconfirmed(text()), 503),
         (Refusal::LogReadOnly(text()), 503),
+        (Refusal::ClockOff(text()), 503),
         (Refusal::LogFrozen(text()), 503),
         (
             Refusal::UnknownType {

@@ -1,5 +1,6 @@
 //! Whole peers on real sockets on the loopback interface.
 
+mod connections;
 mod exchange;
 mod gate;
 mod gossip;

@@ -10,7 +10,7 @@ use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::record::{
-    Disclosure, MatterRef, Received, RetrievalAcknowledged, RetrievalHash, TypeDefined,
+    Disclosure, MatterRef, Received, RetrievalAcknowledged, RetrievalHash, Rule, TypeDefined,
 };
 use certmesh_ledger::retrieval::{
     ATTACHMENTS, Answer, EvidenceCopy, NotTaken, Retrieval, SignedRetrieval, code_of,
@@ -104,7 +104,7 @@ impl Asking {
     /// Run it to its end: a request that is given up leaves a receipt without its counterpart.
     pub(in crate::peer) async fn fetch(self, fetch: Fetch) -> Result<Retrieved, Refusal> {
         // Without a log to acknowledge in, nothing is asked.
-        if let Some(refusal) = self.peer.own.hindrance() {
+        if let Some(refusal) = self.peer.hindrance() {
             return Err(refusal);
         }
         let asking = self.clone();
@@ -291,6 +291,10 @@ impl Asking {
                     issuer,
                     rule,
                     receipt,
+                    clocks: match rule {
+                        Rule::Stale => self.peer.clocks_of(&issuer),
+                        _ => None,
+                    },
                 };
                 (Received::Refused(rule), Err(refusal))
             }
@@ -392,7 +396,7 @@ fn may_have_arrived(failure: &RequestFailure) -> bool {
 pub(super) fn unreachable(issuer: DepartmentCode, failure: &RequestFailure) -> Refusal {
     let why = match failure {
         RequestFailure::NotConnected => "it is not connected",
-        RequestFailure::Timeout => "it did not answer in time",
+        RequestFailure::Timeout | RequestFailure::TooSlow => "it did not answer in time",
         _ => "the connection failed, or it is too busy",
     };
     Refusal::IssuerUnreachable {

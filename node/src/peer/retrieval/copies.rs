@@ -18,6 +18,8 @@ use crate::peer::{Peer, now_ms, views};
 
 /// How often copies whose day is over are looked for.
 const EVERY: Duration = Duration::from_secs(600);
+/// Until members are asked again what time it is.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Records looked at in a go.
 const BATCH: usize = 1024;
 
@@ -163,8 +165,13 @@ pub(in crate::peer) async fn keep_destroying(peer: Arc<Peer>) {
     loop {
         every.tick().await;
         let peer = Arc::clone(&peer);
+        // A clock that jumped destroys nothing: the members agree on the day.
+        let Some(agreed_ms) = peer.agreed_ms() else {
+            every.reset_after(AGAIN);
+            continue;
+        };
         let sweep = move || {
-            let today = Date::in_china(now_ms());
+            let today = Date::in_china(agreed_ms);
             let gone = |seq| peer.attachments.remove(seq);
             destroy_old(&peer.own.log, &peer.bodies, gone, from, today)
         };
