@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
 use certmesh_ledger::log::{Log, LogId};
 use certmesh_ledger::record::is_dated_ahead;
@@ -225,7 +226,6 @@ impl Peer {
     }
 
     fn is_silent(&self, id: &LogId) -> bool {
-        use certmesh_ledger::catalogue::Stale;
         matches!(
             self.catalogue.freshness(id, self.clock.now_ms()),
             Err(Stale::Silent { .. })

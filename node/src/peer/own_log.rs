@@ -13,6 +13,7 @@ use certmesh_ledger::bodies::Bodies;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{Log, Opening};
 use certmesh_ledger::membership::{Department, Membership};
+use certmesh_ledger::sync;
 use parking_lot::{Mutex, RwLock};
 
 use super::{Connection, views};
@@ -121,8 +122,11 @@ impl Found {
                 Some("the head file of the log is missing".to_owned())
             }
             (None, LastRun::Here) if !empty => None,
-            // Also when an earlier start found it so and did not come far enough to write that down.
-            (None, LastRun::Here) => Some("the log is empty, and it was not".to_owned()),
+            // An earlier start may have found the head missing, made another, and not come far enough to write that down. A
+            // crash before the very first record looks the same.
+            (None, LastRun::Here) => {
+                Some("the log is empty, and its first record was begun".to_owned())
+            }
             (None, LastRun::Lost) => Some("a loss found earlier has not been made good".to_owned()),
             (None, LastRun::NeverAppended | LastRun::Elsewhere) => Some(format!(
                 "the data directory is not known to be the one that the node ran with last ({})",
@@ -303,12 +307,11 @@ impl OwnLog {
     }
 
     /// What is known of the log at a start.
-    pub(crate) fn found(&self) -> certmesh_ledger::sync::OwnLog {
-        use certmesh_ledger::sync::OwnLog;
+    pub(crate) fn found(&self) -> sync::OwnLog {
         match (&self.loss, *self.new.lock()) {
-            (Some(_), _) => OwnLog::Lost,
-            (None, true) => OwnLog::New,
-            (None, false) => OwnLog::Kept,
+            (Some(_), _) => sync::OwnLog::Lost,
+            (None, true) => sync::OwnLog::New,
+            (None, false) => sync::OwnLog::Kept,
         }
     }
 

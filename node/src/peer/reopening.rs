@@ -74,7 +74,17 @@ impl Reopening {
             let started = Instant::now();
             let open = move || peer.catalogue.reopen(&log);
             let refused = match tokio::task::spawn_blocking(open).await {
-                Ok(Ok(opening)) => opening.closed,
+                Ok(Ok(opening)) => {
+                    if let Some((path, damage)) = &opening.set_aside {
+                        tracing::error!(
+                            %log,
+                            path = %path.display(),
+                            %damage,
+                            "log set aside: it is damaged and will be fetched again from other members"
+                        );
+                    }
+                    opening.closed
+                }
                 Ok(Err(error)) => Some(error.to_string()),
                 // A panic, which the panic hook logged.
                 Err(_) => Some("it could not be opened".to_owned()),

@@ -68,7 +68,7 @@ impl PeerService {
         appends: Vec<Append>,
         retry: Option<RetryKey>,
     ) -> BoxFuture<'static, Result<Outcomes, Refusal>> {
-        if let Some(refusal) = self.peer.hindrance() {
+        if let Some(refusal) = self.peer.append_refusal() {
             return async { Err(refusal) }.boxed();
         }
         let writer = self.writer.clone();
@@ -384,7 +384,7 @@ impl Service for PeerService {
         days: Days,
         page: Option<Page>,
     ) -> BoxFuture<'static, Result<AccessLog, Refusal>> {
-        if let Some(refusal) = self.peer.hindrance() {
+        if let Some(refusal) = self.peer.append_refusal() {
             return async { Err(refusal) }.boxed();
         }
         let subject = self.peer.catalogue_key.subject_tag(kind, code.expose());

@@ -360,7 +360,7 @@ impl GroupCommit {
     /// Why nothing can be appended now. Before anything is, attachments of records that never came are uploads again: the
     /// next record of that position is another's.
     fn hindrance(&mut self) -> Option<Refusal> {
-        let hindrance = self.peer.hindrance();
+        let hindrance = self.peer.append_refusal();
         if hindrance.is_none() && !self.settled {
             match self.peer.attachments.settle(self.writer.log().held()) {
                 Ok(_) => self.settled = true,
@@ -376,7 +376,8 @@ impl GroupCommit {
         &mut self,
         group: Group,
     ) -> Result<(Vec<log::Appended>, Option<VerifiedCheckpoint>), AppendFailed> {
-        // A crash after this leaves a log that is empty where it should be, which is no loss.
+        // Before the first record: a crash between the two leaves an empty log that the next start takes for lost, never a
+        // lost one that it takes for new.
         self.peer.own.begin().map_err(AppendFailed::Mark)?;
         if !group.files.is_empty() {
             // This thread is the only one that appends, so the positions are known.
@@ -569,7 +570,7 @@ impl GroupCommit {
             Err(error) => {
                 tracing::error!(%error, "nothing was appended");
                 self.peer.own.show();
-                let refusal = self.peer.hindrance().unwrap_or_else(|| match &error {
+                let refusal = self.peer.append_refusal().unwrap_or_else(|| match &error {
                     AppendFailed::Log(error) => not_written(error),
                     AppendFailed::Attachments(_) => Refusal::Internal,
                     AppendFailed::Clock(_) => Refusal::ClockOff(error.to_string()),

@@ -72,7 +72,7 @@ impl Answering {
         if self.rates.check_key(&from).is_err() {
             return self.not_taken(from, NotTaken::TooMany);
         }
-        if self.peer.hindrance().is_some() {
+        if self.peer.append_refusal().is_some() {
             return self.not_taken(from, NotTaken::Unavailable);
         }
         let peer = Arc::clone(&self.peer);

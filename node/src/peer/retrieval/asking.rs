@@ -104,7 +104,7 @@ impl Asking {
     /// Run it to its end: a request that is given up leaves a receipt without its counterpart.
     pub(in crate::peer) async fn fetch(self, fetch: Fetch) -> Result<Retrieved, Refusal> {
         // Without a log to acknowledge in, nothing is asked.
-        if let Some(refusal) = self.peer.hindrance() {
+        if let Some(refusal) = self.peer.append_refusal() {
             return Err(refusal);
         }
         let asking = self.clone();

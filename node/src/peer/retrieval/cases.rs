@@ -34,7 +34,7 @@ type Collected = BTreeMap<CertificateId, Result<Retrieved, Refusal>>;
 /// again, and nothing is asked or recorded.
 pub(in crate::peer) async fn accept(asking: Asking, case: Case) -> Result<Acceptance, Refusal> {
     let collect = case.collect.clone().ok_or(Refusal::Internal)?;
-    if let Some(refusal) = asking.peer().hindrance() {
+    if let Some(refusal) = asking.peer().append_refusal() {
         return Err(refusal);
     }
     let mut begun = {
