@@ -77,7 +77,7 @@ async fn two_processes_with_the_same_keys_are_told_apart_by_their_connections() 
                     connection,
                     result,
                     ..
-                } if of == id => {
+                } if index == 0 && of == id => {
                     let by = result.unwrap()[0];
                     answered.insert((by, connection.unwrap()));
                     true
