@@ -98,6 +98,15 @@ pub(crate) fn decode_borrowed<'b, T: Serialize + Deserialize<'b>>(
     }
 }
 
+/// Reads a value from the beginning of bytes that this process wrote itself, which need no check of their form, and goes
+/// past it.
+pub(crate) fn decode_next<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, DecodeError> {
+    let (value, used) = bincode::serde::decode_from_slice(bytes, CONFIG)
+        .map_err(|e| DecodeError::Malformed(e.to_string()))?;
+    *bytes = &bytes[used..];
+    Ok(value)
+}
+
 /// A writer that only checks that what is written is what is expected.
 struct Compare<'a>(&'a [u8]);
 

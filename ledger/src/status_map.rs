@@ -13,7 +13,7 @@
 //! Two crates were weighed, as released when this was written:
 //! - `jmt` 0.12 has the same tree shape, but is made for a versioned database: each change is a numbered version, comes
 //!   back as a batch of nodes to store, and is read again through a `TreeReader` that the caller implements. Here the
-//!   map is small (only certificates not plainly valid), lives in memory, is rebuilt at start, and needs one version.
+//!   map holds only certificates not plainly valid, is written from nothing at each start, and needs two versions at most.
 //!   It tells leaf and node apart by strings of its own under one hash function, where the ledger has a key for each
 //!   purpose; an empty subtree is a string too. It needs borsh, brings `ics23` by default, and builds on older majors
 //!   of `digest`, `hashbrown` and `itertools`.
@@ -28,262 +28,557 @@ mod proof;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec;
 use crate::hash::{Hash, Purpose, hash};
+use crate::log::MemoryDisk;
+use crate::log::disk::{Disk, DiskFile};
 
 pub use proof::{MAX_DEPTH, StatusProof, StatusProofError, Terminal};
 
-/// The map, in memory: about 200 bytes an entry. Hashes are computed when a root or a proof is asked for, and only
-/// those that changes have made stale.
-#[derive(Debug, Clone, Default)]
-pub struct StatusMap {
-    top: Subtree,
-    len: usize,
+/// Bytes of a page: some 40 statuses. A change costs the hashes of a page, so larger ones would make changes slow; memory
+/// holds some 200 bytes of each, so smaller ones would need more of it.
+const PAGE: usize = 2048;
+
+/// Changes that wait to be written to their pages, each page once.
+const MAX_WAITING: usize = 4096;
+
+/// What a map holds under a key.
+pub trait Value: Copy + PartialEq + Serialize + DeserializeOwned {
+    /// What the map commits to.
+    fn hash(&self) -> Hash;
 }
 
-/// What lies below a place in the tree. Never deeper than 256 branches, so recursion (also in `drop`) is bounded.
-#[derive(Debug, Clone, Default)]
-enum Subtree {
+impl Value for Hash {
+    fn hash(&self) -> Hash {
+        *self
+    }
+}
+
+/// A value, and the one before the change that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, serde::Deserialize)]
+struct Versions<V> {
+    now: Option<V>,
+    before: Option<V>,
+    /// When it changed.
+    at: u64,
+}
+
+impl<V: Copy> Versions<V> {
+    const ABSENT: Versions<V> = Versions {
+        now: None,
+        before: None,
+        at: 0,
+    };
+
+    /// The value by the changes made before `until`.
+    fn seen(&self, until: u64) -> Option<V> {
+        match self.at < until {
+            true => self.now,
+            false => self.before,
+        }
+    }
+
+    /// What has to be kept once the changes before `committed` stand; nothing of a key that is absent either way.
+    fn kept(self, committed: u64) -> Option<Versions<V>> {
+        let before = self.before.filter(|_| self.at >= committed);
+        (self.now.is_some() || before.is_some()).then_some(Versions { before, ..self })
+    }
+}
+
+type Entry<V> = (Hash, Versions<V>);
+
+/// The map. Its entries stand in pages of a file, sorted; memory has the tree above the pages, some 8 bytes an entry, with
+/// the hashes that no change has made stale. The file is nobody's to keep: it is written from nothing whenever a map begins.
+///
+/// Each change is made at a point, a number that does not fall, and shows once everything before a later point has been
+/// committed. So the map can run ahead of what readers are shown.
+pub struct StatusMap<V> {
+    pages: Pages,
+    top: Node,
+    waiting: BTreeMap<Hash, Versions<V>>,
+    committed: u64,
+}
+
+/// The pages in the file. None is ever changed in place, so a write that fails harms nothing that is there; then all of them
+/// go on in memory: what can be derived must keep no peer from starting, or from answering, on a disk that is full.
+struct Pages {
+    file: Box<dyn DiskFile>,
+    slots: u32,
+    free: Vec<u32>,
+}
+
+/// What lies below a place in the tree. Never deeper than 256 branches, so recursion is bounded.
+#[derive(Default)]
+enum Node {
     #[default]
     Empty,
-    Leaf(Box<Leaf>),
+    Page(Page),
     Branch(Box<Branch>),
 }
 
-/// An entry. Its hash is not kept: it is needed again only when a neighbour changes, and would cost 32 bytes.
-#[derive(Debug, Clone, Copy)]
-struct Leaf {
-    key: Hash,
-    value: Hash,
+/// Entries in the file.
+struct Page {
+    slot: u32,
+    /// Bytes used.
+    len: u32,
+    /// Of those bytes, so that what the medium changes is found.
+    checksum: u64,
+    /// The last change in it.
+    latest: u64,
+    /// Of the latest values, unless that has not been asked for.
+    summary: Option<Summary>,
 }
 
-/// Two or more entries.
-#[derive(Debug, Clone)]
+/// More entries than a page takes.
 struct Branch {
-    /// The hash, or `None` if something below has changed since it was computed.
-    hash: Option<Hash>,
-    left: Subtree,
-    right: Subtree,
+    latest: u64,
+    summary: Option<Summary>,
+    left: Node,
+    right: Node,
 }
 
-impl StatusMap {
-    /// The map without entries.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            top: Subtree::Empty,
-            len: 0,
+/// How many entries there are below a place, as far as it matters, and their hash.
+#[derive(Clone, Copy, PartialEq)]
+enum Summary {
+    None,
+    One(Hash),
+    More(Hash),
+}
+
+impl Summary {
+    fn hash(self) -> Hash {
+        match self {
+            Summary::None => Hash::ZERO,
+            Summary::One(hash) | Summary::More(hash) => hash,
         }
     }
 
-    /// The number of entries.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
+    /// Of a place, given those of its two sides. A leaf that is alone stands as high as it is alone.
+    fn of(left: Summary, right: Summary) -> Summary {
+        match (left, right) {
+            (Summary::None, few @ (Summary::None | Summary::One(_)))
+            | (few @ Summary::One(_), Summary::None) => few,
+            _ => Summary::More(node_hash(&left.hash(), &right.hash())),
+        }
     }
 
-    /// Whether there is no entry.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Sets the value of a key and returns the value it had.
-    pub fn insert(&mut self, key: Hash, value: Hash) -> Option<Hash> {
-        let before = self.top.insert(Leaf { key, value }, 0);
-        self.len += usize::from(before.is_none());
-        before
-    }
-
-    /// Takes a key out and returns the value it had.
-    pub fn remove(&mut self, key: &Hash) -> Option<Hash> {
-        let before = self.top.remove(key, 0);
-        self.len -= usize::from(before.is_some());
-        before
-    }
-
-    /// The value of a key.
-    #[must_use]
-    pub fn get(&self, key: &Hash) -> Option<Hash> {
-        let mut place = &self.top;
-        let mut depth = 0;
-        loop {
-            match place {
-                Subtree::Empty => return None,
-                Subtree::Leaf(leaf) => return (leaf.key == *key).then_some(leaf.value),
-                Subtree::Branch(branch) => {
-                    place = if bit(key, depth) {
-                        &branch.right
-                    } else {
-                        &branch.left
-                    }
-                }
+    /// Of sorted keys and the hashes of their values.
+    fn of_leaves(leaves: &[(Hash, Hash)], depth: usize) -> Summary {
+        match leaves {
+            [] => Summary::None,
+            [(key, value)] => Summary::One(leaf_hash(key, value)),
+            _ => {
+                let (left, right) = halves(leaves, depth);
+                Summary::of(
+                    Summary::of_leaves(left, depth + 1),
+                    Summary::of_leaves(right, depth + 1),
+                )
             }
-            depth += 1;
+        }
+    }
+}
+
+impl<V: Value> StatusMap<V> {
+    /// A map without entries whose pages go into a file; what the file holds is lost. Changes show once they are committed.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn new(file: Box<dyn DiskFile>) -> io::Result<StatusMap<V>> {
+        file.set_len(0)?;
+        Ok(StatusMap {
+            pages: Pages {
+                file,
+                slots: 0,
+                free: Vec::new(),
+            },
+            top: Node::Empty,
+            waiting: BTreeMap::new(),
+            committed: 0,
+        })
+    }
+
+    /// The same in memory.
+    pub fn in_memory() -> StatusMap<V> {
+        let map = memory().and_then(StatusMap::new);
+        map.expect("memory takes every write")
+    }
+
+    /// Sets the value of a key, or takes the key out, at a point not before any earlier one's.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn set(&mut self, key: Hash, value: Option<V>, at: u64) -> io::Result<()> {
+        let held = self.versions(&key)?;
+        let before = held.seen(self.committed);
+        let now = value;
+        self.waiting.insert(key, Versions { now, before, at });
+        match self.waiting.len() {
+            MAX_WAITING.. => self.settle(),
+            _ => Ok(()),
         }
     }
 
-    /// The entries in the order of their keys.
-    #[must_use]
-    pub fn iter(&self) -> Iter<'_> {
-        Iter {
-            pending: vec![&self.top],
-        }
+    /// Shows every change made before a point; for `u64::MAX`, each at once.
+    pub fn commit(&mut self, point: u64) {
+        self.committed = point;
     }
 
-    /// The root that commits to all entries. Computes only the hashes that changes have made stale.
-    pub fn root(&mut self) -> Hash {
-        self.top.hash()
+    /// The value of a key by the changes that were committed.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn get(&self, key: &Hash) -> io::Result<Option<V>> {
+        Ok(self.versions(key)?.seen(self.committed))
     }
 
-    /// The proof of what the map says about `key`: its value, or that it is absent.
-    pub fn prove(&mut self, key: &Hash) -> StatusProof {
+    /// The value of a key by all changes.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn latest(&self, key: &Hash) -> io::Result<Option<V>> {
+        Ok(self.versions(key)?.now)
+    }
+
+    /// The root that commits to all entries, by all changes. Reads only the pages that changes have made stale.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn root(&mut self) -> io::Result<Hash> {
+        self.settle()?;
+        Ok(summary::<V>(&self.pages, &mut self.top, 0, u64::MAX)?.hash())
+    }
+
+    /// The root there would be with some more changes, made at a point.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn root_with(
+        &mut self,
+        changes: impl IntoIterator<Item = (Hash, Option<V>)>,
+        at: u64,
+    ) -> io::Result<Hash> {
+        let mut held = Vec::new();
+        let set = || {
+            for (key, value) in changes {
+                held.push((key, self.versions(&key)?));
+                self.set(key, value, at)?;
+            }
+            self.root()
+        };
+        let root = set();
+        self.waiting.extend(held);
+        self.settle().and(root)
+    }
+
+    /// The proof of what the map says about `key` by the changes that were committed: its value, or that it is absent.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn prove(&mut self, key: &Hash) -> io::Result<StatusProof> {
+        self.settle()?;
+        let (pages, until) = (&self.pages, self.committed);
         let mut siblings = Vec::new();
         let mut place = &mut self.top;
         let terminal = loop {
+            let depth = siblings.len();
+            match summary::<V>(pages, place, depth, until)? {
+                Summary::None => break Terminal::Empty,
+                Summary::One(_) => break only_leaf::<V>(pages, place, until)?,
+                Summary::More(_) => {}
+            }
             match place {
-                Subtree::Empty => break Terminal::Empty,
-                Subtree::Leaf(leaf) => {
-                    break Terminal::Leaf {
-                        key: leaf.key,
-                        value: leaf.value,
+                Node::Branch(branch) => {
+                    let (next, sibling) = match bit(key, depth) {
+                        false => (&mut branch.left, &mut branch.right),
+                        true => (&mut branch.right, &mut branch.left),
                     };
-                }
-                Subtree::Branch(branch) => {
-                    let (next, sibling) = branch.sides(bit(key, siblings.len()));
-                    siblings.push(sibling.hash());
+                    siblings.push(summary::<V>(pages, sibling, depth + 1, until)?.hash());
                     place = next;
                 }
+                Node::Page(page) => {
+                    let leaves = leaves::<V>(&pages.read(page)?, until);
+                    break within_page(&leaves, key, &mut siblings);
+                }
+                Node::Empty => break Terminal::Empty,
             }
         };
-        StatusProof { siblings, terminal }
+        Ok(StatusProof { siblings, terminal })
+    }
+
+    fn versions(&self, key: &Hash) -> io::Result<Versions<V>> {
+        if let Some(waiting) = self.waiting.get(key) {
+            return Ok(*waiting);
+        }
+        let (mut place, mut depth) = (&self.top, 0);
+        while let Node::Branch(branch) = place {
+            place = match bit(key, depth) {
+                false => &branch.left,
+                true => &branch.right,
+            };
+            depth += 1;
+        }
+        match place {
+            Node::Page(page) => self.pages.find(page, key),
+            _ => Ok(Versions::ABSENT),
+        }
+    }
+
+    /// Writes the changes that wait to their pages. After a failure they wait still, and count before what pages say.
+    fn settle(&mut self) -> io::Result<()> {
+        if !self.waiting.is_empty() {
+            let changes: Vec<Entry<V>> = self.waiting.iter().map(|(k, v)| (*k, *v)).collect();
+            put(&mut self.pages, &mut self.top, 0, &changes, self.committed)?;
+            self.waiting.clear();
+        }
+        Ok(())
     }
 }
 
-impl Subtree {
-    fn hash(&mut self) -> Hash {
-        match self {
-            Self::Empty => Hash::ZERO,
-            Self::Leaf(leaf) => leaf_hash(&leaf.key, &leaf.value),
-            Self::Branch(branch) => {
-                if let Some(known) = branch.hash {
-                    return known;
-                }
-                let fresh = node_hash(&branch.left.hash(), &branch.right.hash());
-                branch.hash = Some(fresh);
-                fresh
-            }
+impl Pages {
+    fn bytes(&self, page: &Page) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; page.len as usize];
+        self.file.read_exact_at(&mut bytes, place(page.slot))?;
+        match checksum(&bytes) == page.checksum {
+            true => Ok(bytes),
+            false => Err(damaged()),
         }
     }
 
-    fn insert(&mut self, new: Leaf, depth: usize) -> Option<Hash> {
-        match self {
-            Self::Empty => *self = Self::Leaf(Box::new(new)),
-            Self::Leaf(old) if old.key == new.key => {
-                return Some(std::mem::replace(&mut old.value, new.value));
-            }
-            Self::Leaf(old) => {
-                // Not alone any more: the old leaf moves down a bit, the new one follows until their keys part.
-                let mut branch = Branch {
-                    hash: None,
-                    left: Self::Empty,
-                    right: Self::Empty,
-                };
-                *branch.sides(bit(&old.key, depth)).0 = Self::Leaf(old.clone());
-                branch.sides(bit(&new.key, depth)).0.insert(new, depth + 1);
-                *self = Self::Branch(Box::new(branch));
-            }
-            Self::Branch(branch) => {
-                let before = branch.sides(bit(&new.key, depth)).0.insert(new, depth + 1);
-                if before != Some(new.value) {
-                    branch.hash = None;
-                }
-                return before;
-            }
+    fn read<V: Value>(&self, page: &Page) -> io::Result<Vec<Entry<V>>> {
+        let bytes = self.bytes(page)?;
+        let mut rest = &*bytes;
+        let mut entries = Vec::new();
+        while !rest.is_empty() {
+            entries.push(codec::decode_next(&mut rest).map_err(|_| damaged())?);
         }
-        None
+        Ok(entries)
     }
 
-    fn remove(&mut self, key: &Hash, depth: usize) -> Option<Hash> {
+    fn find<V: Value>(&self, page: &Page, key: &Hash) -> io::Result<Versions<V>> {
+        let bytes = self.bytes(page)?;
+        let mut rest = &*bytes;
+        while !rest.is_empty() {
+            let (at, versions): Entry<V> = codec::decode_next(&mut rest).map_err(|_| damaged())?;
+            if at == *key {
+                return Ok(versions);
+            }
+        }
+        Ok(Versions::ABSENT)
+    }
+
+    fn move_to_memory(&mut self) -> io::Result<()> {
+        let mut pages = vec![0; place(self.slots) as usize];
+        let read = self.file.read_at(&mut pages, 0)?;
+        let file = memory()?;
+        file.write_at(&pages[..read], 0)?;
+        self.file = file;
+        Ok(())
+    }
+
+    /// Writes sorted entries of a place: to a page, or to as many as it takes.
+    fn write<V: Value>(&mut self, entries: &[Entry<V>], depth: usize) -> io::Result<Node> {
+        if entries.is_empty() {
+            return Ok(Node::Empty);
+        }
+        let mut bytes = Vec::with_capacity(PAGE);
+        for entry in entries {
+            if bytes.len() > PAGE {
+                break;
+            }
+            codec::encode_into(entry, &mut bytes);
+        }
+        if bytes.len() > PAGE {
+            let (left, right) = halves(entries, depth);
+            let left = self.write(left, depth + 1)?;
+            let right = self.write(right, depth + 1)?;
+            return Ok(Branch::of(left, right));
+        }
+        let slot = self.free.pop().unwrap_or(self.slots);
+        if self.file.write_at(&bytes, place(slot)).is_err() {
+            self.move_to_memory()?;
+            self.file.write_at(&bytes, place(slot))?;
+        }
+        self.slots = self.slots.max(slot + 1);
+        Ok(Node::Page(Page {
+            slot,
+            len: bytes.len() as u32,
+            checksum: checksum(&bytes),
+            latest: entries
+                .iter()
+                .map(|(_, versions)| versions.at)
+                .max()
+                .unwrap_or(0),
+            summary: None,
+        }))
+    }
+}
+
+impl Node {
+    fn latest(&self) -> u64 {
         match self {
-            Self::Leaf(leaf) if leaf.key == *key => {
-                let before = leaf.value;
-                *self = Self::Empty;
-                Some(before)
-            }
-            Self::Empty | Self::Leaf(_) => None,
-            Self::Branch(branch) => {
-                let before = branch.sides(bit(key, depth)).0.remove(key, depth + 1)?;
-                branch.hash = None;
-                // A leaf that is now alone moves up to where it would be, had the removed entry never been there.
-                match (&mut branch.left, &mut branch.right) {
-                    (Self::Empty, alone @ (Self::Leaf(_) | Self::Empty))
-                    | (alone @ Self::Leaf(_), Self::Empty) => {
-                        *self = std::mem::take(alone);
-                    }
-                    _ => {}
-                }
-                Some(before)
-            }
+            Node::Empty => 0,
+            Node::Page(page) => page.latest,
+            Node::Branch(branch) => branch.latest,
         }
     }
 }
 
 impl Branch {
-    /// The side a bit chooses, and the other one.
-    fn sides(&mut self, right: bool) -> (&mut Subtree, &mut Subtree) {
-        if right {
-            (&mut self.right, &mut self.left)
-        } else {
-            (&mut self.left, &mut self.right)
+    fn of(left: Node, right: Node) -> Node {
+        match (left, right) {
+            (Node::Empty, Node::Empty) => Node::Empty,
+            (left, right) => Node::Branch(Box::new(Branch {
+                latest: left.latest().max(right.latest()),
+                summary: None,
+                left,
+                right,
+            })),
         }
     }
 }
 
-/// The entries of a [`StatusMap`] in the order of their keys.
-#[derive(Debug, Clone)]
-pub struct Iter<'a> {
-    /// Subtrees yet to visit, the next one last.
-    pending: Vec<&'a Subtree>,
-}
-
-impl Iterator for Iter<'_> {
-    /// Key and value.
-    type Item = (Hash, Hash);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            match self.pending.pop()? {
-                Subtree::Empty => {}
-                Subtree::Leaf(leaf) => return Some((leaf.key, leaf.value)),
-                Subtree::Branch(branch) => self.pending.extend([&branch.right, &branch.left]),
+/// Takes sorted changes into the pages below a place.
+fn put<V: Value>(
+    pages: &mut Pages,
+    node: &mut Node,
+    depth: usize,
+    changes: &[Entry<V>],
+    committed: u64,
+) -> io::Result<()> {
+    let kept = |(key, versions): Entry<V>| Some((key, versions.kept(committed)?));
+    match node {
+        _ if changes.is_empty() => {}
+        Node::Empty => {
+            let entries: Vec<Entry<V>> = changes.iter().copied().filter_map(kept).collect();
+            *node = pages.write(&entries, depth)?;
+        }
+        Node::Page(page) => {
+            let slot = page.slot;
+            let mut entries: BTreeMap<Hash, Versions<V>> = pages.read(page)?.into_iter().collect();
+            entries.extend(changes.iter().copied());
+            let entries: Vec<Entry<V>> = entries.into_iter().filter_map(kept).collect();
+            *node = pages.write(&entries, depth)?;
+            pages.free.push(slot);
+        }
+        Node::Branch(branch) => {
+            let (left, right) = halves(changes, depth);
+            branch.summary = None;
+            put(pages, &mut branch.left, depth + 1, left, committed)?;
+            put(pages, &mut branch.right, depth + 1, right, committed)?;
+            branch.latest = branch.left.latest().max(branch.right.latest());
+            if let (Node::Empty, Node::Empty) = (&branch.left, &branch.right) {
+                *node = Node::Empty;
             }
         }
     }
+    Ok(())
 }
 
-impl<'a> IntoIterator for &'a StatusMap {
-    type Item = (Hash, Hash);
-    type IntoIter = Iter<'a>;
-
-    fn into_iter(self) -> Iter<'a> {
-        self.iter()
+/// Of what is below a place, by the changes made before `until`. What all changes lead to is kept.
+fn summary<V: Value>(
+    pages: &Pages,
+    node: &mut Node,
+    depth: usize,
+    until: u64,
+) -> io::Result<Summary> {
+    let is_latest = node.latest() < until;
+    let (known, found) = match node {
+        Node::Empty => return Ok(Summary::None),
+        Node::Page(page) => match page.summary.filter(|_| is_latest) {
+            Some(known) => return Ok(known),
+            None => {
+                let leaves = leaves::<V>(&pages.read(page)?, until);
+                (&mut page.summary, Summary::of_leaves(&leaves, depth))
+            }
+        },
+        Node::Branch(branch) => match branch.summary.filter(|_| is_latest) {
+            Some(known) => return Ok(known),
+            None => {
+                let left = summary::<V>(pages, &mut branch.left, depth + 1, until)?;
+                let right = summary::<V>(pages, &mut branch.right, depth + 1, until)?;
+                (&mut branch.summary, Summary::of(left, right))
+            }
+        },
+    };
+    if is_latest {
+        *known = Some(found);
     }
+    Ok(found)
 }
 
-impl Extend<(Hash, Hash)> for StatusMap {
-    fn extend<I: IntoIterator<Item = (Hash, Hash)>>(&mut self, entries: I) {
-        for (key, value) in entries {
-            self.insert(key, value);
+/// Keys and hashes of values by the changes made before `until`.
+fn leaves<V: Value>(entries: &[Entry<V>], until: u64) -> Vec<(Hash, Hash)> {
+    let seen = |(key, versions): &Entry<V>| Some((*key, versions.seen(until)?.hash()));
+    entries.iter().filter_map(seen).collect()
+}
+
+/// The leaf of a place that has one.
+fn only_leaf<V: Value>(pages: &Pages, node: &Node, until: u64) -> io::Result<Terminal> {
+    let mut places = vec![node];
+    while let Some(place) = places.pop() {
+        match place {
+            Node::Empty => {}
+            Node::Page(page) => {
+                if let Some((key, value)) = leaves::<V>(&pages.read(page)?, until).first() {
+                    let (key, value) = (*key, *value);
+                    return Ok(Terminal::Leaf { key, value });
+                }
+            }
+            Node::Branch(branch) => places.extend([&branch.left, &branch.right]),
         }
     }
+    Ok(Terminal::Empty)
 }
 
-impl FromIterator<(Hash, Hash)> for StatusMap {
-    fn from_iter<I: IntoIterator<Item = (Hash, Hash)>>(entries: I) -> Self {
-        let mut map = Self::new();
-        map.extend(entries);
-        map
+/// Goes on with a proof among the leaves of a page.
+fn within_page(mut leaves: &[(Hash, Hash)], key: &Hash, siblings: &mut Vec<Hash>) -> Terminal {
+    loop {
+        match *leaves {
+            [] => return Terminal::Empty,
+            [(key, value)] => return Terminal::Leaf { key, value },
+            _ => {}
+        }
+        let depth = siblings.len();
+        let (left, right) = halves(leaves, depth);
+        let (next, sibling) = match bit(key, depth) {
+            false => (left, right),
+            true => (right, left),
+        };
+        siblings.push(Summary::of_leaves(sibling, depth + 1).hash());
+        leaves = next;
     }
+}
+
+/// Sorted entries that agree in the bits above a depth, parted by the bit at it.
+fn halves<T>(entries: &[(Hash, T)], depth: usize) -> (&[(Hash, T)], &[(Hash, T)]) {
+    entries.split_at(entries.partition_point(|(key, _)| !bit(key, depth)))
+}
+
+/// Where a page begins in the file.
+fn place(slot: u32) -> u64 {
+    u64::from(slot) * PAGE as u64
+}
+
+fn memory() -> io::Result<Box<dyn DiskFile>> {
+    MemoryDisk::new().open(Path::new("statuses"), true)
+}
+
+fn checksum(page: &[u8]) -> u64 {
+    hash(Purpose::File, page).fingerprint()
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the file of statuses is damaged; restart the peer to have it written again from the records",
+    )
 }
 
 /// The bit of a key at a depth below 256, most significant first.

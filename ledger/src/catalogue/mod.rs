@@ -88,14 +88,13 @@ impl CertificateState {
     }
 
     /// The same with the status that its log gives it by now.
-    #[must_use]
-    pub(crate) fn with_current_status(self, log: &Log) -> CertificateState {
-        let entry = log.status(&self.certificate().id);
-        CertificateState {
+    pub(crate) fn with_current_status(self, log: &Log) -> Result<CertificateState, ReadError> {
+        let entry = log.status(&self.certificate().id)?;
+        Ok(CertificateState {
             status: entry.map_or(Status::Valid, |entry| entry.status),
             status_seq: entry.map(|entry| entry.seq),
             ..self
-        }
+        })
     }
 }
 
@@ -380,7 +379,7 @@ impl Catalogue {
     ) -> Result<(Vec<CertificateState>, bool), ReadError> {
         let (mut found, mut cut) = (Vec::new(), false);
         for log in self.logs() {
-            if !log.has_issued(code) {
+            if !log.may_have_issued(code) {
                 continue;
             }
             let (records, more) = log.latest_of(tag, code, limit)?;
@@ -590,7 +589,7 @@ fn states(log: &Log, records: Vec<SignedRecord>) -> Result<Vec<CertificateState>
     let mut states = Vec::with_capacity(records.len());
     for record in records {
         let seq = record.record().seq;
-        if let Some(state) = state_of(log, record)
+        if let Some(state) = state_of(log, record)?
             && log
                 .issue_of(&state.certificate().id)?
                 .is_some_and(|first| first.record().seq == seq)
@@ -601,20 +600,23 @@ fn states(log: &Log, records: Vec<SignedRecord>) -> Result<Vec<CertificateState>
     Ok(states)
 }
 
-fn state_of(log: &Log, issued: SignedRecord) -> Option<CertificateState> {
+fn state_of(log: &Log, issued: SignedRecord) -> Result<Option<CertificateState>, ReadError> {
     let Entry::CertificateIssued(certificate) = &issued.record().entry else {
-        return None;
+        return Ok(None);
     };
-    let entry = log.status(&certificate.id);
-    Some(CertificateState {
+    let entry = log.status(&certificate.id)?;
+    Ok(Some(CertificateState {
         log: log.name().id,
         status: entry.map_or(Status::Valid, |entry| entry.status),
         status_seq: entry.map(|entry| entry.seq),
         issued,
-    })
+    }))
 }
 
 /// A certificate as one log has it. The first record that issued it counts: later ones have no effect.
 fn state_in(log: &Log, id: &CertificateId) -> Result<Option<CertificateState>, ReadError> {
-    Ok(log.issue_of(id)?.and_then(|record| state_of(log, record)))
+    match log.issue_of(id)? {
+        Some(record) => state_of(log, record),
+        None => Ok(None),
+    }
 }

@@ -457,7 +457,7 @@ impl<'c> Batch<'c> {
         if let Some((kind, _)) = self.replaced.get(id) {
             return Ok(Some(*kind));
         }
-        let Some(entry) = self.log.status(id) else {
+        let Some(entry) = self.log.status(id)? else {
             return Ok(None);
         };
         Ok(match &self.log.record(entry.seq)?.record().entry {
@@ -607,12 +607,10 @@ impl<'c> Batch<'c> {
                 _ => NotAllowed::UnknownCertificate(id.clone()),
             });
         }
-        let key = status_key(id);
-        let held = || {
-            self.log
-                .status(id)
-                .map_or(Status::Valid, |entry| entry.status)
-        };
-        Ok(self.statuses.get(&key).copied().unwrap_or_else(held))
+        if let Some(status) = self.statuses.get(&status_key(id)) {
+            return Ok(*status);
+        }
+        let held = self.log.status(id)?;
+        Ok(held.map_or(Status::Valid, |entry| entry.status))
     }
 }

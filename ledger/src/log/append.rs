@@ -4,25 +4,24 @@
 //! the checkpoint durable and only then shows readers anything. A crash before the commit leaves records that the next
 //! opening cuts off; they never left the process. After any refused write the appender accepts nothing more.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::codec::Bounded;
 use crate::hash::Hash;
-use crate::id::TypeCode;
+use crate::id::{CertificateId, TypeCode};
 use crate::merkle::CompactRange;
 use crate::record::{Entry, RecordHash};
 
-use super::definitions::{Definitions, Position};
+use super::definitions::{Definitions, MAX_TYPES, Position};
 use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
 use super::page::{Grown, Link};
 use super::reading::{Log, Unread};
 use super::segment::{Segment, file_name};
-use super::statuses::{Change, MapEntry, changes_of};
 use super::{LogId, VerifiedCheckpoint};
 
 /// Why nothing was appended.
@@ -43,9 +42,10 @@ pub enum AppendError {
 /// What records on the way to a checkpoint will change in the view.
 #[derive(Default)]
 pub(super) struct Pending {
-    pub(super) statuses: HashMap<Hash, Option<MapEntry>>,
     pub(super) definitions: Vec<(Entry, Position)>,
     pub(super) issued: BTreeMap<TypeCode, u64>,
+    /// How many of those types no record before issued.
+    pub(super) new_types: usize,
     /// The first entry that this version can't read.
     pub(super) unread: Option<Unread>,
 }
@@ -181,7 +181,7 @@ impl Appender {
             }
         }
         for link in links {
-            self.note(log, link);
+            self.note(log, link)?;
         }
         if let Some(last) = links.last() {
             self.head = last.hash;
@@ -193,16 +193,11 @@ impl Appender {
         Ok(())
     }
 
-    /// Remembers what a record will change once its checkpoint is committed.
-    pub(super) fn note(&mut self, log: &Log, link: &Link) {
+    /// Remembers what a record will change once its checkpoint is committed. The record has to be in the files and in the
+    /// index of its segment.
+    pub(super) fn note(&mut self, log: &Log, link: &Link) -> io::Result<()> {
         match &link.record.entry {
-            Entry::CertificateIssued(issued) => {
-                *self
-                    .pending
-                    .issued
-                    .entry(issued.id.type_code())
-                    .or_default() += 1;
-            }
+            Entry::CertificateIssued(issued) => self.count(log, issued.id.type_code()),
             entry if Definitions::concerns(entry) => {
                 let position = Position {
                     seq: link.record.seq,
@@ -219,16 +214,22 @@ impl Appender {
             }
             _ => {}
         }
-        let pending = &self.pending.statuses;
-        let current = |key: &Hash| {
-            pending
-                .get(key)
-                .copied()
-                .unwrap_or_else(|| log.statuses.lock().by_key(key))
-        };
-        for Change { key, after, .. } in changes_of(link, current) {
-            self.pending.statuses.insert(key, after);
+        let issued = |id: &CertificateId| Ok(log.has_issued_before(id, link.record.seq)?);
+        log.statuses.lock().take(link, issued)
+    }
+
+    fn count(&mut self, log: &Log, code: TypeCode) {
+        let pending = &mut self.pending;
+        if !pending.issued.contains_key(&code) {
+            let view = log.view.read();
+            if !view.issued.contains_key(&code) {
+                if view.issued.len() + pending.new_types >= MAX_TYPES {
+                    return;
+                }
+                pending.new_types += 1;
+            }
         }
+        *pending.issued.entry(code).or_default() += 1;
     }
 
     fn seal(&mut self, log: &Log, segment: &Arc<Segment>) -> io::Result<()> {
@@ -295,19 +296,12 @@ impl Appender {
         log.unread().or(self.pending.unread)
     }
 
-    /// The changes of status that the records since the last checkpoint make.
-    pub(super) fn status_changes(&self, log: &Log) -> Vec<Change> {
-        let statuses = log.statuses.lock();
-        let change = |(key, after): (&Hash, &Option<MapEntry>)| Change {
-            key: *key,
-            before: statuses.by_key(key),
-            after: *after,
-        };
-        self.pending.statuses.iter().map(change).collect()
+    /// The root of the statuses with all records written.
+    pub(super) fn status_root(&mut self, log: &Log) -> Result<Hash, AppendError> {
+        self.step(log, |_| log.statuses.lock().map().root())
     }
 
-    /// Makes a checkpoint of all records durable, then shows it to readers. The changes of status must have been
-    /// applied, under the lock the caller holds.
+    /// Makes a checkpoint of all records durable, then shows it to readers.
     pub(super) fn commit(
         &mut self,
         log: &Log,
@@ -331,6 +325,9 @@ impl Appender {
     pub(super) fn publish(&mut self, log: &Log, checkpoint: VerifiedCheckpoint) {
         self.floor = Some(checkpoint.clone());
         let pending = std::mem::take(&mut self.pending);
+        // Both at once for whoever holds either: a proof never runs ahead of its checkpoint.
+        let mut statuses = log.statuses.lock();
+        statuses.map().commit(checkpoint.size);
         let mut view = log.view.write();
         for (code, count) in pending.issued {
             *view.issued.entry(code).or_default() += count;

@@ -4,22 +4,25 @@
 //! derived files with what the records say. Where the stored tree leads to the signed root, its leaves tell exactly
 //! which record differs; otherwise the chain and the signatures do.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 
 use rayon::prelude::*;
 
 use crate::hash::Hash;
+use crate::id::CertificateId;
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, nodes_before, root_from};
 use crate::record::{Entry, Frame, RecordHash, SignedRecord};
+use crate::status_map::StatusMap;
 
 use super::head::{Head, HeadFile};
 use super::header::{HEADER_LEN, Kind, check_header};
 use super::index::TailIndex;
 use super::page::{follows, link};
 use super::segment::{file_name, first_of};
-use super::statuses::{Statuses, changes_of};
+use super::statuses::{Statuses, status_key};
 use super::{LogId, LogName, Place};
 
 /// One thing wrong.
@@ -122,6 +125,8 @@ struct Check<'c> {
     prev: RecordHash,
     time_ms: u64,
     statuses: Statuses,
+    /// The beginnings of the keys of the certificates issued so far: enough to tell them apart.
+    issued: HashSet<[u8; 16]>,
     /// Whether an entry so far is one that this version can't read.
     unread: bool,
     /// Whether the tree file's leaves lead to the signed root.
@@ -147,7 +152,8 @@ impl<'c> Check<'c> {
             range: CompactRange::empty(),
             prev: RecordHash::NONE,
             time_ms: 0,
-            statuses: Statuses::default(),
+            statuses: Statuses::new(StatusMap::in_memory()),
+            issued: HashSet::new(),
             unread: false,
             leaves_proved: false,
             tree: None,
@@ -426,14 +432,17 @@ impl<'c> Check<'c> {
         (self.prev, self.time_ms) = (link.hash, link.record.time_ms);
         self.push_leaf(link.leaf)?;
         tail.add(&link.keys, place);
-        let statuses = &self.statuses;
-        let changes = changes_of(&link, |key| statuses.by_key(key));
-        self.statuses.apply(&changes);
+        let issued = &self.issued;
+        self.statuses
+            .take(&link, |id| Ok(issued.contains(&beginning(id))))?;
+        if let Entry::CertificateIssued(issued) = &link.record.entry {
+            self.issued.insert(beginning(&issued.id));
+        }
         self.unread |= matches!(link.record.entry, Entry::Unknown(_));
         if let Ok(record) = SignedRecord::decode(&self.name, frame) {
             unsigned.push((seq, record));
         }
-        self.check_accepted(seq + 1);
+        self.check_accepted(seq + 1)?;
         Ok(true)
     }
 
@@ -499,7 +508,7 @@ impl<'c> Check<'c> {
         unsigned.clear();
     }
 
-    fn check_accepted(&mut self, size: u64) {
+    fn check_accepted(&mut self, size: u64) -> io::Result<()> {
         let Some(accepted) = self
             .head
             .accepted
@@ -507,10 +516,10 @@ impl<'c> Check<'c> {
             .map(|a| a.checkpoint.clone())
             .filter(|a| a.size == size)
         else {
-            return;
+            return Ok(());
         };
         if !self.records_whole() {
-            return;
+            return Ok(());
         }
         let file = format!("heads/{}", self.name.id);
         if self.range.root() != accepted.root {
@@ -530,7 +539,7 @@ impl<'c> Check<'c> {
             );
         }
         // What an entry of a later version changed only that version can tell.
-        if !self.unread && self.statuses.root() != accepted.status_root {
+        if !self.unread && self.statuses.map().root()? != accepted.status_root {
             self.fault(
                 file,
                 None,
@@ -538,6 +547,7 @@ impl<'c> Check<'c> {
                 false,
             );
         }
+        Ok(())
     }
 
     fn check_index(&mut self, first: u64, tail: &TailIndex) -> io::Result<()> {
@@ -581,4 +591,10 @@ impl<'c> Check<'c> {
             self.fault(format!("heads/{}", self.name.id), None, rule, false);
         }
     }
+}
+
+fn beginning(id: &CertificateId) -> [u8; 16] {
+    let mut beginning = [0; 16];
+    beginning.copy_from_slice(&status_key(id).as_bytes()[..16]);
+    beginning
 }

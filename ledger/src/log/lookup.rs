@@ -55,6 +55,19 @@ impl Log {
         )
     }
 
+    /// Whether a record held before a position, committed or not, issued a certificate.
+    pub(super) fn has_issued_before(
+        &self,
+        id: &CertificateId,
+        seq: u64,
+    ) -> Result<bool, ReadError> {
+        let issues =
+            |entry: &Entry| matches!(entry, Entry::CertificateIssued(issued) if issued.id == *id);
+        Ok(self
+            .first_before(seq, Key::certificate(id), issues)?
+            .is_some())
+    }
+
     /// Certificates about a subject, from a position on, at most `limit`.
     ///
     /// # Errors
@@ -183,9 +196,19 @@ impl Log {
         key: Key,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Result<Option<SignedRecord>, ReadError> {
+        self.first_before(self.size(), key, wanted)
+    }
+
+    /// The same among the records before a position.
+    fn first_before(
+        &self,
+        before: u64,
+        key: Key,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Option<SignedRecord>, ReadError> {
         let (mut from, mut limit) = (0, 1);
         loop {
-            let batch = self.candidates(key.into(), from, limit)?;
+            let batch = self.candidates_before(before, key.into(), from, limit)?;
             let Some(last) = batch.last() else {
                 return Ok(None);
             };
@@ -271,17 +294,25 @@ impl Log {
         Ok(found)
     }
 
-    /// Records whose key is asked for, in order, from a position on.
+    /// Committed records whose key is asked for, in order, from a position on.
     fn candidates(
         &self,
         query: Query,
         from: u64,
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
-        let (segments, size) = {
-            let view = self.view.read();
-            (view.segments.clone(), view.size())
-        };
+        self.candidates_before(self.size(), query, from, limit)
+    }
+
+    /// The same of all records before a position.
+    fn candidates_before(
+        &self,
+        before: u64,
+        query: Query,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        let segments = self.view.read().segments.clone();
         let mut records = Vec::new();
         for (i, segment) in segments.iter().enumerate() {
             if records.len() == limit {
@@ -294,7 +325,7 @@ impl Log {
             let wanted = limit - records.len();
             for place in self.places(segment, query, first, wanted)? {
                 let seq = segment.first + u64::from(place);
-                if seq < size {
+                if seq < before {
                     records.push(self.read_record(segment, seq)?);
                 }
             }

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, root_from};
 use crate::record::RecordHash;
+use crate::status_map::StatusMap;
 
 use super::append::{Appender, Pending, write_index};
 use super::disk::Disk;
@@ -23,7 +24,7 @@ use super::page::{Link, follows, link};
 use super::reading::{Log, View};
 use super::salvage::keep_head;
 use super::segment::{Segment, file_name};
-use super::statuses::Statuses;
+use super::statuses::{Statuses, changed};
 use super::tree_file::TreeFile;
 use super::{BrokenRule, CheckpointError, LogName, VerifiedCheckpoint};
 
@@ -304,6 +305,7 @@ impl Log {
         vouched: &Vouched,
     ) -> io::Result<Log> {
         let tree = TreeFile::open(&*place.disk, &dir.join("tree"), &name)?;
+        let statuses = new_statuses(&*place.disk, &dir.join("statuses"));
         let appender = Appender {
             size: 0,
             head: RecordHash::NONE,
@@ -332,7 +334,7 @@ impl Log {
             segment_records: place.segment_records,
             tree,
             view: RwLock::new(view),
-            statuses: Mutex::new(Statuses::default()),
+            statuses: Mutex::new(statuses),
             appender: Mutex::new(appender),
             held: AtomicU64::new(0),
             floor: AtomicU64::new(
@@ -344,6 +346,14 @@ impl Log {
             refused: OnceLock::new(),
         })
     }
+}
+
+/// The file of the statuses is written from nothing; without one they are kept in memory. Whoever reads the one before, with
+/// the log as it was open before, goes on reading that.
+fn new_statuses(disk: &dyn Disk, path: &Path) -> Statuses {
+    let _ = disk.remove(path);
+    let map = disk.open(path, true).and_then(StatusMap::new);
+    Statuses::new(map.unwrap_or_else(|_| StatusMap::in_memory()))
 }
 
 /// What the head file vouches for, its signatures checked.
@@ -429,9 +439,14 @@ fn set_aside_with_head(place: &Place, dir: &Path, name: &LogName) -> io::Result<
 struct Scan<'l> {
     log: &'l Log,
     opening: &'l mut Opening,
-    /// Tree nodes and frame ends not yet compared with their files, and where they begin.
+    /// Tree nodes not yet compared with their file, and where they begin.
     nodes: Vec<crate::hash::Hash>,
     nodes_from: u64,
+    /// Ends of a segment's frames not yet compared with their file, and where they begin.
+    ends: Vec<u64>,
+    ends_from: u64,
+    /// Whether the segment's offsets had to be written again.
+    offsets_mended: bool,
 }
 
 impl<'l> Scan<'l> {
@@ -441,6 +456,9 @@ impl<'l> Scan<'l> {
             opening,
             nodes: Vec::new(),
             nodes_from: 0,
+            ends: Vec::new(),
+            ends_from: 0,
+            offsets_mended: false,
         }
     }
 
@@ -482,28 +500,37 @@ impl<'l> Scan<'l> {
         let log = self.log;
         let until = vouched.size.min(segment.first + log.segment_records);
         let mut frames = segment.frames();
-        let mut ends = vec![HEADER_LEN];
-        let mut tail = TailIndex::default();
+        (self.ends, self.ends_from) = (vec![HEADER_LEN], 0);
+        self.offsets_mended = false;
+        appender.end = HEADER_LEN;
         while appender.size < until {
             let seq = appender.size;
             let Some(frame) = frames.next()? else { break };
             let link = link(&log.name, &frame, seq).map_err(Damage::Rule)?;
             follows(&link, appender.head, appender.time_ms).map_err(Damage::Rule)?;
-            ends.push(frames.position());
-            tail.add(&link.keys, (seq - segment.first) as u32);
+            appender.end = frames.position();
+            self.ends.push(appender.end);
+            log.view
+                .write()
+                .tail
+                .add(&link.keys, (seq - segment.first) as u32);
+            if !changed(&link.record.entry).is_empty() {
+                // These are looked up, with files that may be damaged up to here.
+                self.mend_nodes(appender.size)?;
+                self.mend_offsets(segment)?;
+            }
             self.take(appender, &link, vouched)?;
         }
-        appender.end = ends.last().copied().unwrap_or(HEADER_LEN);
-        if segment.read_offsets(0, ends.len() as u64 - 1)? != ends {
-            segment.write_offsets(0, &ends)?;
-            self.opening.mended += 1;
-        }
+        self.mend_offsets(segment)?;
+        self.opening.mended += u32::from(self.offsets_mended);
         if appender.size == segment.first + log.segment_records {
             self.opening.cut_off += segment.truncate(log.segment_records, appender.end)?;
-            let _ = segment.index.set(self.sealed_index(segment.first, &tail)?);
+            let index = self.sealed_index(segment.first)?;
+            let mut view = log.view.write();
+            let _ = segment.index.set(index);
+            view.tail = TailIndex::default();
             appender.segment = None;
         } else {
-            log.view.write().tail = tail;
             appender.segment = Some(Arc::clone(segment));
         }
         Ok(())
@@ -521,7 +548,7 @@ impl<'l> Scan<'l> {
         appender
             .range
             .push(link.leaf, &mut |_, _, node| nodes.push(node));
-        appender.note(log, link);
+        appender.note(log, link)?;
         appender.size += 1;
         appender.head = link.hash;
         appender.time_ms = link.record.time_ms;
@@ -535,12 +562,7 @@ impl<'l> Scan<'l> {
         else {
             return Ok(());
         };
-        let changes = appender.status_changes(log);
-        let status_root = {
-            let mut statuses = log.statuses.lock();
-            statuses.apply(&changes);
-            statuses.root()
-        };
+        let status_root = log.statuses.lock().map().root()?;
         let records = (appender.range.root(), appender.head) == (accepted.root, accepted.head);
         // What an entry of a later version changed only that version can tell.
         let statuses = status_root == accepted.status_root || appender.unread(log).is_some();
@@ -549,6 +571,18 @@ impl<'l> Scan<'l> {
             return Err(Damage::Root { size }.into());
         }
         appender.publish(log, accepted.clone());
+        Ok(())
+    }
+
+    fn mend_offsets(&mut self, segment: &Segment) -> io::Result<()> {
+        if let Some(more) = self.ends.len().checked_sub(1) {
+            if segment.read_offsets(self.ends_from, more as u64)? != self.ends {
+                segment.write_offsets(self.ends_from, &self.ends)?;
+                self.offsets_mended = true;
+            }
+            self.ends_from += self.ends.len() as u64;
+            self.ends.clear();
+        }
         Ok(())
     }
 
@@ -561,7 +595,7 @@ impl<'l> Scan<'l> {
         Ok(())
     }
 
-    fn sealed_index(&mut self, first: u64, tail: &TailIndex) -> io::Result<SealedIndex> {
+    fn sealed_index(&mut self, first: u64) -> io::Result<SealedIndex> {
         let file = self
             .log
             .disk
@@ -570,7 +604,7 @@ impl<'l> Scan<'l> {
             return Ok(index);
         }
         self.opening.mended += 1;
-        write_index(self.log, first, tail)
+        write_index(self.log, first, &self.log.view.read().tail)
     }
 
     /// Removes what stands beyond the last vouched record: it never left the process.

@@ -16,7 +16,7 @@ use crate::record::{Frame, RecordError, SignedRecord};
 use crate::status_map::StatusProof;
 
 use super::append::Appender;
-use super::definitions::Definitions;
+use super::definitions::{Definitions, MAX_TYPES};
 use super::disk::Disk;
 use super::index::TailIndex;
 use super::page::{MAX_PAGE, Page};
@@ -69,6 +69,15 @@ pub enum ReadError {
         /// The first such record.
         seq: u64,
     },
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> io::Error {
+        match error {
+            ReadError::Io { error, .. } => error,
+            other => io::Error::other(other),
+        }
+    }
 }
 
 /// The first record of a log whose entry this version can't read.
@@ -128,7 +137,7 @@ pub struct Log {
     pub(super) segment_records: u64,
     pub(super) tree: TreeFile,
     pub(super) view: RwLock<View>,
-    /// Held while a change of status is being committed, so that a proof never runs ahead of its checkpoint.
+    /// Ahead of the checkpoint, but shown up to it. Locked before the view where both are.
     pub(super) statuses: Mutex<Statuses>,
     pub(super) appender: Mutex<Appender>,
     /// Records written: what the appender has, for those who must not wait for it.
@@ -207,19 +216,23 @@ impl Log {
         Arc::clone(&self.view.read().definitions)
     }
 
-    /// Certificates issued, by type.
+    /// Certificates issued, by type: of the first [`MAX_TYPES`] types, which is more than an honest log issues.
     pub fn issued(&self) -> BTreeMap<TypeCode, u64> {
         self.view.read().issued.clone()
     }
 
-    /// Whether it issued a certificate of a type.
-    pub fn has_issued(&self, code: &TypeCode) -> bool {
-        self.view.read().issued.contains_key(code)
+    /// Whether it may have issued a certificate of a type.
+    pub fn may_have_issued(&self, code: &TypeCode) -> bool {
+        let issued = &self.view.read().issued;
+        issued.contains_key(code) || issued.len() >= MAX_TYPES
     }
 
     /// Current status of a certificate of this log; `None` is plainly valid, or never issued.
-    pub fn status(&self, id: &CertificateId) -> Option<StatusEntry> {
-        self.statuses.lock().get(id)
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn status(&self, id: &CertificateId) -> Result<Option<StatusEntry>, ReadError> {
+        self.statuses.lock().get(id).map_err(|e| self.io(e))
     }
 
     /// Reads a committed record and checks it against the tree.
@@ -396,7 +409,7 @@ impl Log {
     fn prove<T>(
         &self,
         key: &Hash,
-        entry: impl FnOnce(&Statuses) -> T,
+        entry: impl FnOnce(&Statuses) -> io::Result<T>,
     ) -> Result<(VerifiedCheckpoint, T, StatusProof), ReadError> {
         let log = self.name.id;
         let mut statuses = self.statuses.lock();
@@ -408,7 +421,9 @@ impl Log {
         if let Some(Unread { seq, .. }) = unread {
             return Err(ReadError::LaterVersion { log, seq });
         }
-        Ok((checkpoint, entry(&statuses), statuses.prove(key)))
+        let entry = entry(&statuses).map_err(|e| self.io(e))?;
+        let proof = statuses.map().prove(key).map_err(|e| self.io(e))?;
+        Ok((checkpoint, entry, proof))
     }
 
     /// Merkle root over the first `size` records held; `None` when fewer are held or the tree cannot be read.

@@ -203,19 +203,12 @@ impl Log {
         if checkpoint.time_ms != appender.time_ms {
             return Err(ApplyError::Broken(BrokenRule::CheckpointTime { size }));
         }
-        let changes = appender.status_changes(self);
-        let mut statuses = self.statuses.lock();
-        statuses.apply(&changes);
         // What an entry of a later version changed only that version can tell.
-        if appender.unread(self).is_none() && statuses.root() != checkpoint.status_root {
-            statuses.undo(&changes);
+        if appender.unread(self).is_none() && appender.status_root(self)? != checkpoint.status_root
+        {
             return Err(ApplyError::Broken(BrokenRule::StatusRoot { size }));
         }
-        let committed = appender.commit(self, checkpoint.clone());
-        if committed.is_err() {
-            statuses.undo(&changes);
-        }
-        Ok(committed?)
+        Ok(appender.commit(self, checkpoint.clone())?)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Current status of every certificate of a log that is not plainly valid, the current definition of every type that the
 //! log defines, and the map that commits to both.
 //!
-//! The rules are total, so that every replica derives the same map whatever the department wrote: a status change that
-//! cannot follow the current status has no effect, and so has a successor of a certificate that is not valid. Whether a
-//! certificate was issued at all, or is issued again, does not matter: to know it, a replica would have to remember every
-//! identifier. Honest peers never write such records.
+//! The rules are total, so that every replica derives the same map whatever the department wrote: a change of a certificate
+//! that the log has not issued before has no effect, nor has one that cannot follow the current status, nor a successor of
+//! a certificate that is not valid. So a log's statuses are never more than its certificates. Honest peers never write such
+//! records.
 
-use std::collections::HashMap;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::codec;
 use crate::hash::{Hash, Purpose, hash, hash_parts};
 use crate::id::{CertificateId, TypeCode};
 use crate::record::{Entry, RecordHash, Status};
-use crate::status_map::{StatusMap, StatusProof};
+use crate::status_map::{StatusMap, Value};
 
 use super::page::Link;
 
@@ -85,15 +85,15 @@ pub fn definition_key(code: &TypeCode) -> Hash {
     hash(Purpose::DefinitionKey, code.to_string().as_bytes())
 }
 
-/// What a key of the map stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a key of the map stands for. Without an entry a certificate is plainly valid, a type not defined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum MapEntry {
     Status(StatusEntry),
     Definition(DefinitionEntry),
 }
 
-impl MapEntry {
-    fn value(&self) -> Hash {
+impl Value for MapEntry {
+    fn hash(&self) -> Hash {
         match self {
             MapEntry::Status(entry) => entry.value(),
             MapEntry::Definition(entry) => entry.value(),
@@ -101,85 +101,58 @@ impl MapEntry {
     }
 }
 
-/// A change to one entry of the map: what it was and what it is. Without an entry a certificate is plainly valid, a type
-/// not defined.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Change {
-    pub(crate) key: Hash,
-    pub(crate) before: Option<MapEntry>,
-    pub(crate) after: Option<MapEntry>,
-}
+/// A change to one entry of the map: its key and what it is from then on.
+pub(crate) type Change = (Hash, Option<MapEntry>);
 
-#[derive(Default)]
-pub(crate) struct Statuses {
-    statuses: HashMap<Hash, StatusEntry>,
-    definitions: HashMap<Hash, DefinitionEntry>,
-    map: StatusMap,
-}
+/// The map of a log. A change is made at its record's position and shows once a checkpoint covers that.
+pub(crate) struct Statuses(StatusMap<MapEntry>);
 
 impl Statuses {
-    pub(crate) fn get(&self, id: &CertificateId) -> Option<StatusEntry> {
-        self.statuses.get(&status_key(id)).copied()
+    pub(crate) fn new(map: StatusMap<MapEntry>) -> Statuses {
+        Statuses(map)
     }
 
-    pub(crate) fn definition(&self, code: &TypeCode) -> Option<DefinitionEntry> {
-        self.definitions.get(&definition_key(code)).copied()
+    pub(crate) fn get(&self, id: &CertificateId) -> io::Result<Option<StatusEntry>> {
+        Ok(match self.0.get(&status_key(id))? {
+            Some(MapEntry::Status(entry)) => Some(entry),
+            _ => None,
+        })
     }
 
-    pub(crate) fn by_key(&self, key: &Hash) -> Option<MapEntry> {
-        let status = self.statuses.get(key).copied().map(MapEntry::Status);
-        status.or_else(|| self.definitions.get(key).copied().map(MapEntry::Definition))
+    pub(crate) fn definition(&self, code: &TypeCode) -> io::Result<Option<DefinitionEntry>> {
+        Ok(match self.0.get(&definition_key(code))? {
+            Some(MapEntry::Definition(entry)) => Some(entry),
+            _ => None,
+        })
     }
 
-    pub(crate) fn root(&mut self) -> Hash {
-        self.map.root()
+    /// The map itself.
+    pub(crate) fn map(&mut self) -> &mut StatusMap<MapEntry> {
+        &mut self.0
     }
 
-    pub(crate) fn prove(&mut self, key: &Hash) -> StatusProof {
-        self.map.prove(key)
-    }
-
-    fn set(&mut self, key: Hash, entry: Option<MapEntry>) {
-        match entry {
-            Some(entry) => {
-                match entry {
-                    MapEntry::Status(entry) => drop(self.statuses.insert(key, entry)),
-                    MapEntry::Definition(entry) => drop(self.definitions.insert(key, entry)),
-                }
-                self.map.insert(key, entry.value());
-            }
-            None => {
-                self.statuses.remove(&key);
-                self.definitions.remove(&key);
-                self.map.remove(&key);
-            }
+    /// Takes in what a record changes. `issued` says whether the log issued a certificate before that record.
+    pub(crate) fn take(
+        &mut self,
+        link: &Link,
+        issued: impl Fn(&CertificateId) -> io::Result<bool>,
+    ) -> io::Result<()> {
+        let map = &mut self.0;
+        let changes = changes_of(link, |key| map.latest(key), issued)?;
+        for (key, entry) in changes {
+            map.set(key, entry, link.record.seq)?;
         }
-    }
-
-    pub(crate) fn apply(&mut self, changes: &[Change]) {
-        for change in changes {
-            self.set(change.key, change.after);
-        }
-    }
-
-    pub(crate) fn undo(&mut self, changes: &[Change]) {
-        for change in changes.iter().rev() {
-            self.set(change.key, change.before);
-        }
+        Ok(())
     }
 }
 
-/// The changes a record makes, given the map's entries by then; each of another key.
-pub(crate) fn changes_of(link: &Link, current: impl Fn(&Hash) -> Option<MapEntry>) -> Vec<Change> {
-    let ids = match &link.record.entry {
+/// The certificates whose status an entry may change.
+pub(crate) fn changed(entry: &Entry) -> &[CertificateId] {
+    match entry {
         Entry::StatusChanged(changed) => std::slice::from_ref(&changed.id),
         Entry::CertificateIssued(issued) => issued.supersedes(),
-        Entry::TypeDefined(defined) => {
-            return definition_change(link, &defined.code, current)
-                .into_iter()
-                .collect();
-        }
-        Entry::MatterDefined(_)
+        Entry::TypeDefined(_)
+        | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
         | Entry::GrantWithdrawn(_)
         | Entry::CertificateErased(_)
@@ -187,51 +160,68 @@ pub(crate) fn changes_of(link: &Link, current: impl Fn(&Hash) -> Option<MapEntry
         | Entry::RetrievalAcknowledged(_)
         | Entry::CaseAccepted(_)
         | Entry::AccessLogRead(_)
-        | Entry::Unknown(_) => return Vec::new(),
-    };
-    let changes = ids.iter().filter_map(|id| change_of(link, id, &current));
-    changes.collect()
+        | Entry::Unknown(_) => &[],
+    }
+}
+
+/// The changes a record makes, each of another key: given the map's entries by then, and which certificates the log has
+/// issued by then.
+pub(crate) fn changes_of(
+    link: &Link,
+    current: impl Fn(&Hash) -> io::Result<Option<MapEntry>>,
+    issued: impl Fn(&CertificateId) -> io::Result<bool>,
+) -> io::Result<Vec<Change>> {
+    if let Entry::TypeDefined(defined) = &link.record.entry {
+        let change = definition_change(link, &defined.code, current)?;
+        return Ok(change.into_iter().collect());
+    }
+    let mut changes = Vec::new();
+    for id in changed(&link.record.entry) {
+        if let Some(change) = change_of(link, id, &current)?
+            && issued(id)?
+        {
+            changes.push(change);
+        }
+    }
+    Ok(changes)
 }
 
 fn definition_change(
     link: &Link,
     code: &TypeCode,
-    current: impl Fn(&Hash) -> Option<MapEntry>,
-) -> Option<Change> {
+    current: impl Fn(&Hash) -> io::Result<Option<MapEntry>>,
+) -> io::Result<Option<Change>> {
     let key = definition_key(code);
-    let before = current(&key);
-    let entry = match before {
+    let before = match current(&key)? {
         Some(MapEntry::Definition(entry)) => entry,
         _ => DefinitionEntry::NONE,
     };
-    let after = entry.and(link.record.seq, &link.hash)?;
-    Some(Change {
-        key,
-        before,
-        after: Some(MapEntry::Definition(after)),
-    })
+    let after = before.and(link.record.seq, &link.hash);
+    Ok(after.map(|after| (key, Some(MapEntry::Definition(after)))))
 }
 
 fn change_of(
     link: &Link,
     id: &CertificateId,
-    current: impl Fn(&Hash) -> Option<MapEntry>,
-) -> Option<Change> {
+    current: impl Fn(&Hash) -> io::Result<Option<MapEntry>>,
+) -> io::Result<Option<Change>> {
     let record = &link.record;
     let key = status_key(id);
-    let before = current(&key);
-    let status = match before {
+    let status = match current(&key)? {
         Some(MapEntry::Status(entry)) => entry.status,
         _ => Status::Valid,
     };
     let status = match &record.entry {
-        Entry::StatusChanged(changed) => status.after(changed.action).ok()?,
+        Entry::StatusChanged(changed) => match status.after(changed.action) {
+            Ok(status) => status,
+            Err(_) => return Ok(None),
+        },
         _ if status == Status::Valid => Status::Superseded,
-        _ => return None,
+        _ => return Ok(None),
     };
     let after = (status != Status::Valid).then_some(MapEntry::Status(StatusEntry {
         status,
         seq: record.seq,
     }));
-    Some(Change { key, before, after })
+    Ok(Some((key, after)))
 }

@@ -4,7 +4,7 @@
 //! frames, their sync, the checkpoint. A crash before the checkpoint leaves records that the next opening cuts off; the
 //! copies still have them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::append::{AppendError, Appender};
 use super::page::Link;
 use super::reading::Log;
 use super::salvage::{Copy, End, Source, Tip};
-use super::statuses::{Change, MapEntry, changes_of};
+use super::statuses::{MapEntry, changes_of, status_key};
 use super::writer::{WriteError, Writer};
 use super::{Checkpoint, VerifiedCheckpoint};
 
@@ -42,8 +42,8 @@ pub enum TakeBackError {
     /// The log can't be appended to.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The directory of the copies can't be read.
-    #[error("the copies set aside can't be listed: {0}")]
+    /// The directory of the copies, or the log, can't be read.
+    #[error("the copies set aside can't be listed, or the log can't be read: {0}")]
     Copies(#[from] io::Error),
     /// The copies don't reach the checkpoint signed last.
     #[error(
@@ -83,6 +83,8 @@ struct Trial {
     tip: Tip,
     range: CompactRange,
     statuses: HashMap<Hash, Option<MapEntry>>,
+    /// Keys of the certificates that those records issue.
+    issued: HashSet<Hash>,
     /// The first record whose entry this version can't read.
     unread: Option<u64>,
 }
@@ -92,54 +94,54 @@ impl Trial {
         Trial {
             tip: tip_of(appender),
             range: appender.range.clone(),
-            statuses: appender.pending.statuses.clone(),
+            statuses: HashMap::new(),
+            issued: HashSet::new(),
             unread: appender.unread(log).map(|unread| unread.seq),
         }
     }
 
-    fn add(&mut self, log: &Log, links: &[Link]) {
+    fn add(&mut self, log: &Log, links: &[Link]) -> io::Result<()> {
         for link in links {
             self.range.push(link.leaf, &mut |_, _, _| ());
-            if matches!(link.record.entry, Entry::Unknown(_)) {
-                self.unread.get_or_insert(link.record.seq);
+            match &link.record.entry {
+                Entry::Unknown(_) => {
+                    self.unread.get_or_insert(link.record.seq);
+                }
+                Entry::CertificateIssued(issued) => {
+                    self.issued.insert(status_key(&issued.id));
+                }
+                _ => {}
             }
-            let statuses = &self.statuses;
-            let current = |key: &Hash| {
-                let held = || log.statuses.lock().by_key(key);
-                statuses.get(key).copied().unwrap_or_else(held)
+            let (statuses, issued) = (&self.statuses, &self.issued);
+            let current = |key: &Hash| match statuses.get(key) {
+                Some(entry) => Ok(*entry),
+                None => log.statuses.lock().map().latest(key),
             };
-            for Change { key, after, .. } in changes_of(link, current) {
-                self.statuses.insert(key, after);
-            }
+            let changes = changes_of(link, current, |id| {
+                let here = issued.contains(&status_key(id));
+                Ok(here || log.has_issued_before(id, link.record.seq)?)
+            })?;
+            self.statuses.extend(changes);
         }
+        Ok(())
     }
 
     /// Whether a checkpoint says what the log would be.
-    fn is_under(&self, log: &Log, checkpoint: &Checkpoint) -> bool {
+    fn is_under(&self, log: &Log, checkpoint: &Checkpoint) -> io::Result<bool> {
         let tip = Tip {
             size: checkpoint.size,
             head: checkpoint.head,
             time_ms: checkpoint.time_ms,
         };
-        self.tip == tip
-            && self.range.root() == checkpoint.root
-            // What an entry of a later version changed only that version can tell.
-            && (self.unread.is_some() || self.status_root(log) == checkpoint.status_root)
+        let records = self.tip == tip && self.range.root() == checkpoint.root;
+        // What an entry of a later version changed only that version can tell.
+        Ok(records && (self.unread.is_some() || self.status_root(log)? == checkpoint.status_root))
     }
 
-    fn status_root(&self, log: &Log) -> Hash {
-        // Held until the changes are undone: nobody sees a map that no checkpoint commits to.
+    fn status_root(&self, log: &Log) -> io::Result<Hash> {
+        let changes = self.statuses.iter().map(|(key, entry)| (*key, *entry));
         let mut statuses = log.statuses.lock();
-        let change = |(key, after): (&Hash, &Option<MapEntry>)| Change {
-            key: *key,
-            before: statuses.by_key(key),
-            after: *after,
-        };
-        let changes: Vec<Change> = self.statuses.iter().map(change).collect();
-        statuses.apply(&changes);
-        let root = statuses.root();
-        statuses.undo(&changes);
-        root
+        statuses.map().root_with(changes, self.tip.size)
     }
 }
 
@@ -192,7 +194,7 @@ impl Writer {
         };
         let copies = Copy::all(source.disk, &log.aside, source.log)?;
         let until = floor.as_ref().map_or(u64::MAX, |floor| floor.size);
-        let plan = plan(&log, &appender, &source, &copies, until);
+        let plan = plan(&log, &appender, &source, &copies, until)?;
         check(&log, &plan, floor.as_ref(), held)?;
         if plan.pieces.is_empty() {
             return Ok(TakenBack::Nothing);
@@ -234,7 +236,13 @@ impl Writer {
 const CHANGED: &str = "what was set aside reads differently the second time";
 
 /// Finds the longest run of whole records in the copies: where one is damaged, another may go on.
-fn plan(log: &Log, appender: &Appender, source: &Source<'_>, copies: &[Copy], until: u64) -> Plan {
+fn plan(
+    log: &Log,
+    appender: &Appender,
+    source: &Source<'_>,
+    copies: &[Copy],
+    until: u64,
+) -> io::Result<Plan> {
     let mut plan = Plan {
         pieces: Vec::new(),
         after: Trial::of(appender, log),
@@ -244,11 +252,8 @@ fn plan(log: &Log, appender: &Appender, source: &Source<'_>, copies: &[Copy], un
         let mut best: Option<(usize, Trial, End)> = None;
         for (copy, at) in copies.iter().zip(0..) {
             let mut trial = plan.after.clone();
-            let mut take = |links: &[Link], _: &[u8]| -> Result<(), std::convert::Infallible> {
-                trial.add(log, links);
-                Ok(())
-            };
-            let Ok((tip, end)) = copy.read(source, plan.after.tip, until, &mut take);
+            let mut take = |links: &[Link], _: &[u8]| trial.add(log, links);
+            let (tip, end) = copy.read(source, plan.after.tip, until, &mut take)?;
             trial.tip = tip;
             let longest = best
                 .as_ref()
@@ -266,7 +271,7 @@ fn plan(log: &Log, appender: &Appender, source: &Source<'_>, copies: &[Copy], un
         plan.pieces.push((copy, trial.tip.size));
         (plan.after, plan.end) = (trial, end);
     }
-    plan
+    Ok(plan)
 }
 
 /// Checks that the log may become what the plan makes of it.
@@ -284,7 +289,7 @@ fn check(
             at: after.tip.size,
             end: plan.end.clone(),
         }),
-        Some(floor) if !after.is_under(log, floor) => {
+        Some(floor) if !after.is_under(log, floor)? => {
             Err(TakeBackError::Differs { size: floor.size })
         }
         Some(_) => Ok(()),

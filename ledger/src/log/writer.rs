@@ -145,31 +145,17 @@ impl Writer {
     /// Signs a checkpoint over everything written, which must be durable, and makes it durable.
     pub(super) fn sign(&self, appender: &mut Appender) -> Result<VerifiedCheckpoint, AppendError> {
         let log = &self.log;
-        let changes = appender.status_changes(log);
-        let mut statuses = log.statuses.lock();
-        statuses.apply(&changes);
         let checkpoint = Checkpoint {
             log: log.name.id,
             size: appender.size(),
             root: appender.range.root(),
             head: appender.head,
-            status_root: statuses.root(),
+            status_root: appender.status_root(log)?,
             time_ms: appender.time_ms,
             key_epoch: 0,
         };
-        // Plain issues change no status: readers need not wait for the disk then.
-        let statuses = if changes.is_empty() {
-            None
-        } else {
-            Some(statuses)
-        };
         let checkpoint = VerifiedCheckpoint::sign(log.name.network, checkpoint, &self.key);
-        if let Err(error) = appender.commit(log, checkpoint.clone()) {
-            if let Some(mut statuses) = statuses {
-                statuses.undo(&changes);
-            }
-            return Err(error);
-        }
+        appender.commit(log, checkpoint.clone())?;
         Ok(checkpoint)
     }
 

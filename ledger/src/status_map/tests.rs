@@ -6,6 +6,37 @@ use proptest::prelude::*;
 use super::*;
 
 type Model = BTreeMap<Hash, Hash>;
+type Map = StatusMap<Hash>;
+
+/// A map that shows each change at once.
+fn empty() -> Map {
+    let mut map = Map::in_memory();
+    map.commit(u64::MAX);
+    map
+}
+
+fn map_of(entries: impl IntoIterator<Item = (Hash, Hash)>) -> Map {
+    let mut map = empty();
+    for (key, value) in entries {
+        insert(&mut map, key, value);
+    }
+    map
+}
+
+fn insert(map: &mut Map, key: Hash, value: Hash) {
+    map.set(key, Some(value), 0).unwrap();
+}
+
+fn remove(map: &mut Map, key: &Hash) {
+    map.set(*key, None, 0).unwrap();
+}
+
+fn change(model: &mut Model, key: Hash, value: Option<Hash>) {
+    match value {
+        Some(value) => model.insert(key, value),
+        None => model.remove(&key),
+    };
+}
 
 /// The definition in the module's doc, word for word.
 fn naive_root(entries: &[(Hash, Hash)], depth: usize) -> Hash {
@@ -89,25 +120,62 @@ fn with_one_bit_flipped(proof: &StatusProof) -> Vec<StatusProof> {
 
 proptest! {
     #[test]
-    fn any_sequence_of_changes_gives_the_roots_values_and_order_of_the_naive_model(
-        changes in vec((any_key(), proptest::option::weighted(0.6, value()), any::<bool>()), 0..120),
+    fn any_sequence_of_changes_gives_the_roots_and_values_of_the_naive_model(
+        changes in vec((any_key(), proptest::option::weighted(0.6, value()), any::<bool>()), 0..300),
     ) {
-        let (mut map, mut model) = (StatusMap::new(), Model::new());
-        for (key, change, look) in changes {
-            match change {
-                Some(value) => prop_assert_eq!(map.insert(key, value), model.insert(key, value)),
-                None => prop_assert_eq!(map.remove(&key), model.remove(&key)),
-            }
-            prop_assert_eq!(map.get(&key), change);
+        let (mut map, mut model) = (empty(), Model::new());
+        for (key, value, look) in changes {
+            map.set(key, value, 0).unwrap();
+            change(&mut model, key, value);
+            prop_assert_eq!(map.get(&key).unwrap(), value);
             // Roots asked for at odd moments must not leave stale hashes behind.
             if look {
-                prop_assert_eq!(map.root(), model_root(&model));
+                prop_assert_eq!(map.root().unwrap(), model_root(&model));
             }
         }
-        prop_assert_eq!(map.root(), model_root(&model));
-        prop_assert_eq!(map.len(), model.len());
-        prop_assert_eq!(map.is_empty(), model.is_empty());
-        prop_assert!(map.iter().eq(model));
+        prop_assert_eq!(map.root().unwrap(), model_root(&model));
+        for (key, value) in &model {
+            prop_assert_eq!(map.get(key).unwrap(), Some(*value));
+        }
+    }
+
+    #[test]
+    fn readers_see_what_was_committed_while_the_map_runs_ahead(
+        steps in vec((any_key(), proptest::option::weighted(0.7, value()), 0u8..8), 0..300),
+        asked in vec(any_key(), 1..8),
+        extra in vec((any_key(), proptest::option::weighted(0.7, value())), 0..40),
+    ) {
+        let file = MemoryDisk::new().open(Path::new("statuses"), true).unwrap();
+        let mut map = Map::new(file).unwrap();
+        let (mut latest, mut committed) = (Model::new(), Model::new());
+        for ((key, value, then), at) in steps.into_iter().zip(0..) {
+            map.set(key, value, at).unwrap();
+            change(&mut latest, key, value);
+            match then {
+                0 => {
+                    map.commit(at + 1);
+                    committed = latest.clone();
+                }
+                1 => prop_assert_eq!(map.root().unwrap(), model_root(&latest)),
+                2 => {
+                    let extra: Model = extra.iter().map(|(key, value)| (*key, value.unwrap_or(Hash::ZERO))).collect();
+                    let mut with = latest.clone();
+                    with.extend(extra.clone());
+                    let extra = extra.into_iter().map(|(key, value)| (key, Some(value)));
+                    prop_assert_eq!(map.root_with(extra, at + 1).unwrap(), model_root(&with));
+                }
+                3 => {
+                    let proof = map.prove(&key).unwrap();
+                    let root = model_root(&committed);
+                    prop_assert_eq!(proof.verify(&root, &key), Ok(committed.get(&key).copied()));
+                }
+                _ => {}
+            }
+            for key in asked.iter().chain([&key]) {
+                prop_assert_eq!(map.get(key).unwrap(), committed.get(key).copied());
+                prop_assert_eq!(map.latest(key).unwrap(), latest.get(key).copied());
+            }
+        }
     }
 
     #[test]
@@ -117,20 +185,20 @@ proptest! {
         order in any::<prop::sample::Index>(),
     ) {
         let kept: Model = kept.into_iter().collect();
-        let mut plain: StatusMap = kept.clone().into_iter().collect();
+        let mut plain = map_of(kept.clone());
         let mut entries: Vec<_> = kept.iter().map(|(key, value)| (*key, *value)).collect();
         entries.reverse();
         if !entries.is_empty() {
             let middle = order.index(entries.len());
             entries.rotate_left(middle);
         }
-        let mut detour: StatusMap = removed.iter().copied().chain(entries).collect();
-        let _ = detour.root();
+        let mut detour = map_of(removed.iter().copied().chain(entries));
+        detour.root().unwrap();
         for (key, _) in removed.iter().filter(|(key, _)| !kept.contains_key(key)) {
-            detour.remove(key);
+            remove(&mut detour, key);
         }
-        prop_assert_eq!(detour.root(), plain.root());
-        prop_assert_eq!(detour.prove(&Hash::ZERO), plain.prove(&Hash::ZERO));
+        prop_assert_eq!(detour.root().unwrap(), plain.root().unwrap());
+        prop_assert_eq!(detour.prove(&Hash::ZERO).unwrap(), plain.prove(&Hash::ZERO).unwrap());
     }
 
     #[test]
@@ -140,9 +208,9 @@ proptest! {
     ) {
         let model: Model = entries.iter().copied().collect();
         let root = model_root(&model);
-        let mut map: StatusMap = entries.iter().copied().collect();
+        let mut map = map_of(entries.iter().copied());
         for key in asked.iter().chain(model.keys()) {
-            let proof = map.prove(key);
+            let proof = map.prove(key).unwrap();
             prop_assert_eq!(proof.verify(&root, key), Ok(model.get(key).copied()));
             let config = bincode::config::standard();
             let bytes = bincode::serde::encode_to_vec(&proof, config).unwrap();
@@ -157,9 +225,9 @@ proptest! {
         other in any_key(),
     ) {
         let model: Model = entries.iter().copied().collect();
-        let mut map: StatusMap = entries.into_iter().collect();
-        let root = map.root();
-        if let Ok(answer) = map.prove(&asked).verify(&root, &other) {
+        let mut map = map_of(entries);
+        let root = map.root().unwrap();
+        if let Ok(answer) = map.prove(&asked).unwrap().verify(&root, &other) {
             prop_assert_eq!(answer, model.get(&other).copied());
         }
     }
@@ -173,10 +241,10 @@ proptest! {
         entries in vec((any_key(), value()), 1..30),
         asked in any_key(),
     ) {
-        let mut map: StatusMap = entries.iter().copied().collect();
-        let root = map.root();
+        let mut map = map_of(entries.iter().copied());
+        let root = map.root().unwrap();
         for key in [asked, entries[0].0] {
-            let proof = map.prove(&key);
+            let proof = map.prove(&key).unwrap();
             for changed in with_one_bit_flipped(&proof) {
                 prop_assert!(changed.verify(&root, &key).is_err());
             }
@@ -203,41 +271,39 @@ fn key_ending_in(end: u8) -> Hash {
 #[test]
 fn the_smallest_maps_have_the_roots_the_definition_names() {
     let (key, value) = (key_ending_in(1), Hash::from_bytes([7; 32]));
-    let mut map = StatusMap::new();
-    assert_eq!(map.root(), Hash::ZERO);
-    assert_eq!(map.prove(&key).verify(&Hash::ZERO, &key), Ok(None));
-    map.insert(key, value);
-    assert_eq!(map.root(), leaf_hash(&key, &value));
-    map.remove(&key);
-    assert_eq!(map.root(), Hash::ZERO);
+    let mut map = empty();
+    assert_eq!(map.root().unwrap(), Hash::ZERO);
+    let proof = map.prove(&key).unwrap();
+    assert_eq!(proof.verify(&Hash::ZERO, &key), Ok(None));
+    insert(&mut map, key, value);
+    assert_eq!(map.root().unwrap(), leaf_hash(&key, &value));
+    remove(&mut map, &key);
+    assert_eq!(map.root().unwrap(), Hash::ZERO);
 }
 
 #[test]
-fn keys_that_part_at_the_last_bit_have_proofs_of_256_siblings_and_are_dropped_without_harm() {
+fn keys_that_part_at_the_last_bit_have_proofs_of_256_siblings() {
     let (first, second) = (key_ending_in(0), key_ending_in(1));
-    let mut map: StatusMap = [(first, Hash::ZERO), (second, first)].into_iter().collect();
-    let root = map.root();
-    let proof = map.prove(&second);
+    let mut map = map_of([(first, Hash::ZERO), (second, first)]);
+    let root = map.root().unwrap();
+    let proof = map.prove(&second).unwrap();
     assert_eq!(proof.siblings.len(), MAX_DEPTH);
     assert_eq!(proof.verify(&root, &second), Ok(Some(first)));
-    assert_eq!(
-        map.prove(&first).verify(&root, &first),
-        Ok(Some(Hash::ZERO))
-    );
-    assert_eq!(map.clone().remove(&first), Some(Hash::ZERO));
-    map.remove(&first);
-    assert_eq!(map.root(), leaf_hash(&second, &first));
-    assert_eq!(map.prove(&second).siblings.len(), 0);
+    let other = map.prove(&first).unwrap();
+    assert_eq!(other.verify(&root, &first), Ok(Some(Hash::ZERO)));
+    remove(&mut map, &first);
+    assert_eq!(map.root().unwrap(), leaf_hash(&second, &first));
+    assert_eq!(map.prove(&second).unwrap().siblings.len(), 0);
 }
 
 #[test]
 fn another_keys_leaf_off_the_way_proves_nothing() {
     let (left, right) = (Hash::from_bytes([0; 32]), Hash::from_bytes([0xff; 32]));
-    let mut map: StatusMap = [(left, left), (right, right)].into_iter().collect();
-    let root = map.root();
+    let mut map = map_of([(left, left), (right, right)]);
+    let root = map.root().unwrap();
     // The true proof of `left`, handed out as if it showed that `right` is absent.
     assert_eq!(
-        map.prove(&left).verify(&root, &right),
+        map.prove(&left).unwrap().verify(&root, &right),
         Err(StatusProofError::OffPath(0))
     );
 }
@@ -293,13 +359,90 @@ fn a_proof_of_more_than_256_siblings_is_refused_while_it_is_read() {
     }
 }
 
+fn many(n: u64) -> impl Iterator<Item = (Hash, Hash)> {
+    (0..n).map(|n| {
+        let key = hash(Purpose::StatusKey, &n.to_le_bytes());
+        (key, hash(Purpose::StatusValue, key.as_bytes()))
+    })
+}
+
 #[test]
-fn an_insert_that_changes_nothing_keeps_the_hashes() {
-    let mut map: StatusMap = (0..9)
-        .map(|at| (Hash::from_bytes([at * 28; 32]), Hash::ZERO))
-        .collect();
-    let root = map.root();
-    map.insert(Hash::from_bytes([28; 32]), Hash::ZERO);
-    map.remove(&Hash::from_bytes([1; 32]));
-    assert!(matches!(&map.top, Subtree::Branch(branch) if branch.hash == Some(root)));
+fn memory_holds_a_few_bytes_an_entry_and_pages_that_are_no_longer_used_are_used_again() {
+    let mut map = map_of(many(20_000));
+    map.root().unwrap();
+    let used = map.pages.slots as usize - map.pages.free.len();
+    let bytes = used * (size_of::<Page>() + size_of::<Branch>());
+    assert!(bytes < 20_000 * 24, "{bytes} bytes for 20,000 entries");
+    for _ in 0..5 {
+        for (key, _) in many(2_000) {
+            remove(&mut map, &key);
+        }
+        map.root().unwrap();
+        for (key, value) in many(2_000) {
+            insert(&mut map, key, value);
+        }
+        map.root().unwrap();
+    }
+    assert!(
+        (map.pages.slots as usize) < used * 3,
+        "{} slots",
+        map.pages.slots
+    );
+}
+
+#[test]
+fn a_map_whose_file_takes_no_more_goes_on_in_memory_and_forgets_nothing() {
+    let disk = MemoryDisk::new();
+    let mut map = Map::new(disk.open(Path::new("statuses"), true).unwrap()).unwrap();
+    for (key, value) in many(200) {
+        map.set(key, Some(value), 0).unwrap();
+    }
+    map.commit(1);
+    map.root().unwrap();
+    disk.set_full(true);
+    let (new, value) = many(201).last().unwrap();
+    let (old, _) = many(1).next().unwrap();
+    map.set(new, Some(value), 1).unwrap();
+    map.set(old, None, 1).unwrap();
+    assert_eq!(
+        map.root().unwrap(),
+        map_of(many(201).skip(1)).root().unwrap()
+    );
+    for (key, value) in many(200) {
+        assert_eq!(map.get(&key).unwrap(), Some(value));
+    }
+    assert_eq!(
+        (map.get(&new).unwrap(), map.latest(&old).unwrap()),
+        (None, None)
+    );
+    map.commit(2);
+    assert_eq!(
+        (map.get(&new).unwrap(), map.get(&old).unwrap()),
+        (Some(value), None)
+    );
+}
+
+#[test]
+fn a_page_that_the_medium_changed_is_an_error_and_no_answer() {
+    let disk = MemoryDisk::new();
+    let path = Path::new("statuses");
+    let mut map = Map::new(disk.open(path, true).unwrap()).unwrap();
+    let (key, value) = many(1).next().unwrap();
+    map.set(key, Some(value), 0).unwrap();
+    map.commit(1);
+    map.root().unwrap();
+    assert_eq!(map.get(&key).unwrap(), Some(value));
+    disk.open(path, false)
+        .unwrap()
+        .write_at(&[0xff], 40)
+        .unwrap();
+    assert!(map.get(&key).is_err());
+    map.top = match std::mem::take(&mut map.top) {
+        Node::Page(page) => Node::Page(Page {
+            summary: None,
+            ..page
+        }),
+        other => other,
+    };
+    assert!(map.root().is_err() && map.prove(&key).is_err());
 }

@@ -167,7 +167,7 @@ fn judged(
             false => Ok(age_ms),
         })
         .err();
-    let state = state.with_current_status(&log);
+    let state = state.with_current_status(&log)?;
     let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
     let record = state.issued.record();
     let verdict = judge(&Facts {

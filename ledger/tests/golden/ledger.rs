@@ -144,7 +144,7 @@ fn status_replay(v: &mut Vectors) {
             .expect("a log that takes what it is given");
         let not_valid = (1..=10)
             .map(|n| certificate(&format!("S{n:08}")))
-            .filter(|id| log.status(id).is_some())
+            .filter(|id| log.status(id).unwrap().is_some())
             .count();
         v.put(
             "status replay",

@@ -42,9 +42,12 @@ fn what_is_appended_is_found_by_certificate_subject_and_type_and_survives_reopen
         assert!(log.issue_of(&id(999)).unwrap().is_none());
         let history = log.by_certificate(&id(0)).unwrap();
         assert_eq!(history.len(), 3, "issued, suspended, reinstated");
-        assert_eq!(log.status(&id(0)), None);
-        assert_eq!(log.status(&id(5)).unwrap().status, Status::Revoked);
-        assert_eq!(log.status(&id(6)).unwrap().status, Status::Superseded);
+        assert_eq!(log.status(&id(0)).unwrap(), None);
+        assert_eq!(log.status(&id(5)).unwrap().unwrap().status, Status::Revoked);
+        assert_eq!(
+            log.status(&id(6)).unwrap().unwrap().status,
+            Status::Superseded
+        );
         let tag = SubjectTag(hash(Purpose::Subject, &2u64.to_le_bytes()));
         let about = log.by_subject(&tag, 0, 100).unwrap();
         assert_eq!(about.len(), 4);
@@ -75,7 +78,7 @@ fn a_replica_fed_with_pages_of_any_size_ends_with_the_same_roots() {
         let (replica, _) = open(&disk);
         replicate(&log, &replica, bytes);
         assert_eq!(replica.checkpoint(), log.checkpoint());
-        assert_eq!(replica.status(&id(5)), log.status(&id(5)));
+        assert_eq!(replica.status(&id(5)).unwrap(), log.status(&id(5)).unwrap());
         assert_eq!(open(&disk).0.checkpoint(), log.checkpoint());
     }
 }
@@ -118,7 +121,7 @@ fn proofs_of_record_and_status_verify_against_the_checkpoint_alone() {
         let value = proof
             .verify(&checkpoint.status_root, &crate::log::status_key(&id(n)))
             .unwrap();
-        let expected = log.status(&id(n));
+        let expected = log.status(&id(n)).unwrap();
         assert_eq!(expected.map(|entry| entry.status), status);
         assert_eq!(value, expected.map(|entry| entry.value()));
     }
@@ -267,7 +270,7 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
         issue(1),
         issue(2),
         change(2, Action::Suspend),
-        // A suspended certificate is not replaced; nor is one that was never issued and is revoked all the same.
+        // A suspended certificate is not replaced; nor revoked what was not issued yet, nor is it replaced.
         issue_after(3, Some(2)),
         change(9, Action::Revoke),
         issue_after(4, Some(9)),
@@ -283,6 +286,11 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
         issue_in_place(8, SuccessionKind::Transfer, &[7]),
         // Round in a circle: 6 is replaced by what came before it.
         issue_in_place(5, SuccessionKind::Renewal, &[6]),
+        // It is issued after all, and plainly valid until it is changed from then on.
+        issue(9),
+        issue(10),
+        change(10, Action::Revoke),
+        change(77, Action::Revoke),
     ];
     let expected = [
         (1, Some((Status::Superseded, 8))),
@@ -293,7 +301,9 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
         (6, Some((Status::Superseded, 12))),
         (7, None),
         (8, None),
-        (9, Some((Status::Revoked, 4))),
+        (9, None),
+        (10, Some((Status::Revoked, 15))),
+        (77, None),
     ];
     for (entry, time_ms) in entries.into_iter().zip(1..) {
         writer.append(time_ms, vec![entry]).unwrap();
@@ -301,11 +311,16 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
     let copy = MemoryDisk::new();
     let (replica, _) = open(&copy);
     replicate(&log, &replica, MAX_PAGE);
+    let (slow, _) = open(&MemoryDisk::new());
+    replicate(&log, &slow, 1_200);
     let (reopened, opening) = open(&disk);
     assert_eq!(opening.set_aside, None);
-    for log in [&log, &replica, &reopened] {
+    for log in [&log, &replica, &slow, &reopened] {
         for (n, status) in expected {
-            let held = log.status(&id(n)).map(|entry| (entry.status, entry.seq));
+            let held = log
+                .status(&id(n))
+                .unwrap()
+                .map(|entry| (entry.status, entry.seq));
             assert_eq!(held, status, "certificate {n}");
         }
     }

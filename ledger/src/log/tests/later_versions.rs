@@ -134,7 +134,11 @@ fn holds_all(log: &Log) {
     for (entry, seq) in unread().into_iter().zip(5..) {
         assert_eq!(log.record(seq).unwrap().record().entry, entry);
     }
-    let status = |n| log.status(&id(n)).map(|entry| (entry.status, entry.seq));
+    let status = |n| {
+        log.status(&id(n))
+            .unwrap()
+            .map(|entry| (entry.status, entry.seq))
+    };
     assert_eq!(status(1), Some((Status::Revoked, 3)));
     assert_eq!(status(2), Some((Status::Suspended, 4)));
     assert_eq!(status(3), None);
@@ -178,7 +182,10 @@ fn a_log_goes_on_after_an_entry_of_a_later_version() {
         later.write(100 + n, vec![issue(n), change(n, Action::Suspend)]);
         log.apply(&later.page(hash(Purpose::File, &n.to_le_bytes())))
             .unwrap();
-        assert_eq!(log.status(&id(n)).unwrap().status, Status::Suspended);
+        assert_eq!(
+            log.status(&id(n)).unwrap().unwrap().status,
+            Status::Suspended
+        );
     }
     // The first of them is the one that counts.
     assert_eq!(

@@ -48,6 +48,7 @@ impl World {
             if let Entry::StatusChanged(changed) = &record.record().entry
                 && log
                     .status(&changed.id)
+                    .unwrap()
                     .is_some_and(|entry| entry.status != Status::Valid)
             {
                 watch.changes.push(Change {
@@ -88,8 +89,9 @@ impl World {
                 continue;
             };
             // One that has not heard of the certificate says nothing of it.
-            let plain =
-                log.size() > 0 && log.size() <= change.seq && log.status(&change.id).is_none();
+            let plain = log.size() > 0
+                && log.size() <= change.seq
+                && log.status(&change.id).unwrap().is_none();
             if !plain || log.issue_of(&change.id).unwrap().is_none() {
                 continue;
             }
