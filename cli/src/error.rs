@@ -337,6 +337,9 @@ pub(crate) fn describe_problem(problem: &Problem) -> String {
             text.push_str(&line);
         }
     }
+    if problem.more_faults > 0 {
+        text.push_str(&format!("\n  - and {} more", problem.more_faults));
+    }
     text
 }
 

@@ -19,6 +19,7 @@ mod certificate;
 mod definitions;
 pub mod draft;
 mod extract;
+pub mod faults;
 mod layers;
 pub mod limits;
 pub mod openapi;

@@ -5,6 +5,7 @@ use certmesh_ledger::record::{ImpossibleTransition, Rule};
 use thiserror::Error;
 
 use super::auth::Role;
+use super::faults::FaultList;
 use super::types::{FieldFault, Problem};
 
 /// What every problem's `type` begins with.
@@ -23,9 +24,9 @@ pub enum Refusal {
         /// The type that is read.
         expected: &'static str,
     },
-    /// `invalid-field` (422): one or more fields are wrong; all are listed.
-    #[error("{}", fault_summary(.0))]
-    InvalidField(Vec<FieldFault>),
+    /// `invalid-field` (422): one or more fields are wrong.
+    #[error("{0}")]
+    InvalidField(FaultList),
     /// `body-too-large` (413): the body, or a row of it, is longer than is read.
     #[error("longer than {limit_bytes} bytes; send less at a time")]
     BodyTooLarge {
@@ -199,13 +200,6 @@ pub enum Refusal {
     Internal,
 }
 
-fn fault_summary(faults: &[FieldFault]) -> String {
-    match faults {
-        [fault] => format!("{}: {}", fault.field, fault.detail),
-        _ => format!("{} fields are wrong; see faults", faults.len()),
-    }
-}
-
 fn unauthorised_detail(token_given: bool) -> &'static str {
     if token_given {
         "no client has this token; check that the token file belongs to this node"
@@ -225,10 +219,11 @@ fn apart(clocks: Option<(u64, u64)>) -> String {
 impl Refusal {
     /// One wrong field.
     pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::InvalidField(vec![FieldFault {
+        let fault = FieldFault {
             field: field.into(),
             detail: detail.into(),
-        }])
+        };
+        Self::InvalidField(FaultList::from_iter([fault]))
     }
 
     /// The problem's name, HTTP status and title.
@@ -300,7 +295,7 @@ impl Refusal {
     /// The request field at fault, where it is one.
     fn at_fault(&self) -> Option<&str> {
         match self {
-            Self::InvalidField(faults) => match faults.as_slice() {
+            Self::InvalidField(faults) => match &**faults {
                 [fault] => Some(&fault.field),
                 _ => None,
             },
@@ -319,9 +314,9 @@ impl Refusal {
     /// The RFC 9457 document.
     pub fn problem(&self) -> Problem {
         let (name, status, title) = self.kind();
-        let faults = match self {
-            Self::InvalidField(faults) => faults.clone(),
-            _ => Vec::new(),
+        let (faults, more_faults) = match self {
+            Self::InvalidField(faults) => (faults.to_vec(), faults.more()),
+            _ => (Vec::new(), 0),
         };
         Problem {
             kind: format!("{PROBLEM_PREFIX}{name}"),
@@ -330,6 +325,7 @@ impl Refusal {
             detail: self.to_string(),
             field: self.at_fault().map(str::to_owned),
             faults,
+            more_faults,
         }
     }
 }
