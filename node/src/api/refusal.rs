@@ -136,8 +136,10 @@ pub enum Refusal {
         /// When to come back, in seconds.
         retry_after_s: u64,
     },
-    /// `rate-limited` (429): the client sends faster than its rate.
-    #[error("this client sends faster than its rate allows; try again in {retry_after_s} s")]
+    /// `rate-limited` (429): the client sends faster than its rate, or has its part of the node in use.
+    #[error(
+        "this client sends faster than its rate, or more at a time than one client can; try again in {retry_after_s} s"
+    )]
     RateLimited {
         /// When to come back, in seconds.
         retry_after_s: u64,
