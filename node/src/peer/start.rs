@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::data_dir::DataDir;
 use super::driver::{Driver, Inbox, Parts};
+use super::driving::{Driving, PeerRuntime};
 use super::error::{RunError, at};
 use super::identity::Identity;
 use super::own_log::{Found as OwnLogFound, OwnLog};
@@ -250,7 +251,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let died = tokio::select! {
         () = stopped => false,
         // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
-        _ = &mut work.driver => true,
+        () = work.driver.ended() => true,
     };
     tracing::info!("stopping");
     data_dir.withdraw_process();
@@ -272,7 +273,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
 /// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and
 /// uploads, and the destroying of old evidence copies.
 struct Work {
-    driver: JoinHandle<()>,
+    driver: Driving,
     stop_driver: oneshot::Sender<()>,
     writer: thread::JoinHandle<()>,
     forgetting: JoinHandle<()>,
@@ -308,7 +309,11 @@ impl Work {
             members,
             Settings::default(),
         );
-        let net = start_net(config, identity)?;
+        let runtime = PeerRuntime::new().map_err(&spawn_error)?;
+        let net = {
+            let _inside = runtime.enter();
+            start_net(config, identity)?
+        };
         let peers = identity.peers.iter();
         let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
         let answering = Answering::new(
@@ -346,7 +351,7 @@ impl Work {
         let asked = Arc::clone(peer);
         let agreed = move || asked.agreed_ms();
         let work = Work {
-            driver: tokio::spawn(driver.run(inbox)),
+            driver: runtime.drive(driver.run(inbox)).map_err(&spawn_error)?,
             stop_driver,
             writer: writer_thread,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
@@ -378,11 +383,9 @@ impl Work {
 
     /// Stops all of it, once the API is gone.
     async fn stop(self) {
-        // One that ended by itself was waited for already, and must not be again.
-        if !self.driver.is_finished() {
-            let _ = self.stop_driver.send(());
-            let _ = self.driver.await;
-        }
+        // Fails when it has ended by itself.
+        let _ = self.stop_driver.send(());
+        tokio::task::block_in_place(|| self.driver.join());
         // The API and the watch held the last handles: the writer finishes what it has and ends.
         if tokio::task::block_in_place(|| self.writer.join()).is_err() {
             tracing::error!("the writer thread panicked");
