@@ -1,6 +1,6 @@
 //! The HTTP JSON API of a peer, for business systems and the CLI.
 //!
-//! A request passes, from outside in: [`server`] (sockets, TLS, connections), `layers`
+//! A request passes, from outside in: [`server`] (sockets, TLS, connections), [`hosts`] (whose name it is for), `layers`
 //! (access log, tokens, roles, rates, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`,
 //! `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them the peer itself as a [`Service`]. What it
 //! takes up of the node is counted in `shares`. A request's JSON is a type of [`types`] or [`standards`]; [`draft`] makes of it
@@ -20,6 +20,7 @@ mod definitions;
 pub mod draft;
 mod extract;
 pub mod faults;
+pub mod hosts;
 mod layers;
 pub mod limits;
 pub mod openapi;

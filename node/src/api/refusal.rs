@@ -53,6 +53,18 @@ pub enum Refusal {
         /// What was looked for, such as `route` or `log`.
         what: &'static str,
     },
+    /// `wrong-host` (421): the request is for a name that is not the API's, where only this machine can reach it.
+    #[error(
+        "this API answers to localhost, to loopback addresses and to the names in api.names of its configuration; send \
+         the request to one of them"
+    )]
+    WrongHost,
+    /// `other-site` (403): a web page of another site sent the request, where only this machine can reach the API.
+    #[error(
+        "this API takes no requests from pages of other sites; to allow a site, put its host into api.names of the \
+         node's configuration"
+    )]
+    OtherSite,
     /// `method-not-allowed` (405): the route exists, for other methods.
     #[error("this route doesn't take that method; see the Allow header")]
     MethodNotAllowed,
@@ -240,6 +252,8 @@ impl Refusal {
             Self::Unauthorised { .. } => ("unauthorised", 401, "Unauthorised"),
             Self::Forbidden { .. } => ("forbidden", 403, "Forbidden"),
             Self::NotFound { .. } => ("not-found", 404, "Not found"),
+            Self::WrongHost => ("wrong-host", 421, "Wrong host"),
+            Self::OtherSite => ("other-site", 403, "Other site"),
             Self::MethodNotAllowed => ("method-not-allowed", 405, "Method not allowed"),
             Self::UnknownCertificate { .. } => ("unknown-certificate", 404, "Unknown certificate"),
             Self::UnknownType { .. } => ("unknown-type", 422, "Unknown type"),

@@ -237,7 +237,12 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
         Arc::clone(&metrics),
         config.api.limits(),
     );
-    let running = serve(Arc::new(api), config.api.listen, config.api.tls.as_ref())?;
+    let running = serve(
+        Arc::new(api),
+        config.api.listen,
+        config.api.tls.as_ref(),
+        &config.api.names,
+    )?;
     data_dir.announce_process(&running.url(), &work.addresses().await)?;
     let needs = Needs {
         service,

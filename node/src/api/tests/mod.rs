@@ -62,7 +62,7 @@ fn node_at(address: &str, limits: Limits) -> Node {
         Arc::clone(&metrics),
         limits,
     ));
-    let running = serve(Arc::clone(&api), address.parse().unwrap(), None).unwrap();
+    let running = serve(Arc::clone(&api), address.parse().unwrap(), None, &[]).unwrap();
     Node {
         running,
         api,
@@ -133,7 +133,7 @@ struct Ask {
 }
 
 fn ask(method: &str, path: &str, token: &str) -> Ask {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
     if !token.is_empty() {
         head += &format!("Authorization: Bearer {token}\r\n");
     }

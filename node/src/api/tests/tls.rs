@@ -44,7 +44,7 @@ fn status(url: &str, roots: RootCerts) -> Result<u16, ureq::Error> {
 async fn the_api_is_served_over_tls_to_clients_that_trust_it() {
     let dir = tempfile::tempdir().unwrap();
     let (files, pem) = files(dir.path());
-    let running = serve(api(), "127.0.0.1:0".parse().unwrap(), Some(&files)).unwrap();
+    let running = serve(api(), "127.0.0.1:0".parse().unwrap(), Some(&files), &[]).unwrap();
     assert!(running.url().starts_with("https://127.0.0.1:"));
     let url = format!("https://localhost:{}/v1/status", running.address().port());
     let trusted = Certificate::from_pem(&pem).unwrap();
@@ -63,6 +63,6 @@ async fn a_key_file_others_can_read_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (files, _) = files(dir.path());
     fs::set_permissions(&files.key, Permissions::from_mode(0o644)).unwrap();
-    let error = serve(api(), "127.0.0.1:0".parse().unwrap(), Some(&files)).unwrap_err();
+    let error = serve(api(), "127.0.0.1:0".parse().unwrap(), Some(&files), &[]).unwrap_err();
     assert!(matches!(error, ServeError::KeyFile(_)), "{error}");
 }
