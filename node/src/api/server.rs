@@ -75,7 +75,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
-    tls: bool,
+    tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
     task: JoinHandle<io::Result<()>>,
 }
@@ -90,9 +90,25 @@ impl Running {
     pub fn url(&self) -> String {
         format!(
             "{}://{}",
-            if self.tls { "https" } else { "http" },
+            if self.is_tls() { "https" } else { "http" },
             self.address
         )
+    }
+
+    /// Whether the API is served over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Serves new connections with these files; those that are open go on with the certificate they began with.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the files can't be used: the ones before stay in use.
+    pub fn set_tls(&self, files: &TlsFiles) -> Result<(), ServeError> {
+        if let Some(tls) = &self.tls {
+            tls.reload_from_config(tls_config(files)?);
+        }
+        Ok(())
     }
 
     /// Takes no more connections and requests, and waits until those in work are answered, at most for `grace`.
@@ -118,6 +134,7 @@ pub fn serve(
 ) -> Result<Running, ServeError> {
     let bind = |source| ServeError::Bind { address, source };
     let tls = tls.map(tls_config).transpose()?;
+    let tls = tls.map(RustlsConfig::from_config);
     let listener = TcpListener::bind(address).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
     let handle = Handle::new();
@@ -129,8 +146,7 @@ pub fn serve(
         idle: limits.idle_time,
     };
     let router = router(api, address.ip().is_loopback().then_some(names));
-    let is_tls = tls.is_some();
-    let task = match tls {
+    let task = match tls.clone() {
         None => tokio::spawn(server.acceptor(acceptor).serve(router.into_make_service())),
         Some(config) => {
             let tls = RustlsAcceptor::new(config)
@@ -141,7 +157,7 @@ pub fn serve(
     };
     Ok(Running {
         address,
-        tls: is_tls,
+        tls,
         handle,
         task,
     })
@@ -167,7 +183,7 @@ fn limited(mut server: Server<SocketAddr>, limits: &Limits) -> Server<SocketAddr
 }
 
 /// TLS 1.2 and 1.3, with the ring provider named here instead of one installed for the whole process.
-fn tls_config(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
+fn tls_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, ServeError> {
     let pem = |path: &Path, what| ServeError::Pem {
         path: path.to_owned(),
         what,
@@ -188,7 +204,7 @@ fn tls_config(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(RustlsConfig::from_config(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 /// Whether TLS files can be served with.

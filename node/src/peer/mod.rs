@@ -20,6 +20,7 @@
 //! - `identity`: who is who: this peer's keys, checked against the genesis, and the other members
 //! - `data_dir`: the data directory's lock, its network and `node.json`
 //! - `error`: why a peer could not run
+//! - `reload`: what a running peer reads again at SIGHUP
 //! - `start`: from a configuration to a running peer, and down again
 
 mod accept;
@@ -34,6 +35,7 @@ mod health;
 mod identity;
 mod own_log;
 mod prepare;
+mod reload;
 mod reopening;
 mod retries;
 mod retrieval;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, LogId, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Instance, Settings, Sync};
+use futures::{Stream, StreamExt};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use parking_lot::{Mutex, RwLock};
@@ -26,6 +28,7 @@ use super::driving::{Driving, PeerRuntime};
 use super::error::{RunError, at};
 use super::identity::Identity;
 use super::own_log::{Found as OwnLogFound, OwnLog};
+use super::reload::{Addresses, Reloading};
 use super::reopening::Reopening;
 use super::retrieval::answering::Answering;
 use super::retrieval::asking::Asking;
@@ -36,7 +39,7 @@ use super::writer::WriterHandle;
 use super::{Peer, data_dir, identity, now_ms, retries, uploads};
 use crate::api::auth::Clients;
 use crate::api::{Api, serve};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::last_run::Mark;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig};
@@ -217,11 +220,16 @@ fn report_openings(openings: &[(LogId, Opening)]) {
     }
 }
 
-/// Runs a peer until `stopped` resolves.
+/// Runs a peer until `stopped` resolves. With each configuration that comes out of `reloads` it reads again what can
+/// change while it runs.
 ///
 /// # Errors
 /// [`RunError`] when it cannot start.
-pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(
+    config: Config,
+    stopped: impl Future<Output = ()>,
+    reloads: impl Stream<Item = Result<Config, ConfigError>>,
+) -> Result<(), RunError> {
     let identity = Identity::load(&config, identity::read_genesis(&config)?)?;
     let clients = Clients::load(&config.api.tokens)?;
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
@@ -230,15 +238,15 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
     let (mut work, service) = Work::start(&config, &identity, &peer)?;
     let service = Arc::new(service);
-    let api = Api::new(
+    let api = Arc::new(Api::new(
         Arc::clone(&service) as Arc<_>,
         config.department,
         clients,
         Arc::clone(&metrics),
         config.api.limits(),
-    );
+    ));
     let running = serve(
-        Arc::new(api),
+        Arc::clone(&api),
         config.api.listen,
         config.api.tls.as_ref(),
         &config.api.names,
@@ -253,11 +261,25 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let watching = Watching::start(config.watches, needs, runtime).map_err(at(&config.data_dir))?;
     tracing::info!(department = %config.department, api = running.url(), "serving");
 
-    let died = tokio::select! {
-        () = stopped => false,
-        // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
-        () = work.driver.ended() => true,
+    let mut reloading = Reloading {
+        api,
+        running: &running,
+        members: Arc::clone(peer.catalogue.members()),
+        addresses: work.addresses_read.clone(),
+        tokens: config.api.tokens,
+        tls: config.api.tls,
     };
+    let (mut stopped, mut reloads) = (pin!(stopped), pin!(reloads));
+    let died = loop {
+        tokio::select! {
+            () = &mut stopped => break false,
+            // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
+            () = work.driver.ended() => break true,
+            Some(read) = reloads.next() => tokio::task::block_in_place(|| reloading.reload(read)),
+        }
+    };
+    // It holds the API, and so the writer's handle.
+    drop(reloading);
     tracing::info!("stopping");
     data_dir.withdraw_process();
     if let Err(error) = running.stop(GRACE).await {
@@ -284,6 +306,8 @@ struct Work {
     forgetting: JoinHandle<()>,
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
+    /// Takes the members' addresses when they are read again.
+    addresses_read: mpsc::UnboundedSender<Addresses>,
     /// Addresses the network side listens on, as they come to be.
     listening: mpsc::UnboundedReceiver<Multiaddr>,
 }
@@ -298,6 +322,7 @@ impl Work {
         let (heads, heads_received) = mpsc::unbounded_channel();
         let (stored, stored_received) = mpsc::unbounded_channel();
         let (vouch, vouched) = mpsc::unbounded_channel();
+        let (addresses_read, addresses) = mpsc::unbounded_channel();
         let (stop_driver, stop) = oneshot::channel();
         let (listening, listening_received) = mpsc::unbounded_channel();
         let key = identity.signing.clone();
@@ -351,6 +376,7 @@ impl Work {
             reopened,
             vouched,
             asks,
+            addresses,
             stop,
         };
         let asked = Arc::clone(peer);
@@ -362,6 +388,7 @@ impl Work {
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
+            addresses_read,
             listening: listening_received,
         };
         if config.trust_own_disk && peer.vouch_for_own_log(false) {

@@ -58,6 +58,27 @@ async fn the_api_is_served_over_tls_to_clients_that_trust_it() {
     assert!(without.is_err());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_certificate_is_served_without_a_restart_and_a_broken_one_changes_nothing() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (old_files, old) = files(first.path());
+    let (new_files, new) = files(second.path());
+    let running = serve(api(), "127.0.0.1:0".parse().unwrap(), Some(&old_files), &[]).unwrap();
+    let url = format!("https://localhost:{}/v1/status", running.address().port());
+    let trusting = async |pem: &[u8]| {
+        let (url, trusted) = (url.clone(), Certificate::from_pem(pem).unwrap().to_owned());
+        let asked = move || status(&url, RootCerts::new_with_certs(&[trusted])).is_ok();
+        tokio::task::spawn_blocking(asked).await.unwrap()
+    };
+    assert!(trusting(&old).await && !trusting(&new).await);
+    running.set_tls(&new_files).unwrap();
+    assert!(trusting(&new).await && !trusting(&old).await);
+    fs::write(&new_files.certificate, "no certificate").unwrap();
+    let error = running.set_tls(&new_files).unwrap_err();
+    assert!(matches!(error, ServeError::Pem { .. }), "{error}");
+    assert!(trusting(&new).await);
+}
+
 #[tokio::test]
 async fn a_key_file_others_can_read_is_refused() {
     let dir = tempfile::tempdir().unwrap();
