@@ -178,6 +178,8 @@ fn located(path: &Path, text: &str, value: &impl Serialize, refusal: &Refusal) -
         let before = text.get(..first).filter(|_| another.is_none());
         before.map(lines_to)
     };
+    let more =
+        (faults.more() > 0).then(|| format!("{}: and {} more", path.display(), faults.more()));
     let told = faults.iter().map(|fault| {
         let (field, detail) = (&fault.field, &fault.detail);
         match line_of(field) {
@@ -185,5 +187,5 @@ fn located(path: &Path, text: &str, value: &impl Serialize, refusal: &Refusal) -
             None => format!("{}: {field}: {detail}", path.display()),
         }
     });
-    told.collect()
+    told.chain(more).collect()
 }

@@ -23,12 +23,14 @@ mod token;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   certmesh department init --code 11430000006122244L --name Transport --dir transport
-  certmesh department token --dir transport --name counter-3 --role issue";
+  certmesh department token add --dir transport --name counter-3 --role issue";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(Init),
-    Token(token::Token),
+    /// Clients of the node's API: add, list, revoke
+    #[command(subcommand, after_help = token::EXAMPLES)]
+    Token(token::Command),
 }
 
 /// Make a department's directory: keys, an administrator's token, and a node configuration ready to run
@@ -87,7 +89,7 @@ struct Plan {
 pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Error> {
     match command {
         Command::Init(args) => init(&args, screen),
-        Command::Token(args) => token::run(&args, screen),
+        Command::Token(command) => token::run(&command, screen),
     }
 }
 

@@ -287,7 +287,7 @@ impl Error {
                 "use https:// (with --ca if its authority is your own), or a node on this machine"
             }
             Self::Token(_) => {
-                "`certmesh department init` writes one to admin.token; `certmesh department token` makes more"
+                "`certmesh department init` writes one to admin.token; `certmesh department token add` makes more"
             }
             Self::NoAnswer { url, source } => hint_for_connection(url, source),
             Self::BadAnswer { .. } => {
@@ -337,6 +337,9 @@ pub(crate) fn describe_problem(problem: &Problem) -> String {
             text.push_str(&line);
         }
     }
+    if problem.more_faults > 0 {
+        text.push_str(&format!("\n  - and {} more", problem.more_faults));
+    }
     text
 }
 
@@ -365,7 +368,7 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
     let hint = match short_name(problem) {
         "unauthorised" => "give the client's token with --token-file or CERTMESH_TOKEN_FILE",
         "forbidden" => {
-            "this client's role is not enough: `certmesh department token` makes a token of another role, for tokens.toml"
+            "this client's role is not enough: `certmesh department token add` makes a token of another role"
         }
         "unknown-certificate" => {
             "check the identifier; a certificate just issued takes a moment to reach other departments"

@@ -120,6 +120,7 @@ mod tests {
             detail: String::new(),
             field: None,
             faults: vec![],
+            more_faults: 0,
         };
         Error::Refused {
             problem: Box::new(problem),

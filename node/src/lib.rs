@@ -26,6 +26,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use futures::{Stream, StreamExt, stream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::block_in_place;
 
 use config::{Config, NodeCli, NodeCommand};
 
@@ -64,41 +67,35 @@ fn execute(command: NodeCommand) -> anyhow::Result<()> {
                 .build()?;
             runtime.block_on(async {
                 let stop = signals()?;
-                peer::run(config, stop).await?;
+                let reloads = hangups()?.map(|()| block_in_place(|| Config::load(&args)));
+                peer::run(config, stop, reloads).await?;
                 Ok(())
             })
         }
     }
 }
 
-/// Resolves at SIGTERM, SIGINT or SIGHUP: a terminal that closes must not end the peer less orderly than Ctrl-C.
+/// Resolves at SIGTERM or SIGINT.
 fn signals() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let mut hangup = match hangup_is_ignored() {
-        true => None,
-        false => Some(signal(SignalKind::hangup())?),
-    };
-    let listens = hangup.is_some();
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            _ = async { hangup.as_mut()?.recv().await }, if listens => {}
         }
     })
 }
 
-/// Whether whoever started this process had it ignore SIGHUP, as `nohup` does: then the peer is to outlive its terminal.
-fn hangup_is_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // SIGHUP is signal 1, the lowest bit of the mask.
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & 1 == 1)
+/// Each SIGHUP from now on. Several that come before they are taken count once.
+fn hangups() -> std::io::Result<impl Stream<Item = ()>> {
+    let hangup = signal(SignalKind::hangup())?;
+    Ok(stream::unfold(hangup, async |mut hangup| {
+        hangup.recv().await?;
+        Some(((), hangup))
+    }))
 }
 
 #[expect(

@@ -153,6 +153,7 @@ fn who_may_accept_and_what_is_asked_wrongly_is_told() {
             &[
                 "department",
                 "token",
+                "add",
                 "--dir",
                 dir,
                 "--name",

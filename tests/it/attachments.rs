@@ -283,7 +283,7 @@ fn a_file_that_is_refused_or_cut_off_leaves_nothing() {
     // One byte too many is refused before any is sent.
     let head = |length: usize| {
         format!(
-            "POST /v1/attachments HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer {}\r\nContent-Type: \
+            "POST /v1/attachments HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: \
              application/pdf\r\nContent-Length: {length}\r\n\r\n",
             http.token()
         )

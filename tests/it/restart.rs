@@ -2,10 +2,8 @@
 
 use std::fs;
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
-use crate::support::{copy_dir, founded_with, node_command, running, until};
+use crate::support::{Http, TestNet, copy_dir, founded_with, node_command, running, until};
 
 #[test]
 fn a_gentle_restart_of_all_keeps_everything() {
@@ -175,30 +173,69 @@ fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
     assert_eq!(net.held(0, 0).detail, None);
 }
 
-#[test]
-fn a_hangup_stops_the_node_in_order_unless_it_was_started_to_ignore_it() {
-    let hang_up = |net: &crate::support::TestNet| {
-        let pid = net.node_file(0).unwrap().pid.to_string();
-        let sent = Command::new("kill").args(["-HUP", &pid]).status().unwrap();
-        assert!(sent.success());
-    };
-    // The tests themselves may have been started to ignore it, which processes inherit.
-    let mut command = vec!["env".into(), "--default-signal=HUP".into()];
-    command.extend(node_command());
-    let mut net = founded_with(1, command);
-    net.start_again(0);
-    let file = net.member(0).node_file();
-    hang_up(&net);
-    until("the node to take its announcement back", || !file.exists());
-    net.wait_logged(0, "stopped");
+fn hang_up(net: &TestNet, index: usize) {
+    let pid = net.node_file(index).unwrap().pid.to_string();
+    let sent = Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+    assert!(sent.success());
+}
 
+#[test]
+fn a_hangup_adds_and_revokes_clients_of_a_node_that_goes_on() {
+    // Also where its terminal is not to end it.
     let mut command = vec!["nohup".into()];
     command.extend(node_command());
     let mut net = founded_with(1, command);
     net.start_again(0);
-    hang_up(&net);
-    thread::sleep(Duration::from_millis(500));
-    assert!(net.api(0).is_alive());
+    let pid = net.node_file(0).unwrap().pid;
+    let dir = net.member(0).dir.clone();
+    let token = |command: &str, more: &[&str]| {
+        let args = ["department", "token", command, "--name", "portal", "--dir"];
+        let args: Vec<&str> = args.into_iter().chain(dir.to_str()).collect();
+        net.cli(0, &[&args, more].concat()).exits(0)
+    };
+    let added = token("add", &["--role", "read"]);
+    assert!(added.out.contains(&format!("kill -HUP {pid}")), "{added:?}");
+    let secret = fs::read_to_string(dir.join("portal.token")).unwrap();
+    let admin = net.http(0);
+    let portal = admin.with_token(Some(secret.trim_end()));
+    let status = |http: &Http| http.get("/v1/status").status;
+    assert_eq!(status(&portal), 401);
+    hang_up(&net, 0);
+    until("the new token to count", || status(&portal) == 200);
+
+    // A file with a fault leaves everybody what they had.
+    let tokens = dir.join("tokens.toml");
+    let good = fs::read(&tokens).unwrap();
+    fs::write(&tokens, "[[client]]\nname = \"portal\"\n").unwrap();
+    hang_up(&net, 0);
+    net.wait_logged(0, "nobody was added or revoked");
+    assert_eq!((status(&portal), status(&admin)), (200, 200));
+    fs::write(&tokens, good).unwrap();
+
+    token("revoke", &[]);
+    hang_up(&net, 0);
+    until("the token to be revoked", || status(&portal) == 401);
+    assert_eq!(status(&admin), 200);
+    assert_eq!(net.node_file(0).unwrap().pid, pid);
+    let log = net.node_log(0);
+    assert!(!log.contains(secret.trim_end()), "the log holds a token");
+    net.stop(0).unwrap();
+    net.wait_logged(0, "stopped");
+}
+
+#[test]
+fn a_hangup_has_a_member_dialled_at_its_new_address() {
+    let mut net = running(2);
+    net.links().cut(0, 1);
+    let connected = |net: &TestNet| net.api(0).status().unwrap().peers_connected;
+    until("the members to be apart", || connected(&net) == 0);
+    // Straight to where the other listens, past the link that was cut.
+    let address = net.node_file(1).unwrap().listen[0].clone();
+    let other = net.member(1).code();
+    net.member(0).write_config(&[(other, address)]).unwrap();
+    hang_up(&net, 0);
+    until("the members to be connected", || connected(&net) == 1);
+    net.stop(0).unwrap();
 }
 
 #[test]

@@ -183,6 +183,7 @@ fn too_long() -> Problem {
         ),
         field: None,
         faults: Vec::new(),
+        more_faults: 0,
     }
 }
 

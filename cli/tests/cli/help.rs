@@ -50,7 +50,9 @@ fn the_commands_of_the_contract_are_there() {
         .collect();
     for expected in [
         "department init",
-        "department token",
+        "department token add",
+        "department token list",
+        "department token revoke",
         "network create",
         "network show",
         "type define",

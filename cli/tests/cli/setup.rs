@@ -339,6 +339,7 @@ fn token(dir: &Path, name: &str, role: &str) -> Run {
     certmesh([
         "department",
         "token",
+        "add",
         "--dir",
         dir.to_str().unwrap(),
         "--name",
@@ -356,7 +357,7 @@ fn a_token_is_made_for_one_more_client_and_the_others_stay() {
     let before = fs::read_to_string(dir.join("tokens.toml")).unwrap();
     let run = token(&dir, "counter-3", "issue").exits(0);
     assert!(
-        run.out.contains("counter-3.token") && run.out.contains("Restart the node"),
+        run.out.contains("counter-3.token") && run.out.contains("at SIGHUP"),
         "{run:#?}"
     );
     let secret = fs::read_to_string(dir.join("counter-3.token")).unwrap();
@@ -375,6 +376,13 @@ fn a_token_is_made_for_one_more_client_and_the_others_stay() {
     // What the node itself reads.
     certmesh_node::api::auth::Clients::load(&dir.join("tokens.toml")).unwrap();
 
+    // A node that was killed left its number, which may be another program's by now.
+    fs::write(dir.join("data/LOCK"), "").unwrap();
+    fs::write(dir.join("data/node.json"), r#"{"pid": 1}"#).unwrap();
+    let run = token(&dir, "kiosk", "read").exits(0);
+    assert!(!run.out.contains("kill"), "{run:#?}");
+    let text = fs::read_to_string(dir.join("tokens.toml")).unwrap();
+
     for (name, role) in [
         ("counter-3", "read"),
         ("admin", "admin"),
@@ -390,6 +398,86 @@ fn a_token_is_made_for_one_more_client_and_the_others_stay() {
     token(&dir, "portal", "read").exits(2);
     assert_eq!(fs::read_to_string(dir.join("tokens.toml")).unwrap(), text);
     token(home.path(), "counter-3", "read").exits(2);
+}
+
+fn tokens(dir: &Path, command: &str, more: &[&str]) -> Run {
+    let args = ["department", "token", command, "--dir"];
+    let mut args: Vec<&str> = args.into_iter().chain(dir.to_str()).collect();
+    args.extend(more);
+    certmesh(args)
+}
+
+#[test]
+fn a_revoked_client_is_gone_with_its_token_and_nothing_else_changes() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a");
+    init(&dir, "11430000006122244L").exits(0);
+    token(&dir, "portal", "read").exits(0);
+    let file = dir.join("tokens.toml");
+    // What people write into the file stays.
+    let before = format!("{}\n# the counter\n", fs::read_to_string(&file).unwrap());
+    fs::write(&file, &before).unwrap();
+    token(&dir, "counter-3", "issue").exits(0);
+    tokens(&dir, "revoke", &["--name", "counter-3"]).exits(0);
+    assert!(!dir.join("counter-3.token").exists());
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    assert_eq!(mode(&file), 0o600);
+    tokens(&dir, "revoke", &["--name", "counter-3"]).exits(2);
+
+    // A file that holds another token than the client's is not this client's.
+    fs::write(dir.join("portal.token"), "another\n").unwrap();
+    tokens(&dir, "revoke", &["--name", "portal"]).exits(0);
+    assert!(dir.join("portal.token").exists());
+
+    // Without a client nobody could use the API, and the node would refuse the file.
+    let last = tokens(&dir, "revoke", &["--name", "admin"]).exits(2);
+    assert!(last.err.contains("nobody could use"), "{}", last.err);
+    assert!(dir.join("admin.token").exists());
+    certmesh_node::api::auth::Clients::load(&file).unwrap();
+}
+
+#[test]
+fn the_list_of_clients_shows_names_and_roles_and_neither_tokens_nor_hashes() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a");
+    init(&dir, "11430000006122244L").exits(0);
+    token(&dir, "portal", "read").exits(0);
+    let listed = tokens(&dir, "list", &[]).exits(0).out;
+    let json = tokens(&dir, "list", &["--json"]).exits(0).out;
+    for part in ["admin", "portal", "read"] {
+        assert!(listed.contains(part), "{listed}");
+    }
+    let clients: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        clients,
+        serde_json::json!([{"name": "admin", "role": "admin"}, {"name": "portal", "role": "read"}])
+    );
+    for name in ["admin", "portal"] {
+        let secret = fs::read_to_string(dir.join(format!("{name}.token"))).unwrap();
+        let hash = blake3::hash(secret.trim_end().as_bytes()).to_hex();
+        for out in [&listed, &json] {
+            assert!(!out.contains(secret.trim_end()) && !out.contains(hash.as_str()));
+        }
+    }
+}
+
+#[test]
+fn a_list_of_clients_in_brackets_can_be_changed_as_well() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a");
+    init(&dir, "11430000006122244L").exits(0);
+    let hash = blake3::hash(b"secret").to_hex();
+    let text =
+        format!("client = [{{ name = \"a\", role = \"read\", token_blake3 = \"{hash}\" }}]\n");
+    fs::write(dir.join("tokens.toml"), text).unwrap();
+    token(&dir, "b", "read").exits(0);
+    tokens(&dir, "revoke", &["--name", "a"]).exits(0);
+    let clients = certmesh_node::api::auth::Clients::load(&dir.join("tokens.toml")).unwrap();
+    let names: Vec<_> = clients
+        .iter()
+        .map(|client| client.name.to_string())
+        .collect();
+    assert_eq!(names, ["b"]);
 }
 
 #[test]

@@ -59,8 +59,11 @@ pub(super) async fn issue(
     body: Body,
 ) -> Result<Response, Refusal> {
     let retry = retry_key(&headers, &caller)?;
-    let request: IssueRequest = json_body(&headers, body, &ISSUE, api.limits()).await?;
-    let result = match Draft::check(request, api.department()) {
+    let own = *api.department();
+    // What the draft lacks is counted among the rows refused, so it is no refusal of the body.
+    let check = move |request: IssueRequest| Ok(Draft::check(request, &own));
+    let draft = json_body(&api, &headers, body, &ISSUE, check).await?;
+    let result = match draft {
         Ok(draft) => match api.service().submit(vec![draft], retry).await {
             // One outcome a draft is the service's promise.
             Ok(mut outcomes) => outcomes.pop().unwrap_or(Err(Refusal::Internal)),
@@ -97,7 +100,7 @@ pub(super) async fn issue_bulk(
         &[bulk::NDJSON, "application/ndjson", "application/jsonl"],
     )?;
     let retry = retry_key(&headers, &caller)?;
-    bulk::issue(api, caller.rate, retry, body).await
+    bulk::issue(api, caller, retry, body).await
 }
 
 /// Change a certificate's status
@@ -127,8 +130,8 @@ pub(super) async fn change_status(
 ) -> Result<Response, Refusal> {
     let retry = retry_key(&headers, &caller)?;
     let id = path_id(&id)?;
-    let request: StatusRequest = json_body(&headers, body, &STATUS, api.limits()).await?;
-    let change = draft::status_change(id, &request)?;
+    let check = move |request: StatusRequest| draft::status_change(id, &request);
+    let change = json_body(&api, &headers, body, &STATUS, check).await?;
     api.service()
         .change_status(change, retry)
         .await
@@ -158,8 +161,9 @@ pub(super) async fn erase(
     body: Body,
 ) -> Result<Response, Refusal> {
     let id = path_id(&id)?;
-    let request: ErasureRequest = json_body(&headers, body, &ERASURE, api.limits()).await?;
-    let done = api.service().erase(draft::erasure(id, &request)?).await?;
+    let check = move |request: ErasureRequest| draft::erasure(id, &request);
+    let erasure = json_body(&api, &headers, body, &ERASURE, check).await?;
+    let done = api.service().erase(erasure).await?;
     Ok(appended(&done))
 }
 

@@ -18,11 +18,11 @@ use tokio::time::timeout;
 
 use super::bulk;
 use super::draft::path_id;
-use super::limits::Place;
 use super::openapi::{DownloadProblems, UploadProblems};
 use super::problem::json;
 use super::refusal::Refusal;
 use super::service::Service;
+use super::shares::Place;
 use super::state::{Api, Caller};
 use super::types::Uploaded;
 

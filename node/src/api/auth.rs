@@ -75,7 +75,7 @@ impl FromStr for Role {
 }
 
 /// A client of the API.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Client {
     /// Its name, as logs show it.
     pub name: Arc<str>,
@@ -136,7 +136,11 @@ impl Clients {
         Self::parse(keyfile::read(path)?.expose(), path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, TokensError> {
+    /// Reads the text of a token file; `path` is named where it is wrong.
+    ///
+    /// # Errors
+    /// As for [`Clients::load`], but for [`TokensError::File`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, TokensError> {
         let file: TokenFile = toml::from_str(text).map_err(|error| {
             // The error's own display quotes the line, which may be a token put here by mistake.
             let line = error

@@ -1,14 +1,18 @@
 //! Request bodies: JSON read into its type, and when that fails, every fault named without repeating a value.
 //!
 //! A serde error stops at the first fault and quotes what it found, which may be a holder's code. So a body that doesn't
-//! fit is read once more without a type and walked along a [`Shape`], which knows the names and kinds and nothing else.
+//! fit is read once more without a type, along a [`Shape`], which knows the names and kinds and nothing else.
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use std::fmt;
+
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::error::Category;
 
 use crate::config::nearest::hint;
 
+use super::faults::FaultList;
 use super::refusal::Refusal;
 use super::types::FieldFault;
 
@@ -138,6 +142,7 @@ pub(super) const ACCESS_LOG: Shape = Shape::Object(&[
     member("subject", HOLDER, Presence::Required),
     member("from", Shape::Text, Presence::Optional),
     member("to", Shape::Text, Presence::Optional),
+    member("cursor", Shape::Text, Presence::Optional),
 ]);
 
 const TYPE_FIELD: Shape = Shape::Object(&[
@@ -199,25 +204,25 @@ pub(super) const GRANT: Shape = Shape::Object(&[
 /// Reads a body.
 ///
 /// # Errors
-/// [`Refusal::MalformedBody`] when it isn't JSON, [`Refusal::InvalidField`] with every fault when it is other JSON.
+/// [`Refusal::MalformedBody`] when it isn't JSON, [`Refusal::InvalidField`] with its faults when it is other JSON.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8], shape: &Shape) -> Result<T, Refusal> {
     // serde would also take an array of the members' values in their order.
-    if body.trim_ascii_start().starts_with(b"[") {
-        return Err(match serde_json::from_slice::<Value>(body) {
-            Ok(_) => Refusal::MalformedBody(OBJECT_EXPECTED.to_owned()),
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) if std::str::from_utf8(body).is_ok() => {
+                Refusal::MalformedBody("a JSON object is expected".to_owned())
+            }
+            Ok(_) => not_utf8(),
             Err(error) => explain(body, &error, shape),
         });
     }
     serde_json::from_slice(body).map_err(|error| explain(body, &error, shape))
 }
 
-const OBJECT_EXPECTED: &str = "a JSON object is expected";
-
 fn explain(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Refusal {
     if std::str::from_utf8(body).is_err() {
-        return Refusal::MalformedBody("not UTF-8 text".to_owned());
+        return not_utf8();
     }
-    let at = (error.line(), error.column());
     match error.classify() {
         Category::Eof if body.trim_ascii().is_empty() => {
             Refusal::MalformedBody("empty; a JSON object is expected".to_owned())
@@ -225,28 +230,36 @@ fn explain(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Refusal {
         Category::Eof => {
             Refusal::MalformedBody("ends in the middle of its JSON; it was cut off".to_owned())
         }
-        Category::Syntax | Category::Io => not_json(at),
-        Category::Data => match serde_json::from_slice(body) {
-            Ok(value) => data_faults(&value, error, shape),
-            Err(later) => not_json((later.line(), later.column())),
-        },
+        Category::Syntax | Category::Io => not_json(error),
+        Category::Data => data_faults(body, error, shape),
     }
 }
 
-fn not_json((line, column): (usize, usize)) -> Refusal {
+fn not_utf8() -> Refusal {
+    Refusal::MalformedBody("not UTF-8 text".to_owned())
+}
+
+fn not_json(error: &serde_json::Error) -> Refusal {
+    let (line, column) = (error.line(), error.column());
     Refusal::MalformedBody(format!("not JSON at line {line}, column {column}"))
 }
 
-fn data_faults(value: &Value, error: &serde_json::Error, shape: &Shape) -> Refusal {
-    if !matches!((shape, value), (Shape::Object(_), Value::Object(_))) {
-        return Refusal::MalformedBody(OBJECT_EXPECTED.to_owned());
+fn data_faults(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Refusal {
+    let mut faults = FaultList::default();
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let walk = Walk {
+        shape,
+        place: Place::Body,
+        may_be_null: false,
+        faults: &mut faults,
+    };
+    if let Err(later) = walk.deserialize(&mut reader).and_then(|()| reader.end()) {
+        return not_json(&later);
     }
-    let mut faults = Vec::new();
-    walk(value, shape, "", &mut faults);
     if !faults.is_empty() {
         return Refusal::InvalidField(faults);
     }
-    // Reading without a type keeps the last of several members of one name, so those never show in the walk.
+    // The walk takes no note of names that stand twice.
     let detail = match error.to_string().starts_with("duplicate field") {
         true => "a name stands twice in one object; each may stand once",
         false => "not in the form that /openapi.json describes",
@@ -254,71 +267,191 @@ fn data_faults(value: &Value, error: &serde_json::Error, shape: &Shape) -> Refus
     Refusal::MalformedBody(detail.to_owned())
 }
 
-fn walk(value: &Value, shape: &Shape, path: &str, faults: &mut Vec<FieldFault>) {
-    let mut wrong = |detail: String| {
-        faults.push(FieldFault {
-            field: path.to_owned(),
-            detail,
-        });
-    };
-    match (shape, value) {
-        (Shape::Text, Value::String(_)) | (Shape::Flag, Value::Bool(_)) => {}
-        (Shape::Text, _) => wrong("must be a string".to_owned()),
-        (Shape::Flag, _) => wrong("must be true or false".to_owned()),
-        (Shape::Number(most), Value::Number(number))
-            if number.as_u64().is_some_and(|n| n <= *most) => {}
-        (Shape::Number(most), _) => wrong(format!("must be a whole number from 0 to {most}")),
-        (Shape::Texts, Value::Object(members)) => {
-            for (name, value) in members {
-                walk(value, &Shape::Text, &join(path, &shown(name)), faults);
-            }
+/// Where in a body a value stands. It becomes text only in a fault.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Body,
+    Member(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Body => Ok(()),
+            Place::Member(Place::Body, name) => f.write_str(name),
+            Place::Member(object, name) => write!(f, "{object}.{name}"),
+            Place::Item(list, number) => write!(f, "{list}[{number}]"),
         }
-        (Shape::Object(known), Value::Object(members)) => {
-            for member in *known {
-                walk_member(members.get(member.name), member, path, faults);
-            }
-            for name in members
-                .keys()
-                .filter(|name| known.iter().all(|m| m.name != name.as_str()))
-            {
-                let hint = hint(name, known.iter().map(|member| member.name));
-                let detail = format!("there is no such field{hint}");
-                faults.push(FieldFault {
-                    field: join(path, &shown(name)),
-                    detail,
+    }
+}
+
+/// Holds a value against its shape while it is read. Nothing of the value is kept: a tree of it would take thirty times
+/// the memory of its text.
+struct Walk<'a> {
+    shape: &'a Shape,
+    place: Place<'a>,
+    may_be_null: bool,
+    faults: &'a mut FaultList,
+}
+
+impl Walk<'_> {
+    fn fault(&mut self, place: &Place<'_>, detail: impl FnOnce() -> String) {
+        self.faults.add_with(|| FieldFault {
+            field: place.to_string(),
+            detail: detail(),
+        });
+    }
+
+    fn other_kind(mut self) {
+        let (shape, place) = (self.shape, self.place);
+        self.fault(&place, || match shape {
+            Shape::Text => "must be a string".to_owned(),
+            Shape::Flag => "must be true or false".to_owned(),
+            Shape::Number(most) => format!("must be a whole number from 0 to {most}"),
+            Shape::Texts | Shape::Object(_) => "must be an object".to_owned(),
+            Shape::List(_) => "must be an array".to_owned(),
+        });
+    }
+
+    /// The walk of what stands at `place` within this value.
+    fn within<'b>(&'b mut self, shape: &'b Shape, place: Place<'b>) -> Walk<'b> {
+        Walk {
+            shape,
+            place,
+            may_be_null: false,
+            faults: self.faults,
+        }
+    }
+
+    fn texts<'de, A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        let object = self.place;
+        while let Some(name) = members.next_key::<String>()? {
+            let name = shown(&name);
+            members.next_value_seed(self.within(&Shape::Text, Place::Member(&object, &name)))?;
+        }
+        Ok(())
+    }
+
+    fn object<'de, A: MapAccess<'de>>(
+        mut self,
+        known: &[Member],
+        mut members: A,
+    ) -> Result<(), A::Error> {
+        let object = self.place;
+        let mut seen = vec![false; known.len()];
+        while let Some(name) = members.next_key::<String>()? {
+            let Some(at) = known.iter().position(|member| member.name == name) else {
+                members.next_value::<IgnoredAny>()?;
+                self.faults.add_with(|| {
+                    let hint = hint(&name, known.iter().map(|member| member.name));
+                    FieldFault {
+                        field: Place::Member(&object, &shown(&name)).to_string(),
+                        detail: format!("there is no such field{hint}"),
+                    }
+                });
+                continue;
+            };
+            seen[at] = true;
+            let member = &known[at];
+            let mut walk = self.within(&member.shape, Place::Member(&object, member.name));
+            walk.may_be_null = member.presence == Presence::Optional;
+            members.next_value_seed(walk)?;
+        }
+        for (member, seen) in known.iter().zip(seen) {
+            if !seen && member.presence == Presence::Required {
+                self.fault(&Place::Member(&object, member.name), || {
+                    "is required".to_owned()
                 });
             }
         }
-        (Shape::List(of), Value::Array(items)) => {
-            for (i, item) in items.iter().enumerate() {
-                walk(item, of, &format!("{path}[{i}]"), faults);
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        match self.shape {
+            Shape::Flag => {}
+            _ => self.other_kind(),
+        }
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        match self.shape {
+            Shape::Number(most) if number <= *most => {}
+            _ => self.other_kind(),
+        }
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.other_kind();
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.other_kind();
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        match self.shape {
+            Shape::Text => {}
+            _ => self.other_kind(),
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        if !self.may_be_null {
+            self.other_kind();
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        let Shape::List(of) = self.shape else {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            self.other_kind();
+            return Ok(());
+        };
+        let list = self.place;
+        let mut number = 0;
+        while items
+            .next_element_seed(self.within(of, Place::Item(&list, number)))?
+            .is_some()
+        {
+            number += 1;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        match self.shape {
+            Shape::Texts => self.texts(members),
+            Shape::Object(known) => self.object(known, members),
+            _ => {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                self.other_kind();
+                Ok(())
             }
         }
-        (Shape::Texts | Shape::Object(_), _) => wrong("must be an object".to_owned()),
-        (Shape::List(_), _) => wrong("must be an array".to_owned()),
-    }
-}
-
-fn walk_member(value: Option<&Value>, member: &Member, path: &str, faults: &mut Vec<FieldFault>) {
-    let path = join(path, member.name);
-    match value {
-        None if member.presence == Presence::Required => {
-            faults.push(FieldFault {
-                field: path,
-                detail: "is required".to_owned(),
-            });
-        }
-        None => {}
-        Some(Value::Null) if member.presence == Presence::Optional => {}
-        Some(value) => walk(value, &member.shape, &path, faults),
-    }
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
     }
 }
 
@@ -365,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_of_a_body_are_named_at_once_and_no_value_is_repeated() {
+    fn every_fault_of_a_body_is_named_at_once_and_no_value_is_repeated() {
         let body = r#"{"id": 420106199001011234, "holder": {"kind": 111, "cod": "420106199001011234"},
             "version": "420106199001011234", "valid_form": "x", "fields": {"CZZT": 420106199001011234},
             "420106199001011234": 1}"#;
@@ -379,13 +512,13 @@ mod tests {
         let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
         let expected = [
             "id",
-            "version",
             "holder.kind",
-            "holder.code",
             "holder.cod",
+            "holder.code",
+            "version",
+            "valid_form",
             "fields.CZZT",
             "(a name not shown)",
-            "valid_form",
         ];
         assert_eq!(names, expected);
         assert!(
@@ -439,7 +572,42 @@ mod tests {
         let names: Vec<_> = list.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(
             names,
-            ["fields[0].code", "fields[0].name", "fields[0].required"]
+            ["fields[0].code", "fields[0].required", "fields[0].name"]
         );
+    }
+
+    #[test]
+    fn a_body_of_a_mebibyte_of_faults_gives_a_short_answer_that_counts_them() {
+        let mut body = String::from("{");
+        while body.len() < 1 << 20 {
+            body.push_str("\"x\":0,");
+        }
+        body.push_str("\"limit\":1}");
+        let unknown = body.matches("\"x\"").count();
+        let refusal = parse::<FindRequest>(body.as_bytes(), &FIND).unwrap_err();
+        let problem = refusal.problem();
+        assert_eq!(problem.faults.len() + problem.more_faults, unknown);
+        assert!(serde_json::to_vec(&problem).unwrap().len() < 16 * 1024);
+    }
+
+    #[test]
+    fn a_null_is_a_fault_only_where_a_field_may_not_be_null() {
+        let body = r#"{"id":null,"holder":{"kind":null,"code":"x"},"fields":null,"valid_from":7}"#;
+        let names: Vec<_> = faults::<IssueRequest>(body, &ISSUE)
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
+        assert_eq!(names, ["holder.kind", "fields", "valid_from"]);
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_one_fault_whatever_it_holds() {
+        let body =
+            r#"{"type":[1,[2],{"a":3}],"limit":{"a":[1]},"issuer":-1,"cursor":1.5,"holder":[]}"#;
+        let names: Vec<_> = faults::<FindRequest>(body, &FIND)
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
+        assert_eq!(names, ["type", "limit", "issuer", "cursor", "holder"]);
     }
 }

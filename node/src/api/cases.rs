@@ -185,8 +185,7 @@ pub(super) async fn accept(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let request: AcceptRequest = json_body(&headers, body, &ACCEPT, api.limits()).await?;
-    let case = Case::check(request)?;
+    let case = json_body(&api, &headers, body, &ACCEPT, Case::check).await?;
     let answer = match case.collect.is_some() {
         true => api.service().accept_for_good(case).await?,
         false => api.query(move |service| service.accept(&case)).await?,

@@ -44,8 +44,9 @@ pub(super) async fn define_type(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let request: TypeRequest = json_body(&headers, body, &TYPE, api.limits()).await?;
-    define(&api, Definition::Type(request.check()?)).await
+    let check = |request: TypeRequest| request.check().map(Definition::Type);
+    let definition = json_body(&api, &headers, body, &TYPE, check).await?;
+    define(&api, definition).await
 }
 
 /// Show a certificate type's standard
@@ -88,8 +89,9 @@ pub(super) async fn define_matter(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let request: MatterRequest = json_body(&headers, body, &MATTER, api.limits()).await?;
-    define(&api, Definition::Matter(request.check()?)).await
+    let check = |request: MatterRequest| request.check().map(Definition::Matter);
+    let definition = json_body(&api, &headers, body, &MATTER, check).await?;
+    define(&api, definition).await
 }
 
 /// List matters
@@ -151,8 +153,9 @@ pub(super) async fn grant(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let request: GrantRequest = json_body(&headers, body, &GRANT, api.limits()).await?;
-    define(&api, Definition::Grant(request.check()?)).await
+    let check = |request: GrantRequest| request.check().map(Definition::Grant);
+    let definition = json_body(&api, &headers, body, &GRANT, check).await?;
+    define(&api, definition).await
 }
 
 /// List grants in force

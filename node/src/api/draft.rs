@@ -14,6 +14,7 @@ use certmesh_ledger::record::{
 use zeroize::{Zeroize, Zeroizing};
 
 use super::body::shown;
+use super::faults::FaultList;
 use super::refusal::Refusal;
 use super::replaced;
 use super::service::{Find, Wanted};
@@ -123,11 +124,11 @@ pub struct Draft {
 
 /// Collects what is wrong, field by field.
 #[derive(Default)]
-pub(super) struct Faults(Vec<FieldFault>);
+pub(super) struct Faults(FaultList);
 
 impl Faults {
     pub(super) fn add(&mut self, field: &str, detail: impl Into<String>) {
-        self.0.push(FieldFault {
+        self.0.add_with(|| FieldFault {
             field: field.to_owned(),
             detail: detail.into(),
         });

@@ -1,7 +1,5 @@
 //! What handlers take from a request, with refusals in place of the framework's own answers.
 
-use std::time::Duration;
-
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::header::CONTENT_TYPE;
@@ -12,10 +10,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::body::{self, Shape};
-use super::limits::Limits;
 use super::refusal::Refusal;
 use super::service::RetryKey;
-use super::state::Caller;
+use super::shares::Place;
+use super::state::{Api, Caller};
 
 /// The header that makes a retried request safe.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -90,16 +88,27 @@ pub(super) fn parameters<'q, const N: usize>(
     Ok(found)
 }
 
-/// Reads and parses a JSON body.
-pub(super) async fn json_body<T: DeserializeOwned>(
+/// Reads a JSON body and checks what it says.
+///
+/// A long body is read and checked on a thread for that, once there is room for it and a thread is free: both can take
+/// milliseconds, in which a thread of the runtime would serve nobody else. A short one is done at once.
+pub(super) async fn json_body<T: DeserializeOwned, C: Send + 'static>(
+    api: &Api,
     headers: &HeaderMap,
     body: Body,
-    shape: &Shape,
-    limits: &Limits,
-) -> Result<T, Refusal> {
+    shape: &'static Shape,
+    check: impl FnOnce(T) -> Result<C, Refusal> + Send + 'static,
+) -> Result<C, Refusal> {
     content_type(headers, &["application/json"])?;
-    let bytes = whole_body(body, limits.body, limits.idle_time).await?;
-    body::parse(&bytes, shape)
+    let (bytes, room) = whole_body(api, body).await?;
+    let read = move || body::parse(&bytes, shape).and_then(check);
+    let checked = match room {
+        None => read(),
+        Some(room) => api.read(room, read).await,
+    }?;
+    // The token may have been revoked since the request began: bodies can take a minute to arrive.
+    api.in_force()?;
+    Ok(checked)
 }
 
 /// Refuses a body of another type. Parameters such as `charset` don't matter: JSON is UTF-8.
@@ -123,21 +132,36 @@ pub(super) fn content_type(headers: &HeaderMap, accepted: &[&'static str]) -> Re
     })
 }
 
-async fn whole_body(body: Body, limit_bytes: usize, idle: Duration) -> Result<Vec<u8>, Refusal> {
+/// The body, and its room if it is a long one.
+async fn whole_body(api: &Api, body: Body) -> Result<(Vec<u8>, Option<Place>), Refusal> {
+    let limits = api.limits();
+    let (limit_bytes, idle) = (limits.body, limits.idle_time);
     let too_large = || Refusal::BodyTooLarge { limit_bytes };
-    // What the client declares is refused before a byte of it is read.
-    if body.size_hint().lower() > limit_bytes as u64 {
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    // What the client declares is refused before a byte of it is read, or waits for its room until then.
+    if declared > limit_bytes {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(body.size_hint().lower()).unwrap_or(0));
+    let mut room = match declared > limits.short_body {
+        true => Some(api.take_room(declared).await?),
+        false => None,
+    };
+    let mut bytes = Vec::with_capacity(declared);
     let mut chunks = body.into_data_stream();
     loop {
         match timeout(idle, chunks.next()).await {
-            Ok(None) => return Ok(bytes),
-            Ok(Some(Ok(chunk))) if bytes.len() + chunk.len() > limit_bytes => {
-                return Err(too_large());
+            Ok(None) => return Ok((bytes, room)),
+            Ok(Some(Ok(chunk))) => {
+                let length = bytes.len() + chunk.len();
+                if length > limit_bytes {
+                    return Err(too_large());
+                }
+                if length > limits.short_body && room.is_none() {
+                    // Its length was not declared, so it may become as long as a body can be.
+                    room = Some(api.take_room(limit_bytes).await?);
+                }
+                bytes.extend_from_slice(&chunk);
             }
-            Ok(Some(Ok(chunk))) => bytes.extend_from_slice(&chunk),
             Ok(Some(Err(_))) => {
                 return Err(Refusal::MalformedBody("the body was cut off".to_owned()));
             }

@@ -105,12 +105,15 @@ pub(super) async fn guard(
         Refusal::Forbidden { needed: role, has }.into_response()
     } else {
         request.extensions_mut().insert(caller.clone());
-        match streaming {
-            true => next.run(request).await,
-            false => limited(&api, &caller, request, next)
-                .await
-                .unwrap_or_else(Refusal::into_response),
-        }
+        let answer = async {
+            match streaming {
+                true => next.run(request).await,
+                false => limited(&api, &caller, request, next)
+                    .await
+                    .unwrap_or_else(Refusal::into_response),
+            }
+        };
+        caller.clone().answers(answer).await
     };
     response.extensions_mut().insert(name);
     response
@@ -142,8 +145,8 @@ fn authenticate(api: &Api, headers: &HeaderMap) -> Result<(Caller, Role), Refusa
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
         _ => return Err(Refusal::Unauthorised { token_given: false }),
     };
-    let (client, caller) = api
+    let (role, caller) = api
         .find_client(token)
         .ok_or(Refusal::Unauthorised { token_given: true })?;
-    Ok((caller, client.role))
+    Ok((caller, role))
 }

@@ -1,12 +1,11 @@
 //! Every bound on what a client can make the node do.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::refusal::Refusal;
 
@@ -16,11 +15,19 @@ const MIB: usize = 1024 * KIB;
 /// Requests a second and client when none are configured.
 pub const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(20_000).expect("not zero");
 
-/// The bounds. Sizes are in bytes.
+/// The bounds. Sizes are in bytes. Of what is counted at a time, one client can take a quarter.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Longest body of an ordinary request.
     pub body: usize,
+    /// A body up to this length is read by the task that serves its request; longer ones wait for room and for a thread.
+    pub short_body: usize,
+    /// Bytes of longer bodies in memory at a time.
+    pub bodies: usize,
+    /// Time a longer body waits for room before it is refused.
+    pub room_time: Duration,
+    /// Threads that read longer bodies: half as many as the machine has cores.
+    pub readers: usize,
     /// Longest line of a bulk request.
     pub line: usize,
     /// Most rows handed to the writer at once.
@@ -44,7 +51,7 @@ pub struct Limits {
     pub connections: usize,
     /// Time an ordinary request may take.
     pub request_time: Duration,
-    /// Time a bulk request may pass without a byte moving.
+    /// Time a connection may pass without a byte moving while a request's body is read or its answer is written.
     pub idle_time: Duration,
     /// Time the head of a request may take to arrive, and a TLS handshake to finish.
     pub header_time: Duration,
@@ -57,6 +64,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: MIB,
+            short_body: 16 * KIB,
+            bodies: 32 * MIB,
+            room_time: Duration::from_secs(5),
+            readers: available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
             line: 64 * KIB,
             group_rows: 1000,
             group_bytes: MIB,
@@ -72,26 +83,6 @@ impl Default for Limits {
             header_time: Duration::from_secs(10),
             rate: None,
         }
-    }
-}
-
-/// A place among the requests in work; given back when dropped.
-pub(super) type Place = OwnedSemaphorePermit;
-
-/// The places for requests in work.
-#[derive(Debug)]
-pub(super) struct Places(Arc<Semaphore>);
-
-impl Places {
-    pub(super) fn new(places: usize) -> Self {
-        Self(Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))))
-    }
-
-    /// A place, or [`Refusal::Overloaded`] at once: a queue here would only hide the overload.
-    pub(super) fn take(&self) -> Result<Place, Refusal> {
-        Arc::clone(&self.0)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Overloaded { retry_after_s: 1 })
     }
 }
 
@@ -163,17 +154,5 @@ mod tests {
         rate.rows(150).await;
         let took = started.elapsed();
         assert!(took >= Duration::from_millis(400), "{took:?}");
-    }
-
-    #[test]
-    fn a_place_comes_free_when_it_is_dropped() {
-        let places = Places::new(1);
-        let place = places.take().unwrap();
-        assert_eq!(
-            places.take().map(drop),
-            Err(Refusal::Overloaded { retry_after_s: 1 })
-        );
-        drop(place);
-        assert!(places.take().is_ok());
     }
 }

@@ -1,9 +1,9 @@
 //! The HTTP JSON API of a peer, for business systems and the CLI.
 //!
-//! A request passes, from outside in: [`server`] (sockets, TLS, connections), `layers` (access log, tokens, roles, rates,
-//! places, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`, `operations`, `queries`, [`reports`],
-//! [`retrievals`]), and behind all of
-//! them the peer itself as a [`Service`]. A request's JSON is a type of [`types`] or [`standards`]; [`draft`] makes of it
+//! A request passes, from outside in: [`server`] (sockets, TLS, connections), [`hosts`] (whose name it is for), `layers`
+//! (access log, tokens, roles, rates, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`,
+//! `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them the peer itself as a [`Service`]. What it
+//! takes up of the node is counted in `shares`. A request's JSON is a type of [`types`] or [`standards`]; [`draft`] makes of it
 //! what the ledger can be asked, telling all faults at once; what the ledger knows of a certificate is told by
 //! `certificate`; a [`Refusal`] is what goes wrong, and becomes a problem document (RFC 9457).
 //!
@@ -19,6 +19,8 @@ mod certificate;
 mod definitions;
 pub mod draft;
 mod extract;
+pub mod faults;
+pub mod hosts;
 mod layers;
 pub mod limits;
 pub mod openapi;
@@ -32,6 +34,7 @@ pub mod retrievals;
 mod routes;
 pub mod server;
 pub mod service;
+mod shares;
 pub mod standards;
 mod state;
 pub mod types;
@@ -40,7 +43,7 @@ pub use refusal::{PROBLEM_PREFIX, Refusal};
 pub use routes::router;
 pub use server::{Running, ServeError, TlsFiles, serve};
 pub use service::Service;
-pub use state::Api;
+pub use state::{Api, ClientChanges};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -23,7 +23,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
         title = "certmesh",
         description = "A department's peer in a network of certificate logs: issue, find and verify certificates.\n\n\
             Send `Authorization: Bearer TOKEN`. Roles: `read` looks things up; `clerk` accepts cases and retrieves fields as well, `issue` issues as well, `admin` does all. Every error is a problem document \
-            (RFC 9457) whose `type` is `urn:certmesh:problem:NAME`. Times end in `_ms` and count milliseconds since \
+            (RFC 9457) whose `type` is `urn:certmesh:problem:NAME`. One client can use a quarter of what the node does at a \
+            time; past that, and past its rate, it is answered 429 with `Retry-After`. A node that listens on loopback answers \
+            to localhost, loopback addresses and the names in its configuration (`api.names`). Times end in `_ms` and count milliseconds since \
             1970-01-01 UTC."
     ),
     paths(
@@ -138,7 +140,9 @@ fn problems(sets: &[&[(u16, &str)]]) -> BTreeMap<String, RefOr<Response>> {
 const COMMON: &[(u16, &str)] = &[
     (401, "unauthorised"),
     (403, "forbidden"),
+    (403, "other-site"),
     (408, "timeout"),
+    (421, "wrong-host"),
     (429, "rate-limited"),
     (500, "internal"),
     (503, "overloaded"),

@@ -5,6 +5,7 @@ use certmesh_ledger::record::{ImpossibleTransition, Rule};
 use thiserror::Error;
 
 use super::auth::Role;
+use super::faults::FaultList;
 use super::types::{FieldFault, Problem};
 
 /// What every problem's `type` begins with.
@@ -23,9 +24,9 @@ pub enum Refusal {
         /// The type that is read.
         expected: &'static str,
     },
-    /// `invalid-field` (422): one or more fields are wrong; all are listed.
-    #[error("{}", fault_summary(.0))]
-    InvalidField(Vec<FieldFault>),
+    /// `invalid-field` (422): one or more fields are wrong.
+    #[error("{0}")]
+    InvalidField(FaultList),
     /// `body-too-large` (413): the body, or a row of it, is longer than is read.
     #[error("longer than {limit_bytes} bytes; send less at a time")]
     BodyTooLarge {
@@ -52,6 +53,18 @@ pub enum Refusal {
         /// What was looked for, such as `route` or `log`.
         what: &'static str,
     },
+    /// `wrong-host` (421): the request is for a name that is not the API's, where only this machine can reach it.
+    #[error(
+        "this API answers to localhost, to loopback addresses and to the names in api.names of its configuration; send \
+         the request to one of them"
+    )]
+    WrongHost,
+    /// `other-site` (403): a web page of another site sent the request, where only this machine can reach the API.
+    #[error(
+        "this API takes no requests from pages of other sites; to allow a site, put its host into api.names of the \
+         node's configuration"
+    )]
+    OtherSite,
     /// `method-not-allowed` (405): the route exists, for other methods.
     #[error("this route doesn't take that method; see the Allow header")]
     MethodNotAllowed,
@@ -135,8 +148,10 @@ pub enum Refusal {
         /// When to come back, in seconds.
         retry_after_s: u64,
     },
-    /// `rate-limited` (429): the client sends faster than its rate.
-    #[error("this client sends faster than its rate allows; try again in {retry_after_s} s")]
+    /// `rate-limited` (429): the client sends faster than its rate, or has its part of the node in use.
+    #[error(
+        "this client sends faster than its rate, or more at a time than one client can; try again in {retry_after_s} s"
+    )]
     RateLimited {
         /// When to come back, in seconds.
         retry_after_s: u64,
@@ -199,13 +214,6 @@ pub enum Refusal {
     Internal,
 }
 
-fn fault_summary(faults: &[FieldFault]) -> String {
-    match faults {
-        [fault] => format!("{}: {}", fault.field, fault.detail),
-        _ => format!("{} fields are wrong; see faults", faults.len()),
-    }
-}
-
 fn unauthorised_detail(token_given: bool) -> &'static str {
     if token_given {
         "no client has this token; check that the token file belongs to this node"
@@ -225,10 +233,11 @@ fn apart(clocks: Option<(u64, u64)>) -> String {
 impl Refusal {
     /// One wrong field.
     pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::InvalidField(vec![FieldFault {
+        let fault = FieldFault {
             field: field.into(),
             detail: detail.into(),
-        }])
+        };
+        Self::InvalidField(FaultList::from_iter([fault]))
     }
 
     /// The problem's name, HTTP status and title.
@@ -243,6 +252,8 @@ impl Refusal {
             Self::Unauthorised { .. } => ("unauthorised", 401, "Unauthorised"),
             Self::Forbidden { .. } => ("forbidden", 403, "Forbidden"),
             Self::NotFound { .. } => ("not-found", 404, "Not found"),
+            Self::WrongHost => ("wrong-host", 421, "Wrong host"),
+            Self::OtherSite => ("other-site", 403, "Other site"),
             Self::MethodNotAllowed => ("method-not-allowed", 405, "Method not allowed"),
             Self::UnknownCertificate { .. } => ("unknown-certificate", 404, "Unknown certificate"),
             Self::UnknownType { .. } => ("unknown-type", 422, "Unknown type"),
@@ -300,7 +311,7 @@ impl Refusal {
     /// The request field at fault, where it is one.
     fn at_fault(&self) -> Option<&str> {
         match self {
-            Self::InvalidField(faults) => match faults.as_slice() {
+            Self::InvalidField(faults) => match &**faults {
                 [fault] => Some(&fault.field),
                 _ => None,
             },
@@ -319,9 +330,9 @@ impl Refusal {
     /// The RFC 9457 document.
     pub fn problem(&self) -> Problem {
         let (name, status, title) = self.kind();
-        let faults = match self {
-            Self::InvalidField(faults) => faults.clone(),
-            _ => Vec::new(),
+        let (faults, more_faults) = match self {
+            Self::InvalidField(faults) => (faults.to_vec(), faults.more()),
+            _ => (Vec::new(), 0),
         };
         Problem {
             kind: format!("{PROBLEM_PREFIX}{name}"),
@@ -330,6 +341,7 @@ impl Refusal {
             detail: self.to_string(),
             field: self.at_fault().map(str::to_owned),
             faults,
+            more_faults,
         }
     }
 }

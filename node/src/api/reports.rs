@@ -385,7 +385,7 @@ pub(super) async fn access_log(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let request: AccessLogRequest = json_body(&headers, body, &ACCESS_LOG, api.limits()).await?;
+    let request: AccessLogRequest = json_body(&api, &headers, body, &ACCESS_LOG, Ok).await?;
     let mut faults = Faults::default();
     let subject = holder(request.subject, "subject", &mut faults);
     let from = faults.parse("from", request.from.as_deref());

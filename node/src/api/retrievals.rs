@@ -238,8 +238,9 @@ pub(super) async fn fetch(
     // Attachments may take longer than other requests have: the route has no limit of time, but the others.
     caller.rate.request()?;
     let _place = api.take_place()?;
-    let request: FetchRequest = json_body(&headers, body, &FETCH, api.limits()).await?;
-    let found = api.service().retrieve(Fetch::check(&request)?).await?;
+    let check = |request: FetchRequest| Fetch::check(&request);
+    let fetch = json_body(&api, &headers, body, &FETCH, check).await?;
+    let found = api.service().retrieve(fetch).await?;
     Ok(json(StatusCode::CREATED, &found))
 }
 

@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::auth::Role;
+use super::hosts::{HostName, own_names_only};
 use super::layers::{Access, guard, observe, panicked};
 use super::refusal::Refusal;
 use super::state::Api;
@@ -172,12 +173,12 @@ pub(super) fn template(matched: &str) -> &'static str {
         .unwrap_or("unmatched")
 }
 
-/// The whole API as a service for HTTP. `local`: only this machine can reach it.
-pub fn router(api: Arc<Api>, local: bool) -> Router {
+/// The whole API as a service for HTTP. `local`: only this machine can reach it, by these names beside its own.
+pub fn router(api: Arc<Api>, local: Option<&[HostName]>) -> Router {
     let mut router = Router::new();
     for route in routes() {
         let access = match route.access {
-            Access::Local(_) if local => Access::Open,
+            Access::Local(_) if local.is_some() => Access::Open,
             access => access,
         };
         let guarded = route
@@ -185,11 +186,16 @@ pub fn router(api: Arc<Api>, local: bool) -> Router {
             .route_layer(from_fn_with_state((Arc::clone(&api), access), guard));
         router = router.route(route.path, guarded);
     }
-    router
+    router = router
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(map_response(plain_errors))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(panicked));
+    if let Some(names) = local {
+        let names: Arc<[HostName]> = names.into();
+        router = router.layer(from_fn_with_state(names, own_names_only));
+    }
+    router
         .layer(from_fn_with_state(Arc::clone(&api), observe))
         .with_state(api)
 }

@@ -20,15 +20,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::keyfile::{self, KeyFileError};
 
+use super::hosts::HostName;
 use super::limits::Limits;
 use super::routes::router;
 use super::state::Api;
 
 /// Requests one HTTP/2 connection may have in work.
 const MAX_STREAMS: u32 = 256;
+
+/// Bytes of an HTTP/1.1 connection read ahead, and so of a request's head. Heads come before any token is known.
+const MAX_HEAD: usize = 64 * 1024;
 
 /// Certificate and key of the API, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +75,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
-    tls: bool,
+    tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
     task: JoinHandle<io::Result<()>>,
 }
@@ -85,9 +90,25 @@ impl Running {
     pub fn url(&self) -> String {
         format!(
             "{}://{}",
-            if self.tls { "https" } else { "http" },
+            if self.is_tls() { "https" } else { "http" },
             self.address
         )
+    }
+
+    /// Whether the API is served over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Serves new connections with these files; those that are open go on with the certificate they began with.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the files can't be used: the ones before stay in use.
+    pub fn set_tls(&self, files: &TlsFiles) -> Result<(), ServeError> {
+        if let Some(tls) = &self.tls {
+            tls.reload_from_config(tls_config(files)?);
+        }
+        Ok(())
     }
 
     /// Takes no more connections and requests, and waits until those in work are answered, at most for `grace`.
@@ -100,7 +121,8 @@ impl Running {
     }
 }
 
-/// Listens on `address` and serves the API there. Must be called on a Tokio runtime.
+/// Listens on `address` and serves the API there. On loopback it answers to `names` beside localhost and loopback
+/// addresses. Must be called on a Tokio runtime.
 ///
 /// # Errors
 /// [`ServeError`] when the address or the TLS files can't be used.
@@ -108,9 +130,11 @@ pub fn serve(
     api: Arc<Api>,
     address: SocketAddr,
     tls: Option<&TlsFiles>,
+    names: &[HostName],
 ) -> Result<Running, ServeError> {
     let bind = |source| ServeError::Bind { address, source };
     let tls = tls.map(tls_config).transpose()?;
+    let tls = tls.map(RustlsConfig::from_config);
     let listener = TcpListener::bind(address).map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
     let handle = Handle::new();
@@ -119,10 +143,10 @@ pub fn serve(
         limited(axum_server::from_tcp(listener).map_err(bind)?, &limits).handle(handle.clone());
     let acceptor = Bounded {
         places: Arc::new(Semaphore::new(limits.connections)),
+        idle: limits.idle_time,
     };
-    let router = router(api, address.ip().is_loopback());
-    let is_tls = tls.is_some();
-    let task = match tls {
+    let router = router(api, address.ip().is_loopback().then_some(names));
+    let task = match tls.clone() {
         None => tokio::spawn(server.acceptor(acceptor).serve(router.into_make_service())),
         Some(config) => {
             let tls = RustlsAcceptor::new(config)
@@ -133,7 +157,7 @@ pub fn serve(
     };
     Ok(Running {
         address,
-        tls: is_tls,
+        tls,
         handle,
         task,
     })
@@ -142,7 +166,10 @@ pub fn serve(
 /// The bounds on how slowly a client may speak.
 fn limited(mut server: Server<SocketAddr>, limits: &Limits) -> Server<SocketAddr> {
     let builder = server.http_builder();
-    builder.http1().header_read_timeout(limits.header_time);
+    builder
+        .http1()
+        .max_buf_size(MAX_HEAD)
+        .header_read_timeout(limits.header_time);
     builder
         .http2()
         .max_concurrent_streams(MAX_STREAMS)
@@ -156,7 +183,7 @@ fn limited(mut server: Server<SocketAddr>, limits: &Limits) -> Server<SocketAddr
 }
 
 /// TLS 1.2 and 1.3, with the ring provider named here instead of one installed for the whole process.
-fn tls_config(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
+fn tls_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, ServeError> {
     let pem = |path: &Path, what| ServeError::Pem {
         path: path.to_owned(),
         what,
@@ -177,7 +204,7 @@ fn tls_config(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(RustlsConfig::from_config(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 /// Whether TLS files can be served with.
@@ -192,6 +219,7 @@ pub fn check_tls(files: &TlsFiles) -> Result<(), ServeError> {
 #[derive(Clone)]
 struct Bounded {
     places: Arc<Semaphore>,
+    idle: Duration,
 }
 
 impl<S> Accept<TcpStream, S> for Bounded {
@@ -203,13 +231,14 @@ impl<S> Accept<TcpStream, S> for Bounded {
         let place = Arc::clone(&self.places).try_acquire_owned();
         ready(match place {
             Ok(place) => stream.set_nodelay(true).map(|()| {
-                (
-                    Placed {
-                        stream,
-                        _place: place,
-                    },
-                    service,
-                )
+                let placed = Placed {
+                    stream,
+                    moved: Instant::now(),
+                    idle: self.idle,
+                    stands_still: None,
+                    _place: place,
+                };
+                (placed, service)
             }),
             Err(_) => Err(io::Error::new(
                 io::ErrorKind::ConnectionRefused,
@@ -219,10 +248,45 @@ impl<S> Accept<TcpStream, S> for Bounded {
     }
 }
 
-/// A connection and its place.
+/// A connection and its place. One whose client reads no more of its answer, and sends nothing either, is closed: otherwise
+/// it would keep its place and its answer for as long as the client likes.
 struct Placed {
     stream: TcpStream,
+    /// When the last byte went either way.
+    moved: Instant,
+    idle: Duration,
+    /// Wakes the connection while bytes wait to be written.
+    stands_still: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Placed {
+    /// What came of writing, or an error when nothing has moved for too long.
+    fn written(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.moved = Instant::now();
+            self.stands_still = None;
+            return written;
+        }
+        loop {
+            let until = self.moved + self.idle;
+            let sleep = self
+                .stands_still
+                .get_or_insert_with(|| Box::pin(sleep_until(until)));
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if sleep.deadline() >= until {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            // Bytes came in meanwhile: a client may send all it has before it reads.
+            sleep.as_mut().reset(until);
+        }
+    }
 }
 
 impl AsyncRead for Placed {
@@ -231,7 +295,11 @@ impl AsyncRead for Placed {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if read.is_ready() {
+            self.moved = Instant::now();
+        }
+        read
     }
 }
 
@@ -241,7 +309,8 @@ impl AsyncWrite for Placed {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(cx, written)
     }
 
     fn poll_write_vectored(
@@ -249,7 +318,8 @@ impl AsyncWrite for Placed {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

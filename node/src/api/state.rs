@@ -1,35 +1,33 @@
 //! What every request handler shares.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use certmesh_ledger::id::DepartmentCode;
-
-use tokio::sync::Semaphore;
+use parking_lot::RwLock;
 
 use crate::metrics::Metrics;
 
-use super::auth::{Client, Clients};
-use super::limits::{Limits, Place, Places, Rate};
+use super::auth::{Client, Clients, Role};
+use super::limits::{Limits, Rate};
 use super::refusal::Refusal;
 use super::service::Service;
-
-/// Queries at a time that go through many records.
-const REPORTS: usize = 2;
+use super::shares::{self, Place, Pools, Share};
 
 /// The API of one peer: its service, its clients and its limits.
 pub struct Api {
     service: Arc<dyn Service>,
     department: DepartmentCode,
-    clients: Clients,
-    /// By the client's place in `clients`.
-    rates: Vec<Arc<Rate>>,
+    clients: RwLock<Roster>,
     metrics: Arc<Metrics>,
     limits: Limits,
-    places: Places,
-    bulk_places: Places,
-    transfer_places: Places,
-    queries: Arc<Semaphore>,
-    reports: Arc<Semaphore>,
+    pools: Pools,
+}
+
+/// The clients, each with its place in the file, and what each may take up.
+struct Roster {
+    clients: Clients,
+    callers: Vec<Caller>,
 }
 
 /// The client a request came from, once its token was found.
@@ -37,6 +35,42 @@ pub struct Api {
 pub(super) struct Caller {
     pub(super) name: Arc<str>,
     pub(super) rate: Arc<Rate>,
+    pub(super) share: Arc<Share>,
+}
+
+tokio::task_local! {
+    /// Whose request the task answers. Handlers take places and ask the service without naming the client, so none can
+    /// forget to count it.
+    static CALLER: Caller;
+}
+
+impl Caller {
+    fn new(client: &Client, limits: &Limits, pools: &Pools) -> Self {
+        Self {
+            name: Arc::clone(&client.name),
+            rate: Arc::new(Rate::new(limits.rate)),
+            share: Arc::new(Share::new(pools)),
+        }
+    }
+
+    /// Answers a request of this client.
+    pub(super) async fn answers<T>(self, request: impl Future<Output = T>) -> T {
+        CALLER.scope(self, request).await
+    }
+
+    /// The share of the client whose request this task answers; `None` where no token is needed.
+    fn current() -> Option<Arc<Share>> {
+        CALLER.try_with(|caller| Arc::clone(&caller.share)).ok()
+    }
+}
+
+/// What a new token file changed, by the clients' names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ClientChanges {
+    /// Clients that are new, or have another token or role.
+    pub added: Vec<Arc<str>>,
+    /// Clients that are gone, and those whose former token or role is.
+    pub revoked: Vec<Arc<str>>,
 }
 
 impl Api {
@@ -48,22 +82,49 @@ impl Api {
         metrics: Arc<Metrics>,
         limits: Limits,
     ) -> Self {
+        let pools = Pools::new(&limits);
+        let callers = clients
+            .iter()
+            .map(|client| Caller::new(client, &limits, &pools))
+            .collect();
         Self {
             service,
             department,
-            rates: clients
-                .iter()
-                .map(|_| Arc::new(Rate::new(limits.rate)))
-                .collect(),
-            clients,
+            clients: RwLock::new(Roster { clients, callers }),
             metrics,
-            places: Places::new(limits.requests),
-            bulk_places: Places::new(limits.bulk_requests),
-            transfer_places: Places::new(limits.transfers),
-            queries: Arc::new(Semaphore::new(limits.queries)),
-            reports: Arc::new(Semaphore::new(REPORTS)),
             limits,
+            pools,
         }
+    }
+
+    /// Puts other clients in place of those there are, at once. What a client that is gone has in work is refused at the
+    /// next step; one that is the same keeps what it takes up.
+    pub fn set_clients(&self, clients: Clients) -> ClientChanges {
+        let mut roster = self.clients.write();
+        let mut before: BTreeMap<Arc<str>, (&Client, Caller)> = BTreeMap::new();
+        for (client, caller) in roster.clients.iter().zip(&roster.callers) {
+            before.insert(Arc::clone(&client.name), (client, caller.clone()));
+        }
+        let mut changes = ClientChanges::default();
+        let mut callers = Vec::new();
+        for client in clients.iter() {
+            if before
+                .get(&client.name)
+                .is_some_and(|(known, _)| *known == client)
+                && let Some((_, caller)) = before.remove(&client.name)
+            {
+                callers.push(caller);
+            } else {
+                changes.added.push(Arc::clone(&client.name));
+                callers.push(Caller::new(client, &self.limits, &self.pools));
+            }
+        }
+        for (name, (_, caller)) in before {
+            caller.share.revoke();
+            changes.revoked.push(name);
+        }
+        *roster = Roster { clients, callers };
+        changes
     }
 
     pub(super) fn service(&self) -> &Arc<dyn Service> {
@@ -82,28 +143,65 @@ impl Api {
         &self.limits
     }
 
-    pub(super) fn find_client(&self, token: &[u8]) -> Option<(&Client, Caller)> {
-        let (place, client) = self.clients.find(token)?;
-        let rate = Arc::clone(self.rates.get(place)?);
-        Some((
-            client,
-            Caller {
-                name: Arc::clone(&client.name),
-                rate,
-            },
-        ))
+    pub(super) fn find_client(&self, token: &[u8]) -> Option<(Role, Caller)> {
+        let roster = self.clients.read();
+        let (place, client) = roster.clients.find(token)?;
+        Some((client.role, roster.callers.get(place)?.clone()))
     }
 
     pub(super) fn take_place(&self) -> Result<Place, Refusal> {
-        self.places.take()
+        shares::take_now(&self.pools, Caller::current().as_deref(), |of| &of.requests)
     }
 
     pub(super) fn take_bulk_place(&self) -> Result<Place, Refusal> {
-        self.bulk_places.take()
+        shares::take_now(&self.pools, Caller::current().as_deref(), |of| &of.bulk)
     }
 
     pub(super) fn take_transfer_place(&self) -> Result<Place, Refusal> {
-        self.transfer_places.take()
+        shares::take_now(&self.pools, Caller::current().as_deref(), |of| {
+            &of.transfers
+        })
+    }
+
+    /// Room for a long body of so many bytes.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] or [`Refusal::Overloaded`] when there is none in time.
+    pub(super) async fn take_room(&self, bytes: usize) -> Result<Place, Refusal> {
+        let (share, patience) = (Caller::current(), self.limits.room_time);
+        shares::take_within(
+            &self.pools,
+            share.as_deref(),
+            |of| &of.bodies,
+            bytes,
+            patience,
+        )
+        .await
+    }
+
+    /// Reads a long body on a thread of its own kind, once it is its turn: the tasks that serve other requests go on.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        room: Place,
+        read: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let share = Caller::current();
+        let reader = shares::take(&self.pools, share.as_deref(), |of| &of.readers, 1).await;
+        // An error here is a panic of the reading, which the panic hook logged.
+        tokio::task::spawn_blocking(move || {
+            let _held = (room, reader);
+            read()
+        })
+        .await
+        .unwrap_or(Err(Refusal::Internal))
+    }
+
+    /// Whether the client of this request still is one.
+    ///
+    /// # Errors
+    /// [`Refusal::Unauthorised`] when its token was revoked while the request was in work.
+    pub(super) fn in_force(&self) -> Result<(), Refusal> {
+        Caller::current().map_or(Ok(()), |share| share.in_force())
     }
 
     /// Runs a query that goes through many records: few at a time, so that others find room.
@@ -111,7 +209,8 @@ impl Api {
         &self,
         query: impl FnOnce(&(dyn Service + 'static)) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let place = Arc::clone(&self.reports).acquire_owned().await;
+        let share = Caller::current();
+        let place = shares::take(&self.pools, share.as_deref(), |of| &of.reports, 1).await;
         self.query(move |service| {
             let _place = place;
             query(service)
@@ -126,7 +225,9 @@ impl Api {
         query: impl FnOnce(&(dyn Service + 'static)) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let service = Arc::clone(&self.service);
-        let place = Arc::clone(&self.queries).acquire_owned().await;
+        let share = Caller::current();
+        let place = shares::take(&self.pools, share.as_deref(), |of| &of.queries, 1).await;
+        self.in_force()?;
         // An error here is a panic of the query, which the panic hook logged.
         tokio::task::spawn_blocking(move || {
             let _place = place;

@@ -187,9 +187,20 @@ pub struct Problem {
     /// The request field at fault, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// Every fault found, when there are several.
+    /// Every fault found, at most 100 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FieldFault>,
+    /// How many faults there are beside those in `faults`; absent when there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_faults: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One fault of one field.

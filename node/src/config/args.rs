@@ -11,7 +11,9 @@ pub(super) const CONFIG_VARIABLE: &str = "CERTMESH_NODE_CONFIG";
 const ONLY_IN_THE_FILE: &str = "\
 Every other setting of the file has an environment variable, such as CERTMESH_NODE_API_TIMEOUT_S, or
 CERTMESH_NODE_NET_RETRIEVALS_PER_SECOND: of each member's requests for fields so many are taken up (50, ten seconds' worth
-at once), for each costs a record that every member stores. Only in the file:
+at once), for each costs a record that every member stores. An API on a loopback address answers requests for localhost,
+loopback addresses and the names in api.names (CERTMESH_NODE_API_NAMES), such as that of a proxy before it, and refuses web
+pages of other sites. Only in the file:
   [net.peers]                       # addresses in place of those in the genesis file
   \"11330105002500287C\" = [\"/ip4/10.0.0.1/tcp/7481\"]
   [[watch]]                         # a folder whose tables are imported; as many as there are types
@@ -33,7 +35,11 @@ pub struct NodeCli {
 /// What `certmesh-node` does.
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
-    /// Run the peer until SIGTERM, SIGINT or SIGHUP
+    /// Run the peer until SIGTERM or SIGINT
+    ///
+    /// SIGHUP has it read again, without a restart: the clients of the API (a token that is no longer there stops working at
+    /// once), its TLS certificate and key, and [net.peers]. A file with faults leaves in force what was; the log says why.
+    /// Other settings count from the next start.
     #[command(after_help = ONLY_IN_THE_FILE)]
     Run(NodeArgs),
     /// Check the configuration and the files it names, list every fault, and exit

@@ -151,6 +151,13 @@ fn api(s: &mut Settings) -> Option<ApiConfig> {
             );
         })
         .ok();
+    let mut names = Vec::new();
+    for name in s.list("api.names").unwrap_or_default() {
+        match name.parse() {
+            Ok(name) => names.push(name),
+            Err(error) => s.wrong("api.names", format!("`{}`: {error}", name.escape_debug())),
+        }
+    }
     let tokens = s.required_path("api.tokens");
     if let Some(Err(error)) = tokens.as_deref().map(Clients::load) {
         s.wrong("api.tokens", error.to_string());
@@ -166,6 +173,7 @@ fn api(s: &mut Settings) -> Option<ApiConfig> {
     let timeout = s.number("api.timeout_s", 1..=3600, 60);
     Some(ApiConfig {
         listen: listen?,
+        names,
         tokens: tokens?,
         tls,
         rate_per_second: NonZeroU32::new(rate),

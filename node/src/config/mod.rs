@@ -27,6 +27,7 @@ use thiserror::Error;
 pub use args::{NodeArgs, NodeCli, NodeCommand};
 
 use crate::api::TlsFiles;
+use crate::api::hosts::HostName;
 use crate::api::limits::Limits;
 use crate::import::Map;
 use crate::logging::LogFormat;
@@ -77,6 +78,8 @@ pub struct KeyFiles {
 pub struct ApiConfig {
     /// Address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Names and addresses that requests to a loopback address may be for, beside those of loopback itself.
+    pub names: Vec<HostName>,
     /// File of the clients and their tokens' hashes.
     pub tokens: PathBuf,
     /// TLS; always there when `listen` isn't a loopback address.

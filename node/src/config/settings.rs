@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 24] = [
+pub(super) const KEYS: [(&str, Kind); 25] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -37,6 +37,7 @@ pub(super) const KEYS: [(&str, Kind); 24] = [
     ("keys.field", Kind::Path),
     ("keys.catalogue", Kind::Path),
     ("api.listen", Kind::Text),
+    ("api.names", Kind::List),
     ("api.tokens", Kind::Path),
     ("api.tls_certificate", Kind::Path),
     ("api.tls_key", Kind::Path),

@@ -129,6 +129,7 @@ keys = { signing = "keys/none.key", transport = "keys/transport.key", field = tr
 listen = "0.0.0.0:7480"
 tokens = "tokens.tml"
 max_body_mib = 0
+names = ["portal.example", "portal.example:443"]
 timeout_s = "long"
 tls_key = "key.pem"
 lisetn = "127.0.0.1:1"
@@ -161,6 +162,7 @@ trust_own_disk = true
         "keys.catalogue: is missing",
         "api.listen: isn't a loopback address",
         "api.lisetn: there is no such setting; did you mean `api.listen`?",
+        "api.names: `portal.example:443`: expected the name of a host without a port",
         "api.tokens: ",
         "api.tls_certificate: is missing",
         "api.rate_per_second (from CERTMESH_NODE_API_RATE_PER_SECOND): expected a whole number",

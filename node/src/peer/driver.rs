@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use super::own_log::Awaited;
+use super::reload::Addresses;
 use super::reopening::{Reopened, Reopening};
 use super::retrieval::answering::{Answering, piece};
 use super::retrieval::asking::Ask;
@@ -48,6 +49,7 @@ pub(super) struct Inbox {
     pub(super) reopened: mpsc::UnboundedReceiver<Reopened>,
     pub(super) vouched: mpsc::UnboundedReceiver<()>,
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
+    pub(super) addresses: mpsc::UnboundedReceiver<Addresses>,
     pub(super) stop: oneshot::Receiver<()>,
 }
 
@@ -171,6 +173,7 @@ impl Driver {
                 }
                 Some(()) = inbox.vouched.recv() => self.handle(Event::OwnLogVouched),
                 Some(ask) = inbox.asks.recv() => self.ask(ask),
+                Some(addresses) = inbox.addresses.recv() => self.net.set_members(addresses),
                 Some((to, answer)) = self.answers.1.recv() => {
                     if let Err(error) = self.net.respond(to, answer) {
                         tracing::debug!(%error, "answer not sent");

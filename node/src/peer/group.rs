@@ -59,7 +59,7 @@ impl Group {
         if faults.is_empty() {
             Ok(())
         } else {
-            Err(Refusal::InvalidField(faults))
+            Err(Refusal::InvalidField(faults.into()))
         }
     }
 }

@@ -118,7 +118,7 @@ fn other_key(path: &Path, what: &'static str, expected: &dyn ToString) -> RunErr
 }
 
 /// The other members' identities and addresses. One whose address is none is a fault.
-fn peers(config: &Config, members: &Membership, faults: &mut Vec<RunError>) -> Peers {
+pub(super) fn peers(config: &Config, members: &Membership, faults: &mut Vec<RunError>) -> Peers {
     let mut peers = HashMap::new();
     for member in members
         .members()

@@ -5,7 +5,7 @@
 //! - `prepare`: what the API checked, made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `group`: what is appended under one checkpoint
-//! - `driver`: the loop between network, state machine and storage
+//! - `driver`: the loop between network, state machine and storage; `driving`: its thread and its runtime
 //! - `retrieval`: fields asked of issuers and shown to askers, and the receipts of both
 //! - `uploads`: files that wait for the certificates they belong to
 //! - `own_log`: whether the own log may be appended to, and why not
@@ -20,6 +20,7 @@
 //! - `identity`: who is who: this peer's keys, checked against the genesis, and the other members
 //! - `data_dir`: the data directory's lock, its network and `node.json`
 //! - `error`: why a peer could not run
+//! - `reload`: what a running peer reads again at SIGHUP
 //! - `start`: from a configuration to a running peer, and down again
 
 mod accept;
@@ -27,12 +28,14 @@ mod clock;
 mod cosignatures;
 mod data_dir;
 mod driver;
+mod driving;
 mod error;
 mod group;
 mod health;
 mod identity;
 mod own_log;
 mod prepare;
+mod reload;
 mod reopening;
 mod retries;
 mod retrieval;

@@ -21,6 +21,7 @@ use super::writer::Append;
 use crate::api::Refusal;
 use crate::api::body::shown;
 use crate::api::draft::{Attached, Draft};
+use crate::api::faults::FaultList;
 use crate::api::types::FieldFault;
 
 /// An entry, what its answer is named by, and what was mended in the request.
@@ -153,12 +154,12 @@ fn attach(
     attachments: Vec<Attached>,
     body: &mut Body,
 ) -> Result<Vec<(String, Upload)>, Refusal> {
-    let mut faults = Vec::new();
+    let mut faults = FaultList::default();
     let mut uploads = Vec::with_capacity(attachments.len());
     let mut files = BTreeSet::new();
     for Attached { name, token, place } in attachments {
         let mut fault = |detail: &str| {
-            faults.push(FieldFault {
+            faults.add_with(|| FieldFault {
                 field: place.clone(),
                 detail: detail.to_owned(),
             });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, LogId, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Instance, Settings, Sync};
+use futures::{Stream, StreamExt};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use parking_lot::{Mutex, RwLock};
@@ -22,9 +24,11 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::data_dir::DataDir;
 use super::driver::{Driver, Inbox, Parts};
+use super::driving::{Driving, PeerRuntime};
 use super::error::{RunError, at};
 use super::identity::Identity;
 use super::own_log::{Found as OwnLogFound, OwnLog};
+use super::reload::{Addresses, Reloading};
 use super::reopening::Reopening;
 use super::retrieval::answering::Answering;
 use super::retrieval::asking::Asking;
@@ -35,7 +39,7 @@ use super::writer::WriterHandle;
 use super::{Peer, data_dir, identity, now_ms, retries, uploads};
 use crate::api::auth::Clients;
 use crate::api::{Api, serve};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::last_run::Mark;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig};
@@ -216,11 +220,16 @@ fn report_openings(openings: &[(LogId, Opening)]) {
     }
 }
 
-/// Runs a peer until `stopped` resolves.
+/// Runs a peer until `stopped` resolves. With each configuration that comes out of `reloads` it reads again what can
+/// change while it runs.
 ///
 /// # Errors
 /// [`RunError`] when it cannot start.
-pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(
+    config: Config,
+    stopped: impl Future<Output = ()>,
+    reloads: impl Stream<Item = Result<Config, ConfigError>>,
+) -> Result<(), RunError> {
     let identity = Identity::load(&config, identity::read_genesis(&config)?)?;
     let clients = Clients::load(&config.api.tokens)?;
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
@@ -229,14 +238,19 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
     let (mut work, service) = Work::start(&config, &identity, &peer)?;
     let service = Arc::new(service);
-    let api = Api::new(
+    let api = Arc::new(Api::new(
         Arc::clone(&service) as Arc<_>,
         config.department,
         clients,
         Arc::clone(&metrics),
         config.api.limits(),
-    );
-    let running = serve(Arc::new(api), config.api.listen, config.api.tls.as_ref())?;
+    ));
+    let running = serve(
+        Arc::clone(&api),
+        config.api.listen,
+        config.api.tls.as_ref(),
+        &config.api.names,
+    )?;
     data_dir.announce_process(&running.url(), &work.addresses().await)?;
     let needs = Needs {
         service,
@@ -247,11 +261,25 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let watching = Watching::start(config.watches, needs, runtime).map_err(at(&config.data_dir))?;
     tracing::info!(department = %config.department, api = running.url(), "serving");
 
-    let died = tokio::select! {
-        () = stopped => false,
-        // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
-        _ = &mut work.driver => true,
+    let mut reloading = Reloading {
+        api,
+        running: &running,
+        members: Arc::clone(peer.catalogue.members()),
+        addresses: work.addresses_read.clone(),
+        tokens: config.api.tokens,
+        tls: config.api.tls,
     };
+    let (mut stopped, mut reloads) = (pin!(stopped), pin!(reloads));
+    let died = loop {
+        tokio::select! {
+            () = &mut stopped => break false,
+            // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
+            () = work.driver.ended() => break true,
+            Some(read) = reloads.next() => tokio::task::block_in_place(|| reloading.reload(read)),
+        }
+    };
+    // It holds the API, and so the writer's handle.
+    drop(reloading);
     tracing::info!("stopping");
     data_dir.withdraw_process();
     if let Err(error) = running.stop(GRACE).await {
@@ -272,12 +300,14 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
 /// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and
 /// uploads, and the destroying of old evidence copies.
 struct Work {
-    driver: JoinHandle<()>,
+    driver: Driving,
     stop_driver: oneshot::Sender<()>,
     writer: thread::JoinHandle<()>,
     forgetting: JoinHandle<()>,
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
+    /// Takes the members' addresses when they are read again.
+    addresses_read: mpsc::UnboundedSender<Addresses>,
     /// Addresses the network side listens on, as they come to be.
     listening: mpsc::UnboundedReceiver<Multiaddr>,
 }
@@ -292,6 +322,7 @@ impl Work {
         let (heads, heads_received) = mpsc::unbounded_channel();
         let (stored, stored_received) = mpsc::unbounded_channel();
         let (vouch, vouched) = mpsc::unbounded_channel();
+        let (addresses_read, addresses) = mpsc::unbounded_channel();
         let (stop_driver, stop) = oneshot::channel();
         let (listening, listening_received) = mpsc::unbounded_channel();
         let key = identity.signing.clone();
@@ -308,7 +339,11 @@ impl Work {
             members,
             Settings::default(),
         );
-        let net = start_net(config, identity)?;
+        let runtime = PeerRuntime::new().map_err(&spawn_error)?;
+        let net = {
+            let _inside = runtime.enter();
+            start_net(config, identity)?
+        };
         let peers = identity.peers.iter();
         let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
         let answering = Answering::new(
@@ -341,17 +376,19 @@ impl Work {
             reopened,
             vouched,
             asks,
+            addresses,
             stop,
         };
         let asked = Arc::clone(peer);
         let agreed = move || asked.agreed_ms();
         let work = Work {
-            driver: tokio::spawn(driver.run(inbox)),
+            driver: runtime.drive(driver.run(inbox)).map_err(&spawn_error)?,
             stop_driver,
             writer: writer_thread,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
+            addresses_read,
             listening: listening_received,
         };
         if config.trust_own_disk && peer.vouch_for_own_log(false) {
@@ -378,11 +415,9 @@ impl Work {
 
     /// Stops all of it, once the API is gone.
     async fn stop(self) {
-        // One that ended by itself was waited for already, and must not be again.
-        if !self.driver.is_finished() {
-            let _ = self.stop_driver.send(());
-            let _ = self.driver.await;
-        }
+        // Fails when it has ended by itself.
+        let _ = self.stop_driver.send(());
+        tokio::task::block_in_place(|| self.driver.join());
         // The API and the watch held the last handles: the writer finishes what it has and ends.
         if tokio::task::block_in_place(|| self.writer.join()).is_err() {
             tracing::error!("the writer thread panicked");

@@ -26,10 +26,10 @@ use tokio::time::timeout;
 use self::lines::{End, Group, Line, Splitter};
 use super::body;
 use super::draft::Draft;
-use super::limits::{Place, Rate};
 use super::refusal::Refusal;
 use super::service::{Outcomes, RetryKey};
-use super::state::Api;
+use super::shares::Place;
+use super::state::{Api, Caller};
 use super::types::{Appended, IssueRequest, RowResult};
 
 /// Content type of newline-delimited JSON.
@@ -42,7 +42,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Runs a bulk request. The answer's head waits for the first group: when that is refused as a whole, so is the request.
 pub(super) async fn issue(
     api: Arc<Api>,
-    rate: Arc<Rate>,
+    caller: Caller,
     retry: Option<RetryKey>,
     body: Body,
 ) -> Result<Response, Refusal> {
@@ -52,7 +52,7 @@ pub(super) async fn issue(
         splitter: Splitter::new(api.limits()),
         buffer: Arc::new(Semaphore::new(api.limits().result_buffer)),
         api,
-        rate,
+        caller,
         retry,
         body: body.into_data_stream(),
         ended: false,
@@ -106,6 +106,17 @@ struct Parsed {
     rows: Vec<(u64, Result<(), Refusal>)>,
 }
 
+impl Parsed {
+    /// A group of which no row was read.
+    fn refused(numbers: Vec<u64>, refusal: &Refusal) -> Self {
+        let rows = numbers.into_iter();
+        Self {
+            drafts: Vec::new(),
+            rows: rows.map(|row| (row, Err(refusal.clone()))).collect(),
+        }
+    }
+}
+
 /// A group the writer answered.
 struct Submitted {
     rows: Vec<(u64, Result<(), Refusal>)>,
@@ -114,7 +125,7 @@ struct Submitted {
 
 struct Pipeline {
     api: Arc<Api>,
-    rate: Arc<Rate>,
+    caller: Caller,
     retry: Option<RetryKey>,
     body: BodyDataStream,
     ended: bool,
@@ -175,21 +186,19 @@ impl Pipeline {
     }
 
     fn parse(&mut self, group: Group) {
-        let rate = Arc::clone(&self.rate);
+        let caller = self.caller.clone();
         let api = Arc::clone(&self.api);
         self.parsing.push_back(Box::pin(async move {
             let numbers: Vec<u64> = group.rows().iter().map(|(row, _)| *row).collect();
-            rate.rows(numbers.len()).await;
+            caller.rate.rows(numbers.len()).await;
+            // A token that was revoked meanwhile issues no more rows.
+            if let Err(refusal) = caller.share.in_force() {
+                return Parsed::refused(numbers, &refusal);
+            }
             let work = move || parse_group(&group, &api);
             tokio::task::spawn_blocking(work)
                 .await
-                .unwrap_or_else(|_panicked| Parsed {
-                    drafts: Vec::new(),
-                    rows: numbers
-                        .into_iter()
-                        .map(|row| (row, Err(Refusal::Internal)))
-                        .collect(),
-                })
+                .unwrap_or_else(|_panicked| Parsed::refused(numbers, &Refusal::Internal))
         }));
     }
 

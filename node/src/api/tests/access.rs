@@ -1,9 +1,9 @@
 //! Tokens, roles, and what nobody may learn.
 
 use super::*;
-use crate::api::Refusal;
 use crate::api::layers::Access;
 use crate::api::routes::routes;
+use crate::api::{ClientChanges, Refusal};
 use crate::logging::LogFormat;
 
 fn concrete(path: &str) -> String {
@@ -98,6 +98,91 @@ async fn a_wrong_token_and_an_odd_header_are_refused() {
         .to(&node)
         .await;
     assert_eq!(any_case.status, 200);
+}
+
+#[tokio::test]
+async fn a_revoked_token_stops_working_at_once_and_the_others_go_on() {
+    let node = node();
+    let status = async |token| ask("GET", "/v1/status", token).to(&node).await.status;
+    for token in [READ, CLERK, ISSUE, ADMIN] {
+        assert_eq!(status(token).await, 200);
+    }
+    let changes = node.api.set_clients(Clients::of(&[
+        ("admin", Role::Admin, ADMIN),
+        ("reader", Role::Read, "another-token"),
+        ("clerk", Role::Read, CLERK),
+        ("newcomer", Role::Issue, "newcomers-token"),
+    ]));
+    let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+    let expected = ClientChanges {
+        added: names(&["reader", "clerk", "newcomer"]),
+        revoked: names(&["clerk", "issuer", "reader"]),
+    };
+    assert_eq!(changes, expected);
+    for (token, expected) in [
+        (READ, 401),
+        (ISSUE, 401),
+        ("another-token", 200),
+        ("newcomers-token", 200),
+        (ADMIN, 200),
+    ] {
+        assert_eq!(status(token).await, expected, "{token}");
+    }
+    let accept = ask("POST", "/v1/accept", CLERK).json(&serde_json::json!({}));
+    assert_eq!(accept.to(&node).await.problem(), "forbidden");
+}
+
+#[tokio::test]
+async fn a_client_that_stays_the_same_keeps_what_it_has_used_of_its_rate() {
+    let node = node_with(Limits {
+        rate: std::num::NonZeroU32::new(2),
+        ..Limits::default()
+    });
+    let mut refused = false;
+    for _ in 0..4 {
+        refused |= ask("GET", "/v1/status", READ).to(&node).await.status == 429;
+        assert_eq!(node.api.set_clients(clients()), ClientChanges::default());
+    }
+    assert!(refused);
+}
+
+#[tokio::test]
+async fn a_request_whose_token_is_revoked_while_its_body_arrives_is_refused() {
+    let node = node();
+    let request = ask("POST", "/v1/certificates", ISSUE).json(&certificate(1));
+    let mut stream = connect(node.running.address()).await;
+    let head = format!("{}\r\n", request.head);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (first, rest) = request.body.split_at(10);
+    stream.write_all(first).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    node.api
+        .set_clients(Clients::of(&[("reader", Role::Read, READ)]));
+    stream.write_all(rest).await.unwrap();
+    let answer = read_answer(&mut stream).await;
+    assert_eq!((answer.status, &*answer.problem()), (401, "unauthorised"));
+    assert!(node.fake.groups.lock().is_empty(), "nothing was issued");
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_learns_nothing_from_an_api_on_loopback() {
+    let node = node();
+    let named = |host: &str| Ask {
+        head: format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"),
+        body: Vec::new(),
+    };
+    // A name of its own that leads here (DNS rebinding), and its own name in a request to this one.
+    let rebound = named("evil.example").to(&node).await;
+    assert_eq!((rebound.status, &*rebound.problem()), (421, "wrong-host"));
+    let foreign = named("localhost").header("Origin", "http://evil.example");
+    let foreign = foreign.to(&node).await;
+    assert_eq!((foreign.status, &*foreign.problem()), (403, "other-site"));
+    let port = node.running.address().port();
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        let host = format!("{host}:{port}");
+        let own = named(&host).header("Origin", &format!("http://{host}"));
+        assert_eq!(own.to(&node).await.status, 200, "{host}");
+    }
 }
 
 #[tokio::test]

@@ -177,6 +177,33 @@ async fn rows_are_answered_while_the_request_goes_on_and_a_later_refusal_is_by_r
 }
 
 #[tokio::test]
+async fn a_token_that_is_revoked_while_rows_arrive_issues_no_more_of_them() {
+    let node = node();
+    let mut stream = connect(node.running.address()).await;
+    let request = ask("POST", PATH, ISSUE).header("Content-Type", "application/x-ndjson");
+    let head = request.header("Transfer-Encoding", "chunked").head;
+    let chunk = |serial| {
+        let text = lines([serial]);
+        format!("{:x}\r\n{text}\r\n", text.len())
+    };
+    let first = format!("{head}\r\n{}", chunk(1));
+    stream.write_all(first.as_bytes()).await.unwrap();
+    while node.fake.groups.lock().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let others = super::super::auth::Clients::of(&[("reader", Role::Read, READ)]);
+    node.api.set_clients(others);
+    let rest = format!("{}{}0\r\n\r\n", chunk(2), chunk(3));
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    let rows = read_answer(&mut stream).await.rows();
+    let refused = "unauthorised";
+    assert_eq!(
+        outline(&rows),
+        [row(1, "ok"), row(2, refused), row(3, refused)]
+    );
+}
+
+#[tokio::test]
 async fn a_client_that_falls_silent_gets_its_rows_and_is_told() {
     let node = node_with(Limits {
         idle_time: Duration::from_millis(200),

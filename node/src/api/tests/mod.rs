@@ -33,6 +33,7 @@ const HOLDER_CODE: &str = "11330105002500287C";
 /// A served API.
 struct Node {
     running: Running,
+    api: Arc<Api>,
     fake: Arc<Fake>,
     metrics: Arc<Metrics>,
 }
@@ -54,16 +55,17 @@ fn node_at(address: &str, limits: Limits) -> Node {
     let fake = Arc::new(Fake::default());
     let metrics = Arc::new(Metrics::new());
     let service: Arc<dyn super::Service> = fake.clone();
-    let api = Api::new(
+    let api = Arc::new(Api::new(
         service,
         OWN.parse().unwrap(),
         clients(),
         Arc::clone(&metrics),
         limits,
-    );
-    let running = serve(Arc::new(api), address.parse().unwrap(), None).unwrap();
+    ));
+    let running = serve(Arc::clone(&api), address.parse().unwrap(), None, &[]).unwrap();
     Node {
         running,
+        api,
         fake,
         metrics,
     }
@@ -131,7 +133,7 @@ struct Ask {
 }
 
 fn ask(method: &str, path: &str, token: &str) -> Ask {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
     if !token.is_empty() {
         head += &format!("Authorization: Bearer {token}\r\n");
     }
