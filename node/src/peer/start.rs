@@ -34,11 +34,13 @@ use super::storage::Storage;
 use super::writer::WriterHandle;
 use super::{Peer, data_dir, identity, now_ms, retries, uploads};
 use crate::api::auth::Clients;
+use crate::api::limits::Limits;
 use crate::api::{Api, serve};
 use crate::config::Config;
+use crate::descriptors::{self, Shares};
 use crate::last_run::Mark;
 use crate::metrics::Metrics;
-use crate::net::{Net, NetConfig};
+use crate::net::{Net, NetConfig, NetLimits};
 use crate::watch::{Needs, Watching};
 
 /// How long running requests may take at a stop.
@@ -225,16 +227,20 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
     let clients = Clients::load(&config.api.tokens)?;
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
     try_ports(&config.net.listen)?;
+    let files = descriptors::raise();
     let metrics = Arc::new(Metrics::new());
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
-    let (mut work, service) = Work::start(&config, &identity, &peer)?;
+    let mut limits = config.api.limits();
+    let shares = share_files(files, &limits, &identity)?;
+    limits.connections = shares.api;
+    let (mut work, service) = Work::start(&config, &identity, &peer, shares)?;
     let service = Arc::new(service);
     let api = Api::new(
         Arc::clone(&service) as Arc<_>,
         config.department,
         clients,
         Arc::clone(&metrics),
-        config.api.limits(),
+        limits,
     );
     let running = serve(Arc::new(api), config.api.listen, config.api.tls.as_ref())?;
     data_dir.announce_process(&running.url(), &work.addresses().await)?;
@@ -288,6 +294,7 @@ impl Work {
         config: &Config,
         identity: &Identity,
         peer: &Arc<Peer>,
+        shares: Shares,
     ) -> Result<(Work, PeerService), RunError> {
         let (heads, heads_received) = mpsc::unbounded_channel();
         let (stored, stored_received) = mpsc::unbounded_channel();
@@ -308,7 +315,7 @@ impl Work {
             members,
             Settings::default(),
         );
-        let net = start_net(config, identity)?;
+        let net = start_net(config, identity, shares)?;
         let peers = identity.peers.iter();
         let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
         let answering = Answering::new(
@@ -393,13 +400,34 @@ impl Work {
     }
 }
 
-fn start_net(config: &Config, identity: &Identity) -> Result<Net, RunError> {
+/// Shares the files that may be open out to connections, now that the logs' own are open.
+fn share_files(limit: usize, api: &Limits, identity: &Identity) -> Result<Shares, RunError> {
+    let net = NetLimits::default();
+    let wanted = Shares {
+        api: api.connections,
+        handshakes: net.max_handshakes,
+    };
+    let members = identity.peers.len() + 1;
+    let shares = descriptors::share(limit, descriptors::open_now(), members, wanted, &net)?;
+    if shares != wanted {
+        tracing::warn!(
+            limit,
+            api_connections = shares.api,
+            handshakes = shares.handshakes,
+            "fewer connections than usual: this process may not have more files open"
+        );
+    }
+    Ok(shares)
+}
+
+fn start_net(config: &Config, identity: &Identity, shares: Shares) -> Result<Net, RunError> {
     let keypair = libp2p::identity::Keypair::ed25519_from_bytes(*identity.transport)
         .expect("any 32 bytes are an Ed25519 seed");
     let network = *identity.members.network().0.as_bytes();
     let mut net = NetConfig::new(keypair, network);
     net.listen.clone_from(&config.net.listen);
     net.quic = config.net.quic;
+    net.limits.max_handshakes = shares.handshakes;
     net.peers = identity.peers.values().cloned().collect();
     Ok(Net::new(net)?)
 }
