@@ -9,10 +9,12 @@
 //! - [`api`]: HTTP JSON for business systems and the CLI
 //! - [`import`]: tables of certificates, for the CLI and for folders that are watched
 //! - `watch`: folders whose tables are imported
+//! - `descriptors`: how many files may be open, and what they are shared out to
 //! - [`metrics`], [`logging`], [`keyfile`]
 
 pub mod api;
 pub mod config;
+mod descriptors;
 pub mod import;
 pub mod keyfile;
 pub mod last_run;

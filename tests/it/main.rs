@@ -12,6 +12,7 @@ mod config;
 mod crash;
 mod dataset;
 mod dated_ahead;
+mod descriptors;
 mod forked;
 mod freshness;
 mod fuzz_corpus;

@@ -1,13 +1,18 @@
 //! Who is no member gets nothing; who has no token gets nothing either.
 
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use certmesh_ledger::sync::{Instance, Request, Response};
+use certmesh_testnet::process::NodeFile;
 use libp2p::identity::Keypair;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpSocket;
 
-use crate::support::{TestNet, founded, one_of_two, row, until};
+use crate::support::{TestNet, founded, one_of_two, row, running, until};
 use crate::villain::{Asker, Seen, Villain, network_id, peer_id, target, transport_key};
 
 /// How long an intruder tries.
@@ -112,6 +117,49 @@ fn a_node_of_another_network_is_never_connected() {
     other.wait_logged(0, warning);
     let told = other.node_log(0).matches(warning).count();
     assert!(told <= 4, "told {told} times");
+}
+
+/// Keeps half-open connections at a node's peer-to-peer port, wherever it listens after a restart, and opens another for
+/// each that is closed.
+async fn crowd(node_file: PathBuf, from: Ipv4Addr) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let file = NodeFile::read(&node_file).ok().flatten();
+        let Some(target) = file.and_then(|file| file.target()) else {
+            continue;
+        };
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        if let Ok(mut stream) = socket.connect(target).await {
+            // What the node says first it gets no answer to.
+            while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
+        }
+    }
+}
+
+#[test]
+fn a_member_that_restarts_finds_its_peers_while_strangers_hold_connections_half_open() {
+    let mut net = running(3);
+    let strangers = tokio::runtime::Runtime::new().unwrap();
+    for member in 0..3 {
+        let node_file = net.data(member).join("node.json");
+        for n in 0..120 {
+            let from = Ipv4Addr::new(127, 0, 0, 2 + n % 3);
+            strangers.spawn(crowd(node_file.clone(), from));
+        }
+    }
+    // Nodes say so themselves once strangers come faster than they are let in.
+    net.wait_logged(0, "the peer-to-peer port is crowded");
+    net.wait_logged(2, "the peer-to-peer port is crowded");
+    net.stop(1).unwrap();
+    net.start_again(1);
+    net.wait_writable(1);
+    until("all members to be connected", || {
+        (0..3).all(|member| net.api(member).status().unwrap().peers_connected == 2)
+    });
+    net.issue(1, "CROWD", 4);
+    net.converge();
+    drop(strangers);
 }
 
 #[test]

@@ -9,6 +9,16 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+/// Too many open files, of the system and of the process (ENFILE, EMFILE): errors that have no kind of their own.
+const TOO_MANY_FILES: [i32; 2] = [23, 24];
+
+/// Whether an error says that no descriptor is left, which says nothing of the disk.
+pub fn too_many_files(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|code| TOO_MANY_FILES.contains(&code))
+}
+
 /// A directory tree of files.
 pub trait Disk: Send + Sync {
     /// Opens a file to read and write; creates it when asked and absent.

@@ -9,6 +9,7 @@
 //!
 //! The order in which things become durable, and what a crash at each step means, is told in `append.rs` and `open.rs`.
 
+mod ahead;
 mod append;
 mod checkpoint;
 mod definitions;

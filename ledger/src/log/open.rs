@@ -14,8 +14,9 @@ use crate::merkle::{CompactRange, root_from};
 use crate::record::RecordHash;
 use crate::status_map::StatusMap;
 
+use super::ahead::Ahead;
 use super::append::{Appender, Pending, write_index};
-use super::disk::Disk;
+use super::disk::{Disk, too_many_files};
 use super::head::{Found, Head, HeadFile, Progress};
 use super::header::{HEADER_LEN, HeaderError};
 use super::index::{SealedIndex, TailIndex};
@@ -30,9 +31,6 @@ use super::{BrokenRule, CheckpointError, LogName, VerifiedCheckpoint};
 
 /// Records in a sealed segment.
 pub const SEGMENT_RECORDS: u64 = 1 << 18;
-
-/// Too many open files, of the system and of the process (ENFILE, EMFILE): errors that have no kind of their own.
-const TOO_MANY_FILES: [i32; 2] = [23, 24];
 
 /// Where and how a log is kept.
 #[derive(Clone)]
@@ -98,9 +96,7 @@ impl OpenError {
                     | ErrorKind::OutOfMemory
                     | ErrorKind::ResourceBusy
             )
-            || error
-                .raw_os_error()
-                .is_some_and(|code| TOO_MANY_FILES.contains(&code))
+            || too_many_files(error)
     }
 }
 
@@ -326,9 +322,11 @@ impl Log {
             unread: None,
             stopped: None,
         };
+        let ahead = Arc::new(Ahead::new(Arc::clone(&place.disk)));
         Ok(Log {
             name,
-            disk: Arc::clone(&place.disk),
+            disk: Arc::clone(&ahead) as Arc<dyn Disk>,
+            ahead,
             dir,
             aside: place.data.join("set-aside"),
             segment_records: place.segment_records,

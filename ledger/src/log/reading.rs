@@ -15,6 +15,7 @@ use crate::merkle::{GenerateError, InclusionProof, left_range, right_range};
 use crate::record::{Frame, RecordError, SignedRecord};
 use crate::status_map::StatusProof;
 
+use super::ahead::Ahead;
 use super::append::Appender;
 use super::definitions::{Definitions, MAX_TYPES};
 use super::disk::Disk;
@@ -131,6 +132,8 @@ impl View {
 pub struct Log {
     pub(super) name: LogName,
     pub(super) disk: Arc<dyn Disk>,
+    /// The same, to open files of it before an append.
+    pub(super) ahead: Arc<Ahead>,
     pub(super) dir: PathBuf,
     /// Where copies of it are set aside.
     pub(super) aside: PathBuf,

@@ -199,6 +199,8 @@ impl Writer {
         if plan.pieces.is_empty() {
             return Ok(TakenBack::Nothing);
         }
+        log.open_ahead(&appender, plan.after.tip.size - held)
+            .map_err(WriteError::OutOfFiles)?;
         for (copy, until) in &plan.pieces {
             let tip = tip_of(&appender);
             let mut take = |links: &[Link], frames: &[u8]| -> Result<(), AppendError> {

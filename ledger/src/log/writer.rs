@@ -21,6 +21,12 @@ pub enum WriteError {
     /// A disk write was refused, now or earlier.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A file that the append needs can't be opened. The log is as it was; the next append tries again.
+    #[error(
+        "nothing was appended: a file of the log can't be opened ({0}); try again, and if it lasts allow this peer more open \
+         files (`ulimit -n`, or LimitNOFILE= of its service)"
+    )]
+    OutOfFiles(io::Error),
     /// The log has stopped.
     #[error("the log has stopped at record {}: nothing can be appended", .0.undisputed())]
     Stopped(Stopped),
@@ -131,6 +137,9 @@ impl Writer {
             entries,
         )?;
         let first = appender.size();
+        // Before the first byte: from here on nothing is opened, so that only the disk can refuse.
+        log.open_ahead(&appender, links.len() as u64)
+            .map_err(WriteError::OutOfFiles)?;
         appender.append(&log, &links, &frames, None)?;
         appender.sync_with(&log, || beside(first))?;
         let checkpoint = self.sign(&mut appender)?;

@@ -266,6 +266,8 @@ impl Sync {
                     out,
                 );
             }
+            // It is asked for again, as after a gap.
+            Err(StoreFailure::OutOfFiles(_)) => {}
             Err(StoreFailure::Apply(error)) => {
                 self.not_applied(log, from, error, now_ms, out);
             }

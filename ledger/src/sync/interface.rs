@@ -1,6 +1,7 @@
 //! What goes into the state machine and what comes out: settings, events, commands.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use crate::catalogue::Catalogue;
 use crate::hash::Hash;
@@ -172,6 +173,8 @@ pub enum StoreFailure {
     Page(PageError),
     /// The log's.
     Apply(ApplyError),
+    /// No descriptor is left to open a file of the log with: the page may come again.
+    OutOfFiles(io::Error),
 }
 
 /// Adds a page to its log, once [`Page::verify`] is through with it: what whoever drives the state machine does with
@@ -185,7 +188,10 @@ pub fn stored(
     let result = match (page, log) {
         (Err(error), _) => Err(StoreFailure::Page(error)),
         (Ok(_), None) => Err(StoreFailure::Apply(ApplyError::Stopped)),
-        (Ok(page), Some(log)) => log.apply(&page).map_err(StoreFailure::Apply),
+        (Ok(page), Some(log)) => log
+            .open_for(&page)
+            .map_err(StoreFailure::OutOfFiles)
+            .and_then(|()| log.apply(&page).map_err(StoreFailure::Apply)),
     };
     Stored {
         log: id,

@@ -14,7 +14,6 @@ use super::codec::FrameCodec;
 use super::config::NetLimits;
 use super::event::NetError;
 use super::gossip::{self, Gossip};
-use super::pending::Pending;
 
 /// A connection that carries nothing is kept: members stay connected, and pings find the dead ones. Neither ping nor
 /// an exchange counts as use for libp2p, so its timeout is set out of reach.
@@ -28,7 +27,6 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(super) struct Behaviour {
     pub(super) members: allow_block_list::Behaviour<allow_block_list::AllowedPeers>,
     limits: connection_limits::Behaviour,
-    pending: Pending,
     pub(super) exchange: request_response::Behaviour<FrameCodec>,
     pub(super) gossip: Gossip,
     ping: ping::Behaviour,
@@ -46,7 +44,6 @@ impl Behaviour {
         Ok(Self {
             members: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(connection_limits(limits)),
-            pending: Pending::new(limits.max_pending_per_address),
             exchange: exchange(network_hex, limits),
             gossip: gossip::build(network_hex, topic, limits)?,
             ping: ping::Behaviour::new(
@@ -59,9 +56,9 @@ impl Behaviour {
     }
 }
 
+/// Incoming connections in their handshake are `places`' affair.
 fn connection_limits(limits: &NetLimits) -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(limits.max_pending_incoming))
         .with_max_pending_outgoing(Some(limits.max_pending_outgoing))
         .with_max_established_incoming(Some(limits.max_established_incoming))
         .with_max_established_per_peer(Some(limits.max_established_per_peer))

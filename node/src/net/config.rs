@@ -71,11 +71,11 @@ pub struct NetLimits {
     pub gossip_per_second: NonZeroU32,
     /// Requests a second that one peer may make, with a burst of twice as many; more are refused.
     pub requests_per_second: NonZeroU32,
-    /// Incoming connections that may be in their handshake at once.
-    pub max_pending_incoming: u32,
-    /// The same of one IPv4 address or IPv6 network of 64 bits. Half of all, so that members behind one gateway, or on one
-    /// machine, can still come all together.
-    pub max_pending_per_address: usize,
+    /// Incoming connections that may be in their handshake at once, from addresses that no member is known by; as many more
+    /// from those that members are known by. Where no place is left the oldest leaves. An eighth of them is for one address
+    /// and a quarter for one network. As many as there are may come in a second, a quarter of its share from each address and
+    /// network: with the default that is about a sixth of a core for handshakes.
+    pub max_handshakes: usize,
     /// Dials that may be under way at once.
     pub max_pending_outgoing: u32,
     /// Incoming connections of members that may be open at once.
@@ -109,8 +109,7 @@ impl Default for NetLimits {
             max_inbound_total: 64,
             gossip_per_second: NonZeroU32::new(512).expect("not zero"),
             requests_per_second: NonZeroU32::new(1000).expect("not zero"),
-            max_pending_incoming: 64,
-            max_pending_per_address: 32,
+            max_handshakes: 512,
             max_pending_outgoing: 128,
             max_established_incoming: 512,
             max_established_per_peer: 4,

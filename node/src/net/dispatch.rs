@@ -59,7 +59,11 @@ impl Net {
                 self.ready.push_back(NetEvent::Listening(address));
             }
             SwarmEvent::ListenerError { error, .. } => {
-                tracing::warn!(%error, "a listener failed to accept");
+                // A peer that has no descriptor left meets it ten times a second.
+                match self.listener_warnings.check() {
+                    Ok(()) => tracing::warn!(%error, "a listener failed to accept"),
+                    Err(_) => tracing::debug!(%error, "a listener failed to accept"),
+                }
             }
             SwarmEvent::ListenerClosed {
                 addresses, reason, ..
@@ -99,6 +103,9 @@ impl Net {
         role: Endpoint,
     ) {
         tracing::debug!(%peer, %address, ?role, "connection established");
+        if role == Endpoint::Listener {
+            self.places.lock().seen(peer, &address);
+        }
         if self.peers.opened(peer, connection, address) {
             self.reconnect.connected(&peer, Instant::now());
             self.ready.push_back(NetEvent::Connected(peer));

@@ -10,7 +10,8 @@
 //! | `event` | what a [`Net`] reports ([`NetEvent`]), its identifiers and its errors |
 //! | `transport` | TCP + Noise + Yamux, QUIC behind a setting, DNS names |
 //! | `behaviour` | the libp2p protocols put together, the gate first |
-//! | `pending` | how many connections of one address may be in their handshake |
+//! | `places` | who may be in a handshake: by address, by network, in all, with places kept for members |
+//! | `handshakes` | the transport around `transport` that gives connections their places and takes them |
 //! | `codec` | one length-prefixed frame each way, capped before anything is allocated |
 //! | `gossip` | the one topic: configuration and peer scores |
 //! | `rate` | how much each peer may send in a second |
@@ -26,6 +27,8 @@
 //! peers of two networks cannot even finish the handshake. QUIC has no prologue: there two networks are kept apart
 //! by the allow list and by protocol names that carry the network id.
 //!
+//! Until then a connection has a place among those in their handshake, and loses it to a newer one when places run out.
+//!
 //! # Gossip is a hint
 //! Gossip may be lost, delayed, repeated or withheld, and it carries no author that this room vouches for. It only
 //! makes news travel fast; comparing heads over requests is what makes peers agree. So a message over a peer's rate
@@ -39,8 +42,9 @@ mod config;
 mod dispatch;
 mod event;
 mod gossip;
+mod handshakes;
 mod peers;
-mod pending;
+mod places;
 mod rate;
 mod raw_bench;
 mod reconnect;

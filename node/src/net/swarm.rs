@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
@@ -11,6 +12,7 @@ use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
 use libp2p::request_response::{InboundRequestId, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, Swarm};
+use parking_lot::Mutex;
 
 use super::behaviour::{Behaviour, IDLE_TIMEOUT};
 use super::config::{NetConfig, NetLimits};
@@ -20,6 +22,7 @@ use super::event::{
 };
 use super::gossip;
 use super::peers::Peers;
+use super::places::Places;
 use super::rate::{PeerRate, per_peer};
 use super::reconnect::Reconnect;
 use super::transport::{self, TransportConfig};
@@ -39,10 +42,14 @@ pub struct Net {
     members: HashMap<PeerId, Vec<Multiaddr>>,
     pub(super) reconnect: Reconnect,
     pub(super) peers: Peers,
+    /// Who may be in a handshake; the transport gives and takes the places.
+    pub(super) places: Arc<Mutex<Places>>,
     pub(super) gossip_rate: PeerRate,
     pub(super) request_rate: PeerRate,
     /// How often an operator is told that a dialled peer is of another network.
     pub(super) other_network_warnings: DefaultDirectRateLimiter,
+    /// How often an operator is told that a listener can't accept.
+    pub(super) listener_warnings: DefaultDirectRateLimiter,
     next_outbound: u64,
     /// Requests of ours that wait for an answer.
     pub(super) outbound: HashMap<OutboundRequestId, OutboundId>,
@@ -69,12 +76,14 @@ impl Net {
         } = config;
         let network_hex = hex::encode(network);
         let topic = gossip::topic(&network_hex);
+        let places = Arc::new(Mutex::new(Places::new(limits.max_handshakes)));
         let transport = transport::build(&TransportConfig {
             keypair: &keypair,
             network: &network,
             quic,
             max_streams: limits.max_streams_per_connection,
             handshake_timeout: limits.handshake_timeout,
+            places: Arc::clone(&places),
         })?;
         let behaviour = Behaviour::new(keypair.public(), &network_hex, &topic, &limits)?;
         let swarm_config = libp2p::swarm::Config::with_tokio_executor()
@@ -94,10 +103,12 @@ impl Net {
             members: HashMap::new(),
             reconnect: Reconnect::new(local, reconnect),
             peers: Peers::default(),
+            places,
             gossip_rate: per_peer(limits.gossip_per_second),
             request_rate: per_peer(limits.requests_per_second),
             limits,
             other_network_warnings: RateLimiter::direct(WARNINGS),
+            listener_warnings: RateLimiter::direct(WARNINGS),
             next_outbound: 0,
             outbound: HashMap::new(),
             inbound: HashMap::new(),
@@ -269,6 +280,7 @@ impl Net {
             }
             self.members.insert(peer, addresses);
         }
+        self.places.lock().set_members(self.members.iter());
     }
 
     fn dial_due(&mut self) {

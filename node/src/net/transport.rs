@@ -1,5 +1,6 @@
 //! How bytes get from one peer to another: TCP + Noise + Yamux, QUIC if asked for, DNS names resolved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::core::muxing::StreamMuxerBox;
@@ -8,6 +9,10 @@ use libp2p::core::transport::{Boxed, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, dns, noise, quic, tcp, yamux};
+use parking_lot::Mutex;
+
+use super::handshakes::Placed;
+use super::places::Places;
 
 /// A transport that yields authenticated, multiplexed connections.
 pub(super) type Authenticated = Boxed<(PeerId, StreamMuxerBox)>;
@@ -24,6 +29,8 @@ pub(super) struct TransportConfig<'a> {
     pub(super) max_streams: usize,
     /// Time for a dial and its handshake, and for the handshake of an incoming connection.
     pub(super) handshake_timeout: Duration,
+    /// Where incoming connections have their places until their handshake is over.
+    pub(super) places: Arc<Mutex<Places>>,
 }
 
 /// Builds the transport. Must be called inside a tokio runtime.
@@ -36,7 +43,8 @@ pub(super) fn build(config: &TransportConfig<'_>) -> Result<Authenticated, noise
             sockets(config)?
         }
     };
-    Ok(TransportTimeout::new(resolved, config.handshake_timeout).boxed())
+    let timed = TransportTimeout::new(resolved, config.handshake_timeout).boxed();
+    Ok(Placed::new(timed, Arc::clone(&config.places)).boxed())
 }
 
 /// The transports for numeric addresses.

@@ -12,6 +12,7 @@ use libp2p::Multiaddr;
 
 use crate::api::ServeError;
 use crate::api::auth::TokensError;
+use crate::descriptors::TooFewFiles;
 use crate::keyfile::KeyFileError;
 use crate::net::NetError;
 
@@ -130,6 +131,9 @@ pub enum RunError {
     /// The loop between network and disk ended by itself.
     #[error("the peer stopped because of a fault of its own; its log says which")]
     Died,
+    /// The limit on open files is too small.
+    #[error(transparent)]
+    Files(#[from] TooFewFiles),
     /// The API cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),

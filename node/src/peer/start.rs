@@ -38,11 +38,13 @@ use super::storage::Storage;
 use super::writer::WriterHandle;
 use super::{Peer, data_dir, identity, now_ms, retries, uploads};
 use crate::api::auth::Clients;
+use crate::api::limits::Limits;
 use crate::api::{Api, serve};
 use crate::config::{Config, ConfigError};
+use crate::descriptors::{self, Shares};
 use crate::last_run::Mark;
 use crate::metrics::Metrics;
-use crate::net::{Net, NetConfig};
+use crate::net::{Net, NetConfig, NetLimits};
 use crate::watch::{Needs, Watching};
 
 /// How long running requests may take at a stop.
@@ -234,16 +236,20 @@ pub async fn run(
     let clients = Clients::load(&config.api.tokens)?;
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
     try_ports(&config.net.listen)?;
+    let files = descriptors::raise();
     let metrics = Arc::new(Metrics::new());
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
-    let (mut work, service) = Work::start(&config, &identity, &peer)?;
+    let mut limits = config.api.limits();
+    let shares = share_files(files, &limits, &identity)?;
+    limits.connections = shares.api;
+    let (mut work, service) = Work::start(&config, &identity, &peer, shares)?;
     let service = Arc::new(service);
     let api = Arc::new(Api::new(
         Arc::clone(&service) as Arc<_>,
         config.department,
         clients,
         Arc::clone(&metrics),
-        config.api.limits(),
+        limits,
     ));
     let running = serve(
         Arc::clone(&api),
@@ -318,6 +324,7 @@ impl Work {
         config: &Config,
         identity: &Identity,
         peer: &Arc<Peer>,
+        shares: Shares,
     ) -> Result<(Work, PeerService), RunError> {
         let (heads, heads_received) = mpsc::unbounded_channel();
         let (stored, stored_received) = mpsc::unbounded_channel();
@@ -342,7 +349,7 @@ impl Work {
         let runtime = PeerRuntime::new().map_err(&spawn_error)?;
         let net = {
             let _inside = runtime.enter();
-            start_net(config, identity)?
+            start_net(config, identity, shares)?
         };
         let peers = identity.peers.iter();
         let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
@@ -428,13 +435,34 @@ impl Work {
     }
 }
 
-fn start_net(config: &Config, identity: &Identity) -> Result<Net, RunError> {
+/// Shares the files that may be open out to connections, now that the logs' own are open.
+fn share_files(limit: usize, api: &Limits, identity: &Identity) -> Result<Shares, RunError> {
+    let net = NetLimits::default();
+    let wanted = Shares {
+        api: api.connections,
+        handshakes: net.max_handshakes,
+    };
+    let members = identity.peers.len() + 1;
+    let shares = descriptors::share(limit, descriptors::open_now(), members, wanted, &net)?;
+    if shares != wanted {
+        tracing::warn!(
+            limit,
+            api_connections = shares.api,
+            handshakes = shares.handshakes,
+            "fewer connections than usual: this process may not have more files open"
+        );
+    }
+    Ok(shares)
+}
+
+fn start_net(config: &Config, identity: &Identity, shares: Shares) -> Result<Net, RunError> {
     let keypair = libp2p::identity::Keypair::ed25519_from_bytes(*identity.transport)
         .expect("any 32 bytes are an Ed25519 seed");
     let network = *identity.members.network().0.as_bytes();
     let mut net = NetConfig::new(keypair, network);
     net.listen.clone_from(&config.net.listen);
     net.quic = config.net.quic;
+    net.limits.max_handshakes = shares.handshakes;
     net.peers = identity.peers.values().cloned().collect();
     Ok(Net::new(net)?)
 }

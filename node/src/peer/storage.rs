@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{LogId, Page, PageError, VerifiedPage};
-use certmesh_ledger::sync::{Stored, stored};
+use certmesh_ledger::sync::{StoreFailure, Stored, stored};
 use crossbeam_channel::{Sender, unbounded};
 use tokio::sync::mpsc;
 
 use super::Peer;
 
 const LANES: usize = 2;
+/// The pause after a page that no file could be opened for.
+const OUT_OF_FILES: Duration = Duration::from_millis(200);
 
 /// Where the driver hands over pages. The state machine bounds how many are under way.
 pub(super) struct Storage {
@@ -54,6 +57,11 @@ impl Storage {
                             Ok(_) => peer.metrics.pages_stored.inc(),
                             Err(_) => peer.metrics.pages_rejected.inc(),
                         };
+                        if let Err(StoreFailure::OutOfFiles(error)) = &done.result {
+                            tracing::debug!(log = %id, %error, "page not stored: a file can't be opened");
+                            // It will be asked for again at once.
+                            thread::sleep(OUT_OF_FILES);
+                        }
                         if results.send(done).is_err() {
                             return;
                         }

@@ -10,6 +10,7 @@ use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::clocks::ClockFault;
 use certmesh_ledger::hash::{Hash, Purpose, hash_parts};
+use certmesh_ledger::log::disk::too_many_files;
 use certmesh_ledger::log::{
     self, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, Writer,
 };
@@ -364,6 +365,10 @@ impl GroupCommit {
         if hindrance.is_none() && !self.settled {
             match self.peer.attachments.settle(self.writer.log().held()) {
                 Ok(_) => self.settled = true,
+                Err(error) if too_many_files(&error) => {
+                    tracing::error!(%error, "nothing is appended while no file can be opened");
+                    return Some(Refusal::Overloaded { retry_after_s: 1 });
+                }
                 Err(error) => return Some(internal(&error)),
             }
         }
@@ -572,6 +577,11 @@ impl GroupCommit {
                 self.peer.own.show();
                 let refusal = self.peer.append_refusal().unwrap_or_else(|| match &error {
                     AppendFailed::Log(error) => not_written(error),
+                    AppendFailed::Attachments(error) | AppendFailed::Mark(error)
+                        if too_many_files(error) =>
+                    {
+                        Refusal::Overloaded { retry_after_s: 1 }
+                    }
                     AppendFailed::Attachments(_) => Refusal::Internal,
                     AppendFailed::Clock(_) => Refusal::ClockOff(error.to_string()),
                     AppendFailed::Mark(_) => Refusal::LogReadOnly(error.to_string()),
@@ -622,6 +632,7 @@ fn not_written(error: &WriteError) -> Refusal {
         WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
         WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
         WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
+        WriteError::OutOfFiles(_) => Refusal::Overloaded { retry_after_s: 1 },
         WriteError::NoEntries | WriteError::Unreadable(_) => Refusal::Internal,
         WriteError::Append(_) | WriteError::LaterVersion(_) => {
             Refusal::LogReadOnly(error.to_string())

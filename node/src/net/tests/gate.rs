@@ -1,4 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use libp2p::multiaddr::Protocol;
 use tokio::io::AsyncReadExt;
@@ -160,43 +161,136 @@ async fn silent(address: SocketAddr, from: Ipv4Addr, a_while: Duration) -> (TcpS
 /// A peer that is driven in the background, and where it listens.
 async fn background(config: NetConfig) -> (JoinHandle<()>, SocketAddr) {
     let (mut net, address) = listening(config).await;
-    let port = address.iter().find_map(|part| match part {
-        Protocol::Tcp(port) => Some(port),
-        _ => None,
-    });
     let driven = tokio::spawn(async move {
         loop {
             net.next().await;
         }
     });
-    (driven, (Ipv4Addr::LOCALHOST, port.unwrap()).into())
+    (driven, socket(&address))
+}
+
+/// A connection that the peer keeps, tried until it does: it refuses those that come too fast.
+async fn kept(address: SocketAddr, from: Ipv4Addr) -> TcpStream {
+    let deadline = Instant::now() + LONG;
+    while Instant::now() < deadline {
+        if let (stream, true) = silent(address, from, Duration::from_millis(200)).await {
+            return stream;
+        }
+    }
+    panic!("no connection from {from} is kept");
+}
+
+/// A peer with 64 places for strangers, so 8 for each address, and more time for handshakes than a test takes.
+fn few_places() -> NetConfig {
+    let mut config = config(&Keypair::generate_ed25519());
+    config.limits.max_handshakes = 64;
+    config.limits.handshake_timeout = 2 * LONG;
+    config
+}
+
+/// Strangers of many networks who keep half-open connections at an address, and open another for each that is closed.
+fn strangers(address: SocketAddr) -> Vec<JoinHandle<()>> {
+    let hold = |network: u8| async move {
+        loop {
+            silent(address, Ipv4Addr::new(127, 1, network, 1), LONG).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    (0..12 * 8).map(|n| tokio::spawn(hold(n % 12))).collect()
+}
+
+fn socket(address: &Multiaddr) -> SocketAddr {
+    let port = address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    (Ipv4Addr::LOCALHOST, port.unwrap()).into()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_connections_of_one_address_are_bounded_and_leave_place_for_others() {
-    let mut config = config(&Keypair::generate_ed25519());
-    config.limits.max_pending_per_address = 3;
-    config.limits.handshake_timeout = Duration::from_secs(4);
-    let (driven, address) = background(config).await;
-    let (one, other) = (Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3));
-    let a_while = Duration::from_millis(400);
-    let mut held = Vec::new();
-    for (from, expected) in [
-        (one, true),
-        (one, true),
-        (one, true),
-        (one, false),
-        (other, true),
-    ] {
-        let (stream, kept) = silent(address, from, a_while).await;
-        assert_eq!(kept, expected, "number {} from {from}", held.len());
-        held.push(stream);
+async fn a_member_connects_while_strangers_hold_every_place_there_is() {
+    let (mut peer, address) = listening(few_places()).await;
+    let places = Arc::clone(&peer.places);
+    let key = Keypair::generate_ed25519();
+    // No address of the member is known: it comes as a stranger does.
+    peer.set_members(vec![(key.public().to_peer_id(), vec![])]);
+    let strangers = strangers(socket(&address));
+    let crowded = async {
+        while places.lock().half_open() < 64 {
+            tokio::select! {
+                _ = peer.next() => {}
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+        }
+    };
+    tokio::time::timeout(LONG, crowded).await.unwrap();
+    let mut config = config(&key);
+    config.peers = vec![(peer.local_peer_id(), vec![address])];
+    let mut member = Net::new(config).unwrap();
+    connect(&mut [&mut peer, &mut member], 2).await;
+    assert!(
+        places.lock().half_open() > 48,
+        "the strangers are there still"
+    );
+    for stranger in strangers {
+        stranger.abort();
     }
-    // A place comes free when its time is up, and also when the connection is given up before.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_half_open_connection_of_an_address_gives_way_to_a_new_one() {
+    let (driven, address) = background(few_places()).await;
+    let from = Ipv4Addr::new(127, 0, 0, 2);
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(kept(address, from).await);
+    }
+    let newest = kept(address, from).await;
+    let closed = timeout(LONG, held[0].read(&mut [0])).await;
+    assert!(matches!(closed, Ok(Ok(0) | Err(_))), "{closed:?}");
+    held.push(newest);
+    for stream in &mut held[1..] {
+        let still = timeout(Duration::from_millis(50), stream.read(&mut [0])).await;
+        assert!(still.is_err(), "{still:?}");
+    }
+    // Those that were given up left their places.
+    let last = held.pop();
     held.clear();
-    for _ in 0..4 {
-        tokio::time::sleep(a_while).await;
-        assert!(silent(address, one, a_while).await.1);
+    for _ in 0..6 {
+        held.push(kept(address, from).await);
+    }
+    let still = timeout(Duration::from_millis(50), last.unwrap().read(&mut [0])).await;
+    assert!(still.is_err(), "{still:?}");
+    driven.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_handshake_of_a_member_s_address_is_left_alone_however_many_strangers_come() {
+    let (mut peer, address) = listening(few_places()).await;
+    let places = Arc::clone(&peer.places);
+    let of_member = Ipv4Addr::new(127, 1, 3, 9);
+    let named = format!("/ip4/{of_member}/tcp/1").parse().unwrap();
+    peer.set_members(vec![(PeerId::random(), vec![named])]);
+    let driven = tokio::spawn(async move {
+        loop {
+            peer.next().await;
+        }
+    });
+    let address = socket(&address);
+    let mut waiting = kept(address, of_member).await;
+    let strangers = strangers(address);
+    // Twice as many as there are places for them.
+    let came = async {
+        while places.lock().given() < 128 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, came).await.unwrap();
+    let still = timeout(Duration::from_millis(50), waiting.read(&mut [0])).await;
+    assert!(still.is_err(), "{still:?}");
+    assert_eq!(places.lock().half_open(), 64 + 1);
+    for stranger in strangers {
+        stranger.abort();
     }
     driven.abort();
 }

@@ -2,13 +2,16 @@
 
 use std::io;
 use std::iter;
+use std::sync::Arc;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::request_response::{self, Message, ProtocolSupport};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{StreamProtocol, Swarm};
+use parking_lot::Mutex;
 
 use super::super::behaviour::exchange_protocol;
+use super::super::places::Places;
 use super::super::transport::{self, TransportConfig};
 use super::super::{NetLimits, RequestFailure};
 use super::*;
@@ -94,6 +97,7 @@ async fn honest_and_hostile() -> (Net, Swarm<Raw>) {
         quic: false,
         max_streams: 512,
         handshake_timeout: limits.handshake_timeout,
+        places: Arc::new(Mutex::new(Places::new(limits.max_handshakes))),
     })
     .unwrap();
     let protocol = exchange_protocol(&hex::encode(NETWORK));

@@ -1,0 +1,166 @@
+//! A process that has no descriptor left.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::log::disk::{Disk, DiskFile};
+use crate::log::{Applied, WriteError, fsck};
+use crate::sync::{StoreFailure, stored};
+
+/// A disk that opens only so many more files and directories.
+struct Scarce {
+    disk: MemoryDisk,
+    left: AtomicUsize,
+}
+
+impl Scarce {
+    fn take(&self) -> io::Result<()> {
+        let less = |left: usize| left.checked_sub(1);
+        let taken = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        // EMFILE.
+        taken
+            .map_err(|_| io::Error::from_raw_os_error(24))
+            .map(drop)
+    }
+
+    fn allow(&self, more: usize) {
+        self.left.store(more, Ordering::SeqCst);
+    }
+}
+
+impl Disk for Scarce {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
+        self.take()?;
+        self.disk.open(path, create)
+    }
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_dir_all(path)
+    }
+    /// Unlike a file, a directory is closed again.
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.take()?;
+        self.left.fetch_add(1, Ordering::SeqCst);
+        self.disk.sync_dir(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(path)
+    }
+}
+
+/// An empty log in segments of eight records, which can open whatever it likes for now.
+fn scarce() -> (Arc<Scarce>, Arc<Log>) {
+    let disk = Arc::new(Scarce {
+        disk: MemoryDisk::new(),
+        left: AtomicUsize::new(usize::MAX),
+    });
+    let place = Place {
+        disk: Arc::clone(&disk) as Arc<dyn Disk>,
+        data: PathBuf::from("/data"),
+        segment_records: 8,
+    };
+    let (log, _) = Log::open(&place, name(), &members()).unwrap();
+    (disk, Arc::new(log))
+}
+
+fn issues(numbers: std::ops::Range<u64>) -> Vec<Entry> {
+    numbers.map(issue).collect()
+}
+
+/// What is on disk reads as what the log says.
+fn check_whole(disk: &Scarce, log: &Log) {
+    let disk = disk.disk.crash(|| true);
+    let (again, opening) = open(&disk);
+    assert_eq!(again.checkpoint(), log.checkpoint());
+    assert_eq!(
+        (opening.cut_off, opening.mended, opening.set_aside),
+        (0, 0, None)
+    );
+    let report = fsck(&place(&disk, 8), &members(), |_| ()).unwrap();
+    assert_eq!(report.faults().count(), 0);
+}
+
+#[test]
+fn an_append_without_a_descriptor_left_changes_nothing_and_the_next_one_goes_on() {
+    // Each in turn: a new segment, the index of a full one, an index and the segment after it, and several of them.
+    for (before, more) in [(0, 1), (5, 3), (8, 1), (5, 20)] {
+        let mut refused = 0;
+        // One more at a time, until it is enough.
+        for left in 0.. {
+            let (disk, log) = scarce();
+            let mut writer = Writer::new(Arc::clone(&log), key());
+            if before > 0 {
+                writer.append(1_000, issues(0..before)).unwrap();
+            }
+            let held = log.checkpoint();
+            disk.allow(left);
+            let appended = writer.append(2_000, issues(before..before + more));
+            let enough = match appended {
+                Err(WriteError::OutOfFiles(_)) => false,
+                appended => appended.is_ok(),
+            };
+            assert_eq!(log.refused_write(), None, "{before}, {more}, {left}");
+            if !enough {
+                refused += 1;
+                assert_eq!(log.checkpoint(), held);
+                check_whole(&disk, &log);
+            }
+            disk.allow(usize::MAX);
+            let next = log.size();
+            writer.append(3_000, issues(next..next + 10)).unwrap();
+            check_whole(&disk, &log);
+            if enough {
+                break;
+            }
+        }
+        assert!(refused > 0, "{before} and {more}");
+    }
+}
+
+#[test]
+fn an_append_that_fits_the_segment_needs_no_descriptor() {
+    let (disk, log) = scarce();
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    writer.append(1_000, issues(0..2)).unwrap();
+    disk.allow(0);
+    writer.append(2_000, issues(2..7)).unwrap();
+    check_whole(&disk, &log);
+}
+
+#[test]
+fn a_page_that_comes_without_a_descriptor_left_can_be_added_later() {
+    let source = MemoryDisk::new();
+    let (source, _) = open(&source);
+    let mut writer = Writer::new(Arc::clone(&source), key());
+    writer.append(1_000, issues(0..20)).unwrap();
+    let (disk, log) = scarce();
+    let store = || {
+        let page = source.page(log.held(), crate::log::MAX_PAGE).unwrap();
+        stored(
+            name().id,
+            Some(&log),
+            ISSUER.parse().unwrap(),
+            page.verify(&members()),
+        )
+        .result
+    };
+    disk.allow(0);
+    for _ in 0..3 {
+        let result = store();
+        assert!(matches!(result, Err(StoreFailure::OutOfFiles(_))));
+        assert_eq!((log.held(), log.refused_write()), (0, None));
+    }
+    disk.allow(usize::MAX);
+    while !matches!(store().unwrap(), Applied::Accepted(_)) {}
+    assert_eq!(log.checkpoint(), source.checkpoint());
+    check_whole(&disk, &log);
+}
