@@ -157,14 +157,7 @@ pub(crate) fn show_certificate(
     )?;
     screen.field("validity", validity(certificate))?;
     screen.field("sharing", printable(&certificate.sharing))?;
-    screen.field(
-        "holder",
-        format!(
-            "{}, known here as",
-            kind_of_holder(&certificate.holder_kind)
-        ),
-    )?;
-    screen.field("", printable(&certificate.subject))?;
+    screen.field("holder", kind_of_holder(&certificate.holder_kind))?;
     for (place, predecessor) in certificate.predecessors.iter().enumerate() {
         let label = if place == 0 { "replaces" } else { "" };
         let kind = certificate.succession.as_deref().unwrap_or_default();

@@ -232,8 +232,6 @@ pub struct Certificate {
     pub issuer: String,
     /// Name of that department, when it is a member.
     pub issuer_name: Option<String>,
-    /// Keyed subject tag.
-    pub subject: String,
     /// Holder-code kind.
     pub holder_kind: String,
     /// First day of validity.

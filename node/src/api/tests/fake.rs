@@ -219,7 +219,6 @@ impl Service for Fake {
             type_name: None,
             issuer: OWN.to_owned(),
             issuer_name: None,
-            subject: "22".repeat(32),
             holder_kind: "001".to_owned(),
             valid_from: "2026-01-01".to_owned(),
             valid_until: None,
