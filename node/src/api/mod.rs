@@ -1,8 +1,8 @@
 //! The HTTP JSON API of a peer, for business systems and the CLI.
 //!
 //! A request passes, from outside in: [`server`] (sockets, TLS, connections), `layers` (access log, tokens, roles, rates,
-//! places, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`, `operations`, `queries`, [`reports`],
-//! [`retrievals`]), and behind all of
+//! places, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`, [`lookups`], `operations`, `queries`,
+//! [`reports`], [`retrievals`]), and behind all of
 //! them the peer itself as a [`Service`]. A request's JSON is a type of [`types`] or [`standards`]; [`draft`] makes of it
 //! what the ledger can be asked, telling all faults at once; what the ledger knows of a certificate is told by
 //! `certificate`; a [`Refusal`] is what goes wrong, and becomes a problem document (RFC 9457).
@@ -21,6 +21,7 @@ pub mod draft;
 mod extract;
 mod layers;
 pub mod limits;
+pub mod lookups;
 pub mod openapi;
 mod operations;
 mod problem;

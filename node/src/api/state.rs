@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::metrics::Metrics;
 
-use super::auth::{Client, Clients};
+use super::auth::{Client, Clients, Role};
 use super::limits::{Limits, Place, Places, Rate};
 use super::refusal::Refusal;
 use super::service::Service;
@@ -36,7 +36,24 @@ pub struct Api {
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) name: Arc<str>,
+    pub(super) role: Role,
     pub(super) rate: Arc<Rate>,
+}
+
+impl Caller {
+    /// Lets a look at what a person holds through: it takes the role clerk, and each client has few a second.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`] or [`Refusal::RateLimited`].
+    pub(super) fn may_look(&self) -> Result<(), Refusal> {
+        if !self.role.may(Role::Clerk) {
+            return Err(Refusal::Forbidden {
+                needed: Role::Clerk,
+                has: self.role,
+            });
+        }
+        self.rate.lookup()
+    }
 }
 
 impl Api {
@@ -53,7 +70,7 @@ impl Api {
             department,
             rates: clients
                 .iter()
-                .map(|_| Arc::new(Rate::new(limits.rate)))
+                .map(|_| Arc::new(Rate::new(limits.rate, limits.lookups)))
                 .collect(),
             clients,
             metrics,
@@ -89,6 +106,7 @@ impl Api {
             client,
             Caller {
                 name: Arc::clone(&client.name),
+                role: client.role,
                 rate,
             },
         ))

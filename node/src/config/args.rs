@@ -11,7 +11,9 @@ pub(super) const CONFIG_VARIABLE: &str = "CERTMESH_NODE_CONFIG";
 const ONLY_IN_THE_FILE: &str = "\
 Every other setting of the file has an environment variable, such as CERTMESH_NODE_API_TIMEOUT_S, or
 CERTMESH_NODE_NET_RETRIEVALS_PER_SECOND: of each member's requests for fields so many are taken up (50, ten seconds' worth
-at once), for each costs a record that every member stores. Only in the file:
+at once), for each costs a record that every member stores. CERTMESH_NODE_API_LOOKUPS_PER_SECOND: so many looks at what
+people hold are let through of each client (20). CERTMESH_NODE_LOOKUPS_KEEP_DAYS: for so long a month of the look-up journal
+is kept after its end (1096). Only in the file:
   [net.peers]                       # addresses in place of those in the genesis file
   \"11330105002500287C\" = [\"/ip4/10.0.0.1/tcp/7481\"]
   [[watch]]                         # a folder whose tables are imported; as many as there are types
