@@ -399,6 +399,9 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         "log-read-only" => {
             "a disk write was refused: make room or mend the disk, then restart the node"
         }
+        "lookup-not-recorded" => {
+            "make room on the node's disk or repair it: look-ups go on by themselves once they can be recorded"
+        }
         "clock-off" => {
             "set the node's clock right; `certmesh peers` shows how far each member's is off"
         }

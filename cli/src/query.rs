@@ -65,14 +65,23 @@ Examples:
 
 /// Find certificates by holder, type or issuer
 ///
-/// The holder's code is never an argument, which others on the machine could see: it is read from a file, from standard
-/// input, or from the keyboard.
+/// By holder it takes a client with the role clerk, and a purpose: who looked and what for is in your department's look-up
+/// journal before anything is shown. The holder's code is never an argument, which others on the machine could see: it is
+/// read from a file, from standard input, or from the keyboard.
 #[derive(Debug, Args)]
 #[command(after_help = FIND_EXAMPLES)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["holder_kind", "type_code", "issuer"]))]
 pub(crate) struct Find {
     #[command(flatten)]
     holder: HolderArgs,
+    /// What a search by holder is for, in words: a case's number, a reason
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "holder_kind",
+        required_unless_present_any = ["type_code", "issuer"]
+    )]
+    purpose: Option<String>,
     /// Certificates of this type
     #[arg(long = "type", value_name = "TYPE")]
     type_code: Option<TypeCode>,
@@ -89,8 +98,8 @@ pub(crate) struct Find {
 
 const FIND_EXAMPLES: &str = "\
 Examples:
-  certmesh find --holder-kind 001
-  certmesh find --holder-kind 111 --holder-code-file holder.txt
+  certmesh find --holder-kind 001 --purpose 'case 2026-17'
+  certmesh find --holder-kind 111 --holder-code-file holder.txt --purpose 'case 2026-17'
   certmesh find --type 11100000000013338W011 --limit 20
   certmesh find --issuer 11430000006122244L --all --json
 
@@ -157,14 +166,7 @@ pub(crate) fn show_certificate(
     )?;
     screen.field("validity", validity(certificate))?;
     screen.field("sharing", printable(&certificate.sharing))?;
-    screen.field(
-        "holder",
-        format!(
-            "{}, known here as",
-            kind_of_holder(&certificate.holder_kind)
-        ),
-    )?;
-    screen.field("", printable(&certificate.subject))?;
+    screen.field("holder", kind_of_holder(&certificate.holder_kind))?;
     for (place, predecessor) in certificate.predecessors.iter().enumerate() {
         let label = if place == 0 { "replaces" } else { "" };
         let kind = certificate.succession.as_deref().unwrap_or_default();
@@ -315,6 +317,7 @@ pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<
     let limit = if args.all { u64::MAX } else { args.limit };
     let mut request = FindRequest {
         holder,
+        purpose: args.purpose.clone(),
         type_code: args.type_code.as_ref().map(ToString::to_string),
         issuer: args.issuer.as_ref().map(ToString::to_string),
         ..FindRequest::default()

@@ -1,6 +1,7 @@
 //! `certmesh audit` and `certmesh access-log`: what the receipts in all departments' logs say.
 
 use certmesh_ledger::id::Date;
+use certmesh_node::api::lookups::{LookupLog, LookupView, LookupsRequest};
 use certmesh_node::api::reports::{
     AccessEvent, AccessLog, AccessLogRequest, AuditView, FindingView, More,
 };
@@ -42,28 +43,40 @@ Exit code: 0 if all receipts fit, 1 if there are findings, 2 if it could not be 
 
 /// List who looked at a subject's data, in the logs of all departments
 ///
-/// That you asked is recorded in your department's log before anything is shown. It takes a client with the role admin.
+/// That you asked is recorded in your department's log, with --local in its look-up journal, before anything is shown. It takes a client with the role admin.
 /// Events dated more than 10 minutes ahead of the node's clock are shown whichever days are asked for, and marked.
 #[derive(Debug, Args)]
 #[command(after_help = ACCESS_EXAMPLES)]
 pub(crate) struct Accesses {
     #[command(flatten)]
-    subject: SubjectArgs,
+    subject: Option<SubjectArgs>,
+    /// List your own department's look-ups instead, of a subject or of everyone: each time one of its clients asked what a
+    /// person holds, whether or not anything was retrieved
+    #[arg(long)]
+    local: bool,
     /// First day; a year before the last when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     from: Option<Date>,
     /// Last day; today when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<Date>,
-    /// Go on in one department's log, as an earlier answer said
+    /// Go on in one department's log, or in the look-ups, as an earlier answer said
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
+    /// At most this many look-ups; 100 when absent
+    #[arg(long, value_name = "N", requires = "local", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// All look-ups there are
+    #[arg(long, requires = "local", conflicts_with = "limit")]
+    all: bool,
 }
 
 const ACCESS_EXAMPLES: &str = "\
 Examples:
   certmesh access-log --subject-kind 111 --subject-file subject.txt
-  certmesh access-log --subject-kind 001 --subject 91420100MA4KNJJ260 --from 2026-11-01 --json";
+  certmesh access-log --subject-kind 001 --subject 91420100MA4KNJJ260 --from 2026-11-01 --json
+  certmesh access-log --local --from 2026-11-01 --all
+  certmesh access-log --local --subject-kind 111 --subject-file subject.txt";
 
 pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let given = [("from", args.from), ("to", args.to)];
@@ -166,8 +179,14 @@ pub(crate) fn accesses(
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
+    if args.local {
+        return lookups(args, global, screen);
+    }
+    let subject = args.subject.as_ref().ok_or(Error::Usage(
+        "say whose data it is about: --subject-kind KIND; only --local lists the looks at everyone's",
+    ))?;
     let request = AccessLogRequest {
-        subject: args.subject.read(screen)?,
+        subject: subject.read(screen)?,
         from: args.from.map(|day| day.to_string()),
         to: args.to.map(|day| day.to_string()),
         cursor: args.cursor.clone(),
@@ -240,4 +259,87 @@ fn tone_of(event: &AccessEvent) -> Tone {
         "refused" => Tone::Doubt,
         _ => Tone::Strong,
     }
+}
+
+/// Most look-ups in one answer.
+const PAGE: u64 = 1_000;
+
+/// Lists this department's own look-ups, page by page up to the limit.
+fn lookups(args: &Accesses, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let subject = args.subject.as_ref();
+    let mut request = LookupsRequest {
+        subject: subject.map(|subject| subject.read(screen)).transpose()?,
+        from: args.from.map(|day| day.to_string()),
+        to: args.to.map(|day| day.to_string()),
+        limit: None,
+        cursor: args.cursor.clone(),
+    };
+    let client = Client::new(global)?;
+    let limit = if args.all {
+        u64::MAX
+    } else {
+        args.limit.unwrap_or(100)
+    };
+    let mut log: Option<LookupLog> = None;
+    loop {
+        let have = log.as_ref().map_or(0, |log| log.lookups.len() as u64);
+        request.limit = u32::try_from((limit - have).min(PAGE)).ok();
+        let answer = client.post("/v1/access-log/local", &request, None);
+        let page: LookupLog = answer.map_err(Error::misused)?.parse()?;
+        let log = match &mut log {
+            None => log.insert(page),
+            Some(log) => {
+                log.lookups.extend(page.lookups);
+                log.damaged.extend(page.damaged);
+                log.next = page.next;
+                log
+            }
+        };
+        // A node that repeats its cursor would keep us here for ever.
+        let stuck = log.next == request.cursor;
+        if log.next.is_none() || stuck || log.lookups.len() as u64 >= limit {
+            return show_lookups(log, screen);
+        }
+        request.cursor.clone_from(&log.next);
+    }
+}
+
+fn show_lookups(log: &LookupLog, screen: &mut Screen) -> Result<Outcome, Error> {
+    if screen.json() {
+        screen.print_json(log)?;
+        return Ok(Outcome::Yes);
+    }
+    let reason = |lookup: &LookupView| {
+        let said = lookup.purpose.as_ref().or(lookup.matter.as_ref());
+        said.cloned().unwrap_or_default()
+    };
+    let rows = log.lookups.iter().map(|lookup| {
+        vec![
+            cell(china_time(lookup.time_ms)),
+            cell(&lookup.client),
+            toned(Tone::Strong, &lookup.event),
+            cell(reason(lookup)),
+        ]
+    });
+    let header = ["TIME", "CLIENT", "EVENT", "PURPOSE OR MATTER"];
+    screen.table(&header, &[0, 1, 2], rows.collect())?;
+    screen.line(format!(
+        "{}, {} to {}; that you asked is in the journal too",
+        counted(log.lookups.len() as u64, "look-up"),
+        printable(&log.from),
+        printable(&log.to)
+    ))?;
+    for damaged in &log.damaged {
+        screen.note(&format!(
+            "warning: the journal can't be read whole, look-ups may be missing: {}",
+            printable(damaged)
+        ));
+    }
+    if let Some(next) = &log.next {
+        screen.note(&format!(
+            "note: there are more: raise --limit, give --all, or go on with --cursor {}",
+            printable(next)
+        ));
+    }
+    Ok(Outcome::Yes)
 }

@@ -427,6 +427,11 @@ impl FieldKey {
         CaseTag(self.0.hash(Purpose::Case, &parts))
     }
 
+    /// The key that the look-up journal is encrypted under.
+    pub(crate) fn journal_key(&self) -> Secret {
+        Secret::from_bytes(*self.0.hash(Purpose::FieldSalt, &[b"journal"]).as_bytes())
+    }
+
     /// The key that tokens of uploads are sealed under.
     pub(crate) fn upload_key(&self) -> Secret {
         Secret::from_bytes(*self.0.hash(Purpose::FieldSalt, &[b"upload"]).as_bytes())

@@ -12,6 +12,7 @@
 //! - [`membership`]: who belongs, with which keys
 //! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
 //! - [`bodies`]: what a department keeps of its own certificates beside the log
+//! - [`journal`]: who looked up what a person holds, kept beside the log
 //! - [`verify`]: verdicts, and proofs in a file
 //! - [`acceptance`]: which certificates a case needs are held already
 //! - [`retrieval`]: asking an issuer for fields, and the receipts of it
@@ -28,6 +29,7 @@ pub mod clocks;
 pub mod codec;
 pub mod hash;
 pub mod id;
+pub mod journal;
 pub mod keys;
 pub mod log;
 pub mod membership;

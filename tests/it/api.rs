@@ -69,7 +69,8 @@ fn every_route_answers_as_the_contract_says() {
         &json!({"action": "suspend", "reason": "06", "text": "lost"}),
     );
     assert_eq!(change.status, 201);
-    let found = http.post("/v1/find", &json!({"holder": row(0, "API", 0)["holder"]}));
+    let by_holder = json!({"holder": row(0, "API", 0)["holder"], "purpose": "a test"});
+    let found = http.post("/v1/find", &by_holder);
     assert_eq!(found.json()["certificates"][0]["id"], id);
     let catalogue = http.get("/v1/catalogue").json();
     assert_eq!(catalogue["certificates"], 1);

@@ -229,6 +229,8 @@ fn a_certificate_s_life_can_be_led_from_the_command_line() {
             holder_kind,
             "--holder-code-file",
             "-",
+            "--purpose",
+            "a test",
             "--json",
         ],
         holder_code.as_bytes(),
@@ -248,7 +250,15 @@ fn a_certificate_s_life_can_be_led_from_the_command_line() {
     assert_eq!(by_type["certificates"].as_array().unwrap().len(), 1);
     let bad_code = net.cli_with(
         0,
-        &["find", "--holder-kind", "111", "--holder-code-file", "-"],
+        &[
+            "find",
+            "--holder-kind",
+            "111",
+            "--holder-code-file",
+            "-",
+            "--purpose",
+            "a test",
+        ],
         b"123",
     );
     assert_eq!(bad_code.code, 2);

@@ -22,6 +22,7 @@ mod import_table;
 mod instances;
 mod later_version;
 mod life;
+mod lookups;
 mod loss;
 mod partition;
 mod privacy;

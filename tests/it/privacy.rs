@@ -88,11 +88,11 @@ fn a_holder_s_code_and_the_fields_values_never_reach_any_file_or_log() {
     answers.push(
         http.post(
             "/v1/find",
-            &json!({"holder": {"kind": "111", "code": format!("{code}9")}}),
+            &json!({"holder": {"kind": "111", "code": format!("{code}9")}, "purpose": NAME}),
         )
         .text,
     );
-    let find = json!({"holder": {"kind": "111", "code": code}});
+    let find = json!({"holder": {"kind": "111", "code": code}, "purpose": NAME});
     let found = http.post("/v1/find", &find);
     assert_eq!(found.json()["certificates"].as_array().unwrap().len(), 3);
     answers.push(found.text);
@@ -110,6 +110,8 @@ fn a_holder_s_code_and_the_fields_values_never_reach_any_file_or_log() {
             "111",
             "--holder-code-file",
             "-",
+            "--purpose",
+            NAME,
             "--json",
         ],
         code.as_bytes(),
@@ -167,6 +169,8 @@ fn the_command_sends_a_holder_s_code_in_the_body_and_in_no_address_or_header() {
         "111",
         "--holder-code-file",
         "-",
+        "--purpose",
+        "a test",
         "--json",
     ];
     certmesh(&args, code.as_bytes(), Some(&node), None).exits(0);
@@ -179,7 +183,15 @@ fn the_command_sends_a_holder_s_code_in_the_body_and_in_no_address_or_header() {
 fn a_holder_s_code_is_refused_as_an_argument() {
     let code = holder();
     let ran = certmesh(
-        &["find", "--holder-kind", "111", "--holder-code", &code],
+        &[
+            "find",
+            "--holder-kind",
+            "111",
+            "--purpose",
+            "a test",
+            "--holder-code",
+            &code,
+        ],
         b"",
         None,
         None,

@@ -30,6 +30,7 @@ fn a_certificate_issued_at_one_department_is_found_at_another_by_id_subject_type
     };
     let by_holder = ids_of(&FindRequest {
         holder: row.holder.clone(),
+        purpose: Some("a test".to_owned()),
         ..FindRequest::default()
     });
     assert!(by_holder.contains(id), "{by_holder:?}");
@@ -39,6 +40,7 @@ fn a_certificate_issued_at_one_department_is_found_at_another_by_id_subject_type
     }
     let of_stranger = ids_of(&FindRequest {
         holder: stranger,
+        purpose: Some("a test".to_owned()),
         ..FindRequest::default()
     });
     assert!(!of_stranger.contains(id));

@@ -39,7 +39,8 @@ pub(crate) struct Add {
     /// The client's name: letters, digits, `.`, `_` and `-`
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// What it may do: read; clerk, accepts cases as well; issue, issues and changes statuses as well; admin, everything
+    /// What it may do: read, verifies and looks up what is about no one person; clerk, sees what a person holds and accepts
+    /// cases as well; issue, issues and changes statuses beside read; admin, everything
     #[arg(long, value_name = "ROLE")]
     role: Role,
 }

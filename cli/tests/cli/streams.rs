@@ -58,6 +58,7 @@ fn the_node_s_refusals_come_with_hints_and_exit_codes_that_fit() {
         (422, "unknown-type", 1, "certmesh catalogue"),
         (503, "own-log-unconfirmed", 2, "certmesh resume"),
         (503, "log-read-only", 2, "disk"),
+        (503, "lookup-not-recorded", 2, "make room"),
         (500, "internal", 2, "node's log"),
     ] {
         let node = Node::start(move |_| Answer::Problem(status, name));
@@ -235,6 +236,8 @@ fn find_reads_the_holder_s_code_from_a_file_or_standard_input_and_never_from_arg
         "find",
         "--holder-kind",
         "001",
+        "--purpose",
+        "case 2026-17",
         "--holder-code-file",
     ];
     certmesh([&args[..], &[file.to_str().unwrap()]].concat()).exits(0);
@@ -245,8 +248,12 @@ fn find_reads_the_holder_s_code_from_a_file_or_standard_input_and_never_from_arg
             body["holder"],
             serde_json::json!({"kind": "001", "code": "11430000006122244L"})
         );
+        assert_eq!(body["purpose"], "case 2026-17");
     }
+    // A search by holder says what it is for.
     let run = certmesh(&args[..5]).exits(2);
+    assert!(run.err.contains("--purpose"), "{}", run.err);
+    let run = certmesh(&args[..7]).exits(2);
     assert!(run.err.contains("--holder-code-file"), "{}", run.err);
     let run = certmesh_reading([&args[..], &["-"]].concat(), b"11430000006122244A\n").exits(2);
     assert!(
@@ -399,6 +406,47 @@ fn reason_99_needs_words() {
         assert!(run.err.contains("--text"), "{}", run.err);
     }
     assert!(node.asked().is_empty());
+}
+
+#[test]
+fn look_ups_are_listed_page_by_page_up_to_the_limit_with_what_is_damaged() {
+    let node = Node::start(|request| {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        let page = body["cursor"].as_str().map_or(0, |at| at.parse().unwrap());
+        let look = serde_json::json!({
+            "time_ms": 1_790_000_000_000_u64 + page, "client": "counter", "event": "find",
+            "purpose": format!("case {page}"), "matter": null,
+        });
+        // A page can be empty and have a next one.
+        let lookups = if page == 1 { vec![] } else { vec![look] };
+        Answer::json(&serde_json::json!({
+            "from": "2026-09-01", "to": "2026-09-30", "lookups": lookups,
+            "damaged": if page == 2 { vec!["2026-09.looks, bytes 64 to 300: damaged"] } else { vec![] },
+            "next": (page < 3).then(|| (page + 1).to_string()),
+        }))
+    });
+    let ask = |args: &[&str]| {
+        let all = [&["--node", &node.url, "access-log", "--local"], args].concat();
+        certmesh(all).exits(0)
+    };
+    let all = ask(&["--all", "--json"]).json();
+    assert_eq!(all["lookups"].as_array().unwrap().len(), 3);
+    assert_eq!(all["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(all["next"], serde_json::Value::Null);
+    let run = ask(&["--all"]);
+    assert!(run.out.contains("case 3") && run.out.contains("3 look-ups"));
+    assert!(run.err.contains("can't be read whole"), "{}", run.err);
+    let run = ask(&["--limit", "2"]);
+    assert!(run.out.contains("case 2") && !run.out.contains("case 3"));
+    assert!(run.err.contains("--cursor 3"), "{}", run.err);
+    // Everyone's look-ups are this department's own alone.
+    let run = certmesh(["--node", &node.url, "access-log"]).exits(2);
+    assert!(run.err.contains("--subject-kind"), "{}", run.err);
+    for args in [["--limit", "2"], ["--all", "--json"]] {
+        let all = [&["--node", &node.url, "access-log"], &args[..]].concat();
+        let run = certmesh(all).exits(2);
+        assert!(run.err.contains("--local"), "{}", run.err);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn verification(verdict: &str, reason: Option<&str>) -> serde_json::Value {
         "missing": if verdict == "unknown" { vec!["the log of the issuer"] } else { vec![] },
         "certificate": {
             "id": ID, "type": "11100000000013338W011", "type_name": "道路运输经营许可证", "issuer": "11430000006122244L",
-            "issuer_name": "交通运输厅", "subject": "ef".repeat(32), "holder_kind": "001", "valid_from": "2026-01-01",
+            "issuer_name": "交通运输厅", "holder_kind": "001", "valid_from": "2026-01-01",
             "valid_until": null, "sharing": "conditional", "field_root": "aa".repeat(32), "succession": null, "predecessors": [],
             "status": "valid", "status_code": "01", "position": position(),
         },

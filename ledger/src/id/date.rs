@@ -102,6 +102,11 @@ impl Date {
             .find_map(|day| Self::from_ymd(year, month, day).ok())
     }
 
+    /// The first day of its month.
+    pub fn first_of_month(self) -> Self {
+        Self(self.0.replace_day(1).unwrap_or(self.0))
+    }
+
     /// When the day begins in China (UTC+8), in milliseconds since 1970-01-01T00:00Z; 0 for days before that.
     pub fn begins_in_china_ms(self) -> u64 {
         let begins = i64::from(self.days()) * MS_PER_DAY as i64 - CHINA_OFFSET_MS as i64;

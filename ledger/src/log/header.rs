@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     BodyKeys,
     Bodies,
     Attachment,
+    Looks,
 }
 
 impl Kind {
@@ -33,6 +34,7 @@ impl Kind {
             Kind::BodyKeys => b"BKEY",
             Kind::Bodies => b"BODY",
             Kind::Attachment => b"ATTC",
+            Kind::Looks => b"LOOK",
         }
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use certmesh_ledger::bodies::{
     AttachmentFile, AttachmentKey, Attachments, Bodies, Body, CHUNK, SealedBody,
 };
-use certmesh_ledger::codec::encode;
-use certmesh_ledger::id::HolderKind;
+use certmesh_ledger::codec::{Bounded, Text, encode};
+use certmesh_ledger::hash::Hash;
+use certmesh_ledger::id::{Date, HolderKind};
+use certmesh_ledger::journal::{Journal, Look, Looked};
 use certmesh_ledger::keys::{FieldKey, Secret};
 use certmesh_ledger::log::{Applied, MemoryDisk};
-use certmesh_ledger::record::MediaType;
+use certmesh_ledger::record::{BlindedSubject, MediaType};
 use serde_json::json;
 
 use crate::Vectors;
@@ -44,6 +46,55 @@ pub(crate) fn all(v: &mut Vectors) {
     head(v, "replica on its way", &replica);
     bodies(v);
     attachment(v);
+    lookups(v);
+}
+
+/// A month's look-ups: one frame with a look of each kind, and its mark.
+fn lookups(v: &mut Vectors) {
+    let disk = MemoryDisk::new();
+    let key = FieldKey(Secret::from_bytes([0xF1; 32]));
+    let subject = Some(BlindedSubject(Hash::from_bytes([0xB5; 32])));
+    let matter = "11430000006122244L/M/01".parse().expect("a sub-matter");
+    let looked = [
+        (
+            subject,
+            Looked::Find(Text::new("a purpose").expect("short")),
+        ),
+        (subject, Looked::Accept(matter)),
+        (None, Looked::Journal),
+    ];
+    let looks = looked.map(|(subject, looked)| Look {
+        time_ms: 1_790_000_000_000,
+        client: Text::new("clerk").expect("short"),
+        subject,
+        looked,
+    });
+    let looks = Bounded::new(looks.to_vec()).expect("three");
+    let open = || {
+        let disk = Arc::new(disk.clone());
+        Journal::new(disk, "/data/lookups".into(), name(), &key)
+    };
+    let written = open().record(1_790_000_000_000, [[0xC1; 24], [0xC2; 24]], &looks);
+    written.expect("recorded");
+    let path = "lookups/2026-09.looks";
+    v.bytes("files", path, &file(&disk, path));
+    v.put(
+        "files",
+        "look-ups of that file",
+        json!({
+            "field key": hex::encode([0xF1; 32]),
+            "nonces": [hex::encode([0xC1; 24]), hex::encode([0xC2; 24])],
+            "bytes": hex::encode(encode(&looks)),
+        }),
+    );
+    // The golden bytes are a file the code reads.
+    let golden = hex::decode(v.text("files", path, "")).expect("hexadecimal");
+    let change = |bytes: &mut Vec<u8>| *bytes = golden;
+    disk.corrupt(&Path::new("/data").join(path), change)
+        .expect("a file");
+    let read = open().read((Date::MIN, Date::MAX), None, None, usize::MAX, usize::MAX);
+    let read = read.expect("a file of this department");
+    assert_eq!((&read.looks[..], &read.damage[..]), (&looks[..], &[][..]));
 }
 
 /// The two files of bodies, with one body for the second record.

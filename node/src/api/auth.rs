@@ -19,12 +19,12 @@ pub const MAX_CLIENTS: usize = 1024;
 /// Longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 1024;
 
-/// What a client may do. Everyone may look things up and verify; an admin may do everything.
+/// What a client may do. Everyone may verify and look up what is about no one person; an admin may do everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Look things up and verify.
+    /// Verify, and look up certificates by number, type or issuer.
     Read,
-    /// Accept cases: see what a subject holds of what a matter requires, and retrieve it.
+    /// See what a person holds, at all or of what a matter requires, and retrieve it: each look is in the look-up journal.
     Clerk,
     /// Issue certificates and change their status.
     Issue,

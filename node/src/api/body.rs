@@ -96,6 +96,7 @@ pub(super) const FIND: Shape = Shape::Object(&[
     member("holder", HOLDER, Presence::Optional),
     member("type", Shape::Text, Presence::Optional),
     member("issuer", Shape::Text, Presence::Optional),
+    member("purpose", Shape::Text, Presence::Optional),
     member("limit", Shape::Number(u32::MAX as u64), Presence::Optional),
     member("cursor", Shape::Text, Presence::Optional),
 ]);
@@ -142,6 +143,15 @@ pub(super) const ACCESS_LOG: Shape = Shape::Object(&[
     member("subject", HOLDER, Presence::Required),
     member("from", Shape::Text, Presence::Optional),
     member("to", Shape::Text, Presence::Optional),
+    member("cursor", Shape::Text, Presence::Optional),
+]);
+
+/// Shape of `LookupsRequest`.
+pub(super) const LOOKUPS: Shape = Shape::Object(&[
+    member("subject", HOLDER, Presence::Optional),
+    member("from", Shape::Text, Presence::Optional),
+    member("to", Shape::Text, Presence::Optional),
+    member("limit", Shape::Number(u32::MAX as u64), Presence::Optional),
     member("cursor", Shape::Text, Presence::Optional),
 ]);
 
@@ -475,6 +485,8 @@ pub(crate) fn shown(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::lookups::LookupsRequest;
+    use crate::api::reports::AccessLogRequest;
     use crate::api::standards::TypeRequest;
     use crate::api::types::{FindRequest, IssueRequest, StatusRequest};
 
@@ -563,8 +575,12 @@ mod tests {
             r#"{"action":1,"reason":1,"text":1}"#,
             &STATUS
         )));
-        let find = r#"{"holder":1,"type":1,"issuer":1,"limit":"1","cursor":1}"#;
+        let find = r#"{"holder":1,"type":1,"issuer":1,"purpose":1,"limit":"1","cursor":1}"#;
         assert!(!unknown(faults::<FindRequest>(find, &FIND)));
+        let accesses = r#"{"subject":1,"from":1,"to":1,"cursor":1}"#;
+        assert!(!unknown(faults::<AccessLogRequest>(accesses, &ACCESS_LOG)));
+        let lookups = r#"{"subject":1,"from":1,"to":1,"limit":"1","cursor":1}"#;
+        assert!(!unknown(faults::<LookupsRequest>(lookups, &LOOKUPS)));
         let list = faults::<TypeRequest>(
             r#"{"code":"1","name":"1","fields":[{"code":1,"required":"no"}]}"#,
             &TYPE,

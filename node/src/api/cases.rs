@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -18,7 +19,7 @@ use super::openapi::CaseProblems;
 use super::problem::json;
 use super::refusal::Refusal;
 use super::retrievals::purpose_and_days;
-use super::state::Api;
+use super::state::{Api, Caller};
 use super::types::{AcceptRequest, Acceptance, CollectRequest};
 
 /// A checked question: what does this subject hold of what that matter requires?
@@ -170,6 +171,7 @@ impl Case {
 /// See what a subject holds of what a matter requires
 ///
 /// Answered from the logs this peer holds, also when other peers are down. What is held need not be handed in again.
+/// That it was asked is in the department's look-up journal before it is answered, and each client has few a second.
 /// With `collect`, the fields that may be seen come from their issuers and the log records how the requirements stood.
 #[utoipa::path(
     post, path = "/v1/accept", tag = "Cases", operation_id = "acceptCase",
@@ -182,13 +184,18 @@ impl Case {
 )]
 pub(super) async fn accept(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let case = json_body(&api, &headers, body, &ACCEPT, Case::check).await?;
+    caller.may_look()?;
     let answer = match case.collect.is_some() {
-        true => api.service().accept_for_good(case).await?,
-        false => api.query(move |service| service.accept(&case)).await?,
+        true => api.service().accept_for_good(case, &caller.name).await?,
+        false => {
+            api.query(move |service| service.accept(&case, &caller.name))
+                .await?
+        }
     };
     let replayed = answer.case.as_ref().is_none_or(|case| case.replayed);
     let status = if replayed {

@@ -51,7 +51,6 @@ impl Certificate {
             issuer_name: members
                 .member(&issuer)
                 .map(|member| member.display_name().to_owned()),
-            subject: issued.subject.to_string(),
             holder_kind: issued.holder_kind.to_string(),
             valid_from: issued.validity.from().to_string(),
             valid_until: issued.validity.until().map(|until| until.to_string()),

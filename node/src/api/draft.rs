@@ -458,6 +458,7 @@ impl Find {
         if given.iter().filter(|given| **given).count() != 1 {
             faults.add("holder", "give exactly one of holder, type and issuer");
         }
+        let by_holder = request.holder.is_some();
         let holder = request
             .holder
             .and_then(|holder| self::holder(holder, "holder", &mut faults));
@@ -478,8 +479,28 @@ impl Find {
         {
             faults.add("cursor", "is not one this node gave");
         }
+        let purpose = match (&request.purpose, by_holder) {
+            (Some(purpose), true) => faults.line("purpose", purpose),
+            (None, true) => {
+                faults.add(
+                    "purpose",
+                    "is required in a search by holder: say what it is for",
+                );
+                None
+            }
+            (Some(_), false) => {
+                faults.add("purpose", "is only for a search by holder");
+                None
+            }
+            (None, false) => None,
+        };
         let wanted = holder
-            .map(|(kind, code)| Wanted::Holder { kind, code })
+            .zip(purpose)
+            .map(|((kind, code), purpose)| Wanted::Holder {
+                kind,
+                code,
+                purpose,
+            })
             .or(type_code)
             .or(issuer);
         match wanted {

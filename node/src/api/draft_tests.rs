@@ -337,6 +337,7 @@ fn neither_debug_nor_a_refusal_shows_the_holder_or_a_value() {
             kind: "001".to_owned(),
             code: CODE.to_owned(),
         }),
+        purpose: Some("about Zhang".to_owned()),
         ..FindRequest::default()
     };
     let asked = format!("{find:?}");
@@ -429,6 +430,33 @@ fn a_search_asks_for_exactly_one_thing() {
         ..FindRequest::default()
     };
     assert!(Find::check(both).is_err());
+    let holder = || {
+        Some(Holder {
+            kind: "001".to_owned(),
+            code: CODE.to_owned(),
+        })
+    };
+    let of_holder = |purpose: Option<&str>| {
+        Find::check(FindRequest {
+            holder: holder(),
+            purpose: purpose.map(str::to_owned),
+            ..FindRequest::default()
+        })
+    };
+    let long = "x".repeat(513);
+    for wrong in [None, Some(" "), Some("a\nb"), Some(&*long)] {
+        let Err(Refusal::InvalidField(faults)) = of_holder(wrong) else {
+            panic!("{wrong:?}")
+        };
+        assert_eq!(faults[0].field, "purpose", "{wrong:?}");
+    }
+    assert!(of_holder(Some("case 2026-17")).is_ok());
+    let purposeful = FindRequest {
+        issuer: Some(OWN.to_owned()),
+        purpose: Some("case 2026-17".to_owned()),
+        ..FindRequest::default()
+    };
+    assert!(Find::check(purposeful).is_err());
     let one = FindRequest {
         issuer: Some(OWN.to_owned()),
         ..FindRequest::default()

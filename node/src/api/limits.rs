@@ -14,6 +14,9 @@ const MIB: usize = 1024 * KIB;
 
 /// Requests a second and client when none are configured.
 pub const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(20_000).expect("not zero");
+/// Looks at what people hold, a second and client, when none are configured: more than any hall's counters together, and far
+/// fewer than it takes to go through a city.
+pub const DEFAULT_LOOKUPS: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 
 /// The bounds. Sizes are in bytes. Of what is counted at a time, one client can take a quarter.
 #[derive(Clone, Debug)]
@@ -58,6 +61,8 @@ pub struct Limits {
     /// Requests, and rows of bulk requests, a second and client. `None`: [`DEFAULT_RATE`] for requests, and bulk rows at
     /// the pace of the log's writer.
     pub rate: Option<NonZeroU32>,
+    /// Looks at what people hold, a second and client.
+    pub lookups: NonZeroU32,
 }
 
 impl Default for Limits {
@@ -82,6 +87,7 @@ impl Default for Limits {
             idle_time: Duration::from_secs(30),
             header_time: Duration::from_secs(10),
             rate: None,
+            lookups: DEFAULT_LOOKUPS,
         }
     }
 }
@@ -91,14 +97,26 @@ impl Default for Limits {
 pub(super) struct Rate {
     requests: DefaultDirectRateLimiter,
     rows: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
+    lookups: DefaultDirectRateLimiter,
+}
+
+/// Takes one from a bucket.
+fn take(bucket: &DefaultDirectRateLimiter) -> Result<(), Refusal> {
+    bucket.check().map_err(|not_until| {
+        let wait = not_until.wait_time_from(DefaultClock::default().now());
+        Refusal::RateLimited {
+            retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+        }
+    })
 }
 
 impl Rate {
-    pub(super) fn new(rate: Option<NonZeroU32>) -> Self {
+    pub(super) fn new(rate: Option<NonZeroU32>, lookups: NonZeroU32) -> Self {
         let bucket = |rate| RateLimiter::direct(Quota::per_second(rate));
         Self {
             requests: bucket(rate.unwrap_or(DEFAULT_RATE)),
             rows: rate.map(|rate| (bucket(rate), rate)),
+            lookups: bucket(lookups),
         }
     }
 
@@ -107,12 +125,15 @@ impl Rate {
     /// # Errors
     /// [`Refusal::RateLimited`] with the seconds to wait.
     pub(super) fn request(&self) -> Result<(), Refusal> {
-        self.requests.check().map_err(|not_until| {
-            let wait = not_until.wait_time_from(DefaultClock::default().now());
-            Refusal::RateLimited {
-                retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
-            }
-        })
+        take(&self.requests)
+    }
+
+    /// Counts one look at what a person holds.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] with the seconds to wait.
+    pub(super) fn lookup(&self) -> Result<(), Refusal> {
+        take(&self.lookups)
     }
 
     /// Counts rows of a bulk request, and waits until they may pass.
@@ -137,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_client_past_its_rate_is_told_when_to_come_back() {
-        let rate = Rate::new(NonZeroU32::new(3));
+        let rate = Rate::new(NonZeroU32::new(3), DEFAULT_LOOKUPS);
         for _ in 0..3 {
             assert_eq!(rate.request(), Ok(()));
         }
@@ -149,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn bulk_rows_wait_even_when_a_group_is_larger_than_the_bucket() {
-        let rate = Rate::new(NonZeroU32::new(100));
+        let rate = Rate::new(NonZeroU32::new(100), DEFAULT_LOOKUPS);
         let started = Instant::now();
         rate.rows(150).await;
         let took = started.elapsed();

@@ -2,7 +2,7 @@
 //!
 //! A request passes, from outside in: [`server`] (sockets, TLS, connections), [`hosts`] (whose name it is for), `layers`
 //! (access log, tokens, roles, rates, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`,
-//! `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them the peer itself as a [`Service`]. What it
+//! [`lookups`], `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them the peer itself as a [`Service`]. What it
 //! takes up of the node is counted in `shares`. A request's JSON is a type of [`types`] or [`standards`]; [`draft`] makes of it
 //! what the ledger can be asked, telling all faults at once; what the ledger knows of a certificate is told by
 //! `certificate`; a [`Refusal`] is what goes wrong, and becomes a problem document (RFC 9457).
@@ -23,6 +23,7 @@ pub mod faults;
 pub mod hosts;
 mod layers;
 pub mod limits;
+pub mod lookups;
 pub mod openapi;
 mod operations;
 mod problem;

@@ -10,7 +10,9 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use super::problem::PROBLEM_TYPE;
 use super::refusal::PROBLEM_PREFIX;
 use super::types;
-use super::{appends, attachments, cases, definitions, operations, queries, reports, retrievals};
+use super::{
+    appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
+};
 
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
@@ -22,7 +24,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     info(
         title = "certmesh",
         description = "A department's peer in a network of certificate logs: issue, find and verify certificates.\n\n\
-            Send `Authorization: Bearer TOKEN`. Roles: `read` looks things up; `clerk` accepts cases and retrieves fields as well, `issue` issues as well, `admin` does all. Every error is a problem document \
+            Send `Authorization: Bearer TOKEN`. Roles: `read` verifies and looks up what is about no one person; `clerk` sees what a person holds and retrieves fields as well, `issue` issues as well, `admin` does all. Every error is a problem document \
             (RFC 9457) whose `type` is `urn:certmesh:problem:NAME`. One client can use a quarter of what the node does at a \
             time; past that, and past its rate, it is answered 429 with `Retry-After`. A node that listens on loopback answers \
             to localhost, loopback addresses and the names in its configuration (`api.names`). Times end in `_ms` and count milliseconds since \
@@ -35,7 +37,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         attachments::upload, attachments::download,
         definitions::define_type, definitions::show_type, definitions::define_matter, definitions::list_matters,
         definitions::show_matter, definitions::grant, definitions::list_grants, definitions::withdraw,
-        cases::accept, retrievals::fetch, retrievals::copy, retrievals::attachment, reports::audit, reports::access_log, reports::usage,
+        cases::accept, retrievals::fetch, retrievals::copy, retrievals::attachment, reports::audit, reports::access_log, lookups::lookups, reports::usage,
         queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
     ),
@@ -101,7 +103,10 @@ fn examples() -> [(&'static str, Value); 8] {
             "StatusRequest",
             json!({"action": "revoke", "reason": "03", "text": "obtained with a forged application"}),
         ),
-        ("FindRequest", json!({"holder": holder, "limit": 100})),
+        (
+            "FindRequest",
+            json!({"holder": holder, "purpose": "case 2026-17", "limit": 100}),
+        ),
         (
             "TypeRequest",
             json!({
@@ -173,6 +178,7 @@ const CHANGING: &[(u16, &str)] = &[
     (422, "idempotency-mismatch"),
 ];
 
+const LOOKING: &[(u16, &str)] = &[(503, "lookup-not-recorded")];
 const RETRIEVING: &[(u16, &str)] = &[
     (403, "retrieval-refused"),
     (404, "not-found"),
@@ -204,7 +210,9 @@ problem_sets! {
     DownloadProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department"), (410, "erased")]];
     ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
     LogProblems: [COMMON, FIELD, &[(404, "not-found")]];
-    CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, &[(404, "not-found")]];
+    FindProblems: [COMMON, BODY, FIELD, LOOKING];
+    LookupProblems: [COMMON, BODY, FIELD, LOOKING];
+    CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, LOOKING, &[(404, "not-found")]];
     RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING];
     CopyProblems: [COMMON, FIELD, &[(404, "not-found")]];
     AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG];
@@ -287,6 +295,34 @@ mod tests {
         for (name, example) in examples() {
             let schema = schemas[name].to_string();
             assert!(schema.contains(&example.to_string()), "{name}");
+        }
+    }
+
+    /// Names of the schemas that a part of the document refers to, and those these refer to.
+    fn referred(part: &Value, schemas: &Value, names: &mut BTreeSet<String>) {
+        let text = part.to_string();
+        for rest in text.split("\"#/components/schemas/").skip(1) {
+            let name = rest.split('"').next().unwrap().to_owned();
+            if names.insert(name.clone()) {
+                referred(&schemas[&name], schemas, names);
+            }
+        }
+    }
+
+    #[test]
+    fn no_answer_has_a_place_for_a_subject() {
+        let document = parsed();
+        let schemas = &document["components"]["schemas"];
+        let mut answers = BTreeSet::new();
+        for methods in document["paths"].as_object().unwrap().values() {
+            for operation in methods.as_object().unwrap().values() {
+                referred(&operation["responses"], schemas, &mut answers);
+            }
+        }
+        assert!(answers.contains("Certificate") && answers.contains("LookupView"));
+        for name in answers {
+            let properties = &schemas[&name]["properties"];
+            assert_eq!(properties.get("subject"), None, "{name}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -14,12 +15,13 @@ use super::body::FIND;
 use super::draft::{path_department, path_id, query_date};
 use super::extract::{Segment, json_body, parameters};
 use super::openapi::{
-    CertificateProblems, CommonProblems, FieldProblems, FieldsProblems, LogProblems, ProofProblems,
+    CertificateProblems, CommonProblems, FieldProblems, FieldsProblems, FindProblems, LogProblems,
+    ProofProblems,
 };
 use super::problem::json;
 use super::refusal::Refusal;
-use super::service::{Find, Service};
-use super::state::Api;
+use super::service::{Find, Service, Wanted};
+use super::state::{Api, Caller};
 use super::types::{
     CatalogueView, Certificate, CertificateFields, FindRequest, Found, History, LogView,
     NodeStatus, PeerView, Verification,
@@ -165,20 +167,25 @@ pub(super) async fn proof(
 
 /// Find certificates
 ///
-/// By holder, by type or by issuer. A POST, so that a holder's code never stands in a URL.
+/// By holder, by type or by issuer. A POST, so that a holder's code never stands in a URL. By holder it takes the role clerk
+/// and a purpose; it is in the department's look-up journal before it is answered, and each client has few a second.
 #[utoipa::path(
     post, path = "/v1/find", tag = "Certificates", operation_id = "findCertificates",
     request_body = FindRequest,
-    responses((status = 200, description = "A page of certificates", body = Found), FieldProblems),
+    responses((status = 200, description = "A page of certificates", body = Found), FindProblems),
 )]
 pub(super) async fn find(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let find = json_body(&api, &headers, body, &FIND, Find::check).await?;
+    if let Wanted::Holder { .. } = find.wanted {
+        caller.may_look()?;
+    }
     // A thousand certificates become JSON on the thread that found them, not among the tasks that serve others.
-    api.query(move |service| Ok(json(StatusCode::OK, &service.find(&find)?)))
+    api.query(move |service| Ok(json(StatusCode::OK, &service.find(&find, &caller.name)?)))
         .await
 }
 

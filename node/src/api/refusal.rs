@@ -139,6 +139,9 @@ pub enum Refusal {
     /// `clock-off` (503): this machine's clock may be wrong, so no record is dated by it.
     #[error("{0}")]
     ClockOff(String),
+    /// `lookup-not-recorded` (503): what a person holds is not shown, since that it was looked at can't be recorded.
+    #[error("{0}")]
+    LookupNotRecorded(String),
     /// `log-frozen` (503): the log is forked, or breaks a rule of logs.
     #[error("{0}")]
     LogFrozen(String),
@@ -274,6 +277,7 @@ impl Refusal {
             Self::NotSalvageable(_) => ("not-salvageable", 409, "Not salvageable"),
             Self::LogReadOnly(_) => ("log-read-only", 503, "Log read-only"),
             Self::ClockOff(_) => ("clock-off", 503, "Clock off"),
+            Self::LookupNotRecorded(_) => ("lookup-not-recorded", 503, "Look-up not recorded"),
             Self::LogFrozen(_) => ("log-frozen", 503, "Log frozen"),
             Self::Overloaded { .. } => ("overloaded", 503, "Overloaded"),
             Self::RateLimited { .. } => ("rate-limited", 429, "Rate limited"),

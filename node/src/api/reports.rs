@@ -40,7 +40,7 @@ impl Days {
         (self.from.begins_in_china_ms(), after.unwrap_or(u64::MAX))
     }
 
-    fn checked(
+    pub(super) fn checked(
         from: Option<Date>,
         to: Option<Date>,
         before: i32,
@@ -310,7 +310,11 @@ pub struct UseAhead {
     pub saved: u64,
 }
 
-fn read_cursor<T>(text: &str, read: impl Fn(&str) -> Option<T>, faults: &mut Faults) -> Option<T> {
+pub(super) fn read_cursor<T>(
+    text: &str,
+    read: impl Fn(&str) -> Option<T>,
+    faults: &mut Faults,
+) -> Option<T> {
     let page = read(text);
     if page.is_none() {
         faults.add("cursor", "is not one that this node gave");

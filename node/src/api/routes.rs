@@ -14,7 +14,9 @@ use super::hosts::{HostName, own_names_only};
 use super::layers::{Access, guard, observe, panicked};
 use super::refusal::Refusal;
 use super::state::Api;
-use super::{appends, attachments, cases, definitions, operations, queries, reports, retrievals};
+use super::{
+    appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
+};
 
 /// A route of the API.
 pub(super) struct Route {
@@ -97,6 +99,7 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         reads("/v1/audit", READ, get(reports::audit)),
         posts("/v1/access-log", ADMIN, post(reports::access_log)),
+        posts("/v1/access-log/local", ADMIN, post(lookups::lookups)),
         reads("/v1/reports/use", READ, get(reports::usage)),
         posts("/v1/find", READ, post(queries::find)),
         reads("/v1/catalogue", READ, get(queries::catalogue)),
@@ -126,7 +129,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 36] = [
+const TEMPLATES: [&str; 37] = [
     "/health",
     "/ready",
     "/metrics",
@@ -148,6 +151,7 @@ const TEMPLATES: [&str; 36] = [
     "/v1/retrievals/{retrieval}/attachments/{name}",
     "/v1/audit",
     "/v1/access-log",
+    "/v1/access-log/local",
     "/v1/reports/use",
     "/v1/find",
     "/v1/catalogue",

@@ -1,9 +1,11 @@
 //! What the API needs of the peer behind it: one object-safe trait, so that the HTTP side can be tested with a peer
 //! made of plain memory.
 
+use std::fmt;
 use std::time::Duration;
 
 use certmesh_ledger::bodies::{AttachmentFile, Receiving};
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::log::LogId;
 use certmesh_ledger::record::{
@@ -15,6 +17,7 @@ use futures::future::BoxFuture;
 
 use super::cases::Case;
 use super::draft::{Draft, HolderCode};
+use super::lookups::{LookupLog, Lookups};
 use super::refusal::Refusal;
 use super::reports::{AccessLog, AuditView, Days, UseReport};
 use super::retrievals::{Fetch, Retrieved};
@@ -118,12 +121,16 @@ pub trait Service: Send + Sync + 'static {
     /// Waits until another member has signed the accepted checkpoint of a log, or for a time; gives whether one has.
     fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool>;
 
-    /// How each requirement of a matter stands for a subject.
-    fn accept(&self, case: &Case) -> Result<Acceptance, Refusal>;
+    /// How each requirement of a matter stands for a subject. That the client looks is durable before the answer is given.
+    fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal>;
 
     /// Accepts a case for good: collects the fields that may be seen and records how the requirements stood. A case that
-    /// was accepted before is told again.
-    fn accept_for_good(&self, case: Case) -> BoxFuture<'static, Result<Acceptance, Refusal>>;
+    /// was accepted before is told again. That the client looks is durable first.
+    fn accept_for_good(
+        &self,
+        case: Case,
+        client: &str,
+    ) -> BoxFuture<'static, Result<Acceptance, Refusal>>;
 
     /// Retrieves fields of a certificate from its issuer.
     fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>>;
@@ -150,12 +157,15 @@ pub trait Service: Send + Sync + 'static {
         page: Option<Page>,
     ) -> BoxFuture<'static, Result<AccessLog, Refusal>>;
 
+    /// The look-ups that this department's clients made. That the client reads them is durable first.
+    fn lookups(&self, question: &Lookups, client: &str) -> Result<LookupLog, Refusal>;
+
     /// How departments shared and used data.
     fn usage(&self, days: Days) -> Result<UseReport, Refusal>;
 
     /// A page of certificates, in a stable order. A cursor this service didn't give is
-    /// `Refusal::field("cursor", …)`.
-    fn find(&self, query: &Find) -> Result<Found, Refusal>;
+    /// `Refusal::field("cursor", …)`. That the client looks at what a holder has is durable before the answer is given.
+    fn find(&self, query: &Find, client: &str) -> Result<Found, Refusal>;
 
     /// The types known and what was issued of each.
     fn catalogue(&self) -> Result<CatalogueView, Refusal>;
@@ -274,7 +284,6 @@ pub struct Find {
 }
 
 /// What a search looks for.
-#[derive(Debug)]
 pub enum Wanted {
     /// Certificates about this holder.
     Holder {
@@ -282,9 +291,22 @@ pub enum Wanted {
         kind: HolderKind,
         /// The code, normalised.
         code: HolderCode,
+        /// What the search is for.
+        purpose: Text<512>,
     },
     /// Certificates of this type.
     Type(TypeCode),
     /// Certificates issued by this department.
     Issuer(DepartmentCode),
+}
+
+impl fmt::Debug for Wanted {
+    /// Leaves out the holder's code and the purpose, which may name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wanted::Holder { kind, .. } => f.debug_tuple("Holder").field(kind).finish(),
+            Wanted::Type(code) => f.debug_tuple("Type").field(code).finish(),
+            Wanted::Issuer(department) => f.debug_tuple("Issuer").field(department).finish(),
+        }
+    }
 }

@@ -34,6 +34,7 @@ struct Roster {
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) name: Arc<str>,
+    pub(super) role: Role,
     pub(super) rate: Arc<Rate>,
     pub(super) share: Arc<Share>,
 }
@@ -48,7 +49,8 @@ impl Caller {
     fn new(client: &Client, limits: &Limits, pools: &Pools) -> Self {
         Self {
             name: Arc::clone(&client.name),
-            rate: Arc::new(Rate::new(limits.rate)),
+            role: client.role,
+            rate: Arc::new(Rate::new(limits.rate, limits.lookups)),
             share: Arc::new(Share::new(pools)),
         }
     }
@@ -71,6 +73,22 @@ pub struct ClientChanges {
     pub added: Vec<Arc<str>>,
     /// Clients that are gone, and those whose former token or role is.
     pub revoked: Vec<Arc<str>>,
+}
+
+impl Caller {
+    /// Lets a look at what a person holds through: it takes the role clerk, and each client has few a second.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`] or [`Refusal::RateLimited`].
+    pub(super) fn may_look(&self) -> Result<(), Refusal> {
+        if !self.role.may(Role::Clerk) {
+            return Err(Refusal::Forbidden {
+                needed: Role::Clerk,
+                has: self.role,
+            });
+        }
+        self.rate.lookup()
+    }
 }
 
 impl Api {

@@ -243,8 +243,6 @@ pub struct Certificate {
     pub issuer: String,
     /// Name of that department, when it is a member.
     pub issuer_name: Option<String>,
-    /// Keyed subject tag.
-    pub subject: String,
     /// Holder-code kind.
     pub holder_kind: String,
     /// First day of validity.
@@ -420,7 +418,7 @@ pub struct SuccessorView {
 }
 
 /// What to look for: exactly one of `holder`, `type`, `issuer`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FindRequest {
     /// Certificates about this holder.
@@ -432,12 +430,26 @@ pub struct FindRequest {
     /// Certificates issued by this department.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
+    /// What a search by holder is for, in words, at most 512 bytes: required there, and kept in the look-up journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
     /// At most this many, 1 to 1,000 (100 when absent).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// `next` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+}
+
+impl fmt::Debug for FindRequest {
+    /// Leaves out the purpose, which may name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FindRequest")
+            .field("holder", &self.holder)
+            .field("type", &self.type_code)
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A page of certificates.
@@ -543,7 +555,7 @@ pub struct AcceptRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
     /// Accepts the case for good: all fields that may be seen are retrieved, and the log records how the requirements
-    /// stood. Without it nothing is asked and nothing recorded.
+    /// stood. Without it nothing is asked, and only the look-up journal has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collect: Option<CollectRequest>,
 }

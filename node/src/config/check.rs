@@ -12,6 +12,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 use crate::api::auth::Clients;
+use crate::api::limits::DEFAULT_LOOKUPS;
 use crate::api::server::check_tls;
 use crate::api::{ServeError, TlsFiles};
 use crate::keyfile;
@@ -25,6 +26,8 @@ const MIB: u32 = 1024 * 1024;
 const DEFAULT_API: &str = "127.0.0.1:7480";
 /// A city's busiest department asks less than once a second; each request costs a record that every member stores.
 const DEFAULT_RETRIEVALS: u32 = 50;
+/// Days that the look-up journal is kept when none are configured: three years.
+const KEEP_LOOKUPS_DAYS: u32 = 1_096;
 const DEFAULT_NET: &str = "/ip4/0.0.0.0/tcp/7481";
 /// Most addresses of one peer.
 const MAX_ADDRESSES: usize = 16;
@@ -49,6 +52,7 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
     let net = net(s);
     let log = log(s);
     let freshness = freshness(s);
+    let lookups_kept_days = s.number("lookups.keep_days", 31..=36_500, KEEP_LOOKUPS_DAYS);
     let trust_own_disk = s.flag_value("start.trust_own_disk");
     let watches = watches(s);
     match (department, data_dir, network, keys, api, net, log) {
@@ -69,6 +73,7 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
             net,
             log,
             freshness,
+            lookups_kept_days: u16::try_from(lookups_kept_days).unwrap_or(u16::MAX),
             trust_own_disk,
             watches,
         }),
@@ -169,6 +174,11 @@ fn api(s: &mut Settings) -> Option<ApiConfig> {
         s.wrong("api.listen", detail);
     }
     let rate = s.number("api.rate_per_second", 0..=10_000_000, 0);
+    let lookups = s.number(
+        "api.lookups_per_second",
+        1..=10_000_000,
+        DEFAULT_LOOKUPS.get(),
+    );
     let max_body = s.number("api.max_body_mib", 1..=1024, 64);
     let timeout = s.number("api.timeout_s", 1..=3600, 60);
     Some(ApiConfig {
@@ -177,6 +187,7 @@ fn api(s: &mut Settings) -> Option<ApiConfig> {
         tokens: tokens?,
         tls,
         rate_per_second: NonZeroU32::new(rate),
+        lookups_per_second: NonZeroU32::new(lookups).unwrap_or(DEFAULT_LOOKUPS),
         max_body: (max_body * MIB) as usize,
         timeout: Duration::from_secs(timeout.into()),
     })

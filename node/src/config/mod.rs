@@ -54,6 +54,8 @@ pub struct Config {
     pub log: LogConfig,
     /// For how long a copy of another log may lag or go unconfirmed before nothing is valid by it.
     pub freshness: FreshnessLimits,
+    /// Days for which a month of the look-up journal is kept after its end.
+    pub lookups_kept_days: u16,
     /// Take the own log on disk for whole at start, without waiting for other members.
     pub trust_own_disk: bool,
     /// Folders whose tables are imported.
@@ -86,6 +88,8 @@ pub struct ApiConfig {
     pub tls: Option<TlsFiles>,
     /// Requests, and bulk rows, a second and client; `None` for the defaults of [`Limits`].
     pub rate_per_second: Option<NonZeroU32>,
+    /// Looks at what people hold, a second and client.
+    pub lookups_per_second: NonZeroU32,
     /// Most bytes of one request's body, or of a bulk request's unread results, held in memory.
     pub max_body: usize,
     /// Time an ordinary request may take.
@@ -101,6 +105,7 @@ impl ApiConfig {
             result_buffer: self.max_body,
             request_time: self.timeout,
             rate: self.rate_per_second,
+            lookups: self.lookups_per_second,
             ..default
         }
     }

@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 25] = [
+pub(super) const KEYS: [(&str, Kind); 27] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -42,6 +42,7 @@ pub(super) const KEYS: [(&str, Kind); 25] = [
     ("api.tls_certificate", Kind::Path),
     ("api.tls_key", Kind::Path),
     ("api.rate_per_second", Kind::Number),
+    ("api.lookups_per_second", Kind::Number),
     ("api.max_body_mib", Kind::Number),
     ("api.timeout_s", Kind::Number),
     ("net.listen", Kind::List),
@@ -52,6 +53,7 @@ pub(super) const KEYS: [(&str, Kind); 25] = [
     ("log.level", Kind::Text),
     ("freshness.behind_s", Kind::Number),
     ("freshness.silent_s", Kind::Number),
+    ("lookups.keep_days", Kind::Number),
     ("start.trust_own_disk", Kind::Flag),
     ("watch", Kind::Table),
 ];

@@ -131,6 +131,7 @@ tokens = "tokens.tml"
 max_body_mib = 0
 names = ["portal.example", "portal.example:443"]
 timeout_s = "long"
+lookups_per_second = 0
 tls_key = "key.pem"
 lisetn = "127.0.0.1:1"
 [net]
@@ -144,6 +145,8 @@ format = "xml"
 level = "chatty"
 [strat]
 trust_own_disk = true
+[lookups]
+keep_days = 1
 "#;
     let faults = faults(
         config,
@@ -166,6 +169,7 @@ trust_own_disk = true
         "api.tokens: ",
         "api.tls_certificate: is missing",
         "api.rate_per_second (from CERTMESH_NODE_API_RATE_PER_SECOND): expected a whole number",
+        "api.lookups_per_second: is 0, expected 1 to 10000000",
         "api.max_body_mib: is 0, expected 1 to 1024",
         "api.timeout_s: is string, expected a whole number",
         "net.listen: `/ip4/1.2.3/tcp/1`: ",
@@ -174,6 +178,7 @@ trust_own_disk = true
         "net.peers.11330105002500287C: expected a list of strings",
         "log.format: expected text or json",
         "log.level: ",
+        "lookups.keep_days: is 1, expected 31 to 36500",
         "strat: there is no such setting; did you mean `start`?",
         "CERTMESH_NODE_API_TOKNES: there is no such variable; did you mean `CERTMESH_NODE_API_TOKENS`?",
     ];

@@ -5,13 +5,15 @@ use certmesh_ledger::codec::Text;
 use certmesh_ledger::record::MatterRef;
 use certmesh_ledger::verify::Verdict;
 
+use super::journal::Recorded;
 use super::{Peer, views};
 use crate::api::Refusal;
 use crate::api::cases::{Case, MatterName};
 use crate::api::retrievals::Values;
 use crate::api::types::{Acceptance, RequirementState};
 
-pub(super) fn answer(peer: &Peer, case: &Case) -> Result<Acceptance, Refusal> {
+/// How the requirements stand; the look is durable already.
+pub(super) fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptance, Refusal> {
     let catalogue = &peer.catalogue;
     let matter = resolve(peer, &case.matter)?;
     let question = peer.question(case.on);

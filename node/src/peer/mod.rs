@@ -11,6 +11,7 @@
 //! - `own_log`: whether the own log may be appended to, and why not
 //! - `retries`: which content came under which idempotency key, and for how long that is known
 //! - `clock`: how long ago something was, whatever becomes of the machine's clock
+//! - `journal`: every look at what a person holds, durable before it is answered
 //! - `health`: what an operator should know of
 //! - `reopening`: copies of other logs that the disk refused, opened again once it lets them
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
@@ -33,6 +34,7 @@ mod error;
 mod group;
 mod health;
 mod identity;
+mod journal;
 mod own_log;
 mod prepare;
 mod reload;
@@ -70,6 +72,7 @@ use crate::api::Refusal;
 use crate::metrics::Metrics;
 use clock::Clock;
 use cosignatures::Signed;
+use journal::Lookups;
 use own_log::OwnLog;
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -114,6 +117,8 @@ pub(crate) struct Peer {
     pub(crate) bodies: Arc<Bodies>,
     /// Their attachments.
     pub(crate) attachments: Attachments,
+    /// Who looked up what people hold.
+    pub(crate) lookups: Arc<Lookups>,
     /// Directory of uploads that no certificate has taken yet.
     pub(crate) uploads: PathBuf,
     pub(crate) store: Arc<dyn Store>,

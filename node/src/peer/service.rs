@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use certmesh_ledger::bodies::{AttachmentFile, Body, Opened, Receiving};
 use certmesh_ledger::catalogue::{Cursor, Found};
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
+use certmesh_ledger::journal::Looked;
 use certmesh_ledger::log::{LogId, ReadError, Versions};
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
-    StatusChanged, is_dated_ahead,
+    StatusChanged, SubjectTag, is_dated_ahead,
 };
 use certmesh_ledger::retrieval::Page;
 use certmesh_ledger::verify::{Bundle, GatherError, verify};
@@ -17,6 +19,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
+use super::journal::{NewLook, Recorder};
 use super::retrieval::asking::Asking;
 use super::retrieval::{cases, copies, reports};
 use super::writer::{Append, WriterHandle};
@@ -24,6 +27,7 @@ use super::{Peer, accept, now_ms, uploads, views};
 use crate::api::Refusal;
 use crate::api::cases::Case;
 use crate::api::draft::{Draft, HolderCode};
+use crate::api::lookups::{LookupLog, Lookups};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted, Word};
@@ -38,6 +42,7 @@ pub(super) struct PeerService {
     pub(super) peer: Arc<Peer>,
     pub(super) writer: WriterHandle,
     pub(super) asking: Asking,
+    pub(super) recorder: Recorder,
     /// Tells the driver that an operator vouches for the own log.
     pub(super) vouch: mpsc::UnboundedSender<()>,
 }
@@ -62,6 +67,14 @@ fn to_its_end<T: Send + 'static>(
     async move { running.await.unwrap_or(Err(Refusal::Internal)) }.boxed()
 }
 
+fn look(client: &str, subject: Option<SubjectTag>, looked: Looked) -> Result<NewLook, Refusal> {
+    Ok(NewLook {
+        client: Text::new(client).map_err(|_| Refusal::Internal)?,
+        subject,
+        looked,
+    })
+}
+
 impl PeerService {
     fn append(
         &self,
@@ -79,6 +92,17 @@ impl PeerService {
                 .unwrap_or(Err(Refusal::Internal))
         }
         .boxed()
+    }
+
+    /// A look at what a subject holds of what a matter requires.
+    fn look_at_case(&self, case: &Case, client: &str) -> Result<NewLook, Refusal> {
+        let matter = accept::resolve(&self.peer, &case.matter)?;
+        let subject = self.subject(case.kind, &case.code);
+        look(client, Some(subject), Looked::Accept(matter))
+    }
+
+    fn subject(&self, kind: HolderKind, code: &HolderCode) -> SubjectTag {
+        self.peer.catalogue_key.subject_tag(kind, code.expose())
     }
 
     fn append_one(
@@ -346,15 +370,21 @@ impl Service for PeerService {
         async move { tokio::time::timeout(patience, wait).await.is_ok() }.boxed()
     }
 
-    fn accept(&self, case: &Case) -> Result<types::Acceptance, Refusal> {
-        accept::answer(&self.peer, case)
+    fn accept(&self, case: &Case, client: &str) -> Result<types::Acceptance, Refusal> {
+        let look = self.look_at_case(case, client)?;
+        let recorded = self.recorder.record_blocking(look)?;
+        accept::answer(&self.peer, case, &recorded)
     }
 
     fn accept_for_good(
         &self,
         case: Case,
+        client: &str,
     ) -> BoxFuture<'static, Result<types::Acceptance, Refusal>> {
-        to_its_end(cases::accept(self.asking.clone(), case))
+        let look = self.look_at_case(&case, client);
+        let recorded = look.map(|look| self.recorder.record(look));
+        let asking = self.asking.clone();
+        to_its_end(async move { cases::accept(asking, case, recorded?.await?).await })
     }
 
     fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>> {
@@ -387,15 +417,23 @@ impl Service for PeerService {
         if let Some(refusal) = self.peer.append_refusal() {
             return async { Err(refusal) }.boxed();
         }
-        let subject = self.peer.catalogue_key.subject_tag(kind, code.expose());
+        let subject = self.subject(kind, &code);
         reports::accesses(self.asking.clone(), subject, days, page).boxed()
+    }
+
+    fn lookups(&self, question: &Lookups, client: &str) -> Result<LookupLog, Refusal> {
+        let subject = question.subject.as_ref();
+        let subject = subject.map(|(kind, code)| self.subject(*kind, code));
+        let look = look(client, subject, Looked::Journal)?;
+        let recorded = self.recorder.record_blocking(look)?;
+        views::lookups(&self.peer, question, subject, &recorded)
     }
 
     fn usage(&self, days: Days) -> Result<UseReport, Refusal> {
         reports::used(&self.peer, days)
     }
 
-    fn find(&self, query: &Find) -> Result<types::Found, Refusal> {
+    fn find(&self, query: &Find, client: &str) -> Result<types::Found, Refusal> {
         let catalogue = &self.peer.catalogue;
         let cursor = match &query.cursor {
             None => Cursor::default(),
@@ -404,9 +442,16 @@ impl Service for PeerService {
         };
         let limit = query.limit as usize;
         let found: Result<Found, ReadError> = match &query.wanted {
-            Wanted::Holder { kind, code } => {
-                let tag = self.peer.catalogue_key.subject_tag(*kind, code.expose());
-                catalogue.by_subject(&tag, cursor, limit)
+            Wanted::Holder {
+                kind,
+                code,
+                purpose,
+            } => {
+                let subject = self.subject(*kind, code);
+                let looked = Looked::Find(purpose.clone());
+                let look = look(client, Some(subject), looked)?;
+                let recorded = self.recorder.record_blocking(look)?;
+                views::held_by(catalogue, &subject, cursor, limit, &recorded)
             }
             Wanted::Type(code) => catalogue.by_type(code, cursor, limit),
             Wanted::Issuer(department) => catalogue.by_issuer(department, cursor.seq, limit),

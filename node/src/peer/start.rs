@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
+use certmesh_ledger::journal::Journal;
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, LogId, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
@@ -27,6 +28,7 @@ use super::driver::{Driver, Inbox, Parts};
 use super::driving::{Driving, PeerRuntime};
 use super::error::{RunError, at};
 use super::identity::Identity;
+use super::journal::{self, Lookups, Recorder};
 use super::own_log::{Found as OwnLogFound, OwnLog};
 use super::reload::{Addresses, Reloading};
 use super::reopening::Reopening;
@@ -150,6 +152,12 @@ fn open_peer(
     let bodies = Arc::new(bodies);
     let attachments = Attachments::open(Arc::new(RealDisk), &dir.join("bodies"), *own.name());
     let uploads = uploads::directory(dir);
+    let lookups = Journal::new(
+        Arc::new(RealDisk),
+        dir.join("lookups"),
+        *own.name(),
+        &identity.field_key,
+    );
     let peer = Peer {
         department: config.department,
         peer_id: identity.peer_id.to_string(),
@@ -171,6 +179,7 @@ fn open_peer(
         bodies,
         attachments: attachments.map_err(at(&uploads))?,
         uploads,
+        lookups: Arc::new(Lookups::open(lookups)),
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
@@ -303,17 +312,19 @@ pub async fn run(
     if died { Err(RunError::Died) } else { Ok(()) }
 }
 
-/// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and
-/// uploads, and the destroying of old evidence copies.
+/// What works beside the API: the driver with its network and storage, the writer, the recording of look-ups, the
+/// forgetting of old retries, uploads and look-ups, and the destroying of old evidence copies.
 struct Work {
     driver: Driving,
     stop_driver: oneshot::Sender<()>,
     writer: thread::JoinHandle<()>,
+    recorder: thread::JoinHandle<()>,
     forgetting: JoinHandle<()>,
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
     /// Takes the members' addresses when they are read again.
     addresses_read: mpsc::UnboundedSender<Addresses>,
+    removing_lookups: JoinHandle<()>,
     /// Addresses the network side listens on, as they come to be.
     listening: mpsc::UnboundedReceiver<Multiaddr>,
 }
@@ -337,6 +348,9 @@ impl Work {
         let spawn_error = at(&config.data_dir);
         let (writer, writer_thread) =
             WriterHandle::start(Arc::clone(peer), writer, heads).map_err(&spawn_error)?;
+        let (recorder, recorder_thread) =
+            Recorder::start(Arc::clone(&peer.lookups), peer.catalogue_key.clone())
+                .map_err(&spawn_error)?;
         let storage = Storage::start(peer, &stored).map_err(&spawn_error)?;
         let members = Arc::clone(peer.catalogue.members());
         let sync = Sync::new(
@@ -392,10 +406,15 @@ impl Work {
             driver: runtime.drive(driver.run(inbox)).map_err(&spawn_error)?,
             stop_driver,
             writer: writer_thread,
+            recorder: recorder_thread,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
             addresses_read,
+            removing_lookups: tokio::spawn(journal::keep_removing(
+                Arc::clone(peer),
+                config.lookups_kept_days,
+            )),
             listening: listening_received,
         };
         if config.trust_own_disk && peer.vouch_for_own_log(false) {
@@ -405,6 +424,7 @@ impl Work {
             peer: Arc::clone(peer),
             writer,
             asking,
+            recorder,
             vouch,
         };
         Ok((work, service))
@@ -429,9 +449,13 @@ impl Work {
         if tokio::task::block_in_place(|| self.writer.join()).is_err() {
             tracing::error!("the writer thread panicked");
         }
+        if tokio::task::block_in_place(|| self.recorder.join()).is_err() {
+            tracing::error!("the thread of the look-up journal panicked");
+        }
         self.forgetting.abort();
         self.destroying.abort();
         self.removing.abort();
+        self.removing_lookups.abort();
     }
 }
 

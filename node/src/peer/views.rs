@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 
 use certmesh_ledger::bodies::Body;
-use certmesh_ledger::catalogue::{Catalogue, CertificateState, Chain, Life, Successor};
+use certmesh_ledger::catalogue::{
+    Catalogue, CertificateState, Chain, Cursor, Found, Life, Successor,
+};
 use certmesh_ledger::id::CertificateId;
-use certmesh_ledger::log::Stopped;
+use certmesh_ledger::journal::{Look, Looked};
+use certmesh_ledger::log::{ReadError, Stopped};
 use certmesh_ledger::record::{
-    Action, Attachment, Entry, Record, SignedRecord, Status, SuccessionKind,
+    Action, Attachment, Entry, Record, SignedRecord, Status, SubjectTag, SuccessionKind,
 };
 use certmesh_ledger::verify::{NotValid, Question, Verdict, Verification, verify_record};
 
 use super::Peer;
+use super::journal::Recorded;
+use crate::api::lookups::{LookupLog, LookupView, Lookups, lookups_cursor};
 use crate::api::{Refusal, types};
 
 /// Why a log stopped, as a sentence without its full stop.
@@ -64,6 +69,66 @@ pub(super) fn found(
             ..certificate
         }),
     )
+}
+
+/// The certificates about a subject; the look is durable already.
+pub(super) fn held_by(
+    catalogue: &Catalogue,
+    subject: &SubjectTag,
+    cursor: Cursor,
+    limit: usize,
+    _: &Recorded,
+) -> Result<Found, ReadError> {
+    catalogue.by_subject(subject, cursor, limit)
+}
+
+/// Most look-ups gone through for one answer: a second or two's work.
+const MAX_LOOKUPS_READ: usize = 500_000;
+
+/// A page of the look-up journal; that it is read stands in it already.
+pub(super) fn lookups(
+    peer: &Peer,
+    question: &Lookups,
+    subject: Option<SubjectTag>,
+    _: &Recorded,
+) -> Result<LookupLog, Refusal> {
+    let days = question.days;
+    let about = subject
+        .as_ref()
+        .map(|subject| (&peer.catalogue_key, subject));
+    let found = peer.lookups.journal.read(
+        (days.from, days.to),
+        about,
+        question.place,
+        question.limit,
+        MAX_LOOKUPS_READ,
+    );
+    let found = found.map_err(|error| {
+        tracing::error!(%error, "the look-up journal could not be read");
+        Refusal::Internal
+    })?;
+    Ok(LookupLog {
+        from: days.from.to_string(),
+        to: days.to.to_string(),
+        lookups: found.looks.into_iter().map(lookup).collect(),
+        damaged: found.damage.iter().map(ToString::to_string).collect(),
+        next: found.next.as_ref().map(lookups_cursor),
+    })
+}
+
+fn lookup(look: Look) -> LookupView {
+    let (event, purpose, matter) = match look.looked {
+        Looked::Find(purpose) => ("find", Some(purpose.to_string()), None),
+        Looked::Accept(matter) => ("accept", None, Some(matter.to_string())),
+        Looked::Journal => ("access-log", None, None),
+    };
+    LookupView {
+        time_ms: look.time_ms,
+        client: look.client.to_string(),
+        event: event.to_owned(),
+        purpose,
+        matter,
+    }
 }
 
 /// What an attachment is.

@@ -119,6 +119,7 @@ fn look_up(client: &Client, sample: &Sample, records: u64) -> Result<(), Error> 
         if turn % 10 == 0 {
             let what = FindRequest {
                 holder: sample.row(number).holder,
+                purpose: Some("a benchmark".to_owned()),
                 limit: Some(1_000),
                 ..FindRequest::default()
             };

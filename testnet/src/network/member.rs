@@ -119,13 +119,14 @@ impl Member {
              catalogue = \"keys/catalogue.key\"\n\n\
              [api]\n\
              listen = \"127.0.0.1:0\"\n\
-             tokens = \"tokens.toml\"\n\n\
+             tokens = \"tokens.toml\"\n\
+             # One machine plays all departments, and may be measured.\n\
+             lookups_per_second = 100000\n\n\
              [log]\n\
              format = \"text\"\n\
              level = \"info,certmesh_node::access=warn\"\n\n\
              [net]\n\
              listen = [\"/ip4/127.0.0.1/tcp/0\"]\n\
-             # One machine plays all departments, and may be measured.\n\
              retrievals_per_second = 100000\n",
             code = self.code(),
         );

@@ -286,8 +286,10 @@ async fn the_access_log_names_route_and_client_and_nothing_of_a_subject() {
     bulk.to(&node).await;
     let path = format!("/v1/certificates/{}", id(1));
     ask("GET", &path, READ).to(&node).await;
-    let find = serde_json::json!({"holder": {"kind": "001", "code": HOLDER_CODE}});
-    ask("POST", "/v1/find", READ).json(&find).to(&node).await;
+    let find = serde_json::json!({
+        "holder": {"kind": "001", "code": HOLDER_CODE}, "purpose": "about Zhang",
+    });
+    ask("POST", "/v1/find", CLERK).json(&find).to(&node).await;
     ask("GET", &format!("/{HOLDER_CODE}?code={HOLDER_CODE}"), READ)
         .to(&node)
         .await;
@@ -309,5 +311,82 @@ async fn the_access_log_names_route_and_client_and_nothing_of_a_subject() {
     // The whole identifier: times and durations may show any row of digits.
     for secret in [HOLDER_CODE, "Zhang", &id(1), READ, ISSUE] {
         assert!(!text.contains(secret), "{secret} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_holds_takes_the_role_clerk_and_a_purpose() {
+    let node = node();
+    let holder = serde_json::json!({"kind": "001", "code": HOLDER_CODE});
+    let find = serde_json::json!({"holder": holder, "purpose": "case 2026-17"});
+    for (token, status) in [(READ, 403), (ISSUE, 403), (CLERK, 200), (ADMIN, 200)] {
+        let answer = ask("POST", "/v1/find", token).json(&find).to(&node).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 403 {
+            assert_eq!(answer.problem(), "forbidden");
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains("needs the role clerk"), "{detail}");
+        }
+    }
+    assert_eq!(*node.fake.looked.lock(), ["clerk", "admin"]);
+    let without = serde_json::json!({"holder": holder});
+    let answer = ask("POST", "/v1/find", CLERK)
+        .json(&without)
+        .to(&node)
+        .await;
+    assert_eq!((answer.status, &*answer.problem()), (422, "invalid-field"));
+    assert_eq!(answer.json()["field"], "purpose");
+    // What is about no one person stays with the role read.
+    let by_issuer = serde_json::json!({"issuer": OWN});
+    let answer = ask("POST", "/v1/find", READ)
+        .json(&by_issuer)
+        .to(&node)
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(node.fake.looked.lock().len(), 2);
+}
+
+#[tokio::test]
+async fn a_look_that_can_not_be_recorded_is_answered_with_why() {
+    let node = node();
+    let why = Refusal::LookupNotRecorded("the disk refused a write".to_owned());
+    *node.fake.refuse.lock() = Some(why);
+    let find = serde_json::json!({
+        "holder": {"kind": "001", "code": HOLDER_CODE}, "purpose": "case 2026-17",
+    });
+    let answer = ask("POST", "/v1/find", CLERK).json(&find).to(&node).await;
+    assert_eq!(
+        (answer.status, &*answer.problem()),
+        (503, "lookup-not-recorded")
+    );
+    assert_eq!(answer.json()["detail"], "the disk refused a write");
+}
+
+#[tokio::test]
+async fn each_client_has_its_own_few_looks_a_second_and_other_requests_go_on() {
+    let node = node_with(Limits {
+        lookups: std::num::NonZeroU32::MIN,
+        ..Limits::default()
+    });
+    let holder = serde_json::json!({"kind": "001", "code": HOLDER_CODE});
+    let find = serde_json::json!({"holder": holder, "purpose": "case 2026-17"});
+    let case = serde_json::json!({"matter": "M", "subject": holder});
+    let first = ask("POST", "/v1/find", CLERK).json(&find).to(&node).await;
+    assert_eq!(first.status, 200);
+    // One bucket for both, and none for what is about no one person.
+    let mut limited = None;
+    for _ in 0..20 {
+        let answer = ask("POST", "/v1/accept", CLERK).json(&case).to(&node).await;
+        if answer.status == 429 {
+            limited = Some(answer);
+            break;
+        }
+    }
+    assert_eq!(limited.unwrap().problem(), "rate-limited");
+    let other = ask("POST", "/v1/find", ADMIN).json(&find).to(&node).await;
+    assert_eq!(other.status, 200);
+    for _ in 0..3 {
+        let status = ask("GET", "/v1/status", CLERK).to(&node).await;
+        assert_eq!(status.status, 200);
     }
 }

@@ -22,6 +22,7 @@ use super::OWN;
 use crate::api::Refusal;
 use crate::api::cases::Case;
 use crate::api::draft::{Draft, HolderCode};
+use crate::api::lookups::{LookupLog, Lookups};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted, Word};
@@ -31,6 +32,8 @@ use crate::api::types::*;
 /// How the fake peer behaves and what it saw.
 #[derive(Default)]
 pub(crate) struct Fake {
+    /// Clients that looked at what a person holds.
+    pub(crate) looked: Mutex<Vec<String>>,
     issued: Mutex<HashMap<CertificateId, (u64, String)>>,
     /// Refuses every append with this.
     pub(crate) refuse: Mutex<Option<Refusal>>,
@@ -61,6 +64,11 @@ impl Fake {
             id: LogId::first(OWN.parse().unwrap()),
         };
         Attachments::open(Arc::new(self.disk.clone()), Path::new("/d"), log).unwrap()
+    }
+
+    fn looked(&self, client: &str) -> Result<(), Refusal> {
+        self.looked.lock().push(client.to_owned());
+        self.refuse.lock().clone().map_or(Ok(()), Err)
     }
 
     fn append(&self, draft: &Draft, retry: bool) -> Result<Appended, Refusal> {
@@ -219,7 +227,6 @@ impl Service for Fake {
             type_name: None,
             issuer: OWN.to_owned(),
             issuer_name: None,
-            subject: "22".repeat(32),
             holder_kind: "001".to_owned(),
             valid_from: "2026-01-01".to_owned(),
             valid_until: None,
@@ -328,7 +335,7 @@ impl Service for Fake {
         })
     }
 
-    fn accept_for_good(&self, _: Case) -> BoxFuture<'static, Result<Acceptance, Refusal>> {
+    fn accept_for_good(&self, _: Case, _: &str) -> BoxFuture<'static, Result<Acceptance, Refusal>> {
         Box::pin(async { Err(Refusal::Internal) })
     }
 
@@ -362,21 +369,34 @@ impl Service for Fake {
         Box::pin(async { Err(Refusal::Internal) })
     }
 
+    fn lookups(&self, question: &Lookups, client: &str) -> Result<LookupLog, Refusal> {
+        self.looked(client)?;
+        Ok(LookupLog {
+            from: question.days.from.to_string(),
+            to: question.days.to.to_string(),
+            lookups: Vec::new(),
+            damaged: Vec::new(),
+            next: None,
+        })
+    }
+
     fn usage(&self, _: Days) -> Result<UseReport, Refusal> {
         Err(Refusal::NotFound { what: "log" })
     }
 
-    fn accept(&self, case: &Case) -> Result<Acceptance, Refusal> {
+    fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal> {
+        self.looked(client)?;
         assert_eq!(case.code.expose(), super::HOLDER_CODE);
         Err(Refusal::NotFound { what: "matter" })
     }
 
-    fn find(&self, query: &Find) -> Result<Found, Refusal> {
+    fn find(&self, query: &Find, client: &str) -> Result<Found, Refusal> {
         if query.cursor.is_some() {
             return Err(Refusal::field("cursor", "is not one this node gave"));
         }
         if let Wanted::Holder { code, .. } = &query.wanted {
             assert_eq!(code.expose(), super::HOLDER_CODE);
+            self.looked(client)?;
         }
         Ok(Found {
             certificates: Vec::new(),

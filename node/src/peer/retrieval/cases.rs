@@ -19,6 +19,7 @@ use crate::api::Refusal;
 use crate::api::cases::{Case, Collect, MatterName};
 use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::types::{Acceptance, AcceptedCase, Position, RequirementState};
+use crate::peer::journal::Recorded;
 use crate::peer::prepare::Fresh;
 use crate::peer::writer::Receipt;
 use crate::peer::{Peer, accept, now_ms};
@@ -32,7 +33,11 @@ type Collected = BTreeMap<CertificateId, Result<Retrieved, Refusal>>;
 
 /// Accepts a case: the first time its fields are collected and it is recorded; from then on what was collected is told
 /// again, and nothing is asked or recorded.
-pub(in crate::peer) async fn accept(asking: Asking, case: Case) -> Result<Acceptance, Refusal> {
+pub(in crate::peer) async fn accept(
+    asking: Asking,
+    case: Case,
+    recorded: Recorded,
+) -> Result<Acceptance, Refusal> {
     let collect = case.collect.clone().ok_or(Refusal::Internal)?;
     if let Some(refusal) = asking.peer().append_refusal() {
         return Err(refusal);
@@ -40,7 +45,7 @@ pub(in crate::peer) async fn accept(asking: Asking, case: Case) -> Result<Accept
     let mut begun = {
         let (peer, collect) = (Arc::clone(asking.peer()), collect.clone());
         asking
-            .read(move || Begun::read(&peer, &case, &collect))
+            .read(move || Begun::read(&peer, &case, &collect, &recorded))
             .await?
     };
     if let Some(before) = begun.before.take() {
@@ -113,14 +118,19 @@ struct Before {
 }
 
 impl Begun {
-    fn read(peer: &Peer, case: &Case, collect: &Collect) -> Result<Begun, Refusal> {
+    fn read(
+        peer: &Peer,
+        case: &Case,
+        collect: &Collect,
+        recorded: &Recorded,
+    ) -> Result<Begun, Refusal> {
         let matter = accept::resolve(peer, &case.matter)?;
         if matter.department != peer.department {
             let detail =
                 "is another department's; a department accepts cases of its own matters for good";
             return Err(Refusal::field("matter", detail));
         }
-        let acceptance = accept::answer(peer, case)?;
+        let acceptance = accept::answer(peer, case, recorded)?;
         let subject = peer
             .catalogue_key
             .subject_tag(case.kind, case.code.expose());
