@@ -104,6 +104,10 @@ pub(crate) mod memory {
 
     impl Lines {
         pub(crate) fn writer(&self) -> impl Fn() -> Self + Send + Sync + 'static {
+            // While there is one subscriber alone, tracing asks that of the thread which comes first to a place that logs
+            // whether anyone listens there: one of another test, that has none.
+            static ANOTHER: std::sync::OnceLock<tracing::Dispatch> = std::sync::OnceLock::new();
+            ANOTHER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
             let lines = self.clone();
             move || lines.clone()
         }
