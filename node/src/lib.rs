@@ -10,6 +10,7 @@
 //! - [`import`]: tables of certificates, for the CLI and for folders that are watched
 //! - `watch`: folders whose tables are imported
 //! - [`metrics`], [`logging`], [`keyfile`]
+//! - [`one_line`]: text from elsewhere, made safe to show
 
 pub mod api;
 pub mod config;
@@ -19,10 +20,12 @@ pub mod last_run;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod one_line;
 pub mod peer;
 mod watch;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -53,12 +56,11 @@ fn execute(command: NodeCommand) -> anyhow::Result<()> {
         NodeCommand::Check(args) => {
             let config = Config::load(&args)?;
             peer::check(&config)?;
-            say("The configuration is sound.");
-            Ok(())
+            say("The configuration is sound.")
         }
         NodeCommand::Run(args) => {
             let config = Config::load(&args)?;
-            logging::init(config.log.format, &config.log.level)?;
+            let _logging = logging::init(config.log.format, &config.log.level)?;
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?;
@@ -101,20 +103,19 @@ fn hangup_is_ignored() -> bool {
     mask.is_some_and(|mask| mask & 1 == 1)
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the answer of `check` to the person who asked"
-)]
-fn say(text: &str) {
-    println!("{text}");
+/// Answers the person who asked. Who has closed standard output wants no answer; the exit code has it.
+fn say(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("standard output"))
+        }
+        _ => Ok(()),
+    }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the last word before the process ends, when logging may not be set up"
-)]
+/// The last words before the process ends, when logging may not be set up. Nothing is left to do when nobody can hear.
 fn complain(error: &anyhow::Error) {
-    eprintln!("error: {}", told(error));
+    let _ = writeln!(io::stderr(), "error: {}", told(error));
 }
 
 /// The error and its causes, each once: most of ours say theirs themselves.

@@ -117,10 +117,19 @@ impl Metrics {
             fsync_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
             commit_records: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
         };
+        metrics.register_process();
         metrics.register_api();
         metrics.register_peer();
         metrics.set_own_log_state(OwnLogState::Confirming);
         metrics
+    }
+
+    fn register_process(&mut self) {
+        self.registry.register(
+            "log_lines_lost",
+            "Lines of the node's log that could not be written",
+            crate::logging::lines_lost(),
+        );
     }
 
     fn register_api(&mut self) {
