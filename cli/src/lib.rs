@@ -88,6 +88,9 @@ pub fn main_with<I>(args: I) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
 {
+    // Commands read keys, tokens and field values. Where the system does not let dumps be forbidden the command works
+    // all the same: it is not for the person at the keyboard to repair that.
+    let _ = certmesh_node::core_dumps::forbid();
     run(args, &mut Screen::of_process()).into()
 }
 

@@ -9,11 +9,12 @@
 //! - [`api`]: HTTP JSON for business systems and the CLI
 //! - [`import`]: tables of certificates, for the CLI and for folders that are watched
 //! - `watch`: folders whose tables are imported
-//! - [`metrics`], [`logging`], [`keyfile`]
+//! - [`metrics`], [`logging`], [`keyfile`], [`core_dumps`]
 //! - [`one_line`]: text from elsewhere, made safe to show
 
 pub mod api;
 pub mod config;
+pub mod core_dumps;
 pub mod import;
 pub mod keyfile;
 pub mod last_run;
@@ -34,6 +35,8 @@ use config::{Config, NodeCli, NodeCommand};
 
 /// Runs `certmesh-node` with these arguments (the program's name first). Exit codes: 0 done, 2 wrong usage or failure.
 pub fn main_with<I: IntoIterator<Item = OsString>>(args: I) -> ExitCode {
+    // Before any key is read.
+    let dumps = core_dumps::forbid();
     let cli = match NodeCli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -42,7 +45,7 @@ pub fn main_with<I: IntoIterator<Item = OsString>>(args: I) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    match execute(cli.command) {
+    match execute(cli.command, dumps) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
@@ -51,7 +54,7 @@ pub fn main_with<I: IntoIterator<Item = OsString>>(args: I) -> ExitCode {
     }
 }
 
-fn execute(command: NodeCommand) -> anyhow::Result<()> {
+fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
     match command {
         NodeCommand::Check(args) => {
             let config = Config::load(&args)?;
@@ -61,6 +64,9 @@ fn execute(command: NodeCommand) -> anyhow::Result<()> {
         NodeCommand::Run(args) => {
             let config = Config::load(&args)?;
             let _logging = logging::init(config.log.format, &config.log.level)?;
+            if let Err(error) = dumps {
+                tracing::warn!(%error, "core dumps can't be forbidden: a crash may write keys to the disk");
+            }
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?;
