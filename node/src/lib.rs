@@ -15,6 +15,7 @@
 pub mod api;
 pub mod config;
 pub mod core_dumps;
+mod disk_space;
 pub mod import;
 pub mod keyfile;
 pub mod last_run;

@@ -36,6 +36,7 @@ use super::{Peer, data_dir, identity, now_ms, retries, uploads};
 use crate::api::auth::Clients;
 use crate::api::{Api, serve};
 use crate::config::Config;
+use crate::disk_space;
 use crate::last_run::Mark;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig};
@@ -270,7 +271,7 @@ pub async fn run(config: Config, stopped: impl Future<Output = ()>) -> Result<()
 }
 
 /// What works beside the API: the driver with its network and storage, the writer, the forgetting of old retries and
-/// uploads, and the destroying of old evidence copies.
+/// uploads, the destroying of old evidence copies, and the measuring of the disk.
 struct Work {
     driver: JoinHandle<()>,
     stop_driver: oneshot::Sender<()>,
@@ -278,6 +279,7 @@ struct Work {
     forgetting: JoinHandle<()>,
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
+    measuring: JoinHandle<()>,
     /// Addresses the network side listens on, as they come to be.
     listening: mpsc::UnboundedReceiver<Multiaddr>,
 }
@@ -352,6 +354,10 @@ impl Work {
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
+            measuring: tokio::spawn(disk_space::keep_measuring(
+                config.data_dir.clone(),
+                Arc::clone(&peer.metrics),
+            )),
             listening: listening_received,
         };
         if config.trust_own_disk && peer.vouch_for_own_log(false) {
@@ -390,6 +396,7 @@ impl Work {
         self.forgetting.abort();
         self.destroying.abort();
         self.removing.abort();
+        self.measuring.abort();
     }
 }
 
