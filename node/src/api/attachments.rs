@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use certmesh_ledger::bodies::{AttachmentError, AttachmentFile, Receiving};
+use certmesh_ledger::bodies::{AttachmentError, AttachmentFile};
 use certmesh_ledger::record::{Attachment, AttachmentName, MAX_ATTACHMENT, MediaType};
 use futures::StreamExt;
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ use super::limits::Place;
 use super::openapi::{DownloadProblems, UploadProblems};
 use super::problem::json;
 use super::refusal::Refusal;
-use super::service::Service;
+use super::service::Incoming;
 use super::state::{Api, Caller};
 use super::types::Uploaded;
 
@@ -54,9 +54,12 @@ pub(super) async fn upload(
         return Err(too_large());
     }
     let _place = api.take_transfer_place()?;
-    let receiving = api.query(Service::receive).await?;
+    let (client, declared) = (Arc::clone(&caller.name), body.size_hint().lower());
+    let incoming = api
+        .query(move |service| service.receive(&client, declared))
+        .await?;
     let mut body = body.into_data_stream();
-    let received = receive(receiving, media_type, &mut body, api.limits().idle_time).await;
+    let received = receive(incoming, media_type, &mut body, api.limits().idle_time).await;
     let received = match received {
         Ok(received) => received,
         Err(refusal) => {
@@ -89,11 +92,11 @@ fn declared(headers: &HeaderMap) -> Result<MediaType, Refusal> {
 
 /// Reads the body to its end. Whatever goes wrong, what was written of it is removed.
 async fn receive(
-    mut receiving: Receiving,
+    mut incoming: Incoming,
     media_type: MediaType,
     body: &mut BodyDataStream,
     idle: Duration,
-) -> Result<Receiving, Refusal> {
+) -> Result<Incoming, Refusal> {
     let mut total = 0;
     let mut told = false;
     let mut piece = Vec::with_capacity(PIECE);
@@ -125,24 +128,23 @@ async fn receive(
         }
         if ended || piece.len() >= PIECE {
             let full = std::mem::replace(&mut piece, Vec::with_capacity(PIECE));
-            receiving = append(receiving, full).await?;
+            incoming = append(incoming, full).await?;
         }
         if ended {
-            return Ok(receiving);
+            return Ok(incoming);
         }
     }
 }
 
-async fn append(mut receiving: Receiving, piece: Vec<u8>) -> Result<Receiving, Refusal> {
+async fn append(mut incoming: Incoming, piece: Vec<u8>) -> Result<Incoming, Refusal> {
     let written = tokio::task::spawn_blocking(move || {
-        receiving.append(&piece)?;
-        Ok(receiving)
+        (incoming.room)(piece.len() as u64)?;
+        let appended = incoming.receiving.append(&piece);
+        appended.map_err(|error| not_received(&error))?;
+        Ok(incoming)
     });
     // An error of the task is a panic, which the panic hook logged.
-    written
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("a write panicked").into()))
-        .map_err(|error| not_received(&error))
+    written.await.unwrap_or(Err(Refusal::Internal))
 }
 
 /// What an upload that can't be kept is answered with.
@@ -150,6 +152,18 @@ pub(crate) fn not_received(error: &AttachmentError) -> Refusal {
     match error {
         AttachmentError::TooLarge => too_large(),
         AttachmentError::OtherContent => Refusal::field("body", "is empty"),
+        AttachmentError::Io(full)
+            if matches!(
+                full.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            tracing::error!(%error, "an upload could not be written");
+            Refusal::StorageFull {
+                free_bytes: 0,
+                needed_bytes: MAX_ATTACHMENT,
+            }
+        }
         _ => {
             tracing::error!(%error, "an upload could not be written");
             Refusal::Internal

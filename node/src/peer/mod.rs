@@ -48,7 +48,6 @@ pub use error::RunError;
 pub use start::{check, run};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -68,6 +67,7 @@ use crate::metrics::Metrics;
 use clock::Clock;
 use cosignatures::Signed;
 use own_log::OwnLog;
+use uploads::Uploads;
 
 /// Milliseconds since 1970-01-01 UTC.
 pub(crate) fn now_ms() -> u64 {
@@ -111,8 +111,8 @@ pub(crate) struct Peer {
     pub(crate) bodies: Arc<Bodies>,
     /// Their attachments.
     pub(crate) attachments: Attachments,
-    /// Directory of uploads that no certificate has taken yet.
-    pub(crate) uploads: PathBuf,
+    /// Uploads that no certificate has taken yet.
+    pub(crate) uploads: Arc<Uploads>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) own: OwnLog,
     pub(crate) heard: RwLock<Heard>,

@@ -31,8 +31,9 @@ use super::retrieval::asking::Asking;
 use super::retrieval::copies;
 use super::service::PeerService;
 use super::storage::Storage;
+use super::uploads::{self, Uploads};
 use super::writer::WriterHandle;
-use super::{Peer, data_dir, identity, now_ms, retries, uploads};
+use super::{Peer, data_dir, identity, now_ms, retries};
 use crate::api::auth::Clients;
 use crate::api::{Api, serve};
 use crate::config::Config;
@@ -165,7 +166,7 @@ fn open_peer(
         ),
         bodies,
         attachments: attachments.map_err(at(&uploads))?,
-        uploads,
+        uploads: Uploads::new(uploads, config.api.uploads),
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
