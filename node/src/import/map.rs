@@ -53,9 +53,11 @@ impl Map {
     /// [`Error::Read`], [`Error::NotUtf8`], [`Error::Malformed`], and [`Error::Faults`] with every fault.
     pub fn read(path: &Path) -> Result<Map, Error> {
         let text = text_of(path)?;
-        let table: Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| Error::malformed(path, "a map", error.to_string()))?;
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| 1 + before.matches('\n').count());
+            Error::malformed(path, "a map", format!("line {line}: {}", error.message()))
+        })?;
         map_file::map_of(&table).map_err(|faults| Error::Faults {
             what: "the map cannot be used",
             faults,
