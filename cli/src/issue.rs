@@ -101,7 +101,7 @@ pub(crate) fn run(args: &Issue, global: &Global, screen: &mut Screen) -> Result<
     );
     let answer = client.post("/v1/certificates", &request, Some(&key))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let appended: Appended = answer.parse()?;
     let outcome = tell_appended("ISSUED", &appended, screen)?;
@@ -172,7 +172,12 @@ pub(crate) fn read_value<T: DeserializeOwned>(
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
     {
-        toml::from_str(&text).map_err(|error| error.to_string())
+        // Not with the line's text, which may be a field's value.
+        toml::from_str(&text).map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| 1 + before.matches('\n').count());
+            format!("line {line}: {}", error.message())
+        })
     } else {
         serde_json::from_str(&text).map_err(|error| error.to_string())
     };

@@ -38,9 +38,13 @@ use config::{Config, NodeCli, NodeCommand};
 pub fn main_with<I: IntoIterator<Item = OsString>>(args: I) -> ExitCode {
     // Before any key is read.
     let dumps = core_dumps::forbid();
-    let cli = match NodeCli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match NodeCli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
+            let quotable = one_line::quotable(&args);
+            let shown = quotable.and_then(|args| NodeCli::try_parse_from(args).err());
+            let error = shown.unwrap_or(error);
             // Printing can only fail when there is nobody to read it.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
@@ -122,7 +126,7 @@ fn say(text: &str) -> anyhow::Result<()> {
 
 /// The last words before the process ends, when logging may not be set up. Nothing is left to do when nobody can hear.
 fn complain(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "error: {}", told(error));
+    let _ = writeln!(io::stderr(), "error: {}", one_line::indented(&told(error)));
 }
 
 /// The error and its causes, each once: most of ours say theirs themselves.

@@ -5,6 +5,7 @@
 //! rows. So there is one list of the characters that matter.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::fmt::Write;
 
 /// Whether a character ends a line, steers a terminal, or changes the direction of text around it: C0 and C1 controls
@@ -27,6 +28,26 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
         }
     };
     text.chars().map(shown).collect::<String>().into()
+}
+
+/// A message of several lines: all but the first are indented, so that none of them is taken for another message.
+pub fn indented(text: &str) -> String {
+    let mut lines = text.split('\n').map(one_line);
+    let mut out = lines.next().unwrap_or_default().into_owned();
+    for line in lines {
+        out.push_str(if line.starts_with("  ") { "\n" } else { "\n  " });
+        out.push_str(&line);
+    }
+    out
+}
+
+/// A command's arguments as an error may quote them; `None` when they can be quoted as they are.
+pub fn quotable(args: &[OsString]) -> Option<Vec<OsString>> {
+    let texts = || args.iter().map(|arg| arg.to_string_lossy());
+    let shown = |arg: Cow<'_, str>| one_line(&arg).into_owned().into();
+    texts()
+        .any(|arg| arg.contains(steers))
+        .then(|| texts().map(shown).collect())
 }
 
 /// JSON in which nothing but whitespace between its values [steers]: other such characters are written as escapes, so
@@ -64,6 +85,15 @@ mod tests {
         assert!(!shown.chars().any(steers), "{shown:?}");
         assert!(shown.starts_with("a\u{FFFD}error: forged"), "{shown:?}");
         assert_eq!(one_line("公安局 é e\u{301}"), "公安局 é e\u{301}");
+    }
+
+    #[test]
+    fn a_message_of_several_lines_has_one_that_begins_at_the_margin() {
+        let shown = indented("two faults\n  first\nerror: forged\r\u{85}");
+        assert_eq!(
+            shown,
+            "two faults\n  first\n  error: forged\u{FFFD}\u{FFFD}"
+        );
     }
 
     #[test]
