@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -221,6 +221,22 @@ fn a_reader_that_has_seen_enough_gets_no_complaint_and_changes_no_verdict() {
         let ended = child.wait().unwrap().code().unwrap();
         assert!(ended != 0 && ended <= 2, "{args:?} {ended} {err}");
         assert_eq!(err.is_empty(), code == 1, "{err}");
+    }
+}
+
+#[test]
+fn a_command_that_can_write_nowhere_fails_and_does_not_panic() {
+    for (args, code) in [
+        (&["man"][..], 2),
+        (&["network", "show", "/dev/null"], 2),
+        (&["id", "check", "1143"], 2),
+        (&["nosuch"], 2),
+        (&["--help"], 0),
+    ] {
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        let mut command = binary();
+        command.args(args).stdout(full()).stderr(full());
+        assert_eq!(command.status().unwrap().code(), Some(code), "{args:?}");
     }
 }
 
