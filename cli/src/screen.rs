@@ -9,6 +9,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::builder::styling::{AnsiColor, Style};
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, Width};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use certmesh_node::one_line::{self, one_line};
 
@@ -28,6 +29,9 @@ pub struct Screen {
     colour_out: bool,
     colour_err: bool,
 }
+
+/// Room for the longest answer that a person is expected to give, in bytes.
+pub(crate) const LONGEST_ANSWER: usize = 1 << 10;
 
 /// What a piece of text means; its colour follows from that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,11 +226,11 @@ impl Screen {
         let _ = writeln!(self.err, "{}", shown(self.colour_err, text));
     }
 
-    /// Asks the person for a line; `None` at the end of the input.
-    pub(crate) fn ask(&mut self, question: &str) -> Result<Option<String>, Error> {
+    /// Asks the person for a line; `None` at the end of the input. The answer is wiped when dropped.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<Option<Zeroizing<String>>, Error> {
         write!(self.err, "{} ", one_line(question))?;
         self.err.flush()?;
-        let mut answer = String::new();
+        let mut answer = Zeroizing::new(String::with_capacity(LONGEST_ANSWER));
         let length = self.input.read_line(&mut answer)?;
         Ok((length > 0).then_some(answer))
     }

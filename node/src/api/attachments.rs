@@ -34,7 +34,8 @@ const AHEAD: usize = 2;
 /// Upload a file
 ///
 /// PDF, OFD, PNG, JPEG or TIFF, at most 64 MiB. The answer's `upload` is for one certificate's `attachments`; a file that no
-/// certificate takes is removed after 24 hours.
+/// certificate takes is removed after 24 hours. What a client's waiting files take is limited, and so is what all of them
+/// leave free on the disk.
 #[utoipa::path(
     post, path = "/v1/attachments", tag = "Certificates", operation_id = "uploadAttachment",
     request_body(content = Vec<u8>, content_type = "application/pdf", description = "The file as it is; its Content-Type \

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName};
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::body::{self, Shape};
 use super::limits::Limits;
@@ -98,7 +99,7 @@ pub(super) async fn json_body<T: DeserializeOwned>(
     limits: &Limits,
 ) -> Result<T, Refusal> {
     content_type(headers, &["application/json"])?;
-    let bytes = whole_body(body, limits.body, limits.idle_time).await?;
+    let bytes = Zeroizing::new(whole_body(body, limits.body, limits.idle_time).await?);
     body::parse(&bytes, shape)
 }
 

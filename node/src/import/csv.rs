@@ -6,6 +6,7 @@
 use std::io::{self, Read};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use zeroize::Zeroizing;
 
 use super::encoding::Utf8;
 use super::error::Error;
@@ -38,7 +39,7 @@ pub(super) fn read<V: Visitor>(
 ) -> Result<(), V::Error> {
     let mut text = Text {
         input,
-        buffer: Vec::new(),
+        buffer: Zeroizing::default(),
         at: 0,
         ended: false,
         line: 1,
@@ -52,7 +53,7 @@ pub(super) fn read<V: Visitor>(
         text,
         core: ReaderBuilder::new().delimiter(delimiter).build(),
         delimiter,
-        out: vec![0; 1 << 12],
+        out: Zeroizing::new(vec![0; 1 << 12]),
         ends: vec![0; 64],
         cells: Cells::default(),
         columns: None,
@@ -112,7 +113,7 @@ fn likely(line: &str) -> u8 {
 /// The text from the record under way on.
 struct Text<R> {
     input: Utf8<R>,
-    buffer: Vec<u8>,
+    buffer: Zeroizing<Vec<u8>>,
     /// How much of the buffer is done with.
     at: usize,
     ended: bool,
@@ -200,7 +201,7 @@ struct Records<R> {
     text: Text<R>,
     core: Reader,
     delimiter: u8,
-    out: Vec<u8>,
+    out: Zeroizing<Vec<u8>>,
     ends: Vec<usize>,
     cells: Cells,
     /// How many cells a record has to have, once it is known.
@@ -265,7 +266,10 @@ impl<R: Read> Records<R> {
             out += written;
             ends += ended;
             match result {
-                ReadRecordResult::OutputFull => self.out.resize(self.out.len() * 2, 0),
+                ReadRecordResult::OutputFull => {
+                    let twice = self.out.len() * 2;
+                    self.out.resize(twice, 0);
+                }
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::Record | ReadRecordResult::End => {
                     self.fill(ends);

@@ -46,6 +46,13 @@ pub(super) enum Duplicates {
     Reject,
 }
 
+/// What is wrong with a text that is not TOML, and on which line; without the line itself, which may be a field's value.
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| 1 + before.matches('\n').count());
+    format!("line {line}: {}", error.message())
+}
+
 impl Map {
     /// Reads a map.
     ///
@@ -53,11 +60,9 @@ impl Map {
     /// [`Error::Read`], [`Error::NotUtf8`], [`Error::Malformed`], and [`Error::Faults`] with every fault.
     pub fn read(path: &Path) -> Result<Map, Error> {
         let text = text_of(path)?;
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let before = error.span().and_then(|span| text.get(..span.start));
-            let line = before.map_or(1, |before| 1 + before.matches('\n').count());
-            Error::malformed(path, "a map", format!("line {line}: {}", error.message()))
-        })?;
+        let table: Table = text
+            .parse()
+            .map_err(|error| Error::malformed(path, "a map", toml_fault(&text, &error)))?;
         map_file::map_of(&table).map_err(|faults| Error::Faults {
             what: "the map cannot be used",
             faults,
