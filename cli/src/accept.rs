@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
     let all = acceptance.held as usize == acceptance.requirements.len();
     let outcome = if all { Outcome::Yes } else { Outcome::No };
     if screen.json() {
-        screen.pass(&answer.body)?;
+        screen.pass(&answer)?;
         return Ok(outcome);
     }
     let name = screen.paint(Tone::Strong, &printable(&acceptance.matter_name));

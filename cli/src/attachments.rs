@@ -295,7 +295,7 @@ fn progress(size: u64, name: &AttachmentName, screen: &Screen) -> ProgressBar {
     {
         bar.set_style(style);
     }
-    bar.set_message(name.to_string());
+    bar.set_message(printable(name.as_str()));
     bar
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use certmesh_node::api::types::{Problem, RowResult};
 use certmesh_node::import::{Line, Lines};
+use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::client::Client;
@@ -23,7 +24,8 @@ const NDJSON: &str = "application/x-ndjson";
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     rows: Vec<u64>,
-    body: Vec<u8>,
+    /// Wiped when dropped: rows say whom certificates are about.
+    body: Zeroizing<Vec<u8>>,
     ends: Vec<usize>,
 }
 
@@ -65,15 +67,15 @@ impl Chunk {
         &line[..line.len() - 1]
     }
 
-    fn body_of(&self, pending: &[usize]) -> Vec<u8> {
+    fn body_of(&self, pending: &[usize]) -> Zeroizing<Vec<u8>> {
         if pending.len() == self.rows.len() {
             return self.body.clone();
         }
-        pending
-            .iter()
-            .flat_map(|&index| self.line_with_ending(index))
-            .copied()
-            .collect()
+        let lines = pending.iter().map(|&index| self.line_with_ending(index));
+        // Of its length from the beginning, so that it does not grow and leave a copy behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(lines.clone().map(<[u8]>::len).sum()));
+        lines.for_each(|line| body.extend_from_slice(line));
+        body
     }
 }
 
@@ -232,8 +234,8 @@ mod tests {
         }
         assert_eq!(chunk.line(1), b"bb");
         assert_eq!(chunk.line(2), b"");
-        assert_eq!(chunk.body_of(&[0, 2]), b"a\n\n");
-        assert_eq!(chunk.body_of(&[0, 1, 2]), b"a\nbb\n\n");
+        assert_eq!(*chunk.body_of(&[0, 2]), b"a\n\n");
+        assert_eq!(*chunk.body_of(&[0, 1, 2]), b"a\nbb\n\n");
         chunk.clear();
         assert!(chunk.is_empty());
     }

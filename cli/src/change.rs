@@ -139,7 +139,7 @@ pub(crate) fn erase(args: &Erase, global: &Global, screen: &mut Screen) -> Resul
     let path = format!("/v1/certificates/{}/erasure", segment(id.as_str()));
     let answer = Client::new(global)?.post(&path, &request, None)?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     tell_appended("FIELDS ERASED", &answer.parse::<Appended>()?, screen)
 }
@@ -207,7 +207,7 @@ fn change(
     let path = format!("/v1/certificates/{}/status", segment(id.as_str()));
     let answer = client.post(&path, &request, Some(&hex::encode(key)))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let appended: Appended = answer.parse()?;
     tell_appended(done(action), &appended, screen)
@@ -248,7 +248,7 @@ pub(crate) fn resume(
     let writable = status.log_state == "writable";
     let outcome = if writable { Outcome::Yes } else { Outcome::No };
     if screen.json() {
-        screen.pass(&answer.body)?;
+        screen.pass(&answer)?;
         return Ok(outcome);
     }
     let tone = if writable { Tone::Good } else { Tone::Bad };
@@ -267,7 +267,7 @@ pub(crate) fn resume(
 pub(crate) fn salvage(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let answer = Client::new(global)?.post_nothing("/v1/log/salvage")?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let salvaged: Salvaged = answer.parse()?;
     if salvaged.records == 0 {

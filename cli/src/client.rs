@@ -35,8 +35,8 @@ pub(crate) struct Client {
 pub(crate) struct Answer {
     url: String,
     status: u16,
-    /// The body.
-    pub(crate) body: Vec<u8>,
+    /// The body; wiped when dropped, since it may say what fields hold.
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
 impl Answer {
@@ -138,7 +138,7 @@ impl Client {
         body: &impl Serialize,
         key: Option<&str>,
     ) -> Result<Answer, Error> {
-        let body = serde_json::to_vec(body).map_err(std::io::Error::from)?;
+        let body = Zeroizing::new(serde_json::to_vec(body).map_err(std::io::Error::from)?);
         let mut retry = Retry::short();
         loop {
             let attempt = self.send(path, "application/json", &body, key);
@@ -285,7 +285,7 @@ fn whole(url: String, mut response: Response<Body>) -> Result<Answer, Error> {
         return Ok(Answer {
             url,
             status: status.as_u16(),
-            body,
+            body: Zeroizing::new(body),
         });
     }
     match serde_json::from_slice::<Problem>(&body) {

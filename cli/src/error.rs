@@ -7,6 +7,7 @@ use std::time::Duration;
 use certmesh_ledger::id::{HolderError, IdError};
 use certmesh_node::api::types::Problem;
 use certmesh_node::import;
+use certmesh_node::one_line::one_line;
 
 use crate::Outcome;
 
@@ -52,7 +53,7 @@ pub enum Error {
         detail: String,
     },
     /// Several things to mend, all found at once.
-    #[error("{}", describe_faults(what, faults))]
+    #[error("{}", joined(&fault_lines(what, faults)))]
     Faults {
         /// What cannot be done.
         what: &'static str,
@@ -125,7 +126,7 @@ pub enum Error {
         detail: String,
     },
     /// The node refused.
-    #[error("{}", describe_problem(problem))]
+    #[error("{}", joined(&problem_lines(problem)))]
     Refused {
         /// Its problem document.
         problem: Box<Problem>,
@@ -133,7 +134,7 @@ pub enum Error {
         wait: Option<Duration>,
     },
     /// The node refused a question that was asked wrongly, where a plain no would say something else.
-    #[error("{}", describe_problem(.0))]
+    #[error("{}", joined(&problem_lines(.0)))]
     Misused(Box<Problem>),
     /// Randomness could not be had from the operating system.
     #[error("the operating system gives no randomness: {0}")]
@@ -206,6 +207,32 @@ impl Error {
             }
             other => other,
         }
+    }
+
+    /// The message by its lines. Only what was made as several lines is: a value within one can't begin another.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Faults { what, faults } => fault_lines(what, faults),
+            Self::Refused { problem, .. } | Self::Misused(problem) => problem_lines(problem),
+            Self::Malformed {
+                path,
+                expected,
+                detail,
+            } => {
+                let mut details = detail.lines().map(str::to_owned);
+                let first = details.next().unwrap_or_default();
+                let path = path.display();
+                let first = one_line(&format!("{path} is not {expected}: {first}")).into_owned();
+                std::iter::once(first).chain(details).collect()
+            }
+            Self::Arguments(text) => text.lines().map(|line| line.trim().to_owned()).collect(),
+            other => vec![other.to_string()],
+        }
+    }
+
+    /// The message on one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        one_line(&self.lines().join("; ")).into_owned()
     }
 
     /// True when whoever read our output has closed it.
@@ -309,17 +336,29 @@ pub(crate) fn short_name(problem: &Problem) -> &str {
     problem.kind.rsplit(':').next().unwrap_or_default()
 }
 
-fn describe_faults(what: &str, faults: &[String]) -> String {
-    let mut text = what.to_owned();
-    for fault in faults {
-        text.push_str("\n  - ");
-        text.push_str(&fault.replace('\n', "\n    "));
-    }
-    text
+/// Lines as one text, all but the first indented.
+fn joined(lines: &[String]) -> String {
+    lines.join("\n  ")
 }
 
-/// The problem as a person reads it: the detail, its field, and every further fault.
+fn fault_lines(what: &str, faults: &[String]) -> Vec<String> {
+    let faults = faults.iter().map(|fault| format!("- {fault}"));
+    std::iter::once(what.to_owned()).chain(faults).collect()
+}
+
+/// The problem as a person reads it, on one line: the detail, its field, and every further fault.
 pub(crate) fn describe_problem(problem: &Problem) -> String {
+    let lines = problem_lines(problem);
+    let (first, faults) = lines.split_first().expect("a problem has a detail");
+    let faults = faults.iter().map(|fault| fault.trim_start_matches("- "));
+    std::iter::once(&**first)
+        .chain(faults)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// The same with each further fault on a line of its own.
+fn problem_lines(problem: &Problem) -> Vec<String> {
     let mut text = if problem.detail.is_empty() {
         problem.title.clone()
     } else {
@@ -330,17 +369,17 @@ pub(crate) fn describe_problem(problem: &Problem) -> String {
     {
         text = format!("{field}: {text}");
     }
+    let mut lines = vec![text];
     for fault in &problem.faults {
         let line = format!("{}: {}", fault.field, fault.detail);
-        if !text.contains(&line) {
-            text.push_str("\n  - ");
-            text.push_str(&line);
+        if !lines.iter().any(|told| told.contains(&line)) {
+            lines.push(format!("- {line}"));
         }
     }
     if problem.more_faults > 0 {
-        text.push_str(&format!("\n  - and {} more", problem.more_faults));
+        lines.push(format!("- and {} more", problem.more_faults));
     }
-    text
+    lines
 }
 
 fn hint_for_connection(url: &str, error: &ureq::Error) -> &'static str {

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
     }
     let outcome = outcome_of(&told.verification.verdict);
     match screen.json() {
-        true => screen.pass(&answer.body)?,
+        true => screen.pass(&answer)?,
         false => tell(&told, &client, screen)?,
     };
     Ok(outcome)
@@ -115,7 +115,7 @@ pub(crate) fn copy(args: &Copy, global: &Global, screen: &mut Screen) -> Result<
         return attachments::save_from(&client, &of, attachments.collect(), directory, screen);
     }
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     tell(&answer.parse()?, &client, screen)
 }

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroize;
+
 use crate::Error;
 
 /// Reads a small text file, without the byte order mark that some editors begin it with.
@@ -20,7 +22,11 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
 /// # Errors
 /// [`Error::NotUtf8`].
 pub(crate) fn text_of(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
-    let mut text = String::from_utf8(bytes).map_err(|_| Error::NotUtf8(path.to_owned()))?;
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        // It may be a token or a holder's code in another encoding.
+        error.into_bytes().zeroize();
+        Error::NotUtf8(path.to_owned())
+    })?;
     if text.starts_with('\u{FEFF}') {
         text.drain(..'\u{FEFF}'.len_utf8());
     }

@@ -8,7 +8,7 @@ use certmesh_node::api::types::Holder;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::screen::Screen;
+use crate::screen::{LONGEST_ANSWER, Screen};
 use crate::{Error, files};
 
 /// Options that name a holder.
@@ -84,16 +84,17 @@ fn read(
     missing: &'static str,
     screen: &mut Screen,
 ) -> Result<Holder, Error> {
-    let text = Zeroizing::new(match file {
+    let text = match file {
         Some(path) if path.as_os_str() == "-" => {
-            let mut line = String::new();
+            // Of the length of any code, so that it does not grow and leave a copy behind.
+            let mut line = Zeroizing::new(String::with_capacity(LONGEST_ANSWER));
             screen.input().read_line(&mut line)?;
             line
         }
-        Some(path) => files::read_text(path)?,
+        Some(path) => Zeroizing::new(files::read_text(path)?),
         None if screen.can_ask() => screen.ask(&question(kind))?.unwrap_or_default(),
         None => return Err(Error::Usage(missing)),
-    });
+    };
     given(kind, &text)
 }
 

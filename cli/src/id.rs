@@ -4,6 +4,7 @@ use std::io::Write;
 
 use certmesh_ledger::id::{CertificateId, DepartmentCode, IdError};
 use certmesh_node::import::{Line, Lines};
+use certmesh_node::one_line;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -78,7 +79,7 @@ pub(crate) fn run(command: &Command, screen: &mut Screen) -> Result<Outcome, Err
 fn answer(finding: &Finding, json: bool, out: &mut dyn Write) -> Result<bool, Error> {
     if json {
         let line = serde_json::to_string(finding).map_err(std::io::Error::from)?;
-        writeln!(out, "{line}")?;
+        writeln!(out, "{}", one_line::json(&line))?;
     } else {
         match (&finding.reason, &finding.canonical) {
             (None, _) => writeln!(out, "valid")?,
@@ -86,8 +87,9 @@ fn answer(finding: &Finding, json: bool, out: &mut dyn Write) -> Result<bool, Er
             (Some(reason), Some(canonical)) => {
                 writeln!(
                     out,
-                    "invalid: {} (canonical form: {canonical})",
-                    printable(reason)
+                    "invalid: {} (canonical form: {})",
+                    printable(reason),
+                    printable(canonical)
                 )?;
             }
         }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::hash::{Purpose, hash_parts};
 use certmesh_ledger::id::Date;
 use certmesh_node::api::types::{Appended, IssueRequest, Position};
+use certmesh_node::import::toml_fault;
 use clap::Args;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use crate::args::Global;
 use crate::client::Client;
@@ -94,14 +96,11 @@ pub(crate) fn run(args: &Issue, global: &Global, screen: &mut Screen) -> Result<
     let mut content = request.clone();
     content.attachments.extend(sent.contents);
     request.attachments.extend(sent.tokens);
-    let key = content_key(
-        &client,
-        "issue",
-        &serde_json::to_vec(&content).map_err(std::io::Error::from)?,
-    );
+    let content = Zeroizing::new(serde_json::to_vec(&content).map_err(std::io::Error::from)?);
+    let key = content_key(&client, "issue", &content);
     let answer = client.post("/v1/certificates", &request, Some(&key))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let appended: Appended = answer.parse()?;
     let outcome = tell_appended("ISSUED", &appended, screen)?;
@@ -161,18 +160,18 @@ pub(crate) fn read_value<T: DeserializeOwned>(
     expected: &'static str,
     screen: &mut Screen,
 ) -> Result<T, Error> {
-    let text = if path.as_os_str() == "-" {
+    let text = Zeroizing::new(if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
         screen.input().read_to_end(&mut bytes)?;
         files::text_of(bytes, Path::new("standard input"))?
     } else {
         files::read_text(path)?
-    };
+    });
     let value = if path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
     {
-        toml::from_str(&text).map_err(|error| error.to_string())
+        toml::from_str(&text).map_err(|error| toml_fault(&text, &error))
     } else {
         serde_json::from_str(&text).map_err(|error| error.to_string())
     };

@@ -11,6 +11,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use certmesh_node::one_line;
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
 mod accept;
@@ -88,6 +89,9 @@ pub fn main_with<I>(args: I) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
 {
+    // Commands read keys, tokens and field values. Where the system does not let dumps be forbidden the command works
+    // all the same: it is not for the person at the keyboard to repair that.
+    let _ = certmesh_node::core_dumps::forbid();
     run(args, &mut Screen::of_process()).into()
 }
 
@@ -97,13 +101,9 @@ where
     I: IntoIterator<Item = OsString>,
 {
     let args: Vec<OsString> = args.into_iter().collect();
-    let command = args::Cli::command().color(colour_of_help(&args));
-    let parsed = command
-        .try_get_matches_from(&args)
-        .and_then(|matches| args::Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let cli = match parsed(&args) {
         Ok(cli) => cli,
-        Err(error) => return explain_usage(&error, &args, screen),
+        Err(error) => return explain_usage(&shown_safely(error, &args), &args, screen),
     };
     let only_shows = cli.only_shows();
     screen.configure(cli.global.json, cli.global.color);
@@ -120,6 +120,26 @@ where
         (Err(error), _) | (Ok(_), Err(error)) => {
             screen.report(&error);
             error.outcome()
+        }
+    }
+}
+
+fn parsed(args: &[OsString]) -> Result<args::Cli, clap::Error> {
+    let command = args::Cli::command().color(colour_of_help(args));
+    let matches = command.try_get_matches_from(args)?;
+    args::Cli::from_arg_matches(&matches)
+}
+
+/// The same error in a form that can be shown: it quotes arguments, and scripts pass on what they got from elsewhere.
+fn shown_safely(error: clap::Error, args: &[OsString]) -> clap::Error {
+    let Some(shown) = one_line::quotable(args) else {
+        return error;
+    };
+    match parsed(&shown) {
+        Err(error) => error,
+        // It was those characters that were wrong.
+        Ok(_) => {
+            args::Cli::command().error(error.kind(), one_line::one_line(&first_paragraph(&error)))
         }
     }
 }

@@ -311,7 +311,7 @@ fn succeed(
     }
     let answer = issue(&client, &request)?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     tell_appended(done(kind), &answer.parse::<Appended>()?, screen)
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::files::{Access, directory_of, read_text, sync_directory, write_new};
 use crate::moment::{china_time, china_time_and_age, now_ms};
-use crate::screen::{Screen, Tone, cell};
+use crate::screen::{Screen, Tone, cell, lines_cell};
 use crate::{Error, Outcome};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -342,9 +342,9 @@ fn show(args: &Show, screen: &mut Screen) -> Result<Outcome, Error> {
             vec![
                 cell(department.code.as_str()),
                 cell(department.display_name()),
-                cell(roles.join("\n")),
+                lines_cell(roles),
                 cell(department.peer_id.to_string()),
-                cell(addresses.join("\n")),
+                lines_cell(addresses),
             ]
         })
         .collect();

@@ -116,7 +116,7 @@ pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<
     }
     let answer = client.get(&format!("/v1/certificates/{}", segment(id.as_str())))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let certificate: Certificate = answer.parse()?;
     let strong = screen.paint(Tone::Strong, &printable(&certificate.id));
@@ -129,7 +129,7 @@ pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<
 fn show_fields(client: &Client, id: &CertificateId, screen: &mut Screen) -> Result<Outcome, Error> {
     let answer = client.get(&format!("/v1/certificates/{}/fields", segment(id.as_str())))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let told: CertificateFields = answer.parse()?;
     let strong = screen.paint(Tone::Strong, &printable(&told.id));
@@ -226,7 +226,7 @@ pub(crate) fn history(
         segment(id.as_str())
     ))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let history: HistoryView = answer.parse()?;
     let names = Names::ask(&client);

@@ -98,7 +98,7 @@ pub(crate) fn audit(args: &Audit, global: &Global, screen: &mut Screen) -> Resul
         Outcome::No
     };
     if screen.json() {
-        screen.pass(&answer.body)?;
+        screen.pass(&answer)?;
         return Ok(outcome);
     }
     screen.field(
@@ -196,7 +196,7 @@ pub(crate) fn accesses(
         .post("/v1/access-log", &request, None)
         .map_err(Error::misused)?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let log: AccessLog = answer.parse()?;
     let names = Names::ask(&client);

@@ -1,12 +1,20 @@
 //! Where commands read from and write to: standard streams for a person or for a program.
+//!
+//! Whatever is shown may come from elsewhere: from another department's log, from a table nobody checked, from the name
+//! of a file. So every line goes through [`one_line`] here, and nothing in it can begin another line.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, Width};
 use serde::Serialize;
+use zeroize::Zeroizing;
+
+use certmesh_node::one_line::{self, one_line};
 
 use crate::args::Colour;
+use crate::client::Answer;
 use crate::{Error, Outcome};
 
 /// The streams of a command, and what is known of who reads them.
@@ -21,6 +29,9 @@ pub struct Screen {
     colour_out: bool,
     colour_err: bool,
 }
+
+/// Room for the longest answer that a person is expected to give, in bytes.
+pub(crate) const LONGEST_ANSWER: usize = 1 << 10;
 
 /// What a piece of text means; its colour follows from that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,26 +150,32 @@ impl Screen {
 
     /// Prints a line of the answer.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<(), Error> {
-        Ok(writeln!(self.out, "{}", text.as_ref())?)
+        let line = shown(self.colour_out, text.as_ref());
+        Ok(writeln!(self.out, "{line}")?)
     }
 
     /// Prints `label  value`, the values in one column.
     pub(crate) fn field(&mut self, label: &str, value: impl AsRef<str>) -> Result<(), Error> {
         let label = self.paint(Tone::Faint, &format!("{label:<13} "));
-        Ok(writeln!(self.out, "{label}{}", value.as_ref())?)
+        self.line(format!("{label}{}", value.as_ref()))
     }
 
     /// Prints a value as indented JSON.
     pub(crate) fn print_json(&mut self, value: &impl Serialize) -> Result<(), Error> {
-        serde_json::to_writer_pretty(&mut self.out, value).map_err(io::Error::from)?;
-        self.line("")
+        let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+        self.json_text(&text)
     }
 
     /// Prints the node's JSON just as it came.
-    pub(crate) fn pass(&mut self, json: &[u8]) -> Result<Outcome, Error> {
-        self.out.write_all(json.trim_ascii_end())?;
-        self.line("")?;
+    pub(crate) fn pass(&mut self, answer: &Answer) -> Result<Outcome, Error> {
+        // Only what is JSON can be shown as JSON.
+        answer.parse::<serde::de::IgnoredAny>()?;
+        self.json_text(String::from_utf8_lossy(&answer.body).trim_end())?;
         Ok(Outcome::Yes)
+    }
+
+    fn json_text(&mut self, text: &str) -> Result<(), Error> {
+        Ok(writeln!(self.out, "{}", one_line::json(text))?)
     }
 
     /// Prints rows under a header, as wide as the terminal at most; `narrow` columns are never broken into lines.
@@ -199,21 +216,21 @@ impl Screen {
                 column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(10)));
             }
         }
-        let text = table.trim_fmt();
-        self.line(text)
+        // Its lines are its own: each cell was made of text that can't begin one.
+        Ok(writeln!(self.out, "{}", table.trim_fmt())?)
     }
 
     /// Tells the person something beside the answer.
     pub(crate) fn note(&mut self, text: &str) {
         // A note that cannot be shown must not change what the command does.
-        let _ = writeln!(self.err, "{text}");
+        let _ = writeln!(self.err, "{}", shown(self.colour_err, text));
     }
 
-    /// Asks the person for a line; `None` at the end of the input.
-    pub(crate) fn ask(&mut self, question: &str) -> Result<Option<String>, Error> {
-        write!(self.err, "{question} ")?;
+    /// Asks the person for a line; `None` at the end of the input. The answer is wiped when dropped.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        write!(self.err, "{} ", one_line(question))?;
         self.err.flush()?;
-        let mut answer = String::new();
+        let mut answer = Zeroizing::new(String::with_capacity(LONGEST_ANSWER));
         let length = self.input.read_line(&mut answer)?;
         Ok((length > 0).then_some(answer))
     }
@@ -235,10 +252,12 @@ impl Screen {
             let message = error.to_string();
             let value =
                 serde_json::json!({"error": message, "hint": error.hint(), "problem": problem});
-            writeln!(self.err, "{value}")
+            writeln!(self.err, "{}", one_line::json(&value.to_string()))
         } else {
             let label = paint(self.colour_err, Tone::Bad, "error:");
-            let message = printable(&error.to_string());
+            // What belongs to the message and stands on lines of its own is indented, and so is no message.
+            let lines = error.lines().into_iter().map(|line| printable(&line));
+            let message = lines.collect::<Vec<_>>().join("\n  ");
             let hint = error.hint().map_or_else(String::new, |hint| {
                 let label = paint(self.colour_err, Tone::Strong, "hint:");
                 format!("\n{label} {hint}")
@@ -311,19 +330,44 @@ pub(crate) fn grouped(count: u64) -> String {
     text
 }
 
-/// Text from elsewhere, without what could steer a terminal or reorder what is read on it.
+/// A table cell of several lines, each for text from elsewhere.
+pub(crate) fn lines_cell<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Cell {
+    let lines = lines.into_iter().map(|line| printable(line.as_ref()));
+    Cell::new(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Text from elsewhere, on one line and without what could steer a terminal or reorder what is read on it.
 pub(crate) fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|c| if steers(c) { '\u{FFFD}' } else { c })
-        .collect()
+    one_line(text).into_owned()
+}
+
+/// What [`Tone`]s are made of, and what ends them.
+const STYLES: [&str; 6] = [
+    "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m",
+];
+
+/// A line as it is shown: in the colours of [`Tone`]s, if those are wanted, and in nothing else that steers.
+fn shown(coloured: bool, line: &str) -> Cow<'_, str> {
+    if !coloured || !line.contains('\x1b') {
+        return one_line(line);
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find('\x1b') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(&one_line(before));
+        let style = STYLES.iter().find(|style| from.starts_with(**style));
+        out.push_str(style.unwrap_or(&"\u{FFFD}"));
+        rest = &from[style.map_or(1, |style| style.len())..];
+    }
+    out.push_str(&one_line(rest));
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
 mod tests {
+    use certmesh_node::one_line::HOSTILE;
+
     use super::*;
 
     #[test]
@@ -346,8 +390,73 @@ mod tests {
     fn text_from_elsewhere_cannot_steer_the_terminal() {
         assert_eq!(
             printable("a\u{1b}[31mb\u{202e}c\nd公安局"),
-            "a\u{FFFD}[31mb\u{FFFD}c\nd公安局"
+            "a\u{FFFD}[31mb\u{FFFD}c\u{FFFD}d公安局"
         );
+    }
+
+    fn shown_on(colour: Colour, show: impl FnOnce(&mut Screen)) -> String {
+        let shared = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let (out, err) = (Box::new(Tee(shared.clone())), Box::new(Tee(shared.clone())));
+        let mut screen = Screen::over(Box::new(io::empty()), out, err);
+        screen.configure(false, colour);
+        show(&mut screen);
+        String::from_utf8(shared.borrow().clone()).unwrap()
+    }
+
+    #[test]
+    fn no_sink_lets_a_value_begin_a_line_or_steer_the_terminal() {
+        for colour in [Colour::Never, Colour::Always] {
+            let text = shown_on(colour, |screen| {
+                screen.line(HOSTILE).unwrap();
+                screen.field("label", HOSTILE).unwrap();
+                screen.note(HOSTILE);
+                screen.ask(HOSTILE).unwrap();
+                screen.line("").unwrap();
+                let painted = screen.paint(Tone::Bad, HOSTILE);
+                screen.line(painted).unwrap();
+                screen
+                    .table(&["a"], &[], vec![vec![lines_cell([HOSTILE])]])
+                    .unwrap();
+            });
+            let coloured = STYLES.iter().any(|style| text.contains(style));
+            assert_eq!(coloured, colour == Colour::Always);
+            let plain = STYLES
+                .iter()
+                .fold(text.clone(), |text, s| text.replace(s, ""));
+            assert_eq!(plain.lines().count(), 7, "{plain:?}");
+            let steering = |line: &&str| line.chars().any(one_line::steers);
+            assert_eq!(plain.lines().find(steering), None);
+        }
+    }
+
+    #[test]
+    fn every_tone_is_shown_in_its_colour() {
+        for tone in [
+            Tone::Good,
+            Tone::Bad,
+            Tone::Doubt,
+            Tone::Strong,
+            Tone::Faint,
+        ] {
+            let painted = paint(true, tone, "x");
+            assert_eq!(shown(true, &painted), painted);
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_an_error_is_indented_and_no_line_is_forged_with_it() {
+        let error = Error::Faults {
+            what: "the network cannot be made",
+            faults: vec![HOSTILE.to_owned(), "second".to_owned()],
+        };
+        let text = shown_on(Colour::Never, |screen| screen.report(&error));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text:?}");
+        assert!(
+            lines[1].starts_with("  - a\u{FFFD}error: forged"),
+            "{text:?}"
+        );
+        assert_eq!(lines[2], "  - second");
     }
 
     #[test]

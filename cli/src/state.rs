@@ -8,7 +8,7 @@ use crate::args::Global;
 use crate::client::{Client, segment};
 use crate::moment::{age, china_time, china_time_and_age, now_ms};
 use crate::names::{Names, named};
-use crate::screen::{Screen, Tone, cell, counted, grouped, number, printable, toned};
+use crate::screen::{Screen, Tone, cell, counted, grouped, lines_cell, number, printable, toned};
 use crate::{Error, Outcome};
 
 /// List the certificate types of the shared catalogue, and how many of each were issued
@@ -63,7 +63,7 @@ pub(crate) fn catalogue(global: &Global, screen: &mut Screen) -> Result<Outcome,
     let client = Client::new(global)?;
     let answer = client.get("/v1/catalogue")?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let view: CatalogueView = answer.parse()?;
     if view.types.is_empty() {
@@ -113,7 +113,7 @@ fn type_row(kind: &TypeView, names: &Names) -> Vec<Cell> {
         ),
         cell(fields.join(", ")),
         number(kind.issued.values().sum()),
-        cell(issuers.join("\n")),
+        lines_cell(issuers),
     ]
 }
 
@@ -122,13 +122,13 @@ pub(crate) fn logs(args: &Logs, global: &Global, screen: &mut Screen) -> Result<
     if let Some(department) = &args.department {
         let answer = client.get(&format!("/v1/logs/{}", segment(department)))?;
         if screen.json() {
-            return screen.pass(&answer.body);
+            return screen.pass(&answer);
         }
         return show_log(&answer.parse()?, &Names::ask(&client), screen);
     }
     let answer = client.get("/v1/logs")?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let logs: Vec<LogView> = answer.parse()?;
     let now = now_ms();
@@ -226,7 +226,7 @@ fn show_log(log: &LogView, names: &Names, screen: &mut Screen) -> Result<Outcome
 pub(crate) fn peers(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let answer = Client::new(global)?.get("/v1/peers")?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let peers: Vec<PeerView> = answer.parse()?;
     if peers.is_empty() {
@@ -295,7 +295,7 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
     let client = Client::new(global)?;
     let answer = client.get("/v1/status")?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let status: NodeStatus = answer.parse()?;
     let title = screen.paint(Tone::Strong, &named(&status.department, Some(&status.name)));

@@ -101,7 +101,7 @@ pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result
     let answer = client.get(&path)?;
     let verification: Verification = answer.parse()?;
     if screen.json() {
-        screen.pass(&answer.body)?;
+        screen.pass(&answer)?;
         return Ok(outcome_of(&verification.verdict));
     }
     let names = Names::ask(&client);

@@ -8,6 +8,7 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 const CONFIG: Configuration = standard();
 
@@ -41,6 +42,30 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
     encode_into(value, &mut bytes);
     bytes
+}
+
+/// The canonical bytes of a value that is secret, wiped when dropped. Counted before they are written, so that the buffer
+/// never grows and leaves a copy behind.
+///
+/// # Panics
+/// As [`encode`].
+pub(crate) fn encode_secret<T: Serialize>(value: &T) -> Zeroizing<Vec<u8>> {
+    let mut count = Count(0);
+    bincode::serde::encode_into_writer(value, &mut count, CONFIG)
+        .expect("every type of this crate can be encoded");
+    let mut bytes = Zeroizing::new(Vec::with_capacity(count.0));
+    encode_into(value, &mut bytes);
+    bytes
+}
+
+/// A writer that only counts.
+struct Count(usize);
+
+impl Writer for &mut Count {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0 += bytes.len();
+        Ok(())
+    }
 }
 
 /// Appends the canonical bytes of a value to `out`.
@@ -371,6 +396,14 @@ mod tests {
             decode::<u64>(&[251, 5, 0], 9),
             Err(DecodeError::NotCanonical)
         );
+    }
+
+    #[test]
+    fn a_secret_is_encoded_as_anything_else_into_a_buffer_that_never_grows() {
+        let value = vec!["identity number".to_owned(); 40];
+        let secret = encode_secret(&value);
+        assert_eq!(*secret, encode(&value));
+        assert_eq!(secret.capacity(), secret.len());
     }
 
     #[test]

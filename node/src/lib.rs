@@ -10,21 +10,26 @@
 //! - [`import`]: tables of certificates, for the CLI and for folders that are watched
 //! - `watch`: folders whose tables are imported
 //! - `descriptors`: how many files may be open, and what they are shared out to
-//! - [`metrics`], [`logging`], [`keyfile`]
+//! - [`metrics`], [`logging`], [`keyfile`], [`core_dumps`]
+//! - [`one_line`]: text from elsewhere, made safe to show
 
 pub mod api;
 pub mod config;
+pub mod core_dumps;
 mod descriptors;
+mod disk_space;
 pub mod import;
 pub mod keyfile;
 pub mod last_run;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod one_line;
 pub mod peer;
 mod watch;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -36,15 +41,21 @@ use config::{Config, NodeCli, NodeCommand};
 
 /// Runs `certmesh-node` with these arguments (the program's name first). Exit codes: 0 done, 2 wrong usage or failure.
 pub fn main_with<I: IntoIterator<Item = OsString>>(args: I) -> ExitCode {
-    let cli = match NodeCli::try_parse_from(args) {
+    // Before any key is read.
+    let dumps = core_dumps::forbid();
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match NodeCli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
+            let quotable = one_line::quotable(&args);
+            let shown = quotable.and_then(|args| NodeCli::try_parse_from(args).err());
+            let error = shown.unwrap_or(error);
             // Printing can only fail when there is nobody to read it.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    match execute(cli.command) {
+    match execute(cli.command, dumps) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
@@ -53,17 +64,19 @@ pub fn main_with<I: IntoIterator<Item = OsString>>(args: I) -> ExitCode {
     }
 }
 
-fn execute(command: NodeCommand) -> anyhow::Result<()> {
+fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
     match command {
         NodeCommand::Check(args) => {
             let config = Config::load(&args)?;
             peer::check(&config)?;
-            say("The configuration is sound.");
-            Ok(())
+            say("The configuration is sound.")
         }
         NodeCommand::Run(args) => {
             let config = Config::load(&args)?;
-            logging::init(config.log.format, &config.log.level)?;
+            let _logging = logging::init(config.log.format, &config.log.level)?;
+            if let Err(error) = dumps {
+                tracing::warn!(%error, "core dumps can't be forbidden: a crash may write keys to the disk");
+            }
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?;
@@ -100,20 +113,19 @@ fn hangups() -> std::io::Result<impl Stream<Item = ()>> {
     }))
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the answer of `check` to the person who asked"
-)]
-fn say(text: &str) {
-    println!("{text}");
+/// Answers the person who asked. Who has closed standard output wants no answer; the exit code has it.
+fn say(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("standard output"))
+        }
+        _ => Ok(()),
+    }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the last word before the process ends, when logging may not be set up"
-)]
+/// The last words before the process ends, when logging may not be set up. Nothing is left to do when nobody can hear.
 fn complain(error: &anyhow::Error) {
-    eprintln!("error: {}", told(error));
+    let _ = writeln!(io::stderr(), "error: {}", one_line::indented(&told(error)));
 }
 
 /// The error and its causes, each once: most of ours say theirs themselves.

@@ -2,14 +2,30 @@
 //!
 //! Nothing that is logged may hold a subject's data: no holder's code, no name, no field value, no request body and no
 //! URL (a certificate's serial can be an identity number). Code that logs names routes and counts, never content.
+//!
+//! A log line that can't be written is lost and counted; the peer goes on, since its log is not its ledger.
 
 use std::io;
 use std::panic;
+use std::sync::LazyLock;
 
+use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+mod outlet;
+
+use outlet::Outlet;
+
+/// Log lines of this process that could not be written.
+static LINES_LOST: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// The counter of this process's log lines that could not be written.
+pub(crate) fn lines_lost() -> Counter {
+    LINES_LOST.clone()
+}
 
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +47,19 @@ pub enum LoggingError {
     /// Logging was started before.
     #[error("logging runs already")]
     Running,
+    /// The thread that writes the log couldn't be started.
+    #[error("the thread that writes the log could not be started: {0}")]
+    Thread(io::Error),
+}
+
+/// Logging that runs. When dropped it waits for the last lines, though not for a reader that stands still.
+#[must_use]
+pub struct Logging(Outlet);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        self.0.wait();
+    }
 }
 
 /// Checks a log level: `error` … `trace`, or directives such as `info,libp2p=warn`.
@@ -55,12 +84,15 @@ fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
 /// Starts logging to standard error, for the whole process.
 ///
 /// # Errors
-/// [`LoggingError::Level`] for a level that isn't one, [`LoggingError::Running`] when called twice.
-pub fn init(format: LogFormat, level: &str) -> Result<(), LoggingError> {
-    let subscriber = subscriber(format, filter(level)?, io::stderr);
+/// [`LoggingError::Level`] for a level that isn't one, [`LoggingError::Running`] when called twice,
+/// [`LoggingError::Thread`] when the system gives no thread.
+pub fn init(format: LogFormat, level: &str) -> Result<Logging, LoggingError> {
+    let filter = filter(level)?;
+    let outlet = Outlet::start(io::stderr(), format, lines_lost()).map_err(LoggingError::Thread)?;
+    let subscriber = subscriber(format, filter, outlet.clone());
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::Running)?;
     log_panics();
-    Ok(())
+    Ok(Logging(outlet))
 }
 
 /// Logs a panic by its place alone: its message may quote data that was being handled.
@@ -84,6 +116,9 @@ where
 {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // It would report them with `eprintln!`, which panics where standard error can't be written: and the panic hook
+        // logs, so the process would abort.
+        .log_internal_errors(false)
         .with_writer(writer);
     match format {
         LogFormat::Text => Box::new(builder.with_ansi(false).finish()),

@@ -12,6 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::api::types::OwnLogState;
@@ -52,6 +53,32 @@ struct Department {
     department: String,
 }
 
+impl Department {
+    fn of(code: &DepartmentCode) -> Self {
+        Self {
+            department: code.as_str().to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Part {
+    part: &'static str,
+}
+
+/// How the copy of a log stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogState {
+    /// It may be taken for its department's newest.
+    pub current: bool,
+    /// It stands still because the disk refused it.
+    pub refused: bool,
+    /// It is forked, or breaks a rule of logs.
+    pub frozen: bool,
+    /// It was found damaged, and nothing of it has come back yet.
+    pub set_aside: bool,
+}
+
 /// The measurements; shared by reference, every method may be called from any thread.
 #[derive(Debug)]
 pub struct Metrics {
@@ -67,11 +94,20 @@ pub struct Metrics {
     sync_lag: Family<Department, Gauge>,
     log_current: Family<Department, Gauge>,
     log_refused: Family<Department, Gauge>,
+    log_frozen: Family<Department, Gauge>,
+    log_set_aside: Family<Department, Gauge>,
+    member_connected: Family<Department, Gauge>,
     clock_offset: Family<Department, Gauge<f64, AtomicU64>>,
+    retrievals_asked: Family<Outcome, Counter>,
+    watch_rows: Family<Outcome, Counter>,
+    watch_tables: Family<Outcome, Counter>,
+    disk_available: Gauge,
+    disk_size: Gauge,
+    data_used: Family<Part, Gauge>,
     /// Whether members see another run of this peer: 0 or 1.
     pub other_instance: Gauge,
-    /// Members connected now.
-    pub peers_connected: Gauge,
+    peers_connected: Gauge,
+    members_missing: Gauge,
     /// Pages of records fetched from other peers, verified and stored.
     pub pages_stored: Counter,
     /// Pages of records served to other peers.
@@ -86,6 +122,10 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn request_histogram() -> Histogram {
@@ -108,19 +148,79 @@ impl Metrics {
             sync_lag: Family::default(),
             log_current: Family::default(),
             log_refused: Family::default(),
+            log_frozen: Family::default(),
+            log_set_aside: Family::default(),
+            member_connected: Family::default(),
             clock_offset: Family::default(),
+            retrievals_asked: Family::default(),
+            watch_rows: Family::default(),
+            watch_tables: Family::default(),
+            disk_available: Gauge::default(),
+            disk_size: Gauge::default(),
+            data_used: Family::default(),
             other_instance: Gauge::default(),
             peers_connected: Gauge::default(),
+            members_missing: Gauge::default(),
             pages_stored: Counter::default(),
             pages_served: Counter::default(),
             pages_rejected: Counter::default(),
             fsync_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
             commit_records: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
         };
+        metrics.register_process();
         metrics.register_api();
         metrics.register_peer();
+        metrics.register_watch();
+        metrics.register_disk();
         metrics.set_own_log_state(OwnLogState::Confirming);
         metrics
+    }
+
+    fn register_process(&mut self) {
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        self.registry
+            .register("build", "The version that runs", version);
+        self.registry.register(
+            "log_lines_lost",
+            "Lines of the node's log that could not be written",
+            crate::logging::lines_lost(),
+        );
+    }
+
+    fn register_watch(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "watch_rows",
+            "Rows of tables in watched folders, by what became of them",
+            self.watch_rows.clone(),
+        );
+        registry.register(
+            "watch_tables",
+            "Tables in watched folders, by where they went",
+            self.watch_tables.clone(),
+        );
+    }
+
+    fn register_disk(&mut self) {
+        let registry = &mut self.registry;
+        registry.register_with_unit(
+            "disk_available",
+            "Room on the file system of the data directory",
+            Unit::Bytes,
+            self.disk_available.clone(),
+        );
+        registry.register_with_unit(
+            "disk_size",
+            "Size of the file system of the data directory",
+            Unit::Bytes,
+            self.disk_size.clone(),
+        );
+        registry.register_with_unit(
+            "data_used",
+            "Length of the files in the data directory, by what they are of",
+            Unit::Bytes,
+            self.data_used.clone(),
+        );
     }
 
     fn register_api(&mut self) {
@@ -156,6 +256,11 @@ impl Metrics {
             "Other departments' requests for fields, by what was done with them",
             self.retrievals.clone(),
         );
+        registry.register(
+            "retrievals_asked",
+            "This department's requests for fields, by what came of them",
+            self.retrievals_asked.clone(),
+        );
     }
 
     fn register_peer(&mut self) {
@@ -185,6 +290,16 @@ impl Metrics {
             "1 while the copy of a department's log stands still because the disk refused it",
             self.log_refused.clone(),
         );
+        registry.register(
+            "log_frozen",
+            "1 while a department's log is in dispute or breaks a rule, so that nothing is valid by it",
+            self.log_frozen.clone(),
+        );
+        registry.register(
+            "log_set_aside",
+            "1 while the copy of a department's log is set aside as damaged and nothing of it has come back",
+            self.log_set_aside.clone(),
+        );
         registry.register_with_unit(
             "clock_offset",
             "How far a connected member's clock is ahead of this machine's",
@@ -200,6 +315,16 @@ impl Metrics {
             "peers_connected",
             "Members connected",
             self.peers_connected.clone(),
+        );
+        registry.register(
+            "members_missing",
+            "Other members that are not connected",
+            self.members_missing.clone(),
+        );
+        registry.register(
+            "member_connected",
+            "1 while a member is connected",
+            self.member_connected.clone(),
         );
         registry.register(
             "pages_stored",
@@ -279,32 +404,81 @@ impl Metrics {
 
     /// A log's accepted checkpoint covers `held` records, and `known` are known to exist.
     pub fn set_log(&self, department: &DepartmentCode, held: u64, known: u64) {
-        let label = Department {
-            department: department.as_str().to_owned(),
-        };
-        let gauge = |records| i64::try_from(records).unwrap_or(i64::MAX);
+        let label = Department::of(department);
         self.log_records.get_or_create(&label).set(gauge(held));
         self.sync_lag
             .get_or_create(&label)
             .set(gauge(known.saturating_sub(held)));
     }
 
-    /// Whether what is held of a log may be taken for its newest, and whether its copy stands still for a refused write.
-    pub fn set_log_state(&self, department: &DepartmentCode, current: bool, refused: bool) {
-        let label = Department {
-            department: department.as_str().to_owned(),
-        };
-        self.log_current.get_or_create(&label).set(current.into());
-        self.log_refused.get_or_create(&label).set(refused.into());
+    /// How the copy of a log stands.
+    pub fn set_log_state(&self, department: &DepartmentCode, state: LogState) {
+        for (family, holds) in [
+            (&self.log_current, state.current),
+            (&self.log_refused, state.refused),
+            (&self.log_frozen, state.frozen),
+            (&self.log_set_aside, state.set_aside),
+        ] {
+            let gauge = family.get_or_create(&Department::of(department));
+            gauge.set(holds.into());
+        }
     }
 
-    /// How far a member's clock is ahead of this machine's.
-    pub fn set_clock_offset(&self, department: &DepartmentCode, ahead_ms: i64) {
-        let label = Department {
-            department: department.as_str().to_owned(),
-        };
-        let gauge = self.clock_offset.get_or_create(&label);
-        gauge.set(ahead_ms as f64 / 1000.0);
+    /// Which of the other members are connected.
+    pub fn set_connected<'a>(&self, others: impl Iterator<Item = (&'a DepartmentCode, bool)>) {
+        let (mut connected, mut missing) = (0, 0);
+        for (code, is) in others {
+            *(if is { &mut connected } else { &mut missing }) += 1;
+            let gauge = self.member_connected.get_or_create(&Department::of(code));
+            gauge.set(is.into());
+        }
+        self.peers_connected.set(connected);
+        self.members_missing.set(missing);
+    }
+
+    /// How far a member's clock is ahead of this machine's, ms; `None` when it isn't connected: what it said before says
+    /// nothing of its clock now.
+    pub fn set_clock_offset(&self, department: &DepartmentCode, ahead_ms: Option<i64>) {
+        let label = Department::of(department);
+        match ahead_ms {
+            Some(ahead_ms) => {
+                let gauge = self.clock_offset.get_or_create(&label);
+                gauge.set(ahead_ms as f64 / 1000.0);
+            }
+            None => drop(self.clock_offset.remove(&label)),
+        }
+    }
+
+    /// This department's own request for fields came to this.
+    pub fn retrieval_asked(&self, outcome: &'static str) {
+        self.retrievals_asked
+            .get_or_create(&Outcome { outcome })
+            .inc();
+    }
+
+    /// So many rows of a table in a watched folder came to this.
+    pub fn watch_rows(&self, outcome: &'static str, rows: u64) {
+        self.watch_rows
+            .get_or_create(&Outcome { outcome })
+            .inc_by(rows);
+    }
+
+    /// A table in a watched folder was imported, or rejected as a whole.
+    pub fn watch_table(&self, outcome: &'static str) {
+        self.watch_tables.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// The room on the data directory's file system, and its size, in bytes.
+    pub fn set_disk(&self, available: u64, size: u64) {
+        self.disk_available.set(gauge(available));
+        self.disk_size.set(gauge(size));
+    }
+
+    /// Bytes that a part of the data directory takes.
+    pub fn set_data_used(&self, part: &'static str, bytes: u64) {
+        self.data_used
+            .get_or_create(&Part { part })
+            .set(gauge(bytes));
     }
 
     /// An fsync of the own log took this long.
@@ -363,7 +537,9 @@ mod tests {
         metrics.set_log(&"11100000000013338W".parse().unwrap(), 5, 12);
         metrics.fsynced(Duration::from_micros(120));
         metrics.committed(1000);
-        metrics.peers_connected.set(4);
+        let (here, away) = ("11330105002500287C", "11100000000013338W");
+        let (here, away) = (here.parse().unwrap(), away.parse().unwrap());
+        metrics.set_connected([(&here, true), (&away, false)].into_iter());
         let text = metrics.encode();
         for line in [
             "certmesh_http_requests_total{route=\"/v1/certificates/{id}\",method=\"GET\",status=\"404\"} 1",
@@ -375,10 +551,60 @@ mod tests {
             "certmesh_sync_lag_records{department=\"11100000000013338W\"} 7",
             "certmesh_fsync_seconds_count 1",
             "certmesh_group_commit_records_sum 1000.0",
-            "certmesh_peers_connected 4",
+            "certmesh_peers_connected 1",
+            "certmesh_members_missing 1",
+            "certmesh_member_connected{department=\"11100000000013338W\"} 0",
+            "certmesh_log_lines_lost_total ",
+            concat!(
+                "certmesh_build_info{version=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"} 1"
+            ),
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_log_and_its_copy_show_each_way_in_which_they_stand_still() {
+        let metrics = Metrics::new();
+        let department = "11100000000013338W".parse().unwrap();
+        let frozen = LogState {
+            frozen: true,
+            ..LogState::default()
+        };
+        metrics.set_log_state(&department, frozen);
+        let text = metrics.encode();
+        for (name, value) in [("frozen", 1), ("set_aside", 0), ("current", 0)] {
+            let line = format!("certmesh_log_{name}{{department=\"11100000000013338W\"}} {value}");
+            assert!(text.contains(&line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_gone_has_no_clock() {
+        let metrics = Metrics::new();
+        let department = "11100000000013338W".parse().unwrap();
+        metrics.set_clock_offset(&department, Some(-1500));
+        let line = "certmesh_clock_offset_seconds{department=\"11100000000013338W\"} -1.5";
+        assert!(metrics.encode().contains(line));
+        metrics.set_clock_offset(&department, None);
+        assert!(!metrics.encode().contains("clock_offset_seconds{"));
+    }
+
+    #[test]
+    fn the_disk_is_shown_in_bytes_by_what_takes_them() {
+        let metrics = Metrics::new();
+        metrics.set_disk(5, 10);
+        metrics.set_data_used("logs", 3);
+        let text = metrics.encode();
+        for line in [
+            "certmesh_disk_available_bytes 5",
+            "certmesh_disk_size_bytes 10",
+            "certmesh_data_used_bytes{part=\"logs\"} 3",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
     }
 }

@@ -24,6 +24,7 @@ mod later_version;
 mod life;
 mod lookups;
 mod loss;
+mod mishaps;
 mod partition;
 mod privacy;
 mod privacy_wire;

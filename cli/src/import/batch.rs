@@ -8,7 +8,6 @@ use certmesh_node::import::Reason;
 use crate::bulk::{self, Chunk, Sent};
 use crate::client::Client;
 use crate::retry::Retry;
-use crate::screen::printable;
 use crate::{Error, Outcome};
 
 /// Rows that are told of together, at most; of them no more are sent than a chunk holds.
@@ -69,7 +68,7 @@ pub(super) fn send_all(
 ) {
     let mut told = |error: &Error, retry: &Retry| {
         let wait = retry.next_wait().as_secs_f64();
-        let why = printable(&error.to_string());
+        let why = error.in_one_line();
         // Nobody waits for it when the import has failed.
         let _ = events.send(Event::Waiting(format!(
             "waiting {wait:.1} s to try again: {why}"

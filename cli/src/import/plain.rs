@@ -13,7 +13,7 @@ use crate::bulk::{self, Chunk};
 use crate::client::Client;
 use crate::error::{describe_problem, short_name};
 use crate::retry::Retry;
-use crate::screen::{Screen, grouped, printable};
+use crate::screen::{Screen, grouped};
 use crate::{Error, Outcome, interrupt};
 
 struct Run<'a> {
@@ -125,7 +125,7 @@ impl Run<'_> {
             Retry::patient(self.retries),
             &mut |error, retry| {
                 let wait = retry.next_wait().as_secs_f64();
-                let why = printable(&error.to_string());
+                let why = error.in_one_line();
                 tally.note(&format!("waiting {wait:.1} s to try again: {why}"));
             },
         );

@@ -179,10 +179,11 @@ fn tell_year(year: &Year, screen: &mut Screen) -> Result<(), Error> {
     ))?;
     screen.line("  It counts as if every case made every demand of every matter.")?;
     screen.line(format!(
-        "  A case is of one sub-matter, which makes {:.2} demands on average: {} submissions a year in all, if all\n  sub-matters are equally frequent. No more than these can be avoided.",
+        "  A case is of one sub-matter, which makes {:.2} demands on average: {} submissions a year in all, if all",
         year.demands_per_sub_matter,
         grouped(year.submissions_in_all)
-    ))
+    ))?;
+    screen.line("  sub-matters are equally frequent. No more than these can be avoided.")
 }
 
 fn tell_measured(

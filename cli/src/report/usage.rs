@@ -43,7 +43,7 @@ pub(super) fn run(args: &Use, global: &Global, screen: &mut Screen) -> Result<Ou
         .get(&format!("/v1/reports/use{query}"))
         .map_err(Error::misused)?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let report: UseReport = answer.parse()?;
     screen.line(format!(

@@ -91,7 +91,7 @@ pub(crate) fn run(
             };
             let answer = Client::new(global)?.post("/v1/grants", &request, None)?;
             if screen.json() {
-                return screen.pass(&answer.body);
+                return screen.pass(&answer);
             }
             let appended: Appended = answer.parse()?;
             tell_appended("GRANTED", &appended, screen)?;
@@ -103,7 +103,7 @@ pub(crate) fn run(
             let path = format!("/v1/grants/{}/withdrawal", args.grant);
             let answer = Client::new(global)?.post_nothing(&path)?;
             if screen.json() {
-                return screen.pass(&answer.body);
+                return screen.pass(&answer);
             }
             tell_appended("WITHDRAWN", &answer.parse::<Appended>()?, screen)
         }
@@ -114,7 +114,7 @@ fn list(args: &OfDepartment, global: &Global, screen: &mut Screen) -> Result<Out
     let client = Client::new(global)?;
     let answer = client.get(&of_department("/v1/grants", args))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let found: Grants = answer.parse()?;
     if found.grants.is_empty() {

@@ -93,7 +93,7 @@ pub(crate) fn run(
             let path = versioned(&matter_path(&client, &args.matter)?, args.version);
             let answer = client.get(&path)?;
             if screen.json() {
-                return screen.pass(&answer.body);
+                return screen.pass(&answer);
             }
             show(&client, &answer.parse()?, screen)
         }
@@ -139,7 +139,7 @@ fn list(args: &OfDepartment, global: &Global, screen: &mut Screen) -> Result<Out
     let client = Client::new(global)?;
     let answer = client.get(&of_department("/v1/matters", args))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let found: Matters = answer.parse()?;
     if found.matters.is_empty() {

@@ -46,7 +46,7 @@ fn define(
     let key = content_key(&client, what, &content);
     let answer = client.post(path, request, Some(&key))?;
     if screen.json() {
-        return screen.pass(&answer.body);
+        return screen.pass(&answer);
     }
     let appended: Appended = answer.parse()?;
     tell_appended("DEFINED", &appended, screen)

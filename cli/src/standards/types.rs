@@ -100,7 +100,7 @@ pub(crate) fn run(
             let path = versioned(&format!("/v1/types/{}", segment(&args.code)), args.version);
             let answer = client.get(&path)?;
             if screen.json() {
-                return screen.pass(&answer.body);
+                return screen.pass(&answer);
             }
             show(&answer.parse()?, &Names::ask(&client), screen)
         }

@@ -1,7 +1,9 @@
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+
+use certmesh_node::one_line::{HOSTILE, steers};
 
 use crate::command::{binary, certmesh, certmesh_reading};
 use crate::node::{Answer, Node};
@@ -220,6 +222,22 @@ fn a_reader_that_has_seen_enough_gets_no_complaint_and_changes_no_verdict() {
         let ended = child.wait().unwrap().code().unwrap();
         assert!(ended != 0 && ended <= 2, "{args:?} {ended} {err}");
         assert_eq!(err.is_empty(), code == 1, "{err}");
+    }
+}
+
+#[test]
+fn a_command_that_can_write_nowhere_fails_and_does_not_panic() {
+    for (args, code) in [
+        (&["man"][..], 2),
+        (&["network", "show", "/dev/null"], 2),
+        (&["id", "check", "1143"], 2),
+        (&["nosuch"], 2),
+        (&["--help"], 0),
+    ] {
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        let mut command = binary();
+        command.args(args).stdout(full()).stderr(full());
+        assert_eq!(command.status().unwrap().code(), Some(code), "{args:?}");
     }
 }
 
@@ -541,6 +559,84 @@ fn https_asked_of_an_http_node_is_guessed() {
         let run = certmesh(["--node", &url, "status"]).exits(2);
         server.join().unwrap();
         assert!(run.err.contains("is it an http:// address?"), "{}", run.err);
+    }
+}
+
+/// What is printed has no character that steers, but for the line feeds that end its lines.
+fn is_harmless(text: &str) -> bool {
+    !text.contains(|c| c != '\n' && steers(c))
+}
+
+#[test]
+fn nothing_that_a_node_answers_begins_a_line_or_steers_the_terminal() {
+    let node = Node::start(|request| {
+        if request.line.starts_with("POST") {
+            let problem = serde_json::json!({
+                "type": "urn:certmesh:problem:invalid-field", "title": HOSTILE, "status": 422, "detail": HOSTILE,
+                "field": HOSTILE, "faults": [{"field": HOSTILE, "detail": HOSTILE}],
+            });
+            return Answer::Whole(422, "application/problem+json", problem.to_string());
+        }
+        let mut status = status("writable");
+        for name in [
+            "department",
+            "name",
+            "network_name",
+            "version",
+            "log_state",
+            "log_detail",
+            "peer_id",
+        ] {
+            status[name] = HOSTILE.into();
+        }
+        Answer::json(&status)
+    });
+    let plain = certmesh(["--node", &node.url, "status"]).exits(0);
+    assert!(
+        is_harmless(&plain.out) && !plain.out.contains("\nerror: forged"),
+        "{plain:#?}"
+    );
+    let json = certmesh(["--node", &node.url, "--json", "status"]).exits(0);
+    assert!(is_harmless(&json.out), "{json:#?}");
+    assert_eq!(json.json()["name"], HOSTILE);
+    let revoke = ["--node", &node.url, "revoke", ID, "--reason", "03"];
+    let refused = certmesh(revoke).exits(1);
+    let lines: Vec<&str> = refused.err.lines().collect();
+    assert!(
+        is_harmless(&refused.err) && !refused.err.contains("\nerror: forged"),
+        "{refused:#?}"
+    );
+    assert!(
+        lines[0].starts_with("error: ")
+            && lines[1..]
+                .iter()
+                .all(|line| line.starts_with("  ") || line.starts_with("hint: ")),
+        "{lines:#?}"
+    );
+    let refused = certmesh([&["--json"], &revoke[..]].concat()).exits(1);
+    assert!(
+        is_harmless(&refused.err) && refused.err.lines().count() == 1,
+        "{refused:#?}"
+    );
+}
+
+#[test]
+fn no_argument_or_file_name_begins_a_line_of_an_error() {
+    for args in [
+        &["network", "show", HOSTILE][..],
+        &["show", HOSTILE],
+        &["id", "check", HOSTILE],
+        &["--color", HOSTILE, "status"],
+        &["status", HOSTILE],
+        &[HOSTILE],
+    ] {
+        let run = certmesh(args);
+        let shown = format!("{}{}", run.out, run.err);
+        assert!(
+            is_harmless(&shown) && !shown.contains("\nerror: forged"),
+            "{args:?} {run:#?}"
+        );
+        assert!(!shown.is_empty());
     }
 }
 

@@ -121,7 +121,7 @@ impl Upload {
             self.content,
             self.expires_ms,
         );
-        let plain = Zeroizing::new(codec::encode(&told));
+        let plain = codec::encode_secret(&told);
         let payload = Payload {
             msg: &plain,
             aad: TOKEN_OF,

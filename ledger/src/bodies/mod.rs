@@ -20,7 +20,7 @@ use std::path::Path;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::codec;
 use crate::hash::{Purpose, hash};
@@ -104,7 +104,7 @@ impl SealedBody {
         nonce: [u8; 24],
         body: &impl Serialize,
     ) -> SealedBody {
-        let plain = Zeroizing::new(codec::encode(body));
+        let plain = codec::encode_secret(body);
         SealedBody {
             wrapped: department.wrap(about, nonce, key),
             bytes: key.seal(about, &plain),

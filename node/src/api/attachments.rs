@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use certmesh_ledger::bodies::{AttachmentError, AttachmentFile, Receiving};
+use certmesh_ledger::bodies::{AttachmentError, AttachmentFile};
 use certmesh_ledger::record::{Attachment, AttachmentName, MAX_ATTACHMENT, MediaType};
 use futures::StreamExt;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use super::draft::path_id;
 use super::openapi::{DownloadProblems, UploadProblems};
 use super::problem::json;
 use super::refusal::Refusal;
-use super::service::Service;
+use super::service::Incoming;
 use super::shares::Place;
 use super::state::{Api, Caller};
 use super::types::Uploaded;
@@ -34,7 +34,8 @@ const AHEAD: usize = 2;
 /// Upload a file
 ///
 /// PDF, OFD, PNG, JPEG or TIFF, at most 64 MiB. The answer's `upload` is for one certificate's `attachments`; a file that no
-/// certificate takes is removed after 24 hours.
+/// certificate takes is removed after 24 hours. What a client's waiting files take is limited, and so is what all of them
+/// leave free on the disk.
 #[utoipa::path(
     post, path = "/v1/attachments", tag = "Certificates", operation_id = "uploadAttachment",
     request_body(content = Vec<u8>, content_type = "application/pdf", description = "The file as it is; its Content-Type \
@@ -54,9 +55,12 @@ pub(super) async fn upload(
         return Err(too_large());
     }
     let _place = api.take_transfer_place()?;
-    let receiving = api.query(Service::receive).await?;
+    let (client, declared) = (Arc::clone(&caller.name), body.size_hint().lower());
+    let incoming = api
+        .query(move |service| service.receive(&client, declared))
+        .await?;
     let mut body = body.into_data_stream();
-    let received = receive(receiving, media_type, &mut body, api.limits().idle_time).await;
+    let received = receive(incoming, media_type, &mut body, api.limits().idle_time).await;
     let received = match received {
         Ok(received) => received,
         Err(refusal) => {
@@ -89,11 +93,11 @@ fn declared(headers: &HeaderMap) -> Result<MediaType, Refusal> {
 
 /// Reads the body to its end. Whatever goes wrong, what was written of it is removed.
 async fn receive(
-    mut receiving: Receiving,
+    mut incoming: Incoming,
     media_type: MediaType,
     body: &mut BodyDataStream,
     idle: Duration,
-) -> Result<Receiving, Refusal> {
+) -> Result<Incoming, Refusal> {
     let mut total = 0;
     let mut told = false;
     let mut piece = Vec::with_capacity(PIECE);
@@ -125,24 +129,23 @@ async fn receive(
         }
         if ended || piece.len() >= PIECE {
             let full = std::mem::replace(&mut piece, Vec::with_capacity(PIECE));
-            receiving = append(receiving, full).await?;
+            incoming = append(incoming, full).await?;
         }
         if ended {
-            return Ok(receiving);
+            return Ok(incoming);
         }
     }
 }
 
-async fn append(mut receiving: Receiving, piece: Vec<u8>) -> Result<Receiving, Refusal> {
+async fn append(mut incoming: Incoming, piece: Vec<u8>) -> Result<Incoming, Refusal> {
     let written = tokio::task::spawn_blocking(move || {
-        receiving.append(&piece)?;
-        Ok(receiving)
+        (incoming.room)(piece.len() as u64)?;
+        let appended = incoming.receiving.append(&piece);
+        appended.map_err(|error| not_received(&error))?;
+        Ok(incoming)
     });
     // An error of the task is a panic, which the panic hook logged.
-    written
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("a write panicked").into()))
-        .map_err(|error| not_received(&error))
+    written.await.unwrap_or(Err(Refusal::Internal))
 }
 
 /// What an upload that can't be kept is answered with.
@@ -150,6 +153,18 @@ pub(crate) fn not_received(error: &AttachmentError) -> Refusal {
     match error {
         AttachmentError::TooLarge => too_large(),
         AttachmentError::OtherContent => Refusal::field("body", "is empty"),
+        AttachmentError::Io(full)
+            if matches!(
+                full.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            tracing::error!(%error, "an upload could not be written");
+            Refusal::StorageFull {
+                free_bytes: 0,
+                needed_bytes: MAX_ATTACHMENT,
+            }
+        }
         _ => {
             tracing::error!(%error, "an upload could not be written");
             Refusal::Internal

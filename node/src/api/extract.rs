@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName};
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::body::{self, Shape};
 use super::refusal::Refusal;
@@ -101,6 +102,7 @@ pub(super) async fn json_body<T: DeserializeOwned, C: Send + 'static>(
 ) -> Result<C, Refusal> {
     content_type(headers, &["application/json"])?;
     let (bytes, room) = whole_body(api, body).await?;
+    let bytes = Zeroizing::new(bytes);
     let read = move || body::parse(&bytes, shape).and_then(check);
     let checked = match room {
         None => read(),

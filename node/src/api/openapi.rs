@@ -206,7 +206,7 @@ problem_sets! {
     FieldProblems: [COMMON, BODY, FIELD];
     CertificateProblems: [COMMON, FIELD, &[(404, "unknown-certificate")]];
     FieldsProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department")]];
-    UploadProblems: [COMMON, BODY, FIELD];
+    UploadProblems: [COMMON, BODY, FIELD, &[(507, "storage-full"), (507, "uploads-waiting")]];
     DownloadProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department"), (410, "erased")]];
     ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
     LogProblems: [COMMON, FIELD, &[(404, "not-found")]];

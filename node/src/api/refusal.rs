@@ -159,6 +159,33 @@ pub enum Refusal {
         /// When to come back, in seconds.
         retry_after_s: u64,
     },
+    /// `storage-full` (507): the disk has less room than what was sent and the log's reserve need.
+    #[error(
+        "the disk has {} free, {} are needed so that the log keeps its reserve; make room, or send less",
+        mib(*.free_bytes, false),
+        mib(*.needed_bytes, true)
+    )]
+    StorageFull {
+        /// Bytes that are free.
+        free_bytes: u64,
+        /// Bytes that have to be.
+        needed_bytes: u64,
+    },
+    /// `uploads-waiting` (507): the client's uploads that no certificate has taken leave no room for another.
+    #[error(
+        "{} of this client's uploads wait for certificates, and with {} more they would pass its limit of {}; issue the          certificates they belong to, or wait until they are removed after 24 hours",
+        mib(*.waiting_bytes, true),
+        mib(*.needed_bytes, true),
+        mib(*.limit_bytes, false)
+    )]
+    UploadsWaiting {
+        /// Bytes that wait.
+        waiting_bytes: u64,
+        /// Bytes that came, or were declared, beside them.
+        needed_bytes: u64,
+        /// Most bytes of a client.
+        limit_bytes: u64,
+    },
     /// `timeout` (408): the request, or its next bytes, took too long.
     #[error("{0}")]
     Timeout(&'static str),
@@ -215,6 +242,16 @@ pub enum Refusal {
     /// `internal` (500): a fault of the node. The cause is in its log, not in the answer.
     #[error("the node failed to answer; its log says why")]
     Internal,
+}
+
+/// Bytes in whole MiB: rounded up what is needed, rounded down what there is.
+fn mib(bytes: u64, up: bool) -> String {
+    let whole = if up {
+        bytes.div_ceil(1 << 20)
+    } else {
+        bytes >> 20
+    };
+    format!("{whole} MiB")
 }
 
 fn unauthorised_detail(token_given: bool) -> &'static str {
@@ -281,6 +318,8 @@ impl Refusal {
             Self::LogFrozen(_) => ("log-frozen", 503, "Log frozen"),
             Self::Overloaded { .. } => ("overloaded", 503, "Overloaded"),
             Self::RateLimited { .. } => ("rate-limited", 429, "Rate limited"),
+            Self::StorageFull { .. } => ("storage-full", 507, "Storage full"),
+            Self::UploadsWaiting { .. } => ("uploads-waiting", 507, "Uploads waiting"),
             Self::Timeout(_) => ("timeout", 408, "Timeout"),
             Self::ProofNotAvailable(_) => ("proof-not-available", 409, "Proof not available"),
             Self::RetrievalRefused { .. } => ("retrieval-refused", 403, "Retrieval refused"),

@@ -27,6 +27,14 @@ use super::types::{
     NodeStatus, PeerView, Readiness, Salvaged, Uploaded, Verification,
 };
 
+/// A file being received.
+pub struct Incoming {
+    /// What came of it.
+    pub receiving: Receiving,
+    /// Takes room for so many more bytes, before they are written; refuses when there is none.
+    pub room: Box<dyn FnMut(u64) -> Result<(), Refusal> + Send>,
+}
+
 /// An operator's word.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Word {
@@ -92,11 +100,12 @@ pub trait Service: Send + Sync + 'static {
     /// What a certificate of this department says; `None` when no record of it is held, or its fields are not kept any more.
     fn fields(&self, id: &CertificateId) -> Result<Option<CertificateFields>, Refusal>;
 
-    /// Begins to receive a file. What is not finished leaves nothing when it is dropped.
-    fn receive(&self) -> Result<Receiving, Refusal>;
+    /// Begins to receive a client's file, of `declared` bytes at least. What is not finished leaves nothing when it is
+    /// dropped.
+    fn receive(&self, client: &str, declared: u64) -> Result<Incoming, Refusal>;
 
     /// Makes a received file durable, to be taken by a certificate.
-    fn uploaded(&self, receiving: Receiving, media_type: MediaType) -> Result<Uploaded, Refusal>;
+    fn uploaded(&self, incoming: Incoming, media_type: MediaType) -> Result<Uploaded, Refusal>;
 
     /// An attachment of a certificate of this department; `None` when there is none of that name.
     fn attachment(

@@ -20,7 +20,7 @@ use crate::logging::{self, LogFormat};
 
 use super::settings::Settings;
 use super::watches::watches;
-use super::{ApiConfig, Config, Fault, KeyFiles, LogConfig, NetConfig};
+use super::{ApiConfig, Config, Fault, KeyFiles, LogConfig, NetConfig, UploadLimits};
 
 const MIB: u32 = 1024 * 1024;
 const DEFAULT_API: &str = "127.0.0.1:7480";
@@ -181,6 +181,14 @@ fn api(s: &mut Settings) -> Option<ApiConfig> {
     );
     let max_body = s.number("api.max_body_mib", 1..=1024, 64);
     let timeout = s.number("api.timeout_s", 1..=3600, 60);
+    let mib = |s: &mut Settings, key: &str, least: u32, default_mib: u32| {
+        u64::from(s.number(key, least..=1 << 20, default_mib)) * u64::from(MIB)
+    };
+    let uploads = UploadLimits {
+        // Each client has room for the largest attachment.
+        of_client: mib(s, "api.max_uploads_mib", 64, 4096),
+        keep_free: mib(s, "api.keep_free_mib", 0, 1024),
+    };
     Some(ApiConfig {
         listen: listen?,
         names,
@@ -190,6 +198,7 @@ fn api(s: &mut Settings) -> Option<ApiConfig> {
         lookups_per_second: NonZeroU32::new(lookups).unwrap_or(DEFAULT_LOOKUPS),
         max_body: (max_body * MIB) as usize,
         timeout: Duration::from_secs(timeout.into()),
+        uploads,
     })
 }
 

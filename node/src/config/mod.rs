@@ -94,6 +94,17 @@ pub struct ApiConfig {
     pub max_body: usize,
     /// Time an ordinary request may take.
     pub timeout: Duration,
+    /// What files may take that wait for their certificates.
+    pub uploads: UploadLimits,
+}
+
+/// What files may take that wait for their certificates, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadLimits {
+    /// Most bytes of each client.
+    pub of_client: u64,
+    /// What stays free on the disk: the log's.
+    pub keep_free: u64,
 }
 
 impl ApiConfig {

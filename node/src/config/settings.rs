@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 27] = [
+pub(super) const KEYS: [(&str, Kind); 29] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -45,6 +45,8 @@ pub(super) const KEYS: [(&str, Kind); 27] = [
     ("api.lookups_per_second", Kind::Number),
     ("api.max_body_mib", Kind::Number),
     ("api.timeout_s", Kind::Number),
+    ("api.max_uploads_mib", Kind::Number),
+    ("api.keep_free_mib", Kind::Number),
     ("net.listen", Kind::List),
     ("net.quic", Kind::Flag),
     ("net.retrievals_per_second", Kind::Number),

@@ -6,10 +6,12 @@
 use std::io::{self, Read};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use zeroize::Zeroizing;
 
 use super::encoding::Utf8;
 use super::error::Error;
 use super::lines::MAX_LINE;
+use super::rejects;
 use super::row::{Cells, Head, Row, Unreadable, Visitor};
 
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
@@ -37,7 +39,7 @@ pub(super) fn read<V: Visitor>(
 ) -> Result<(), V::Error> {
     let mut text = Text {
         input,
-        buffer: Vec::new(),
+        buffer: Zeroizing::default(),
         at: 0,
         ended: false,
         line: 1,
@@ -51,16 +53,25 @@ pub(super) fn read<V: Visitor>(
         text,
         core: ReaderBuilder::new().delimiter(delimiter).build(),
         delimiter,
-        out: vec![0; 1 << 12],
+        out: Zeroizing::new(vec![0; 1 << 12]),
         ends: vec![0; 64],
         cells: Cells::default(),
         columns: None,
+        guarded: false,
     };
     let mut columns = Vec::new();
     if let Some((_, found)) = records.next().map_err(failed)?
         && found.is_ok()
     {
-        columns.extend(records.cells.iter().map(|name| name.trim().to_owned()));
+        records.guarded = rejects::wrote(records.cells.iter());
+        let guarded = records.guarded;
+        let name = |cell| if guarded { unguarded(cell) } else { cell };
+        columns.extend(
+            records
+                .cells
+                .iter()
+                .map(|cell| name(cell).trim().to_owned()),
+        );
     }
     records.columns = Some(columns.len());
     visitor.head(&Head {
@@ -102,7 +113,7 @@ fn likely(line: &str) -> u8 {
 /// The text from the record under way on.
 struct Text<R> {
     input: Utf8<R>,
-    buffer: Vec<u8>,
+    buffer: Zeroizing<Vec<u8>>,
     /// How much of the buffer is done with.
     at: usize,
     ended: bool,
@@ -190,11 +201,13 @@ struct Records<R> {
     text: Text<R>,
     core: Reader,
     delimiter: u8,
-    out: Vec<u8>,
+    out: Zeroizing<Vec<u8>>,
     ends: Vec<usize>,
     cells: Cells,
     /// How many cells a record has to have, once it is known.
     columns: Option<usize>,
+    /// Whether [`write`] wrote the text, so that its marks are taken off again.
+    guarded: bool,
 }
 
 impl<R: Read> Records<R> {
@@ -253,7 +266,10 @@ impl<R: Read> Records<R> {
             out += written;
             ends += ended;
             match result {
-                ReadRecordResult::OutputFull => self.out.resize(self.out.len() * 2, 0),
+                ReadRecordResult::OutputFull => {
+                    let twice = self.out.len() * 2;
+                    self.out.resize(twice, 0);
+                }
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::Record | ReadRecordResult::End => {
                     self.fill(ends);
@@ -276,7 +292,8 @@ impl<R: Read> Records<R> {
         for &end in &self.ends[..count] {
             // The text is UTF-8, and no part of a character is taken for a delimiter.
             let cell = std::str::from_utf8(&self.out[start..end]).unwrap_or("\u{FFFD}");
-            self.cells.push(cell);
+            self.cells
+                .push(if self.guarded { unguarded(cell) } else { cell });
             start = end;
         }
     }
@@ -322,16 +339,44 @@ fn well_quoted(record: &[u8], delimiter: u8) -> bool {
     }
 }
 
-/// A record as text of UTF-8, without its line feed.
+/// What a spreadsheet takes a cell for a formula by, or for what ends one (OWASP, "CSV Injection").
+const FORMULA: [char; 11] = [
+    '=', '+', '-', '@', '\t', '\r', '\n', '\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}',
+];
+/// What a spreadsheet takes a cell for text by.
+const TEXT: char = '\'';
+
+/// Whether a cell would be a formula, but for marks of text before it.
+fn is_formula(cell: &str) -> bool {
+    cell.trim_start_matches(TEXT).starts_with(FORMULA)
+}
+
+/// The cell as it was before [`write`] marked it as text.
+fn unguarded(cell: &str) -> &str {
+    match cell.strip_prefix(TEXT) {
+        Some(unmarked) if is_formula(unmarked) => unmarked,
+        _ => cell,
+    }
+}
+
+/// A record as text of UTF-8, without its line feed. No spreadsheet takes a cell of it for a formula: what could be one,
+/// or is marked as text already, is marked as text, so that [`unguarded`] gives every cell back as it was.
 pub(super) fn write<'a>(delimiter: u8, cells: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let mut line = Vec::new();
     for (i, cell) in cells.enumerate() {
         if i > 0 {
             line.push(delimiter);
         }
-        let special = |byte: u8| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
-        if cell.bytes().any(special) {
+        // Whoever opens it may take any of the delimiters for the table's.
+        let special = |byte: u8| DELIMITERS.contains(&byte) || matches!(byte, b'"' | b'\n' | b'\r');
+        let quoted = cell.bytes().any(special);
+        if quoted {
             line.push(b'"');
+        }
+        if is_formula(cell) {
+            line.extend_from_slice(TEXT.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        if quoted {
             line.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
             line.push(b'"');
         } else {

@@ -104,3 +104,55 @@ fn what_is_written_is_read_back() {
     let text = [b"1,2,3,4,5\n", &write(b',', cells.into_iter())[..]].concat();
     assert_eq!(seen(&text, 1).rows, [format!("2: {}", cells.join("¦"))]);
 }
+
+#[test]
+fn no_cell_that_is_written_is_a_formula_and_each_is_read_back_as_it_was() {
+    let cells = [
+        "=1+1",
+        "+86 138",
+        "-5",
+        "@x",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\u{FF1D}1",
+        "=HYPERLINK(\"http://x\";\"y\")",
+        "'=1",
+        "''=1",
+        "'plain",
+        "'",
+        "a=b",
+        "",
+        "1|-2",
+    ];
+    let header: Vec<String> = (3..=cells.len()).map(|n| format!("={n}")).collect();
+    let columns = || {
+        ["_row", "_reason"]
+            .into_iter()
+            .chain(header.iter().map(|name| &**name))
+    };
+    let text = [
+        &write(b',', columns())[..],
+        b"\n",
+        &write(b',', cells.into_iter()),
+    ]
+    .concat();
+    let read = seen(&text, 1);
+    assert_eq!(read.rows, [format!("2: {}", cells.join("¦"))]);
+    assert!(read.columns.iter().map(|name| &**name).eq(columns()));
+    // Whichever of the delimiters a spreadsheet takes.
+    for delimiter in DELIMITERS {
+        let mut core = ReaderBuilder::new().delimiter(delimiter).build();
+        let (mut out, mut ends) = ([0; 1 << 12], [0; 64]);
+        let line = write(b',', cells.into_iter());
+        let (_, _, written, found) = core.read_record(&line, &mut out, &mut ends);
+        let mut start = 0;
+        for end in ends[..found].iter().copied().chain([written]) {
+            let cell = std::str::from_utf8(&out[start..end]).unwrap();
+            assert!(!cell.starts_with(FORMULA), "{cell:?}");
+            start = end;
+        }
+    }
+    // In a table that somebody else wrote nothing is taken off.
+    assert_eq!(seen(b"a,b\n'=1,2\n", 1).rows, ["2: '=1¦2"]);
+}

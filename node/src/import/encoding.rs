@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use encoding_rs::{CoderResult, Decoder, GB18030, UTF_8};
+use zeroize::Zeroizing;
 
 /// Bytes that are read at once.
 const BLOCK: usize = 1 << 16;
@@ -85,11 +86,11 @@ fn read(input: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
 pub(super) struct Utf8<R> {
     input: R,
     decoder: Decoder,
-    block: Vec<u8>,
+    block: Zeroizing<Vec<u8>>,
     /// What of the block is not decoded yet.
     left: std::ops::Range<usize>,
     ended: bool,
-    decoded: Vec<u8>,
+    decoded: Zeroizing<Vec<u8>>,
     /// What of the decoded text is not handed out yet.
     text: std::ops::Range<usize>,
     /// Bytes of the input read so far.
@@ -106,10 +107,10 @@ impl<R: Read> Utf8<R> {
             input,
             // A byte order mark tells UTF-8 and UTF-16, and is taken off.
             decoder: encoding.new_decoder(),
-            block: vec![0; BLOCK],
+            block: Zeroizing::new(vec![0; BLOCK]),
             left: 0..0,
             ended: false,
-            decoded: vec![0; BLOCK],
+            decoded: Zeroizing::new(vec![0; BLOCK]),
             text: 0..0,
             read: 0,
         }

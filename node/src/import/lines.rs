@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use zeroize::Zeroizing;
+
 /// Most bytes of a line that are kept.
 pub const MAX_LINE: usize = 1 << 20;
 
@@ -17,7 +19,8 @@ pub enum Line<'a> {
 /// Reads lines into one buffer, whatever their length.
 pub struct Lines<R> {
     input: R,
-    buffer: Vec<u8>,
+    /// Wiped when dropped: a row says whom a certificate is about.
+    buffer: Zeroizing<Vec<u8>>,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -25,7 +28,7 @@ impl<R: BufRead> Lines<R> {
     pub fn new(input: R) -> Self {
         Self {
             input,
-            buffer: Vec::new(),
+            buffer: Zeroizing::default(),
         }
     }
 

@@ -46,6 +46,13 @@ pub(super) enum Duplicates {
     Reject,
 }
 
+/// What is wrong with a text that is not TOML, and on which line; without the line itself, which may be a field's value.
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| 1 + before.matches('\n').count());
+    format!("line {line}: {}", error.message())
+}
+
 impl Map {
     /// Reads a map.
     ///
@@ -55,7 +62,7 @@ impl Map {
         let text = text_of(path)?;
         let table: Table = text
             .parse()
-            .map_err(|error: toml::de::Error| Error::malformed(path, "a map", error.to_string()))?;
+            .map_err(|error| Error::malformed(path, "a map", toml_fault(&text, &error)))?;
         map_file::map_of(&table).map_err(|faults| Error::Faults {
             what: "the map cannot be used",
             faults,

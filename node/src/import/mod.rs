@@ -29,6 +29,6 @@ pub use error::Error;
 pub use input::{Format, Input, Layout};
 pub use judge::{Judge, Judged};
 pub use lines::{Line, Lines, MAX_LINE};
-pub use map::Map;
+pub use map::{Map, toml_fault};
 pub use rejects::{Rejects, as_it_was};
 pub use row::{Head, Row, Unreadable, Visitor};

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::csv;
 use super::error::Error;
 use super::row::{Head, Row, Unreadable};
+use crate::one_line::one_line;
 
 /// What the file adds to a row; taken out again when the row is imported anew.
 const MARKS: [&str; 2] = ["_reason", "_row"];
@@ -19,6 +20,11 @@ const MARKS: [&str; 2] = ["_reason", "_row"];
 const COLUMNS: [&str; 2] = ["_row", "_reason"];
 /// Where a line stands that is no object.
 const LINE: &str = "_line";
+
+/// Whether a table with these columns is a file of rejected rows.
+pub(super) fn wrote<'a>(columns: impl Iterator<Item = &'a str>) -> bool {
+    columns.take(COLUMNS.len()).eq(COLUMNS)
+}
 
 /// A file that is made at the first rejected row, for its owner alone, and holds each as soon as it is rejected.
 pub struct Rejects {
@@ -76,11 +82,7 @@ impl Rejects {
             return;
         };
         let columns = || head.columns.iter().map(String::as_str);
-        let skip = if columns().take(COLUMNS.len()).eq(COLUMNS) {
-            COLUMNS.len()
-        } else {
-            0
-        };
+        let skip = if wrote(columns()) { COLUMNS.len() } else { 0 };
         let header = csv::write(delimiter, COLUMNS.into_iter().chain(columns().skip(skip)));
         self.form = Form::Cells {
             delimiter,
@@ -108,6 +110,8 @@ impl Rejects {
     /// # Errors
     /// [`Error::Write`]; [`Error::Exists`] if somebody else made the file meanwhile.
     pub fn add(&mut self, row: u64, reason: &str, original: &[u8]) -> Result<(), Error> {
+        // It quotes what is in the row; the row itself is kept as it is.
+        let reason = &*one_line(reason);
         let (first, line) = match &self.form {
             Form::Json => (
                 &b""[..],
@@ -193,6 +197,7 @@ fn rejected_line(row: u64, reason: &str, line: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::one_line::{self, HOSTILE};
 
     #[test]
     fn a_rejected_row_keeps_its_spelling_and_can_be_imported_again() {
@@ -245,5 +250,32 @@ mod tests {
             Rejects::new(Path::new("/nowhere/r")),
             Err(Error::Write { .. })
         ));
+    }
+
+    #[test]
+    fn a_reason_is_on_one_line_whatever_it_quotes() {
+        let home = tempfile::tempdir().unwrap();
+        let columns = ["a".to_owned()];
+        let head = Head {
+            columns: &columns,
+            length: None,
+            encoding: None,
+            delimiter: Some(b','),
+        };
+        for cells in [false, true] {
+            let path = home.path().join(format!("{cells}"));
+            let mut rejects = Rejects::new(&path).unwrap();
+            if cells {
+                rejects.keep_cells(&head);
+            }
+            let original = if cells { &b"1"[..] } else { b"{}" };
+            rejects.add(1, HOSTILE, original).unwrap();
+            rejects.add(2, "=1", original).unwrap();
+            rejects.finish().unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text.lines().count(), if cells { 3 } else { 2 }, "{text:?}");
+            let steering = |c: char| c != '\n' && one_line::steers(c);
+            assert!(!text.contains(steering), "{text:?}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A row of any format: its cells, and where it stands.
 
+use zeroize::Zeroize;
+
 /// The cells of a row in one buffer, to be filled again for the next row.
 #[derive(Debug, Default)]
 pub struct Cells {
@@ -7,6 +9,13 @@ pub struct Cells {
     ends: Vec<usize>,
     /// Cells that hold what no text can be made of, and why.
     unusable: Vec<(usize, &'static str)>,
+}
+
+impl Drop for Cells {
+    /// A row says whom a certificate is about.
+    fn drop(&mut self) {
+        self.text.zeroize();
+    }
 }
 
 impl Cells {

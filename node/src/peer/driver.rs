@@ -554,15 +554,8 @@ impl Driver {
                 connection.rtt_ms = info.rtt_ms;
             }
         }
-        peer.metrics
-            .peers_connected
-            .set(heard.connected.len() as i64);
-        let now_ms = peer.clock.now_ms();
         for (id, size, known) in known {
-            let stale = peer.catalogue.freshness(&id, now_ms).is_err();
-            let refused = heard.refused.contains_key(&id);
             peer.metrics.set_log(&id.department, size, known);
-            peer.metrics.set_log_state(&id.department, !stale, refused);
             heard.known.insert(id, known);
         }
         let members = peer.catalogue.members();
@@ -573,15 +566,13 @@ impl Driver {
         });
         drop(heard);
         peer.show_own_log();
+        peer.show_health();
         self.show_clocks();
     }
 
     /// Tells the operator when a clock goes wrong, or a log is dated ahead, and the metrics how far each is off.
     fn show_clocks(&mut self) {
         let peer = &self.peer;
-        for (department, offset_ms) in peer.clock_offsets() {
-            peer.metrics.set_clock_offset(&department, offset_ms);
-        }
         let alarm = peer.clock_alarm();
         match &alarm {
             Some(alarm) if self.clock_alarm.is_none() => tracing::warn!("{alarm}"),

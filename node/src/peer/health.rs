@@ -10,6 +10,7 @@ use certmesh_ledger::record::is_dated_ahead;
 use super::clock::Clock;
 use super::{Peer, clock_detail, now_ms, views};
 use crate::api::types::{LogView, OwnLogState, Readiness};
+use crate::metrics::LogState;
 
 /// Names in one warning.
 const NAMED: usize = 5;
@@ -67,8 +68,7 @@ impl Peer {
         if id == self.catalogue.own() {
             return ("own", self.log_detail());
         }
-        let refused = self.heard.read().refused.get(&id).cloned();
-        if let Some(reason) = refused.or_else(|| log.refused_write()) {
+        if let Some(reason) = self.refused(log) {
             let lagging = self.stale(&id).map(|stale| format!("; {stale}"));
             let detail = format!(
                 "the disk does not let its copy go on ({reason}); it is opened again by itself{}",
@@ -76,7 +76,7 @@ impl Peer {
             );
             return ("refused", Some(detail));
         }
-        if let Some(path) = self.set_aside.get(&id).filter(|_| log.size() == 0) {
+        if let Some(path) = self.set_aside_in(log) {
             let detail = format!("damaged on disk, kept in {path}; being fetched again");
             return ("set-aside", Some(detail));
         }
@@ -90,6 +90,45 @@ impl Peer {
         // Before anything of it has arrived there is nothing to answer for.
         let stale = self.stale(&id).filter(|_| log.size() > 0);
         ("replica", stale.or_else(|| self.ahead(log)))
+    }
+
+    /// Gives the metrics how each log stands, which members are connected, and how far their clocks are off.
+    pub(super) fn show_health(&self) {
+        let now_ms = self.clock.now_ms();
+        for log in self.catalogue.logs() {
+            let id = log.name().id;
+            let state = LogState {
+                current: self.catalogue.freshness(&id, now_ms).is_ok(),
+                refused: self.refused(&log).is_some(),
+                frozen: log.stopped().is_some(),
+                set_aside: self.set_aside_in(&log).is_some(),
+            };
+            self.metrics.set_log_state(&id.department, state);
+        }
+        let offsets = self.clock_offsets();
+        let members = self.catalogue.members().members();
+        let others = members.map(|member| &member.code);
+        let others: Vec<_> = others.filter(|code| **code != self.department).collect();
+        for code in &others {
+            let offset_ms = offsets.get(code).copied();
+            self.metrics.set_clock_offset(code, offset_ms);
+        }
+        let heard = self.heard.read();
+        let connected = |code| (code, heard.connected.contains_key(code));
+        self.metrics
+            .set_connected(others.into_iter().map(connected));
+    }
+
+    /// Why the disk does not let a copy go on.
+    fn refused(&self, log: &Log) -> Option<String> {
+        let refused = self.heard.read().refused.get(&log.name().id).cloned();
+        refused.or_else(|| log.refused_write())
+    }
+
+    /// Where a copy was set aside of which nothing has come back.
+    fn set_aside_in(&self, log: &Log) -> Option<&String> {
+        let path = self.set_aside.get(&log.name().id);
+        path.filter(|_| log.size() == 0)
     }
 
     /// How the own log stands.

@@ -53,7 +53,6 @@ pub use error::RunError;
 pub use start::{check, run};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -74,6 +73,7 @@ use clock::Clock;
 use cosignatures::Signed;
 use journal::Lookups;
 use own_log::OwnLog;
+use uploads::Uploads;
 
 /// Milliseconds since 1970-01-01 UTC.
 pub(crate) fn now_ms() -> u64 {
@@ -119,8 +119,8 @@ pub(crate) struct Peer {
     pub(crate) attachments: Attachments,
     /// Who looked up what people hold.
     pub(crate) lookups: Arc<Lookups>,
-    /// Directory of uploads that no certificate has taken yet.
-    pub(crate) uploads: PathBuf,
+    /// Uploads that no certificate has taken yet.
+    pub(crate) uploads: Arc<Uploads>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) own: OwnLog,
     pub(crate) heard: RwLock<Heard>,

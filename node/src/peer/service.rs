@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_ledger::bodies::{AttachmentFile, Body, Opened, Receiving};
+use certmesh_ledger::bodies::{AttachmentFile, Body, Opened};
 use certmesh_ledger::catalogue::{Cursor, Found};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
@@ -30,7 +30,9 @@ use crate::api::draft::{Draft, HolderCode};
 use crate::api::lookups::{LookupLog, Lookups};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
-use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted, Word};
+use crate::api::service::{
+    Definition, Find, Incoming, Outcomes, Proof, RetryKey, Service, Wanted, Word,
+};
 use crate::api::standards::{
     FieldView, GrantRequest, GrantView, Grants, Matter, MatterRequest, MatterSummary, Matters,
     TypeRequest, TypeStandard, VersionView,
@@ -237,16 +239,16 @@ impl Service for PeerService {
         Ok(kept.map(|kept| views::fields(id, &kept.body)))
     }
 
-    fn receive(&self) -> Result<Receiving, Refusal> {
-        uploads::receive(&self.peer)
+    fn receive(&self, client: &str, declared: u64) -> Result<Incoming, Refusal> {
+        uploads::receive(&self.peer, client, declared)
     }
 
     fn uploaded(
         &self,
-        receiving: Receiving,
+        incoming: Incoming,
         media_type: MediaType,
     ) -> Result<types::Uploaded, Refusal> {
-        uploads::finish(&self.peer, receiving, media_type)
+        uploads::finish(&self.peer, incoming, media_type)
     }
 
     fn attachment(

@@ -37,13 +37,15 @@ use super::retrieval::asking::Asking;
 use super::retrieval::copies;
 use super::service::PeerService;
 use super::storage::Storage;
+use super::uploads::{self, Uploads};
 use super::writer::WriterHandle;
-use super::{Peer, data_dir, identity, now_ms, retries, uploads};
+use super::{Peer, data_dir, identity, now_ms, retries};
 use crate::api::auth::Clients;
 use crate::api::limits::Limits;
 use crate::api::{Api, serve};
 use crate::config::{Config, ConfigError};
 use crate::descriptors::{self, Shares};
+use crate::disk_space;
 use crate::last_run::Mark;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig, NetLimits};
@@ -178,8 +180,8 @@ fn open_peer(
         ),
         bodies,
         attachments: attachments.map_err(at(&uploads))?,
-        uploads,
         lookups: Arc::new(Lookups::open(lookups)),
+        uploads: Uploads::new(uploads, config.api.uploads),
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
@@ -313,7 +315,7 @@ pub async fn run(
 }
 
 /// What works beside the API: the driver with its network and storage, the writer, the recording of look-ups, the
-/// forgetting of old retries, uploads and look-ups, and the destroying of old evidence copies.
+/// forgetting of old retries, uploads and look-ups, the destroying of old evidence copies, and the measuring of the disk.
 struct Work {
     driver: Driving,
     stop_driver: oneshot::Sender<()>,
@@ -325,6 +327,7 @@ struct Work {
     /// Takes the members' addresses when they are read again.
     addresses_read: mpsc::UnboundedSender<Addresses>,
     removing_lookups: JoinHandle<()>,
+    measuring: JoinHandle<()>,
     /// Addresses the network side listens on, as they come to be.
     listening: mpsc::UnboundedReceiver<Multiaddr>,
 }
@@ -415,6 +418,10 @@ impl Work {
                 Arc::clone(peer),
                 config.lookups_kept_days,
             )),
+            measuring: tokio::spawn(disk_space::keep_measuring(
+                config.data_dir.clone(),
+                Arc::clone(&peer.metrics),
+            )),
             listening: listening_received,
         };
         if config.trust_own_disk && peer.vouch_for_own_log(false) {
@@ -456,6 +463,7 @@ impl Work {
         self.destroying.abort();
         self.removing.abort();
         self.removing_lookups.abort();
+        self.measuring.abort();
     }
 }
 

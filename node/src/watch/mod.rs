@@ -191,6 +191,7 @@ impl Watcher {
                 .done(&path, &summary)
                 .map_err(|error| error.to_string())
                 .inspect(|()| {
+                    self.needs.metrics.watch_table("done");
                     tracing::info!(
                         folder = %folder_shown,
                         file = ?name,
@@ -206,6 +207,7 @@ impl Watcher {
                 .unreadable(&path, &reason)
                 .map_err(|error| error.to_string())
                 .inspect(|()| {
+                    self.needs.metrics.watch_table("rejected");
                     tracing::warn!(
                         folder = %folder_shown,
                         file = ?name,

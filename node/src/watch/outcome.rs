@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::taking::Summary;
 use super::{DONE, REJECTED};
 use crate::import::Format;
+use crate::one_line;
 
 /// Longest name that leaves room for what is added to it.
 const LONGEST: usize = 200;
@@ -201,8 +202,8 @@ impl Target<'_> {
     /// # Errors
     /// Those of writing and moving; the file is where it was then, unless it was moved already.
     pub(super) fn done(&self, file: &Path, summary: &Summary) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(summary)?;
-        text.push('\n');
+        let text = serde_json::to_string_pretty(summary)?;
+        let text = format!("{}\n", one_line::json(&text));
         self.write(Beside::Summary, &text)?;
         self.end(file, DONE, &[Beside::Rejects, Beside::Summary])
     }
@@ -214,6 +215,7 @@ impl Target<'_> {
     pub(super) fn unreadable(&self, file: &Path, reason: &str) -> io::Result<()> {
         // Its rows are still in it, all of them.
         let _ = fs::remove_file(self.hidden(Beside::Rejects));
+        let reason = one_line::indented(reason);
         self.write(Beside::Reason, &format!("{reason}\n"))?;
         self.end(file, REJECTED, &[Beside::Reason])
     }

@@ -408,9 +408,13 @@ impl Issuing<'_, '_> {
         for entry in &batch.rows {
             self.summary.rows += 1;
             match &entry.fate {
-                Fate::Merged => self.summary.merged += 1,
+                Fate::Merged => {
+                    metrics.watch_rows("merged", 1);
+                    self.summary.merged += 1;
+                }
                 Fate::Rejected(reasons, problem) => {
                     metrics.row_refused(problem);
+                    metrics.watch_rows("rejected", 1);
                     let name = reasons.first().map_or("", |reason| &reason.name);
                     let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
                     self.reject(entry, name, &texts.join("; "))?;
@@ -420,12 +424,19 @@ impl Issuing<'_, '_> {
                     Ok(appended) => {
                         metrics.row_issued(appended.replayed);
                         match appended.replayed {
-                            true => self.summary.already_there += 1,
-                            false => self.summary.issued += 1,
+                            true => {
+                                metrics.watch_rows("already-there", 1);
+                                self.summary.already_there += 1;
+                            }
+                            false => {
+                                metrics.watch_rows("issued", 1);
+                                self.summary.issued += 1;
+                            }
                         }
                     }
                     Err(refusal) => {
                         metrics.row_refused(refusal.name());
+                        metrics.watch_rows("rejected", 1);
                         self.reject(entry, refusal.name(), &told(&refusal))?;
                     }
                 },

@@ -118,6 +118,28 @@ async fn a_file_that_is_too_long_is_refused_before_it_is_read_or_where_it_passes
 }
 
 #[tokio::test]
+async fn a_file_without_room_is_refused_before_it_is_read_or_where_the_room_ends() {
+    let node = node();
+    *node.fake.free.lock() = Some(1 << 20);
+    let declared = ask("POST", PATH, ISSUE)
+        .header("Content-Type", "application/pdf")
+        .header("Content-Length", &(2 << 20).to_string());
+    // Not a byte of the body is sent.
+    let answer = declared.to(&node).await;
+    assert_eq!((answer.status, &*answer.problem()), (507, "storage-full"));
+    let mut endless = chunked(ISSUE);
+    for _ in 0..4 {
+        endless.body.extend(chunk(&pdf(1 << 19)));
+    }
+    endless.body.extend(b"0\r\n\r\n");
+    let answer = endless.to(&node).await;
+    assert_eq!((answer.status, &*answer.problem()), (507, "storage-full"));
+    let detail = answer.json()["detail"].to_string();
+    assert!(detail.contains(" MiB free"), "{detail}");
+    nothing_is_left(&node).await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_cut_off_or_stops_coming_leaves_nothing() {
     let node = node_with(Limits {
         idle_time: Duration::from_millis(200),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments, Receiving};
+use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments};
 use certmesh_ledger::hash::Hash;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::log::{LogId, LogName, MemoryDisk};
@@ -25,7 +25,9 @@ use crate::api::draft::{Draft, HolderCode};
 use crate::api::lookups::{LookupLog, Lookups};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
-use crate::api::service::{Definition, Find, Outcomes, Proof, RetryKey, Service, Wanted, Word};
+use crate::api::service::{
+    Definition, Find, Incoming, Outcomes, Proof, RetryKey, Service, Wanted, Word,
+};
 use crate::api::standards::{Grants, Matter, Matters, TypeStandard};
 use crate::api::types::*;
 
@@ -51,6 +53,8 @@ pub(crate) struct Fake {
     pub(crate) groups: Mutex<Vec<usize>>,
     /// Where uploads go.
     pub(crate) disk: MemoryDisk,
+    /// Bytes that uploads may still take; without end when `None`.
+    pub(crate) free: Arc<Mutex<Option<u64>>>,
     /// The attachment it gives to the next who asks.
     pub(crate) serves: Mutex<Option<(Attachment, AttachmentFile)>>,
     /// How long it takes until another member signs; `None` once one has.
@@ -243,17 +247,32 @@ impl Service for Fake {
         }))
     }
 
-    fn receive(&self) -> Result<Receiving, Refusal> {
+    fn receive(&self, _client: &str, declared: u64) -> Result<Incoming, Refusal> {
+        let free = Arc::clone(&self.free);
+        let room = move |more| match &mut *free.lock() {
+            Some(free) if *free < more => Err(Refusal::StorageFull {
+                free_bytes: *free,
+                needed_bytes: more,
+            }),
+            free => {
+                *free = free.map(|free| free - more);
+                Ok(())
+            }
+        };
+        if self.free.lock().is_some_and(|free| declared > free) {
+            room(declared)?;
+        }
         let mut drawn = [0; 48];
         getrandom::fill(&mut drawn).unwrap();
-        Ok(self
-            .attachments()
-            .receive(AttachmentKey::new(&drawn))
-            .unwrap())
+        let receiving = self.attachments().receive(AttachmentKey::new(&drawn));
+        Ok(Incoming {
+            receiving: receiving.unwrap(),
+            room: Box::new(room),
+        })
     }
 
-    fn uploaded(&self, receiving: Receiving, media_type: MediaType) -> Result<Uploaded, Refusal> {
-        let upload = receiving.finish(media_type, 0).unwrap();
+    fn uploaded(&self, incoming: Incoming, media_type: MediaType) -> Result<Uploaded, Refusal> {
+        let upload = incoming.receiving.finish(media_type, 0).unwrap();
         Ok(Uploaded {
             upload: upload.key.file().to_string(),
             media_type: media_type.to_string(),

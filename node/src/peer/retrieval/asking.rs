@@ -118,7 +118,13 @@ impl Asking {
         drop(place);
         let took_ms = u32::try_from(sent.since.elapsed().as_millis()).unwrap_or(u32::MAX);
         let name = sent.name;
-        self.take(sent, answer, took_ms).await?;
+        let taken = self.take(sent, answer, took_ms).await;
+        self.peer.metrics.retrieval_asked(match &taken {
+            Ok(()) => "answered",
+            // A problem's name: of a fixed list.
+            Err(refusal) => refusal.name(),
+        });
+        taken?;
         if with_attachments {
             self.pull_all(name).await?;
         }
