@@ -237,7 +237,7 @@ impl Appender {
         let mut view = log.view.write();
         // Set once: a segment is sealed once.
         let _ = segment.index.set(index);
-        view.tail = TailIndex::default();
+        view.tail.clear();
         self.segment = None;
         Ok(())
     }
@@ -355,6 +355,6 @@ pub(super) fn write_index(log: &Log, first: u64, tail: &TailIndex) -> io::Result
     let bytes = tail.seal(&log.name, first);
     file.set_len(0)?;
     file.write_at(&bytes, 0)?;
-    SealedIndex::open(file, &log.name, first)?
+    SealedIndex::open(file, &log.name, first, tail.key())?
         .ok_or_else(|| io::Error::other("the index just written reads differently"))
 }

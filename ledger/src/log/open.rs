@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::keys::IndexKey;
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, root_from};
 use crate::record::RecordHash;
@@ -42,6 +43,8 @@ pub struct Place {
     pub data: PathBuf,
     /// Records in a sealed segment: [`SEGMENT_RECORDS`] but for tests.
     pub segment_records: u64,
+    /// The secret of its indexes. Those made under another are made again.
+    pub index_key: IndexKey,
 }
 
 impl Place {
@@ -318,7 +321,7 @@ impl Log {
         let view = View {
             checkpoint: None,
             segments: Vec::new(),
-            tail: TailIndex::default(),
+            tail: TailIndex::new(place.index_key.clone()),
             definitions: Arc::default(),
             issued: BTreeMap::new(),
             unread: None,
@@ -483,7 +486,7 @@ impl<'l> Scan<'l> {
         let until = vouched.size.min(segment.first + log.segment_records);
         let mut frames = segment.frames();
         let mut ends = vec![HEADER_LEN];
-        let mut tail = TailIndex::default();
+        let mut tail = TailIndex::new(log.view.read().tail.key().clone());
         while appender.size < until {
             let seq = appender.size;
             let Some(frame) = frames.next()? else { break };
@@ -566,7 +569,7 @@ impl<'l> Scan<'l> {
             .log
             .disk
             .open(&self.log.dir.join(file_name(first, "index")), true)?;
-        if let Some(index) = SealedIndex::open(file, &self.log.name, first)? {
+        if let Some(index) = SealedIndex::open(file, &self.log.name, first, tail.key())? {
             return Ok(index);
         }
         self.opening.mended += 1;

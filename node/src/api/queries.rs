@@ -167,7 +167,8 @@ pub(super) async fn proof(
 
 /// Find certificates
 ///
-/// By holder, by type or by issuer. A POST, so that a holder's code never stands in a URL.
+/// By holder, by type or by issuer. A POST, so that a holder's code never stands in a URL. A page may be short, or empty,
+/// while there is more: `next` says where to go on.
 #[utoipa::path(
     post, path = "/v1/find", tag = "Certificates", operation_id = "findCertificates",
     request_body = FindRequest,

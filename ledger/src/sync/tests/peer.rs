@@ -106,6 +106,7 @@ pub(super) fn place(disk: &MemoryDisk) -> Place {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/data"),
         segment_records: SEGMENT_RECORDS,
+        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
     }
 }
 
