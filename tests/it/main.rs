@@ -15,6 +15,7 @@ mod dated_ahead;
 mod forked;
 mod freshness;
 mod fuzz_corpus;
+mod gossip;
 mod hostile;
 mod import;
 mod import_table;
