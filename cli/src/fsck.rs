@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use certmesh_ledger::keys::IndexKey;
 use certmesh_ledger::log::{
     Fault, ForkEvidence, FsckReport, LogReport, MAX_EVIDENCE, Place, SEGMENT_RECORDS, fsck,
 };
@@ -56,6 +57,8 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
         disk: Arc::new(ReadOnlyDisk),
         data: args.data.clone(),
         segment_records: SEGMENT_RECORDS,
+        // Each index names the key it was made under, and is checked by that.
+        index_key: IndexKey::from_transport_seed(&[0; 32]),
     };
     let bar = spinner(screen);
     let report = fsck(&place, &members, |records| {

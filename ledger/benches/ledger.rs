@@ -43,6 +43,7 @@ fn open(folder: &Path, segment_records: u64) -> Arc<Log> {
         disk: Arc::new(RealDisk),
         data: folder.to_owned(),
         segment_records,
+        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     Arc::new(Log::open(&place, name(), &members()).expect("a log").0)
 }

@@ -273,6 +273,29 @@ impl CatalogueKey {
     }
 }
 
+/// The secret under which a peer makes the fingerprints of its index files, so that nobody else can choose records whose
+/// fingerprints collide at it. It protects nothing but the cost of questions, and stands in the index files themselves.
+#[derive(Clone, Debug)]
+pub struct IndexKey(pub Secret);
+
+impl IndexKey {
+    /// The index key of the peer with a transport key: no file of its own is needed, and it never changes.
+    pub fn from_transport_seed(seed: &[u8; 32]) -> IndexKey {
+        let derived = Secret::from_bytes(*seed).hash(Purpose::Index, &[b"key"]);
+        IndexKey(Secret::from_bytes(*derived.as_bytes()))
+    }
+
+    /// The fingerprint of the hash of what a record is about.
+    pub(crate) fn fingerprint(&self, of: &Hash) -> u64 {
+        let hash = blake3::keyed_hash(&self.0.0, of.as_bytes());
+        Hash::from_bytes(*hash.as_bytes()).fingerprint()
+    }
+
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
+}
+
 /// Hash of a network's catalogue key: tells whether a key is the network's, and nothing else of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CatalogueCommitment(pub Hash);

@@ -2,11 +2,10 @@
 //! API takes minutes. The records are the same, signed one by one.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use certmesh_ledger::id::TypeCode;
-use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret, SecretFile};
+use certmesh_ledger::keys::{BodyKey, CatalogueKey, IndexKey, Secret, SecretFile};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::record::{
@@ -21,13 +20,18 @@ use crate::network::{Member, now_ms};
 /// Entries under one checkpoint.
 pub(crate) const BATCH: usize = 5_000;
 
-/// Logs in a data directory, as a node keeps them.
-pub(crate) fn place(data: PathBuf) -> Place {
-    Place {
+/// Logs in a member's data directory, as its node keeps them.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Key`] when its transport key cannot be read.
+pub(crate) fn place(member: &Member) -> Result<Place, Error> {
+    let transport = secret(member, SecretFile::Transport, "transport.key")?;
+    Ok(Place {
         disk: Arc::new(RealDisk),
-        data,
+        data: member.data(),
         segment_records: SEGMENT_RECORDS,
-    }
+        index_key: IndexKey::from_transport_seed(transport.expose()),
+    })
 }
 
 /// A log that cannot be written or read.

@@ -96,6 +96,7 @@ fn history(net: &TestNet, of: usize, run: &str, own: u64) -> (Arc<Log>, Vec<Cert
         disk: Arc::new(MemoryDisk::new()),
         data: Path::new("/history").to_owned(),
         segment_records: SEGMENT_RECORDS,
+        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let name = LogName {
         network: genesis.network_id(),

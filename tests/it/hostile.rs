@@ -339,7 +339,7 @@ fn gossip_that_no_member_signed_is_rejected_and_changes_nothing() {
         Announcement::Head(page).encode()
     };
     let _villain = Villain::as_member(&net, 2, &[0, 1], FalseNews { news, next: 0 });
-    net.wait_logged(0, "passed on gossip that no member signed");
+    net.wait_logged(0, "passed on gossip that its department did not sign");
     assert!(
         net.node_log(0)
             .contains(&format!("a peer misbehaved department={}", net.code(2)))

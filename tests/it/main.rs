@@ -16,6 +16,7 @@ mod descriptors;
 mod forked;
 mod freshness;
 mod fuzz_corpus;
+mod gossip;
 mod hostile;
 mod import;
 mod import_table;

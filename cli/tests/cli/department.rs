@@ -83,6 +83,7 @@ impl Department {
             disk: Arc::new(RealDisk),
             data: self.path("data"),
             segment_records: SEGMENT_RECORDS,
+            index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
         let name = LogName {
             network: self.members.network(),

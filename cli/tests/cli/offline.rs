@@ -34,6 +34,7 @@ fn prove_with(
         disk: Arc::new(RealDisk),
         data: department.path("data"),
         segment_records: SEGMENT_RECORDS,
+        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let opened = Catalogue::open(place, department.members.clone(), CODE.parse().unwrap()).unwrap();
     let bundle = Bundle::gather(&opened.catalogue, &id(n), cosignatures)

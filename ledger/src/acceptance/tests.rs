@@ -161,6 +161,7 @@ fn catalogue(requires: Vec<Requirement>, entries: Vec<Entry>) -> Catalogue {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),
         segment_records: 4,
+        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let mut opened = Catalogue::open(place, members(), ASKER.parse().unwrap()).unwrap();
     opened.catalogue.limit_age(FreshnessLimits::NONE);

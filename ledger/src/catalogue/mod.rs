@@ -32,7 +32,8 @@ use rayon::prelude::*;
 use crate::codec::Text;
 use crate::id::{CertificateId, Date, DepartmentCode, MatterCode, TypeCode};
 use crate::log::{
-    ForkEvidence, Log, LogId, LogName, OpenError, Opening, Place, ReadError, Stopped, Versions,
+    ForkEvidence, Log, LogId, LogName, MAX_READ, OpenError, Opening, Place, ReadError, Stopped,
+    Versions,
 };
 use crate::membership::Membership;
 use crate::record::{
@@ -350,7 +351,9 @@ impl Catalogue {
             .collect()
     }
 
-    /// Certificates about a subject, in all logs in their order, from a place on.
+    /// Certificates about a subject, in all logs in their order, from a place on: at most `limit`, read from at most
+    /// [`MAX_READ`] records, or `limit` if that is more. Each costs one more, to see that it is the first to issue its
+    /// certificate.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -396,7 +399,7 @@ impl Catalogue {
         Ok((found, cut))
     }
 
-    /// Certificates of a type, in all logs in their order, from a place on.
+    /// The same of a type.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -406,7 +409,8 @@ impl Catalogue {
         })
     }
 
-    /// Certificates of one department, from a place on.
+    /// Certificates of one department, from a place on: at most `limit`, read from at most [`MAX_READ`] records and as many
+    /// again as are found.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -420,8 +424,8 @@ impl Catalogue {
         let Some(log) = self.log(&id) else {
             return Ok(Found::default());
         };
-        let records = log.certificates(from, limit)?;
-        let next = next_of(&records, limit).map(|seq| Cursor { log: Some(id), seq });
+        let (records, next) = log.certificates(from, limit)?;
+        let next = next.map(|seq| Cursor { log: Some(id), seq });
         Ok(Found {
             certificates: states(&log, records)?,
             next,
@@ -432,22 +436,31 @@ impl Catalogue {
         &self,
         from: Cursor,
         limit: usize,
-        ask: impl Fn(&Log, u64, usize) -> Result<Vec<SignedRecord>, ReadError>,
+        ask: impl Fn(&Log, u64, usize) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError>,
     ) -> Result<Found, ReadError> {
         let mut found = Found::default();
+        // What was read is bounded, not what was found: a department can issue one certificate over and over.
+        let mut left = limit.max(MAX_READ);
         for log in self.logs() {
             let id = log.name().id;
-            let start = match from.log {
+            let mut seq = match from.log {
                 Some(first) if id < first => continue,
                 Some(first) if id == first => from.seq,
                 _ => 0,
             };
-            let wanted = limit - found.certificates.len();
-            let records = ask(&log, start, wanted)?;
-            found.next = next_of(&records, wanted).map(|seq| Cursor { log: Some(id), seq });
-            found.certificates.extend(states(&log, records)?);
-            if found.next.is_some() {
-                break;
+            loop {
+                let wanted = (limit - found.certificates.len()).min(left);
+                if wanted == 0 {
+                    found.next = Some(Cursor { log: Some(id), seq });
+                    return Ok(found);
+                }
+                let (records, next) = ask(&log, seq, wanted)?;
+                left -= wanted.min(records.len());
+                found.certificates.extend(states(&log, records)?);
+                match next {
+                    Some(next) => seq = next,
+                    None => break,
+                }
             }
         }
         Ok(found)
@@ -567,20 +580,13 @@ pub struct Cursor {
     pub seq: u64,
 }
 
-/// A page of certificates.
+/// A page of certificates. It may be short, or empty, and not be the last: what was read for it is bounded.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// The certificates.
     pub certificates: Vec<CertificateState>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<Cursor>,
-}
-
-fn next_of(records: &[SignedRecord], limit: usize) -> Option<u64> {
-    records
-        .last()
-        .filter(|_| records.len() >= limit)
-        .map(|last| last.record().seq + 1)
 }
 
 /// Certificates as records of one log issue them. A record that issues an identifier once more says nothing: it would show

@@ -253,10 +253,7 @@ impl<'c> Batch<'c> {
                 }))
             }
             // Of status changes only the one in effect counts: an older one was followed by others.
-            Entry::StatusChanged(changed) => {
-                let mut records = self.log.by_certificate(&changed.id)?;
-                Ok(records.pop().filter(same))
-            }
+            Entry::StatusChanged(changed) => Ok(self.log.last_change_of(&changed.id)?.filter(same)),
             Entry::TypeDefined(defined) => {
                 let definitions = self.log.definitions();
                 let versions = definitions.types().get(&defined.code);
@@ -278,11 +275,7 @@ impl<'c> Batch<'c> {
                     .find(|(_, held)| ***held == *grant)
                     .map(|(seq, _)| *seq))
             }
-            Entry::CertificateErased(erased) => {
-                let mut records = self.log.by_certificate(&erased.id)?.into_iter();
-                Ok(records
-                    .find(|record| matches!(record.record().entry, Entry::CertificateErased(_))))
-            }
+            Entry::CertificateErased(erased) => self.log.erasure_of(&erased.id),
             Entry::RetrievalAcknowledged(acknowledged) => {
                 let name = acknowledged.asked.name(self.log.name().network);
                 self.log.acknowledgement_of(&name)

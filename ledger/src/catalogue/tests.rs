@@ -60,6 +60,7 @@ pub(super) fn catalogue(own: &str) -> Catalogue {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),
         segment_records: 8,
+        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let opened = Catalogue::open(place, members(), own.parse().unwrap());
     let mut catalogue = opened.unwrap().catalogue;
@@ -462,6 +463,40 @@ fn searches_page_through_all_logs_without_losing_or_repeating() {
 }
 
 #[test]
+fn a_search_that_reads_as_much_as_it_may_and_finds_nothing_says_where_to_go_on() {
+    let catalogue = catalogue(A);
+    let mut at_a = writer(&catalogue, A, 1);
+    at_a.append(1, vec![define()]).unwrap();
+    // One certificate issued over and over: only the first record says something.
+    let again = |_| issue(&id(A, "1"), None);
+    at_a.append(1, (0..=2 * MAX_READ).map(again).collect())
+        .unwrap();
+    at_a.append(1, vec![issue(&id(A, "2"), None)]).unwrap();
+    let (tag, code) = (
+        SubjectTag(hash(Purpose::Subject, b"s")),
+        TYPE.parse().unwrap(),
+    );
+    let all = |ask: &dyn Fn(Cursor) -> Found| {
+        let mut pages = vec![ask(Cursor::default())];
+        while let Some(next) = pages.last().and_then(|page| page.next) {
+            pages.push(ask(next));
+        }
+        let found = |page: &Found| page.certificates.len();
+        pages.iter().map(found).collect::<Vec<_>>()
+    };
+    let about = all(&|from| catalogue.by_subject(&tag, from, 10).unwrap());
+    let of_type = all(&|from| catalogue.by_type(&code, from, 10).unwrap());
+    assert_eq!((&about[..], of_type), (&[1, 0, 1][..], about.clone()));
+    let by_issuer = all(&|from| {
+        catalogue
+            .by_issuer(&A.parse().unwrap(), from.seq, 1_000)
+            .unwrap()
+    });
+    assert_eq!(by_issuer.iter().sum::<usize>(), 2);
+    assert!(by_issuer.contains(&0));
+}
+
+#[test]
 fn definitions_and_grants_are_the_same_after_a_restart_and_a_grant_withdrawn_is_gone() {
     let disk = MemoryDisk::new();
     let open = || {
@@ -469,6 +504,7 @@ fn definitions_and_grants_are_the_same_after_a_restart_and_a_grant_withdrawn_is_
             disk: Arc::new(disk.clone()),
             data: PathBuf::from("/d"),
             segment_records: 2,
+            index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
         let opened = Catalogue::open(place, members(), A.parse().unwrap()).unwrap();
         opened.catalogue

@@ -214,7 +214,7 @@ impl Appender {
             }
             _ => {}
         }
-        let issued = |id: &CertificateId| Ok(log.has_issued_before(id, link.record.seq)?);
+        let issued = |id: &CertificateId| Ok(log.issued_before(id, link.record.seq)?);
         log.statuses.lock().take(link, issued)
     }
 
@@ -238,7 +238,7 @@ impl Appender {
         let mut view = log.view.write();
         // Set once: a segment is sealed once.
         let _ = segment.index.set(index);
-        view.tail = TailIndex::default();
+        view.tail.clear();
         self.segment = None;
         Ok(())
     }
@@ -352,6 +352,6 @@ pub(super) fn write_index(log: &Log, first: u64, tail: &TailIndex) -> io::Result
     let bytes = tail.seal(&log.name, first);
     file.set_len(0)?;
     file.write_at(&bytes, 0)?;
-    SealedIndex::open(file, &log.name, first)?
+    SealedIndex::open(file, &log.name, first, tail.key())?
         .ok_or_else(|| io::Error::other("the index just written reads differently"))
 }

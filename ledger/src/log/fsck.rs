@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::hash::Hash;
 use crate::id::CertificateId;
+use crate::keys::IndexKey;
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, nodes_before, root_from};
 use crate::record::{Entry, Frame, RecordHash, SignedRecord};
@@ -19,7 +20,7 @@ use crate::status_map::StatusMap;
 
 use super::head::{Head, HeadFile};
 use super::header::{HEADER_LEN, Kind, check_header};
-use super::index::TailIndex;
+use super::index::{TailIndex, key_in};
 use super::page::{follows, link};
 use super::segment::{file_name, first_of};
 use super::statuses::{Statuses, status_key};
@@ -321,8 +322,8 @@ impl<'c> Check<'c> {
         }
         let offsets = self.read_offsets(first)?;
         let end_seq = until.min(first + self.place.segment_records);
-        let (mut at, mut ends, mut tail) =
-            (HEADER_LEN as usize, vec![HEADER_LEN], TailIndex::default());
+        let (mut at, mut ends) = (HEADER_LEN as usize, vec![HEADER_LEN]);
+        let mut tail = TailIndex::new(self.index_key(first)?);
         let mut unsigned: Vec<(u64, SignedRecord)> = Vec::new();
         for seq in first..end_seq {
             let place = (seq - first) as usize;
@@ -548,6 +549,19 @@ impl<'c> Check<'c> {
             );
         }
         Ok(())
+    }
+
+    /// The key that an index names; the place's where it names none, which is a fault by itself.
+    fn index_key(&self, first: u64) -> io::Result<IndexKey> {
+        let path = self
+            .place
+            .log_dir(&self.name)
+            .join(file_name(first, "index"));
+        let named = match self.place.disk.open(&path, false) {
+            Ok(file) => key_in(&*file)?,
+            Err(_) => None,
+        };
+        Ok(named.unwrap_or_else(|| self.place.index_key.clone()))
     }
 
     fn check_index(&mut self, first: u64, tail: &TailIndex) -> io::Result<()> {

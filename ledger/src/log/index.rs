@@ -1,13 +1,18 @@
 //! Sidecar indexes: which records of a segment concern a certificate, a subject, a type.
 //!
-//! Keys are 64-bit fingerprints of keyed hashes, so a hit is a candidate: whoever asks reads the record and looks. A
-//! certificate is filed under its subject in the upper 40 bits and its type in the lower 24, so that one entry serves those
-//! who ask for all of a subject's certificates and those who ask for the ones of a type. The
-//! unsealed segment's index is three hash tables in memory; a sealed segment's is a file of three sorted runs, read
+//! Keys are 64-bit fingerprints, so a hit is a candidate: whoever asks reads the record and looks. Fingerprints are made
+//! under a secret of the peer. Departments choose what stands in their records, and could otherwise choose thousands of
+//! identifiers or subjects whose fingerprints are those of somebody else's: everyone who asked for that would read them all.
+//! For the same reason the record that issues a certificate has a key of its own, apart from what else a department writes
+//! about it, and a subject's certificates of one type have one apart from the subject's others: each question finds what it
+//! asks for under one exact key.
+//!
+//! The unsealed segment's index is three hash tables in memory; a sealed segment's is a file of three sorted runs, read
 //! with a search that starts where a uniformly distributed key should stand.
 //!
-//! File: header (64) · three counts (u64) · checksum of all runs (32) · runs of fingerprint (u64), place in the segment
-//! (u32), each sorted. All integers little-endian.
+//! File: header (64) · index key (32) · three counts (u64) · checksum of all (32) · runs of fingerprint (u64), place in the
+//! segment (u32), each sorted. All integers little-endian. The key stands in the file so that fsck can check every entry
+//! without a key of the peer; an index made under another key is made again.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -18,6 +23,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::hash::{Hash, Purpose, hash_parts};
 use crate::id::{CertificateId, TypeCode};
+use crate::keys::{IndexKey, Secret};
 use crate::record::{BlindedSubject, CaseTag, Entry, RetrievalHash, SubjectTag};
 
 use super::LogName;
@@ -25,93 +31,81 @@ use super::disk::DiskFile;
 use super::header::{HEADER_LEN, Kind, check_header, header};
 
 const ENTRY_LEN: usize = 12;
-const RUNS_AT: u64 = HEADER_LEN + 3 * 8 + 32;
+const KEY_LEN: usize = 32;
+const SUM_LEN: usize = 32;
+/// Where the checksum stands: after header, key and counts.
+const SUM_AT: usize = HEADER_LEN as usize + KEY_LEN + 3 * 8;
+const RUNS_AT: u64 = (SUM_AT + SUM_LEN) as u64;
 
-/// The bits of a subject's key that tell the type.
-const TYPE_BITS: u32 = 24;
-/// For each run, the lower bits of its keys that a question may leave open.
-const OPEN_BITS: [u32; 3] = [0, TYPE_BITS, 0];
-
-/// What a record is filed under.
+/// The runs of an index: many records share a key of a type, few one of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Key {
-    Certificate(u64),
-    Subject(u64),
-    Type(u64),
+enum Run {
+    Certificate,
+    Subject,
+    Type,
 }
 
-/// What an index is asked for: keys of one run, from the first to the last.
+/// What a record is filed under: a run, and the hash of what the record is about. Anyone can make that hash; the fingerprint
+/// made of it under a peer's [`IndexKey`] is what the index holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Query {
-    run: usize,
-    first: u64,
-    last: u64,
-}
-
-impl From<Key> for Query {
-    fn from(key: Key) -> Query {
-        let (run, fingerprint) = key.run();
-        Query {
-            run,
-            first: fingerprint,
-            last: fingerprint,
-        }
-    }
-}
-
-impl Query {
-    /// Every certificate about a subject.
-    pub(crate) fn subject(tag: &SubjectTag) -> Query {
-        let open = (1 << TYPE_BITS) - 1;
-        Query {
-            run: 1,
-            first: tag.0.fingerprint() & !open,
-            last: tag.0.fingerprint() | open,
-        }
-    }
+pub(crate) struct Key {
+    run: Run,
+    of: Hash,
 }
 
 impl Key {
-    pub(crate) fn certificate(id: &CertificateId) -> Key {
-        Key::Certificate(hash_parts(Purpose::Index, &[b"c", id.as_str().as_bytes()]).fingerprint())
+    fn new(run: Run, parts: &[&[u8]]) -> Key {
+        Key {
+            run,
+            of: hash_parts(Purpose::Index, parts),
+        }
     }
 
-    /// Certificates about a subject, of the type with this key.
-    pub(crate) fn of_subject(tag: &SubjectTag, type_code: Key) -> Key {
-        let (_, of_type) = type_code.run();
-        let types = (1 << TYPE_BITS) - 1;
-        // A tag is a hash already.
-        Key::Subject(tag.0.fingerprint() & !types | of_type & types)
+    /// Changes of a certificate, and issues that name it as predecessor.
+    pub(crate) fn certificate(id: &CertificateId) -> Key {
+        Key::new(Run::Certificate, &[b"c", id.as_str().as_bytes()])
+    }
+
+    /// The record that issues a certificate; the first of them counts.
+    pub(crate) fn issue(id: &CertificateId) -> Key {
+        Key::new(Run::Certificate, &[b"i", id.as_str().as_bytes()])
+    }
+
+    /// The erasure of a certificate's fields.
+    pub(crate) fn erasure(id: &CertificateId) -> Key {
+        Key::new(Run::Certificate, &[b"e", id.as_str().as_bytes()])
+    }
+
+    /// Certificates about a subject.
+    pub(crate) fn subject(tag: &SubjectTag) -> Key {
+        Key::new(Run::Subject, &[b"s", tag.0.as_bytes()])
+    }
+
+    /// Certificates about a subject, of one type.
+    pub(crate) fn of_subject(tag: &SubjectTag, code: &TypeCode) -> Key {
+        let code = code.to_string();
+        Key::new(Run::Subject, &[b"o", tag.0.as_bytes(), code.as_bytes()])
     }
 
     pub(crate) fn type_code(code: &TypeCode) -> Key {
-        Key::Type(hash_parts(Purpose::Index, &[b"t", code.to_string().as_bytes()]).fingerprint())
+        Key::new(Run::Type, &[b"t", code.to_string().as_bytes()])
     }
 
     /// The receipts of a kind for one retrieval: a log's first is found without those of the other kind.
     pub(crate) fn retrieval(kind: ReceiptKind, name: &RetrievalHash) -> Key {
-        let parts: [&[u8]; 3] = [b"r", &[kind as u8], name.0.as_bytes()];
-        Key::Certificate(hash_parts(Purpose::Index, &parts).fingerprint())
+        Key::new(Run::Certificate, &[b"r", &[kind as u8], name.0.as_bytes()])
     }
 
     pub(crate) fn case(tag: &CaseTag) -> Key {
-        Key::Certificate(hash_parts(Purpose::Index, &[b"a", tag.0.as_bytes()]).fingerprint())
+        Key::new(Run::Certificate, &[b"a", tag.0.as_bytes()])
     }
 
     pub(crate) fn blinded(subject: &BlindedSubject) -> Key {
-        Key::Subject(subject.0.fingerprint())
+        Key::new(Run::Subject, &[b"b", subject.0.as_bytes()])
     }
 
     pub(crate) fn receipts(kind: ReceiptKind) -> Key {
-        Key::Type(hash_parts(Purpose::Index, &[b"k", &[kind as u8]]).fingerprint())
-    }
-
-    fn run(self) -> (usize, u64) {
-        match self {
-            Key::Certificate(fingerprint) => (0, fingerprint),
-            Key::Subject(fingerprint) => (1, fingerprint),
-            Key::Type(fingerprint) => (2, fingerprint),
-        }
+        Key::new(Run::Type, &[b"k", &[kind as u8]])
     }
 }
 
@@ -129,7 +123,7 @@ pub enum ReceiptKind {
     Looked = 10,
 }
 
-/// The keys of one record: few have more than four, and those of many records are on their way at once.
+/// The keys of one record: few have more than four, and those of many records are in flight at once.
 pub(crate) type Keys = SmallVec<[Key; 4]>;
 
 /// The keys under which a record is found: a certificate's record also under what it replaces, so that their histories
@@ -138,16 +132,17 @@ pub(crate) fn keys(log: &LogName, entry: &Entry) -> Keys {
     match entry {
         Entry::CertificateIssued(issued) => {
             let predecessors = issued.predecessors();
-            let mut keys = Keys::with_capacity(3 + predecessors.len());
-            keys.push(Key::certificate(&issued.id));
+            let code = issued.id.type_code();
+            let mut keys = Keys::with_capacity(4 + predecessors.len());
+            keys.push(Key::issue(&issued.id));
             keys.extend(predecessors.iter().map(Key::certificate));
-            let type_code = Key::type_code(&issued.id.type_code());
-            keys.push(Key::of_subject(&issued.subject, type_code));
-            keys.push(type_code);
+            keys.push(Key::subject(&issued.subject));
+            keys.push(Key::of_subject(&issued.subject, &code));
+            keys.push(Key::type_code(&code));
             keys
         }
         Entry::StatusChanged(changed) => smallvec![Key::certificate(&changed.id)],
-        Entry::CertificateErased(erased) => smallvec![Key::certificate(&erased.id)],
+        Entry::CertificateErased(erased) => smallvec![Key::erasure(&erased.id)],
         Entry::TypeDefined(_)
         | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
@@ -179,44 +174,27 @@ pub(crate) fn keys(log: &LogName, entry: &Entry) -> Keys {
 
 /// Index of a segment that still grows.
 pub(crate) struct TailIndex {
+    key: IndexKey,
     runs: [GrowingRun; 3],
-}
-
-impl Default for TailIndex {
-    fn default() -> TailIndex {
-        TailIndex {
-            runs: OPEN_BITS.map(GrowingRun::new),
-        }
-    }
 }
 
 /// Places by fingerprint. Many records may share one (a segment is often of a single type), so the entries of each are
 /// chained: adding one costs the same however many there are.
+#[derive(Default)]
 struct GrowingRun {
-    /// Lower bits of a fingerprint that its chain leaves open.
-    open_bits: u32,
-    /// The chain of each fingerprint's upper bits.
     chains: HashTable<Chain>,
     entries: Vec<GrowingEntry>,
 }
 
+/// The entries of one fingerprint. Fingerprints are keyed hashes, so a table files them under themselves.
 #[derive(Clone, Copy)]
 struct Chain {
-    upper: u64,
+    fingerprint: u64,
     oldest: u32,
     latest: u32,
 }
 
-impl Chain {
-    /// What the table files it under. A table takes the place from a hash's lower bits and tells its neighbours apart by
-    /// the upper ones, so both must vary whatever was left open.
-    fn hash(upper: u64) -> u64 {
-        upper ^ upper << TYPE_BITS
-    }
-}
-
 struct GrowingEntry {
-    fingerprint: u64,
     place: u32,
     /// The entries before and after it in its chain, counted from one.
     before: Option<NonZeroU32>,
@@ -224,106 +202,108 @@ struct GrowingEntry {
 }
 
 impl GrowingRun {
-    fn new(open_bits: u32) -> GrowingRun {
-        GrowingRun {
-            open_bits,
-            chains: HashTable::new(),
-            entries: Vec::new(),
-        }
-    }
-
     fn add(&mut self, fingerprint: u64, place: u32) {
-        let upper = fingerprint >> self.open_bits;
         let entry = self.entries.len() as u32;
         let mut before = None;
-        match self
-            .chains
-            .find_mut(Chain::hash(upper), |chain| chain.upper == upper)
-        {
-            Some(chain) => {
-                let latest = std::mem::replace(&mut chain.latest, entry);
-                before = NonZeroU32::new(latest + 1);
-                self.entries[latest as usize].after = NonZeroU32::new(entry + 1);
-            }
-            None => {
-                let chain = Chain {
-                    upper,
-                    oldest: entry,
-                    latest: entry,
-                };
-                self.chains
-                    .insert_unique(Chain::hash(upper), chain, |chain| Chain::hash(chain.upper));
-            }
+        let is_its = |chain: &Chain| chain.fingerprint == fingerprint;
+        if let Some(chain) = self.chains.find_mut(fingerprint, is_its) {
+            let latest = std::mem::replace(&mut chain.latest, entry);
+            before = NonZeroU32::new(latest + 1);
+            self.entries[latest as usize].after = NonZeroU32::new(entry + 1);
+        } else {
+            let chain = Chain {
+                fingerprint,
+                oldest: entry,
+                latest: entry,
+            };
+            self.chains
+                .insert_unique(fingerprint, chain, |chain| chain.fingerprint);
         }
         self.entries.push(GrowingEntry {
-            fingerprint,
             place,
             before,
             after: None,
         });
     }
 
-    /// The chain that holds what is asked for, among others.
-    fn chain(&self, query: Query) -> Option<Chain> {
-        let upper = query.first >> self.open_bits;
-        let found = self
-            .chains
-            .find(Chain::hash(upper), |chain| chain.upper == upper);
-        found.copied()
+    fn chain(&self, fingerprint: u64) -> Option<&Chain> {
+        self.chains
+            .find(fingerprint, |chain| chain.fingerprint == fingerprint)
     }
 
-    /// What is wanted of a chain, from one entry on: places.
+    /// The places of a chain, from one entry on.
     fn walk(
         &self,
-        from: u32,
-        query: Query,
+        from: Option<u32>,
         next: impl Fn(&GrowingEntry) -> Option<NonZeroU32>,
     ) -> impl Iterator<Item = u32> {
-        let mut at = Some(from);
-        let entries = std::iter::from_fn(move || {
+        let mut at = from;
+        std::iter::from_fn(move || {
             let entry = self.entries.get(at? as usize)?;
             at = next(entry).map(|next| next.get() - 1);
-            Some(entry)
-        });
-        entries
-            .filter(move |entry| (query.first..=query.last).contains(&entry.fingerprint))
-            .map(|entry| entry.place)
+            Some(entry.place)
+        })
+    }
+
+    fn first(&self, fingerprint: u64, from: u32, limit: usize) -> Vec<u32> {
+        let oldest = self.chain(fingerprint).map(|chain| chain.oldest);
+        let found = self.walk(oldest, |entry| entry.after);
+        found.filter(|place| *place >= from).take(limit).collect()
+    }
+
+    fn latest(&self, fingerprint: u64, below: u32, limit: usize) -> Vec<u32> {
+        let latest = self.chain(fingerprint).map(|chain| chain.latest);
+        let found = self.walk(latest, |entry| entry.before);
+        found.filter(|place| *place < below).take(limit).collect()
     }
 
     fn sorted(&self) -> Vec<(u64, u32)> {
-        let each = |entry: &GrowingEntry| (entry.fingerprint, entry.place);
-        let mut entries: Vec<(u64, u32)> = self.entries.iter().map(each).collect();
+        let mut entries = Vec::with_capacity(self.entries.len());
+        for chain in &self.chains {
+            let places = self.walk(Some(chain.oldest), |entry| entry.after);
+            entries.extend(places.map(|place| (chain.fingerprint, place)));
+        }
         entries.sort_unstable();
         entries
     }
 }
 
 impl TailIndex {
-    pub(crate) fn add(&mut self, keys: &[Key], place: u32) {
-        for key in keys {
-            let (run, fingerprint) = key.run();
-            self.runs[run].add(fingerprint, place);
+    /// An empty index whose fingerprints are made under a key.
+    pub(crate) fn new(key: IndexKey) -> TailIndex {
+        TailIndex {
+            key,
+            runs: Default::default(),
         }
     }
 
-    /// The first places of what is asked for, in order, from one on.
-    pub(crate) fn first(&self, query: Query, from: u32, limit: usize) -> Vec<u32> {
-        let run = &self.runs[query.run];
-        let Some(chain) = run.chain(query) else {
-            return Vec::new();
-        };
-        let found = run.walk(chain.oldest, query, |entry| entry.after);
-        found.filter(|place| *place >= from).take(limit).collect()
+    /// The key its fingerprints are made under.
+    pub(crate) fn key(&self) -> &IndexKey {
+        &self.key
     }
 
-    /// The latest places, newest first.
-    pub(crate) fn latest(&self, query: Query, limit: usize) -> Vec<u32> {
-        let run = &self.runs[query.run];
-        let Some(chain) = run.chain(query) else {
-            return Vec::new();
-        };
-        let found = run.walk(chain.latest, query, |entry| entry.before);
-        found.take(limit).collect()
+    /// Forgets all entries: the next segment begins.
+    pub(crate) fn clear(&mut self) {
+        self.runs = Default::default();
+    }
+
+    pub(crate) fn add(&mut self, keys: &[Key], place: u32) {
+        for key in keys {
+            let fingerprint = self.key.fingerprint(&key.of);
+            self.runs[key.run as usize].add(fingerprint, place);
+        }
+    }
+
+    /// The first places of a key, in order, from one on.
+    pub(crate) fn first(&self, key: &Key, from: u32, limit: usize) -> Vec<u32> {
+        let fingerprint = self.key.fingerprint(&key.of);
+        self.runs[key.run as usize].first(fingerprint, from, limit)
+    }
+
+    /// The latest places of a key below one, newest first.
+    pub(crate) fn latest(&self, key: &Key, below: u32, limit: usize) -> Vec<u32> {
+        let fingerprint = self.key.fingerprint(&key.of);
+        self.runs[key.run as usize].latest(fingerprint, below, limit)
     }
 
     /// The index file's bytes.
@@ -336,6 +316,7 @@ impl TailIndex {
             }
         }
         let mut bytes = header(Kind::Index, log, first).to_vec();
+        bytes.extend_from_slice(self.key.expose());
         for run in &self.runs {
             bytes.extend_from_slice(&(run.entries.len() as u64).to_le_bytes());
         }
@@ -353,15 +334,18 @@ fn checksum(front: &[u8], runs: &[u8]) -> Hash {
 /// Index of a sealed segment, in its file.
 pub(crate) struct SealedIndex {
     file: Box<dyn DiskFile>,
+    key: IndexKey,
     counts: [u64; 3],
 }
 
 impl SealedIndex {
-    /// Opens and checks an index file; `None` when it is missing, damaged or another's, and must be made anew.
+    /// Opens and checks an index file; `None` when it is missing, damaged, another's, or made under another key, and must be
+    /// made again.
     pub(crate) fn open(
         file: Box<dyn DiskFile>,
         log: &LogName,
         first: u64,
+        key: &IndexKey,
     ) -> io::Result<Option<SealedIndex>> {
         let mut bytes = vec![
             0;
@@ -371,20 +355,19 @@ impl SealedIndex {
         ];
         let read = file.read_at(&mut bytes, 0)?;
         bytes.truncate(read);
-        let Some((front, rest)) = bytes.split_at_checked(RUNS_AT as usize - 32) else {
+        let Some((front, rest)) = bytes.split_at_checked(SUM_AT) else {
             return Ok(None);
         };
-        let Some((sum, runs)) = rest.split_first_chunk::<32>() else {
+        let Some((sum, runs)) = rest.split_first_chunk::<SUM_LEN>() else {
             return Ok(None);
         };
-        if check_header(&front[..HEADER_LEN as usize], Kind::Index, log, first).is_err() {
+        let (top, rest) = front.split_at(HEADER_LEN as usize);
+        let (made_under, numbers) = rest.split_at(KEY_LEN);
+        if check_header(top, Kind::Index, log, first).is_err() || made_under != key.expose() {
             return Ok(None);
         }
         let mut counts = [0; 3];
-        for (count, bytes) in counts
-            .iter_mut()
-            .zip(front[HEADER_LEN as usize..].chunks_exact(8))
-        {
+        for (count, bytes) in counts.iter_mut().zip(numbers.chunks_exact(8)) {
             *count = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
         }
         let whole = counts
@@ -394,43 +377,39 @@ impl SealedIndex {
         if !fits || checksum(front, runs).as_bytes() != sum {
             return Ok(None);
         }
-        Ok(Some(SealedIndex { file, counts }))
+        Ok(Some(SealedIndex {
+            file,
+            key: key.clone(),
+            counts,
+        }))
     }
 
-    /// The first places of what is asked for, in order, from one on. Of one key they stand in order, and no more is read
-    /// than is wanted, however many there are.
-    pub(crate) fn first(&self, query: Query, from: u32, limit: usize) -> io::Result<Vec<u32>> {
-        let exact = query.first == query.last;
-        let begin = if exact { from } else { 0 };
-        let mut run = Reader::new(self, query.run);
-        let mut at = run.lower_bound((query.first, begin))?;
+    /// The first places of a key, in order, from one on; no more is read than is wanted, however many there are.
+    pub(crate) fn first(&self, key: &Key, from: u32, limit: usize) -> io::Result<Vec<u32>> {
+        let wanted = self.key.fingerprint(&key.of);
+        let mut run = Reader::new(self, key.run);
+        let mut at = run.lower_bound((wanted, from))?;
         let mut places = Vec::new();
-        while at < run.count && !(exact && places.len() == limit) {
+        while at < run.count && places.len() < limit {
             let (fingerprint, place) = run.entry(at, at)?;
-            if fingerprint > query.last {
+            if fingerprint != wanted {
                 break;
             }
-            if place >= from {
-                places.push(place);
-            }
+            places.push(place);
             at += 1;
         }
-        places.sort_unstable();
-        places.truncate(limit);
         Ok(places)
     }
 
-    /// The latest places of one key, newest first.
-    pub(crate) fn latest(&self, query: Query, limit: usize) -> io::Result<Vec<u32>> {
-        let mut run = Reader::new(self, query.run);
-        let mut at = match query.last.checked_add(1) {
-            Some(next) => run.lower_bound((next, 0))?,
-            None => run.count,
-        };
+    /// The latest places of a key below one, newest first.
+    pub(crate) fn latest(&self, key: &Key, below: u32, limit: usize) -> io::Result<Vec<u32>> {
+        let wanted = self.key.fingerprint(&key.of);
+        let mut run = Reader::new(self, key.run);
+        let mut at = run.lower_bound((wanted, below))?;
         let mut places = Vec::new();
         while at > 0 && places.len() < limit {
             let (fingerprint, place) = run.entry(at - 1, at.saturating_sub(BLOCK as u64))?;
-            if fingerprint < query.first {
+            if fingerprint != wanted {
                 break;
             }
             places.push(place);
@@ -438,6 +417,13 @@ impl SealedIndex {
         }
         Ok(places)
     }
+}
+
+/// The key that an index file names; `None` when it is too short to name one.
+pub(crate) fn key_in(file: &dyn DiskFile) -> io::Result<Option<IndexKey>> {
+    let mut key = [0; KEY_LEN];
+    let read = file.read_at(&mut key, HEADER_LEN)?;
+    Ok((read == KEY_LEN).then(|| IndexKey(Secret::from_bytes(key))))
 }
 
 /// Entries read at a time.
@@ -457,7 +443,8 @@ struct Reader<'i> {
 }
 
 impl<'i> Reader<'i> {
-    fn new(index: &'i SealedIndex, run: usize) -> Reader<'i> {
+    fn new(index: &'i SealedIndex, run: Run) -> Reader<'i> {
+        let run = run as usize;
         let before: u64 = index.counts[..run].iter().sum();
         Reader {
             file: &*index.file,
@@ -488,8 +475,8 @@ impl<'i> Reader<'i> {
     }
 
     /// First entry not below this one. Fingerprints are uniform, so it stands near its proportion of the run: in the block
-    /// read there, or one of its neighbours. For those that an issuer chose otherwise the steps double until the entry is
-    /// passed, and what is left is halved.
+    /// read there, or one of its neighbours. Where many entries share one and move the others, the steps double until the
+    /// entry is passed, and what is left is halved.
     fn lower_bound(&mut self, wanted: (u64, u32)) -> io::Result<u64> {
         let (mut low, mut high, mut step) = (0, self.count, BLOCK as u64);
         let guess = ((u128::from(wanted.0) * u128::from(self.count)) >> 64) as u64;

@@ -1,14 +1,25 @@
 //! Looking up records of a log by what they are about, with its indexes.
+//!
+//! A lookup reads a bounded number of records, whatever the log's department wrote: the number its caller names, or the few
+//! that are candidates for the one asked for. One that stops early says where to go on.
 
 use crate::id::{CertificateId, TypeCode};
-use crate::record::{BlindedSubject, CaseTag, Entry, RetrievalHash, SignedRecord, SubjectTag};
+use crate::record::{
+    BlindedSubject, CaseTag, CertificateIssued, Entry, RetrievalHash, SignedRecord, SubjectTag,
+};
 
-use super::index::{Key, Query, ReceiptKind};
+use super::index::{Key, ReceiptKind};
 use super::reading::{Log, ReadError};
 use super::segment::Segment;
 
 /// Most records given of one certificate.
 const MAX_HISTORY: usize = 10_000;
+
+/// Most records that are read to find a log's certificates, in [`Log::certificates`].
+pub const MAX_READ: usize = 1_024;
+
+/// Candidates for one record that are read at a time. All but the first share its fingerprint by chance.
+const ALIKE: usize = 4;
 
 impl Log {
     /// Committed records that concern a certificate (its issue, its changes of status, its successors), oldest first; of
@@ -30,7 +41,8 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<(Vec<SignedRecord>, bool), ReadError> {
-        let mut records = self.candidates(Key::certificate(id).into(), from, limit)?;
+        let keys = [Key::issue(id), Key::certificate(id), Key::erasure(id)];
+        let mut records = self.candidates(&keys, from, limit)?;
         let more = records.len() == limit;
         records.retain(|record| match &record.record().entry {
             Entry::CertificateIssued(issued) => {
@@ -43,32 +55,67 @@ impl Log {
         Ok((records, more))
     }
 
-    /// The record that issued a certificate; the first, should there be several. Reads no more than it must: what else a
-    /// department wrote about the certificate costs those who look it up nothing.
+    /// The record that issued a certificate; the first, should there be several. It has a key of its own: what else a
+    /// department wrote about the certificate, before it or after, costs those who look it up nothing.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn issue_of(&self, id: &CertificateId) -> Result<Option<SignedRecord>, ReadError> {
+        self.first(&Key::issue(id), |entry| issues(entry, id))
+    }
+
+    /// Whether one of the records before a position issues a certificate. Records that are held count, under a checkpoint
+    /// or not yet.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn issued_before(&self, id: &CertificateId, seq: u64) -> Result<bool, ReadError> {
+        let key = Key::issue(id);
+        let segments = self.view.read().segments.clone();
+        for segment in segments.iter().take_while(|segment| segment.first < seq) {
+            let mut from = 0;
+            loop {
+                let places = self.places(segment, &key, from, ALIKE)?;
+                for place in &places {
+                    let at = segment.first + u64::from(*place);
+                    if at >= seq {
+                        return Ok(false);
+                    }
+                    if issues(&self.read_record(segment, at)?.record().entry, id) {
+                        return Ok(true);
+                    }
+                }
+                match places.last() {
+                    Some(last) if places.len() == ALIKE => from = last + 1,
+                    _ => break,
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The latest record that changes a certificate's status: by an action, or by issuing what takes its place.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn last_change_of(&self, id: &CertificateId) -> Result<Option<SignedRecord>, ReadError> {
+        let (records, _) = self.latest(&Key::certificate(id), 1)?;
+        Ok(records.into_iter().next())
+    }
+
+    /// The record that says that a certificate's fields were erased; the first, should there be several.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn erasure_of(&self, id: &CertificateId) -> Result<Option<SignedRecord>, ReadError> {
         self.first(
-            Key::certificate(id),
-            |entry| matches!(entry, Entry::CertificateIssued(issued) if issued.id == *id),
+            &Key::erasure(id),
+            |entry| matches!(entry, Entry::CertificateErased(erased) if erased.id == *id),
         )
     }
 
-    /// Whether a record held before a position, committed or not, issued a certificate.
-    pub(super) fn has_issued_before(
-        &self,
-        id: &CertificateId,
-        seq: u64,
-    ) -> Result<bool, ReadError> {
-        let issues =
-            |entry: &Entry| matches!(entry, Entry::CertificateIssued(issued) if issued.id == *id);
-        Ok(self
-            .first_before(seq, Key::certificate(id), issues)?
-            .is_some())
-    }
-
-    /// Certificates about a subject, from a position on, at most `limit`.
+    /// Certificates about a subject, from a position on, read from at most `limit` records; and where to go on when there
+    /// may be more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -77,14 +124,14 @@ impl Log {
         tag: &SubjectTag,
         from: u64,
         limit: usize,
-    ) -> Result<Vec<SignedRecord>, ReadError> {
-        self.matching(Query::subject(tag), from, limit, |issued| {
+    ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
+        self.matching(&Key::subject(tag), from, limit, |issued| {
             issued.subject == *tag
         })
     }
 
-    /// The latest certificates of a type about a subject, newest first, looked for among the latest `limit` candidates; and
-    /// whether there may be more.
+    /// The latest certificates of a type about a subject, newest first, read from the latest `limit` records; and whether
+    /// there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -94,35 +141,16 @@ impl Log {
         code: &TypeCode,
         limit: usize,
     ) -> Result<(Vec<SignedRecord>, bool), ReadError> {
-        let query = Query::from(Key::of_subject(tag, Key::type_code(code)));
-        let (segments, size) = {
-            let view = self.view.read();
-            (view.segments.clone(), view.size())
-        };
-        let (mut records, mut read) = (Vec::new(), 0);
-        for segment in segments.iter().rev() {
-            // Those that are not committed yet are few, and at the end.
-            for place in self.latest_places(segment, query, limit - read + 1)? {
-                let seq = segment.first + u64::from(place);
-                if seq >= size {
-                    continue;
-                }
-                if read == limit {
-                    return Ok((records, true));
-                }
-                read += 1;
-                let record = self.read_record(segment, seq)?;
-                if matches!(&record.record().entry, Entry::CertificateIssued(issued)
-                    if issued.subject == *tag && issued.id.type_code() == *code)
-                {
-                    records.push(record);
-                }
-            }
-        }
-        Ok((records, false))
+        let (mut records, more) = self.latest(&Key::of_subject(tag, code), limit)?;
+        records.retain(|record| {
+            matches!(&record.record().entry, Entry::CertificateIssued(issued)
+                if issued.subject == *tag && issued.id.type_code() == *code)
+        });
+        Ok((records, more))
     }
 
-    /// Certificates of a type, from a position on, at most `limit`.
+    /// Certificates of a type, from a position on, read from at most `limit` records; and where to go on when there may be
+    /// more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -131,28 +159,34 @@ impl Log {
         code: &TypeCode,
         from: u64,
         limit: usize,
-    ) -> Result<Vec<SignedRecord>, ReadError> {
-        self.matching(Key::type_code(code).into(), from, limit, |issued| {
+    ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
+        self.matching(&Key::type_code(code), from, limit, |issued| {
             issued.id.type_code() == *code
         })
     }
 
-    /// Certificates of this log, from a position on, at most `limit`.
+    /// Certificates of this log, from a position on: at most `limit`, read from at most [`MAX_READ`] records; and where to
+    /// go on when there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn certificates(&self, from: u64, limit: usize) -> Result<Vec<SignedRecord>, ReadError> {
+    pub fn certificates(
+        &self,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
         let mut found = Vec::new();
-        for seq in from..self.size() {
-            if found.len() == limit {
-                break;
+        let (size, end) = (self.size(), from.saturating_add(MAX_READ as u64));
+        for seq in from..size {
+            if found.len() == limit || seq == end {
+                return Ok((found, Some(seq)));
             }
             let record = self.record(seq)?;
-            if issued_id(&record).is_some() {
+            if matches!(record.record().entry, Entry::CertificateIssued(_)) {
                 found.push(record);
             }
         }
-        Ok(found)
+        Ok((found, None))
     }
 
     /// The record that answered or refused a request; the first, should there be several.
@@ -160,7 +194,7 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn decision_of(&self, name: &RetrievalHash) -> Result<Option<SignedRecord>, ReadError> {
-        self.first(Key::retrieval(ReceiptKind::Decided, name), |entry| {
+        self.first(&Key::retrieval(ReceiptKind::Decided, name), |entry| {
             matches!(entry, Entry::RetrievalDecided(decided) if decided.asked.name(self.name.network) == *name)
         })
     }
@@ -173,7 +207,7 @@ impl Log {
         &self,
         name: &RetrievalHash,
     ) -> Result<Option<SignedRecord>, ReadError> {
-        self.first(Key::retrieval(ReceiptKind::Acknowledged, name), |entry| {
+        self.first(&Key::retrieval(ReceiptKind::Acknowledged, name), |entry| {
             matches!(entry, Entry::RetrievalAcknowledged(acknowledged)
                 if acknowledged.asked.name(self.name.network) == *name)
         })
@@ -185,39 +219,50 @@ impl Log {
     /// [`ReadError`].
     pub fn accepted_case(&self, tag: &CaseTag) -> Result<Option<SignedRecord>, ReadError> {
         self.first(
-            Key::case(tag),
+            &Key::case(tag),
             |entry| matches!(entry, Entry::CaseAccepted(accepted) if accepted.case == *tag),
         )
     }
 
-    /// The first record under a key that is wanted; reads no more than it must.
+    /// The first record under a key that is wanted. Each key is of such records alone, so the first candidate is the one but
+    /// for a chance of 2^-64.
     fn first(
         &self,
-        key: Key,
+        key: &Key,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Result<Option<SignedRecord>, ReadError> {
-        self.first_before(self.size(), key, wanted)
-    }
-
-    /// The same among the records before a position.
-    fn first_before(
-        &self,
-        before: u64,
-        key: Key,
-        wanted: impl Fn(&Entry) -> bool,
-    ) -> Result<Option<SignedRecord>, ReadError> {
-        let (mut from, mut limit) = (0, 1);
+        let mut from = 0;
         loop {
-            let batch = self.candidates_before(before, key.into(), from, limit)?;
-            let Some(last) = batch.last() else {
+            let batch = self.candidates(std::slice::from_ref(key), from, 1)?;
+            let Some(record) = batch.into_iter().next() else {
                 return Ok(None);
             };
-            (from, limit) = (last.record().seq + 1, (limit * 2).min(1024));
-            let mut batch = batch.into_iter();
-            if let Some(found) = batch.find(|record| wanted(&record.record().entry)) {
-                return Ok(Some(found));
+            if wanted(&record.record().entry) {
+                return Ok(Some(record));
+            }
+            from = record.record().seq + 1;
+        }
+    }
+
+    /// The latest records under a key, newest first, at most `limit`; and whether there may be more.
+    fn latest(&self, key: &Key, limit: usize) -> Result<(Vec<SignedRecord>, bool), ReadError> {
+        let (segments, size) = {
+            let view = self.view.read();
+            (view.segments.clone(), view.size())
+        };
+        let mut records = Vec::new();
+        for segment in segments.iter().rev() {
+            // Those that are not committed yet don't count, however many they are.
+            let below = u32::try_from(size.saturating_sub(segment.first)).unwrap_or(u32::MAX);
+            let wanted = limit - records.len() + 1;
+            for place in self.latest_places(segment, key, below, wanted)? {
+                if records.len() == limit {
+                    return Ok((records, true));
+                }
+                records.push(self.read_record(segment, segment.first + u64::from(place))?);
             }
         }
+        Ok((records, false))
     }
 
     /// The receipts about a subject on a day, oldest first, from a position on, looked for among the next `limit` candidates;
@@ -231,7 +276,7 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
-        let mut records = self.candidates(Key::blinded(subject).into(), from, limit)?;
+        let mut records = self.candidates(&[Key::blinded(subject)], from, limit)?;
         let full = records.len() == limit;
         let next = records.last().map(|last| last.record().seq + 1);
         records.retain(|record| match &record.record().entry {
@@ -253,7 +298,7 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
-        self.candidates(Key::receipts(kind).into(), from, limit)
+        self.candidates(&[Key::receipts(kind)], from, limit)
     }
 
     /// Position of the first committed record made at a time or later; the log's size when there is none.
@@ -275,47 +320,34 @@ impl Log {
 
     fn matching(
         &self,
-        query: Query,
+        key: &Key,
         from: u64,
         limit: usize,
-        wanted: impl Fn(&crate::record::CertificateIssued) -> bool,
-    ) -> Result<Vec<SignedRecord>, ReadError> {
-        let mut found = Vec::new();
-        let mut from = from;
-        // Fingerprints may collide, so a batch can hold fewer matches than candidates.
-        while found.len() < limit {
-            let batch = self.candidates(query, from, limit - found.len())?;
-            let Some(last) = batch.last() else { break };
-            from = last.record().seq + 1;
-            found.extend(batch.into_iter().filter(
-                |record| matches!(&record.record().entry, Entry::CertificateIssued(i) if wanted(i)),
-            ));
-        }
-        Ok(found)
+        wanted: impl Fn(&CertificateIssued) -> bool,
+    ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
+        let mut records = self.candidates(std::slice::from_ref(key), from, limit)?;
+        let full = records.len() == limit;
+        let next = records.last().map(|last| last.record().seq + 1);
+        records.retain(
+            |record| matches!(&record.record().entry, Entry::CertificateIssued(i) if wanted(i)),
+        );
+        Ok((records, next.filter(|_| full)))
     }
 
-    /// Committed records whose key is asked for, in order, from a position on.
+    /// Committed records that stand under any of some keys, in order, from a position on, at most `limit`.
     fn candidates(
         &self,
-        query: Query,
+        keys: &[Key],
         from: u64,
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
-        self.candidates_before(self.size(), query, from, limit)
-    }
-
-    /// The same of all records before a position.
-    fn candidates_before(
-        &self,
-        before: u64,
-        query: Query,
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<SignedRecord>, ReadError> {
-        let segments = self.view.read().segments.clone();
+        let (segments, size) = {
+            let view = self.view.read();
+            (view.segments.clone(), view.size())
+        };
         let mut records = Vec::new();
         for (i, segment) in segments.iter().enumerate() {
-            if records.len() == limit {
+            if records.len() == limit || segment.first >= size {
                 break;
             }
             if segments.get(i + 1).is_some_and(|next| next.first <= from) {
@@ -323,9 +355,15 @@ impl Log {
             }
             let first = u32::try_from(from.saturating_sub(segment.first)).unwrap_or(u32::MAX);
             let wanted = limit - records.len();
-            for place in self.places(segment, query, first, wanted)? {
+            let mut places = Vec::new();
+            for key in keys {
+                places.extend(self.places(segment, key, first, wanted)?);
+            }
+            places.sort_unstable();
+            places.dedup();
+            for place in places.into_iter().take(wanted) {
                 let seq = segment.first + u64::from(place);
-                if seq < before {
+                if seq < size {
                     records.push(self.read_record(segment, seq)?);
                 }
             }
@@ -333,48 +371,44 @@ impl Log {
         Ok(records)
     }
 
-    /// The first places in a segment, in order, from one on.
+    /// The first places of a key in a segment, in order, from one on.
     fn places(
         &self,
         segment: &Segment,
-        query: Query,
+        key: &Key,
         from: u32,
         limit: usize,
     ) -> Result<Vec<u32>, ReadError> {
-        match segment.index.get() {
-            Some(index) => index.first(query, from, limit).map_err(|e| self.io(e)),
-            None => {
-                let view = self.view.read();
-                match segment.index.get() {
-                    // Sealed meanwhile.
-                    Some(index) => index.first(query, from, limit).map_err(|e| self.io(e)),
-                    None => Ok(view.tail.first(query, from, limit)),
-                }
-            }
-        }
-    }
-
-    /// The latest places in a segment, newest first, up to so many.
-    fn latest_places(
-        &self,
-        segment: &Segment,
-        query: Query,
-        limit: usize,
-    ) -> Result<Vec<u32>, ReadError> {
         if let Some(index) = segment.index.get() {
-            return index.latest(query, limit).map_err(|e| self.io(e));
+            return index.first(key, from, limit).map_err(|e| self.io(e));
         }
         let view = self.view.read();
         match segment.index.get() {
-            Some(index) => index.latest(query, limit).map_err(|e| self.io(e)),
-            None => Ok(view.tail.latest(query, limit)),
+            // Sealed meanwhile.
+            Some(index) => index.first(key, from, limit).map_err(|e| self.io(e)),
+            None => Ok(view.tail.first(key, from, limit)),
+        }
+    }
+
+    /// The latest places of a key in a segment below one, newest first, up to so many.
+    fn latest_places(
+        &self,
+        segment: &Segment,
+        key: &Key,
+        below: u32,
+        limit: usize,
+    ) -> Result<Vec<u32>, ReadError> {
+        if let Some(index) = segment.index.get() {
+            return index.latest(key, below, limit).map_err(|e| self.io(e));
+        }
+        let view = self.view.read();
+        match segment.index.get() {
+            Some(index) => index.latest(key, below, limit).map_err(|e| self.io(e)),
+            None => Ok(view.tail.latest(key, below, limit)),
         }
     }
 }
 
-fn issued_id(record: &SignedRecord) -> Option<&CertificateId> {
-    match &record.record().entry {
-        Entry::CertificateIssued(issued) => Some(&issued.id),
-        _ => None,
-    }
+fn issues(entry: &Entry, id: &CertificateId) -> bool {
+    matches!(entry, Entry::CertificateIssued(issued) if issued.id == *id)
 }

@@ -47,6 +47,7 @@ pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};
 pub use header::HeaderError;
 pub use index::ReceiptKind;
+pub use lookup::MAX_READ;
 pub use memory_disk::{Failure, MemoryDisk};
 pub use name::{LogId, LogIdError, LogName};
 pub use open::{Damage, OpenError, Opening, Place, SEGMENT_RECORDS};

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::keys::IndexKey;
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, root_from};
 use crate::record::RecordHash;
@@ -41,6 +42,8 @@ pub struct Place {
     pub data: PathBuf,
     /// Records in a sealed segment: [`SEGMENT_RECORDS`] but for tests.
     pub segment_records: u64,
+    /// The secret of its indexes. Those made under another are made again.
+    pub index_key: IndexKey,
 }
 
 impl Place {
@@ -316,7 +319,7 @@ impl Log {
         let view = View {
             checkpoint: None,
             segments: Vec::new(),
-            tail: TailIndex::default(),
+            tail: TailIndex::new(place.index_key.clone()),
             definitions: Arc::default(),
             issued: BTreeMap::new(),
             unread: None,
@@ -526,7 +529,7 @@ impl<'l> Scan<'l> {
             let index = self.sealed_index(segment.first)?;
             let mut view = log.view.write();
             let _ = segment.index.set(index);
-            view.tail = TailIndex::default();
+            view.tail.clear();
             appender.segment = None;
         } else {
             appender.segment = Some(Arc::clone(segment));
@@ -594,15 +597,16 @@ impl<'l> Scan<'l> {
     }
 
     fn sealed_index(&mut self, first: u64) -> io::Result<SealedIndex> {
-        let file = self
-            .log
+        let log = self.log;
+        let file = log
             .disk
-            .open(&self.log.dir.join(file_name(first, "index")), true)?;
-        if let Some(index) = SealedIndex::open(file, &self.log.name, first)? {
+            .open(&log.dir.join(file_name(first, "index")), true)?;
+        let view = log.view.read();
+        if let Some(index) = SealedIndex::open(file, &log.name, first, view.tail.key())? {
             return Ok(index);
         }
         self.opening.mended += 1;
-        write_index(self.log, first, &self.log.view.read().tail)
+        write_index(log, first, &view.tail)
     }
 
     /// Removes what stands beyond the last vouched record: it never left the process.

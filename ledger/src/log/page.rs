@@ -268,12 +268,25 @@ impl Page {
     /// # Errors
     /// [`PageError`]: then the sender, not the department, is at fault.
     pub fn verify(self, members: &Membership) -> Result<VerifiedPage, PageError> {
+        let checkpoint = self.checkpoint.clone().verify(members)?;
+        self.under(checkpoint, members)
+    }
+
+    /// The same with its checkpoint verified already.
+    ///
+    /// # Errors
+    /// [`PageError`].
+    pub(crate) fn under(
+        self,
+        checkpoint: VerifiedCheckpoint,
+        members: &Membership,
+    ) -> Result<VerifiedPage, PageError> {
+        debug_assert_eq!(checkpoint.signed(), &self.checkpoint, "its own checkpoint");
         let log = LogName {
             network: members.network(),
-            id: self.checkpoint.checkpoint.log,
+            id: checkpoint.log,
         };
-        let (department, epoch) = (log.id.department, self.checkpoint.checkpoint.key_epoch);
-        let checkpoint = self.checkpoint.verify(members)?;
+        let (department, epoch) = (log.id.department, checkpoint.key_epoch);
         let unknown = CheckpointError::UnknownKey { department, epoch };
         let key = *members.key(&department, epoch).ok_or(unknown)?;
         let left: CompactRange = CompactRange::from_parts(self.from, self.left.to_vec())?;

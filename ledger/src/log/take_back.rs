@@ -119,7 +119,7 @@ impl Trial {
             };
             let changes = changes_of(link, current, |id| {
                 let here = issued.contains(&status_key(id));
-                Ok(here || log.has_issued_before(id, link.record.seq)?)
+                Ok(here || log.issued_before(id, link.record.seq)?)
             })?;
             self.statuses.extend(changes);
         }

@@ -1,8 +1,60 @@
 //! Gossip: a hint that makes replication faster, never what it rests on.
+//!
+//! What is passed on reaches every peer, so a member could have all of them work for what it makes up. Each log's
+//! announcements are therefore looked at a bounded number of times a second, cheapest checks first, and only those are passed
+//! on that continue what is known of the log here: what is held, or a head that continued it in its turn. Anything else that
+//! its department signed counts as heard of, so that nothing is valid by a copy that lacks it, and goes no further.
+
+use crate::hash::Hash;
+use crate::id::DepartmentCode;
+use crate::log::{Log, MAX_PAGE, Page, VerifiedPage};
 
 use super::interface::{Command, Gossiped, Holdings, Judgement};
-use super::message::Announcement;
+use super::message::{Announcement, MAX_ANNOUNCEMENT};
 use super::state::Sync;
+
+/// Least time between two announcements of a department, ms. Others look at no more of them, but for a burst.
+pub const ANNOUNCE_EVERY_MS: u64 = 50;
+
+/// Announcements of a log that are looked at one right after the other: what a link that stood still for two seconds held up.
+const BURST: u64 = 40;
+
+/// Room for what surrounds the frames in an announcement.
+const REST: usize = 6 * 1024;
+
+/// What a department announces once its log has grown: the records since its last announcement, if they fit. If not, the
+/// head alone, on a page that begins there and proves that the log goes on from it. `None` before the first checkpoint, or
+/// when the log can't be read: gossip is a hint.
+pub fn announcement(log: &Log, announced: u64) -> Option<Page> {
+    let from = announced.min(log.size());
+    let budget = (MAX_ANNOUNCEMENT - REST).min(MAX_PAGE);
+    let whole = log.page(from, budget).ok().filter(ends_at_its_head);
+    whole.or_else(|| log.page(from, 0).ok())
+}
+
+fn ends_at_its_head(page: &Page) -> bool {
+    page.end() == Ok(page.checkpoint.checkpoint.size)
+}
+
+/// How many announcements of a log are looked at: a token bucket, kept as the time at which it is full again.
+#[derive(Default)]
+pub(super) struct Bucket {
+    full_at_ms: u64,
+}
+
+impl Bucket {
+    fn take(&mut self, now_ms: u64) -> bool {
+        let full_at_ms = self.full_at_ms.max(now_ms);
+        let is_there = full_at_ms - now_ms <= (BURST - 1) * ANNOUNCE_EVERY_MS;
+        if is_there {
+            self.full_at_ms = full_at_ms + ANNOUNCE_EVERY_MS;
+        }
+        is_there
+    }
+}
+
+/// Why an announcement is rejected: whoever passed it on could have seen that.
+type Fault = &'static str;
 
 impl Sync {
     pub(super) fn gossiped(
@@ -17,62 +69,119 @@ impl Sync {
             id,
             announcement,
         } = gossiped;
-        let judgement = match announcement.map(|announcement| *announcement) {
-            None => Judgement::Reject,
+        let judged = match announcement.map(|announcement| *announcement) {
+            None => Err("that can't be read"),
             Some(Announcement::Fork(evidence)) => {
                 if !self.logs.contains_key(&evidence.log()) {
-                    Judgement::Reject
+                    Err("about a log of no member")
                 } else if holdings.forked(&evidence.log()) {
-                    Judgement::Ignore
+                    Ok(Judgement::Ignore)
                 } else if evidence.verify(&self.members).is_ok() {
                     self.freeze(evidence.from_a_stranger(), out);
-                    Judgement::Accept
+                    Ok(Judgement::Accept)
                 } else {
-                    Judgement::Reject
+                    Err("with evidence of a fork that proves nothing")
                 }
             }
-            Some(Announcement::Head(page)) => self.head_announced(from, page, holdings, out),
+            Some(Announcement::Head(page)) => {
+                self.head_announced(from, page, now_ms, holdings, out)
+            }
         };
-        if judgement == Judgement::Reject {
-            self.blame(
-                from,
-                "passed on gossip that no member signed".into(),
-                now_ms,
-                out,
-            );
-        }
+        let judgement = judged.unwrap_or_else(|fault| {
+            self.blame(from, format!("passed on gossip {fault}"), now_ms, out);
+            Judgement::Reject
+        });
         out.push(Command::Judge { id, judgement });
     }
 
     fn head_announced(
         &mut self,
-        from: crate::id::DepartmentCode,
-        page: crate::log::Page,
+        from: DepartmentCode,
+        page: Page,
+        now_ms: u64,
         holdings: &dyn Holdings,
         out: &mut Vec<Command>,
-    ) -> Judgement {
-        let log = page.checkpoint.checkpoint.log;
-        let Some(progress) = self.logs.get(&log) else {
-            return Judgement::Reject;
+    ) -> Result<Judgement, Fault> {
+        let (log, size) = {
+            let checkpoint = &page.checkpoint.checkpoint;
+            (checkpoint.log, checkpoint.size)
         };
-        let (ended, received) = (progress.ended, progress.received.max(holdings.held(&log)));
-        if page.checkpoint.checkpoint.size <= received || holdings.stopped(&log) {
+        let progress = self.logs.get_mut(&log).ok_or("about a log of no member")?;
+        let received = progress.received.max(holdings.held(&log));
+        if size <= received || holdings.stopped(&log) {
             // Old news. Whether it contradicts what is held shows when heads are compared.
-            return Judgement::Ignore;
+            return Ok(Judgement::Ignore);
         }
-        // Every byte, before it is passed on: otherwise whoever passes it on would be blamed for it.
-        let Ok(verified) = page.clone().verify(&self.members) else {
-            return Judgement::Reject;
-        };
-        let (size, end) = (verified.checkpoint().size, verified.end());
+        if !page.frames.is_empty() && !ends_at_its_head(&page) {
+            return Err("with records that don't end at their head");
+        }
+        // Before any signature is verified: a department that makes up heads without end can sign them all.
+        if !progress.announcements.take(now_ms) {
+            return Ok(Judgement::Ignore);
+        }
+        let checkpoint = page.checkpoint.clone().verify(&self.members);
+        let checkpoint = checkpoint.map_err(|_| "that its department did not sign")?;
+        // Its department signed it: that there is more than is held counts, whatever came with it.
         out.push(Command::Announced { log, size });
-        let awaited = self.awaits_page(&log);
         if log == self.own {
             self.own_known = self.own_known.max(size);
         }
-        if ended {
-            // It can't be stored at present, but that there is more has to be known.
-            return Judgement::Accept;
+        let verified = page.clone().under(checkpoint, &self.members);
+        let verified = verified.map_err(|_| "with records that are not those under its head")?;
+        let continues = self.continues(&verified, holdings);
+        self.take_announced(from, page, &verified, holdings, out);
+        if verified.broken.is_some() {
+            return Err("with records that break a rule of their log");
+        }
+        match continues {
+            Some(true) => {
+                let root = verified.checkpoint().root;
+                if let Some(progress) = self.logs.get_mut(&log)
+                    && progress.announced.is_none_or(|(known, _)| known < size)
+                {
+                    progress.announced = Some((size, root));
+                }
+                Ok(Judgement::Accept)
+            }
+            // Two histories. Whoever passed it on may hold the other one; its department alone must know of both.
+            Some(false) if from == log.department => {
+                Err("that contradicts what its department signed before")
+            }
+            // Perhaps this peer is behind.
+            Some(false) | None => Ok(Judgement::Ignore),
+        }
+    }
+
+    /// Whether the records before a page are those known here; `None` when it isn't known what they are.
+    fn continues(&self, page: &VerifiedPage, holdings: &dyn Holdings) -> Option<bool> {
+        let (log, from) = (page.checkpoint().log, page.from());
+        if from == 0 {
+            return Some(true);
+        }
+        let known: Option<Hash> = match holdings.root_at(&log, from) {
+            Some(root) => Some(root),
+            None => {
+                let announced = self.logs.get(&log)?.announced;
+                announced.and_then(|(size, root)| (size == from).then_some(root))
+            }
+        };
+        known.map(|root| root == page.left.root())
+    }
+
+    /// Has the records of an announcement stored, or fetches what it shows to be lacking.
+    fn take_announced(
+        &mut self,
+        from: DepartmentCode,
+        page: Page,
+        verified: &VerifiedPage,
+        holdings: &dyn Holdings,
+        out: &mut Vec<Command>,
+    ) {
+        let (log, size) = (verified.checkpoint().log, verified.checkpoint().size);
+        let awaited = self.awaits_page(&log);
+        if self.logs.get(&log).is_none_or(|progress| progress.ended) {
+            // It can't be stored at present.
+            return;
         }
         // Its author holds it for certain; whoever passed it on will in a moment.
         let holder = if self.peers.contains_key(&log.department) {
@@ -82,19 +191,19 @@ impl Sync {
         };
         self.note_size(&holder, &log, size);
         let Some(progress) = self.logs.get_mut(&log) else {
-            return Judgement::Reject;
+            return;
         };
         let received = progress.received.max(holdings.held(&log));
         // Only what continues what is held can be used at once; anything else is fetched.
-        let continues = page.from <= received && end > received && progress.storing < 4 && !awaited;
-        if continues && progress.search.is_none() && log != self.own {
-            progress.received = end;
+        let continues = page.from <= received && size > received && !page.frames.is_empty();
+        let has_room = progress.storing < 4 && !awaited && progress.search.is_none();
+        if continues && has_room && log != self.own {
+            progress.received = size;
             progress.storing += 1;
             out.push(Command::Store {
                 from,
                 page: Box::new(page),
             });
         }
-        Judgement::Accept
     }
 }

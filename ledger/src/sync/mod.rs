@@ -20,6 +20,7 @@ mod message;
 mod pace;
 mod state;
 
+pub use announcement::{ANNOUNCE_EVERY_MS, announcement};
 pub use instances::Standing;
 pub use interface::{
     Command, ConnectionId, Event, Failure, GossipId, Gossiped, Holdings, Judgement, OwnLog,

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::codec::Bounded;
+use crate::hash::Hash;
 use crate::id::DepartmentCode;
 use crate::log::{Cosignature, LogId, SignedCheckpoint, VerifiedCheckpoint};
 use crate::membership::Membership;
 use crate::merkle;
 
+use super::announcement::Bucket;
 use super::instances::{Instances, Standing};
 use super::interface::{
     Command, ConnectionId, Event, Failure, Holdings, OwnLog, RequestId, Settings,
@@ -81,6 +83,10 @@ pub(super) struct Progress {
     pub(super) search: Option<Search>,
     /// Nothing more is stored: the log stopped, or the disk refused.
     pub(super) ended: bool,
+    /// Announcements that may still be looked at.
+    pub(super) announcements: Bucket,
+    /// Size and root of the largest head announced that continues what is held, or another such head.
+    pub(super) announced: Option<(u64, Hash)>,
 }
 
 /// The state machine of one peer.

@@ -304,6 +304,7 @@ pub(crate) fn place(disk: &MemoryDisk) -> Place {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/data"),
         segment_records: SEGMENT,
+        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
     }
 }
 

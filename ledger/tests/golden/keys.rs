@@ -1,47 +1,62 @@
 //! What records are filed under in the index files.
 
 use certmesh_ledger::hash::{Purpose, hash_parts};
+use certmesh_ledger::keys::IndexKey;
 use certmesh_ledger::log::ReceiptKind;
 use certmesh_ledger::record::Entry;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Vectors;
-use crate::common::{batches, certificate, defined, file, filled, issued, tag};
+use crate::common::{batches, certificate, defined, file, filled, tag};
 
-/// The keys of the first sealed segment's records, run by run: what is hashed, and that its index holds them.
+/// The keys of the first sealed segment's records, run by run: what is hashed, and that its index holds their fingerprints.
 pub(crate) fn all(v: &mut Vectors) {
-    let fingerprint = |parts: &[&[u8]]| hash_parts(Purpose::Index, parts).fingerprint();
+    let index_key = IndexKey::from_transport_seed(&[7; 32]);
+    v.put(
+        "index keys",
+        "index key of the transport key 07…07",
+        json!(hex::encode(index_key.0.expose())),
+    );
     let code = certificate("S00000001").type_code().to_string();
-    let of_type = fingerprint(&[b"t", code.as_bytes()]);
-    let types = (1 << 24) - 1;
     let mut expected = [vec![], vec![], vec![]];
-    let mut put = |v: &mut Vectors, run: usize, what: &str, of: Value, key: u64, place: u32| {
-        let key_bytes = hex::encode(key.to_le_bytes());
-        let entry = json!({ "run": run, "place": place, "of": of, "key": key_bytes });
+    let mut put = |v: &mut Vectors, run: usize, what: &str, parts: &[&[u8]], place: u32| {
+        let fingerprint = fingerprint(&index_key, parts);
+        let entry = json!({
+            "run": run,
+            "place": place,
+            "H_index of": hex::encode(parts.concat()),
+            "fingerprint": hex::encode(fingerprint.to_le_bytes()),
+        });
         v.put("index keys", what, entry);
-        expected[run].push((key, place));
+        expected[run].push((fingerprint, place));
     };
-    let hashed = |bytes: &[u8]| json!({ "first 8 bytes of H_index of": hex::encode(bytes) });
     for (n, place) in [(1, 1), (2, 2)] {
         let id = certificate(&format!("S{n:08}"));
-        let named = [b"c", id.as_str().as_bytes()].concat();
-        let key = fingerprint(&[&named]);
-        let what = format!("certificate {n}, issued");
-        put(v, 0, &what, hashed(&named), key, place);
+        let named = id.as_str().as_bytes();
+        put(
+            v,
+            0,
+            &format!("certificate {n}, issued"),
+            &[b"i", named],
+            place,
+        );
         if n == 2 {
-            put(v, 0, "certificate 2, suspended", hashed(&named), key, 3);
+            put(v, 0, "certificate 2, suspended", &[b"c", named], 3);
         }
-        // A tag is a hash already.
-        let upper = issued(n, None).subject.0.fingerprint() & !types;
-        let of = json!({
-            "upper 40 bits of the first 8 bytes of the tag": tag(n % 5).to_string(),
-            "lower 24 bits of the type's key": hex::encode(of_type.to_le_bytes()),
-        });
+        let tag = tag(n % 5).0;
+        let subject: [&[u8]; 2] = [b"s", tag.as_bytes()];
+        put(
+            v,
+            1,
+            &format!("subject of certificate {n}"),
+            &subject,
+            place,
+        );
+        let of_type: [&[u8]; 3] = [b"o", tag.as_bytes(), code.as_bytes()];
         let what = format!("subject of certificate {n} with its type");
-        put(v, 1, &what, of, upper | of_type & types, place);
-        let typed = [b"t", code.as_bytes()].concat();
+        put(v, 1, &what, &of_type, place);
         let what = format!("type of certificate {n}");
-        put(v, 2, &what, hashed(&typed), of_type, place);
+        put(v, 2, &what, &[b"t", code.as_bytes()], place);
     }
     let [first, second, _] = batches();
     // The definition is filed under nothing.
@@ -50,7 +65,8 @@ pub(crate) fn all(v: &mut Vectors) {
     assert_eq!((kinds, defined().seq), (vec![2, 0, 0, 1], 0));
     let (disk, _) = filled();
     let index = file(&disk, "logs/11430000006122244L/000000000000.index");
-    let mut runs = &index[64 + 24 + 32..];
+    assert_eq!(index[64..96], *index_key.0.expose());
+    let mut runs = &index[64 + 32 + 24 + 32..];
     for keys in &mut expected {
         keys.sort_unstable();
         for (key, place) in keys {
@@ -63,11 +79,18 @@ pub(crate) fn all(v: &mut Vectors) {
         }
     }
     assert!(runs.is_empty());
-    receipts(v);
+    receipts(v, &index_key);
+}
+
+fn fingerprint(key: &IndexKey, parts: &[&[u8]]) -> u64 {
+    let hashed = hash_parts(Purpose::Index, parts);
+    let keyed = blake3::keyed_hash(key.0.expose(), hashed.as_bytes());
+    let (first, _) = keyed.as_bytes().split_first_chunk().expect("32 bytes");
+    u64::from_le_bytes(*first)
 }
 
 /// Receipts' keys hold the number of their kind.
-fn receipts(v: &mut Vectors) {
+fn receipts(v: &mut Vectors, key: &IndexKey) {
     for (word, kind) in [
         ("decided", ReceiptKind::Decided),
         ("acknowledged", ReceiptKind::Acknowledged),
@@ -75,14 +98,13 @@ fn receipts(v: &mut Vectors) {
         ("looked", ReceiptKind::Looked),
     ] {
         let hashed = [b'k', kind as u8];
-        let key = hash_parts(Purpose::Index, &[&hashed]).fingerprint();
         v.put(
             "index keys",
             &format!("receipts of kind {word}"),
             json!({
                 "run": 2,
-                "of": { "first 8 bytes of H_index of": hex::encode(hashed) },
-                "key": hex::encode(key.to_le_bytes()),
+                "H_index of": hex::encode(hashed),
+                "fingerprint": hex::encode(fingerprint(key, &[&hashed]).to_le_bytes()),
             }),
         );
     }

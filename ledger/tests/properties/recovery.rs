@@ -109,6 +109,7 @@ fn check(disk: &MemoryDisk, acknowledged: &Acknowledged) {
             assert!(
                 log.by_subject(&issued.subject, 0, 999)
                     .expect("readable")
+                    .0
                     .contains(record)
             );
         }

@@ -455,7 +455,7 @@ impl fmt::Debug for FindRequest {
 /// A page of certificates.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Found {
-    /// The certificates.
+    /// The certificates. What is read for a page is bounded, so it may be short, or empty, and not be the last.
     pub certificates: Vec<Certificate>,
     /// Cursor of the next page; absent on the last.
     pub next: Option<String>,

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::SigningKey;
-use certmesh_ledger::log::{LogId, MAX_PAGE, VerifiedCheckpoint};
+use certmesh_ledger::log::{LogId, VerifiedCheckpoint};
 use certmesh_ledger::sync::{
-    Announcement, Command, ConnectionId, Event, Failure, Gossiped, Heads, Judgement,
-    MAX_ANNOUNCEMENT, Request, RequestId, Response, Standing, Stored, Sync, serve,
+    ANNOUNCE_EVERY_MS, Announcement, Command, ConnectionId, Event, Failure, Gossiped, Heads,
+    Judgement, Request, RequestId, Response, Standing, Stored, Sync, announcement, serve,
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use libp2p::PeerId;
@@ -31,10 +31,8 @@ use crate::net::{
 };
 
 /// At most one announcement of the own head in this time; what is appended meanwhile goes with the next.
-const ANNOUNCE_EVERY: Duration = Duration::from_millis(50);
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(ANNOUNCE_EVERY_MS);
 const TICK: Duration = Duration::from_millis(250);
-/// Bytes of an announcement that are not frames: checkpoint, ranges, lengths.
-const ANNOUNCEMENT_REST: usize = 6 * 1024;
 
 /// Of one member's requests that cannot be read, so many are worth an operator's notice.
 const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
@@ -502,20 +500,8 @@ impl Driver {
     fn announce_head(&mut self) {
         self.announcement_due = false;
         self.announced_at = Some(Instant::now());
-        let log = &self.peer.own.log;
-        let size = log.size();
-        let budget = (MAX_ANNOUNCEMENT - ANNOUNCEMENT_REST).min(MAX_PAGE);
-        let whole = log.page(self.announced.min(size), budget).ok();
-        let whole = whole.filter(|page| {
-            page.end()
-                .is_ok_and(|end| end == page.checkpoint.checkpoint.size)
-        });
-        let page = match whole {
-            Some(page) => Some(page),
-            None => log.page(size, 0).ok(),
-        };
-        self.announced = size;
-        if let Some(page) = page {
+        if let Some(page) = announcement(&self.peer.own.log, self.announced) {
+            self.announced = page.checkpoint.checkpoint.size;
             self.publish(&Announcement::Head(page));
         }
     }

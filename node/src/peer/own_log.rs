@@ -478,6 +478,7 @@ mod tests {
             disk,
             data: "/d".into(),
             segment_records: 4,
+            index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
         let (log, _) = Log::open(&place, name, &members).unwrap();
         let metrics = Arc::new(Metrics::new());

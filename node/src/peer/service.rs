@@ -260,12 +260,8 @@ impl Service for PeerService {
             return Ok(None);
         };
         let Some(kept) = kept else {
-            let records = self.peer.own.log.by_certificate(id);
-            let erased = records
-                .map_err(|error| unreadable(&error))?
-                .iter()
-                .any(|record| matches!(record.record().entry, Entry::CertificateErased(_)));
-            return if erased {
+            let erasure = self.peer.own.log.erasure_of(id);
+            return if erasure.map_err(|error| unreadable(&error))?.is_some() {
                 Err(Refusal::Erased)
             } else {
                 Ok(None)

@@ -11,6 +11,7 @@ use std::time::Duration;
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::journal::Journal;
+use certmesh_ledger::keys::IndexKey;
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, LogId, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
@@ -115,6 +116,7 @@ fn open_peer(
         disk: Arc::new(RealDisk),
         data: dir.clone(),
         segment_records: SEGMENT_RECORDS,
+        index_key: IndexKey::from_transport_seed(&identity.transport),
     };
     let Opened {
         mut catalogue,

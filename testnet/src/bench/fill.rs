@@ -51,11 +51,7 @@ fn fill(
         network: genesis.network_id(),
         id: LogId::first(member.code()),
     };
-    let opened = Log::open(
-        &place(member.data()),
-        name,
-        &Membership::from_genesis(genesis),
-    );
+    let opened = Log::open(&place(member)?, name, &Membership::from_genesis(genesis));
     let (log, _) = opened.map_err(|error| broken(&error))?;
     let mut filler = Filler::new(Arc::new(log), member)?;
     filler.append(types(member.index)?)?;

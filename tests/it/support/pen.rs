@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use certmesh_ledger::id::{CertificateId, HolderKind};
-use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret, SecretFile};
+use certmesh_ledger::keys::{BodyKey, CatalogueKey, IndexKey, Secret, SecretFile};
 use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, LogId, LogName, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::Membership;
@@ -30,6 +30,8 @@ pub(crate) fn pen(net: &TestNet, of: usize) -> Writer {
         disk: Arc::new(RealDisk),
         data: net.data(of),
         segment_records: SEGMENT_RECORDS,
+        // Not its node's: indexes that a changed node left are made again.
+        index_key: IndexKey::from_transport_seed(&[7; 32]),
     };
     let name = LogName {
         network: genesis.network_id(),

@@ -49,13 +49,19 @@ fn what_is_appended_is_found_by_certificate_subject_and_type_and_survives_reopen
             Status::Superseded
         );
         let tag = SubjectTag(hash(Purpose::Subject, &2u64.to_le_bytes()));
-        let about = log.by_subject(&tag, 0, 100).unwrap();
+        let about = log.by_subject(&tag, 0, 100).unwrap().0;
         assert_eq!(about.len(), 4);
-        let second_page = log.by_subject(&tag, about[1].record().seq + 1, 1).unwrap();
+        let second_page = log
+            .by_subject(&tag, about[1].record().seq + 1, 1)
+            .unwrap()
+            .0;
         assert_eq!(second_page[0], about[2]);
-        assert_eq!(log.by_type(&id(0).type_code(), 0, 1000).unwrap().len(), 20);
+        assert_eq!(
+            log.by_type(&id(0).type_code(), 0, 1000).unwrap().0.len(),
+            20
+        );
         assert_eq!(log.issued().values().sum::<u64>(), 20);
-        assert_eq!(log.certificates(5, 3).unwrap().len(), 3);
+        assert_eq!(log.certificates(5, 3).unwrap().0.len(), 3);
     }
     let (_, opening) = open(&disk);
     assert_eq!(

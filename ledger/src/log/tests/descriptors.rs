@@ -65,8 +65,7 @@ fn scarce() -> (Arc<Scarce>, Arc<Log>) {
     });
     let place = Place {
         disk: Arc::clone(&disk) as Arc<dyn Disk>,
-        data: PathBuf::from("/data"),
-        segment_records: 8,
+        ..place(&MemoryDisk::new(), 8)
     };
     let (log, _) = Log::open(&place, name(), &members()).unwrap();
     (disk, Arc::new(log))

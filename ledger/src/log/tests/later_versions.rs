@@ -147,9 +147,9 @@ fn holds_all(log: &Log) {
         let history = log.by_certificate(&id(n)).unwrap();
         assert_eq!(history.len(), records, "certificate {n}");
     }
-    assert_eq!(log.certificates(0, 100).unwrap().len(), 4);
+    assert_eq!(log.certificates(0, 100).unwrap().0.len(), 4);
     let type_code = id(1).type_code();
-    assert_eq!(log.by_type(&type_code, 0, 100).unwrap().len(), 4);
+    assert_eq!(log.by_type(&type_code, 0, 100).unwrap().0.len(), 4);
     assert_eq!(log.issued()[&type_code], 4);
 }
 

@@ -1,6 +1,7 @@
 //! The log on a disk that can fail: appending, replicating, recovering.
 
 mod basics;
+mod bounded;
 mod crash_matrix;
 mod damage;
 mod definitions;
@@ -58,6 +59,7 @@ pub(super) fn place(disk: &MemoryDisk, segment_records: u64) -> Place {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/data"),
         segment_records,
+        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
     }
 }
 

@@ -313,6 +313,7 @@ fn only_the_own_logs_certificates_are_answered_for_whoever_else_claims_them() {
         disk: Arc::new(world.disk.clone()),
         data: PathBuf::from("/d"),
         segment_records: 4,
+        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let theirs = Catalogue::open(place, members("test"), neighbour).unwrap();
     let decided = decide_in(&theirs.catalogue, &request, noon()).unwrap();

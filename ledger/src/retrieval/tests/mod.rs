@@ -268,6 +268,7 @@ fn open(disk: &MemoryDisk) -> Catalogue {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/d"),
         segment_records: 4,
+        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let opened = Catalogue::open(place, members("test"), code(ISSUER)).unwrap();
     assert!(

@@ -11,12 +11,14 @@
 //! - `fresh`: what peers take for the newest, and what clocks do to it
 //! - `instances`: a second run of a department's peer
 //! - `heads`: tests of one state machine by itself, of what it makes of the heads it hears
+//! - `announcements`: the same, of what is announced to it
 //! - `stalled`: the same, of pages that come late, slowly or not at all
 //!
 //! `CERTMESH_SIM_SEEDS=500` tries more seeds than the few of a normal run; `CERTMESH_SIM_SEED=7` replays one.
 
 mod adversaries;
 mod adversary;
+mod announcements;
 mod events;
 mod fresh;
 mod heads;

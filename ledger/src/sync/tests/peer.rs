@@ -19,7 +19,7 @@ use crate::record::{
 };
 use crate::sync::{
     Announcement, ConnectionId, GossipId, Heads, Instance, OwnLog, Request, Response, Settings,
-    Standing, Sync, serve,
+    Standing, Sync, announcement, serve,
 };
 
 use super::adversary::Conduct;
@@ -106,6 +106,7 @@ pub(super) fn place(disk: &MemoryDisk) -> Place {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/data"),
         segment_records: SEGMENT_RECORDS,
+        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
     }
 }
 
@@ -264,14 +265,8 @@ impl Peer {
     pub(super) fn announcement(&mut self) -> Option<Announcement> {
         let running = self.running.as_mut()?;
         let log = running.writer.log();
-        let size = log.size();
-        let whole = log.page(running.announced, 48 * 1024).unwrap();
-        running.announced = size;
-        let page = if whole.end().unwrap() == size {
-            whole
-        } else {
-            log.page(size, 0).unwrap()
-        };
+        let page = announcement(log, running.announced)?;
+        running.announced = page.checkpoint.checkpoint.size;
         Some(Announcement::Head(page))
     }
 }

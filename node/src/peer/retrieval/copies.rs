@@ -302,6 +302,7 @@ mod tests {
             disk: Arc::clone(&disk) as Arc<dyn certmesh_ledger::log::disk::Disk>,
             data: "/d".into(),
             segment_records: 4,
+            index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
         let (log, _) = Log::open(&place, name, &members).unwrap();
         let log = Arc::new(log);

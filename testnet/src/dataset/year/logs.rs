@@ -120,7 +120,7 @@ pub(super) fn write(set: &DataSet, dir: &Path, seed: u64, screen: &Screen) -> Re
     // All logs in one directory, as a peer that has replicated every log keeps them.
     let open = || {
         let members = Membership::from_genesis(network.genesis());
-        let opened = Catalogue::open(place(first.data()), members, first.code());
+        let opened = Catalogue::open(place(first)?, members, first.code());
         let opened = opened.map_err(|error| broken(&error));
         opened.map(|opened| {
             let mut catalogue = opened.catalogue;
