@@ -221,7 +221,7 @@ pub(super) async fn keep_removing(peer: Arc<Peer>, keep_days: u16) {
                 }
             }
             Ok(Err(error)) => {
-                tracing::error!(%error, "old months of the look-up journal not removed")
+                tracing::error!(%error, "old months of the look-up journal not removed");
             }
             Err(_) => return,
         }
@@ -238,7 +238,7 @@ async fn check(peer: &Arc<Peer>) {
         match checked {
             Ok(Ok(damage)) => damage.iter().for_each(report),
             Ok(Err(error)) => {
-                tracing::error!(%month, %error, "look-up journal: a month can't be read")
+                tracing::error!(%month, %error, "look-up journal: a month can't be read");
             }
             Err(_) => return,
         }
