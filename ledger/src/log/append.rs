@@ -15,7 +15,7 @@ use crate::id::TypeCode;
 use crate::merkle::CompactRange;
 use crate::record::{Entry, RecordHash};
 
-use super::definitions::{Definitions, Position};
+use super::definitions::PendingDefinitions;
 use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
@@ -44,7 +44,7 @@ pub enum AppendError {
 #[derive(Default)]
 pub(super) struct Pending {
     pub(super) statuses: HashMap<Hash, Option<MapEntry>>,
-    pub(super) definitions: Vec<(Entry, Position)>,
+    pub(super) definitions: PendingDefinitions,
     pub(super) issued: BTreeMap<TypeCode, u64>,
     /// The first entry that this version can't read.
     pub(super) unread: Option<Unread>,
@@ -203,14 +203,6 @@ impl Appender {
                     .entry(issued.id.type_code())
                     .or_default() += 1;
             }
-            entry if Definitions::concerns(entry) => {
-                let position = Position {
-                    seq: link.record.seq,
-                    hash: link.hash,
-                    time_ms: link.record.time_ms,
-                };
-                self.pending.definitions.push((entry.clone(), position));
-            }
             Entry::Unknown(_) => {
                 self.pending.unread.get_or_insert(Unread {
                     seq: link.record.seq,
@@ -219,6 +211,8 @@ impl Appender {
             }
             _ => {}
         }
+        let definitions = &mut self.pending.definitions;
+        let defines = definitions.take(|| log.definitions(), link);
         let pending = &self.pending.statuses;
         let current = |key: &Hash| {
             pending
@@ -226,7 +220,7 @@ impl Appender {
                 .copied()
                 .unwrap_or_else(|| log.statuses.lock().by_key(key))
         };
-        for Change { key, after, .. } in changes_of(link, current) {
+        for Change { key, after, .. } in changes_of(link, defines, current) {
             self.pending.statuses.insert(key, after);
         }
     }
@@ -335,11 +329,8 @@ impl Appender {
         for (code, count) in pending.issued {
             *view.issued.entry(code).or_default() += count;
         }
-        if !pending.definitions.is_empty() {
-            let definitions = Arc::make_mut(&mut view.definitions);
-            for (entry, position) in pending.definitions {
-                definitions.apply(&entry, position);
-            }
+        if let Some(definitions) = pending.definitions.into_changed() {
+            view.definitions = definitions;
         }
         view.unread = view.unread.or(pending.unread);
         log.floor.store(checkpoint.size, Ordering::Release);

@@ -14,6 +14,7 @@ use crate::membership::Membership;
 use crate::merkle::{CompactRange, nodes_before, root_from};
 use crate::record::{Entry, Frame, RecordHash, SignedRecord};
 
+use super::definitions::Definitions;
 use super::head::{Head, HeadFile};
 use super::header::{HEADER_LEN, Kind, check_header};
 use super::index::TailIndex;
@@ -122,6 +123,7 @@ struct Check<'c> {
     prev: RecordHash,
     time_ms: u64,
     statuses: Statuses,
+    definitions: Definitions,
     /// Whether an entry so far is one that this version can't read.
     unread: bool,
     /// Whether the tree file's leaves lead to the signed root.
@@ -148,6 +150,7 @@ impl<'c> Check<'c> {
             prev: RecordHash::NONE,
             time_ms: 0,
             statuses: Statuses::default(),
+            definitions: Definitions::default(),
             unread: false,
             leaves_proved: false,
             tree: None,
@@ -426,8 +429,9 @@ impl<'c> Check<'c> {
         (self.prev, self.time_ms) = (link.hash, link.record.time_ms);
         self.push_leaf(link.leaf)?;
         tail.add(&link.keys, place);
+        let defines = self.definitions.take(&link);
         let statuses = &self.statuses;
-        let changes = changes_of(&link, |key| statuses.by_key(key));
+        let changes = changes_of(&link, defines, |key| statuses.by_key(key));
         self.statuses.apply(&changes);
         self.unread |= matches!(link.record.entry, Entry::Unknown(_));
         if let Ok(record) = SignedRecord::decode(&self.name, frame) {

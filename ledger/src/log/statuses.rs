@@ -169,17 +169,23 @@ impl Statuses {
     }
 }
 
-/// The changes a record makes, given the map's entries by then; each of another key.
-pub(crate) fn changes_of(link: &Link, current: impl Fn(&Hash) -> Option<MapEntry>) -> Vec<Change> {
+/// The changes a record makes, given the map's entries by then; each of another key. `defines` says whether a definition
+/// has an effect, as [`super::definitions`] decides it.
+pub(crate) fn changes_of(
+    link: &Link,
+    defines: bool,
+    current: impl Fn(&Hash) -> Option<MapEntry>,
+) -> Vec<Change> {
     let ids = match &link.record.entry {
         Entry::StatusChanged(changed) => std::slice::from_ref(&changed.id),
         Entry::CertificateIssued(issued) => issued.supersedes(),
-        Entry::TypeDefined(defined) => {
+        Entry::TypeDefined(defined) if defines => {
             return definition_change(link, &defined.code, current)
                 .into_iter()
                 .collect();
         }
-        Entry::MatterDefined(_)
+        Entry::TypeDefined(_)
+        | Entry::MatterDefined(_)
         | Entry::GrantMade(_)
         | Entry::GrantWithdrawn(_)
         | Entry::CertificateErased(_)

@@ -13,6 +13,7 @@ use crate::merkle::CompactRange;
 use crate::record::Entry;
 
 use super::append::{AppendError, Appender};
+use super::definitions::PendingDefinitions;
 use super::page::Link;
 use super::reading::Log;
 use super::salvage::{Copy, End, Source, Tip};
@@ -83,6 +84,7 @@ struct Trial {
     tip: Tip,
     range: CompactRange,
     statuses: HashMap<Hash, Option<MapEntry>>,
+    definitions: PendingDefinitions,
     /// The first record whose entry this version can't read.
     unread: Option<u64>,
 }
@@ -93,6 +95,7 @@ impl Trial {
             tip: tip_of(appender),
             range: appender.range.clone(),
             statuses: appender.pending.statuses.clone(),
+            definitions: appender.pending.definitions.clone(),
             unread: appender.unread(log).map(|unread| unread.seq),
         }
     }
@@ -103,12 +106,13 @@ impl Trial {
             if matches!(link.record.entry, Entry::Unknown(_)) {
                 self.unread.get_or_insert(link.record.seq);
             }
+            let defines = self.definitions.take(|| log.definitions(), link);
             let statuses = &self.statuses;
             let current = |key: &Hash| {
                 let held = || log.statuses.lock().by_key(key);
                 statuses.get(key).copied().unwrap_or_else(held)
             };
-            for Change { key, after, .. } in changes_of(link, current) {
+            for Change { key, after, .. } in changes_of(link, defines, current) {
                 self.statuses.insert(key, after);
             }
         }
