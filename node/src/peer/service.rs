@@ -134,7 +134,7 @@ fn version_of<D>(
 }
 
 /// The cursor of a page that follows what a department's log has of this.
-fn cursor_after(department: &DepartmentCode, what: impl Display) -> String {
+fn cursor_after(department: &DepartmentCode, what: &impl Display) -> String {
     // Both parts and the mark between them stand in an address as they are.
     format!("{department}~{what}")
 }
@@ -572,7 +572,7 @@ impl Service for PeerService {
                 .filter(|(_, grant)| grant.until.is_none_or(|until| until >= today));
             for (seq, grant) in in_force {
                 if grants.len() >= page.limit as usize {
-                    let next = last.map(|(by, seq)| cursor_after(&by, seq));
+                    let next = last.map(|(by, seq)| cursor_after(&by, &seq));
                     return Ok(Grants { grants, next });
                 }
                 last = Some((by, seq));
