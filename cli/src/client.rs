@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_node::api::types::Problem;
+use certmesh_node::api::standards::{Grants, Matters};
+use certmesh_node::api::types::{CatalogueView, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, Response, StatusCode};
@@ -52,6 +53,30 @@ impl Answer {
         })
     }
 }
+
+/// A list that the API gives page by page.
+pub(crate) trait List: DeserializeOwned {
+    /// The cursor of the page after, which is then forgotten.
+    fn take_next(&mut self) -> Option<String>;
+    /// Adds a page that follows.
+    fn append(&mut self, page: Self);
+}
+
+macro_rules! lists {
+    ($($list:ident.$elements:ident),*) => {
+        $(impl List for $list {
+            fn take_next(&mut self) -> Option<String> {
+                self.next.take()
+            }
+
+            fn append(&mut self, page: Self) {
+                self.$elements.extend(page.$elements);
+            }
+        })*
+    };
+}
+
+lists!(CatalogueView.types, Matters.matters, Grants.grants);
 
 impl Client {
     /// The client that the global options describe.
@@ -126,6 +151,24 @@ impl Client {
         }
         let response = request.call().map_err(|source| no_answer(&url, source))?;
         whole(url, response)
+    }
+
+    /// GET of a list, all pages of it.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) fn get_list<L: List>(&self, path: &str) -> Result<L, Error> {
+        let mut list: L = self.get(path)?.parse()?;
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let mut next = list.take_next();
+        while let Some(cursor) = next {
+            let path = format!("{path}{mark}cursor={}", segment(&cursor));
+            let mut page: L = self.get(&path)?.parse()?;
+            // A node that repeats its cursor would keep us here for ever.
+            next = page.take_next().filter(|next| *next != cursor);
+            list.append(page);
+        }
+        Ok(list)
     }
 
     /// POST of a JSON body that may be sent again: what is asked for changes nothing, or the same result again.

@@ -32,7 +32,7 @@ pub(crate) struct OwnedMatter {
 /// [`Error::Faults`] with every fault of every file; [`Error::NothingIn`] for a directory without definitions.
 pub(crate) fn matters(dir: Option<&Path>, global: &Global) -> Result<Vec<OwnedMatter>, Error> {
     let Some(dir) = dir else {
-        let all: Matters = Client::new(global)?.get("/v1/matters")?.parse()?;
+        let all: Matters = Client::new(global)?.get_list("/v1/matters")?;
         let owned = |matter: certmesh_node::api::standards::MatterSummary| OwnedMatter {
             department: matter.department,
             definition: matter.definition,

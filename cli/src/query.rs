@@ -352,9 +352,7 @@ pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<
 /// Why nothing can be found: no such type, or no such member. A node that does not tell is no reason.
 fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
     if let Some(code) = &args.type_code
-        && let Ok(view) = client
-            .get("/v1/catalogue")
-            .and_then(|a| a.parse::<CatalogueView>())
+        && let Ok(view) = client.get_list::<CatalogueView>("/v1/catalogue")
         && !view.types.iter().any(|kind| kind.code == code.as_str())
     {
         return Some(format!(

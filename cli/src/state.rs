@@ -61,11 +61,11 @@ Examples:
 
 pub(crate) fn catalogue(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
-    let answer = client.get("/v1/catalogue")?;
+    let view: CatalogueView = client.get_list("/v1/catalogue")?;
     if screen.json() {
-        return screen.pass(&answer);
+        screen.print_json(&view)?;
+        return Ok(Outcome::Yes);
     }
-    let view: CatalogueView = answer.parse()?;
     if view.types.is_empty() {
         screen.line("the catalogue is empty")?;
         return Ok(Outcome::Yes);

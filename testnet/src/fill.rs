@@ -91,7 +91,11 @@ impl Filler {
             seq: versions.seq(),
             hash: versions.hash(),
         };
-        Ok((named, Arc::clone(versions.current())))
+        let record = log.record(named.seq).map_err(|error| broken(&error))?;
+        match &record.record().entry {
+            Entry::TypeDefined(definition) => Ok((named, Arc::from(definition.clone()))),
+            _ => Err(broken(&format!("record {} defines no type", named.seq))),
+        }
     }
 
     /// Appends entries under one checkpoint; none is nothing to do.

@@ -58,6 +58,10 @@ fn entry(log: &Log, sample: &Sample, number: u64) -> (CertificateId, Entry) {
     let id = sample.id(number);
     let definitions = log.definitions();
     let defined = &definitions.types()[&id.type_code()];
+    let record = log.record(defined.seq()).unwrap();
+    let Entry::TypeDefined(definition) = &record.record().entry else {
+        panic!("{record:?}")
+    };
     let key = |byte| Secret::from_bytes([byte; 32]);
     let issued = CertificateIssued {
         id: id.clone(),
@@ -73,7 +77,7 @@ fn entry(log: &Log, sample: &Sample, number: u64) -> (CertificateId, Entry) {
         field_root: commit_fields(
             &BodyKey(key(2)),
             &id,
-            &defined.current().fields,
+            &definition.fields,
             &Default::default(),
         ),
         succession: None,

@@ -200,6 +200,75 @@ fn versions_of_types_and_matters_reach_every_peer_and_are_compared_there_while_t
     assert_eq!(fresh[0]["behind"], 0, "{fresh}");
 }
 
+/// All of a list, page by page, with the sizes of the pages.
+fn paged(net: &TestNet, path: &str, list: &str, limit: usize) -> (Vec<Value>, Vec<usize>) {
+    let (mut found, mut sizes, mut cursor) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let answer = net.http(1).get(&format!("{path}?limit={limit}{cursor}"));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let page = answer.json();
+        let elements = page[list].as_array().unwrap();
+        sizes.push(elements.len());
+        found.extend(elements.iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return (found, sizes),
+        }
+    }
+}
+
+#[test]
+fn lists_of_definitions_come_in_pages_and_the_cli_reads_them_all() {
+    let net = running(2);
+    let letters: Vec<String> = ('!'..='~')
+        .filter(|letter| *letter != '@')
+        .take(64)
+        .map(String::from)
+        .collect();
+    let kinds: Vec<String> = (900..903).map(|n| format!("{}{n}", net.code(0))).collect();
+    for kind in &kinds {
+        let mut definition = licence(&net, "执照");
+        definition["code"] = kind.as_str().into();
+        assert_eq!(net.http(0).post("/v1/types", &definition).status, 201);
+        let grant = json!({ "department": net.code(1), "type": kind });
+        assert_eq!(net.http(0).post("/v1/grants", &grant).status, 201);
+    }
+    // So large in memory that a page holds three.
+    let requirement = json!({ "types": [kinds[0]], "fields": letters });
+    for n in 1..=5 {
+        let part = |code: usize| json!({ "code": code.to_string(), "name": "n", "requires": vec![requirement.clone(); 52] });
+        let matter = json!({ "code": format!("M{n}"), "name": "n", "sub": [part(1), part(2)] });
+        let answer = net.http(0).post("/v1/matters", &matter);
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    until("everything to be known at the other department", || {
+        paged(&net, "/v1/matters", "matters", 1_000).0.len() == 5
+    });
+    let (matters, sizes) = paged(&net, "/v1/matters", "matters", 1_000);
+    assert_eq!(sizes, [3, 2]);
+    let codes = matters.iter().map(|matter| &matter["definition"]["code"]);
+    assert_eq!(codes.collect::<Vec<_>>(), ["M1", "M2", "M3", "M4", "M5"]);
+    assert_eq!(paged(&net, "/v1/matters", "matters", 2).1, [2, 2, 1]);
+    let (types, sizes) = paged(&net, "/v1/catalogue", "types", 2);
+    assert_eq!(sizes.iter().sum::<usize>(), types.len());
+    let of_first = types
+        .iter()
+        .filter(|kind| kinds.iter().any(|code| kind["code"] == **code));
+    assert_eq!(of_first.count(), 3);
+    let (grants, sizes) = paged(&net, "/v1/grants", "grants", 2);
+    assert_eq!(sizes, [2, 1]);
+    let granted = grants.iter().map(|grant| &grant["definition"]["type"]);
+    assert_eq!(
+        granted.collect::<Vec<_>>(),
+        kinds.iter().collect::<Vec<_>>()
+    );
+
+    let listed = net.cli(1, &["--json", "matter", "list"]).exits(0).json();
+    assert_eq!(listed["matters"], Value::from(matters));
+    assert_eq!(listed.get("next"), None);
+    assert_eq!(net.cli(1, &["matter", "show", "M5"]).code, 0);
+}
+
 #[test]
 fn grants_are_made_seen_by_all_and_withdrawn() {
     let net = running(2);

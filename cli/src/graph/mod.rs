@@ -219,7 +219,7 @@ fn names(args: &GraphArgs, global: &Global) -> Result<BTreeMap<String, String>, 
     if args.matters.is_some() {
         return Ok(BTreeMap::new());
     }
-    let catalogue: CatalogueView = Client::new(global)?.get("/v1/catalogue")?.parse()?;
+    let catalogue: CatalogueView = Client::new(global)?.get_list("/v1/catalogue")?;
     let named = catalogue.types.into_iter();
     Ok(named
         .filter_map(|kind| Some((kind.code, kind.name?)))

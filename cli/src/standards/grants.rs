@@ -112,11 +112,11 @@ pub(crate) fn run(
 
 fn list(args: &OfDepartment, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
-    let answer = client.get(&of_department("/v1/grants", args))?;
+    let found: Grants = client.get_list(&of_department("/v1/grants", args))?;
     if screen.json() {
-        return screen.pass(&answer);
+        screen.print_json(&found)?;
+        return Ok(Outcome::Yes);
     }
-    let found: Grants = answer.parse()?;
     if found.grants.is_empty() {
         screen.line("no grant is in force")?;
         return Ok(Outcome::Yes);

@@ -119,7 +119,7 @@ fn matter_path(client: &Client, text: &str) -> Result<String, Error> {
     if let Some((department, code)) = text.split_once('/') {
         return Ok(path(department, code));
     }
-    let all: Matters = client.get("/v1/matters")?.parse()?;
+    let all: Matters = client.get_list("/v1/matters")?;
     let mut found = all
         .matters
         .iter()
@@ -137,11 +137,11 @@ fn matter_path(client: &Client, text: &str) -> Result<String, Error> {
 
 fn list(args: &OfDepartment, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
-    let answer = client.get(&of_department("/v1/matters", args))?;
+    let found: Matters = client.get_list(&of_department("/v1/matters", args))?;
     if screen.json() {
-        return screen.pass(&answer);
+        screen.print_json(&found)?;
+        return Ok(Outcome::Yes);
     }
-    let found: Matters = answer.parse()?;
     if found.matters.is_empty() {
         screen.line("no matter is defined")?;
         return Ok(Outcome::Yes);
@@ -167,7 +167,7 @@ fn list(args: &OfDepartment, global: &Global, screen: &mut Screen) -> Result<Out
 }
 
 fn show(client: &Client, matter: &Matter, screen: &mut Screen) -> Result<Outcome, Error> {
-    let catalogue: CatalogueView = client.get("/v1/catalogue")?.parse()?;
+    let catalogue: CatalogueView = client.get_list("/v1/catalogue")?;
     let types: BTreeMap<&str, &str> = catalogue
         .types
         .iter()

@@ -120,10 +120,10 @@ pub fn assess(
 ) -> Result<Vec<Assessment>, AssessError> {
     let unknown = || AssessError::UnknownMatter(matter.clone());
     let definition = catalogue
-        .matter(&matter.department, &matter.matter)
+        .matter(&matter.department, &matter.matter)?
         .ok_or_else(unknown)?;
     let part = definition
-        .current()
+        .definition
         .part(&matter.part)
         .ok_or_else(unknown)?;
     let assess = |requirement: &Requirement| {
@@ -141,7 +141,7 @@ pub fn assess(
                     requirement,
                     (certificate, verification),
                     question.on,
-                );
+                )?;
                 if best.as_ref().is_none_or(|best| rank(&next) > rank(best)) {
                     best = Some(next);
                 }
@@ -176,12 +176,12 @@ fn candidate(
     requirement: &Requirement,
     (certificate, verification): (&CertificateState, Verification),
     on: Date,
-) -> (State, Candidate) {
+) -> Result<(State, Candidate), ReadError> {
     // A requirement that needs no field needs no leave either: that the certificate is in force, every member sees.
     let access = match requirement.fields.is_empty() {
         true => Ok(Vec::new()),
         false => catalogue
-            .access(certificate, asker, matter, on)
+            .access(certificate, asker, matter, on)?
             .map(|access| access.fields),
     };
     let (fields, denial) = match access {
@@ -196,5 +196,5 @@ fn candidate(
         fields: fields.collect(),
         denial,
     };
-    (candidate.state(requirement), candidate)
+    Ok((candidate.state(requirement), candidate))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::id::{DepartmentCode, TypeCode};
 use crate::log::{Definitions, Listing, LogId, ReadError, Unread};
 use crate::membership::{Membership, Role};
-use crate::record::{CertificateIssued, DefinitionRef, Entry, TypeDefined};
+use crate::record::{CertificateIssued, DefinitionRef, TypeDefined};
 
 use super::{Catalogue, CertificateState};
 
@@ -377,17 +377,6 @@ impl Catalogue {
         Some(self.log(&definer)?.definitions())
     }
 
-    /// The definition of a type that a certificate issued now has to name.
-    pub fn current_definition(&self, code: &TypeCode) -> Option<(DefinitionRef, Arc<TypeDefined>)> {
-        let (department, versions) = self.type_definition(code)?;
-        let named = DefinitionRef {
-            log: LogId::first(department),
-            seq: versions.seq(),
-            hash: versions.hash(),
-        };
-        Some((named, Arc::clone(versions.current())))
-    }
-
     /// The definition that a certificate names, if its record is held and is one of its type that counts.
     ///
     /// # Errors
@@ -401,20 +390,11 @@ impl Catalogue {
             return Ok(None);
         };
         let definitions = log.definitions();
-        // Nearly every certificate names the latest definition, which is at hand.
-        if let Some(held) = definitions.types().get(&code)
-            && (held.seq(), held.hash()) == (named.seq, named.hash)
-        {
-            return Ok(Some(Arc::clone(held.current())));
-        }
         let first = from(definitions.listings(&code), named.seq).first();
         if first.is_none_or(|first| (first.seq, first.hash) != (named.seq, named.hash)) {
             return Ok(None);
         }
-        Ok(match &log.record(named.seq)?.record().entry {
-            Entry::TypeDefined(definition) => Some(Arc::from(definition.clone())),
-            _ => None,
-        })
+        self.definition_at(&log, named.seq, named.hash)
     }
 }
 

@@ -326,9 +326,17 @@ fn the_writer_names_the_current_definition_and_keeps_to_it() {
     let own = catalogue.log(&catalogue.own()).unwrap();
     let named = write(&catalogue, A, 1, vec![define(), define_for(&[A, B])]);
     let code = TYPE.parse().unwrap();
-    let (current, definition) = catalogue.current_definition(&code).unwrap();
+    let latest_for = |department: &str| {
+        let department = department.parse().unwrap();
+        catalogue.current_definition(&code, &department).unwrap()
+    };
+    let (current, _) = latest_for(A);
     assert_eq!(current, named[1]);
-    assert_eq!(definition.issuers.len(), 2);
+    assert_eq!(latest_for(B), (current, true));
+    assert_eq!(latest_for(POWERLESS), (current, false));
+    let definition = catalogue.type_definition(&code).unwrap().unwrap();
+    assert_eq!((definition.named, definition.version), (current, 2));
+    assert_eq!(definition.definition.issuers.len(), 2);
     let check = |entry: &Entry| Batch::new(&catalogue, &own).check(entry);
     assert!(matches!(
         check(&by("1", named[0])),
@@ -339,7 +347,7 @@ fn the_writer_names_the_current_definition_and_keeps_to_it() {
     write(&catalogue, B, 2, vec![by("1", current)]);
     write(&catalogue, A, 3, vec![define_for(&[A])]);
     let batch = Batch::new(&catalogue, &own);
-    let latest = catalogue.current_definition(&code).unwrap().0;
+    let latest = latest_for(A).0;
     for definition in [named[0], current, latest] {
         let first = batch.existing(&by("1", definition)).unwrap();
         assert_eq!(first.unwrap().record().seq, 0);

@@ -12,7 +12,7 @@ use super::*;
 use crate::codec::Bounded;
 use crate::id::CertificateId;
 use crate::log::{BrokenRule, Stopped};
-use crate::record::{Action, RecordHash, Status};
+use crate::record::{Action, Entry, RecordHash, Status};
 use crate::verify::{Missing, NotValid, Verdict};
 
 const DAY: u64 = DEFINITION_LAG_MS;

@@ -5,6 +5,7 @@
 
 mod authority;
 mod chain;
+mod defined;
 mod evidence;
 mod freshness;
 mod rules;
@@ -17,6 +18,7 @@ pub use authority::{
     Authority, DEFINITION_LAG_MS, DefinitionEvidence, NotAuthorised, Unproven, authority,
 };
 pub use chain::{Chain, Life, MAX_CHAIN, Successor};
+pub use defined::{Defined, DefinedPage};
 pub use freshness::{FreshnessLimits, Stale};
 pub use rules::{Batch, NotAllowed, NotReplaceable};
 pub use sharing::{Access, Denial};
@@ -29,17 +31,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 use rayon::prelude::*;
 
-use crate::codec::Text;
-use crate::id::{CertificateId, Date, DepartmentCode, MatterCode, TypeCode};
+use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
 use crate::log::{
     ForkEvidence, Log, LogId, LogName, MAX_READ, OpenError, Opening, Place, ReadError, Stopped,
-    Versions,
 };
 use crate::membership::Membership;
-use crate::record::{
-    CertificateIssued, Entry, MatterDefined, MatterRef, SignedRecord, Status, SubjectTag,
-    TypeDefined,
-};
+use crate::record::{CertificateIssued, Entry, MatterRef, SignedRecord, Status, SubjectTag};
 use freshness::News;
 
 /// Every log this peer holds.
@@ -52,6 +49,8 @@ pub struct Catalogue {
     /// What was heard of each log.
     news: RwLock<BTreeMap<LogId, News>>,
     limits: FreshnessLimits,
+    /// Definitions asked for lately.
+    defined: defined::Cache,
     /// Whether other members have confirmed that the own log on disk is whole.
     own_whole: AtomicBool,
 }
@@ -140,6 +139,7 @@ impl Catalogue {
             logs,
             news: RwLock::default(),
             limits: FreshnessLimits::default(),
+            defined: defined::Cache::default(),
             own_whole: AtomicBool::new(false),
         };
         for evidence in found {
@@ -466,90 +466,36 @@ impl Catalogue {
         Ok(found)
     }
 
-    /// The definition of a type that counts, and whose it is: that in the log of the one member that may define it.
-    pub fn type_definition(
-        &self,
-        code: &TypeCode,
-    ) -> Option<(DepartmentCode, Versions<TypeDefined>)> {
-        let definer = self.members.definer(code)?;
-        let log = self.log(&LogId::first(definer))?;
-        let versions = log.definitions().types().get(code).cloned()?;
-        Some((definer, versions))
-    }
-
-    /// Every type with a definition that counts.
-    pub fn types(&self) -> BTreeMap<TypeCode, (DepartmentCode, Versions<TypeDefined>)> {
-        let mut types = BTreeMap::new();
-        for log in self.logs() {
-            let department = log.name().id.department;
-            for (code, versions) in log.definitions().types() {
-                if self.members.definer(code) == Some(department) {
-                    types.insert(*code, (department, versions.clone()));
-                }
-            }
-        }
-        types
-    }
-
-    /// A department's matter.
-    pub fn matter(
-        &self,
-        department: &DepartmentCode,
-        code: &MatterCode,
-    ) -> Option<Versions<MatterDefined>> {
-        let log = self.log(&LogId::first(*department))?;
-        log.definitions().matters().get(code).cloned()
-    }
-
-    /// Codes of the fields that a part of a matter requires of a type, in order; none when it isn't defined.
-    pub fn required(&self, matter: &MatterRef, code: &TypeCode) -> Vec<Text<64>> {
-        let definition = self.matter(&matter.department, &matter.matter);
-        let part = definition
-            .as_ref()
-            .and_then(|versions| versions.current().part(&matter.part));
-        part.map(|part| part.required(code)).unwrap_or_default()
-    }
-
-    /// Every matter, by department and code.
-    pub fn matters(&self) -> Vec<(DepartmentCode, Versions<MatterDefined>)> {
-        let mut matters = Vec::new();
-        for log in self.logs() {
-            let department = log.name().id.department;
-            let definitions = log.definitions();
-            let versions = definitions.matters().values();
-            matters.extend(versions.map(|versions| (department, versions.clone())));
-        }
-        matters
-    }
-
     /// What `asker` may see of a certificate for a matter of its own on a day.
     ///
     /// # Errors
-    /// [`Denial`] names the rule.
+    /// [`ReadError`]; within it, [`Denial`] names the rule.
     pub fn access(
         &self,
         certificate: &CertificateState,
         asker: &DepartmentCode,
         matter: &MatterRef,
         on: Date,
-    ) -> Result<Access, Denial> {
-        let definition = self.matter(&matter.department, &matter.matter);
+    ) -> Result<Result<Access, Denial>, ReadError> {
+        let definition = self.matter(&matter.department, &matter.matter)?;
         let request = sharing::Request {
             asker,
             matter,
-            definition: definition.as_ref().map(|versions| &**versions.current()),
+            definition: definition.as_ref().map(|defined| &*defined.definition),
             on,
         };
         let issuer = &certificate.log.department;
-        let grants = self.log(&certificate.log).map(|log| log.definitions());
-        let grants = grants.unwrap_or_default();
-        sharing::access(
+        let held = self.log(&certificate.log).map(|log| log.definitions());
+        let held = held.unwrap_or_default();
+        let certificate = certificate.certificate();
+        let grants = held.grants_of(certificate.id.type_code());
+        Ok(sharing::access(
             &self.members,
             issuer,
-            grants.grants(),
-            certificate.certificate(),
+            grants,
+            certificate,
             &request,
-        )
+        ))
     }
 
     /// Certificates issued, by type and department, of those that some definition of the type lets issue.

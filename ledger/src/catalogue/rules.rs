@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::hash::Hash;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
-use crate::log::{Log, LogId, MAX_VERSIONS, ReadError, Versions, status_key};
+use crate::log::{Definitions, Log, LogId, NoEffect, Position, ReadError, status_key};
 use crate::membership::Role;
 use crate::record::{
     Basis, CaseTag, CertificateIssued, Decision, DefinitionRef, Entry, GrantMade, GrantWithdrawn,
-    Grantee, ImpossibleTransition, Misfit, RetrievalDecided, RetrievalHash, SignedRecord, Status,
-    StatusChanged, Succession, SuccessionKind, TypeDefined,
+    Grantee, ImpossibleTransition, Misfit, RecordHash, RetrievalDecided, RetrievalHash,
+    SignedRecord, Status, StatusChanged, Succession, SuccessionKind, TypeDefined,
 };
 
 use super::{Catalogue, CertificateState};
@@ -44,11 +44,9 @@ pub enum NotAllowed {
     /// It names another definition than the current one.
     #[error("the definition of type {0} has changed; ask again")]
     OtherDefinition(TypeCode),
-    /// All versions of a type that count have been used up.
-    #[error(
-        "type {0} has {MAX_VERSIONS} versions, which is the most that count; define it under another code"
-    )]
-    TooManyVersions(TypeCode),
+    /// A definition that every peer would take for nothing.
+    #[error(transparent)]
+    NoEffect(NoEffect),
     /// A department lets its certificate go to itself.
     #[error("the receiver of a transfer is another department than this one")]
     OwnReceiver,
@@ -214,6 +212,10 @@ pub struct Batch<'c> {
     /// What took the place of others by a split or a transfer, by what it replaced.
     replaced: HashMap<CertificateId, (SuccessionKind, CertificateId)>,
     withdrawn: HashSet<u64>,
+    /// The log's definitions with those of this batch, once there is one.
+    definitions: Option<Definitions>,
+    /// Definitions in this batch.
+    defined: u64,
     decided: HashSet<RetrievalHash>,
     accepted: HashSet<CaseTag>,
     /// Definitions by which this department may issue: bulk requests are of few types.
@@ -231,6 +233,8 @@ impl<'c> Batch<'c> {
             statuses: HashMap::new(),
             replaced: HashMap::new(),
             withdrawn: HashSet::new(),
+            definitions: None,
+            defined: 0,
             decided: HashSet::new(),
             accepted: HashSet::new(),
             issuable: HashMap::new(),
@@ -256,26 +260,18 @@ impl<'c> Batch<'c> {
             Entry::StatusChanged(changed) => Ok(self.log.last_change_of(&changed.id)?.filter(same)),
             Entry::TypeDefined(defined) => {
                 let definitions = self.log.definitions();
-                let versions = definitions.types().get(&defined.code);
-                self.at(versions
-                    .filter(|held| **held.current() == **defined)
-                    .map(Versions::seq))
+                let held = definitions.types().get(&defined.code);
+                let latest = self.at(held.map(|held| held.seq()))?;
+                Ok(latest.filter(same))
             }
             Entry::MatterDefined(defined) => {
                 let definitions = self.log.definitions();
-                let versions = definitions.matters().get(&defined.code);
-                self.at(versions
-                    .filter(|held| **held.current() == *defined)
-                    .map(Versions::seq))
-            }
-            Entry::GrantMade(grant) => {
-                let definitions = self.log.definitions();
-                let mut grants = definitions.grants().iter();
-                self.at(grants
-                    .find(|(_, held)| ***held == *grant)
-                    .map(|(seq, _)| *seq))
+                let held = definitions.matters().get(&defined.code);
+                let latest = self.at(held.map(|held| held.seq()))?;
+                Ok(latest.filter(same))
             }
             Entry::CertificateErased(erased) => self.log.erasure_of(&erased.id),
+            Entry::GrantMade(grant) => self.at(self.log.definitions().same_grant(grant)),
             Entry::RetrievalAcknowledged(acknowledged) => {
                 let name = acknowledged.asked.name(self.log.name().network);
                 self.log.acknowledgement_of(&name)
@@ -301,10 +297,16 @@ impl<'c> Batch<'c> {
         match entry {
             Entry::CertificateIssued(issued) => self.check_issue(issued),
             Entry::StatusChanged(changed) => self.check_change(changed),
-            Entry::TypeDefined(defined) => self.check_type(defined),
+            Entry::TypeDefined(defined) => {
+                self.check_type(defined)?;
+                self.check_effect(entry)
+            }
             // A department's own matters, in its own log: nobody else's leave is needed.
-            Entry::MatterDefined(_) => Ok(()),
-            Entry::GrantMade(grant) => self.check_grant(grant),
+            Entry::MatterDefined(_) => self.check_effect(entry),
+            Entry::GrantMade(grant) => {
+                self.check_grant(grant)?;
+                self.check_effect(entry)
+            }
             Entry::GrantWithdrawn(withdrawn) => self.check_withdrawal(withdrawn),
             Entry::CertificateErased(erased) => self.status(&erased.id).map(drop),
             Entry::RetrievalDecided(decided) => self.check_decided(decided),
@@ -380,9 +382,9 @@ impl<'c> Batch<'c> {
         if let Some(named) = self.issuable.get(&code) {
             return Ok(*named);
         }
-        let found = self.catalogue.current_definition(&code);
-        let (named, definition) = found.ok_or(NotAllowed::UnknownType(code))?;
-        if !definition.lets_issue(&self.department) {
+        let found = self.catalogue.current_definition(&code, &self.department);
+        let (named, lets_issue) = found.ok_or(NotAllowed::UnknownType(code))?;
+        if !lets_issue {
             return Err(NotAllowed::NotListed(code));
         }
         self.issuable.insert(code, named);
@@ -531,9 +533,23 @@ impl<'c> Batch<'c> {
             }
             self.role(Role::Define(authority))?;
         }
-        if self.log.definitions().listings(&code).len() >= MAX_VERSIONS {
-            return Err(NotAllowed::TooManyVersions(code));
-        }
+        Ok(())
+    }
+
+    /// Whether a definition has an effect after those of the log and of this batch.
+    fn check_effect(&mut self, entry: &Entry) -> Result<(), NotAllowed> {
+        let held = || Definitions::clone(&self.log.definitions());
+        let definitions = self.definitions.get_or_insert_with(held);
+        // Where its record will be is not known yet. No grant of the log has this position, nor one of the batch before.
+        let position = Position {
+            seq: self.log.size() + self.defined,
+            hash: RecordHash::NONE,
+            time_ms: 0,
+        };
+        definitions
+            .add(entry, position)
+            .map_err(NotAllowed::NoEffect)?;
+        self.defined += 1;
         Ok(())
     }
 
@@ -549,13 +565,9 @@ impl<'c> Batch<'c> {
     }
 
     fn check_withdrawal(&mut self, withdrawn: &GrantWithdrawn) -> Result<(), NotAllowed> {
-        let held = self
-            .log
-            .definitions()
-            .grants()
-            .contains_key(&withdrawn.grant);
+        let held = self.log.definitions().is_granted(withdrawn.grant);
         if held && self.withdrawn.insert(withdrawn.grant) {
-            Ok(())
+            self.check_effect(&Entry::GrantWithdrawn(withdrawn.clone()))
         } else {
             Err(NotAllowed::UnknownGrant(withdrawn.grant))
         }
@@ -569,7 +581,7 @@ impl<'c> Batch<'c> {
             ..
         } = decided.decision
         {
-            let in_force = self.log.definitions().grants().contains_key(&grant);
+            let in_force = self.log.definitions().is_granted(grant);
             if !in_force || self.withdrawn.contains(&grant) {
                 return Err(NotAllowed::UnknownGrant(grant));
             }

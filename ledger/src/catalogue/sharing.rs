@@ -1,9 +1,6 @@
 //! Who may see which fields of a certificate: decided from records alone, so that the issuer that answers and the
 //! department that would ask come to the same.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use crate::codec::Text;
 use crate::id::{Date, DepartmentCode, TypeCode};
 use crate::membership::{Department, Membership};
@@ -79,14 +76,14 @@ pub(super) struct Request<'a> {
 }
 
 /// The fields of a certificate that may be seen, as far as the matter needs them. `grants` are those in force in the
-/// log the certificate is in.
+/// log the certificate is in, by their positions.
 ///
 /// # Errors
 /// [`Denial`] names the rule; what no rule allows is denied.
 pub(super) fn access(
     members: &Membership,
     issuer: &DepartmentCode,
-    grants: &BTreeMap<u64, Arc<GrantMade>>,
+    grants: impl Iterator<Item = (u64, GrantMade)>,
     certificate: &CertificateIssued,
     request: &Request<'_>,
 ) -> Result<Access, Denial> {
@@ -121,11 +118,10 @@ pub(super) fn access(
         }),
         SharingClass::Conditional => {
             let best = grants
-                .iter()
                 .filter(|(_, grant)| covers(grant, member, &type_code, matter, on))
                 .map(|(seq, grant)| Access {
-                    basis: Basis::Grant(*seq),
-                    fields: granted(grant, &needed),
+                    basis: Basis::Grant(seq),
+                    fields: granted(&grant, &needed),
                 })
                 // Of several the one that shows most; of those the oldest.
                 .reduce(|best, next| {

@@ -48,17 +48,9 @@ fn decide(
         definition: Some(&definition),
         on: "2026-06-30".parse().unwrap(),
     };
-    let grants = grants
-        .iter()
-        .map(|(seq, grant)| (*seq, Arc::new(grant.clone())));
+    let grants = grants.iter().cloned();
     let issuer = A.parse().unwrap();
-    access(
-        &members(),
-        &issuer,
-        &grants.collect(),
-        &certificate,
-        &request,
-    )
+    access(&members(), &issuer, grants, &certificate, &request)
 }
 
 fn grant(to: Grantee, fields: &[&str], until: Option<&str>) -> GrantMade {

@@ -1,6 +1,7 @@
 //! Rules and verdicts over the logs of two departments and a third without a role.
 
 mod bundles;
+mod definitions;
 mod divisions;
 mod later_versions;
 
@@ -15,8 +16,9 @@ use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::log::{MemoryDisk, Writer};
 use crate::membership::{Department, Genesis, PeerId, Role};
 use crate::record::{
-    Action, DefinitionRef, FieldRoot, GrantMade, GrantWithdrawn, Grantee, Misfit, Reason, Record,
-    RecordHash, SharingClass, StatusChanged, Succession, SuccessionKind, Validity,
+    Action, DefinitionRef, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MatterDefined, Misfit,
+    Reason, Record, RecordHash, SharingClass, StatusChanged, Succession, SuccessionKind,
+    TypeDefined, Validity,
 };
 use crate::verify::{Bundle, BundleError, Missing, NotValid, Question, Reader, Verdict, verify};
 
@@ -564,15 +566,14 @@ fn definitions_and_grants_are_the_same_after_a_restart_and_a_grant_withdrawn_is_
         let definitions = catalogue.log(&catalogue.own()).unwrap().definitions();
         let matter = catalogue
             .matter(&A.parse().unwrap(), &"M".parse().unwrap())
+            .unwrap()
             .unwrap();
-        let grants: Vec<u64> = definitions.grants().keys().copied().collect();
-        let types = catalogue.types().len();
-        (
-            matter.current().name.to_string(),
-            matter.seqs().to_vec(),
-            grants,
-            types,
-        )
+        let held = &definitions.matters()[&matter.definition.code];
+        assert_eq!(matter.version, held.count());
+        let seqs: Vec<u64> = held.versions().iter().map(|version| version.seq).collect();
+        let grants: Vec<u64> = definitions.grants(0).map(|(seq, _)| seq).collect();
+        let types = catalogue.types_after(None, 9).len();
+        (matter.definition.name.to_string(), seqs, grants, types)
     };
     let expected = ("second".to_owned(), vec![1, 4], vec![3], 1);
     assert_eq!(told(&before), expected);

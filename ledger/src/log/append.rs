@@ -15,12 +15,12 @@ use crate::id::{CertificateId, TypeCode};
 use crate::merkle::CompactRange;
 use crate::record::{Entry, RecordHash};
 
-use super::definitions::{Definitions, MAX_TYPES, Position};
+use super::definitions::PendingDefinitions;
 use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
 use super::index::{SealedIndex, TailIndex};
 use super::page::{Grown, Link};
-use super::reading::{Log, Unread};
+use super::reading::{Log, MAX_COUNTED, Unread};
 use super::segment::{Segment, file_name};
 use super::{LogId, VerifiedCheckpoint};
 
@@ -42,7 +42,7 @@ pub enum AppendError {
 /// What records on the way to a checkpoint will change in the view.
 #[derive(Default)]
 pub(super) struct Pending {
-    pub(super) definitions: Vec<(Entry, Position)>,
+    pub(super) definitions: PendingDefinitions,
     pub(super) issued: BTreeMap<TypeCode, u64>,
     /// How many of those types no record before issued.
     pub(super) new_types: usize,
@@ -198,14 +198,6 @@ impl Appender {
     pub(super) fn note(&mut self, log: &Log, link: &Link) -> io::Result<()> {
         match &link.record.entry {
             Entry::CertificateIssued(issued) => self.count(log, issued.id.type_code()),
-            entry if Definitions::concerns(entry) => {
-                let position = Position {
-                    seq: link.record.seq,
-                    hash: link.hash,
-                    time_ms: link.record.time_ms,
-                };
-                self.pending.definitions.push((entry.clone(), position));
-            }
             Entry::Unknown(_) => {
                 self.pending.unread.get_or_insert(Unread {
                     seq: link.record.seq,
@@ -215,7 +207,9 @@ impl Appender {
             _ => {}
         }
         let issued = |id: &CertificateId| Ok(log.issued_before(id, link.record.seq)?);
-        log.statuses.lock().take(link, issued)
+        let definitions = &mut self.pending.definitions;
+        let defines = definitions.take(|| log.definitions(), link);
+        log.statuses.lock().take(link, defines, issued)
     }
 
     fn count(&mut self, log: &Log, code: TypeCode) {
@@ -223,7 +217,7 @@ impl Appender {
         if !pending.issued.contains_key(&code) {
             let view = log.view.read();
             if !view.issued.contains_key(&code) {
-                if view.issued.len() + pending.new_types >= MAX_TYPES {
+                if view.issued.len() + pending.new_types >= MAX_COUNTED {
                     return;
                 }
                 pending.new_types += 1;
@@ -332,11 +326,8 @@ impl Appender {
         for (code, count) in pending.issued {
             *view.issued.entry(code).or_default() += count;
         }
-        if !pending.definitions.is_empty() {
-            let definitions = Arc::make_mut(&mut view.definitions);
-            for (entry, position) in pending.definitions {
-                definitions.apply(&entry, position);
-            }
+        if let Some(definitions) = pending.definitions.into_changed() {
+            view.definitions = definitions;
         }
         view.unread = view.unread.or(pending.unread);
         log.floor.store(checkpoint.size, Ordering::Release);

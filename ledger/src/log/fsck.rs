@@ -18,6 +18,7 @@ use crate::merkle::{CompactRange, nodes_before, root_from};
 use crate::record::{Entry, Frame, RecordHash, SignedRecord};
 use crate::status_map::StatusMap;
 
+use super::definitions::Definitions;
 use super::head::{Head, HeadFile};
 use super::header::{HEADER_LEN, Kind, check_header};
 use super::index::{TailIndex, key_in};
@@ -128,6 +129,7 @@ struct Check<'c> {
     statuses: Statuses,
     /// The beginnings of the keys of the certificates issued so far: enough to tell them apart.
     issued: HashSet<[u8; 16]>,
+    definitions: Definitions,
     /// Whether an entry so far is one that this version can't read.
     unread: bool,
     /// Whether the tree file's leaves lead to the signed root.
@@ -155,6 +157,7 @@ impl<'c> Check<'c> {
             time_ms: 0,
             statuses: Statuses::new(StatusMap::in_memory()),
             issued: HashSet::new(),
+            definitions: Definitions::default(),
             unread: false,
             leaves_proved: false,
             tree: None,
@@ -433,9 +436,10 @@ impl<'c> Check<'c> {
         (self.prev, self.time_ms) = (link.hash, link.record.time_ms);
         self.push_leaf(link.leaf)?;
         tail.add(&link.keys, place);
+        let defines = self.definitions.take(&link);
         let issued = &self.issued;
         self.statuses
-            .take(&link, |id| Ok(issued.contains(&beginning(id))))?;
+            .take(&link, defines, |id| Ok(issued.contains(&beginning(id))))?;
         if let Entry::CertificateIssued(issued) = &link.record.entry {
             self.issued.insert(beginning(&issued.id));
         }

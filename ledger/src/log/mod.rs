@@ -41,7 +41,8 @@ pub use checkpoint::{
     Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint,
 };
 pub use definitions::{
-    Definitions, Listing, MAX_GRANTS, MAX_MATTERS, MAX_TYPES, MAX_VERSIONS, Versions,
+    Definitions, Listing, MAX_GRANT_BYTES, MAX_MATTER_BYTES, MAX_TYPE_BYTES, MAX_VERSIONS,
+    MatterVersion, MatterVersions, NoEffect, NoRoom, Position, TypeVersions,
 };
 pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};

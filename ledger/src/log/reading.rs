@@ -17,7 +17,7 @@ use crate::status_map::StatusProof;
 
 use super::ahead::Ahead;
 use super::append::Appender;
-use super::definitions::{Definitions, MAX_TYPES};
+use super::definitions::Definitions;
 use super::disk::Disk;
 use super::index::TailIndex;
 use super::page::{MAX_PAGE, Page};
@@ -108,6 +108,9 @@ impl Stopped {
         }
     }
 }
+
+/// Types whose certificates are counted, of each log.
+pub(super) const MAX_COUNTED: usize = 4096;
 
 /// What readers see.
 pub(super) struct View {
@@ -219,7 +222,8 @@ impl Log {
         Arc::clone(&self.view.read().definitions)
     }
 
-    /// Certificates issued, by type: of the first [`MAX_TYPES`] types, which is more than an honest log issues.
+    /// Certificates issued, by type: of the first 4,096 types, which is more than an honest log
+    /// issues.
     pub fn issued(&self) -> BTreeMap<TypeCode, u64> {
         self.view.read().issued.clone()
     }
@@ -227,7 +231,7 @@ impl Log {
     /// Whether it may have issued a certificate of a type.
     pub fn may_have_issued(&self, code: &TypeCode) -> bool {
         let issued = &self.view.read().issued;
-        issued.contains_key(code) || issued.len() >= MAX_TYPES
+        issued.contains_key(code) || issued.len() >= MAX_COUNTED
     }
 
     /// Current status of a certificate of this log; `None` is plainly valid, or never issued.

@@ -131,14 +131,15 @@ impl Statuses {
         &mut self.0
     }
 
-    /// Takes in what a record changes. `issued` says whether the log issued a certificate before that record.
+    /// Takes in what a record changes. `defines` says whether a definition has an effect, `issued` whether the log issued a certificate before that record.
     pub(crate) fn take(
         &mut self,
         link: &Link,
+        defines: bool,
         issued: impl Fn(&CertificateId) -> io::Result<bool>,
     ) -> io::Result<()> {
         let map = &mut self.0;
-        let changes = changes_of(link, |key| map.latest(key), issued)?;
+        let changes = changes_of(link, defines, |key| map.latest(key), issued)?;
         for (key, entry) in changes {
             map.set(key, entry, link.record.seq)?;
         }
@@ -165,13 +166,16 @@ pub(crate) fn changed(entry: &Entry) -> &[CertificateId] {
 }
 
 /// The changes a record makes, each of another key: given the map's entries by then, and which certificates the log has
-/// issued by then.
+/// issued by then. `defines` says whether a definition has an effect, as [`super::definitions`] decides it.
 pub(crate) fn changes_of(
     link: &Link,
+    defines: bool,
     current: impl Fn(&Hash) -> io::Result<Option<MapEntry>>,
     issued: impl Fn(&CertificateId) -> io::Result<bool>,
 ) -> io::Result<Vec<Change>> {
-    if let Entry::TypeDefined(defined) = &link.record.entry {
+    if let Entry::TypeDefined(defined) = &link.record.entry
+        && defines
+    {
         let change = definition_change(link, &defined.code, current)?;
         return Ok(change.into_iter().collect());
     }

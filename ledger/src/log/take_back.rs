@@ -13,6 +13,7 @@ use crate::merkle::CompactRange;
 use crate::record::Entry;
 
 use super::append::{AppendError, Appender};
+use super::definitions::PendingDefinitions;
 use super::page::Link;
 use super::reading::Log;
 use super::salvage::{Copy, End, Source, Tip};
@@ -85,6 +86,7 @@ struct Trial {
     statuses: HashMap<Hash, Option<MapEntry>>,
     /// Keys of the certificates that those records issue.
     issued: HashSet<Hash>,
+    definitions: PendingDefinitions,
     /// The first record whose entry this version can't read.
     unread: Option<u64>,
 }
@@ -96,6 +98,7 @@ impl Trial {
             range: appender.range.clone(),
             statuses: HashMap::new(),
             issued: HashSet::new(),
+            definitions: appender.pending.definitions.clone(),
             unread: appender.unread(log).map(|unread| unread.seq),
         }
     }
@@ -112,12 +115,13 @@ impl Trial {
                 }
                 _ => {}
             }
+            let defines = self.definitions.take(|| log.definitions(), link);
             let (statuses, issued) = (&self.statuses, &self.issued);
             let current = |key: &Hash| match statuses.get(key) {
                 Some(entry) => Ok(*entry),
                 None => log.statuses.lock().map().latest(key),
             };
-            let changes = changes_of(link, current, |id| {
+            let changes = changes_of(link, defines, current, |id| {
                 let here = issued.contains(&status_key(id));
                 Ok(here || log.issued_before(id, link.record.seq)?)
             })?;

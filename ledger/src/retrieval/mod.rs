@@ -347,7 +347,7 @@ pub fn decide(
     {
         return Err(Improper::Subject.into());
     }
-    let required = catalogue.required(&retrieval.matter, &retrieval.certificate.type_code());
+    let required = catalogue.required(&retrieval.matter, &retrieval.certificate.type_code())?;
     if !retrieval.fields.iter().all(|code| required.contains(code)) {
         return Err(DecideError::NotRequired);
     }
@@ -357,7 +357,7 @@ pub fn decide(
         Some(state) if not_authorised(catalogue, state)? => Decision::Refused(Rule::NotAuthorised),
         Some(state) => {
             let on = Date::in_china(now_ms);
-            match catalogue.access(state, &retrieval.asker, &retrieval.matter, on) {
+            match catalogue.access(state, &retrieval.asker, &retrieval.matter, on)? {
                 Ok(access) => {
                     let wanted = access.fields.into_iter();
                     let wanted = wanted.filter(|code| retrieval.fields.contains(code));

@@ -10,12 +10,12 @@ use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::record::GrantWithdrawn;
 
 use super::body::{GRANT, MATTER, TYPE};
-use super::draft::path_department;
+use super::draft::{list_page, path_department};
 use super::extract::{Segment, json_body, parameters};
 use super::openapi::{AppendProblems, DefinitionProblems, FieldProblems};
 use super::problem::{appended, json};
 use super::refusal::Refusal;
-use super::service::Definition;
+use super::service::{Definition, ListPage};
 use super::standards::{
     GrantRequest, Grants, Matter, MatterRequest, Matters, TypeRequest, TypeStandard,
 };
@@ -97,16 +97,20 @@ pub(super) async fn define_matter(
 /// List matters
 #[utoipa::path(
     get, path = "/v1/matters", tag = "Catalogue", operation_id = "listMatters",
-    params(("department" = Option<String>, Query, description = "Those of this department only")),
-    responses((status = 200, description = "The matters", body = Matters), FieldProblems),
+    params(
+        ("department" = Option<String>, Query, description = "Those of this department only"),
+        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
+    ),
+    responses((status = 200, description = "A page of the matters", body = Matters), FieldProblems),
 )]
 pub(super) async fn list_matters(
     State(api): State<Arc<Api>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let department = department(query.as_deref())?;
+    let (department, page) = list_of(query.as_deref())?;
     let found = api
-        .query(move |service| service.matters(department.as_ref()))
+        .query(move |service| service.matters(department.as_ref(), &page))
         .await?;
     Ok(json(StatusCode::OK, &found))
 }
@@ -161,16 +165,20 @@ pub(super) async fn grant(
 /// List grants in force
 #[utoipa::path(
     get, path = "/v1/grants", tag = "Catalogue", operation_id = "listGrants",
-    params(("department" = Option<String>, Query, description = "Those made by this department only")),
-    responses((status = 200, description = "The grants", body = Grants), FieldProblems),
+    params(
+        ("department" = Option<String>, Query, description = "Those made by this department only"),
+        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
+    ),
+    responses((status = 200, description = "A page of the grants", body = Grants), FieldProblems),
 )]
 pub(super) async fn list_grants(
     State(api): State<Arc<Api>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let department = department(query.as_deref())?;
+    let (department, page) = list_of(query.as_deref())?;
     let found = api
-        .query(move |service| service.grants(department.as_ref()))
+        .query(move |service| service.grants(department.as_ref(), &page))
         .await?;
     Ok(json(StatusCode::OK, &found))
 }
@@ -208,7 +216,9 @@ fn version(query: Option<&str>) -> Result<Option<usize>, Refusal> {
     version.map(number).transpose()
 }
 
-fn department(query: Option<&str>) -> Result<Option<DepartmentCode>, Refusal> {
-    let [department] = parameters(query, ["department"])?;
-    department.map(path_department).transpose()
+/// Which page of a list, of one department or of all.
+fn list_of(query: Option<&str>) -> Result<(Option<DepartmentCode>, ListPage), Refusal> {
+    let [department, cursor, limit] = parameters(query, ["department", "cursor", "limit"])?;
+    let department = department.map(path_department).transpose()?;
+    Ok((department, list_page(cursor, limit)?))
 }

@@ -17,7 +17,7 @@ use super::body::shown;
 use super::faults::FaultList;
 use super::refusal::Refusal;
 use super::replaced;
-use super::service::{Find, Wanted};
+use super::service::{Find, ListPage, Wanted};
 use super::types::{ErasureRequest, FieldFault, FindRequest, Holder, IssueRequest, StatusRequest};
 
 /// Longest name of a field, in bytes.
@@ -512,6 +512,25 @@ impl Find {
             _ => Err(faults.refusal()),
         }
     }
+}
+
+/// Which page of a list.
+pub(super) fn list_page(cursor: Option<&str>, limit: Option<&str>) -> Result<ListPage, Refusal> {
+    if cursor.is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
+        return Err(Refusal::field("cursor", "is not one this node gave"));
+    }
+    let limit = match limit.map(str::parse) {
+        None => DEFAULT_PAGE,
+        Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => limit,
+        Some(_) => {
+            let detail = format!("must be 1 to {MAX_PAGE}");
+            return Err(Refusal::field("limit", detail));
+        }
+    };
+    Ok(ListPage {
+        limit,
+        cursor: cursor.map(str::to_owned),
+    })
 }
 
 /// A certificate identifier in a path: only its canonical text is one.

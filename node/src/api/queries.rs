@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
 use super::body::FIND;
-use super::draft::{path_department, path_id, query_date};
+use super::draft::{list_page, path_department, path_id, query_date};
 use super::extract::{Segment, json_body, parameters};
 use super::openapi::{
     CertificateProblems, CommonProblems, FieldProblems, FieldsProblems, FindProblems, LogProblems,
@@ -193,10 +193,19 @@ pub(super) async fn find(
 /// Show the catalogue
 #[utoipa::path(
     get, path = "/v1/catalogue", tag = "Catalogue", operation_id = "showCatalogue",
-    responses((status = 200, description = "Types, and what was issued of each", body = CatalogueView), CommonProblems),
+    params(
+        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
+    ),
+    responses((status = 200, description = "A page of the types, and what was issued of each", body = CatalogueView), FieldProblems),
 )]
-pub(super) async fn catalogue(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
-    api.query(|service| Ok(json(StatusCode::OK, &service.catalogue()?)))
+pub(super) async fn catalogue(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let [cursor, limit] = parameters(query.as_deref(), ["cursor", "limit"])?;
+    let page = list_page(cursor, limit)?;
+    api.query(move |service| Ok(json(StatusCode::OK, &service.catalogue(&page)?)))
         .await
 }
 

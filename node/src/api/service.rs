@@ -176,8 +176,8 @@ pub trait Service: Send + Sync + 'static {
     /// `Refusal::field("cursor", …)`. That the client looks at what a holder has is durable before the answer is given.
     fn find(&self, query: &Find, client: &str) -> Result<Found, Refusal>;
 
-    /// The types known and what was issued of each.
-    fn catalogue(&self) -> Result<CatalogueView, Refusal>;
+    /// A page of the types known and what was issued of each.
+    fn catalogue(&self, page: &ListPage) -> Result<CatalogueView, Refusal>;
 
     /// A type's standard, in its latest version or the one asked for; `None` when there is none.
     fn type_standard(
@@ -186,8 +186,12 @@ pub trait Service: Send + Sync + 'static {
         version: Option<usize>,
     ) -> Result<Option<TypeStandard>, Refusal>;
 
-    /// Every matter, or those of one department.
-    fn matters(&self, department: Option<&DepartmentCode>) -> Result<Matters, Refusal>;
+    /// A page of all matters, or of those of one department.
+    fn matters(
+        &self,
+        department: Option<&DepartmentCode>,
+        page: &ListPage,
+    ) -> Result<Matters, Refusal>;
 
     /// A matter, in its latest version or the one asked for; `None` when there is none.
     fn matter(
@@ -197,8 +201,12 @@ pub trait Service: Send + Sync + 'static {
         version: Option<usize>,
     ) -> Result<Option<Matter>, Refusal>;
 
-    /// Grants in force, of all departments or of one.
-    fn grants(&self, department: Option<&DepartmentCode>) -> Result<Grants, Refusal>;
+    /// A page of the grants in force, of all departments or of one.
+    fn grants(
+        &self,
+        department: Option<&DepartmentCode>,
+        page: &ListPage,
+    ) -> Result<Grants, Refusal>;
 
     /// Every log held, by department.
     fn logs(&self) -> Result<Vec<LogView>, Refusal>;
@@ -290,6 +298,29 @@ pub struct Find {
     pub limit: u32,
     /// Where the page before ended: its `next`.
     pub cursor: Option<String>,
+}
+
+/// Which part of a list is asked for.
+#[derive(Clone, Debug)]
+pub struct ListPage {
+    /// Most elements to give, 1 to 1,000.
+    pub limit: u32,
+    /// Where the page before ended: its `next`.
+    pub cursor: Option<String>,
+}
+
+impl ListPage {
+    /// Where the page begins, as the list reads its cursors.
+    ///
+    /// # Errors
+    /// A cursor that this node didn't give.
+    pub fn begins<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Refusal> {
+        let unknown = || Refusal::field("cursor", "is not one this node gave");
+        let cursor = self.cursor.as_deref();
+        cursor
+            .map(|text| read(text).ok_or_else(unknown))
+            .transpose()
+    }
 }
 
 /// What a search looks for.

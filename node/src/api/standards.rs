@@ -192,11 +192,14 @@ pub struct Matter {
     pub versions: Vec<VersionView>,
 }
 
-/// The matters of the catalogue.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+/// A page of the matters of the catalogue.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Matters {
     /// Each in its latest version, without the list of versions.
     pub matters: Vec<MatterSummary>,
+    /// Cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A matter in a list.
@@ -223,11 +226,14 @@ pub struct GrantView {
     pub definition: GrantRequest,
 }
 
-/// Grants in force, of all departments.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+/// A page of the grants in force.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Grants {
     /// By department and number.
     pub grants: Vec<GrantView>,
+    /// Cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 fn text_or_empty<const N: usize>(faults: &mut Faults, field: &str, text: &str) -> Text<N> {

@@ -464,10 +464,13 @@ pub struct Found {
 /// Answer of the catalogue: the types known here and how many certificates of each each department has issued.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CatalogueView {
-    /// Types, by code.
+    /// A page of the types, by code.
     pub types: Vec<TypeView>,
     /// Certificates in all logs held here.
     pub certificates: u64,
+    /// Cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A certificate type.

@@ -2,6 +2,7 @@
 
 use certmesh_ledger::acceptance::{AssessError, Assessment, State, assess};
 use certmesh_ledger::codec::Text;
+use certmesh_ledger::log::ReadError;
 use certmesh_ledger::record::MatterRef;
 use certmesh_ledger::verify::Verdict;
 
@@ -23,15 +24,13 @@ pub(super) fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptanc
     let assessed = assess(catalogue, &peer.department, &matter, &subject, question);
     let assessed = assessed.map_err(|error| match error {
         AssessError::UnknownMatter(_) => unknown(),
-        AssessError::Read(error) => {
-            tracing::error!(%error, "a log could not be read");
-            Refusal::Internal
-        }
+        AssessError::Read(error) => unreadable(&error),
     })?;
     let definition = catalogue
         .matter(&matter.department, &matter.matter)
-        .ok_or_else(unknown)?;
-    let definition = definition.current();
+        .map_err(|error| unreadable(&error))?
+        .ok_or_else(unknown)?
+        .definition;
     let requirements: Vec<RequirementState> = assessed
         .iter()
         .map(|assessment| requirement(peer, assessment))
@@ -53,6 +52,11 @@ pub(super) fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptanc
     })
 }
 
+fn unreadable(error: &ReadError) -> Refusal {
+    tracing::error!(%error, "a log could not be read");
+    Refusal::Internal
+}
+
 fn unknown() -> Refusal {
     Refusal::NotFound {
         what: "matter or sub-matter",
@@ -65,8 +69,10 @@ pub(super) fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refus
     let definition = peer
         .catalogue
         .matter(&department, &name.matter)
-        .ok_or_else(unknown)?;
-    let parts = &definition.current().parts;
+        .map_err(|error| unreadable(&error))?
+        .ok_or_else(unknown)?
+        .definition;
+    let parts = &definition.parts;
     let part = match (&name.part, &**parts) {
         (Some(part), _) => part.clone(),
         (None, [only]) => only.code.clone(),
@@ -94,7 +100,6 @@ fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
     let type_code = met_by
         .map(|state| state.certificate().id.type_code())
         .or(first.copied());
-    let definition = type_code.and_then(|code| peer.catalogue.type_definition(&code));
     let verification = best.map(|best| views::verification(peer, &best.verification));
     let hindrance = match (assessment.state, best) {
         (State::Held | State::Missing, _) => None,
@@ -123,7 +128,7 @@ fn requirement(peer: &Peer, assessment: &Assessment) -> RequirementState {
     };
     RequirementState {
         type_code: type_code.map(|code| code.to_string()).unwrap_or_default(),
-        type_name: definition.map(|(_, versions)| versions.current().name.to_string()),
+        type_name: type_code.and_then(|code| views::type_name(&peer.catalogue, &code)),
         types: requirement.types.iter().map(ToString::to_string).collect(),
         state: assessment.word().to_owned(),
         certificate: met_by.map(|state| state.certificate().id.to_string()),

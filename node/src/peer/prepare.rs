@@ -1,7 +1,6 @@
 //! What the API checked, made into entries: holders become tags, fields commitments, and each certificate is held against
 //! its type's standard.
 
-use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use certmesh_ledger::bodies::{Body, SealedBody, Upload};
 use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::keys::{BodyKey, Secret};
+use certmesh_ledger::log::ReadError;
 use certmesh_ledger::record::{
     CertificateIssued, DefinitionRef, Entry, RecordHash, SharingClass, TypeDefined, commit_fields,
 };
@@ -60,25 +60,26 @@ struct Known {
 
 impl Standards {
     /// Brings the standard of a type up to date; of one that nobody defines nothing is kept.
-    pub(super) fn refresh(&mut self, peer: &Peer, code: TypeCode) {
-        let Some((named, definition)) = peer.catalogue.current_definition(&code) else {
-            self.0.remove(&code);
-            return;
-        };
-        let known = || Known {
-            named,
-            standard: Standard::new(Arc::clone(&definition)),
-            definition: Arc::clone(&definition),
-        };
-        match self.0.entry(code) {
-            Occupied(mut held) if held.get().named != named => {
-                held.insert(known());
-            }
-            Occupied(_) => {}
-            Vacant(place) => {
-                place.insert(known());
-            }
+    ///
+    /// # Errors
+    /// [`ReadError`]; then nothing is kept either, and nothing of the type can be issued.
+    pub(super) fn refresh(&mut self, peer: &Peer, code: TypeCode) -> Result<(), ReadError> {
+        let catalogue = &peer.catalogue;
+        let current = catalogue.current_definition(&code, &peer.department);
+        let known = self.0.get(&code).map(|known| known.named);
+        if known.is_some() && known == current.map(|(named, _)| named) {
+            return Ok(());
         }
+        self.0.remove(&code);
+        if let Some(latest) = catalogue.type_definition(&code)? {
+            let known = Known {
+                named: latest.named,
+                standard: Standard::new(Arc::clone(&latest.definition)),
+                definition: latest.definition,
+            };
+            self.0.insert(code, known);
+        }
+        Ok(())
     }
 }
 

@@ -1,17 +1,21 @@
 //! The API's questions.
 
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::ops::Bound;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use certmesh_ledger::bodies::{AttachmentFile, Body, Opened};
-use certmesh_ledger::catalogue::{Cursor, Found};
+use certmesh_ledger::catalogue::{Cursor, Defined, Found};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::journal::Looked;
-use certmesh_ledger::log::{LogId, ReadError, Versions};
+use certmesh_ledger::log::{Listing, Log, LogId, MatterVersion, ReadError};
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
-    StatusChanged, SubjectTag, is_dated_ahead,
+    StatusChanged, SubjectTag, TypeDefined, is_dated_ahead,
 };
 use certmesh_ledger::retrieval::Page;
 use certmesh_ledger::verify::{Bundle, GatherError, verify};
@@ -31,7 +35,7 @@ use crate::api::lookups::{LookupLog, Lookups};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::service::{
-    Definition, Find, Incoming, Outcomes, Proof, RetryKey, Service, Wanted, Word,
+    Definition, Find, Incoming, ListPage, Outcomes, Proof, RetryKey, Service, Wanted, Word,
 };
 use crate::api::standards::{
     FieldView, GrantRequest, GrantView, Grants, Matter, MatterRequest, MatterSummary, Matters,
@@ -135,34 +139,33 @@ impl PeerService {
         })?;
         Ok(Some((seq, kept)))
     }
+}
 
-    /// One version of a definition, its number, and the list of all; `None` when there is no such version.
-    fn version_of<T, D>(
-        &self,
-        department: &DepartmentCode,
-        versions: &Versions<T>,
-        version: Option<usize>,
-        of: impl Fn(&Entry) -> Option<D>,
-    ) -> Result<Option<(D, usize, Vec<VersionView>)>, Refusal> {
-        let Some(log) = self.peer.catalogue.log(&LogId::first(*department)) else {
-            return Ok(None);
-        };
-        let version = version.unwrap_or(versions.count());
-        let mut wanted = None;
-        let mut list = Vec::with_capacity(versions.count());
-        for (seq, number) in versions.seqs().iter().zip(1..) {
-            let record = log.record(*seq).map_err(|error| unreadable(&error))?;
-            if number == version {
-                wanted = of(&record.record().entry);
-            }
-            list.push(VersionView {
-                version: number,
-                seq: *seq,
-                time_ms: record.record().time_ms,
-            });
-        }
-        Ok(wanted.map(|definition| (definition, version, list)))
-    }
+/// One version of a definition, the latest when none is named; `None` when there is no such version.
+fn version_of<D>(
+    log: &Log,
+    versions: &[VersionView],
+    version: Option<usize>,
+    of: impl FnOnce(&Entry) -> Option<D>,
+) -> Result<Option<(D, usize)>, Refusal> {
+    let version = version.unwrap_or(versions.len());
+    let wanted = version.checked_sub(1).and_then(|place| versions.get(place));
+    let Some(wanted) = wanted else {
+        return Ok(None);
+    };
+    let record = log.record(wanted.seq).map_err(|error| unreadable(&error))?;
+    Ok(of(&record.record().entry).map(|definition| (definition, version)))
+}
+
+/// The cursor of a page that follows what a department's log has of this.
+fn cursor_after(department: &DepartmentCode, what: &impl Display) -> String {
+    // Both parts and the mark between them stand in an address as they are.
+    format!("{department}~{what}")
+}
+
+fn read_cursor_after<T: FromStr>(text: &str) -> Option<(DepartmentCode, T)> {
+    let (department, what) = text.split_once('~')?;
+    Some((department.parse().ok()?, what.parse().ok()?))
 }
 
 impl Service for PeerService {
@@ -469,34 +472,43 @@ impl Service for PeerService {
         })
     }
 
-    fn catalogue(&self) -> Result<types::CatalogueView, Refusal> {
+    fn catalogue(&self, page: &ListPage) -> Result<types::CatalogueView, Refusal> {
         let catalogue = &self.peer.catalogue;
+        let after: Option<TypeCode> = page.begins(|text| text.parse().ok())?;
         let mut issued = catalogue.issued();
         let certificates = issued.values().flat_map(|by| by.values()).sum();
-        let defined = catalogue.types();
-        let codes: std::collections::BTreeSet<_> =
-            defined.keys().chain(issued.keys()).copied().collect();
-        let view = |code| {
-            let definition = defined.get(&code);
-            let current = definition.map(|(_, versions)| versions.current());
-            types::TypeView {
-                code: code.to_string(),
-                name: current.map(|definition| definition.name.to_string()),
-                defined_by: definition.map(|(department, _)| department.to_string()),
-                version: definition.map(|(_, versions)| versions.count()),
-                fields: current
-                    .map(|definition| definition.fields.iter().map(FieldView::of).collect())
-                    .unwrap_or_default(),
-                issued: issued
-                    .remove(&code)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|(department, count)| (department.to_string(), count))
-                    .collect(),
-            }
+        // One more than is asked for: it says whether another page follows.
+        let limit = page.limit as usize;
+        let defined = catalogue.types_after(after.as_ref(), limit + 1);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = issued.range((from, Bound::Unbounded)).take(limit + 1);
+        let codes: BTreeSet<TypeCode> = range.map(|(code, _)| *code).chain(defined).collect();
+        let codes: Vec<TypeCode> = codes.into_iter().collect();
+        let shown = &codes[..limit.min(codes.len())];
+        let latest = catalogue.type_page(shown);
+        let latest = latest.map_err(|error| unreadable(&error))?;
+        let more = codes.len() > latest.len();
+        let view = |(code, latest): (&TypeCode, Option<Defined<TypeDefined>>)| types::TypeView {
+            code: code.to_string(),
+            name: latest
+                .as_ref()
+                .map(|latest| latest.definition.name.to_string()),
+            defined_by: latest.as_ref().map(|latest| latest.department.to_string()),
+            version: latest.as_ref().map(|latest| latest.version),
+            fields: latest
+                .map(|latest| latest.definition.fields.iter().map(FieldView::of).collect())
+                .unwrap_or_default(),
+            issued: issued
+                .remove(code)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(department, count)| (department.to_string(), count))
+                .collect(),
         };
+        let types: Vec<types::TypeView> = codes.iter().zip(latest).map(view).collect();
         Ok(types::CatalogueView {
-            types: codes.into_iter().map(view).collect(),
+            next: types.last().filter(|_| more).map(|last| last.code.clone()),
+            types,
             certificates,
         })
     }
@@ -506,33 +518,46 @@ impl Service for PeerService {
         code: &TypeCode,
         version: Option<usize>,
     ) -> Result<Option<TypeStandard>, Refusal> {
-        let Some((department, versions)) = self.peer.catalogue.type_definition(code) else {
+        let Some((log, held)) = self.peer.catalogue.type_versions(code) else {
             return Ok(None);
         };
-        let told = self.version_of(&department, &versions, version, |entry| match entry {
+        let view = |(listing, version): (&Listing, usize)| VersionView {
+            version,
+            seq: listing.seq,
+            time_ms: listing.time_ms,
+        };
+        let versions: Vec<VersionView> = held.listings().iter().zip(1..).map(view).collect();
+        let told = version_of(&log, &versions, version, |entry| match entry {
             Entry::TypeDefined(definition) => Some(TypeRequest::of(definition)),
             _ => None,
         })?;
-        Ok(told.map(|(definition, version, versions)| TypeStandard {
+        Ok(told.map(|(definition, version)| TypeStandard {
             definition,
             version,
-            defined_by: department.to_string(),
+            defined_by: log.name().id.department.to_string(),
             versions,
         }))
     }
 
-    fn matters(&self, department: Option<&DepartmentCode>) -> Result<Matters, Refusal> {
-        let matters = self.peer.catalogue.matters().into_iter();
-        let wanted = matters.filter(|(of, _)| department.is_none_or(|department| department == of));
-        let summary =
-            |(department, versions): (DepartmentCode, Versions<MatterDefined>)| MatterSummary {
-                department: department.to_string(),
-                department_name: self.peer.name_of(&department),
-                version: versions.count(),
-                definition: MatterRequest::of(versions.current()),
-            };
+    fn matters(
+        &self,
+        department: Option<&DepartmentCode>,
+        page: &ListPage,
+    ) -> Result<Matters, Refusal> {
+        let after: Option<(DepartmentCode, MatterCode)> = page.begins(read_cursor_after)?;
+        let catalogue = &self.peer.catalogue;
+        let found = catalogue.matters_after(after.as_ref(), department, page.limit as usize);
+        let found = found.map_err(|error| unreadable(&error))?;
+        let last = found.definitions.last().filter(|_| found.more);
+        let summary = |held: &Defined<MatterDefined>| MatterSummary {
+            department: held.department.to_string(),
+            department_name: self.peer.name_of(&held.department),
+            version: held.version,
+            definition: MatterRequest::of(&held.definition),
+        };
         Ok(Matters {
-            matters: wanted.map(summary).collect(),
+            matters: found.definitions.iter().map(summary).collect(),
+            next: last.map(|held| cursor_after(&held.department, &held.definition.code)),
         })
     }
 
@@ -542,14 +567,20 @@ impl Service for PeerService {
         code: &MatterCode,
         version: Option<usize>,
     ) -> Result<Option<Matter>, Refusal> {
-        let Some(versions) = self.peer.catalogue.matter(department, code) else {
+        let Some((log, held)) = self.peer.catalogue.matter_versions(department, code) else {
             return Ok(None);
         };
-        let told = self.version_of(department, &versions, version, |entry| match entry {
+        let view = |(held, version): (&MatterVersion, usize)| VersionView {
+            version,
+            seq: held.seq,
+            time_ms: held.time_ms,
+        };
+        let versions: Vec<VersionView> = held.versions().iter().zip(1..).map(view).collect();
+        let told = version_of(&log, &versions, version, |entry| match entry {
             Entry::MatterDefined(definition) => Some(MatterRequest::of(definition)),
             _ => None,
         })?;
-        Ok(told.map(|(definition, version, versions)| Matter {
+        Ok(told.map(|(definition, version)| Matter {
             definition,
             version,
             department: department.to_string(),
@@ -558,25 +589,42 @@ impl Service for PeerService {
         }))
     }
 
-    fn grants(&self, department: Option<&DepartmentCode>) -> Result<Grants, Refusal> {
-        let mut grants = Vec::new();
+    fn grants(
+        &self,
+        department: Option<&DepartmentCode>,
+        page: &ListPage,
+    ) -> Result<Grants, Refusal> {
+        let after: Option<(DepartmentCode, u64)> = page.begins(read_cursor_after)?;
+        let today = Date::in_china(now_ms());
+        let (mut grants, mut last) = (Vec::new(), None);
         for log in self.peer.catalogue.logs() {
             let by = log.name().id.department;
-            if department.is_none_or(|department| *department == by) {
-                let definitions = log.definitions();
-                let today = Date::in_china(now_ms());
-                let in_force = definitions
-                    .grants()
-                    .iter()
-                    .filter(|(_, grant)| grant.until.is_none_or(|until| until >= today));
-                grants.extend(in_force.map(|(seq, grant)| GrantView {
+            if department.is_some_and(|department| *department != by) {
+                continue;
+            }
+            let from = match after {
+                Some((first, _)) if by < first => continue,
+                Some((first, seq)) if by == first => seq.saturating_add(1),
+                _ => 0,
+            };
+            let definitions = log.definitions();
+            let in_force = definitions
+                .grants(from)
+                .filter(|(_, grant)| grant.until.is_none_or(|until| until >= today));
+            for (seq, grant) in in_force {
+                if grants.len() >= page.limit as usize {
+                    let next = last.map(|(by, seq)| cursor_after(&by, &seq));
+                    return Ok(Grants { grants, next });
+                }
+                last = Some((by, seq));
+                grants.push(GrantView {
                     by: by.to_string(),
-                    grant: *seq,
-                    definition: GrantRequest::of(grant),
-                }));
+                    grant: seq,
+                    definition: GrantRequest::of(&grant),
+                });
             }
         }
-        Ok(Grants { grants })
+        Ok(Grants { grants, next: None })
     }
 
     fn logs(&self) -> Result<Vec<types::LogView>, Refusal> {

@@ -6,7 +6,7 @@ use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{
     Catalogue, CertificateState, Chain, Cursor, Found, Life, Successor,
 };
-use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::id::{CertificateId, TypeCode};
 use certmesh_ledger::journal::{Look, Looked};
 use certmesh_ledger::log::{ReadError, Stopped};
 use certmesh_ledger::record::{
@@ -36,15 +36,25 @@ pub(super) fn certificate(
 ) -> Option<types::Certificate> {
     let issued = state.certificate();
     let checkpoint = catalogue.log(&state.log)?.checkpoint()?;
-    let definition = catalogue.type_definition(&issued.id.type_code());
     Some(types::Certificate::recorded(
         issued,
         &state.issued,
         state.status,
         &checkpoint,
         catalogue.members(),
-        definition.map(|(_, versions)| versions.current().name.to_string()),
+        type_name(catalogue, &issued.id.type_code()),
     ))
+}
+
+/// The name of a type by its latest definition; none when that can't be read either.
+pub(super) fn type_name(catalogue: &Catalogue, code: &TypeCode) -> Option<String> {
+    match catalogue.type_definition(code) {
+        Ok(latest) => latest.map(|latest| latest.definition.name.to_string()),
+        Err(error) => {
+            tracing::error!(%error, "a type's definition could not be read");
+            None
+        }
+    }
 }
 
 /// A certificate as a search finds it, with the verdict on it.

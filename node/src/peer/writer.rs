@@ -12,7 +12,7 @@ use certmesh_ledger::clocks::ClockFault;
 use certmesh_ledger::hash::{Hash, Purpose, hash_parts};
 use certmesh_ledger::log::disk::too_many_files;
 use certmesh_ledger::log::{
-    self, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, Writer,
+    self, NoEffect, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, Writer,
 };
 use certmesh_ledger::record::{
     CertificateErased, CertificateIssued, Entry, SharingClass, SignedRecord, StatusChanged,
@@ -298,7 +298,10 @@ impl GroupCommit {
                 && before != Some(draft.id.type_code())
             {
                 before = Some(draft.id.type_code());
-                self.standards.refresh(&self.peer, draft.id.type_code());
+                let refreshed = self.standards.refresh(&self.peer, draft.id.type_code());
+                if let Err(error) = refreshed {
+                    tracing::error!(%error, "a type's definition could not be read");
+                }
             }
         }
         let ready = |append| prepare(&self.peer, &self.standards, append);
@@ -680,7 +683,8 @@ fn refused(why: NotAllowed) -> Refusal {
         other @ NotAllowed::NotListed(_) => Refusal::field("type", other.to_string()),
         // It changed between the checks of the request and its turn.
         NotAllowed::OtherDefinition(_) => Refusal::Overloaded { retry_after_s: 1 },
-        other @ NotAllowed::TooManyVersions(_) => Refusal::field("code", other.to_string()),
+        NotAllowed::NoEffect(why @ NoEffect::Grants(_)) => Refusal::field("grant", why.to_string()),
+        NotAllowed::NoEffect(why) => Refusal::field("code", why.to_string()),
         other @ NotAllowed::OwnReceiver => Refusal::field("to", other.to_string()),
         NotAllowed::UnknownKind(_) => Refusal::Internal,
         other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),

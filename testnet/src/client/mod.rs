@@ -242,12 +242,18 @@ impl Client {
             .map(drop)
     }
 
-    /// The catalogue.
+    /// The catalogue, all pages of it.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn catalogue(&self) -> Result<CatalogueView, ClientError> {
-        self.get("/v1/catalogue")
+        let mut all: CatalogueView = self.get("/v1/catalogue")?;
+        while let Some(cursor) = all.next.take() {
+            let page: CatalogueView = self.get(&format!("/v1/catalogue?cursor={cursor}"))?;
+            all.types.extend(page.types);
+            all.next = page.next;
+        }
+        Ok(all)
     }
 
     /// Defines a certificate type.

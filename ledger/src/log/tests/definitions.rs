@@ -128,7 +128,10 @@ fn versions_beyond_the_most_that_count_change_nothing_for_anybody() {
         assert_eq!((held.count(), held.seq()), (MAX_VERSIONS, full.seq));
         assert_eq!(held.hash(), log.record(full.seq).unwrap().hash());
         let last = (MAX_VERSIONS - 1).to_string();
-        assert_eq!(held.current().name.as_str(), last);
+        match &log.record(held.seq()).unwrap().record().entry {
+            Entry::TypeDefined(defined) => assert_eq!(defined.name.as_str(), last),
+            entry => panic!("{entry:?}"),
+        }
     });
 }
 
@@ -185,4 +188,57 @@ fn a_record_of_a_definition_that_another_log_repeats_has_another_hash() {
         SignedRecord::sign(log, record, &key()).hash()
     };
     assert_ne!(record(&name()), record(&further));
+}
+
+/// A version of a type that lists many departments, others than the version before, so that each is charged.
+fn listing(number: u16, turn: usize) -> Entry {
+    let listed = (turn % 2..256).map(|n| DepartmentCode::from_body(&format!("11100000{n:09}")));
+    let mut defined = TypeDefined::new(code(number), Text::new("n").unwrap());
+    defined.issuers = Bounded::first(listed.map(Result::unwrap));
+    Entry::from(defined)
+}
+
+fn open_at(disk: &MemoryDisk, segment_records: u64) -> Arc<Log> {
+    let opened = Log::open(&place(disk, segment_records), name(), &members());
+    Arc::new(opened.unwrap().0)
+}
+
+#[test]
+fn what_goes_beyond_the_room_for_types_has_no_effect_at_any_peer_nor_in_the_status_map() {
+    let disk = MemoryDisk::new();
+    let log = open_at(&disk, 512);
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    // More than fit, in several checkpoints; the last in one with what still fits.
+    for turn in 0..4 {
+        let all = (0..450).map(|n| listing(1 + n % 3, turn * 450 + usize::from(n) / 3));
+        writer.append(turn as u64, all.collect()).unwrap();
+    }
+    writer
+        .append(9, vec![define(4, 0), listing(1, 0), define(4, 1)])
+        .unwrap();
+    let counted = |number| log.definitions().listings(&code(number)).len();
+    let fits = counted(1) + counted(2) + counted(3);
+    assert!((1_760..1_800).contains(&fits), "{fits}");
+    assert_eq!(counted(4), 2);
+    let replicas = [MAX_PAGE, 20_000].map(|bytes| {
+        let disk = MemoryDisk::new();
+        let replica = open_at(&disk, 512);
+        replicate(&log, &replica, bytes);
+        (disk, replica)
+    });
+    let again = open_at(&replicas[1].0, 512);
+    for held in [&log, &replicas[0].1, &replicas[1].1, &again] {
+        for number in 1..=4 {
+            let seqs = listed(held, number);
+            assert_eq!(seqs, listed(&log, number));
+            let entry = entry_of(held, number).unwrap();
+            assert_eq!(entry, entry_of(&log, number).unwrap());
+            assert_eq!(entry.versions as usize, seqs.len());
+            assert_eq!(Some(&entry.seq), seqs.last());
+        }
+        let root = held.checkpoint().unwrap().status_root;
+        assert_eq!(root, log.checkpoint().unwrap().status_root);
+    }
+    let report = fsck(&place(&replicas[0].0, 512), &members(), |_| ()).unwrap();
+    assert_eq!(report.faults().count(), 0, "{:?}", report.faults().next());
 }

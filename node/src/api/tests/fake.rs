@@ -26,7 +26,7 @@ use crate::api::lookups::{LookupLog, Lookups};
 use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
 use crate::api::retrievals::{Fetch, Retrieved};
 use crate::api::service::{
-    Definition, Find, Incoming, Outcomes, Proof, RetryKey, Service, Wanted, Word,
+    Definition, Find, Incoming, ListPage, Outcomes, Proof, RetryKey, Service, Wanted, Word,
 };
 use crate::api::standards::{Grants, Matter, Matters, TypeStandard};
 use crate::api::types::*;
@@ -185,10 +185,13 @@ impl Service for Fake {
         Ok(self.standard.lock().clone())
     }
 
-    fn matters(&self, _department: Option<&DepartmentCode>) -> Result<Matters, Refusal> {
-        Ok(Matters {
-            matters: Vec::new(),
-        })
+    fn matters(
+        &self,
+        _department: Option<&DepartmentCode>,
+        page: &ListPage,
+    ) -> Result<Matters, Refusal> {
+        page.begins(|_| None::<()>)?;
+        Ok(Matters::default())
     }
 
     fn matter(
@@ -200,8 +203,13 @@ impl Service for Fake {
         Ok(None)
     }
 
-    fn grants(&self, _department: Option<&DepartmentCode>) -> Result<Grants, Refusal> {
-        Ok(Grants { grants: Vec::new() })
+    fn grants(
+        &self,
+        _department: Option<&DepartmentCode>,
+        page: &ListPage,
+    ) -> Result<Grants, Refusal> {
+        page.begins(|_| None::<()>)?;
+        Ok(Grants::default())
     }
 
     fn vouch_for_own_log(&self, _word: Word) -> Result<NodeStatus, Refusal> {
@@ -423,9 +431,11 @@ impl Service for Fake {
         })
     }
 
-    fn catalogue(&self) -> Result<CatalogueView, Refusal> {
+    fn catalogue(&self, page: &ListPage) -> Result<CatalogueView, Refusal> {
+        page.begins(|_| None::<()>)?;
         Ok(CatalogueView {
             types: Vec::new(),
+            next: None,
             certificates: self.issued.lock().len() as u64,
         })
     }

@@ -213,6 +213,13 @@ async fn bad_parameters_name_their_field() {
         ("/v1/certificates/1.2.3", "id"),
         ("/v1/certificates/%FF", "path"),
         ("/v1/logs/11", "department"),
+        ("/v1/catalogue?cursor=made-up", "cursor"),
+        ("/v1/catalogue?department=1", "query"),
+        ("/v1/matters?limit=0", "limit"),
+        ("/v1/matters?limit=1001", "limit"),
+        ("/v1/matters?cursor=made-up", "cursor"),
+        ("/v1/grants?limit=x", "limit"),
+        ("/v1/grants?cursor=made-up", "cursor"),
         (
             &format!("/v1/certificates/{}/verification?on=2026-02-30", id(1)),
             "on",

@@ -166,7 +166,8 @@ impl Asking {
         let attachments = fetch.wants_attachments();
         let mut fields = peer
             .catalogue
-            .required(&matter, &fetch.certificate.type_code());
+            .required(&matter, &fetch.certificate.type_code())
+            .map_err(|error| unreadable(&error))?;
         // What the matter doesn't require is not asked for: receipts show it, whatever it is, to everyone and for good.
         fields.retain(|code| match code.as_str() {
             // Attachments are asked for by name, never along with all that is needed.

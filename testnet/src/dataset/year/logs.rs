@@ -239,8 +239,10 @@ impl<'c> Desk<'c> {
             return Err(format!("{}: {}", departure.place, departure.what));
         }
         let sharing = draft.sharing.unwrap_or(standard.definition().sharing);
-        let definition = self.catalogue.current_definition(&code);
-        let definition = definition.ok_or_else(|| format!("type {code} is not defined"))?;
+        let latest = self.catalogue.type_definition(&code);
+        let latest = latest.map_err(|error| error.to_string())?;
+        let latest = latest.ok_or_else(|| format!("type {code} is not defined"))?;
+        let definition = (latest.named, latest.definition);
         let issued = self.filler.issued(&draft, sharing, &definition);
         self.add(Entry::CertificateIssued(issued.clone()))?;
         Ok(issued)
