@@ -367,8 +367,7 @@ pub(super) fn write<'a>(delimiter: u8, cells: impl Iterator<Item = &'a str>) -> 
         if i > 0 {
             line.push(delimiter);
         }
-        // Whoever opens it may take any of the delimiters for the table's.
-        let special = |byte: u8| DELIMITERS.contains(&byte) || matches!(byte, b'"' | b'\n' | b'\r');
+        let special = |byte: u8| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
         let quoted = cell.bytes().any(special);
         if quoted {
             line.push(b'"');

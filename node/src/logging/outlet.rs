@@ -284,6 +284,8 @@ mod tests {
         let missing = usize::try_from(lost.get()).unwrap();
         assert!((99..=100).contains(&missing), "{missing}");
         drop(stalled);
+        // Until then there may be no place for another line.
+        outlet.wait();
         logging(&outlet, LogFormat::Text, || tracing::info!("last"));
         let text = disk.written.text();
         assert!(text.contains(&format!("lines={missing}")), "{text}");
