@@ -42,7 +42,7 @@ pub use checkpoint::{
 pub use definitions::{
     Definitions, Listing, MAX_GRANTS, MAX_MATTERS, MAX_TYPES, MAX_VERSIONS, Versions,
 };
-pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE};
+pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE, MAX_EVIDENCE_FILE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};
 pub use header::HeaderError;
 pub use index::ReceiptKind;
