@@ -48,6 +48,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    of: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Department {
     department: String,
 }
@@ -68,6 +73,7 @@ pub struct Metrics {
     log_current: Family<Department, Gauge>,
     log_refused: Family<Department, Gauge>,
     clock_offset: Family<Department, Gauge<f64, AtomicU64>>,
+    lost_bodies: Family<Of, Gauge>,
     /// Whether members see another run of this peer: 0 or 1.
     pub other_instance: Gauge,
     /// Members connected now.
@@ -109,6 +115,7 @@ impl Metrics {
             log_current: Family::default(),
             log_refused: Family::default(),
             clock_offset: Family::default(),
+            lost_bodies: Family::default(),
             other_instance: Gauge::default(),
             peers_connected: Gauge::default(),
             pages_stored: Counter::default(),
@@ -190,6 +197,11 @@ impl Metrics {
             "How far a connected member's clock is ahead of this machine's",
             Unit::Seconds,
             self.clock_offset.clone(),
+        );
+        registry.register(
+            "lost_bodies",
+            "Own records whose fields, attachments, copies or cases are gone from this disk though they were not erased",
+            self.lost_bodies.clone(),
         );
         registry.register(
             "other_instance",
@@ -307,6 +319,12 @@ impl Metrics {
         gauge.set(ahead_ms as f64 / 1000.0);
     }
 
+    /// So many own records have lost what is kept of them.
+    pub fn set_lost(&self, of: &'static str, records: usize) {
+        let gauge = self.lost_bodies.get_or_create(&Of { of });
+        gauge.set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
     /// An fsync of the own log took this long.
     pub fn fsynced(&self, took: Duration) {
         self.fsync_seconds.observe(took.as_secs_f64());
@@ -364,6 +382,7 @@ mod tests {
         metrics.fsynced(Duration::from_micros(120));
         metrics.committed(1000);
         metrics.peers_connected.set(4);
+        metrics.set_lost("fields", 3);
         let text = metrics.encode();
         for line in [
             "certmesh_http_requests_total{route=\"/v1/certificates/{id}\",method=\"GET\",status=\"404\"} 1",
@@ -376,6 +395,7 @@ mod tests {
             "certmesh_fsync_seconds_count 1",
             "certmesh_group_commit_records_sum 1000.0",
             "certmesh_peers_connected 4",
+            "certmesh_lost_bodies{of=\"fields\"} 3",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

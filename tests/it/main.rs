@@ -22,6 +22,7 @@ mod instances;
 mod later_version;
 mod life;
 mod loss;
+mod lost_bodies;
 mod partition;
 mod privacy;
 mod privacy_wire;

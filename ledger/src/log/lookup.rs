@@ -55,6 +55,18 @@ impl Log {
         )
     }
 
+    /// Whether a certificate's fields were erased, as this log says. If they are missing and it does not, they are lost.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn is_erased(&self, id: &CertificateId) -> Result<bool, ReadError> {
+        let found = self.first(
+            Key::certificate(id),
+            |entry| matches!(entry, Entry::CertificateErased(erased) if erased.id == *id),
+        );
+        Ok(found?.is_some())
+    }
+
     /// Certificates about a subject, from a position on, at most `limit`.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod memory_disk;
 mod name;
 mod open;
 mod page;
+pub(crate) mod raw;
 mod reading;
 mod replica;
 mod salvage;

@@ -169,6 +169,9 @@ const CHANGING: &[(u16, &str)] = &[
     (422, "idempotency-mismatch"),
 ];
 
+/// Of what only the issuer has.
+const KEPT: &[(u16, &str)] = &[(410, "erased"), (500, "lost")];
+
 const RETRIEVING: &[(u16, &str)] = &[
     (403, "retrieval-refused"),
     (404, "not-found"),
@@ -195,14 +198,14 @@ problem_sets! {
     CommonProblems: [COMMON];
     FieldProblems: [COMMON, BODY, FIELD];
     CertificateProblems: [COMMON, FIELD, &[(404, "unknown-certificate")]];
-    FieldsProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department")]];
+    FieldsProblems: [COMMON, FIELD, KEPT, &[(404, "not-found"), (409, "other-department")]];
     UploadProblems: [COMMON, BODY, FIELD];
-    DownloadProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department"), (410, "erased")]];
+    DownloadProblems: [COMMON, FIELD, KEPT, &[(404, "not-found"), (409, "other-department")]];
     ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
     LogProblems: [COMMON, FIELD, &[(404, "not-found")]];
     CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, &[(404, "not-found")]];
     RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING];
-    CopyProblems: [COMMON, FIELD, &[(404, "not-found")]];
+    CopyProblems: [COMMON, FIELD, &[(404, "not-found"), (500, "lost")]];
     AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG];
     DefinitionProblems: [COMMON, FIELD, &[(404, "not-found")]];
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];

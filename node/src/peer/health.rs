@@ -176,6 +176,7 @@ impl Peer {
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.clock_alarm().into_iter().collect();
         warnings.extend(self.other_instance_warning());
+        warnings.extend(self.lost_warning());
         let mut silent = Vec::new();
         for log in self.catalogue.logs() {
             let id = log.name().id;

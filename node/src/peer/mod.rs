@@ -12,6 +12,7 @@
 //! - `retries`: which content came under which idempotency key, and for how long that is known
 //! - `clock`: how long ago something was, whatever becomes of the machine's clock
 //! - `health`: what an operator should know of
+//! - `lost`: fields, copies and attachments that are gone though nothing says so
 //! - `reopening`: copies of other logs that the disk refused, opened again once it lets them
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
@@ -31,6 +32,7 @@ mod error;
 mod group;
 mod health;
 mod identity;
+mod lost;
 mod own_log;
 mod prepare;
 mod reopening;
@@ -111,6 +113,8 @@ pub(crate) struct Peer {
     pub(crate) bodies: Arc<Bodies>,
     /// Their attachments.
     pub(crate) attachments: Attachments,
+    /// What of both is lost.
+    pub(crate) lost: lost::Found,
     /// Directory of uploads that no certificate has taken yet.
     pub(crate) uploads: PathBuf,
     pub(crate) store: Arc<dyn Store>,

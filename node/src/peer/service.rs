@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_ledger::bodies::{AttachmentFile, Body, Opened, Receiving};
+use certmesh_ledger::bodies::{AttachmentError, AttachmentFile, Body, Opened, Receiving};
 use certmesh_ledger::catalogue::{Cursor, Found};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
-use certmesh_ledger::log::{LogId, ReadError, Versions};
+use certmesh_ledger::log::{HeaderError, LogId, ReadError, Versions};
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
     StatusChanged, is_dated_ahead,
@@ -50,8 +50,8 @@ fn unreadable(error: &ReadError) -> Refusal {
     Refusal::Internal
 }
 
-/// Position of a certificate's record and its body, if that is kept still.
-type IssuedBody = (u64, Option<Opened<Body>>);
+/// Position of a certificate's record and its body.
+type IssuedBody = (u64, Opened<Body>);
 
 /// Runs on when the client goes away: what was asked of another department has to be acknowledged.
 fn to_its_end<T: Send + 'static>(
@@ -103,11 +103,7 @@ impl PeerService {
             });
         }
         let seq = state.issued.record().seq;
-        let kept = peer.bodies.get::<Body>(seq, id.as_str()).map_err(|error| {
-            tracing::error!(%error, "a body could not be read");
-            Refusal::Internal
-        })?;
-        Ok(Some((seq, kept)))
+        Ok(Some((seq, peer.fields_of(seq, id)?)))
     }
 
     /// One version of a definition, its number, and the list of all; `None` when there is no such version.
@@ -209,8 +205,8 @@ impl Service for PeerService {
     }
 
     fn fields(&self, id: &CertificateId) -> Result<Option<types::CertificateFields>, Refusal> {
-        let kept = self.body(id)?.and_then(|(_, kept)| kept);
-        Ok(kept.map(|kept| views::fields(id, &kept.body)))
+        let kept = self.body(id)?;
+        Ok(kept.map(|(_, kept)| views::fields(id, &kept.body)))
     }
 
     fn receive(&self) -> Result<Receiving, Refusal> {
@@ -233,25 +229,18 @@ impl Service for PeerService {
         let Some((seq, kept)) = self.body(id)? else {
             return Ok(None);
         };
-        let Some(kept) = kept else {
-            let records = self.peer.own.log.by_certificate(id);
-            let erased = records
-                .map_err(|error| unreadable(&error))?
-                .iter()
-                .any(|record| matches!(record.record().entry, Entry::CertificateErased(_)));
-            return if erased {
-                Err(Refusal::Erased)
-            } else {
-                Ok(None)
-            };
-        };
         let Some((attachment, key)) = kept.body.attachment(name) else {
             return Ok(None);
         };
         let file = self.peer.attachments.read(seq, key, attachment.size);
         let file = file.map_err(|error| {
             tracing::error!(%error, record = seq, "an attachment could not be opened");
-            Refusal::Internal
+            match error {
+                AttachmentError::Io(_) | AttachmentError::Header(HeaderError::Later(_)) => {
+                    Refusal::Internal
+                }
+                _ => Refusal::Lost("the attachment is"),
+            }
         })?;
         Ok(Some((attachment, file)))
     }

@@ -4,6 +4,7 @@ mod basics;
 mod crash_matrix;
 mod damage;
 mod definitions;
+mod kept;
 mod later_files;
 mod later_versions;
 mod receipts;
