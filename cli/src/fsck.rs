@@ -1,16 +1,20 @@
-//! `certmesh fsck`: every byte of every log in a data directory, verified again.
+//! `certmesh fsck`: every byte of every log in a data directory, verified again, and what stands beside the own log.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use certmesh_ledger::keys::IndexKey;
+use certmesh_ledger::bodies::{BodiesReport, BodyFault, check_bodies};
+use certmesh_ledger::id::Date;
+use certmesh_ledger::keys::{FieldKey, IndexKey, Secret, SecretFile};
 use certmesh_ledger::log::{
-    Fault, ForkEvidence, FsckReport, LogReport, MAX_EVIDENCE, Place, SEGMENT_RECORDS, fsck,
+    EvidenceError, Fault, ForkEvidence, FsckReport, HeaderError, LogId, LogName, LogReport,
+    MAX_EVIDENCE_FILE, Place, SEGMENT_RECORDS, fsck,
 };
 use certmesh_ledger::membership::{Department, Membership};
+use certmesh_node::keyfile;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -20,18 +24,27 @@ use crate::read_only_disk::ReadOnlyDisk;
 use crate::screen::{Screen, Tone, cell, counted, grouped, number, printable, toned};
 use crate::{Error, Outcome};
 
-/// Verify every byte of every log in a data directory again, without a node
+/// Verify every byte in a data directory or a backup of one again, without a node
 ///
 /// Checks every record, hash, signature and checkpoint against the members' keys, and every file that is derived from
-/// them. Nothing is changed. Each fault is told with its department, its record and the rule that does not hold. A
-/// damaged copy of a log is set aside and fetched again from the other members when the node starts. Evidence that a
-/// department signed two histories is told as well: such a log is frozen until the members decide.
+/// them. With the department's field key it opens the fields, copies and attachments that the department keeps and compares
+/// each with what its record commits to; without the key it says what it could not open. Nothing is changed, and a copy of
+/// a data directory, or of its bodies/ alone, is checked as well as one that a node uses. Each fault is reported with its
+/// department, its record and the rule that does not hold. A damaged copy of a log is set aside and fetched again from the
+/// other members when the node starts. Evidence that a department signed two histories is reported as well: such a log is
+/// frozen until the members decide.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Fsck {
-    /// Data directory of a node
+    /// Data directory of a node, or a copy of one
+    #[arg(long, value_name = "DIR", required_unless_present = "bodies")]
+    data: Option<PathBuf>,
+    /// Directory of the fields that the department keeps, such as a backup of it [default: bodies in the data directory]
     #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    bodies: Option<PathBuf>,
+    /// The department's field key [default: keys/field.key beside the data directory]
+    #[arg(long, value_name = "FILE")]
+    field_key: Option<PathBuf>,
     /// Genesis file of the network [default: network.toml in the data directory or beside it]
     #[arg(long, value_name = "GENESIS")]
     network: Option<PathBuf>,
@@ -41,21 +54,20 @@ const EXAMPLES: &str = "\
 Examples:
   certmesh fsck --data transport/data
   certmesh fsck --data transport/data --network network.toml --json
+  certmesh fsck --data transport/data --bodies backup/bodies --field-key transport/keys/field.key
 
 Exit code: 0 if everything holds, 1 if faults or a fork were found, 2 if the directory could not be read.";
 
 pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
-    std::fs::read_dir(&args.data).map_err(|error| Error::read(&args.data, error))?;
-    if !args.data.join("logs").is_dir() && !args.data.join("heads").is_dir() {
-        return Err(Error::NoDataDirectory(args.data.clone()));
-    }
-    let genesis = read_genesis(&find_genesis(args)?)?;
+    let (data, bodies) = directories(args)?;
+    let genesis = read_genesis(&find_genesis(args, &data)?)?;
     let members = Membership::from_genesis(&genesis);
-    must_be_of(&args.data, &members)?;
-    let _lock = keep_still(&args.data, screen);
+    must_be_of(&data, &members)?;
+    let key = field_key(args, &data)?;
+    let _lock = keep_still(&data, screen);
     let place = Place {
         disk: Arc::new(ReadOnlyDisk),
-        data: args.data.clone(),
+        data: data.clone(),
         segment_records: SEGMENT_RECORDS,
         // Each index names the key it was made under, and is checked by that.
         index_key: IndexKey::from_transport_seed(&[0; 32]),
@@ -64,31 +76,128 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
     let report = fsck(&place, &members, |records| {
         bar.set_message(grouped(records));
     });
-    bar.finish_and_clear();
-    let report = report.map_err(|error| Error::read(&args.data, error))?;
-    let forks = forks(&args.data, &members)?;
-    if screen.json() {
-        screen.print_json(&as_json(&report, &forks, &members))?;
+    let report = report.map_err(|error| Error::read(&data, error))?;
+    let kept = if bodies.is_dir() {
+        let key = key.as_ref();
+        check_bodies(&place, &bodies, &members, key, today(), |records| {
+            bar.set_message(format!("{} with what is kept of them", grouped(records)));
+        })
+        .map_err(|error| Error::read(&bodies, error))?
     } else {
-        tell(&report, &forks, &members, screen)?;
+        without_bodies(&data)
+    };
+    bar.finish_and_clear();
+    let checked = Checked {
+        forks: forks(&data, &members)?,
+        logs: report,
+        kept,
+    };
+    if screen.json() {
+        screen.print_json(&as_json(&checked, &members))?;
+    } else {
+        tell(&checked, &members, screen)?;
     }
-    Ok(if report.faults().next().is_none() && forks.is_empty() {
+    Ok(if checked.is_whole() {
         Outcome::Yes
     } else {
         Outcome::No
     })
 }
 
-fn find_genesis(args: &Fsck) -> Result<PathBuf, Error> {
+/// All that was found.
+struct Checked {
+    logs: FsckReport,
+    kept: BodiesReport,
+    forks: Vec<Fork>,
+}
+
+impl Checked {
+    fn faults(&self) -> u64 {
+        self.logs.faults().count() as u64 + self.kept.fault_count
+    }
+
+    fn is_whole(&self) -> bool {
+        self.faults() == 0 && self.forks.is_empty()
+    }
+}
+
+/// The data directory, and that of the bodies.
+fn directories(args: &Fsck) -> Result<(PathBuf, PathBuf), Error> {
+    let bodies = args.bodies.clone();
+    let data = match (&args.data, &bodies) {
+        (Some(data), _) => data.clone(),
+        // A copy of a whole data directory has the logs beside it.
+        (None, Some(bodies)) => bodies.join(".."),
+        (None, None) => return Err(Error::Usage("give --data or --bodies")),
+    };
+    std::fs::read_dir(&data).map_err(|error| Error::read(&data, error))?;
+    if let Some(bodies) = &bodies {
+        std::fs::read_dir(bodies).map_err(|error| Error::read(bodies, error))?;
+    }
+    let any = ["logs", "heads", "bodies"].map(|part| data.join(part).is_dir());
+    if bodies.is_none() && !any.contains(&true) {
+        return Err(Error::NoDataDirectory(data));
+    }
+    let bodies = bodies.unwrap_or_else(|| data.join("bodies"));
+    Ok((data, bodies))
+}
+
+/// The field key, where there is one.
+fn field_key(args: &Fsck, data: &Path) -> Result<Option<FieldKey>, Error> {
+    let beside = data.join("..").join("keys").join("field.key");
+    let path = match &args.field_key {
+        Some(path) => path,
+        None if beside.is_file() => &beside,
+        None => return Ok(None),
+    };
+    let malformed = |detail: String| Error::Malformed {
+        path: path.clone(),
+        expected: "a department's field key",
+        detail,
+    };
+    let text = keyfile::read(path).map_err(|error| malformed(error.to_string()))?;
+    let bytes = SecretFile::Field.read(text.expose());
+    let bytes = bytes.map_err(|error| malformed(error.to_string()))?;
+    Ok(Some(FieldKey(Secret::from_bytes(*bytes))))
+}
+
+fn today() -> Date {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.map_or(0, |since| since.as_millis());
+    Date::in_china(u64::try_from(ms).unwrap_or(u64::MAX))
+}
+
+/// A node makes bodies/ at its first start, and leaves the genesis beside it; a log that was only copied has neither.
+fn without_bodies(data: &Path) -> BodiesReport {
+    let mut report = BodiesReport::default();
+    match data.join("network.toml").is_file() {
+        true => {
+            report.fault_count = 1;
+            report.faults.push(BodyFault {
+                file: "bodies".to_owned(),
+                record: None,
+                rule: "a node ran here, and the directory of its department's fields is missing"
+                    .to_owned(),
+            });
+        }
+        false => report.unchecked.push(
+            "there is no bodies/ here, so nothing is known of the fields that a department keeps"
+                .to_owned(),
+        ),
+    }
+    report
+}
+
+fn find_genesis(args: &Fsck, data: &Path) -> Result<PathBuf, Error> {
     if let Some(path) = &args.network {
         return Ok(path.clone());
     }
-    let inside = args.data.join("network.toml");
-    let beside = args.data.join("..").join("network.toml");
+    let inside = data.join("network.toml");
+    let beside = data.join("..").join("network.toml");
     [inside, beside]
         .into_iter()
         .find(|path| path.is_file())
-        .ok_or_else(|| Error::NoGenesis(args.data.clone()))
+        .ok_or_else(|| Error::NoGenesis(data.to_owned()))
 }
 
 /// A node that ran on the directory left the genesis in it: by another network's keys every record would be at fault.
@@ -130,15 +239,13 @@ fn forks(data: &Path, members: &Membership) -> Result<Vec<Fork>, Error> {
         }
         let mut bytes = Vec::new();
         File::open(&path)
-            .and_then(|file| file.take(MAX_EVIDENCE as u64 + 1).read_to_end(&mut bytes))
+            .and_then(|file| {
+                file.take(MAX_EVIDENCE_FILE as u64 + 1)
+                    .read_to_end(&mut bytes)
+            })
             .map_err(|error| Error::read(&path, error))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let evidence = ForkEvidence::decode(&bytes)
-            .map_err(|_| "its bytes are damaged".to_owned())
-            .and_then(|evidence| match evidence.verify(members) {
-                Ok(_) => Ok(evidence),
-                Err(error) => Err(error.to_string()),
-            });
+        let evidence = read_evidence(&bytes, &name, members);
         forks.push(Fork {
             file: format!("evidence/{name}"),
             evidence,
@@ -146,6 +253,26 @@ fn forks(data: &Path, members: &Membership) -> Result<Vec<Fork>, Error> {
     }
     forks.sort_by(|one, other| one.file.cmp(&other.file));
     Ok(forks)
+}
+
+/// The evidence in a file; why there is none in it otherwise.
+fn read_evidence(bytes: &[u8], file: &str, members: &Membership) -> Result<ForkEvidence, String> {
+    let id: LogId = file
+        .trim_end_matches(".fork")
+        .parse()
+        .map_err(|_| "its name is not a log's".to_owned())?;
+    let log = LogName {
+        network: members.network(),
+        id,
+    };
+    let evidence = ForkEvidence::from_file(bytes, &log).map_err(|error| match error {
+        EvidenceError::Header(error @ HeaderError::Later(_)) => error.to_string(),
+        _ => "its bytes are damaged, or it is another log's".to_owned(),
+    })?;
+    match evidence.verify(members) {
+        Ok(()) => Ok(evidence),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Keeps a node from starting on the directory meanwhile. One that runs already does no harm: logs only grow, and what
@@ -181,7 +308,15 @@ fn name_of<'m>(log: &LogReport, members: &'m Membership) -> Option<&'m str> {
         .map(Department::display_name)
 }
 
-fn as_json(report: &FsckReport, forks: &[Fork], members: &Membership) -> serde_json::Value {
+fn as_json(checked: &Checked, members: &Membership) -> serde_json::Value {
+    let (report, kept) = (&checked.logs, &checked.kept);
+    let body_fault = |fault: &BodyFault| {
+        serde_json::json!({
+            "record": fault.record,
+            "file": fault.file,
+            "rule": fault.rule,
+        })
+    };
     let fault = |fault: &Fault| {
         serde_json::json!({
             "department": fault.log.department,
@@ -190,6 +325,7 @@ fn as_json(report: &FsckReport, forks: &[Fork], members: &Membership) -> serde_j
             "file": fault.file,
             "rule": fault.rule,
             "derived": fault.derived,
+            "later": fault.later,
         })
     };
     let log = |log: &LogReport| {
@@ -213,28 +349,35 @@ fn as_json(report: &FsckReport, forks: &[Fork], members: &Membership) -> serde_j
         })
     };
     serde_json::json!({
-        "ok": report.faults().next().is_none() && forks.is_empty(),
+        "ok": checked.is_whole(),
         "network": members.network().to_string(),
         "records": report.logs.iter().map(|log| log.records).sum::<u64>(),
         "logs": report.logs.iter().map(log).collect::<Vec<_>>(),
-        "forks": forks.iter().map(fork).collect::<Vec<_>>(),
+        "forks": checked.forks.iter().map(fork).collect::<Vec<_>>(),
+        "bodies": {
+            "department": kept.log.map(|log| log.department),
+            "kept": kept.kept,
+            "opened": kept.opened,
+            "attachments": kept.attachments,
+            "erased": kept.erased,
+            "over": kept.over,
+            "fault_count": kept.fault_count,
+            "faults": kept.faults.iter().map(body_fault).collect::<Vec<_>>(),
+            "unchecked": kept.unchecked,
+        },
     })
 }
 
-fn tell(
-    report: &FsckReport,
-    forks: &[Fork],
-    members: &Membership,
-    screen: &mut Screen,
-) -> Result<(), Error> {
+fn tell(checked: &Checked, members: &Membership, screen: &mut Screen) -> Result<(), Error> {
+    let (report, forks) = (&checked.logs, &checked.forks);
     let records = report.logs.iter().map(|log| log.records).sum();
     let logs = counted(report.logs.len() as u64, "log");
-    let faults = report.faults().count();
+    let faults = checked.faults();
     if faults > 0 {
         let found = screen.paint(Tone::Bad, "FAULTS FOUND");
         screen.line(format!(
             "{found}  {} in {logs} of {}",
-            grouped(faults as u64),
+            grouped(faults),
             counted(records, "readable record")
         ))?;
     } else if !forks.is_empty() {
@@ -252,7 +395,44 @@ fn tell(
     }
     tell_forks(forks, members, screen)?;
     tell_faults(report, members, screen)?;
+    tell_kept(&checked.kept, members, screen)?;
     table(report, members, screen)
+}
+
+/// What the department keeps beside its log, and what is wrong with it.
+fn tell_kept(kept: &BodiesReport, members: &Membership, screen: &mut Screen) -> Result<(), Error> {
+    for fault in &kept.faults {
+        let record = fault.record.map(grouped);
+        let record = record.map_or_else(String::new, |record| format!("record {record}: "));
+        screen.line(format!("- {record}{}", printable(&fault.rule)))?;
+        screen.line(format!("  in {}", printable(&fault.file)))?;
+    }
+    let more = kept.fault_count - kept.faults.len() as u64;
+    if more > 0 {
+        screen.line(format!("- and {} more like these", grouped(more)))?;
+    }
+    if kept.fault_count > 0 {
+        screen.line(
+            "Nobody else has what a department keeps in bodies/: put it back from a backup made after the last of these \
+             records, which `certmesh fsck --bodies` checks beforehand. Verifying goes on without it.",
+        )?;
+    }
+    if let Some(log) = &kept.log {
+        let member = members.member(&log.department);
+        screen.line(format!(
+            "{} keeps fields, copies and cases of {}: {} opened and as committed to, {}; {} erased, {} past their last day",
+            named(&log.to_string(), member.map(Department::display_name)),
+            counted(kept.kept, "record"),
+            grouped(kept.opened),
+            counted(kept.attachments, "attachment"),
+            grouped(kept.erased),
+            grouped(kept.over),
+        ))?;
+    }
+    for what in &kept.unchecked {
+        screen.line(format!("Not checked: {}.", printable(what)))?;
+    }
+    Ok(())
 }
 
 fn tell_forks(forks: &[Fork], members: &Membership, screen: &mut Screen) -> Result<(), Error> {
@@ -306,7 +486,7 @@ fn tell_faults(
             screen.line(format!("  in {}", printable(&fault.file)))?;
         }
     }
-    if report.faults().any(|fault| !fault.derived) {
+    if report.faults().any(|fault| !fault.derived && !fault.later) {
         screen.line(
             "Start the node on this directory: it sets damaged files aside and fetches the records again from the other \
              members. Keep a copy of the directory until `certmesh fsck` finds it whole.",

@@ -228,8 +228,12 @@ impl Old {
         let certificate = client.get(&path)?.parse()?;
         let kept = match client.get(&format!("{path}/fields")) {
             Ok(answer) => Some(answer.parse()?),
-            // Erased, or another department's.
-            Err(Error::Refused { problem, .. }) if matches!(problem.status, 404 | 409) => None,
+            // Another department's, erased, or lost.
+            Err(Error::Refused { problem, .. })
+                if matches!(problem.status, 404 | 409 | 410) || problem.kind.ends_with(":lost") =>
+            {
+                None
+            }
             Err(error) => return Err(error),
         };
         Ok(Old {
@@ -255,7 +259,7 @@ impl Old {
     }
 }
 
-const NOT_KEPT: &str = "this node has no holder and fields of the old certificate (another department's, or erased): give \
+const NOT_KEPT: &str = "this node has no holder and fields of the old certificate (another department's, erased or lost): give \
                         --holder-kind and --fields";
 
 fn succeed(

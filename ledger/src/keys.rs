@@ -455,6 +455,15 @@ impl FieldKey {
         Secret::from_bytes(*self.0.hash(Purpose::FieldSalt, &[b"journal"]).as_bytes())
     }
 
+    /// What tells whether files were kept under this key, and nothing else of it.
+    pub(crate) fn check_value(&self, log: &crate::log::LogName) -> [u8; 24] {
+        let parts = [b"check".as_slice(), &log.prefix()];
+        let hash = self.0.hash(Purpose::FieldSalt, &parts);
+        let mut value = [0; 24];
+        value.copy_from_slice(&hash.as_bytes()[..24]);
+        value
+    }
+
     /// The key that tokens of uploads are sealed under.
     pub(crate) fn upload_key(&self) -> Secret {
         Secret::from_bytes(*self.0.hash(Purpose::FieldSalt, &[b"upload"]).as_bytes())

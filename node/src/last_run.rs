@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 /// What the mark is called, beside the signing key.
 pub const FILE: &str = "last-run.toml";
 
+const FORMAT: &str = "certmesh-last-run-";
+const VERSION: u32 = 1;
+
 const HEADER: &str = "# Kept by the node: which data directory it ran with last. Not to be edited, copied or put back from a backup.\n";
 
 /// What a file or directory keeps as long as it is the same one.
@@ -41,9 +44,16 @@ impl Identity {
     }
 }
 
+/// What any version's mark begins with.
+#[derive(Deserialize)]
+struct Format {
+    format: String,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
+    format: String,
     state: Word,
     /// Of the data directory; of the mark itself while nothing was ever appended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +118,8 @@ impl Mark {
     /// What it says.
     ///
     /// # Errors
-    /// Those of the file system; a mark that can't be read as one says [`LastRun::Elsewhere`].
+    /// Those of the file system, and `InvalidData` for a mark of a later version; one that can't be read as any says
+    /// [`LastRun::Elsewhere`].
     pub fn read(&self) -> io::Result<LastRun> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
@@ -120,7 +131,17 @@ impl Mark {
             }
             Err(error) => return Err(error),
         };
-        let Ok(content) = toml::from_str::<Content>(&text) else {
+        let mark = toml::from_str::<Format>(&text).ok();
+        let version: Option<u32> =
+            mark.and_then(|mark| mark.format.strip_prefix(FORMAT)?.parse().ok());
+        if let Some(later) = version.filter(|version| *version > VERSION) {
+            let said = format!(
+                "written by a later version of certmesh (file format {later}, this version reads {VERSION}): upgrade \
+                 certmesh"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, said));
+        }
+        let Some(content) = version.and_then(|_| toml::from_str::<Content>(&text).ok()) else {
             return Ok(LastRun::Elsewhere);
         };
         let is = |path: &Path| -> io::Result<bool> {
@@ -183,7 +204,13 @@ impl Mark {
         let mut file = File::create(&temporary)?;
         // A file keeps its identity when it is renamed.
         let of = of(&file.metadata()?);
-        let content = toml::to_string(&Content { state, of, head }).map_err(io::Error::other)?;
+        let content = toml::to_string(&Content {
+            format: format!("{FORMAT}{VERSION}"),
+            state,
+            of,
+            head,
+        })
+        .map_err(io::Error::other)?;
         file.write_all(HEADER.as_bytes())?;
         file.write_all(content.as_bytes())?;
         file.sync_all()?;
@@ -263,11 +290,27 @@ mod tests {
             "state = \"fine\"",
             "\u{0}",
             "state = \"ran\"\nof = 7",
+            "format = \"certmesh-last-run-1\"\nstate = \"ran\"\nof = 7",
+            "format = \"certmesh-last-run-x\"\nstate = \"lost\"",
         ] {
             fs::write(mark.path(), text).unwrap();
             assert_eq!(mark.read().unwrap(), LastRun::Elsewhere, "{text:?}");
         }
         fs::write(mark.path(), [0xFF, 0xFE]).unwrap();
         assert_eq!(mark.read().unwrap(), LastRun::Elsewhere);
+    }
+
+    #[test]
+    fn a_mark_of_a_later_version_is_refused_by_name_and_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let mark = Mark::new(&home.path().join("signing.key"), home.path());
+        let later = "format = \"certmesh-last-run-2\"\nstate = \"resting\"\nsince = 7\n";
+        fs::write(mark.path(), later).unwrap();
+        let error = mark.read().unwrap_err().to_string();
+        assert!(
+            error.contains("later version") && error.contains("format 2"),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(mark.path()).unwrap(), later);
     }
 }

@@ -49,6 +49,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    of: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Department {
     department: String,
 }
@@ -104,6 +109,7 @@ pub struct Metrics {
     disk_available: Gauge,
     disk_size: Gauge,
     data_used: Family<Part, Gauge>,
+    lost_bodies: Family<Of, Gauge>,
     /// Whether members see another run of this peer: 0 or 1.
     pub other_instance: Gauge,
     peers_connected: Gauge,
@@ -158,6 +164,7 @@ impl Metrics {
             disk_available: Gauge::default(),
             disk_size: Gauge::default(),
             data_used: Family::default(),
+            lost_bodies: Family::default(),
             other_instance: Gauge::default(),
             peers_connected: Gauge::default(),
             members_missing: Gauge::default(),
@@ -305,6 +312,11 @@ impl Metrics {
             "How far a connected member's clock is ahead of this machine's",
             Unit::Seconds,
             self.clock_offset.clone(),
+        );
+        registry.register(
+            "lost_bodies",
+            "Own records whose fields, attachments, copies or cases are gone from this disk though they were not erased",
+            self.lost_bodies.clone(),
         );
         registry.register(
             "other_instance",
@@ -481,6 +493,12 @@ impl Metrics {
             .set(gauge(bytes));
     }
 
+    /// So many own records have lost what is kept of them.
+    pub fn set_lost(&self, of: &'static str, records: usize) {
+        let gauge = self.lost_bodies.get_or_create(&Of { of });
+        gauge.set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
     /// An fsync of the own log took this long.
     pub fn fsynced(&self, took: Duration) {
         self.fsync_seconds.observe(took.as_secs_f64());
@@ -540,6 +558,7 @@ mod tests {
         let (here, away) = ("11330105002500287C", "11100000000013338W");
         let (here, away) = (here.parse().unwrap(), away.parse().unwrap());
         metrics.set_connected([(&here, true), (&away, false)].into_iter());
+        metrics.set_lost("fields", 3);
         let text = metrics.encode();
         for line in [
             "certmesh_http_requests_total{route=\"/v1/certificates/{id}\",method=\"GET\",status=\"404\"} 1",
@@ -560,6 +579,7 @@ mod tests {
                 env!("CARGO_PKG_VERSION"),
                 "\"} 1"
             ),
+            "certmesh_lost_bodies{of=\"fields\"} 3",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -83,7 +83,7 @@ fn erased_fields_are_gone_for_good_and_the_certificate_stands() {
     let keys = net.data(0).join("bodies/keys");
     let slot = |seq: u64| {
         let bytes = fs::read(&keys).unwrap();
-        let at = 64 + 96 * usize::try_from(seq).unwrap();
+        let at = 96 + 96 * usize::try_from(seq).unwrap();
         bytes[at..at + 96].to_vec()
     };
     let seq = net.http(0).get(&path).json()["position"]["seq"]
@@ -105,14 +105,14 @@ fn erased_fields_are_gone_for_good_and_the_certificate_stands() {
     assert_eq!(slot(seq), [0; 96]);
     net.http(0)
         .get(&format!("{path}/fields"))
-        .problem(404, "not-found");
+        .problem(410, "erased");
     net.converge();
 
     net.kill(0);
     net.start_trusting(0);
     net.http(0)
         .get(&format!("{path}/fields"))
-        .problem(404, "not-found");
+        .problem(410, "erased");
     let kept = net.http(0).get(&format!("/v1/certificates/{other}/fields"));
     assert_eq!(kept.json()["fields"]["CZZT"], NAME);
     for at in 0..2 {

@@ -25,6 +25,7 @@ mod later_version;
 mod life;
 mod lookups;
 mod loss;
+mod lost_bodies;
 mod mishaps;
 mod partition;
 mod privacy;

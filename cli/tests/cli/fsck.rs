@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use certmesh_ledger::codec::{Text, encode};
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::log::{ForkEvidence, LogId, LogName};
 use certmesh_ledger::record::{
     Action, Entry, Reason, Record, RecordHash, SignedRecord, StatusChanged,
@@ -170,7 +170,8 @@ fn evidence_of_a_fork_is_named_though_every_byte_is_whole() {
     let evidence = data.join("evidence");
     fs::create_dir(&evidence).unwrap();
     let file = evidence.join(format!("{CODE}.fork"));
-    fs::write(&file, encode(&fork(&department))).unwrap();
+    let network = department.members.network();
+    fs::write(&file, fork(&department).to_file(network)).unwrap();
     let args = ["fsck", "--data", data.to_str().unwrap()];
     let run = certmesh(args).exits(1);
     assert!(

@@ -6,6 +6,7 @@
 //! nowhere else, so that destroying the body makes the attachments unreadable for good; before that it is sealed in the
 //! upload's token, which the client keeps.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -335,13 +336,37 @@ impl Attachments {
         Ok(())
     }
 
+    /// How many whole files there are for each position that has any.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn counts(&self) -> io::Result<BTreeMap<u64, u32>> {
+        counts(&*self.disk, &self.kept)
+    }
+
     fn waiting(&self, file: FileId) -> PathBuf {
         self.uploads.join(file.to_string())
     }
 
     fn place(&self, seq: u64, file: FileId) -> PathBuf {
-        self.kept.join(format!("{seq:012}-{file}"))
+        place(&self.kept, seq, file)
     }
+}
+
+/// Where the file of a kept attachment is, below the directory of all of them.
+pub(super) fn place(kept: &Path, seq: u64, file: FileId) -> PathBuf {
+    kept.join(format!("{seq:012}-{file}"))
+}
+
+/// Number of whole files for each position.
+pub(super) fn counts(disk: &dyn Disk, kept: &Path) -> io::Result<BTreeMap<u64, u32>> {
+    let mut counts = BTreeMap::new();
+    for name in disk.list(kept)? {
+        if let Some((seq, _)) = position_of(&name) {
+            *counts.entry(seq).or_default() += 1;
+        }
+    }
+    Ok(counts)
 }
 
 /// Position and file of a kept attachment's name.

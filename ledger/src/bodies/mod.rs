@@ -2,15 +2,19 @@
 //! encrypted.
 //!
 //! Two files that only the department has. `bodies` grows by encrypted bodies; `keys` has a slot of 96 bytes for each
-//! record of the department's log: where the body is, and the body's key, wrapped under the department's field key. A body
+//! record of the department's log: where the body is, and the body's key, wrapped under the department's field key. After
+//! its header `keys` has a value that only that field key gives, so that nothing is kept under another by mistake. A body
 //! is durable before the checkpoint over its record is, so that no certificate is acknowledged whose fields are lost; a
 //! crash between the two leaves a body that the slot of the next record with a body replaces. Destroying a slot makes the
 //! body unreadable for good, and the salts of its commitments with it.
 //!
-//! Slot: place in `bodies` (u64) · length (u32) · zero (u32) · wrapped key (72) · checksum of all that (8). Zeros stand for
-//! no body. All integers little-endian.
+//! Slot: place in `bodies` (u64) · length (u32) · attachments (u32) · wrapped key (72) · checksum of all that (8). Zeros
+//! stand for no body. All integers little-endian.
 //!
 //! Attachments are files of their own ([`Attachments`]), whose keys stand in the bodies.
+//!
+//! Nobody else has any of this, so what is lost stays lost: [`Lost`] is what a start finds missing, without opening
+//! anything, and [`check_bodies`] opens everything.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,21 +30,27 @@ use crate::codec;
 use crate::hash::{Purpose, hash};
 use crate::id::HolderKind;
 use crate::keys::{BodyKey, FieldKey, WRAPPED_LEN};
-use crate::log::LogName;
 use crate::log::disk::{Disk, DiskFile};
 use crate::log::header::{HEADER_LEN, Kind, check_header, header};
+use crate::log::{HeaderError, LogName};
 use crate::record::{ATTACHMENT_MARK, Attachment, AttachmentName};
 
 mod attachments;
+mod check;
 mod chunks;
+mod lost;
 
 pub use attachments::{Arriving, AttachmentKey, Attachments, FileId, Receiving, Upload};
+pub use check::{BodiesReport, BodyFault, check_bodies};
 pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
+pub use lost::{About, Lost, LostError, Slot};
 
 #[cfg(test)]
 mod tests;
 
 const SLOT_LEN: usize = 96;
+/// Bytes before the first slot: the header, the field key's check value, and a checksum of both.
+const KEYS_HEADER_LEN: u64 = HEADER_LEN + 24 + 8;
 /// Most bytes of a body: 64 fields of 4 KiB and their names, and room for more to come.
 const MAX_BODY: usize = 1 << 19;
 
@@ -92,6 +102,7 @@ impl fmt::Debug for Body {
 pub struct SealedBody {
     wrapped: [u8; WRAPPED_LEN],
     bytes: Vec<u8>,
+    attachments: u32,
 }
 
 impl SealedBody {
@@ -108,6 +119,17 @@ impl SealedBody {
         SealedBody {
             wrapped: department.wrap(about, nonce, key),
             bytes: key.seal(about, &plain),
+            attachments: 0,
+        }
+    }
+
+    /// The same with the number of attachments that are kept beside it, so that one that is lost is missed.
+    #[must_use]
+    pub fn with_attachments(self, count: usize) -> SealedBody {
+        let attachments = u32::try_from(count).unwrap_or(u32::MAX);
+        SealedBody {
+            attachments,
+            ..self
         }
     }
 }
@@ -123,9 +145,20 @@ pub enum BodyError {
         "the body of record {0} can't be read: it is damaged, or the department's field key is not the one it was kept under"
     )]
     Damaged(u64),
-    /// A file of another log, or none of this program's.
-    #[error("{0}")]
-    Header(#[from] crate::log::HeaderError),
+    /// A file of another log or a later version, or none of this program's.
+    #[error("{file}: {error}")]
+    Header {
+        /// Which file, from the data directory.
+        file: &'static str,
+        /// What is wrong with it.
+        error: HeaderError,
+    },
+    /// The bodies were kept under another field key.
+    #[error(
+        "bodies/keys: kept under another field key than the one configured (keys.field): put the key back that this \
+         directory was used with, or the directory that belongs to this key. Nothing was changed"
+    )]
+    OtherKey,
     /// An earlier write was refused.
     #[error("bodies: a disk write was refused ({0}); free or mend the disk, then restart the peer")]
     ReadOnly(String),
@@ -160,8 +193,18 @@ impl Bodies {
         department: FieldKey,
     ) -> Result<Bodies, BodyError> {
         disk.create_dir_all(dir)?;
-        let keys = begun(disk, &dir.join("keys"), Kind::BodyKeys, log)?;
-        let bodies = begun(disk, &dir.join("bodies"), Kind::Bodies, log)?;
+        // Both are looked at before either is written: a file of a later version, or another key, changes nothing.
+        let (keys_path, bodies_path) = (dir.join("keys"), dir.join("bodies"));
+        let had_keys = keys_begun(disk, &keys_path, log, &department)?;
+        let had_bodies = bodies_begun(disk, &bodies_path, log)?;
+        let keys = disk.open(&keys_path, true)?;
+        if !had_keys {
+            begin(&*keys, &keys_header(log, &department))?;
+        }
+        let bodies = disk.open(&bodies_path, true)?;
+        if !had_bodies {
+            begin(&*bodies, &header(Kind::Bodies, log, 0))?;
+        }
         disk.sync_dir(dir)?;
         let end = bodies.len()?.max(HEADER_LEN);
         Ok(Bodies {
@@ -170,6 +213,21 @@ impl Bodies {
             bodies,
             end: Mutex::new(Ok(end)),
         })
+    }
+
+    /// Whether files below `dir`, if there are any, are this log's and were kept under this field key. Changes nothing.
+    ///
+    /// # Errors
+    /// As for [`Bodies::open`].
+    pub fn check(
+        disk: &dyn Disk,
+        dir: &Path,
+        log: &LogName,
+        department: &FieldKey,
+    ) -> Result<(), BodyError> {
+        keys_begun(disk, &dir.join("keys"), log, department)?;
+        bodies_begun(disk, &dir.join("bodies"), log)?;
+        Ok(())
     }
 
     /// Keeps the bodies of the records from `first` on; `None` for records that have none: of a record that was cut off
@@ -232,21 +290,18 @@ impl Bodies {
             return Ok(None);
         }
         let damaged = || BodyError::Damaged(seq);
-        let (at, len, wrapped) = read_slot(&found).ok_or_else(damaged)?;
-        let key = self
-            .department
-            .unwrap(about, &wrapped)
-            .ok_or_else(damaged)?;
-        if len > MAX_BODY {
-            return Err(damaged());
-        }
-        let mut sealed = vec![0; len];
-        if self.bodies.read_at(&mut sealed, at)? < len {
-            return Err(damaged());
-        }
-        let plain = key.open(about, &sealed).ok_or_else(damaged)?;
-        let body = codec::decode(&plain, MAX_BODY).map_err(|_| damaged())?;
-        Ok(Some(Opened { key, body }))
+        let slot = read_slot(&found).ok_or_else(damaged)?;
+        open_body(&*self.bodies, &self.department, &slot, about)?
+            .ok_or_else(damaged)
+            .map(Some)
+    }
+
+    /// What the slots of the first `records` positions say.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    pub fn slots(&self, records: u64) -> io::Result<Vec<Slot>> {
+        lost::slots(&*self.keys, self.bodies.len()?, records)
     }
 
     /// Whether a body is kept of the record at `seq`, readable or not.
@@ -287,32 +342,124 @@ impl Bodies {
     }
 }
 
-/// A file with its header: that of the log's, or a new one.
-fn begun(
+/// Opens the body that a slot tells of; `None` when it is damaged or the key is another.
+fn open_body<T: Serialize + DeserializeOwned>(
+    bodies: &dyn DiskFile,
+    department: &FieldKey,
+    slot: &FullSlot,
+    about: &str,
+) -> io::Result<Option<Opened<T>>> {
+    let Some(key) = department.unwrap(about, &slot.wrapped) else {
+        return Ok(None);
+    };
+    if slot.len > MAX_BODY {
+        return Ok(None);
+    }
+    let mut sealed = vec![0; slot.len];
+    if bodies.read_at(&mut sealed, slot.at)? < slot.len {
+        return Ok(None);
+    }
+    let plain = key.open(about, &sealed);
+    let body = plain.and_then(|plain| codec::decode(&plain, MAX_BODY).ok());
+    Ok(body.map(|body| Opened { key, body }))
+}
+
+/// The beginning of a file, up to so many bytes; `None` for one that is absent.
+fn beginning(disk: &dyn Disk, path: &Path, len: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut found = vec![0; len as usize];
+    let read = file.read_at(&mut found, 0)?;
+    found.truncate(read);
+    Ok(Some(found))
+}
+
+/// Whether the file of bodies was begun. One that is absent, or whose header did not reach the disk, holds nothing and was
+/// not.
+fn bodies_begun(disk: &dyn Disk, path: &Path, log: &LogName) -> Result<bool, BodyError> {
+    let found = beginning(disk, path, HEADER_LEN + 1)?.unwrap_or_default();
+    begun("bodies/bodies", Kind::Bodies, log, &found, HEADER_LEN)
+}
+
+/// The same of the file of keys, which must have been begun under this field key. One that has no slots yet is begun under
+/// the key there is.
+fn keys_begun(
     disk: &dyn Disk,
     path: &Path,
+    log: &LogName,
+    department: &FieldKey,
+) -> Result<bool, BodyError> {
+    const FILE: &str = "bodies/keys";
+    let found = beginning(disk, path, KEYS_HEADER_LEN + 1)?.unwrap_or_default();
+    if !begun(FILE, Kind::BodyKeys, log, &found, KEYS_HEADER_LEN)? {
+        return Ok(false);
+    }
+    let own = keys_header(log, department);
+    if found.starts_with(&own) {
+        return Ok(true);
+    }
+    let whole = found.get(..own.len()).is_some_and(|found| {
+        let (value, sum) = found.split_at(own.len() - 8);
+        sum == checksum(value)
+    });
+    match whole {
+        true => Err(BodyError::OtherKey),
+        false if found.len() <= own.len() => Ok(false),
+        false => Err(BodyError::Header {
+            file: FILE,
+            error: HeaderError::Damaged,
+        }),
+    }
+}
+
+/// Whether a file has its header. `found` is its beginning, up to a byte more than the `len` it has without content: while
+/// it has none, a damaged header is one that a crash kept from the disk.
+fn begun(
+    file: &'static str,
     kind: Kind,
     log: &LogName,
-) -> Result<Box<dyn DiskFile>, BodyError> {
-    let file = disk.open(path, true)?;
-    if file.len()? < HEADER_LEN {
-        file.set_len(0)?;
-        file.write_at(&header(kind, log, 0), 0)?;
-        file.sync()?;
-    } else {
-        let mut found = [0; HEADER_LEN as usize];
-        file.read_exact_at(&mut found, 0)?;
-        check_header(&found, kind, log, 0)?;
+    found: &[u8],
+    len: u64,
+) -> Result<bool, BodyError> {
+    let head = &found[..found.len().min(HEADER_LEN as usize)];
+    match check_header(head, kind, log, 0) {
+        Ok(()) => Ok(true),
+        Err(HeaderError::Damaged) if found.len() as u64 <= len => Ok(false),
+        Err(error) => Err(BodyError::Header { file, error }),
     }
-    Ok(file)
+}
+
+/// What the file of keys begins with.
+fn keys_header(log: &LogName, department: &FieldKey) -> Vec<u8> {
+    let mut bytes = header(Kind::BodyKeys, log, 0).to_vec();
+    bytes.extend_from_slice(&department.check_value(log));
+    let sum = checksum(&bytes);
+    bytes.extend_from_slice(&sum);
+    bytes
+}
+
+fn begin(file: &dyn DiskFile, header: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_at(header, 0)?;
+    file.sync()
 }
 
 fn place(seq: u64) -> u64 {
-    HEADER_LEN + seq * SLOT_LEN as u64
+    KEYS_HEADER_LEN + seq * SLOT_LEN as u64
 }
 
 fn checksum(bytes: &[u8]) -> [u8; 8] {
     hash(Purpose::File, bytes).fingerprint().to_le_bytes()
+}
+
+/// A slot that has a body.
+struct FullSlot {
+    at: u64,
+    len: usize,
+    attachments: u32,
+    wrapped: [u8; WRAPPED_LEN],
 }
 
 fn slot(at: u64, body: &SealedBody) -> [u8; SLOT_LEN] {
@@ -320,17 +467,23 @@ fn slot(at: u64, body: &SealedBody) -> [u8; SLOT_LEN] {
     let mut slot = [0; SLOT_LEN];
     slot[..8].copy_from_slice(&at.to_le_bytes());
     slot[8..12].copy_from_slice(&len.to_le_bytes());
+    slot[12..16].copy_from_slice(&body.attachments.to_le_bytes());
     slot[16..88].copy_from_slice(&body.wrapped);
     let sum = checksum(&slot[..88]);
     slot[88..].copy_from_slice(&sum);
     slot
 }
 
-fn read_slot(slot: &[u8; SLOT_LEN]) -> Option<(u64, usize, [u8; WRAPPED_LEN])> {
-    if slot[88..] != checksum(&slot[..88]) {
+fn read_slot(slot: &[u8]) -> Option<FullSlot> {
+    let (rest, sum) = slot.split_last_chunk::<8>()?;
+    if *sum != checksum(rest) {
         return None;
     }
-    let at = u64::from_le_bytes(slot[..8].try_into().ok()?);
-    let len = u32::from_le_bytes(slot[8..12].try_into().ok()?);
-    Some((at, len as usize, slot[16..88].try_into().ok()?))
+    let number = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
+    Some(FullSlot {
+        at: u64::from_le_bytes(rest.get(..8)?.try_into().ok()?),
+        len: number(8)? as usize,
+        attachments: number(12)?,
+        wrapped: rest.get(16..)?.try_into().ok()?,
+    })
 }

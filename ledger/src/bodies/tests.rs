@@ -46,8 +46,27 @@ fn sealed(serial: u64) -> Option<SealedBody> {
     ))
 }
 
+const DIR: &str = "/d/bodies";
+
+fn contents(disk: &MemoryDisk) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let read = |path: std::path::PathBuf| {
+        let mut content = Vec::new();
+        disk.corrupt(&path, |bytes| content.clone_from(bytes))
+            .unwrap();
+        (path, content)
+    };
+    disk.paths().into_iter().map(read).collect()
+}
+
+/// Makes a file's header one that a later version wrote.
+fn later(bytes: &mut Vec<u8>) {
+    bytes[12..16].copy_from_slice(&2_u32.to_le_bytes());
+    let sum = hash(Purpose::File, &bytes[..56]);
+    bytes[56..64].copy_from_slice(&sum.as_bytes()[..8]);
+}
+
 fn open(disk: &MemoryDisk, key: u8) -> Result<Bodies, BodyError> {
-    Bodies::open(disk, Path::new("/d/bodies"), &log(), field_key(key))
+    Bodies::open(disk, Path::new(DIR), &log(), field_key(key))
 }
 
 #[test]
@@ -68,11 +87,93 @@ fn bodies_are_there_again_after_a_restart_and_only_for_their_own_certificate_and
         bodies.get::<Body>(0, id(2).as_str()),
         Err(BodyError::Damaged(0))
     ));
-    let other = open(&disk, 2).unwrap();
-    assert!(matches!(
-        other.get::<Body>(0, id(0).as_str()),
-        Err(BodyError::Damaged(0))
-    ));
+}
+
+#[test]
+fn bodies_kept_under_one_field_key_are_not_opened_under_another() {
+    let disk = MemoryDisk::new();
+    drop(open(&disk, 1).unwrap());
+    let before = contents(&disk);
+    assert!(matches!(open(&disk, 2), Err(BodyError::OtherKey)));
+    let check = |key| Bodies::check(&disk, Path::new(DIR), &log(), &field_key(key));
+    assert!(matches!(check(2), Err(BodyError::OtherKey)));
+    assert_eq!(contents(&disk), before);
+    check(1).unwrap();
+    // A file without slots whose header did not reach the disk was kept under no key yet.
+    for cut in [0, 40, 80] {
+        disk.corrupt(Path::new("/d/bodies/keys"), |bytes| bytes.truncate(cut))
+            .unwrap();
+        drop(open(&disk, 2).unwrap());
+        assert!(matches!(open(&disk, 1), Err(BodyError::OtherKey)));
+    }
+    disk.corrupt(Path::new("/d/bodies/keys"), |bytes| bytes.fill(0))
+        .unwrap();
+    drop(open(&disk, 1).unwrap());
+    assert_eq!(contents(&disk), before);
+}
+
+#[test]
+fn files_of_a_later_version_are_refused_by_name_and_stay_as_they_are() {
+    for name in ["keys", "bodies"] {
+        let disk = MemoryDisk::new();
+        open(&disk, 1).unwrap().keep(0, &[sealed(0)]).unwrap();
+        disk.corrupt(&Path::new(DIR).join(name), later).unwrap();
+        let before = contents(&disk);
+        let refused = open(&disk, 1).err().unwrap().to_string();
+        assert!(
+            refused.contains(&format!("bodies/{name}")) && refused.contains("later version"),
+            "{refused}"
+        );
+        assert_eq!(contents(&disk), before);
+    }
+}
+
+#[test]
+fn a_slot_tells_a_body_that_is_kept_from_one_that_is_gone() {
+    let disk = MemoryDisk::new();
+    let bodies = open(&disk, 1).unwrap();
+    let kept = Slot::Kept { attachments: 0 };
+    bodies.keep(0, &[sealed(0), None, sealed(2)]).unwrap();
+    let with = sealed(3).map(|sealed| sealed.with_attachments(2));
+    bodies.keep(3, &[with]).unwrap();
+    let attached = Slot::Kept { attachments: 2 };
+    assert_eq!(
+        bodies.slots(5).unwrap(),
+        [kept, Slot::Empty, kept, attached, Slot::Empty]
+    );
+    assert!(bodies.destroy(0).unwrap());
+    let keys = Path::new("/d/bodies/keys");
+    disk.corrupt(keys, |bytes| bytes[place(2) as usize + 16] ^= 1)
+        .unwrap();
+    assert_eq!(bodies.slots(3).unwrap()[0], Slot::Empty);
+    assert_eq!(bodies.slots(3).unwrap()[2], Slot::Damaged);
+    // Positions that the file of keys no longer reaches have empty slots.
+    disk.corrupt(keys, |bytes| bytes.truncate(place(1) as usize + 7))
+        .unwrap();
+    assert_eq!(bodies.slots(4).unwrap(), [Slot::Empty; 4]);
+}
+
+#[test]
+fn bodies_that_were_cut_off_are_known_as_lost_also_once_others_stand_in_their_place() {
+    let disk = MemoryDisk::new();
+    let bodies = open(&disk, 1).unwrap();
+    bodies.keep(0, &[sealed(0), sealed(1), sealed(2)]).unwrap();
+    drop(bodies);
+    let mut first_end = 0;
+    disk.corrupt(Path::new("/d/bodies/bodies"), |bytes| {
+        first_end = HEADER_LEN as usize + (bytes.len() - HEADER_LEN as usize) / 3;
+        bytes.truncate(first_end + 5);
+    })
+    .unwrap();
+    let kept = Slot::Kept { attachments: 0 };
+    let bodies = open(&disk, 1).unwrap();
+    let expected = [kept, Slot::CutOff, Slot::CutOff];
+    assert_eq!(bodies.slots(3).unwrap(), expected);
+    for seq in 3..9 {
+        bodies.keep(seq, &[sealed(seq)]).unwrap();
+        let slots = bodies.slots(seq + 1).unwrap();
+        assert_eq!((&slots[..3], slots[seq as usize]), (&expected[..], kept));
+    }
 }
 
 #[test]
@@ -130,7 +231,12 @@ fn a_flipped_byte_is_damage_and_never_another_body() {
         let file = disk
             .open(&Path::new("/d/bodies").join(name), false)
             .unwrap();
-        for at in HEADER_LEN..file.len().unwrap() {
+        let begin = if name == "keys" {
+            KEYS_HEADER_LEN
+        } else {
+            HEADER_LEN
+        };
+        for at in begin..file.len().unwrap() {
             let mut byte = [0];
             file.read_exact_at(&mut byte, at).unwrap();
             file.write_at(&[byte[0] ^ 1], at).unwrap();

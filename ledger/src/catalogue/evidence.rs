@@ -1,13 +1,12 @@
-//! Files of fork evidence: `evidence/<log>.fork`, one a log, canonical bytes.
+//! Files of fork evidence: `evidence/<log>.fork`, one a log, a header and canonical bytes.
 
 use std::io;
 
-use crate::codec;
-use crate::log::{ForkEvidence, MAX_EVIDENCE, Place};
-use crate::membership::Membership;
+use crate::log::{ForkEvidence, LogName, MAX_EVIDENCE_FILE, Place};
+use crate::membership::{Membership, NetworkId};
 
 /// Writes evidence durably. The first evidence of a log is kept: it stopped the log.
-pub(super) fn save(place: &Place, evidence: &ForkEvidence) -> io::Result<()> {
+pub(super) fn save(place: &Place, network: NetworkId, evidence: &ForkEvidence) -> io::Result<()> {
     let dir = place.data.join("evidence");
     place.disk.create_dir_all(&dir)?;
     let name = format!("{}.fork", evidence.log());
@@ -17,7 +16,7 @@ pub(super) fn save(place: &Place, evidence: &ForkEvidence) -> io::Result<()> {
     let temporary = dir.join(format!("{name}.new"));
     let file = place.disk.open(&temporary, true)?;
     file.set_len(0)?;
-    file.write_at(&codec::encode(evidence), 0)?;
+    file.write_at(&evidence.to_file(network), 0)?;
     file.sync()?;
     place.disk.rename(&temporary, &dir.join(&name))?;
     place.disk.sync_dir(&dir)?;
@@ -38,16 +37,21 @@ pub(super) fn load(
         .into_iter()
         .filter(|name| name.ends_with(".fork"))
     {
+        let log = name.trim_end_matches(".fork").parse();
         let read = || -> io::Result<ForkEvidence> {
             let file = place.disk.open(&dir.join(&name), false)?;
             let mut bytes = vec![
                 0;
                 usize::try_from(file.len()?)
                     .unwrap_or(0)
-                    .min(MAX_EVIDENCE + 1)
+                    .min(MAX_EVIDENCE_FILE + 1)
             ];
             file.read_exact_at(&mut bytes, 0)?;
-            let evidence = ForkEvidence::decode(&bytes).map_err(io::Error::other)?;
+            let log = LogName {
+                network: members.network(),
+                id: log.map_err(io::Error::other)?,
+            };
+            let evidence = ForkEvidence::from_file(&bytes, &log).map_err(io::Error::other)?;
             evidence.verify(members).map_err(io::Error::other)?;
             Ok(evidence)
         };

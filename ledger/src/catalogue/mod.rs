@@ -230,7 +230,7 @@ impl Catalogue {
             // Held, so that one being opened again stops as well.
             log.read().stop(Stopped::Forked(Arc::new(evidence.clone())));
         }
-        evidence::save(&self.place, evidence)
+        evidence::save(&self.place, self.members.network(), evidence)
     }
 
     /// Logs in which a certificate of this identifier may have been issued: its issuer's, or those of the departments

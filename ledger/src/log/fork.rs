@@ -3,13 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, DecodeError};
-use crate::membership::Membership;
+use crate::membership::{Membership, NetworkId};
 use crate::record::{Frame, FrameError, MAX_RECORD, RecordError, SignedRecord};
 
+use super::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
 use super::{CheckpointError, LogId, LogName, SignedCheckpoint, VerifiedCheckpoint};
 
 /// Most bytes of encoded evidence.
 pub const MAX_EVIDENCE: usize = 2 * (MAX_RECORD + 128) + 1024;
+
+/// Most bytes of a file of evidence.
+pub const MAX_EVIDENCE_FILE: usize = HEADER_LEN as usize + MAX_EVIDENCE;
 
 type FrameBytes = Blob<{ MAX_RECORD + 128 }>;
 
@@ -43,6 +47,9 @@ pub enum ForkEvidence {
 /// Why evidence proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvidenceError {
+    /// A file that is not this log's evidence, or that a later version wrote.
+    #[error("fork evidence: {0}")]
+    Header(#[from] HeaderError),
     /// Not the canonical encoding of evidence.
     #[error("fork evidence: {0}")]
     Decode(#[from] DecodeError),
@@ -161,6 +168,31 @@ impl ForkEvidence {
     /// [`EvidenceError::Decode`].
     pub fn decode(bytes: &[u8]) -> Result<ForkEvidence, EvidenceError> {
         Ok(codec::decode(bytes, MAX_EVIDENCE)?)
+    }
+
+    /// The content of the file that it is kept in.
+    pub fn to_file(&self, network: NetworkId) -> Vec<u8> {
+        let name = LogName {
+            network,
+            id: self.log(),
+        };
+        let mut bytes = header(Kind::Fork, &name, 0).to_vec();
+        bytes.extend_from_slice(&codec::encode(self));
+        bytes
+    }
+
+    /// Reads the file of a log's evidence.
+    ///
+    /// # Errors
+    /// [`EvidenceError::Header`], [`EvidenceError::Decode`].
+    pub fn from_file(bytes: &[u8], log: &LogName) -> Result<ForkEvidence, EvidenceError> {
+        let (head, rest) = bytes.split_at(bytes.len().min(HEADER_LEN as usize));
+        check_header(head, Kind::Fork, log, 0)?;
+        let evidence = ForkEvidence::decode(rest)?;
+        match evidence.log() == log.id {
+            true => Ok(evidence),
+            false => Err(HeaderError::Other.into()),
+        }
     }
 }
 

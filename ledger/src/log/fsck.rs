@@ -20,7 +20,7 @@ use crate::status_map::StatusMap;
 
 use super::definitions::Definitions;
 use super::head::{Head, HeadFile};
-use super::header::{HEADER_LEN, Kind, check_header};
+use super::header::{HEADER_LEN, HeaderError, Kind, check_header};
 use super::index::{TailIndex, key_in};
 use super::page::{follows, link};
 use super::segment::{file_name, first_of};
@@ -40,6 +40,8 @@ pub struct Fault {
     pub rule: String,
     /// Whether the file can be derived again from the records: then restarting the peer mends it.
     pub derived: bool,
+    /// Whether a later version wrote the file: this one can say nothing about the log.
+    pub later: bool,
 }
 
 impl fmt::Display for Fault {
@@ -174,6 +176,7 @@ impl<'c> Check<'c> {
                 record,
                 rule: rule.to_string(),
                 derived,
+                later: false,
             });
         }
     }
@@ -188,6 +191,20 @@ impl<'c> Check<'c> {
     }
 
     fn run(&mut self, progress: &mut dyn FnMut(u64)) -> io::Result<()> {
+        let later = self.place.later_files(&self.name)?;
+        if !later.is_empty() {
+            // What they say, and what the others say beside them, only that version can tell.
+            let fault = |(file, format)| Fault {
+                log: self.name.id,
+                file,
+                record: None,
+                rule: HeaderError::Later(format).to_string(),
+                derived: false,
+                later: true,
+            };
+            self.report.faults.extend(later.into_iter().map(fault));
+            return Ok(());
+        }
         let until = self.check_head()?;
         self.open_tree(until)?;
         let dir = self.place.log_dir(&self.name);

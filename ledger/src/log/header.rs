@@ -1,8 +1,15 @@
 //! The 64 bytes every file of a log begins with.
+//!
+//! Magic, version and checksum stand at the same places in every version, so that any version can tell a file of a later
+//! one from a damaged one: it refuses the one and may repair or set aside the other.
+
+use std::io;
+use std::path::Path;
 
 use crate::hash::{Purpose, hash};
 
 use super::LogName;
+use super::disk::Disk;
 
 /// Bytes of a header.
 pub(crate) const HEADER_LEN: u64 = 64;
@@ -21,6 +28,7 @@ pub(crate) enum Kind {
     Bodies,
     Attachment,
     Looks,
+    Fork,
 }
 
 impl Kind {
@@ -35,6 +43,7 @@ impl Kind {
             Kind::Bodies => b"BODY",
             Kind::Attachment => b"ATTC",
             Kind::Looks => b"LOOK",
+            Kind::Fork => b"FORK",
         }
     }
 }
@@ -46,8 +55,10 @@ pub enum HeaderError {
     #[error("the header is damaged, or this is no certmesh file")]
     Damaged,
     /// Written by a later version.
-    #[error("file format version {0}; this program reads version {VERSION}")]
-    Version(u32),
+    #[error(
+        "written by a later version of certmesh (file format {0}, this version reads {VERSION}): upgrade certmesh"
+    )]
+    Later(u32),
     /// A file of another log, network or place.
     #[error("the file belongs to another log, network or position")]
     Other,
@@ -76,6 +87,12 @@ pub(crate) fn check_header(
     if bytes == header(kind, log, first) {
         return Ok(());
     }
+    verified(bytes)?;
+    Err(HeaderError::Other)
+}
+
+/// Checks that bytes are a header of this version, whatever file it belongs to.
+fn verified(bytes: &[u8]) -> Result<(), HeaderError> {
     if bytes.len() < HEADER_LEN as usize || &bytes[..8] != MAGIC {
         return Err(HeaderError::Damaged);
     }
@@ -83,7 +100,34 @@ pub(crate) fn check_header(
         return Err(HeaderError::Damaged);
     }
     match u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]) {
-        VERSION => Err(HeaderError::Other),
-        version => Err(HeaderError::Version(version)),
+        VERSION => Ok(()),
+        later if later > VERSION => Err(HeaderError::Later(later)),
+        _ => Err(HeaderError::Damaged),
+    }
+}
+
+/// The format of a file that a later version wrote; `None` for one of this version, one that is damaged and one that is
+/// absent.
+pub(crate) fn later_format(disk: &dyn Disk, path: &Path) -> io::Result<Option<u32>> {
+    let file = match disk.open(path, false) {
+        Ok(file) => file,
+        Err(error) => return no_file(error),
+    };
+    let mut found = [0; HEADER_LEN as usize];
+    let read = match file.read_at(&mut found, 0) {
+        Ok(read) => read,
+        Err(error) => return no_file(error),
+    };
+    Ok(match verified(&found[..read]) {
+        Err(HeaderError::Later(format)) => Some(format),
+        _ => None,
+    })
+}
+
+/// Nothing, where a directory stands or nothing at all.
+fn no_file<T>(error: io::Error) -> io::Result<Option<T>> {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => Ok(None),
+        _ => Err(error),
     }
 }

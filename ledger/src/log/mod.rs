@@ -24,6 +24,7 @@ mod memory_disk;
 mod name;
 mod open;
 mod page;
+pub(crate) mod raw;
 mod reading;
 mod replica;
 mod salvage;
@@ -44,7 +45,7 @@ pub use definitions::{
     Definitions, Listing, MAX_GRANT_BYTES, MAX_MATTER_BYTES, MAX_TYPE_BYTES, MAX_VERSIONS,
     MatterVersion, MatterVersions, NoEffect, NoRoom, Position, TypeVersions,
 };
-pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE};
+pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE, MAX_EVIDENCE_FILE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};
 pub use header::HeaderError;
 pub use index::ReceiptKind;

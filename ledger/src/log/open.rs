@@ -19,7 +19,7 @@ use super::ahead::Ahead;
 use super::append::{Appender, Pending, write_index};
 use super::disk::{Disk, too_many_files};
 use super::head::{Found, Head, HeadFile, Progress};
-use super::header::{HEADER_LEN, HeaderError};
+use super::header::{HEADER_LEN, HeaderError, later_format};
 use super::index::{SealedIndex, TailIndex};
 use super::memory_disk::MemoryDisk;
 use super::page::{Link, follows, link};
@@ -54,6 +54,25 @@ impl Place {
     pub(crate) fn head_path(&self, log: &LogName) -> PathBuf {
         self.data.join("heads").join(log.id.to_string())
     }
+
+    pub(crate) fn evidence_path(&self, log: &LogName) -> PathBuf {
+        self.data.join("evidence").join(format!("{}.fork", log.id))
+    }
+
+    /// The files of a log that a later version wrote, named from the data directory, each with its format.
+    pub(crate) fn later_files(&self, log: &LogName) -> io::Result<Vec<(String, u32)>> {
+        let dir = self.log_dir(log);
+        let files = self.disk.list(&dir)?.into_iter();
+        let files = files.map(|file| dir.join(file));
+        let mut later = Vec::new();
+        for path in files.chain([self.head_path(log), self.evidence_path(log)]) {
+            if let Some(format) = later_format(&*self.disk, &path)? {
+                let name = path.strip_prefix(&self.data).unwrap_or(&path);
+                later.push((name.display().to_string(), format));
+            }
+        }
+        Ok(later)
+    }
 }
 
 /// Why a log could not be opened at all.
@@ -66,6 +85,14 @@ pub enum OpenError {
         log: super::LogId,
         /// What the medium said.
         error: io::Error,
+    },
+    /// A file was written by a later version. Nothing was changed.
+    #[error("{file}: {error}")]
+    Later {
+        /// Which file, from the data directory.
+        file: String,
+        /// Its format.
+        error: HeaderError,
     },
     /// The head file holds a checkpoint that its department did not sign.
     #[error("log {log}: the head file under heads/ is not this network's: {error}")]
@@ -81,25 +108,21 @@ impl OpenError {
     /// Whether what stands in the way may pass by itself, or with an operator's help, and says nothing against the files.
     fn may_pass(&self) -> bool {
         use io::ErrorKind;
-        let OpenError::Io { error, .. } = self else {
-            return false;
+        let error = match self {
+            OpenError::Io { error, .. } => error,
+            OpenError::Later { .. } => return true,
+            OpenError::Head { .. } => return false,
         };
-        let later_version = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<HeaderError>())
-            .is_some_and(|header| matches!(header, HeaderError::Version(_)));
-        later_version
-            || matches!(
-                error.kind(),
-                ErrorKind::StorageFull
-                    | ErrorKind::QuotaExceeded
-                    | ErrorKind::FileTooLarge
-                    | ErrorKind::ReadOnlyFilesystem
-                    | ErrorKind::PermissionDenied
-                    | ErrorKind::OutOfMemory
-                    | ErrorKind::ResourceBusy
-            )
-            || too_many_files(error)
+        matches!(
+            error.kind(),
+            ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::FileTooLarge
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::PermissionDenied
+                | ErrorKind::OutOfMemory
+                | ErrorKind::ResourceBusy
+        ) || too_many_files(error)
     }
 }
 
@@ -169,7 +192,8 @@ impl Log {
     /// Opens a log, creating it when there is none.
     ///
     /// # Errors
-    /// [`OpenError`] when the medium fails or the head file is another network's. Damaged records are no error: the log
+    /// [`OpenError`] when the medium fails, a later version wrote one of the files, or the head file is another
+    /// network's. Damaged records are no error: the log
     /// is set aside and begins empty, to be fetched from peers; its head file still holds what they must agree with.
     pub fn open(
         place: &Place,
@@ -180,6 +204,11 @@ impl Log {
             log: name.id,
             error,
         };
+        // Before anything is created or written: what a later version wrote is neither damage nor out of date.
+        if let Some((file, format)) = place.later_files(&name).map_err(io)?.into_iter().next() {
+            let error = HeaderError::Later(format);
+            return Err(OpenError::Later { file, error });
+        }
         let dir = place.log_dir(&name);
         let head_path = place.head_path(&name);
         for path in [&dir, &place.data.join("heads")] {

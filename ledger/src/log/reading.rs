@@ -12,7 +12,7 @@ use crate::codec::{Blob, Bounded};
 use crate::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
 use crate::merkle::{GenerateError, InclusionProof, left_range, right_range};
-use crate::record::{Frame, RecordError, SignedRecord};
+use crate::record::{Entry, Frame, Frames, Record, RecordError, SignedRecord};
 use crate::status_map::StatusProof;
 
 use super::ahead::Ahead;
@@ -337,6 +337,40 @@ impl Log {
             right: Bounded::first(right),
             frames: Blob::new(frames).expect("cut to the bound"),
         })
+    }
+
+    /// Hands over the entries of committed records, in order, as they are on disk: they were checked when the log was opened
+    /// or written, and are not checked again.
+    pub(crate) fn entries(
+        &self,
+        range: std::ops::Range<u64>,
+        mut take: impl FnMut(u64, Entry),
+    ) -> Result<(), ReadError> {
+        let (segments, size) = {
+            let view = self.view.read();
+            (view.segments.clone(), view.size())
+        };
+        let (mut at, until) = (range.start, range.end.min(size));
+        while at < until {
+            let damaged = || ReadError::Damaged {
+                log: self.name.id,
+                seq: at,
+            };
+            let segment = segment_of(&segments, at).ok_or_else(damaged)?;
+            let (frames, count) = self.frames_for_page(&segment, at, until, MAX_PAGE)?;
+            if count == 0 {
+                return Err(damaged());
+            }
+            for (seq, frame) in (at..).zip(Frames::new(&frames)) {
+                let record = frame
+                    .ok()
+                    .and_then(|frame| Record::decode(frame.record).ok());
+                let record = record.filter(|record| record.seq == seq);
+                take(seq, record.ok_or_else(damaged)?.entry);
+            }
+            at += count;
+        }
+        Ok(())
     }
 
     fn frames_for_page(

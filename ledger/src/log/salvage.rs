@@ -185,7 +185,7 @@ impl Copy {
         Ok(
             match check_header(&found[..read], Kind::Records, source.log, first) {
                 Ok(()) | Err(HeaderError::Damaged) => Some(file),
-                Err(HeaderError::Version(_) | HeaderError::Other) => None,
+                Err(HeaderError::Later(_) | HeaderError::Other) => None,
             },
         )
     }

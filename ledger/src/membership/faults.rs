@@ -18,7 +18,9 @@ pub enum GenesisError {
     #[error("{0}")]
     Syntax(String),
     /// Another format or version.
-    #[error("format is `{0}`; this version reads `{GENESIS_FORMAT}`")]
+    #[error(
+        "format is `{0}`; this version reads `{GENESIS_FORMAT}`: if a later version of certmesh wrote the file, upgrade"
+    )]
     Format(String),
     /// What stands for the catalogue key is no hash.
     #[error("genesis: catalogue_key: {0}")]

@@ -25,6 +25,12 @@ pub struct Genesis {
     departments: Bounded<Department, MAX_DEPARTMENTS>,
 }
 
+/// What a genesis file of any version begins with.
+#[derive(Deserialize)]
+struct Format {
+    format: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawGenesis {
@@ -90,7 +96,18 @@ impl Genesis {
     /// # Errors
     /// Every fault in it at once.
     pub fn from_toml(text: &str) -> Result<Genesis, GenesisFaults> {
-        let raw: RawGenesis = GenesisFaults::read(text)?;
+        // Another format may have other keys: what is wrong with the file is its format then, not each of them.
+        let raw: RawGenesis =
+            GenesisFaults::read(text).map_err(
+                |faults: GenesisFaults| match GenesisFaults::read::<Format>(text) {
+                    Ok(Format { format }) if format != GENESIS_FORMAT => {
+                        let mut faults = GenesisFaults::default();
+                        faults.push(GenesisError::Format(format));
+                        faults
+                    }
+                    _ => faults,
+                },
+            )?;
         let mut faults = GenesisFaults::default();
         if raw.format != GENESIS_FORMAT {
             faults.push(GenesisError::Format(raw.format.clone()));
@@ -306,6 +323,17 @@ mod tests {
             .replace(&format!("define:{outside}"), "define");
         let faults = Genesis::from_toml(&text).unwrap_err().to_string();
         assert!(faults.contains("names the authority"), "{faults}");
+    }
+
+    #[test]
+    fn a_file_of_a_later_format_is_refused_for_its_format_alone() {
+        let text = "format = \"certmesh-genesis-2\"\nname = 7\nquorum = 3\n";
+        let faults = Genesis::from_toml(text).unwrap_err();
+        assert_eq!(
+            faults.0,
+            [GenesisError::Format("certmesh-genesis-2".to_owned())]
+        );
+        assert!(faults.to_string().contains("later version"), "{faults}");
     }
 
     #[test]

@@ -171,6 +171,11 @@ pub enum NotTaken {
         "the issuer does not know that the matter requires the fields asked for; its copy of the matter may be older"
     )]
     NotRequired,
+    /// The issuer lost the certificate's fields; nothing says that they were erased.
+    #[error(
+        "the issuer's disk has lost the certificate's fields; they were not erased, and its operators may have a backup"
+    )]
+    Lost,
 }
 
 /// Why an answer is wrong.

@@ -110,6 +110,7 @@ fn bodies(v: &mut Vectors) {
         attachments: [("scan.pdf".to_owned(), AttachmentKey::new(&[0xA7; 48]))].into(),
     };
     let sealed = SealedBody::seal(&key, id.as_str(), &body_key(), [0xB0; 24], &body);
+    let sealed = sealed.with_attachments(1);
     let kept = Bodies::open(&disk, dir, &name(), key.clone()).expect("new files");
     kept.keep(0, &[None, Some(sealed)]).expect("kept");
     for file_name in ["keys", "bodies"] {

@@ -233,6 +233,13 @@ fn evidence(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> ForkEvidence {
         json!("seq 0, issue 8 and cancel 8"),
         &records,
     );
+    let file = records.to_file(members().network());
+    v.bytes("files", "evidence, header", &file[..64]);
+    assert_eq!(file[64..], encode(&records));
+    assert_eq!(
+        ForkEvidence::from_file(&file, &name()).as_ref(),
+        Ok(&records)
+    );
     let mut differs = Checkpoint::clone(checkpoint);
     differs.root = differs.status_root;
     let other = SignedCheckpoint::sign(members().network(), differs, &key(1));

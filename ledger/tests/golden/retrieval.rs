@@ -150,7 +150,7 @@ fn words(v: &mut Vectors) {
     v.refused::<Basis>("an unknown basis", "basis", &[3]);
     v.refused::<Received>("an unknown outcome", "received", &[4]);
     v.refused::<RequirementMet>("an unknown requirement", "requirement met", &[6]);
-    v.refused::<NotTaken>("an unknown not taken", "not taken", &[5]);
+    v.refused::<NotTaken>("an unknown not taken", "not taken", &[6]);
     v.refused::<Answer>("an unknown answer", "answer", &[3]);
 }
 
@@ -331,6 +331,7 @@ fn answers(v: &mut Vectors, signed: &SignedRetrieval, disclosure: &Disclosure) {
         ("unavailable", NotTaken::Unavailable),
         ("too many", NotTaken::TooMany),
         ("not required", NotTaken::NotRequired),
+        ("lost", NotTaken::Lost),
     ] {
         all.push((format!("not taken, {word}"), Answer::NotTaken(why)));
     }

@@ -210,6 +210,7 @@ pub(crate) fn answer() -> impl Strategy<Value = Answer> {
         NotTaken::Unavailable,
         NotTaken::TooMany,
         NotTaken::NotRequired,
+        NotTaken::Lost,
     ]);
     prop_oneof![
         (number(), disclosure()).prop_map(|(receipt, disclosure)| Answer::Fields {

@@ -179,6 +179,9 @@ const CHANGING: &[(u16, &str)] = &[
 ];
 
 const LOOKING: &[(u16, &str)] = &[(503, "lookup-not-recorded")];
+/// Of what only the issuer has.
+const KEPT: &[(u16, &str)] = &[(410, "erased"), (500, "lost")];
+
 const RETRIEVING: &[(u16, &str)] = &[
     (403, "retrieval-refused"),
     (404, "not-found"),
@@ -205,16 +208,16 @@ problem_sets! {
     CommonProblems: [COMMON];
     FieldProblems: [COMMON, BODY, FIELD];
     CertificateProblems: [COMMON, FIELD, &[(404, "unknown-certificate")]];
-    FieldsProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department")]];
+    FieldsProblems: [COMMON, FIELD, KEPT, &[(404, "not-found"), (409, "other-department")]];
     UploadProblems: [COMMON, BODY, FIELD, &[(507, "storage-full"), (507, "uploads-waiting")]];
-    DownloadProblems: [COMMON, FIELD, &[(404, "not-found"), (409, "other-department"), (410, "erased")]];
+    DownloadProblems: [COMMON, FIELD, KEPT, &[(404, "not-found"), (409, "other-department")]];
     ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
     LogProblems: [COMMON, FIELD, &[(404, "not-found")]];
     FindProblems: [COMMON, BODY, FIELD, LOOKING];
     LookupProblems: [COMMON, BODY, FIELD, LOOKING];
     CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, LOOKING, &[(404, "not-found")]];
     RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING];
-    CopyProblems: [COMMON, FIELD, &[(404, "not-found")]];
+    CopyProblems: [COMMON, FIELD, &[(404, "not-found"), (500, "lost")]];
     AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG];
     DefinitionProblems: [COMMON, FIELD, &[(404, "not-found")]];
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];

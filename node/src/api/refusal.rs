@@ -119,6 +119,14 @@ pub enum Refusal {
         "the certificate's fields were erased, and its attachments with them: nobody can read them again"
     )]
     Erased,
+    /// `lost` (500): what is asked for is gone from this node's disk, and no record says that it should be.
+    #[error(
+        "{0} lost on this node's disk and not erased; nobody else has a copy: an operator may have a backup of data/bodies/"
+    )]
+    Lost(
+        /// What, with its verb.
+        &'static str,
+    ),
     /// `impossible-transition` (409): the action can't follow the certificate's status.
     #[error("{0}")]
     ImpossibleTransition(#[from] ImpossibleTransition),
@@ -306,6 +314,7 @@ impl Refusal {
                 ("other-department", 409, "Other department's certificate")
             }
             Self::Erased => ("erased", 410, "Erased"),
+            Self::Lost(_) => ("lost", 500, "Lost"),
             Self::ImpossibleTransition(_) => {
                 ("impossible-transition", 409, "Impossible transition")
             }

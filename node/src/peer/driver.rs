@@ -435,6 +435,10 @@ impl Driver {
                 self.peer.own.show();
             }
             Command::OwnLogConfirmed => {
+                if !self.peer.own.is_confirmed() {
+                    // Records that came back since the start have not been compared with what is kept beside them.
+                    tokio::task::block_in_place(|| self.peer.look_for_lost());
+                }
                 self.peer.own.confirmed();
                 self.peer.show_own_log();
             }

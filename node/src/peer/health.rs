@@ -216,6 +216,7 @@ impl Peer {
         let mut warnings: Vec<String> = self.clock_alarm().into_iter().collect();
         warnings.extend(self.other_instance_warning());
         warnings.extend(self.lookups.warnings());
+        warnings.extend(self.lost_warning());
         let mut silent = Vec::new();
         for log in self.catalogue.logs() {
             let id = log.name().id;

@@ -13,6 +13,7 @@
 //! - `clock`: how long ago something was, whatever becomes of the machine's clock
 //! - `journal`: every look at what a person holds, durable before it is answered
 //! - `health`: what an operator should know of
+//! - `lost`: fields, copies and attachments that are gone though nothing says so
 //! - `reopening`: copies of other logs that the disk refused, opened again once it lets them
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
@@ -35,6 +36,7 @@ mod group;
 mod health;
 mod identity;
 mod journal;
+mod lost;
 mod own_log;
 mod prepare;
 mod reload;
@@ -121,6 +123,8 @@ pub(crate) struct Peer {
     pub(crate) lookups: Arc<Lookups>,
     /// Uploads that no certificate has taken yet.
     pub(crate) uploads: Arc<Uploads>,
+    /// What of both is lost.
+    pub(crate) lost: lost::Found,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) own: OwnLog,
     pub(crate) heard: RwLock<Heard>,

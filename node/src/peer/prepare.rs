@@ -212,6 +212,7 @@ pub(super) fn prepare(
             let uploads = attach(peer, draft.attachments, &mut body)
                 .map_err(|refusal| (draft.id.to_string(), refusal))?;
             let sealed = fresh.seal(peer, draft.id.as_str(), &body);
+            let sealed = sealed.with_attachments(body.attachments.len());
             let entry = CertificateIssued {
                 subject: peer
                     .catalogue_key

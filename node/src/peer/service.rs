@@ -7,12 +7,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_ledger::bodies::{AttachmentFile, Body, Opened};
+use certmesh_ledger::bodies::{AttachmentError, AttachmentFile, Body, Opened};
 use certmesh_ledger::catalogue::{Cursor, Defined, Found};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::journal::Looked;
-use certmesh_ledger::log::{Listing, Log, LogId, MatterVersion, ReadError};
+use certmesh_ledger::log::{HeaderError, Listing, Log, LogId, MatterVersion, ReadError};
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
     StatusChanged, SubjectTag, TypeDefined, is_dated_ahead,
@@ -61,8 +61,8 @@ fn unreadable(error: &ReadError) -> Refusal {
     Refusal::Internal
 }
 
-/// Position of a certificate's record and its body, if that is kept still.
-type IssuedBody = (u64, Option<Opened<Body>>);
+/// Position of a certificate's record and its body.
+type IssuedBody = (u64, Opened<Body>);
 
 /// Runs on when the client goes away: what was asked of another department has to be acknowledged.
 fn to_its_end<T: Send + 'static>(
@@ -133,11 +133,7 @@ impl PeerService {
             });
         }
         let seq = state.issued.record().seq;
-        let kept = peer.bodies.get::<Body>(seq, id.as_str()).map_err(|error| {
-            tracing::error!(%error, "a body could not be read");
-            Refusal::Internal
-        })?;
-        Ok(Some((seq, kept)))
+        Ok(Some((seq, peer.fields_of(seq, id)?)))
     }
 }
 
@@ -238,8 +234,8 @@ impl Service for PeerService {
     }
 
     fn fields(&self, id: &CertificateId) -> Result<Option<types::CertificateFields>, Refusal> {
-        let kept = self.body(id)?.and_then(|(_, kept)| kept);
-        Ok(kept.map(|kept| views::fields(id, &kept.body)))
+        let kept = self.body(id)?;
+        Ok(kept.map(|(_, kept)| views::fields(id, &kept.body)))
     }
 
     fn receive(&self, client: &str, declared: u64) -> Result<Incoming, Refusal> {
@@ -262,21 +258,18 @@ impl Service for PeerService {
         let Some((seq, kept)) = self.body(id)? else {
             return Ok(None);
         };
-        let Some(kept) = kept else {
-            let erasure = self.peer.own.log.erasure_of(id);
-            return if erasure.map_err(|error| unreadable(&error))?.is_some() {
-                Err(Refusal::Erased)
-            } else {
-                Ok(None)
-            };
-        };
         let Some((attachment, key)) = kept.body.attachment(name) else {
             return Ok(None);
         };
         let file = self.peer.attachments.read(seq, key, attachment.size);
         let file = file.map_err(|error| {
             tracing::error!(%error, record = seq, "an attachment could not be opened");
-            Refusal::Internal
+            match error {
+                AttachmentError::Io(_) | AttachmentError::Header(HeaderError::Later(_)) => {
+                    Refusal::Internal
+                }
+                _ => Refusal::Lost("the attachment is"),
+            }
         })?;
         Ok(Some((attachment, file)))
     }

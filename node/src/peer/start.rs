@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
+use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::journal::Journal;
-use certmesh_ledger::keys::IndexKey;
+use certmesh_ledger::keys::{FieldKey, IndexKey};
 use certmesh_ledger::log::disk::RealDisk;
-use certmesh_ledger::log::{Log, LogId, Opening, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::log::{Log, LogId, LogName, Opening, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Instance, Settings, Sync};
 use futures::{Stream, StreamExt};
@@ -65,9 +67,13 @@ pub fn check(config: &Config) -> Result<(), RunError> {
     let mut faults = Vec::new();
     faults.extend(data_dir::check(&config.data_dir, &genesis).err());
     faults.extend(Clients::load(&config.api.tokens).err().map(RunError::from));
-    match Identity::load(config, genesis).err() {
-        Some(RunError::Several(several)) => faults.extend(several),
-        other => faults.extend(other),
+    match Identity::load(config, genesis) {
+        Err(RunError::Several(several)) => faults.extend(several),
+        Err(other) => faults.push(other),
+        Ok(identity) => {
+            let (members, key) = (&identity.members, &identity.field_key);
+            faults.extend(check_bodies(&config.data_dir, members, config.department, key).err());
+        }
     }
     RunError::unless_none(faults)
 }
@@ -112,6 +118,8 @@ fn open_peer(
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<Peer>, RunError> {
     let dir = &config.data_dir;
+    let members = &identity.members;
+    check_bodies(dir, members, config.department, &identity.field_key)?;
     let place = Place {
         disk: Arc::new(RealDisk),
         data: dir.clone(),
@@ -184,6 +192,7 @@ fn open_peer(
         attachments: attachments.map_err(at(&uploads))?,
         lookups: Arc::new(Lookups::open(lookups)),
         uploads: Uploads::new(uploads, config.api.uploads),
+        lost: Default::default(),
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
@@ -193,7 +202,22 @@ fn open_peer(
         clock_is_right: Mutex::default(),
     };
     peer.load_cosignatures();
+    peer.look_for_lost();
     Ok(Arc::new(peer))
+}
+
+/// Whether what is kept of the own certificates, if anything is, was kept under this field key. Changes nothing.
+fn check_bodies(
+    dir: &Path,
+    members: &Membership,
+    department: DepartmentCode,
+    key: &FieldKey,
+) -> Result<(), RunError> {
+    let log = LogName {
+        network: members.network(),
+        id: LogId::first(department),
+    };
+    Ok(Bodies::check(&RealDisk, &dir.join("bodies"), &log, key)?)
 }
 
 /// The own log's head file, as `Place` has it.

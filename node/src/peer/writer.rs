@@ -264,6 +264,7 @@ impl GroupCommit {
                 );
                 // Of attachments, only those that no record has are uploads again.
                 self.settled = false;
+                self.peer.look_for_lost();
                 let _ = self.heads.send(*checkpoint);
                 (count, copies)
             }
@@ -521,6 +522,7 @@ impl GroupCommit {
                 let removed = self.peer.attachments.remove(seq);
                 removed.map_err(|error| internal(&error))?;
             }
+            self.peer.no_longer_lost(seq);
         }
         Ok(())
     }

@@ -6,6 +6,8 @@ mod crash_matrix;
 mod damage;
 mod definitions;
 mod descriptors;
+mod kept;
+mod later_files;
 mod later_versions;
 mod receipts;
 mod salvage;

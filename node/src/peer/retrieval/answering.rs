@@ -146,6 +146,7 @@ impl Answering {
             NotTaken::Unavailable => "unavailable",
             NotTaken::TooMany => "too-many",
             NotTaken::NotRequired => "not-required-by-matter",
+            NotTaken::Lost => "lost",
         });
         match why {
             NotTaken::Improper | NotTaken::Replayed if self.warnings.check_key(&from).is_ok() => {
@@ -194,9 +195,8 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
     if let Some(state) = &decided.show {
         let certificate = &request.retrieval().certificate;
         let seq = state.issued.record().seq;
-        let kept = peer.bodies.get::<Body>(seq, certificate.as_str());
-        match kept.map_err(|error| unavailable(&error))? {
-            Some(body) => {
+        match peer.fields_of(seq, certificate) {
+            Ok(body) => {
                 let definition = peer.catalogue.definition_of(state.certificate());
                 let definition = definition.map_err(|error| unavailable(&error))?;
                 // It was here when the certificate was issued: this replica is being fetched again.
@@ -208,7 +208,10 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
                     definition,
                 });
             }
-            None => decided = decided.erased(),
+            Err(Refusal::Erased) => decided = decided.erased(),
+            // No receipt may say of fields that are lost that they were erased.
+            Err(Refusal::Lost(_)) => return Err(NotTaken::Lost),
+            Err(_) => return Err(NotTaken::Unavailable),
         }
     }
     Ok(Ready {

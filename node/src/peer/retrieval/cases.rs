@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use certmesh_ledger::acceptance::State;
+use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::id::{CertificateId, Date, TypeCode};
 use certmesh_ledger::record::{
@@ -26,6 +27,7 @@ use crate::peer::{Peer, accept, now_ms};
 
 const NOT_THEN: &str =
     "its fields were not collected when the case was accepted; retrieve them by themselves";
+const LOST: &str = "what was collected for the case is lost on this node's disk; retrieve the fields by themselves";
 const PARTLY: &str = "its attachments are not here whole yet; asking for them gets the rest";
 
 /// What came for each certificate, or why nothing did.
@@ -56,7 +58,8 @@ pub(in crate::peer) async fn accept(
                 && requirement.retrieval.is_none()
                 && !requirement.visible.is_empty()
             {
-                requirement.hindrance = Some(NOT_THEN.to_owned());
+                let why = if before.lost { LOST } else { NOT_THEN };
+                requirement.hindrance = Some(why.to_owned());
             }
         }
         acceptance.case = Some(AcceptedCase {
@@ -115,6 +118,8 @@ struct Begun {
 struct Before {
     position: Position,
     collected: Collected,
+    /// Whether it is no longer known what was collected.
+    lost: bool,
 }
 
 impl Begun {
@@ -162,18 +167,29 @@ impl Before {
         let position = Position::of(&checkpoint, record);
         let seq = record.record().seq;
         let file = peer.bodies.get::<CaseFile>(seq, &tag.to_string());
-        let file = file.map_err(|error| internal(&error))?;
+        let file = match file {
+            Err(error @ BodyError::Damaged(_)) => {
+                tracing::error!(%error, "what was collected for a case is lost");
+                None
+            }
+            file => file.map_err(|error| internal(&error))?,
+        };
+        let lost = file.is_none();
         let retrievals = file.map(|kept| kept.body.retrievals).unwrap_or_default();
         let mut collected = Collected::new();
         for (id, name) in retrievals.iter() {
             // Copies whose day is over are told as not collected.
-            if let Some(copy) = copies::find(peer, name)? {
-                collected.insert(id.clone(), Ok(copy));
+            match copies::find(peer, name) {
+                Ok(Some(copy)) => drop(collected.insert(id.clone(), Ok(copy))),
+                Ok(None) => {}
+                Err(lost @ Refusal::Lost(_)) => drop(collected.insert(id.clone(), Err(lost))),
+                Err(error) => return Err(error),
             }
         }
         Ok(Before {
             position,
             collected,
+            lost,
         })
     }
 }

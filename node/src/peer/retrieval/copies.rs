@@ -56,7 +56,8 @@ fn internal(error: &dyn std::error::Error) -> Refusal {
     Refusal::Internal
 }
 
-/// The copy of a retrieval; `None` when there was no such retrieval, it brought nothing, or its day is over.
+/// The copy of a retrieval; `None` when there was no such retrieval, it brought nothing, or its day is over. One that is gone
+/// before that is lost.
 pub(super) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Refusal> {
     let log = &peer.own.log;
     let record = log.acknowledgement_of(name);
@@ -68,9 +69,14 @@ pub(super) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Re
         return Ok(None);
     };
     let seq = record.record().seq;
-    let opened = peer.bodies.get::<EvidenceCopy>(seq, &name.to_string());
-    let Some(opened) = opened.map_err(|error| internal(&error))? else {
-        return Ok(None);
+    let lost = Refusal::Lost("the copy of what was retrieved is");
+    let opened = match peer.bodies.get::<EvidenceCopy>(seq, &name.to_string()) {
+        Ok(opened) => opened.ok_or(lost)?,
+        Err(error @ BodyError::Damaged(_)) => {
+            tracing::error!(%error, "an evidence copy is lost");
+            return Err(lost);
+        }
+        Err(error) => return Err(internal(&error)),
     };
     let checkpoint = log.checkpoint().ok_or(Refusal::Internal)?;
     Ok(Some(Copy {

@@ -1,0 +1,111 @@
+//! Reading a log's files without opening it, for those who only look: nothing is created, repaired or trusted.
+//!
+//! What is read here is not checked against the tree; [`super::fsck()`] says whether it is what was signed.
+
+use std::io;
+
+use super::LogName;
+use super::disk::Disk;
+use super::head::HeadFile;
+use super::header::{HEADER_LEN, Kind, check_header};
+use super::open::Place;
+use super::segment::{FrameReader, file_name, first_of};
+use crate::record::{Record, RecordHash, record_hash};
+
+/// The records of a log on disk.
+pub(crate) struct RawLog<'p> {
+    place: &'p Place,
+    name: LogName,
+    /// First positions of its segments, in order.
+    firsts: Vec<u64>,
+}
+
+impl<'p> RawLog<'p> {
+    /// A log in a data directory; `None` when it has no records there.
+    pub(crate) fn find(place: &'p Place, name: LogName) -> io::Result<Option<RawLog<'p>>> {
+        let files = place.disk.list(&place.log_dir(&name))?;
+        let mut firsts: Vec<u64> = files.iter().filter_map(|file| first_of(file)).collect();
+        firsts.sort_unstable();
+        Ok((!firsts.is_empty()).then_some(RawLog {
+            place,
+            name,
+            firsts,
+        }))
+    }
+
+    /// Records that its head file vouches for; `None` when that can't be read.
+    pub(crate) fn vouched(&self) -> Option<u64> {
+        let path = self.place.head_path(&self.name);
+        let head = HeadFile::read(self.disk(), &path, &self.name);
+        head.ok().map(|head| head.vouched())
+    }
+
+    /// Hands over the records before position `until` that can be read, in order; gives how many there were.
+    pub(crate) fn each(
+        &self,
+        until: u64,
+        mut take: impl FnMut(Record) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        let mut read = 0;
+        for (at, first) in self.firsts.iter().enumerate() {
+            let end = self.firsts.get(at + 1).copied().unwrap_or(u64::MAX);
+            let end = end.min(until);
+            let path = self.place.log_dir(&self.name);
+            let file = self
+                .disk()
+                .open(&path.join(file_name(*first, "records")), false)?;
+            let mut frames = FrameReader::new(&*file, HEADER_LEN);
+            let mut seq = *first;
+            while seq < end
+                && let Some(frame) = frames.next()?
+            {
+                if let Ok(record) = Record::decode(frame.record)
+                    && record.seq == seq
+                {
+                    take(record)?;
+                    read += 1;
+                }
+                seq += 1;
+            }
+        }
+        Ok(read)
+    }
+
+    /// The record at a position, and its hash; `None` when it can't be found there.
+    pub(crate) fn record(&self, seq: u64) -> io::Result<Option<(Record, RecordHash)>> {
+        let after = self.firsts.partition_point(|first| *first <= seq);
+        let Some(first) = after.checked_sub(1).map(|at| self.firsts[at]) else {
+            return Ok(None);
+        };
+        let dir = self.place.log_dir(&self.name);
+        let open = |kind| match self.disk().open(&dir.join(file_name(first, kind)), false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        };
+        let (Some(offsets), Some(records)) = (open("offsets")?, open("records")?) else {
+            return Ok(None);
+        };
+        let mut head = [0; HEADER_LEN as usize];
+        let read = offsets.read_at(&mut head, 0)?;
+        if check_header(&head[..read], Kind::Offsets, &self.name, first).is_err() {
+            return Ok(None);
+        }
+        let mut start = [0; 8];
+        if offsets.read_at(&mut start, HEADER_LEN + 8 * (seq - first))? < start.len() {
+            return Ok(None);
+        }
+        let mut frames = FrameReader::new(&*records, u64::from_le_bytes(start));
+        let Some(frame) = frames.next()? else {
+            return Ok(None);
+        };
+        let hash = record_hash(&self.name, frame.record);
+        let record = Record::decode(frame.record).ok();
+        Ok(record
+            .filter(|record| record.seq == seq)
+            .map(|record| (record, hash)))
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &*self.place.disk
+    }
+}

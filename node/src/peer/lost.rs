@@ -1,0 +1,114 @@
+//! Fields, copies and attachments of this department that are gone though nothing says that they should be.
+
+use certmesh_ledger::bodies::{Body, BodyError, Lost, Opened};
+use certmesh_ledger::id::{CertificateId, Date};
+use parking_lot::Mutex;
+
+use super::{Peer, now_ms};
+use crate::api::Refusal;
+
+/// What is lost, and how much of the own log was compared with what is kept.
+#[derive(Default)]
+pub(crate) struct LostBodies {
+    lost: Lost,
+    /// Records of the log that was looked at last.
+    records: Option<u64>,
+}
+
+pub(crate) type Found = Mutex<LostBodies>;
+
+impl Peer {
+    /// Compares the own log with what is kept beside it, if it is not the log that was compared last. Reads files; nothing may
+    /// be appended meanwhile.
+    pub(crate) fn look_for_lost(&self) {
+        let records = self.own.log.size();
+        if self.lost.lock().records == Some(records) {
+            return;
+        }
+        let mut lost = match Lost::find(&self.own.log, &self.bodies, &self.attachments) {
+            Ok(lost) => lost,
+            Err(error) => {
+                tracing::error!(%error, "what is kept of the own certificates could not be compared with the log");
+                return;
+            }
+        };
+        for seq in std::mem::take(&mut lost.returned) {
+            self.destroy_again(seq);
+        }
+        *self.lost.lock() = LostBodies {
+            lost,
+            records: Some(records),
+        };
+        if let Some(warning) = self.lost_warning() {
+            tracing::error!("{warning}");
+        }
+        self.show_lost();
+    }
+
+    /// Erased fields that are there again were put back with older files: what the log says of them stands.
+    fn destroy_again(&self, seq: u64) {
+        let destroyed = self.bodies.destroy(seq);
+        let removed = self.attachments.remove(seq);
+        match destroyed
+            .map_err(|error| error.to_string())
+            .and_then(|_| removed.map_err(|error| error.to_string()))
+        {
+            Ok(()) => tracing::warn!(
+                record = seq,
+                "a certificate's fields were here although they were erased: older files were put back; destroyed again"
+            ),
+            Err(error) => tracing::error!(
+                record = seq,
+                error,
+                "a certificate's fields are here although they were erased, and could not be destroyed"
+            ),
+        }
+    }
+
+    /// Counts no longer as lost what a record says is gone: a certificate's fields were erased.
+    pub(crate) fn no_longer_lost(&self, seq: u64) {
+        self.lost.lock().lost.forget(seq);
+        self.show_lost();
+    }
+
+    /// What is lost and what to do.
+    pub(crate) fn lost_warning(&self) -> Option<String> {
+        self.lost.lock().lost.in_words(Date::in_china(now_ms()))
+    }
+
+    fn show_lost(&self) {
+        let held = self.lost.lock();
+        let lost = &held.lost;
+        for (of, count) in [
+            ("fields", lost.certificates.len()),
+            ("attachments", lost.attachments.len()),
+            ("copies", lost.copies_on(Date::in_china(now_ms())).len()),
+            ("cases", lost.cases.len()),
+        ] {
+            self.metrics.set_lost(of, count);
+        }
+    }
+
+    /// Holder and fields of a certificate that the record at `seq` of the own log issued.
+    pub(crate) fn fields_of(&self, seq: u64, id: &CertificateId) -> Result<Opened<Body>, Refusal> {
+        match self.bodies.get::<Body>(seq, id.as_str()) {
+            Ok(Some(opened)) => return Ok(opened),
+            Ok(None) => {}
+            Err(error @ BodyError::Damaged(_)) => {
+                tracing::error!(%error, "a certificate's fields are lost");
+            }
+            Err(error) => {
+                tracing::error!(%error, "a body could not be read");
+                return Err(Refusal::Internal);
+            }
+        }
+        match self.own.log.erasure_of(id) {
+            Ok(Some(_)) => Err(Refusal::Erased),
+            Ok(None) => Err(Refusal::Lost("the certificate's fields are")),
+            Err(error) => {
+                tracing::error!(%error, "a log could not be read");
+                Err(Refusal::Internal)
+            }
+        }
+    }
+}
