@@ -73,8 +73,8 @@ pub struct NetLimits {
     pub requests_per_second: NonZeroU32,
     /// Incoming connections that may be in their handshake at once, from addresses that no member is known by; as many more
     /// from those that members are known by. Where no place is left the oldest leaves. An eighth of them is for one address
-    /// and a quarter for one network. As many as there are may come in a second, a quarter of its share from each address and
-    /// network: with the default that is about a sixth of a core for handshakes.
+    /// and a quarter for one network. As many as there are may come in a second, and from one address or network a quarter of
+    /// its share, since each costs CPU time.
     pub max_handshakes: usize,
     /// Dials that may be under way at once.
     pub max_pending_outgoing: u32,
