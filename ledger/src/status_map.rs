@@ -556,8 +556,11 @@ fn within_page(mut leaves: &[(Hash, Hash)], key: &Hash, siblings: &mut Vec<Hash>
     }
 }
 
+/// What stands under keys.
+type Keyed<T> = [(Hash, T)];
+
 /// Sorted entries that agree in the bits above a depth, parted by the bit at it.
-fn halves<T>(entries: &[(Hash, T)], depth: usize) -> (&[(Hash, T)], &[(Hash, T)]) {
+fn halves<T>(entries: &Keyed<T>, depth: usize) -> (&Keyed<T>, &Keyed<T>) {
     entries.split_at(entries.partition_point(|(key, _)| !bit(key, depth)))
 }
 

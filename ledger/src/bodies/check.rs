@@ -17,6 +17,7 @@ use super::{
     Body, FullSlot, KEYS_HEADER_LEN, Opened, SLOT_LEN, beginning, checksum, keys_header, open_body,
     read_slot,
 };
+use crate::codec::Text;
 use crate::hash::Hash;
 use crate::id::Date;
 use crate::keys::FieldKey;
@@ -222,6 +223,9 @@ fn owner_of(bytes: &[u8], kind: Kind, members: &Membership) -> Result<LogName, H
     Err(why)
 }
 
+/// A definition that a certificate names; `None` when no log at hand has it.
+type Defined = Option<Arc<TypeDefined>>;
+
 struct Check<'c> {
     place: &'c Place,
     dir: &'c Path,
@@ -232,7 +236,7 @@ struct Check<'c> {
     /// Attachment files by position.
     attached: BTreeMap<u64, u32>,
     logs: HashMap<LogId, RawLog<'c>>,
-    definitions: Mutex<HashMap<(LogId, u64), Option<Arc<TypeDefined>>>>,
+    definitions: Mutex<HashMap<(LogId, u64), Defined>>,
     /// Records that what is kept could not be compared with, since another log lacks what they name.
     undefined: Mutex<BTreeSet<u64>>,
 }
@@ -497,7 +501,7 @@ impl<'c> Check<'c> {
             .map(|field| code_of(&field.name))
             .collect();
         let told = match &acknowledged.outcome {
-            Received::Fields { fields, .. } => fields.iter().map(|code| code.as_str()).collect(),
+            Received::Fields { fields, .. } => fields.iter().map(Text::as_str).collect(),
             _ => BTreeSet::new(),
         };
         if copy.request.retrieval().asked() != acknowledged.asked || shown != told {

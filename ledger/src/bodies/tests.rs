@@ -59,7 +59,7 @@ fn contents(disk: &MemoryDisk) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 /// Makes a file's header one that a later version wrote.
-fn later(bytes: &mut Vec<u8>) {
+fn later(bytes: &mut [u8]) {
     bytes[12..16].copy_from_slice(&2_u32.to_le_bytes());
     let sum = hash(Purpose::File, &bytes[..56]);
     bytes[56..64].copy_from_slice(&sum.as_bytes()[..8]);
@@ -117,7 +117,8 @@ fn files_of_a_later_version_are_refused_by_name_and_stay_as_they_are() {
     for name in ["keys", "bodies"] {
         let disk = MemoryDisk::new();
         open(&disk, 1).unwrap().keep(0, &[sealed(0)]).unwrap();
-        disk.corrupt(&Path::new(DIR).join(name), later).unwrap();
+        disk.corrupt(&Path::new(DIR).join(name), |bytes| later(bytes))
+            .unwrap();
         let before = contents(&disk);
         let refused = open(&disk, 1).err().unwrap().to_string();
         assert!(

@@ -7,7 +7,7 @@ use crate::log::{ForkEvidence, HeaderError, OpenError, fsck};
 use crate::record::{Record, SignedRecord};
 
 /// Makes a file's header one that a later version wrote.
-fn later(bytes: &mut Vec<u8>) {
+fn later(bytes: &mut [u8]) {
     bytes[12..16].copy_from_slice(&2_u32.to_le_bytes());
     let sum = hash(Purpose::File, &bytes[..56]);
     bytes[56..64].copy_from_slice(&sum.as_bytes()[..8]);
@@ -59,7 +59,7 @@ fn a_file_of_a_later_version_is_refused_by_name_and_nothing_is_changed() {
             .unwrap()
             .write_at(&evidence(), 0)
             .unwrap();
-        disk.corrupt(&Path::new("/data").join(&file), later)
+        disk.corrupt(&Path::new("/data").join(&file), |bytes| later(bytes))
             .unwrap();
         let before = contents(&disk);
         let error = Log::open(&place(&disk, 8), name(), &members())
