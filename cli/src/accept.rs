@@ -2,7 +2,7 @@
 
 use certmesh_ledger::id::Date;
 use certmesh_node::api::types::{AcceptRequest, Acceptance, CollectRequest, RequirementState};
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::args::Global;
 use crate::client::Client;
@@ -18,7 +18,10 @@ use crate::{Error, Outcome};
 /// holds, also when other nodes are down. That you asked is in your department's look-up journal before anything is shown.
 /// It takes a client with the role clerk.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    group = ArgGroup::new("whose").args(["subject_kind"]).required(true)
+)]
 pub(crate) struct Accept {
     /// Matter: [DEPARTMENT/]MATTER[/SUB]; this department's, and its only sub-matter, where nothing else is named
     #[arg(long, value_name = "MATTER")]

@@ -45,13 +45,19 @@ impl HolderArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SubjectArgs {
     /// Kind of the subject's code, as for `find --holder-kind`
-    #[arg(long, value_name = "KIND")]
+    // Whoever can't do without a subject says so by a group: elsewhere these options are left out together.
+    #[arg(long, value_name = "KIND", required = false)]
     subject_kind: HolderKind,
     /// The subject's code. Others on this machine can see it among the arguments: --subject-file keeps it to yourself
-    #[arg(long, value_name = "CODE", conflicts_with = "subject_file")]
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "subject_kind",
+        conflicts_with = "subject_file"
+    )]
     subject: Option<String>,
     /// File with the subject's code, or `-` for standard input; without it and without --subject you are asked
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "subject_kind")]
     subject_file: Option<PathBuf>,
 }
 

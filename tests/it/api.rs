@@ -299,6 +299,7 @@ fn the_openapi_document_lists_every_route_and_nothing_else() {
         ("get", "/v1/retrievals/{retrieval}/attachments/{name}"),
         ("get", "/v1/audit"),
         ("post", "/v1/access-log"),
+        ("post", "/v1/access-log/local"),
         ("get", "/v1/reports/use"),
         ("post", "/v1/find"),
         ("get", "/v1/catalogue"),

@@ -125,6 +125,7 @@ fn who_looks_takes_the_right_role_and_leaves_a_trace_and_no_answer_has_a_subject
         let args = [
             "department",
             "token",
+            "add",
             "--dir",
             dir,
             "--name",

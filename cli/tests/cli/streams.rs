@@ -53,7 +53,7 @@ fn something_that_is_no_node_is_named_as_such() {
 fn the_node_s_refusals_come_with_hints_and_exit_codes_that_fit() {
     for (status, name, code, hint) in [
         (401, "unauthorised", 2, "--token-file"),
-        (403, "forbidden", 2, "tokens.toml"),
+        (403, "forbidden", 2, "certmesh department token add"),
         (404, "unknown-certificate", 3, "check the identifier"),
         (409, "impossible-transition", 1, "certmesh history"),
         (409, "other-department", 1, "ask that department"),

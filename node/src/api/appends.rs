@@ -191,8 +191,8 @@ pub(super) async fn vouch_for_own_log(
         Some(_) => Err(Refusal::field(name, "is neither true nor false")),
     };
     let word = Word {
-        after_loss: flag(names[0], after_loss)?,
-        clock_is_right: flag(names[1], clock_is_right)?,
+        after_loss: flag(names[0], after_loss.as_deref())?,
+        clock_is_right: flag(names[1], clock_is_right.as_deref())?,
     };
     let status = api.service().vouch_for_own_log(word)?;
     Ok(json(StatusCode::OK, &status))

@@ -213,12 +213,12 @@ fn version(query: Option<&str>) -> Result<Option<usize>, Refusal> {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(Refusal::field("version", "expected a number from 1")),
     };
-    version.map(number).transpose()
+    version.as_deref().map(number).transpose()
 }
 
 /// Which page of a list, of one department or of all.
 fn list_of(query: Option<&str>) -> Result<(Option<DepartmentCode>, ListPage), Refusal> {
     let [department, cursor, limit] = parameters(query, ["department", "cursor", "limit"])?;
-    let department = department.map(path_department).transpose()?;
-    Ok((department, list_page(cursor, limit)?))
+    let department = department.as_deref().map(path_department).transpose()?;
+    Ok((department, list_page(cursor.as_deref(), limit.as_deref())?))
 }

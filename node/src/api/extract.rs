@@ -1,11 +1,14 @@
 //! What handlers take from a request, with refusals in place of the framework's own answers.
 
+use std::borrow::Cow;
+
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use futures::StreamExt;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -68,8 +71,8 @@ pub(super) fn retry_key(headers: &HeaderMap, caller: &Caller) -> Result<Option<R
 pub(super) fn parameters<'q, const N: usize>(
     query: Option<&'q str>,
     names: [&str; N],
-) -> Result<[Option<&'q str>; N], Refusal> {
-    let mut found = [None; N];
+) -> Result<[Option<Cow<'q, str>>; N], Refusal> {
+    let mut found = [const { None }; N];
     for pair in query.unwrap_or_default().split('&') {
         if pair.is_empty() {
             continue;
@@ -82,6 +85,10 @@ pub(super) fn parameters<'q, const N: usize>(
                 format!("the parameters are: {known}"),
             ));
         };
+        // Clients may write any character as %XX, and some do it with more than have to be.
+        let value = percent_decode_str(value)
+            .decode_utf8()
+            .map_err(|_| Refusal::field(names[place], "isn't UTF-8 once decoded"))?;
         if found[place].replace(value).is_some() {
             return Err(Refusal::field(names[place], "stands twice"));
         }
@@ -168,6 +175,25 @@ async fn whole_body(api: &Api, body: Body) -> Result<(Vec<u8>, Option<Place>), R
                 return Err(Refusal::MalformedBody("the body was cut off".to_owned()));
             }
             Err(_) => return Err(Refusal::Timeout("the body stopped coming; send it again")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_reads_the_same_however_it_was_encoded() {
+        for text in ["cursor=a:7&limit=2", "limit=%32&cursor=%61%3A7"] {
+            let [cursor, limit] = parameters(Some(text), ["cursor", "limit"]).unwrap();
+            assert_eq!(
+                (cursor.as_deref(), limit.as_deref()),
+                (Some("a:7"), Some("2"))
+            );
+        }
+        for wrong in ["cursor=%ff", "cursor=1&cursor=%31", "other=1"] {
+            assert!(parameters(Some(wrong), ["cursor"]).is_err(), "{wrong}");
         }
     }
 }

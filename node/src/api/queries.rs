@@ -116,7 +116,7 @@ pub(super) async fn verification(
 ) -> Result<Response, Refusal> {
     let id = path_id(&id)?;
     let [on] = parameters(query.as_deref(), ["on"])?;
-    let on = on.map(query_date).transpose()?;
+    let on = on.as_deref().map(query_date).transpose()?;
     let verdict = api
         .query(move |service| service.verification(&id, on))
         .await?;
@@ -204,7 +204,7 @@ pub(super) async fn catalogue(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let [cursor, limit] = parameters(query.as_deref(), ["cursor", "limit"])?;
-    let page = list_page(cursor, limit)?;
+    let page = list_page(cursor.as_deref(), limit.as_deref())?;
     api.query(move |service| Ok(json(StatusCode::OK, &service.catalogue(&page)?)))
         .await
 }

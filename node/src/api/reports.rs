@@ -366,9 +366,14 @@ pub(super) async fn audit(
 ) -> Result<Response, Refusal> {
     let [from, to, cursor] = parameters(query.as_deref(), ["from", "to", "cursor"])?;
     let mut faults = Faults::default();
-    let (from, to) = (faults.parse("from", from), faults.parse("to", to));
+    let (from, to) = (
+        faults.parse("from", from.as_deref()),
+        faults.parse("to", to.as_deref()),
+    );
     let days = Days::checked(from, to, 31, &mut faults);
-    let page = cursor.and_then(|cursor| read_cursor(cursor, audit_page, &mut faults));
+    let page = cursor
+        .as_deref()
+        .and_then(|cursor| read_cursor(cursor, audit_page, &mut faults));
     faults.none()?;
     let days = days.ok_or(Refusal::Internal)?;
     let found = api.report(move |service| service.audit(days, page)).await?;
@@ -418,7 +423,7 @@ pub(super) async fn usage(
     let [month] = parameters(query.as_deref(), ["month"])?;
     let mut faults = Faults::default();
     let this = today().to_string();
-    let days = Days::month(month.unwrap_or(&this[..7]), &mut faults);
+    let days = Days::month(month.as_deref().unwrap_or(&this[..7]), &mut faults);
     faults.none()?;
     let days = days.ok_or(Refusal::Internal)?;
     let found = api.report(move |service| service.usage(days)).await?;
