@@ -11,6 +11,7 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use ed25519_dalek::{Signer, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize};
+use siphasher::sip::SipHasher24;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::hash::{Hash, NotAHash, Purpose, hash, hash_parts};
@@ -287,8 +288,8 @@ impl IndexKey {
 
     /// The fingerprint of the hash of what a record is about.
     pub(crate) fn fingerprint(&self, of: &Hash) -> u64 {
-        let hash = blake3::keyed_hash(&self.0.0, of.as_bytes());
-        Hash::from_bytes(*hash.as_bytes()).fingerprint()
+        let key = self.0.0.first_chunk().expect("a secret has 32 bytes");
+        SipHasher24::new_with_key(key).hash(of.as_bytes())
     }
 
     pub(crate) fn expose(&self) -> &[u8; 32] {

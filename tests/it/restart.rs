@@ -290,7 +290,8 @@ fn a_data_directory_from_an_old_backup_fetches_its_log_back_before_it_appends_an
         (code, report["bodies"]["fault_count"].as_u64()),
         (1, Some(200))
     );
-    assert_eq!(report["faults"], serde_json::json!([]));
+    let mut logs = report["logs"].as_array().unwrap().iter();
+    assert!(logs.all(|log| log["faults"].as_array().unwrap().is_empty()));
 }
 
 #[test]

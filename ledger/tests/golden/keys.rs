@@ -5,6 +5,7 @@ use certmesh_ledger::keys::IndexKey;
 use certmesh_ledger::log::ReceiptKind;
 use certmesh_ledger::record::Entry;
 use serde_json::json;
+use siphasher::sip::SipHasher24;
 
 use crate::Vectors;
 use crate::common::{batches, certificate, defined, file, filled, tag};
@@ -84,9 +85,8 @@ pub(crate) fn all(v: &mut Vectors) {
 
 fn fingerprint(key: &IndexKey, parts: &[&[u8]]) -> u64 {
     let hashed = hash_parts(Purpose::Index, parts);
-    let keyed = blake3::keyed_hash(key.0.expose(), hashed.as_bytes());
-    let (first, _) = keyed.as_bytes().split_first_chunk().expect("32 bytes");
-    u64::from_le_bytes(*first)
+    let (first, _) = key.0.expose().split_first_chunk().expect("32 bytes");
+    SipHasher24::new_with_key(first).hash(hashed.as_bytes())
 }
 
 /// Receipts' keys hold the number of their kind.
