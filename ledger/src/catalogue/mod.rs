@@ -172,6 +172,8 @@ impl Catalogue {
             network: self.members.network(),
             id: *id,
         };
+        // What is still on its way to the copy that is open must not be written beside the one that is being opened.
+        slot.read().close("it is being opened again");
         let (log, opening) = match Log::open(&self.place, name, &self.members) {
             Err(error) => Log::open_anew(&self.place, name, &self.members, &error)?,
             opened => opened?,

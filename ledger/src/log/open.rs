@@ -668,6 +668,14 @@ impl<'l> Scan<'l> {
                 }
             }
         }
+        if let Some(segment) = &appender.segment {
+            // One that was sealed before its records were cut off would pass for the next ones' index.
+            let index = log.dir.join(file_name(segment.first, "index"));
+            match log.disk.remove(&index) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                found => removed |= found.is_ok(),
+            }
+        }
         if removed {
             log.disk.sync_dir(&log.dir)?;
         }

@@ -217,6 +217,12 @@ impl Log {
         self.refused.get().cloned()
     }
 
+    /// Takes nothing more from here on, as after a write that was refused; waits for one that is under way.
+    pub(crate) fn close(&self, reason: &str) {
+        let _appender = self.appender.lock();
+        let _ = self.refused.set(reason.to_owned());
+    }
+
     /// What this log defines: types, matters, grants.
     pub fn definitions(&self) -> Arc<Definitions> {
         Arc::clone(&self.view.read().definitions)

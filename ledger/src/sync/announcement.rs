@@ -115,12 +115,19 @@ impl Sync {
         if !page.frames.is_empty() && !ends_at_its_head(&page) {
             return Err("with records that don't end at their head");
         }
-        // Before any signature is verified: a department that makes up heads without end can sign them all.
-        if !progress.announcements.take(now_ms) {
+        // Before the signature is verified whoever passed it on pays, and only then its department: else anyone could use up
+        // what another has.
+        if let Some(peer) = self.peers.get_mut(&from)
+            && !peer.announcements.entry(log).or_default().take(now_ms)
+        {
             return Ok(Judgement::Ignore);
         }
         let checkpoint = page.checkpoint.clone().verify(&self.members);
         let checkpoint = checkpoint.map_err(|_| "that its department did not sign")?;
+        // A department that makes up heads without end can sign them all.
+        if !progress.announcements.take(now_ms) {
+            return Ok(Judgement::Ignore);
+        }
         // Its department signed it: that there is more than is held counts, whatever came with it.
         out.push(Command::Announced { log, size });
         if log == self.own {

@@ -76,6 +76,7 @@ impl Peer {
             page_bytes: settings.least_page_bytes,
             sizes: BTreeMap::new(),
             cosigned: BTreeMap::new(),
+            announcements: BTreeMap::new(),
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Peer {
     pub(super) sizes: BTreeMap<LogId, u64>,
     /// Sizes of the checkpoints under which its signature was verified and kept, and the times of those.
     pub(super) cosigned: BTreeMap<LogId, (u64, u64)>,
+    /// Announcements that it may still pass on, of each log.
+    pub(super) announcements: BTreeMap<LogId, Bucket>,
 }
 
 /// A request that has not been answered.

@@ -152,12 +152,8 @@ fn judged(
     Question { on, now_ms }: Question,
 ) -> Result<Verification, ReadError> {
     let id = state.certificate().id.clone();
-    let Some(log) = catalogue.log(&state.log) else {
-        let missing = vec![Missing::Issuer(id.issuer())];
-        return Ok(Verification::unknown(&id, on, missing));
-    };
-    // How new the copy is comes first, then the status: one that catches up meanwhile must not lend its freshness to a status
-    // read before. The own log may lack what was recorded last, and it may be the one with the definition.
+    // How new the copy is comes first, then the copy itself and the status: one that catches up meanwhile, or is opened again,
+    // must not lend its freshness to a status read before. The own log may lack what was recorded last, and it may be the one with the definition.
     let own = catalogue.own();
     let defined = state.certificate().definition.log;
     let stale = catalogue
@@ -167,6 +163,10 @@ fn judged(
             false => Ok(age_ms),
         })
         .err();
+    let Some(log) = catalogue.log(&state.log) else {
+        let missing = vec![Missing::Issuer(id.issuer())];
+        return Ok(Verification::unknown(&id, on, missing));
+    };
     let state = state.with_current_status(&log)?;
     let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
     let record = state.issued.record();

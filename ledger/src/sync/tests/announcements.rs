@@ -312,3 +312,18 @@ fn of_each_log_a_bounded_number_of_announcements_is_looked_at_in_a_time() {
     let said = alone.hears_head(1, announcement(writer.log(), 4).unwrap());
     assert_eq!(said.judgement, Judgement::Accept);
 }
+
+#[test]
+fn what_a_member_makes_up_in_the_name_of_another_leaves_that_one_its_announcements() {
+    let (mut alone, mut writer) = (Alone::new(), elsewhere(2));
+    grow(&mut writer, 2, 3, 0);
+    let real = announcement(writer.log(), 0).unwrap();
+    for n in 0..200 {
+        let mut forged = real.clone();
+        forged.checkpoint.checkpoint.size += 1_000 + n;
+        forged.frames = Blob::new(vec![]).unwrap();
+        assert_eq!(alone.hears_head(1, forged).heard_of, None);
+    }
+    let said = alone.hears_head(2, real);
+    assert_eq!(said.judgement, Judgement::Accept);
+}
