@@ -1,7 +1,8 @@
 //! Gossip: a hint that makes replication faster, never what it rests on.
 //!
-//! What is passed on reaches every peer, so a member could have all of them work for what it makes up. Each log's
-//! announcements are therefore looked at a bounded number of times a second, cheapest checks first, and only those are passed
+//! What is passed on reaches every peer, so a member could have all of them work for what it makes up. Of each log
+//! a bounded number of announcements a second is therefore looked at, of each peer that passes them on and of those that the
+//! log's department signed, cheapest checks first, and only those are passed
 //! on that continue what is known of the log here: what is held, or a head that continued it in its turn. Anything else that
 //! its department signed counts as heard of, so that nothing is valid by a copy that lacks it, and goes no further.
 
@@ -36,7 +37,7 @@ fn ends_at_its_head(page: &Page) -> bool {
     page.end() == Ok(page.checkpoint.checkpoint.size)
 }
 
-/// How many announcements of a log are looked at: a token bucket, kept as the time at which it is full again.
+/// How many announcements are looked at: a token bucket, kept as the time at which it is full again.
 #[derive(Default)]
 pub(super) struct Bucket {
     full_at_ms: u64,
@@ -106,7 +107,7 @@ impl Sync {
             let checkpoint = &page.checkpoint.checkpoint;
             (checkpoint.log, checkpoint.size)
         };
-        let progress = self.logs.get_mut(&log).ok_or("about a log of no member")?;
+        let progress = self.logs.get(&log).ok_or("about a log of no member")?;
         let received = progress.received.max(holdings.held(&log));
         if size <= received || holdings.stopped(&log) {
             // Old news. Whether it contradicts what is held shows when heads are compared.
@@ -124,14 +125,15 @@ impl Sync {
         }
         let checkpoint = page.checkpoint.clone().verify(&self.members);
         let checkpoint = checkpoint.map_err(|_| "that its department did not sign")?;
-        // A department that makes up heads without end can sign them all.
-        if !progress.announcements.take(now_ms) {
-            return Ok(Judgement::Ignore);
-        }
         // Its department signed it: that there is more than is held counts, whatever came with it.
         out.push(Command::Announced { log, size });
         if log == self.own {
             self.own_known = self.own_known.max(size);
+        }
+        // A department that makes up heads without end can sign them all.
+        let bucket = self.logs.get_mut(&log).map(|log| &mut log.announcements);
+        if !bucket.is_some_and(|bucket| bucket.take(now_ms)) {
+            return Ok(Judgement::Ignore);
         }
         let verified = page.clone().under(checkpoint, &self.members);
         let verified = verified.map_err(|_| "with records that are not those under its head")?;
