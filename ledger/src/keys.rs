@@ -286,10 +286,10 @@ impl IndexKey {
         IndexKey(Secret::from_bytes(*derived.as_bytes()))
     }
 
-    /// The fingerprint of the hash of what a record is about.
-    pub(crate) fn fingerprint(&self, of: &Hash) -> u64 {
+    /// The fingerprint of what a record is about.
+    pub(crate) fn fingerprint(&self, of: &[u8]) -> u64 {
         let key = self.0.0.first_chunk().expect("a secret has 32 bytes");
-        SipHasher24::new_with_key(key).hash(of.as_bytes())
+        SipHasher24::new_with_key(key).hash(of)
     }
 
     pub(crate) fn expose(&self) -> &[u8; 32] {

@@ -18,7 +18,7 @@ use crate::record::{Entry, RecordHash};
 use super::definitions::PendingDefinitions;
 use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
-use super::index::{SealedIndex, TailIndex};
+use super::index::{Filing, SealedIndex, TailIndex};
 use super::page::{Grown, Link};
 use super::reading::{Log, MAX_COUNTED, Unread};
 use super::segment::{Segment, file_name};
@@ -174,12 +174,11 @@ impl Appender {
                 log.tree.write(self.size, &nodes)?;
             }
         }
-        {
-            let mut view = log.view.write();
-            for (link, place) in links.iter().zip(place as u32..) {
-                view.tail.add(&link.keys, place);
-            }
+        let mut filing = Filing::default();
+        for (link, place) in links.iter().zip(place as u32..) {
+            filing.add(&log.index_key, &log.name, &link.record.entry, place);
         }
+        log.view.write().tail.take(&filing);
         for link in links {
             self.note(log, link)?;
         }
@@ -340,9 +339,9 @@ pub(super) fn write_index(log: &Log, first: u64, tail: &TailIndex) -> io::Result
     let file = log
         .disk
         .open(&log.dir.join(file_name(first, "index")), true)?;
-    let bytes = tail.seal(&log.name, first);
+    let bytes = tail.seal(&log.index_key, &log.name, first);
     file.set_len(0)?;
     file.write_at(&bytes, 0)?;
-    SealedIndex::open(file, &log.name, first, tail.key())?
+    SealedIndex::open(file, &log.name, first, &log.index_key)?
         .ok_or_else(|| io::Error::other("the index just written reads differently"))
 }

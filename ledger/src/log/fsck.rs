@@ -21,7 +21,7 @@ use crate::status_map::StatusMap;
 use super::definitions::Definitions;
 use super::head::{Head, HeadFile};
 use super::header::{HEADER_LEN, HeaderError, Kind, check_header};
-use super::index::{TailIndex, key_in};
+use super::index::{Filing, TailIndex, key_in};
 use super::page::{follows, link};
 use super::segment::{file_name, first_of};
 use super::statuses::{Statuses, status_key};
@@ -343,13 +343,21 @@ impl<'c> Check<'c> {
         let offsets = self.read_offsets(first)?;
         let end_seq = until.min(first + self.place.segment_records);
         let (mut at, mut ends) = (HEADER_LEN as usize, vec![HEADER_LEN]);
-        let mut tail = TailIndex::new(self.index_key(first)?);
+        let index_key = self.index_key(first)?;
+        let mut filing = Filing::default();
         let mut unsigned: Vec<(u64, SignedRecord)> = Vec::new();
         for seq in first..end_seq {
             let place = (seq - first) as usize;
             let good = match bytes.get(at..).map(Frame::read) {
                 Some(Ok((frame, len))) => self
-                    .check_record(&file, seq, &frame, &mut tail, place as u32, &mut unsigned)?
+                    .check_record(
+                        &file,
+                        seq,
+                        &frame,
+                        (&index_key, &mut filing),
+                        place as u32,
+                        &mut unsigned,
+                    )?
                     .then_some(at + len),
                 _ => {
                     self.fault(
@@ -394,7 +402,7 @@ impl<'c> Check<'c> {
             if at < bytes.len() {
                 self.fault(file, None, "there are bytes after the last record", true);
             }
-            self.check_index(first, &tail)?;
+            self.check_index(first, &index_key, &filing)?;
         }
         Ok(())
     }
@@ -427,7 +435,7 @@ impl<'c> Check<'c> {
         file: &str,
         seq: u64,
         frame: &Frame<'_>,
-        tail: &mut TailIndex,
+        filing: (&IndexKey, &mut Filing),
         place: u32,
         unsigned: &mut Vec<(u64, SignedRecord)>,
     ) -> io::Result<bool> {
@@ -452,7 +460,8 @@ impl<'c> Check<'c> {
         }
         (self.prev, self.time_ms) = (link.hash, link.record.time_ms);
         self.push_leaf(link.leaf)?;
-        tail.add(&link.keys, place);
+        let (index_key, filing) = filing;
+        filing.add(index_key, &self.name, &link.record.entry, place);
         let defines = self.definitions.take(&link);
         let issued = &self.issued;
         self.statuses
@@ -585,9 +594,11 @@ impl<'c> Check<'c> {
         Ok(named.unwrap_or_else(|| self.place.index_key.clone()))
     }
 
-    fn check_index(&mut self, first: u64, tail: &TailIndex) -> io::Result<()> {
+    fn check_index(&mut self, first: u64, key: &IndexKey, filing: &Filing) -> io::Result<()> {
         let name = file_name(first, "index");
-        let expected = tail.seal(&self.name, first);
+        let mut tail = TailIndex::default();
+        tail.take(filing);
+        let expected = tail.seal(key, &self.name, first);
         let same = match self
             .place
             .disk

@@ -18,8 +18,9 @@ use std::io;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-use hashbrown::HashTable;
-use smallvec::{SmallVec, smallvec};
+use hashbrown::{HashTable, hash_table};
+use smallvec::SmallVec;
+use xorf::{BinaryFuse8, Filter};
 
 use crate::hash::{Hash, Purpose, hash_parts};
 use crate::id::{CertificateId, TypeCode};
@@ -45,19 +46,35 @@ enum Run {
     Type,
 }
 
-/// What a record is filed under: a run, and the hash of what the record is about. Anyone can make that hash; the fingerprint
-/// made of it under a peer's [`IndexKey`] is what the index holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a record is filed under: a run, and what the record is about. The first byte tells the kind, and at most the last
+/// part varies in length, so no two keys read alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     run: Run,
-    of: Hash,
+    of: SmallVec<[u8; 96]>,
+}
+
+/// A key's fingerprint under a peer's [`IndexKey`], and its run: what an index is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Filed {
+    run: Run,
+    fingerprint: u64,
 }
 
 impl Key {
     fn new(run: Run, parts: &[&[u8]]) -> Key {
-        Key {
-            run,
-            of: hash_parts(Purpose::Index, parts),
+        let mut of = SmallVec::new();
+        for part in parts {
+            of.extend_from_slice(part);
+        }
+        Key { run, of }
+    }
+
+    /// As a peer with this key files it.
+    pub(crate) fn under(&self, key: &IndexKey) -> Filed {
+        Filed {
+            run: self.run,
+            fingerprint: key.fingerprint(&self.of),
         }
     }
 
@@ -123,58 +140,63 @@ pub enum ReceiptKind {
     Looked = 10,
 }
 
-/// The keys of one record: few have more than four, and those of many records are in flight at once.
-pub(crate) type Keys = SmallVec<[Key; 4]>;
+/// Records on the way into the index of a segment: fingerprint and place, by run.
+#[derive(Default)]
+pub(crate) struct Filing([Vec<(u64, u32)>; 3]);
 
-/// The keys under which a record is found: a certificate's record also under what it replaces, so that their histories
-/// show the successor.
-pub(crate) fn keys(log: &LogName, entry: &Entry) -> Keys {
-    match entry {
-        Entry::CertificateIssued(issued) => {
-            let predecessors = issued.predecessors();
-            let code = issued.id.type_code();
-            let mut keys = Keys::with_capacity(4 + predecessors.len());
-            keys.push(Key::issue(&issued.id));
-            keys.extend(predecessors.iter().map(Key::certificate));
-            keys.push(Key::subject(&issued.subject));
-            keys.push(Key::of_subject(&issued.subject, &code));
-            keys.push(Key::type_code(&code));
-            keys
+impl Filing {
+    /// Files the record at a place under each of its keys; a certificate also under what it replaces, so that the history
+    /// of that shows its successor.
+    pub(crate) fn add(&mut self, key: &IndexKey, log: &LogName, entry: &Entry, place: u32) {
+        let mut file = |of: Key| {
+            let Filed { run, fingerprint } = of.under(key);
+            self.0[run as usize].push((fingerprint, place));
+        };
+        match entry {
+            Entry::CertificateIssued(issued) => {
+                let code = issued.id.type_code();
+                file(Key::issue(&issued.id));
+                for predecessor in issued.predecessors() {
+                    file(Key::certificate(predecessor));
+                }
+                file(Key::subject(&issued.subject));
+                file(Key::of_subject(&issued.subject, &code));
+                file(Key::type_code(&code));
+            }
+            Entry::StatusChanged(changed) => file(Key::certificate(&changed.id)),
+            Entry::CertificateErased(erased) => file(Key::erasure(&erased.id)),
+            Entry::TypeDefined(_)
+            | Entry::MatterDefined(_)
+            | Entry::GrantMade(_)
+            | Entry::GrantWithdrawn(_)
+            | Entry::Unknown(_) => {}
+            Entry::RetrievalDecided(decided) => {
+                let name = decided.asked.name(log.network);
+                file(Key::retrieval(ReceiptKind::Decided, &name));
+                file(Key::blinded(&decided.asked.subject));
+                file(Key::receipts(ReceiptKind::Decided));
+            }
+            Entry::RetrievalAcknowledged(acknowledged) => {
+                let name = acknowledged.asked.name(log.network);
+                file(Key::retrieval(ReceiptKind::Acknowledged, &name));
+                file(Key::blinded(&acknowledged.asked.subject));
+                file(Key::receipts(ReceiptKind::Acknowledged));
+            }
+            Entry::CaseAccepted(accepted) => {
+                file(Key::case(&accepted.case));
+                file(Key::receipts(ReceiptKind::Accepted));
+            }
+            Entry::AccessLogRead(read) => {
+                file(Key::blinded(&read.subject));
+                file(Key::receipts(ReceiptKind::Looked));
+            }
         }
-        Entry::StatusChanged(changed) => smallvec![Key::certificate(&changed.id)],
-        Entry::CertificateErased(erased) => smallvec![Key::erasure(&erased.id)],
-        Entry::TypeDefined(_)
-        | Entry::MatterDefined(_)
-        | Entry::GrantMade(_)
-        | Entry::GrantWithdrawn(_)
-        | Entry::Unknown(_) => Keys::new(),
-        Entry::RetrievalDecided(decided) => smallvec![
-            Key::retrieval(ReceiptKind::Decided, &decided.asked.name(log.network)),
-            Key::blinded(&decided.asked.subject),
-            Key::receipts(ReceiptKind::Decided),
-        ],
-        Entry::RetrievalAcknowledged(acknowledged) => smallvec![
-            Key::retrieval(
-                ReceiptKind::Acknowledged,
-                &acknowledged.asked.name(log.network)
-            ),
-            Key::blinded(&acknowledged.asked.subject),
-            Key::receipts(ReceiptKind::Acknowledged),
-        ],
-        Entry::CaseAccepted(accepted) => smallvec![
-            Key::case(&accepted.case),
-            Key::receipts(ReceiptKind::Accepted),
-        ],
-        Entry::AccessLogRead(read) => smallvec![
-            Key::blinded(&read.subject),
-            Key::receipts(ReceiptKind::Looked),
-        ],
     }
 }
 
 /// Index of a segment that still grows.
+#[derive(Default)]
 pub(crate) struct TailIndex {
-    key: IndexKey,
     runs: [GrowingRun; 3],
 }
 
@@ -204,21 +226,26 @@ struct GrowingEntry {
 impl GrowingRun {
     fn add(&mut self, fingerprint: u64, place: u32) {
         let entry = self.entries.len() as u32;
-        let mut before = None;
-        let is_its = |chain: &Chain| chain.fingerprint == fingerprint;
-        if let Some(chain) = self.chains.find_mut(fingerprint, is_its) {
-            let latest = std::mem::replace(&mut chain.latest, entry);
-            before = NonZeroU32::new(latest + 1);
-            self.entries[latest as usize].after = NonZeroU32::new(entry + 1);
-        } else {
-            let chain = Chain {
-                fingerprint,
-                oldest: entry,
-                latest: entry,
-            };
-            self.chains
-                .insert_unique(fingerprint, chain, |chain| chain.fingerprint);
-        }
+        let chain = self.chains.entry(
+            fingerprint,
+            |chain| chain.fingerprint == fingerprint,
+            |chain| chain.fingerprint,
+        );
+        let before = match chain {
+            hash_table::Entry::Occupied(mut chain) => {
+                let latest = std::mem::replace(&mut chain.get_mut().latest, entry);
+                self.entries[latest as usize].after = NonZeroU32::new(entry + 1);
+                NonZeroU32::new(latest + 1)
+            }
+            hash_table::Entry::Vacant(free) => {
+                free.insert(Chain {
+                    fingerprint,
+                    oldest: entry,
+                    latest: entry,
+                });
+                None
+            }
+        };
         self.entries.push(GrowingEntry {
             place,
             before,
@@ -269,45 +296,32 @@ impl GrowingRun {
 }
 
 impl TailIndex {
-    /// An empty index whose fingerprints are made under a key.
-    pub(crate) fn new(key: IndexKey) -> TailIndex {
-        TailIndex {
-            key,
-            runs: Default::default(),
-        }
-    }
-
-    /// The key its fingerprints are made under.
-    pub(crate) fn key(&self) -> &IndexKey {
-        &self.key
-    }
-
     /// Forgets all entries: the next segment begins.
     pub(crate) fn clear(&mut self) {
         self.runs = Default::default();
     }
 
-    pub(crate) fn add(&mut self, keys: &[Key], place: u32) {
-        for key in keys {
-            let fingerprint = self.key.fingerprint(&key.of);
-            self.runs[key.run as usize].add(fingerprint, place);
+    /// Takes in records, one run after the other: the table of one fits a cache that those of all three don't.
+    pub(crate) fn take(&mut self, filing: &Filing) {
+        for (run, entries) in self.runs.iter_mut().zip(&filing.0) {
+            for (fingerprint, place) in entries {
+                run.add(*fingerprint, *place);
+            }
         }
     }
 
     /// The first places of a key, in order, from one on.
-    pub(crate) fn first(&self, key: &Key, from: u32, limit: usize) -> Vec<u32> {
-        let fingerprint = self.key.fingerprint(&key.of);
-        self.runs[key.run as usize].first(fingerprint, from, limit)
+    pub(crate) fn first(&self, of: Filed, from: u32, limit: usize) -> Vec<u32> {
+        self.runs[of.run as usize].first(of.fingerprint, from, limit)
     }
 
     /// The latest places of a key below one, newest first.
-    pub(crate) fn latest(&self, key: &Key, below: u32, limit: usize) -> Vec<u32> {
-        let fingerprint = self.key.fingerprint(&key.of);
-        self.runs[key.run as usize].latest(fingerprint, below, limit)
+    pub(crate) fn latest(&self, of: Filed, below: u32, limit: usize) -> Vec<u32> {
+        self.runs[of.run as usize].latest(of.fingerprint, below, limit)
     }
 
-    /// The index file's bytes.
-    pub(crate) fn seal(&self, log: &LogName, first: u64) -> Vec<u8> {
+    /// The bytes of an index file whose fingerprints were made under a key.
+    pub(crate) fn seal(&self, key: &IndexKey, log: &LogName, first: u64) -> Vec<u8> {
         let mut runs = Vec::new();
         for run in &self.runs {
             for (fingerprint, place) in run.sorted() {
@@ -316,7 +330,7 @@ impl TailIndex {
             }
         }
         let mut bytes = header(Kind::Index, log, first).to_vec();
-        bytes.extend_from_slice(self.key.expose());
+        bytes.extend_from_slice(key.expose());
         for run in &self.runs {
             bytes.extend_from_slice(&(run.entries.len() as u64).to_le_bytes());
         }
@@ -334,8 +348,10 @@ fn checksum(front: &[u8], runs: &[u8]) -> Hash {
 /// Index of a sealed segment, in its file.
 pub(crate) struct SealedIndex {
     file: Box<dyn DiskFile>,
-    key: IndexKey,
     counts: [u64; 3],
+    /// Of the run by certificate, most of whose keys stand in one segment of many; `None` when it could not be made, which
+    /// costs nothing but reads.
+    certificates: Option<BinaryFuse8>,
 }
 
 impl SealedIndex {
@@ -379,15 +395,26 @@ impl SealedIndex {
         }
         Ok(Some(SealedIndex {
             file,
-            key: key.clone(),
             counts,
+            certificates: filter(&runs[..counts[Run::Certificate as usize] as usize * ENTRY_LEN]),
         }))
     }
 
+    /// Whether a key may stand here: nearly always right, and without a read.
+    fn may_have(&self, of: Filed) -> bool {
+        match &self.certificates {
+            Some(filter) if of.run == Run::Certificate => filter.contains(&of.fingerprint),
+            _ => true,
+        }
+    }
+
     /// The first places of a key, in order, from one on; no more is read than is wanted, however many there are.
-    pub(crate) fn first(&self, key: &Key, from: u32, limit: usize) -> io::Result<Vec<u32>> {
-        let wanted = self.key.fingerprint(&key.of);
-        let mut run = Reader::new(self, key.run);
+    pub(crate) fn first(&self, of: Filed, from: u32, limit: usize) -> io::Result<Vec<u32>> {
+        if !self.may_have(of) {
+            return Ok(Vec::new());
+        }
+        let wanted = of.fingerprint;
+        let mut run = Reader::new(self, of.run);
         let mut at = run.lower_bound((wanted, from))?;
         let mut places = Vec::new();
         while at < run.count && places.len() < limit {
@@ -402,9 +429,12 @@ impl SealedIndex {
     }
 
     /// The latest places of a key below one, newest first.
-    pub(crate) fn latest(&self, key: &Key, below: u32, limit: usize) -> io::Result<Vec<u32>> {
-        let wanted = self.key.fingerprint(&key.of);
-        let mut run = Reader::new(self, key.run);
+    pub(crate) fn latest(&self, of: Filed, below: u32, limit: usize) -> io::Result<Vec<u32>> {
+        if !self.may_have(of) {
+            return Ok(Vec::new());
+        }
+        let wanted = of.fingerprint;
+        let mut run = Reader::new(self, of.run);
         let mut at = run.lower_bound((wanted, below))?;
         let mut places = Vec::new();
         while at > 0 && places.len() < limit {
@@ -417,6 +447,14 @@ impl SealedIndex {
         }
         Ok(places)
     }
+}
+
+/// A filter of the fingerprints of a run, which is sorted.
+fn filter(run: &[u8]) -> Option<BinaryFuse8> {
+    let (entries, _) = run.as_chunks();
+    let mut fingerprints: Vec<u64> = entries.iter().map(|entry| split(entry).0).collect();
+    fingerprints.dedup();
+    BinaryFuse8::try_from(fingerprints).ok()
 }
 
 /// The key that an index file names; `None` when it is too short to name one.

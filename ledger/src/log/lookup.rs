@@ -3,12 +3,14 @@
 //! A lookup reads a bounded number of records, whatever the log's department wrote: the number its caller names, or the few
 //! that are candidates for the one asked for. One that stops early says where to go on.
 
+use smallvec::SmallVec;
+
 use crate::id::{CertificateId, TypeCode};
 use crate::record::{
     BlindedSubject, CaseTag, CertificateIssued, Entry, RetrievalHash, SignedRecord, SubjectTag,
 };
 
-use super::index::{Key, ReceiptKind};
+use super::index::{Filed, Key, ReceiptKind};
 use super::reading::{Log, ReadError};
 use super::segment::Segment;
 
@@ -70,12 +72,12 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn issued_before(&self, id: &CertificateId, seq: u64) -> Result<bool, ReadError> {
-        let key = Key::issue(id);
+        let key = Key::issue(id).under(&self.index_key);
         let segments = self.view.read().segments.clone();
         for segment in segments.iter().take_while(|segment| segment.first < seq) {
             let mut from = 0;
             loop {
-                let places = self.places(segment, &key, from, ALIKE)?;
+                let places = self.places(segment, key, from, ALIKE)?;
                 for place in &places {
                     let at = segment.first + u64::from(*place);
                     if at >= seq {
@@ -250,6 +252,7 @@ impl Log {
             let view = self.view.read();
             (view.segments.clone(), view.size())
         };
+        let key = key.under(&self.index_key);
         let mut records = Vec::new();
         for segment in segments.iter().rev() {
             // Those that are not committed yet don't count, however many they are.
@@ -345,6 +348,7 @@ impl Log {
             let view = self.view.read();
             (view.segments.clone(), view.size())
         };
+        let keys: SmallVec<[Filed; 3]> = keys.iter().map(|k| k.under(&self.index_key)).collect();
         let mut records = Vec::new();
         for (i, segment) in segments.iter().enumerate() {
             if records.len() == limit || segment.first >= size {
@@ -356,8 +360,8 @@ impl Log {
             let first = u32::try_from(from.saturating_sub(segment.first)).unwrap_or(u32::MAX);
             let wanted = limit - records.len();
             let mut places = Vec::new();
-            for key in keys {
-                places.extend(self.places(segment, key, first, wanted)?);
+            for key in &keys {
+                places.extend(self.places(segment, *key, first, wanted)?);
             }
             places.sort_unstable();
             places.dedup();
@@ -375,7 +379,7 @@ impl Log {
     fn places(
         &self,
         segment: &Segment,
-        key: &Key,
+        key: Filed,
         from: u32,
         limit: usize,
     ) -> Result<Vec<u32>, ReadError> {
@@ -394,7 +398,7 @@ impl Log {
     fn latest_places(
         &self,
         segment: &Segment,
-        key: &Key,
+        key: Filed,
         below: u32,
         limit: usize,
     ) -> Result<Vec<u32>, ReadError> {

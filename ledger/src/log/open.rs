@@ -20,7 +20,7 @@ use super::append::{Appender, Pending, write_index};
 use super::disk::{Disk, too_many_files};
 use super::head::{Found, Head, HeadFile, Progress};
 use super::header::{HEADER_LEN, HeaderError, later_format};
-use super::index::{SealedIndex, TailIndex};
+use super::index::{Filing, SealedIndex, TailIndex};
 use super::memory_disk::MemoryDisk;
 use super::page::{Link, follows, link};
 use super::reading::{Log, View};
@@ -348,7 +348,7 @@ impl Log {
         let view = View {
             checkpoint: None,
             segments: Vec::new(),
-            tail: TailIndex::new(place.index_key.clone()),
+            tail: TailIndex::default(),
             definitions: Arc::default(),
             issued: BTreeMap::new(),
             unread: None,
@@ -362,6 +362,7 @@ impl Log {
             dir,
             aside: place.data.join("set-aside"),
             segment_records: place.segment_records,
+            index_key: place.index_key.clone(),
             tree,
             view: RwLock::new(view),
             statuses: Mutex::new(statuses),
@@ -465,6 +466,9 @@ fn set_aside_with_head(place: &Place, dir: &Path, name: &LogName) -> io::Result<
     Ok(aside)
 }
 
+/// Records read before they are entered in the index of their segment.
+const AT_ONCE: usize = 8192;
+
 /// One pass over all segments.
 struct Scan<'l> {
     log: &'l Log,
@@ -477,6 +481,8 @@ struct Scan<'l> {
     ends_from: u64,
     /// Whether the segment's offsets had to be written again.
     offsets_mended: bool,
+    /// Records not yet in the index of the segment.
+    filing: Filing,
 }
 
 impl<'l> Scan<'l> {
@@ -489,6 +495,7 @@ impl<'l> Scan<'l> {
             ends: Vec::new(),
             ends_from: 0,
             offsets_mended: false,
+            filing: Filing::default(),
         }
     }
 
@@ -533,6 +540,9 @@ impl<'l> Scan<'l> {
         (self.ends, self.ends_from) = (vec![HEADER_LEN], 0);
         self.offsets_mended = false;
         appender.end = HEADER_LEN;
+        // The index of a segment that must be full holds all its records before they have been read.
+        let full = until == segment.first + log.segment_records;
+        let indexed = full && self.use_index(segment)?;
         while appender.size < until {
             let seq = appender.size;
             let Some(frame) = frames.next()? else { break };
@@ -540,25 +550,34 @@ impl<'l> Scan<'l> {
             follows(&link, appender.head, appender.time_ms).map_err(Damage::Rule)?;
             appender.end = frames.position();
             self.ends.push(appender.end);
-            log.view
-                .write()
-                .tail
-                .add(&link.keys, (seq - segment.first) as u32);
-            if !changed(&link.record.entry).is_empty() {
-                // These are looked up, with files that may be damaged up to here.
+            let entry = &link.record.entry;
+            if !indexed {
+                let place = (seq - segment.first) as u32;
+                self.filing.add(&log.index_key, &log.name, entry, place);
+            }
+            let looked_up = !changed(entry).is_empty();
+            if looked_up || self.ends.len() >= AT_ONCE {
+                self.file();
+            }
+            if looked_up {
+                // With files that may be damaged up to here.
                 self.mend_nodes(appender.size)?;
                 self.mend_offsets(segment)?;
             }
             self.take(appender, &link, vouched)?;
         }
+        self.file();
         self.mend_offsets(segment)?;
         self.opening.mended += u32::from(self.offsets_mended);
         if appender.size == segment.first + log.segment_records {
             self.opening.cut_off += segment.truncate(log.segment_records, appender.end)?;
-            let index = self.sealed_index(segment.first)?;
-            let mut view = log.view.write();
-            let _ = segment.index.set(index);
-            view.tail.clear();
+            if !indexed {
+                self.opening.mended += 1;
+                let index = write_index(log, segment.first, &log.view.read().tail)?;
+                let mut view = log.view.write();
+                let _ = segment.index.set(index);
+                view.tail.clear();
+            }
             appender.segment = None;
         } else {
             appender.segment = Some(Arc::clone(segment));
@@ -625,17 +644,18 @@ impl<'l> Scan<'l> {
         Ok(())
     }
 
-    fn sealed_index(&mut self, first: u64) -> io::Result<SealedIndex> {
+    /// Takes the index file of a full segment, if there is a whole one made under this peer's key.
+    fn use_index(&self, segment: &Segment) -> io::Result<bool> {
         let log = self.log;
-        let file = log
-            .disk
-            .open(&log.dir.join(file_name(first, "index")), true)?;
-        let view = log.view.read();
-        if let Some(index) = SealedIndex::open(file, &log.name, first, view.tail.key())? {
-            return Ok(index);
-        }
-        self.opening.mended += 1;
-        write_index(log, first, &view.tail)
+        let path = log.dir.join(file_name(segment.first, "index"));
+        let file = log.disk.open(&path, true)?;
+        let found = SealedIndex::open(file, &log.name, segment.first, &log.index_key)?;
+        Ok(found.is_some_and(|index| segment.index.set(index).is_ok()))
+    }
+
+    fn file(&mut self) {
+        let filing = std::mem::take(&mut self.filing);
+        self.log.view.write().tail.take(&filing);
     }
 
     /// Removes what stands beyond the last vouched record: it never left the process.

@@ -16,7 +16,6 @@ use crate::record::{
     Frame, FrameError, Frames, Record, RecordError, RecordHash, leaf_hash, record_hash,
 };
 
-use super::index::{Keys, keys};
 use super::{CheckpointError, LogName, SignedCheckpoint, VerifiedCheckpoint};
 
 /// Most bytes of frames in a page: 1 MiB.
@@ -152,8 +151,6 @@ pub struct Link {
     pub leaf: Hash,
     /// Bytes of its frame.
     pub frame_len: u32,
-    /// What the indexes file it under.
-    pub(crate) keys: Keys,
 }
 
 /// A tree after leaves were added.
@@ -180,13 +177,11 @@ pub(crate) fn link(log: &LogName, frame: &Frame<'_>, seq: u64) -> Result<Link, B
             says: record.seq,
         });
     }
-    let keys = keys(log, &record.entry);
     Ok(Link {
         record,
         hash,
         leaf: leaf_hash(&hash, frame.signature),
         frame_len: frame.byte_len() as u32,
-        keys,
     })
 }
 

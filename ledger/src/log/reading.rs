@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::codec::{Blob, Bounded};
 use crate::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
+use crate::keys::IndexKey;
 use crate::merkle::{GenerateError, InclusionProof, left_range, right_range};
 use crate::record::{Entry, Frame, Frames, Record, RecordError, SignedRecord};
 use crate::status_map::StatusProof;
@@ -141,6 +142,8 @@ pub struct Log {
     /// Where copies of it are set aside.
     pub(super) aside: PathBuf,
     pub(super) segment_records: u64,
+    /// The secret its indexes are made under.
+    pub(super) index_key: IndexKey,
     pub(super) tree: TreeFile,
     pub(super) view: RwLock<View>,
     /// Ahead of the checkpoint, but shown up to it. Locked before the view where both are.

@@ -10,7 +10,6 @@ use crate::keys::{Signature, SigningKey};
 use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
 
 use super::append::{AppendError, Appender};
-use super::index::keys;
 use super::page::Link;
 use super::reading::{Log, Stopped};
 use super::{Checkpoint, VerifiedCheckpoint};
@@ -209,7 +208,6 @@ impl Writer {
         let link =
             |((record, hash, bytes), signature): ((Record, RecordHash, Vec<u8>), Signature)| {
                 let signature = signature.to_bytes();
-                let keys = keys(&self.log.name, &record.entry);
                 let start = frames.len();
                 frames.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 frames.extend_from_slice(&bytes);
@@ -219,7 +217,6 @@ impl Writer {
                     hash,
                     leaf: leaf_hash(&hash, &signature),
                     frame_len: (frames.len() - start) as u32,
-                    keys,
                 }
             };
         let links = links.into_iter().zip(signatures?).map(link).collect();

@@ -1,6 +1,5 @@
 //! What records are filed under in the index files.
 
-use certmesh_ledger::hash::{Purpose, hash_parts};
 use certmesh_ledger::keys::IndexKey;
 use certmesh_ledger::log::ReceiptKind;
 use certmesh_ledger::record::Entry;
@@ -25,7 +24,7 @@ pub(crate) fn all(v: &mut Vectors) {
         let entry = json!({
             "run": run,
             "place": place,
-            "H_index of": hex::encode(parts.concat()),
+            "of": hex::encode(parts.concat()),
             "fingerprint": hex::encode(fingerprint.to_le_bytes()),
         });
         v.put("index keys", what, entry);
@@ -84,9 +83,8 @@ pub(crate) fn all(v: &mut Vectors) {
 }
 
 fn fingerprint(key: &IndexKey, parts: &[&[u8]]) -> u64 {
-    let hashed = hash_parts(Purpose::Index, parts);
     let (first, _) = key.0.expose().split_first_chunk().expect("32 bytes");
-    SipHasher24::new_with_key(first).hash(hashed.as_bytes())
+    SipHasher24::new_with_key(first).hash(&parts.concat())
 }
 
 /// Receipts' keys hold the number of their kind.
@@ -103,7 +101,7 @@ fn receipts(v: &mut Vectors, key: &IndexKey) {
             &format!("receipts of kind {word}"),
             json!({
                 "run": 2,
-                "H_index of": hex::encode(hashed),
+                "of": hex::encode(hashed),
                 "fingerprint": hex::encode(fingerprint(key, &[&hashed]).to_le_bytes()),
             }),
         );
