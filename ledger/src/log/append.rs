@@ -9,6 +9,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rayon::prelude::*;
+
 use crate::codec::Bounded;
 use crate::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
@@ -49,6 +51,9 @@ pub(super) struct Pending {
     /// The first entry that this version can't read.
     pub(super) unread: Option<Unread>,
 }
+
+/// Records that one thread files.
+const TOGETHER: usize = 1024;
 
 pub(super) struct Appender {
     pub(super) size: u64,
@@ -174,11 +179,23 @@ impl Appender {
                 log.tree.write(self.size, &nodes)?;
             }
         }
-        let mut filing = Filing::default();
-        for (link, place) in links.iter().zip(place as u32..) {
-            filing.add(&log.index_key, &log.name, &link.record.entry, place);
+        let file = |(n, links): (usize, &[Link])| {
+            let mut filing = Filing::default();
+            for (link, place) in links.iter().zip((place as usize + n * TOGETHER) as u32..) {
+                filing.add(&log.index_key, &log.name, &link.record.entry, place);
+            }
+            filing
+        };
+        // Before the lock that readers wait for. Waking other threads takes longer than a few records do.
+        let filings: Vec<Filing> = match links.len() {
+            0..=TOGETHER => vec![file((0, links))],
+            _ => links.par_chunks(TOGETHER).enumerate().map(file).collect(),
+        };
+        let mut view = log.view.write();
+        for filing in &filings {
+            view.tail.take(filing);
         }
-        log.view.write().tail.take(&filing);
+        drop(view);
         for link in links {
             self.note(log, link)?;
         }
