@@ -1,7 +1,7 @@
 //! `certmesh accept`: what a subject holds of what a matter requires.
 
+use certmesh_api::{AcceptRequest, Acceptance, CollectRequest, RequirementState};
 use certmesh_ledger::id::Date;
-use certmesh_node::api::types::{AcceptRequest, Acceptance, CollectRequest, RequirementState};
 use clap::{ArgGroup, Args};
 
 use crate::args::Global;

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use certmesh_api::{AttachmentView, CertificateFields, Uploaded};
 use certmesh_ledger::hash::Hash;
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::record::{
     ATTACHMENT_MARK, Attachment, AttachmentName, MAX_ATTACHMENT, MAX_ATTACHMENTS, MediaType,
 };
-use certmesh_node::api::types::{AttachmentView, CertificateFields, Uploaded};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 

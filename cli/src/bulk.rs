@@ -2,8 +2,8 @@
 
 use std::io::{self, BufReader, Read};
 
-use certmesh_node::api::types::{Problem, RowResult};
-use certmesh_node::import::{Line, Lines};
+use certmesh_api::{Problem, RowResult};
+use certmesh_tables::{Line, Lines};
 use zeroize::Zeroizing;
 
 use crate::Error;

@@ -1,8 +1,8 @@
 //! Changing the status of a certificate, and letting a node go on that waits for its own log to be confirmed.
 
+use certmesh_api::{Appended, ErasureRequest, NodeStatus, Salvaged, StatusRequest};
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
 use certmesh_ledger::record::Reason;
-use certmesh_node::api::types::{Appended, ErasureRequest, NodeStatus, Salvaged, StatusRequest};
 use clap::Args;
 
 use crate::args::Global;

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_node::api::standards::{Grants, Matters};
-use certmesh_node::api::types::{CatalogueView, Problem};
+use certmesh_api::{CatalogueView, Grants, Matters, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, Response, StatusCode};

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use certmesh_api::faults::Unfit;
+use certmesh_api::{MatterRequest, Matters, TypeRequest};
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_node::api::Refusal;
-use certmesh_node::api::standards::{MatterRequest, Matters, TypeRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -33,7 +33,7 @@ pub(crate) struct OwnedMatter {
 pub(crate) fn matters(dir: Option<&Path>, global: &Global) -> Result<Vec<OwnedMatter>, Error> {
     let Some(dir) = dir else {
         let all: Matters = Client::new(global)?.get_list("/v1/matters")?;
-        let owned = |matter: certmesh_node::api::standards::MatterSummary| OwnedMatter {
+        let owned = |matter: certmesh_api::MatterSummary| OwnedMatter {
             department: matter.department,
             definition: matter.definition,
         };
@@ -92,7 +92,7 @@ fn faults(what: &'static str, mut faults: Vec<String>) -> Error {
 fn read_all<T: DeserializeOwned + Serialize>(
     dir: &Path,
     what: &'static str,
-    check: impl Fn(&T) -> Result<(), Refusal>,
+    check: impl Fn(&T) -> Result<(), Unfit>,
 ) -> Result<Vec<(PathBuf, T)>, Error> {
     let mut found = Vec::new();
     let mut wrong = Vec::new();
@@ -163,8 +163,8 @@ fn lines_to(before: &str) -> usize {
 
 /// The faults of a definition that could be read, each with the line on which the value at fault stands where there is
 /// no doubt about it.
-fn located(path: &Path, text: &str, value: &impl Serialize, refusal: &Refusal) -> Vec<String> {
-    let Refusal::InvalidField(faults) = refusal else {
+fn located(path: &Path, text: &str, value: &impl Serialize, refusal: &Unfit) -> Vec<String> {
+    let Unfit::Fields(faults) = refusal else {
         return vec![format!("{}: {refusal}", path.display())];
     };
     let value = serde_json::to_value(value).unwrap_or_default();

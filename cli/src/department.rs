@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::{SecretFile, SigningKey};
+use certmesh_ledger::last_run::Mark;
 use certmesh_ledger::membership::{Department, PeerId, Role};
-use certmesh_node::last_run::Mark;
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 

@@ -4,10 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use certmesh_api::Problem;
 use certmesh_ledger::id::{HolderError, IdError};
-use certmesh_node::api::types::Problem;
-use certmesh_node::import;
-use certmesh_node::one_line::one_line;
+use certmesh_text::one_line::one_line;
 
 use crate::Outcome;
 
@@ -141,14 +140,14 @@ pub enum Error {
     Randomness(getrandom::Error),
 }
 
-impl From<import::Error> for Error {
-    fn from(error: import::Error) -> Self {
+impl From<certmesh_tables::Error> for Error {
+    fn from(error: certmesh_tables::Error) -> Self {
         match error {
-            import::Error::Read { path, source } => Self::Read { path, source },
-            import::Error::NotUtf8(path) => Self::NotUtf8(path),
-            import::Error::Write { path, source } => Self::Write { path, source },
-            import::Error::Exists(path) => Self::Exists(path),
-            import::Error::Malformed {
+            certmesh_tables::Error::Read { path, source } => Self::Read { path, source },
+            certmesh_tables::Error::NotUtf8(path) => Self::NotUtf8(path),
+            certmesh_tables::Error::Write { path, source } => Self::Write { path, source },
+            certmesh_tables::Error::Exists(path) => Self::Exists(path),
+            certmesh_tables::Error::Malformed {
                 path,
                 expected,
                 detail,
@@ -157,14 +156,16 @@ impl From<import::Error> for Error {
                 expected,
                 detail,
             },
-            import::Error::Changed(path) => Self::Malformed {
+            certmesh_tables::Error::Changed(path) => Self::Malformed {
                 path,
                 expected: "a file at rest",
                 detail: "it was changed while it was read".to_owned(),
             },
-            import::Error::Faults { what, faults } => Self::Faults { what, faults },
-            import::Error::Pipe => Self::Usage("an XLSX is read from a file, not from a pipe"),
-            import::Error::Randomness(error) => Self::Randomness(error),
+            certmesh_tables::Error::Faults { what, faults } => Self::Faults { what, faults },
+            certmesh_tables::Error::Pipe => {
+                Self::Usage("an XLSX is read from a file, not from a pipe")
+            }
+            certmesh_tables::Error::Randomness(error) => Self::Randomness(error),
         }
     }
 }

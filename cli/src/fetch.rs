@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use certmesh_node::api::retrievals::{FetchRequest, Retrieved};
+use certmesh_api::{FetchRequest, Retrieved};
 use clap::Args;
 
 use crate::args::Global;

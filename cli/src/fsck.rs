@@ -14,7 +14,7 @@ use certmesh_ledger::log::{
     MAX_EVIDENCE_FILE, Place, SEGMENT_RECORDS, fsck,
 };
 use certmesh_ledger::membership::{Department, Membership};
-use certmesh_node::keyfile;
+use certmesh_ledger::secret_files;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -155,7 +155,7 @@ fn field_key(args: &Fsck, data: &Path) -> Result<Option<FieldKey>, Error> {
         expected: "a department's field key",
         detail,
     };
-    let text = keyfile::read(path).map_err(|error| malformed(error.to_string()))?;
+    let text = secret_files::read(path).map_err(|error| malformed(error.to_string()))?;
     let bytes = SecretFile::Field.read(text.expose());
     let bytes = bytes.map_err(|error| malformed(error.to_string()))?;
     Ok(Some(FieldKey(Secret::from_bytes(*bytes))))

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use certmesh_api::Holder;
 use certmesh_ledger::id::{HolderKind, normalise};
-use certmesh_node::api::types::Holder;
 use clap::Args;
 use zeroize::Zeroizing;
 

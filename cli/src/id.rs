@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use certmesh_ledger::id::{CertificateId, DepartmentCode, IdError};
-use certmesh_node::import::{Line, Lines};
-use certmesh_node::one_line;
+use certmesh_tables::{Line, Lines};
+use certmesh_text::one_line;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use certmesh_api::{Appended, IssueRequest, Position};
 use certmesh_ledger::hash::{Purpose, hash_parts};
 use certmesh_ledger::id::Date;
-use certmesh_node::api::types::{Appended, IssueRequest, Position};
-use certmesh_node::import::toml_fault;
+use certmesh_tables::toml_fault;
 use clap::Args;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;

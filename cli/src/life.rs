@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use certmesh_api::draft::Draft;
+use certmesh_api::faults::Unfit;
+use certmesh_api::{Appended, Certificate, CertificateFields, Holder, IssueRequest};
 use certmesh_ledger::id::{CertificateId, Date};
 use certmesh_ledger::record::{Status, SuccessionKind};
-use certmesh_node::api::Refusal;
-use certmesh_node::api::draft::Draft;
-use certmesh_node::api::types::{Appended, Certificate, CertificateFields, Holder, IssueRequest};
 use clap::Args;
 use serde_json::Value;
 
@@ -476,7 +476,7 @@ fn wrong(request: &IssueRequest, old: &Old) -> Option<String> {
     }
     let own = old.certificate.issuer.parse().ok()?;
     match Draft::check(request.clone(), &own).err()? {
-        Refusal::InvalidField(faults) => {
+        Unfit::Fields(faults) => {
             let faults = faults.iter();
             let texts: Vec<String> = faults
                 .map(|fault| format!("{} {}", fault.field, fault.detail))

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_node::api::types::LogView;
-
 use crate::client::Client;
 use crate::screen::printable;
+use certmesh_api::LogView;
 
 /// Names of departments, by code.
 #[derive(Debug, Default)]

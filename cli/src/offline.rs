@@ -3,12 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
+use certmesh_api::{Certificate, Provenance, SuccessorView, Verification};
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{Entry, RecordError, SignedRecord, Status};
 use certmesh_ledger::verify::{
     Bundle, BundleError, MAX_BUNDLE, Missing, Reader, Verdict, VerifiedBundle,
 };
-use certmesh_node::api::types::{Certificate, Provenance, SuccessorView, Verification};
 
 use crate::moment::china_time;
 use crate::names::Names;

@@ -1,7 +1,7 @@
 //! A verdict as a clerk reads it: the verdict, why, and the chain behind it.
 
+use certmesh_api::{Provenance, Verification};
 use certmesh_ledger::id::Date;
-use certmesh_node::api::types::{Provenance, Verification};
 
 use crate::moment::{age, china_time_and_age};
 use crate::names::{Names, named};

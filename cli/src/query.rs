@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind, TypeCode};
-use certmesh_node::api::types::{
+use certmesh_api::{
     CatalogueView, Certificate, CertificateFields, FindRequest, History as HistoryView,
     HistoryEvent, NodeStatus, PeerView,
 };
+use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind, TypeCode};
 use clap::Args;
 use comfy_table::Cell;
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,10 @@
 //! `certmesh audit` and `certmesh access-log`: what the receipts in all departments' logs say.
 
-use certmesh_ledger::id::Date;
-use certmesh_node::api::lookups::{LookupLog, LookupView, LookupsRequest};
-use certmesh_node::api::reports::{
-    AccessEvent, AccessLog, AccessLogRequest, AuditView, FindingView, More,
+use certmesh_api::{
+    AccessEvent, AccessLog, AccessLogRequest, AuditView, FindingView, LookupLog, LookupView,
+    LookupsRequest, More,
 };
+use certmesh_ledger::id::Date;
 use clap::Args;
 
 use crate::args::Global;

@@ -109,7 +109,7 @@ fn is_refused(error: &Http) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use certmesh_node::api::types::Problem;
+    use certmesh_api::Problem;
 
     fn refused(name: &str, wait: Option<u64>) -> Error {
         let kind = format!("urn:certmesh:problem:{name}");

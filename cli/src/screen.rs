@@ -11,7 +11,7 @@ use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, 
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use certmesh_node::one_line::{self, one_line};
+use certmesh_text::one_line::{self, one_line};
 
 use crate::args::Colour;
 use crate::client::Answer;
@@ -366,7 +366,7 @@ fn shown(coloured: bool, line: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use certmesh_node::one_line::HOSTILE;
+    use certmesh_text::one_line::HOSTILE;
 
     use super::*;
 

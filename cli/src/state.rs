@@ -1,6 +1,6 @@
 //! Asking a node about what it knows and how it is: catalogue, logs, peers, status.
 
-use certmesh_node::api::types::{CatalogueView, LogView, NodeStatus, PeerView, TypeView};
+use certmesh_api::{CatalogueView, LogView, NodeStatus, PeerView, TypeView};
 use clap::Args;
 use comfy_table::Cell;
 

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use certmesh_api::Verification;
 use certmesh_ledger::id::{CertificateId, Date};
 use certmesh_ledger::verify::{Bundle, Reader};
-use certmesh_node::api::types::Verification;
 use clap::Args;
 
 use crate::args::Global;

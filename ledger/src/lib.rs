@@ -6,9 +6,11 @@
 //! Where to look:
 //! - [`id`]: departments, certificates, types, dates, parsed once and then trusted
 //! - [`hash`], [`codec`], [`keys`]: bytes, hashes and signatures, each in its one canonical form
+//! - [`secret_files`], [`core_dumps`]: keys and tokens on disk, and kept out of it
 //! - [`record`]: what a department can append
 //! - [`merkle`], [`status_map`]: the two trees a checkpoint commits to
 //! - [`log`]: a department's log on disk, and replicas of it
+//! - [`last_run`]: which data directory a peer ran with last
 //! - [`membership`]: who belongs, with which keys
 //! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
 //! - [`bodies`]: what a department keeps of its own certificates beside the log
@@ -27,15 +29,18 @@ pub mod bodies;
 pub mod catalogue;
 pub mod clocks;
 pub mod codec;
+pub mod core_dumps;
 pub mod hash;
 pub mod id;
 pub mod journal;
 pub mod keys;
+pub mod last_run;
 pub mod log;
 pub mod membership;
 pub mod merkle;
 pub mod record;
 pub mod retrieval;
+pub mod secret_files;
 pub mod status_map;
 pub mod store;
 pub mod sync;

@@ -7,24 +7,20 @@
 //! - [`net`]: libp2p; messages are opaque bytes to it
 //! - [`peer`]: the threads that join network, ledger and API
 //! - [`api`]: HTTP JSON for business systems and the CLI
-//! - [`import`]: tables of certificates, for the CLI and for folders that are watched
 //! - `watch`: folders whose tables are imported
 //! - `descriptors`: how many files may be open, and what they are shared out to
-//! - [`metrics`], [`logging`], [`keyfile`], [`core_dumps`]
-//! - [`one_line`]: text from elsewhere, made safe to show
+//! - [`metrics`], [`logging`]
+//!
+//! Beside it, in crates of their own: [`certmesh_api`], the shapes of the API; [`certmesh_tables`], tables of certificates;
+//! [`certmesh_text`], what people read.
 
 pub mod api;
 pub mod config;
-pub mod core_dumps;
 mod descriptors;
 mod disk_space;
-pub mod import;
-pub mod keyfile;
-pub mod last_run;
 pub mod logging;
 pub mod metrics;
 pub mod net;
-pub mod one_line;
 pub mod peer;
 mod watch;
 
@@ -32,6 +28,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use certmesh_ledger::core_dumps;
+use certmesh_text::one_line;
 use clap::Parser;
 use futures::{Stream, StreamExt, stream};
 use tokio::signal::unix::{SignalKind, signal};

@@ -3,8 +3,8 @@
 //! Codes are valid by GB 32100 and lie in division 990100, which GB/T 2260 does not assign, so that none can be taken
 //! for that of a real department. A department is a function of its index: the same in every test network.
 
+use certmesh_api::{FieldView, TypeRequest};
 use certmesh_ledger::id::{DepartmentCode, HolderKind, IdError, TypeCode};
-use certmesh_node::api::standards::{FieldView, TypeRequest};
 
 /// Most departments a test network may have.
 pub const MAX_DEPARTMENTS: usize = 128;

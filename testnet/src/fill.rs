@@ -4,6 +4,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use certmesh_api::draft::Draft;
 use certmesh_ledger::id::TypeCode;
 use certmesh_ledger::keys::{BodyKey, CatalogueKey, IndexKey, Secret, SecretFile};
 use certmesh_ledger::log::disk::RealDisk;
@@ -11,7 +12,6 @@ use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::record::{
     CertificateIssued, DefinitionRef, Entry, SharingClass, TypeDefined, commit_fields,
 };
-use certmesh_node::api::draft::Draft;
 use zeroize::Zeroizing;
 
 use crate::Error;

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use certmesh_api::{Holder, IssueRequest};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, IdError, IssuerCode, TypeCode, check,
 };
-use certmesh_node::api::types::{Holder, IssueRequest};
 
 use crate::departments::{self, CertificateType};
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_node::api::types::Appended;
+use certmesh_api::Appended;
 use certmesh_testnet::client::{Client, ClientError};
 use certmesh_testnet::sample::Sample;
 

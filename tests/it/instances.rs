@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use certmesh_node::api::types::NodeStatus;
+use certmesh_api::NodeStatus;
 use certmesh_testnet::client::Client;
 use certmesh_testnet::network::Member;
 use certmesh_testnet::process::Node;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use certmesh_node::api::types::{FindRequest, IssueRequest};
+use certmesh_api::{FindRequest, IssueRequest};
 use certmesh_testnet::sample::Sample;
 use certmesh_testnet::testnet::define_types;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use certmesh_node::api::auth::{Clients, Role};
+use certmesh_api::tokens::{Clients, Role};
 use clap::{Args, Subcommand};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 use zeroize::Zeroizing;
@@ -172,7 +172,7 @@ fn add(args: &Add, screen: &mut Screen) -> Result<Outcome, Error> {
 fn list(args: &List, screen: &mut Screen) -> Result<Outcome, Error> {
     let clients = ClientsFile::read(&args.dir)?.checked()?;
     if screen.json() {
-        let client = |client: &certmesh_node::api::auth::Client| serde_json::json!({"name": &*client.name, "role": client.role.as_str()});
+        let client = |client: &certmesh_api::tokens::Client| serde_json::json!({"name": &*client.name, "role": client.role.as_str()});
         screen.print_json(&clients.iter().map(client).collect::<Vec<_>>())?;
         return Ok(Outcome::Yes);
     }

@@ -83,7 +83,9 @@ fn demands_by_type(matter: &OwnedMatter) -> BTreeMap<&str, BTreeSet<usize>> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use certmesh_node::api::standards::{MatterRequest, RequirementView, SubMatterView};
+    use certmesh_api::MatterRequest;
+    use certmesh_api::RequirementView;
+    use certmesh_api::SubMatterView;
 
     use super::*;
 

@@ -12,7 +12,7 @@ mod picture;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use certmesh_node::api::types::CatalogueView;
+use certmesh_api::CatalogueView;
 use clap::{Args, ValueEnum};
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use certmesh_ledger::id::CertificateId;
-use certmesh_node::import::Reason;
+use certmesh_tables::Reason;
 
 use crate::bulk::{self, Chunk, Sent};
 use crate::client::Client;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use certmesh_node::import::Format;
+use certmesh_tables::Format;
 use clap::Args;
 
 use super::{mapped, plain};

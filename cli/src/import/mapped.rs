@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use certmesh_node::api::standards::TypeStandard;
-use certmesh_node::api::types::{NodeStatus, RowResult};
-use certmesh_node::import::{Checker, Head, Input, Judge, Judged, Layout, Map, Row, Visitor};
+use certmesh_api::{NodeStatus, RowResult, TypeStandard};
+use certmesh_tables::{Checker, Head, Input, Judge, Judged, Layout, Map, Row, Visitor};
 
 use super::batch::{Batch, Entry, Event, Fate, send_all};
 use super::command::{Import, catch_interrupts, open};

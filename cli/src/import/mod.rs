@@ -1,7 +1,7 @@
 //! `certmesh import`: certificates that exist already, from a file of any length.
 //!
 //! `command` holds the arguments and decides which way a file goes. Rows that are requests already, one JSON object a
-//! line, go through `plain`. Tables go through `mapped`: [`certmesh_node::import`] reads, maps and checks them, as it does
+//! line, go through `plain`. Tables go through `mapped`: [`certmesh_tables`] reads, maps and checks them, as it does
 //! for folders that a node watches, and every fault is told before anything is sent; `batch` sends.
 //! `tally` counts what becomes of the rows, shows the progress, keeps the rejected ones and tells the summary.
 

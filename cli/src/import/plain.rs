@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use certmesh_node::api::types::{Problem, RowResult};
-use certmesh_node::import::{Line, Lines, MAX_LINE, as_it_was};
+use certmesh_api::{Problem, RowResult};
+use certmesh_tables::{Line, Lines, MAX_LINE, as_it_was};
 
 use super::command::{Import, catch_interrupts, open};
 use super::tally::Tally;

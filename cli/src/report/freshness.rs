@@ -1,6 +1,6 @@
 //! `certmesh report freshness`: how much of each department's log is here, and how old it is.
 
-use certmesh_node::api::types::{LogView, PeerView};
+use certmesh_api::{LogView, PeerView};
 use clap::Args;
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use certmesh_node::api::reports::UseReport;
+use certmesh_api::UseReport;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Client;

@@ -1,6 +1,6 @@
 //! `certmesh report use`: how departments shared and used each other's data in a month.
 
-use certmesh_node::api::reports::{DepartmentUse, UseReport};
+use certmesh_api::{DepartmentUse, UseReport};
 use clap::Args;
 
 use crate::args::Global;

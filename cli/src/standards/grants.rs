@@ -1,8 +1,7 @@
 //! `certmesh grant`.
 
+use certmesh_api::{Appended, GrantRequest, Grants};
 use certmesh_ledger::id::Date;
-use certmesh_node::api::standards::{GrantRequest, Grants};
-use certmesh_node::api::types::Appended;
 use clap::{Args, Subcommand};
 
 use super::{OfDepartment, any_of, of_department};

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_node::api::standards::{Matter, MatterRequest, Matters};
-use certmesh_node::api::types::CatalogueView;
+use certmesh_api::{CatalogueView, Matter, MatterRequest, Matters};
 use clap::{Args, Subcommand};
 
 use super::compare::{Two, compare};

@@ -7,8 +7,7 @@ pub(crate) mod types;
 
 use std::path::PathBuf;
 
-use certmesh_node::api::standards::VersionView;
-use certmesh_node::api::types::Appended;
+use certmesh_api::{Appended, VersionView};
 use clap::Args;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! `certmesh type`.
 
-use certmesh_node::api::standards::{FieldView, TypeRequest, TypeStandard};
+use certmesh_api::{FieldView, TypeRequest, TypeStandard};
 use clap::{Args, Subcommand};
 
 use super::compare::{Two, compare};

@@ -374,7 +374,7 @@ fn a_token_is_made_for_one_more_client_and_the_others_stay() {
     assert_eq!(client["name"].as_str(), Some("counter-3"));
     assert_eq!(client["role"].as_str(), Some("issue"));
     // What the node itself reads.
-    certmesh_node::api::auth::Clients::load(&dir.join("tokens.toml")).unwrap();
+    certmesh_api::tokens::Clients::load(&dir.join("tokens.toml")).unwrap();
 
     // A node that was killed left its number, which may be another program's by now.
     fs::write(dir.join("data/LOCK"), "").unwrap();
@@ -433,7 +433,7 @@ fn a_revoked_client_is_gone_with_its_token_and_nothing_else_changes() {
     let last = tokens(&dir, "revoke", &["--name", "admin"]).exits(2);
     assert!(last.err.contains("nobody could use"), "{}", last.err);
     assert!(dir.join("admin.token").exists());
-    certmesh_node::api::auth::Clients::load(&file).unwrap();
+    certmesh_api::tokens::Clients::load(&file).unwrap();
 }
 
 #[test]
@@ -472,7 +472,7 @@ fn a_list_of_clients_in_brackets_can_be_changed_as_well() {
     fs::write(dir.join("tokens.toml"), text).unwrap();
     token(&dir, "b", "read").exits(0);
     tokens(&dir, "revoke", &["--name", "a"]).exits(0);
-    let clients = certmesh_node::api::auth::Clients::load(&dir.join("tokens.toml")).unwrap();
+    let clients = certmesh_api::tokens::Clients::load(&dir.join("tokens.toml")).unwrap();
     let names: Vec<_> = clients
         .iter()
         .map(|client| client.name.to_string())

@@ -3,7 +3,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use certmesh_node::one_line::{HOSTILE, steers};
+use certmesh_text::one_line::{HOSTILE, steers};
 
 use crate::command::{binary, certmesh, certmesh_reading};
 use crate::node::{Answer, Node};

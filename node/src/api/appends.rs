@@ -6,22 +6,22 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use certmesh_api::draft::{Draft, erasure, status_change};
+use certmesh_api::{
+    Appended, ErasureRequest, IssueRequest, NodeStatus, RowResult, Salvaged, StatusRequest,
+};
 
 use super::body::{ERASURE, ISSUE, STATUS};
 use super::bulk;
-use super::draft;
-use super::draft::{Draft, path_id};
 use super::extract::{Segment, content_type, json_body, parameters, retry_key};
 use super::openapi::{
     AppendProblems, BulkProblems, FieldProblems, SalvageProblems, StatusProblems,
 };
 use super::problem::{appended, json};
 use super::refusal::Refusal;
+use super::search::path_id;
 use super::service::Word;
 use super::state::{Api, Caller};
-use super::types::{
-    Appended, ErasureRequest, IssueRequest, NodeStatus, RowResult, Salvaged, StatusRequest,
-};
 
 /// Counts the outcome of one append.
 fn counted(api: &Api, result: Result<Appended, Refusal>) -> Result<Response, Refusal> {
@@ -69,7 +69,7 @@ pub(super) async fn issue(
             Ok(mut outcomes) => outcomes.pop().unwrap_or(Err(Refusal::Internal)),
             Err(refusal) => Err(refusal),
         },
-        Err(refusal) => Err(refusal),
+        Err(unfit) => Err(unfit.into()),
     };
     counted(&api, result)
 }
@@ -130,7 +130,7 @@ pub(super) async fn change_status(
 ) -> Result<Response, Refusal> {
     let retry = retry_key(&headers, &caller)?;
     let id = path_id(&id)?;
-    let check = move |request: StatusRequest| draft::status_change(id, &request);
+    let check = move |request: StatusRequest| Ok(status_change(id, &request)?);
     let change = json_body(&api, &headers, body, &STATUS, check).await?;
     api.service()
         .change_status(change, retry)
@@ -161,7 +161,7 @@ pub(super) async fn erase(
     body: Body,
 ) -> Result<Response, Refusal> {
     let id = path_id(&id)?;
-    let check = move |request: ErasureRequest| draft::erasure(id, &request);
+    let check = move |request: ErasureRequest| Ok(erasure(id, &request)?);
     let erasure = json_body(&api, &headers, body, &ERASURE, check).await?;
     let done = api.service().erase(erasure).await?;
     Ok(appended(&done))

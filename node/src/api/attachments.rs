@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use certmesh_api::Uploaded;
 use certmesh_ledger::bodies::{AttachmentError, AttachmentFile};
 use certmesh_ledger::record::{Attachment, AttachmentName, MAX_ATTACHMENT, MediaType};
 use futures::StreamExt;
@@ -17,14 +18,13 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::bulk;
-use super::draft::path_id;
 use super::openapi::{DownloadProblems, UploadProblems};
 use super::problem::json;
 use super::refusal::Refusal;
+use super::search::path_id;
 use super::service::Incoming;
 use super::shares::Place;
 use super::state::{Api, Caller};
-use super::types::Uploaded;
 
 /// Bytes that are gathered before they are written.
 const PIECE: usize = 1 << 18;

@@ -5,16 +5,17 @@
 
 use std::fmt;
 
+use certmesh_api::FieldFault;
+use certmesh_api::faults::FaultList;
+use certmesh_text::shown;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::error::Category;
 
-use crate::config::nearest::hint;
+use certmesh_text::hint;
 
-use super::faults::FaultList;
 use super::refusal::Refusal;
-use super::types::FieldFault;
 
 /// What a JSON value has to look like.
 #[derive(Debug)]
@@ -465,30 +466,15 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
-/// A member's name as an error may show it. Names are no personal data, but a name that doesn't look like one may be a
-/// value that stands in the wrong place.
-pub(crate) fn shown(name: &str) -> String {
-    let like_a_name = |c: char| c.is_alphabetic() || matches!(c, '_' | '-');
-    let may_go_on = |c: char| like_a_name(c) || c.is_ascii_digit();
-    let mut digits = name.chars().filter(char::is_ascii_digit);
-    let shows = name.len() <= 64
-        && name.starts_with(like_a_name)
-        && name.chars().all(may_go_on)
-        && digits.by_ref().take(5).count() < 5;
-    if shows {
-        name.to_owned()
-    } else {
-        "(a name not shown)".to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::lookups::LookupsRequest;
-    use crate::api::reports::AccessLogRequest;
-    use crate::api::standards::TypeRequest;
-    use crate::api::types::{FindRequest, IssueRequest, StatusRequest};
+    use certmesh_api::AccessLogRequest;
+    use certmesh_api::FindRequest;
+    use certmesh_api::IssueRequest;
+    use certmesh_api::LookupsRequest;
+    use certmesh_api::StatusRequest;
+    use certmesh_api::TypeRequest;
 
     fn faults<T: DeserializeOwned + std::fmt::Debug>(
         body: &str,

@@ -8,19 +8,20 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use certmesh_api::draft::{HolderCode, holder};
+use certmesh_api::faults::Faults;
+use certmesh_api::{AcceptRequest, Acceptance, CollectRequest};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, MatterCode};
 use certmesh_ledger::record::MatterRef;
 
 use super::body::ACCEPT;
-use super::draft::{Faults, HolderCode, holder};
 use super::extract::json_body;
 use super::openapi::CaseProblems;
 use super::problem::json;
 use super::refusal::Refusal;
 use super::retrievals::purpose_and_days;
 use super::state::{Api, Caller};
-use super::types::{AcceptRequest, Acceptance, CollectRequest};
 
 /// A checked question: what does this subject hold of what that matter requires?
 #[derive(Debug)]

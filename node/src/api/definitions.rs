@@ -6,21 +6,20 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use certmesh_api::{
+    Appended, GrantRequest, Grants, Matter, MatterRequest, Matters, TypeRequest, TypeStandard,
+};
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::record::GrantWithdrawn;
 
 use super::body::{GRANT, MATTER, TYPE};
-use super::draft::{list_page, path_department};
 use super::extract::{Segment, json_body, parameters};
 use super::openapi::{AppendProblems, DefinitionProblems, FieldProblems};
 use super::problem::{appended, json};
 use super::refusal::Refusal;
+use super::search::{list_page, path_department};
 use super::service::{Definition, ListPage};
-use super::standards::{
-    GrantRequest, Grants, Matter, MatterRequest, Matters, TypeRequest, TypeStandard,
-};
 use super::state::Api;
-use super::types::Appended;
 
 async fn define(api: &Api, definition: Definition) -> Result<Response, Refusal> {
     let done = api.service().define(definition).await?;
@@ -44,7 +43,7 @@ pub(super) async fn define_type(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let check = |request: TypeRequest| request.check().map(Definition::Type);
+    let check = |request: TypeRequest| Ok(Definition::Type(request.check()?));
     let definition = json_body(&api, &headers, body, &TYPE, check).await?;
     define(&api, definition).await
 }
@@ -89,7 +88,7 @@ pub(super) async fn define_matter(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let check = |request: MatterRequest| request.check().map(Definition::Matter);
+    let check = |request: MatterRequest| Ok(Definition::Matter(request.check()?));
     let definition = json_body(&api, &headers, body, &MATTER, check).await?;
     define(&api, definition).await
 }
@@ -157,7 +156,7 @@ pub(super) async fn grant(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let check = |request: GrantRequest| request.check().map(Definition::Grant);
+    let check = |request: GrantRequest| Ok(Definition::Grant(request.check()?));
     let definition = json_body(&api, &headers, body, &GRANT, check).await?;
     define(&api, definition).await
 }

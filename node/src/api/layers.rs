@@ -9,9 +9,9 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use certmesh_api::tokens::Role;
 use tokio::time::timeout;
 
-use super::auth::Role;
 use super::problem::ProblemName;
 use super::refusal::Refusal;
 use super::routes::template;

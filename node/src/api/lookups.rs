@@ -1,6 +1,5 @@
 //! The department's own look-up journal: who looked up what a person holds.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -8,84 +7,20 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use certmesh_api::draft::{HolderCode, holder};
+use certmesh_api::faults::Faults;
+use certmesh_api::{LookupLog, LookupsRequest};
 use certmesh_ledger::id::HolderKind;
 use certmesh_ledger::journal::Place;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::body::LOOKUPS;
-use super::draft::{DEFAULT_PAGE, Faults, HolderCode, MAX_PAGE, holder};
 use super::extract::json_body;
 use super::openapi::LookupProblems;
 use super::problem::json;
 use super::refusal::Refusal;
 use super::reports::{Days, read_cursor};
+use super::search::{DEFAULT_PAGE, MAX_PAGE};
 use super::state::{Api, Caller};
-use super::types::Holder;
-
-/// A question about the look-ups that this department's clients made.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct LookupsRequest {
-    /// Look-ups of this subject; of all when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<Holder>,
-    /// First day; a year before the last when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// Last day; today when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// At most this many, 1 to 1,000 (100 when absent).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-    /// `next` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-}
-
-/// A page of look-ups.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct LookupLog {
-    /// First day.
-    pub from: String,
-    /// Last day.
-    pub to: String,
-    /// The look-ups, in the order in which they were recorded.
-    pub lookups: Vec<LookupView>,
-    /// Parts of the journal that can't be read: which look-ups stood there is not known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub damaged: Vec<String>,
-    /// Cursor of the next page; absent on the last. A page can be empty and have a next one.
-    pub next: Option<String>,
-}
-
-/// A look at what a person holds.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
-pub struct LookupView {
-    /// When, by this node's clock.
-    pub time_ms: u64,
-    /// Name of the client that looked.
-    pub client: String,
-    /// `find`: the person's certificates were listed; `accept`: what a matter requires was shown; `access-log`: these look-ups
-    /// were read.
-    pub event: String,
-    /// What a `find` was for, as the client said.
-    pub purpose: Option<String>,
-    /// The matter of an `accept`.
-    pub matter: Option<String>,
-}
-
-impl fmt::Debug for LookupView {
-    /// Leaves out the purpose, which may name people.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LookupView")
-            .field("time_ms", &self.time_ms)
-            .field("client", &self.client)
-            .field("event", &self.event)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A checked question about look-ups.
 #[derive(Debug)]

@@ -3,23 +3,19 @@
 //! A request passes, from outside in: [`server`] (sockets, TLS, connections), [`hosts`] (whose name it is for), `layers`
 //! (access log, tokens, roles, rates, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`,
 //! [`lookups`], `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them the peer itself as a [`Service`]. What it
-//! takes up of the node is counted in `shares`. A request's JSON is a type of [`types`] or [`standards`]; [`draft`] makes of it
-//! what the ledger can be asked, telling all faults at once; what the ledger knows of a certificate is told by
-//! `certificate`; a [`Refusal`] is what goes wrong, and becomes a problem document (RFC 9457).
+//! takes up of the node is counted in `shares`. A request's JSON is a type of [`certmesh_api`], which also checks what becomes a
+//! record; what is only asked is checked here (`search`, [`cases`], [`retrievals`], …). A [`Refusal`] is what goes wrong,
+//! and becomes a problem document (RFC 9457).
 //!
 //! Holders' codes and fields' values appear in no log line, error, URL or metric.
 
 mod appends;
 pub(crate) mod attachments;
-pub mod auth;
 pub(crate) mod body;
 mod bulk;
 pub mod cases;
-mod certificate;
 mod definitions;
-pub mod draft;
 mod extract;
-pub mod faults;
 pub mod hosts;
 mod layers;
 pub mod limits;
@@ -29,18 +25,16 @@ mod operations;
 mod problem;
 mod queries;
 mod refusal;
-mod replaced;
 pub mod reports;
 pub mod retrievals;
 mod routes;
+mod search;
 pub mod server;
 pub mod service;
 mod shares;
-pub mod standards;
 mod state;
-pub mod types;
 
-pub use refusal::{PROBLEM_PREFIX, Refusal};
+pub use refusal::Refusal;
 pub use routes::router;
 pub use server::{Running, ServeError, TlsFiles, serve};
 pub use service::Service;

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use certmesh_api::PROBLEM_PREFIX;
 use serde_json::{Value, json};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Response, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::problem::PROBLEM_TYPE;
-use super::refusal::PROBLEM_PREFIX;
-use super::types;
 use super::{
     appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
 };
@@ -41,7 +40,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
     ),
-    components(schemas(types::Problem, types::FieldFault, types::Holder)),
+    components(schemas(certmesh_api::Problem, certmesh_api::FieldFault, certmesh_api::Holder)),
     modifiers(&Completed),
     security(("token" = [])),
     tags(
@@ -337,18 +336,20 @@ mod tests {
             match name {
                 "IssueRequest" => {
                     let request = serde_json::from_str(&text).unwrap();
-                    assert!(crate::api::draft::Draft::check(request, &own).is_ok());
+                    assert!(certmesh_api::draft::Draft::check(request, &own).is_ok());
                 }
                 "StatusRequest" => {
-                    drop(serde_json::from_str::<types::StatusRequest>(&text).unwrap());
+                    drop(serde_json::from_str::<certmesh_api::StatusRequest>(&text).unwrap());
                 }
-                "FindRequest" => drop(serde_json::from_str::<types::FindRequest>(&text).unwrap()),
+                "FindRequest" => {
+                    drop(serde_json::from_str::<certmesh_api::FindRequest>(&text).unwrap());
+                }
                 "TypeRequest" => {
-                    drop(
-                        serde_json::from_str::<crate::api::standards::TypeRequest>(&text).unwrap(),
-                    );
+                    drop(serde_json::from_str::<certmesh_api::TypeRequest>(&text).unwrap());
                 }
-                "RowResult" => drop(serde_json::from_str::<types::RowResult>(&text).unwrap()),
+                "RowResult" => {
+                    drop(serde_json::from_str::<certmesh_api::RowResult>(&text).unwrap());
+                }
                 _ => {}
             }
         }

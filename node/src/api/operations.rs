@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use certmesh_api::Readiness;
 
 use crate::metrics;
 
 use super::openapi::{CommonProblems, document};
 use super::problem::json;
 use super::state::Api;
-use super::types::Readiness;
 
 /// Whether the process answers
 #[utoipa::path(

@@ -4,10 +4,10 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use certmesh_api::Appended;
 use serde::Serialize;
 
 use super::refusal::Refusal;
-use super::types::Appended;
 
 /// Content type of a problem document (RFC 9457).
 pub(super) const PROBLEM_TYPE: &str = "application/problem+json";

@@ -9,10 +9,13 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use certmesh_api::{
+    CatalogueView, Certificate, CertificateFields, FindRequest, Found, History, LogView,
+    NodeStatus, PeerView, Verification,
+};
 use tokio::time::Instant;
 
 use super::body::FIND;
-use super::draft::{list_page, path_department, path_id, query_date};
 use super::extract::{Segment, json_body, parameters};
 use super::openapi::{
     CertificateProblems, CommonProblems, FieldProblems, FieldsProblems, FindProblems, LogProblems,
@@ -20,12 +23,9 @@ use super::openapi::{
 };
 use super::problem::json;
 use super::refusal::Refusal;
+use super::search::{list_page, path_department, path_id, query_date};
 use super::service::{Find, Service, Wanted};
 use super::state::{Api, Caller};
-use super::types::{
-    CatalogueView, Certificate, CertificateFields, FindRequest, Found, History, LogView,
-    NodeStatus, PeerView, Verification,
-};
 
 /// How long a proof waits for another member's signature.
 const COSIGNED_WITHIN: Duration = Duration::from_secs(5);

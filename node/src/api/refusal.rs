@@ -1,15 +1,11 @@
 //! Why the API refuses: one variant a problem, and the one place that says its name, status and words.
 
+use certmesh_api::faults::{FaultList, Unfit};
+use certmesh_api::tokens::Role;
+use certmesh_api::{FieldFault, PROBLEM_PREFIX, Problem};
 use certmesh_ledger::id::{CertificateId, ChinaTime, Date, DepartmentCode, TypeCode};
 use certmesh_ledger::record::{ImpossibleTransition, Rule};
 use thiserror::Error;
-
-use super::auth::Role;
-use super::faults::FaultList;
-use super::types::{FieldFault, Problem};
-
-/// What every problem's `type` begins with.
-pub const PROBLEM_PREFIX: &str = "urn:certmesh:problem:";
 
 /// A request, or a row of one, that was not carried out. Each variant is one problem of the API, and its message is the
 /// problem's `detail`: it says what to do and never holds a holder's code, a name or a field's value.
@@ -252,6 +248,15 @@ pub enum Refusal {
     Internal,
 }
 
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Refusal {
+        match unfit {
+            Unfit::Fields(faults) => Refusal::InvalidField(faults),
+            Unfit::DatesOutOfOrder { from, until } => Refusal::DatesOutOfOrder { from, until },
+        }
+    }
+}
+
 /// Bytes in whole MiB: rounded up what is needed, rounded down what there is.
 fn mib(bytes: u64, up: bool) -> String {
     let whole = if up {
@@ -395,5 +400,31 @@ impl Refusal {
             faults,
             more_faults,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(count: usize) -> FaultList {
+        let fault = |n| FieldFault {
+            field: format!("f{n}"),
+            detail: "is wrong".to_owned(),
+        };
+        (0..count).map(fault).collect()
+    }
+
+    #[test]
+    fn an_answer_lists_a_hundred_faults_and_counts_the_others() {
+        let problem = Refusal::InvalidField(faults(250)).problem();
+        assert_eq!((problem.faults.len(), problem.more_faults), (100, 150));
+        assert!(
+            problem.detail.starts_with("250 fields are wrong"),
+            "{problem:?}"
+        );
+        let problem = Refusal::InvalidField(faults(100)).problem();
+        assert_eq!((problem.faults.len(), problem.more_faults), (100, 0));
+        assert_eq!(problem.detail, "100 fields are wrong; see faults");
     }
 }

@@ -7,9 +7,9 @@ use axum::http::HeaderValue;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use certmesh_api::tokens::Role;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::auth::Role;
 use super::hosts::{HostName, own_names_only};
 use super::layers::{Access, guard, observe, panicked};
 use super::refusal::Refusal;

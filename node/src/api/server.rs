@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::keyfile::{self, KeyFileError};
+use certmesh_ledger::secret_files::{self, KeyFileError};
 
 use super::hosts::HostName;
 use super::limits::Limits;
@@ -195,7 +195,7 @@ fn tls_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, ServeError> {
     if chain.is_empty() {
         return Err(no_certificate());
     }
-    let key = keyfile::read(&files.key)?;
+    let key = secret_files::read(&files.key)?;
     let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
         .map_err(|_| pem(&files.key, "private key"))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

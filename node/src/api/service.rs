@@ -4,6 +4,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use certmesh_api::draft::{Draft, HolderCode};
+use certmesh_api::{
+    Acceptance, AccessLog, Appended, AuditView, CatalogueView, Certificate, CertificateFields,
+    Found, Grants, History, LogView, LookupLog, Matter, Matters, NodeStatus, PeerView, Readiness,
+    Retrieved, Salvaged, TypeStandard, Uploaded, UseReport, Verification,
+};
 use certmesh_ledger::bodies::{AttachmentFile, Receiving};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
@@ -16,16 +22,10 @@ use certmesh_ledger::retrieval::Page;
 use futures::future::BoxFuture;
 
 use super::cases::Case;
-use super::draft::{Draft, HolderCode};
-use super::lookups::{LookupLog, Lookups};
+use super::lookups::Lookups;
 use super::refusal::Refusal;
-use super::reports::{AccessLog, AuditView, Days, UseReport};
-use super::retrievals::{Fetch, Retrieved};
-use super::standards::{Grants, Matter, Matters, TypeStandard};
-use super::types::{
-    Acceptance, Appended, CatalogueView, Certificate, CertificateFields, Found, History, LogView,
-    NodeStatus, PeerView, Readiness, Salvaged, Uploaded, Verification,
-};
+use super::reports::Days;
+use super::retrievals::Fetch;
 
 /// A file being received.
 pub struct Incoming {

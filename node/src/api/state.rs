@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use certmesh_api::tokens::{Client, Clients, Role};
 use certmesh_ledger::id::DepartmentCode;
 use parking_lot::RwLock;
 
 use crate::metrics::Metrics;
 
-use super::auth::{Client, Clients, Role};
 use super::limits::{Limits, Rate};
 use super::refusal::Refusal;
 use super::service::Service;

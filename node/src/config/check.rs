@@ -6,17 +6,17 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use certmesh_api::tokens::Clients;
 use certmesh_ledger::catalogue::FreshnessLimits;
 use certmesh_ledger::id::DepartmentCode;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
-use crate::api::auth::Clients;
 use crate::api::limits::DEFAULT_LOOKUPS;
 use crate::api::server::check_tls;
 use crate::api::{ServeError, TlsFiles};
-use crate::keyfile;
 use crate::logging::{self, LogFormat};
+use certmesh_ledger::secret_files;
 
 use super::settings::Settings;
 use super::watches::watches;
@@ -123,7 +123,7 @@ fn origin(key: &str, path: &Path) -> &'static str {
 
 fn secret(s: &mut Settings, key: &str) -> Option<std::path::PathBuf> {
     let path = s.required_path(key)?;
-    if let Err(error) = keyfile::check(&path) {
+    if let Err(error) = secret_files::check(&path) {
         s.wrong(key, format!("{error}{}", origin(key, &path)));
     }
     Some(path)
@@ -229,7 +229,7 @@ fn tls(s: &mut Settings) -> Option<TlsFiles> {
                 format!("{}: no certificate in PEM form", path.display()),
             );
             // The other file is looked at all the same.
-            if let Err(error) = keyfile::check(&files.key) {
+            if let Err(error) = secret_files::check(&files.key) {
                 s.wrong("api.tls_key", error.to_string());
             }
         }

@@ -6,7 +6,6 @@
 
 mod args;
 mod check;
-pub mod nearest;
 mod settings;
 mod watches;
 
@@ -29,8 +28,8 @@ pub use args::{NodeArgs, NodeCli, NodeCommand};
 use crate::api::TlsFiles;
 use crate::api::hosts::HostName;
 use crate::api::limits::Limits;
-use crate::import::Map;
 use crate::logging::LogFormat;
+use certmesh_tables::Map;
 
 /// Longest configuration file that is read, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;

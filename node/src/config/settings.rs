@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::args::{CONFIG_VARIABLE, NodeArgs};
-use super::nearest::hint;
 use super::{Fault, Source};
+use certmesh_text::hint;
 
 /// What every environment variable of the node begins with.
 const PREFIX: &str = "CERTMESH_NODE_";

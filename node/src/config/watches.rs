@@ -8,10 +8,10 @@ use rustix::fs::{Access, access};
 use toml::{Table, Value};
 
 use super::WatchConfig;
-use super::nearest::hint;
 use super::settings::Settings;
-use crate::import::Map;
 use crate::watch::{DONE, REJECTED};
+use certmesh_tables::Map;
+use certmesh_text::hint;
 
 /// Most folders of one peer.
 const MAX_WATCHES: usize = 64;

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{LogFormat, subscriber};
-use crate::one_line;
+use certmesh_text::one_line;
 
 /// Lines that wait while the log's reader is slow; the ones after them are lost.
 const WAITING: usize = 4096;
@@ -212,7 +212,7 @@ impl Write for Buffer {
 mod tests {
     use super::super::{filter, memory::Lines};
     use super::*;
-    use crate::one_line::{HOSTILE, steers};
+    use certmesh_text::one_line::{HOSTILE, steers};
 
     /// Writes while it is let, a few bytes at a time.
     #[derive(Clone, Default)]

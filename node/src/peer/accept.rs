@@ -1,5 +1,6 @@
 //! Accepting a case: the ledger's assessment in the API's shapes.
 
+use certmesh_api::{Acceptance, RequirementState, Values};
 use certmesh_ledger::acceptance::{AssessError, Assessment, State, assess};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::log::ReadError;
@@ -10,8 +11,6 @@ use super::journal::Recorded;
 use super::{Peer, views};
 use crate::api::Refusal;
 use crate::api::cases::{Case, MatterName};
-use crate::api::retrievals::Values;
-use crate::api::types::{Acceptance, RequirementState};
 
 /// How the requirements stand; the look is durable already.
 pub(super) fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptance, Refusal> {

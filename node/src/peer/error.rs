@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use certmesh_api::tokens::TokensError;
 use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::keys::KeyError;
@@ -11,10 +12,9 @@ use certmesh_ledger::membership::GenesisFaults;
 use libp2p::Multiaddr;
 
 use crate::api::ServeError;
-use crate::api::auth::TokensError;
 use crate::descriptors::TooFewFiles;
-use crate::keyfile::KeyFileError;
 use crate::net::NetError;
+use certmesh_ledger::secret_files::KeyFileError;
 
 /// Why a peer could not run.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use certmesh_api::FieldFault;
 use certmesh_ledger::bodies::{FileId, SealedBody};
 use certmesh_ledger::record::Entry;
 
@@ -9,7 +10,6 @@ use super::prepare::Kept;
 use super::{Peer, now_ms};
 use crate::api::Refusal;
 use crate::api::attachments::not_received;
-use crate::api::types::FieldFault;
 
 /// Entries to append, in their order.
 #[derive(Default)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use certmesh_api::{LogView, OwnLogState, Readiness};
 use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
 use certmesh_ledger::log::{Log, LogId};
@@ -9,7 +10,6 @@ use certmesh_ledger::record::is_dated_ahead;
 
 use super::clock::Clock;
 use super::{Peer, clock_detail, now_ms, views};
-use crate::api::types::{LogView, OwnLogState, Readiness};
 use crate::metrics::LogState;
 
 /// Names in one warning.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::{RunError, at};
 use crate::config::Config;
-use crate::keyfile;
+use certmesh_ledger::secret_files;
 
 /// The other members, and where each can be reached.
 type Peers = HashMap<DepartmentCode, (PeerId, Vec<Multiaddr>)>;
@@ -30,7 +30,7 @@ pub(super) struct Identity {
 }
 
 fn secret(path: &Path, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, RunError> {
-    let text = keyfile::read(path)?;
+    let text = secret_files::read(path)?;
     kind.read(text.expose()).map_err(|error| RunError::Key {
         path: path.to_owned(),
         error,

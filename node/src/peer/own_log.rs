@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use certmesh_api::OwnLogState;
 use certmesh_ledger::bodies::Bodies;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{Log, Opening};
@@ -18,9 +19,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{Connection, views};
 use crate::api::Refusal;
-use crate::api::types::OwnLogState;
-use crate::last_run::{LastRun, Mark};
 use crate::metrics::Metrics;
+use certmesh_ledger::last_run::{LastRun, Mark};
 
 /// Most members named in one list.
 const NAMED: usize = 5;

@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use certmesh_api::FieldFault;
+use certmesh_api::draft::{Attached, Draft};
+use certmesh_api::faults::FaultList;
 use certmesh_ledger::bodies::{Body, SealedBody, Upload};
 use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
@@ -19,10 +22,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::Peer;
 use super::writer::Append;
 use crate::api::Refusal;
-use crate::api::body::shown;
-use crate::api::draft::{Attached, Draft};
-use crate::api::faults::FaultList;
-use crate::api::types::FieldFault;
+use certmesh_text::shown;
 
 /// An entry, what its answer is named by, and what was mended in the request.
 pub(super) struct Prepared {

@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use certmesh_api::tokens::Clients;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::membership::Membership;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 
 use super::identity::peers;
-use crate::api::auth::Clients;
 use crate::api::{Api, Running, TlsFiles};
 use crate::config::{Config, ConfigError};
 

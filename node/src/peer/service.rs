@@ -7,6 +7,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use certmesh_api::draft::{Draft, HolderCode};
+use certmesh_api::{
+    AccessLog, AuditView, FieldView, GrantRequest, GrantView, Grants, LookupLog, Matter,
+    MatterRequest, MatterSummary, Matters, OwnLogState, Retrieved, TypeRequest, TypeStandard,
+    UseReport, VersionView,
+};
 use certmesh_ledger::bodies::{AttachmentError, AttachmentFile, Body, Opened};
 use certmesh_ledger::catalogue::{Cursor, Defined, Found};
 use certmesh_ledger::codec::Text;
@@ -30,18 +36,13 @@ use super::writer::{Append, WriterHandle};
 use super::{Peer, accept, now_ms, uploads, views};
 use crate::api::Refusal;
 use crate::api::cases::Case;
-use crate::api::draft::{Draft, HolderCode};
-use crate::api::lookups::{LookupLog, Lookups};
-use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
-use crate::api::retrievals::{Fetch, Retrieved};
+use crate::api::lookups::Lookups;
+use crate::api::reports::Days;
+use crate::api::retrievals::Fetch;
 use crate::api::service::{
     Definition, Find, Incoming, ListPage, Outcomes, Proof, RetryKey, Service, Wanted, Word,
 };
-use crate::api::standards::{
-    FieldView, GrantRequest, GrantView, Grants, Matter, MatterRequest, MatterSummary, Matters,
-    TypeRequest, TypeStandard, VersionView,
-};
-use crate::api::types::{self, OwnLogState};
+use certmesh_api::{self};
 
 /// What the API talks to.
 pub(super) struct PeerService {
@@ -115,7 +116,7 @@ impl PeerService {
         &self,
         append: Append,
         retry: Option<RetryKey>,
-    ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
+    ) -> BoxFuture<'static, Result<certmesh_api::Appended, Refusal>> {
         let outcomes = self.append(vec![append], retry);
         async move { outcomes.await?.pop().unwrap_or(Err(Refusal::Internal)) }.boxed()
     }
@@ -183,18 +184,18 @@ impl Service for PeerService {
         &self,
         change: StatusChanged,
         retry: Option<RetryKey>,
-    ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
+    ) -> BoxFuture<'static, Result<certmesh_api::Appended, Refusal>> {
         self.append_one(Append::Change(change), retry)
     }
 
     fn define(
         &self,
         definition: Definition,
-    ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
+    ) -> BoxFuture<'static, Result<certmesh_api::Appended, Refusal>> {
         self.append_one(Append::Define(Box::new(definition)), None)
     }
 
-    fn vouch_for_own_log(&self, word: Word) -> Result<types::NodeStatus, Refusal> {
+    fn vouch_for_own_log(&self, word: Word) -> Result<certmesh_api::NodeStatus, Refusal> {
         if word.clock_is_right {
             self.peer.trust_clock();
             return Ok(self.status());
@@ -219,12 +220,15 @@ impl Service for PeerService {
         }
     }
 
-    fn salvage(&self) -> BoxFuture<'static, Result<types::Salvaged, Refusal>> {
+    fn salvage(&self) -> BoxFuture<'static, Result<certmesh_api::Salvaged, Refusal>> {
         let writer = self.writer.clone();
         async move { writer.salvage()?.await.unwrap_or(Err(Refusal::Internal)) }.boxed()
     }
 
-    fn certificate(&self, id: &CertificateId) -> Result<Option<types::Certificate>, Refusal> {
+    fn certificate(
+        &self,
+        id: &CertificateId,
+    ) -> Result<Option<certmesh_api::Certificate>, Refusal> {
         let state = self
             .peer
             .catalogue
@@ -233,7 +237,10 @@ impl Service for PeerService {
         Ok(state.and_then(|state| views::certificate(&self.peer.catalogue, &state)))
     }
 
-    fn fields(&self, id: &CertificateId) -> Result<Option<types::CertificateFields>, Refusal> {
+    fn fields(
+        &self,
+        id: &CertificateId,
+    ) -> Result<Option<certmesh_api::CertificateFields>, Refusal> {
         let kept = self.body(id)?;
         Ok(kept.map(|(_, kept)| views::fields(id, &kept.body)))
     }
@@ -246,7 +253,7 @@ impl Service for PeerService {
         &self,
         incoming: Incoming,
         media_type: MediaType,
-    ) -> Result<types::Uploaded, Refusal> {
+    ) -> Result<certmesh_api::Uploaded, Refusal> {
         uploads::finish(&self.peer, incoming, media_type)
     }
 
@@ -277,11 +284,11 @@ impl Service for PeerService {
     fn erase(
         &self,
         erasure: CertificateErased,
-    ) -> BoxFuture<'static, Result<types::Appended, Refusal>> {
+    ) -> BoxFuture<'static, Result<certmesh_api::Appended, Refusal>> {
         self.append_one(Append::Erase(erasure), None)
     }
 
-    fn history(&self, id: &CertificateId) -> Result<Option<types::History>, Refusal> {
+    fn history(&self, id: &CertificateId) -> Result<Option<certmesh_api::History>, Refusal> {
         let chain = self.peer.catalogue.chain(id).map_err(|e| unreadable(&e))?;
         let known = chain.lives.first().is_some_and(|life| life.id == *id);
         Ok(known.then(|| views::history(id, &chain)))
@@ -291,7 +298,7 @@ impl Service for PeerService {
         &self,
         id: &CertificateId,
         on: Option<Date>,
-    ) -> Result<types::Verification, Refusal> {
+    ) -> Result<certmesh_api::Verification, Refusal> {
         let question = self.peer.question(on);
         let found = verify(&self.peer.catalogue, id, question).map_err(|e| unreadable(&e))?;
         Ok(views::verification(&self.peer, &found))
@@ -364,7 +371,7 @@ impl Service for PeerService {
         async move { tokio::time::timeout(patience, wait).await.is_ok() }.boxed()
     }
 
-    fn accept(&self, case: &Case, client: &str) -> Result<types::Acceptance, Refusal> {
+    fn accept(&self, case: &Case, client: &str) -> Result<certmesh_api::Acceptance, Refusal> {
         let look = self.look_at_case(case, client)?;
         let recorded = self.recorder.record_blocking(look)?;
         accept::answer(&self.peer, case, &recorded)
@@ -374,7 +381,7 @@ impl Service for PeerService {
         &self,
         case: Case,
         client: &str,
-    ) -> BoxFuture<'static, Result<types::Acceptance, Refusal>> {
+    ) -> BoxFuture<'static, Result<certmesh_api::Acceptance, Refusal>> {
         let look = self.look_at_case(&case, client);
         let recorded = look.map(|look| self.recorder.record(look));
         let asking = self.asking.clone();
@@ -427,7 +434,7 @@ impl Service for PeerService {
         reports::used(&self.peer, days)
     }
 
-    fn find(&self, query: &Find, client: &str) -> Result<types::Found, Refusal> {
+    fn find(&self, query: &Find, client: &str) -> Result<certmesh_api::Found, Refusal> {
         let catalogue = &self.peer.catalogue;
         let cursor = match &query.cursor {
             None => Cursor::default(),
@@ -457,7 +464,7 @@ impl Service for PeerService {
             .iter()
             .filter_map(|state| views::found(&self.peer, state, question).transpose())
             .collect();
-        Ok(types::Found {
+        Ok(certmesh_api::Found {
             certificates: certificates?,
             next: found
                 .next
@@ -465,7 +472,7 @@ impl Service for PeerService {
         })
     }
 
-    fn catalogue(&self, page: &ListPage) -> Result<types::CatalogueView, Refusal> {
+    fn catalogue(&self, page: &ListPage) -> Result<certmesh_api::CatalogueView, Refusal> {
         let catalogue = &self.peer.catalogue;
         let after: Option<TypeCode> = page.begins(|text| text.parse().ok())?;
         let mut issued = catalogue.issued();
@@ -481,25 +488,26 @@ impl Service for PeerService {
         let latest = catalogue.type_page(shown);
         let latest = latest.map_err(|error| unreadable(&error))?;
         let more = codes.len() > latest.len();
-        let view = |(code, latest): (&TypeCode, Option<Defined<TypeDefined>>)| types::TypeView {
-            code: code.to_string(),
-            name: latest
-                .as_ref()
-                .map(|latest| latest.definition.name.to_string()),
-            defined_by: latest.as_ref().map(|latest| latest.department.to_string()),
-            version: latest.as_ref().map(|latest| latest.version),
-            fields: latest
-                .map(|latest| latest.definition.fields.iter().map(FieldView::of).collect())
-                .unwrap_or_default(),
-            issued: issued
-                .remove(code)
-                .unwrap_or_default()
-                .into_iter()
-                .map(|(department, count)| (department.to_string(), count))
-                .collect(),
-        };
-        let types: Vec<types::TypeView> = codes.iter().zip(latest).map(view).collect();
-        Ok(types::CatalogueView {
+        let view =
+            |(code, latest): (&TypeCode, Option<Defined<TypeDefined>>)| certmesh_api::TypeView {
+                code: code.to_string(),
+                name: latest
+                    .as_ref()
+                    .map(|latest| latest.definition.name.to_string()),
+                defined_by: latest.as_ref().map(|latest| latest.department.to_string()),
+                version: latest.as_ref().map(|latest| latest.version),
+                fields: latest
+                    .map(|latest| latest.definition.fields.iter().map(FieldView::of).collect())
+                    .unwrap_or_default(),
+                issued: issued
+                    .remove(code)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(department, count)| (department.to_string(), count))
+                    .collect(),
+            };
+        let types: Vec<certmesh_api::TypeView> = codes.iter().zip(latest).map(view).collect();
+        Ok(certmesh_api::CatalogueView {
             next: types.last().filter(|_| more).map(|last| last.code.clone()),
             types,
             certificates,
@@ -620,7 +628,7 @@ impl Service for PeerService {
         Ok(Grants { grants, next: None })
     }
 
-    fn logs(&self) -> Result<Vec<types::LogView>, Refusal> {
+    fn logs(&self) -> Result<Vec<certmesh_api::LogView>, Refusal> {
         Ok(self
             .peer
             .catalogue
@@ -629,7 +637,7 @@ impl Service for PeerService {
             .collect())
     }
 
-    fn log(&self, department: &DepartmentCode) -> Result<Option<types::LogView>, Refusal> {
+    fn log(&self, department: &DepartmentCode) -> Result<Option<certmesh_api::LogView>, Refusal> {
         Ok(self
             .peer
             .catalogue
@@ -637,7 +645,7 @@ impl Service for PeerService {
             .map(|log| self.peer.log_view(&log)))
     }
 
-    fn peers(&self) -> Vec<types::PeerView> {
+    fn peers(&self) -> Vec<certmesh_api::PeerView> {
         let offsets = self.peer.clock_offsets();
         let heard = self.peer.heard.read();
         let members = self.peer.catalogue.members();
@@ -647,7 +655,7 @@ impl Service for PeerService {
         others
             .map(|member| {
                 let connection = heard.connected.get(&member.code);
-                types::PeerView {
+                certmesh_api::PeerView {
                     department: member.code.to_string(),
                     name: member.display_name().to_owned(),
                     peer_id: member.peer_id.to_string(),
@@ -661,7 +669,7 @@ impl Service for PeerService {
             .collect()
     }
 
-    fn status(&self) -> types::NodeStatus {
+    fn status(&self) -> certmesh_api::NodeStatus {
         let peer = &self.peer;
         let members = peer.catalogue.members();
         let sizes = peer
@@ -672,7 +680,7 @@ impl Service for PeerService {
             sizes.fold((0, 0), |(r, c), (records, certs)| (r + records, c + certs));
         // Locked for this alone: the warnings lock it again, and a thread that waits to write would lock both out.
         let peers_connected = peer.heard.read().connected.len() as u32;
-        types::NodeStatus {
+        certmesh_api::NodeStatus {
             department: peer.department.to_string(),
             name: self.peer.name_of(&peer.department),
             network_name: members.name().to_owned(),
@@ -691,7 +699,7 @@ impl Service for PeerService {
         }
     }
 
-    fn readiness(&self) -> types::Readiness {
+    fn readiness(&self) -> certmesh_api::Readiness {
         self.peer.readiness()
     }
 }

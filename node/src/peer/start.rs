@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use certmesh_api::tokens::Clients;
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::id::DepartmentCode;
@@ -43,16 +44,15 @@ use super::storage::Storage;
 use super::uploads::{self, Uploads};
 use super::writer::WriterHandle;
 use super::{Peer, data_dir, identity, now_ms, retries};
-use crate::api::auth::Clients;
 use crate::api::limits::Limits;
 use crate::api::{Api, serve};
 use crate::config::{Config, ConfigError};
 use crate::descriptors::{self, Shares};
 use crate::disk_space;
-use crate::last_run::Mark;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig, NetLimits};
 use crate::watch::{Needs, Watching};
+use certmesh_ledger::last_run::Mark;
 
 /// How long running requests may take at a stop.
 const GRACE: Duration = Duration::from_secs(10);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use certmesh_api::Uploaded;
 use certmesh_ledger::bodies::{AttachmentKey, Upload};
 use certmesh_ledger::record::MediaType;
 use parking_lot::Mutex;
@@ -20,7 +21,6 @@ use super::{Peer, now_ms};
 use crate::api::Refusal;
 use crate::api::attachments::not_received;
 use crate::api::service::Incoming;
-use crate::api::types::Uploaded;
 use crate::config::UploadLimits;
 use crate::disk_space;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use certmesh_api::{LookupLog, LookupView};
 use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{
     Catalogue, CertificateState, Chain, Cursor, Found, Life, Successor,
@@ -16,8 +17,8 @@ use certmesh_ledger::verify::{NotValid, Question, Verdict, Verification, verify_
 
 use super::Peer;
 use super::journal::Recorded;
-use crate::api::lookups::{LookupLog, LookupView, Lookups, lookups_cursor};
-use crate::api::{Refusal, types};
+use crate::api::Refusal;
+use crate::api::lookups::{Lookups, lookups_cursor};
 
 /// Why a log stopped, as a sentence without its full stop.
 pub(super) fn stopped(stopped: &Stopped) -> String {
@@ -33,10 +34,10 @@ pub(super) fn stopped(stopped: &Stopped) -> String {
 pub(super) fn certificate(
     catalogue: &Catalogue,
     state: &CertificateState,
-) -> Option<types::Certificate> {
+) -> Option<certmesh_api::Certificate> {
     let issued = state.certificate();
     let checkpoint = catalogue.log(&state.log)?.checkpoint()?;
-    Some(types::Certificate::recorded(
+    Some(certmesh_api::Certificate::recorded(
         issued,
         &state.issued,
         state.status,
@@ -62,7 +63,7 @@ pub(super) fn found(
     peer: &Peer,
     state: &CertificateState,
     question: Question,
-) -> Result<Option<types::Certificate>, Refusal> {
+) -> Result<Option<certmesh_api::Certificate>, Refusal> {
     let unreadable = |error| {
         tracing::error!(%error, "a log could not be read");
         Refusal::Internal
@@ -70,7 +71,7 @@ pub(super) fn found(
     let catalogue = &peer.catalogue;
     let told = verify_record(catalogue, state, question).map_err(unreadable)?;
     Ok(
-        certificate(catalogue, state).map(|certificate| types::Certificate {
+        certificate(catalogue, state).map(|certificate| certmesh_api::Certificate {
             verdict: Some(told.verdict.as_str().to_owned()),
             reason: match &told.verdict {
                 Verdict::NotValid(why) => Some(why.code().to_owned()),
@@ -142,8 +143,8 @@ fn lookup(look: Look) -> LookupView {
 }
 
 /// What an attachment is.
-pub(super) fn attachment(attachment: &Attachment) -> types::AttachmentView {
-    types::AttachmentView {
+pub(super) fn attachment(attachment: &Attachment) -> certmesh_api::AttachmentView {
+    certmesh_api::AttachmentView {
         name: attachment.name.to_string(),
         media_type: attachment.media_type.to_string(),
         size: attachment.size,
@@ -152,7 +153,7 @@ pub(super) fn attachment(attachment: &Attachment) -> types::AttachmentView {
 }
 
 /// What a certificate says, its attachments told apart from the other fields.
-pub(super) fn fields(id: &CertificateId, body: &Body) -> types::CertificateFields {
+pub(super) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::CertificateFields {
     let mut fields = BTreeMap::new();
     let mut attachments = Vec::new();
     for (name, value) in &body.fields {
@@ -161,9 +162,9 @@ pub(super) fn fields(id: &CertificateId, body: &Body) -> types::CertificateField
             _ => drop(fields.insert(name.clone(), value.clone())),
         }
     }
-    types::CertificateFields {
+    certmesh_api::CertificateFields {
         id: id.to_string(),
-        holder: types::Holder {
+        holder: certmesh_api::Holder {
             kind: body.holder_kind.to_string(),
             code: body.holder_code.clone(),
         },
@@ -174,23 +175,23 @@ pub(super) fn fields(id: &CertificateId, body: &Body) -> types::CertificateField
 
 /// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, told as a
 /// story.
-pub(super) fn history(id: &CertificateId, chain: &Chain) -> types::History {
+pub(super) fn history(id: &CertificateId, chain: &Chain) -> certmesh_api::History {
     let mut events: Vec<_> = chain.lives.iter().flat_map(life).collect();
     // One record issues a certificate first and supersedes others by it.
-    let at = |event: &types::HistoryEvent| {
+    let at = |event: &certmesh_api::HistoryEvent| {
         let position = &event.position;
         let place = (position.time_ms, position.log.clone(), position.seq);
         (place, event.successor.is_some(), event.id.clone())
     };
     events.sort_by_cached_key(at);
-    types::History {
+    certmesh_api::History {
         id: id.to_string(),
         events,
         cut: chain.cut,
     }
 }
 
-fn life(life: &Life) -> Vec<types::HistoryEvent> {
+fn life(life: &Life) -> Vec<certmesh_api::HistoryEvent> {
     let mut stage = None;
     let records = life.records.iter();
     records
@@ -201,10 +202,14 @@ fn life(life: &Life) -> Vec<types::HistoryEvent> {
 /// A certificate's status, and how it was superseded if it was.
 type Stage = (Status, Option<SuccessionKind>);
 
-fn event(life: &Life, signed: &SignedRecord, stage: &mut Option<Stage>) -> types::HistoryEvent {
+fn event(
+    life: &Life,
+    signed: &SignedRecord,
+    stage: &mut Option<Stage>,
+) -> certmesh_api::HistoryEvent {
     let record: &Record = signed.record();
     let id = &life.id;
-    let mut event = types::HistoryEvent {
+    let mut event = certmesh_api::HistoryEvent {
         id: id.to_string(),
         event: String::new(),
         reason: None,
@@ -214,7 +219,7 @@ fn event(life: &Life, signed: &SignedRecord, stage: &mut Option<Stage>) -> types
         predecessors: Vec::new(),
         successor: None,
         ignored: None,
-        position: types::Position::of(&life.checkpoint, signed),
+        position: certmesh_api::Position::of(&life.checkpoint, signed),
     };
     match &record.entry {
         Entry::CertificateIssued(issued) if issued.id == *id => {
@@ -272,7 +277,7 @@ fn event(life: &Life, signed: &SignedRecord, stage: &mut Option<Stage>) -> types
 }
 
 /// A verdict for the API.
-pub(super) fn verification(peer: &Peer, found: &Verification) -> types::Verification {
+pub(super) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::Verification {
     let catalogue = &peer.catalogue;
     let own = found.state.as_ref().map(|state| state.log) == Some(catalogue.own());
     let (reason, mut explanation, missing) = match &found.verdict {
@@ -294,7 +299,7 @@ pub(super) fn verification(peer: &Peer, found: &Verification) -> types::Verifica
     if own && !peer.own.is_confirmed() && matches!(found.verdict, Verdict::NotValid(_)) {
         explanation.push_str(UNCONFIRMED);
     }
-    types::Verification {
+    certmesh_api::Verification {
         id: found.id.to_string(),
         verdict: found.verdict.as_str().to_owned(),
         reason,
@@ -318,10 +323,10 @@ pub(super) fn verification(peer: &Peer, found: &Verification) -> types::Verifica
 const UNCONFIRMED: &str = "; this department's own log is not yet confirmed by other members, so what was recorded last may \
                            be missing here";
 
-fn successor(peer: &Peer, next: &Successor) -> types::SuccessorView {
+fn successor(peer: &Peer, next: &Successor) -> certmesh_api::SuccessorView {
     let department = next.log.department;
     let member = peer.catalogue.members().member(&department);
-    types::SuccessorView {
+    certmesh_api::SuccessorView {
         id: next.id.to_string(),
         succession: next.kind.to_string(),
         department: department.to_string(),
@@ -400,7 +405,7 @@ fn explain(peer: &Peer, reason: &NotValid, found: &Verification) -> String {
     text
 }
 
-fn provenance(peer: &Peer, found: &Verification) -> Option<types::Provenance> {
+fn provenance(peer: &Peer, found: &Verification) -> Option<certmesh_api::Provenance> {
     let (state, checkpoint) = (found.state.as_ref()?, found.checkpoint.as_ref()?);
     let members = peer.catalogue.members();
     let department = state.log.department;
@@ -409,7 +414,7 @@ fn provenance(peer: &Peer, found: &Verification) -> Option<types::Provenance> {
         .into_iter()
         .map(|c| c.witness.to_string())
         .collect();
-    Some(types::Provenance {
+    Some(certmesh_api::Provenance {
         department: department.to_string(),
         department_name: members
             .member(&department)

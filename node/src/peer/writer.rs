@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use certmesh_api::draft::Draft;
+use certmesh_api::{FieldFault, Position};
 use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::clocks::ClockFault;
@@ -26,9 +28,8 @@ use super::group::Group;
 use super::prepare::{Kept, Prepared, Standards, prepare, undefined};
 use super::{Peer, now_ms, retries};
 use crate::api::Refusal;
-use crate::api::draft::Draft;
 use crate::api::service::{Definition, Outcomes, RetryKey};
-use crate::api::types::{self, FieldFault, Position};
+use certmesh_api::{self};
 
 /// Most records under one commit.
 const GROUP: usize = 8192;
@@ -64,7 +65,7 @@ struct Job {
 }
 
 /// Where the outcome of taking records back goes.
-type Salvage = oneshot::Sender<Result<types::Salvaged, Refusal>>;
+type Salvage = oneshot::Sender<Result<certmesh_api::Salvaged, Refusal>>;
 
 /// What the thread is asked for.
 enum Task {
@@ -122,7 +123,7 @@ impl WriterHandle {
     /// Has records that nobody else holds taken back from what was set aside; the receiver gets what came of it.
     pub(super) fn salvage(
         &self,
-    ) -> Result<oneshot::Receiver<Result<types::Salvaged, Refusal>>, Refusal> {
+    ) -> Result<oneshot::Receiver<Result<certmesh_api::Salvaged, Refusal>>, Refusal> {
         let (reply, outcome) = oneshot::channel();
         self.hand_over(Task::Salvage(reply)).map(|()| outcome)
     }
@@ -231,7 +232,7 @@ impl GroupCommit {
     }
 
     /// Takes back the records of the own log that nobody else holds from what was set aside.
-    fn salvage(&mut self) -> Result<types::Salvaged, Refusal> {
+    fn salvage(&mut self) -> Result<certmesh_api::Salvaged, Refusal> {
         let peer = &self.peer;
         let log = self.writer.log().name().id;
         let shown = || peer.heard.read().known.get(&log).copied().unwrap_or(0);
@@ -270,7 +271,7 @@ impl GroupCommit {
             }
         };
         let copies = copies.iter().map(|copy| format!("set-aside/{copy}"));
-        Ok(types::Salvaged {
+        Ok(certmesh_api::Salvaged {
             records,
             copies: copies.collect(),
             size: self.writer.log().size(),
@@ -602,7 +603,7 @@ impl GroupCommit {
             (Outcome::New(n), Some(checkpoint)) => {
                 let record: &log::Appended = appended.get(n).ok_or(Refusal::Internal)?;
                 let position = Position::at(checkpoint, record.seq, record.hash, record.time_ms);
-                Ok(types::Appended {
+                Ok(certmesh_api::Appended {
                     id,
                     position,
                     replayed: false,
@@ -611,7 +612,7 @@ impl GroupCommit {
             }
             (Outcome::Replayed(record), Some(checkpoint)) => {
                 let position = Position::of(checkpoint, &record);
-                Ok(types::Appended {
+                Ok(certmesh_api::Appended {
                     id,
                     position,
                     replayed: true,

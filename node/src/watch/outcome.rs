@@ -16,8 +16,8 @@ use rustix::io::Errno;
 
 use super::taking::Summary;
 use super::{DONE, REJECTED};
-use crate::import::Format;
-use crate::one_line;
+use certmesh_tables::Format;
+use certmesh_text::one_line;
 
 /// Longest name that leaves room for what is added to it.
 const LONGEST: usize = 200;

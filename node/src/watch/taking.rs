@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use certmesh_api::draft::Draft;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -15,13 +16,12 @@ use tokio::task::JoinHandle;
 use super::outcome::Target;
 use super::{Needs, Stop};
 use crate::api::Refusal;
-use crate::api::draft::Draft;
 use crate::api::service::{self, RetryKey};
 use crate::config::WatchConfig;
-use crate::import::{
+use crate::peer::now_ms;
+use certmesh_tables::{
     Checker, Error, Format, Head, Input, Judge, Judged, Reason, Rejects, Row, Visitor,
 };
-use crate::peer::now_ms;
 
 /// Most rows of a file: of each, some bytes are held to find those that are the same.
 const MOST_ROWS: u64 = 5_000_000;

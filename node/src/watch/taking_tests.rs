@@ -5,11 +5,11 @@ use std::time::Instant;
 use super::*;
 use crate::api::Service;
 use crate::api::service::ListPage;
-use crate::api::standards::{TypeRequest, TypeStandard};
 use crate::api::tests::fake::Fake;
-use crate::import::Map;
 use crate::metrics::Metrics;
 use crate::watch::outcome::Outcomes;
+use certmesh_api::{TypeRequest, TypeStandard};
+use certmesh_tables::Map;
 
 const OWN: &str = "11430000006122244L";
 const MAP: &str =
@@ -206,7 +206,7 @@ fn a_file_is_unreadable_only_for_what_is_wrong_with_the_file() {
         told.starts_with("later: type ") && told.contains("not defined"),
         "{told}"
     );
-    let field = crate::api::standards::FieldView {
+    let field = certmesh_api::FieldView {
         code: "ZZMC".to_owned(),
         name: "名称".to_owned(),
         required: true,

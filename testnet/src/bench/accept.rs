@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use certmesh_node::api::standards::{MatterRequest, RequirementView, SubMatterView};
-use certmesh_node::api::types::AcceptRequest;
+use certmesh_api::{AcceptRequest, MatterRequest, RequirementView, SubMatterView};
 use serde_json::{Value, json};
 
 use super::{Bench, fill, sync, together};

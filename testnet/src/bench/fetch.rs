@@ -3,8 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_node::api::retrievals::FetchRequest;
-use certmesh_node::api::standards::{MatterRequest, RequirementView, SubMatterView};
+use certmesh_api::{FetchRequest, MatterRequest, RequirementView, SubMatterView};
 use serde_json::{Value, json};
 
 use super::{Bench, limits, link, together};

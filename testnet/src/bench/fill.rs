@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
+use certmesh_api::draft::Draft;
 use certmesh_ledger::log::{Log, LogId, LogName};
 use certmesh_ledger::membership::{Genesis, Membership};
 use certmesh_ledger::record::{Entry, SharingClass};
-use certmesh_node::api::draft::Draft;
 
 use super::Bench;
 use crate::fill::{BATCH, Filler, broken, place};

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_node::api::types::Holder;
+use certmesh_api::Holder;
 use serde_json::{Value, json};
 
 use super::{Bench, issue};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use certmesh_node::api::types::FindRequest;
+use certmesh_api::FindRequest;
 use serde_json::{Value, json};
 
 use super::{Bench, fill, link};

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use certmesh_node::api::types::RowResult;
+use certmesh_api::RowResult;
 use ureq::http::Response;
 use ureq::{Body, SendBody};
 

@@ -1,8 +1,7 @@
 //! Why a node did not do what it was asked.
 
+use certmesh_api::Problem;
 use std::io;
-
-use certmesh_node::api::types::Problem;
 
 /// Why a node did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -7,12 +7,11 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use certmesh_node::api::reports::{AccessLog, AccessLogRequest, AuditView, UseReport};
-use certmesh_node::api::retrievals::{FetchRequest, Retrieved};
-use certmesh_node::api::standards::{GrantRequest, MatterRequest, TypeRequest};
-use certmesh_node::api::types::{
-    AcceptRequest, Acceptance, Appended, CatalogueView, Certificate, FindRequest, Found, History,
-    IssueRequest, LogView, NodeStatus, PeerView, Problem, Readiness, StatusRequest, Verification,
+use certmesh_api::{
+    AcceptRequest, Acceptance, AccessLog, AccessLogRequest, Appended, AuditView, CatalogueView,
+    Certificate, FetchRequest, FindRequest, Found, GrantRequest, History, IssueRequest, LogView,
+    MatterRequest, NodeStatus, PeerView, Problem, Readiness, Retrieved, StatusRequest, TypeRequest,
+    UseReport, Verification,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

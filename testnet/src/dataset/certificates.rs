@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use certmesh_api::{Holder, IssueRequest};
 use certmesh_ledger::id::{CertificateId, Date, IdError, IssuerCode};
-use certmesh_node::api::types::{Holder, IssueRequest};
 
 use super::dice::{Dice, share_out};
 use super::holders::{Somebody, organisation, person};
@@ -211,8 +211,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
+    use certmesh_api::draft::Draft;
     use certmesh_ledger::catalogue::{Proposed, Standard};
-    use certmesh_node::api::draft::Draft;
 
     use super::super::{kinds, offices};
     use super::*;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use certmesh_api::{FieldView, ItemView, TypeRequest};
 use certmesh_ledger::id::{Date, HolderKind, IdError, TypeCode};
-use certmesh_node::api::standards::{FieldView, ItemView, TypeRequest};
 
 use super::dice::Dice;
 use super::known_types::KNOWN;

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use certmesh_node::api::standards::{MatterRequest, RequirementView, SubMatterView};
-
 use super::dice::{Dice, share_out};
 use super::kinds::Kind;
 use super::known_types::INSTEAD;
 use super::offices::{CITY, DISTRICTS};
+use certmesh_api::{MatterRequest, RequirementView, SubMatterView};
 
 /// Matters of the data set.
 pub(super) const MATTERS: usize = 328;

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
-use certmesh_node::api::standards::{MatterRequest, TypeRequest};
-
 use super::*;
+use certmesh_api::{MatterRequest, TypeRequest};
 
 fn made(scale: f64, seed: u64) -> (tempfile::TempDir, Summary) {
     let dir = tempfile::tempdir().unwrap();

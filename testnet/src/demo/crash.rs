@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use certmesh_node::api::types::Appended;
+use certmesh_api::Appended;
 use serde_json::json;
 
 use super::Details;

@@ -4,13 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use certmesh_ledger::id::{Date, HolderKind};
-use certmesh_node::api::reports::{AccessLogRequest, DepartmentUse};
-use certmesh_node::api::retrievals::FetchRequest;
-use certmesh_node::api::standards::{GrantRequest, MatterRequest, RequirementView, SubMatterView};
-use certmesh_node::api::types::{
-    AcceptRequest, Acceptance, CollectRequest, Holder, IssueRequest, RequirementState,
+use certmesh_api::{
+    AcceptRequest, Acceptance, AccessLogRequest, CollectRequest, DepartmentUse, FetchRequest,
+    GrantRequest, Holder, IssueRequest, MatterRequest, RequirementState, RequirementView,
+    SubMatterView,
 };
+use certmesh_ledger::id::{Date, HolderKind};
 use serde_json::{Value, json};
 
 use super::Details;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use certmesh_node::api::types::StatusRequest;
+use certmesh_api::StatusRequest;
 use serde_json::json;
 
 use super::Details;

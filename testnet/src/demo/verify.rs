@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use certmesh_api::Verification;
 use certmesh_ledger::id::Date;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::verify::{Bundle, BundleError, Reader, Verdict};
-use certmesh_node::api::types::Verification;
 use serde_json::json;
 
 use super::Details;

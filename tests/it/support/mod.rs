@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_node::api::types::{Appended, IssueRequest, LogView, StatusRequest};
+use certmesh_api::{Appended, IssueRequest, LogView, StatusRequest};
 use certmesh_testnet::client::Client;
 use certmesh_testnet::links::Links;
 use certmesh_testnet::network::{Network, Randomness};

@@ -18,6 +18,8 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use certmesh_api::draft::Draft;
+use certmesh_api::{Appended, IssueRequest, RowResult};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -25,12 +27,10 @@ use tokio::time::timeout;
 
 use self::lines::{End, Group, Line, Splitter};
 use super::body;
-use super::draft::Draft;
 use super::refusal::Refusal;
 use super::service::{Outcomes, RetryKey};
 use super::shares::Place;
 use super::state::{Api, Caller};
-use super::types::{Appended, IssueRequest, RowResult};
 
 /// Content type of newline-delimited JSON.
 pub(super) const NDJSON: &str = "application/x-ndjson";
@@ -262,7 +262,7 @@ fn parse_group(group: &Group, api: &Api) -> Parsed {
     let check = |(row, line): &(u64, Line)| {
         let draft = match line {
             Line::Text(range) => body::parse::<IssueRequest>(group.text(range), &body::ISSUE)
-                .and_then(|request| Draft::check(request, api.department())),
+                .and_then(|request| Ok(Draft::check(request, api.department())?)),
             Line::TooLong => Err(Refusal::BodyTooLarge {
                 limit_bytes: api.limits().line,
             }),

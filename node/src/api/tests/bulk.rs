@@ -191,7 +191,7 @@ async fn a_token_that_is_revoked_while_rows_arrive_issues_no_more_of_them() {
     while node.fake.groups.lock().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let others = super::super::auth::Clients::of(&[("reader", Role::Read, READ)]);
+    let others = certmesh_api::tokens::Clients::of(&[("reader", Role::Read, READ)]);
     node.api.set_clients(others);
     let rest = format!("{}{}0\r\n\r\n", chunk(2), chunk(3));
     stream.write_all(rest.as_bytes()).await.unwrap();

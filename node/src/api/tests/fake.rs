@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use certmesh_api::draft::{Draft, HolderCode};
+use certmesh_api::{
+    AccessLog, AuditView, Grants, LookupLog, Matter, Matters, Retrieved, TypeStandard, UseReport,
+};
 use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments};
 use certmesh_ledger::hash::Hash;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
@@ -21,15 +25,13 @@ use parking_lot::Mutex;
 use super::OWN;
 use crate::api::Refusal;
 use crate::api::cases::Case;
-use crate::api::draft::{Draft, HolderCode};
-use crate::api::lookups::{LookupLog, Lookups};
-use crate::api::reports::{AccessLog, AuditView, Days, UseReport};
-use crate::api::retrievals::{Fetch, Retrieved};
+use crate::api::lookups::Lookups;
+use crate::api::reports::Days;
+use crate::api::retrievals::Fetch;
 use crate::api::service::{
     Definition, Find, Incoming, ListPage, Outcomes, Proof, RetryKey, Service, Wanted, Word,
 };
-use crate::api::standards::{Grants, Matter, Matters, TypeStandard};
-use crate::api::types::*;
+use certmesh_api::*;
 
 /// How the fake peer behaves and what it saw.
 #[derive(Default)]

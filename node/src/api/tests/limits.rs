@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::body::FIND;
 use crate::api::extract::json_body;
-use crate::api::types::FindRequest;
+use certmesh_api::FindRequest;
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::time::Instant;

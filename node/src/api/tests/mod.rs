@@ -13,12 +13,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use certmesh_api::tokens::{Clients, Role};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use self::fake::Fake;
-use super::auth::{Clients, Role};
 use super::limits::Limits;
 use super::{Api, Running, serve};
 use crate::metrics::Metrics;

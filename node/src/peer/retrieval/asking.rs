@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use certmesh_api::{Appended, Retrieved};
 use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::{Authority, CertificateState};
 use certmesh_ledger::codec::{Bounded, Text};
@@ -22,8 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::answering::Answering;
 use super::copies;
 use crate::api::Refusal;
-use crate::api::retrievals::{Fetch, Retrieved};
-use crate::api::types::Appended;
+use crate::api::retrievals::Fetch;
 use crate::net::RequestFailure;
 use crate::peer::accept::resolve;
 use crate::peer::prepare::Fresh;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use certmesh_api::{Acceptance, AcceptedCase, Position, RequirementState, Retrieved};
 use certmesh_ledger::acceptance::State;
 use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::codec::{Bounded, Text};
@@ -18,8 +19,7 @@ use super::asking::Asking;
 use super::copies;
 use crate::api::Refusal;
 use crate::api::cases::{Case, Collect, MatterName};
-use crate::api::retrievals::{Fetch, Retrieved};
-use crate::api::types::{Acceptance, AcceptedCase, Position, RequirementState};
+use crate::api::retrievals::Fetch;
 use crate::peer::journal::Recorded;
 use crate::peer::prepare::Fresh;
 use crate::peer::writer::Receipt;

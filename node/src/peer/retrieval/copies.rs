@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use certmesh_api::{CopiedAttachment, Position, Retrieved};
 use certmesh_ledger::bodies::{AttachmentKey, Bodies, BodyError, Opened};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{Log, ReadError, ReceiptKind};
@@ -12,8 +13,6 @@ use certmesh_ledger::retrieval::{ATTACHMENTS, EvidenceCopy, code_of};
 use certmesh_ledger::verify::{verify, verify_record};
 
 use crate::api::Refusal;
-use crate::api::retrievals::{CopiedAttachment, Retrieved};
-use crate::api::types::Position;
 use crate::peer::{Peer, now_ms, views};
 
 /// How often copies whose day is over are looked for.

@@ -1,5 +1,9 @@
 //! What the receipts say, in the API's shapes.
 
+use certmesh_api::{
+    AccessEvent, AccessLog, AuditView, DatedAhead, DepartmentUse, FindingView, More, Unproven,
+    UseAhead, UseReport,
+};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::LogId;
 use certmesh_ledger::record::{
@@ -10,10 +14,7 @@ use certmesh_ledger::retrieval::{Finding, Page, Usage, access_log, audit, median
 
 use super::asking::Asking;
 use crate::api::Refusal;
-use crate::api::reports::{
-    AccessEvent, AccessLog, AuditView, DatedAhead, Days, DepartmentUse, FindingView, More,
-    Unproven, UseAhead, UseReport, access_cursor, audit_cursor,
-};
+use crate::api::reports::{Days, access_cursor, audit_cursor};
 use crate::peer::writer::Receipt;
 use crate::peer::{Peer, now_ms};
 

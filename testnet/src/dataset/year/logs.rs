@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use certmesh_api::IssueRequest;
+use certmesh_api::draft::Draft;
+use certmesh_api::faults::Unfit;
 use certmesh_ledger::catalogue::{Batch, Catalogue, FreshnessLimits, Proposed, Standard};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::keys::CatalogueKey;
 use certmesh_ledger::log::{Log, LogId};
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{CertificateIssued, Entry, SubjectTag, TypeDefined};
-use certmesh_node::api::Refusal;
-use certmesh_node::api::draft::Draft;
-use certmesh_node::api::types::IssueRequest;
 
 use super::reading::DataSet;
 use crate::Error;
@@ -259,9 +259,9 @@ impl<'c> Desk<'c> {
 }
 
 /// A refusal with each field at fault.
-fn told_of(refusal: &Refusal) -> String {
+fn told_of(refusal: &Unfit) -> String {
     match refusal {
-        Refusal::InvalidField(faults) => {
+        Unfit::Fields(faults) => {
             let each = faults.iter();
             let each = each.map(|fault| format!("{}: {}", fault.field, fault.detail));
             each.collect::<Vec<_>>().join("; ")

@@ -5,12 +5,11 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use certmesh_api::faults::Unfit;
+use certmesh_api::{IssueRequest, MatterRequest, TypeRequest};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::record::{MatterDefined, TypeDefined};
-use certmesh_node::api::Refusal;
-use certmesh_node::api::standards::{MatterRequest, TypeRequest};
-use certmesh_node::api::types::IssueRequest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -180,7 +179,7 @@ fn departments(path: &Path) -> Result<Vec<Founder>, Error> {
 
 fn definition<T: DeserializeOwned, D>(
     path: &Path,
-    check: impl Fn(&T) -> Result<D, Refusal>,
+    check: impl Fn(&T) -> Result<D, Unfit>,
 ) -> Result<D, Error> {
     check(&toml_of(path)?).map_err(|refusal| Error::malformed(path, &refusal))
 }

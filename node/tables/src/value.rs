@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::dates::DateFormat;
-use super::row::Cells;
+use crate::dates::DateFormat;
+use crate::row::Cells;
 
 /// Where a value comes from and what is done to it, in this order: the columns are joined, cleaned, found empty or not,
 /// looked up in the code list, read as a day.

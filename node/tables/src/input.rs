@@ -9,11 +9,11 @@ use std::time::SystemTime;
 use clap::ValueEnum;
 use rustix::fs::OFlags;
 
-use super::encoding::{Encoding, GLANCE, Utf8};
-use super::error::Error;
-use super::map::Map;
-use super::row::Visitor;
-use super::{csv, jsonl, xlsx};
+use crate::encoding::{Encoding, GLANCE, Utf8};
+use crate::error::Error;
+use crate::map::Map;
+use crate::row::Visitor;
+use crate::{csv, jsonl, xlsx};
 
 /// The format of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,19 +6,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use certmesh_api::draft::Draft;
+use certmesh_api::faults::Unfit;
+use certmesh_api::{Holder, IssueRequest};
 use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
 use certmesh_ledger::record::{Misfit, SuccessionError, TypeDefined, Validity};
 
-use crate::api::Refusal;
-use crate::api::draft::Draft;
-use crate::api::types::{Holder, IssueRequest};
-use crate::config::nearest::hint;
+use certmesh_text::hint;
 
-use super::error::Error;
-use super::map::Map;
-use super::row::{Cells, Unreadable};
-use super::value::Unusable;
+use crate::error::Error;
+use crate::map::Map;
+use crate::row::{Cells, Unreadable};
+use crate::value::Unusable;
 
 /// Why a row is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,21 +173,15 @@ impl Checker {
             Err(refusal) => refusal,
         };
         match refusal {
-            Refusal::InvalidField(faults) => {
+            Unfit::Fields(faults) => {
                 for fault in faults {
                     found.refused(&fault.field, &fault.detail);
                 }
             }
-            Refusal::DatesOutOfOrder { .. } => {
+            Unfit::DatesOutOfOrder { .. } => {
                 let from = found.label("valid_from");
                 let text = format!("is before `{from}`");
                 found.add("valid_until", "dates-out-of-order", &text);
-            }
-            other => {
-                found.reasons.push(Reason {
-                    name: "invalid".to_owned(),
-                    text: other.to_string(),
-                });
             }
         }
         Err(found.reasons)

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::nearest::hint;
+use certmesh_text::hint;
 use toml::{Table, Value as Toml};
 
-use super::dates::DateFormat;
-use super::encoding::Encoding;
-use super::map::{Duplicates, Map};
-use super::value::{Clean, From, Value};
+use crate::dates::DateFormat;
+use crate::encoding::Encoding;
+use crate::map::{Duplicates, Map};
+use crate::value::{Clean, From, Value};
 
 const KEYS: [&str; 15] = [
     "encoding",

@@ -1,37 +1,28 @@
-//! From what a client asks to what the ledger can be asked: every field checked, all faults told at once.
+//! What a request to issue, change or erase asks of the ledger: every field checked, all faults told at once.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display};
+use std::fmt;
 use std::ops::Deref;
-use std::str::FromStr;
 
-use certmesh_ledger::codec::{Text, TextError};
-use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode, HolderKind, TypeCode};
+use certmesh_ledger::codec::Text;
+use certmesh_ledger::id::{self, CertificateId, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::record::{
     ATTACHMENT_MARK, Action, AttachmentName, CertificateErased, MAX_ATTACHMENTS, MAX_FIELDS,
     NotAnAction, Reason, SharingClass, StatusChanged, Succession, Validity,
 };
+use certmesh_text::shown;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::body::shown;
-use super::faults::FaultList;
-use super::refusal::Refusal;
-use super::replaced;
-use super::service::{Find, ListPage, Wanted};
-use super::types::{ErasureRequest, FieldFault, FindRequest, Holder, IssueRequest, StatusRequest};
+use crate::certificates::{ErasureRequest, Holder, IssueRequest, StatusRequest};
+use crate::faults::{Faults, Unfit};
+use crate::replaced;
 
 /// Longest name of a field, in bytes.
 pub const MAX_FIELD_NAME: usize = 64;
 /// Longest value of a field, in bytes.
 pub const MAX_FIELD_VALUE: usize = 4096;
-/// Most certificates on a page of a search.
-pub const MAX_PAGE: u32 = 1000;
-/// Certificates on a page when none are asked for.
-pub const DEFAULT_PAGE: u32 = 100;
 /// A holder's code of so many bytes that stands in a serial number is no coincidence.
 const MIN_TELLING: usize = 8;
-/// Longest cursor, in bytes.
-const MAX_CURSOR: usize = 512;
 
 /// A holder's code, normalised; wiped when dropped.
 #[derive(Clone)]
@@ -56,7 +47,7 @@ pub struct Fields(BTreeMap<String, String>);
 
 impl Fields {
     /// The fields, for one who wipes them in turn; none are left here.
-    pub(crate) fn take(&mut self) -> BTreeMap<String, String> {
+    pub fn take(&mut self) -> BTreeMap<String, String> {
         std::mem::take(&mut self.0)
     }
 }
@@ -122,78 +113,12 @@ pub struct Draft {
     pub warnings: Vec<String>,
 }
 
-/// Collects what is wrong, field by field.
-#[derive(Default)]
-pub(super) struct Faults(FaultList);
-
-impl Faults {
-    pub(super) fn add(&mut self, field: &str, detail: impl Into<String>) {
-        self.0.add_with(|| FieldFault {
-            field: field.to_owned(),
-            detail: detail.into(),
-        });
-    }
-
-    /// The value, or `None` with its fault noted.
-    pub(super) fn check<T>(&mut self, field: &str, result: Result<T, impl Display>) -> Option<T> {
-        result
-            .map_err(|error| self.add(field, error.to_string()))
-            .ok()
-    }
-
-    /// The parsed text; `None` when it is absent or, with its fault noted, wrong.
-    pub(super) fn parse<T: FromStr<Err: Display>>(
-        &mut self,
-        field: &str,
-        text: Option<&str>,
-    ) -> Option<T> {
-        self.check(field, text?.parse())
-    }
-
-    fn required<T>(&mut self, field: &str, value: Option<&T>) {
-        if value.is_none() {
-            self.add(field, "is required");
-        }
-    }
-
-    /// A text of 1 to `N` bytes that can be shown on one line.
-    pub(super) fn line<const N: usize>(&mut self, field: &str, text: &str) -> Option<Text<N>> {
-        if text.trim().is_empty() {
-            self.add(field, "is empty");
-            return None;
-        }
-        self.check(
-            field,
-            Text::new(text).map_err(|error| match error {
-                TextError::TooLong { found, limit } => {
-                    format!("is {found} bytes long, at most {limit} are allowed")
-                }
-                TextError::Control(_) => "holds a control character".to_owned(),
-            }),
-        )
-    }
-
-    /// All of them.
-    pub(super) fn refusal(&mut self) -> Refusal {
-        Refusal::InvalidField(std::mem::take(&mut self.0))
-    }
-
-    /// All of them, if there are any.
-    pub(super) fn none(&mut self) -> Result<(), Refusal> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(self.refusal())
-        }
-    }
-}
-
 impl Draft {
     /// Checks a request. `own` is the issuer where the request names type and serial only.
     ///
     /// # Errors
-    /// [`Refusal::DatesOutOfOrder`] when that alone is wrong, otherwise [`Refusal::InvalidField`] with every fault.
-    pub fn check(request: IssueRequest, own: &DepartmentCode) -> Result<Self, Refusal> {
+    /// [`Unfit::DatesOutOfOrder`] when that alone is wrong, otherwise [`Unfit::Fields`] with every fault.
+    pub fn check(request: IssueRequest, own: &DepartmentCode) -> Result<Self, Unfit> {
         let mut faults = Faults::default();
         let mut warnings = Vec::new();
         let succession = replaced::succession(&request, &mut faults, &mut warnings);
@@ -217,8 +142,8 @@ impl Draft {
         let from = faults.parse("valid_from", request.valid_from.as_deref());
         let until = faults.parse("valid_until", request.valid_until.as_deref());
         let validity = match (from, until) {
-            (Some(from), Some(until)) if until < from && faults.0.is_empty() => {
-                return Err(Refusal::DatesOutOfOrder { from, until });
+            (Some(from), Some(until)) if until < from && faults.is_empty() => {
+                return Err(Unfit::DatesOutOfOrder { from, until });
             }
             (Some(from), until) => faults.check("valid_until", Validity::new(from, until)),
             (None, _) => None,
@@ -233,7 +158,7 @@ impl Draft {
             );
         }
         match (id, holder, validity) {
-            (Some(id), Some((holder_kind, holder_code)), Some(validity)) if faults.0.is_empty() => {
+            (Some(id), Some((holder_kind, holder_code)), Some(validity)) if faults.is_empty() => {
                 Ok(Self {
                     id,
                     holder_kind,
@@ -246,7 +171,7 @@ impl Draft {
                     warnings,
                 })
             }
-            _ => Err(faults.refusal()),
+            _ => Err(faults.unfit()),
         }
     }
 }
@@ -299,7 +224,7 @@ fn identifier(
 }
 
 /// An identifier as found in use, with a warning for each departure from the standard.
-pub(super) fn lenient(
+pub(crate) fn lenient(
     field: &str,
     text: &str,
     faults: &mut Faults,
@@ -311,7 +236,7 @@ pub(super) fn lenient(
 }
 
 /// Kind and normalised code. The code's text goes no further than this.
-pub(super) fn holder(
+pub fn holder(
     holder: Holder,
     field: &str,
     faults: &mut Faults,
@@ -395,11 +320,8 @@ fn attachments(
 /// Checks a request to change the status of `id`.
 ///
 /// # Errors
-/// [`Refusal::InvalidField`] with every fault.
-pub(super) fn status_change(
-    id: CertificateId,
-    request: &StatusRequest,
-) -> Result<StatusChanged, Refusal> {
+/// [`Unfit::Fields`] with every fault.
+pub fn status_change(id: CertificateId, request: &StatusRequest) -> Result<StatusChanged, Unfit> {
     let mut faults = Faults::default();
     let receiver = faults.parse("to", request.to.as_deref());
     let action = match Action::read(&request.action, receiver) {
@@ -418,137 +340,26 @@ pub(super) fn status_change(
         text => faults.line("text", text),
     };
     match (action, reason, text) {
-        (Some(action), Some(reason), Some(text)) if faults.0.is_empty() => Ok(StatusChanged {
+        (Some(action), Some(reason), Some(text)) if faults.is_empty() => Ok(StatusChanged {
             id,
             action,
             reason,
             text,
         }),
-        _ => Err(faults.refusal()),
+        _ => Err(faults.unfit()),
     }
 }
 
 /// Checks a request to erase the fields of `id`.
 ///
 /// # Errors
-/// [`Refusal::InvalidField`].
-pub(super) fn erasure(
-    id: CertificateId,
-    request: &ErasureRequest,
-) -> Result<CertificateErased, Refusal> {
+/// [`Unfit::Fields`].
+pub fn erasure(id: CertificateId, request: &ErasureRequest) -> Result<CertificateErased, Unfit> {
     let mut faults = Faults::default();
     match faults.line("text", &request.text) {
         Some(text) => Ok(CertificateErased { id, text }),
-        None => Err(faults.refusal()),
+        None => Err(faults.unfit()),
     }
-}
-
-impl Find {
-    /// Checks a search.
-    ///
-    /// # Errors
-    /// [`Refusal::InvalidField`] with every fault.
-    pub fn check(request: FindRequest) -> Result<Self, Refusal> {
-        let mut faults = Faults::default();
-        let given = [
-            request.holder.is_some(),
-            request.type_code.is_some(),
-            request.issuer.is_some(),
-        ];
-        if given.iter().filter(|given| **given).count() != 1 {
-            faults.add("holder", "give exactly one of holder, type and issuer");
-        }
-        let by_holder = request.holder.is_some();
-        let holder = request
-            .holder
-            .and_then(|holder| self::holder(holder, "holder", &mut faults));
-        let type_code = faults
-            .parse("type", request.type_code.as_deref())
-            .map(Wanted::Type);
-        let issuer = faults
-            .parse("issuer", request.issuer.as_deref())
-            .map(Wanted::Issuer);
-        let limit = request.limit.unwrap_or(DEFAULT_PAGE);
-        if !(1..=MAX_PAGE).contains(&limit) {
-            faults.add("limit", format!("must be 1 to {MAX_PAGE}"));
-        }
-        let cursor = request.cursor;
-        if cursor
-            .as_ref()
-            .is_some_and(|cursor| cursor.len() > MAX_CURSOR)
-        {
-            faults.add("cursor", "is not one this node gave");
-        }
-        let purpose = match (&request.purpose, by_holder) {
-            (Some(purpose), true) => faults.line("purpose", purpose),
-            (None, true) => {
-                faults.add(
-                    "purpose",
-                    "is required in a search by holder: say what it is for",
-                );
-                None
-            }
-            (Some(_), false) => {
-                faults.add("purpose", "is only for a search by holder");
-                None
-            }
-            (None, false) => None,
-        };
-        let wanted = holder
-            .zip(purpose)
-            .map(|((kind, code), purpose)| Wanted::Holder {
-                kind,
-                code,
-                purpose,
-            })
-            .or(type_code)
-            .or(issuer);
-        match wanted {
-            Some(wanted) if faults.0.is_empty() => Ok(Self {
-                wanted,
-                limit,
-                cursor,
-            }),
-            _ => Err(faults.refusal()),
-        }
-    }
-}
-
-/// Which page of a list.
-pub(super) fn list_page(cursor: Option<&str>, limit: Option<&str>) -> Result<ListPage, Refusal> {
-    if cursor.is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
-        return Err(Refusal::field("cursor", "is not one this node gave"));
-    }
-    let limit = match limit.map(str::parse) {
-        None => DEFAULT_PAGE,
-        Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => limit,
-        Some(_) => {
-            let detail = format!("must be 1 to {MAX_PAGE}");
-            return Err(Refusal::field("limit", detail));
-        }
-    };
-    Ok(ListPage {
-        limit,
-        cursor: cursor.map(str::to_owned),
-    })
-}
-
-/// A certificate identifier in a path: only its canonical text is one.
-pub(super) fn path_id(text: &str) -> Result<CertificateId, Refusal> {
-    text.parse()
-        .map_err(|error: id::IdError| Refusal::field("id", error.to_string()))
-}
-
-/// A department code in a path.
-pub(super) fn path_department(text: &str) -> Result<DepartmentCode, Refusal> {
-    text.parse()
-        .map_err(|error: id::IdError| Refusal::field("department", error.to_string()))
-}
-
-/// The day of a verification.
-pub(super) fn query_date(text: &str) -> Result<Date, Refusal> {
-    text.parse()
-        .map_err(|error: id::DateError| Refusal::field("on", error.to_string()))
 }
 
 #[cfg(test)]

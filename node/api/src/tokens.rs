@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use certmesh_ledger::secret_files::{self, KeyFileError};
 use serde::Deserialize;
 use thiserror::Error;
-
-use crate::keyfile::{self, KeyFileError};
 
 /// Most clients a node has.
 pub const MAX_CLIENTS: usize = 1024;
@@ -133,7 +132,7 @@ impl Clients {
     /// # Errors
     /// [`TokensError`], with all faults of all clients at once.
     pub fn load(path: &Path) -> Result<Self, TokensError> {
-        Self::parse(keyfile::read(path)?.expose(), path)
+        Self::parse(secret_files::read(path)?.expose(), path)
     }
 
     /// Reads the text of a token file; `path` is named where it is wrong.
@@ -191,6 +190,16 @@ impl Clients {
         }
     }
 
+    /// Clients by name, role and token.
+    pub fn of(clients: &[(&str, Role, &str)]) -> Self {
+        let client = |&(name, role, token): &(&str, Role, &str)| Client {
+            name: name.into(),
+            role,
+            token: blake3::hash(token.as_bytes()),
+        };
+        Self(clients.iter().map(client).collect())
+    }
+
     /// The client that has this token, and its place in the file, from 0.
     pub fn find(&self, token: &[u8]) -> Option<(usize, &Client)> {
         if token.len() > MAX_TOKEN {
@@ -237,19 +246,6 @@ impl Entry {
             }),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-impl Clients {
-    /// Clients by name, role and token.
-    pub(crate) fn of(clients: &[(&str, Role, &str)]) -> Self {
-        let client = |&(name, role, token): &(&str, Role, &str)| Client {
-            name: name.into(),
-            role,
-            token: blake3::hash(token.as_bytes()),
-        };
-        Self(clients.iter().map(client).collect())
     }
 }
 

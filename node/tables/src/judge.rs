@@ -1,11 +1,11 @@
 //! What is to become of a row, by itself and beside the other rows of its table.
 
-use super::check::{Checker, Parts, Reason, Sound};
-use super::doubles::{Doubles, Verdict};
-use super::error::Error;
-use super::input::Layout;
-use super::map::Map;
-use super::row::{Head, Row};
+use crate::check::{Checker, Parts, Reason, Sound};
+use crate::doubles::{Doubles, Verdict};
+use crate::error::Error;
+use crate::input::Layout;
+use crate::map::Map;
+use crate::row::{Head, Row};
 
 /// Judges the rows of one table.
 pub struct Judge {

@@ -1,9 +1,13 @@
 //! The faults of a request: a bounded list, whatever a request holds.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::ops::Deref;
+use std::str::FromStr;
 
-use super::types::FieldFault;
+use certmesh_ledger::codec::{Text, TextError};
+use certmesh_ledger::id::Date;
+
+use crate::problem::FieldFault;
 
 /// Most faults that are listed; the others are counted.
 pub const MAX_FAULTS: usize = 100;
@@ -71,7 +75,7 @@ impl IntoIterator for FaultList {
 }
 
 /// The one fault in words, or how many there are.
-impl fmt::Display for FaultList {
+impl Display for FaultList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (listed, more) = (self.listed.len(), self.more);
         match self.listed.as_slice() {
@@ -86,10 +90,96 @@ impl fmt::Display for FaultList {
     }
 }
 
+/// What speaks against a request before any log is asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// One or more fields are wrong.
+    #[error("{0}")]
+    Fields(FaultList),
+    /// Validity ends before it begins.
+    #[error("valid_until ({until}) is before valid_from ({from}); swap or correct them")]
+    DatesOutOfOrder {
+        /// First day.
+        from: Date,
+        /// Last day.
+        until: Date,
+    },
+}
+
+/// Collects what is wrong, field by field.
+#[derive(Default)]
+pub struct Faults(FaultList);
+
+impl Faults {
+    pub fn add(&mut self, field: &str, detail: impl Into<String>) {
+        self.0.add_with(|| FieldFault {
+            field: field.to_owned(),
+            detail: detail.into(),
+        });
+    }
+
+    /// The value, or `None` with its fault noted.
+    pub fn check<T>(&mut self, field: &str, result: Result<T, impl Display>) -> Option<T> {
+        result
+            .map_err(|error| self.add(field, error.to_string()))
+            .ok()
+    }
+
+    /// The parsed text; `None` when it is absent or, with its fault noted, wrong.
+    pub fn parse<T: FromStr<Err: Display>>(
+        &mut self,
+        field: &str,
+        text: Option<&str>,
+    ) -> Option<T> {
+        self.check(field, text?.parse())
+    }
+
+    pub(crate) fn required<T>(&mut self, field: &str, value: Option<&T>) {
+        if value.is_none() {
+            self.add(field, "is required");
+        }
+    }
+
+    /// A text of 1 to `N` bytes that can be shown on one line.
+    pub fn line<const N: usize>(&mut self, field: &str, text: &str) -> Option<Text<N>> {
+        if text.trim().is_empty() {
+            self.add(field, "is empty");
+            return None;
+        }
+        self.check(
+            field,
+            Text::new(text).map_err(|error| match error {
+                TextError::TooLong { found, limit } => {
+                    format!("is {found} bytes long, at most {limit} are allowed")
+                }
+                TextError::Control(_) => "holds a control character".to_owned(),
+            }),
+        )
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    pub fn unfit(&mut self) -> Unfit {
+        Unfit::Fields(std::mem::take(&mut self.0))
+    }
+
+    /// All of them, if there are any.
+    pub fn none(&mut self) -> Result<(), Unfit> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(self.unfit())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Refusal;
 
     fn faults(count: usize) -> FaultList {
         let fault = |n| FieldFault {
@@ -97,19 +187,6 @@ mod tests {
             detail: "is wrong".to_owned(),
         };
         (0..count).map(fault).collect()
-    }
-
-    #[test]
-    fn an_answer_lists_a_hundred_faults_and_counts_the_others() {
-        let problem = Refusal::InvalidField(faults(250)).problem();
-        assert_eq!((problem.faults.len(), problem.more_faults), (100, 150));
-        assert!(
-            problem.detail.starts_with("250 fields are wrong"),
-            "{problem:?}"
-        );
-        let problem = Refusal::InvalidField(faults(100)).problem();
-        assert_eq!((problem.faults.len(), problem.more_faults), (100, 0));
-        assert_eq!(problem.detail, "100 fields are wrong; see faults");
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::io::{self, Read};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use zeroize::Zeroizing;
 
-use super::encoding::Utf8;
-use super::error::Error;
-use super::lines::MAX_LINE;
-use super::rejects;
-use super::row::{Cells, Head, Row, Unreadable, Visitor};
+use crate::encoding::Utf8;
+use crate::error::Error;
+use crate::lines::MAX_LINE;
+use crate::rejects;
+use crate::row::{Cells, Head, Row, Unreadable, Visitor};
 
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Bytes that are decoded at once.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::import::encoding::Encoding;
+use crate::encoding::Encoding;
 
 /// Remembers what it saw: the columns, and each row as `number: cells` or its trouble.
 #[derive(Default)]

@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::config::nearest::hint;
+use certmesh_text::hint;
 use toml::Table;
 
-use super::encoding::Encoding;
-use super::error::Error;
-use super::map_file;
-use super::value::{From, Value};
+use crate::encoding::Encoding;
+use crate::error::Error;
+use crate::map_file;
+use crate::value::{From, Value};
 
 /// Longest map that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;

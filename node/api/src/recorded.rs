@@ -1,10 +1,10 @@
-//! How a certificate of the ledger is told in JSON, by a node from its catalogue and by the CLI from a proof file alike.
+//! A certificate of the ledger in JSON, by a node from its catalogue and by the CLI from a proof file alike.
 
 use certmesh_ledger::log::VerifiedCheckpoint;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{CertificateIssued, RecordHash, SignedRecord, Status};
 
-use super::types::{Certificate, DefinitionView, Position};
+use crate::certificates::{Certificate, DefinitionView, Position};
 
 impl Position {
     /// Where a record of this position, hash and time stands in the checkpoint's log.

@@ -5,8 +5,9 @@ use certmesh_ledger::record::{
     MAX_PREDECESSORS, Misfit, Succession, SuccessionError, SuccessionKind,
 };
 
-use super::draft::{Faults, lenient};
-use super::types::IssueRequest;
+use crate::certificates::IssueRequest;
+use crate::draft::lenient;
+use crate::faults::Faults;
 
 /// The member of the request that names what is replaced.
 fn names_predecessors(request: &IssueRequest) -> &'static str {
@@ -17,7 +18,7 @@ fn names_predecessors(request: &IssueRequest) -> &'static str {
 }
 
 /// What is replaced, and how.
-pub(super) fn succession(
+pub(crate) fn succession(
     request: &IssueRequest,
     faults: &mut Faults,
     warnings: &mut Vec<String>,
@@ -56,7 +57,7 @@ pub(super) fn succession(
 }
 
 /// Whether the request leaves the identifier to its predecessor, as a renewal or an amendment may.
-pub(super) fn goes_on(request: &IssueRequest) -> bool {
+pub(crate) fn goes_on(request: &IssueRequest) -> bool {
     let named = request.predecessor.is_some() || request.predecessors.len() == 1;
     let kind = request.succession.as_deref().map(str::parse);
     let keeps = match kind {
@@ -72,7 +73,7 @@ pub(super) fn goes_on(request: &IssueRequest) -> bool {
 }
 
 /// The predecessor's identifier in its next version.
-pub(super) fn next_version(succession: &Succession, faults: &mut Faults) -> Option<CertificateId> {
+pub(crate) fn next_version(succession: &Succession, faults: &mut Faults) -> Option<CertificateId> {
     let before = succession.predecessors().first()?;
     let next = CertificateId::new(
         before.type_code(),
@@ -89,7 +90,7 @@ pub(super) fn next_version(succession: &Succession, faults: &mut Faults) -> Opti
 }
 
 /// What speaks against the identifier, each told by the member that could mend it.
-pub(super) fn misfits(
+pub(crate) fn misfits(
     request: &IssueRequest,
     id: &CertificateId,
     succession: &Succession,

@@ -1,7 +1,6 @@
-//! Definitions as people write them (TOML or JSON files) and the API takes and shows them: certificate types with their
-//! standards, matters, grants.
+//! Definitions checked, all faults told at once, and shown again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -12,229 +11,11 @@ use certmesh_ledger::record::{
     RelatedItem, Requirement, SharingClass, SubMatter, TypeDefined, ValidityRule,
 };
 use certmesh_ledger::retrieval::ATTACHMENTS;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use super::draft::Faults;
-use super::refusal::Refusal;
-
-/// A certificate type: its entry in the catalogue (GB/T 36902) and the standard its certificates must meet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TypeRequest {
-    /// Type code (ZZLXDM).
-    pub code: String,
-    /// Name.
-    pub name: String,
-    /// Name of the defining authority, whose code is the first 18 characters of `code`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub authority_name: String,
-    /// Level of the defining authority, such as `国家级`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub authority_level: String,
-    /// Level of the authorities that issue.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub issuing_level: String,
-    /// The administrative item whose outcome the certificate is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<ItemView>,
-    /// Holder-code kinds allowed, such as `001`; none stands for any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holder: Vec<String>,
-    /// Sharing class where the issuer says nothing else: `unconditional`, `conditional` (when absent) or `not-shared`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sharing: Option<String>,
-    /// How long certificates may run: `any` (when absent), `long-term`, or the most as `30 days`, `6 months`, `10 years`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validity: Option<String>,
-    /// Codes of the departments that may issue it; none stands for every member with the role to issue.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub issuers: Vec<String>,
-    /// Fields, in order; none stands for any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<FieldView>,
-}
-
-/// An administrative item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ItemView {
-    /// Its code.
-    pub code: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// A field of a type.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FieldView {
-    /// Standard code, such as `ZZMC`.
-    pub code: String,
-    /// Human name.
-    pub name: String,
-    /// Whether a certificate must have it.
-    #[serde(default)]
-    pub required: bool,
-    /// Whether it names the holder or tells something of them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub personal: bool,
-    /// `text` (when absent), `integer`, `decimal`, `date` (YYYY-MM-DD) or `code`.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<String>,
-    /// Most characters of a text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<u16>,
-    /// Regular expression (Rust crate `regex`) that a text must match.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<String>,
-    /// What each code of a field of type `code` stands for.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub codes: BTreeMap<String, String>,
-}
-
-/// A matter and what it requires.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MatterRequest {
-    /// The department's code for it: 1 to 64 letters, digits, `-`, `_`, `.`.
-    pub code: String,
-    /// Name.
-    pub name: String,
-    /// Its sub-matters, at least one.
-    pub sub: Vec<SubMatterView>,
-}
-
-/// A sub-matter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SubMatterView {
-    /// Its code within the matter.
-    pub code: String,
-    /// Name.
-    pub name: String,
-    /// What an applicant has to show.
-    #[serde(default)]
-    pub requires: Vec<RequirementView>,
-}
-
-/// One demand: a certificate of any one of these types.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RequirementView {
-    /// Type codes, 1 to 8.
-    pub types: Vec<String>,
-    /// Codes of the fields needed; none where it only has to be in force.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<String>,
-}
-
-/// A grant: who may see which fields of this department's certificates of a type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GrantRequest {
-    /// The department that may see them. Exactly one of `department` and `role`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub department: Option<String>,
-    /// Every member with this role (`issue` or `define`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// Type code of the certificates.
-    #[serde(rename = "type")]
-    pub type_code: String,
-    /// Sub-matters, each as `<department>/<matter>/<sub-matter>`; none stands for all that require the type.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub matters: Vec<String>,
-    /// Codes of the fields; none stands for all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<String>,
-    /// Last day on which it holds, `YYYY-MM-DD`; absent until it is withdrawn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-}
-
-/// One version of a definition.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct VersionView {
-    /// Its number, from 1.
-    pub version: usize,
-    /// Position of its record in the department's log.
-    pub seq: u64,
-    /// When it was made.
-    pub time_ms: u64,
-}
-
-/// A certificate type as the catalogue has it.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct TypeStandard {
-    /// The definition shown.
-    pub definition: TypeRequest,
-    /// Its version.
-    pub version: usize,
-    /// Department whose log defines it.
-    pub defined_by: String,
-    /// Every version, oldest first.
-    pub versions: Vec<VersionView>,
-}
-
-/// A matter as the catalogue has it.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Matter {
-    /// The definition shown.
-    pub definition: MatterRequest,
-    /// Its version.
-    pub version: usize,
-    /// Whose matter it is.
-    pub department: String,
-    /// That department's name.
-    pub department_name: String,
-    /// Every version, oldest first.
-    pub versions: Vec<VersionView>,
-}
-
-/// A page of the matters of the catalogue.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct Matters {
-    /// Each in its latest version, without the list of versions.
-    pub matters: Vec<MatterSummary>,
-    /// Cursor of the next page; absent on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// A matter in a list.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct MatterSummary {
-    /// Whose matter it is.
-    pub department: String,
-    /// That department's name.
-    pub department_name: String,
-    /// Its latest version.
-    pub version: usize,
-    /// The definition.
-    pub definition: MatterRequest,
-}
-
-/// A grant in force.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct GrantView {
-    /// Department that granted.
-    pub by: String,
-    /// Its number: the position of its record in that department's log.
-    pub grant: u64,
-    /// What it says.
-    pub definition: GrantRequest,
-}
-
-/// A page of the grants in force.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct Grants {
-    /// By department and number.
-    pub grants: Vec<GrantView>,
-    /// Cursor of the next page; absent on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
+use crate::definitions::{
+    FieldView, GrantRequest, ItemView, MatterRequest, RequirementView, SubMatterView, TypeRequest,
+};
+use crate::faults::{Faults, Unfit};
 
 fn text_or_empty<const N: usize>(faults: &mut Faults, field: &str, text: &str) -> Text<N> {
     match text {
@@ -279,8 +60,8 @@ impl TypeRequest {
     /// Checks the definition.
     ///
     /// # Errors
-    /// [`Refusal::InvalidField`] with every fault.
-    pub fn check(&self) -> Result<TypeDefined, Refusal> {
+    /// [`Unfit::Fields`] with every fault.
+    pub fn check(&self) -> Result<TypeDefined, Unfit> {
         let mut faults = Faults::default();
         let faults = &mut faults;
         let code = faults.parse("code", Some(&self.code));
@@ -316,7 +97,7 @@ impl TypeRequest {
         let (Some(code), Some(name), Some(sharing), Some(validity)) =
             (code, name, sharing, validity)
         else {
-            return Err(faults.refusal());
+            return Err(faults.unfit());
         };
         let definition = TypeDefined {
             code,
@@ -479,8 +260,8 @@ impl MatterRequest {
     /// Checks the definition.
     ///
     /// # Errors
-    /// [`Refusal::InvalidField`] with every fault.
-    pub fn check(&self) -> Result<MatterDefined, Refusal> {
+    /// [`Unfit::Fields`] with every fault.
+    pub fn check(&self) -> Result<MatterDefined, Unfit> {
         let mut faults = Faults::default();
         let faults = &mut faults;
         let code = faults.parse("code", Some(&self.code));
@@ -509,7 +290,7 @@ impl MatterRequest {
                 let definition = MatterDefined { code, name, parts };
                 faults.none().map(|()| definition)
             }
-            _ => Err(faults.refusal()),
+            _ => Err(faults.unfit()),
         }
     }
 
@@ -561,8 +342,8 @@ impl GrantRequest {
     /// Checks the grant.
     ///
     /// # Errors
-    /// [`Refusal::InvalidField`] with every fault.
-    pub fn check(&self) -> Result<GrantMade, Refusal> {
+    /// [`Unfit::Fields`] with every fault.
+    pub fn check(&self) -> Result<GrantMade, Unfit> {
         let mut faults = Faults::default();
         let faults = &mut faults;
         let to = match (self.department.as_deref(), self.role.as_deref()) {
@@ -591,7 +372,7 @@ impl GrantRequest {
                 };
                 faults.none().map(|()| grant)
             }
-            _ => Err(faults.refusal()),
+            _ => Err(faults.unfit()),
         }
     }
 

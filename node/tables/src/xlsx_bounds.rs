@@ -9,7 +9,7 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use super::error::Error;
+use crate::error::Error;
 
 /// Most bytes of all parts that are held, inflated. In memory they take about twice that.
 const MOST: u64 = 128 << 20;

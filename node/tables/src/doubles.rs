@@ -7,8 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::error::Error;
-use super::map::Duplicates;
+use crate::error::Error;
+use crate::map::Duplicates;
 
 type Fingerprint = u128;
 

@@ -5,11 +5,11 @@ use std::io::{self, BufReader, Read};
 
 use serde_json::Value;
 
-use super::encoding::Utf8;
-use super::error::Error;
-use super::lines::{Line, Lines};
-use super::rejects::as_it_was;
-use super::row::{Cells, Head, Row, Unreadable, Visitor};
+use crate::encoding::Utf8;
+use crate::error::Error;
+use crate::lines::{Line, Lines};
+use crate::rejects::as_it_was;
+use crate::row::{Cells, Head, Row, Unreadable, Visitor};
 
 /// Reads all rows; `columns` are the members that are wanted.
 ///

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use calamine::{DataRef, Reader, Xlsx};
 
-use super::error::Error;
-use super::lines::MAX_LINE;
-use super::row::{Cells, Head, Row, Unreadable, Visitor};
-use super::xlsx_bounds;
+use crate::error::Error;
+use crate::lines::MAX_LINE;
+use crate::row::{Cells, Head, Row, Unreadable, Visitor};
+use crate::xlsx_bounds;
 
 /// From here on a spreadsheet's numbers are rounded.
 const EXACT: f64 = 1e15;

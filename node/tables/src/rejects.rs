@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-use super::csv;
-use super::error::Error;
-use super::row::{Head, Row, Unreadable};
-use crate::one_line::one_line;
+use crate::csv;
+use crate::error::Error;
+use crate::row::{Head, Row, Unreadable};
+use certmesh_text::one_line::one_line;
 
 /// What the file adds to a row; taken out again when the row is imported anew.
 const MARKS: [&str; 2] = ["_reason", "_row"];
@@ -197,7 +197,7 @@ fn rejected_line(row: u64, reason: &str, line: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::one_line::{self, HOSTILE};
+    use certmesh_text::one_line::{self, HOSTILE};
 
     #[test]
     fn a_rejected_row_keeps_its_spelling_and_can_be_imported_again() {

@@ -1,0 +1,113 @@
+//! Cases: what a matter requires of a subject, and what is held of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::certificates::{Holder, Position, Verification};
+use crate::retrievals::Values;
+
+/// A case: who asks for what.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptRequest {
+    /// The matter as `[department/]matter[/sub-matter]`: this department's where none is named, and its only sub-matter.
+    pub matter: String,
+    /// Whom the case is about.
+    pub subject: Holder,
+    /// The day, `YYYY-MM-DD`; today (UTC+8) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// Accepts the case for good: all fields that may be seen are retrieved, and the log records how the requirements
+    /// stood. Without it nothing is asked, and only the look-up journal has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collect: Option<CollectRequest>,
+}
+
+/// How a case is accepted for good.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CollectRequest {
+    /// What the fields are for, in words, at most 512 bytes. The issuers read it; no log holds it.
+    pub purpose: String,
+    /// The case's number in this department's own system. Subject, matter and reference make the case: accepting it again
+    /// gives what was collected and records nothing. When absent, subject, matter and day do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Days for which the copies are kept, 1 to 3,650; 180 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<u16>,
+}
+
+impl fmt::Debug for CollectRequest {
+    /// Leaves out purpose and reference, which may name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CollectRequest").finish_non_exhaustive()
+    }
+}
+
+/// What a subject holds of what a matter requires.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Acceptance {
+    /// The sub-matter, as `<department>/<matter>/<sub-matter>`.
+    pub matter: String,
+    /// Name of the matter.
+    pub matter_name: String,
+    /// Name of the sub-matter.
+    pub part_name: String,
+    /// The day this is for.
+    pub on: String,
+    /// Each requirement, in the matter's order.
+    pub requirements: Vec<RequirementState>,
+    /// Requirements that are held: submissions saved.
+    pub held: u32,
+    /// Where the case's acceptance is recorded, when it was accepted for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<AcceptedCase>,
+}
+
+fn no_values(values: &Values) -> bool {
+    values.is_empty()
+}
+
+/// A case accepted for good.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AcceptedCase {
+    /// Where its record is.
+    pub position: Position,
+    /// Whether it was accepted before.
+    pub replayed: bool,
+}
+
+/// How one requirement stands.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RequirementState {
+    /// Type of the certificate that meets it best; the first type that would do when it is missing.
+    #[serde(rename = "type")]
+    pub type_code: String,
+    /// Name of that type, when it is defined.
+    pub type_name: Option<String>,
+    /// Every type that would do.
+    pub types: Vec<String>,
+    /// `held`, `needs-grant`, `missing`, `unknown` (whether what was issued is valid can't be said), or why what was issued is
+    /// not valid: `revoked`, `expired`, `suspended` …
+    pub state: String,
+    /// Identifier of the certificate that meets it best.
+    pub certificate: Option<String>,
+    /// Verdict on it, with its provenance and freshness.
+    pub verification: Option<Verification>,
+    /// Codes of the fields the matter needs of it.
+    pub fields: Vec<String>,
+    /// Those of them that may be seen.
+    pub visible: Vec<String>,
+    /// What stands in the way, as a sentence.
+    pub hindrance: Option<String>,
+    /// Name of the retrieval that brought its fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieval: Option<String>,
+    /// The fields retrieved, by code.
+    #[serde(default, skip_serializing_if = "no_values")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub values: Values,
+}

@@ -1,0 +1,46 @@
+//! The HTTP API of a certmesh node: its JSON shapes, roles and problems, shared by the node that answers and the programs
+//! that ask.
+//!
+//! Identifiers, codes and dates travel as their canonical text and hashes as lower-case hexadecimal; every time is
+//! in milliseconds since 1970-01-01 UTC and ends in `_ms`. Unknown fields in a request are refused.
+//!
+//! - [`certificates`]: what is issued, changed, searched, verified
+//! - [`definitions`]: types with their standards, matters, grants
+//! - [`cases`] and [`retrievals`]: what a matter requires, fields asked of their issuer
+//! - [`receipts`]: audits, access logs, look-ups, use
+//! - [`operations`]: logs, members, the node's state
+//! - [`problem`]: what goes wrong
+//!
+//! With the feature `peer`, what a peer and its command line share beyond that:
+//! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` told at once
+//! - `recorded`: a certificate of a log as its shape
+//! - `tokens`: the clients of a node, their roles, and the file that has the hashes of their tokens
+
+pub mod cases;
+pub mod certificates;
+pub mod definitions;
+pub mod operations;
+pub mod problem;
+pub mod receipts;
+pub mod retrievals;
+
+#[cfg(feature = "peer")]
+pub mod definition;
+#[cfg(feature = "peer")]
+pub mod draft;
+#[cfg(feature = "peer")]
+pub mod faults;
+#[cfg(feature = "peer")]
+mod recorded;
+#[cfg(feature = "peer")]
+mod replaced;
+#[cfg(feature = "peer")]
+pub mod tokens;
+
+pub use cases::*;
+pub use certificates::*;
+pub use definitions::*;
+pub use operations::*;
+pub use problem::*;
+pub use receipts::*;
+pub use retrievals::*;

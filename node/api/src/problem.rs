@@ -1,0 +1,47 @@
+//! What goes wrong, as a document (RFC 9457).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What every problem's `type` begins with.
+pub const PROBLEM_PREFIX: &str = "urn:certmesh:problem:";
+
+/// RFC 9457 problem document.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// A URN that names the kind of problem: `urn:certmesh:problem:<kebab-case-name>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in a few words.
+    pub title: String,
+    /// HTTP status code.
+    pub status: u16,
+    /// What was wrong this time and what to do about it.
+    pub detail: String,
+    /// The request field at fault, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Every fault found, at most 100 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FieldFault>,
+    /// How many faults there are beside those in `faults`; absent when there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_faults: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// One fault of one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldFault {
+    /// The field's name in the request.
+    pub field: String,
+    /// What is wrong with it and what would be right.
+    pub detail: String,
+}
