@@ -13,6 +13,7 @@ mod crash;
 mod dataset;
 mod dated_ahead;
 mod descriptors;
+mod docs;
 mod forked;
 mod freshness;
 mod fuzz_corpus;
