@@ -31,7 +31,7 @@ pub(crate) struct Shares {
     "this process may have {limit} files open, and needs {needed} for its logs, its members' connections and some clients: allow \
      it more (`ulimit -n {needed}`, or LimitNOFILE={needed} in its service's unit)"
 )]
-pub struct TooFewFiles {
+pub(crate) struct TooFewFiles {
     limit: usize,
     needed: usize,
 }

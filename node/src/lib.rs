@@ -5,8 +5,10 @@
 //!
 //! - [`config`]: one immutable configuration from file, environment and flags
 //! - [`net`]: libp2p; messages are opaque bytes to it
-//! - [`peer`]: the threads that join network, ledger and API
-//! - [`api`]: HTTP JSON for business systems and the CLI
+//! - `peer`: the threads that join network and ledger
+//! - `run`: from a configuration to a running peer
+//! - `app`: what a peer does for whoever asks
+//! - [`http`]: the HTTP API, for business systems and the CLI
 //! - `watch`: folders whose tables are imported
 //! - `descriptors`: how many files may be open, and what they are shared out to
 //! - [`metrics`], [`logging`]
@@ -14,14 +16,16 @@
 //! Beside it, in crates of their own: [`certmesh_api`], the shapes of the API; [`certmesh_tables`], tables of certificates;
 //! [`certmesh_text`], what people read.
 
-pub mod api;
+mod app;
 pub mod config;
 mod descriptors;
 mod disk_space;
+pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod net;
-pub mod peer;
+mod peer;
+mod run;
 mod watch;
 
 use std::ffi::OsString;
@@ -66,7 +70,7 @@ fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
     match command {
         NodeCommand::Check(args) => {
             let config = Config::load(&args)?;
-            peer::check(&config)?;
+            run::check(&config)?;
             say("The configuration is sound.")
         }
         NodeCommand::Run(args) => {
@@ -81,7 +85,7 @@ fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
             runtime.block_on(async {
                 let stop = signals()?;
                 let reloads = hangups()?.map(|()| block_in_place(|| Config::load(&args)));
-                peer::run(config, stop, reloads).await?;
+                run::run(config, stop, reloads).await?;
                 Ok(())
             })
         }

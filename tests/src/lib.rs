@@ -1,3 +1,6 @@
 //! What integration tests and fuzz targets share.
 
 pub mod fuzz;
+
+#[cfg(test)]
+mod arrows;

@@ -12,15 +12,16 @@ use certmesh_ledger::id::DepartmentCode;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
-use crate::api::limits::DEFAULT_LOOKUPS;
-use crate::api::server::check_tls;
-use crate::api::{ServeError, TlsFiles};
+use crate::http::limits::DEFAULT_LOOKUPS;
+use crate::http::server::check_tls;
+use crate::http::{ServeError, TlsFiles};
 use crate::logging::{self, LogFormat};
 use certmesh_ledger::secret_files;
 
 use super::settings::Settings;
 use super::watches::watches;
-use super::{ApiConfig, Config, Fault, KeyFiles, LogConfig, NetConfig, UploadLimits};
+use super::{ApiConfig, Config, Fault, KeyFiles, LogConfig, NetConfig};
+use crate::peer::uploads::UploadLimits;
 
 const MIB: u32 = 1024 * 1024;
 const DEFAULT_API: &str = "127.0.0.1:7480";

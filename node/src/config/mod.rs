@@ -19,17 +19,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use certmesh_ledger::catalogue::FreshnessLimits;
-use certmesh_ledger::id::{DepartmentCode, TypeCode};
+use certmesh_ledger::id::DepartmentCode;
 use libp2p::Multiaddr;
 use thiserror::Error;
 
 pub use args::{NodeArgs, NodeCli, NodeCommand};
 
-use crate::api::TlsFiles;
-use crate::api::hosts::HostName;
-use crate::api::limits::Limits;
+use crate::http::TlsFiles;
+use crate::http::hosts::HostName;
+use crate::http::limits::Limits;
 use crate::logging::LogFormat;
-use certmesh_tables::Map;
+use crate::peer::uploads::UploadLimits;
+use crate::watch::WatchConfig;
 
 /// Longest configuration file that is read, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -93,17 +94,8 @@ pub struct ApiConfig {
     pub max_body: usize,
     /// Time an ordinary request may take.
     pub timeout: Duration,
-    /// What files may take that wait for their certificates.
+    /// What uploads may take up.
     pub uploads: UploadLimits,
-}
-
-/// What files may take that wait for their certificates, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct UploadLimits {
-    /// Most bytes of each client.
-    pub of_client: u64,
-    /// What stays free on the disk: the log's.
-    pub keep_free: u64,
 }
 
 impl ApiConfig {
@@ -141,17 +133,6 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// Level or directives, as [`crate::logging::init`] takes them.
     pub level: String,
-}
-
-/// A folder whose tables are imported.
-#[derive(Clone, Debug)]
-pub struct WatchConfig {
-    /// The folder; it exists.
-    pub folder: PathBuf,
-    /// Type of the certificates that its tables hold.
-    pub type_code: TypeCode,
-    /// How its tables' columns become certificates.
-    pub map: Map,
 }
 
 /// Where a setting came from.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use toml::{Table, Value};
 
-use super::WatchConfig;
 use super::settings::Settings;
+use crate::watch::WatchConfig;
 use crate::watch::{DONE, REJECTED};
 use certmesh_tables::Map;
 use certmesh_text::hint;

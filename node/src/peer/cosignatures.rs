@@ -15,7 +15,7 @@ use super::{Peer, now_ms};
 const STATED_AGAIN_MS: u64 = 12 * 3600 * 1000;
 
 /// The newest of each member's signatures under one log's checkpoints.
-pub(super) type Signed = BTreeMap<DepartmentCode, (VerifiedCheckpoint, Cosignature)>;
+pub(crate) type Signed = BTreeMap<DepartmentCode, (VerifiedCheckpoint, Cosignature)>;
 
 impl Peer {
     /// Keeps a member's signature under a checkpoint accepted here.

@@ -14,21 +14,29 @@ use certmesh_ledger::sync::{
     Judgement, Request, RequestId, Response, Standing, Stored, Sync, announcement, serve,
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use super::own_log::Awaited;
-use super::reload::Addresses;
 use super::reopening::{Reopened, Reopening};
-use super::retrieval::answering::{Answering, piece};
-use super::retrieval::asking::Ask;
 use super::serving::Serving;
 use super::storage::Storage;
 use super::{Connection, Peer, now_ms};
 use crate::net::{
     GossipId, GossipVerdict, InboundId, Net, NetEvent, OutboundId, PublishError, RequestFailure,
 };
+use crate::peer::answering::{Answering, piece};
+
+/// The other members and where each can be reached.
+pub(crate) type Addresses = Vec<(PeerId, Vec<Multiaddr>)>;
+
+/// A message to another member, and where its answer goes.
+pub(crate) struct Ask {
+    pub(crate) to: DepartmentCode,
+    pub(crate) request: Request,
+    pub(crate) reply: oneshot::Sender<Result<Response, RequestFailure>>,
+}
 
 /// At most one announcement of the own head in this time; what is appended meanwhile goes with the next.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(ANNOUNCE_EVERY_MS);
@@ -41,14 +49,14 @@ const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"))
 type Answer = (InboundId, Vec<u8>);
 
 /// What reaches the loop from other threads.
-pub(super) struct Inbox {
-    pub(super) heads: mpsc::UnboundedReceiver<VerifiedCheckpoint>,
-    pub(super) stored: mpsc::UnboundedReceiver<Stored>,
-    pub(super) reopened: mpsc::UnboundedReceiver<Reopened>,
-    pub(super) vouched: mpsc::UnboundedReceiver<()>,
-    pub(super) asks: mpsc::UnboundedReceiver<Ask>,
-    pub(super) addresses: mpsc::UnboundedReceiver<Addresses>,
-    pub(super) stop: oneshot::Receiver<()>,
+pub(crate) struct Inbox {
+    pub(crate) heads: mpsc::UnboundedReceiver<VerifiedCheckpoint>,
+    pub(crate) stored: mpsc::UnboundedReceiver<Stored>,
+    pub(crate) reopened: mpsc::UnboundedReceiver<Reopened>,
+    pub(crate) vouched: mpsc::UnboundedReceiver<()>,
+    pub(crate) asks: mpsc::UnboundedReceiver<Ask>,
+    pub(crate) addresses: mpsc::UnboundedReceiver<Addresses>,
+    pub(crate) stop: oneshot::Receiver<()>,
 }
 
 /// Who waits for the answer to a request of this peer's.
@@ -58,17 +66,17 @@ enum Waiting {
 }
 
 /// What the loop drives.
-pub(super) struct Parts {
-    pub(super) peer: Arc<Peer>,
-    pub(super) reopening: Reopening,
-    pub(super) key: SigningKey,
-    pub(super) net: Net,
-    pub(super) sync: Sync,
-    pub(super) storage: Storage,
-    pub(super) answering: Answering,
+pub(crate) struct Parts {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) reopening: Reopening,
+    pub(crate) key: SigningKey,
+    pub(crate) net: Net,
+    pub(crate) sync: Sync,
+    pub(crate) storage: Storage,
+    pub(crate) answering: Answering,
 }
 
-pub(super) struct Driver {
+pub(crate) struct Driver {
     peer: Arc<Peer>,
     key: SigningKey,
     net: Net,
@@ -99,7 +107,7 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(
+    pub(crate) fn new(
         parts: Parts,
         peer_ids: HashMap<DepartmentCode, PeerId>,
         listening: mpsc::UnboundedSender<libp2p::Multiaddr>,
@@ -140,7 +148,7 @@ impl Driver {
     }
 
     /// Runs until told to stop.
-    pub(super) async fn run(mut self, mut inbox: Inbox) {
+    pub(crate) async fn run(mut self, mut inbox: Inbox) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.open_closed_logs();

@@ -17,10 +17,10 @@ const WORKERS: usize = 2;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A runtime that can be dropped where blocking is not allowed, as at a start that fails.
-pub(super) struct PeerRuntime(Option<Runtime>);
+pub(crate) struct PeerRuntime(Option<Runtime>);
 
 impl PeerRuntime {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(WORKERS).thread_name("peer");
         builder
@@ -34,12 +34,12 @@ impl PeerRuntime {
     }
 
     /// Until the guard is dropped, what needs a runtime is made in this one.
-    pub(super) fn enter(&self) -> EnterGuard<'_> {
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
         self.runtime().enter()
     }
 
     /// Runs the driver on a thread of its own until it ends.
-    pub(super) fn drive(
+    pub(crate) fn drive(
         self,
         driver: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<Driving> {
@@ -68,19 +68,19 @@ impl Drop for PeerRuntime {
 }
 
 /// A driver that runs.
-pub(super) struct Driving {
+pub(crate) struct Driving {
     thread: thread::JoinHandle<()>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Driving {
     /// Waits until the driver has ended, in order or in a panic. To be awaited to its end once.
-    pub(super) async fn ended(&mut self) {
+    pub(crate) async fn ended(&mut self) {
         let _ = (&mut self.ended).await;
     }
 
     /// Waits for the thread, which a panic hook reported if it panicked.
-    pub(super) fn join(self) {
+    pub(crate) fn join(self) {
         let _ = self.thread.join();
     }
 }

@@ -7,24 +7,24 @@ use certmesh_ledger::bodies::{FileId, SealedBody};
 use certmesh_ledger::record::Entry;
 
 use super::prepare::Kept;
+use super::uploads::not_received;
 use super::{Peer, now_ms};
-use crate::api::Refusal;
-use crate::api::attachments::not_received;
+use crate::peer::Refusal;
 
 /// Entries to append, in their order.
 #[derive(Default)]
-pub(super) struct Group {
-    pub(super) entries: Vec<Entry>,
-    pub(super) bodies: Vec<Option<SealedBody>>,
+pub(crate) struct Group {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) bodies: Vec<Option<SealedBody>>,
     /// Uploads that become attachments, each with its entry's place in the group.
-    pub(super) files: Vec<(usize, FileId)>,
+    pub(crate) files: Vec<(usize, FileId)>,
     /// The same uploads, each of which can be taken once.
     taken: HashSet<FileId>,
 }
 
 impl Group {
     /// Adds an entry; gives its place.
-    pub(super) fn push(&mut self, entry: Entry, kept: Option<Kept>) -> usize {
+    pub(crate) fn push(&mut self, entry: Entry, kept: Option<Kept>) -> usize {
         let at = self.entries.len();
         self.entries.push(entry);
         let (sealed, uploads) = kept.map(|kept| (kept.sealed, kept.uploads)).unzip();
@@ -37,7 +37,7 @@ impl Group {
     }
 
     /// Whether the uploads that a certificate names can be taken.
-    pub(super) fn can_take(&self, peer: &Peer, kept: &Kept) -> Result<(), Refusal> {
+    pub(crate) fn can_take(&self, peer: &Peer, kept: &Kept) -> Result<(), Refusal> {
         let mut faults = Vec::new();
         for (place, upload) in &kept.uploads {
             let file = upload.key.file();

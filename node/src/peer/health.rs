@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use certmesh_api::{LogView, OwnLogState, Readiness};
 use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
+use certmesh_ledger::log::Stopped;
 use certmesh_ledger::log::{Log, LogId};
 use certmesh_ledger::record::is_dated_ahead;
 
 use super::clock::Clock;
-use super::{Peer, clock_detail, now_ms, views};
+use super::{Peer, clock_detail, now_ms};
 use crate::metrics::LogState;
 
 /// Names in one warning.
@@ -26,7 +27,7 @@ fn first_of(names: &[String]) -> String {
 
 impl Peer {
     /// A log, and how it stands.
-    pub(super) fn log_view(&self, log: &Log) -> LogView {
+    pub(crate) fn log_view(&self, log: &Log) -> LogView {
         let id = log.name().id;
         let checkpoint = log.checkpoint();
         let (state, detail) = self.state_of(log);
@@ -63,7 +64,7 @@ impl Peer {
     fn state_of(&self, log: &Log) -> (&'static str, Option<String>) {
         let id = log.name().id;
         if let Some(stopped) = log.stopped() {
-            return ("frozen", Some(views::stopped(&stopped)));
+            return ("frozen", Some(explain(&stopped)));
         }
         if id == self.catalogue.own() {
             return ("own", self.log_detail());
@@ -93,7 +94,7 @@ impl Peer {
     }
 
     /// Gives the metrics how each log stands, which members are connected, and how far their clocks are off.
-    pub(super) fn show_health(&self) {
+    pub(crate) fn show_health(&self) {
         let now_ms = self.clock.now_ms();
         for log in self.catalogue.logs() {
             let id = log.name().id;
@@ -132,7 +133,7 @@ impl Peer {
     }
 
     /// How the own log stands.
-    pub(super) fn log_state(&self) -> OwnLogState {
+    pub(crate) fn log_state(&self) -> OwnLogState {
         match self.own.state() {
             OwnLogState::Writable if self.clock_fault().is_some() => OwnLogState::ClockOff,
             state => state,
@@ -140,20 +141,20 @@ impl Peer {
     }
 
     /// Why it takes no appends, and what to do.
-    pub(super) fn log_detail(&self) -> Option<String> {
+    pub(crate) fn log_detail(&self) -> Option<String> {
         let own = self.own.detail();
         own.or_else(|| Some(clock_detail(&self.clock_fault()?)))
     }
 
     /// What this machine's clock and a connected member's say.
-    pub(super) fn clocks_of(&self, member: &DepartmentCode) -> Option<(u64, u64)> {
+    pub(crate) fn clocks_of(&self, member: &DepartmentCode) -> Option<(u64, u64)> {
         let offset_ms = self.clock_offsets().get(member).copied()?;
         let own_ms = now_ms();
         Some((own_ms, own_ms.saturating_add_signed(offset_ms)))
     }
 
     /// How far each connected member's clock is ahead of this machine's, ms.
-    pub(super) fn clock_offsets(&self) -> BTreeMap<DepartmentCode, i64> {
+    pub(crate) fn clock_offsets(&self) -> BTreeMap<DepartmentCode, i64> {
         let (boot_ms, now_ms) = (Clock::boot_ms(), now_ms());
         let heard = self.heard.read();
         let offset = |(code, (said_ms, at_ms)): (&DepartmentCode, &(u64, u64))| {
@@ -168,7 +169,7 @@ impl Peer {
     }
 
     /// That the clock is off those of the other members.
-    pub(super) fn clock_alarm(&self) -> Option<String> {
+    pub(crate) fn clock_alarm(&self) -> Option<String> {
         let clocks = self.clocks();
         if self.heard.read().connected.is_empty() {
             return None;
@@ -193,7 +194,7 @@ impl Peer {
     }
 
     /// That a log's newest record is dated ahead of this peer's clock.
-    pub(super) fn ahead(&self, log: &Log) -> Option<String> {
+    pub(crate) fn ahead(&self, log: &Log) -> Option<String> {
         let (newest_ms, now_ms) = (log.last_ms()?, now_ms());
         is_dated_ahead(newest_ms, now_ms).then(|| {
             format!(
@@ -204,7 +205,7 @@ impl Peer {
         })
     }
 
-    pub(super) fn name_of(&self, department: &DepartmentCode) -> String {
+    pub(crate) fn name_of(&self, department: &DepartmentCode) -> String {
         let member = self.catalogue.members().member(department);
         member
             .map(|member| member.display_name().to_owned())
@@ -212,7 +213,7 @@ impl Peer {
     }
 
     /// What an operator should know of beside the own log's state, each a sentence.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.clock_alarm().into_iter().collect();
         warnings.extend(self.other_instance_warning());
         warnings.extend(self.lookups.warnings());
@@ -241,7 +242,7 @@ impl Peer {
     }
 
     /// Keeps which members see another run of this peer.
-    pub(super) fn other_instance(&self, told_by: BTreeSet<DepartmentCode>) {
+    pub(crate) fn other_instance(&self, told_by: BTreeSet<DepartmentCode>) {
         let before = std::mem::replace(&mut self.heard.write().other_instance, told_by);
         let warning = self.other_instance_warning();
         self.metrics.other_instance.set(warning.is_some().into());
@@ -274,7 +275,7 @@ impl Peer {
     }
 
     /// Whether questions can be answered, and what is amiss.
-    pub(super) fn readiness(&self) -> Readiness {
+    pub(crate) fn readiness(&self) -> Readiness {
         let now_ms = self.clock.now_ms();
         let ready = self.catalogue.logs().any(|log| {
             let answers = log.size() > 0 || log.name().id == self.catalogue.own();
@@ -296,5 +297,16 @@ impl Peer {
                 warnings: Vec::new(),
             },
         }
+    }
+}
+
+/// Why a log stopped, as a sentence without its full stop.
+pub(crate) fn explain(stopped: &Stopped) -> String {
+    match stopped {
+        Stopped::Forked(evidence) => format!(
+            "its department signed two histories from record {} on; both are kept under evidence/",
+            evidence.position()
+        ),
+        Stopped::Broken(rule) => format!("its department broke a rule: {rule}"),
     }
 }

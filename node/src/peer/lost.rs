@@ -5,7 +5,7 @@ use certmesh_ledger::id::{CertificateId, Date};
 use parking_lot::Mutex;
 
 use super::{Peer, now_ms};
-use crate::api::Refusal;
+use crate::peer::Refusal;
 
 /// What is lost, and how much of the own log was compared with what is kept.
 #[derive(Default)]

@@ -1,12 +1,12 @@
-//! The peer behind the API: what it holds, and the threads that change it.
+//! The peer: what it holds, and the threads that change it.
 //!
 //! - `Peer`: everything shared: the catalogue, keys, who was heard when
-//! - `accept`: what a subject holds of what a matter requires
-//! - `prepare`: what the API checked, made into entries
+//! - `prepare`: checked requests made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
+//! - `requests`: what the own log can be asked to take; [`Refusal`]: why not
 //! - `group`: what is appended under one checkpoint
 //! - `driver`: the loop between network, state machine and storage; `driving`: its thread and its runtime
-//! - `retrieval`: fields asked of issuers and shown to askers, and the receipts of both
+//! - `answering`: fields of the own certificates shown to those who may see them
 //! - `uploads`: files that wait for the certificates they belong to
 //! - `own_log`: whether the own log may be appended to, and why not
 //! - `retries`: which content came under which idempotency key, and for how long that is known
@@ -18,41 +18,29 @@
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
-//! - `service` and `views`: the API's questions, answered from the catalogue
-//! - `identity`: who is who: this peer's keys, checked against the genesis, and the other members
-//! - `data_dir`: the data directory's lock, its network and `node.json`
-//! - `error`: why a peer could not run
-//! - `reload`: what a running peer reads again at SIGHUP
-//! - `start`: from a configuration to a running peer, and down again
 
-mod accept;
-mod clock;
-mod cosignatures;
-mod data_dir;
-mod driver;
-mod driving;
-mod error;
-mod group;
-mod health;
-mod identity;
-mod journal;
-mod lost;
-mod own_log;
-mod prepare;
-mod reload;
-mod reopening;
-mod retries;
-mod retrieval;
-mod service;
-mod serving;
-mod start;
-mod storage;
-mod uploads;
-mod views;
-mod writer;
+pub(crate) mod answering;
+pub(crate) mod clock;
+pub(crate) mod cosignatures;
+pub(crate) mod driver;
+pub(crate) mod driving;
+pub(crate) mod group;
+pub(crate) mod health;
+pub(crate) mod journal;
+pub(crate) mod lost;
+pub(crate) mod own_log;
+pub(crate) mod prepare;
+pub(crate) mod refusal;
+pub(crate) mod reopening;
+pub(crate) mod requests;
+pub(crate) mod retries;
+pub(crate) mod serving;
+pub(crate) mod storage;
+pub(crate) mod uploads;
+pub(crate) mod writer;
 
-pub use error::RunError;
-pub use start::{check, run};
+pub(crate) use refusal::Refusal;
+pub(crate) use requests::{Definition, Outcomes, RetryKey};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -69,7 +57,6 @@ use certmesh_ledger::sync::Instance;
 use certmesh_ledger::verify::Question;
 use parking_lot::{Mutex, RwLock};
 
-use crate::api::Refusal;
 use crate::metrics::Metrics;
 use clock::Clock;
 use cosignatures::Signed;

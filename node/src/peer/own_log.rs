@@ -17,9 +17,9 @@ use certmesh_ledger::membership::{Department, Membership};
 use certmesh_ledger::sync;
 use parking_lot::{Mutex, RwLock};
 
-use super::{Connection, views};
-use crate::api::Refusal;
+use super::{Connection, health};
 use crate::metrics::Metrics;
+use crate::peer::Refusal;
 use certmesh_ledger::last_run::{LastRun, Mark};
 
 /// Most members named in one list.
@@ -373,7 +373,7 @@ impl OwnLog {
     /// The state, and in words what keeps the log from taking appends.
     fn look(&self) -> (OwnLogState, Option<String>) {
         if let Some(stopped) = self.log.stopped() {
-            let what = views::stopped(&stopped);
+            let what = health::explain(&stopped);
             let detail = format!(
                 "{what}; the log is frozen, and the members have to decide how it begins afresh"
             );

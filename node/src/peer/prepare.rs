@@ -21,36 +21,36 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Peer;
 use super::writer::Append;
-use crate::api::Refusal;
+use crate::peer::Refusal;
 use certmesh_text::shown;
 
 /// An entry, what its answer is named by, and what was mended in the request.
-pub(super) struct Prepared {
-    pub(super) id: String,
-    pub(super) warnings: Vec<String>,
-    pub(super) entry: Entry,
+pub(crate) struct Prepared {
+    pub(crate) id: String,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) entry: Entry,
     /// What is kept beside the record.
-    pub(super) kept: Option<Kept>,
+    pub(crate) kept: Option<Kept>,
     /// Position of a record whose body has to be kept still.
-    pub(super) needs: Option<u64>,
+    pub(crate) needs: Option<u64>,
     /// Why it may not be appended, unless the log says it already: a standard may have changed since.
-    pub(super) departs: Option<Refusal>,
+    pub(crate) departs: Option<Refusal>,
 }
 
 /// What is kept beside a record.
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// What an issued certificate says.
-    pub(super) body: Option<Body>,
-    pub(super) sealed: SealedBody,
+    pub(crate) body: Option<Body>,
+    pub(crate) sealed: SealedBody,
     /// Whether the sharing class is the standard's, since the request names none.
-    pub(super) default_sharing: bool,
+    pub(crate) default_sharing: bool,
     /// The uploads that become its attachments, each with the part of the request that names it.
-    pub(super) uploads: Vec<(String, Upload)>,
+    pub(crate) uploads: Vec<(String, Upload)>,
 }
 
 /// Types' standards, compiled when they are first used and again when they change.
 #[derive(Default)]
-pub(super) struct Standards(HashMap<TypeCode, Known>);
+pub(crate) struct Standards(HashMap<TypeCode, Known>);
 
 struct Known {
     named: DefinitionRef,
@@ -63,7 +63,7 @@ impl Standards {
     ///
     /// # Errors
     /// [`ReadError`]; then nothing is kept either, and nothing of the type can be issued.
-    pub(super) fn refresh(&mut self, peer: &Peer, code: TypeCode) -> Result<(), ReadError> {
+    pub(crate) fn refresh(&mut self, peer: &Peer, code: TypeCode) -> Result<(), ReadError> {
         let catalogue = &peer.catalogue;
         let current = catalogue.current_definition(&code, &peer.department);
         let known = self.0.get(&code).map(|known| known.named);
@@ -114,7 +114,7 @@ impl Known {
 }
 
 /// What stands for a definition where there is none.
-pub(super) fn undefined(peer: &Peer) -> DefinitionRef {
+pub(crate) fn undefined(peer: &Peer) -> DefinitionRef {
     DefinitionRef {
         log: peer.catalogue.own(),
         seq: 0,
@@ -123,18 +123,18 @@ pub(super) fn undefined(peer: &Peer) -> DefinitionRef {
 }
 
 /// A body's key and the nonce it is wrapped with, drawn at random.
-pub(super) struct Fresh {
+pub(crate) struct Fresh {
     key: BodyKey,
     nonce: [u8; 24],
 }
 
 impl Fresh {
     /// Encrypts a body under the key; `about` names what it is the body of.
-    pub(super) fn seal(&self, peer: &Peer, about: &str, body: &impl Serialize) -> SealedBody {
+    pub(crate) fn seal(&self, peer: &Peer, about: &str, body: &impl Serialize) -> SealedBody {
         SealedBody::seal(&peer.field_key, about, &self.key, self.nonce, body)
     }
 
-    pub(super) fn draw() -> Result<Fresh, getrandom::Error> {
+    pub(crate) fn draw() -> Result<Fresh, getrandom::Error> {
         let mut drawn = Zeroizing::new([0; 56]);
         getrandom::fill(drawn.as_mut_slice())?;
         let (mut key, mut nonce) = ([0; 32], [0; 24]);
@@ -189,7 +189,7 @@ fn attach(
 }
 
 /// Makes an entry of what the API checked.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     peer: &Peer,
     standards: &Standards,
     append: Append,

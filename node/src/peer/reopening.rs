@@ -19,7 +19,7 @@ const REST: u32 = 10;
 const LONGEST_REST: Duration = Duration::from_secs(300);
 
 /// When to open which copy again.
-pub(super) struct Reopening {
+pub(crate) struct Reopening {
     peer: Arc<Peer>,
     /// How long to wait before the next time, of those that have not stored anything since the last.
     pauses: HashMap<LogId, Duration>,
@@ -29,15 +29,15 @@ pub(super) struct Reopening {
 }
 
 /// A copy was opened, or not.
-pub(super) struct Reopened {
-    pub(super) log: LogId,
+pub(crate) struct Reopened {
+    pub(crate) log: LogId,
     /// What the disk said; `None` when it is open.
     refused: Option<String>,
     took: Duration,
 }
 
 impl Reopening {
-    pub(super) fn new(peer: Arc<Peer>) -> (Reopening, mpsc::UnboundedReceiver<Reopened>) {
+    pub(crate) fn new(peer: Arc<Peer>) -> (Reopening, mpsc::UnboundedReceiver<Reopened>) {
         let (opened, receiver) = mpsc::unbounded_channel();
         let reopening = Reopening {
             peer,
@@ -49,7 +49,7 @@ impl Reopening {
     }
 
     /// A copy stands still: has it opened again after a while.
-    pub(super) fn refused(&mut self, log: LogId, reason: &str) {
+    pub(crate) fn refused(&mut self, log: LogId, reason: &str) {
         self.peer
             .heard
             .write()
@@ -95,7 +95,7 @@ impl Reopening {
     }
 
     /// Takes note of what opening came to; gives whether the copy is open.
-    pub(super) fn opened(&mut self, reopened: Reopened) -> bool {
+    pub(crate) fn opened(&mut self, reopened: Reopened) -> bool {
         let Reopened { log, refused, took } = reopened;
         self.waiting.remove(&log);
         if let Some(pause) = self.pauses.get_mut(&log) {
@@ -114,7 +114,7 @@ impl Reopening {
     }
 
     /// The disk took something of a log.
-    pub(super) fn stored(&mut self, log: &LogId) {
+    pub(crate) fn stored(&mut self, log: &LogId) {
         if self.pauses.remove(log).is_some() {
             self.peer.heard.write().refused.remove(log);
         }

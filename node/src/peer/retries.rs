@@ -25,7 +25,7 @@ fn entry(week: u32, key: &[u8; 32]) -> Vec<u8> {
 }
 
 /// Whether the key came with another content this week or in the one before.
-pub(super) fn used_otherwise(
+pub(crate) fn used_otherwise(
     store: &dyn Store,
     key: &[u8; 32],
     content: &Hash,
@@ -41,7 +41,7 @@ pub(super) fn used_otherwise(
 }
 
 /// Keeps the content that came under a key.
-pub(super) fn remember(
+pub(crate) fn remember(
     store: &dyn Store,
     key: &[u8; 32],
     content: &Hash,
@@ -71,7 +71,7 @@ fn forget_old(store: &dyn Store, at_ms: u64) -> Result<(), StoreError> {
 }
 
 /// Forgets old keys, now and every minute, until dropped.
-pub(super) async fn keep_forgetting(
+pub(crate) async fn keep_forgetting(
     store: Arc<dyn Store>,
     agreed_ms: impl Fn() -> Option<u64> + Send,
 ) {

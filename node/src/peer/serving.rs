@@ -15,7 +15,7 @@ const PER_MEMBER: usize = 4;
 /// How old an answer about heads may be.
 const HEADS_AGE: Duration = Duration::from_millis(250);
 
-pub(super) struct Serving {
+pub(crate) struct Serving {
     threads: Arc<Semaphore>,
     members: HashMap<DepartmentCode, Arc<Semaphore>>,
     /// Without and with word of a rival.
@@ -23,7 +23,7 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    pub(super) fn new() -> Serving {
+    pub(crate) fn new() -> Serving {
         Serving {
             threads: Arc::new(Semaphore::new(AT_ONCE)),
             members: HashMap::new(),
@@ -33,7 +33,7 @@ impl Serving {
 
     /// Runs `work` on a thread that may block, once it is its turn; false, and `work` is dropped, if too much of this
     /// member waits already.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         member: DepartmentCode,
         work: impl FnOnce() + Send + 'static,
@@ -58,7 +58,7 @@ impl Serving {
 
     /// The encoded answer about heads, which `make` makes when there is none of late. One that tells its asker of a `rival`
     /// is for nobody who has none.
-    pub(super) fn heads(&mut self, rival: bool, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    pub(crate) fn heads(&mut self, rival: bool, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
         let kept = &mut self.heads[usize::from(rival)];
         match kept {
             Some((made, answer)) if made.elapsed() < HEADS_AGE => answer.clone(),
@@ -67,7 +67,7 @@ impl Serving {
     }
 
     /// A head changed: the next answer is made anew.
-    pub(super) fn heads_changed(&mut self) {
+    pub(crate) fn heads_changed(&mut self) {
         self.heads = [None, None];
     }
 }

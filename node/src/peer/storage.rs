@@ -18,7 +18,7 @@ const LANES: usize = 2;
 const OUT_OF_FILES: Duration = Duration::from_millis(200);
 
 /// Where the driver hands over pages. The state machine bounds how many are under way.
-pub(super) struct Storage {
+pub(crate) struct Storage {
     lanes: Vec<Sender<(DepartmentCode, Box<Page>)>>,
 }
 
@@ -27,7 +27,7 @@ type Checked = (DepartmentCode, LogId, Result<VerifiedPage, PageError>);
 
 impl Storage {
     /// Starts the threads; they end when this is dropped.
-    pub(super) fn start(
+    pub(crate) fn start(
         peer: &Arc<Peer>,
         results: &mpsc::UnboundedSender<Stored>,
     ) -> std::io::Result<Storage> {
@@ -72,7 +72,7 @@ impl Storage {
         Ok(Storage { lanes })
     }
 
-    pub(super) fn store(&self, from: DepartmentCode, page: Box<Page>) {
+    pub(crate) fn store(&self, from: DepartmentCode, page: Box<Page>) {
         let department = page.checkpoint.checkpoint.log.department;
         let sum: usize = department.as_str().bytes().map(usize::from).sum();
         // Fails only when the thread has ended, which it does at shutdown.

@@ -12,17 +12,30 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use certmesh_api::Uploaded;
-use certmesh_ledger::bodies::{AttachmentKey, Upload};
-use certmesh_ledger::record::MediaType;
+use certmesh_ledger::bodies::{AttachmentError, AttachmentKey, Receiving, Upload};
+use certmesh_ledger::record::{MAX_ATTACHMENT, MediaType};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::{Peer, now_ms};
-use crate::api::Refusal;
-use crate::api::attachments::not_received;
-use crate::api::service::Incoming;
-use crate::config::UploadLimits;
+use super::{Peer, Refusal, now_ms};
 use crate::disk_space;
+
+/// What files may take that wait for their certificates, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadLimits {
+    /// Most bytes of each client.
+    pub of_client: u64,
+    /// What stays free on the disk: the log's.
+    pub keep_free: u64,
+}
+
+/// A file being received.
+pub struct Incoming {
+    /// What came of it.
+    pub receiving: Receiving,
+    /// Takes room for so many more bytes, before they are written; refuses when there is none.
+    pub room: Box<dyn FnMut(u64) -> Result<(), Refusal> + Send>,
+}
 
 /// How long a certificate can take an upload.
 const GOOD_FOR_MS: u64 = 24 * 3600 * 1000;
@@ -34,8 +47,34 @@ const EVERY: Duration = Duration::from_secs(600);
 const MOST_WAITING: u64 = 16 << 30;
 
 /// Where uploads are, below the data directory.
-pub(super) fn directory(data: &Path) -> PathBuf {
+pub(crate) fn directory(data: &Path) -> PathBuf {
     data.join("bodies/uploads")
+}
+
+/// What an upload that can't be kept is answered with.
+pub(crate) fn not_received(error: &AttachmentError) -> Refusal {
+    match error {
+        AttachmentError::TooLarge => Refusal::TooLarge {
+            limit_bytes: MAX_ATTACHMENT,
+        },
+        AttachmentError::OtherContent => Refusal::field("body", "is empty"),
+        AttachmentError::Io(full)
+            if matches!(
+                full.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            tracing::error!(%error, "an upload could not be written");
+            Refusal::StorageFull {
+                free_bytes: 0,
+                needed_bytes: MAX_ATTACHMENT,
+            }
+        }
+        _ => {
+            tracing::error!(%error, "an upload could not be written");
+            Refusal::Internal
+        }
+    }
 }
 
 fn drawn<const N: usize>() -> Result<Zeroizing<[u8; N]>, Refusal> {
@@ -66,7 +105,7 @@ pub(crate) struct Uploads {
 
 impl Uploads {
     /// Uploads in this directory.
-    pub(super) fn new(dir: PathBuf, limits: UploadLimits) -> Arc<Uploads> {
+    pub(crate) fn new(dir: PathBuf, limits: UploadLimits) -> Arc<Uploads> {
         Arc::new(Uploads {
             dir,
             limits,
@@ -75,7 +114,7 @@ impl Uploads {
     }
 
     /// Where they are.
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
@@ -186,7 +225,7 @@ impl Drop for Room {
 }
 
 /// Begins to receive a client's file under a name and a key of its own; `declared` is the least length it will have.
-pub(super) fn receive(peer: &Peer, client: &str, declared: u64) -> Result<Incoming, Refusal> {
+pub(crate) fn receive(peer: &Peer, client: &str, declared: u64) -> Result<Incoming, Refusal> {
     let key = AttachmentKey::new(&*drawn::<48>()?);
     let room = peer
         .uploads
@@ -199,7 +238,7 @@ pub(super) fn receive(peer: &Peer, client: &str, declared: u64) -> Result<Incomi
 }
 
 /// Makes a file that came whole durable, and its token.
-pub(super) fn finish(
+pub(crate) fn finish(
     peer: &Peer,
     incoming: Incoming,
     media_type: MediaType,
@@ -246,7 +285,7 @@ fn remove_old(dir: &Path, now: SystemTime) -> io::Result<usize> {
 }
 
 /// Removes old uploads, now and every few minutes, until dropped.
-pub(super) async fn keep_removing(peer: Arc<Peer>) {
+pub(crate) async fn keep_removing(peer: Arc<Peer>) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -313,7 +352,7 @@ mod tests {
         coming.take(MIB).unwrap();
         coming.take(MIB).unwrap();
         let refused = coming.take(1).unwrap_err();
-        assert_eq!(refused.status(), 507);
+        assert_eq!(refused.name(), "uploads-waiting");
         assert!(refused.to_string().contains("3 MiB"), "{refused}");
         // Before a byte of what is declared too long.
         assert!(uploads.begin("three".to_owned(), "clerk", 1).is_err());
@@ -347,6 +386,6 @@ mod tests {
         coming.take(MIB).unwrap();
         let tight = self::uploads(dir.path(), 3 * MIB, u64::MAX / 2);
         let refused = tight.begin("two".to_owned(), "clerk", MIB).err().unwrap();
-        assert_eq!((refused.status(), refused.name()), (507, "storage-full"));
+        assert_eq!(refused.name(), "storage-full");
     }
 }

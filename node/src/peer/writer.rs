@@ -26,9 +26,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::group::Group;
 use super::prepare::{Kept, Prepared, Standards, prepare, undefined};
+use super::{Definition, Outcomes, RetryKey};
 use super::{Peer, now_ms, retries};
-use crate::api::Refusal;
-use crate::api::service::{Definition, Outcomes, RetryKey};
+use crate::peer::Refusal;
 use certmesh_api::{self};
 
 /// Most records under one commit.
@@ -37,7 +37,7 @@ const GROUP: usize = 8192;
 const QUEUE: usize = 8192;
 
 /// Something to append.
-pub(super) enum Append {
+pub(crate) enum Append {
     Issue(Box<Draft>),
     Change(StatusChanged),
     Define(Box<Definition>),
@@ -46,13 +46,13 @@ pub(super) enum Append {
 }
 
 /// A receipt, with what is kept beside it.
-pub(super) struct Receipt {
+pub(crate) struct Receipt {
     /// What the answer names it by.
-    pub(super) name: String,
-    pub(super) entry: Entry,
-    pub(super) kept: Option<SealedBody>,
+    pub(crate) name: String,
+    pub(crate) entry: Entry,
+    pub(crate) kept: Option<SealedBody>,
     /// Position of a record whose body has to be kept still when the receipt is appended.
-    pub(super) needs: Option<u64>,
+    pub(crate) needs: Option<u64>,
 }
 
 /// Where the outcomes of a request go.
@@ -82,11 +82,11 @@ impl Job {
 
 /// Where appends are handed over.
 #[derive(Clone)]
-pub(super) struct WriterHandle(Sender<Task>);
+pub(crate) struct WriterHandle(Sender<Task>);
 
 impl WriterHandle {
     /// Starts the thread; it ends when every handle is dropped. New heads go to `heads`.
-    pub(super) fn start(
+    pub(crate) fn start(
         peer: Arc<Peer>,
         writer: Writer,
         heads: mpsc::UnboundedSender<VerifiedCheckpoint>,
@@ -106,7 +106,7 @@ impl WriterHandle {
     }
 
     /// Hands over appends; the receiver gets their outcomes once they are durable.
-    pub(super) fn submit(
+    pub(crate) fn submit(
         &self,
         appends: Vec<Append>,
         retry: Option<RetryKey>,
@@ -121,7 +121,7 @@ impl WriterHandle {
     }
 
     /// Has records that nobody else holds taken back from what was set aside; the receiver gets what came of it.
-    pub(super) fn salvage(
+    pub(crate) fn salvage(
         &self,
     ) -> Result<oneshot::Receiver<Result<certmesh_api::Salvaged, Refusal>>, Refusal> {
         let (reply, outcome) = oneshot::channel();
@@ -136,7 +136,7 @@ impl WriterHandle {
     }
 
     /// Hands over one append, or gives it back when the queue is full; `None` when the writer has ended.
-    pub(super) fn offer(
+    pub(crate) fn offer(
         &self,
         append: Append,
     ) -> Result<oneshot::Receiver<Result<Outcomes, Refusal>>, Option<Append>> {

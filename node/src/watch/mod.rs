@@ -13,20 +13,32 @@ mod taking;
 
 use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::id::{DepartmentCode, TypeCode};
+use certmesh_tables::Map;
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
-use crate::api::Service;
-use crate::config::WatchConfig;
+use crate::app::Service;
 use crate::metrics::Metrics;
 use folder::Folder;
 use outcome::Outcomes;
 use taking::{End, Taking};
+
+/// A folder whose tables are imported.
+#[derive(Clone, Debug)]
+pub struct WatchConfig {
+    /// The folder; it exists.
+    pub folder: PathBuf,
+    /// Type of the certificates that its tables hold.
+    pub type_code: TypeCode,
+    /// How its tables' columns become certificates.
+    pub map: Map,
+}
 
 /// Where imported files go, in the folder.
 pub(crate) const DONE: &str = "done";

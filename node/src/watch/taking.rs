@@ -14,11 +14,10 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::outcome::Target;
-use super::{Needs, Stop};
-use crate::api::Refusal;
-use crate::api::service::{self, RetryKey};
-use crate::config::WatchConfig;
-use crate::peer::now_ms;
+use super::{Needs, Stop, WatchConfig};
+use crate::app::Refusal;
+use crate::app::now_ms;
+use crate::app::{self, RetryKey};
 use certmesh_tables::{
     Checker, Error, Format, Head, Input, Judge, Judged, Reason, Rejects, Row, Visitor,
 };
@@ -281,7 +280,7 @@ enum Fate {
 struct OnItsWay {
     batch: Batch,
     key: RetryKey,
-    outcomes: JoinHandle<Result<service::Outcomes, Refusal>>,
+    outcomes: JoinHandle<Result<app::Outcomes, Refusal>>,
 }
 
 /// Has the rows issued.
@@ -353,11 +352,7 @@ impl Issuing<'_, '_> {
 
     /// With a key, so that rows that are in the log already are recognised: from an import that was cut short, or because
     /// they were handed over before.
-    fn submit(
-        &self,
-        batch: &Batch,
-        key: RetryKey,
-    ) -> JoinHandle<Result<service::Outcomes, Refusal>> {
+    fn submit(&self, batch: &Batch, key: RetryKey) -> JoinHandle<Result<app::Outcomes, Refusal>> {
         let service = &self.taking.needs.service;
         let outcomes = service.submit(batch.drafts.clone(), Some(key));
         self.taking.runtime.spawn(outcomes)
@@ -402,7 +397,7 @@ impl Issuing<'_, '_> {
         }
     }
 
-    fn account(&mut self, batch: &Batch, outcomes: service::Outcomes) -> Result<(), Halt> {
+    fn account(&mut self, batch: &Batch, outcomes: app::Outcomes) -> Result<(), Halt> {
         let metrics = &self.taking.needs.metrics;
         let mut outcomes = outcomes.into_iter();
         for entry in &batch.rows {

@@ -3,9 +3,9 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::api::Service;
-use crate::api::service::ListPage;
-use crate::api::tests::fake::Fake;
+use crate::app::ListPage;
+use crate::app::Service;
+use crate::http::tests::fake::Fake;
 use crate::metrics::Metrics;
 use crate::watch::outcome::Outcomes;
 use certmesh_api::{TypeRequest, TypeStandard};

@@ -1,0 +1,346 @@
+//! Evidence copies: what was retrieved, kept encrypted beside its acknowledgement until its day is over.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use certmesh_api::{CopiedAttachment, Position, Retrieved};
+use certmesh_ledger::bodies::{AttachmentKey, Bodies, BodyError, Opened};
+use certmesh_ledger::id::Date;
+use certmesh_ledger::log::{Log, ReadError, ReceiptKind};
+use certmesh_ledger::record::{Attachment, Entry, Received, RetrievalHash, SignedRecord};
+use certmesh_ledger::retrieval::{ATTACHMENTS, EvidenceCopy, code_of};
+use certmesh_ledger::verify::{verify, verify_record};
+
+use crate::app::views;
+use crate::peer::Refusal;
+use crate::peer::{Peer, now_ms};
+
+/// How often copies whose day is over are looked for.
+const EVERY: Duration = Duration::from_secs(600);
+/// Until members are asked again what time it is.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Records looked at in a go.
+const BATCH: usize = 1024;
+
+/// A copy that is kept.
+pub(crate) struct Copy {
+    /// Position of its acknowledgement.
+    pub(crate) seq: u64,
+    until: Date,
+    acknowledged: Position,
+    opened: Opened<EvidenceCopy>,
+}
+
+impl Copy {
+    pub(crate) fn body(&self) -> &EvidenceCopy {
+        &self.opened.body
+    }
+
+    /// The attachments that were shown.
+    pub(crate) fn attachments(&self) -> Vec<Attachment> {
+        let shown = self.body().disclosure.shown();
+        shown
+            .filter_map(|field| Attachment::of_field(&field.name, &field.value).ok()?)
+            .collect()
+    }
+
+    /// File and key of an attachment.
+    pub(crate) fn key_of(&self, attachment: &Attachment) -> AttachmentKey {
+        self.opened.key.attachment(&attachment.name)
+    }
+}
+
+fn internal(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "an evidence copy could not be read");
+    Refusal::Internal
+}
+
+/// The copy of a retrieval; `None` when there was no such retrieval, it brought nothing, or its day is over. One that is gone
+/// before that is lost.
+pub(crate) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Refusal> {
+    let log = &peer.own.log;
+    let record = log.acknowledgement_of(name);
+    let today = Date::in_china(now_ms());
+    let Some(record) = record.map_err(|error| internal(&error))? else {
+        return Ok(None);
+    };
+    let Some(until) = kept_until(&record).filter(|until| *until >= today) else {
+        return Ok(None);
+    };
+    let seq = record.record().seq;
+    let lost = Refusal::Lost("the copy of what was retrieved is");
+    let opened = match peer.bodies.get::<EvidenceCopy>(seq, &name.to_string()) {
+        Ok(opened) => opened.ok_or(lost)?,
+        Err(error @ BodyError::Damaged(_)) => {
+            tracing::error!(%error, "an evidence copy is lost");
+            return Err(lost);
+        }
+        Err(error) => return Err(internal(&error)),
+    };
+    let checkpoint = log.checkpoint().ok_or(Refusal::Internal)?;
+    Ok(Some(Copy {
+        seq,
+        until,
+        acknowledged: Position::of(&checkpoint, &record),
+        opened,
+    }))
+}
+
+/// The same in the API's shape.
+pub(crate) fn find(peer: &Peer, name: &RetrievalHash) -> Result<Option<Retrieved>, Refusal> {
+    let Some(kept) = open(peer, name)? else {
+        return Ok(None);
+    };
+    let copy = kept.body();
+    let request = copy.request.retrieval();
+    // It was checked against the certificate's record when it came, and is authenticated since.
+    let plain = copy
+        .disclosure
+        .shown()
+        .filter(|field| code_of(&field.name) != ATTACHMENTS);
+    let attachments = kept.attachments().into_iter().map(|attachment| {
+        let file = peer
+            .attachments
+            .read(kept.seq, &kept.key_of(&attachment), attachment.size);
+        CopiedAttachment {
+            whole: file.is_ok(),
+            attachment: views::attachment(&attachment),
+        }
+    });
+    let question = peer.question(None);
+    let state = peer
+        .catalogue
+        .certificate_in(&copy.log, &request.certificate);
+    let verified = match state.map_err(|error| internal(&error))? {
+        Some(state) => verify_record(&peer.catalogue, &state, question),
+        // Its log is being fetched again.
+        None => verify(&peer.catalogue, &request.certificate, question),
+    };
+    let verified = verified.map_err(|error| internal(&error))?;
+    Ok(Some(Retrieved {
+        verification: views::verification(peer, &verified),
+        retrieval: name.to_string(),
+        certificate: request.certificate.to_string(),
+        type_code: request.certificate.type_code().to_string(),
+        issuer: copy.log.department.to_string(),
+        matter: request.matter.to_string(),
+        purpose: request.purpose.to_string(),
+        time_ms: copy.time_ms,
+        keep_until: kept.until.to_string(),
+        fields: plain
+            .map(|field| (field.name.clone(), field.value.clone()))
+            .collect(),
+        attachments: attachments.collect(),
+        receipt: copy.receipt,
+        acknowledged: kept.acknowledged.clone(),
+    }))
+}
+
+/// Until when the record's copy is kept, if it has one.
+fn kept_until(record: &SignedRecord) -> Option<Date> {
+    match &record.record().entry {
+        Entry::RetrievalAcknowledged(acknowledged) => match &acknowledged.outcome {
+            Received::Fields { keep_until, .. } => Some(*keep_until),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn has_attachments(record: &SignedRecord) -> bool {
+    match &record.record().entry {
+        Entry::RetrievalAcknowledged(acknowledged) => match &acknowledged.outcome {
+            Received::Fields { fields, .. } => {
+                fields.iter().any(|code| code.as_str() == ATTACHMENTS)
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Destroys copies whose day is over, now and every ten minutes.
+pub(crate) async fn keep_destroying(peer: Arc<Peer>) {
+    let mut every = tokio::time::interval(EVERY);
+    // The first copy that may still be there: none before it is.
+    let mut from = 0;
+    loop {
+        every.tick().await;
+        let peer = Arc::clone(&peer);
+        // A clock that jumped destroys nothing: the members agree on the day.
+        let Some(agreed_ms) = peer.agreed_ms() else {
+            every.reset_after(AGAIN);
+            continue;
+        };
+        let sweep = move || {
+            let today = Date::in_china(agreed_ms);
+            let gone = |seq| peer.attachments.remove(seq);
+            destroy_old(&peer.own.log, &peer.bodies, gone, from, today)
+        };
+        let done = tokio::task::spawn_blocking(sweep).await;
+        match done {
+            Ok(Ok(next)) => from = next,
+            Ok(Err(error)) => tracing::error!(%error, "old evidence copies not destroyed"),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Why old copies were not destroyed.
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Files(#[from] io::Error),
+}
+
+/// Destroys the copies from a position on whose day is over; gives the position of the first that stays.
+fn destroy_old(
+    log: &Log,
+    bodies: &Bodies,
+    remove_attachments: impl Fn(u64) -> io::Result<()>,
+    from: u64,
+    today: Date,
+) -> Result<u64, SweepError> {
+    let (mut at, mut first, mut destroyed) = (from, None, 0);
+    loop {
+        let batch = log.receipts(ReceiptKind::Acknowledged, at, BATCH)?;
+        for record in &batch {
+            let seq = record.record().seq;
+            match kept_until(record) {
+                Some(until) if until < today => {
+                    let held = bodies.destroy(seq)?;
+                    destroyed += u64::from(held);
+                    if held && has_attachments(record) {
+                        remove_attachments(seq)?;
+                    }
+                }
+                Some(_) => {
+                    first.get_or_insert(seq);
+                }
+                None => {}
+            }
+        }
+        match batch.last() {
+            Some(last) => at = last.record().seq + 1,
+            None => break,
+        }
+    }
+    if destroyed > 0 {
+        tracing::info!(
+            copies = destroyed,
+            "evidence copies whose day is over were destroyed"
+        );
+    }
+    Ok(first.unwrap_or(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use certmesh_ledger::bodies::SealedBody;
+    use certmesh_ledger::codec::Text;
+    use certmesh_ledger::hash::Hash;
+    use certmesh_ledger::keys::{BodyKey, CatalogueKey, FieldKey, Secret, SigningKey};
+    use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place, Writer};
+    use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
+    use certmesh_ledger::record::{Asked, BlindedSubject, RetrievalAcknowledged, Rule};
+
+    use super::*;
+
+    const OWN: &str = "11430000006122244L";
+
+    fn members() -> Membership {
+        let department = Department {
+            code: OWN.parse().unwrap(),
+            name: Text::new("Transport").unwrap(),
+            name_zh: None,
+            roles: Default::default(),
+            signing_key: SigningKey::from_seed(&[1; 32]).public(),
+            peer_id: PeerId::from_transport_seed(&[2; 32]),
+            addresses: Default::default(),
+        };
+        let key = CatalogueKey(Secret::from_bytes([3; 32])).commitment();
+        Membership::from_genesis(&Genesis::new("Copies", 1, key, vec![department]).unwrap())
+    }
+
+    fn acknowledged(n: u8, outcome: Received) -> Entry {
+        Entry::from(RetrievalAcknowledged {
+            asked: Asked {
+                issuer: OWN.parse().unwrap(),
+                asker: OWN.parse().unwrap(),
+                key_epoch: 0,
+                matter: format!("{OWN}/M/01").parse().unwrap(),
+                type_code: format!("{OWN}901").parse().unwrap(),
+                subject: BlindedSubject(Hash::ZERO),
+                fields: Default::default(),
+                rest: Hash::from_bytes([n; 32]),
+            },
+            outcome,
+            took_ms: 1,
+        })
+    }
+
+    fn until(day: &str) -> Received {
+        Received::Fields {
+            fields: Default::default(),
+            keep_until: day.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_copy_is_destroyed_once_its_day_is_over_and_not_before() {
+        let disk = Arc::new(MemoryDisk::new());
+        let members = members();
+        let name = LogName {
+            network: members.network(),
+            id: LogId::first(OWN.parse().unwrap()),
+        };
+        let place = Place {
+            disk: Arc::clone(&disk) as Arc<dyn certmesh_ledger::log::disk::Disk>,
+            data: "/d".into(),
+            segment_records: 4,
+            index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+        };
+        let (log, _) = Log::open(&place, name, &members).unwrap();
+        let log = Arc::new(log);
+        let key = FieldKey(Secret::from_bytes([1; 32]));
+        let bodies = Bodies::open(&*disk, Path::new("/d/bodies"), &name, key.clone()).unwrap();
+        let outcomes = [
+            until("2026-01-10"),
+            Received::Refused(Rule::Stale),
+            until("2026-01-20"),
+            until("2026-01-09"),
+            until("2026-01-31"),
+        ];
+        let mut writer = Writer::new(Arc::clone(&log), SigningKey::from_seed(&[1; 32]));
+        for (n, outcome) in (0_u8..).zip(outcomes) {
+            let kept = matches!(outcome, Received::Fields { .. }).then(|| {
+                let body = BodyKey(Secret::from_bytes([n; 32]));
+                SealedBody::seal(&key, "copy", &body, [n; 24], &n)
+            });
+            let entries = vec![acknowledged(n, outcome)];
+            writer
+                .append_with(1, entries, |first| {
+                    bodies.keep(first, &[kept]).map_err(std::io::Error::other)
+                })
+                .unwrap();
+        }
+        let held = |seq| bodies.get::<u8>(seq, "copy").unwrap().is_some();
+        let all = || (0..5).filter(|seq| held(*seq)).collect::<Vec<u64>>();
+        let sweep = |from, day: &str| {
+            destroy_old(&log, &bodies, |_| Ok(()), from, day.parse().unwrap()).unwrap()
+        };
+        assert_eq!(sweep(0, "2026-01-09"), 0);
+        assert_eq!(all(), [0, 2, 3, 4]);
+        assert_eq!(sweep(0, "2026-01-11"), 2);
+        assert_eq!(all(), [2, 4]);
+        assert_eq!(sweep(2, "2026-02-01"), 5);
+        assert_eq!(all(), [] as [u64; 0]);
+    }
+}

@@ -1,0 +1,616 @@
+//! Request bodies: JSON read into its type, and when that fails, every fault named without repeating a value.
+//!
+//! A serde error stops at the first fault and quotes what it found, which may be a holder's code. So a body that doesn't
+//! fit is read once more without a type, along a [`Shape`], which knows the names and kinds and nothing else.
+
+use std::fmt;
+
+use certmesh_api::FieldFault;
+use certmesh_api::faults::FaultList;
+use certmesh_text::shown;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::error::Category;
+
+use certmesh_text::hint;
+
+use super::rejection::Rejection;
+use crate::app::Refusal;
+
+/// What a JSON value has to look like.
+#[derive(Debug)]
+pub(super) enum Shape {
+    Text,
+    Flag,
+    /// A whole number from 0 to this.
+    Number(u64),
+    /// An object whose values are texts.
+    Texts,
+    List(&'static Shape),
+    Object(&'static [Member]),
+}
+
+/// A member of an object.
+#[derive(Debug)]
+pub(super) struct Member {
+    name: &'static str,
+    shape: Shape,
+    presence: Presence,
+}
+
+#[derive(Debug, PartialEq)]
+enum Presence {
+    Required,
+    /// May be absent or null.
+    Optional,
+    /// May be absent, not null.
+    Defaulted,
+}
+
+const fn member(name: &'static str, shape: Shape, presence: Presence) -> Member {
+    Member {
+        name,
+        shape,
+        presence,
+    }
+}
+
+const HOLDER: Shape = Shape::Object(&[
+    member("kind", Shape::Text, Presence::Required),
+    member("code", Shape::Text, Presence::Required),
+]);
+
+/// Shape of `IssueRequest`.
+pub(super) const ISSUE: Shape = Shape::Object(&[
+    member("id", Shape::Text, Presence::Optional),
+    member("type", Shape::Text, Presence::Optional),
+    member("serial", Shape::Text, Presence::Optional),
+    member(
+        "version",
+        Shape::Number(u16::MAX as u64),
+        Presence::Optional,
+    ),
+    member("holder", HOLDER, Presence::Optional),
+    member("valid_from", Shape::Text, Presence::Optional),
+    member("valid_until", Shape::Text, Presence::Optional),
+    member("sharing", Shape::Text, Presence::Optional),
+    member("fields", Shape::Texts, Presence::Defaulted),
+    member("succession", Shape::Text, Presence::Optional),
+    member("predecessors", TEXTS, Presence::Defaulted),
+    member("attachments", Shape::Texts, Presence::Defaulted),
+    member("predecessor", Shape::Text, Presence::Optional),
+]);
+
+/// Shape of `StatusRequest`.
+pub(super) const STATUS: Shape = Shape::Object(&[
+    member("action", Shape::Text, Presence::Required),
+    member("to", Shape::Text, Presence::Optional),
+    member("reason", Shape::Text, Presence::Optional),
+    member("text", Shape::Text, Presence::Defaulted),
+]);
+
+/// Shape of `ErasureRequest`.
+pub(super) const ERASURE: Shape = Shape::Object(&[member("text", Shape::Text, Presence::Required)]);
+
+/// Shape of `FindRequest`.
+pub(super) const FIND: Shape = Shape::Object(&[
+    member("holder", HOLDER, Presence::Optional),
+    member("type", Shape::Text, Presence::Optional),
+    member("issuer", Shape::Text, Presence::Optional),
+    member("purpose", Shape::Text, Presence::Optional),
+    member("limit", Shape::Number(u32::MAX as u64), Presence::Optional),
+    member("cursor", Shape::Text, Presence::Optional),
+]);
+
+const NAMED: Shape = Shape::Object(&[
+    member("code", Shape::Text, Presence::Required),
+    member("name", Shape::Text, Presence::Required),
+]);
+
+/// Shape of `AcceptRequest`.
+pub(super) const ACCEPT: Shape = Shape::Object(&[
+    member("matter", Shape::Text, Presence::Required),
+    member("subject", HOLDER, Presence::Required),
+    member("on", Shape::Text, Presence::Optional),
+    member("collect", COLLECT, Presence::Optional),
+]);
+
+const COLLECT: Shape = Shape::Object(&[
+    member("purpose", Shape::Text, Presence::Required),
+    member("reference", Shape::Text, Presence::Optional),
+    member(
+        "keep_days",
+        Shape::Number(u16::MAX as u64),
+        Presence::Optional,
+    ),
+]);
+
+/// Shape of `FetchRequest`.
+pub(super) const FETCH: Shape = Shape::Object(&[
+    member("certificate", Shape::Text, Presence::Required),
+    member("matter", Shape::Text, Presence::Required),
+    member("purpose", Shape::Text, Presence::Required),
+    member("fields", TEXTS, Presence::Defaulted),
+    member("attachments", Shape::Flag, Presence::Defaulted),
+    member(
+        "keep_days",
+        Shape::Number(u16::MAX as u64),
+        Presence::Optional,
+    ),
+]);
+
+/// Shape of `AccessLogRequest`.
+pub(super) const ACCESS_LOG: Shape = Shape::Object(&[
+    member("subject", HOLDER, Presence::Required),
+    member("from", Shape::Text, Presence::Optional),
+    member("to", Shape::Text, Presence::Optional),
+    member("cursor", Shape::Text, Presence::Optional),
+]);
+
+/// Shape of `LookupsRequest`.
+pub(super) const LOOKUPS: Shape = Shape::Object(&[
+    member("subject", HOLDER, Presence::Optional),
+    member("from", Shape::Text, Presence::Optional),
+    member("to", Shape::Text, Presence::Optional),
+    member("limit", Shape::Number(u32::MAX as u64), Presence::Optional),
+    member("cursor", Shape::Text, Presence::Optional),
+]);
+
+const TYPE_FIELD: Shape = Shape::Object(&[
+    member("code", Shape::Text, Presence::Required),
+    member("name", Shape::Text, Presence::Required),
+    member("required", Shape::Flag, Presence::Defaulted),
+    member("personal", Shape::Flag, Presence::Defaulted),
+    member("type", Shape::Text, Presence::Optional),
+    member("max", Shape::Number(u16::MAX as u64), Presence::Optional),
+    member("pattern", Shape::Text, Presence::Optional),
+    member("codes", Shape::Texts, Presence::Defaulted),
+]);
+
+const TEXTS: Shape = Shape::List(&Shape::Text);
+
+/// Shape of `TypeRequest`.
+pub(super) const TYPE: Shape = Shape::Object(&[
+    member("code", Shape::Text, Presence::Required),
+    member("name", Shape::Text, Presence::Required),
+    member("authority_name", Shape::Text, Presence::Defaulted),
+    member("authority_level", Shape::Text, Presence::Defaulted),
+    member("issuing_level", Shape::Text, Presence::Defaulted),
+    member("item", NAMED, Presence::Optional),
+    member("holder", TEXTS, Presence::Defaulted),
+    member("sharing", Shape::Text, Presence::Optional),
+    member("validity", Shape::Text, Presence::Optional),
+    member("issuers", TEXTS, Presence::Defaulted),
+    member("fields", Shape::List(&TYPE_FIELD), Presence::Defaulted),
+]);
+
+const REQUIREMENT: Shape = Shape::Object(&[
+    member("types", TEXTS, Presence::Required),
+    member("fields", TEXTS, Presence::Defaulted),
+]);
+
+const SUB_MATTER: Shape = Shape::Object(&[
+    member("code", Shape::Text, Presence::Required),
+    member("name", Shape::Text, Presence::Required),
+    member("requires", Shape::List(&REQUIREMENT), Presence::Defaulted),
+]);
+
+/// Shape of `MatterRequest`.
+pub(super) const MATTER: Shape = Shape::Object(&[
+    member("code", Shape::Text, Presence::Required),
+    member("name", Shape::Text, Presence::Required),
+    member("sub", Shape::List(&SUB_MATTER), Presence::Required),
+]);
+
+/// Shape of `GrantRequest`.
+pub(super) const GRANT: Shape = Shape::Object(&[
+    member("department", Shape::Text, Presence::Optional),
+    member("role", Shape::Text, Presence::Optional),
+    member("type", Shape::Text, Presence::Required),
+    member("matters", TEXTS, Presence::Defaulted),
+    member("fields", TEXTS, Presence::Defaulted),
+    member("until", Shape::Text, Presence::Optional),
+]);
+
+/// Reads a body.
+///
+/// # Errors
+/// [`Rejection::MalformedBody`] when it isn't JSON, [`Refusal::InvalidField`](crate::app::Refusal::InvalidField) with its faults when it is other JSON.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8], shape: &Shape) -> Result<T, Rejection> {
+    // serde would also take an array of the members' values in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) if std::str::from_utf8(body).is_ok() => {
+                Rejection::MalformedBody("a JSON object is expected".to_owned())
+            }
+            Ok(_) => not_utf8(),
+            Err(error) => explain(body, &error, shape),
+        });
+    }
+    serde_json::from_slice(body).map_err(|error| explain(body, &error, shape))
+}
+
+fn explain(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Rejection {
+    if std::str::from_utf8(body).is_err() {
+        return not_utf8();
+    }
+    match error.classify() {
+        Category::Eof if body.trim_ascii().is_empty() => {
+            Rejection::MalformedBody("empty; a JSON object is expected".to_owned())
+        }
+        Category::Eof => {
+            Rejection::MalformedBody("ends in the middle of its JSON; it was cut off".to_owned())
+        }
+        Category::Syntax | Category::Io => not_json(error),
+        Category::Data => data_faults(body, error, shape),
+    }
+}
+
+fn not_utf8() -> Rejection {
+    Rejection::MalformedBody("not UTF-8 text".to_owned())
+}
+
+fn not_json(error: &serde_json::Error) -> Rejection {
+    let (line, column) = (error.line(), error.column());
+    Rejection::MalformedBody(format!("not JSON at line {line}, column {column}"))
+}
+
+fn data_faults(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Rejection {
+    let mut faults = FaultList::default();
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let walk = Walk {
+        shape,
+        place: Place::Body,
+        may_be_null: false,
+        faults: &mut faults,
+    };
+    if let Err(later) = walk.deserialize(&mut reader).and_then(|()| reader.end()) {
+        return not_json(&later);
+    }
+    if !faults.is_empty() {
+        return Refusal::InvalidField(faults).into();
+    }
+    // The walk takes no note of names that stand twice.
+    let detail = match error.to_string().starts_with("duplicate field") {
+        true => "a name stands twice in one object; each may stand once",
+        false => "not in the form that /openapi.json describes",
+    };
+    Rejection::MalformedBody(detail.to_owned())
+}
+
+/// Where in a body a value stands. It becomes text only in a fault.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Body,
+    Member(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Body => Ok(()),
+            Place::Member(Place::Body, name) => f.write_str(name),
+            Place::Member(object, name) => write!(f, "{object}.{name}"),
+            Place::Item(list, number) => write!(f, "{list}[{number}]"),
+        }
+    }
+}
+
+/// Holds a value against its shape while it is read. Nothing of the value is kept: a tree of it would take thirty times
+/// the memory of its text.
+struct Walk<'a> {
+    shape: &'a Shape,
+    place: Place<'a>,
+    may_be_null: bool,
+    faults: &'a mut FaultList,
+}
+
+impl Walk<'_> {
+    fn fault(&mut self, place: &Place<'_>, detail: impl FnOnce() -> String) {
+        self.faults.add_with(|| FieldFault {
+            field: place.to_string(),
+            detail: detail(),
+        });
+    }
+
+    fn other_kind(mut self) {
+        let (shape, place) = (self.shape, self.place);
+        self.fault(&place, || match shape {
+            Shape::Text => "must be a string".to_owned(),
+            Shape::Flag => "must be true or false".to_owned(),
+            Shape::Number(most) => format!("must be a whole number from 0 to {most}"),
+            Shape::Texts | Shape::Object(_) => "must be an object".to_owned(),
+            Shape::List(_) => "must be an array".to_owned(),
+        });
+    }
+
+    /// The walk of what stands at `place` within this value.
+    fn within<'b>(&'b mut self, shape: &'b Shape, place: Place<'b>) -> Walk<'b> {
+        Walk {
+            shape,
+            place,
+            may_be_null: false,
+            faults: self.faults,
+        }
+    }
+
+    fn texts<'de, A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        let object = self.place;
+        while let Some(name) = members.next_key::<String>()? {
+            let name = shown(&name);
+            members.next_value_seed(self.within(&Shape::Text, Place::Member(&object, &name)))?;
+        }
+        Ok(())
+    }
+
+    fn object<'de, A: MapAccess<'de>>(
+        mut self,
+        known: &[Member],
+        mut members: A,
+    ) -> Result<(), A::Error> {
+        let object = self.place;
+        let mut seen = vec![false; known.len()];
+        while let Some(name) = members.next_key::<String>()? {
+            let Some(at) = known.iter().position(|member| member.name == name) else {
+                members.next_value::<IgnoredAny>()?;
+                self.faults.add_with(|| {
+                    let hint = hint(&name, known.iter().map(|member| member.name));
+                    FieldFault {
+                        field: Place::Member(&object, &shown(&name)).to_string(),
+                        detail: format!("there is no such field{hint}"),
+                    }
+                });
+                continue;
+            };
+            seen[at] = true;
+            let member = &known[at];
+            let mut walk = self.within(&member.shape, Place::Member(&object, member.name));
+            walk.may_be_null = member.presence == Presence::Optional;
+            members.next_value_seed(walk)?;
+        }
+        for (member, seen) in known.iter().zip(seen) {
+            if !seen && member.presence == Presence::Required {
+                self.fault(&Place::Member(&object, member.name), || {
+                    "is required".to_owned()
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        match self.shape {
+            Shape::Flag => {}
+            _ => self.other_kind(),
+        }
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        match self.shape {
+            Shape::Number(most) if number <= *most => {}
+            _ => self.other_kind(),
+        }
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.other_kind();
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.other_kind();
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        match self.shape {
+            Shape::Text => {}
+            _ => self.other_kind(),
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        if !self.may_be_null {
+            self.other_kind();
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        let Shape::List(of) = self.shape else {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            self.other_kind();
+            return Ok(());
+        };
+        let list = self.place;
+        let mut number = 0;
+        while items
+            .next_element_seed(self.within(of, Place::Item(&list, number)))?
+            .is_some()
+        {
+            number += 1;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        match self.shape {
+            Shape::Texts => self.texts(members),
+            Shape::Object(known) => self.object(known, members),
+            _ => {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                self.other_kind();
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use certmesh_api::AccessLogRequest;
+    use certmesh_api::FindRequest;
+    use certmesh_api::IssueRequest;
+    use certmesh_api::LookupsRequest;
+    use certmesh_api::StatusRequest;
+    use certmesh_api::TypeRequest;
+
+    fn faults<T: DeserializeOwned + std::fmt::Debug>(
+        body: &str,
+        shape: &Shape,
+    ) -> Vec<(String, String)> {
+        match parse::<T>(body.as_bytes(), shape).map(drop) {
+            Err(Rejection::Refused(Refusal::InvalidField(faults))) => {
+                faults.into_iter().map(|f| (f.field, f.detail)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn malformed(body: &[u8]) -> String {
+        match parse::<StatusRequest>(body, &STATUS).map(drop) {
+            Err(Rejection::MalformedBody(detail)) => detail,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_body_is_named_at_once_and_no_value_is_repeated() {
+        let body = r#"{"id": 420106199001011234, "holder": {"kind": 111, "cod": "420106199001011234"},
+            "version": "420106199001011234", "valid_form": "x", "fields": {"CZZT": 420106199001011234},
+            "420106199001011234": 1}"#;
+        let result = parse::<IssueRequest>(body.as_bytes(), &ISSUE).map(drop);
+        let Err(refusal) = result else {
+            panic!("accepted")
+        };
+        let Rejection::Refused(Refusal::InvalidField(faults)) = &refusal else {
+            panic!("{refusal:?}")
+        };
+        let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        let expected = [
+            "id",
+            "holder.kind",
+            "holder.cod",
+            "holder.code",
+            "version",
+            "valid_form",
+            "fields.CZZT",
+            "(a name not shown)",
+        ];
+        assert_eq!(names, expected);
+        assert!(
+            faults
+                .iter()
+                .any(|f| f.detail.ends_with("did you mean `valid_from`?"))
+        );
+        assert!(!format!("{refusal} {refusal:?}").contains("4201061990"));
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_by_its_place() {
+        assert_eq!(malformed(b""), "empty; a JSON object is expected");
+        assert_eq!(
+            malformed(br#"{"action": "rev"#),
+            "ends in the middle of its JSON; it was cut off"
+        );
+        assert_eq!(
+            malformed(br#"{"action": nonsense}"#),
+            "not JSON at line 1, column 13"
+        );
+        assert_eq!(malformed(b"[]"), "a JSON object is expected");
+        assert_eq!(malformed(b"\"\xFF\""), "not UTF-8 text");
+        assert!(malformed(br#"{"action": "a", "action": "b"}"#).contains("stands twice"));
+    }
+
+    #[test]
+    fn a_field_given_twice_is_refused() {
+        let body = br#"{"fields": {"CZZT": "a", "CZZT": "b"}}"#;
+        let refusal = parse::<IssueRequest>(body, &ISSUE).map(drop).unwrap_err();
+        assert!(refusal.to_string().contains("stands twice"), "{refusal}");
+    }
+
+    #[test]
+    fn every_shape_knows_every_field_of_its_type() {
+        let unknown =
+            |faults: Vec<(String, String)>| faults.iter().any(|(_, d)| d.contains("no such field"));
+        let issue = r#"{"id":1,"type":1,"serial":1,"version":1,"holder":1,"valid_from":1,"valid_until":1,
+            "sharing":1,"fields":1,"attachments":1,"succession":1,"predecessors":1,"predecessor":1}"#;
+        assert!(!unknown(faults::<IssueRequest>(issue, &ISSUE)));
+        assert!(!unknown(faults::<StatusRequest>(
+            r#"{"action":1,"reason":1,"text":1}"#,
+            &STATUS
+        )));
+        let find = r#"{"holder":1,"type":1,"issuer":1,"purpose":1,"limit":"1","cursor":1}"#;
+        assert!(!unknown(faults::<FindRequest>(find, &FIND)));
+        let accesses = r#"{"subject":1,"from":1,"to":1,"cursor":1}"#;
+        assert!(!unknown(faults::<AccessLogRequest>(accesses, &ACCESS_LOG)));
+        let lookups = r#"{"subject":1,"from":1,"to":1,"limit":"1","cursor":1}"#;
+        assert!(!unknown(faults::<LookupsRequest>(lookups, &LOOKUPS)));
+        let list = faults::<TypeRequest>(
+            r#"{"code":"1","name":"1","fields":[{"code":1,"required":"no"}]}"#,
+            &TYPE,
+        );
+        let names: Vec<_> = list.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(
+            names,
+            ["fields[0].code", "fields[0].required", "fields[0].name"]
+        );
+    }
+
+    #[test]
+    fn a_body_of_a_mebibyte_of_faults_gives_a_short_answer_that_counts_them() {
+        let mut body = String::from("{");
+        while body.len() < 1 << 20 {
+            body.push_str("\"x\":0,");
+        }
+        body.push_str("\"limit\":1}");
+        let unknown = body.matches("\"x\"").count();
+        let refusal = parse::<FindRequest>(body.as_bytes(), &FIND).unwrap_err();
+        let problem = refusal.problem();
+        assert_eq!(problem.faults.len() + problem.more_faults, unknown);
+        assert!(serde_json::to_vec(&problem).unwrap().len() < 16 * 1024);
+    }
+
+    #[test]
+    fn a_null_is_a_fault_only_where_a_field_may_not_be_null() {
+        let body = r#"{"id":null,"holder":{"kind":null,"code":"x"},"fields":null,"valid_from":7}"#;
+        let names: Vec<_> = faults::<IssueRequest>(body, &ISSUE)
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
+        assert_eq!(names, ["holder.kind", "fields", "valid_from"]);
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_one_fault_whatever_it_holds() {
+        let body =
+            r#"{"type":[1,[2],{"a":3}],"limit":{"a":[1]},"issuer":-1,"cursor":1.5,"holder":[]}"#;
+        let names: Vec<_> = faults::<FindRequest>(body, &FIND)
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
+        assert_eq!(names, ["type", "limit", "issuer", "cursor", "holder"]);
+    }
+}

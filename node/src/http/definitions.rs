@@ -1,0 +1,224 @@
+//! Handlers of types, matters and grants.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use certmesh_api::{
+    Appended, GrantRequest, Grants, Matter, MatterRequest, Matters, TypeRequest, TypeStandard,
+};
+use certmesh_ledger::id::{DepartmentCode, TypeCode};
+use certmesh_ledger::record::GrantWithdrawn;
+
+use super::body::{GRANT, MATTER, TYPE};
+use super::extract::{Segment, json_body, parameters};
+use super::openapi::{AppendProblems, DefinitionProblems, FieldProblems};
+use super::problem::{appended, json};
+use super::rejection::Rejection;
+use super::search::{list_page, path_department};
+use super::state::Api;
+use crate::app::Refusal;
+use crate::app::{Definition, ListPage};
+
+async fn define(api: &Api, definition: Definition) -> Result<Response, Rejection> {
+    let done = api.service().define(definition).await?;
+    Ok(appended(&done))
+}
+
+/// Define a certificate type
+///
+/// A later definition of the same code is its next version.
+#[utoipa::path(
+    post, path = "/v1/types", tag = "Catalogue", operation_id = "defineType",
+    request_body = TypeRequest,
+    responses(
+        (status = 201, description = "Defined; `id` is the type's code", body = Appended),
+        (status = 200, description = "Defined the same before", body = Appended),
+        AppendProblems,
+    ),
+)]
+pub(super) async fn define_type(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Rejection> {
+    let check = |request: TypeRequest| Ok(Definition::Type(request.check()?));
+    let definition = json_body(&api, &headers, body, &TYPE, check).await?;
+    define(&api, definition).await
+}
+
+/// Show a certificate type's standard
+#[utoipa::path(
+    get, path = "/v1/types/{code}", tag = "Catalogue", operation_id = "showType",
+    params(
+        ("code" = String, Path, description = "Type code"),
+        ("version" = Option<usize>, Query, description = "Version, from 1; the latest when absent"),
+    ),
+    responses((status = 200, description = "The standard", body = TypeStandard), DefinitionProblems),
+)]
+pub(super) async fn show_type(
+    State(api): State<Arc<Api>>,
+    Segment(code): Segment,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Rejection> {
+    let code: TypeCode = parsed("code", &code)?;
+    let version = version(query.as_deref())?;
+    let found = api
+        .query(move |service| service.type_standard(&code, version))
+        .await?;
+    let found = found.ok_or(Refusal::NotFound { what: "definition" })?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Define a matter
+///
+/// A later definition of the same code is its next version.
+#[utoipa::path(
+    post, path = "/v1/matters", tag = "Catalogue", operation_id = "defineMatter",
+    request_body = MatterRequest,
+    responses(
+        (status = 201, description = "Defined; `id` is the matter's code", body = Appended),
+        (status = 200, description = "Defined the same before", body = Appended),
+        AppendProblems,
+    ),
+)]
+pub(super) async fn define_matter(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Rejection> {
+    let check = |request: MatterRequest| Ok(Definition::Matter(request.check()?));
+    let definition = json_body(&api, &headers, body, &MATTER, check).await?;
+    define(&api, definition).await
+}
+
+/// List matters
+#[utoipa::path(
+    get, path = "/v1/matters", tag = "Catalogue", operation_id = "listMatters",
+    params(
+        ("department" = Option<String>, Query, description = "Those of this department only"),
+        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
+    ),
+    responses((status = 200, description = "A page of the matters", body = Matters), FieldProblems),
+)]
+pub(super) async fn list_matters(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Rejection> {
+    let (department, page) = list_of(query.as_deref())?;
+    let found = api
+        .query(move |service| service.matters(department.as_ref(), &page))
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Show a matter
+#[utoipa::path(
+    get, path = "/v1/matters/{department}/{code}", tag = "Catalogue", operation_id = "showMatter",
+    params(
+        ("department" = String, Path, description = "Department whose matter it is"),
+        ("code" = String, Path, description = "The matter's code"),
+        ("version" = Option<usize>, Query, description = "Version, from 1; the latest when absent"),
+    ),
+    responses((status = 200, description = "The matter", body = Matter), DefinitionProblems),
+)]
+pub(super) async fn show_matter(
+    State(api): State<Arc<Api>>,
+    Path((department, code)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Rejection> {
+    let department = path_department(&department)?;
+    let code = parsed("code", &code)?;
+    let version = version(query.as_deref())?;
+    let found = api
+        .query(move |service| service.matter(&department, &code, version))
+        .await?;
+    let found = found.ok_or(Refusal::NotFound { what: "matter" })?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Grant the sight of fields
+///
+/// Of this department's own certificates. The grant's number is the `seq` of its position.
+#[utoipa::path(
+    post, path = "/v1/grants", tag = "Catalogue", operation_id = "grant",
+    request_body = GrantRequest,
+    responses(
+        (status = 201, description = "Granted", body = Appended),
+        (status = 200, description = "The same grant is in force", body = Appended),
+        AppendProblems,
+    ),
+)]
+pub(super) async fn grant(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Rejection> {
+    let check = |request: GrantRequest| Ok(Definition::Grant(request.check()?));
+    let definition = json_body(&api, &headers, body, &GRANT, check).await?;
+    define(&api, definition).await
+}
+
+/// List grants in force
+#[utoipa::path(
+    get, path = "/v1/grants", tag = "Catalogue", operation_id = "listGrants",
+    params(
+        ("department" = Option<String>, Query, description = "Those made by this department only"),
+        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
+    ),
+    responses((status = 200, description = "A page of the grants", body = Grants), FieldProblems),
+)]
+pub(super) async fn list_grants(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Rejection> {
+    let (department, page) = list_of(query.as_deref())?;
+    let found = api
+        .query(move |service| service.grants(department.as_ref(), &page))
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Withdraw a grant
+#[utoipa::path(
+    post, path = "/v1/grants/{grant}/withdrawal", tag = "Catalogue", operation_id = "withdrawGrant",
+    params(("grant" = u64, Path, description = "Number of the grant in this department's log")),
+    responses((status = 201, description = "Withdrawn", body = Appended), AppendProblems),
+)]
+pub(super) async fn withdraw(
+    State(api): State<Arc<Api>>,
+    Segment(grant): Segment,
+) -> Result<Response, Rejection> {
+    let grant = grant
+        .parse()
+        .map_err(|_| Rejection::field("grant", "expected the number of a grant"))?;
+    define(&api, Definition::Withdrawal(GrantWithdrawn { grant })).await
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    field: &str,
+    text: &str,
+) -> Result<T, Rejection> {
+    text.parse()
+        .map_err(|error: T::Err| Rejection::field(field, error.to_string()))
+}
+
+fn version(query: Option<&str>) -> Result<Option<usize>, Rejection> {
+    let [version] = parameters(query, ["version"])?;
+    let number = |text: &str| match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(Rejection::field("version", "expected a number from 1")),
+    };
+    version.as_deref().map(number).transpose()
+}
+
+/// Which page of a list, of one department or of all.
+fn list_of(query: Option<&str>) -> Result<(Option<DepartmentCode>, ListPage), Rejection> {
+    let [department, cursor, limit] = parameters(query, ["department", "cursor", "limit"])?;
+    let department = department.as_deref().map(path_department).transpose()?;
+    Ok((department, list_page(cursor.as_deref(), limit.as_deref())?))
+}

@@ -1,0 +1,92 @@
+//! The department's own look-up journal: who looked up what a person holds.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use certmesh_api::draft::holder;
+use certmesh_api::faults::Faults;
+use certmesh_api::{LookupLog, LookupsRequest};
+
+use super::body::LOOKUPS;
+use super::extract::json_body;
+use super::openapi::LookupProblems;
+use super::problem::json;
+use super::rejection::Rejection;
+use super::reports::read_cursor;
+use super::search::{DEFAULT_PAGE, MAX_PAGE};
+use super::state::{Api, Caller};
+use crate::app::questions::{Days, Lookups, lookups_place};
+
+impl Lookups {
+    /// Checks a request.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`](crate::app::Refusal::InvalidField) with every fault.
+    pub fn check(request: LookupsRequest) -> Result<Lookups, Rejection> {
+        let mut faults = Faults::default();
+        let given = request.subject;
+        let subject = given.and_then(|subject| holder(subject, "subject", &mut faults));
+        let from = faults.parse("from", request.from.as_deref());
+        let to = faults.parse("to", request.to.as_deref());
+        let days = Days::checked(from, to, 365, &mut faults);
+        let limit = request.limit.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            faults.add("limit", format!("must be 1 to {MAX_PAGE}"));
+        }
+        let cursor = request.cursor.as_deref();
+        let place = cursor.and_then(|cursor| read_cursor(cursor, lookups_place, &mut faults));
+        faults.none()?;
+        Ok(Lookups {
+            subject,
+            days: days.ok_or(Rejection::INTERNAL)?,
+            limit: limit as usize,
+            place,
+        })
+    }
+}
+
+/// See which look-ups of what people hold this department's clients made
+///
+/// From this department's own look-up journal: listings by holder and cases looked at, whether or not anything was retrieved.
+/// Only this node has it. That it was read is recorded in it first.
+#[utoipa::path(
+    post, path = "/v1/access-log/local", tag = "Cases", operation_id = "listLookups",
+    request_body = LookupsRequest,
+    responses((status = 200, description = "A page of look-ups", body = LookupLog), LookupProblems),
+)]
+pub(super) async fn lookups(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Rejection> {
+    let question = json_body(&api, &headers, body, &LOOKUPS, Lookups::check).await?;
+    let found = api.report(move |service| service.lookups(&question, &caller.name));
+    Ok(json(StatusCode::OK, &found.await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Refusal;
+
+    #[test]
+    fn all_faults_of_a_question_about_look_ups_are_named_at_once() {
+        let request = LookupsRequest {
+            from: Some("2026-12-01".to_owned()),
+            to: Some("2026-11-01".to_owned()),
+            limit: Some(0),
+            cursor: Some("x".to_owned()),
+            ..LookupsRequest::default()
+        };
+        let Err(Rejection::Refused(Refusal::InvalidField(faults))) = Lookups::check(request) else {
+            panic!()
+        };
+        let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(names, ["from", "limit", "cursor"]);
+    }
+}

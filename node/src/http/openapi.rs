@@ -1,0 +1,357 @@
+//! The OpenAPI document: gathered from the handlers, completed with security scheme, problems and examples.
+
+use std::collections::BTreeMap;
+
+use certmesh_api::PROBLEM_PREFIX;
+use serde_json::{Value, json};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, Response, Schema};
+use utoipa::{IntoResponses, Modify, OpenApi};
+
+use super::problem::PROBLEM_TYPE;
+use super::{
+    appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
+};
+
+/// The whole document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "certmesh",
+        description = "A department's peer in a network of certificate logs: issue, find and verify certificates.\n\n\
+            Send `Authorization: Bearer TOKEN`. Roles: `read` verifies and looks up what is about no one person; `clerk` sees what a person holds and retrieves fields as well, `issue` issues as well, `admin` does all. Every error is a problem document \
+            (RFC 9457) whose `type` is `urn:certmesh:problem:NAME`. One client can use a quarter of what the node does at a \
+            time; past that, and past its rate, it is answered 429 with `Retry-After`. A node that listens on loopback answers \
+            to localhost, loopback addresses and the names in its configuration (`api.names`). Times end in `_ms` and count milliseconds since \
+            1970-01-01 UTC."
+    ),
+    paths(
+        operations::health, operations::ready, operations::metrics, operations::openapi,
+        appends::issue, appends::issue_bulk, appends::change_status, appends::erase, appends::vouch_for_own_log,
+        appends::salvage_own_log,
+        attachments::upload, attachments::download,
+        definitions::define_type, definitions::show_type, definitions::define_matter, definitions::list_matters,
+        definitions::show_matter, definitions::grant, definitions::list_grants, definitions::withdraw,
+        cases::accept, retrievals::fetch, retrievals::copy, retrievals::attachment, reports::audit, reports::access_log, lookups::lookups, reports::usage,
+        queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
+        queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
+    ),
+    components(schemas(certmesh_api::Problem, certmesh_api::FieldFault, certmesh_api::Holder)),
+    modifiers(&Completed),
+    security(("token" = [])),
+    tags(
+        (name = "Certificates", description = "Issue, change, find, verify"),
+        (name = "Catalogue", description = "Certificate types, matters, grants"),
+        (name = "Cases", description = "What a subject holds of what a matter requires, retrieval, receipts"),
+        (name = "Node", description = "This peer and the logs it holds"),
+    ),
+)]
+struct Document;
+
+struct Completed;
+
+impl Modify for Completed {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(
+            "token",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        );
+        for (name, example) in examples() {
+            match components.schemas.get_mut(name) {
+                Some(RefOr::T(Schema::Object(object))) => object.examples = vec![example],
+                // A type that flattens another one.
+                Some(RefOr::T(Schema::AllOf(both))) => both.examples = vec![example],
+                _ => {}
+            }
+        }
+    }
+}
+
+fn examples() -> [(&'static str, Value); 8] {
+    let id = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+    let position = json!({
+        "log": "11430000006122244L", "seq": 41, "record": "6f".repeat(32), "time_ms": 1_790_000_000_000_u64,
+        "checkpoint_size": 42, "checkpoint_root": "a1".repeat(32),
+    });
+    let appended = json!({"id": id, "position": position, "replayed": false});
+    let holder = json!({"kind": "001", "code": "11330105002500287C"});
+    let problem = json!({
+        "type": format!("{PROBLEM_PREFIX}invalid-field"), "title": "Invalid field", "status": 422,
+        "detail": "valid_from: date: month is 13, expected 01 to 12", "field": "valid_from",
+        "faults": [{"field": "valid_from", "detail": "date: month is 13, expected 01 to 12"}],
+    });
+    [
+        (
+            "IssueRequest",
+            json!({
+                "id": id, "holder": holder, "valid_from": "2026-01-01", "valid_until": "2030-12-31",
+                "sharing": "conditional", "fields": {"ZZMC": "Land-use certificate", "ZZBH": "2026-0403"},
+            }),
+        ),
+        ("Appended", appended.clone()),
+        (
+            "RowResult",
+            json!({"row": 1, "ok": true, "id": id, "position": position, "replayed": false}),
+        ),
+        (
+            "StatusRequest",
+            json!({"action": "revoke", "reason": "03", "text": "obtained with a forged application"}),
+        ),
+        (
+            "FindRequest",
+            json!({"holder": holder, "purpose": "case 2026-17", "limit": 100}),
+        ),
+        (
+            "TypeRequest",
+            json!({
+                "code": "11100000000013338W011", "name": "Land-use certificate",
+                "fields": [{"code": "ZZMC", "name": "Certificate name", "required": true}],
+            }),
+        ),
+        ("Problem", problem),
+        (
+            "Readiness",
+            json!({"ready": false, "reasons": ["the own log waits for confirmation by other members"]}),
+        ),
+    ]
+}
+
+/// One problem answer for each status, its description the names of the problems.
+fn problems(sets: &[&[(u16, &str)]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut names: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for (status, name) in sets.iter().copied().flatten() {
+        names.entry(*status).or_default().push(name);
+    }
+    let answer = |names: Vec<&str>| {
+        let mut response = Response::new(names.join(", "));
+        let content = Content::new(Some(Ref::from_schema_name("Problem")));
+        response
+            .content
+            .insert(PROBLEM_TYPE.to_owned(), RefOr::T(content));
+        RefOr::T(response)
+    };
+    names
+        .into_iter()
+        .map(|(status, names)| (status.to_string(), answer(names)))
+        .collect()
+}
+
+const COMMON: &[(u16, &str)] = &[
+    (401, "unauthorised"),
+    (403, "forbidden"),
+    (403, "other-site"),
+    (408, "timeout"),
+    (421, "wrong-host"),
+    (429, "rate-limited"),
+    (500, "internal"),
+    (503, "overloaded"),
+];
+const BODY: &[(u16, &str)] = &[
+    (400, "malformed-body"),
+    (413, "body-too-large"),
+    (415, "unsupported-media-type"),
+];
+const FIELD: &[(u16, &str)] = &[(422, "invalid-field")];
+const OWN_LOG: &[(u16, &str)] = &[
+    (503, "own-log-unconfirmed"),
+    (503, "log-read-only"),
+    (503, "clock-off"),
+    (503, "log-frozen"),
+];
+const ISSUING: &[(u16, &str)] = &[
+    (409, "duplicate-certificate"),
+    (422, "unknown-type"),
+    (422, "not-this-department"),
+    (422, "dates-out-of-order"),
+    (422, "idempotency-mismatch"),
+];
+const CHANGING: &[(u16, &str)] = &[
+    (404, "unknown-certificate"),
+    (409, "other-department"),
+    (409, "impossible-transition"),
+    (422, "idempotency-mismatch"),
+];
+
+const LOOKING: &[(u16, &str)] = &[(503, "lookup-not-recorded")];
+/// Of what only the issuer has.
+const KEPT: &[(u16, &str)] = &[(410, "erased"), (500, "lost")];
+
+const RETRIEVING: &[(u16, &str)] = &[
+    (403, "retrieval-refused"),
+    (404, "not-found"),
+    (404, "unknown-certificate"),
+    (409, "issuer-not-authorised"),
+    (502, "wrong-answer"),
+    (503, "issuer-unreachable"),
+    (503, "not-verifiable"),
+];
+
+macro_rules! problem_sets {
+    ($($name:ident: $sets:expr;)*) => {$(
+        pub(super) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                problems(&$sets)
+            }
+        }
+    )*};
+}
+
+problem_sets! {
+    CommonProblems: [COMMON];
+    FieldProblems: [COMMON, BODY, FIELD];
+    CertificateProblems: [COMMON, FIELD, &[(404, "unknown-certificate")]];
+    FieldsProblems: [COMMON, FIELD, KEPT, &[(404, "not-found"), (409, "other-department")]];
+    UploadProblems: [COMMON, BODY, FIELD, &[(507, "storage-full"), (507, "uploads-waiting")]];
+    DownloadProblems: [COMMON, FIELD, KEPT, &[(404, "not-found"), (409, "other-department")]];
+    ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
+    LogProblems: [COMMON, FIELD, &[(404, "not-found")]];
+    FindProblems: [COMMON, BODY, FIELD, LOOKING];
+    LookupProblems: [COMMON, BODY, FIELD, LOOKING];
+    CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, LOOKING, &[(404, "not-found")]];
+    RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING];
+    CopyProblems: [COMMON, FIELD, &[(404, "not-found"), (500, "lost")]];
+    AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG];
+    DefinitionProblems: [COMMON, FIELD, &[(404, "not-found")]];
+    AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
+    BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];
+    SalvageProblems: [COMMON, OWN_LOG, &[(409, "not-salvageable")]];
+    StatusProblems: [COMMON, BODY, FIELD, OWN_LOG, CHANGING];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::layers::Access;
+    use crate::http::routes::routes;
+    use std::collections::BTreeSet;
+
+    fn parsed() -> Value {
+        serde_json::from_str(&document().to_json().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_document_lists_every_route_and_no_other() {
+        let document = parsed();
+        let listed: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| {
+                methods
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .map(move |method| (path.clone(), method.to_uppercase()))
+            })
+            .collect();
+        let routed = routes()
+            .iter()
+            .map(|r| (r.path.to_owned(), r.method.to_owned()))
+            .collect::<BTreeSet<_>>();
+        assert_eq!(listed, routed);
+    }
+
+    #[test]
+    fn each_guarded_route_asks_for_the_token_and_lists_its_problems() {
+        let document = parsed();
+        assert_eq!(
+            document["components"]["securitySchemes"]["token"]["scheme"],
+            "bearer"
+        );
+        assert_eq!(document["security"][0]["token"], json!([]));
+        for route in routes() {
+            let operation = &document["paths"][route.path][route.method.to_lowercase()];
+            assert!(operation["summary"].is_string(), "{}", route.path);
+            if route.access == Access::Open {
+                assert_eq!(operation["security"], json!([]), "{}", route.path);
+            } else {
+                for status in ["401", "403", "429", "503"] {
+                    let content =
+                        &operation["responses"][status]["content"]["application/problem+json"];
+                    assert_eq!(
+                        content["schema"]["$ref"], "#/components/schemas/Problem",
+                        "{} {status}",
+                        route.path
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_resolves_and_every_example_is_in_place() {
+        let document = parsed();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let text = document.to_string();
+        for part in text.split("\"#/components/schemas/").skip(1) {
+            let name = part.split('"').next().unwrap();
+            assert!(schemas.contains_key(name), "{name}");
+        }
+        for (name, example) in examples() {
+            let schema = schemas[name].to_string();
+            assert!(schema.contains(&example.to_string()), "{name}");
+        }
+    }
+
+    /// Names of the schemas that a part of the document refers to, and those these refer to.
+    fn referred(part: &Value, schemas: &Value, names: &mut BTreeSet<String>) {
+        let text = part.to_string();
+        for rest in text.split("\"#/components/schemas/").skip(1) {
+            let name = rest.split('"').next().unwrap().to_owned();
+            if names.insert(name.clone()) {
+                referred(&schemas[&name], schemas, names);
+            }
+        }
+    }
+
+    #[test]
+    fn no_answer_has_a_place_for_a_subject() {
+        let document = parsed();
+        let schemas = &document["components"]["schemas"];
+        let mut answers = BTreeSet::new();
+        for methods in document["paths"].as_object().unwrap().values() {
+            for operation in methods.as_object().unwrap().values() {
+                referred(&operation["responses"], schemas, &mut answers);
+            }
+        }
+        assert!(answers.contains("Certificate") && answers.contains("LookupView"));
+        for name in answers {
+            let properties = &schemas[&name]["properties"];
+            assert_eq!(properties.get("subject"), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_examples_are_what_the_api_takes() {
+        let own = "11430000006122244L".parse().unwrap();
+        for (name, example) in examples() {
+            let text = example.to_string();
+            match name {
+                "IssueRequest" => {
+                    let request = serde_json::from_str(&text).unwrap();
+                    assert!(certmesh_api::draft::Draft::check(request, &own).is_ok());
+                }
+                "StatusRequest" => {
+                    drop(serde_json::from_str::<certmesh_api::StatusRequest>(&text).unwrap());
+                }
+                "FindRequest" => {
+                    drop(serde_json::from_str::<certmesh_api::FindRequest>(&text).unwrap());
+                }
+                "TypeRequest" => {
+                    drop(serde_json::from_str::<certmesh_api::TypeRequest>(&text).unwrap());
+                }
+                "RowResult" => {
+                    drop(serde_json::from_str::<certmesh_api::RowResult>(&text).unwrap());
+                }
+                _ => {}
+            }
+        }
+    }
+}

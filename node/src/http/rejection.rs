@@ -1,0 +1,241 @@
+//! What the API answers with instead of what was asked for: one problem each, and the one place that says its name and status.
+
+use certmesh_api::faults::Unfit;
+use certmesh_api::tokens::Role;
+use certmesh_api::{PROBLEM_PREFIX, Problem};
+use thiserror::Error;
+
+use crate::app::Refusal;
+
+/// A request that was rejected: at the door, or by the peer behind it. The message is the problem's `detail`: it says what to do
+/// and never holds a holder's code, a name or a field's value.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Rejection {
+    /// `malformed-body` (400): not the JSON that is asked for.
+    #[error("{0}")]
+    MalformedBody(String),
+    /// `unsupported-media-type` (415): the body is declared to be of another type.
+    #[error("the body's Content-Type must be {expected}")]
+    UnsupportedMediaType {
+        /// The type that is read.
+        expected: &'static str,
+    },
+    /// `body-too-large` (413): the body, or a row of it, is longer than is read.
+    #[error("longer than {limit_bytes} bytes; send less at a time")]
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
+    /// `unauthorised` (401): no token, or one that no client has.
+    #[error("{}", unauthorised_detail(*.token_given))]
+    Unauthorised {
+        /// Whether a token came at all.
+        token_given: bool,
+    },
+    /// `forbidden` (403): the client's role doesn't allow this.
+    #[error("this needs the role {needed}, the token's role is {has}")]
+    Forbidden {
+        /// Least role that may do this.
+        needed: Role,
+        /// Role of the client.
+        has: Role,
+    },
+    /// `wrong-host` (421): the request is for a name that is not the API's, where only this machine can reach it.
+    #[error(
+        "this API answers to localhost, to loopback addresses and to the names in api.names of its configuration; send \
+         the request to one of them"
+    )]
+    WrongHost,
+    /// `other-site` (403): a web page of another site sent the request, where only this machine can reach the API.
+    #[error(
+        "this API takes no requests from pages of other sites; to allow a site, put its host into api.names of the \
+         node's configuration"
+    )]
+    OtherSite,
+    /// `method-not-allowed` (405): the route exists, for other methods.
+    #[error("this route doesn't take that method; see the Allow header")]
+    MethodNotAllowed,
+    /// `rate-limited` (429): the client sends faster than its rate, or has its part of the node in use.
+    #[error(
+        "this client sends faster than its rate, or more at a time than one client can; try again in {retry_after_s} s"
+    )]
+    RateLimited {
+        /// When to come back, in seconds.
+        retry_after_s: u64,
+    },
+    /// `timeout` (408): the request, or its next bytes, took too long.
+    #[error("{0}")]
+    Timeout(&'static str),
+    /// The peer refused it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl From<Unfit> for Rejection {
+    fn from(unfit: Unfit) -> Rejection {
+        Refusal::from(unfit).into()
+    }
+}
+
+fn unauthorised_detail(token_given: bool) -> &'static str {
+    if token_given {
+        "no client has this token; check that the token file belongs to this node"
+    } else {
+        "send the header Authorization: Bearer TOKEN"
+    }
+}
+
+impl Rejection {
+    /// A fault of the node.
+    pub const INTERNAL: Rejection = Rejection::Refused(Refusal::Internal);
+
+    /// One wrong field.
+    pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Rejection {
+        Refusal::field(field, detail).into()
+    }
+
+    /// The problem's name, HTTP status and title.
+    const fn kind(&self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::MalformedBody(_) => ("malformed-body", 400, "Malformed body"),
+            Self::UnsupportedMediaType { .. } => {
+                ("unsupported-media-type", 415, "Unsupported media type")
+            }
+            Self::BodyTooLarge { .. } => ("body-too-large", 413, "Body too large"),
+            Self::Unauthorised { .. } => ("unauthorised", 401, "Unauthorised"),
+            Self::Forbidden { .. } => ("forbidden", 403, "Forbidden"),
+            Self::WrongHost => ("wrong-host", 421, "Wrong host"),
+            Self::OtherSite => ("other-site", 403, "Other site"),
+            Self::MethodNotAllowed => ("method-not-allowed", 405, "Method not allowed"),
+            Self::RateLimited { .. } => ("rate-limited", 429, "Rate limited"),
+            Self::Timeout(_) => ("timeout", 408, "Timeout"),
+            Self::Refused(refusal) => {
+                let (status, title) = status_of(refusal);
+                (refusal.name(), status, title)
+            }
+        }
+    }
+
+    /// The problem's name: what follows [`PROBLEM_PREFIX`] in its `type`.
+    pub const fn name(&self) -> &'static str {
+        self.kind().0
+    }
+
+    /// The HTTP status it is answered with.
+    pub const fn status(&self) -> u16 {
+        self.kind().1
+    }
+
+    /// Seconds after which the request may be sent again, where that is known.
+    pub const fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::Refused(Refusal::Overloaded { retry_after_s })
+            | Self::RateLimited { retry_after_s } => Some(*retry_after_s),
+            _ => None,
+        }
+    }
+
+    /// The request field at fault, where it is one.
+    fn at_fault(&self) -> Option<&str> {
+        let Self::Refused(refusal) = self else {
+            return None;
+        };
+        match refusal {
+            Refusal::InvalidField(faults) => match &**faults {
+                [fault] => Some(&fault.field),
+                _ => None,
+            },
+            Refusal::UnknownCertificate { .. }
+            | Refusal::DuplicateCertificate { .. }
+            | Refusal::OtherDepartment { .. }
+            | Refusal::NotThisDepartment { .. } => Some("id"),
+            Refusal::UnknownType { .. } => Some("type"),
+            Refusal::DatesOutOfOrder { .. } => Some("valid_until"),
+            Refusal::ImpossibleTransition(_) => Some("action"),
+            Refusal::IdempotencyMismatch => Some("Idempotency-Key"),
+            _ => None,
+        }
+    }
+
+    /// The RFC 9457 document.
+    pub fn problem(&self) -> Problem {
+        let (name, status, title) = self.kind();
+        let (faults, more_faults) = match self {
+            Self::Refused(Refusal::InvalidField(faults)) => (faults.to_vec(), faults.more()),
+            _ => (Vec::new(), 0),
+        };
+        Problem {
+            kind: format!("{PROBLEM_PREFIX}{name}"),
+            title: title.to_owned(),
+            status,
+            detail: self.to_string(),
+            field: self.at_fault().map(str::to_owned),
+            faults,
+            more_faults,
+        }
+    }
+}
+
+/// HTTP status and title of what the peer refused.
+const fn status_of(refusal: &Refusal) -> (u16, &'static str) {
+    match refusal {
+        Refusal::TooLarge { .. } => (413, "Body too large"),
+        Refusal::InvalidField(_) => (422, "Invalid field"),
+        Refusal::NotFound { .. } => (404, "Not found"),
+        Refusal::UnknownCertificate { .. } => (404, "Unknown certificate"),
+        Refusal::UnknownType { .. } => (422, "Unknown type"),
+        Refusal::NotThisDepartment { .. } => (422, "Not this department"),
+        Refusal::DatesOutOfOrder { .. } => (422, "Dates out of order"),
+        Refusal::DuplicateCertificate { .. } => (409, "Duplicate certificate"),
+        Refusal::OtherDepartment { .. } => (409, "Other department's certificate"),
+        Refusal::Erased => (410, "Erased"),
+        Refusal::Lost(_) => (500, "Lost"),
+        Refusal::ImpossibleTransition(_) => (409, "Impossible transition"),
+        Refusal::IdempotencyMismatch => (422, "Idempotency mismatch"),
+        Refusal::OwnLogUnconfirmed(_) => (503, "Own log unconfirmed"),
+        Refusal::NotSalvageable(_) => (409, "Not salvageable"),
+        Refusal::LogReadOnly(_) => (503, "Log read-only"),
+        Refusal::ClockOff(_) => (503, "Clock off"),
+        Refusal::LookupNotRecorded(_) => (503, "Look-up not recorded"),
+        Refusal::LogFrozen(_) => (503, "Log frozen"),
+        Refusal::Overloaded { .. } => (503, "Overloaded"),
+        Refusal::StorageFull { .. } => (507, "Storage full"),
+        Refusal::UploadsWaiting { .. } => (507, "Uploads waiting"),
+        Refusal::ProofNotAvailable(_) => (409, "Proof not available"),
+        Refusal::RetrievalRefused { .. } => (403, "Retrieval refused"),
+        Refusal::IssuerUnreachable { .. } => (503, "Issuer unreachable"),
+        Refusal::WrongAnswer { .. } => (502, "Wrong answer"),
+        Refusal::IssuerNotAuthorised(_) => (409, "Issuer not authorised"),
+        Refusal::NotVerifiable(_) => (503, "Not verifiable"),
+        Refusal::Internal => (500, "Internal error"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use certmesh_api::FieldFault;
+    use certmesh_api::faults::FaultList;
+
+    use super::*;
+
+    fn faults(count: usize) -> FaultList {
+        let fault = |n| FieldFault {
+            field: format!("f{n}"),
+            detail: "is wrong".to_owned(),
+        };
+        (0..count).map(fault).collect()
+    }
+
+    #[test]
+    fn an_answer_lists_a_hundred_faults_and_counts_the_others() {
+        let problem = Rejection::from(Refusal::InvalidField(faults(250))).problem();
+        assert_eq!((problem.faults.len(), problem.more_faults), (100, 150));
+        assert!(
+            problem.detail.starts_with("250 fields are wrong"),
+            "{problem:?}"
+        );
+        let problem = Rejection::from(Refusal::InvalidField(faults(100))).problem();
+        assert_eq!((problem.faults.len(), problem.more_faults), (100, 0));
+        assert_eq!(problem.detail, "100 fields are wrong; see faults");
+    }
+}

@@ -1,0 +1,165 @@
+//! What the receipts say: the audit, who looked at a subject's data, use by department.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use certmesh_api::draft::holder;
+use certmesh_api::faults::Faults;
+use certmesh_api::{AccessLog, AccessLogRequest, AuditView, UseReport};
+use certmesh_ledger::id::Date;
+
+use super::body::ACCESS_LOG;
+use super::extract::{json_body, parameters};
+use super::openapi::{AccessLogProblems, FieldProblems};
+use super::problem::json;
+use super::rejection::Rejection;
+use super::state::Api;
+use crate::app::questions::{Days, access_page, audit_page};
+
+/// Most days a question about receipts can cover.
+const MAX_DAYS: i32 = 366;
+
+impl Days {
+    pub(super) fn checked(
+        from: Option<Date>,
+        to: Option<Date>,
+        before: i32,
+        faults: &mut Faults,
+    ) -> Option<Days> {
+        let to = to.unwrap_or_else(today);
+        let earliest = || Date::from_days(to.days() - before).unwrap_or(Date::MIN);
+        let from = from.unwrap_or_else(earliest);
+        if from > to {
+            faults.add(
+                "from",
+                format!("is {from}, after {to}, where the time ends"),
+            );
+            return None;
+        }
+        if to.days() - from.days() >= MAX_DAYS {
+            faults.add(
+                "from",
+                format!("is more than {MAX_DAYS} days before the end"),
+            );
+            return None;
+        }
+        Some(Days { from, to })
+    }
+
+    /// The days of a month, `YYYY-MM`.
+    fn month(text: &str, faults: &mut Faults) -> Option<Days> {
+        let first = match text.len() {
+            7 => format!("{text}-01").parse::<Date>().ok(),
+            _ => None,
+        };
+        let Some(from) = first else {
+            faults.add("month", "expected YYYY-MM, such as 2026-11");
+            return None;
+        };
+        let next = from.plus_months(1).map_or(i32::MAX, Date::days);
+        let to = Date::from_days(next.saturating_sub(1)).unwrap_or(Date::MAX);
+        Some(Days { from, to })
+    }
+}
+
+fn today() -> Date {
+    Date::in_china(crate::app::now_ms())
+}
+
+pub(super) fn read_cursor<T>(
+    text: &str,
+    read: impl Fn(&str) -> Option<T>,
+    faults: &mut Faults,
+) -> Option<T> {
+    let page = read(text);
+    if page.is_none() {
+        faults.add("cursor", "is not one that this node gave");
+    }
+    page
+}
+
+/// Hold receipts against their counterparts
+///
+/// Each retrieval leaves a receipt in the issuer's log and an acknowledgement in the asker's. One without the other, or
+/// two that differ, are findings. Receipts dated more than 10 minutes ahead of this node's clock are counted by themselves.
+#[utoipa::path(
+    get, path = "/v1/audit", tag = "Cases", operation_id = "audit",
+    params(
+        ("from" = Option<String>, Query, description = "First day; 31 days before the last when absent"),
+        ("to" = Option<String>, Query, description = "Last day; today when absent"),
+        ("cursor" = Option<String>, Query, description = "Where to go on in one department's log, as an answer's `more` says"),
+    ),
+    responses((status = 200, description = "What was found", body = AuditView), FieldProblems),
+)]
+pub(super) async fn audit(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Rejection> {
+    let [from, to, cursor] = parameters(query.as_deref(), ["from", "to", "cursor"])?;
+    let mut faults = Faults::default();
+    let (from, to) = (
+        faults.parse("from", from.as_deref()),
+        faults.parse("to", to.as_deref()),
+    );
+    let days = Days::checked(from, to, 31, &mut faults);
+    let page = cursor
+        .as_deref()
+        .and_then(|cursor| read_cursor(cursor, audit_page, &mut faults));
+    faults.none()?;
+    let days = days.ok_or(Rejection::INTERNAL)?;
+    let found = api.report(move |service| service.audit(days, page)).await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// See who looked at a subject's data
+///
+/// In the logs of all departments that this peer holds. That it was asked is recorded in this department's log first. Events
+/// dated more than 10 minutes ahead of this node's clock are shown whichever days are asked for, and marked.
+#[utoipa::path(
+    post, path = "/v1/access-log", tag = "Cases", operation_id = "accessLog",
+    request_body = AccessLogRequest,
+    responses((status = 200, description = "The events", body = AccessLog), AccessLogProblems),
+)]
+pub(super) async fn access_log(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Rejection> {
+    let request: AccessLogRequest = json_body(&api, &headers, body, &ACCESS_LOG, Ok).await?;
+    let mut faults = Faults::default();
+    let subject = holder(request.subject, "subject", &mut faults);
+    let from = faults.parse("from", request.from.as_deref());
+    let to = faults.parse("to", request.to.as_deref());
+    let days = Days::checked(from, to, 365, &mut faults);
+    let cursor = request.cursor.as_deref();
+    let page = cursor.and_then(|cursor| read_cursor(cursor, access_page, &mut faults));
+    faults.none()?;
+    let ((kind, code), days) = subject.zip(days).ok_or(Rejection::INTERNAL)?;
+    let found = api.service().access_log(kind, code, days, page).await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Tell how departments shared and used data in a month
+///
+/// What is dated more than 10 minutes ahead of this node's clock is in no month yet, and told by itself.
+#[utoipa::path(
+    get, path = "/v1/reports/use", tag = "Cases", operation_id = "reportUse",
+    params(("month" = Option<String>, Query, description = "`YYYY-MM`; this month when absent")),
+    responses((status = 200, description = "Use by department", body = UseReport), FieldProblems),
+)]
+pub(super) async fn usage(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Rejection> {
+    let [month] = parameters(query.as_deref(), ["month"])?;
+    let mut faults = Faults::default();
+    let this = today().to_string();
+    let days = Days::month(month.as_deref().unwrap_or(&this[..7]), &mut faults);
+    faults.none()?;
+    let days = days.ok_or(Rejection::INTERNAL)?;
+    let found = api.report(move |service| service.usage(days)).await?;
+    Ok(json(StatusCode::OK, &found))
+}

@@ -1,0 +1,157 @@
+//! Retrieving fields from their issuer: the shapes, the checks and the handlers.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use certmesh_api::faults::Faults;
+use certmesh_api::{FetchRequest, Retrieved};
+use certmesh_ledger::codec::Text;
+use certmesh_ledger::record::{AttachmentName, MAX_FIELDS, RetrievalHash};
+
+use super::attachments;
+use super::body::FETCH;
+use super::extract::{Segment, json_body};
+use super::openapi::{CopyProblems, RetrievalProblems};
+use super::problem::json;
+use super::rejection::Rejection;
+use super::state::{Api, Caller};
+use crate::app::Refusal;
+use crate::app::{Fetch, MatterName};
+
+/// Days for which an evidence copy is kept when nothing else is asked for.
+pub const KEEP_DAYS: u16 = 180;
+/// Most days for which an evidence copy is kept.
+pub const MAX_KEEP_DAYS: u16 = 3650;
+
+/// Checks what a purpose and a time to keep have in common.
+pub(super) fn purpose_and_days(
+    purpose: &str,
+    keep_days: Option<u16>,
+    faults: &mut Faults,
+) -> (Option<Text<512>>, u16) {
+    let purpose = faults.line("purpose", purpose);
+    let days = keep_days.unwrap_or(KEEP_DAYS);
+    if !(1..=MAX_KEEP_DAYS).contains(&days) {
+        faults.add(
+            "keep_days",
+            format!("is {days}, expected 1 to {MAX_KEEP_DAYS}"),
+        );
+    }
+    (purpose, days)
+}
+
+impl Fetch {
+    /// Checks a request.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidField`](crate::app::Refusal::InvalidField) with every fault.
+    pub fn check(request: &FetchRequest) -> Result<Fetch, Rejection> {
+        let mut faults = Faults::default();
+        let certificate = faults.parse("certificate", Some(&request.certificate));
+        let matter = MatterName::checked(&request.matter, &mut faults);
+        let (purpose, keep_days) =
+            purpose_and_days(&request.purpose, request.keep_days, &mut faults);
+        if request.fields.len() > MAX_FIELDS {
+            faults.add("fields", format!("are more than the {MAX_FIELDS} allowed"));
+        }
+        let mut fields = Vec::new();
+        for (place, code) in request.fields.iter().take(MAX_FIELDS).enumerate() {
+            fields.extend(faults.line(&format!("fields.{place}"), code));
+        }
+        faults.none()?;
+        match (certificate, matter, purpose) {
+            (Some(certificate), Some(matter), Some(purpose)) => Ok(Fetch {
+                certificate,
+                matter,
+                purpose,
+                fields,
+                attachments: request.attachments,
+                keep_days,
+            }),
+            _ => Err(Rejection::INTERNAL),
+        }
+    }
+}
+
+/// Retrieve fields of a certificate from its issuer
+///
+/// The issuer decides by its own log, records what it did, and answers; what comes is checked against the certificate's
+/// signed record, kept encrypted until its day is over, and acknowledged in this department's log.
+#[utoipa::path(
+    post, path = "/v1/retrievals", tag = "Cases", operation_id = "retrieve",
+    request_body = FetchRequest,
+    responses((status = 201, description = "The fields", body = Retrieved), RetrievalProblems),
+)]
+pub(super) async fn fetch(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Rejection> {
+    // Attachments may take longer than other requests have: the route has no limit of time, but the others.
+    caller.rate.request()?;
+    let _place = api.take_place()?;
+    let check = |request: FetchRequest| Fetch::check(&request);
+    let fetch = json_body(&api, &headers, body, &FETCH, check).await?;
+    let found = api.service().retrieve(fetch).await?;
+    Ok(json(StatusCode::CREATED, &found))
+}
+
+/// Show an evidence copy
+#[utoipa::path(
+    get, path = "/v1/retrievals/{retrieval}", tag = "Cases", operation_id = "showRetrieval",
+    params(("retrieval" = String, Path, description = "Name of the retrieval")),
+    responses((status = 200, description = "The fields", body = Retrieved), CopyProblems),
+)]
+pub(super) async fn copy(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+) -> Result<Response, Rejection> {
+    let mut faults = Faults::default();
+    let name: Option<RetrievalHash> = faults.parse("retrieval", Some(&name));
+    faults.none()?;
+    let name = name.ok_or(Rejection::INTERNAL)?;
+    let found = api
+        .query(move |service| {
+            service.evidence_copy(&name)?.ok_or(Refusal::NotFound {
+                what: "evidence copy",
+            })
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &found))
+}
+
+/// Get an attachment of an evidence copy
+///
+/// What is not here yet comes from the issuer first; a transfer that was cut off goes on where it ended, until a day after
+/// the retrieval.
+#[utoipa::path(
+    get, path = "/v1/retrievals/{retrieval}/attachments/{name}", tag = "Cases", operation_id = "downloadRetrieved",
+    params(
+        ("retrieval" = String, Path, description = "Name of the retrieval"),
+        ("name" = String, Path, description = "The attachment's name"),
+    ),
+    responses(
+        (status = 200, description = "The file, with its own Content-Type", body = Vec<u8>, content_type = "application/pdf"),
+        RetrievalProblems,
+    ),
+)]
+pub(super) async fn attachment(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((retrieval, name)): Path<(String, String)>,
+) -> Result<Response, Rejection> {
+    caller.rate.request()?;
+    let mut faults = Faults::default();
+    let retrieval: Option<RetrievalHash> = faults.parse("retrieval", Some(&retrieval));
+    let name: Option<AttachmentName> = faults.parse("name", Some(&name));
+    faults.none()?;
+    let (retrieval, name) = retrieval.zip(name).ok_or(Rejection::INTERNAL)?;
+    let place = api.take_transfer_place()?;
+    let found = api.service().retrieved_attachment(retrieval, name).await?;
+    let (attachment, file) = found.ok_or(Refusal::NotFound { what: "attachment" })?;
+    attachments::given(&api, place, &attachment, file)
+}

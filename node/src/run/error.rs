@@ -1,0 +1,174 @@
+//! Why a peer could not run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use certmesh_api::tokens::TokensError;
+use certmesh_ledger::bodies::BodyError;
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::keys::KeyError;
+use certmesh_ledger::log::OpenError;
+use certmesh_ledger::membership::GenesisFaults;
+use libp2p::Multiaddr;
+
+use crate::descriptors::TooFewFiles;
+use crate::http::ServeError;
+use crate::net::NetError;
+use certmesh_ledger::secret_files::KeyFileError;
+
+/// Why a peer could not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// A file or directory could not be used.
+    #[error("{path}: {error}")]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(String),
+    /// The genesis file has faults.
+    #[error("{path}:\n{faults}")]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        faults: GenesisFaults,
+    },
+    /// A key file cannot be read.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// A key file holds something else.
+    #[error("{path}: {error}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        error: KeyError,
+    },
+    /// The department is no founder of this network.
+    #[error(
+        "department {department} is no member of the network in {path}; is it the right genesis file?"
+    )]
+    NotAMember {
+        /// This department.
+        department: DepartmentCode,
+        /// The genesis file.
+        path: PathBuf,
+    },
+    /// A key is not the one the genesis names for this department.
+    #[error(
+        "{path}: the key is not the one the genesis names as this department's {what} ({expected}): is it another \
+         department's key, or is network.toml another network's?"
+    )]
+    OtherKey {
+        /// The key file.
+        path: PathBuf,
+        /// Which key.
+        what: &'static str,
+        /// What the genesis says.
+        expected: String,
+    },
+    /// The catalogue key is not the one the genesis commits to.
+    #[error(
+        "keys.catalogue: not this network's key ({path}); get it from the network's founder, and network.toml with it"
+    )]
+    OtherCatalogueKey {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// An address of the peer-to-peer side cannot be listened on.
+    #[error("net.listen: {address}: {}", unusable(error))]
+    Listen {
+        /// The address as configured.
+        address: Multiaddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The data directory is another process's.
+    #[error("{0} is in use by another process; each peer needs a data directory of its own")]
+    InUse(PathBuf),
+    /// The data directory is another network's.
+    #[error(
+        "{path}: this node's network.toml differs from the one this data was made with ({expected} ≠ {found}): get the \
+         founder's file again and compare with `certmesh network show`"
+    )]
+    OtherNetwork {
+        /// The directory's network file.
+        path: PathBuf,
+        /// Its network.
+        found: String,
+        /// The network of this node's genesis.
+        expected: String,
+    },
+    /// A log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The bodies of the own certificates can't be opened.
+    #[error(transparent)]
+    Bodies(#[from] BodyError),
+    /// The tokens file has faults.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The network side cannot start.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// A member's address in the genesis is none.
+    #[error(
+        "{path}: department {department}: `{address}` is no multiaddress, such as /ip4/192.0.2.7/tcp/7481"
+    )]
+    Address {
+        /// The genesis file.
+        path: PathBuf,
+        /// Whose address.
+        department: DepartmentCode,
+        /// The text.
+        address: String,
+    },
+    /// The loop between network and disk ended by itself.
+    #[error("the peer stopped because of a fault of its own; its log says which")]
+    Died,
+    /// The limit on open files is too small.
+    #[error(transparent)]
+    Files(#[from] TooFewFiles),
+    /// The API cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Several of these.
+    #[error("{} faults{}", .0.len(), listed(.0))]
+    Several(Vec<RunError>),
+}
+
+impl RunError {
+    /// All faults that were found as one, if there are any.
+    pub(crate) fn unless_none(mut faults: Vec<RunError>) -> Result<(), RunError> {
+        match faults.len() {
+            0 => Ok(()),
+            1 => Err(faults.remove(0)),
+            _ => Err(RunError::Several(faults)),
+        }
+    }
+}
+
+fn listed(faults: &[RunError]) -> String {
+    faults.iter().map(|fault| format!("\n  {fault}")).collect()
+}
+
+/// Why an address can't be listened on.
+fn unusable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "in use by another process".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Names the file or directory that an error is about.
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
+    move |error| RunError::Io {
+        path: path.to_owned(),
+        error,
+    }
+}

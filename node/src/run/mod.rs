@@ -1,0 +1,532 @@
+//! From a configuration to a running peer, and down again.
+
+mod data_dir;
+mod error;
+mod identity;
+mod reload;
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use certmesh_api::tokens::Clients;
+use certmesh_ledger::bodies::{Attachments, Bodies};
+use certmesh_ledger::catalogue::{Catalogue, Opened};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::journal::Journal;
+use certmesh_ledger::keys::{FieldKey, IndexKey};
+use certmesh_ledger::log::disk::RealDisk;
+use certmesh_ledger::log::{Log, LogId, LogName, Opening, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::membership::Membership;
+use certmesh_ledger::store::{MemoryStore, SledStore, Store};
+use certmesh_ledger::sync::{Instance, Settings, Sync};
+use futures::{Stream, StreamExt};
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::app::retrieval::asking::Asking;
+use crate::app::retrieval::copies;
+use crate::app::service::PeerService;
+use crate::config::{Config, ConfigError};
+use crate::descriptors::{self, Shares};
+use crate::disk_space;
+use crate::http::limits::Limits;
+use crate::http::{Api, serve};
+use crate::metrics::Metrics;
+use crate::net::{Net, NetConfig, NetLimits};
+use crate::peer::answering::Answering;
+use crate::peer::clock::Clock;
+use crate::peer::driver::Addresses;
+use crate::peer::driver::{Driver, Inbox, Parts};
+use crate::peer::driving::{Driving, PeerRuntime};
+use crate::peer::journal::{self, Lookups, Recorder};
+use crate::peer::own_log::{Found as OwnLogFound, OwnLog};
+use crate::peer::reopening::Reopening;
+use crate::peer::storage::Storage;
+use crate::peer::uploads::{self, Uploads};
+use crate::peer::writer::WriterHandle;
+use crate::peer::{Peer, now_ms, retries};
+use crate::watch::{Needs, Watching};
+use certmesh_ledger::last_run::Mark;
+use data_dir::DataDir;
+use error::{RunError, at};
+use identity::Identity;
+use reload::Reloading;
+
+/// How long running requests may take at a stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Checks everything a start would need, without starting, and finds all that is wrong. Ports are not tried: the peer
+/// itself may be running.
+///
+/// # Errors
+/// [`RunError`].
+pub(crate) fn check(config: &Config) -> Result<(), RunError> {
+    let genesis = identity::read_genesis(config)?;
+    let mut faults = Vec::new();
+    faults.extend(data_dir::check(&config.data_dir, &genesis).err());
+    faults.extend(Clients::load(&config.api.tokens).err().map(RunError::from));
+    match Identity::load(config, genesis) {
+        Err(RunError::Several(several)) => faults.extend(several),
+        Err(other) => faults.push(other),
+        Ok(identity) => {
+            let (members, key) = (&identity.members, &identity.field_key);
+            faults.extend(check_bodies(&config.data_dir, members, config.department, key).err());
+        }
+    }
+    RunError::unless_none(faults)
+}
+
+/// Tries the TCP addresses to listen on. libp2p lets processes share a port, and would hear only some of those that dial.
+fn try_ports(addresses: &[Multiaddr]) -> Result<(), RunError> {
+    for address in addresses {
+        let mut parts = address.iter();
+        let socket: Option<SocketAddr> = match (parts.next(), parts.next()) {
+            (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) => Some((ip, port).into()),
+            (Some(Protocol::Ip6(ip)), Some(Protocol::Tcp(port))) => Some((ip, port).into()),
+            _ => None,
+        };
+        if let Some(socket) = socket.filter(|socket| socket.port() != 0) {
+            TcpListener::bind(socket).map_err(|error| RunError::Listen {
+                address: address.clone(),
+                error,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn open_store(dir: &Path) -> Arc<dyn Store> {
+    match SledStore::open(&dir.join("state")) {
+        Ok((store, aside)) => {
+            if let Some(aside) = aside {
+                tracing::warn!(path = %aside.display(), "the state store could not be opened: set aside, begun anew");
+            }
+            Arc::new(store)
+        }
+        Err(error) => {
+            tracing::error!(%error, "no state store; going on without one");
+            Arc::new(MemoryStore::default())
+        }
+    }
+}
+
+fn open_peer(
+    config: &Config,
+    identity: &Identity,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Peer>, RunError> {
+    let dir = &config.data_dir;
+    let members = &identity.members;
+    check_bodies(dir, members, config.department, &identity.field_key)?;
+    let place = Place {
+        disk: Arc::new(RealDisk),
+        data: dir.clone(),
+        segment_records: SEGMENT_RECORDS,
+        index_key: IndexKey::from_transport_seed(&identity.transport),
+    };
+    let Opened {
+        mut catalogue,
+        openings,
+        bad_evidence,
+    } = Catalogue::open(place, identity.members.clone(), config.department)?;
+    catalogue.limit_age(config.freshness);
+    report_openings(&openings);
+    for (file, error) in bad_evidence {
+        tracing::error!(file, error, "fork evidence under evidence/ proves nothing");
+    }
+    let aside = |(log, opening): &(LogId, Opening)| {
+        opening
+            .set_aside
+            .as_ref()
+            .map(|(path, _)| (*log, path.display().to_string()))
+    };
+    let own = catalogue
+        .log(&catalogue.own())
+        .expect("a member's log is always opened");
+    let mark = Mark::new(&config.keys.signing, dir).with_head(place_of_head(dir, &own));
+    let opening = openings.iter().find(|(log, _)| *log == catalogue.own());
+    let opening = opening.map(|(_, opening)| opening);
+    let opening = opening.cloned().unwrap_or_default();
+    let found = OwnLogFound::at_start(mark.clone(), &own, &opening).map_err(at(mark.path()))?;
+    if let Some(loss) = &found.loss {
+        tracing::error!(
+            "{loss}: nothing is appended until all other members have told what they hold"
+        );
+    }
+    let bodies = Bodies::open(
+        &RealDisk,
+        &dir.join("bodies"),
+        own.name(),
+        identity.field_key.clone(),
+    )?;
+    let bodies = Arc::new(bodies);
+    let attachments = Attachments::open(Arc::new(RealDisk), &dir.join("bodies"), *own.name());
+    let uploads = uploads::directory(dir);
+    let lookups = Journal::new(
+        Arc::new(RealDisk),
+        dir.join("lookups"),
+        *own.name(),
+        &identity.field_key,
+    );
+    let peer = Peer {
+        department: config.department,
+        peer_id: identity.peer_id.to_string(),
+        set_aside: openings
+            .iter()
+            .filter_map(aside)
+            .collect::<BTreeMap<_, _>>(),
+        catalogue,
+        catalogue_key: identity.catalogue_key.clone(),
+        field_key: identity.field_key.clone(),
+        store: open_store(dir),
+        own: OwnLog::new(
+            own,
+            Arc::clone(&bodies),
+            &identity.members,
+            found,
+            Arc::clone(metrics),
+        ),
+        bodies,
+        attachments: attachments.map_err(at(&uploads))?,
+        lookups: Arc::new(Lookups::open(lookups)),
+        uploads: Uploads::new(uploads, config.api.uploads),
+        lost: Default::default(),
+        heard: RwLock::default(),
+        cosignatures: RwLock::default(),
+        metrics: Arc::clone(metrics),
+        started_ms: now_ms(),
+        clock: Clock::new(),
+        instance: draw_instance()?,
+        clock_is_right: Mutex::default(),
+    };
+    peer.load_cosignatures();
+    peer.look_for_lost();
+    Ok(Arc::new(peer))
+}
+
+/// Whether what is kept of the own certificates, if anything is, was kept under this field key. Changes nothing.
+fn check_bodies(
+    dir: &Path,
+    members: &Membership,
+    department: DepartmentCode,
+    key: &FieldKey,
+) -> Result<(), RunError> {
+    let log = LogName {
+        network: members.network(),
+        id: LogId::first(department),
+    };
+    Ok(Bodies::check(&RealDisk, &dir.join("bodies"), &log, key)?)
+}
+
+/// The own log's head file, as `Place` has it.
+fn place_of_head(dir: &Path, own: &Log) -> PathBuf {
+    dir.join("heads").join(own.name().id.to_string())
+}
+
+/// Draws the number of this run.
+fn draw_instance() -> Result<Instance, RunError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| RunError::Random(error.to_string()))?;
+    Ok(Instance(u64::from_le_bytes(bytes)))
+}
+
+/// Tells the operator what opening the logs found.
+fn report_openings(openings: &[(LogId, Opening)]) {
+    for (log, opening) in openings {
+        match &opening.set_aside {
+            Some((path, damage)) => tracing::error!(
+                %log,
+                path = %path.display(),
+                %damage,
+                "log set aside: it is damaged and will be fetched again from other members"
+            ),
+            None if opening.closed.is_some() => tracing::error!(
+                %log,
+                reason = opening.closed,
+                "the copy of a log can't be opened: nothing can be said of it until the disk lets it be"
+            ),
+            None if opening.cut_off > 0 || opening.mended > 0 => tracing::warn!(
+                %log,
+                records = opening.records,
+                cut_off_bytes = opening.cut_off,
+                mended_files = opening.mended,
+                "log recovered: what was never acknowledged was cut off, what can be derived was made anew"
+            ),
+            None => tracing::info!(%log, records = opening.records, "log opened"),
+        }
+    }
+}
+
+/// Runs a peer until `stopped` resolves. With each configuration that comes out of `reloads` it reads again what can
+/// change while it runs.
+///
+/// # Errors
+/// [`RunError`] when it cannot start.
+pub(crate) async fn run(
+    config: Config,
+    stopped: impl Future<Output = ()>,
+    reloads: impl Stream<Item = Result<Config, ConfigError>>,
+) -> Result<(), RunError> {
+    let identity = Identity::load(&config, identity::read_genesis(&config)?)?;
+    let clients = Clients::load(&config.api.tokens)?;
+    let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
+    try_ports(&config.net.listen)?;
+    let files = descriptors::raise();
+    let metrics = Arc::new(Metrics::new());
+    let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
+    let mut limits = config.api.limits();
+    let shares = share_files(files, &limits, &identity)?;
+    limits.connections = shares.api;
+    let (mut work, service) = Work::start(&config, &identity, &peer, shares)?;
+    let service = Arc::new(service);
+    let api = Arc::new(Api::new(
+        Arc::clone(&service) as Arc<_>,
+        config.department,
+        clients,
+        Arc::clone(&metrics),
+        limits,
+    ));
+    let running = serve(
+        Arc::clone(&api),
+        config.api.listen,
+        config.api.tls.as_ref(),
+        &config.api.names,
+    )?;
+    data_dir.announce_process(&running.url(), &work.addresses().await)?;
+    let needs = Needs {
+        service,
+        metrics,
+        department: config.department,
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let watching = Watching::start(config.watches, needs, runtime).map_err(at(&config.data_dir))?;
+    tracing::info!(department = %config.department, api = running.url(), "serving");
+
+    let mut reloading = Reloading {
+        api,
+        running: &running,
+        members: Arc::clone(peer.catalogue.members()),
+        addresses: work.addresses_read.clone(),
+        tokens: config.api.tokens,
+        tls: config.api.tls,
+    };
+    let (mut stopped, mut reloads) = (pin!(stopped), pin!(reloads));
+    let died = loop {
+        tokio::select! {
+            () = &mut stopped => break false,
+            // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
+            () = work.driver.ended() => break true,
+            Some(read) = reloads.next() => tokio::task::block_in_place(|| reloading.reload(read)),
+        }
+    };
+    // It holds the API, and so the writer's handle.
+    drop(reloading);
+    tracing::info!("stopping");
+    data_dir.withdraw_process();
+    if let Err(error) = running.stop(GRACE).await {
+        tracing::warn!(%error, "API did not stop cleanly");
+    }
+    // It works through the service, and so holds the writer's handle.
+    if let Some(watching) = watching {
+        tokio::task::block_in_place(|| watching.stop());
+    }
+    work.stop().await;
+    if let Err(error) = peer.store.flush() {
+        tracing::warn!(%error, "state store not flushed");
+    }
+    tracing::info!("stopped");
+    if died { Err(RunError::Died) } else { Ok(()) }
+}
+
+/// What works beside the API: the driver with its network and storage, the writer, the recording of look-ups, the
+/// forgetting of old retries, uploads and look-ups, the destroying of old evidence copies, and the measuring of the disk.
+struct Work {
+    driver: Driving,
+    stop_driver: oneshot::Sender<()>,
+    writer: thread::JoinHandle<()>,
+    recorder: thread::JoinHandle<()>,
+    forgetting: JoinHandle<()>,
+    destroying: JoinHandle<()>,
+    removing: JoinHandle<()>,
+    /// Takes the members' addresses when they are read again.
+    addresses_read: mpsc::UnboundedSender<Addresses>,
+    removing_lookups: JoinHandle<()>,
+    measuring: JoinHandle<()>,
+    /// Addresses the network side listens on, as they come to be.
+    listening: mpsc::UnboundedReceiver<Multiaddr>,
+}
+
+impl Work {
+    /// Starts all of it. The service for the API holds the one handle that the writer works for.
+    fn start(
+        config: &Config,
+        identity: &Identity,
+        peer: &Arc<Peer>,
+        shares: Shares,
+    ) -> Result<(Work, PeerService), RunError> {
+        let (heads, heads_received) = mpsc::unbounded_channel();
+        let (stored, stored_received) = mpsc::unbounded_channel();
+        let (vouch, vouched) = mpsc::unbounded_channel();
+        let (addresses_read, addresses) = mpsc::unbounded_channel();
+        let (stop_driver, stop) = oneshot::channel();
+        let (listening, listening_received) = mpsc::unbounded_channel();
+        let key = identity.signing.clone();
+        let writer = Writer::new(Arc::clone(&peer.own.log), key.clone());
+        let spawn_error = at(&config.data_dir);
+        let (writer, writer_thread) =
+            WriterHandle::start(Arc::clone(peer), writer, heads).map_err(&spawn_error)?;
+        let (recorder, recorder_thread) =
+            Recorder::start(Arc::clone(&peer.lookups), peer.catalogue_key.clone())
+                .map_err(&spawn_error)?;
+        let storage = Storage::start(peer, &stored).map_err(&spawn_error)?;
+        let members = Arc::clone(peer.catalogue.members());
+        let sync = Sync::new(
+            peer.catalogue.own(),
+            peer.own.found(),
+            peer.instance,
+            members,
+            Settings::default(),
+        );
+        let runtime = PeerRuntime::new().map_err(&spawn_error)?;
+        let net = {
+            let _inside = runtime.enter();
+            start_net(config, identity, shares)?
+        };
+        let peers = identity.peers.iter();
+        let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
+        let answering = Answering::new(
+            Arc::clone(peer),
+            writer.clone(),
+            config.net.retrievals_per_second,
+        );
+        let (ask, asks) = mpsc::unbounded_channel();
+        let asking = Asking::new(
+            Arc::clone(peer),
+            key.clone(),
+            writer.clone(),
+            answering.clone(),
+            ask,
+        );
+        let (reopening, reopened) = Reopening::new(Arc::clone(peer));
+        let parts = Parts {
+            peer: Arc::clone(peer),
+            reopening,
+            key,
+            net,
+            sync,
+            storage,
+            answering,
+        };
+        let driver = Driver::new(parts, peer_ids, listening);
+        let inbox = Inbox {
+            heads: heads_received,
+            stored: stored_received,
+            reopened,
+            vouched,
+            asks,
+            addresses,
+            stop,
+        };
+        let asked = Arc::clone(peer);
+        let agreed = move || asked.agreed_ms();
+        let work = Work {
+            driver: runtime.drive(driver.run(inbox)).map_err(&spawn_error)?,
+            stop_driver,
+            writer: writer_thread,
+            recorder: recorder_thread,
+            forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
+            destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
+            removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
+            addresses_read,
+            removing_lookups: tokio::spawn(journal::keep_removing(
+                Arc::clone(peer),
+                config.lookups_kept_days,
+            )),
+            measuring: tokio::spawn(disk_space::keep_measuring(
+                config.data_dir.clone(),
+                Arc::clone(&peer.metrics),
+            )),
+            listening: listening_received,
+        };
+        if config.trust_own_disk && peer.vouch_for_own_log(false) {
+            let _ = vouch.send(());
+        }
+        let service = PeerService {
+            peer: Arc::clone(peer),
+            writer,
+            asking,
+            recorder,
+            vouch,
+        };
+        Ok((work, service))
+    }
+
+    /// The addresses listened on by now; none after a while without any.
+    async fn addresses(&mut self) -> Vec<Multiaddr> {
+        let first = tokio::time::timeout(GRACE, self.listening.recv()).await;
+        let mut addresses: Vec<Multiaddr> = first.ok().flatten().into_iter().collect();
+        while let Ok(address) = self.listening.try_recv() {
+            addresses.push(address);
+        }
+        addresses
+    }
+
+    /// Stops all of it, once the API is gone.
+    async fn stop(self) {
+        // Fails when it has ended by itself.
+        let _ = self.stop_driver.send(());
+        tokio::task::block_in_place(|| self.driver.join());
+        // The API and the watch held the last handles: the writer finishes what it has and ends.
+        if tokio::task::block_in_place(|| self.writer.join()).is_err() {
+            tracing::error!("the writer thread panicked");
+        }
+        if tokio::task::block_in_place(|| self.recorder.join()).is_err() {
+            tracing::error!("the thread of the look-up journal panicked");
+        }
+        self.forgetting.abort();
+        self.destroying.abort();
+        self.removing.abort();
+        self.removing_lookups.abort();
+        self.measuring.abort();
+    }
+}
+
+/// Shares the files that may be open out to connections, now that the logs' own are open.
+fn share_files(limit: usize, api: &Limits, identity: &Identity) -> Result<Shares, RunError> {
+    let net = NetLimits::default();
+    let wanted = Shares {
+        api: api.connections,
+        handshakes: net.max_handshakes,
+    };
+    let members = identity.peers.len() + 1;
+    let shares = descriptors::share(limit, descriptors::open_now(), members, wanted, &net)?;
+    if shares != wanted {
+        tracing::warn!(
+            limit,
+            api_connections = shares.api,
+            handshakes = shares.handshakes,
+            "fewer connections than usual: this process may not have more files open"
+        );
+    }
+    Ok(shares)
+}
+
+fn start_net(config: &Config, identity: &Identity, shares: Shares) -> Result<Net, RunError> {
+    let keypair = libp2p::identity::Keypair::ed25519_from_bytes(*identity.transport)
+        .expect("any 32 bytes are an Ed25519 seed");
+    let network = *identity.members.network().0.as_bytes();
+    let mut net = NetConfig::new(keypair, network);
+    net.listen.clone_from(&config.net.listen);
+    net.quic = config.net.quic;
+    net.limits.max_handshakes = shares.handshakes;
+    net.peers = identity.peers.values().cloned().collect();
+    Ok(Net::new(net)?)
+}

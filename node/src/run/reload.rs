@@ -1,0 +1,96 @@
+//! What a running peer reads again at SIGHUP: the API's clients, its TLS certificate, the other members' addresses.
+//!
+//! Each is taken by itself. A file with faults leaves in force what was, and the log says what is wrong with it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use certmesh_api::tokens::Clients;
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::membership::Membership;
+use tokio::sync::mpsc;
+
+use super::identity::peers;
+use crate::config::{Config, ConfigError};
+use crate::http::{Api, Running, TlsFiles};
+use crate::peer::driver::Addresses;
+
+/// Where what is read again goes.
+pub(crate) struct Reloading<'a> {
+    pub(crate) api: Arc<Api>,
+    pub(crate) running: &'a Running,
+    pub(crate) members: Arc<Membership>,
+    pub(crate) addresses: mpsc::UnboundedSender<Addresses>,
+    /// The files to read, as the last configuration without faults names them.
+    pub(crate) tokens: PathBuf,
+    pub(crate) tls: Option<TlsFiles>,
+}
+
+impl Reloading<'_> {
+    /// Takes the configuration as it is now, and reads the files it names. The files are read also when the configuration
+    /// has a fault: nobody's token must stay in force because of a setting that has nothing to do with it.
+    pub(crate) fn reload(&mut self, read: Result<Config, ConfigError>) {
+        match read {
+            Ok(config) => {
+                self.take_addresses(&config);
+                self.tokens = config.api.tokens;
+                self.tls = config.api.tls;
+            }
+            Err(error) => tracing::error!(
+                %error,
+                "the configuration was not read again: the members' addresses stay as they were"
+            ),
+        }
+        self.take_clients();
+        self.take_certificate();
+        tracing::info!(
+            "read again what can change while running; other settings count from the next start"
+        );
+    }
+
+    fn take_addresses(&self, config: &Config) {
+        let mut faults = Vec::new();
+        let found = peers(config, &self.members, &mut faults);
+        for error in &faults {
+            tracing::error!(%error, "the members' addresses stay as they were");
+        }
+        if faults.is_empty() {
+            let known = |code: &DepartmentCode| self.members.member(code).is_some();
+            for code in config.net.peers.keys().filter(|code| !known(code)) {
+                tracing::warn!(department = %code, "net.peers names a department that is no member");
+            }
+            // Fails only when the driver has ended, and the peer with it.
+            let _ = self.addresses.send(found.into_values().collect());
+        }
+    }
+
+    fn take_clients(&self) {
+        match Clients::load(&self.tokens) {
+            Ok(clients) => {
+                let changes = self.api.set_clients(clients);
+                tracing::info!(
+                    added = changes.added.join(", "),
+                    revoked = changes.revoked.join(", "),
+                    "clients of the API read again"
+                );
+            }
+            Err(error) => tracing::error!(
+                %error,
+                "the clients of the API stay as they were: nobody was added or revoked"
+            ),
+        }
+    }
+
+    fn take_certificate(&self) {
+        match (&self.tls, self.running.is_tls()) {
+            (Some(files), true) => match self.running.set_tls(files) {
+                Ok(()) => tracing::info!("TLS certificate of the API read again"),
+                Err(error) => tracing::error!(%error, "the TLS certificate stays as it was"),
+            },
+            (None, false) => {}
+            (Some(_), false) | (None, true) => tracing::warn!(
+                "whether the API uses TLS changes at the next start: its certificate was set or taken out"
+            ),
+        }
+    }
+}
