@@ -30,7 +30,8 @@ use crate::{Error, Outcome};
 /// them. With the department's field key it opens the fields, copies and attachments that the department keeps and compares
 /// each with what its record commits to; without the key it says what it could not open. Nothing is changed, and a copy of
 /// a data directory, or of its bodies/ alone, is checked as well as one that a node uses. Each fault is reported with its
-/// department, its record and the rule that does not hold. A damaged copy of a log is set aside and fetched again from the
+/// department, its record and the rule that does not hold. Exit code 0: everything is whole; 1: faults or forks were found; 3:
+/// none were, and not all of the bodies could be checked. A damaged copy of a log is set aside and fetched again from the
 /// other members when the node starts. Evidence that a department signed two histories is reported as well: such a log is
 /// frozen until the members decide.
 #[derive(Debug, Args)]
@@ -97,11 +98,7 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
     } else {
         tell(&checked, &members, screen)?;
     }
-    Ok(if checked.is_whole() {
-        Outcome::Yes
-    } else {
-        Outcome::No
-    })
+    Ok(checked.outcome())
 }
 
 /// All that was found.
@@ -116,8 +113,15 @@ impl Checked {
         self.logs.faults().count() as u64 + self.kept.fault_count
     }
 
-    fn is_whole(&self) -> bool {
-        self.faults() == 0 && self.forks.is_empty()
+    /// A directory of bodies that was not looked at to its end is not known to be whole; one that is not there is not asked
+    /// about.
+    fn outcome(&self) -> Outcome {
+        let partly = self.kept.log.is_some() && !self.kept.unchecked.is_empty();
+        match () {
+            () if self.faults() > 0 || !self.forks.is_empty() => Outcome::No,
+            () if partly => Outcome::Unknown,
+            () => Outcome::Yes,
+        }
     }
 }
 
@@ -349,7 +353,7 @@ fn as_json(checked: &Checked, members: &Membership) -> serde_json::Value {
         })
     };
     serde_json::json!({
-        "ok": checked.is_whole(),
+        "ok": checked.outcome() == Outcome::Yes,
         "network": members.network().to_string(),
         "records": report.logs.iter().map(|log| log.records).sum::<u64>(),
         "logs": report.logs.iter().map(log).collect::<Vec<_>>(),
@@ -384,6 +388,12 @@ fn tell(checked: &Checked, members: &Membership, screen: &mut Screen) -> Result<
         let found = screen.paint(Tone::Bad, "FORK FOUND");
         screen.line(format!(
             "{found}  the bytes of {} in {logs} are as they were signed",
+            counted(records, "record")
+        ))?;
+    } else if checked.outcome() == Outcome::Unknown {
+        let partly = screen.paint(Tone::Doubt, "NOT ALL CHECKED");
+        screen.line(format!(
+            "{partly}  nothing wrong was found in {} of {logs}, nor in as much of bodies/ as could be looked at",
             counted(records, "record")
         ))?;
     } else {
