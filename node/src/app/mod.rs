@@ -3,11 +3,11 @@
 //! - [`Service`]: all of it, object-safe, so that the ways in can be tested with a peer made of plain memory
 //! - `service`: the same by a real peer
 //! - [`questions`]: what can be asked, checked
-//! - `accept`, `retrieval`: what a subject holds of what a matter requires; fields asked of their issuers, kept until their
-//!   day is over, and what all receipts say
+//! - `cases`: what a subject holds of what a matter requires, and cases accepted for good
+//! - `retrieval`: fields asked of their issuers, kept until their day is over, and what all receipts say
 //! - `views`: records and verdicts in the API's shapes
 
-pub(crate) mod accept;
+pub(crate) mod cases;
 pub(crate) mod questions;
 pub(crate) mod retrieval;
 pub(crate) mod service;

@@ -29,8 +29,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use super::retrieval::{cases, copies, reports};
-use super::{accept, views};
+use super::retrieval::{copies, reports};
+use super::{cases, views};
 use crate::app::questions::Case;
 use crate::app::questions::Days;
 use crate::app::questions::Fetch;
@@ -104,7 +104,7 @@ impl PeerService {
 
     /// A look at what a subject holds of what a matter requires.
     fn look_at_case(&self, case: &Case, client: &str) -> Result<NewLook, Refusal> {
-        let matter = accept::resolve(&self.peer, &case.matter)?;
+        let matter = cases::resolve(&self.peer, &case.matter)?;
         let subject = self.subject(case.kind, &case.code);
         look(client, Some(subject), Looked::Accept(matter))
     }
@@ -375,7 +375,8 @@ impl Service for PeerService {
     fn accept(&self, case: &Case, client: &str) -> Result<certmesh_api::Acceptance, Refusal> {
         let look = self.look_at_case(case, client)?;
         let recorded = self.recorder.record_blocking(look)?;
-        accept::answer(&self.peer, case, &recorded)
+        let acceptance = cases::answer(&self.peer, case, &recorded)?;
+        Ok(views::acceptance(&self.peer, &acceptance))
     }
 
     fn accept_for_good(
@@ -386,11 +387,24 @@ impl Service for PeerService {
         let look = self.look_at_case(&case, client);
         let recorded = look.map(|look| self.recorder.record(look));
         let asking = self.asking.clone();
-        to_its_end(async move { cases::accept(asking, case, recorded?.await?).await })
+        let peer = Arc::clone(&self.peer);
+        to_its_end(async move {
+            let acceptance = cases::accept(asking.clone(), case, recorded?.await?).await?;
+            // What is shown of a certificate is read from files.
+            asking
+                .read(move || Ok(views::acceptance(&peer, &acceptance)))
+                .await
+        })
     }
 
     fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>> {
-        to_its_end(self.asking.clone().fetch(fetch))
+        let (asking, peer) = (self.asking.clone(), Arc::clone(&self.peer));
+        to_its_end(async move {
+            let found = asking.clone().fetch(fetch).await?;
+            asking
+                .read(move || Ok(views::retrieved(&peer, &found)))
+                .await
+        })
     }
 
     fn retrieved_attachment(
@@ -402,7 +416,8 @@ impl Service for PeerService {
     }
 
     fn evidence_copy(&self, retrieval: &RetrievalHash) -> Result<Option<Retrieved>, Refusal> {
-        copies::find(&self.peer, retrieval)
+        let found = copies::find(&self.peer, retrieval)?;
+        Ok(found.map(|found| views::retrieved(&self.peer, &found)))
     }
 
     fn audit(&self, days: Days, page: Option<(LogId, u64)>) -> Result<AuditView, Refusal> {

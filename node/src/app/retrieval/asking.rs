@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use certmesh_api::{Appended, Retrieved};
+use certmesh_api::Appended;
 use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::{Authority, CertificateState};
 use certmesh_ledger::codec::{Bounded, Text};
@@ -20,8 +20,8 @@ use certmesh_ledger::sync::{Request, Response};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::copies;
-use crate::app::accept::resolve;
+use super::copies::{self, Retrieved};
+use crate::app::cases::resolve;
 use crate::app::questions::Fetch;
 use crate::net::RequestFailure;
 use crate::peer::Refusal;

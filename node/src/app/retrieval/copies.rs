@@ -4,15 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_api::{CopiedAttachment, Position, Retrieved};
+use certmesh_api::Position;
 use certmesh_ledger::bodies::{AttachmentKey, Bodies, BodyError, Opened};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{Log, ReadError, ReceiptKind};
 use certmesh_ledger::record::{Attachment, Entry, Received, RetrievalHash, SignedRecord};
 use certmesh_ledger::retrieval::{ATTACHMENTS, EvidenceCopy, code_of};
-use certmesh_ledger::verify::{verify, verify_record};
+use certmesh_ledger::verify::{Verification, verify, verify_record};
 
-use crate::app::views;
 use crate::peer::Refusal;
 use crate::peer::{Peer, now_ms};
 
@@ -27,8 +26,10 @@ const BATCH: usize = 1024;
 pub(crate) struct Copy {
     /// Position of its acknowledgement.
     pub(crate) seq: u64,
-    until: Date,
-    acknowledged: Position,
+    /// Its last day.
+    pub(crate) until: Date,
+    /// Where its acknowledgement is.
+    pub(crate) acknowledged: Position,
     opened: Opened<EvidenceCopy>,
 }
 
@@ -87,53 +88,61 @@ pub(crate) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Re
     }))
 }
 
-/// The same in the API's shape.
+/// What was retrieved, with what is known of the certificate now: fields of one that is not valid are shown, too.
+pub(crate) struct Retrieved {
+    /// The retrieval's name.
+    pub(crate) name: RetrievalHash,
+    /// The verdict on the certificate.
+    pub(crate) verification: Verification,
+    pub(crate) copy: Copy,
+    /// The attachments that were shown, each with whether it is here whole.
+    attachments: Vec<(Attachment, bool)>,
+}
+
+impl Retrieved {
+    /// The fields that were shown, by name. Each was checked against the certificate's record when it came, and is
+    /// authenticated since.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let shown = self.copy.body().disclosure.shown();
+        let plain = shown.filter(|field| code_of(&field.name) != ATTACHMENTS);
+        plain.map(|field| (&*field.name, &*field.value))
+    }
+
+    /// The attachments that were shown, each with whether it is here whole.
+    pub(crate) fn attachments(&self) -> &[(Attachment, bool)] {
+        &self.attachments
+    }
+
+    /// Whether every attachment is here whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.attachments.iter().all(|(_, whole)| *whole)
+    }
+}
+
+/// What a retrieval brought; `None` as for [`open`].
 pub(crate) fn find(peer: &Peer, name: &RetrievalHash) -> Result<Option<Retrieved>, Refusal> {
-    let Some(kept) = open(peer, name)? else {
+    let Some(copy) = open(peer, name)? else {
         return Ok(None);
     };
-    let copy = kept.body();
-    let request = copy.request.retrieval();
-    // It was checked against the certificate's record when it came, and is authenticated since.
-    let plain = copy
-        .disclosure
-        .shown()
-        .filter(|field| code_of(&field.name) != ATTACHMENTS);
-    let attachments = kept.attachments().into_iter().map(|attachment| {
-        let file = peer
-            .attachments
-            .read(kept.seq, &kept.key_of(&attachment), attachment.size);
-        CopiedAttachment {
-            whole: file.is_ok(),
-            attachment: views::attachment(&attachment),
-        }
+    let attachments = copy.attachments().into_iter().map(|attachment| {
+        let key = copy.key_of(&attachment);
+        let file = peer.attachments.read(copy.seq, &key, attachment.size);
+        (attachment, file.is_ok())
     });
+    let attachments = attachments.collect();
     let question = peer.question(None);
-    let state = peer
-        .catalogue
-        .certificate_in(&copy.log, &request.certificate);
+    let certificate = &copy.body().request.retrieval().certificate;
+    let state = peer.catalogue.certificate_in(&copy.body().log, certificate);
     let verified = match state.map_err(|error| internal(&error))? {
         Some(state) => verify_record(&peer.catalogue, &state, question),
         // Its log is being fetched again.
-        None => verify(&peer.catalogue, &request.certificate, question),
+        None => verify(&peer.catalogue, certificate, question),
     };
-    let verified = verified.map_err(|error| internal(&error))?;
     Ok(Some(Retrieved {
-        verification: views::verification(peer, &verified),
-        retrieval: name.to_string(),
-        certificate: request.certificate.to_string(),
-        type_code: request.certificate.type_code().to_string(),
-        issuer: copy.log.department.to_string(),
-        matter: request.matter.to_string(),
-        purpose: request.purpose.to_string(),
-        time_ms: copy.time_ms,
-        keep_until: kept.until.to_string(),
-        fields: plain
-            .map(|field| (field.name.clone(), field.value.clone()))
-            .collect(),
-        attachments: attachments.collect(),
-        receipt: copy.receipt,
-        acknowledged: kept.acknowledged.clone(),
+        name: *name,
+        verification: verified.map_err(|error| internal(&error))?,
+        copy,
+        attachments,
     }))
 }
 

@@ -1,9 +1,7 @@
 //! Fields on demand: `asking` does what an asker does (what an issuer does is [`crate::peer::answering`]), `pulling` gets the
-//! attachments, `copies` looks after what was retrieved until its day is over, `cases` collects all that a case needs and
-//! records that it was accepted, `reports` says what the receipts show.
+//! attachments, `copies` looks after what was retrieved until its day is over, `reports` says what the receipts show.
 
 pub(crate) mod asking;
-pub(crate) mod cases;
 pub(crate) mod copies;
 mod pulling;
 pub(crate) mod reports;

@@ -1,0 +1,414 @@
+//! Cases: how the requirements of a matter stand for a subject, and a case accepted for good: all that may be seen is
+//! collected from its issuers at once, and the log records how the requirements stood.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use certmesh_api::Position;
+use certmesh_ledger::acceptance::{AssessError, Assessment, State, assess};
+use certmesh_ledger::bodies::BodyError;
+use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::id::{CertificateId, Date, TypeCode};
+use certmesh_ledger::log::ReadError;
+use certmesh_ledger::record::{
+    CaseAccepted, CaseTag, Entry, MatterDefined, MatterRef, RequirementMet, SignedRecord,
+};
+use certmesh_ledger::retrieval::{ATTACHMENTS, CaseFile};
+use futures::future::join_all;
+
+use super::questions::{Case, Collect, Fetch, MatterName};
+use super::retrieval::asking::Asking;
+use super::retrieval::copies::{self, Retrieved};
+use crate::peer::journal::Recorded;
+use crate::peer::prepare::Fresh;
+use crate::peer::writer::Receipt;
+use crate::peer::{Peer, Refusal, now_ms};
+
+/// How a case stands.
+pub(crate) struct Acceptance {
+    /// The sub-matter.
+    pub(crate) matter: MatterRef,
+    /// The matter it is part of.
+    pub(crate) definition: Arc<MatterDefined>,
+    /// The day this is for.
+    pub(crate) on: Date,
+    /// Each requirement, in the matter's order.
+    pub(crate) requirements: Vec<Standing>,
+    /// Where it is recorded, once it was accepted for good.
+    pub(crate) accepted: Option<Accepted>,
+}
+
+/// A case that was accepted for good.
+pub(crate) struct Accepted {
+    /// Where its record is.
+    pub(crate) position: Position,
+    /// Whether an earlier request accepted it.
+    pub(crate) replayed: bool,
+}
+
+/// How one requirement stands.
+pub(crate) struct Standing {
+    /// By the logs held here.
+    pub(crate) assessment: Assessment,
+    /// The same, once it is known what the issuer shows.
+    pub(crate) state: State,
+    /// What was collected for it.
+    pub(crate) collected: Option<Arc<Retrieved>>,
+    /// What kept it from being collected, or collected whole.
+    pub(crate) obstacle: Option<Obstacle>,
+}
+
+/// Why fields are not here though the certificate is held.
+pub(crate) enum Obstacle {
+    /// Nothing came.
+    NotCollected(Refusal),
+    /// What came lacks these.
+    Lacks(Vec<Text<64>>),
+    /// Attachments are not here whole.
+    Incomplete,
+    /// They were not collected when the case was accepted.
+    NotThen,
+    /// What was collected is lost on this disk.
+    Lost,
+}
+
+/// What came for each certificate, or why nothing did.
+type Collected = BTreeMap<CertificateId, Result<Arc<Retrieved>, Refusal>>;
+
+impl Standing {
+    /// The certificate that meets the requirement best.
+    pub(crate) fn certificate(&self) -> Option<&CertificateId> {
+        let best = self.assessment.best.as_ref()?;
+        let state = best.verification.state.as_ref()?;
+        Some(&state.certificate().id)
+    }
+
+    /// Type of that certificate; the first that would do when there is none.
+    pub(crate) fn type_code(&self) -> Option<TypeCode> {
+        let first = self.assessment.requirement.types.first().copied();
+        self.certificate().map(CertificateId::type_code).or(first)
+    }
+
+    /// Codes of the fields needed that may be seen.
+    pub(crate) fn visible(&self) -> &[Text<64>] {
+        self.assessment
+            .best
+            .as_ref()
+            .map_or(&[], |best| &best.fields)
+    }
+
+    fn is_collectable(&self) -> bool {
+        self.state == State::Held && !self.visible().is_empty()
+    }
+
+    /// Takes in what was collected, or why nothing was.
+    fn take(&mut self, collected: &Collected) {
+        let came = self.certificate().and_then(|id| collected.get(id));
+        match came {
+            Some(Ok(copy)) => {
+                let copy = Arc::clone(copy);
+                let has = |code: &Text<64>| match code.as_str() {
+                    ATTACHMENTS => !copy.attachments().is_empty(),
+                    code => copy.fields().any(|(name, _)| name == code),
+                };
+                let lacks: Vec<Text<64>> = self
+                    .visible()
+                    .iter()
+                    .filter(|code| !has(code))
+                    .cloned()
+                    .collect();
+                self.obstacle = match lacks.is_empty() {
+                    false => Some(Obstacle::Lacks(lacks)),
+                    true if copy.is_whole() => None,
+                    true => Some(Obstacle::Incomplete),
+                };
+                self.collected = Some(copy);
+            }
+            Some(Err(why)) => {
+                // What its issuer does not show has to be handed in after all.
+                if matches!(
+                    why,
+                    Refusal::RetrievalRefused { .. } | Refusal::WrongAnswer { .. }
+                ) {
+                    self.state = State::NeedsGrant;
+                }
+                self.obstacle = Some(Obstacle::NotCollected(why.clone()));
+            }
+            None => {}
+        }
+    }
+
+    /// As the log records it.
+    fn met(&self) -> Option<(TypeCode, RequirementMet)> {
+        let met = match self.state {
+            State::Held if self.collected.is_some() => RequirementMet::Collected,
+            State::Held => RequirementMet::Held,
+            State::NeedsGrant => RequirementMet::NeedsGrant,
+            State::Unknown => RequirementMet::Unknown,
+            State::Missing => RequirementMet::Missing,
+            State::NotValid => RequirementMet::NotValid,
+        };
+        Some((self.type_code()?, met))
+    }
+}
+
+/// How the requirements stand; the look is durable already.
+pub(crate) fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptance, Refusal> {
+    let catalogue = &peer.catalogue;
+    let matter = resolve(peer, &case.matter)?;
+    let question = peer.question(case.on);
+    let subject = peer
+        .catalogue_key
+        .subject_tag(case.kind, case.code.expose());
+    let assessed = assess(catalogue, &peer.department, &matter, &subject, question);
+    let assessed = assessed.map_err(|error| match error {
+        AssessError::UnknownMatter(_) => unknown(),
+        AssessError::Read(error) => unreadable(&error),
+    })?;
+    let definition = catalogue
+        .matter(&matter.department, &matter.matter)
+        .map_err(|error| unreadable(&error))?
+        .ok_or_else(unknown)?
+        .definition;
+    let standing = |assessment: Assessment| Standing {
+        state: assessment.state,
+        assessment,
+        collected: None,
+        obstacle: None,
+    };
+    Ok(Acceptance {
+        matter,
+        definition,
+        on: question.on,
+        requirements: assessed.into_iter().map(standing).collect(),
+        accepted: None,
+    })
+}
+
+fn unreadable(error: &ReadError) -> Refusal {
+    tracing::error!(%error, "a log could not be read");
+    Refusal::Internal
+}
+
+fn unknown() -> Refusal {
+    Refusal::NotFound {
+        what: "matter or sub-matter",
+    }
+}
+
+/// The sub-matter that is meant.
+pub(crate) fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refusal> {
+    let department = name.department.unwrap_or(peer.department);
+    let definition = peer
+        .catalogue
+        .matter(&department, &name.matter)
+        .map_err(|error| unreadable(&error))?
+        .ok_or_else(unknown)?
+        .definition;
+    let parts = &definition.parts;
+    let part = match (&name.part, &**parts) {
+        (Some(part), _) => part.clone(),
+        (None, [only]) => only.code.clone(),
+        (None, _) => {
+            let codes: Vec<&str> = parts.iter().map(|part| part.code.as_str()).collect();
+            let detail = format!("has several sub-matters; name one of {}", codes.join(", "));
+            return Err(Refusal::field("matter", detail));
+        }
+    };
+    Ok(MatterRef {
+        department,
+        matter: name.matter.clone(),
+        part,
+    })
+}
+
+/// Accepts a case: the first time its fields are collected and it is recorded; from then on the answer is what was collected
+/// then, and nothing is asked or recorded.
+pub(crate) async fn accept(
+    asking: Asking,
+    case: Case,
+    recorded: Recorded,
+) -> Result<Acceptance, Refusal> {
+    let collect = case.collect.clone().ok_or(Refusal::Internal)?;
+    if let Some(refusal) = asking.peer().append_refusal() {
+        return Err(refusal);
+    }
+    let begun = {
+        let (peer, collect) = (Arc::clone(asking.peer()), collect.clone());
+        asking
+            .read(move || Begun::read(&peer, &case, &collect, &recorded))
+            .await?
+    };
+    let mut acceptance = begun.acceptance;
+    if let Some(before) = begun.before {
+        for standing in &mut acceptance.requirements {
+            standing.take(&before.collected);
+            if standing.is_collectable() && standing.collected.is_none() {
+                standing.obstacle = Some(match before.lost {
+                    true => Obstacle::Lost,
+                    false => Obstacle::NotThen,
+                });
+            }
+        }
+        acceptance.accepted = Some(Accepted {
+            position: before.position,
+            replayed: true,
+        });
+        return Ok(acceptance);
+    }
+    let collected = gather(&asking, &acceptance, &collect).await;
+    for standing in &mut acceptance.requirements {
+        standing.take(&collected);
+    }
+    let entry = CaseAccepted {
+        case: begun.tag,
+        matter: acceptance.matter.clone(),
+        requirements: Bounded::first(acceptance.requirements.iter().filter_map(Standing::met)),
+    };
+    let retrievals = collected
+        .iter()
+        .filter_map(|(id, result)| Some((id.clone(), result.as_ref().ok()?.name)));
+    let file = CaseFile {
+        retrievals: Bounded::first(retrievals),
+    };
+    let fresh = Fresh::draw().map_err(|error| internal(&error))?;
+    let name = begun.tag.to_string();
+    let kept = fresh.seal(asking.peer(), &name, &file);
+    let appended = asking
+        .record(Receipt {
+            name,
+            entry: Entry::CaseAccepted(entry),
+            kept: Some(kept),
+            needs: None,
+        })
+        .await?;
+    acceptance.accepted = Some(Accepted {
+        position: appended.position,
+        replayed: appended.replayed,
+    });
+    Ok(acceptance)
+}
+
+fn internal(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "a case could not be read or recorded");
+    Refusal::Internal
+}
+
+/// A case as it stands before anything is asked.
+struct Begun {
+    acceptance: Acceptance,
+    tag: CaseTag,
+    before: Option<Before>,
+}
+
+/// The same case, accepted before.
+struct Before {
+    position: Position,
+    collected: Collected,
+    /// Whether it is no longer known what was collected.
+    lost: bool,
+}
+
+impl Begun {
+    fn read(
+        peer: &Peer,
+        case: &Case,
+        collect: &Collect,
+        recorded: &Recorded,
+    ) -> Result<Begun, Refusal> {
+        let matter = resolve(peer, &case.matter)?;
+        if matter.department != peer.department {
+            let detail =
+                "is another department's; a department accepts cases of its own matters for good";
+            return Err(Refusal::field("matter", detail));
+        }
+        let acceptance = answer(peer, case, recorded)?;
+        let subject = peer
+            .catalogue_key
+            .subject_tag(case.kind, case.code.expose());
+        let reference = match &collect.reference {
+            Some(reference) => format!("reference {reference}"),
+            None => {
+                let on = case.on.unwrap_or_else(|| Date::in_china(now_ms()));
+                format!("day {on}")
+            }
+        };
+        let tag = peer.field_key.case_tag(&subject, &matter, &reference);
+        let held = peer.own.log.accepted_case(&tag);
+        let before = match held.map_err(|error| internal(&error))? {
+            Some(record) => Some(Before::read(peer, &tag, &record)?),
+            None => None,
+        };
+        Ok(Begun {
+            acceptance,
+            tag,
+            before,
+        })
+    }
+}
+
+impl Before {
+    fn read(peer: &Peer, tag: &CaseTag, record: &SignedRecord) -> Result<Before, Refusal> {
+        let checkpoint = peer.own.log.checkpoint().ok_or(Refusal::Internal)?;
+        let position = Position::of(&checkpoint, record);
+        let seq = record.record().seq;
+        let file = peer.bodies.get::<CaseFile>(seq, &tag.to_string());
+        let file = match file {
+            Err(error @ BodyError::Damaged(_)) => {
+                tracing::error!(%error, "what was collected for a case is lost");
+                None
+            }
+            file => file.map_err(|error| internal(&error))?,
+        };
+        let lost = file.is_none();
+        let retrievals = file.map(|kept| kept.body.retrievals).unwrap_or_default();
+        let mut collected = Collected::new();
+        for (id, name) in retrievals.iter() {
+            // Copies whose day is over count as not collected.
+            match copies::find(peer, name) {
+                Ok(Some(copy)) => drop(collected.insert(id.clone(), Ok(Arc::new(copy)))),
+                Ok(None) => {}
+                Err(lost @ Refusal::Lost(_)) => drop(collected.insert(id.clone(), Err(lost))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Before {
+            position,
+            collected,
+            lost,
+        })
+    }
+}
+
+/// Asks for the fields of every certificate held, each once, all at the same time.
+async fn gather(asking: &Asking, acceptance: &Acceptance, collect: &Collect) -> Collected {
+    let mut wanted: BTreeMap<CertificateId, Vec<Text<64>>> = BTreeMap::new();
+    for standing in &acceptance.requirements {
+        if let Some(id) = standing.certificate()
+            && standing.is_collectable()
+        {
+            let fields = wanted.entry(id.clone()).or_default();
+            fields.extend(standing.visible().iter().cloned());
+            fields.sort();
+            fields.dedup();
+        }
+    }
+    let matter = &acceptance.matter;
+    let fetches = wanted.into_iter().map(|(id, fields)| {
+        let fetch = Fetch {
+            certificate: id.clone(),
+            matter: MatterName {
+                department: Some(matter.department),
+                matter: matter.matter.clone(),
+                part: Some(matter.part.clone()),
+            },
+            purpose: collect.purpose.clone(),
+            fields,
+            attachments: false,
+            keep_days: collect.keep_days,
+        };
+        let fetching = asking.clone().fetch(fetch);
+        async move { (id, fetching.await.map(Arc::new)) }
+    });
+    join_all(fetches).await.into_iter().collect()
+}
