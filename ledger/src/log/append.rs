@@ -204,13 +204,19 @@ impl Appender {
             self.time_ms = last.record.time_ms;
         }
         self.size += links.len() as u64;
-        log.held.store(self.size, Ordering::Release);
+        self.show_held(log);
         self.end = end;
         Ok(())
     }
 
     /// Remembers what a record will change once its checkpoint is committed. The record has to be in the files and in the
     /// index of its segment.
+    /// Says how much is written, to those who must not wait for the appender.
+    pub(super) fn show_held(&self, log: &Log) {
+        *log.tip.write() = (self.size, self.range.root());
+        log.held.store(self.size, Ordering::Release);
+    }
+
     pub(super) fn note(&mut self, log: &Log, link: &Link) -> io::Result<()> {
         match &link.record.entry {
             Entry::CertificateIssued(issued) => self.count(log, issued.id.type_code()),

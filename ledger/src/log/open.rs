@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::keys::IndexKey;
 use crate::membership::Membership;
-use crate::merkle::{CompactRange, root_from};
+use crate::merkle::{Blake3Tree, CompactRange, root_from};
 use crate::record::RecordHash;
 use crate::status_map::StatusMap;
 
@@ -384,6 +384,7 @@ impl Log {
 fn new_statuses(disk: &dyn Disk, path: &Path) -> Statuses {
     let _ = disk.remove(path);
     let map = disk.open(path, true).and_then(StatusMap::new);
+            tip: RwLock::new((0, CompactRange::<Blake3Tree>::empty().root())),
     Statuses::new(map.unwrap_or_else(|_| StatusMap::in_memory()))
 }
 
@@ -524,7 +525,7 @@ impl<'l> Scan<'l> {
             }
         }
         self.cut_off(&mut appender)?;
-        log.held.store(appender.size, Ordering::Release);
+        appender.show_held(log);
         Ok(())
     }
 

@@ -1,8 +1,5 @@
 //! Adding verified pages to a log: how a replica grows, and how a department gets its own log back.
 
-use std::io;
-
-use crate::merkle::{CompactRange, left_range};
 use crate::record::{Frames, SignedRecord};
 
 use super::append::{AppendError, Appender};
@@ -141,7 +138,7 @@ impl Log {
         let ours = if from == held {
             appender.range.clone()
         } else {
-            self.range_before(from)?
+            self.range_at(from)?
         };
         if ours != page.left {
             return Err(ApplyError::Diverged { below: from });
@@ -158,11 +155,6 @@ impl Log {
             Some(evidence) => Err(ApplyError::Forked(Box::new(evidence))),
             None => Ok(()),
         }
-    }
-
-    fn range_before(&self, from: u64) -> Result<CompactRange, ApplyError> {
-        left_range(&self.tree, from)
-            .map_err(|e| ApplyError::Read(self.io(io::Error::other(e.to_string()))))
     }
 
     fn evidence(&self, page: &VerifiedPage, seq: u64) -> Result<ForkEvidence, ApplyError> {
