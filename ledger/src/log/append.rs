@@ -26,12 +26,14 @@ use super::reading::{Log, MAX_COUNTED, Unread};
 use super::segment::{Segment, file_name};
 use super::{LogId, VerifiedCheckpoint};
 
-/// Why nothing was appended.
+/// Why an append failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// The medium refused; the log is read-only from here on.
+    /// The medium refused; the log is read-only from here on. What was being appended then is in the log after the restart or
+    /// it is not, whole either way: the write that failed may be on the medium.
     #[error(
-        "log {log} is read-only: a disk write was refused ({reason}); free or mend the disk, then restart the peer"
+        "log {log} is read-only: a disk write was refused ({reason}); free or repair the disk, then restart the peer: only \
+         then it shows whether what was being written is in the log"
     )]
     ReadOnly {
         /// Which log.
