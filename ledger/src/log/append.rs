@@ -211,14 +211,14 @@ impl Appender {
         Ok(())
     }
 
-    /// Remembers what a record will change once its checkpoint is committed. The record has to be in the files and in the
-    /// index of its segment.
     /// Says how much is written, to those who must not wait for the appender.
     pub(super) fn show_held(&self, log: &Log) {
         *log.tip.write() = (self.size, self.range.root());
         log.held.store(self.size, Ordering::Release);
     }
 
+    /// Remembers what a record will change once its checkpoint is committed. The record has to be in the files and in the
+    /// index of its segment.
     pub(super) fn note(&mut self, log: &Log, link: &Link) -> io::Result<()> {
         match &link.record.entry {
             Entry::CertificateIssued(issued) => self.count(log, issued.id.type_code()),

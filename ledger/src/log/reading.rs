@@ -143,6 +143,8 @@ pub struct Log {
     pub(super) dir: PathBuf,
     /// Where copies of it are set aside.
     pub(super) aside: PathBuf,
+    /// Where the page is kept that stopped it for a broken rule.
+    pub(super) broken: PathBuf,
     pub(super) segment_records: u64,
     /// The secret its indexes are made under.
     pub(super) index_key: IndexKey,
@@ -153,10 +155,10 @@ pub struct Log {
     pub(super) appender: Mutex<Appender>,
     /// Records written: what the appender has, for those who must not wait for it.
     pub(super) held: AtomicU64,
-    /// Size of the last checkpoint accepted, also when its records are gone.
-    pub(super) floor: AtomicU64,
     /// The same, and the root over them: what is read from the tree file is held against it.
     pub(super) tip: RwLock<(u64, Hash)>,
+    /// Size of the last checkpoint accepted, also when its records are gone.
+    pub(super) floor: AtomicU64,
     /// The first refusal of a disk write.
     pub(super) refused: OnceLock<String>,
 }
@@ -411,8 +413,6 @@ impl Log {
         let bytes = segment
             .read_frames(start, offsets[fits])
             .map_err(|e| self.io(e))?;
-        Ok((bytes, fits as u64))
-    }
         let frames: Vec<bool> = Frames::new(&bytes).map(|frame| frame.is_ok()).collect();
         let whole = frames.iter().take_while(|whole| **whole).count();
         if (whole, frames.len()) != (fits, fits) {
@@ -421,6 +421,8 @@ impl Log {
                 seq: from + whole.min(fits) as u64,
             });
         }
+        Ok((bytes, fits as u64))
+    }
 
     /// Proof that a committed record is under the accepted checkpoint, and that checkpoint.
     ///
