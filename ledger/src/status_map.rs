@@ -43,7 +43,8 @@ use crate::log::disk::{Disk, DiskFile};
 pub use proof::{MAX_DEPTH, StatusProof, StatusProofError, Terminal};
 
 /// Bytes of a page: some 40 statuses. A change costs the hashes of a page, so larger ones would make changes slow; memory
-/// holds some 200 bytes of each, so smaller ones would need more of it.
+/// holds some 200 bytes of each, and some 130 more of one that is proved from while it has changes that are not committed,
+/// so smaller ones would need more of it.
 const PAGE: usize = 2048;
 
 /// Changes that wait to be written to their pages, each page once.
@@ -132,16 +133,46 @@ struct Page {
     checksum: u64,
     /// The last change in it.
     latest: u64,
-    /// Of the latest values, unless that has not been asked for.
-    summary: Option<Summary>,
+    summaries: Summaries,
 }
 
 /// More entries than a page takes.
 struct Branch {
     latest: u64,
-    summary: Option<Summary>,
+    summaries: Summaries,
     left: Node,
     right: Node,
+}
+
+/// What has been asked for of a place since it was last written.
+#[derive(Default)]
+struct Summaries {
+    /// By all changes.
+    latest: Option<Summary>,
+    /// By the changes before a point, where some came after it. Proofs are made at the committed point however many changes
+    /// run ahead of it, so that one is kept as well; it stands until the point moves on. Apart, since few places need it.
+    shown: Option<Box<(u64, Summary)>>,
+}
+
+impl Summaries {
+    /// By the changes before `until`; `is_latest` says that none came after.
+    fn known(&self, until: u64, is_latest: bool) -> Option<Summary> {
+        match (is_latest, &self.shown) {
+            (true, _) => self.latest,
+            (false, Some(shown)) if shown.0 == until => Some(shown.1),
+            (false, _) => None,
+        }
+    }
+
+    fn keep(&mut self, found: Summary, until: u64, is_latest: bool) {
+        match is_latest {
+            true => {
+                self.latest = Some(found);
+                self.shown = None;
+            }
+            false => self.shown = Some(Box::new((until, found))),
+        }
+    }
 }
 
 /// How many entries there are below a place, as far as it matters, and their hash.
@@ -290,7 +321,7 @@ impl<V: Value> StatusMap<V> {
             let depth = siblings.len();
             match summary::<V>(pages, place, depth, until)? {
                 Summary::None => break Terminal::Empty,
-                Summary::One(_) => break only_leaf::<V>(pages, place, until)?,
+                Summary::One(_) => break only_leaf::<V>(pages, place, depth, until)?,
                 Summary::More(_) => {}
             }
             match place {
@@ -415,7 +446,7 @@ impl Pages {
                 .map(|(_, versions)| versions.at)
                 .max()
                 .unwrap_or(0),
-            summary: None,
+            summaries: Summaries::default(),
         }))
     }
 }
@@ -436,7 +467,7 @@ impl Branch {
             (Node::Empty, Node::Empty) => Node::Empty,
             (left, right) => Node::Branch(Box::new(Branch {
                 latest: left.latest().max(right.latest()),
-                summary: None,
+                summaries: Summaries::default(),
                 left,
                 right,
             })),
@@ -469,7 +500,7 @@ fn put<V: Value>(
         }
         Node::Branch(branch) => {
             let (left, right) = halves(changes, depth);
-            branch.summary = None;
+            branch.summaries = Summaries::default();
             put(pages, &mut branch.left, depth + 1, left, committed)?;
             put(pages, &mut branch.right, depth + 1, right, committed)?;
             branch.latest = branch.left.latest().max(branch.right.latest());
@@ -481,7 +512,8 @@ fn put<V: Value>(
     Ok(())
 }
 
-/// Of what is below a place, by the changes made before `until`. What all changes lead to is kept.
+/// Of what is below a place, by the changes made before `until`. What is found is kept: the next to ask of the same point
+/// reads nothing but what was written since.
 fn summary<V: Value>(
     pages: &Pages,
     node: &mut Node,
@@ -489,27 +521,27 @@ fn summary<V: Value>(
     until: u64,
 ) -> io::Result<Summary> {
     let is_latest = node.latest() < until;
-    let (known, found) = match node {
+    let summaries = match node {
         Node::Empty => return Ok(Summary::None),
-        Node::Page(page) => match page.summary.filter(|_| is_latest) {
-            Some(known) => return Ok(known),
-            None => {
-                let leaves = leaves::<V>(&pages.read(page)?, until);
-                (&mut page.summary, Summary::of_leaves(&leaves, depth))
-            }
-        },
-        Node::Branch(branch) => match branch.summary.filter(|_| is_latest) {
-            Some(known) => return Ok(known),
-            None => {
-                let left = summary::<V>(pages, &mut branch.left, depth + 1, until)?;
-                let right = summary::<V>(pages, &mut branch.right, depth + 1, until)?;
-                (&mut branch.summary, Summary::of(left, right))
-            }
-        },
+        Node::Page(page) => &page.summaries,
+        Node::Branch(branch) => &branch.summaries,
     };
-    if is_latest {
-        *known = Some(found);
+    if let Some(known) = summaries.known(until, is_latest) {
+        return Ok(known);
     }
+    let (summaries, found) = match node {
+        Node::Empty => return Ok(Summary::None),
+        Node::Page(page) => {
+            let leaves = leaves::<V>(&pages.read(page)?, until);
+            (&mut page.summaries, Summary::of_leaves(&leaves, depth))
+        }
+        Node::Branch(branch) => {
+            let left = summary::<V>(pages, &mut branch.left, depth + 1, until)?;
+            let right = summary::<V>(pages, &mut branch.right, depth + 1, until)?;
+            (&mut branch.summaries, Summary::of(left, right))
+        }
+    };
+    summaries.keep(found, until, is_latest);
     Ok(found)
 }
 
@@ -519,22 +551,28 @@ fn leaves<V: Value>(entries: &[Entry<V>], until: u64) -> Vec<(Hash, Hash)> {
     entries.iter().filter_map(seen).collect()
 }
 
-/// The leaf of a place that has one.
-fn only_leaf<V: Value>(pages: &Pages, node: &Node, until: u64) -> io::Result<Terminal> {
-    let mut places = vec![node];
-    while let Some(place) = places.pop() {
-        match place {
-            Node::Empty => {}
-            Node::Page(page) => {
-                if let Some((key, value)) = leaves::<V>(&pages.read(page)?, until).first() {
-                    let (key, value) = (*key, *value);
-                    return Ok(Terminal::Leaf { key, value });
-                }
-            }
-            Node::Branch(branch) => places.extend([&branch.left, &branch.right]),
-        }
+/// The leaf of a place that has one. Pages without one are not read, however many there are of changes not committed.
+fn only_leaf<V: Value>(
+    pages: &Pages,
+    mut place: &mut Node,
+    mut depth: usize,
+    until: u64,
+) -> io::Result<Terminal> {
+    while let Node::Branch(branch) = place {
+        depth += 1;
+        place = match summary::<V>(pages, &mut branch.left, depth, until)? {
+            Summary::None => &mut branch.right,
+            _ => &mut branch.left,
+        };
     }
-    Ok(Terminal::Empty)
+    let leaves = match place {
+        Node::Page(page) => leaves::<V>(&pages.read(page)?, until),
+        _ => Vec::new(),
+    };
+    Ok(match leaves.first() {
+        Some(&(key, value)) => Terminal::Leaf { key, value },
+        None => Terminal::Empty,
+    })
 }
 
 /// Goes on with a proof among the leaves of a page.

@@ -127,11 +127,13 @@ impl Catalogue {
             .collect::<Result<_, _>>()?;
         let mut logs = BTreeMap::new();
         let mut openings = Vec::new();
+        let (found, mut bad_evidence) = evidence::load(&place, &members);
         for (id, log, opening) in opened {
             logs.insert(id, RwLock::new(log));
+            let unproved = opening.unproved_stop.clone();
+            bad_evidence.extend(unproved.map(|error| (format!("{id}.broken"), error)));
             openings.push((id, opening));
         }
-        let (found, bad_evidence) = evidence::load(&place, &members);
         let catalogue = Catalogue {
             members: Arc::new(members),
             own: LogId::first(own),

@@ -26,12 +26,14 @@ use super::reading::{Log, MAX_COUNTED, Unread};
 use super::segment::{Segment, file_name};
 use super::{LogId, VerifiedCheckpoint};
 
-/// Why nothing was appended.
+/// Why an append failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// The medium refused; the log is read-only from here on.
+    /// The medium refused; the log is read-only from here on. What was being appended then is in the log after the restart or
+    /// it is not, whole either way: the write that failed may be on the medium.
     #[error(
-        "log {log} is read-only: a disk write was refused ({reason}); free or mend the disk, then restart the peer"
+        "log {log} is read-only: a disk write was refused ({reason}); free or repair the disk, then restart the peer: only \
+         then it shows whether what was being written is in the log"
     )]
     ReadOnly {
         /// Which log.
@@ -204,9 +206,15 @@ impl Appender {
             self.time_ms = last.record.time_ms;
         }
         self.size += links.len() as u64;
-        log.held.store(self.size, Ordering::Release);
+        self.show_held(log);
         self.end = end;
         Ok(())
+    }
+
+    /// Says how much is written, to those who must not wait for the appender.
+    pub(super) fn show_held(&self, log: &Log) {
+        *log.tip.write() = (self.size, self.range.root());
+        log.held.store(self.size, Ordering::Release);
     }
 
     /// Remembers what a record will change once its checkpoint is committed. The record has to be in the files and in the

@@ -18,6 +18,7 @@ use crate::merkle::{CompactRange, nodes_before, root_from};
 use crate::record::{Entry, Frame, RecordHash, SignedRecord};
 use crate::status_map::StatusMap;
 
+use super::broken;
 use super::definitions::Definitions;
 use super::head::{Head, HeadFile};
 use super::header::{HEADER_LEN, HeaderError, Kind, check_header};
@@ -232,7 +233,19 @@ impl<'c> Check<'c> {
         }
         self.check_nodes()?;
         self.check_progress();
+        self.check_stop()?;
         progress(self.report.records);
+        Ok(())
+    }
+
+    /// Checks the page that stopped the log, if there is one. That it breaks a rule is no fault of the file's.
+    fn check_stop(&mut self) -> io::Result<()> {
+        let path = self.place.broken_path(&self.name);
+        let kept = broken::kept(&*self.place.disk, &path, &self.name, self.members)?;
+        if let Some(Err(error)) = kept {
+            let file = format!("evidence/{}.broken", self.name.id);
+            self.fault(file, None, error, false);
+        }
         Ok(())
     }
 

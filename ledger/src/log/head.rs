@@ -2,6 +2,10 @@
 //!
 //! Two slots of 4 KiB take turns, so that a torn write hits only the older of the two: the head changes atomically with
 //! one write and one sync. Layout: a header block, then each slot as counter (u64), length (u32), body, checksum (32).
+//!
+//! A write whose sync failed, or that the process did not live to sync, may be on the medium or not; until the machine goes
+//! down it reads as if it were. Opening takes what it reads for the head, and makes it durable before anyone acts upon it:
+//! a head that was shown and then vanished in a crash would be signed a second time, over other records.
 
 use std::io;
 use std::path::Path;
@@ -74,8 +78,8 @@ pub(crate) struct HeadFile {
 }
 
 impl HeadFile {
-    /// Opens or creates the head file. A damaged header is written anew: the slots carry their own checksums and
-    /// signed content.
+    /// Opens or creates the head file; what it found is durable when this returns. A damaged header is written again: the
+    /// slots carry their own checksums and signed content.
     pub(crate) fn open(
         disk: &dyn Disk,
         path: &Path,
@@ -98,7 +102,13 @@ impl HeadFile {
         };
         let slots = [block(&*file, 1)?, block(&*file, 2)?];
         let (counter, head, lost) = match newest(&slots) {
-            Some((counter, head)) => (counter, head, false),
+            Some((slot, counter, head)) => {
+                // Written again, not only synced: after a sync that failed the system may take what it did not write for
+                // written. To the same block: the other one has the head before it, should this write tear.
+                file.write_at(&slots[slot], (1 + slot as u64) * BLOCK)?;
+                file.sync()?;
+                (counter, head, false)
+            }
             None => {
                 let unwritten = slots.iter().flatten().all(|byte| *byte == 0);
                 (0, Head::default(), !(header_whole && unwritten))
@@ -115,10 +125,10 @@ impl HeadFile {
         check_header(&found, Kind::Head, log, 0)
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         let slots = [block(&*file, 1)?, block(&*file, 2)?];
-        Ok(newest(&slots).unwrap_or_default().1)
+        Ok(newest(&slots).map(|(_, _, head)| head).unwrap_or_default())
     }
 
-    /// Replaces the head; durable when this returns.
+    /// Replaces the head; durable when this returns. After a failure the next opening may find the new one or the old one.
     pub(crate) fn write(&mut self, head: &Head) -> io::Result<()> {
         let body = codec::encode(head);
         debug_assert!(
@@ -145,10 +155,13 @@ fn block(file: &dyn DiskFile, at: u64) -> io::Result<Vec<u8>> {
     Ok(block)
 }
 
-/// The content of the valid slot that was written last.
-fn newest(slots: &[Vec<u8>; 2]) -> Option<(u64, Head)> {
-    let valid = slots.iter().filter_map(|slot| parse(slot));
-    valid.max_by_key(|(counter, _)| *counter)
+/// Which valid slot was written last, its counter and its content.
+fn newest(slots: &[Vec<u8>; 2]) -> Option<(usize, u64, Head)> {
+    let valid = slots.iter().enumerate().filter_map(|(at, slot)| {
+        let (counter, head) = parse(slot)?;
+        Some((at, counter, head))
+    });
+    valid.max_by_key(|(_, counter, _)| *counter)
 }
 
 fn parse(block: &[u8]) -> Option<(u64, Head)> {

@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     Attachment,
     Looks,
     Fork,
+    Broken,
 }
 
 impl Kind {
@@ -44,6 +45,7 @@ impl Kind {
             Kind::Attachment => b"ATTC",
             Kind::Looks => b"LOOK",
             Kind::Fork => b"FORK",
+            Kind::Broken => b"BROK",
         }
     }
 }

@@ -8,7 +8,9 @@
 //! asks for under one exact key.
 //!
 //! The unsealed segment's index is three hash tables in memory; a sealed segment's is a file of three sorted runs, read
-//! with a search that starts where a uniformly distributed key should stand.
+//! with a search that starts where a uniformly distributed key should stand. Memory keeps a checksum of each block of a run,
+//! and each read is held against it: a byte that the medium changed after the file was opened would otherwise read as the
+//! absence of what is there, and what follows from that as the fault of the log's department.
 //!
 //! File: header (64) · index key (32) · three counts (u64) · checksum of all (32) · runs of fingerprint (u64), place in the
 //! segment (u32), each sorted. All integers little-endian. The key stands in the file so that fsck can check every entry
@@ -22,7 +24,7 @@ use hashbrown::{HashTable, hash_table};
 use smallvec::SmallVec;
 use xorf::{BinaryFuse8, Filter};
 
-use crate::hash::{Hash, Purpose, hash_parts};
+use crate::hash::{Hash, Purpose, hash, hash_parts};
 use crate::id::{CertificateId, TypeCode};
 use crate::keys::{IndexKey, Secret};
 use crate::record::{BlindedSubject, CaseTag, Entry, RetrievalHash, SubjectTag};
@@ -349,6 +351,8 @@ fn checksum(front: &[u8], runs: &[u8]) -> Hash {
 pub(crate) struct SealedIndex {
     file: Box<dyn DiskFile>,
     counts: [u64; 3],
+    /// Of each block of each run: some 16 KB for a segment of 2^18 certificates.
+    checksums: [Vec<u64>; 3],
     /// Of the run by certificate, most of whose keys stand in one segment of many; `None` when it could not be made, which
     /// costs nothing but reads.
     certificates: Option<BinaryFuse8>,
@@ -393,9 +397,16 @@ impl SealedIndex {
         if !fits || checksum(front, runs).as_bytes() != sum {
             return Ok(None);
         }
+        let mut rest = runs;
+        let checksums = counts.map(|count| {
+            let (run, after) = rest.split_at(count as usize * ENTRY_LEN);
+            rest = after;
+            run.chunks(BLOCK * ENTRY_LEN).map(block_checksum).collect()
+        });
         Ok(Some(SealedIndex {
             file,
             counts,
+            checksums,
             certificates: filter(&runs[..counts[Run::Certificate as usize] as usize * ENTRY_LEN]),
         }))
     }
@@ -418,7 +429,7 @@ impl SealedIndex {
         let mut at = run.lower_bound((wanted, from))?;
         let mut places = Vec::new();
         while at < run.count && places.len() < limit {
-            let (fingerprint, place) = run.entry(at, at)?;
+            let (fingerprint, place) = run.entry(at)?;
             if fingerprint != wanted {
                 break;
             }
@@ -438,7 +449,7 @@ impl SealedIndex {
         let mut at = run.lower_bound((wanted, below))?;
         let mut places = Vec::new();
         while at > 0 && places.len() < limit {
-            let (fingerprint, place) = run.entry(at - 1, at.saturating_sub(BLOCK as u64))?;
+            let (fingerprint, place) = run.entry(at - 1)?;
             if fingerprint != wanted {
                 break;
             }
@@ -464,17 +475,29 @@ pub(crate) fn key_in(file: &dyn DiskFile) -> io::Result<Option<IndexKey>> {
     Ok((read == KEY_LEN).then(|| IndexKey(Secret::from_bytes(key))))
 }
 
-/// Entries read at a time.
+/// Entries of a block: what is read at a time.
 const BLOCK: usize = 512;
 
-/// Reads a run of a sealed index, keeping the block at hand that it read last: what is looked for nearly always stands in
-/// the one block that finding its place takes.
+fn block_checksum(block: &[u8]) -> u64 {
+    hash(Purpose::File, block).fingerprint()
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "an index file is damaged; restart the peer to have it made again from the records",
+    )
+}
+
+/// Reads a run of a sealed index, keeping the block at hand that it read last: what is looked for mostly stands in the one
+/// block that finding its place takes.
 struct Reader<'i> {
     file: &'i dyn DiskFile,
     /// Where the run begins in the file.
     start: u64,
     /// Entries of the run.
     count: u64,
+    checksums: &'i [u64],
     block: [[u8; ENTRY_LEN]; BLOCK],
     /// The entries at hand.
     at_hand: Range<u64>,
@@ -488,51 +511,55 @@ impl<'i> Reader<'i> {
             file: &*index.file,
             start: RUNS_AT + before * ENTRY_LEN as u64,
             count: index.counts[run],
+            checksums: &index.checksums[run],
             block: [[0; ENTRY_LEN]; BLOCK],
             at_hand: 0..0,
         }
     }
 
-    /// Reads the block that begins at an entry.
-    fn read(&mut self, at: u64) -> io::Result<&[[u8; ENTRY_LEN]]> {
-        let len = (self.count - at).min(BLOCK as u64);
-        let block = &mut self.block[..len as usize];
+    /// Has the block at hand that an entry of the run stands in.
+    fn read(&mut self, at: u64) -> io::Result<()> {
+        if self.at_hand.contains(&at) {
+            return Ok(());
+        }
+        let number = at / BLOCK as u64;
+        let first = number * BLOCK as u64;
+        let len = (self.count - first).min(BLOCK as u64);
+        let block = self.block[..len as usize].as_flattened_mut();
         self.at_hand = 0..0;
-        let place = self.start + at * ENTRY_LEN as u64;
-        self.file.read_exact_at(block.as_flattened_mut(), place)?;
-        self.at_hand = at..at + len;
-        Ok(block)
+        let place = self.start + first * ENTRY_LEN as u64;
+        self.file.read_exact_at(block, place)?;
+        if self.checksums.get(number as usize) != Some(&block_checksum(block)) {
+            return Err(damaged());
+        }
+        self.at_hand = first..first + len;
+        Ok(())
     }
 
-    /// An entry, from the block that begins at another if it isn't at hand.
-    fn entry(&mut self, at: u64, block: u64) -> io::Result<(u64, u32)> {
-        if !self.at_hand.contains(&at) {
-            self.read(block)?;
-        }
+    fn entry(&mut self, at: u64) -> io::Result<(u64, u32)> {
+        self.read(at)?;
         Ok(split(&self.block[(at - self.at_hand.start) as usize]))
     }
 
     /// First entry not below this one. Fingerprints are uniform, so it stands near its proportion of the run: in the block
-    /// read there, or one of its neighbours. Where many entries share one and move the others, the steps double until the
-    /// entry is passed, and what is left is halved.
+    /// there, or one of its neighbours. Where many entries share one and move the others, the steps double until the entry is
+    /// passed, and what is left is halved.
     fn lower_bound(&mut self, wanted: (u64, u32)) -> io::Result<u64> {
         let (mut low, mut high, mut step) = (0, self.count, BLOCK as u64);
-        let guess = ((u128::from(wanted.0) * u128::from(self.count)) >> 64) as u64;
-        let mut at = guess.saturating_sub(BLOCK as u64 / 2);
+        let mut at = ((u128::from(wanted.0) * u128::from(self.count)) >> 64) as u64;
         while low < high {
-            let entries = self.read(at)?;
-            let read = entries.len() as u64;
+            self.read(at)?;
+            let Range { start, end } = self.at_hand;
+            let entries = &self.block[..(end - start) as usize];
             let below = entries.partition_point(|entry| split(entry) < wanted) as u64;
             if below > 0 {
-                low = low.max(at + below);
+                low = low.max(start + below);
             }
-            if below < read {
-                high = high.min(at + below);
+            if start + below < end {
+                high = high.min(start + below);
             }
             at = match (low > 0, high < self.count) {
-                (true, true) => (low + (high - low) / 2)
-                    .saturating_sub(BLOCK as u64 / 2)
-                    .max(low),
+                (true, true) => low + (high - low) / 2,
                 (true, false) => (low + step - BLOCK as u64).min(high - 1),
                 (false, _) => high.saturating_sub(step),
             };

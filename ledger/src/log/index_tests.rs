@@ -74,6 +74,66 @@ proptest! {
 }
 
 #[test]
+fn a_byte_that_changes_after_the_opening_makes_the_block_an_error_and_hides_nothing() {
+    let disk = MemoryDisk::new();
+    let path = Path::new("/index");
+    let mut filing = Filing::default();
+    // Several blocks, one key with more entries than a block takes.
+    let keys: Vec<u64> = (0..1_200).chain(std::iter::repeat_n(7, 600)).collect();
+    let filed = |run, n: u64| Filed {
+        run,
+        fingerprint: named(n).under(&key()).fingerprint,
+    };
+    for run in [Run::Certificate, Run::Subject, Run::Type] {
+        let entries = keys.iter().zip(0..);
+        filing.0[run as usize]
+            .extend(entries.map(|(n, place)| (filed(run, *n).fingerprint, place)));
+    }
+    let mut tail = TailIndex::default();
+    tail.take(&filing);
+    let bytes = tail.seal(&key(), &name(), 0);
+    disk.open(path, true).unwrap().write_at(&bytes, 0).unwrap();
+    let file = disk.open(path, false).unwrap();
+    let sealed = SealedIndex::open(file, &name(), 0, &key())
+        .unwrap()
+        .unwrap();
+    let mut refused = 0;
+    for at in (RUNS_AT as usize..bytes.len()).step_by(1_301) {
+        disk.corrupt(path, |bytes| bytes[at] ^= 0x10).unwrap();
+        for run in [Run::Certificate, Run::Subject, Run::Type] {
+            for n in (0..1_200).step_by(97).chain([7, 5_000]) {
+                let of = filed(run, n);
+                for (found, rightly) in [
+                    (sealed.first(of, 0, 700), tail.first(of, 0, 700)),
+                    (sealed.latest(of, 1_700, 700), tail.latest(of, 1_700, 700)),
+                ] {
+                    match found {
+                        Ok(found) => assert_eq!(found, rightly, "byte {at}, {n}"),
+                        Err(error) => {
+                            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+                            refused += 1;
+                        }
+                    }
+                }
+            }
+        }
+        disk.corrupt(path, |bytes| bytes[at] ^= 0x10).unwrap();
+    }
+    assert!(refused > 100, "{refused}");
+    disk.corrupt(path, |bytes| bytes.truncate(bytes.len() - 1))
+        .unwrap();
+    assert!(sealed.latest(filed(Run::Type, 7), 1_800, 1).is_ok());
+    let last = keys
+        .iter()
+        .max_by_key(|n| filed(Run::Type, **n).fingerprint);
+    assert!(
+        sealed
+            .first(filed(Run::Type, *last.unwrap()), 0, 1)
+            .is_err()
+    );
+}
+
+#[test]
 fn keys_of_different_kinds_never_meet_whatever_they_name() {
     let hash = Hash::from_bytes([3; 32]);
     let id = crate::log::tests::id(1);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::disk::{Disk, DiskFile};
 /// What happens at the operation a failure is set for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The operation is refused and does nothing.
+    /// The operation is refused and does nothing; what a sync was to make durable stays as it reads, and is taken for written.
     Refuse,
     /// Half of a write reaches the file, then the operation is refused.
     Tear,
@@ -32,6 +32,44 @@ struct Content {
     now: Arc<Vec<u8>>,
     /// What survives a crash for certain.
     durable: Arc<Vec<u8>>,
+    /// Blocks that a sync failed to write. The system takes them for written: no later sync writes them, unless something is
+    /// written there again.
+    given_up: BTreeSet<usize>,
+}
+
+/// Bytes that reach the medium or don't, together.
+const BLOCK: usize = 512;
+
+fn blocks(bytes: Range<usize>) -> Range<usize> {
+    bytes.start / BLOCK..bytes.end.div_ceil(BLOCK)
+}
+
+impl Content {
+    /// The bytes of a block, as far as there are any.
+    fn block(bytes: &[u8], block: usize) -> &[u8] {
+        let start = (block * BLOCK).min(bytes.len());
+        &bytes[start..(start + BLOCK).min(bytes.len())]
+    }
+
+    fn sync(&mut self) {
+        let before = std::mem::replace(&mut self.durable, Arc::clone(&self.now));
+        for block in &self.given_up {
+            let start = (block * BLOCK).min(self.now.len());
+            let len = Self::block(&self.now, *block).len();
+            let kept = Self::block(&before, *block);
+            let mut bytes = vec![0; len];
+            let both = len.min(kept.len());
+            bytes[..both].copy_from_slice(&kept[..both]);
+            Arc::make_mut(&mut self.durable)[start..start + len].copy_from_slice(&bytes);
+        }
+    }
+
+    fn fail_to_sync(&mut self) {
+        let differs =
+            |block: &usize| Self::block(&self.now, *block) != Self::block(&self.durable, *block);
+        let differing = blocks(0..self.now.len()).filter(differs);
+        self.given_up.extend(differing);
+    }
 }
 
 #[derive(Default)]
@@ -134,8 +172,8 @@ impl MemoryDisk {
             if survives() && content.now.len() != kept.len() {
                 Arc::make_mut(&mut kept).resize(content.now.len(), 0);
             }
-            for start in (0..kept.len().min(content.now.len())).step_by(512) {
-                let end = (start + 512).min(kept.len()).min(content.now.len());
+            for start in (0..kept.len().min(content.now.len())).step_by(BLOCK) {
+                let end = (start + BLOCK).min(kept.len()).min(content.now.len());
                 if kept[start..end] != content.now[start..end] && survives() {
                     Arc::make_mut(&mut kept)[start..end].copy_from_slice(&content.now[start..end]);
                 }
@@ -145,6 +183,7 @@ impl MemoryDisk {
                 Content {
                     now: Arc::clone(&kept),
                     durable: kept,
+                    given_up: BTreeSet::new(),
                 },
             );
         }
@@ -177,7 +216,8 @@ impl MemoryDisk {
         let id = *inner.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         let content = inner.files.get_mut(&id).ok_or(io::ErrorKind::NotFound)?;
         change(Arc::make_mut(&mut content.now));
-        content.durable.clone_from(&content.now);
+        content.given_up.clear();
+        content.sync();
         Ok(())
     }
 
@@ -339,8 +379,11 @@ impl DiskFile for MemoryFile {
             .files
             .get_mut(&self.id)
             .ok_or(io::ErrorKind::NotFound)?;
-        let content = Arc::make_mut(&mut content.now);
         let end = offset as usize + bytes.len();
+        for block in blocks(offset as usize..end) {
+            content.given_up.remove(&block);
+        }
+        let content = Arc::make_mut(&mut content.now);
         if content.len() < end {
             content.resize(end, 0);
         }
@@ -375,16 +418,19 @@ impl DiskFile for MemoryFile {
 
     fn sync(&self) -> io::Result<()> {
         let mut inner = self.disk.lock();
-        match inner.operation()? {
-            None => {}
-            Some(Failure::Lose) => return Ok(()),
-            Some(_) => return Err(refused()),
-        }
+        let failure = inner.operation()?;
         let content = inner
             .files
             .get_mut(&self.id)
             .ok_or(io::ErrorKind::NotFound)?;
-        content.durable.clone_from(&content.now);
+        match failure {
+            None => content.sync(),
+            Some(Failure::Lose) => {}
+            Some(_) => {
+                content.fail_to_sync();
+                return Err(refused());
+            }
+        }
         Ok(())
     }
 }

@@ -11,6 +11,7 @@
 
 mod ahead;
 mod append;
+mod broken;
 mod checkpoint;
 mod definitions;
 pub mod disk;

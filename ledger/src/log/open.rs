@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::keys::IndexKey;
 use crate::membership::Membership;
-use crate::merkle::{CompactRange, root_from};
+use crate::merkle::{Blake3Tree, CompactRange, root_from};
 use crate::record::RecordHash;
 use crate::status_map::StatusMap;
 
@@ -59,13 +59,24 @@ impl Place {
         self.data.join("evidence").join(format!("{}.fork", log.id))
     }
 
+    pub(crate) fn broken_path(&self, log: &LogName) -> PathBuf {
+        self.data
+            .join("evidence")
+            .join(format!("{}.broken", log.id))
+    }
+
     /// The files of a log that a later version wrote, named from the data directory, each with its format.
     pub(crate) fn later_files(&self, log: &LogName) -> io::Result<Vec<(String, u32)>> {
         let dir = self.log_dir(log);
         let files = self.disk.list(&dir)?.into_iter();
         let files = files.map(|file| dir.join(file));
         let mut later = Vec::new();
-        for path in files.chain([self.head_path(log), self.evidence_path(log)]) {
+        let beside = [
+            self.head_path(log),
+            self.evidence_path(log),
+            self.broken_path(log),
+        ];
+        for path in files.chain(beside) {
             if let Some(format) = later_format(&*self.disk, &path)? {
                 let name = path.strip_prefix(&self.data).unwrap_or(&path);
                 later.push((name.display().to_string(), format));
@@ -182,6 +193,8 @@ pub struct Opening {
     pub mended: u32,
     /// The log was set aside: where, and why.
     pub set_aside: Option<(PathBuf, Damage)>,
+    /// Why what is kept of the page that stopped the log proves nothing, so that the log goes on.
+    pub unproved_stop: Option<String>,
     /// There was no head file that could be read: how many records there should be, nobody can tell.
     pub head_lost: bool,
     /// It could be neither opened nor set aside: it is empty, and takes nothing until it is opened again.
@@ -242,6 +255,7 @@ impl Log {
         match scanned {
             Ok(()) => {
                 opening.records = log.held();
+                opening.unproved_stop = log.judge_again(members).map_err(io)?;
                 Ok((log, opening))
             }
             Err(Halt::Io(error)) => Err(io(error)),
@@ -355,12 +369,14 @@ impl Log {
             stopped: None,
         };
         let ahead = Arc::new(Ahead::new(Arc::clone(&place.disk)));
+        let broken = place.broken_path(&name);
         Ok(Log {
             name,
             disk: Arc::clone(&ahead) as Arc<dyn Disk>,
             ahead,
             dir,
             aside: place.data.join("set-aside"),
+            broken,
             segment_records: place.segment_records,
             index_key: place.index_key.clone(),
             tree,
@@ -368,6 +384,7 @@ impl Log {
             statuses: Mutex::new(statuses),
             appender: Mutex::new(appender),
             held: AtomicU64::new(0),
+            tip: RwLock::new((0, CompactRange::<Blake3Tree>::empty().root())),
             floor: AtomicU64::new(
                 vouched
                     .accepted
@@ -524,7 +541,7 @@ impl<'l> Scan<'l> {
             }
         }
         self.cut_off(&mut appender)?;
-        log.held.store(appender.size, Ordering::Release);
+        appender.show_held(log);
         Ok(())
     }
 

@@ -229,6 +229,17 @@ impl VerifiedPage {
         &self.checkpoint
     }
 
+    /// The same as it travels.
+    pub(crate) fn to_page(&self) -> Page {
+        Page {
+            checkpoint: self.checkpoint.signed().clone(),
+            from: self.from(),
+            left: Bounded::first(self.left.nodes().iter().copied()),
+            right: self.right.clone(),
+            frames: self.frames.clone(),
+        }
+    }
+
     /// The records.
     pub fn links(&self) -> &[Link] {
         &self.links

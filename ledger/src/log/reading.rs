@@ -12,7 +12,9 @@ use crate::codec::{Blob, Bounded};
 use crate::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
 use crate::keys::IndexKey;
-use crate::merkle::{GenerateError, InclusionProof, left_range, right_range};
+use crate::merkle::{
+    CompactRange, GenerateError, InclusionProof, left_range, right_range, root_from,
+};
 use crate::record::{Entry, Frame, Frames, Record, RecordError, SignedRecord};
 use crate::status_map::StatusProof;
 
@@ -24,7 +26,7 @@ use super::index::TailIndex;
 use super::page::{MAX_PAGE, Page};
 use super::segment::Segment;
 use super::statuses::{DefinitionEntry, StatusEntry, Statuses, definition_key, status_key};
-use super::tree_file::TreeFile;
+use super::tree_file::{self, TreeFile};
 use super::{ForkEvidence, LogName, VerifiedCheckpoint};
 
 /// Why a log could not be read.
@@ -141,6 +143,8 @@ pub struct Log {
     pub(super) dir: PathBuf,
     /// Where copies of it are set aside.
     pub(super) aside: PathBuf,
+    /// Where the page is kept that stopped it for a broken rule.
+    pub(super) broken: PathBuf,
     pub(super) segment_records: u64,
     /// The secret its indexes are made under.
     pub(super) index_key: IndexKey,
@@ -151,6 +155,8 @@ pub struct Log {
     pub(super) appender: Mutex<Appender>,
     /// Records written: what the appender has, for those who must not wait for it.
     pub(super) held: AtomicU64,
+    /// The same, and the root over them: what is read from the tree file is held against it.
+    pub(super) tip: RwLock<(u64, Hash)>,
     /// Size of the last checkpoint accepted, also when its records are gone.
     pub(super) floor: AtomicU64,
     /// The first refusal of a disk write.
@@ -394,17 +400,12 @@ impl Log {
             .min(self.segment_records - (from - segment.first))
             .min(1 << 13);
         let offsets = segment
-            .read_offsets(from - segment.first, most)
+            .frame_offsets(from - segment.first, most)
             .map_err(|e| self.io(e))?;
-        let Some(&start) = offsets.first() else {
-            return Err(ReadError::Damaged {
-                log: self.name.id,
-                seq: from,
-            });
-        };
+        let start = offsets[0];
         let fits = offsets[1..]
             .iter()
-            .take_while(|end| end.saturating_sub(start) <= max_bytes as u64)
+            .take_while(|end| *end - start <= max_bytes as u64)
             .count();
         if fits == 0 {
             return Ok((Vec::new(), 0));
@@ -412,6 +413,14 @@ impl Log {
         let bytes = segment
             .read_frames(start, offsets[fits])
             .map_err(|e| self.io(e))?;
+        let frames: Vec<bool> = Frames::new(&bytes).map(|frame| frame.is_ok()).collect();
+        let whole = frames.iter().take_while(|whole| **whole).count();
+        if (whole, frames.len()) != (fits, fits) {
+            return Err(ReadError::Damaged {
+                log: self.name.id,
+                seq: from + whole.min(fits) as u64,
+            });
+        }
         Ok((bytes, fits as u64))
     }
 
@@ -431,7 +440,13 @@ impl Log {
                 size: checkpoint.size,
             });
         }
-        InclusionProof::generate(&self.tree, seq, checkpoint.size).map_err(|e| self.tree_error(e))
+        let leaf = self.leaf(seq).map_err(|e| self.io(e))?;
+        let proof = InclusionProof::generate(&self.tree, seq, checkpoint.size)
+            .map_err(|e| self.tree_error(e))?;
+        match proof.verify(&leaf, &checkpoint.root) {
+            Ok(()) => Ok(proof),
+            Err(_) => Err(self.io(tree_file::damaged())),
+        }
     }
 
     /// A certificate's status and the proof of it, with the checkpoint whose status root that leads to.
@@ -476,12 +491,27 @@ impl Log {
         Ok((checkpoint, entry, proof))
     }
 
-    /// Merkle root over the first `size` records held; `None` when fewer are held or the tree cannot be read.
+    /// Merkle root over the first `size` records held; `None` when fewer are held or the tree can't be read, also because the
+    /// medium changed it.
     pub fn root_at(&self, size: u64) -> Option<Hash> {
-        if size > self.held() {
-            return None;
+        self.range_at(size).ok().map(|range| range.root())
+    }
+
+    /// The tree of the first `size` records held. A node that the medium changed is an error and no other history: what is
+    /// read has to lead to the root over all that is held.
+    pub(super) fn range_at(&self, size: u64) -> Result<CompactRange, ReadError> {
+        let (held, root) = *self.tip.read();
+        let log = self.name.id;
+        if size > held {
+            let (seq, size) = (size, held);
+            return Err(ReadError::Beyond { log, seq, size });
         }
-        crate::merkle::root(&self.tree, size).ok()
+        let left = left_range(&self.tree, size).map_err(|e| self.tree_error(e))?;
+        let right = right_range(&self.tree, size, held).map_err(|e| self.tree_error(e))?;
+        match root_from(&left, &right, held) {
+            Ok(found) if found == root => Ok(left),
+            _ => Err(self.io(tree_file::damaged())),
+        }
     }
 
     pub(super) fn io(&self, error: io::Error) -> ReadError {

@@ -1,11 +1,9 @@
 //! Adding verified pages to a log: how a replica grows, and how a department gets its own log back.
 
-use std::io;
-
-use crate::merkle::{CompactRange, left_range};
 use crate::record::{Frames, SignedRecord};
 
 use super::append::{AppendError, Appender};
+use super::broken;
 use super::page::{BrokenRule, VerifiedPage, follows};
 use super::reading::{Log, ReadError, Stopped};
 use super::{ForkEvidence, VerifiedCheckpoint};
@@ -67,11 +65,22 @@ pub enum ApplyError {
 }
 
 impl Log {
-    /// Adds what a page holds beyond what is held here, durably.
+    /// Adds what a page holds beyond what is held here, durably. One that breaks a rule is kept, so that the log stops again
+    /// when it is opened again.
     ///
     /// # Errors
     /// [`ApplyError`]; on a fork or a broken rule the log has stopped.
     pub fn apply(&self, page: &VerifiedPage) -> Result<Applied, ApplyError> {
+        let result = self.add(page);
+        if let Err(ApplyError::Broken(_)) = &result {
+            // A disk that refuses it leaves a stop that lasts until the restart, and comes back with the page.
+            let _ = broken::keep(&*self.disk, &self.broken, &self.name, &page.to_page());
+        }
+        result
+    }
+
+    /// The same without keeping the page.
+    pub(super) fn add(&self, page: &VerifiedPage) -> Result<Applied, ApplyError> {
         let mut appender = self.appender.lock();
         if self.stopped().is_some() {
             return Err(ApplyError::Stopped);
@@ -141,7 +150,7 @@ impl Log {
         let ours = if from == held {
             appender.range.clone()
         } else {
-            self.range_before(from)?
+            self.range_at(from)?
         };
         if ours != page.left {
             return Err(ApplyError::Diverged { below: from });
@@ -158,11 +167,6 @@ impl Log {
             Some(evidence) => Err(ApplyError::Forked(Box::new(evidence))),
             None => Ok(()),
         }
-    }
-
-    fn range_before(&self, from: u64) -> Result<CompactRange, ApplyError> {
-        left_range(&self.tree, from)
-            .map_err(|e| ApplyError::Read(self.io(io::Error::other(e.to_string()))))
     }
 
     fn evidence(&self, page: &VerifiedPage, seq: u64) -> Result<ForkEvidence, ApplyError> {

@@ -111,6 +111,21 @@ impl Segment {
         Ok(bytes.chunks_exact(8).map(number).collect())
     }
 
+    /// The same of records that are there. Offsets that frames can't have are an error: the medium changed them.
+    pub(crate) fn frame_offsets(&self, place: u64, count: u64) -> io::Result<Vec<u64>> {
+        let offsets = self.read_offsets(place, count)?;
+        let fit = |pair: &[u64]| {
+            let len = pair[1].checked_sub(pair[0]);
+            len.is_some_and(|len| (1..=MAX_FRAME as u64).contains(&len))
+        };
+        match offsets.len() as u64 == count + 1 && offsets.windows(2).all(fit) {
+            true => Ok(offsets),
+            false => Err(invalid(
+                "a file of offsets is damaged; restart the peer to have it made again from the records",
+            )),
+        }
+    }
+
     /// The bytes of the frames from one position to another.
     pub(crate) fn read_frames(&self, start: u64, end: u64) -> io::Result<Vec<u8>> {
         let len = end

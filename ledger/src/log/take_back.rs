@@ -177,7 +177,8 @@ impl Writer {
     /// hold comes first.
     ///
     /// # Errors
-    /// [`TakeBackError`]; then none of the records is in the log, now or after a crash.
+    /// [`TakeBackError`]; then none of the records is in the log. After [`WriteError::Append`] the restart finds all of them
+    /// or none.
     pub fn take_back(&mut self) -> Result<TakenBack, TakeBackError> {
         let log = Arc::clone(&self.log);
         let mut appender = log.appender.lock();

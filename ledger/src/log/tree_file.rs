@@ -1,6 +1,7 @@
 //! The tree file: Merkle nodes in post-order, 32 bytes each after the header, so that a proof is O(log n) reads.
 //!
-//! It is derived from the records: opening a log checks every node and mends what differs.
+//! It is derived from the records: opening a log checks every node and mends what differs. A node that is read later is held
+//! against what is in memory, or against what it leads to.
 
 use std::io;
 use std::path::Path;
@@ -60,6 +61,14 @@ impl TreeFile {
     pub(crate) fn leaf(&self, seq: u64) -> io::Result<Hash> {
         self.node(0, seq)
     }
+}
+
+/// What is said of a node that the medium changed after the opening.
+pub(crate) fn damaged() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the tree file is damaged; restart the peer to have it made again from the records",
+    )
 }
 
 impl NodeReader for TreeFile {

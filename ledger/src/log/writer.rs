@@ -14,7 +14,8 @@ use super::page::Link;
 use super::reading::{Log, Stopped};
 use super::{Checkpoint, VerifiedCheckpoint};
 
-/// Why entries were not appended. None of them was.
+/// Why entries were not appended. None of them was, but for [`WriteError::Append`]: then all of them are in the log after the
+/// restart, or none.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A disk write was refused, now or earlier.
@@ -90,7 +91,8 @@ impl Writer {
     /// Appends entries, at least one, in order, under one new checkpoint; all durable when this returns.
     ///
     /// # Errors
-    /// [`WriteError`]; then none of the entries is in the log, now or after a crash.
+    /// [`WriteError`]; then none of the entries is in the log. After [`WriteError::Append`] the restart finds all of them or
+    /// none: a refused write may be on the medium, and whoever asks again finds out.
     pub fn append(
         &mut self,
         now_ms: u64,

@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -390,6 +392,98 @@ fn memory_holds_a_few_bytes_an_entry_and_pages_that_are_no_longer_used_are_used_
     );
 }
 
+/// A file that counts how often it is read.
+struct Counted {
+    file: Box<dyn DiskFile>,
+    reads: Arc<AtomicUsize>,
+}
+
+impl DiskFile for Counted {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.file.read_at(buf, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+#[test]
+fn however_many_changes_run_ahead_every_proof_but_the_first_reads_one_page() {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let file = Counted {
+        file: memory().unwrap(),
+        reads: Arc::clone(&reads),
+    };
+    let mut map = Map::new(Box::new(file)).unwrap();
+    // Of statuses that readers see: none, one, some hundreds.
+    for (committed, at) in [(0, 0), (1, 2), (400, 4)] {
+        for (key, value) in many(committed) {
+            map.set(key, Some(value), at).unwrap();
+        }
+        map.commit(at + 1);
+        let root = map_of(many(committed)).root().unwrap();
+        for round in 0..2 {
+            for (key, _) in many(20_000) {
+                map.set(key, Some(Hash::from_bytes([round; 32])), at + 1)
+                    .unwrap();
+            }
+            // With the changes that wait written, and every page that was read once.
+            map.prove(&Hash::ZERO).unwrap();
+            for (n, (key, value)) in many(1_000).enumerate() {
+                let before = reads.load(Ordering::Relaxed);
+                let proof = map.prove(&key).unwrap();
+                let read = reads.load(Ordering::Relaxed) - before;
+                assert!(read <= 1, "{read} pages read for one proof");
+                let seen = (n < committed as usize).then_some(value);
+                assert_eq!(proof.verify(&root, &key), Ok(seen));
+            }
+        }
+        for (key, _) in many(20_000).skip(committed as usize) {
+            map.set(key, None, at + 1).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_proof_follows_what_is_committed_when_the_point_moves_on_and_when_pages_are_written_again() {
+    let file = MemoryDisk::new().open(Path::new("statuses"), true).unwrap();
+    let mut map = Map::new(file).unwrap();
+    let mut committed = Model::new();
+    for round in 0..6 {
+        let mut next = committed.clone();
+        // Each part is written over pages that proofs were made from already.
+        for part in 0..3 {
+            for (key, value) in many(900).skip(part).step_by(7 + round) {
+                let value = (!next.contains_key(&key)).then_some(value);
+                map.set(key, value, round as u64).unwrap();
+                change(&mut next, key, value);
+            }
+            let root = model_root(&committed);
+            for (key, _) in many(900).step_by(90) {
+                let proof = map.prove(&key).unwrap();
+                assert_eq!(proof.verify(&root, &key), Ok(committed.get(&key).copied()));
+            }
+            assert_eq!(map.root().unwrap(), model_root(&next));
+        }
+        map.commit(round as u64 + 1);
+        committed = next;
+    }
+}
+
 #[test]
 fn a_map_whose_file_takes_no_more_goes_on_in_memory_and_forgets_nothing() {
     let disk = MemoryDisk::new();
@@ -439,7 +533,7 @@ fn a_page_that_the_medium_changed_is_an_error_and_no_answer() {
     assert!(map.get(&key).is_err());
     map.top = match std::mem::take(&mut map.top) {
         Node::Page(page) => Node::Page(Page {
-            summary: None,
+            summaries: Summaries::default(),
             ..page
         }),
         other => other,

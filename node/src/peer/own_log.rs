@@ -382,8 +382,8 @@ impl OwnLog {
         let refused = self.log.refused_write().or_else(|| self.bodies.refused());
         if let Some(reason) = refused {
             let detail = format!(
-                "a disk write was refused ({reason}); nothing acknowledged is lost; free or mend the disk, then restart \
-                 the peer"
+                "a disk write was refused ({reason}); nothing acknowledged is lost; free or repair the disk, then restart \
+                 the peer; what was refused with this may be in the log after that, so ask again rather than write it otherwise"
             );
             return (OwnLogState::ReadOnly, Some(detail));
         }

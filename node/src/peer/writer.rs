@@ -579,7 +579,7 @@ impl GroupCommit {
         let (appended, checkpoint) = match appended {
             Ok(appended) => appended,
             Err(error) => {
-                tracing::error!(%error, "nothing was appended");
+                tracing::error!(%error, "an append failed");
                 self.peer.own.show();
                 let refusal = self.peer.append_refusal().unwrap_or_else(|| match &error {
                     AppendFailed::Log(error) => not_written(error),
@@ -632,7 +632,7 @@ impl GroupCommit {
     }
 }
 
-/// Why the log took nothing, in the API's words.
+/// Why an append failed, in the API's words.
 fn not_written(error: &WriteError) -> Refusal {
     match error {
         WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),

@@ -140,7 +140,7 @@ fn open_peer(
     catalogue.limit_age(config.freshness);
     report_openings(&openings);
     for (file, error) in bad_evidence {
-        tracing::error!(file, error, "fork evidence under evidence/ proves nothing");
+        tracing::error!(file, error, "a file under evidence/ proves nothing");
     }
     let aside = |(log, opening): &(LogId, Opening)| {
         opening

@@ -174,6 +174,94 @@ fn no_failing_torn_or_lost_write_costs_an_issuer_anything_acknowledged() {
     matrix(|disk| issue_until_refused(disk, 7), true);
 }
 
+/// The process restarts after a refusal, the machine does not: what was written reads as written, durable or not. What is
+/// shown from there on has been acknowledged to everyone.
+fn restart(disk: &MemoryDisk, acknowledged: &mut Acknowledged) -> Arc<Log> {
+    let (log, _) = open(disk);
+    let shown = log.checkpoint();
+    let last = acknowledged.checkpoints.last().map_or(0, |last| last.size);
+    acknowledged
+        .checkpoints
+        .extend(shown.filter(|shown| shown.size > last));
+    log
+}
+
+/// Fails each operation of a run once and restarts the process; then the machine goes down.
+fn restart_matrix(
+    truth: &[VerifiedCheckpoint],
+    run: impl Fn(&MemoryDisk) -> Acknowledged,
+    own: bool,
+) {
+    let whole = MemoryDisk::new();
+    run(&whole);
+    let mut shown_after_all = 0;
+    for at in 1..=whole.operations() {
+        for failure in [Failure::Refuse, Failure::Tear] {
+            let what = format!("operation {at}, {failure:?}");
+            let disk = MemoryDisk::new();
+            disk.fail_at(at, failure);
+            let mut acknowledged = run(&disk);
+            let before = acknowledged.checkpoints.len();
+            let log = restart(&disk, &mut acknowledged);
+            shown_after_all += acknowledged.checkpoints.len() - before;
+            // What was refused is there whole or not at all.
+            for checkpoint in &acknowledged.checkpoints {
+                assert!(truth.contains(checkpoint), "{what}: {}", checkpoint.size);
+            }
+            for survives in [false, true] {
+                let after = disk.crash(|| survives);
+                check_recovery(&after, &acknowledged, own, &format!("{what}, {survives}"));
+            }
+            if own {
+                // It goes on, over blocks that the refused sync left behind.
+                let appended = Writer::new(log, key()).append(2_000, entries(50));
+                acknowledged.checkpoints.push(appended.unwrap().1);
+                check_recovery(&disk.crash(|| false), &acknowledged, own, &what);
+            }
+        }
+    }
+    assert!(
+        shown_after_all > 0,
+        "a refused sync left a head that the next opening shows"
+    );
+}
+
+#[test]
+fn a_head_that_an_opening_shows_outlives_any_crash_also_when_its_own_sync_was_refused() {
+    let truth = issue_until_refused(&MemoryDisk::new(), 4).checkpoints;
+    restart_matrix(&truth, |disk| issue_until_refused(disk, 4), true);
+    let (source, _) = open(&MemoryDisk::new());
+    grow(&source, 0..4);
+    let truth = [source.checkpoint().unwrap()];
+    restart_matrix(&truth, |disk| replicate_until_refused(&source, disk), false);
+}
+
+#[test]
+fn a_refused_append_that_is_in_the_log_after_the_restart_was_not_said_to_be_absent() {
+    // Finds the sync of the head: the last operation of an append.
+    let counting = MemoryDisk::new();
+    issue_until_refused(&counting, 2);
+    let disk = MemoryDisk::new();
+    disk.fail_at(counting.operations(), Failure::Refuse);
+    let (log, _) = open(&disk);
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    writer.append(1_000, entries(0)).unwrap();
+    let refused = writer.append(1_001, entries(1)).unwrap_err();
+    assert!(matches!(refused, crate::log::WriteError::Append(_)));
+    assert!(
+        refused
+            .to_string()
+            .contains("whether what was being written is in the log"),
+        "{refused}"
+    );
+    assert_eq!((log.size(), log.stopped().is_none()), (3, true));
+    drop((writer, log));
+    let (log, _) = open(&disk);
+    assert_eq!(log.size(), 6);
+    let after = disk.crash(|| false);
+    assert_eq!(open(&after).0.checkpoint(), log.checkpoint());
+}
+
 #[test]
 fn no_failing_torn_or_lost_write_costs_a_replica_anything_accepted() {
     let (source, _) = open(&MemoryDisk::new());

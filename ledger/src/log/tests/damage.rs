@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::log::head::{Found, HeadFile};
-use crate::log::{Applied, MAX_PAGE, fsck};
+use crate::log::{Applied, ApplyError, MAX_PAGE, VerifiedPage, fsck};
 
 fn check(disk: &MemoryDisk) -> Vec<crate::log::Fault> {
     fsck(&place(disk, 8), &members(), |_| ())
@@ -198,6 +198,130 @@ fn derived_files_are_made_anew_when_missing_or_damaged() {
             assert_eq!(opening.set_aside, None, "{} {damage}", path.display());
             assert_eq!(log.by_certificate(&id(1)).unwrap(), expected);
             assert_eq!(check(&disk), vec![], "{} {damage}", path.display());
+        }
+    }
+}
+
+/// A replica of what another log held by then, its disk, and that log, which has changed certificates of sealed segments since.
+fn replica_that_is_behind() -> (MemoryDisk, Arc<Log>, Arc<Log>) {
+    let (source, _) = open(&MemoryDisk::new());
+    grow(&source, 0..9);
+    let disk = MemoryDisk::new();
+    let (replica, _) = open(&disk);
+    super::basics::replicate(&source, &replica, MAX_PAGE);
+    let changes = [0, 4, 5, 9, 12].map(|n| change(n, Action::Revoke));
+    Writer::new(Arc::clone(&source), key())
+        .append(2_000, changes.to_vec())
+        .unwrap();
+    (disk, replica, source)
+}
+
+fn verified_page(log: &Log, from: u64) -> VerifiedPage {
+    let page = log.page(from, MAX_PAGE).unwrap();
+    page.verify(&members()).unwrap()
+}
+
+#[test]
+fn an_index_that_rots_after_the_opening_makes_nothing_absent_and_breaks_no_rule() {
+    let (_, untouched, source) = replica_that_is_behind();
+    let path = format!("/data/logs/{ISSUER}/000000000000.index");
+    let mut len = 0;
+    let (disk, ..) = replica_that_is_behind();
+    disk.corrupt(Path::new(&path), |bytes| len = bytes.len())
+        .unwrap();
+    let mut refused = 0;
+    for at in (152..len).step_by(3) {
+        let (disk, replica, _) = replica_that_is_behind();
+        disk.corrupt(Path::new(&path), |bytes| bytes[at] ^= 0x20)
+            .unwrap();
+        for n in 0..6 {
+            if let Ok(found) = replica.issue_of(&id(n)) {
+                assert_eq!(found, untouched.issue_of(&id(n)).unwrap(), "byte {at}");
+            }
+            if let Ok(issued) = replica.issued_before(&id(n), 27) {
+                assert!(issued, "byte {at}: certificate {n}");
+            }
+        }
+        match replica.apply(&verified_page(&source, 27)) {
+            Ok(Applied::Accepted(_)) => {}
+            Err(ApplyError::Append(_) | ApplyError::Read(_)) => refused += 1,
+            other => panic!("byte {at}: {other:?}"),
+        }
+        assert!(replica.stopped().is_none(), "byte {at}");
+        drop(replica);
+        // Opened again, the index is made again and the same page is accepted.
+        let (replica, opening) = open(&disk);
+        assert_eq!(opening.set_aside, None);
+        if replica.size() < source.size() {
+            replica.apply(&verified_page(&source, 27)).unwrap();
+        }
+        assert_eq!(replica.checkpoint(), source.checkpoint(), "byte {at}");
+    }
+    assert!(refused > 0);
+}
+
+#[test]
+fn a_tree_that_rots_after_the_opening_is_an_error_and_no_other_history() {
+    let path = format!("/data/logs/{ISSUER}/tree");
+    let mut named = 0;
+    for node in 0..50 {
+        let (disk, replica, source) = replica_that_is_behind();
+        let at = 64 + 32 * node + 5;
+        disk.corrupt(Path::new(&path), |bytes| bytes[at] ^= 1)
+            .unwrap();
+        for size in 0..27 {
+            if let Some(root) = replica.root_at(size) {
+                assert_eq!(Some(root), source.root_at(size), "node {node}, size {size}");
+            }
+        }
+        let checkpoint = replica.checkpoint().unwrap();
+        for seq in 0..27 {
+            let leaf = source.record(seq).unwrap().leaf();
+            if let Ok(proof) = replica.inclusion(seq, &checkpoint) {
+                proof.verify(&leaf, &checkpoint.root).unwrap();
+            }
+        }
+        // Pages that begin with what is held are compared with it.
+        for from in (0..27).step_by(5) {
+            match replica.apply(&verified_page(&source, from)) {
+                Ok(_) => {}
+                Err(ApplyError::Read(_) | ApplyError::Append(_)) => named += 1,
+                other => panic!("node {node}, page from {from}: {other:?}"),
+            }
+        }
+        assert!(replica.stopped().is_none());
+        drop(replica);
+        let (replica, opening) = open(&disk);
+        assert_eq!(opening.set_aside, None);
+        if replica.size() < source.size() {
+            replica.apply(&verified_page(&source, 27)).unwrap();
+        }
+        assert_eq!(replica.checkpoint(), source.checkpoint());
+    }
+    assert!(named > 0);
+}
+
+#[test]
+fn offsets_that_rot_after_the_opening_make_no_page_that_leaves_records_out() {
+    let (_, whole, _) = replica_that_is_behind();
+    let path = format!("/data/logs/{ISSUER}/000000000008.offsets");
+    for offset in 0..9 {
+        for byte in 0..8 {
+            let (disk, replica, _) = replica_that_is_behind();
+            disk.corrupt(Path::new(&path), |bytes| bytes[64 + 8 * offset + byte] ^= 1)
+                .unwrap();
+            for from in 8..16 {
+                if let Ok(page) = replica.page(from, MAX_PAGE) {
+                    assert_eq!(page, whole.page(from, MAX_PAGE).unwrap());
+                }
+                if let Ok(record) = replica.record(from) {
+                    assert_eq!(record, whole.record(from).unwrap());
+                }
+            }
+            // Those between only say where a record begins.
+            if offset == 0 || offset == 8 {
+                assert!(replica.page(8, MAX_PAGE).is_err(), "{offset}, {byte}");
+            }
         }
     }
 }

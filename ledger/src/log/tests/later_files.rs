@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::log::header::{Kind, header};
 use crate::log::{ForkEvidence, HeaderError, OpenError, fsck};
 use crate::record::{Record, SignedRecord};
 
@@ -48,6 +49,7 @@ fn a_file_of_a_later_version_is_refused_by_name_and_nothing_is_changed() {
         format!("logs/{ISSUER}/tree"),
         format!("heads/{ISSUER}"),
         format!("evidence/{ISSUER}.fork"),
+        format!("evidence/{ISSUER}.broken"),
     ];
     for file in files {
         let disk = MemoryDisk::new();
@@ -58,6 +60,12 @@ fn a_file_of_a_later_version_is_refused_by_name_and_nothing_is_changed() {
         disk.open(&fork, true)
             .unwrap()
             .write_at(&evidence(), 0)
+            .unwrap();
+        let broken = PathBuf::from(format!("/data/evidence/{ISSUER}.broken"));
+        let bytes = header(Kind::Broken, &name(), 0);
+        disk.open(&broken, true)
+            .unwrap()
+            .write_at(&bytes, 0)
             .unwrap();
         disk.corrupt(&Path::new("/data").join(&file), |bytes| later(bytes))
             .unwrap();
