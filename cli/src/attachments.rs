@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use certmesh_api::{AttachmentView, CertificateFields, Uploaded};
-use certmesh_ledger::hash::Hash;
+use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::record::{
     ATTACHMENT_MARK, Attachment, AttachmentName, MAX_ATTACHMENT, MAX_ATTACHMENTS, MediaType,

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::{SecretFile, SigningKey};
 use certmesh_ledger::last_run::Mark;
 use certmesh_ledger::membership::{Department, PeerId, Role};
 use clap::{Args, Subcommand};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use certmesh_api::{Appended, IssueRequest, Position};
-use certmesh_ledger::hash::{Purpose, hash_parts};
+use certmesh_ledger::crypto::hash::{Purpose, hash_parts};
 use certmesh_ledger::id::Date;
 use certmesh_tables::toml_fault;
 use clap::Args;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::Text;
-use certmesh_ledger::keys::{CatalogueKey, Secret, SecretFile};
+use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::membership::{Department, Genesis, GenesisError, Role};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use certmesh_ledger::log::disk::{Disk, DiskFile, RealDisk};
+use certmesh_ledger::disk::{Disk, DiskFile, RealDisk};
 
 /// The operating system's files, to be read.
 #[derive(Clone, Copy, Debug)]

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use certmesh_ledger::codec::encode;
-use certmesh_ledger::hash::{Hash, Purpose, hash, keyed};
-use certmesh_ledger::keys::SIGNATURE_LEN;
-use certmesh_ledger::log::disk::RealDisk;
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash, keyed};
+use certmesh_ledger::crypto::keys::SIGNATURE_LEN;
+use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::log::{Log, MAX_PAGE, Page, Place, SEGMENT_RECORDS, VerifiedPage, Writer};
 use certmesh_ledger::record::{Frame, Record, RecordHash, SignedRecord, leaf_hash, record_hash};
 use certmesh_ledger::status_map::StatusMap;
@@ -43,7 +43,7 @@ fn open(folder: &Path, segment_records: u64) -> Arc<Log> {
         disk: Arc::new(RealDisk),
         data: folder.to_owned(),
         segment_records,
-        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     Arc::new(Log::open(&place, name(), &members()).expect("a log").0)
 }

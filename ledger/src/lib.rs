@@ -5,8 +5,10 @@
 //!
 //! Where to look:
 //! - [`id`]: departments, certificates, types, dates, parsed once and then trusted
-//! - [`hash`], [`codec`], [`keys`]: bytes, hashes and signatures, each in its one canonical form
-//! - [`secret_files`], [`core_dumps`]: keys and tokens on disk, and kept out of it
+//! - [`names`]: a network and the logs in it
+//! - [`crypto`]: hashes, keys, secrets that stay secret
+//! - [`codec`]: one canonical encoding for every value
+//! - [`disk`]: the file layer, real or in memory
 //! - [`record`]: what a department can append
 //! - [`merkle`], [`status_map`]: the two trees a checkpoint commits to
 //! - [`log`]: a department's log on disk, and replicas of it
@@ -29,18 +31,17 @@ pub mod bodies;
 pub mod catalogue;
 pub mod clocks;
 pub mod codec;
-pub mod core_dumps;
-pub mod hash;
+pub mod crypto;
+pub mod disk;
 pub mod id;
 pub mod journal;
-pub mod keys;
 pub mod last_run;
 pub mod log;
 pub mod membership;
 pub mod merkle;
+pub mod names;
 pub mod record;
 pub mod retrieval;
-pub mod secret_files;
 pub mod status_map;
 pub mod store;
 pub mod sync;

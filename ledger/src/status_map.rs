@@ -36,9 +36,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec;
-use crate::hash::{Hash, Purpose, hash};
-use crate::log::MemoryDisk;
-use crate::log::disk::{Disk, DiskFile};
+use crate::crypto::hash::{Hash, Purpose, hash};
+use crate::disk::MemoryDisk;
+use crate::disk::{Disk, DiskFile};
 
 pub use proof::{MAX_DEPTH, StatusProof, StatusProofError, Terminal};
 

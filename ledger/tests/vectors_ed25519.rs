@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use certmesh_ledger::keys::PublicKey;
+use certmesh_ledger::crypto::keys::PublicKey;
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
 

@@ -32,7 +32,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use certmesh_ledger::core_dumps;
+use certmesh_ledger::crypto::core_dumps;
 use certmesh_text::one_line;
 use clap::Parser;
 use futures::{Stream, StreamExt, stream};

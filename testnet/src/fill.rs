@@ -5,9 +5,9 @@ use std::fs;
 use std::sync::Arc;
 
 use certmesh_api::draft::Draft;
+use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, IndexKey, Secret, SecretFile};
+use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::id::TypeCode;
-use certmesh_ledger::keys::{BodyKey, CatalogueKey, IndexKey, Secret, SecretFile};
-use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::record::{
     CertificateIssued, DefinitionRef, Entry, SharingClass, TypeDefined, commit_fields,

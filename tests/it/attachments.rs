@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use certmesh_ledger::bodies::Upload;
-use certmesh_ledger::keys::{FieldKey, Secret, SecretFile};
+use certmesh_ledger::crypto::keys::{FieldKey, Secret, SecretFile};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -5,10 +5,10 @@ use std::io;
 
 use certmesh_ledger::bodies::{Bodies, Body, SealedBody};
 use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::hash::Hash;
+use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::crypto::keys::{BodyKey, FieldKey, Secret, SecretFile};
+use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::id::{CertificateId, Date, HolderKind, IssuerCode};
-use certmesh_ledger::keys::{BodyKey, FieldKey, Secret, SecretFile};
-use certmesh_ledger::log::disk::RealDisk;
 use certmesh_ledger::record::{
     Asked, Basis, Decision, DefinitionRef, Entry, RecordHash, RetrievalDecided,
 };

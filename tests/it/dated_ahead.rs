@@ -1,7 +1,7 @@
 //! A department whose clock ran ahead: what it recorded then is lost in no figure, and is in none that it does not belong to.
 
 use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::hash::Hash;
+use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::id::{Date, HolderKind};
 use certmesh_ledger::record::{
     AccessLogRead, Asked, CaseAccepted, CaseTag, Entry, Received, RequirementMet,

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use certmesh_ledger::codec::Bounded;
+use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, Secret};
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::{CertificateId, HolderKind};
-use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret};
-use certmesh_ledger::log::{Log, LogId, LogName, MemoryDisk, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::Membership;
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     CertificateIssued, DefinitionRef, Entry, SharingClass, Validity, commit_fields,
 };
@@ -100,7 +102,7 @@ fn history(net: &TestNet, of: usize, run: &str, own: u64) -> (Arc<Log>, Vec<Cert
         disk: Arc::new(MemoryDisk::new()),
         data: Path::new("/history").to_owned(),
         segment_records: SEGMENT_RECORDS,
-        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let name = LogName {
         network: genesis.network_id(),

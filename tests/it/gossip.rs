@@ -1,10 +1,11 @@
 //! A member that gossips what it makes up, under its own valid signature, to one honest neighbour.
 
 use certmesh_ledger::codec::{Blob, Bounded};
-use certmesh_ledger::hash::Hash;
-use certmesh_ledger::keys::SigningKey;
-use certmesh_ledger::log::{Checkpoint, LogId, LogName, Page, SignedCheckpoint};
+use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::crypto::keys::SigningKey;
+use certmesh_ledger::log::{Checkpoint, Page, SignedCheckpoint};
 use certmesh_ledger::merkle::CompactRange;
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{RecordHash, leaf_hash, record_hash};
 use certmesh_ledger::sync::{Announcement, Response};
 use certmesh_node::net::{GossipVerdict, Net, NetEvent};

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use certmesh_ledger::codec::{Blob, Bounded};
-use certmesh_ledger::hash::{Purpose, hash};
+use certmesh_ledger::crypto::hash::{Purpose, hash};
+use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::SigningKey;
-use certmesh_ledger::log::{Checkpoint, LogId, Page, SignedCheckpoint};
-use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::log::{Checkpoint, Page, SignedCheckpoint};
+use certmesh_ledger::names::LogId;
+use certmesh_ledger::names::NetworkId;
 use certmesh_ledger::record::RecordHash;
 use certmesh_ledger::sync::{Announcement, Head, Heads, Instance, MAX_RESPONSE, Request, Response};
 use certmesh_node::net::{GossipVerdict, Net, NetEvent, RequestFailure};

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
+use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::id::HolderKind;
-use certmesh_ledger::keys::{CatalogueKey, Secret, SecretFile};
 use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, TestNet, files_below, one_of_two};

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::hash::Hash;
+use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
-use certmesh_ledger::keys::SigningKey;
-use certmesh_ledger::log::LogId;
-use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::names::LogId;
+use certmesh_ledger::names::NetworkId;
 use certmesh_ledger::record::BlindedSubject;
 use certmesh_ledger::retrieval::{Retrieval, SignedRetrieval};
 use certmesh_ledger::sync::{Instance, Request};

@@ -4,9 +4,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile, SigningKey};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
-use certmesh_ledger::keys::{CatalogueKey, Secret, SecretFile, SigningKey};
-use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::names::NetworkId;
 use certmesh_ledger::record::{MatterRef, Rule};
 use certmesh_ledger::retrieval::{Answer, NotTaken, Retrieval, SignedRetrieval};
 use certmesh_ledger::sync::{Request, Response};
@@ -167,7 +167,7 @@ fn what_is_replayed_stale_relayed_or_forged_is_refused_also_after_a_restart() {
         asker.ask(&signed(sound(&net, &id, &matter, 4), &others)),
         improper
     );
-    let foreign = NetworkId(certmesh_ledger::hash::Hash::ZERO);
+    let foreign = NetworkId(certmesh_ledger::crypto::hash::Hash::ZERO);
     let of_another = SignedRetrieval::sign(foreign, sound(&net, &id, &matter, 5), &own);
     assert_eq!(asker.ask(&of_another), improper);
     // A look at somebody else than the certificate's holder would stand in that person's access log.
@@ -225,8 +225,8 @@ impl Conduct for Lies {
                 let answer = match Request::decode(&bytes) {
                     Ok(Request::Retrieve(asked)) => {
                         let id = &asked.retrieval().certificate;
-                        let key = certmesh_ledger::keys::BodyKey(
-                            certmesh_ledger::keys::Secret::from_bytes([1; 32]),
+                        let key = certmesh_ledger::crypto::keys::BodyKey(
+                            certmesh_ledger::crypto::keys::Secret::from_bytes([1; 32]),
                         );
                         let fields = [("CZZT", "somebody else"), ("ZZBH", "1")];
                         let fields =

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use certmesh_ledger::keys::SecretFile;
+use certmesh_ledger::crypto::keys::SecretFile;
 use certmesh_node::net::{Net, NetConfig, NetEvent, OutboundId};
 use certmesh_testnet::network::Member;
 use libp2p::identity::Keypair;

@@ -130,6 +130,11 @@ fn no_rooms_of_the_node_use_each_other_in_a_circle() {
 }
 
 #[test]
+fn no_rooms_of_the_ledger_use_each_other_in_a_circle() {
+    no_circle("ledger");
+}
+
+#[test]
 fn what_a_peer_does_knows_nothing_of_http() {
     let arrows = arrows("node");
     for room in ["app", "peer", "net", "watch"] {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use certmesh_ledger::codec::Text;
-use certmesh_ledger::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
+use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::id::{CertificateId, Date, HolderKind, IssuerCode, TypeCode};
-use certmesh_ledger::keys::{SecretFile, SigningKey};
-use certmesh_ledger::log::disk::RealDisk;
-use certmesh_ledger::log::{Log, LogId, LogName, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::{Genesis, Membership};
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, SharingClass,
     StatusChanged, SubjectTag, TypeDefined, Validity,
@@ -83,7 +84,7 @@ impl Department {
             disk: Arc::new(RealDisk),
             data: self.path("data"),
             segment_records: SEGMENT_RECORDS,
-            index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+            index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
         let name = LogName {
             network: self.members.network(),

@@ -2,7 +2,8 @@ use std::fs;
 use std::path::Path;
 
 use certmesh_ledger::codec::Text;
-use certmesh_ledger::log::{ForkEvidence, LogId, LogName};
+use certmesh_ledger::log::ForkEvidence;
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     Action, Entry, Reason, Record, RecordHash, SignedRecord, StatusChanged,
 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use certmesh_ledger::catalogue::Catalogue;
-use certmesh_ledger::log::disk::RealDisk;
+use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::log::{Cosignature, Place, SEGMENT_RECORDS, VerifiedCheckpoint};
 use certmesh_ledger::verify::Bundle;
 
@@ -34,7 +34,7 @@ fn prove_with(
         disk: Arc::new(RealDisk),
         data: department.path("data"),
         segment_records: SEGMENT_RECORDS,
-        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let opened = Catalogue::open(place, department.members.clone(), CODE.parse().unwrap()).unwrap();
     let bundle = Bundle::gather(&opened.catalogue, &id(n), cosignatures)

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use super::*;
 use crate::catalogue::FreshnessLimits;
 use crate::codec::Bounded;
-use crate::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Hash, Purpose, hash};
+use crate::crypto::keys::{CatalogueCommitment, SigningKey};
+use crate::disk::MemoryDisk;
 use crate::id::{CertificateId, HolderKind, TypeCode};
-use crate::keys::{CatalogueCommitment, SigningKey};
-use crate::log::{LogId, LogName, MemoryDisk, Place, Writer};
+use crate::log::{Place, Writer};
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
+use crate::names::{LogId, LogName};
 use crate::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, GrantMade, Grantee, MatterDefined,
     Reason, Record, RecordHash, SharingClass, SignedRecord, StatusChanged, SubMatter, TypeDefined,
@@ -161,7 +163,7 @@ fn catalogue(requires: Vec<Requirement>, entries: Vec<Entry>) -> Catalogue {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),
         segment_records: 4,
-        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let mut opened = Catalogue::open(place, members(), ASKER.parse().unwrap()).unwrap();
     opened.catalogue.limit_age(FreshnessLimits::NONE);

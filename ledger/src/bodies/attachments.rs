@@ -20,10 +20,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::chunks::{AttachmentError, AttachmentFile, Partial};
 use crate::codec;
-use crate::hash::Hash;
-use crate::keys::{FieldKey, Secret, cipher};
-use crate::log::LogName;
-use crate::log::disk::Disk;
+use crate::crypto::hash::Hash;
+use crate::crypto::hash::Purpose;
+use crate::crypto::keys::BodyKey;
+use crate::crypto::keys::{FieldKey, Secret, cipher};
+use crate::disk::Disk;
+use crate::names::LogName;
 use crate::record::{Attachment, AttachmentName, MAX_ATTACHMENT, MediaType};
 
 const PART: &str = ".part";
@@ -490,5 +492,19 @@ impl Receiving {
             content,
             expires_ms,
         })
+    }
+}
+
+impl BodyKey {
+    /// File and key of an attachment that came with the body: both follow from this key, so that they go with it.
+    pub fn attachment(&self, name: &AttachmentName) -> AttachmentKey {
+        let part = |what: &[u8]| {
+            self.0
+                .hash(Purpose::FieldSalt, &[what, b"\0", name.as_str().as_bytes()])
+        };
+        let mut drawn = Zeroizing::new([0; 48]);
+        drawn[..16].copy_from_slice(&part(b"attachment file").as_bytes()[..16]);
+        drawn[16..].copy_from_slice(part(b"attachment key").as_bytes());
+        AttachmentKey::new(&drawn)
     }
 }

@@ -18,14 +18,15 @@ use super::{
     read_slot,
 };
 use crate::codec::Text;
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
+use crate::crypto::keys::FieldKey;
+use crate::disk::DiskFile;
 use crate::id::Date;
-use crate::keys::FieldKey;
-use crate::log::disk::DiskFile;
 use crate::log::header::{HEADER_LEN, Kind, check_header};
 use crate::log::raw::RawLog;
-use crate::log::{HeaderError, LogId, LogName, Place};
+use crate::log::{HeaderError, Place};
 use crate::membership::Membership;
+use crate::names::{LogId, LogName};
 use crate::record::{
     Attachment, CertificateIssued, DefinitionRef, Entry, Received, Record, RetrievalAcknowledged,
     TypeDefined, commit_fields,

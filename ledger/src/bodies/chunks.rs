@@ -13,11 +13,11 @@ use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead, Payload};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::hash::Hash;
-use crate::keys::{Secret, cipher};
-use crate::log::LogName;
-use crate::log::disk::{Disk, DiskFile};
+use crate::crypto::hash::Hash;
+use crate::crypto::keys::{Secret, cipher};
+use crate::disk::{Disk, DiskFile};
 use crate::log::header::{HEADER_LEN, Kind, check_header, header};
+use crate::names::LogName;
 use crate::record::MAX_ATTACHMENT;
 
 /// Bytes of the content in a chunk.

@@ -8,9 +8,10 @@ use std::io;
 
 use super::attachments::Attachments;
 use super::{Bodies, KEYS_HEADER_LEN, SLOT_LEN, read_slot};
+use crate::disk::DiskFile;
 use crate::id::{CertificateId, Date};
-use crate::log::disk::DiskFile;
-use crate::log::{Log, LogName, ReadError};
+use crate::log::{Log, ReadError};
+use crate::names::LogName;
 use crate::record::{Entry, Received};
 
 /// Slots read at a time.

@@ -27,12 +27,13 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use crate::codec;
-use crate::hash::{Purpose, hash};
+use crate::crypto::hash::{Purpose, hash};
+use crate::crypto::keys::{BodyKey, FieldKey, WRAPPED_LEN};
+use crate::disk::{Disk, DiskFile};
 use crate::id::HolderKind;
-use crate::keys::{BodyKey, FieldKey, WRAPPED_LEN};
-use crate::log::disk::{Disk, DiskFile};
+use crate::log::HeaderError;
 use crate::log::header::{HEADER_LEN, Kind, check_header, header};
-use crate::log::{HeaderError, LogName};
+use crate::names::LogName;
 use crate::record::{ATTACHMENT_MARK, Attachment, AttachmentName};
 
 mod attachments;
@@ -44,6 +45,17 @@ pub use attachments::{Arriving, AttachmentKey, Attachments, FileId, Receiving, U
 pub use check::{BodiesReport, BodyFault, check_bodies};
 pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 pub use lost::{About, Lost, LostError, Slot};
+
+impl FieldKey {
+    /// What tells whether files were kept under this key, and nothing else of it.
+    pub(crate) fn check_value(&self, log: &LogName) -> [u8; 24] {
+        let parts = [b"check".as_slice(), &log.prefix()];
+        let hash = self.0.hash(Purpose::FieldSalt, &parts);
+        let mut value = [0; 24];
+        value.copy_from_slice(&hash.as_bytes()[..24]);
+        value
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,16 @@
 use super::*;
+use crate::crypto::keys::Secret;
+use crate::disk::{Failure, MemoryDisk};
 use crate::id::CertificateId;
-use crate::keys::Secret;
-use crate::log::{Failure, LogId, MemoryDisk};
-use crate::membership::NetworkId;
+use crate::names::LogId;
+use crate::names::NetworkId;
 use crate::record::commit_fields;
 
 const NAME: &str = "王小明";
 
 fn log() -> LogName {
     LogName {
-        network: NetworkId(crate::hash::Hash::ZERO),
+        network: NetworkId(crate::crypto::hash::Hash::ZERO),
         id: LogId::first("11430000006122244L".parse().unwrap()),
     }
 }

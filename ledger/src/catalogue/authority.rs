@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::id::{DepartmentCode, TypeCode};
-use crate::log::{Definitions, Listing, LogId, ReadError, Unread};
+use crate::log::{Definitions, Listing, ReadError, Unread};
 use crate::membership::{Membership, Role};
+use crate::names::LogId;
 use crate::record::{CertificateIssued, DefinitionRef, TypeDefined};
 
 use super::{Catalogue, CertificateState};

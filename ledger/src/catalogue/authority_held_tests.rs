@@ -1,6 +1,6 @@
 //! The same as a peer applies it to the logs that it holds.
 
-use crate::hash::{Purpose, hash};
+use crate::crypto::hash::{Purpose, hash};
 use crate::record::SubjectTag;
 
 use crate::catalogue::Stale;

@@ -47,7 +47,10 @@ fn version(seq: u64, time_ms: u64, issuers: &[&str]) -> Listing {
 
 fn hash_at(seq: u64) -> RecordHash {
     let bytes = seq.to_le_bytes();
-    RecordHash(crate::hash::hash(crate::hash::Purpose::Record, &bytes))
+    RecordHash(crate::crypto::hash::hash(
+        crate::crypto::hash::Purpose::Record,
+        &bytes,
+    ))
 }
 
 /// All is known of A's log but that these are its definitions of the type.

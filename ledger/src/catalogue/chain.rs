@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::id::{CertificateId, DepartmentCode};
-use crate::log::{Log, LogId, ReadError, VerifiedCheckpoint};
+use crate::log::{Log, ReadError, VerifiedCheckpoint};
+use crate::names::LogId;
 use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SuccessionKind};
 
 use super::{Authority, Catalogue, CertificateState};

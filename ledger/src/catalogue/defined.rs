@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 
 use crate::codec::Text;
 use crate::id::{DepartmentCode, MatterCode, TypeCode};
-use crate::log::{Log, LogId, MatterVersions, ReadError, TypeVersions};
+use crate::log::{Log, MatterVersions, ReadError, TypeVersions};
+use crate::names::LogId;
 use crate::record::{
     DefinitionRef, Entry, FieldData, FieldDefinition, MatterDefined, MatterRef, RecordHash,
     Requirement, SubMatter, TypeDefined,

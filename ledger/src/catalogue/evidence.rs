@@ -2,8 +2,10 @@
 
 use std::io;
 
-use crate::log::{ForkEvidence, LogName, MAX_EVIDENCE_FILE, Place};
-use crate::membership::{Membership, NetworkId};
+use crate::log::{ForkEvidence, MAX_EVIDENCE_FILE, Place};
+use crate::membership::Membership;
+use crate::names::LogName;
+use crate::names::NetworkId;
 
 /// Writes evidence durably. The first evidence of a log is kept: it stopped the log.
 pub(super) fn save(place: &Place, network: NetworkId, evidence: &ForkEvidence) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::id::{ChinaTime, DepartmentCode};
-use crate::log::LogId;
+use crate::names::LogId;
 
 use super::Catalogue;
 use super::authority::Confirmations;

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
-use crate::log::{Definitions, Log, LogId, NoEffect, Position, ReadError, status_key};
+use crate::log::{Definitions, Log, NoEffect, Position, ReadError, status_key};
 use crate::membership::Role;
+use crate::names::LogId;
 use crate::record::{
     Basis, CaseTag, CertificateIssued, Decision, DefinitionRef, Entry, GrantMade, GrantWithdrawn,
     Grantee, ImpossibleTransition, Misfit, RecordHash, RetrievalDecided, RetrievalHash,

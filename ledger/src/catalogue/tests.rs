@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::codec::{Bounded, Text};
-use crate::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Hash, Purpose, hash};
+use crate::crypto::keys::{CatalogueCommitment, SigningKey};
+use crate::disk::MemoryDisk;
 use crate::id::{Date, HolderKind, IssuerCode};
-use crate::keys::{CatalogueCommitment, SigningKey};
-use crate::log::{MemoryDisk, Writer};
+use crate::log::Writer;
 use crate::membership::{Department, Genesis, PeerId, Role};
 use crate::record::{
     Action, DefinitionRef, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MatterDefined, Misfit,
@@ -62,7 +63,7 @@ pub(super) fn catalogue(own: &str) -> Catalogue {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),
         segment_records: 8,
-        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let opened = Catalogue::open(place, members(), own.parse().unwrap());
     let mut catalogue = opened.unwrap().catalogue;
@@ -506,7 +507,7 @@ fn definitions_and_grants_are_the_same_after_a_restart_and_a_grant_withdrawn_is_
             disk: Arc::new(disk.clone()),
             data: PathBuf::from("/d"),
             segment_records: 2,
-            index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
+            index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
         let opened = Catalogue::open(place, members(), A.parse().unwrap()).unwrap();
         opened.catalogue

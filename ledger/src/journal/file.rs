@@ -10,11 +10,11 @@ use parking_lot::Mutex;
 use super::frame::{Damage, Faults, Format, MAX_LOOKS, Piece, Scan, scan};
 use super::{Look, Month};
 use crate::codec::Bounded;
+use crate::crypto::keys::{CatalogueKey, FieldKey, Secret};
+use crate::disk::{Disk, DiskFile};
 use crate::id::Date;
-use crate::keys::{CatalogueKey, FieldKey, Secret};
-use crate::log::LogName;
-use crate::log::disk::{Disk, DiskFile};
 use crate::log::header::{HEADER_LEN, HeaderError, check_header};
+use crate::names::LogName;
 use crate::record::{BlindedSubject, SubjectTag};
 
 /// Why the journal can't be written or read.

@@ -16,11 +16,11 @@ use zeroize::Zeroizing;
 
 use super::{Look, Month};
 use crate::codec::{self, Bounded};
-use crate::hash::{Purpose, hash_parts};
-use crate::keys::{Secret, cipher};
-use crate::log::LogName;
-use crate::log::disk::DiskFile;
+use crate::crypto::hash::{Purpose, hash_parts};
+use crate::crypto::keys::{Secret, cipher};
+use crate::disk::DiskFile;
 use crate::log::header::{HEADER_LEN, Kind, header};
+use crate::names::LogName;
 
 /// Most looks in a frame.
 pub const MAX_LOOKS: usize = 256;

@@ -3,12 +3,13 @@ use std::sync::Arc;
 
 use super::*;
 use crate::codec::{Bounded, Text};
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
+use crate::crypto::keys::{CatalogueKey, FieldKey, Secret};
+use crate::disk::Disk;
+use crate::disk::{Failure, MemoryDisk};
 use crate::id::{Date, HolderKind};
-use crate::keys::{CatalogueKey, FieldKey, Secret};
-use crate::log::disk::Disk;
-use crate::log::{Failure, LogId, LogName, MemoryDisk};
-use crate::membership::NetworkId;
+use crate::names::NetworkId;
+use crate::names::{LogId, LogName};
 use crate::record::SubjectTag;
 
 const NOVEMBER: &str = "/d/lookups/2026-11.looks";

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::append::Appender;
-use super::disk::{Disk, DiskFile, too_many_files};
 use super::page::VerifiedPage;
 use super::reading::Log;
 use super::segment::file_name;
+use crate::disk::{Disk, DiskFile, too_many_files};
 
 /// A log's file layer, with some of its files open already.
 pub(super) struct Ahead {

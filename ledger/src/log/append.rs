@@ -12,11 +12,12 @@ use std::sync::atomic::Ordering;
 use rayon::prelude::*;
 
 use crate::codec::Bounded;
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
 use crate::merkle::CompactRange;
 use crate::record::{Entry, RecordHash};
 
+use super::VerifiedCheckpoint;
 use super::definitions::PendingDefinitions;
 use super::head::{Head, HeadFile, Progress};
 use super::header::HEADER_LEN;
@@ -24,7 +25,7 @@ use super::index::{Filing, SealedIndex, TailIndex};
 use super::page::{Grown, Link};
 use super::reading::{Log, MAX_COUNTED, Unread};
 use super::segment::{Segment, file_name};
-use super::{LogId, VerifiedCheckpoint};
+use crate::names::LogId;
 
 /// Why an append failed.
 #[derive(Debug, thiserror::Error)]

@@ -12,12 +12,12 @@ use std::path::Path;
 use crate::codec;
 use crate::membership::Membership;
 
-use super::LogName;
-use super::disk::Disk;
 use super::header::{HEADER_LEN, Kind, check_header, header};
 use super::page::{MAX_ENCODED_PAGE, Page, VerifiedPage};
 use super::reading::Log;
 use super::replica::ApplyError;
+use crate::disk::Disk;
+use crate::names::LogName;
 
 const MAX_FILE: usize = HEADER_LEN as usize + MAX_ENCODED_PAGE;
 

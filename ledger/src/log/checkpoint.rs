@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
-use crate::hash::{Hash, Purpose, hash_parts};
+use crate::crypto::hash::{Hash, Purpose, hash_parts};
+use crate::crypto::keys::{Signature, SigningKey};
 use crate::id::DepartmentCode;
-use crate::keys::{Signature, SigningKey};
-use crate::membership::{Membership, NetworkId};
+use crate::membership::Membership;
+use crate::names::NetworkId;
 use crate::record::RecordHash;
 
-use super::LogId;
+use crate::names::LogId;
 
 /// The state of a log after `size` records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -205,5 +206,16 @@ impl Cosignature {
         );
         key.verify(&message, &self.signature)
             .map_err(|_| CheckpointError::BadSignature(department))
+    }
+}
+
+impl LogId {
+    /// Refuses what is signed for another log than its department's first. Nobody replicates one, so nobody would see two
+    /// histories of it.
+    pub(super) fn check_generation(&self) -> Result<(), CheckpointError> {
+        match self.generation {
+            0 => Ok(()),
+            _ => Err(CheckpointError::Generation(*self)),
+        }
     }
 }

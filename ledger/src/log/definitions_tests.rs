@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::codec::{Bounded, Text};
-use crate::hash::{Purpose, hash};
+use crate::crypto::hash::{Purpose, hash};
 use crate::record::{GrantWithdrawn, Grantee, MatterRef};
 
 fn department(number: usize) -> DepartmentCode {

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, DecodeError};
-use crate::membership::{Membership, NetworkId};
+use crate::membership::Membership;
+use crate::names::NetworkId;
 use crate::record::{Frame, FrameError, MAX_RECORD, RecordError, SignedRecord};
 
 use super::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
-use super::{CheckpointError, LogId, LogName, SignedCheckpoint, VerifiedCheckpoint};
+use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
+use crate::names::{LogId, LogName};
 
 /// Most bytes of encoded evidence.
 pub const MAX_EVIDENCE: usize = 2 * (MAX_RECORD + 128) + 1024;

@@ -10,14 +10,15 @@ use std::io;
 
 use rayon::prelude::*;
 
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
+use crate::crypto::keys::IndexKey;
 use crate::id::CertificateId;
-use crate::keys::IndexKey;
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, nodes_before, root_from};
 use crate::record::{Entry, Frame, RecordHash, SignedRecord};
 use crate::status_map::StatusMap;
 
+use super::Place;
 use super::broken;
 use super::definitions::Definitions;
 use super::head::{Head, HeadFile};
@@ -26,7 +27,7 @@ use super::index::{Filing, TailIndex, key_in};
 use super::page::{follows, link};
 use super::segment::{file_name, first_of};
 use super::statuses::{Statuses, status_key};
-use super::{LogId, LogName, Place};
+use crate::names::{LogId, LogName};
 
 /// One thing wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +138,7 @@ struct Check<'c> {
     unread: bool,
     /// Whether the tree file's leaves lead to the signed root.
     leaves_proved: bool,
-    tree: Option<Box<dyn super::disk::DiskFile>>,
+    tree: Option<Box<dyn crate::disk::DiskFile>>,
     nodes: Vec<Hash>,
     nodes_from: u64,
 }

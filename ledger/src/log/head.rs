@@ -13,11 +13,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Bounded};
-use crate::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Hash, Purpose, hash};
 
-use super::disk::{Disk, DiskFile};
+use super::SignedCheckpoint;
 use super::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
-use super::{LogName, SignedCheckpoint};
+use crate::disk::{Disk, DiskFile};
+use crate::names::LogName;
 
 const BLOCK: u64 = 4096;
 const MAX_BODY: usize = BLOCK as usize - 8 - 4 - 32;

@@ -6,10 +6,10 @@
 use std::io;
 use std::path::Path;
 
-use crate::hash::{Purpose, hash};
+use crate::crypto::hash::{Purpose, hash};
 
-use super::LogName;
-use super::disk::Disk;
+use crate::disk::Disk;
+use crate::names::LogName;
 
 /// Bytes of a header.
 pub(crate) const HEADER_LEN: u64 = 64;

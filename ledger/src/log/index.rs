@@ -24,14 +24,14 @@ use hashbrown::{HashTable, hash_table};
 use smallvec::SmallVec;
 use xorf::{BinaryFuse8, Filter};
 
-use crate::hash::{Hash, Purpose, hash, hash_parts};
+use crate::crypto::hash::{Hash, Purpose, hash, hash_parts};
+use crate::crypto::keys::{IndexKey, Secret};
 use crate::id::{CertificateId, TypeCode};
-use crate::keys::{IndexKey, Secret};
 use crate::record::{BlindedSubject, CaseTag, Entry, RetrievalHash, SubjectTag};
 
-use super::LogName;
-use super::disk::DiskFile;
 use super::header::{HEADER_LEN, Kind, check_header, header};
+use crate::disk::DiskFile;
+use crate::names::LogName;
 
 const ENTRY_LEN: usize = 12;
 const KEY_LEN: usize = 32;

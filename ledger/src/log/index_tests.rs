@@ -4,8 +4,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::log::MemoryDisk;
-use crate::log::disk::Disk;
+use crate::disk::Disk;
+use crate::disk::MemoryDisk;
 use crate::log::tests::name;
 
 use super::*;

@@ -1,6 +1,5 @@
 //! A department's log: hash-linked, signed, append-only, kept in segment files under a Merkle tree.
 //!
-//! - names: [`LogId`], [`LogName`]
 //! - statements about a log: [`Checkpoint`], [`SignedCheckpoint`], [`VerifiedCheckpoint`], [`Cosignature`],
 //!   [`ForkEvidence`]
 //! - what travels: [`Page`], checked into a [`VerifiedPage`]
@@ -14,15 +13,12 @@ mod append;
 mod broken;
 mod checkpoint;
 mod definitions;
-pub mod disk;
 mod fork;
 mod fsck;
 mod head;
 pub(crate) mod header;
 mod index;
 mod lookup;
-mod memory_disk;
-mod name;
 mod open;
 mod page;
 pub(crate) mod raw;
@@ -51,8 +47,6 @@ pub use fsck::{Fault, FsckReport, LogReport, fsck};
 pub use header::HeaderError;
 pub use index::ReceiptKind;
 pub use lookup::MAX_READ;
-pub use memory_disk::{Failure, MemoryDisk};
-pub use name::{LogId, LogIdError, LogName};
 pub use open::{Damage, OpenError, Opening, Place, SEGMENT_RECORDS};
 pub use page::{BrokenRule, Link, MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
 pub use reading::{Log, ReadError, Stopped, Unread};

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::keys::IndexKey;
+use crate::crypto::keys::IndexKey;
 use crate::membership::Membership;
 use crate::merkle::{Blake3Tree, CompactRange, root_from};
 use crate::record::RecordHash;
@@ -17,18 +17,19 @@ use crate::status_map::StatusMap;
 
 use super::ahead::Ahead;
 use super::append::{Appender, Pending, write_index};
-use super::disk::{Disk, too_many_files};
 use super::head::{Found, Head, HeadFile, Progress};
 use super::header::{HEADER_LEN, HeaderError, later_format};
 use super::index::{Filing, SealedIndex, TailIndex};
-use super::memory_disk::MemoryDisk;
 use super::page::{Link, follows, link};
 use super::reading::{Log, View};
 use super::salvage::keep_head;
 use super::segment::{Segment, file_name};
 use super::statuses::{Statuses, changed};
 use super::tree_file::TreeFile;
-use super::{BrokenRule, CheckpointError, LogName, VerifiedCheckpoint};
+use super::{BrokenRule, CheckpointError, VerifiedCheckpoint};
+use crate::disk::MemoryDisk;
+use crate::disk::{Disk, too_many_files};
+use crate::names::LogName;
 
 /// Records in a sealed segment.
 pub const SEGMENT_RECORDS: u64 = 1 << 18;
@@ -93,7 +94,7 @@ pub enum OpenError {
     #[error("log {log}: {error}")]
     Io {
         /// Which log.
-        log: super::LogId,
+        log: crate::names::LogId,
         /// What the medium said.
         error: io::Error,
     },
@@ -109,7 +110,7 @@ pub enum OpenError {
     #[error("log {log}: the head file under heads/ is not this network's: {error}")]
     Head {
         /// Which log.
-        log: super::LogId,
+        log: crate::names::LogId,
         /// What is wrong.
         error: CheckpointError,
     },
@@ -491,7 +492,7 @@ struct Scan<'l> {
     log: &'l Log,
     opening: &'l mut Opening,
     /// Tree nodes not yet compared with their file, and where they begin.
-    nodes: Vec<crate::hash::Hash>,
+    nodes: Vec<crate::crypto::hash::Hash>,
     nodes_from: u64,
     /// Ends of a segment's frames not yet compared with their file, and where they begin.
     ends: Vec<u64>,

@@ -8,15 +8,16 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
-use crate::hash::Hash;
-use crate::keys::{PublicKey, Signature};
+use crate::crypto::hash::Hash;
+use crate::crypto::keys::{PublicKey, Signature};
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, CompactRangeError, root_from};
 use crate::record::{
     Frame, FrameError, Frames, Record, RecordError, RecordHash, leaf_hash, record_hash,
 };
 
-use super::{CheckpointError, LogName, SignedCheckpoint, VerifiedCheckpoint};
+use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
+use crate::names::LogName;
 
 /// Most bytes of frames in a page: 1 MiB.
 pub const MAX_PAGE: usize = 1 << 20;

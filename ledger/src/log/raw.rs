@@ -4,12 +4,12 @@
 
 use std::io;
 
-use super::LogName;
-use super::disk::Disk;
 use super::head::HeadFile;
 use super::header::{HEADER_LEN, Kind, check_header};
 use super::open::Place;
 use super::segment::{FrameReader, file_name, first_of};
+use crate::disk::Disk;
+use crate::names::LogName;
 use crate::record::{Record, RecordHash, record_hash};
 
 /// The records of a log on disk.

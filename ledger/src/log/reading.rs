@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, RwLock};
 
 use crate::codec::{Blob, Bounded};
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
+use crate::crypto::keys::IndexKey;
 use crate::id::{CertificateId, TypeCode};
-use crate::keys::IndexKey;
 use crate::merkle::{
     CompactRange, GenerateError, InclusionProof, left_range, right_range, root_from,
 };
@@ -21,13 +21,14 @@ use crate::status_map::StatusProof;
 use super::ahead::Ahead;
 use super::append::Appender;
 use super::definitions::Definitions;
-use super::disk::Disk;
 use super::index::TailIndex;
 use super::page::{MAX_PAGE, Page};
 use super::segment::Segment;
 use super::statuses::{DefinitionEntry, StatusEntry, Statuses, definition_key, status_key};
 use super::tree_file::{self, TreeFile};
-use super::{ForkEvidence, LogName, VerifiedCheckpoint};
+use super::{ForkEvidence, VerifiedCheckpoint};
+use crate::disk::Disk;
+use crate::names::LogName;
 
 /// Why a log could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub enum ReadError {
     #[error("log {log}: {error}")]
     Io {
         /// Which log.
-        log: super::LogId,
+        log: crate::names::LogId,
         /// What the medium said.
         error: io::Error,
     },
@@ -46,7 +47,7 @@ pub enum ReadError {
     )]
     Damaged {
         /// Which log.
-        log: super::LogId,
+        log: crate::names::LogId,
         /// Which record.
         seq: u64,
     },
@@ -54,7 +55,7 @@ pub enum ReadError {
     #[error("log {log} has {size} records, none at position {seq}")]
     Beyond {
         /// Which log.
-        log: super::LogId,
+        log: crate::names::LogId,
         /// Which record was asked for.
         seq: u64,
         /// Records committed.
@@ -62,14 +63,14 @@ pub enum ReadError {
     },
     /// The log has no checkpoint yet.
     #[error("log {0} is empty")]
-    Empty(super::LogId),
+    Empty(crate::names::LogId),
     /// An entry of a later version makes what is asked for uncertain.
     #[error(
         "record {seq} of log {log} is of a later version of certmesh, which this peer can't read; upgrade the peer"
     )]
     LaterVersion {
         /// Which log.
-        log: super::LogId,
+        log: crate::names::LogId,
         /// The first such record.
         seq: u64,
     },

@@ -11,15 +11,15 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::codec;
-use crate::keys::{PublicKey, Signature};
+use crate::crypto::keys::{PublicKey, Signature};
 use crate::record::{Frame, RecordError, RecordHash};
 
-use super::disk::{Disk, DiskFile};
 use super::head::{Head, HeadFile};
 use super::header::{HEADER_LEN, HeaderError, Kind, check_header};
 use super::page::{BrokenRule, Link, follows, link};
 use super::segment::{FrameReader, file_name, first_of};
-use super::{LogId, LogName};
+use crate::disk::{Disk, DiskFile};
+use crate::names::{LogId, LogName};
 
 /// Records whose signatures are checked together.
 const BATCH: usize = 1024;

@@ -10,13 +10,13 @@ use std::sync::OnceLock;
 
 use crate::record::{Frame, MAX_RECORD};
 
-use super::LogName;
-use super::disk::{Disk, DiskFile};
 use super::header::{HEADER_LEN, Kind, check_header, header};
 use super::index::SealedIndex;
+use crate::disk::{Disk, DiskFile};
+use crate::names::LogName;
 
 /// Most bytes of a frame.
-const MAX_FRAME: usize = 4 + MAX_RECORD + crate::keys::SIGNATURE_LEN;
+const MAX_FRAME: usize = 4 + MAX_RECORD + crate::crypto::keys::SIGNATURE_LEN;
 
 /// The name of a file of the segment that begins at `first`.
 pub(crate) fn file_name(first: u64, suffix: &str) -> String {

@@ -11,7 +11,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
-use crate::hash::{Hash, Purpose, hash, hash_parts};
+use crate::crypto::hash::{Hash, Purpose, hash, hash_parts};
 use crate::id::{CertificateId, TypeCode};
 use crate::record::{Entry, RecordHash, Status};
 use crate::status_map::{StatusMap, Value};

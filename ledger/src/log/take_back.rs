@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::merkle::CompactRange;
 use crate::record::Entry;
 

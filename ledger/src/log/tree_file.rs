@@ -6,12 +6,12 @@
 use std::io;
 use std::path::Path;
 
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::merkle::{Blake3Tree, NodeReader, nodes_before, position};
 
-use super::LogName;
-use super::disk::{Disk, DiskFile};
 use super::header::{HEADER_LEN, Kind, check_header, header};
+use crate::disk::{Disk, DiskFile};
+use crate::names::LogName;
 
 pub(crate) struct TreeFile {
     file: Box<dyn DiskFile>,

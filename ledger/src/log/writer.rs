@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::codec;
-use crate::keys::{Signature, SigningKey};
+use crate::crypto::keys::{Signature, SigningKey};
 use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
 
 use super::append::{AppendError, Appender};

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Bounded, Text};
+use crate::crypto::keys::PublicKey;
 use crate::id::{DepartmentCode, IdError};
-use crate::keys::PublicKey;
 
 use super::{GenesisError, GenesisFaults, PeerId};
 

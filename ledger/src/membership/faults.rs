@@ -5,9 +5,9 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{Text, TextError, TooMany};
-use crate::hash::NotAHash;
+use crate::crypto::hash::NotAHash;
+use crate::crypto::keys::KeyError;
 use crate::id::{DepartmentCode, IdError};
-use crate::keys::KeyError;
 
 use super::{GENESIS_FORMAT, NotARole, PeerIdError};
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Bounded, Text};
-use crate::hash::{Purpose, hash};
+use crate::crypto::hash::{Purpose, hash};
+use crate::crypto::keys::CatalogueCommitment;
 use crate::id::DepartmentCode;
-use crate::keys::CatalogueCommitment;
 
 use super::department::RawDepartment;
-use super::{Department, GenesisError, GenesisFaults, MAX_DEPARTMENTS, NetworkId, Role};
+use super::{Department, GenesisError, GenesisFaults, MAX_DEPARTMENTS, Role};
+use crate::names::NetworkId;
 
 /// The `format` line of a genesis file.
 pub const GENESIS_FORMAT: &str = "certmesh-genesis-1";
@@ -220,7 +221,7 @@ fn definers(departments: &[Department], faults: &mut GenesisFaults) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::{CatalogueKey, Secret, SigningKey};
+    use crate::crypto::keys::{CatalogueKey, Secret, SigningKey};
     use crate::membership::PeerId;
 
     fn department(code: &str, n: u8) -> Department {
@@ -250,7 +251,7 @@ mod tests {
         let faults = Genesis::from_toml(&without).unwrap_err();
         assert_eq!(
             faults.0,
-            [GenesisError::CatalogueKey(crate::hash::NotAHash)]
+            [GenesisError::CatalogueKey(crate::crypto::hash::NotAHash)]
         );
     }
 

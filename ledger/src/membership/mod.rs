@@ -15,35 +15,13 @@ pub use genesis::{GENESIS_FORMAT, Genesis};
 pub use peer_id::{PeerId, PeerIdError};
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use crate::hash::{Hash, NotAHash};
+use crate::crypto::keys::PublicKey;
 use crate::id::{DepartmentCode, TypeCode};
-use crate::keys::PublicKey;
+use crate::names::NetworkId;
 
 /// Most departments a network may have.
 pub const MAX_DEPARTMENTS: usize = 1024;
-
-/// Identifier of a network: hash of its canonical genesis.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct NetworkId(pub Hash);
-
-impl fmt::Display for NetworkId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for NetworkId {
-    type Err = NotAHash;
-
-    fn from_str(text: &str) -> Result<Self, NotAHash> {
-        text.parse().map(NetworkId)
-    }
-}
 
 /// The members of a network.
 #[derive(Clone, Debug)]

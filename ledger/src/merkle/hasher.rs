@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Hash, Purpose, hash};
 
 /// The digests of a tree. Leaves arrive already hashed; keeping leaf and node digests apart is the caller's duty, by
 /// prefixes as in RFC 6962 or by keys as in [`Blake3Tree`].

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::generate::{GenerateError, NodeReader, consistency_proof, inclusion_proof};
 use super::hasher::Blake3Tree;
 use super::verify::{VerifyError, verify_consistency, verify_inclusion};
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 
 /// The most nodes a proof may have; a tree of [`MAX_SIZE`](super::MAX_SIZE) leaves needs 63.
 pub const MAX_PATH: usize = 64;

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::naive::{Digest, Rfc6962, file, leaves, mth, path, sha_leaves, subproof};
 use super::*;
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 
 #[test]
 fn pushing_completes_every_perfect_subtree_with_the_naive_root_in_post_order() {

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 
 /// Most bytes of an attachment.
 pub const MAX_ATTACHMENT: u64 = 64 << 20;
@@ -231,7 +231,7 @@ impl FromStr for MediaType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::{Purpose, hash};
+    use crate::crypto::hash::{Purpose, hash};
 
     #[test]
     fn an_attachment_has_one_text_and_is_read_back_from_it_alone() {

@@ -5,10 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::BlindedSubject;
 use crate::codec::Text;
-use crate::hash::{Hash, NotAHash};
+use crate::crypto::hash::Purpose;
+use crate::crypto::hash::{Hash, NotAHash};
+use crate::crypto::keys::CatalogueKey;
 use crate::id::{CertificateId, Date, HolderKind};
-use crate::log::LogId;
+use crate::names::LogId;
 
 use super::status::UnknownWord;
 use super::succession::{Succession, SuccessionKind};
@@ -197,5 +200,23 @@ impl CertificateIssued {
     /// How it replaces others, if it does.
     pub fn succession_kind(&self) -> Option<SuccessionKind> {
         self.succession.as_ref().map(Succession::kind)
+    }
+}
+
+impl CatalogueKey {
+    /// The tag of a holder whose code has been normalised ([`crate::id::normalise`]).
+    pub fn subject_tag(&self, kind: HolderKind, normalised: &str) -> SubjectTag {
+        SubjectTag(self.0.hash(
+            Purpose::Subject,
+            &[&kind.code().to_le_bytes(), normalised.as_bytes()],
+        ))
+    }
+
+    /// A subject for one day, as receipts name it.
+    pub fn blind(&self, subject: &SubjectTag, day: Date) -> BlindedSubject {
+        BlindedSubject(self.0.hash(
+            Purpose::BlindedSubject,
+            &[subject.0.as_bytes(), &day.days().to_le_bytes()],
+        ))
     }
 }

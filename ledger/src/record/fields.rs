@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use crate::codec::{self, Bounded};
-use crate::hash::{Hash, Purpose, hash, hash_parts};
+use crate::crypto::hash::{Hash, Purpose, hash, hash_parts};
+use crate::crypto::keys::BodyKey;
 use crate::id::CertificateId;
-use crate::keys::BodyKey;
 
 use super::FieldDefinition;
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::Text;
-use crate::keys::Secret;
+use crate::crypto::keys::Secret;
 
 fn key() -> BodyKey {
     BodyKey(Secret::from_bytes([1; 32]))

@@ -3,11 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SubjectTag;
 use crate::codec::{self, Bounded, Text};
-use crate::hash::{Hash, NotAHash, Purpose, hash_parts};
+use crate::crypto::hash::{Hash, NotAHash, Purpose, hash_parts};
+use crate::crypto::keys::FieldKey;
+use crate::crypto::keys::{Signature, SigningKey};
 use crate::id::{Date, DepartmentCode, TypeCode};
-use crate::keys::{Signature, SigningKey};
-use crate::membership::{Membership, NetworkId};
+use crate::membership::Membership;
+use crate::names::NetworkId;
 
 use super::{MAX_FIELDS, MatterRef};
 
@@ -317,4 +320,18 @@ impl RequirementMet {
 pub struct AccessLogRead {
     /// Whose.
     pub subject: BlindedSubject,
+}
+
+impl FieldKey {
+    /// The name of a case that only this department can make.
+    pub fn case_tag(&self, subject: &SubjectTag, matter: &MatterRef, reference: &str) -> CaseTag {
+        let matter = matter.to_string();
+        let parts = [
+            subject.0.as_bytes(),
+            matter.as_bytes(),
+            b"\0",
+            reference.as_bytes(),
+        ];
+        CaseTag(self.0.hash(Purpose::Case, &parts))
+    }
 }

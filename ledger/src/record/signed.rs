@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::codec::{self, Borrowed, DecodeError};
-use crate::hash::{Hash, Purpose, hash_parts};
-use crate::keys::{KeyError, PublicKey, SIGNATURE_LEN, Signature, SigningKey};
-use crate::log::LogName;
+use crate::crypto::hash::{Hash, Purpose, hash_parts};
+use crate::crypto::keys::{KeyError, PublicKey, SIGNATURE_LEN, Signature, SigningKey};
+use crate::names::LogName;
 
 use super::{Entry, MAX_RECORD};
 
@@ -99,7 +99,7 @@ pub fn leaf_hash(record: &RecordHash, signature: &[u8; SIGNATURE_LEN]) -> Hash {
     let mut bytes = [0; 32 + SIGNATURE_LEN];
     bytes[..32].copy_from_slice(record.0.as_bytes());
     bytes[32..].copy_from_slice(signature);
-    crate::hash::hash(Purpose::Leaf, &bytes)
+    crate::crypto::hash::hash(Purpose::Leaf, &bytes)
 }
 
 /// Why bytes are not a record.

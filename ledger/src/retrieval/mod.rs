@@ -26,11 +26,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Authority, Catalogue, CertificateState, Denial};
 use crate::codec::{self, Bounded, Text};
-use crate::hash::{Purpose, hash};
+use crate::crypto::hash::{Purpose, hash};
+use crate::crypto::keys::{CatalogueKey, Signature, SigningKey};
 use crate::id::{CertificateId, Date, DepartmentCode};
-use crate::keys::{CatalogueKey, Signature, SigningKey};
-use crate::log::{LogId, ReadError};
-use crate::membership::{Membership, NetworkId};
+use crate::log::ReadError;
+use crate::membership::Membership;
+use crate::names::LogId;
+use crate::names::NetworkId;
 use crate::record::{
     ATTACHMENT_MARK, Asked, AttachmentName, Basis, BlindedSubject, Decision, Disclosure,
     DisclosureError, FieldCodes, MatterRef, RetrievalDecided, RetrievalHash, Rule, TypeDefined,

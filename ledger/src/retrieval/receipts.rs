@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::catalogue::Catalogue;
+use crate::crypto::keys::CatalogueKey;
 use crate::id::{Date, DepartmentCode, TypeCode};
-use crate::keys::CatalogueKey;
-use crate::log::{Log, LogId, ReadError, ReceiptKind};
+use crate::log::{Log, ReadError, ReceiptKind};
 use crate::membership::Membership;
+use crate::names::LogId;
 use crate::record::{
     Asked, CaseAccepted, Decision, Entry, MAX_AHEAD_MS, MatterRef, Received, RetrievalAcknowledged,
     RetrievalDecided, RetrievalHash, SignedRecord, SubjectTag, is_dated_ahead,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{bit, leaf_hash, node_hash};
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::merkle::bounded_hashes;
 
 /// The most siblings a proof may have: the bits of a key.

@@ -6,7 +6,7 @@
 //! on that continue what is known of the log here: what is held, or a head that continued it in its turn. Anything else that
 //! its department signed counts as heard of, so that nothing is valid by a copy that lacks it, and goes no further.
 
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
 use crate::log::{Log, MAX_PAGE, Page, VerifiedPage};
 

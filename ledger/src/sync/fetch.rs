@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::id::DepartmentCode;
-use crate::log::{Applied, ApplyError, LogId, Page};
+use crate::log::{Applied, ApplyError, Page};
+use crate::names::LogId;
 
 use super::interface::{Command, Holdings, StoreFailure, Stored};
 use super::message::Request;

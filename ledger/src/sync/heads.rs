@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::id::DepartmentCode;
-use crate::log::{ForkEvidence, LogId, VerifiedCheckpoint};
+use crate::log::{ForkEvidence, VerifiedCheckpoint};
+use crate::names::LogId;
 
 use super::interface::{Command, Holdings, OwnLog};
 use super::message::{Announcement, Head, Heads, Request};

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::catalogue::Catalogue;
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
 use crate::log::{
-    Applied, ApplyError, Cosignature, ForkEvidence, Log, LogId, Page, PageError, Stopped,
+    Applied, ApplyError, Cosignature, ForkEvidence, Log, Page, PageError, Stopped,
     VerifiedCheckpoint, VerifiedPage,
 };
+use crate::names::LogId;
 
 use super::message::{Announcement, Request, Response};
 

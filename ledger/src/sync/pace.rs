@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::DepartmentCode;
-use crate::log::{LogId, Page};
+use crate::log::Page;
+use crate::names::LogId;
 
 use super::interface::Settings;
 use super::message::Request;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::codec::Bounded;
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
-use crate::log::{Cosignature, LogId, SignedCheckpoint, VerifiedCheckpoint};
+use crate::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use crate::membership::Membership;
 use crate::merkle;
+use crate::names::LogId;
 
 use super::announcement::Bucket;
 use super::instances::{Instances, Standing};

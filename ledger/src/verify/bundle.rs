@@ -9,14 +9,15 @@ use crate::catalogue::{
     Unproven, authority,
 };
 use crate::codec::{self, Blob, Bounded, DecodeError};
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
 use crate::log::{
-    CheckpointError, Cosignature, DefinitionEntry, Listing, LogName, MAX_VERSIONS, ReadError,
+    CheckpointError, Cosignature, DefinitionEntry, Listing, MAX_VERSIONS, ReadError,
     SignedCheckpoint, StatusEntry, VerifiedCheckpoint, definition_key, status_key,
 };
 use crate::membership::Membership;
 use crate::merkle::{InclusionProof, VerifyError};
+use crate::names::LogName;
 use crate::record::{
     CertificateIssued, DefinitionRef, Entry, Frame, FrameError, MAX_RECORD, Record, RecordError,
     RecordHash, SignedRecord, Status, is_dated_ahead, record_hash,
@@ -313,7 +314,7 @@ impl Bundle {
 
 /// The status that both the proved value and the record say.
 fn status_given(
-    value: crate::hash::Hash,
+    value: crate::crypto::hash::Hash,
     change: &SignedRecord,
     id: &CertificateId,
 ) -> Result<StatusEntry, BundleError> {
@@ -586,9 +587,9 @@ impl VerifiedBundle {
 mod tests {
     use super::*;
     use crate::codec::Text;
-    use crate::keys::SigningKey;
-    use crate::log::LogId;
-    use crate::membership::NetworkId;
+    use crate::crypto::keys::SigningKey;
+    use crate::names::LogId;
+    use crate::names::NetworkId;
     use crate::record::{Action, Reason, StatusChanged};
 
     #[test]

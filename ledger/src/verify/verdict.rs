@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::catalogue::{Authority, NotAuthorised, Stale, Unproven};
 use crate::id::{CertificateId, Date, DepartmentCode, IssuerCode};
-use crate::log::LogId;
+use crate::names::LogId;
 use crate::record::{CertificateIssued, Status};
 
 /// The answer to "is it genuine and in force?".

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use certmesh_ledger::codec::{Bounded, Text, encode};
+use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, Secret, SigningKey};
+use certmesh_ledger::disk::Disk;
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, normalise};
-use certmesh_ledger::keys::{BodyKey, CatalogueKey, Secret, SigningKey};
-use certmesh_ledger::log::disk::Disk;
-use certmesh_ledger::log::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
+use certmesh_ledger::log::{Log, Opening, Place, Writer};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     Action, CertificateErased, CertificateIssued, CodeItem, DefinitionRef, Entry, FieldData,
     FieldDefinition, GrantMade, Grantee, MatterDefined, MatterRef, Reason, Record, RecordHash,
@@ -304,7 +306,7 @@ pub(crate) fn place(disk: &MemoryDisk) -> Place {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/data"),
         segment_records: SEGMENT,
-        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     }
 }
 

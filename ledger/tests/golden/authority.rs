@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::{Authority, Catalogue, DEFINITION_LAG_MS};
 use certmesh_ledger::codec::{Bounded, encode};
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::{CertificateId, Date, TypeCode};
 use certmesh_ledger::log::{
-    Cosignature, DefinitionEntry, LogId, MAX_VERSIONS, MemoryDisk, VerifiedCheckpoint, Writer,
-    definition_key,
+    Cosignature, DefinitionEntry, MAX_VERSIONS, VerifiedCheckpoint, Writer, definition_key,
 };
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{CertificateIssued, DefinitionRef, Entry, TypeDefined};
 use certmesh_ledger::verify::{Bundle, Reader};
 use serde_json::json;

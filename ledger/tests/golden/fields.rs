@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use certmesh_ledger::codec::{Text, encode};
-use certmesh_ledger::hash::{Hash, Purpose, hash_parts};
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash_parts};
 use certmesh_ledger::record::{
     DisclosedField, Disclosure, DisclosureError, FieldDefinition, commit_fields,
 };

@@ -7,11 +7,12 @@ use certmesh_ledger::bodies::{
     AttachmentFile, AttachmentKey, Attachments, Bodies, Body, CHUNK, SealedBody,
 };
 use certmesh_ledger::codec::{Bounded, Text, encode};
-use certmesh_ledger::hash::Hash;
+use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::crypto::keys::{FieldKey, Secret};
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::{Date, HolderKind};
 use certmesh_ledger::journal::{Journal, Look, Looked};
-use certmesh_ledger::keys::{FieldKey, Secret};
-use certmesh_ledger::log::{Applied, MemoryDisk};
+use certmesh_ledger::log::Applied;
 use certmesh_ledger::record::{BlindedSubject, MediaType};
 use serde_json::json;
 
@@ -240,7 +241,7 @@ fn head(v: &mut Vectors, of: &str, disk: &MemoryDisk) {
 }
 
 fn copy(from: &MemoryDisk, to: &MemoryDisk, paths: impl IntoIterator<Item = std::path::PathBuf>) {
-    use certmesh_ledger::log::disk::Disk;
+    use certmesh_ledger::disk::Disk;
     for path in paths {
         let name = path
             .strip_prefix("/data")

@@ -1,6 +1,6 @@
 //! What records are filed under in the index files.
 
-use certmesh_ledger::keys::IndexKey;
+use certmesh_ledger::crypto::keys::IndexKey;
 use certmesh_ledger::log::ReceiptKind;
 use certmesh_ledger::record::Entry;
 use serde_json::json;

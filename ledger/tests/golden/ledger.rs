@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Bounded, encode};
-use certmesh_ledger::hash::{Purpose, hash_parts};
+use certmesh_ledger::crypto::hash::{Purpose, hash_parts};
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
-    Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, Page, SignedCheckpoint,
-    VerifiedCheckpoint, Writer, status_key,
+    Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint,
+    Writer, status_key,
 };
 use certmesh_ledger::record::{
     Action, Frame, MAX_AHEAD_MS, Record, RecordHash, SignedRecord, Status, SuccessionKind,

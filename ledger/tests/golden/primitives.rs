@@ -1,13 +1,13 @@
 //! Hash keys, the codec's primitives, identifiers, keys, secrets, the genesis.
 
 use certmesh_ledger::codec::{Blob, Bounded, Text};
-use certmesh_ledger::hash::{Hash, Purpose, hash, keyed};
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash, keyed};
+use certmesh_ledger::crypto::keys::{PublicKey, SecretFile, Signature};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, TypeCode, check, normalise,
 };
-use certmesh_ledger::keys::{PublicKey, SecretFile, Signature};
-use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, PeerId, Role};
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{Action, Reason, SharingClass, Status, Validity};
 use certmesh_ledger::sync::{Request, Response};
 use serde_json::json;

@@ -1,10 +1,11 @@
 //! Requests for fields, answers, receipts, and what is kept of them.
 
 use certmesh_ledger::codec::{Blob, Bounded, decode, encode};
-use certmesh_ledger::hash::{Hash, Purpose, hash, hash_parts};
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash, hash_parts};
+use certmesh_ledger::crypto::keys::{FieldKey, Secret};
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::Date;
-use certmesh_ledger::keys::{FieldKey, Secret};
-use certmesh_ledger::log::{MemoryDisk, Writer};
+use certmesh_ledger::log::Writer;
 use certmesh_ledger::record::{
     AccessLogRead, Asked, Basis, CaseAccepted, Decision, Disclosure, Entry, MatterRef, Received,
     RequirementMet, RetrievalAcknowledged, RetrievalDecided, Rule, SignedRecord,

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use certmesh_ledger::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
 use certmesh_ledger::merkle::{
     Blake3Tree, CompactRange, ConsistencyProof, InclusionProof, NodeReader, left_range,
     nodes_before, position, right_range, right_range_shape, root,

@@ -9,17 +9,18 @@ pub(crate) use receipts::{
 use receipts::{acknowledged, blinded, case_accepted, decided};
 
 use certmesh_ledger::codec::{Blob, Bounded, Text};
-use certmesh_ledger::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::keys::Signature;
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, MatterCode, TypeCode,
 };
-use certmesh_ledger::keys::Signature;
 use certmesh_ledger::log::{
-    Checkpoint, Cosignature, DefinitionEntry, ForkEvidence, LogId, MAX_PAGE, Page,
-    SignedCheckpoint, StatusEntry,
+    Checkpoint, Cosignature, DefinitionEntry, ForkEvidence, MAX_PAGE, Page, SignedCheckpoint,
+    StatusEntry,
 };
 use certmesh_ledger::membership::Role;
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{
     AccessLogRead, Action, CertificateErased, CertificateIssued, CodeItem, DefinitionRef, Entry,
     FieldData, FieldDefinition, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MAX_PREDECESSORS,

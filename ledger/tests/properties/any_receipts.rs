@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use certmesh_ledger::codec::Text;
+use certmesh_ledger::crypto::keys::{BodyKey, Secret, SigningKey};
 use certmesh_ledger::id::CertificateId;
-use certmesh_ledger::keys::{BodyKey, Secret, SigningKey};
-use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::names::NetworkId;
 use certmesh_ledger::record::{
     Asked, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision, Disclosure, FieldCodes,
     FieldDefinition, Received, RequirementMet, RetrievalAcknowledged, RetrievalDecided,

@@ -7,10 +7,10 @@ use certmesh_ledger::bodies::{
     AttachmentError, AttachmentFile, AttachmentKey, Attachments, CHUNK, FileId, Partial, Upload,
     file_len,
 };
-use certmesh_ledger::hash::Hash;
-use certmesh_ledger::keys::{FieldKey, Secret};
-use certmesh_ledger::log::disk::Disk;
-use certmesh_ledger::log::{Failure, MemoryDisk};
+use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::crypto::keys::{FieldKey, Secret};
+use certmesh_ledger::disk::Disk;
+use certmesh_ledger::disk::{Failure, MemoryDisk};
 use certmesh_ledger::record::{MAX_ATTACHMENT, MediaType};
 use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use certmesh_ledger::codec::{decode, encode};
-use certmesh_ledger::keys::{CatalogueKey, PublicKey, Secret, Signature};
+use certmesh_ledger::crypto::keys::{CatalogueKey, PublicKey, Secret, Signature};
 use certmesh_ledger::log::{
     Cosignature, DefinitionEntry, ForkEvidence, Page, SignedCheckpoint, StatusEntry,
 };

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use certmesh_ledger::catalogue::{Catalogue, MAX_CHAIN};
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::Date;
-use certmesh_ledger::log::{MAX_PAGE, MemoryDisk, Writer};
+use certmesh_ledger::log::{MAX_PAGE, Writer};
 use certmesh_ledger::record::{Action, Entry, Status, Succession, SuccessionKind};
 use certmesh_ledger::verify::{Bundle, NotValid, Question, Reader, Verdict, verify};
 use proptest::prelude::*;

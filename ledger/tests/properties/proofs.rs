@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Bounded, decode, encode};
-use certmesh_ledger::hash::Hash;
+use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::Date;
-use certmesh_ledger::log::{
-    Applied, Cosignature, Log, MAX_PAGE, MemoryDisk, Page, VerifiedCheckpoint, Writer,
-};
+use certmesh_ledger::log::{Applied, Cosignature, Log, MAX_PAGE, Page, VerifiedCheckpoint, Writer};
 use certmesh_ledger::record::{BlindedSubject, Disclosure, commit_fields};
 use certmesh_ledger::retrieval::{MAX_RETRIEVAL, Retrieval, SignedRetrieval};
 use certmesh_ledger::verify::{Bundle, Reader, VerifiedBundle};

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use certmesh_ledger::log::{MemoryDisk, VerifiedCheckpoint, Writer, fsck};
+use certmesh_ledger::disk::MemoryDisk;
+use certmesh_ledger::log::{VerifiedCheckpoint, Writer, fsck};
 use certmesh_ledger::record::{Action, Entry, SignedRecord};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use certmesh_ledger::secret_files::{self, KeyFileError};
+use certmesh_ledger::crypto::secret_files::{self, KeyFileError};
 use serde::Deserialize;
 use thiserror::Error;
 

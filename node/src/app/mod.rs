@@ -23,7 +23,7 @@ use certmesh_api::{
 };
 use certmesh_ledger::bodies::AttachmentFile;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
-use certmesh_ledger::log::LogId;
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, MediaType, RetrievalHash, StatusChanged,
 };

@@ -6,7 +6,7 @@ use certmesh_api::draft::HolderCode;
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::journal::Place;
-use certmesh_ledger::log::LogId;
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::MatterRef;
 use certmesh_ledger::retrieval::{ATTACHMENTS, Page};
 

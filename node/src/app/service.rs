@@ -18,7 +18,8 @@ use certmesh_ledger::catalogue::{Cursor, Defined, Found};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::journal::Looked;
-use certmesh_ledger::log::{HeaderError, Listing, Log, LogId, MatterVersion, ReadError};
+use certmesh_ledger::log::{HeaderError, Listing, Log, MatterVersion, ReadError};
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, Entry, MatterDefined, MediaType, RetrievalHash,
     StatusChanged, SubjectTag, TypeDefined, is_dated_ahead,

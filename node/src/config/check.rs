@@ -16,7 +16,7 @@ use crate::http::limits::DEFAULT_LOOKUPS;
 use crate::http::server::check_tls;
 use crate::http::{ServeError, TlsFiles};
 use crate::logging::{self, LogFormat};
-use certmesh_ledger::secret_files;
+use certmesh_ledger::crypto::secret_files;
 
 use super::settings::Settings;
 use super::watches::watches;

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use certmesh_ledger::secret_files::{self, KeyFileError};
+use certmesh_ledger::crypto::secret_files::{self, KeyFileError};
 
 use super::hosts::HostName;
 use super::limits::Limits;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use certmesh_ledger::codec;
+use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use certmesh_ledger::store::Table;
 

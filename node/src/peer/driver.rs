@@ -6,9 +6,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::SigningKey;
-use certmesh_ledger::log::{LogId, VerifiedCheckpoint};
+use certmesh_ledger::log::VerifiedCheckpoint;
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::sync::{
     ANNOUNCE_EVERY_MS, Announcement, Command, ConnectionId, Event, Failure, Gossiped, Heads,
     Judgement, Request, RequestId, Response, Standing, Stored, Sync, announcement, serve,

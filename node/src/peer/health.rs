@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use certmesh_api::{LogView, OwnLogState, Readiness};
 use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
+use certmesh_ledger::log::Log;
 use certmesh_ledger::log::Stopped;
-use certmesh_ledger::log::{Log, LogId};
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::is_dated_ahead;
 
 use super::clock::Clock;

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::crypto::keys::CatalogueKey;
 use certmesh_ledger::id::Date;
 use certmesh_ledger::journal::{Journal, JournalError, Look, Looked, MAX_LOOKS};
-use certmesh_ledger::keys::CatalogueKey;
 use certmesh_ledger::record::SubjectTag;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
@@ -247,11 +247,12 @@ async fn check(peer: &Arc<Peer>) {
 
 #[cfg(test)]
 mod tests {
-    use certmesh_ledger::hash::Hash;
+    use certmesh_ledger::crypto::hash::Hash;
+    use certmesh_ledger::crypto::keys::{FieldKey, Secret};
+    use certmesh_ledger::disk::MemoryDisk;
     use certmesh_ledger::id::HolderKind;
-    use certmesh_ledger::keys::{FieldKey, Secret};
-    use certmesh_ledger::log::{LogId, LogName, MemoryDisk};
-    use certmesh_ledger::membership::NetworkId;
+    use certmesh_ledger::names::NetworkId;
+    use certmesh_ledger::names::{LogId, LogName};
 
     use super::*;
 

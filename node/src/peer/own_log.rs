@@ -445,9 +445,11 @@ mod tests {
     use std::path::Path;
 
     use certmesh_ledger::codec::Text;
-    use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret, SigningKey};
-    use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place};
+    use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret, SigningKey};
+    use certmesh_ledger::disk::MemoryDisk;
+    use certmesh_ledger::log::Place;
     use certmesh_ledger::membership::{Genesis, PeerId};
+    use certmesh_ledger::names::{LogId, LogName};
 
     use super::*;
 
@@ -478,7 +480,7 @@ mod tests {
             disk,
             data: "/d".into(),
             segment_records: 4,
-            index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+            index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
         let (log, _) = Log::open(&place, name, &members).unwrap();
         let metrics = Arc::new(Metrics::new());

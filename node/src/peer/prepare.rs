@@ -9,8 +9,8 @@ use certmesh_api::draft::{Attached, Draft};
 use certmesh_api::faults::FaultList;
 use certmesh_ledger::bodies::{Body, SealedBody, Upload};
 use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
+use certmesh_ledger::crypto::keys::{BodyKey, Secret};
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
-use certmesh_ledger::keys::{BodyKey, Secret};
 use certmesh_ledger::log::ReadError;
 use certmesh_ledger::record::{
     CertificateIssued, DefinitionRef, Entry, RecordHash, SharingClass, TypeDefined, commit_fields,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use certmesh_ledger::log::LogId;
+use certmesh_ledger::names::LogId;
 use tokio::sync::mpsc;
 
 use super::Peer;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_ledger::hash::Hash;
+use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::store::{Store, StoreError, Table};
 
 const WEEK_MS: u64 = 7 * 24 * 3600 * 1000;
@@ -92,7 +92,7 @@ pub(crate) async fn keep_forgetting(
 
 #[cfg(test)]
 mod tests {
-    use certmesh_ledger::hash::{Purpose, hash};
+    use certmesh_ledger::crypto::hash::{Purpose, hash};
     use certmesh_ledger::store::{MemoryStore, SledStore};
 
     use super::super::now_ms;

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::log::{LogId, Page, PageError, VerifiedPage};
+use certmesh_ledger::log::{Page, PageError, VerifiedPage};
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::sync::{StoreFailure, Stored, stored};
 use crossbeam_channel::{Sender, unbounded};
 use tokio::sync::mpsc;

@@ -11,8 +11,8 @@ use certmesh_api::{FieldFault, Position};
 use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::clocks::ClockFault;
-use certmesh_ledger::hash::{Hash, Purpose, hash_parts};
-use certmesh_ledger::log::disk::too_many_files;
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash_parts};
+use certmesh_ledger::disk::too_many_files;
 use certmesh_ledger::log::{
     self, NoEffect, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, Writer,
 };

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use certmesh_api::tokens::TokensError;
 use certmesh_ledger::bodies::BodyError;
+use certmesh_ledger::crypto::keys::KeyError;
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::KeyError;
 use certmesh_ledger::log::OpenError;
 use certmesh_ledger::membership::GenesisFaults;
 use libp2p::Multiaddr;
@@ -14,7 +14,7 @@ use libp2p::Multiaddr;
 use crate::descriptors::TooFewFiles;
 use crate::http::ServeError;
 use crate::net::NetError;
-use certmesh_ledger::secret_files::KeyFileError;
+use certmesh_ledger::crypto::secret_files::KeyFileError;
 
 /// Why a peer could not run.
 #[derive(Debug, thiserror::Error)]

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use certmesh_ledger::codec::Text;
+use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret, SecretFile, SigningKey};
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::keys::{CatalogueKey, FieldKey, Secret, SecretFile, SigningKey};
 use certmesh_ledger::membership::{Genesis, Membership, PeerId as MemberPeer};
 use libp2p::{Multiaddr, PeerId};
 use zeroize::Zeroizing;
 
 use super::error::{RunError, at};
 use crate::config::Config;
-use certmesh_ledger::secret_files;
+use certmesh_ledger::crypto::secret_files;
 
 /// The other members, and where each can be reached.
 type Peers = HashMap<DepartmentCode, (PeerId, Vec<Multiaddr>)>;

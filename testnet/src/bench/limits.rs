@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use certmesh_ledger::hash::{Hash, Purpose, hash};
-use certmesh_ledger::keys::{PublicKey, Signature, SigningKey};
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::keys::{PublicKey, Signature, SigningKey};
 
 use crate::Error;
 use crate::stats::{Times, per_second};

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, IndexKey, Secret, SecretFile};
+use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::id::{CertificateId, HolderKind};
-use certmesh_ledger::keys::{BodyKey, CatalogueKey, IndexKey, Secret, SecretFile};
-use certmesh_ledger::log::disk::RealDisk;
-use certmesh_ledger::log::{Log, LogId, LogName, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::Membership;
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     CertificateIssued, DefinitionRef, Entry, SharingClass, Validity, commit_fields,
 };

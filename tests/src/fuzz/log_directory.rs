@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use certmesh_ledger::log::disk::Disk;
-use certmesh_ledger::log::{Log, MAX_PAGE, MemoryDisk, Place, VerifiedCheckpoint, Writer, fsck};
+use certmesh_ledger::disk::Disk;
+use certmesh_ledger::disk::MemoryDisk;
+use certmesh_ledger::log::{Log, MAX_PAGE, Place, VerifiedCheckpoint, Writer, fsck};
 use certmesh_ledger::record::Action;
 
 use super::network::{change, issue, key, log, members};
@@ -25,7 +26,7 @@ pub(super) fn place(disk: &MemoryDisk) -> Place {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/data"),
         segment_records: SEGMENT,
-        index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use certmesh_ledger::codec::{self, Bounded, Text};
-use certmesh_ledger::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, PublicKey, Secret, SigningKey};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind};
-use certmesh_ledger::keys::{BodyKey, CatalogueKey, PublicKey, Secret, SigningKey};
-use certmesh_ledger::log::{LogId, LogName};
 use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     Action, BlindedSubject, CertificateIssued, DefinitionRef, Entry, FieldDefinition, FieldRoot,
     Reason, Record, RecordHash, SharingClass, StatusChanged, SubjectTag, Succession,

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Blob, Bounded, encode};
-use certmesh_ledger::hash::{Purpose, hash};
-use certmesh_ledger::log::{
-    Cosignature, ForkEvidence, MAX_PAGE, MemoryDisk, SignedCheckpoint, Writer,
-};
+use certmesh_ledger::crypto::hash::{Purpose, hash};
+use certmesh_ledger::disk::MemoryDisk;
+use certmesh_ledger::log::{Cosignature, ForkEvidence, MAX_PAGE, SignedCheckpoint, Writer};
 use certmesh_ledger::record::{
     AccessLogRead, Action, Asked, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision,
     Disclosure, Entry, Received, Record, RecordHash, RequirementMet, RetrievalAcknowledged,

@@ -27,7 +27,7 @@ fn world(issuers: &[DepartmentCode]) -> (Catalogue, CertificateId, Entry) {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),
         segment_records: 8,
-        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let opened = Catalogue::open(place, members, A.parse().unwrap());
     let mut catalogue = opened.unwrap().catalogue;

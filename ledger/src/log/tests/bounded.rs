@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::crypto::keys::IndexKey;
+use crate::disk::{Disk, DiskFile};
 use crate::id::TypeCode;
-use crate::keys::IndexKey;
-use crate::log::disk::{Disk, DiskFile};
 use crate::log::{Applied, MAX_READ};
 use crate::record::{CertificateErased, SignedRecord};
 

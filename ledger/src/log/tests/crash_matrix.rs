@@ -8,8 +8,9 @@ use std::path::Path;
 
 use super::*;
 use crate::bodies::{Bodies, SealedBody};
-use crate::keys::{BodyKey, FieldKey, Secret};
-use crate::log::{Applied, Failure, MAX_PAGE, VerifiedCheckpoint, fsck};
+use crate::crypto::keys::{BodyKey, FieldKey, Secret};
+use crate::disk::Failure;
+use crate::log::{Applied, MAX_PAGE, VerifiedCheckpoint, fsck};
 
 /// What a run acknowledged before it was cut short.
 #[derive(Default)]

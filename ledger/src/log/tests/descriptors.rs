@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::log::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile};
 use crate::log::{Applied, WriteError, fsck};
 use crate::sync::{StoreFailure, stored};
 

@@ -8,7 +8,7 @@ use crate::bodies::{
     AttachmentKey, Attachments, Bodies, BodiesReport, Body, Lost, SealedBody, check_bodies,
 };
 use crate::codec::Bounded;
-use crate::keys::{BodyKey, FieldKey, Secret};
+use crate::crypto::keys::{BodyKey, FieldKey, Secret};
 use crate::record::{
     BlindedSubject, CaseAccepted, CaseTag, CertificateErased, Disclosure, FieldDefinition,
     MediaType, Received, Record, RetrievalAcknowledged, SignedRecord, TypeDefined, commit_fields,
@@ -290,7 +290,7 @@ fn an_attachment_whose_file_is_gone_is_lost_and_its_certificate_is_named() {
         (report.fault_count, report.faults[0].record),
         (1, Some(ATTACHED))
     );
-    use crate::log::disk::Disk;
+    use crate::disk::Disk;
     department.disk.remove(file).unwrap();
     assert_eq!(department.lost().attachments, BTreeSet::from([ATTACHED]));
     for key in [None, Some(&field_key())] {

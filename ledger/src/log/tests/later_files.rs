@@ -40,7 +40,7 @@ fn evidence() -> Vec<u8> {
 
 #[test]
 fn a_file_of_a_later_version_is_refused_by_name_and_nothing_is_changed() {
-    use crate::log::disk::Disk;
+    use crate::disk::Disk;
     let files = [
         format!("logs/{ISSUER}/000000000000.records"),
         format!("logs/{ISSUER}/000000000000.offsets"),

@@ -17,16 +17,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::codec::{Bounded, Text};
-use crate::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Hash, Purpose, hash};
+use crate::crypto::keys::{CatalogueCommitment, SigningKey};
 use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
-use crate::keys::{CatalogueCommitment, SigningKey};
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
 use crate::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, RecordHash, SharingClass,
     StatusChanged, SubjectTag, Succession, SuccessionKind, Validity,
 };
 
-use super::{Log, LogId, LogName, MemoryDisk, Opening, Place, Writer};
+use super::{Log, Opening, Place, Writer};
+use crate::disk::MemoryDisk;
+use crate::names::{LogId, LogName};
 
 pub(super) const ISSUER: &str = "11430000006122244L";
 
@@ -62,7 +64,7 @@ pub(super) fn place(disk: &MemoryDisk, segment_records: u64) -> Place {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/data"),
         segment_records,
-        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     }
 }
 

@@ -6,9 +6,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::log::disk::{Disk, DiskFile};
+use crate::disk::Failure;
+use crate::disk::{Disk, DiskFile};
 use crate::log::{
-    Applied, End, Failure, MAX_PAGE, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, fsck,
+    Applied, End, MAX_PAGE, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, fsck,
 };
 use crate::record::{Record, SignedRecord};
 
@@ -350,7 +351,7 @@ fn a_copy_that_does_not_continue_what_is_held_gives_nothing() {
 #[test]
 fn a_copy_of_another_log_gives_nothing_whatever_its_directory_is_called() {
     let other = LogName {
-        network: crate::membership::NetworkId(hash(Purpose::File, b"another network")),
+        network: crate::names::NetworkId(hash(Purpose::File, b"another network")),
         id: name().id,
     };
     let disk = MemoryDisk::new();

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::later_versions::Later;
 use super::*;
-use crate::log::{Applied, ApplyError, BrokenRule, Failure, Stopped, VerifiedPage, broken, fsck};
+use crate::disk::Failure;
+use crate::log::{Applied, ApplyError, BrokenRule, Stopped, VerifiedPage, broken, fsck};
 
 /// A department whose checkpoint over the first five records commits to other statuses than they make: that page, and a later
 /// one that breaks no rule.

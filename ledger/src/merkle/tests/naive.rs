@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use sha2::{Digest as _, Sha256};
 
 use super::super::*;
-use crate::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Hash, Purpose, hash};
 
 pub(super) type Digest = [u8; 32];
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::*;
 use crate::bodies::{Bodies, Body, SealedBody};
 use crate::catalogue::{Batch, NotAllowed};
+use crate::crypto::keys::FieldKey;
 use crate::id::IssuerCode;
-use crate::keys::FieldKey;
-use crate::log::LogName;
+use crate::names::LogName;
 use crate::record::{CaseAccepted, CaseTag, GrantMade, Grantee};
 
 /// A certificate that rests on a record that defines nothing.
@@ -313,7 +313,7 @@ fn only_the_own_logs_certificates_are_answered_for_whoever_else_claims_them() {
         disk: Arc::new(world.disk.clone()),
         data: PathBuf::from("/d"),
         segment_records: 4,
-        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let theirs = Catalogue::open(place, members("test"), neighbour).unwrap();
     let decided = decide_in(&theirs.catalogue, &request, noon()).unwrap();

@@ -11,11 +11,13 @@ use std::sync::Arc;
 
 use super::*;
 use crate::catalogue::Catalogue;
-use crate::hash::{Hash, hash};
+use crate::crypto::hash::{Hash, hash};
+use crate::crypto::keys::{BodyKey, CatalogueCommitment, Secret};
+use crate::disk::MemoryDisk;
 use crate::id::HolderKind;
-use crate::keys::{BodyKey, CatalogueCommitment, Secret};
-use crate::log::{Log, LogName, MemoryDisk, Place, Writer};
+use crate::log::{Log, Place, Writer};
 use crate::membership::{Department, Genesis, PeerId, Role};
+use crate::names::LogName;
 use crate::record::{
     CertificateIssued, DefinitionRef, Entry, FieldDefinition, MatterDefined, Received, Record,
     RecordHash, Requirement, RetrievalAcknowledged, SharingClass, SubMatter, SubjectTag, Validity,
@@ -268,7 +270,7 @@ fn open(disk: &MemoryDisk) -> Catalogue {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/d"),
         segment_records: 4,
-        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     };
     let opened = Catalogue::open(place, members("test"), code(ISSUER)).unwrap();
     assert!(

@@ -6,10 +6,11 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::codec::{Blob, Bounded};
-use crate::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Hash, Purpose, hash};
 use crate::id::DepartmentCode;
-use crate::log::{Checkpoint, ForkEvidence, Log, LogId, LogName, Page, SignedCheckpoint, Writer};
+use crate::log::{Checkpoint, ForkEvidence, Log, Page, SignedCheckpoint, Writer};
 use crate::membership::Membership;
+use crate::names::{LogId, LogName};
 use crate::record::{Frame, RecordHash};
 use crate::sync::{Announcement, ConnectionId, Head, Heads, Request, Response};
 

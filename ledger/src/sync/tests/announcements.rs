@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::codec::{Blob, Bounded};
-use crate::hash::Hash;
-use crate::log::{
-    Checkpoint, Log, LogId, LogName, MAX_PAGE, MemoryDisk, Page, SignedCheckpoint, Writer,
-};
+use crate::crypto::hash::Hash;
+use crate::disk::MemoryDisk;
+use crate::log::{Checkpoint, Log, MAX_PAGE, Page, SignedCheckpoint, Writer};
 use crate::merkle::CompactRange;
+use crate::names::{LogId, LogName};
 use crate::record::{RecordHash, leaf_hash, record_hash};
 use crate::sync::{
     ANNOUNCE_EVERY_MS, Announcement, Command, Event, Gossiped, Instance, Judgement, OwnLog,

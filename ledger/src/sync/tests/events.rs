@@ -4,8 +4,8 @@ use std::hash::Hash as _;
 
 use rand::RngExt;
 
-use crate::hash::{Purpose, hash};
-use crate::log::LogId;
+use crate::crypto::hash::{Purpose, hash};
+use crate::names::LogId;
 use crate::sync::{
     Announcement, Command, ConnectionId, Event, Failure, Gossiped, Judgement, MAX_ANNOUNCEMENT,
     MAX_REQUEST, MAX_RESPONSE, Request, Response, stored,

@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use crate::clocks::{Clocks, MAX_OFF_MS, come_to};
 use crate::id::CertificateId;
-use crate::log::LogId;
+use crate::names::LogId;
 use crate::record::{Entry, Status};
 
 use super::adversary::Conduct;
@@ -211,7 +211,7 @@ fn a_lost_disk_waits_for_the_one_member_that_has_the_newest_records() {
         world.run_for(10_000);
         world.crash(0);
         world.crash(1);
-        world.peers[0].disk = crate::log::MemoryDisk::new();
+        world.peers[0].disk = crate::disk::MemoryDisk::new();
         world.peers[0].lost = true;
         world.start(0);
         for n in 2..4 {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::codec::Bounded;
-use crate::log::{Applied, Cosignature, LogId, MemoryDisk, VerifiedCheckpoint, Writer};
+use crate::disk::MemoryDisk;
+use crate::log::{Applied, Cosignature, VerifiedCheckpoint, Writer};
+use crate::names::LogId;
 use crate::record::Entry;
 use crate::sync::{
     Command, ConnectionId, Event, Head, Heads, Holdings, Instance, OwnLog, Request, RequestId,

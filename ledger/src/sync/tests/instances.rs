@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::codec::Bounded;
+use crate::disk::MemoryDisk;
 use crate::id::DepartmentCode;
-use crate::log::{LogId, MemoryDisk, VerifiedCheckpoint, Writer};
+use crate::log::{VerifiedCheckpoint, Writer};
+use crate::names::LogId;
 use crate::sync::{
     Command, ConnectionId, Event, Head, Heads, Instance, OwnLog, Request, RequestId, Response,
     Standing, Sync,

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::codec::{Bounded, Text};
-use crate::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Hash, Purpose, hash};
+use crate::crypto::keys::{CatalogueCommitment, SigningKey};
+use crate::disk::MemoryDisk;
 use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
-use crate::keys::{CatalogueCommitment, SigningKey};
-use crate::log::{
-    Cosignature, ForkEvidence, Log, LogId, MemoryDisk, Place, VerifiedCheckpoint, Writer,
-};
+use crate::log::{Cosignature, ForkEvidence, Log, Place, VerifiedCheckpoint, Writer};
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
+use crate::names::LogId;
 use crate::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, RecordHash, SharingClass,
     StatusChanged, SubjectTag, Validity,
@@ -106,7 +106,7 @@ pub(super) fn place(disk: &MemoryDisk) -> Place {
         disk: Arc::new(disk.clone()),
         data: PathBuf::from("/data"),
         segment_records: SEGMENT_RECORDS,
-        index_key: crate::keys::IndexKey::from_transport_seed(&[7; 32]),
+        index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rand::RngExt;
 
-use crate::log::{Failure, TakenBack};
+use crate::disk::Failure;
+use crate::log::TakenBack;
 use crate::sync::Event;
 
 use super::adversary::Conduct;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::codec::Bounded;
-use crate::log::{LogId, MemoryDisk, Place, Writer};
+use crate::disk::MemoryDisk;
+use crate::log::{Place, Writer};
+use crate::names::LogId;
 use crate::sync::{
     Command, ConnectionId, Event, Head, Heads, Holdings, Instance, OwnLog, Request, RequestId,
     Response, Settings, Sync, serve, stored,

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hash::Hash;
+use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
-use crate::log::{Log, LogId};
+use crate::log::Log;
+use crate::names::LogId;
 use crate::sync::fetch::MAX_STORING;
 use crate::sync::pace::Wait;
 use crate::sync::{Settings, Sync};

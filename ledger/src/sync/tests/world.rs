@@ -7,9 +7,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::catalogue::Catalogue;
+use crate::disk::MemoryDisk;
 use crate::id::DepartmentCode;
-use crate::log::{LogId, MemoryDisk, Page};
+use crate::log::Page;
 use crate::membership::Membership;
+use crate::names::LogId;
 use crate::sync::{ConnectionId, Event, RequestId, Settings};
 
 use super::adversary::Conduct;

@@ -8,8 +8,8 @@ use certmesh_api::Appended;
 use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::{Authority, CertificateState};
 use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::id::{Date, DepartmentCode};
-use certmesh_ledger::keys::SigningKey;
 use certmesh_ledger::record::{
     Disclosure, MatterRef, Received, RetrievalAcknowledged, RetrievalHash, Rule, TypeDefined,
 };

@@ -254,10 +254,12 @@ mod tests {
 
     use certmesh_ledger::bodies::SealedBody;
     use certmesh_ledger::codec::Text;
-    use certmesh_ledger::hash::Hash;
-    use certmesh_ledger::keys::{BodyKey, CatalogueKey, FieldKey, Secret, SigningKey};
-    use certmesh_ledger::log::{LogId, LogName, MemoryDisk, Place, Writer};
+    use certmesh_ledger::crypto::hash::Hash;
+    use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, FieldKey, Secret, SigningKey};
+    use certmesh_ledger::disk::MemoryDisk;
+    use certmesh_ledger::log::{Place, Writer};
     use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
+    use certmesh_ledger::names::{LogId, LogName};
     use certmesh_ledger::record::{Asked, BlindedSubject, RetrievalAcknowledged, Rule};
 
     use super::*;
@@ -311,10 +313,10 @@ mod tests {
             id: LogId::first(OWN.parse().unwrap()),
         };
         let place = Place {
-            disk: Arc::clone(&disk) as Arc<dyn certmesh_ledger::log::disk::Disk>,
+            disk: Arc::clone(&disk) as Arc<dyn certmesh_ledger::disk::Disk>,
             data: "/d".into(),
             segment_records: 4,
-            index_key: certmesh_ledger::keys::IndexKey::from_transport_seed(&[7; 32]),
+            index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
         let (log, _) = Log::open(&place, name, &members).unwrap();
         let log = Arc::new(log);

@@ -5,7 +5,7 @@ use certmesh_api::{
     UseAhead, UseReport,
 };
 use certmesh_ledger::id::Date;
-use certmesh_ledger::log::LogId;
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{
     AccessLogRead, Asked, Decision, Entry, Received, RetrievalAcknowledged, RetrievalDecided,
     SignedRecord, SubjectTag, is_dated_ahead,

@@ -1,7 +1,7 @@
 //! Files in and out: what is taken, what is refused at which byte, and that a refused file leaves nothing.
 
 use certmesh_ledger::bodies::{AttachmentKey, CHUNK};
-use certmesh_ledger::log::disk::Disk;
+use certmesh_ledger::disk::Disk;
 use certmesh_ledger::record::{Attachment, MAX_ATTACHMENT, MediaType};
 
 use super::*;

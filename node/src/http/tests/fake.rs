@@ -11,10 +11,11 @@ use certmesh_api::{
     AccessLog, AuditView, Grants, LookupLog, Matter, Matters, Retrieved, TypeStandard, UseReport,
 };
 use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments};
-use certmesh_ledger::hash::Hash;
+use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
-use certmesh_ledger::log::{LogId, LogName, MemoryDisk};
-use certmesh_ledger::membership::NetworkId;
+use certmesh_ledger::names::NetworkId;
+use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, MediaType, RetrievalHash, Status, StatusChanged,
 };

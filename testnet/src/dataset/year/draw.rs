@@ -10,8 +10,8 @@
 //!   drawn by certificate, of any day: who holds three is drawn three times as often as who holds one.
 //! - **Days**: each of the 365 as often as any other.
 
+use certmesh_ledger::crypto::keys::CatalogueKey;
 use certmesh_ledger::id::{Date, HolderKind, TypeCode, normalise};
-use certmesh_ledger::keys::CatalogueKey;
 use certmesh_ledger::record::{MatterRef, SubjectTag};
 
 use super::super::dice::Dice;

@@ -8,10 +8,11 @@ use certmesh_api::IssueRequest;
 use certmesh_api::draft::Draft;
 use certmesh_api::faults::Unfit;
 use certmesh_ledger::catalogue::{Batch, Catalogue, FreshnessLimits, Proposed, Standard};
+use certmesh_ledger::crypto::keys::CatalogueKey;
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, TypeCode};
-use certmesh_ledger::keys::CatalogueKey;
-use certmesh_ledger::log::{Log, LogId};
+use certmesh_ledger::log::Log;
 use certmesh_ledger::membership::Membership;
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{CertificateIssued, Entry, SubjectTag, TypeDefined};
 
 use super::reading::DataSet;

@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::crypto::keys::{CatalogueKey, Secret};
+use certmesh_ledger::id::HolderKind;
 use certmesh_ledger::id::{CertificateId, TypeCode};
-use certmesh_ledger::keys::{CatalogueKey, Secret};
-use certmesh_ledger::log::LogId;
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{
     CertificateIssued, DefinitionRef, FieldRoot, RecordHash, SharingClass, SubjectTag, Validity,
 };
-use certmesh_ledger::{hash::Hash, id::HolderKind};
 
 use super::super::{WuhanArgs, write};
 use super::draw::{CONCERNED, Came, Case, NEWCOMERS, ORDERS};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile};
+use super::{Disk, DiskFile};
 
 /// What happens at the operation a failure is set for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

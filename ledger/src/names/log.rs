@@ -1,4 +1,4 @@
-//! Names of logs.
+//! A department's log, by itself and within its network.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DepartmentCode, IdError};
-use crate::membership::NetworkId;
 
-use super::CheckpointError;
+use super::NetworkId;
 
 /// A department's log. The generation is 0 until members start a department afresh.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -25,15 +24,6 @@ impl LogId {
         LogId {
             department,
             generation: 0,
-        }
-    }
-
-    /// Refuses what is signed for another log than its department's first. Nobody replicates one, so nobody would see two
-    /// histories of it.
-    pub(super) fn check_generation(&self) -> Result<(), CheckpointError> {
-        match self.generation {
-            0 => Ok(()),
-            _ => Err(CheckpointError::Generation(*self)),
         }
     }
 }

@@ -4,10 +4,14 @@
 //! What is assumed of the medium: after `sync` returns, the file's bytes and length survive a crash; after `sync_dir`
 //! its entries do; `rename` within one directory is atomic. Until then any part of what was written may survive or not.
 
+mod memory;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+pub use memory::{Failure, MemoryDisk};
 
 /// Too many open files, of the system and of the process (ENFILE, EMFILE): errors that have no kind of their own.
 const TOO_MANY_FILES: [i32; 2] = [23, 24];

@@ -1,6 +1,6 @@
 //! Ed25519 keys: signing, strict verification, and the text forms of keys in files.
 //!
-//! Every signature is over a purpose's hash ([`crate::hash::Purpose`]), so one made for a record can never pass for a
+//! Every signature is over a purpose's hash ([`crate::crypto::hash::Purpose`]), so one made for a record can never pass for a
 //! checkpoint's. An algorithm byte stands beside every key and signature: 1 is Ed25519 (RFC 8032, verified strictly,
 //! as `verify_strict` of ed25519-dalek does: no small-order key, no non-canonical point or scalar).
 
@@ -14,9 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use siphasher::sip::SipHasher24;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::hash::{Hash, NotAHash, Purpose, hash, hash_parts};
-use crate::id::{Date, HolderKind};
-use crate::record::{BlindedSubject, CaseTag, MatterRef, SubjectTag};
+use crate::crypto::hash::{Hash, NotAHash, Purpose, hash, hash_parts};
 
 const ED25519: u8 = 1;
 
@@ -235,7 +233,7 @@ impl Secret {
         &self.0
     }
 
-    fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Hash {
+    pub(crate) fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> Hash {
         let inner = hash_parts(purpose, parts);
         Hash::from_bytes(*blake3::keyed_hash(&self.0, inner.as_bytes()).as_bytes())
     }
@@ -255,22 +253,6 @@ impl CatalogueKey {
     /// What the genesis says of the key, so that a member with another network's key finds out.
     pub fn commitment(&self) -> CatalogueCommitment {
         CatalogueCommitment(hash(Purpose::CatalogueKey, self.0.expose()))
-    }
-
-    /// The tag of a holder whose code has been normalised ([`crate::id::normalise`]).
-    pub fn subject_tag(&self, kind: HolderKind, normalised: &str) -> SubjectTag {
-        SubjectTag(self.0.hash(
-            Purpose::Subject,
-            &[&kind.code().to_le_bytes(), normalised.as_bytes()],
-        ))
-    }
-
-    /// A subject for one day, as receipts name it.
-    pub fn blind(&self, subject: &SubjectTag, day: Date) -> BlindedSubject {
-        BlindedSubject(self.0.hash(
-            Purpose::BlindedSubject,
-            &[subject.0.as_bytes(), &day.days().to_le_bytes()],
-        ))
     }
 }
 
@@ -356,18 +338,6 @@ impl BodyKey {
         )
     }
 
-    /// File and key of an attachment that came with the body: both follow from this key, so that they go with it.
-    pub fn attachment(&self, name: &crate::record::AttachmentName) -> crate::bodies::AttachmentKey {
-        let part = |what: &[u8]| {
-            self.0
-                .hash(Purpose::FieldSalt, &[what, b"\0", name.as_str().as_bytes()])
-        };
-        let mut drawn = Zeroizing::new([0; 48]);
-        drawn[..16].copy_from_slice(&part(b"attachment file").as_bytes()[..16]);
-        drawn[16..].copy_from_slice(part(b"attachment key").as_bytes());
-        crate::bodies::AttachmentKey::new(&drawn)
-    }
-
     /// Encrypts a body; `about` names what it is the body of. A key encrypts one body only, so the nonce is fixed.
     pub fn seal(&self, about: &str, body: &[u8]) -> Vec<u8> {
         let payload = Payload {
@@ -439,30 +409,9 @@ impl FieldKey {
         ))
     }
 
-    /// The name of a case that only this department can make.
-    pub fn case_tag(&self, subject: &SubjectTag, matter: &MatterRef, reference: &str) -> CaseTag {
-        let matter = matter.to_string();
-        let parts = [
-            subject.0.as_bytes(),
-            matter.as_bytes(),
-            b"\0",
-            reference.as_bytes(),
-        ];
-        CaseTag(self.0.hash(Purpose::Case, &parts))
-    }
-
     /// The key that the look-up journal is encrypted under.
     pub(crate) fn journal_key(&self) -> Secret {
         Secret::from_bytes(*self.0.hash(Purpose::FieldSalt, &[b"journal"]).as_bytes())
-    }
-
-    /// What tells whether files were kept under this key, and nothing else of it.
-    pub(crate) fn check_value(&self, log: &crate::log::LogName) -> [u8; 24] {
-        let parts = [b"check".as_slice(), &log.prefix()];
-        let hash = self.0.hash(Purpose::FieldSalt, &parts);
-        let mut value = [0; 24];
-        value.copy_from_slice(&hash.as_bytes()[..24]);
-        value
     }
 
     /// The key that tokens of uploads are sealed under.
