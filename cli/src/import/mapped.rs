@@ -171,11 +171,11 @@ impl Visitor for SecondPass<'_, '_> {
         let fate = match self.judge.judge(row) {
             Judged::Merged => Fate::Merged,
             Judged::Rejected(reasons) => Fate::Rejected(reasons),
-            Judged::Sound(sound) if self.tally.summary.dry_run => {
+            Judged::Good(sound) if self.tally.summary.dry_run => {
                 self.batch.ids.push(sound.draft.id);
                 Fate::ToSend
             }
-            Judged::Sound(sound) => {
+            Judged::Good(sound) => {
                 let line = serde_json::to_vec(&sound.request).map_err(io::Error::from)?;
                 self.batch.chunk.push(row.number, &line);
                 Fate::ToSend

@@ -112,19 +112,19 @@ pub struct Upload {
     pub expires_ms: u64,
 }
 
-type Told = (AttachmentKey, String, u64, Hash, u64);
+type TokenContent = (AttachmentKey, String, u64, Hash, u64);
 
 impl Upload {
     /// The token. The nonce must be random.
     pub fn seal(&self, department: &FieldKey, nonce: [u8; NONCE]) -> String {
-        let told: Told = (
+        let content: TokenContent = (
             self.key.clone(),
             self.media_type.to_string(),
             self.size,
             self.content,
             self.expires_ms,
         );
-        let plain = codec::encode_secret(&told);
+        let plain = codec::encode_secret(&content);
         let payload = Payload {
             msg: &plain,
             aad: TOKEN_OF,
@@ -149,7 +149,7 @@ impl Upload {
         let plain = cipher(&department.upload_key()).decrypt(XNonce::from_slice(nonce), payload);
         let plain = Zeroizing::new(plain.ok()?);
         let (key, media_type, size, content, expires_ms) =
-            codec::decode::<Told>(&plain, MAX_TOKEN).ok()?;
+            codec::decode::<TokenContent>(&plain, MAX_TOKEN).ok()?;
         Some(Upload {
             key,
             media_type: media_type.parse().ok()?,
@@ -209,7 +209,7 @@ impl Attachments {
     /// Those of the medium.
     pub fn receive(&self, key: AttachmentKey) -> Result<Receiving, AttachmentError> {
         let path = self.uploads.join(format!("{}{PART}", key.file));
-        let unwanted = Unwanted {
+        let abandoned = Abandoned {
             disk: Arc::clone(&self.disk),
             path: Some(path.clone()),
         };
@@ -217,7 +217,7 @@ impl Attachments {
         Ok(Receiving {
             partial,
             key,
-            unwanted,
+            abandoned,
             uploads: self.uploads.clone(),
         })
     }
@@ -378,12 +378,12 @@ fn position_of(name: &str) -> Option<(u64, FileId)> {
 }
 
 /// A file that is removed unless it comes to something.
-struct Unwanted {
+struct Abandoned {
     disk: Arc<dyn Disk>,
     path: Option<PathBuf>,
 }
 
-impl Drop for Unwanted {
+impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
             // What stays after all is removed at the next start.
@@ -446,7 +446,7 @@ impl Arriving {
 pub struct Receiving {
     partial: Partial,
     key: AttachmentKey,
-    unwanted: Unwanted,
+    abandoned: Abandoned,
     uploads: PathBuf,
 }
 
@@ -473,18 +473,18 @@ impl Receiving {
         let Receiving {
             partial,
             key,
-            mut unwanted,
+            mut abandoned,
             uploads,
         } = self;
         let (size, content) = partial.content();
         partial.finish(size, &content)?;
         let whole = uploads.join(key.file.to_string());
-        if let Some(part) = &unwanted.path {
-            unwanted.disk.rename(part, &whole)?;
+        if let Some(part) = &abandoned.path {
+            abandoned.disk.rename(part, &whole)?;
         }
-        unwanted.path = Some(whole);
-        unwanted.disk.sync_dir(&uploads)?;
-        unwanted.path = None;
+        abandoned.path = Some(whole);
+        abandoned.disk.sync_dir(&uploads)?;
+        abandoned.path = None;
         Ok(Upload {
             key,
             media_type,

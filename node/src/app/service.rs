@@ -68,7 +68,7 @@ fn unreadable(error: &ReadError) -> Refusal {
 type IssuedBody = (u64, Opened<Body>);
 
 /// Runs on when the client goes away: what was asked of another department has to be acknowledged.
-fn to_its_end<T: Send + 'static>(
+fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, Refusal>> {
     let running = tokio::spawn(work);
@@ -389,7 +389,7 @@ impl Service for PeerService {
         let recorded = look.map(|look| self.recorder.record(look));
         let asking = self.asking.clone();
         let peer = Arc::clone(&self.peer);
-        to_its_end(async move {
+        detached(async move {
             let acceptance = cases::accept(asking.clone(), case, recorded?.await?).await?;
             // What is shown of a certificate is read from files.
             asking
@@ -400,7 +400,7 @@ impl Service for PeerService {
 
     fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>> {
         let (asking, peer) = (self.asking.clone(), Arc::clone(&self.peer));
-        to_its_end(async move {
+        detached(async move {
             let found = asking.clone().fetch(fetch).await?;
             asking
                 .read(move || Ok(views::retrieved(&peer, &found)))

@@ -79,7 +79,7 @@ pub struct NodeArgs {
     /// Peer-to-peer address to listen on, such as /ip4/0.0.0.0/tcp/7481; may be repeated
     #[arg(long, value_name = "MULTIADDR")]
     pub net_listen: Vec<String>,
-    /// Use QUIC beside TCP
+    /// Use QUIC beside TCP; only in a build with the feature `quic`
     #[arg(long)]
     pub quic: bool,
     /// How log lines are written: text or json

@@ -241,6 +241,12 @@ fn tls(s: &mut Settings) -> Option<TlsFiles> {
 
 fn net(s: &mut Settings) -> Option<NetConfig> {
     let quic = s.flag_value("net.quic");
+    if quic && !cfg!(feature = "quic") {
+        s.wrong(
+            "net.quic",
+            "this build has no QUIC; set it to false, or build certmesh-node with `--features quic`",
+        );
+    }
     let listen = s
         .list("net.listen")
         .unwrap_or_else(|| vec![DEFAULT_NET.to_owned()]);

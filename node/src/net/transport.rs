@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
 use libp2p::core::transport::timeout::TransportTimeout;
-use libp2p::core::transport::{Boxed, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport, dns, noise, quic, tcp, yamux};
+use libp2p::{PeerId, Transport, dns, noise, tcp, yamux};
 use parking_lot::Mutex;
 
 use super::handshakes::Placed;
@@ -59,11 +59,27 @@ fn sockets(config: &TransportConfig<'_>) -> Result<Authenticated, noise::Error> 
         .authenticate(noise)
         .multiplex(yamux)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    if !config.quic {
-        return Ok(tcp.boxed());
-    }
-    let quic = quic::tokio::Transport::new(quic::Config::new(config.keypair))
+    let tcp = tcp.boxed();
+    Ok(match config.quic {
+        true => with_quic(tcp, config.keypair),
+        false => tcp,
+    })
+}
+
+#[cfg(feature = "quic")]
+fn with_quic(tcp: Authenticated, keypair: &Keypair) -> Authenticated {
+    use libp2p::core::transport::OrTransport;
+    use libp2p::quic;
+
+    let quic = quic::tokio::Transport::new(quic::Config::new(keypair))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let both = OrTransport::new(quic, tcp).map(|either, _| either.into_inner());
-    Ok(both.boxed())
+    OrTransport::new(quic, tcp)
+        .map(|either, _| either.into_inner())
+        .boxed()
+}
+
+/// A build without QUIC: the configuration is refused before this, and QUIC addresses are none that TCP takes.
+#[cfg(not(feature = "quic"))]
+fn with_quic(tcp: Authenticated, _: &Keypair) -> Authenticated {
+    tcp
 }

@@ -197,7 +197,7 @@ impl Peer {
 
     /// Why nothing can be appended to the own log; `None` when it can.
     pub(crate) fn append_refusal(&self) -> Option<Refusal> {
-        self.own.hindrance().or_else(|| {
+        self.own.refusal().or_else(|| {
             let fault = self.clock_fault()?;
             Some(Refusal::ClockOff(clock_detail(&fault)))
         })

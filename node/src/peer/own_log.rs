@@ -211,7 +211,7 @@ impl OwnLog {
     pub(crate) fn too_early_to_salvage(&self, shown: impl FnOnce() -> u64) -> Option<Refusal> {
         use OwnLogState::{Elsewhere, Frozen, ReadOnly};
         if matches!(self.state(), Elsewhere | Frozen | ReadOnly) {
-            return self.hindrance();
+            return self.refusal();
         }
         // Before what was shown: whoever counts as heard here has shown it by then.
         let awaited = self.awaited.read().clone();
@@ -355,7 +355,7 @@ impl OwnLog {
     }
 
     /// Why the log takes no appends and what to do; `None` when it does.
-    pub(crate) fn hindrance(&self) -> Option<Refusal> {
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
         let (state, detail) = self.look();
         let detail = detail?;
         Some(match state {

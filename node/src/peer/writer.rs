@@ -279,7 +279,7 @@ impl GroupCommit {
     }
 
     fn commit(&mut self, group: Vec<Job>) {
-        if let Some(refusal) = self.hindrance() {
+        if let Some(refusal) = self.refusal() {
             for job in group {
                 let _ = job.reply.send(Err(refusal.clone()));
             }
@@ -365,9 +365,9 @@ impl GroupCommit {
 
     /// Why nothing can be appended now. Before anything is, attachments of records that never came are uploads again: the
     /// next record of that position is another's.
-    fn hindrance(&mut self) -> Option<Refusal> {
-        let hindrance = self.peer.append_refusal();
-        if hindrance.is_none() && !self.settled {
+    fn refusal(&mut self) -> Option<Refusal> {
+        let refusal = self.peer.append_refusal();
+        if refusal.is_none() && !self.settled {
             match self.peer.attachments.settle(self.writer.log().held()) {
                 Ok(_) => self.settled = true,
                 Err(error) if too_many_files(&error) => {
@@ -377,7 +377,7 @@ impl GroupCommit {
                 Err(error) => return Some(internal(&error)),
             }
         }
-        hindrance
+        refusal
     }
 
     /// Makes records, their bodies and attachments durable, then the checkpoint: a certificate that is acknowledged has its

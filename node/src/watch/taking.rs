@@ -169,7 +169,7 @@ impl Taking<'_> {
             rejects,
             summary,
             batch: Batch::default(),
-            on_its_way: None,
+            submitted: None,
             rows: 0,
         };
         let read = input.each_row(&layout, &mut issuing);
@@ -277,7 +277,7 @@ enum Fate {
 }
 
 /// A batch that was handed over.
-struct OnItsWay {
+struct Submitted {
     batch: Batch,
     key: RetryKey,
     outcomes: JoinHandle<Result<app::Outcomes, Refusal>>,
@@ -290,7 +290,7 @@ struct Issuing<'a, 't> {
     rejects: &'a mut Rejects,
     summary: &'a mut Summary,
     batch: Batch,
-    on_its_way: Option<OnItsWay>,
+    submitted: Option<Submitted>,
     rows: u64,
 }
 
@@ -313,7 +313,7 @@ impl Visitor for Issuing<'_, '_> {
                 };
                 Fate::Rejected(reasons, problem)
             }
-            Judged::Sound(sound) => {
+            Judged::Good(sound) => {
                 self.batch.drafts.push(sound.draft);
                 Fate::ToIssue
             }
@@ -342,7 +342,7 @@ impl Issuing<'_, '_> {
         let batch = std::mem::take(&mut self.batch);
         let key = RetryKey::drawn().map_err(Error::Randomness)?;
         let outcomes = self.submit(&batch, key);
-        self.on_its_way = Some(OnItsWay {
+        self.submitted = Some(Submitted {
             batch,
             key,
             outcomes,
@@ -360,11 +360,11 @@ impl Issuing<'_, '_> {
 
     /// Waits until the batch on its way is decided, however long the log takes no appends.
     fn answers(&mut self) -> Result<(), Halt> {
-        let Some(OnItsWay {
+        let Some(Submitted {
             batch,
             key,
             mut outcomes,
-        }) = self.on_its_way.take()
+        }) = self.submitted.take()
         else {
             return Ok(());
         };

@@ -47,7 +47,7 @@ impl Reason {
 }
 
 /// A row that nothing is to be said against before its department's log has its say.
-pub struct Sound {
+pub struct Request {
     /// What it asks for.
     pub request: IssueRequest,
     /// The same, checked.
@@ -129,7 +129,7 @@ impl Checker {
         &self,
         map: &'m Map,
         cells: &Cells,
-    ) -> Result<(Sound, Parts<'m>), Vec<Reason>> {
+    ) -> Result<(Request, Parts<'m>), Vec<Reason>> {
         let mut found = Found {
             map,
             at_fault: Vec::new(),
@@ -168,7 +168,9 @@ impl Checker {
         self.departures(&request, &mut found);
         // The API's own rules: what is left after those that were told already.
         let refusal = match Draft::check(request.clone(), &self.own) {
-            Ok(draft) if found.reasons.is_empty() => return Ok((Sound { request, draft }, parts)),
+            Ok(draft) if found.reasons.is_empty() => {
+                return Ok((Request { request, draft }, parts));
+            }
             Ok(_) => return Err(found.reasons),
             Err(refusal) => refusal,
         };

@@ -1,6 +1,6 @@
 //! What is to become of a row, by itself and beside the other rows of its table.
 
-use crate::check::{Checker, Parts, Reason, Sound};
+use crate::check::{Checker, Parts, Reason, Request};
 use crate::doubles::{Doubles, Verdict};
 use crate::error::Error;
 use crate::input::Layout;
@@ -17,7 +17,7 @@ pub struct Judge {
 /// What is to become of a row.
 pub enum Judged {
     /// It is to be issued.
-    Sound(Box<Sound>),
+    Good(Box<Request>),
     /// Another row stands for it.
     Merged,
     /// It is not to be issued, for these reasons.
@@ -89,7 +89,7 @@ impl Judge {
                     text: format!("another row has the same `{by}`"),
                 }])
             }
-            Verdict::Take => Judged::Sound(Box::new(sound)),
+            Verdict::Take => Judged::Good(Box::new(sound)),
         }
     }
 }

@@ -31,7 +31,7 @@ fn live(world: &World, department: &str, time_ms: u64) {
 
 /// What the audit says of all logs together: matched, awaited, and each finding in the order of the logs.
 #[derive(Debug)]
-struct Told {
+struct Seen {
     matched: u64,
     awaited: u64,
     lost: u64,
@@ -39,10 +39,10 @@ struct Told {
     findings: Vec<Finding>,
 }
 
-fn look_within(world: &World, times: (u64, u64), now_ms: u64) -> Told {
+fn look_within(world: &World, times: (u64, u64), now_ms: u64) -> Seen {
     let audit = audit(&world.catalogue, times, None, now_ms).unwrap();
     assert_eq!(audit.len(), 4, "every log is there");
-    let mut told = Told {
+    let mut told = Seen {
         matched: 0,
         awaited: 0,
         lost: 0,
@@ -62,7 +62,7 @@ fn look_within(world: &World, times: (u64, u64), now_ms: u64) -> Told {
     told
 }
 
-fn look(world: &World, now_ms: u64) -> Told {
+fn look(world: &World, now_ms: u64) -> Seen {
     look_within(world, (0, u64::MAX), now_ms)
 }
 

@@ -7,6 +7,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+#[cfg(feature = "quic")]
 use super::super::RequestFailure;
 use super::*;
 
@@ -68,6 +69,7 @@ fn with_quic(keypair: &Keypair) -> NetConfig {
 }
 
 /// Two peers that know each other and have QUIC only, with the outcome of a request between them.
+#[cfg(feature = "quic")]
 async fn ask_over_quic(other_network: [u8; 32]) -> Result<Vec<u8>, RequestFailure> {
     let keys = [Keypair::generate_ed25519(), Keypair::generate_ed25519()];
     let (mut a, address) = listening(with_quic(&keys[0])).await;
@@ -93,11 +95,13 @@ async fn ask_over_quic(other_network: [u8; 32]) -> Result<Vec<u8>, RequestFailur
     outcome.unwrap()
 }
 
+#[cfg(feature = "quic")]
 #[tokio::test(flavor = "multi_thread")]
 async fn two_members_exchange_over_quic_when_it_is_switched_on() {
     assert_eq!(ask_over_quic(NETWORK).await, Ok(b"hello".to_vec()));
 }
 
+#[cfg(feature = "quic")]
 #[tokio::test(flavor = "multi_thread")]
 async fn over_quic_another_network_is_kept_apart_by_its_protocol_names() {
     assert_eq!(
