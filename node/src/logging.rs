@@ -6,9 +6,11 @@
 //! A log line that can't be written is lost and counted; the peer goes on, since its log is not its ledger.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::panic;
 use std::sync::LazyLock;
 
+use governor::Quota;
 use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 use tracing::Subscriber;
@@ -18,6 +20,9 @@ use tracing_subscriber::fmt::MakeWriter;
 mod outlet;
 
 use outlet::Outlet;
+
+/// How many warnings of one kind, or about one member, are logged: more would bury the others, and members could fill the disk.
+pub(crate) const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
 
 /// Log lines of this process that could not be written.
 static LINES_LOST: LazyLock<Counter> = LazyLock::new(Counter::default);

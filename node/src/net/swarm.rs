@@ -2,12 +2,11 @@
 //! `dispatch`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, RateLimiter};
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
 use libp2p::request_response::{InboundRequestId, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -26,9 +25,7 @@ use super::places::Places;
 use super::rate::{PeerRate, per_peer};
 use super::reconnect::Reconnect;
 use super::transport::{self, TransportConfig};
-
-/// So many warnings of one kind are worth an operator's notice.
-const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
+use crate::logging::WARNINGS;
 
 /// A member's place in the network: it listens, keeps every member connected, and carries requests and gossip.
 ///

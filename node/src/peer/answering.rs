@@ -13,14 +13,13 @@ use certmesh_ledger::retrieval::{
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use crate::logging::WARNINGS;
 use crate::peer::Refusal;
 use crate::peer::writer::{Append, Receipt, WriterHandle};
 use crate::peer::{Peer, now_ms};
 
 /// Seconds' worth of requests that a member may make at once: each costs the issuer a record that every member stores.
 const BURST_S: u32 = 10;
-/// So many warnings of requests that are improper are worth an operator's notice.
-const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
 
 /// Answers requests for fields.
 #[derive(Clone)]

@@ -2,7 +2,6 @@
 //! only how often the own head is announced.
 
 use std::collections::{BTreeSet, HashMap};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -14,7 +13,7 @@ use certmesh_ledger::sync::{
     ANNOUNCE_EVERY_MS, Announcement, Command, ConnectionId, Event, Failure, Gossiped, Heads,
     Judgement, Request, RequestId, Response, Standing, Stored, Sync, announcement, serve,
 };
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +23,7 @@ use super::reopening::{Reopened, Reopening};
 use super::serving::Serving;
 use super::storage::Storage;
 use super::{Connection, Peer, now_ms};
+use crate::logging::WARNINGS;
 use crate::net::{
     GossipId, GossipVerdict, InboundId, Net, NetEvent, OutboundId, PublishError, RequestFailure,
 };
@@ -42,9 +42,6 @@ pub(crate) struct Ask {
 /// At most one announcement of the own head in this time; what is appended meanwhile goes with the next.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(ANNOUNCE_EVERY_MS);
 const TICK: Duration = Duration::from_millis(250);
-
-/// Of one member's requests that cannot be read, so many are worth an operator's notice.
-const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
 
 /// An answer to another peer's request, ready to be sent.
 type Answer = (InboundId, Vec<u8>);
