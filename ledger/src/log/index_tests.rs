@@ -170,3 +170,22 @@ fn a_sealed_index_tells_of_nearly_every_absent_certificate_without_a_read() {
     let passed = (5_000..15_000).filter(|n| sealed.may_have(filed(*n)));
     assert!(passed.count() < 200, "2 in 100 at most");
 }
+
+#[test]
+fn a_segment_with_no_certificate_or_few_is_sealed_like_any_other() {
+    for count in 0..40u64 {
+        let filed = |n: u64| Key::new(Run::Certificate, &[&n.to_le_bytes()]).under(&key());
+        let mut filing = Filing::default();
+        let certificates = &mut filing.0[Run::Certificate as usize];
+        certificates.extend((0..count).map(|n| (filed(n).fingerprint, n as u32)));
+        // The same one twice, as an issue that was repeated.
+        certificates.extend((0..count.min(1)).map(|n| (filed(n).fingerprint, 99)));
+        let mut tail = TailIndex::default();
+        tail.take(&filing);
+        let sealed = sealed(&tail);
+        for n in 0..count {
+            assert_eq!(sealed.first(filed(n), 0, 1).unwrap(), [n as u32], "{count}");
+        }
+        assert!(sealed.first(filed(1_000), 0, 1).unwrap().is_empty());
+    }
+}
