@@ -46,11 +46,20 @@ pub use check::{BodiesReport, BodyFault, check_bodies};
 pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 pub use lost::{About, Lost, LostError, Slot};
 
+impl FieldKey {
+    /// What tells whether files were kept under this key, and nothing else of it.
+    pub(crate) fn check_value(&self, log: &LogName) -> [u8; 24] {
+        let parts = [b"check".as_slice(), &log.prefix()];
+        let hash = self.0.hash(Purpose::FieldSalt, &parts);
+        let mut value = [0; 24];
+        value.copy_from_slice(&hash.as_bytes()[..24]);
+        value
+    }
+}
+
 #[cfg(test)]
 mod tests;
 
-/// Fewer bytes than this are made durable on one thread.
-const SMALL: usize = 1 << 16;
 const SLOT_LEN: usize = 96;
 /// Bytes before the first slot: the header, the field key's check value, and a checksum of both.
 const KEYS_HEADER_LEN: u64 = HEADER_LEN + 24 + 8;
@@ -263,12 +272,7 @@ impl Bodies {
             .write_at(&bytes, begin)
             .and_then(|()| self.keys.write_at(&slots, place(first)))
             .and_then(|()| {
-                let (bodies, keys) = (|| self.bodies.sync(), || self.keys.sync());
-                // Waking another thread takes longer than a disk gains by two small syncs at once.
-                let (bodies, keys) = match bytes.len() {
-                    0..SMALL => (bodies(), keys()),
-                    _ => rayon::join(bodies, keys),
-                };
+                let (bodies, keys) = rayon::join(|| self.bodies.sync(), || self.keys.sync());
                 bodies.and(keys)
             });
         match written {
@@ -494,15 +498,4 @@ fn read_slot(slot: &[u8]) -> Option<FullSlot> {
         attachments: number(12)?,
         wrapped: rest.get(16..)?.try_into().ok()?,
     })
-}
-
-impl FieldKey {
-    /// What tells whether files were kept under this key, and nothing else of it.
-    pub(crate) fn check_value(&self, log: &LogName) -> [u8; 24] {
-        let parts = [b"check".as_slice(), &log.prefix()];
-        let hash = self.0.hash(Purpose::FieldSalt, &parts);
-        let mut value = [0; 24];
-        value.copy_from_slice(&hash.as_bytes()[..24]);
-        value
-    }
 }

@@ -55,8 +55,6 @@ pub(super) struct Pending {
     pub(super) unread: Option<Unread>,
 }
 
-/// Fewer records than this are made durable on one thread.
-const SMALL: usize = 64;
 /// Records that one thread files.
 const TOGETHER: usize = 1024;
 
@@ -274,21 +272,16 @@ impl Appender {
         })
     }
 
-    /// The same, and makes something else durable that belongs to `records` of them: at the same time when they are many.
+    /// The same while something else that belongs to the frames is made durable.
     pub(super) fn sync_with(
         &mut self,
         log: &Log,
-        records: usize,
         beside: impl FnOnce() -> io::Result<()> + Send,
     ) -> Result<(), AppendError> {
         self.step(log, |appender| {
             let segment = appender.segment.as_ref();
             let sync = || segment.map_or(Ok(()), |segment| segment.sync());
-            // Waking another thread takes longer than a disk gains by two small syncs at once.
-            let (synced, done) = match records {
-                0..SMALL => (sync(), beside()),
-                _ => rayon::join(sync, beside),
-            };
+            let (synced, done) = rayon::join(sync, beside);
             synced.and(done)
         })
     }

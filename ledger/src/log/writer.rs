@@ -142,7 +142,7 @@ impl Writer {
         log.open_ahead(&appender, links.len() as u64)
             .map_err(WriteError::OutOfFiles)?;
         appender.append(&log, &links, &frames, None)?;
-        appender.sync_with(&log, links.len(), || beside(first))?;
+        appender.sync_with(&log, || beside(first))?;
         let checkpoint = self.sign(&mut appender)?;
         let appended = |link: &Link| Appended {
             seq: link.record.seq,
