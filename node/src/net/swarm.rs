@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use governor::{DefaultDirectRateLimiter, RateLimiter};
+use libp2p::core::upgrade::Version;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
 use libp2p::request_response::{InboundRequestId, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -83,7 +84,9 @@ impl Net {
             places: Arc::clone(&places),
         })?;
         let behaviour = Behaviour::new(keypair.public(), &network_hex, &topic, &limits)?;
+        // Lazy: a request leaves with the name of its protocol, instead of a round trip after it.
         let swarm_config = libp2p::swarm::Config::with_tokio_executor()
+            .with_substream_upgrade_protocol_override(Version::V1Lazy)
             .with_idle_connection_timeout(IDLE_TIMEOUT)
             .with_max_negotiating_inbound_streams(limits.max_streams_per_connection);
         let local = keypair.public().to_peer_id();
