@@ -84,9 +84,11 @@ impl Net {
             places: Arc::clone(&places),
         })?;
         let behaviour = Behaviour::new(keypair.public(), &network_hex, &topic, &limits)?;
-        // Lazy: a request leaves with the name of its protocol, instead of a round trip after it.
+        // Lazy: a request leaves with the name of its protocol, instead of a round trip after it. Over QUIC that name is what
+        // keeps networks apart, so there it is agreed on first, and a refusal is told from a broken stream.
+        let upgrade = if quic { Version::V1 } else { Version::V1Lazy };
         let swarm_config = libp2p::swarm::Config::with_tokio_executor()
-            .with_substream_upgrade_protocol_override(Version::V1Lazy)
+            .with_substream_upgrade_protocol_override(upgrade)
             .with_idle_connection_timeout(IDLE_TIMEOUT)
             .with_max_negotiating_inbound_streams(limits.max_streams_per_connection);
         let local = keypair.public().to_peer_id();
