@@ -81,7 +81,7 @@ pub(crate) struct TransferOut {
 #[derive(Debug, Args)]
 #[command(after_help = RESUME_EXAMPLES)]
 pub(crate) struct Resume {
-    /// After a loss: go on without the members that have not answered; what only they hold, or nobody, is lost
+    /// After a loss: continue without the members that have not answered; what only they hold, or nobody, is lost
     #[arg(long, conflicts_with = "clock_is_right")]
     after_loss: bool,
     /// The machine's clock is right, whatever the other members' clocks or the log's last record say

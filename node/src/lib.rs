@@ -71,7 +71,7 @@ fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
         NodeCommand::Check(args) => {
             let config = Config::load(&args)?;
             run::check(&config)?;
-            say("The configuration is sound.")
+            say("The configuration is valid.")
         }
         NodeCommand::Run(args) => {
             let config = Config::load(&args)?;

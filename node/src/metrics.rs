@@ -264,7 +264,7 @@ impl Metrics {
         );
         registry.register(
             "retrievals_asked",
-            "This department's requests for fields, by what came of them",
+            "This department's requests for fields, by outcome",
             self.retrievals_asked.clone(),
         );
     }
@@ -314,7 +314,7 @@ impl Metrics {
         );
         registry.register(
             "lost_bodies",
-            "Own records whose fields, attachments, copies or cases are gone from this disk though they were not erased",
+            "Own records whose fields, attachments, copies or cases are missing from this disk though they were not erased",
             self.lost_bodies.clone(),
         );
         registry.register(

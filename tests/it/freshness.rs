@@ -77,7 +77,7 @@ fn a_copy_that_the_disk_refuses_says_so_calls_nothing_valid_and_goes_on_by_itsel
         .problem(409, "proof-not-available");
     let held = net.held(1, 0);
     assert!(held.known_size > held.size);
-    for part in ["opened again by itself", "known up to record"] {
+    for part in ["reopened automatically", "known up to record"] {
         assert!(held.detail.as_ref().unwrap().contains(part), "{held:?}");
     }
     let status = net.api(1).status().unwrap();
@@ -88,7 +88,7 @@ fn a_copy_that_the_disk_refuses_says_so_calls_nothing_valid_and_goes_on_by_itsel
             .any(|warning| warning.contains(&held.name)),
         "{status:?}"
     );
-    net.wait_logged(1, "the copy of a log stands still");
+    net.wait_logged(1, "the copy of a log can't continue");
     let http = net.http(1);
     let ready = http.get("/ready");
     assert_eq!(ready.status, 200, "it answers for the other logs");

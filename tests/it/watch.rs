@@ -147,7 +147,7 @@ fn a_peer_killed_in_the_middle_of_a_file_takes_it_again_without_doubles() {
         } else {
             // Nobody confirms the log, so the file waits until somebody vouches for it.
             net.start_again(0);
-            net.wait_logged(0, "files wait until the own log takes appends");
+            net.wait_logged(0, "files wait until the own log accepts appends");
             assert!(inbox(&net, "cards.csv").exists());
             net.cli(0, &["resume"]).exits(0);
         }

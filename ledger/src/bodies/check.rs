@@ -295,7 +295,7 @@ impl<'c> Check<'c> {
         let size = vouched.unwrap_or(size);
         if read < size {
             report.unchecked.push(format!(
-                "{} of the {size} records of log {} can't be read here, so what is kept beside them was not looked at",
+                "{} of the {size} records of log {} can't be read here, so their bodies were not checked",
                 size - read,
                 own.id
             ));
@@ -339,7 +339,7 @@ impl<'c> Check<'c> {
         progress(seen);
         if self.key.is_none() && report.kept > 0 {
             report.unchecked.push(format!(
-                "none of the {} bodies was opened, for want of the field key they were kept under",
+                "none of the {} bodies was opened: the field key they were kept under is missing",
                 report.kept
             ));
         }

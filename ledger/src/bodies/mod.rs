@@ -172,7 +172,7 @@ pub enum BodyError {
     )]
     OtherKey,
     /// An earlier write was refused.
-    #[error("bodies: a disk write was refused ({0}); free or mend the disk, then restart the peer")]
+    #[error("bodies: a disk write was refused ({0}); free or repair the disk, then restart the peer")]
     ReadOnly(String),
 }
 

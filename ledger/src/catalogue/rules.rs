@@ -40,7 +40,7 @@ pub enum NotAllowed {
     #[error("type {0} is not in the catalogue; define it first")]
     UnknownType(TypeCode),
     /// The type's definition doesn't list this department.
-    #[error("the definition of type {0} does not let this department issue it")]
+    #[error("the definition of type {0} does not allow this department to issue it")]
     NotListed(TypeCode),
     /// It names another definition than the current one.
     #[error("the definition of type {0} has changed; ask again")]
@@ -107,7 +107,7 @@ pub enum NotAllowed {
     #[error("the same case is being accepted at this moment; ask again")]
     CaseInRequest,
     /// The request was answered or refused before.
-    #[error("this request was answered or refused before, by record {0}; ask anew")]
+    #[error("this request was answered or refused before, by record {0}; make a new request")]
     Replayed(u64),
     /// The logs could not be read.
     #[error(transparent)]
@@ -175,7 +175,7 @@ pub enum NotReplaceable {
     },
     /// A transfer of what several departments say they issued.
     #[error(
-        "predecessor {0} is in the logs of several departments; which of them issued it, only they can say"
+        "predecessor {0} is in the logs of several departments; only they can determine which of them issued it"
     )]
     Claimed(CertificateId),
     /// A transfer of what its department signed two histories of.

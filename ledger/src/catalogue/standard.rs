@@ -51,13 +51,13 @@ pub struct Departure {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The department may not issue the type.
-    #[error("the type's standard does not let this department issue it")]
+    #[error("the type's standard does not allow this department to issue it")]
     Issuer,
     /// Another kind of holder.
     #[error("holders of this type have a code of kind {0}")]
     HolderKind(String),
     /// It must run without end.
-    #[error("certificates of this type run without end; leave valid_until out")]
+    #[error("certificates of this type have no end of validity; leave valid_until out")]
     LongTerm,
     /// It must end.
     #[error("certificates of this type end on {0} at the latest")]

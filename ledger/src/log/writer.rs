@@ -38,7 +38,7 @@ pub enum WriteError {
     },
     /// An entry of a later version is in the log: what it changed is not known here, so no checkpoint can be signed.
     #[error(
-        "record {0} of this log is of a later version of certmesh; run that version again, since this one can't tell what \
+        "record {0} of this log is of a later version of certmesh; run that version again, since this one doesn't know what \
          the record changed"
     )]
     LaterVersion(u64),

@@ -234,7 +234,7 @@ impl Rule {
             Rule::NoField => {
                 "none of the fields asked for is one that the matter needs and that may be seen"
             }
-            Rule::Erased => "the certificate's fields are not kept any more",
+            Rule::Erased => "the certificate's fields are no longer kept",
             Rule::NotAuthorised => "the issuer may not issue certificates of this type",
         }
     }

@@ -137,7 +137,7 @@ pub enum Misfit {
 
 fn next_version(predecessor: &CertificateId) -> String {
     match predecessor.version() {
-        999.. => "there is none after 999, so it needs another serial number".to_owned(),
+        999.. => "999 is the last, so it needs another serial number".to_owned(),
         version => format!("with the same serial number it must be {:03}", version + 1),
     }
 }

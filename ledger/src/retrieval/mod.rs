@@ -157,7 +157,7 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum NotTaken {
     /// It is for another department, came through another's peer, or is not properly signed.
-    #[error("the issuer takes this request for forged or relayed")]
+    #[error("the issuer considers this request forged or relayed")]
     Improper,
     /// It was answered before.
     #[error("the issuer has answered this very request before")]

@@ -88,7 +88,7 @@ pub enum GatherError {
     NotAuthorised(NotAuthorised),
     /// Several departments of its division say that they issued it.
     #[error(
-        "several departments of its division say that they issued it; which of them did, they have to settle"
+        "several departments of its division claim to have issued it; they have to settle which of them did"
     )]
     Claimed,
     /// The definitions take more than a proof may hold.

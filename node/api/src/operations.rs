@@ -24,7 +24,7 @@ pub struct LogView {
     pub time_ms: Option<u64>,
     /// Certificates issued in it.
     pub certificates: u64,
-    /// `own`, `replica`, `frozen` (forked, or a rule broken), `refused` (the disk refused a write; opened again by itself) or
+    /// `own`, `replica`, `frozen` (forked, or a rule broken), `refused` (the disk refused a write; reopened automatically) or
     /// `set-aside` (damaged, being fetched again).
     pub state: String,
     /// What happened, for frozen, refused and set-aside logs; why nothing is valid by what is held at present; for the own

@@ -119,7 +119,7 @@ pub struct AccessLogRequest {
     /// Last day; today when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Where to go on in one department's log, as an answer's `more` says.
+    /// Where to continue in one department's log: an answer's `more`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }

@@ -42,7 +42,7 @@ pub(crate) use questions::{
 pub struct Word {
     /// What was lost is known, and the log goes on without the members that have not answered.
     pub after_loss: bool,
-    /// The machine's clock is right, whatever speaks against it.
+    /// The machine's clock is right, despite the evidence against it.
     pub clock_is_right: bool,
 }
 

@@ -324,7 +324,7 @@ impl Service for PeerService {
             .map(|log| catalogue.freshness(&log, asked_ms))
         {
             return Err(Refusal::ProofNotAvailable(format!(
-                "a proof could lack a revocation, for want of {stale}"
+                "a proof could lack a revocation; what is missing: {stale}"
             )));
         }
         if log == Some(catalogue.own()) && !self.peer.own.is_confirmed() {
@@ -456,7 +456,7 @@ impl Service for PeerService {
         let cursor = match &query.cursor {
             None => Cursor::default(),
             Some(text) => parse_cursor(text)
-                .ok_or_else(|| Refusal::field("cursor", "is none this node gave"))?,
+                .ok_or_else(|| Refusal::field("cursor", "is not one this node gave"))?,
         };
         let limit = query.limit as usize;
         let found: Result<Found, ReadError> = match &query.wanted {

@@ -179,8 +179,8 @@ pub(super) async fn erase(
 #[utoipa::path(
     post, path = "/v1/log/vouch", tag = "Node", operation_id = "vouchForOwnLog",
     params(
-        ("after_loss" = Option<bool>, Query, description = "After a loss: go on without the members that have not answered"),
-        ("clock_is_right" = Option<bool>, Query, description = "The machine's clock is right, whatever speaks against it"),
+        ("after_loss" = Option<bool>, Query, description = "After a loss: continue without the members that have not answered"),
+        ("clock_is_right" = Option<bool>, Query, description = "The machine's clock is right, despite the evidence against it"),
     ),
     responses((status = 200, description = "State of the node from now on", body = NodeStatus), FieldProblems),
 )]
@@ -210,7 +210,7 @@ pub(super) async fn vouch_for_own_log(
 /// others hold is here. If some up to the last signed checkpoint are damaged, none is.
 #[utoipa::path(
     post, path = "/v1/log/salvage", tag = "Node", operation_id = "salvageOwnLog",
-    responses((status = 200, description = "What came back", body = Salvaged), SalvageProblems),
+    responses((status = 200, description = "What was taken back", body = Salvaged), SalvageProblems),
 )]
 pub(super) async fn salvage_own_log(State(api): State<Arc<Api>>) -> Result<Response, Rejection> {
     let salvaged = api.service().salvage().await?;

@@ -195,7 +195,7 @@ pub(super) async fn find(
 #[utoipa::path(
     get, path = "/v1/catalogue", tag = "Catalogue", operation_id = "showCatalogue",
     params(
-        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("cursor" = Option<String>, Query, description = "Where to continue: `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
     ),
     responses((status = 200, description = "A page of the types, and what was issued of each", body = CatalogueView), FieldProblems),

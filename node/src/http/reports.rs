@@ -90,7 +90,7 @@ pub(super) fn read_cursor<T>(
     params(
         ("from" = Option<String>, Query, description = "First day; 31 days before the last when absent"),
         ("to" = Option<String>, Query, description = "Last day; today when absent"),
-        ("cursor" = Option<String>, Query, description = "Where to go on in one department's log, as an answer's `more` says"),
+        ("cursor" = Option<String>, Query, description = "Where to continue in one department's log: an answer's `more`"),
     ),
     responses((status = 200, description = "What was found", body = AuditView), FieldProblems),
 )]

@@ -47,7 +47,7 @@ impl Group {
             } else if self.taken.contains(&file)
                 || !waiting.map_err(|error| not_received(&error.into()))?
             {
-                "is an upload that another certificate took; upload the file again"
+                "is an upload that another certificate used; upload the file again"
             } else {
                 continue;
             };

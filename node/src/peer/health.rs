@@ -73,7 +73,7 @@ impl Peer {
         if let Some(reason) = self.refused(log) {
             let lagging = self.stale(&id).map(|stale| format!("; {stale}"));
             let detail = format!(
-                "the disk does not let its copy go on ({reason}); it is opened again by itself{}",
+                "the disk does not let its copy continue ({reason}); it is reopened automatically{}",
                 lagging.unwrap_or_default()
             );
             return ("refused", Some(detail));
@@ -84,7 +84,7 @@ impl Peer {
         }
         if let Some(unread) = log.unread() {
             let detail = format!(
-                "record {} is of a later version of certmesh: upgrade this peer, which can't tell what is valid in this log",
+                "record {} is of a later version of certmesh: upgrade this peer, which can't determine what is valid in this log",
                 unread.seq
             );
             return ("replica", Some(detail));
@@ -121,7 +121,7 @@ impl Peer {
             .set_connected(others.into_iter().map(connected));
     }
 
-    /// Why the disk does not let a copy go on.
+    /// Why the disk does not let a copy continue.
     fn refused(&self, log: &Log) -> Option<String> {
         let refused = self.heard.read().refused.get(&log.name().id).cloned();
         refused.or_else(|| log.refused_write())
@@ -178,7 +178,7 @@ impl Peer {
         let (off_ms, members_ms) = (clocks.alarm()?, clocks.members_say()?);
         let direction = if off_ms > 0 { "ahead of" } else { "behind" };
         Some(format!(
-            "this machine's clock is {} s {direction} those of {} connected members ({} here, {} there): set it right (NTP)",
+            "this machine's clock is {} s {direction} those of {} connected members ({} here, {} there): correct it (NTP)",
             off_ms.unsigned_abs() / 1000,
             clocks.members_ms.len(),
             ChinaTime(clocks.own_ms),
@@ -190,7 +190,7 @@ impl Peer {
     fn stale(&self, id: &LogId) -> Option<String> {
         let stale = self.catalogue.freshness(id, self.clock.now_ms()).err()?;
         Some(format!(
-            "nothing is valid by it at present, for want of {stale}"
+            "nothing is valid by it at present; what is missing: {stale}"
         ))
     }
 

@@ -62,7 +62,7 @@ impl Lookups {
                     tracing::warn!(
                         month = %opened.month,
                         bytes = opened.cut_off,
-                        "look-up journal: the end of an unfinished write was cut off; nobody had been answered for it"
+                        "look-up journal: the end of an unfinished write was cut off; no answer had depended on it"
                     );
                 }
                 None
@@ -109,7 +109,7 @@ impl Lookups {
         }));
         let mut nonces = [[0; 24]; 2];
         let recorded = getrandom::fill(nonces.as_flattened_mut())
-            .map_err(|error| format!("the system gives no random bytes: {error}"))
+            .map_err(|error| format!("the system provides no random bytes: {error}"))
             .and_then(|()| {
                 let recorded = self.journal.record(time_ms, nonces, &looks);
                 recorded.map_err(|error| why(&error))
@@ -137,7 +137,7 @@ fn why(error: &JournalError) -> String {
 }
 
 fn report(damage: &certmesh_ledger::journal::Damage) {
-    tracing::error!(%damage, "the look-up journal can't be read whole; nobody else has it");
+    tracing::error!(%damage, "the look-up journal can't be read completely; there is no other copy of it");
 }
 
 impl Recorder {
@@ -217,7 +217,7 @@ pub(crate) async fn keep_removing(peer: Arc<Peer>, keep_days: u16) {
         match tokio::task::spawn_blocking(remove).await {
             Ok(Ok(months)) => {
                 for month in months {
-                    tracing::info!(%month, "look-up journal: a month whose time is over was removed");
+                    tracing::info!(%month, "look-up journal: an expired month was removed");
                 }
             }
             Ok(Err(error)) => {

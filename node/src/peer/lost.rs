@@ -28,7 +28,7 @@ impl Peer {
         let mut lost = match Lost::find(&self.own.log, &self.bodies, &self.attachments) {
             Ok(lost) => lost,
             Err(error) => {
-                tracing::error!(%error, "what is kept of the own certificates could not be compared with the log");
+                tracing::error!(%error, "the stored bodies of the own certificates could not be compared with the log");
                 return;
             }
         };

@@ -191,7 +191,7 @@ impl Peer {
 
     /// Takes an operator's word that the machine's clock is right as it is.
     pub(crate) fn trust_clock(&self) {
-        tracing::warn!("an operator says that the machine's clock is right");
+        tracing::warn!("an operator confirms that the machine's clock is right");
         *self.clock_is_right.lock() = Some(now_ms().saturating_sub(Clock::boot_ms()));
     }
 
@@ -225,14 +225,14 @@ impl Peer {
 fn clock_detail(fault: &ClockFault) -> String {
     let advice = match fault {
         ClockFault::OffMembers { .. } => {
-            "set this machine's clock right (NTP), or find out whose is wrong: `certmesh peers` shows each"
+            "correct this machine's clock (NTP), or find out whose is wrong: `certmesh peers` shows each"
         }
         ClockFault::BeforeLast { .. } => {
             "set this machine's clock right (NTP); if it is, that record was dated by a wrong one, and `certmesh resume \
              --clock-is-right` dates what follows like it"
         }
         ClockFault::FarAhead { .. } => {
-            "set this machine's clock right (NTP); if it is, `certmesh resume --clock-is-right` says so"
+            "correct this machine's clock (NTP); if it is right, run `certmesh resume --clock-is-right`"
         }
     };
     format!("nothing is recorded while the clock may be wrong: {fault}; {advice}")

@@ -200,7 +200,7 @@ pub(crate) fn prepare(
             let departs = known.and_then(|known| known.departs(peer.department, &draft));
             let definition = known.map(|known| &known.definition);
             let fresh = Fresh::draw().map_err(|error| {
-                tracing::error!(%error, "the system gives no random bytes");
+                tracing::error!(%error, "the system provides no random bytes");
                 (draft.id.to_string(), Refusal::Internal)
             })?;
             let mut body = Body {

@@ -66,7 +66,7 @@ impl Reopening {
             %log,
             reason,
             again_in_s = wait.as_secs(),
-            "the copy of a log stands still: nothing is valid by it once it lags; it is opened again by itself"
+            "the copy of a log can't continue: nothing is valid by it once it lags; it is reopened automatically"
         );
         let (peer, opened) = (Arc::clone(&self.peer), self.opened.clone());
         tokio::spawn(async move {

@@ -24,7 +24,7 @@ impl RetryKey {
     /// A key that nothing came under before, for one who sends a request again only while he remembers it.
     ///
     /// # Errors
-    /// When the system gives no random bytes.
+    /// When the system provides no random bytes.
     pub(crate) fn drawn() -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;

@@ -80,7 +80,7 @@ pub(crate) fn not_received(error: &AttachmentError) -> Refusal {
 fn drawn<const N: usize>() -> Result<Zeroizing<[u8; N]>, Refusal> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
-        tracing::error!(%error, "the system gives no random bytes");
+        tracing::error!(%error, "the system provides no random bytes");
         Refusal::Internal
     })?;
     Ok(bytes)
@@ -299,7 +299,7 @@ pub(crate) async fn keep_removing(peer: Arc<Peer>) {
         let done = tokio::task::spawn_blocking(move || remove_old(&dir, now)).await;
         match done {
             Ok(Ok(removed)) if removed > 0 => {
-                tracing::info!(removed, "uploads removed that no certificate took in time");
+                tracing::info!(removed, "uploads removed that no certificate used in time");
             }
             Ok(Err(error)) => tracing::warn!(%error, "old uploads not removed"),
             _ => {}

@@ -28,7 +28,7 @@ pub(crate) enum RunError {
         error: io::Error,
     },
     /// The system gave no random bytes.
-    #[error("the system gives no random bytes: {0}")]
+    #[error("the system provides no random bytes: {0}")]
     Random(String),
     /// The genesis file has faults.
     #[error("{path}:\n{faults}")]
@@ -129,7 +129,7 @@ pub(crate) enum RunError {
         address: String,
     },
     /// The loop between network and disk ended by itself.
-    #[error("the peer stopped because of a fault of its own; its log says which")]
+    #[error("the peer stopped because of an internal fault; its log has the cause")]
     Died,
     /// The limit on open files is too small.
     #[error(transparent)]

@@ -148,7 +148,7 @@ impl Watcher {
                 }
                 if let Some(reason) = self.needs.service.status().log_detail {
                     if !told_waiting {
-                        tracing::info!(reason, "files wait until the own log takes appends");
+                        tracing::info!(reason, "files wait until the own log accepts appends");
                     }
                     told_waiting = true;
                     break;
@@ -186,7 +186,7 @@ impl Watcher {
         };
         let end = catch_unwind(AssertUnwindSafe(|| taking.import(&target)));
         let end = end.unwrap_or_else(|_panicked| {
-            End::Unreadable("the peer failed to read it; its log says where".to_owned())
+            End::Unreadable("the peer failed to read it; its log has the place".to_owned())
         });
         let settled = match end {
             End::Stopped => return target.discard(),
@@ -223,7 +223,7 @@ impl Watcher {
                     tracing::warn!(
                         folder = %folder_shown,
                         file = ?name,
-                        "file rejected: it can't be read as the map says; the reason is beside it"
+                        "file rejected: it can't be read as the map describes; the reason is beside it"
                     );
                 }),
         };

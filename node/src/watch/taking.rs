@@ -96,7 +96,7 @@ impl Taking<'_> {
     pub(super) fn import(&self, target: &Target<'_>) -> End {
         let Some(format) = Format::by_name(self.path) else {
             return End::Unreadable(
-                "its name doesn't say what it is: a name that is imported ends in .csv, .tsv, .txt, .xlsx, .jsonl or .ndjson"
+                "its name doesn't give its format: a name that is imported ends in .csv, .tsv, .txt, .xlsx, .jsonl or .ndjson"
                     .to_owned(),
             );
         };
@@ -219,7 +219,7 @@ fn before(summary: &Summary) -> String {
     match summary.issued + summary.already_there {
         0 => String::new(),
         rows => format!(
-            "\n{rows} rows before that are in the log; they are recognised when the mended file is dropped again"
+            "\n{rows} rows before that are in the log; they are recognised when the corrected file is dropped again"
         ),
     }
 }

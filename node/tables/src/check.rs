@@ -140,7 +140,7 @@ impl Checker {
         let version = part("version").and_then(|version| {
             let number = version.parse().ok().filter(|n| (1..=999).contains(n));
             if number.is_none() {
-                found.add("version", "invalid", "is no number of 1 to 999");
+                found.add("version", "invalid", "must be 1 to 999");
             }
             number
         });
@@ -342,7 +342,7 @@ impl<'m> Found<'m> {
                             "has a value that `codes` of the map does not list",
                         ),
                         Unusable::NotADay => {
-                            ("not-a-day", "is no day, or in none of the map's spellings")
+                            ("not-a-day", "is not a valid day in any of the map's spellings")
                         }
                     };
                     self.add(key, name, text);

@@ -41,7 +41,7 @@ pub enum Error {
     /// A file that somebody changes while it is read.
     #[error("{} is not a file at rest: it was changed while it was read", .0.display())]
     Changed(PathBuf),
-    /// Several things to mend, all found at once.
+    /// Several faults, all found at once.
     #[error("{}", listed(what, faults))]
     Faults {
         /// What cannot be done.
@@ -52,8 +52,8 @@ pub enum Error {
     /// A spreadsheet that doesn't come from a file.
     #[error("an XLSX is read from a file, not from a pipe")]
     Pipe,
-    /// Randomness could not be had from the operating system.
-    #[error("the operating system gives no randomness: {0}")]
+    /// The operating system provided no randomness.
+    #[error("the operating system provides no randomness: {0}")]
     Randomness(getrandom::Error),
 }
 

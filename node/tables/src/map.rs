@@ -118,7 +118,7 @@ impl Map {
         let names = found.iter().filter(|name| !name.is_empty());
         let names: Vec<&str> = names.take(100).map(String::as_str).collect();
         faults.push(if names.is_empty() {
-            "the file has no columns; `header` tells in which row their names are".to_owned()
+            "the file has no columns; `header` gives the row with their names".to_owned()
         } else {
             format!("the file's columns are: {}", names.join(", "))
         });

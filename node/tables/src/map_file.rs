@@ -245,7 +245,7 @@ impl Reading {
                 None => {
                     let names = Clean::ALL.map(|(name, _)| name);
                     let (hint, names) = (hint(name, names), names.join(", "));
-                    let detail = format!("`{name}` is no rule{hint}; there are {names}");
+                    let detail = format!("`{name}` is not a rule{hint}; the rules are {names}");
                     self.fault::<()>(&join(at, "clean"), &detail);
                 }
             }

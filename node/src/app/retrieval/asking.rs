@@ -147,7 +147,7 @@ impl Asking {
         let held = peer.catalogue.claims(&fetch.certificate);
         let mut held = held.map_err(|error| unreadable(&error))?;
         if held.len() > 1 {
-            let detail = "several departments of its division claim this certificate; which is right, they have to settle";
+            let detail = "several departments of its division claim this certificate; they have to settle which one issued it";
             return Err(Refusal::field("certificate", detail));
         }
         let certificate = held.pop().ok_or(Refusal::UnknownCertificate {
@@ -199,7 +199,7 @@ impl Asking {
     fn sign(&self, wanted: Wanted) -> Result<Sent, Refusal> {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| {
-            tracing::error!(%error, "the system gives no random bytes");
+            tracing::error!(%error, "the system provides no random bytes");
             Refusal::Internal
         })?;
         let (certificate, time_ms) = (wanted.certificate.certificate(), now_ms());
@@ -335,7 +335,7 @@ impl Asking {
         let kept = match &result {
             Ok(copy) => {
                 let fresh = Fresh::draw().map_err(|error| {
-                    tracing::error!(%error, "the system gives no random bytes");
+                    tracing::error!(%error, "the system provides no random bytes");
                     Refusal::Internal
                 })?;
                 Some(fresh.seal(&self.peer, &sent.name.to_string(), copy))

@@ -242,7 +242,7 @@ fn destroy_old(
     if destroyed > 0 {
         tracing::info!(
             copies = destroyed,
-            "evidence copies whose day is over were destroyed"
+            "expired evidence copies were destroyed"
         );
     }
     Ok(first.unwrap_or(at))

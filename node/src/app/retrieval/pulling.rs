@@ -96,7 +96,7 @@ impl Asking {
             };
             let Some(bytes) = piece.filter(|bytes| !bytes.is_empty()) else {
                 let why =
-                    "it gives no more of the attachment; retrieve the certificate's fields anew";
+                    "it sends no more of the attachment; retrieve the certificate's fields again";
                 return Err(Refusal::IssuerUnreachable {
                     issuer,
                     why: why.to_owned(),
