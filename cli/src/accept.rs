@@ -14,9 +14,9 @@ use crate::{Error, Outcome};
 
 /// See which certificates that a matter requires some department has issued to a subject already
 ///
-/// What is held counts as submitted: it is not asked for again and not checked again. Answered by the node from the logs it
-/// holds, also when other nodes are down. That you asked is in your department's look-up journal before anything is shown.
-/// It takes a client with the role clerk.
+/// What is held counts as submitted: it is not asked for or checked again. The node answers from the logs it holds,
+/// also when other nodes are down. Your question is in your department's look-up journal before anything is shown. It
+/// takes a client with the role clerk.
 #[derive(Debug, Args)]
 #[command(
     after_help = EXAMPLES,

@@ -94,7 +94,7 @@ impl Attaching {
         let name = mended.parse().map_err(|error| format!("{error}"))?;
         if mended != given {
             screen.note(&format!(
-                "note: {} is attached as {mended}: names hold letters, digits, - _ and . alone",
+                "note: {} is attached as {mended}: names hold only letters, digits, - _ and .",
                 printable(&given)
             ));
         }
@@ -196,7 +196,7 @@ pub(crate) fn save_from(
         let value = format!("{} {} {}", view.media_type, view.size, view.content);
         // A name that leads elsewhere is none.
         let Ok(Some(attachment)) = Attachment::of_field(&field, &value) else {
-            return Err(client.bad_answer(of, "an attachment that is none"));
+            return Err(client.bad_answer(of, "an attachment that has no valid name"));
         };
         let target = directory.join(attachment.name.as_str());
         if target.symlink_metadata().is_ok() {

@@ -72,12 +72,12 @@ pub(crate) struct TransferOut {
 
 /// Let a node issue before other members have confirmed that its own log is whole
 ///
-/// After each start a node waits until more than half of the other members have told it how much of its log they hold, so
-/// that a disk restored from an old backup never writes a second history. Use this only if this disk was not restored
-/// from a backup and no second node of the department runs: a second history forks the log for good.
-/// After a loss (a disk, the data directory, the log's head file) it waits for all other members, since the newest records may
-/// be with any of them; and while this machine's clock may be wrong it records nothing.
-/// It takes a client with the role admin.
+/// After each start a node waits until more than half of the other members have reported how much of its log they hold,
+/// so that a disk restored from an old backup never writes a second history. Use this only if this disk was not
+/// restored from a backup and no second node of the department runs: a second history forks the log for good. After a
+/// loss (a disk, the data directory, the log's head file) it waits for all other members, since the newest records may
+/// be with any of them; and while this machine's clock may be wrong it records nothing. It takes a client with the role
+/// admin.
 #[derive(Debug, Args)]
 #[command(after_help = RESUME_EXAMPLES)]
 pub(crate) struct Resume {
@@ -191,7 +191,7 @@ fn change(
     let text = args.text.as_deref().unwrap_or_default();
     if args.reason.as_deref() == Some(Reason::Other.code()) && text.trim().is_empty() {
         return Err(Error::Usage(
-            "--reason 99 (other) says nothing by itself: give --text TEXT too",
+            "--reason 99 (other) needs a text: give --text TEXT too",
         ));
     }
     let request = StatusRequest {

@@ -17,10 +17,10 @@ use crate::{Error, Outcome};
 
 /// Retrieve the fields of a certificate that a matter needs, from the department that issued it
 ///
-/// The issuer's node decides by its own log and leaves a receipt there, whether it answers or refuses. What comes is checked
-/// against the certificate's signed record, kept encrypted by your node until its day is over, and acknowledged in your
-/// department's log. What comes first is whether the certificate is valid: fields of one that is suspended, superseded or
-/// revoked come, too. It takes a client with the role clerk.
+/// The issuer's node decides by its own log and leaves a receipt there, whether it answers or refuses. The answer is
+/// checked against the certificate's signed record, kept encrypted by your node until its last day is over, and
+/// acknowledged in your department's log. The verdict is shown first: fields of a certificate that is suspended,
+/// superseded or revoked are returned as well. It takes a client with the role clerk.
 #[derive(Debug, Args)]
 #[command(after_help = FETCH_EXAMPLES)]
 pub(crate) struct Fetch {
@@ -54,14 +54,14 @@ Examples:
 Exit code: 0 if fields of a valid certificate came, 1 if it is not valid or the issuer refused, 2 if it could not be asked,
 3 if there is no such certificate or it can't be said whether it is valid.";
 
-/// Show what was retrieved: the copy that your node keeps until its day is over
+/// Show what was retrieved: the copy that your node keeps until its last day is over
 #[derive(Debug, Args)]
 #[command(after_help = COPY_EXAMPLES)]
 pub(crate) struct Copy {
     /// Name of the retrieval, as `fetch` and `accept --collect` show it
     #[arg(value_name = "RETRIEVAL")]
     retrieval: String,
-    /// Save its attachments in this directory. What your node has not yet comes from the issuer first, and goes on where it
+    /// Save its attachments in this directory. What your node lacks comes from the issuer first, and resumes where it
     /// was cut off, until a day after the retrieval
     #[arg(long, value_name = "DIR")]
     attachments: Option<PathBuf>,

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
     let kept = if bodies.is_dir() {
         let key = key.as_ref();
         check_bodies(&place, &bodies, &members, key, today(), |records| {
-            bar.set_message(format!("{} with what is kept of them", grouped(records)));
+            bar.set_message(format!("{} with their bodies", grouped(records)));
         })
         .map_err(|error| Error::read(&bodies, error))?
     } else {
@@ -425,7 +425,7 @@ fn tell_kept(kept: &BodiesReport, members: &Membership, screen: &mut Screen) -> 
     if kept.fault_count > 0 {
         screen.line(
             "Nobody else has what a department keeps in bodies/: put it back from a backup made after the last of these \
-             records, which `certmesh fsck --bodies` checks beforehand. Verifying goes on without it.",
+             records, which `certmesh fsck --bodies` checks beforehand. Verification works without it.",
         )?;
     }
     if let Some(log) = &kept.log {
@@ -486,7 +486,7 @@ fn tell_faults(
                 .map(|record| format!("record {}: ", grouped(record)))
                 .unwrap_or_default();
             let mends = if fault.derived {
-                " (made anew from the records at the node's next start)"
+                " (rebuilt from the records at the node's next start)"
             } else {
                 ""
             };

@@ -93,7 +93,7 @@ Examples:
 ///
 /// Each part is a file with what sets it apart: a serial number (or id) and whatever else differs, as for `certmesh issue
 /// --from`; fields that it does not name are those of the old certificate. The old one reads as superseded from the first
-/// part on and names all parts. Asking again after a failure goes on with the parts that are missing.
+/// part on and names all parts. Run it again after a failure to issue the missing parts.
 #[derive(Debug, Args)]
 #[command(after_help = SPLIT_EXAMPLES)]
 pub(crate) struct Split {
@@ -115,8 +115,9 @@ with north.json:
 
 /// Take over a certificate from another department
 ///
-/// That department first lets it go (`certmesh transfer-out`). Type, days and sharing are those of the old certificate, but
-/// for what is given here; holder and fields only its issuer has, so they are given anew. The old one then names the new one.
+/// That department first lets it go (`certmesh transfer-out`). Type, days and sharing are those of the old certificate,
+/// but for what is given here; only its issuer has holder and fields, so they are given again. The old one then names
+/// the new one.
 #[derive(Debug, Args)]
 #[command(after_help = TRANSFER_EXAMPLES)]
 pub(crate) struct Transfer {

@@ -28,7 +28,7 @@ pub(crate) enum Command {
 /// Found a network of departments: write its genesis file and its catalogue key
 ///
 /// Every member needs the very same genesis file: the hash of its content is the network's identity. The catalogue key
-/// is written beside it (mode 0600); hand it to every member on a way that nobody else can read.
+/// is written beside it (mode 0600); send it to every member over an encrypted channel.
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub(crate) struct Create {
@@ -248,10 +248,10 @@ fn tell(
     screen.line("")?;
     screen.line("Next:")?;
     screen.line(format!(
-        "  1. Send {out} to every member, for its directory; `certmesh network show` tells everyone the network to compare."
+        "  1. Send {out} to every member, for its directory; everyone compares what `certmesh network show` prints."
     ))?;
     screen.line(format!(
-        "  2. Send {key} to every member, for its keys/, on a way that nobody else can read."
+        "  2. Send {key} to every member, for its keys/, over an encrypted channel."
     ))?;
     screen.line("  3. Each member starts its node: certmesh-node run --config node.toml")?;
     note_oddities(genesis, screen);

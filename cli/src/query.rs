@@ -50,7 +50,7 @@ Examples:
 
 /// Show everything that happened to a certificate, oldest first
 ///
-/// Told with it is what happened to all certificates it replaced and all that replaced it, in whichever department's log.
+/// Also shows what happened to all certificates it replaced and all that replaced it, in any department's log.
 #[derive(Debug, Args)]
 #[command(after_help = HISTORY_EXAMPLES)]
 pub(crate) struct History {
@@ -91,7 +91,7 @@ pub(crate) struct Find {
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
-    /// All there are
+    /// All of them
     #[arg(long, conflicts_with = "limit")]
     all: bool,
 }
@@ -265,7 +265,7 @@ pub(crate) fn history(
         false => screen.table(&["WHEN", "WHAT", "WHY", "WHERE"], &[1], rows)?,
     }
     if history.cut {
-        screen.note("note: the chain is longer than is told; ask for its first or last certificate shown to see further");
+        screen.note("note: the chain is longer than shown; ask for its first or last certificate shown to see further");
     }
     Ok(Outcome::Yes)
 }

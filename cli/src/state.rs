@@ -48,7 +48,7 @@ Examples:
 /// Show the state of the node
 ///
 /// The department's own log is `writable`, `confirming` (waiting until other members confirm that the log on disk is
-/// whole), `restoring` (fetching it back from them), `elsewhere` (another node with the department's keys was there
+/// whole), `restoring` (fetching it back from them), `elsewhere` (another node with the department's keys connected
 /// first), `read-only` (a disk write was refused) or `frozen` (forked).
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_EXAMPLES)]

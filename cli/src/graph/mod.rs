@@ -49,7 +49,7 @@ pub(crate) struct GraphArgs {
     /// File to write to; standard output when absent
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace the file if there is one
+    /// Replace the file if it exists
     #[arg(long, requires = "output")]
     force: bool,
     /// How many types a table or a picture shows, the most demanded of the best grades first; the others hold all

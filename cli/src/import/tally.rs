@@ -101,7 +101,7 @@ impl<'a> Tally<'a> {
                 ..
             } = &self.summary;
             return self.bar.set_message(format!(
-                "{} sound, {} of them in the log by now, {} rejected",
+                "{} valid, {} of them already in the log, {} rejected",
                 grouped(*sound),
                 grouped(*in_log),
                 grouped(*rejected)
@@ -177,7 +177,7 @@ impl<'a> Tally<'a> {
             counted(summary.rows, "row")
         ))?;
         if summary.dry_run {
-            screen.field("sound", grouped(summary.sound))?;
+            screen.field("valid", grouped(summary.sound))?;
             // Whether they are the same, only the import can tell.
             screen.field("  in the log", grouped(summary.in_log))?;
         } else {
@@ -202,7 +202,7 @@ impl<'a> Tally<'a> {
             ))?;
         }
         if !summary.complete {
-            screen.line("run the import again to go on: rows already in the log are recognised")?;
+            screen.line("run the import again to continue: rows already in the log are recognised")?;
         }
         Ok(())
     }

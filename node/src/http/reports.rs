@@ -142,9 +142,9 @@ pub(super) async fn access_log(
     Ok(json(StatusCode::OK, &found))
 }
 
-/// Tell how departments shared and used data in a month
+/// Show how departments shared and used data in a month
 ///
-/// What is dated more than 10 minutes ahead of this node's clock is in no month yet, and told by itself.
+/// What is dated more than 10 minutes ahead of this node's clock is in no month yet, and shown separately.
 #[utoipa::path(
     get, path = "/v1/reports/use", tag = "Cases", operation_id = "reportUse",
     params(("month" = Option<String>, Query, description = "`YYYY-MM`; this month when absent")),
