@@ -30,7 +30,7 @@ pub(crate) struct Attaching {
     size: u64,
 }
 
-/// Looks at all files before anything is sent; every fault is told.
+/// Checks all files before anything is sent; every fault is reported.
 pub(crate) fn look(paths: &[PathBuf], screen: &mut Screen) -> Result<Vec<Attaching>, Error> {
     let mut faults = Vec::new();
     let mut found: Vec<Attaching> = Vec::with_capacity(paths.len());
@@ -194,7 +194,7 @@ pub(crate) fn save_from(
     for view in attachments {
         let field = format!("{ATTACHMENT_MARK}{}", view.name);
         let value = format!("{} {} {}", view.media_type, view.size, view.content);
-        // A name that leads elsewhere is none.
+        // A name that leads elsewhere is not a valid name.
         let Ok(Some(attachment)) = Attachment::of_field(&field, &value) else {
             return Err(client.bad_answer(of, "an attachment that has no valid name"));
         };

@@ -48,7 +48,7 @@ impl Chunk {
         self.rows.is_empty()
     }
 
-    /// Begins anew, keeping the memory.
+    /// Starts again, keeping the memory.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
         self.body.clear();
@@ -83,7 +83,7 @@ impl Chunk {
 pub(crate) struct Sent {
     /// An answer for each row, or none for rows that were not decided.
     pub(crate) results: Vec<Option<RowResult>>,
-    /// Why the import cannot go on.
+    /// Why the import cannot continue.
     pub(crate) error: Option<Error>,
 }
 

@@ -1,4 +1,4 @@
-//! Changing the status of a certificate, and letting a node go on that waits for its own log to be confirmed.
+//! Changing the status of a certificate, and letting a node continue that waits for its own log to be confirmed.
 
 use certmesh_api::{Appended, ErasureRequest, NodeStatus, Salvaged, StatusRequest};
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
@@ -149,7 +149,7 @@ fn reason_code(text: &str) -> Result<String, certmesh_ledger::record::UnknownWor
         .map(|reason| reason.code().to_owned())
 }
 
-/// Reads an identifier in any form in use; a departure from the standard's is told, not refused.
+/// Reads an identifier in any form in use; a departure from the standard's is reported, not refused.
 pub(crate) fn read_id(text: &str, screen: &mut Screen) -> Result<CertificateId, Error> {
     let (id, variants) = CertificateId::parse_lenient(text)?;
     for variant in variants {

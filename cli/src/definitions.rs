@@ -1,5 +1,5 @@
 //! Definitions in a directory of files, as departments keep them before they define them: read all, with every fault of
-//! every file told at once.
+//! every file reported at once.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -313,7 +313,7 @@ fn node_toml(plan: &Plan) -> String {
 fn empty(dir: &Path, remove_dir: bool) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
-        // The error that led here is the one worth telling.
+        // The error that led here is the one worth reporting.
         let _ = if path.is_dir() {
             fs::remove_dir_all(&path)
         } else {

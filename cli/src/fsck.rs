@@ -114,8 +114,8 @@ impl Checked {
         self.logs.faults().count() as u64 + self.kept.fault_count
     }
 
-    /// A directory of bodies that was not looked at to its end is not known to be whole; one that is not there is not asked
-    /// about.
+    /// A directory of bodies that was not checked completely is not known to be whole; one that is not there is not
+    /// asked about.
     fn outcome(&self) -> Outcome {
         let partly = self.kept.log.is_some() && !self.kept.unchecked.is_empty();
         match () {
@@ -260,7 +260,7 @@ fn forks(data: &Path, members: &Membership) -> Result<Vec<Fork>, Error> {
     Ok(forks)
 }
 
-/// The evidence in a file; why there is none in it otherwise.
+/// The evidence in a file, or why the file holds none.
 fn read_evidence(bytes: &[u8], file: &str, members: &Membership) -> Result<ForkEvidence, String> {
     let id: LogId = file
         .trim_end_matches(".fork")

@@ -190,8 +190,8 @@ pub(crate) fn content_key(client: &Client, kind: &str, content: &[u8]) -> String
     .to_string()
 }
 
-/// Tells that a record is in the log: what was done, now or when it was asked for before, where it stands, what was mended
-/// on the way.
+/// Reports that a record is in the log: what was done, now or when it was first asked for, its position, and what was
+/// corrected.
 pub(crate) fn tell_appended(
     done: &str,
     appended: &Appended,

@@ -321,7 +321,7 @@ fn succeed(
     tell_appended(done(kind), &answer.parse::<Appended>()?, screen)
 }
 
-/// The identifier: left to the node where the old one's goes on.
+/// The identifier; the node chooses it where the old one's continues.
 fn number(request: &mut IssueRequest, kind: SuccessionKind, changes: &Changes, old: &Old) {
     let given = changes.serial.is_some()
         || changes.certificate_version.is_some()
@@ -412,7 +412,7 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
     for request in &requests {
         let answer = issue(&client, request);
         if screen.json() {
-            // What was issued is told, also when a later part is refused.
+            // What was issued is reported, also when a later part is refused.
             match answer.and_then(|answer| answer.parse()) {
                 Ok(appended) => told.push(appended),
                 Err(error) => {
@@ -451,7 +451,7 @@ fn part_of(old: &Old, part: IssueRequest) -> IssueRequest {
         valid_from: part.valid_from.or(base.valid_from),
         valid_until: part.valid_until.or(base.valid_until),
         sharing: part.sharing.or(base.sharing),
-        // What a file says of these itself is told as a fault unless it is the same.
+        // What a file says of these itself is reported as a fault unless it is the same.
         succession: part.succession.or(base.succession),
         predecessors: match part.predecessors.is_empty() {
             true => base.predecessors,

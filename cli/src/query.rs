@@ -349,7 +349,7 @@ pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<
     Ok(Outcome::Yes)
 }
 
-/// Why nothing can be found: no such type, or no such member. A node that does not tell is no reason.
+/// Why nothing can be found: no such type, or no such member. A node that does not answer is no reason.
 fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
     if let Some(code) = &args.type_code
         && let Ok(view) = client.get_list::<CatalogueView>("/v1/catalogue")

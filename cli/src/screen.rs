@@ -220,7 +220,7 @@ impl Screen {
         Ok(writeln!(self.out, "{}", table.trim_fmt())?)
     }
 
-    /// Tells the person something beside the answer.
+    /// Prints a note to the person, beside the answer.
     pub(crate) fn note(&mut self, text: &str) {
         // A note that cannot be shown must not change what the command does.
         let _ = writeln!(self.err, "{}", shown(self.colour_err, text));

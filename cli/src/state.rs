@@ -353,7 +353,7 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
     Ok(Outcome::Yes)
 }
 
-/// By name, which members are there and which are waited for. A node that does not tell them keeps nobody from the rest.
+/// By name, which members are there and which are waited for. A node that does not give them does not hide the rest.
 fn show_awaited(client: &Client, screen: &mut Screen) -> Result<(), Error> {
     let peers = client
         .get("/v1/peers")

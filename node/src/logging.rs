@@ -3,7 +3,7 @@
 //! Nothing that is logged may hold a subject's data: no holder's code, no name, no field value, no request body and no
 //! URL (a certificate's serial can be an identity number). Code that logs names routes and counts, never content.
 //!
-//! A log line that can't be written is lost and counted; the peer goes on, since its log is not its ledger.
+//! A log line that can't be written is lost and counted; the peer continues, since its log is not its ledger.
 
 use std::io;
 use std::panic;

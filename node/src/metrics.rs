@@ -492,7 +492,7 @@ impl Metrics {
             .set(gauge(bytes));
     }
 
-    /// So many own records have lost what is kept of them.
+    /// Number of own records that have lost their bodies.
     pub fn set_lost(&self, of: &'static str, records: usize) {
         let gauge = self.lost_bodies.get_or_create(&Of { of });
         gauge.set(i64::try_from(records).unwrap_or(i64::MAX));

@@ -1,4 +1,4 @@
-//! Rows on their way: gathered, sent on a thread of their own, and handed back with their answers.
+//! Rows in flight: gathered, sent on a thread of their own, and returned with their answers.
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::retry::Retry;
 use crate::{Error, Outcome};
 
-/// Rows that are told of together, at most; of them no more are sent than a chunk holds.
+/// Rows that are reported together, at most; of them no more are sent than a chunk holds.
 const BATCH_ROWS: usize = 2_000;
 /// Bytes of rows as they were that are held for the rejects file, at most but for one row.
 const BATCH_BYTES: usize = 8 << 20;
@@ -50,11 +50,11 @@ pub(super) enum Fate {
     Rejected(Vec<Reason>),
 }
 
-/// What the sender has to tell.
+/// What the sender reports.
 pub(super) enum Event {
     Waiting(String),
     Done(Batch, Sent),
-    /// Of each row that would be sent, whether the log has its certificate; and why the import cannot go on.
+    /// Of each row that would be sent, whether the log has its certificate; and why the import cannot continue.
     Looked(Batch, Vec<bool>, Option<Error>),
 }
 

@@ -88,7 +88,7 @@ impl Import {
         extension.is_some_and(|found| names.iter().any(|name| found.eq_ignore_ascii_case(name)))
     }
 
-    /// The table's format, as told or by its name.
+    /// The table's format, as given or by its name.
     pub(super) fn format(&self) -> Format {
         let by_name = || Format::by_name(&self.file).unwrap_or(Format::Csv);
         self.format.unwrap_or_else(by_name)

@@ -1,6 +1,6 @@
 //! Tables: each row is mapped and checked here before it is sent.
 //!
-//! One chunk is on its way to the node while the next one is made. What becomes of the rows is told in their order.
+//! One chunk is in flight to the node while the next one is made. The results are reported in the rows' order.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -207,7 +207,7 @@ impl SecondPass<'_, '_> {
         } else if read.is_ok() {
             self.hand_over()?;
         }
-        // Also when the reading failed: what is on its way has its answers.
+        // Also when the reading failed: what is in flight has its answers.
         let answered = self.answers();
         read.and(answered)
     }
@@ -221,7 +221,7 @@ impl SecondPass<'_, '_> {
         Ok(())
     }
 
-    /// Waits for the answers to the batch that is on its way.
+    /// Waits for the answers to the batch in flight.
     fn answers(&mut self) -> Result<(), Error> {
         while self.on_its_way {
             match self.told.recv() {

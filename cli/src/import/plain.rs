@@ -165,7 +165,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether a line is the beginning of a JSON value that goes on in the next line, as an indented file's first one is.
+/// Whether a line is the beginning of a JSON value that continues in the next line, as an indented file's first one is.
 fn begins_more_lines(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     matches!(line.first(), Some(b'{' | b'['))

@@ -1,4 +1,4 @@
-//! What becomes of the rows: counted, shown while it goes on, and told at the end; rejected ones are kept.
+//! What becomes of the rows: counted, shown in progress, and summed up at the end; rejected ones are kept.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -154,7 +154,7 @@ impl<'a> Tally<'a> {
         self.summary.seconds = self.started.elapsed().as_secs_f64();
     }
 
-    /// Tells the summary.
+    /// Prints the summary.
     ///
     /// # Errors
     /// Those of standard output.
@@ -178,7 +178,7 @@ impl<'a> Tally<'a> {
         ))?;
         if summary.dry_run {
             screen.field("valid", grouped(summary.sound))?;
-            // Whether they are the same, only the import can tell.
+            // Only the import can determine whether they are the same.
             screen.field("  in the log", grouped(summary.in_log))?;
         } else {
             screen.field("issued", grouped(summary.issued))?;
@@ -202,7 +202,8 @@ impl<'a> Tally<'a> {
             ))?;
         }
         if !summary.complete {
-            screen.line("run the import again to continue: rows already in the log are recognised")?;
+            screen
+                .line("run the import again to continue: rows already in the log are recognised")?;
         }
         Ok(())
     }

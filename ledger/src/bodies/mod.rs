@@ -86,7 +86,7 @@ impl Body {
             == (other.holder_kind, &other.holder_code, &other.fields)
     }
 
-    /// An attachment and where it is kept; `None` when there is none of that name.
+    /// An attachment and where it is kept; `None` if none has that name.
     pub fn attachment(&self, name: &AttachmentName) -> Option<(Attachment, &AttachmentKey)> {
         let (field, value) = self
             .fields
@@ -172,7 +172,9 @@ pub enum BodyError {
     )]
     OtherKey,
     /// An earlier write was refused.
-    #[error("bodies: a disk write was refused ({0}); free or repair the disk, then restart the peer")]
+    #[error(
+        "bodies: a disk write was refused ({0}); free or repair the disk, then restart the peer"
+    )]
     ReadOnly(String),
 }
 

@@ -92,7 +92,7 @@ pub struct FieldDefinition {
     pub name: Text<128>,
     /// Whether every certificate of the type has it.
     pub required: bool,
-    /// Whether it names the holder or tells something of them.
+    /// Whether it names or describes the holder.
     pub personal: bool,
     /// What a value may be.
     pub data: FieldData,

@@ -41,7 +41,7 @@ pub type Audit = BTreeMap<LogId, LogAudit>;
 /// What an audit found in one log.
 #[derive(Clone, Debug, Default)]
 pub struct LogAudit {
-    /// Retrievals of which both sides say the same.
+    /// Retrievals on which both sides agree.
     pub matched: u64,
     /// Receipts whose counterpart may still be in flight.
     pub awaited: u64,
@@ -61,7 +61,7 @@ pub struct LogAudit {
     pub next: Option<u64>,
 }
 
-/// A retrieval of which the two sides don't say the same.
+/// A retrieval on which the two sides disagree.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Which.

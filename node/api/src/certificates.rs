@@ -354,7 +354,8 @@ pub struct History {
     pub id: String,
     /// Events, by the time their departments put to their records.
     pub events: Vec<HistoryEvent>,
-    /// Whether there is more than is told: of more than 256 certificates linked by what replaced what, the nearest are.
+    /// Whether there is more than is shown: of more than 256 certificates linked by what replaced what, the nearest
+    /// are.
     #[serde(default)]
     pub cut: bool,
 }

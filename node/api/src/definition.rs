@@ -1,4 +1,4 @@
-//! Definitions checked, all faults told at once, and shown again.
+//! Definitions checked, with all faults reported at once, and shown again.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;

@@ -64,7 +64,7 @@ pub struct FieldView {
     /// Whether a certificate must have it.
     #[serde(default)]
     pub required: bool,
-    /// Whether it names the holder or tells something of them.
+    /// Whether it names or describes the holder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub personal: bool,
     /// `text` (when absent), `integer`, `decimal`, `date` (YYYY-MM-DD) or `code`.

@@ -90,7 +90,7 @@ impl Display for FaultList {
     }
 }
 
-/// What speaks against a request before any log is asked.
+/// What is wrong with a request before any log is consulted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// One or more fields are wrong.

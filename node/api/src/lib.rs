@@ -12,7 +12,7 @@
 //! - [`problem`]: what goes wrong
 //!
 //! With the feature `peer`, what a peer and its command line share beyond that:
-//! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` told at once
+//! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` reported at once
 //! - `recorded`: a certificate of a log as its shape
 //! - `tokens`: the clients of a node, their roles, and the file that has the hashes of their tokens
 

@@ -24,7 +24,7 @@ pub struct Problem {
     /// Every fault found, at most 100 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FieldFault>,
-    /// How many faults there are beside those in `faults`; absent when there are none.
+    /// How many faults there are beside those in `faults`; absent if zero.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_faults: usize,
 }

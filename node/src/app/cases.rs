@@ -83,7 +83,7 @@ impl Standing {
         Some(&state.certificate().id)
     }
 
-    /// Type of that certificate; the first that would do when there is none.
+    /// Type of that certificate; without one, the first type that would do.
     pub(crate) fn type_code(&self) -> Option<TypeCode> {
         let first = self.assessment.requirement.types.first().copied();
         self.certificate().map(CertificateId::type_code).or(first)

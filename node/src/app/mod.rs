@@ -40,7 +40,7 @@ pub(crate) use questions::{
 /// An operator's word.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Word {
-    /// What was lost is known, and the log goes on without the members that have not answered.
+    /// What was lost is known, and the log continues without the members that have not answered.
     pub after_loss: bool,
     /// The machine's clock is right, despite the evidence against it.
     pub clock_is_right: bool,
@@ -106,7 +106,7 @@ pub trait Service: Send + Sync + 'static {
     /// Makes a received file durable, to be taken by a certificate.
     fn uploaded(&self, incoming: Incoming, media_type: MediaType) -> Result<Uploaded, Refusal>;
 
-    /// An attachment of a certificate of this department; `None` when there is none of that name.
+    /// An attachment of a certificate of this department; `None` if none has that name.
     fn attachment(
         &self,
         id: &CertificateId,
@@ -133,7 +133,7 @@ pub trait Service: Send + Sync + 'static {
     fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal>;
 
     /// Accepts a case for good: collects the fields that may be seen and records how the requirements stood. A case that
-    /// was accepted before is told again. That the client looks is durable first.
+    /// was accepted before is reported again. The client's look-up is durable first.
     fn accept_for_good(
         &self,
         case: Case,
@@ -143,7 +143,8 @@ pub trait Service: Send + Sync + 'static {
     /// Retrieves fields of a certificate from its issuer.
     fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>>;
 
-    /// An attachment of what was retrieved; what is not here yet comes from its issuer first. `None` when there is none.
+    /// An attachment of what was retrieved; what is not here yet comes from its issuer first. `None` if there is no
+    /// such attachment.
     fn retrieved_attachment(
         &self,
         retrieval: RetrievalHash,
@@ -156,7 +157,7 @@ pub trait Service: Send + Sync + 'static {
     /// Holds receipts against their counterparts.
     fn audit(&self, days: Days, page: Option<(LogId, u64)>) -> Result<AuditView, Refusal>;
 
-    /// Who looked at a subject's data. That it was asked is recorded before anything is told.
+    /// Who looked at a subject's data. The question is recorded before anything is shown.
     fn access_log(
         &self,
         kind: HolderKind,
@@ -178,7 +179,7 @@ pub trait Service: Send + Sync + 'static {
     /// A page of the types known and what was issued of each.
     fn catalogue(&self, page: &ListPage) -> Result<CatalogueView, Refusal>;
 
-    /// A type's standard, in its latest version or the one asked for; `None` when there is none.
+    /// A type's standard, in its latest version or the one asked for; `None` if it does not exist.
     fn type_standard(
         &self,
         code: &TypeCode,
@@ -192,7 +193,7 @@ pub trait Service: Send + Sync + 'static {
         page: &ListPage,
     ) -> Result<Matters, Refusal>;
 
-    /// A matter, in its latest version or the one asked for; `None` when there is none.
+    /// A matter, in its latest version or the one asked for; `None` if it does not exist.
     fn matter(
         &self,
         department: &DepartmentCode,

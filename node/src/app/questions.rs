@@ -176,7 +176,7 @@ pub struct Lookups {
     pub days: Days,
     /// Most look-ups to give.
     pub limit: usize,
-    /// Where to go on.
+    /// Where to continue.
     pub place: Option<Place>,
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct PeerService {
     pub(crate) writer: WriterHandle,
     pub(crate) asking: Asking,
     pub(crate) recorder: Recorder,
-    /// Tells the driver that an operator vouches for the own log.
+    /// Notifies the driver that an operator vouches for the own log.
     pub(crate) vouch: mpsc::UnboundedSender<()>,
 }
 

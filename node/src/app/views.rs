@@ -146,7 +146,7 @@ pub(crate) fn attachment(attachment: &Attachment) -> certmesh_api::AttachmentVie
     }
 }
 
-/// What a certificate says, its attachments told apart from the other fields.
+/// What a certificate says, its attachments separate from the other fields.
 pub(crate) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::CertificateFields {
     let mut fields = BTreeMap::new();
     let mut attachments = Vec::new();
@@ -167,8 +167,8 @@ pub(crate) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::Certifica
     }
 }
 
-/// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, told as a
-/// story.
+/// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, shown as
+/// a story.
 pub(crate) fn history(id: &CertificateId, chain: &Chain) -> certmesh_api::History {
     let mut events: Vec<_> = chain.lives.iter().flat_map(life).collect();
     // One record issues a certificate first and supersedes others by it.

@@ -1,8 +1,8 @@
 //! A node's configuration: read once, checked as a whole, immutable after.
 //!
-//! Each setting may come from a flag, the environment (`CERTMESH_NODE_…`) or the file, in that order. Every fault is found
-//! before any is told, each with the key it is about and where that came from. Relative paths in the file are relative to
-//! the file; those in flags and environment to the working directory.
+//! Each setting may come from a flag, the environment (`CERTMESH_NODE_…`) or the file, in that order. Every fault is
+//! found before any is reported, each with the key it is about and where that came from. Relative paths in the file are
+//! relative to the file; those in flags and environment to the working directory.
 
 mod args;
 mod check;

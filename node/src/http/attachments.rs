@@ -95,7 +95,7 @@ fn declared(headers: &HeaderMap) -> Result<MediaType, Rejection> {
         })
 }
 
-/// Reads the body to its end. Whatever goes wrong, what was written of it is removed.
+/// Reads the whole body. Whatever goes wrong, what was written of it is removed.
 async fn receive(
     mut incoming: Incoming,
     media_type: MediaType,

@@ -21,7 +21,7 @@ use super::state::{Api, Caller};
 use crate::app::{Case, Collect, MatterName};
 
 impl MatterName {
-    /// The same, with a fault noted when it is none.
+    /// The same, with a fault noted if it is invalid.
     pub(super) fn checked(text: &str, faults: &mut Faults) -> Option<MatterName> {
         let name = MatterName::read(text);
         if name.is_none() {

@@ -43,7 +43,7 @@ pub struct Limits {
     pub result_buffer: usize,
     /// Bulk requests at a time.
     pub bulk_requests: usize,
-    /// Attachments on their way in or out at a time.
+    /// Attachments in transfer, in or out, at a time.
     pub transfers: usize,
     /// Ordinary requests at a time.
     pub requests: usize,

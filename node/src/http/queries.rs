@@ -170,7 +170,7 @@ pub(super) async fn proof(
 ///
 /// By holder, by type or by issuer. A POST, so that a holder's code never stands in a URL. By holder it takes the role clerk
 /// and a purpose; it is in the department's look-up journal before it is answered, and each client has few a second.
-/// A page may be short, or empty, while there is more: `next` says where to go on.
+/// A page may be short, or empty, while there is more: `next` says where to continue.
 #[utoipa::path(
     post, path = "/v1/find", tag = "Certificates", operation_id = "findCertificates",
     request_body = FindRequest,

@@ -126,8 +126,8 @@ pub(super) async fn copy(
 
 /// Get an attachment of an evidence copy
 ///
-/// What is not here yet comes from the issuer first; a transfer that was cut off goes on where it ended, until a day after
-/// the retrieval.
+/// What is not here yet comes from the issuer first; a transfer that was cut off resumes where it ended, until a day
+/// after the retrieval.
 #[utoipa::path(
     get, path = "/v1/retrievals/{retrieval}/attachments/{name}", tag = "Cases", operation_id = "downloadRetrieved",
     params(

@@ -100,7 +100,7 @@ impl Running {
         self.tls.is_some()
     }
 
-    /// Serves new connections with these files; those that are open go on with the certificate they began with.
+    /// Serves new connections with these files; those that are open keep the certificate they began with.
     ///
     /// # Errors
     /// [`ServeError`] when the files can't be used: the ones before stay in use.

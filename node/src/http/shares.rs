@@ -20,7 +20,7 @@ const PART: usize = 4;
 /// Queries at a time that go through many records.
 const REPORTS: usize = 2;
 
-/// Something of which there is so much at a time; those who wait for it get it in the order in which they came.
+/// A limited resource; those who wait for it get it in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Pool {
     free: Arc<Semaphore>,

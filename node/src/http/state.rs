@@ -185,7 +185,7 @@ impl Api {
     /// Room for a long body of so many bytes.
     ///
     /// # Errors
-    /// [`Rejection::RateLimited`] or [`Refusal::Overloaded`] when there is none in time.
+    /// [`Rejection::RateLimited`] or [`Refusal::Overloaded`] if none is free in time.
     pub(super) async fn take_room(&self, bytes: usize) -> Result<Place, Rejection> {
         let (share, patience) = (Caller::current(), self.limits.room_time);
         shares::take_within(
@@ -198,7 +198,8 @@ impl Api {
         .await
     }
 
-    /// Reads a long body on a thread of its own kind, once it is its turn: the tasks that serve other requests go on.
+    /// Reads a long body on a thread of its own kind, once it is its turn: the tasks that serve other requests
+    /// continue.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         room: Place,

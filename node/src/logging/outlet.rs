@@ -103,7 +103,7 @@ struct Drain<W> {
     lost: Counter,
     /// Lost lines that the log has reported.
     reported: u64,
-    /// Whether the last line was cut off, so that the next one must not go on with it.
+    /// Whether the last line was cut off, so that the next one must not be joined to it.
     cut_off: bool,
     notice: Notice,
 }

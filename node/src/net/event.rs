@@ -36,7 +36,7 @@ pub enum NetEvent {
         /// The request, at most [`max_request_bytes`](super::NetLimits::max_request_bytes) long.
         bytes: Vec<u8>,
     },
-    /// A request of ours has come to its end. Reported exactly once for every
+    /// A request of ours has ended. Reported exactly once for every
     /// [`Net::request`](super::Net::request).
     Response {
         /// Who was asked.
@@ -97,7 +97,7 @@ pub struct GossipId {
 /// What a gossip message turned out to be worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GossipVerdict {
-    /// Sound: pass it on.
+    /// Valid: pass it on.
     Accept,
     /// Not wrong, but not worth passing on (already known, or not checkable here): drop it.
     Ignore,

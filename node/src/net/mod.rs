@@ -17,7 +17,7 @@
 //! | `rate` | how much each peer may send in a second |
 //! | `reconnect` | when to dial which member: pure, no clock of its own |
 //! | `peers` | who is connected, since when, by which connections, how fast |
-//! | `swarm` | [`Net`]: owns the swarm, dials who is due, does what it is asked |
+//! | `swarm` | [`Net`]: owns the swarm, dials peers that are due, executes requests |
 //! | `dispatch` | what the swarm reports, turned into what [`Net`] reports |
 //! | `raw_bench` | the same room with dummy pages: the limit that replication is measured against |
 //!

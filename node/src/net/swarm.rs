@@ -1,5 +1,5 @@
-//! [`Net`]: owns the swarm, dials who is due, carries out what its owner asks. What the swarm reports is handled in
-//! `dispatch`.
+//! [`Net`]: owns the swarm, dials peers that are due, executes its owner's requests. What the swarm reports is handled
+//! in `dispatch`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
@@ -46,9 +46,9 @@ pub struct Net {
     pub(super) places: Arc<Mutex<Places>>,
     pub(super) gossip_rate: PeerRate,
     pub(super) request_rate: PeerRate,
-    /// How often an operator is told that a dialled peer is of another network.
+    /// How often an operator is informed that a dialled peer is of another network.
     pub(super) other_network_warnings: DefaultDirectRateLimiter,
-    /// How often an operator is told that a listener can't accept.
+    /// How often an operator is informed that a listener can't accept.
     pub(super) listener_warnings: DefaultDirectRateLimiter,
     next_outbound: u64,
     /// Requests of ours that wait for an answer.

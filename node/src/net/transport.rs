@@ -78,7 +78,7 @@ fn with_quic(tcp: Authenticated, keypair: &Keypair) -> Authenticated {
         .boxed()
 }
 
-/// A build without QUIC: the configuration is refused before this, and QUIC addresses are none that TCP takes.
+/// A build without QUIC: the configuration is refused before this, and TCP accepts no QUIC addresses.
 #[cfg(not(feature = "quic"))]
 fn with_quic(tcp: Authenticated, _: &Keypair) -> Authenticated {
     tcp

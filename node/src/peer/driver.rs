@@ -101,9 +101,9 @@ pub(crate) struct Driver {
     announced_at: Option<Instant>,
     announcement_due: bool,
     listening: Option<mpsc::UnboundedSender<libp2p::Multiaddr>>,
-    /// What was last told of the machine's clock.
+    /// What was last reported of the machine's clock.
     clock_alarm: Option<String>,
-    /// Logs of which it was told that they are dated ahead.
+    /// Logs that were reported as dated ahead.
     dated_ahead: BTreeSet<LogId>,
 }
 
@@ -148,7 +148,7 @@ impl Driver {
         }
     }
 
-    /// Runs until told to stop.
+    /// Runs until it is stopped.
     pub(crate) async fn run(mut self, mut inbox: Inbox) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -445,7 +445,7 @@ impl Driver {
             }
             Command::OwnLogConfirmed => {
                 if !self.peer.own.is_confirmed() {
-                    // Records that came back since the start have not been compared with what is kept beside them.
+                    // Records that came back since the start have not been compared with their bodies.
                     tokio::task::block_in_place(|| self.peer.look_for_lost());
                 }
                 self.peer.own.confirmed();
@@ -500,7 +500,7 @@ impl Driver {
                 self.peer.catalogue.heard_of(log, size, false, now_ms);
             }
             Command::Reopen { log, reason } => {
-                // What a refused write did to the own log, only a restart mends.
+                // Only a restart repairs what a refused write did to the own log.
                 match log == self.peer.catalogue.own() {
                     true => self.peer.own.show(),
                     false => self.reopening.refused(log, &reason),
@@ -569,7 +569,7 @@ impl Driver {
         self.show_clocks();
     }
 
-    /// Tells the operator when a clock goes wrong, or a log is dated ahead, and the metrics how far each is off.
+    /// Warns the operator when a clock goes wrong or a log is dated ahead, and sets each clock's offset in the metrics.
     fn show_clocks(&mut self) {
         let peer = &self.peer;
         let alarm = peer.clock_alarm();

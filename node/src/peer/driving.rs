@@ -74,7 +74,7 @@ pub(crate) struct Driving {
 }
 
 impl Driving {
-    /// Waits until the driver has ended, in order or in a panic. To be awaited to its end once.
+    /// Waits until the driver has ended, in order or in a panic. To be awaited to completion once.
     pub(crate) async fn ended(&mut self) {
         let _ = (&mut self.ended).await;
     }

@@ -1,4 +1,4 @@
-//! What is appended under one checkpoint, with what is kept beside it.
+//! What is appended under one checkpoint, with its bodies.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ pub(crate) struct Group {
     pub(crate) bodies: Vec<Option<SealedBody>>,
     /// Uploads that become attachments, each with its entry's place in the group.
     pub(crate) files: Vec<(usize, FileId)>,
-    /// The same uploads, each of which can be taken once.
+    /// The same uploads; each can be taken once.
     taken: HashSet<FileId>,
 }
 

@@ -127,7 +127,7 @@ impl Peer {
         refused.or_else(|| log.refused_write())
     }
 
-    /// Where a copy was set aside of which nothing has come back.
+    /// Where a copy was set aside that has not been fetched back yet.
     fn set_aside_in(&self, log: &Log) -> Option<&String> {
         let path = self.set_aside.get(&log.name().id);
         path.filter(|_| log.size() == 0)

@@ -1,7 +1,7 @@
 //! The look-up journal: every look at what a person holds is in it before it is answered.
 //!
 //! One thread takes whatever waits and records it in one frame, so that many looks share a sync. A look that can't be
-//! recorded is not answered; the ledger's own log goes on without a part in that.
+//! recorded is not answered; the ledger's own log is not affected.
 
 use std::io;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl Lookups {
             });
         let mut refused = self.refused.lock();
         let before = std::mem::replace(&mut *refused, recorded.as_ref().err().cloned());
-        // Said when it begins and when it is over: clients may go on asking.
+        // Logged when it begins and when it is over: clients may keep asking.
         match (&recorded, before) {
             (Err(error), None) => tracing::error!(error, "{REFUSED}"),
             (Ok(()), Some(_)) => tracing::info!("look-ups are recorded again"),

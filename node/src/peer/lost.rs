@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::{Peer, now_ms};
 use crate::peer::Refusal;
 
-/// What is lost, and how much of the own log was compared with what is kept.
+/// What is lost, and how much of the own log was compared with its bodies.
 #[derive(Default)]
 pub(crate) struct LostBodies {
     lost: Lost,
@@ -18,7 +18,7 @@ pub(crate) struct LostBodies {
 pub(crate) type Found = Mutex<LostBodies>;
 
 impl Peer {
-    /// Compares the own log with what is kept beside it, if it is not the log that was compared last. Reads files; nothing may
+    /// Compares the own log with its bodies, if it is not the log that was compared last. Reads files; nothing may
     /// be appended meanwhile.
     pub(crate) fn look_for_lost(&self) {
         let records = self.own.log.size();

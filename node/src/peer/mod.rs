@@ -79,7 +79,7 @@ pub(crate) struct Connection {
     pub(crate) rtt_ms: Option<f64>,
 }
 
-/// What the network has told, for the API to show.
+/// What the network has reported, for the API to show.
 #[derive(Default)]
 pub(crate) struct Heard {
     pub(crate) connected: BTreeMap<DepartmentCode, Connection>,
@@ -143,7 +143,7 @@ impl Peer {
         taken
     }
 
-    /// Tells the catalogue and the metrics what is known of the own log.
+    /// Passes what is known of the own log to the catalogue and the metrics.
     pub(crate) fn show_own_log(&self) {
         self.catalogue.set_own_log_whole(self.own.is_confirmed());
         self.own.show();
@@ -153,7 +153,7 @@ impl Peer {
     pub(crate) fn clocks(&self) -> Clocks {
         let boot_ms = Clock::boot_ms();
         let heard = self.heard.read();
-        // While none is connected, what members said before goes on with the machine's own time.
+        // While none is connected, what members said before advances with the machine's own time.
         let alone = heard.connected.is_empty();
         let members = heard
             .clocks

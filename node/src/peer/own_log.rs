@@ -1,8 +1,8 @@
 //! Whether this department's own log may be appended to.
 //!
 //! A log on a disk that was restored from an old backup would fork at its next record. So after each start nothing is
-//! appended until more than half of the other members have told what they hold of it, or an operator vouches for the
-//! disk.
+//! appended until more than half of the other members have reported what they hold of it, or an operator vouches for
+//! the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -55,7 +55,7 @@ impl Reopening {
             .write()
             .refused
             .insert(log, reason.to_owned());
-        // Several pages of it may have been on their way.
+        // Several pages of it may have been in flight.
         if !self.waiting.insert(log) {
             return;
         }

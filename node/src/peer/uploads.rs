@@ -33,7 +33,7 @@ pub struct UploadLimits {
 pub struct Incoming {
     /// What came of it.
     pub receiving: Receiving,
-    /// Takes room for so many more bytes, before they are written; refuses when there is none.
+    /// Reserves room for this many more bytes before they are written; refuses if there is none.
     pub room: Box<dyn FnMut(u64) -> Result<(), Refusal> + Send>,
 }
 

@@ -45,7 +45,7 @@ pub(crate) enum Append {
     Receipt(Box<Receipt>),
 }
 
-/// A receipt, with what is kept beside it.
+/// A receipt and its body.
 pub(crate) struct Receipt {
     /// What the answer names it by.
     pub(crate) name: String,
@@ -448,7 +448,7 @@ impl GroupCommit {
         if let (Entry::CertificateIssued(issued), Some(kept)) = (entry, kept)
             && let Err(refusal) = group.can_take(&self.peer, kept)
         {
-            // Of a certificate that was issued before, the rules tell.
+            // The rules report a certificate that was issued before.
             match self.writer.log().issue_of(&issued.id) {
                 Ok(Some(_)) => {}
                 Ok(None) => return Some(Outcome::Refused(refusal)),

@@ -35,7 +35,7 @@ impl DataDir {
         Ok(claimed)
     }
 
-    /// Tells other programs on this machine where the peer can be reached.
+    /// Shows other programs on this machine where the peer can be reached.
     pub(crate) fn announce_process(
         &self,
         api: &str,

@@ -116,7 +116,7 @@ pub(crate) enum RunError {
     /// The network side cannot start.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// A member's address in the genesis is none.
+    /// A member's address in the genesis is not valid.
     #[error(
         "{path}: department {department}: `{address}` is no multiaddress, such as /ip4/192.0.2.7/tcp/7481"
     )]

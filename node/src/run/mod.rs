@@ -213,7 +213,7 @@ fn open_peer(
     Ok(Arc::new(peer))
 }
 
-/// Whether what is kept of the own certificates, if anything is, was kept under this field key. Changes nothing.
+/// Whether the bodies of the own certificates, if there are any, were kept under this field key. Changes nothing.
 fn check_bodies(
     dir: &Path,
     members: &Membership,
@@ -239,7 +239,7 @@ fn draw_instance() -> Result<Instance, RunError> {
     Ok(Instance(u64::from_le_bytes(bytes)))
 }
 
-/// Tells the operator what opening the logs found.
+/// Logs for the operator what opening the logs found.
 fn report_openings(openings: &[(LogId, Opening)]) {
     for (log, opening) in openings {
         match &opening.set_aside {
@@ -323,7 +323,7 @@ pub(crate) async fn run(
     let died = loop {
         tokio::select! {
             () = &mut stopped => break false,
-            // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
+            // It ends by itself only in a panic: a peer that no longer hears others must not continue to answer.
             () = work.driver.ended() => break true,
             Some(read) = reloads.next() => tokio::task::block_in_place(|| reloading.reload(read)),
         }

@@ -16,7 +16,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// Files that are looked at; more are when these are gone.
 const MOST: usize = 10_000;
 
-/// What tells whether a file was changed.
+/// What shows whether a file was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
     length: u64,

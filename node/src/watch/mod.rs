@@ -85,7 +85,7 @@ impl Watching {
         Ok(Some(Watching { stop, thread }))
     }
 
-    /// Stops after what is on its way to the log; blocks until then.
+    /// Stops after what is being appended; blocks until then.
     pub(crate) fn stop(self) {
         self.stop.ask();
         if self.thread.join().is_err() {
@@ -173,7 +173,7 @@ impl Watcher {
         };
         let unchanged = || folder::state(&path).is_some_and(|found| found == state);
         if !unchanged() {
-            // While the file before this one was imported: the next look tells.
+            // While the file before this one was imported: the next look decides.
             return;
         }
         tracing::info!(folder = %folder_shown, file = ?name, "file taken");

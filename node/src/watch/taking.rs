@@ -1,6 +1,6 @@
 //! One file: read, checked as the API checks, handed to the log's writer, and every row's answer counted.
 //!
-//! One batch is on its way to the log while the next one is read; never two, so that what is held is bounded.
+//! One batch is being appended while the next one is read; never two, so that what is held is bounded.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,7 +24,7 @@ use certmesh_tables::{
 
 /// Most rows of a file: of each, some bytes are held to find those that are the same.
 const MOST_ROWS: u64 = 5_000_000;
-/// Rows that are told of together, at most.
+/// Rows that are reported together, at most.
 const BATCH_ROWS: usize = 2_000;
 /// Bytes of rows as they were that are held, at most but for one row.
 const BATCH_BYTES: usize = 8 << 20;
@@ -58,7 +58,7 @@ pub(super) struct Summary {
 pub(super) enum End {
     /// Everything of it is decided.
     Done(Box<Summary>),
-    /// It is none that could be imported, for this reason.
+    /// It could not be imported, for this reason.
     Unreadable(String),
     /// Nothing can be said about it now, for this reason.
     Later(String),
@@ -173,7 +173,7 @@ impl Taking<'_> {
             rows: 0,
         };
         let read = input.each_row(&layout, &mut issuing);
-        // Also when the reading failed: what is on its way has its answers, and what stands before the fault is decided.
+        // Also when the reading failed: what is in flight has its answers, and what stands before the fault is decided.
         let decided = match &read {
             Err(Halt::Stopped | Halt::Later(_)) => Ok(()),
             _ => issuing.hand_over().and_then(|()| issuing.answers()),
@@ -358,7 +358,7 @@ impl Issuing<'_, '_> {
         self.taking.runtime.spawn(outcomes)
     }
 
-    /// Waits until the batch on its way is decided, however long the log takes no appends.
+    /// Waits until the batch in flight is decided, however long the log accepts no appends.
     fn answers(&mut self) -> Result<(), Halt> {
         let Some(Submitted {
             batch,

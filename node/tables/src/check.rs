@@ -1,5 +1,5 @@
 //! From a row to a request, checked by all that can be known without issuing it: the map's rules, the API's, and the
-//! type's standard, so that every fault of a row is told at once.
+//! type's standard, so that every fault of a row is reported at once.
 //!
 //! No reason holds a value: it names the columns at fault and says what is wrong with them.
 
@@ -25,7 +25,7 @@ use crate::value::Unusable;
 pub struct Reason {
     /// What the summary counts it under: what is wrong, and with which columns.
     pub name: String,
-    /// What to tell.
+    /// What to report.
     pub text: String,
 }
 
@@ -46,7 +46,7 @@ impl Reason {
     }
 }
 
-/// A row that nothing is to be said against before its department's log has its say.
+/// A row without a fault as far as can be seen before its department's log is consulted.
 pub struct Request {
     /// What it asks for.
     pub request: IssueRequest,
@@ -166,7 +166,7 @@ impl Checker {
             predecessor: part("predecessor"),
         };
         self.departures(&request, &mut found);
-        // The API's own rules: what is left after those that were told already.
+        // The API's own rules: the faults that were not reported already.
         let refusal = match Draft::check(request.clone(), &self.own) {
             Ok(draft) if found.reasons.is_empty() => {
                 return Ok((Request { request, draft }, parts));
@@ -261,7 +261,7 @@ fn predecessor(detail: &str) -> &'static str {
 /// What is found wrong with a row.
 struct Found<'m> {
     map: &'m Map,
-    /// Keys that something was told about already.
+    /// Keys with a reported fault.
     at_fault: Vec<String>,
     reasons: Vec<Reason>,
 }
@@ -341,9 +341,10 @@ impl<'m> Found<'m> {
                             "not-in-codes",
                             "has a value that `codes` of the map does not list",
                         ),
-                        Unusable::NotADay => {
-                            ("not-a-day", "is not a valid day in any of the map's spellings")
-                        }
+                        Unusable::NotADay => (
+                            "not-a-day",
+                            "is not a valid day in any of the map's spellings",
+                        ),
                     };
                     self.add(key, name, text);
                 }

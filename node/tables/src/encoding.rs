@@ -105,7 +105,7 @@ impl<R: Read> Utf8<R> {
         };
         Self {
             input,
-            // A byte order mark tells UTF-8 and UTF-16, and is taken off.
+            // A byte order mark identifies UTF-8 and UTF-16, and is removed.
             decoder: encoding.new_decoder(),
             block: Zeroizing::new(vec![0; BLOCK]),
             left: 0..0,

@@ -27,7 +27,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's name tells, if it tells one.
+    /// The format that a file's name implies, if any.
     pub fn by_name(path: &Path) -> Option<Format> {
         let extension = path.extension()?.to_ascii_lowercase();
         match extension.to_str()? {
@@ -48,7 +48,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// As a map tells it.
+    /// As a map gives it.
     pub(super) fn of(map: &Map) -> Layout {
         Layout {
             encoding: map.encoding,
@@ -175,7 +175,8 @@ impl Input {
             .open(&self.path)
     }
 
-    /// The bytes, how many there are, and their encoding: as told, otherwise found out, of a file from its whole length.
+    /// The bytes, how many there are, and their encoding: as given, otherwise detected, for a file over its whole
+    /// length.
     fn text(
         &mut self,
         told: Option<Encoding>,

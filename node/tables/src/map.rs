@@ -1,4 +1,5 @@
-//! The map: how the columns of a table become the parts of a certificate. All its faults are told at once, with their keys.
+//! The map: how the columns of a table become the parts of a certificate. All its faults are reported at once, with
+//! their keys.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Reading a map's file: every key checked, and what is wrong collected, so that all faults are told at once.
+//! Reading a map's file: every key checked, and what is wrong collected, so that all faults are reported at once.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ impl Reading {
         None
     }
 
-    /// Tells keys that nobody knows.
+    /// Reports unknown keys.
     fn known(&mut self, table: &Table, at: &str, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let hint = hint(key, known.iter().copied());

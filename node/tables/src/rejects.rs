@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::row::{Head, Row, Unreadable};
 use certmesh_text::one_line::one_line;
 
-/// What the file adds to a row; taken out again when the row is imported anew.
+/// What the file adds to a row; removed when the row is imported again.
 const MARKS: [&str; 2] = ["_reason", "_row"];
 /// The same as columns, before a table's own.
 const COLUMNS: [&str; 2] = ["_row", "_reason"];
@@ -51,7 +51,7 @@ impl Rejects {
     /// The file to be. An empty one that an import left behind may be used again.
     ///
     /// # Errors
-    /// [`Error::Exists`] if it holds anything, [`Error::Write`] if it is to be in a directory that is none.
+    /// [`Error::Exists`] if it holds anything, [`Error::Write`] if its directory does not exist.
     pub fn new(path: &Path) -> Result<Self, Error> {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_file() && found.len() == 0 => {
@@ -61,7 +61,7 @@ impl Rejects {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::write(path, error)),
         }
-        // Told now and not after an hour's import.
+        // Reported now and not after an hour's import.
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

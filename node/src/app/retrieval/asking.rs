@@ -49,7 +49,7 @@ pub(crate) struct Asking {
     asks: mpsc::UnboundedSender<Ask>,
     places: Arc<Mutex<HashMap<DepartmentCode, Arc<Semaphore>>>>,
     reading: Arc<Semaphore>,
-    /// Attachments on their way here.
+    /// Attachments being transferred here.
     pub(crate) arriving: Arc<Mutex<HashSet<FileId>>>,
 }
 
@@ -64,7 +64,7 @@ struct Wanted {
     keep_until: Date,
 }
 
-/// A request on its way.
+/// A request in flight.
 struct Sent {
     request: SignedRetrieval,
     name: RetrievalHash,
@@ -95,7 +95,7 @@ impl Asking {
     }
 
     /// Retrieves fields of a certificate. What came is kept and acknowledged durably when this returns; so is a refusal.
-    /// Run it to its end: a request that is given up leaves a receipt without its counterpart.
+    /// Run it to completion: a request that is given up leaves a receipt without its counterpart.
     pub(crate) async fn fetch(self, fetch: Fetch) -> Result<Retrieved, Refusal> {
         // Without a log to acknowledge in, nothing is asked.
         if let Some(refusal) = self.peer.append_refusal() {
@@ -352,7 +352,7 @@ impl Asking {
         result.map(drop)
     }
 
-    /// Appends a record of this department's, durably. Waits for room: what it tells of has happened.
+    /// Appends a record of this department's, durably. Waits for room: what it records has happened.
     pub(crate) async fn record(&self, receipt: Receipt) -> Result<Appended, Refusal> {
         let mut append = Append::Receipt(Box::new(receipt));
         let submitted = loop {

@@ -240,10 +240,7 @@ fn destroy_old(
         }
     }
     if destroyed > 0 {
-        tracing::info!(
-            copies = destroyed,
-            "expired evidence copies were destroyed"
-        );
+        tracing::info!(copies = destroyed, "expired evidence copies were destroyed");
     }
     Ok(first.unwrap_or(at))
 }

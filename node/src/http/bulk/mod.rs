@@ -108,7 +108,7 @@ struct Parsed {
 }
 
 impl Parsed {
-    /// A group of which no row was read.
+    /// A group without a row.
     fn refused(numbers: Vec<u64>, refusal: &Rejection) -> Self {
         let rows = numbers.into_iter();
         Self {
