@@ -6,7 +6,7 @@ use std::fmt;
 use crate::id::ChinaTime;
 use crate::record::MAX_AHEAD_MS;
 
-/// A clock so far off those of the other members is told to the operator, ms.
+/// A clock this far off those of the other members is reported to the operator, ms.
 pub const ALARM_MS: u64 = 60_000;
 /// So far off them nothing is appended, ms.
 pub const MAX_OFF_MS: u64 = MAX_AHEAD_MS;
@@ -210,7 +210,7 @@ mod tests {
             })
         };
         assert_eq!(clocks(ahead, &[ahead, ahead]).fault(), far(NOW - 1_000));
-        // A department that paused for a year goes on where others did not pause.
+        // A department that paused for a year continues where others did not pause.
         let year = NOW + 365 * 86_400_000;
         let mut paused = clocks(year, &[year]);
         paused.come_to_ms = Some(year - 10);

@@ -1,16 +1,16 @@
 //! A department's peer: network, disk and HTTP API around [`certmesh_ledger`].
 //!
-//! Nothing is decided here that could be decided there: this crate moves bytes, keeps threads and sockets, and shows what
+//! Whatever the ledger can decide, it decides there: this crate moves bytes, keeps threads and sockets, and shows what
 //! the ledger knows.
 //!
 //! - [`config`]: one immutable configuration from file, environment and flags
 //! - [`net`]: libp2p; messages are opaque bytes to it
 //! - `peer`: the threads that join network and ledger
 //! - `run`: from a configuration to a running peer
-//! - `app`: what a peer does for whoever asks
+//! - `app`: what a peer does for its callers
 //! - [`http`]: the HTTP API, for business systems and the CLI
 //! - `watch`: folders whose tables are imported
-//! - `descriptors`: how many files may be open, and what they are shared out to
+//! - `descriptors`: how many files may be open, and how they are divided
 //! - [`metrics`], [`logging`]
 //!
 //! Beside it, in crates of their own: [`certmesh_api`], the shapes of the API; [`certmesh_tables`], tables of certificates;

@@ -26,7 +26,7 @@ pub enum State {
     Unknown,
     /// It is held and in force, and its fields may not be seen.
     NeedsGrant,
-    /// It is held and in force: it need not be handed in.
+    /// It is held and in force: it need not be submitted.
     Held,
 }
 

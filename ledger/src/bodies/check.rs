@@ -238,7 +238,7 @@ struct Check<'c> {
     attached: BTreeMap<u64, u32>,
     logs: HashMap<LogId, RawLog<'c>>,
     definitions: Mutex<HashMap<(LogId, u64), Defined>>,
-    /// Records that what is kept could not be compared with, since another log lacks what they name.
+    /// Records whose bodies could not be compared, since another log lacks what they name.
     undefined: Mutex<BTreeSet<u64>>,
 }
 
@@ -353,8 +353,8 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Without the log nothing can be opened, since each body is bound to what it is about, nor is known what there has
-    /// to be.
+    /// Without the log nothing can be opened, since each body is bound to what it is about, nor is it known what there
+    /// has to be.
     fn without_log(&self, report: &mut BodiesReport) -> io::Result<()> {
         let len = self.files.keys.len()?.saturating_sub(KEYS_HEADER_LEN);
         let slots = slots(
@@ -378,7 +378,7 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Looks at what is kept of some records.
+    /// Checks the bodies of some records.
     fn look(&self, batch: &mut Vec<Asked>, report: &mut BodiesReport) -> io::Result<()> {
         let found: Vec<Found> = batch
             .par_iter()
@@ -541,7 +541,7 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Reads an attachment to its end.
+    /// Reads a whole attachment.
     fn attachment(
         &self,
         seq: u64,

@@ -1,12 +1,12 @@
-//! What a department keeps beside its log: fields and holders of its own certificates, and copies of what it retrieved,
-//! encrypted.
+//! Bodies, which a department keeps beside its log: fields and holders of its own certificates, and copies of what it
+//! retrieved, encrypted.
 //!
-//! Two files that only the department has. `bodies` grows by encrypted bodies; `keys` has a slot of 96 bytes for each
-//! record of the department's log: where the body is, and the body's key, wrapped under the department's field key. After
-//! its header `keys` has a value that only that field key gives, so that nothing is kept under another by mistake. A body
-//! is durable before the checkpoint over its record is, so that no certificate is acknowledged whose fields are lost; a
-//! crash between the two leaves a body that the slot of the next record with a body replaces. Destroying a slot makes the
-//! body unreadable for good, and the salts of its commitments with it.
+//! Two files that only the department has. Encrypted bodies are appended to `bodies`; `keys` has a slot of 96 bytes for
+//! each record of the department's log: where the body is, and the body's key, wrapped under the department's field
+//! key. After its header `keys` has a value derived from that field key, so that nothing is kept under another by
+//! mistake. A body is durable before the checkpoint over its record, so that no acknowledged certificate has lost its
+//! fields; a crash between the two leaves a body that the slot of the next record with a body replaces. Destroying a
+//! slot makes the body unreadable for good, and the salts of its commitments with it.
 //!
 //! Slot: place in `bodies` (u64) · length (u32) · attachments (u32) · wrapped key (72) · checksum of all that (8). Zeros
 //! stand for no body. All integers little-endian.
@@ -47,7 +47,7 @@ pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 pub use lost::{About, Lost, LostError, Slot};
 
 impl FieldKey {
-    /// What tells whether files were kept under this key, and nothing else of it.
+    /// Shows whether files were kept under this key, and reveals nothing else of it.
     pub(crate) fn check_value(&self, log: &LogName) -> [u8; 24] {
         let parts = [b"check".as_slice(), &log.prefix()];
         let hash = self.0.hash(Purpose::FieldSalt, &parts);
@@ -152,7 +152,7 @@ pub enum BodyError {
     /// The medium failed.
     #[error("bodies: {0}")]
     Io(#[from] io::Error),
-    /// What is kept is not what was written, or the field key is another.
+    /// The body is not what was written, or the field key is another.
     #[error(
         "the body of record {0} can't be read: it is damaged, or the department's field key is not the one it was kept under"
     )]
@@ -356,7 +356,7 @@ impl Bodies {
     }
 }
 
-/// Opens the body that a slot tells of; `None` when it is damaged or the key is another.
+/// Opens the body that a slot points to; `None` when it is damaged or the key is another.
 fn open_body<T: Serialize + DeserializeOwned>(
     bodies: &dyn DiskFile,
     department: &FieldKey,

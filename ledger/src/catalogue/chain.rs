@@ -9,7 +9,7 @@ use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SuccessionKi
 
 use super::{Authority, Catalogue, CertificateState};
 
-/// Most certificates of a chain that are told.
+/// Most certificates of a chain that are shown.
 pub const MAX_CHAIN: usize = 256;
 /// Most records of a chain that are read.
 const MAX_EVENTS: usize = 10_000;
@@ -45,7 +45,7 @@ pub struct Life {
 pub struct Chain {
     /// The certificate asked for first, then by their distance from it. Empty when there is no record of it.
     pub lives: Vec<Life>,
-    /// Whether there was more than is told.
+    /// Whether there was more than is shown.
     pub cut: bool,
 }
 
@@ -125,7 +125,7 @@ impl Catalogue {
     }
 
     /// Every record that concerns a certificate, what it replaced and what replaced it, and so on: at most [`MAX_CHAIN`]
-    /// certificates. A department can write links that lead round in a circle; each certificate is told once.
+    /// certificates. A department can write links that form a circle; each certificate is shown once.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -1,6 +1,6 @@
 //! What a peer knows: every member's log it holds, and the questions that can be asked of them together.
 //!
-//! The view is derived: each log's indexes stand beside its segments and are made anew from them when missing. Only
+//! The view is derived: each log's indexes stand beside its segments and are rebuilt from them when missing. Only
 //! evidence of forks cannot be derived, and lives in files of its own under `evidence/`.
 
 mod authority;
@@ -173,7 +173,7 @@ impl Catalogue {
             network: self.members.network(),
             id: *id,
         };
-        // What is still on its way to the copy that is open must not be written beside the one that is being opened.
+        // What is still being written to the copy that is open must not be written beside the one that is being opened.
         slot.read().close("it is being opened again");
         let (log, opening) = match Log::open(&self.place, name, &self.members) {
             Err(error) => Log::open_anew(&self.place, name, &self.members, &error)?,
@@ -523,9 +523,9 @@ impl Catalogue {
 /// A place in all logs, in their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// Log to go on in; `None` begins with the first.
+    /// Log to continue in; `None` begins with the first.
     pub log: Option<LogId>,
-    /// Position to go on from in it.
+    /// Position to continue from in it.
     pub seq: u64,
 }
 

@@ -423,7 +423,7 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    /// What speaks against replacing a certificate of this log.
+    /// What prevents replacing a certificate of this log.
     fn not_replaceable(
         &self,
         id: &CertificateId,
@@ -462,7 +462,7 @@ impl<'c> Batch<'c> {
         })
     }
 
-    /// What speaks against taking over a certificate from another department, as far as is known here.
+    /// What prevents taking over a certificate from another department, as far as is known here.
     fn not_transferable(&self, id: &CertificateId) -> Result<Option<NotReplaceable>, ReadError> {
         let id = id.clone();
         if self.issued.contains(&id) {

@@ -1,4 +1,5 @@
-//! Whether a certificate meets its type's standard, with every departure told at once; and whether a standard is one.
+//! Whether a certificate meets its type's standard, with every departure reported at once; and whether a standard is
+//! valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The file layer under the log: as little of a file system as it needs, so that tests can make any single write or
-//! sync fail, tear or get lost.
+//! The file layer under the log: the smallest part of a file system that it needs, so that tests can make any single
+//! write or sync fail, tear or get lost.
 //!
 //! What is assumed of the medium: after `sync` returns, the file's bytes and length survive a crash; after `sync_dir`
 //! its entries do; `rename` within one directory is atomic. Until then any part of what was written may survive or not.

@@ -68,7 +68,7 @@ impl CertificateId {
     /// passes one time in 35.
     ///
     /// # Errors
-    /// As for strict reading, for what is left once the departures in [`Variant`] are mended.
+    /// As for strict reading, for what is left once the departures in [`Variant`] are corrected.
     pub fn parse_lenient(text: &str) -> Result<(Self, Vec<Variant>), IdError> {
         // Full-width characters take three bytes each.
         let limit = 3 * MAX_BYTES;

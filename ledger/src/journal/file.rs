@@ -44,7 +44,7 @@ pub struct Opened {
     pub damage: Vec<Damage>,
 }
 
-/// Where a reading goes on.
+/// Where a reading continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// In which month.
@@ -62,7 +62,7 @@ pub struct Looks {
     pub looks: Vec<Look>,
     /// What could not be read on the way.
     pub damage: Vec<Damage>,
-    /// Where it goes on; absent at the end.
+    /// Where it continues; absent at the end.
     pub next: Option<Place>,
 }
 

@@ -169,7 +169,7 @@ impl<'a> Format<'a> {
         }))
     }
 
-    /// The first frame after a place; `None` when there is none up to the end.
+    /// The first frame after a place, if there is one.
     fn find(&self, file: &dyn DiskFile, after: u64, len: u64) -> io::Result<Option<Frame>> {
         let mut window = vec![0; WINDOW];
         let mut begin = after + 1;

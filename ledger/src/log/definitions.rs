@@ -15,7 +15,7 @@ use crate::record::{Entry, GrantMade, MatterDefined, RecordHash, TypeDefined};
 use super::page::Link;
 use super::statuses;
 
-/// Most versions of a type that count, and most of a matter that are told apart: later ones replace the last.
+/// Most versions of a type that count, and most of a matter that are distinguished: later ones replace the last.
 pub const MAX_VERSIONS: usize = statuses::MAX_VERSIONS as usize;
 /// Most bytes that the types a log defines may be charged, all their versions together.
 pub const MAX_TYPE_BYTES: usize = 8 << 20;

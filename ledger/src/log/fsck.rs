@@ -1,7 +1,7 @@
 //! Re-verifies every byte of every log without changing any.
 //!
 //! Opening a log trusts record signatures that a checkpoint covers; this checks each of them as well, and compares the
-//! derived files with what the records say. Where the stored tree leads to the signed root, its leaves tell exactly
+//! derived files with what the records say. Where the stored tree leads to the signed root, its leaves show exactly
 //! which record differs; otherwise the chain and the signatures do.
 
 use std::collections::HashSet;
@@ -40,7 +40,7 @@ pub struct Fault {
     pub record: Option<u64>,
     /// The rule that does not hold.
     pub rule: String,
-    /// Whether the file can be derived again from the records: then restarting the peer mends it.
+    /// Whether the file can be derived again from the records: then restarting the peer repairs it.
     pub derived: bool,
     /// Whether a later version wrote the file: this one can say nothing about the log.
     pub later: bool,
@@ -195,7 +195,7 @@ impl<'c> Check<'c> {
     fn run(&mut self, progress: &mut dyn FnMut(u64)) -> io::Result<()> {
         let later = self.place.later_files(&self.name)?;
         if !later.is_empty() {
-            // What they say, and what the others say beside them, only that version can tell.
+            // Only that version knows what they say, and what the others say beside them.
             let fault = |(file, format)| Fault {
                 log: self.name.id,
                 file,
@@ -385,7 +385,7 @@ impl<'c> Check<'c> {
                     None
                 }
             };
-            // After a damaged record its length can't be trusted: the offsets tell where the next one begins.
+            // After a damaged record its length can't be trusted: the offsets show where the next one begins.
             let next = good.or_else(|| {
                 offsets
                     .get(place + 1)
@@ -491,7 +491,7 @@ impl<'c> Check<'c> {
         Ok(true)
     }
 
-    /// Goes on after a damaged record: what follows links to the record as it was, which nobody knows any more.
+    /// Continues after a damaged record: what follows links to the record as it was, which is no longer known.
     fn damaged(&mut self, stored: Option<Hash>) -> io::Result<()> {
         self.prev = RecordHash::NONE;
         self.push_leaf(stored.unwrap_or(Hash::ZERO))
@@ -583,7 +583,7 @@ impl<'c> Check<'c> {
                 false,
             );
         }
-        // What an entry of a later version changed only that version can tell.
+        // Only a later version knows what its entry changed.
         if !self.unread && self.statuses.map().root()? != accepted.status_root {
             self.fault(
                 file,

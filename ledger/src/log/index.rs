@@ -48,8 +48,8 @@ enum Run {
     Type,
 }
 
-/// What a record is filed under: a run, and what the record is about. The first byte tells the kind, and at most the last
-/// part varies in length, so no two keys read alike.
+/// What a record is filed under: a run, and what the record is about. The first byte gives the kind, and at most the
+/// last part varies in length, so no two keys read alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     run: Run,

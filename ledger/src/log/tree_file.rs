@@ -1,7 +1,7 @@
 //! The tree file: Merkle nodes in post-order, 32 bytes each after the header, so that a proof is O(log n) reads.
 //!
-//! It is derived from the records: opening a log checks every node and mends what differs. A node that is read later is held
-//! against what is in memory, or against what it leads to.
+//! It is derived from the records: opening a log checks every node and repairs what differs. A node that is read later
+//! is held against what is in memory, or against what it leads to.
 
 use std::io;
 use std::path::Path;

@@ -120,9 +120,9 @@ impl Writer {
         if let Some(stopped) = log.stopped() {
             return Err(WriteError::Stopped(stopped));
         }
-        // What a refused write left behind is not on its way back.
+        // What a refused write left behind is not coming back.
         appender.writable(&log)?;
-        // Held but not under a checkpoint yet: more of this log is on its way back from other members.
+        // Held but not under a checkpoint yet: more of this log is being fetched back from other members.
         let on_the_way = appender.size() - log.size();
         let missing = log.missing().max(on_the_way);
         if missing > 0 {

@@ -52,8 +52,8 @@ impl Attachment {
     /// The attachment that a field describes; `None` for another field.
     ///
     /// # Errors
-    /// [`NotAnAttachment`] for one whose name begins like an attachment's and is none, or whose value has another form:
-    /// there is one text for each attachment.
+    /// [`NotAnAttachment`] for one whose name begins like an attachment's and is not valid, or whose value has another
+    /// form: there is one text for each attachment.
     pub fn of_field(name: &str, value: &str) -> Result<Option<Attachment>, NotAnAttachment> {
         let Some(name) = name.strip_prefix(ATTACHMENT_MARK) else {
             return Ok(None);
@@ -172,7 +172,7 @@ impl MediaType {
         MediaType::Jpeg,
         MediaType::Tiff,
     ];
-    /// So many bytes of a file tell whether it [fits](MediaType::fits).
+    /// This many bytes of a file show whether it [fits](MediaType::fits).
     pub const TELLING: usize = 8;
 
     /// Its name, as HTTP has it.

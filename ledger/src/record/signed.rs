@@ -207,7 +207,7 @@ pub enum FrameError {
     /// The bytes end within the frame.
     #[error("cut off within a frame")]
     Torn,
-    /// The length is none a record can have.
+    /// No record can have this length.
     #[error("a record of {0} bytes, none or more than {MAX_RECORD}")]
     Length(u32),
 }

@@ -1,12 +1,12 @@
 //! Retrieval: a department asks a certificate's issuer for fields, for a matter of its own and a stated purpose.
 //!
-//! - [`SignedRetrieval`]: what the asker signs. It names both departments, so it is of no use to anyone else, and a time
-//!   and a nonce, so that it is of use once.
-//! - [`decide`]: what the issuer does with it, by its own log and the matters it knows; the [receipt] is an entry of its
+//! - [`SignedRetrieval`]: what the asker signs. It names both departments, so nobody else can use it, and a time and
+//!   a nonce, so that it can be used once.
+//! - [`decide`]: how the issuer decides, by its own log and the matters it knows; the [receipt] is an entry of its
 //!   log and is durable before the [`Answer`] leaves.
-//! - [`SignedRetrieval::check_answer`]: what the asker makes of the answer, by its own replica of the issuer's log.
+//! - [`SignedRetrieval::check_answer`]: how the asker checks the answer, by its own replica of the issuer's log.
 //! - [`EvidenceCopy`]: what the asker keeps, encrypted, until a day.
-//! - [`audit`], [`access_log`], [`usage`]: what all the receipts together say.
+//! - [`audit`], [`access_log`], [`usage`]: what all the receipts together show.
 //!
 //! [receipt]: crate::record::RetrievalDecided
 
@@ -260,7 +260,7 @@ impl SignedRetrieval {
 }
 
 /// A request for a piece of an attachment that an answered request showed. It carries that request, so that the issuer
-/// need remember nothing but its receipt, and a transfer goes on after any cut.
+/// need remember nothing but its receipt, and a transfer resumes after any interruption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceRequest {
     /// The request that was answered.
@@ -348,7 +348,7 @@ pub fn decide(
     let (own, retrieval) = (catalogue.own(), request.retrieval());
     // Another department of its division may claim the certificate as well: here this department's own counts.
     let held = catalogue.certificate_in(&own, &retrieval.certificate)?;
-    // Otherwise the receipt would tell of a look at somebody else.
+    // Otherwise the receipt would report a look at somebody else.
     if let Some(state) = &held
         && key.blind(&state.certificate().subject, retrieval.day()) != retrieval.subject
     {
@@ -431,7 +431,7 @@ pub struct EvidenceCopy {
     pub time_ms: u64,
 }
 
-/// What is kept of an accepted case, beside the counts in the log: which copies were retrieved for it.
+/// The body of an accepted case, beside the counts in the log: which copies were retrieved for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseFile {
     /// Certificates and the retrievals of their fields.

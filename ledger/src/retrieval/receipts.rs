@@ -4,8 +4,8 @@
 //! own request, and of several for one retrieval in a log the first. Everything is bounded for each log by itself, so that
 //! no department can push out what another recorded.
 //!
-//! What is dated further ahead of the reader's clock than clocks may be apart belongs to no day yet: it is told by itself,
-//! whichever days are asked for, until its time comes.
+//! What is dated further ahead of the reader's clock than clocks may be apart belongs to no day yet: it is reported
+//! separately, whichever days are asked for, until its time comes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ pub struct LogAudit {
     pub first_ahead: Option<u64>,
     /// The first of those that are wrong, in the log's order.
     pub findings: Vec<Finding>,
-    /// Position to go on from, when there is more.
+    /// Position to continue from, when there is more.
     pub next: Option<u64>,
 }
 
@@ -87,7 +87,7 @@ pub struct Finding {
 pub enum Discrepancy {
     /// The issuer has a receipt, the asker acknowledges nothing.
     NotAcknowledged,
-    /// The asker acknowledges an answer of which the issuer has no receipt.
+    /// The asker acknowledges an answer for which the issuer has no receipt.
     NoReceipt,
     /// Both have one, and they say different things, or the answer was wrong.
     Differs,
@@ -334,7 +334,7 @@ enum Agreement {
     None,
 }
 
-/// Whether the counterpart of a receipt made at `time_ms` may still be on its way here, when the other log is known up to
+/// Whether the counterpart of a receipt made at `time_ms` may still be in transit, when the other log is known up to
 /// `known_ms`.
 const fn may_come(known_ms: u64, time_ms: u64, now_ms: u64) -> bool {
     known_ms < time_ms.saturating_add(GRACE_MS) && now_ms < time_ms.saturating_add(PATIENCE_MS)
@@ -422,7 +422,7 @@ fn batches(
     }
 }
 
-/// Where the receipts about a subject go on in one log.
+/// Where the receipts about a subject continue in one log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Which log.
@@ -505,9 +505,9 @@ pub fn access_log(
     Ok(found)
 }
 
-/// The days, from one on, for which a log's records dated ahead are blinded, and the day to go on with when those are too
-/// many. A record is made on its request's day, but for the minutes around midnight, so each day's neighbours are looked at
-/// as well.
+/// The days, from one on, for which a log's records dated ahead are blinded, and the day to continue with when those
+/// are too many. A record is made on its request's day, but for the minutes around midnight, so each day's neighbours
+/// are looked at as well.
 fn days_ahead(
     log: &Log,
     begin: Date,

@@ -18,8 +18,8 @@ const LOCK_TRIES: u32 = 100;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 impl SledStore {
-    /// Opens or creates the store; when what is there cannot be opened, sets it aside, begins anew, and tells where the
-    /// old one went.
+    /// Opens or creates the store; when what is there cannot be opened, sets it aside, begins again, and returns where
+    /// the old one went.
     ///
     /// # Errors
     /// [`StoreError`] when a new one cannot be created either.

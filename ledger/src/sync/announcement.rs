@@ -23,9 +23,9 @@ const BURST: u64 = 40;
 /// Room for what surrounds the frames in an announcement.
 const REST: usize = 6 * 1024;
 
-/// What a department announces once its log has grown: the records since its last announcement, if they fit. If not, the
-/// head alone, on a page that begins there and proves that the log goes on from it. `None` before the first checkpoint, or
-/// when the log can't be read: gossip is a hint.
+/// What a department announces once its log has grown: the records since its last announcement, if they fit. If not,
+/// the head alone, on a page that begins there and proves that the log continues from it. `None` before the first
+/// checkpoint, or when the log can't be read: gossip is a hint.
 pub fn announcement(log: &Log, announced: u64) -> Option<Page> {
     let from = announced.min(log.size());
     let budget = (MAX_ANNOUNCEMENT - REST).min(MAX_PAGE);

@@ -303,7 +303,7 @@ impl Sync {
                 self.blame(log.department, what, now_ms, out);
             }
             ApplyError::Stopped => progress.ended = true,
-            // A refused write, or damage on this disk: fetching more would not mend it, opening the log again does.
+            // A refused write, or damage on this disk: fetching more would not repair it, opening the log again does.
             ApplyError::Append(_) | ApplyError::Read(_) => {
                 progress.ended = true;
                 let reason = error.to_string();

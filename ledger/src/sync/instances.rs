@@ -3,7 +3,7 @@
 //!
 //! Whoever copies a data directory and starts the copy has two peers with the same keys, and the next record of each would
 //! fork the log. Neither sees the other: each has the same identity on the network. So every run draws an [`Instance`],
-//! and members tell them apart by it.
+//! and members distinguish them by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -41,7 +41,7 @@ pub struct Settings {
     pub hedge_after_ms: u64,
     /// A peer whose pages come slower is asked for pages after all others, bytes a second.
     pub min_bytes_per_s: u64,
-    /// Logs of which a page is awaited at once. A page that is late is not.
+    /// Logs that a page is awaited of at once. A late page does not count.
     pub pages_in_flight: usize,
     /// Pages asked for at once, of one peer, late ones too.
     pub pages_per_peer: usize,
@@ -265,7 +265,7 @@ pub enum Command {
     },
     /// Too few of them say so by now: what members hold of the own log is asked for again.
     OwnLogUnconfirmed,
-    /// Tell the operator of a peer that sent something wrong.
+    /// Report to the operator a peer that sent something wrong.
     Blame {
         /// Which peer.
         peer: DepartmentCode,
@@ -278,11 +278,11 @@ pub enum Command {
         from: DepartmentCode,
         /// What its clock said, ms since 1970 UTC.
         time_ms: u64,
-        /// The logs of which it holds just what is accepted here, and knows nothing newer.
+        /// The logs it holds exactly as accepted here, and knows nothing newer of.
         confirmed: Vec<LogId>,
-        /// Those of which neither it nor this peer holds anything.
+        /// Those that neither it nor this peer holds anything of.
         unbegun: Vec<LogId>,
-        /// Those of which it holds more than is accepted here, and how many records.
+        /// Those it holds more of than is accepted here, and how many records.
         newer: Vec<(LogId, u64)>,
     },
     /// A head that its department signed was announced: more than is accepted here.
@@ -292,8 +292,8 @@ pub enum Command {
         /// Its records.
         size: u64,
     },
-    /// A copy of another department's log can't go on: a write was refused, or a read failed. Open it again once the disk
-    /// lets it, then report [`Event::Reopened`].
+    /// A copy of another department's log can't continue: a write was refused, or a read failed. Open it again once the
+    /// disk lets it, then report [`Event::Reopened`].
     Reopen {
         /// Which log.
         log: LogId,

@@ -271,7 +271,7 @@ impl Sync {
         }
     }
 
-    /// Forgets a request; what it was for is asked for anew.
+    /// Forgets a request; what it was for is requested again.
     pub(super) fn give_up(&mut self, request: RequestId) -> Option<Waiting> {
         let waiting = self.waiting.remove(&request)?;
         if let Request::Page { log, .. } = &waiting.body {

@@ -197,7 +197,7 @@ pub struct Facts<'f> {
     pub on: Date,
 }
 
-/// Judges. What speaks against the issuer comes first, then what the issuer said, then the calendar.
+/// Judges. What is known against the issuer comes first, then what the issuer said, then the calendar.
 pub fn judge(facts: &Facts<'_>) -> Verdict {
     if let Authority::NotGiven(why) = &facts.authority {
         return Verdict::NotValid(NotValid::IssuerNotAuthorised(why.clone()));

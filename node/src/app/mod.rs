@@ -1,10 +1,10 @@
-//! What a peer does for whoever asks, whichever way they come: the HTTP API, or a folder that is watched.
+//! What a peer does for its callers: the HTTP API, and folders that are watched.
 //!
-//! - [`Service`]: all of it, object-safe, so that the ways in can be tested with a peer made of plain memory
-//! - `service`: the same by a real peer
+//! - [`Service`]: all of it, object-safe, so that the callers can be tested with a peer in memory
+//! - `service`: its implementation by a real peer
 //! - [`questions`]: what can be asked, checked
 //! - `cases`: what a subject holds of what a matter requires, and cases accepted for good
-//! - `retrieval`: fields asked of their issuers, kept until their day is over, and what all receipts say
+//! - `retrieval`: fields requested from their issuers, kept until their last day, and what all receipts show
 //! - `views`: records and verdicts in the API's shapes
 
 pub(crate) mod cases;

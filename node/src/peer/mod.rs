@@ -1,20 +1,20 @@
 //! The peer: what it holds, and the threads that change it.
 //!
-//! - `Peer`: everything shared: the catalogue, keys, who was heard when
+//! - `Peer`: everything shared: the catalogue, keys, who was last heard when
 //! - `prepare`: checked requests made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
-//! - `requests`: what the own log can be asked to take; [`Refusal`]: why not
+//! - `requests`: what can be appended to the own log; [`Refusal`]: why not
 //! - `group`: what is appended under one checkpoint
 //! - `driver`: the loop between network, state machine and storage; `driving`: its thread and its runtime
 //! - `answering`: fields of the own certificates shown to those who may see them
 //! - `uploads`: files that wait for the certificates they belong to
 //! - `own_log`: whether the own log may be appended to, and why not
-//! - `retries`: which content came under which idempotency key, and for how long that is known
-//! - `clock`: how long ago something was, whatever becomes of the machine's clock
+//! - `retries`: which content was sent under which idempotency key, and how long that is remembered
+//! - `clock`: how long ago something was, even if the machine's clock is changed
 //! - `journal`: every look at what a person holds, durable before it is answered
 //! - `health`: what an operator should know of
-//! - `lost`: fields, copies and attachments that are gone though nothing says so
-//! - `reopening`: copies of other logs that the disk refused, opened again once it lets them
+//! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
+//! - `reopening`: copies of other logs that failed on disk, opened again once the disk works
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages

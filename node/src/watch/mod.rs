@@ -2,10 +2,10 @@
 //!
 //! `folder` says which files have stopped changing; `taking` reads one and has its rows issued; `outcome` moves it to
 //! `done/` with a summary, or to `rejected/`. A file stays where it is until everything of it is decided, so that one
-//! whose import was cut short, by whatever, is taken again: rows that are in the log already are recognised there.
+//! whose import was interrupted is taken again: rows that are in the log already are recognised.
 //!
-//! One thread takes one file at a time, whatever the number of folders: there is but one log to write to, and memory is
-//! bounded by one file's needs. Log lines name files and counts, never what a row holds.
+//! One thread takes one file at a time, whatever the number of folders: there is only one log to write to, and memory
+//! is bounded by one file's needs. Log lines name files and counts, never what a row holds.
 
 mod folder;
 mod outcome;
