@@ -64,7 +64,7 @@ impl Attaching {
         let file = File::open(path).map_err(said)?;
         let metadata = file.metadata().map_err(said)?;
         if !metadata.is_file() {
-            return Err("is no file".to_owned());
+            return Err("is not a file".to_owned());
         }
         let size = metadata.len();
         if size > MAX_ATTACHMENT {

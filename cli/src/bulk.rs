@@ -130,7 +130,7 @@ pub(crate) fn send(
         };
         if !retry.again(&trouble) {
             for index in pending {
-                // Its answer was no verdict on the row.
+                // Its answer was not a verdict on the row.
                 results[index].take_if(|result| node_s_trouble(result).is_some());
             }
             return Sent {

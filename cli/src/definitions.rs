@@ -52,7 +52,7 @@ pub(crate) fn matters(dir: Option<&Path>, global: &Global) -> Result<Vec<OwnedMa
     let mut seen = std::collections::BTreeSet::new();
     let twice = matters.iter().filter_map(|matter| {
         let name = (matter.department.as_str(), matter.definition.code.as_str());
-        (!seen.insert(name)).then(|| format!("matter {}: stands in two files", name.1))
+        (!seen.insert(name)).then(|| format!("matter {}: appears in two files", name.1))
     });
     let twice: Vec<String> = twice.collect();
     if twice.is_empty() {

@@ -36,10 +36,10 @@ pub enum Error {
     #[error("input or output failed: {0}")]
     Stream(#[from] io::Error),
     /// A file that would be overwritten.
-    #[error("{} exists already and is left as it is", .0.display())]
+    #[error("{} already exists and is left unchanged", .0.display())]
     Exists(PathBuf),
     /// A directory that should be new or empty holds something.
-    #[error("{} is not an empty directory and is left as it is", .0.display())]
+    #[error("{} is not an empty directory and is left unchanged", .0.display())]
     NotEmpty(PathBuf),
     /// A file whose text is not what it should be.
     #[error("{} is not {expected}: {detail}", path.display())]
@@ -158,7 +158,7 @@ impl From<certmesh_tables::Error> for Error {
             },
             certmesh_tables::Error::Changed(path) => Self::Malformed {
                 path,
-                expected: "a file that stays as it is",
+                expected: "a file that stays unchanged",
                 detail: "it was changed while it was read".to_owned(),
             },
             certmesh_tables::Error::Faults { what, faults } => Self::Faults { what, faults },

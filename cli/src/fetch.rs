@@ -52,7 +52,7 @@ Examples:
   certmesh fetch ID --matter SL-001/01 --purpose 'case 2026-1187' --fields ZZMC,ZZBH --keep-days 30 --json
 
 Exit code: 0 if fields of a valid certificate came, 1 if it is not valid or the issuer refused, 2 if it could not be asked,
-3 if there is no such certificate or it can't be said whether it is valid.";
+3 if there is no such certificate or it is unknown whether it is valid.";
 
 /// Show what was retrieved: the copy that your node keeps until its last day is over
 #[derive(Debug, Args)]
@@ -141,7 +141,7 @@ fn tell(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<O
     screen.field("issuer", names.full(&retrieved.issuer))?;
     screen.field("matter", printable(&retrieved.matter))?;
     screen.field("purpose", printable(&retrieved.purpose))?;
-    screen.field("came", china_time_and_age(retrieved.time_ms, now_ms()))?;
+    screen.field("received", china_time_and_age(retrieved.time_ms, now_ms()))?;
     screen.field("kept until", printable(&retrieved.keep_until))?;
     screen.field(
         "receipt",

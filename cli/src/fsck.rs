@@ -228,7 +228,7 @@ struct Fork {
     evidence: Result<ForkEvidence, String>,
 }
 
-/// The evidence of forks that a node keeps: a fork is no damage, and every byte of the log may be whole.
+/// The evidence of forks that a node keeps: a fork is not damage, and every byte of the log may be whole.
 fn forks(data: &Path, members: &Membership) -> Result<Vec<Fork>, Error> {
     let dir = data.join("evidence");
     let entries = match std::fs::read_dir(&dir) {
@@ -517,7 +517,7 @@ fn in_words(rule: &str) -> String {
         rule = rest;
     }
     match rule.split_once("malformed: ") {
-        Some((before, _)) => format!("{before}the bytes are damaged: they are no record"),
+        Some((before, _)) => format!("{before}the bytes are damaged: they are not a record"),
         None => rule.to_owned(),
     }
 }
@@ -564,7 +564,7 @@ mod tests {
         for (rule, expected) in [
             (
                 "record 40: record: malformed: OtherString(\"x\")",
-                "the bytes are damaged: they are no record",
+                "the bytes are damaged: they are not a record",
             ),
             (
                 "record: the signature does not verify",

@@ -107,7 +107,9 @@ fn check_line(line: &Line<'_>) -> Finding {
         canonical: None,
     };
     match line {
-        Line::TooLong(length) => unreadable(format!("a line of {length} bytes is no identifier")),
+        Line::TooLong(length) => {
+            unreadable(format!("a line of {length} bytes is not an identifier"))
+        }
         Line::Whole(bytes) => match std::str::from_utf8(bytes) {
             Ok(value) => check(value),
             Err(_) => unreadable("not UTF-8 text".to_owned()),

@@ -394,7 +394,7 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
     let split_before = old.certificate.status == Status::Superseded.as_str();
     if parts.len() < 2 && !split_before {
         return Err(Error::Usage(
-            "one part is no split: give --part for each of the certificates in its place",
+            "one part is not a split: give --part for each of the certificates in its place",
         ));
     }
     let mut faults = Vec::new();
@@ -405,7 +405,7 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
         requests.push(request);
     }
     if !faults.is_empty() {
-        let what = "the certificate cannot be split so";
+        let what = "the certificate cannot be split like this";
         return Err(Error::Faults { what, faults });
     }
     let mut told: Vec<Value> = Vec::new();

@@ -209,7 +209,7 @@ pub(crate) fn check_address(address: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{}` is no address a node can use; expected /ip4/10.1.2.3/tcp/7481, or /ip6/…, /dns4/HOST/… and …/udp/7481/quic-v1",
+        "`{}` is not an address that a node can use; expected /ip4/10.1.2.3/tcp/7481, or /ip6/…, /dns4/HOST/… and …/udp/7481/quic-v1",
         address.escape_debug()
     ))
 }

@@ -370,7 +370,7 @@ fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
         && !peers.iter().any(|peer| peer.department == code.as_str())
     {
         return Some(format!(
-            "note: department {code} is no member of this network; `certmesh logs` lists the members"
+            "note: department {code} is not a member of this network; `certmesh logs` lists the members"
         ));
     }
     None

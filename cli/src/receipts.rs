@@ -185,7 +185,7 @@ pub(crate) fn accesses(
         return lookups(args, global, screen);
     }
     let subject = args.subject.as_ref().ok_or(Error::Usage(
-        "say whose data it is about: --subject-kind KIND; only --local lists the looks at everyone's",
+        "name the subject with --subject-kind KIND; only --local lists the looks at everyone's data",
     ))?;
     let request = AccessLogRequest {
         subject: subject.read(screen)?,

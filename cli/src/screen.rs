@@ -255,7 +255,7 @@ impl Screen {
             writeln!(self.err, "{}", one_line::json(&value.to_string()))
         } else {
             let label = paint(self.colour_err, Tone::Bad, "error:");
-            // What belongs to the message and stands on lines of its own is indented, and so is no message.
+            // What belongs to the message and stands on lines of its own is indented, and so is not a message.
             let lines = error.lines().into_iter().map(|line| printable(&line));
             let message = lines.collect::<Vec<_>>().join("\n  ");
             let hint = error.hint().map_or_else(String::new, |hint| {

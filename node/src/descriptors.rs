@@ -47,7 +47,7 @@ pub(crate) fn raise() -> usize {
     let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
         Err(error) => {
-            tracing::warn!(%error, "the soft limit on open files stays as it is");
+            tracing::warn!(%error, "the soft limit on open files is unchanged");
             current
         }
     };

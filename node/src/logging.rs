@@ -45,7 +45,7 @@ pub enum LoggingError {
     )]
     Level,
     /// Logging was started before.
-    #[error("logging runs already")]
+    #[error("logging is already running")]
     Running,
     /// The thread that writes the log couldn't be started.
     #[error("the thread that writes the log could not be started: {0}")]

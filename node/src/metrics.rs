@@ -259,7 +259,7 @@ impl Metrics {
         );
         registry.register(
             "retrievals",
-            "Other departments' requests for fields, by what was done with them",
+            "Other departments' requests for fields, by outcome",
             self.retrievals.clone(),
         );
         registry.register(
@@ -288,12 +288,12 @@ impl Metrics {
         );
         registry.register(
             "log_current",
-            "1 while what is held of a department's log may be taken for its newest, so that certificates can be valid by it",
+            "1 while the copy of a department's log counts as current, so that certificates can be valid by it",
             self.log_current.clone(),
         );
         registry.register(
             "log_refused",
-            "1 while the copy of a department's log stands still because the disk refused it",
+            "1 while the copy of a department's log can't continue because the disk refused it",
             self.log_refused.clone(),
         );
         registry.register(

@@ -183,7 +183,7 @@ fn a_department_that_is_no_member_is_refused() {
     let (net, other) = (founded(1), founded(3));
     let genesis = net.network().dir().join("network.toml");
     let ran = node(&other, 2, &["--network", genesis.to_str().unwrap()]);
-    refused(&ran, &["no member of the network", &other.code(2)]);
+    refused(&ran, &["not a member of the network", &other.code(2)]);
 }
 
 #[test]

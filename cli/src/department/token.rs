@@ -64,7 +64,7 @@ Examples:
   certmesh department token list --dir transport
   certmesh department token list --dir transport --json";
 
-/// Take a client of the node's API out, so that its token stops working
+/// Remove a client of the node's API, so that its token stops working
 ///
 /// Removes the client from tokens.toml, and NAME.token if that holds this client's token. A node that runs refuses the token
 /// from when it gets SIGHUP; what the client has in work then is refused as well.
@@ -214,7 +214,7 @@ fn revoke(args: &Revoke, screen: &mut Screen) -> Result<Outcome, Error> {
         ""
     };
     screen.line(format!(
-        "{done}  client {name} is taken out of tokens.toml{more}"
+        "{done}  client {name} is removed from tokens.toml{more}"
     ))?;
     screen.line(counts_from(&args.dir))?;
     Ok(Outcome::Yes)

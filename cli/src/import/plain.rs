@@ -52,7 +52,7 @@ pub(super) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result
     }
     tally.tell(args.rejects.as_deref())?;
     match result {
-        // The trouble that Ctrl-C ended the waiting for is no news to whoever pressed it.
+        // The trouble that Ctrl-C ended the waiting for is not news to whoever pressed it.
         _ if stopped => return Ok(Outcome::Failed),
         result => result?,
     }

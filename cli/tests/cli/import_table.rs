@@ -196,7 +196,7 @@ fn a_row_s_faults_are_told_all_at_once_by_row_and_column_and_never_by_value() {
     let run = scene.import("table.csv", &[]).exits(1);
     for expected in [
         "row 3: `性别` has a value that `codes` of the map does not list",
-        "`编号` is no serial number",
+        "`编号` is not a serial number",
         "`发证日期` is no day",
         "`有效期至` is no day",
         "`姓名` is 11 characters long, at most 10 are allowed",

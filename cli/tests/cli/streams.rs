@@ -484,7 +484,7 @@ fn a_type_or_issuer_that_is_none_is_told_and_no_empty_answer() {
     let run = find(&["--type", "11100000000013338W011"]).exits(1);
     assert!(run.err.contains("not in the catalogue"), "{run:#?}");
     let run = find(&["--issuer", "11330105002500287C", "--json"]).exits(1);
-    assert!(run.err.contains("is no member"), "{run:#?}");
+    assert!(run.err.contains("is not a member"), "{run:#?}");
     assert_eq!(run.json()["certificates"], serde_json::json!([]));
     find(&["--issuer", "11430000006122244L"]).exits(0);
 }

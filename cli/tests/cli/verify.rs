@@ -173,7 +173,7 @@ fn a_proof_is_written_whole_and_never_over_a_file_that_exists() {
 #[test]
 fn what_is_missing_is_said_once_and_with_what_to_do() {
     let mut answer = verification("unknown", None);
-    answer["explanation"] = "it can't be said; what is missing: the log of the issuer".into();
+    answer["explanation"] = "it can't be decided here; what is missing: the log of the issuer".into();
     answer["certificate"] = serde_json::Value::Null;
     let run = verify(answer, &[]).0.exits(3);
     assert_eq!(

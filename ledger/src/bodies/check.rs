@@ -138,7 +138,7 @@ struct Files {
 }
 
 impl Files {
-    /// Opens both; `None` when it can't be said whose they are, or one is not there.
+    /// Opens both; `None` if their log can't be determined, or one is missing.
     fn open(
         place: &Place,
         dir: &Path,
@@ -169,7 +169,7 @@ impl Files {
             headers.push(found.unwrap_or_default());
         }
         let Some(name) = owner.filter(|_| whole) else {
-            let why = "nothing was looked at in bodies/: without both files it can't be said what is missing";
+            let why = "bodies/ was not checked: without both files it is unknown what is missing";
             report.unchecked.push(why.to_owned());
             return Ok(None);
         };
@@ -480,7 +480,10 @@ impl<'c> Check<'c> {
                     Some(key) => self.attachment(seq, key, &attachment, true, found)?,
                     None => found.fault(
                         BODIES,
-                        format!("nothing says where attachment {} is kept", attachment.name),
+                        format!(
+                            "it is not recorded where attachment {} is kept",
+                            attachment.name
+                        ),
                     ),
                 }
             }
@@ -506,7 +509,7 @@ impl<'c> Check<'c> {
             _ => BTreeSet::new(),
         };
         if copy.request.retrieval().asked() != acknowledged.asked || shown != told {
-            let rule = "the copy kept is not of what the acknowledgement says was retrieved";
+            let rule = "the copy kept does not match what the acknowledgement says was retrieved";
             found.fault(BODIES, rule);
         }
         let record = match self.logs.get(&copy.log) {

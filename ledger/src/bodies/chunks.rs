@@ -32,7 +32,7 @@ pub enum AttachmentError {
     #[error("attachments: {0}")]
     Io(#[from] io::Error),
     /// There is no such file.
-    #[error("the attachment's file is not there")]
+    #[error("the attachment's file is missing")]
     Missing,
     /// A file of another log, or none of this program's.
     #[error("the attachment's file: {0}")]

@@ -63,7 +63,7 @@ pub enum NotAllowed {
         seq: u64,
     },
     /// The identifier is taken by an earlier row of the same request.
-    #[error("a certificate {0} stands in this request already")]
+    #[error("this request already has a certificate {0}")]
     DuplicateInRequest(CertificateId),
     /// The certificate to change is not known.
     #[error("no certificate {0} is known")]
@@ -95,7 +95,7 @@ pub enum NotAllowed {
         /// Its authority.
         authority: DepartmentCode,
     },
-    /// A grant names a department that is no member.
+    /// A grant names a department that is not a member.
     #[error("{0} is not a member of this network")]
     NotAMember(DepartmentCode),
     /// No such grant is in force.
@@ -180,7 +180,7 @@ pub enum NotReplaceable {
     Claimed(CertificateId),
     /// A transfer of what its department signed two histories of.
     #[error(
-        "predecessor {id} is in dispute: the log of department {department} has stopped, and what it says of it is not sure"
+        "predecessor {id} is in dispute: the log of department {department} has stopped, and what it says about it is uncertain"
     )]
     Disputed {
         /// The predecessor.

@@ -20,7 +20,7 @@ pub struct Access {
 /// The rule by which nothing may be seen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// The asker is no member.
+    /// The asker is not a member.
     #[error("{0} is not a member of this network")]
     NotAMember(DepartmentCode),
     /// Nobody defined the matter.

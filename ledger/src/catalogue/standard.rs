@@ -67,7 +67,7 @@ pub enum Fault {
     #[error("is required ({0})")]
     Missing(Text<128>),
     /// The standard has no such field.
-    #[error("is no field of this type's standard; extension fields begin with KZ_")]
+    #[error("is not a field of this type's standard; extension fields begin with KZ_")]
     Unknown,
     /// A required field is empty.
     #[error("is empty")]
@@ -95,14 +95,14 @@ pub enum Fault {
     /// Not of the code list.
     #[error("is not one of {0}")]
     Code(String),
-    /// A pattern that is no regular expression, or one too large.
-    #[error("is no regular expression that can be used: {0}")]
+    /// A pattern that is not a regular expression, or one too large.
+    #[error("is not a usable regular expression: {0}")]
     BadPattern(String),
     /// A code list without codes.
     #[error("lists no codes")]
     NoCodes,
     /// Something stands twice.
-    #[error("stands twice: {0}")]
+    #[error("appears twice: {0}")]
     Twice(String),
     /// Nothing where something must be.
     #[error("must name at least one")]

@@ -182,7 +182,7 @@ pub enum Variant {
     #[error("root `{old}` was read as `{ROOT}`", old = Variant::OLD_ROOT)]
     OldRoot,
     /// The check character was computed with the digits of the root in front.
-    #[error("check character `{found}` counts the root in; `{expected}` is the standard's")]
+    #[error("check character `{found}` includes the root; the standard's is `{expected}`")]
     CheckCountsRoot {
         /// The check character found.
         found: char,

@@ -159,7 +159,7 @@ impl Journal {
     /// Looks of days, of all subjects or about one: at most `limit`, and no more than some `most` gone through for them.
     ///
     /// # Errors
-    /// [`JournalError`]. What is damaged is no error: it is in the answer.
+    /// [`JournalError`]. What is damaged is not an error: it is in the answer.
     pub fn read(
         &self,
         (from, to): (Date, Date),
@@ -309,7 +309,7 @@ impl Journal {
         Ok(Some((file, len)))
     }
 
-    /// Whether a file has its header; one that is merely damaged is no reason not to read the rest.
+    /// Whether a file has its header; one that is merely damaged is not a reason to skip the rest.
     fn has_header(
         &self,
         file: &dyn DiskFile,

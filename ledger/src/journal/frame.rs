@@ -176,7 +176,7 @@ impl<'a> Format<'a> {
         while begin + FRONT as u64 <= len {
             let read = file.read_at(&mut window, begin)?;
             for place in 0..=read.saturating_sub(4) {
-                // Most bytes are no length that a frame can have; those are passed over without another read.
+                // Most bytes are not a length that a frame can have; those are passed over without another read.
                 if sealed_len(&window[place..read]).is_some()
                     && let Some(frame) = self.read(file, begin + place as u64, len)?
                 {
@@ -216,11 +216,11 @@ pub(super) struct Frame {
 /// A part of a file.
 pub(super) enum Piece {
     Frame(Frame),
-    /// What is no frame.
+    /// What is not a frame.
     Gap(Gap),
 }
 
-/// Bytes that are no frame, up to the next frame or the file's end.
+/// Bytes that are not a frame, up to the next frame or the file's end.
 #[derive(Clone, Copy)]
 pub(super) struct Gap {
     from: u64,

@@ -61,7 +61,7 @@ pub struct SignedCheckpoint {
 /// Why a checkpoint or cosignature is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// Its department is no member, or had no such key.
+    /// Its department is not a member, or had no such key.
     #[error("no key of epoch {epoch} is known for department {department}")]
     UnknownKey {
         /// Which department.

@@ -239,7 +239,7 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Checks the page that stopped the log, if there is one. That it breaks a rule is no fault of the file's.
+    /// Checks the page that stopped the log, if there is one. A rule that it breaks is not a fault of the file.
     fn check_stop(&mut self) -> io::Result<()> {
         let path = self.place.broken_path(&self.name);
         let kept = broken::kept(&*self.place.disk, &path, &self.name, self.members)?;
@@ -588,7 +588,7 @@ impl<'c> Check<'c> {
             self.fault(
                 file,
                 None,
-                "the checkpoint commits to other statuses than its records make",
+                "the checkpoint commits to other statuses than its records give",
                 false,
             );
         }

@@ -54,7 +54,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// Not a certmesh file, or its header is damaged.
-    #[error("the header is damaged, or this is no certmesh file")]
+    #[error("the header is damaged, or this is not a certmesh file")]
     Damaged,
     /// Written by a later version.
     #[error(

@@ -207,7 +207,7 @@ impl Log {
     ///
     /// # Errors
     /// [`OpenError`] when the medium fails, a later version wrote one of the files, or the head file is another
-    /// network's. Damaged records are no error: the log
+    /// network's. Damaged records are not an error: the log
     /// is set aside and begins empty, to be fetched from peers; its head file still holds what they must agree with.
     pub fn open(
         place: &Place,

@@ -17,7 +17,7 @@ use super::{GenesisError, GenesisFaults, PeerId};
 pub enum Role {
     /// Issue certificates and change their status.
     Issue,
-    /// Define the certificate types of this authority, which is no member. No other department has the role for it.
+    /// Define the certificate types of this authority, which is not a member. No other department has the role for it.
     Define(DepartmentCode),
 }
 

@@ -22,7 +22,7 @@ pub enum GenesisError {
         "format is `{0}`; this version reads `{GENESIS_FORMAT}`: if a later version of certmesh wrote the file, upgrade"
     )]
     Format(String),
-    /// What stands for the catalogue key is no hash.
+    /// The catalogue key's value is not a hash.
     #[error("genesis: catalogue_key: {0}")]
     CatalogueKey(NotAHash),
     /// An invalid department code.

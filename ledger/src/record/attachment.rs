@@ -81,7 +81,7 @@ impl Attachment {
 #[serde(try_from = "String", into = "String")]
 pub struct AttachmentName(String);
 
-/// Why a text is no attachment's name. Does not repeat it.
+/// Why a text is not an attachment's name. Does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an attachment's name has 1 to 64 letters (also Chinese), digits, hyphens, underscores and full stops, and does not \

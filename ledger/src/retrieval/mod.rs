@@ -124,7 +124,7 @@ pub enum Improper {
     /// It came from another peer than the asker's.
     #[error("the request came from another department's peer than the one that made it")]
     Relayed,
-    /// The asker is no member, or its signature does not verify.
+    /// The asker is not a member, or its signature does not verify.
     #[error("the request is not signed by the department that it names")]
     Signature,
     /// It names another subject than the certificate's.
@@ -149,7 +149,7 @@ pub enum Answer {
         /// Why.
         rule: Rule,
     },
-    /// The request was not taken up: there is no receipt.
+    /// The request was not accepted: there is no receipt.
     NotTaken(NotTaken),
 }
 
@@ -160,13 +160,13 @@ pub enum NotTaken {
     #[error("the issuer considers this request forged or relayed")]
     Improper,
     /// It was answered before.
-    #[error("the issuer has answered this very request before")]
+    #[error("the issuer has already answered this request")]
     Replayed,
     /// The issuer can't write receipts at present.
     #[error("the issuer can't record receipts at present, so it answers nothing")]
     Unavailable,
     /// This department asks too much at a time.
-    #[error("the issuer is asked too much at a time")]
+    #[error("the issuer has too many requests at a time")]
     TooMany,
     /// It names fields that the matter doesn't require, as far as the issuer knows.
     #[error(

@@ -630,7 +630,7 @@ fn used_within(catalogue: &Catalogue, log: &Log, times: (u64, u64)) -> Result<Us
 }
 
 impl Usage {
-    /// What a department asks itself is no use of another's data.
+    /// What a department asks itself is not a use of another's data.
     fn count(&mut self, own: DepartmentCode, entry: &Entry) {
         match entry {
             Entry::RetrievalDecided(decided) if decided.asked.asker == own => {}

@@ -102,7 +102,7 @@ pub enum GatherError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
     /// Not a bundle file.
-    #[error("this is no certmesh proof (it does not begin like one)")]
+    #[error("this is not a certmesh proof (it does not begin like one)")]
     NotABundle,
     /// Not the canonical encoding of a bundle.
     #[error("the proof is damaged: {0}")]
@@ -129,7 +129,7 @@ pub enum BundleError {
     #[error("the record shown does not issue a certificate")]
     NotIssued,
     /// The status proved is not the one the record shown gives.
-    #[error("the status proved and the record shown for it do not fit together")]
+    #[error("the status proved and the record shown for it do not match")]
     StatusMismatch,
     /// The definition the certificate names is not shown, or not all that came after it.
     #[error(
@@ -137,7 +137,7 @@ pub enum BundleError {
     )]
     Definition,
     /// A witness stands there twice, or is the department itself.
-    #[error("department {0} is no further witness of its own log, or stands there twice")]
+    #[error("department {0} cosigned its own log, or is listed twice")]
     Witness(DepartmentCode),
     /// No key of the record's epoch is known.
     #[error("no key of the record's epoch is known for its department")]

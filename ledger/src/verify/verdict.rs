@@ -135,7 +135,7 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Missing::Issuer(issuer) => {
-                write!(f, "the log of {issuer}, which is no member of this network")
+                write!(f, "the log of {issuer}, which is not a member of this network")
             }
             Missing::Record { logs } => {
                 f.write_str("a record of it")?;

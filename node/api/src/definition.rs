@@ -279,7 +279,7 @@ impl MatterRequest {
             if !seen.insert(&part.code) {
                 faults.add(
                     &format!("{at}.code"),
-                    "stands at an earlier sub-matter already",
+                    "appears at an earlier sub-matter already",
                 );
             }
             parts.extend(part.check(faults, &at));

@@ -21,7 +21,7 @@ use crate::replaced;
 pub const MAX_FIELD_NAME: usize = 64;
 /// Longest value of a field, in bytes.
 pub const MAX_FIELD_VALUE: usize = 4096;
-/// A holder's code of so many bytes that stands in a serial number is no coincidence.
+/// A holder's code of this many bytes in a serial number is not a coincidence.
 const MIN_TELLING: usize = 8;
 
 /// A holder's code, normalised; wiped when dropped.

@@ -119,8 +119,8 @@ pub trait Service: Send + Sync + 'static {
     /// The events of a certificate; `None` when no record of it is held.
     fn history(&self, id: &CertificateId) -> Result<Option<History>, Refusal>;
 
-    /// The verdict on a certificate on a day (today in China Standard Time when `None`). Not holding it is no refusal but
-    /// the verdict `unknown`.
+    /// The verdict on a certificate on a day (today in China Standard Time when `None`). Not holding it is not a
+    /// refusal but the verdict `unknown`.
     fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verification, Refusal>;
 
     /// The proof bundle of a certificate.
@@ -211,7 +211,7 @@ pub trait Service: Send + Sync + 'static {
     /// Every log held, by department.
     fn logs(&self) -> Result<Vec<LogView>, Refusal>;
 
-    /// One log; `None` when the department is no member.
+    /// One log; `None` when the department is not a member.
     fn log(&self, department: &DepartmentCode) -> Result<Option<LogView>, Refusal>;
 
     /// The other members.

@@ -285,7 +285,7 @@ pub(crate) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::V
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             (
                 None,
-                format!("it can't be said; what is missing: {}", missing.join("; ")),
+                format!("it can't be decided here; what is missing: {}", missing.join("; ")),
                 missing,
             )
         }
@@ -455,7 +455,8 @@ const TOO_MANY: &str = "a department issued more certificates of this type to th
                         those is valid; look the certificate up by its number";
 const NOT_THEN: &str =
     "its fields were not collected when the case was accepted; retrieve them by themselves";
-const LOST: &str = "what was collected for the case is lost on this node's disk; retrieve the fields by themselves";
+const LOST: &str =
+    "what was collected for the case is lost on this node's disk; retrieve the fields separately";
 const INCOMPLETE: &str = "its attachments are not here whole yet; asking for them gets the rest";
 
 fn requirement(peer: &Peer, standing: &Standing) -> RequirementState {

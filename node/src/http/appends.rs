@@ -61,7 +61,7 @@ pub(super) async fn issue(
 ) -> Result<Response, Rejection> {
     let retry = retry_key(&headers, &caller)?;
     let own = *api.department();
-    // What the draft lacks is counted among the rows refused, so it is no refusal of the body.
+    // What the draft lacks is counted among the rows refused, so it does not refuse the body.
     let check = move |request: IssueRequest| Ok(Draft::check(request, &own));
     let draft = json_body(&api, &headers, body, &ISSUE, check).await?;
     let result = match draft {

@@ -178,7 +178,7 @@ fn limited(mut server: Server<SocketAddr>, limits: &Limits) -> Server<SocketAddr
     server
         .first_request_timeout(limits.header_time)
         .accept_error_handler(
-            |_, error| tracing::debug!(kind = ?error.kind(), "connection not taken"),
+            |_, error| tracing::debug!(kind = ?error.kind(), "connection not accepted"),
         )
 }
 

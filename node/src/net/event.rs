@@ -170,7 +170,7 @@ pub enum RequestFailure {
     #[error("the peer refused the request")]
     Refused,
     /// The peer closed the stream in the middle of its answer.
-    #[error("the answer broke off")]
+    #[error("the answer was cut off")]
     Truncated,
     /// The peer sent its answer more slowly than anybody waits for.
     #[error("the answer came too slowly")]

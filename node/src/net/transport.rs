@@ -35,7 +35,7 @@ pub(super) struct TransportConfig<'a> {
 
 /// Builds the transport. Must be called inside a tokio runtime.
 pub(super) fn build(config: &TransportConfig<'_>) -> Result<Authenticated, noise::Error> {
-    // Without the system's resolver settings only addresses with names are lost, so that is no reason to stop.
+    // Without the system's resolver settings only addresses with names are lost, so that is not a reason to stop.
     let resolved = match dns::tokio::Transport::system(sockets(config)?) {
         Ok(transport) => transport.boxed(),
         Err(error) => {

@@ -142,9 +142,9 @@ impl Answering {
         });
         match why {
             NotTaken::Improper | NotTaken::Replayed if self.warnings.check_key(&from).is_ok() => {
-                tracing::warn!(department = %from, %why, "a request for fields was not taken up");
+                tracing::warn!(department = %from, %why, "a request for fields was not accepted");
             }
-            _ => tracing::debug!(department = %from, %why, "a request for fields was not taken up"),
+            _ => tracing::debug!(department = %from, %why, "a request for fields was not accepted"),
         }
         Answer::NotTaken(why)
     }

@@ -235,7 +235,7 @@ impl Peer {
         if !silent.is_empty() {
             let silent = first_of(&silent);
             warnings.push(format!(
-                "no member has confirmed of late that what is held is the newest of the logs of {silent}: until one does, \
+                "no member has recently confirmed that what is held is the newest of the logs of {silent}: until one does, \
                  nothing is valid by them here"
             ));
         }

@@ -207,7 +207,7 @@ impl Peer {
     pub(crate) fn agreed_ms(&self) -> Option<u64> {
         let members = self.catalogue.members();
         let clocks = self.clocks();
-        // One member's word is no agreement.
+        // One member's word is not agreement.
         let enough = clocks.members_ms.len() >= members.majority_of_others();
         let alone = members.members().len() == 1;
         enough.then(|| clocks.agreed_ms(alone)).flatten()

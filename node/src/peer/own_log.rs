@@ -375,7 +375,7 @@ impl OwnLog {
         if let Some(stopped) = self.log.stopped() {
             let what = health::explain(&stopped);
             let detail = format!(
-                "{what}; the log is frozen, and the members have to decide how it begins afresh"
+                "{what}; the log is frozen, and the members have to decide how it begins again"
             );
             return (OwnLogState::Frozen, Some(detail));
         }

@@ -167,7 +167,7 @@ fn attach(
         };
         let Some(upload) = Upload::open(&peer.field_key, &token) else {
             fault(
-                "is no upload of this department's node; upload the file and give the `upload` of the answer",
+                "is not an upload of this department's node; upload the file and give the `upload` of the answer",
             );
             continue;
         };

@@ -1,4 +1,4 @@
-//! The data directory: whose it is, and the files in it that are no log's.
+//! The data directory: whose it is, and the files in it that belong to no log.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};

@@ -49,9 +49,9 @@ pub(crate) enum RunError {
         /// What was expected.
         error: KeyError,
     },
-    /// The department is no founder of this network.
+    /// The department did not found this network.
     #[error(
-        "department {department} is no member of the network in {path}; is it the right genesis file?"
+        "department {department} is not a member of the network in {path}; is it the right genesis file?"
     )]
     NotAMember {
         /// This department.
@@ -118,7 +118,7 @@ pub(crate) enum RunError {
     Net(#[from] NetError),
     /// A member's address in the genesis is not valid.
     #[error(
-        "{path}: department {department}: `{address}` is no multiaddress, such as /ip4/192.0.2.7/tcp/7481"
+        "{path}: department {department}: `{address}` is not a multiaddress such as /ip4/192.0.2.7/tcp/7481"
     )]
     Address {
         /// The genesis file.

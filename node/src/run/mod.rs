@@ -514,7 +514,7 @@ fn share_files(limit: usize, api: &Limits, identity: &Identity) -> Result<Shares
             limit,
             api_connections = shares.api,
             handshakes = shares.handshakes,
-            "fewer connections than usual: this process may not have more files open"
+            "fewer connections than usual: this process may not open more files"
         );
     }
     Ok(shares)

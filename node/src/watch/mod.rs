@@ -64,7 +64,7 @@ impl Watching {
     /// Starts to watch; nothing is started for no folders.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// When no thread can be started.
     pub(crate) fn start(
         watches: Vec<WatchConfig>,
         needs: Needs,
@@ -232,7 +232,7 @@ impl Watcher {
             Err(why) => {
                 outcomes.settle();
                 folder.put_off(name, Instant::now());
-                tracing::warn!(folder = %folder_shown, file = ?name, ?why, "file not imported yet: it is taken again later");
+                tracing::warn!(folder = %folder_shown, file = ?name, ?why, "file not imported yet: it will be tried again later");
             }
         }
     }

@@ -89,7 +89,7 @@ impl<'a> Outcomes<'a> {
         for place in [DONE, REJECTED] {
             if let Err(error) = self.settle_in(place) {
                 let path = self.folder.join(place);
-                tracing::warn!(path = %path.display(), %error, "what an import left half done was not settled");
+                tracing::warn!(path = %path.display(), %error, "an unfinished import could not be completed or undone");
             }
         }
     }

@@ -254,7 +254,7 @@ fn predecessor(detail: &str) -> &'static str {
     } else if detail.contains("keeps the type") {
         "is of another type; a renewal or an amendment keeps it"
     } else {
-        "is no certificate identifier"
+        "is not a certificate identifier"
     }
 }
 
@@ -274,7 +274,7 @@ impl<'m> Found<'m> {
         }
     }
 
-    /// Once for each key: what follows from a fault is no news.
+    /// Once for each key: what follows from a fault is not reported.
     fn add(&mut self, key: &str, name: &str, text: &str) {
         let told = |at: &String| at == key || (key == "holder" && at.starts_with("holder."));
         if !self.at_fault.iter().any(told) {
@@ -289,7 +289,7 @@ impl<'m> Found<'m> {
             "serial" if !detail.starts_with("holds the holder's code") => self.add(
                 key,
                 "invalid",
-                "is no serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`",
+                "is not a serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`",
             ),
             "holder.code" => self.add(key, "holder-code", &format!("is no such code: {detail}")),
             "predecessor" => self.add(key, "invalid", predecessor(detail)),
@@ -335,7 +335,7 @@ impl<'m> Found<'m> {
                         Unusable::Cell(why) => ("unusable-cell", why),
                         Unusable::Encoding => (
                             "encoding",
-                            "holds bytes that are no characters of the file's encoding",
+                            "holds bytes that are not valid in the file's encoding",
                         ),
                         Unusable::NotListed => (
                             "not-in-codes",

@@ -82,7 +82,7 @@ fn read(input: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Reads a text of any encoding as UTF-8. What is no character of its encoding becomes U+FFFD.
+/// Reads a text of any encoding as UTF-8. What is not valid in its encoding becomes U+FFFD.
 pub(super) struct Utf8<R> {
     input: R,
     decoder: Decoder,

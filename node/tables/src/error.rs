@@ -26,7 +26,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file that would be overwritten.
-    #[error("{} exists already and is left as it is", .0.display())]
+    #[error("{} already exists and is left unchanged", .0.display())]
     Exists(PathBuf),
     /// A file that is not what it should be.
     #[error("{} is not {expected}: {detail}", path.display())]
@@ -39,7 +39,7 @@ pub enum Error {
         detail: String,
     },
     /// A file that somebody changes while it is read.
-    #[error("{} is not a file at rest: it was changed while it was read", .0.display())]
+    #[error("{} is not a file that stays unchanged: it was changed while it was read", .0.display())]
     Changed(PathBuf),
     /// Several faults, all found at once.
     #[error("{}", listed(what, faults))]

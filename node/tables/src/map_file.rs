@@ -109,7 +109,7 @@ impl Reading {
     fn known(&mut self, table: &Table, at: &str, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let hint = hint(key, known.iter().copied());
-            self.fault::<()>(&join(at, key), &format!("is no key here{hint}"));
+            self.fault::<()>(&join(at, key), &format!("is not a key here{hint}"));
         }
     }
 

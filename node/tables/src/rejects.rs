@@ -18,7 +18,7 @@ use certmesh_text::one_line::one_line;
 const MARKS: [&str; 2] = ["_reason", "_row"];
 /// The same as columns, before a table's own.
 const COLUMNS: [&str; 2] = ["_row", "_reason"];
-/// Where a line stands that is no object.
+/// Holds a line that is not an object.
 const LINE: &str = "_line";
 
 /// Whether a table with these columns is a file of rejected rows.
@@ -180,7 +180,7 @@ pub fn as_it_was(line: &[u8]) -> Cow<'_, [u8]> {
     line.into()
 }
 
-/// The row with its reason, as a line of JSON. A line that is no object stands in `_line`.
+/// The row with its reason, as a line of JSON. A line that is not an object goes into `_line`.
 fn rejected_line(row: u64, reason: &str, line: &[u8]) -> String {
     let marks = serde_json::json!({"_reason": reason, "_row": row}).to_string();
     let text = String::from_utf8_lossy(line);

@@ -33,7 +33,7 @@ impl Asking {
         for attachment in copy.attachments() {
             // What could not be fetched now can be fetched later, and is reported as not whole.
             if let Err(refusal) = self.pull(&copy, &attachment).await {
-                tracing::debug!(%refusal, "an attachment did not come whole");
+                tracing::debug!(%refusal, "an attachment arrived incomplete");
                 return Ok(());
             }
         }

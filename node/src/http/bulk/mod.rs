@@ -271,7 +271,7 @@ fn parse_group(group: &Group, api: &Api) -> Parsed {
                 "the request was cut off here; send this row and those after it again".to_owned(),
             )),
             Line::Silent => Err(Rejection::Timeout(
-                "nothing more came for too long; send this row and those after it again",
+                "no data arrived for too long; send this row and those after it again",
             )),
         };
         (*row, draft.map(|draft| drafts.push(draft)))

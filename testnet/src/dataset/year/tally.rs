@@ -39,7 +39,7 @@ pub struct Count {
     pub not_shared: u64,
     /// Held but expired, or not begun yet, on the day of the case.
     pub not_valid: u64,
-    /// Held, and it can't be said whether it is in force.
+    /// Held; whether it is in force is unknown.
     pub unknown: u64,
     /// Not held.
     pub missing: u64,
