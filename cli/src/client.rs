@@ -216,8 +216,8 @@ impl Client {
         streamed(self.url(path), self.send(path, kind, body, Some(key))?)
     }
 
-    /// POST of a body of so many bytes that is read as it is sent. The node is asked first whether it takes it, so that a
-    /// refusal comes before the body goes.
+    /// POST of a body of this many bytes that is read as it is sent. The node is asked first whether it takes it, so
+    /// that a refusal comes before the body goes.
     ///
     /// # Errors
     /// As [`Client::get`].

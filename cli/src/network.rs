@@ -80,13 +80,13 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
     let mut faults = Vec::new();
     if args.out.exists() {
         faults.push(format!(
-            "{} exists already and would be overwritten",
+            "{} already exists and would be overwritten",
             args.out.display()
         ));
     }
     if key_path.exists() {
         faults.push(format!(
-            "{} exists already and would be overwritten; give --out in another directory, the key is written beside it",
+            "{} already exists and would be overwritten; give --out in another directory, the key is written beside it",
             key_path.display()
         ));
     }

@@ -59,7 +59,7 @@ pub(crate) fn open_now() -> usize {
     std::fs::read_dir("/dev/fd").map_or(0, Iterator::count)
 }
 
-/// Shares the limit out, after the logs of so many members were opened.
+/// Shares the limit out, after the logs of this many members were opened.
 ///
 /// # Errors
 /// [`TooFewFiles`].

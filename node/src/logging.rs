@@ -52,7 +52,7 @@ pub enum LoggingError {
     Thread(io::Error),
 }
 
-/// Logging that runs. When dropped it waits for the last lines, though not for a reader that stands still.
+/// Logging that runs. When dropped it waits for the last lines, though not for a reader that stalls.
 #[must_use]
 pub struct Logging(Outlet);
 

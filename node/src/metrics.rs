@@ -75,7 +75,7 @@ struct Part {
 pub struct LogState {
     /// It may be taken for its department's newest.
     pub current: bool,
-    /// It stands still because the disk refused it.
+    /// It stalls because the disk refused it.
     pub refused: bool,
     /// It is forked, or breaks a rule of logs.
     pub frozen: bool,
@@ -467,7 +467,7 @@ impl Metrics {
             .inc();
     }
 
-    /// So many rows of a table in a watched folder came to this.
+    /// This many rows of a table in a watched folder came to this.
     pub fn watch_rows(&self, outcome: &'static str, rows: u64) {
         self.watch_rows
             .get_or_create(&Outcome { outcome })

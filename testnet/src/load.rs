@@ -25,7 +25,7 @@ use crate::{Error, departments};
 
 /// Requests under way at a time, at most.
 const WORKERS: usize = 64;
-/// One certificate in so many is verified at another department.
+/// One certificate in this many is verified at another department.
 const VERIFIED: u64 = 10;
 /// Certificates waiting to be verified, at most; beyond that they are not.
 const WAITING: usize = 1_000;

@@ -1,4 +1,4 @@
-//! What a copy that lags, stands still or that nobody confirms says of a certificate: never yes.
+//! What a copy that lags, stalls or that nobody confirms says of a certificate: never yes.
 
 use std::ffi::OsString;
 use std::fs;

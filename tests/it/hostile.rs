@@ -205,7 +205,7 @@ fn false_page(checkpoint: &SignedCheckpoint, from: u64, frames: Vec<u8>) -> Vec<
     Response::Page(page).encode()
 }
 
-/// What a node does with a member whose answers to requests for pages are these; gives what was asked.
+/// What a node does with a member whose answers to requests for pages are these; returns what was asked.
 fn answers_with(pages: impl Fn(&SignedCheckpoint) -> Vec<Vec<u8>>, size: u64, blamed: &str) {
     let mut net = two_honest();
     let key = net.member(2).signing_key().unwrap();

@@ -83,7 +83,7 @@ const REVOKE_EXAMPLES: &str = "\
 Examples:
   certmesh department token revoke --dir transport --name counter-3";
 
-/// Makes a token and writes it to a new file; gives the hash that `tokens.toml` knows it by.
+/// Makes a token and writes it to a new file; returns the hash that `tokens.toml` knows it by.
 pub(super) fn write(path: &Path) -> Result<String, Error> {
     let token = Zeroizing::new(hex::encode(random()?.as_slice()));
     let line = Zeroizing::new(format!("{}\n", *token));

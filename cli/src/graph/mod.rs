@@ -207,7 +207,7 @@ fn write(
     Ok(Outcome::Yes)
 }
 
-/// Names of types, where they can be had: a directory of matters is looked at without a node.
+/// Names of types, where available: a directory of matters is looked at without a node.
 fn names(args: &GraphArgs, global: &Global) -> Result<BTreeMap<String, String>, Error> {
     if let Some(dir) = &args.types {
         let types = definitions::types(dir)?;

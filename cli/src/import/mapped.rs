@@ -275,7 +275,7 @@ impl SecondPass<'_, '_> {
         self.told(batch, error)
     }
 
-    /// Counts a row that the node is not asked about; gives whether it is one.
+    /// Counts a row that the node is not asked about; returns whether it is one.
     fn decided(&mut self, entry: &Entry) -> Result<bool, Error> {
         match &entry.fate {
             Fate::ToSend => return Ok(false),

@@ -152,7 +152,7 @@ fn a_proof_is_written_whole_and_never_over_a_file_that_exists() {
     assert_eq!(fs::read(&path).unwrap(), b"proof");
     let run = certmesh(args).exits(2);
     assert!(
-        run.err.contains("exists already") && run.err.contains("hint:"),
+        run.err.contains("already exists") && run.err.contains("hint:"),
         "{}",
         run.err
     );

@@ -250,7 +250,7 @@ struct Asked {
     slot: Slot,
 }
 
-/// What came of one.
+/// The outcome of one.
 #[derive(Default)]
 struct Found {
     opened: bool,

@@ -94,12 +94,12 @@ fn begin_of(number: u64) -> u64 {
     HEADER_LEN + number * SEALED as u64
 }
 
-/// Chunks of a content of so many bytes.
+/// Chunks of a content of this many bytes.
 fn chunks_of(size: u64) -> u64 {
     size.div_ceil(CHUNK as u64).max(1)
 }
 
-/// Bytes of the file for a content of so many bytes.
+/// Bytes of the file for a content of this many bytes.
 pub fn file_len(size: u64) -> u64 {
     HEADER_LEN + size + chunks_of(size) * TAG as u64
 }
@@ -261,7 +261,7 @@ impl fmt::Debug for AttachmentFile {
 }
 
 impl AttachmentFile {
-    /// Opens the file of a content of so many bytes.
+    /// Opens the file of a content of this many bytes.
     ///
     /// # Errors
     /// [`AttachmentError::Missing`], [`AttachmentError::Header`], [`AttachmentError::Length`], [`AttachmentError::Io`].

@@ -335,7 +335,7 @@ impl Bodies {
         self.end.lock().as_ref().err().cloned()
     }
 
-    /// Destroys the key of the body of the record at `seq`, durably; gives whether there was one. The encrypted bytes
+    /// Destroys the key of the body of the record at `seq`, durably; returns whether there was one. The encrypted bytes
     /// stay and mean nothing from then on.
     ///
     /// # Errors
@@ -378,7 +378,7 @@ fn open_body<T: Serialize + DeserializeOwned>(
     Ok(body.map(|body| Opened { key, body }))
 }
 
-/// The beginning of a file, up to so many bytes; `None` for one that is absent.
+/// The beginning of a file, up to this many bytes; `None` for one that is absent.
 fn beginning(disk: &dyn Disk, path: &Path, len: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match disk.open(path, false) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

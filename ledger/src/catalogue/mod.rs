@@ -48,7 +48,7 @@ pub struct Catalogue {
     /// What was heard of each log.
     news: RwLock<BTreeMap<LogId, News>>,
     limits: FreshnessLimits,
-    /// Definitions asked for lately.
+    /// Definitions recently asked for.
     defined: defined::Cache,
     /// Whether other members have confirmed that the own log on disk is whole.
     own_whole: AtomicBool,
@@ -371,9 +371,9 @@ impl Catalogue {
         })
     }
 
-    /// The latest certificates of a type about a subject in every log that issued the type, of departments entitled to issue
-    /// as far as is known: at most so many of each log, so that none hides what another wrote. And whether a log may have
-    /// more.
+    /// The latest certificates of a type about a subject in every log that issued the type, of departments entitled to
+    /// issue as far as is known: at most this many of each log, so that none hides what another wrote. And whether a
+    /// log may have more.
     ///
     /// # Errors
     /// [`ReadError`].

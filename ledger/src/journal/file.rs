@@ -268,7 +268,7 @@ impl Journal {
         self.damage.lock().values().flatten().cloned().collect()
     }
 
-    /// Removes the files of the months that were over before a day; gives which. The file that is appended to stays.
+    /// Removes the files of the months that were over before a day; returns which. The file that is appended to stays.
     ///
     /// # Errors
     /// Those of the medium.

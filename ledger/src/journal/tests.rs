@@ -268,7 +268,7 @@ fn a_refused_write_records_nothing_and_the_journal_goes_on_once_the_disk_lets_it
     assert_eq!((opened.cut_off, opened.damage), (0, vec![]));
 }
 
-/// Records looks of two months one by one, until the disk dies; gives those acknowledged.
+/// Records looks of two months one by one, until the disk dies; returns those acknowledged.
 fn record_until_refused(disk: &MemoryDisk) -> Vec<String> {
     let journal = journal(disk);
     let mut acknowledged = Vec::new();

@@ -381,7 +381,7 @@ impl Definitions {
         }
     }
 
-    /// Takes in a record; gives whether it has an effect as far as definitions are concerned.
+    /// Adds a record; returns whether it has an effect as far as definitions are concerned.
     pub(super) fn take(&mut self, link: &Link) -> bool {
         let position = Position {
             seq: link.record.seq,
@@ -405,7 +405,7 @@ fn fits(used: usize, more: usize, most: usize) -> Result<usize, NoRoom> {
 pub(super) struct PendingDefinitions(Option<Definitions>);
 
 impl PendingDefinitions {
-    /// Takes in the next record; gives whether it has an effect as far as definitions are concerned.
+    /// Adds the next record; returns whether it has an effect as far as definitions are concerned.
     pub(super) fn take(
         &mut self,
         committed: impl FnOnce() -> Arc<Definitions>,

@@ -250,7 +250,7 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Checks the head file; gives the number of records it vouches for.
+    /// Checks the head file; returns the number of records it vouches for.
     fn check_head(&mut self) -> io::Result<u64> {
         let file = format!("heads/{}", self.name.id);
         match HeadFile::read(
@@ -443,7 +443,7 @@ impl<'c> Check<'c> {
             .collect())
     }
 
-    /// Checks one record; gives whether it can be trusted.
+    /// Checks one record; returns whether it can be trusted.
     fn check_record(
         &mut self,
         file: &str,

@@ -394,7 +394,7 @@ impl Log {
         }
     }
 
-    /// The latest places of a key in a segment below one, newest first, up to so many.
+    /// The latest places of a key in a segment below one, newest first, up to this many.
     fn latest_places(
         &self,
         segment: &Segment,

@@ -91,7 +91,7 @@ impl Segment {
         self.offsets.write_at(&bytes, HEADER_LEN + 8 * at)
     }
 
-    /// Cuts the segment off after `count` records whose frames end at `end`; gives the bytes that went.
+    /// Cuts the segment off after `count` records whose frames end at `end`; returns the bytes that went.
     pub(crate) fn truncate(&self, count: u64, end: u64) -> io::Result<u64> {
         let beyond = self.records.len()?.saturating_sub(end);
         if beyond > 0 {

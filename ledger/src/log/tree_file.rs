@@ -36,7 +36,7 @@ impl TreeFile {
             .write_at(&bytes, HEADER_LEN + 32 * nodes_before(size))
     }
 
-    /// Writes the nodes unless the file holds them already; gives whether it had to.
+    /// Writes the nodes unless the file holds them already; returns whether it had to.
     pub(crate) fn mend(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
         let mut found = vec![0; nodes.len() * 32];
         let read = self

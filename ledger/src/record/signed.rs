@@ -213,7 +213,7 @@ pub enum FrameError {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the frame at the start of `bytes`; gives it and its length.
+    /// Reads the frame at the start of `bytes`; returns it and its length.
     ///
     /// # Errors
     /// [`FrameError`] when there is none.

@@ -75,11 +75,11 @@ pub enum ValidityRule {
     Any,
     /// Without end.
     LongTerm,
-    /// At most so many days.
+    /// At most this many days.
     Days(u16),
-    /// At most so many months.
+    /// At most this many months.
     Months(u16),
-    /// At most so many years.
+    /// At most this many years.
     Years(u16),
 }
 

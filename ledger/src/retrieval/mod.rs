@@ -216,7 +216,7 @@ impl SignedRetrieval {
         &self.signature
     }
 
-    /// Checks that the department whose peer sent it made it for `own`, and gives the part that the receipt shows.
+    /// Checks that the department whose peer sent it made it for `own`, and returns the part that the receipt shows.
     ///
     /// # Errors
     /// [`Improper`].

@@ -17,7 +17,8 @@ use super::state::Sync;
 /// Least time between two announcements of a department, ms. Others look at no more of them, but for a burst.
 pub const ANNOUNCE_EVERY_MS: u64 = 50;
 
-/// Announcements of a log that are looked at one right after the other: what a link that stood still for two seconds held up.
+/// Announcements of a log that are looked at one right after the other: what a link that stalled for two seconds held
+/// up.
 const BURST: u64 = 40;
 
 /// Room for what surrounds the frames in an announcement.

@@ -42,7 +42,7 @@ impl Sync {
         logs.rotate_left(next);
         for log in logs {
             let mut asked = asked.remove(&log).unwrap_or_default();
-            // A log that has its slot may be asked of several members.
+            // A log that has its slot may be requested from several members.
             while (asked.in_time > 0 || in_flight < self.settings.pages_in_flight)
                 && self.ask_for_page(log, &mut asked, now_ms, holdings, out)
             {
@@ -98,7 +98,7 @@ impl Sync {
                 let least = self.settings.least_page_bytes;
                 lacking
                     .and_then(|size| self.choose(&log, size, &asked.peers, now_ms))
-                    // What is asked of several comes several times: little of it.
+                    // What is requested from several comes several times: little of it.
                     .map(|(peer, bytes)| (peer, received, if held_up > 0 { least } else { bytes }))
             }
         };

@@ -180,7 +180,7 @@ impl Sync {
         }
     }
 
-    /// Compares a signed checkpoint a peer holds with what is held here; gives whether they fit together.
+    /// Compares a signed checkpoint a peer holds with what is held here; returns whether they fit together.
     pub(super) fn compare(
         &mut self,
         from: DepartmentCode,

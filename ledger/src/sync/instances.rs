@@ -90,8 +90,8 @@ impl Instances {
 }
 
 impl Sync {
-    /// A run of a member's peer was heard over a connection that is open; gives what to answer it when it asks for heads:
-    /// those, and whether there is a rival, or to a later one [`Response::OtherInstance`].
+    /// A run of a member's peer was heard over a connection that is open; returns what to answer it when it asks for
+    /// heads: those, and whether there is a rival, or to a later one [`Response::OtherInstance`].
     ///
     /// [`Response::OtherInstance`]: super::Response::OtherInstance
     pub fn heard_instance(

@@ -37,7 +37,7 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     /// For which a peer that sent something wrong is not asked for pages, ms.
     pub distrust_ms: u64,
-    /// After which a page that has not come is asked of another peer too, ms.
+    /// After which a page that has not come is requested from another peer too, ms.
     pub hedge_after_ms: u64,
     /// A peer whose pages come slower is asked for pages after all others, bytes a second.
     pub min_bytes_per_s: u64,
@@ -156,7 +156,7 @@ pub struct Gossiped {
     pub announcement: Option<Box<Announcement>>,
 }
 
-/// What became of a page.
+/// The outcome of a page.
 #[derive(Debug)]
 pub struct Stored {
     /// Which log.
@@ -258,7 +258,7 @@ pub enum Command {
         /// Which members; none any more when empty.
         told_by: BTreeSet<DepartmentCode>,
     },
-    /// Another run of this peer was there first, so many members say: the own log must not be appended to here.
+    /// Another run of this peer connected first, as this many members report: the own log must not be appended to here.
     OwnLogElsewhere {
         /// How many members.
         told_by: usize,

@@ -167,7 +167,7 @@ impl Sync {
         }
     }
 
-    /// Takes an event at a time (ms, of any clock that does not go back) and gives what to do.
+    /// Takes an event at a time (ms, of any clock that does not go back) and returns what to do.
     pub fn handle(&mut self, event: Event, now_ms: u64, holdings: &dyn Holdings) -> Vec<Command> {
         let mut out = Vec::new();
         match event {

@@ -126,7 +126,7 @@ pub trait Service: Send + Sync + 'static {
     /// The proof bundle of a certificate.
     fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal>;
 
-    /// Waits until another member has signed the accepted checkpoint of a log, or for a time; gives whether one has.
+    /// Waits until another member has signed the accepted checkpoint of a log, or for a time; returns whether one has.
     fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool>;
 
     /// How each requirement of a matter stands for a subject. That the client looks is durable before the answer is given.

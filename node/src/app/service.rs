@@ -67,7 +67,7 @@ fn unreadable(error: &ReadError) -> Refusal {
 /// Position of a certificate's record and its body.
 type IssuedBody = (u64, Opened<Body>);
 
-/// Runs on when the client goes away: what was asked of another department has to be acknowledged.
+/// Runs on when the client goes away: what was requested from another department has to be acknowledged.
 fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, Refusal>> {

@@ -182,7 +182,7 @@ impl Api {
         })
     }
 
-    /// Room for a long body of so many bytes.
+    /// Room for a long body of this many bytes.
     ///
     /// # Errors
     /// [`Rejection::RateLimited`] or [`Refusal::Overloaded`] if none is free in time.

@@ -55,7 +55,7 @@ impl Outlet {
         })
     }
 
-    /// Waits until what was logged so far is written, but not for a reader that stands still.
+    /// Waits until what was logged so far is written, but not for a reader that stalls.
     pub(super) fn wait(&self) {
         let (written, wait) = bounded(1);
         let asked = self

@@ -85,8 +85,8 @@ fn prefix(ip: Ipv6Addr, bits: u32) -> IpAddr {
     Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << (128 - bits))).into()
 }
 
-/// How many newcomers may come where there are so many places: as many as these in so many seconds. A burst takes half of
-/// them, and the other half takes half of the time.
+/// How many newcomers may come where there are so many places: as many as these in this many seconds. A burst takes
+/// half of them, and the other half takes half of the time.
 fn pace(places: usize, seconds: usize) -> Quota {
     let number = |places: usize| {
         NonZeroU32::new(places.try_into().unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)

@@ -8,7 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::now_ms;
 
 /// Time that never goes back and never runs slower than any clock of the machine: the one that counts while it sleeps, and
-/// the calendar's, should that be set forward because a virtual machine stood still. What must not be older than it
+/// the calendar's, should that be set forward because a virtual machine stalled. What must not be older than it
 /// looks (a copy that nobody has confirmed) is measured by it: a jump ages things, and never makes them young.
 pub(crate) struct Clock(Mutex<Last>);
 

@@ -23,7 +23,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Adds an entry; gives its place.
+    /// Adds an entry; returns its place.
     pub(crate) fn push(&mut self, entry: Entry, kept: Option<Kept>) -> usize {
         let at = self.entries.len();
         self.entries.push(entry);

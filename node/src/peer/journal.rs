@@ -97,7 +97,7 @@ impl Lookups {
         refused.into_iter().chain(damaged).collect()
     }
 
-    /// Records a group of looks; gives why none of them counts, if so.
+    /// Records a group of looks; returns why none of them counts, if so.
     fn record(&self, key: &CatalogueKey, group: &[Job]) -> Result<(), Refusal> {
         let time_ms = now_ms();
         let day = Date::in_china(time_ms);

@@ -89,7 +89,7 @@ pub(crate) struct Heard {
     pub(crate) known: BTreeMap<LogId, u64>,
     /// What connected members' clocks said, ms since 1970 UTC, and when that was, ms since the machine started.
     pub(crate) clocks: BTreeMap<DepartmentCode, (u64, u64)>,
-    /// Copies of other logs that stand still, and what the disk said.
+    /// Copies of other logs that stall, and what the disk said.
     pub(crate) refused: BTreeMap<LogId, String>,
     /// Members that say that another run of this peer is connected to them.
     pub(crate) other_instance: BTreeSet<DepartmentCode>,
@@ -136,7 +136,7 @@ impl Peer {
         }
     }
 
-    /// Takes an operator's word that the own log on disk is whole; gives whether it was taken.
+    /// Takes an operator's word that the own log on disk is whole; returns whether it was taken.
     pub(crate) fn vouch_for_own_log(&self, after_loss: bool) -> bool {
         let taken = self.own.vouch(after_loss);
         self.show_own_log();

@@ -327,7 +327,7 @@ impl OwnLog {
     }
 
     /// Takes an operator's word that the log on disk is whole, or after a loss that what is lost is known. Not taken for a
-    /// log of which records are known to be missing; gives whether it was.
+    /// log of which records are known to be missing; returns whether it was.
     pub(crate) fn vouch(&self, after_loss: bool) -> bool {
         // Decided and done under one lock: what members say meanwhile is not overruled.
         let mut trust = self.trust.write();

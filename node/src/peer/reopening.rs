@@ -48,7 +48,7 @@ impl Reopening {
         (reopening, receiver)
     }
 
-    /// A copy stands still: has it opened again after a while.
+    /// A copy stalls: has it opened again after a while.
     pub(crate) fn refused(&mut self, log: LogId, reason: &str) {
         self.peer
             .heard
@@ -94,7 +94,7 @@ impl Reopening {
         });
     }
 
-    /// Takes note of what opening came to; gives whether the copy is open.
+    /// Takes note of what opening came to; returns whether the copy is open.
     pub(crate) fn opened(&mut self, reopened: Reopened) -> bool {
         let Reopened { log, refused, took } = reopened;
         self.waiting.remove(&log);

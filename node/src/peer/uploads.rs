@@ -199,7 +199,7 @@ struct Room {
 }
 
 impl Room {
-    /// Takes room for so many more bytes.
+    /// Takes room for this many more bytes.
     fn take(&self, more: u64) -> Result<(), Refusal> {
         let mut waits = self.uploads.waits.lock();
         self.uploads.check(&waits, &self.client, more)?;
@@ -271,7 +271,7 @@ fn waiting(dir: &Path) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
     Ok(files)
 }
 
-/// Removes the files that nobody can take any more; gives how many.
+/// Removes the files that nobody can take any more; returns how many.
 fn remove_old(dir: &Path, now: SystemTime) -> io::Result<usize> {
     let mut removed = 0;
     for (path, file) in waiting(dir)? {

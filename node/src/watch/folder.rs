@@ -62,7 +62,7 @@ impl Folder {
         }
     }
 
-    /// Looks into the folder; gives the files that may be taken, the ones changed longest ago first.
+    /// Looks into the folder; returns the files that may be taken, the ones changed longest ago first.
     pub(super) fn look(&mut self, now: Instant) -> Vec<OsString> {
         let mut found = BTreeMap::new();
         let entries = match fs::read_dir(&self.path) {

@@ -111,7 +111,7 @@ impl Stop {
         *self.asked.lock()
     }
 
-    /// Waits so long, or until the thread is to end; gives whether it is.
+    /// Waits so long, or until the thread is to end; returns whether it is.
     fn wait(&self, time: Duration) -> bool {
         let mut asked = self.asked.lock();
         self.changed

@@ -177,7 +177,7 @@ impl<R: Read> Text<R> {
         }
     }
 
-    /// So many bytes are done with.
+    /// This many bytes are done with.
     fn done(&mut self, bytes: usize) {
         let done = &self.buffer[self.at..self.at + bytes];
         self.line += done.iter().filter(|byte| **byte == b'\n').count() as u64;

@@ -143,7 +143,7 @@ impl Rejects {
         file.write_all(&line).map_err(failed)
     }
 
-    /// Makes what was added durable; gives whether there is a file at all.
+    /// Makes what was added durable; returns whether there is a file at all.
     ///
     /// # Errors
     /// [`Error::Write`].

@@ -82,7 +82,8 @@ pub(super) fn measure(pages: u64) -> Result<RawRate, Error> {
     })
 }
 
-/// Times of so many bare round trips to another process, one after the other, with requests and answers of these sizes.
+/// Times of this many bare round trips to another process, one after the other, with requests and answers of these
+/// sizes.
 ///
 /// # Errors
 /// As for [`measure`].

@@ -17,9 +17,9 @@ use super::certificates::{Certificate, Maker};
 use super::dice::Dice;
 use crate::Error;
 
-/// One in so many rows has a fault, on average.
+/// One in this many rows has a fault, on average.
 const FAULTY: u64 = 25;
-/// Rows of a table: a tenth of the department's certificates of the type, and at least so many.
+/// Rows of a table: a tenth of the department's certificates of the type, and at least this many.
 const LEAST_ROWS: u64 = 200;
 
 /// How a table writes days.

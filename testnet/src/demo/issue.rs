@@ -18,7 +18,7 @@ use crate::stats::{Times, grouped, ms, per_second};
 
 /// How often a peer is asked how far its copy is.
 const LOOK: Duration = Duration::from_millis(10);
-/// The other departments issue one certificate for so many of the first.
+/// The other departments issue one certificate for this many of the first.
 const OTHERS_SHARE: u64 = 20;
 /// Refused rows that are told one by one.
 const TOLD: usize = 5;

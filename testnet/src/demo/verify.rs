@@ -44,7 +44,7 @@ pub(super) fn elsewhere(stage: &mut Stage) -> Result<Details, Error> {
     ))
 }
 
-/// Verifies at peers that are not the issuer's; gives the times and the first answer.
+/// Verifies at peers that are not the issuer's; returns the times and the first answer.
 fn verify_some(
     stage: &Stage,
     clients: &[(usize, Client)],

@@ -18,7 +18,7 @@ struct Acknowledged {
     checkpoints: Vec<VerifiedCheckpoint>,
 }
 
-/// Issues in batches until the disk refuses; gives what was acknowledged.
+/// Issues in batches until the disk refuses; returns what was acknowledged.
 fn issue_until_refused(disk: &MemoryDisk, batches: u64) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
     let Ok((log, _)) = Log::open(&place(disk, 8), name(), &members()) else {
@@ -311,7 +311,7 @@ fn field_key() -> FieldKey {
     FieldKey(Secret::from_bytes([1; 32]))
 }
 
-/// Issues certificates with a body each until the disk refuses; gives how many were acknowledged.
+/// Issues certificates with a body each until the disk refuses; returns how many were acknowledged.
 fn issue_with_bodies(disk: &MemoryDisk) -> u64 {
     let bodies = Bodies::open(disk, Path::new("/data/bodies"), &name(), field_key());
     let (Ok(bodies), Ok((log, _))) = (bodies, Log::open(&place(disk, 2), name(), &members()))

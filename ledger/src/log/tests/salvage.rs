@@ -475,7 +475,7 @@ impl Disk for Rotting {
     }
 }
 
-/// Opens the log and takes back what can be; gives the checkpoint that was acknowledged, if one was.
+/// Opens the log and takes back what can be; returns the checkpoint that was acknowledged, if one was.
 fn take_back_until_refused(disk: &MemoryDisk) -> Option<VerifiedCheckpoint> {
     let (log, _) = Log::open(&place(disk, 8), name(), &members()).ok()?;
     match take_back(&Arc::new(log)) {

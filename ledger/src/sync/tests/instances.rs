@@ -53,7 +53,7 @@ impl Alone {
         alone
     }
 
-    /// Gives what it does but for its questions about heads.
+    /// Returns what it does but for its questions about heads.
     fn handle(&mut self, event: Event) -> Vec<Command> {
         let mut commands = self.sync.handle(event, self.now_ms, &self.catalogue);
         commands.retain(|command| match command {

@@ -96,7 +96,8 @@ struct Fresh {
 }
 
 impl Fresh {
-    /// Departments 1 to `logs` have logs of so many records each; all members are connected and have shown their heads.
+    /// Departments 1 to `logs` have logs of this many records each; all members are connected and have shown their
+    /// heads.
     fn new(peers: usize, logs: usize, records: u64) -> Fresh {
         let held = catalogue(peers);
         let sync = Sync::new(
@@ -187,7 +188,7 @@ impl Fresh {
         self.answered(asked, response);
     }
 
-    /// The same with so many bytes of records at most.
+    /// The same with this many bytes of records at most.
     fn answer_with(&mut self, asked: &Asked, most: u32) {
         let mut body = asked.body.clone();
         if let Request::Page { max_bytes, .. } = &mut body {

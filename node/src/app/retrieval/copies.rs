@@ -207,7 +207,7 @@ enum SweepError {
     Files(#[from] io::Error),
 }
 
-/// Destroys the copies from a position on whose day is over; gives the position of the first that stays.
+/// Destroys the copies from a position on whose day is over; returns the position of the first that stays.
 fn destroy_old(
     log: &Log,
     bodies: &Bodies,

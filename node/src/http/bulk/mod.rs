@@ -6,7 +6,7 @@
 //! body isn't read, so the client feels the pace of the disk.
 //!
 //! Many clients send everything before they read anything. So results are held for them up to a bound, past which the
-//! request stands still until the client reads.
+//! request stalls until the client reads.
 
 mod lines;
 

@@ -30,7 +30,7 @@ async fn a_body_past_the_limit_is_refused_declared_or_not() {
     assert_eq!((answer.status, &*answer.problem()), (413, "body-too-large"));
 }
 
-/// A good search of so many bytes.
+/// A good search of this many bytes.
 fn search(bytes: usize) -> Vec<u8> {
     format!("{{\"issuer\": \"{OWN}\"{}}}", " ".repeat(bytes - 32)).into_bytes()
 }
