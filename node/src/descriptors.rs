@@ -16,7 +16,7 @@ const LEAST_API: usize = 64;
 /// Handshakes at once below which no peer starts.
 const LEAST_HANDSHAKES: usize = 32;
 
-/// What there is place for.
+/// How many of each the limit allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shares {
     /// Connections of the API.

@@ -115,7 +115,7 @@ fn hangups() -> std::io::Result<impl Stream<Item = ()>> {
     }))
 }
 
-/// Answers the person who asked. Who has closed standard output wants no answer; the exit code has it.
+/// Answers the person who asked. If standard output is closed, the exit code is the answer.
 fn say(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! What a peer measures of itself, in the OpenMetrics text format (`GET /metrics`).
+//! A peer's metrics, in the OpenMetrics text format (`GET /metrics`).
 //!
 //! Every label comes from a fixed list or is a department's code, so the number of series is bounded; no label ever
 //! holds a certificate's identifier or a subject's data.

@@ -152,8 +152,8 @@ impl MatterVersions {
     }
 }
 
-/// Whom one definition of a type lets issue, kept of every definition that counts: who was entitled to issue a certificate
-/// is asked of each, and must not cost a read of each.
+/// Whom one definition of a type lets issue, kept of every definition that counts: a check of who was
+/// entitled to issue a certificate consults each, and must not read each.
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// Position of the definition's record.

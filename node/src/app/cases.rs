@@ -54,7 +54,7 @@ pub(crate) struct Standing {
     pub(crate) state: State,
     /// What was collected for it.
     pub(crate) collected: Option<Arc<Retrieved>>,
-    /// What kept it from being collected, or collected whole.
+    /// What prevented collecting it, or all of it.
     pub(crate) obstacle: Option<Obstacle>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Standing {
 pub(crate) enum Obstacle {
     /// Nothing came.
     NotCollected(Refusal),
-    /// What came lacks these.
+    /// The answer lacks these.
     Lacks(Vec<Text<64>>),
     /// Attachments are not here whole.
     Incomplete,
@@ -72,7 +72,7 @@ pub(crate) enum Obstacle {
     Lost,
 }
 
-/// What came for each certificate, or why nothing did.
+/// What was received for each certificate, or why nothing was.
 type Collected = BTreeMap<CertificateId, Result<Arc<Retrieved>, Refusal>>;
 
 impl Standing {
@@ -125,7 +125,7 @@ impl Standing {
                 self.collected = Some(copy);
             }
             Some(Err(why)) => {
-                // What its issuer does not show has to be handed in after all.
+                // What its issuer does not show has to be submitted after all.
                 if matches!(
                     why,
                     Refusal::RetrievalRefused { .. } | Refusal::WrongAnswer { .. }

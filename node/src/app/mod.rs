@@ -60,7 +60,7 @@ pub struct Proof {
 /// Queries (`&self`, returning at once) may read files: the API calls them on threads that may block. Appends return
 /// futures that complete once the records are durable or refused.
 ///
-/// Drop of an append's future doesn't undo it: what was handed over may still become durable.
+/// Dropping an append's future doesn't undo it: what was handed over may still become durable.
 pub trait Service: Send + Sync + 'static {
     /// Appends one issuing record a draft, in the drafts' order. The outer error refuses all drafts alike (the log is
     /// read-only, the queue is full); the inner ones refuse one draft and let the others through.
@@ -129,7 +129,7 @@ pub trait Service: Send + Sync + 'static {
     /// Waits until another member has signed the accepted checkpoint of a log, or for a time; returns whether one has.
     fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool>;
 
-    /// How each requirement of a matter stands for a subject. That the client looks is durable before the answer is given.
+    /// How each requirement of a matter stands for a subject. The client's look-up is durable before the answer.
     fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal>;
 
     /// Accepts a case for good: collects the fields that may be seen and records how the requirements stood. A case that
@@ -166,14 +166,14 @@ pub trait Service: Send + Sync + 'static {
         page: Option<Page>,
     ) -> BoxFuture<'static, Result<AccessLog, Refusal>>;
 
-    /// The look-ups that this department's clients made. That the client reads them is durable first.
+    /// The look-ups that this department's clients made. The client's reading of them is durable first.
     fn lookups(&self, question: &Lookups, client: &str) -> Result<LookupLog, Refusal>;
 
     /// How departments shared and used data.
     fn usage(&self, days: Days) -> Result<UseReport, Refusal>;
 
     /// A page of certificates, in a stable order. A cursor this service didn't give is
-    /// `Refusal::field("cursor", …)`. That the client looks at what a holder has is durable before the answer is given.
+    /// `Refusal::field("cursor", …)`. The client's look-up of a holder is durable before the answer.
     fn find(&self, query: &Find, client: &str) -> Result<Found, Refusal>;
 
     /// A page of the types known and what was issued of each.

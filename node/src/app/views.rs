@@ -509,7 +509,7 @@ fn obstacle(obstacle: &Obstacle) -> String {
     }
 }
 
-/// What stands in the way by the logs held here.
+/// What blocks it, by the logs held here.
 fn unmet(
     assessment: &Assessment,
     verification: Option<&certmesh_api::Verification>,

@@ -40,7 +40,7 @@ pub enum NodeCommand {
     /// Run the peer until SIGTERM or SIGINT
     ///
     /// SIGHUP has it read again, without a restart: the clients of the API (a token that is no longer there stops working at
-    /// once), its TLS certificate and key, and [net.peers]. A file with faults leaves in force what was; the log says why.
+    /// once), its TLS certificate and key, and [net.peers]. A file with faults changes nothing; the log says why.
     /// Other settings count from the next start.
     #[command(after_help = ONLY_IN_THE_FILE)]
     Run(NodeArgs),

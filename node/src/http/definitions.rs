@@ -142,7 +142,7 @@ pub(super) async fn show_matter(
 
 /// Grant the sight of fields
 ///
-/// Of this department's own certificates. The grant's number is the `seq` of its position.
+/// For this department's own certificates. The grant's number is the `seq` of its position.
 #[utoipa::path(
     post, path = "/v1/grants", tag = "Catalogue", operation_id = "grant",
     request_body = GrantRequest,

@@ -18,7 +18,7 @@ pub const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(20_000).expect("not zero");
 /// fewer than it takes to go through a city.
 pub const DEFAULT_LOOKUPS: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 
-/// The bounds. Sizes are in bytes. Of what is counted at a time, one client can take a quarter.
+/// The bounds. Sizes are in bytes. One client can take a quarter of what is counted at a time.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Longest body of an ordinary request.

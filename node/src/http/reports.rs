@@ -116,7 +116,7 @@ pub(super) async fn audit(
 
 /// See who looked at a subject's data
 ///
-/// In the logs of all departments that this peer holds. That it was asked is recorded in this department's log first. Events
+/// In the logs of all departments that this peer holds. The question is recorded in this department's log first. Events
 /// dated more than 10 minutes ahead of this node's clock are shown whichever days are asked for, and marked.
 #[utoipa::path(
     post, path = "/v1/access-log", tag = "Cases", operation_id = "accessLog",

@@ -261,7 +261,7 @@ struct Placed {
 }
 
 impl Placed {
-    /// What came of writing, or an error when nothing has moved for too long.
+    /// The result of writing, or an error when nothing has moved for too long.
     fn written(
         &mut self,
         cx: &mut Context<'_>,

@@ -99,7 +99,7 @@ impl Pools {
     }
 }
 
-/// What is taken up, given back when dropped.
+/// Capacity in use, returned when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     _of_client: Option<OwnedSemaphorePermit>,
@@ -159,7 +159,7 @@ pub(super) fn take_now(
     })
 }
 
-/// So much, once it is there. The client's own part comes first: what waits behind it takes nothing from others.
+/// This much, once it is available. The client's own part comes first: what waits behind it takes nothing from others.
 pub(super) async fn take(
     all: &Pools,
     share: Option<&Share>,
@@ -176,7 +176,7 @@ pub(super) async fn take(
     }
 }
 
-/// So much, if it is there within a time.
+/// This much, if it is available within a time.
 ///
 /// # Errors
 /// As [`take_now`].

@@ -1,4 +1,4 @@
-//! What every request handler shares.
+//! State shared by all request handlers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl Api {
         }
     }
 
-    /// Puts other clients in place of those there are, at once. What a client that is gone has in work is refused at the
+    /// Puts other clients in place of those there are, at once. The pending work of a removed client is refused at the
     /// next step; one that is the same keeps what it takes up.
     pub fn set_clients(&self, clients: Clients) -> ClientChanges {
         let mut roster = self.clients.write();

@@ -214,7 +214,7 @@ mod tests {
     use super::*;
     use certmesh_text::one_line::{HOSTILE, steers};
 
-    /// Writes while it is let, a few bytes at a time.
+    /// Writes while it is allowed to, a few bytes at a time.
     #[derive(Clone, Default)]
     struct Disk {
         written: Lines,

@@ -94,14 +94,14 @@ pub struct GossipId {
     pub(super) from: PeerId,
 }
 
-/// What a gossip message turned out to be worth.
+/// The verdict on a gossip message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GossipVerdict {
     /// Valid: pass it on.
     Accept,
     /// Not wrong, but not worth passing on (already known, or not checkable here): drop it.
     Ignore,
-    /// Wrong, and whoever passed it on should have seen that: drop it and hold it against them. The gossip of a
+    /// Wrong, and the sender should have seen that: drop it and count it against them. The gossip of a
     /// peer with three of these is not looked at for some minutes; its requests still are.
     Reject,
 }

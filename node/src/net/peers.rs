@@ -87,8 +87,8 @@ impl Peers {
         Some(open.number)
     }
 
-    /// A gossip message came. Of several connections it shows none alive: nobody says over which it came, and one run of a
-    /// peer must not keep the connection of another, dead one open.
+    /// A gossip message came. Of several connections it shows none alive: it is unknown over which it came, and one run
+    /// of a peer must not keep the connection of another, dead one open.
     pub(super) fn gossiped(&mut self, peer: &PeerId) {
         if let Some(entry) = self.peers.get_mut(peer)
             && let [open] = &mut entry.connections[..]

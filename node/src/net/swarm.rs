@@ -253,7 +253,7 @@ impl Net {
         self.peers.list()
     }
 
-    /// Replaces the membership: newcomers are let in and dialled, those removed are disconnected and let in no more.
+    /// Replaces the membership: newcomers are let in and dialled, those removed are disconnected and no longer let in.
     pub fn set_members(&mut self, members: Vec<(PeerId, Vec<Multiaddr>)>) {
         let now = Instant::now();
         let named: HashSet<PeerId> = members.iter().map(|(peer, _)| *peer).collect();

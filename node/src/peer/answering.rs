@@ -213,7 +213,7 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
     })
 }
 
-/// A piece of an attachment that an answer showed; nothing when no receipt says so, or its time is over. Reads files.
+/// A piece of an attachment that an answer showed; nothing if no receipt shows it, or its time is over. Reads files.
 pub(crate) fn piece(
     peer: &Peer,
     from: DepartmentCode,

@@ -1,4 +1,4 @@
-//! The peer's own sense of time: how long ago something was, whatever becomes of the machine's clock.
+//! The peer's own sense of time: how long ago something was, even if the machine's clock is changed.
 
 use std::time::Duration;
 

@@ -61,7 +61,7 @@ impl Peer {
             None => return None,
         };
         let old = since_ms.saturating_add(STATED_AGAIN_MS) <= now_ms();
-        // Of a log that has stopped nothing newer is taken, so nothing can be said about its newest.
+        // A stopped log takes nothing newer, so nothing can be said about its newest.
         let log = self.catalogue.log(&checkpoint.log);
         let stopped = log.is_none_or(|log| log.stopped().is_some());
         match old && !stopped && (!own || self.own.is_confirmed()) {

@@ -43,7 +43,7 @@ pub(crate) struct Ask {
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(ANNOUNCE_EVERY_MS);
 const TICK: Duration = Duration::from_millis(250);
 
-/// Of one member's requests that cannot be read, so many are worth an operator's notice.
+/// How often one member's unreadable requests are logged.
 const WARNINGS: Quota = Quota::per_minute(NonZeroU32::new(3).expect("not zero"));
 
 /// An answer to another peer's request, ready to be sent.
@@ -195,7 +195,7 @@ impl Driver {
         }
     }
 
-    /// Copies that could not be opened at the start are opened as soon as the disk lets them.
+    /// Copies that could not be opened at the start are opened as soon as the disk allows it.
     fn open_closed_logs(&mut self) {
         let peer = Arc::clone(&self.peer);
         for log in peer.catalogue.logs() {

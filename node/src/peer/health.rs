@@ -169,7 +169,7 @@ impl Peer {
         connected.map(offset).collect()
     }
 
-    /// That the clock is off those of the other members.
+    /// The warning that the clock is off those of the other members.
     pub(crate) fn clock_alarm(&self) -> Option<String> {
         let clocks = self.clocks();
         if self.heard.read().connected.is_empty() {
@@ -194,7 +194,7 @@ impl Peer {
         ))
     }
 
-    /// That a log's newest record is dated ahead of this peer's clock.
+    /// The warning that a log's newest record is dated ahead of this peer's clock.
     pub(crate) fn ahead(&self, log: &Log) -> Option<String> {
         let (newest_ms, now_ms) = (log.last_ms()?, now_ms());
         is_dated_ahead(newest_ms, now_ms).then(|| {
@@ -254,7 +254,7 @@ impl Peer {
         }
     }
 
-    /// That another run of this peer is connected to members, and what to do.
+    /// The warning that another run of this peer is connected to members, and what to do.
     fn other_instance_warning(&self) -> Option<String> {
         let told_by = self.heard.read().other_instance.clone();
         let names: Vec<String> = told_by.iter().map(|code| self.name_of(code)).collect();

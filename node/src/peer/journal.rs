@@ -42,7 +42,7 @@ pub(crate) struct NewLook {
     pub(crate) looked: Looked,
 }
 
-/// That a look is durable. What shows what a person holds asks for it, so that no such answer is given without.
+/// Proof that a look is durable. Every answer that shows what a person holds requires one.
 pub(crate) struct Recorded(());
 
 struct Job {

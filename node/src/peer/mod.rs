@@ -110,7 +110,7 @@ pub(crate) struct Peer {
     pub(crate) lookups: Arc<Lookups>,
     /// Uploads that no certificate has taken yet.
     pub(crate) uploads: Arc<Uploads>,
-    /// What of both is lost.
+    /// What is lost of both.
     pub(crate) lost: lost::Found,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) own: OwnLog,
@@ -128,7 +128,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// What a verdict is asked for: a day, today when none is named, by what is held here now.
+    /// The question for a verdict: a day, today when none is named, by what is held here now.
     pub(crate) fn question(&self, on: Option<Date>) -> Question {
         Question {
             on: on.unwrap_or_else(|| Date::in_china(now_ms())),
@@ -221,7 +221,7 @@ impl Peer {
     }
 }
 
-/// What a clock that is not trusted keeps from being done, and what to do.
+/// What an untrusted clock prevents, and what to do.
 fn clock_detail(fault: &ClockFault) -> String {
     let advice = match fault {
         ClockFault::OffMembers { .. } => {

@@ -287,7 +287,7 @@ impl OwnLog {
         self.show();
     }
 
-    /// A loss is made good: this directory counts from now on. Of a log that is nowhere there is nothing to lose.
+    /// A loss is made good: this directory counts from now on. A log that exists nowhere has nothing to lose.
     fn mark_confirmed(&self) {
         let mut new = self.new.lock();
         let empty = self.log.size() == 0;

@@ -76,7 +76,7 @@ pub enum Refusal {
         "the certificate's fields were erased, and its attachments with them: nobody can read them again"
     )]
     Erased,
-    /// What is asked for is gone from this node's disk, and no record says that it should be.
+    /// What was asked for is missing on this node's disk, though no record says that it was erased.
     #[error(
         "{0} lost on this node's disk and not erased; nobody else has a copy: an operator may have a backup of data/bodies/"
     )]

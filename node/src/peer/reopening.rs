@@ -1,5 +1,5 @@
 //! Copies of other departments' logs that the disk refused a write of, or can't be read any more: opened again, at growing
-//! intervals, until the disk lets them.
+//! intervals, until the disk allows it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the own log can be asked to take, and what comes of it.
+//! What can be appended to the own log, and the result.
 
 use certmesh_api::Appended;
 use certmesh_ledger::record::{Entry, GrantMade, GrantWithdrawn, MatterDefined, TypeDefined};

@@ -53,7 +53,7 @@ pub(crate) struct Asking {
     pub(crate) arriving: Arc<Mutex<HashSet<FileId>>>,
 }
 
-/// What is to be asked.
+/// What to ask.
 struct Wanted {
     certificate: CertificateState,
     /// The definition that the certificate names.
@@ -94,8 +94,8 @@ impl Asking {
         }
     }
 
-    /// Retrieves fields of a certificate. What came is kept and acknowledged durably when this returns; so is a refusal.
-    /// Run it to completion: a request that is given up leaves a receipt without its counterpart.
+    /// Retrieves fields of a certificate. When this returns the answer, or the refusal, is kept and acknowledged
+    /// durably. Run it to completion: a request that is given up leaves a receipt without its counterpart.
     pub(crate) async fn fetch(self, fetch: Fetch) -> Result<Retrieved, Refusal> {
         // Without a log to acknowledge in, nothing is asked.
         if let Some(refusal) = self.peer.append_refusal() {
@@ -162,7 +162,7 @@ impl Asking {
             .catalogue
             .required(&matter, &fetch.certificate.type_code())
             .map_err(|error| unreadable(&error))?;
-        // What the matter doesn't require is not asked for: receipts show it, whatever it is, to everyone and for good.
+        // What the matter doesn't require is not asked for: receipts show every name to everyone, for good.
         fields.retain(|code| match code.as_str() {
             // Attachments are asked for by name, never along with all that is needed.
             ATTACHMENTS => attachments,
