@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
     screen.line(format!("{name}  {}", printable(&acceptance.part_name)))?;
     screen.line(printable(&acceptance.matter))?;
     for requirement in &acceptance.requirements {
-        tell(requirement, screen)?;
+        present(requirement, screen)?;
     }
     let missing = acceptance.requirements.len() - acceptance.held as usize;
     screen.line(format!(
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
     Ok(outcome)
 }
 
-fn tell(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Error> {
+fn present(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Error> {
     // Of what is not valid the state says why: revoked, expired …
     let tone = match requirement.state.as_str() {
         "held" => Tone::Good,

@@ -96,7 +96,7 @@ pub(crate) fn send(
     client: &Client,
     chunk: &Chunk,
     mut retry: Retry,
-    told: &mut dyn FnMut(&Error, &Retry),
+    note: &mut dyn FnMut(&Error, &Retry),
 ) -> Sent {
     let mut results: Vec<Option<RowResult>> = vec![None; chunk.rows.len()];
     let mut pending: Vec<usize> = (0..chunk.rows.len()).collect();
@@ -138,7 +138,7 @@ pub(crate) fn send(
                 error: Some(trouble),
             };
         }
-        told(&trouble, &retry);
+        note(&trouble, &retry);
         retry.wait();
     }
 }

@@ -1,4 +1,4 @@
-//! Changing the status of a certificate, and letting a node continue that waits for its own log to be confirmed.
+//! Changing the status of a certificate, and releasing a node that waits for its own log to be confirmed.
 
 use certmesh_api::{Appended, ErasureRequest, NodeStatus, Salvaged, StatusRequest};
 use certmesh_ledger::id::{CertificateId, DepartmentCode};

@@ -30,7 +30,7 @@ pub(crate) struct Client {
     token: Option<Zeroizing<String>>,
 }
 
-/// An answer of the API, as it came.
+/// An answer of the API, as received.
 #[derive(Debug)]
 pub(crate) struct Answer {
     url: String,
@@ -217,7 +217,7 @@ impl Client {
     }
 
     /// POST of a body of this many bytes that is read as it is sent. The node is asked first whether it takes it, so
-    /// that a refusal comes before the body goes.
+    /// that a refusal arrives before the body is sent.
     ///
     /// # Errors
     /// As [`Client::get`].

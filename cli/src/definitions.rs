@@ -180,12 +180,12 @@ fn located(path: &Path, text: &str, value: &impl Serialize, refusal: &Unfit) -> 
     };
     let more =
         (faults.more() > 0).then(|| format!("{}: and {} more", path.display(), faults.more()));
-    let told = faults.iter().map(|fault| {
+    let shown = faults.iter().map(|fault| {
         let (field, detail) = (&fault.field, &fault.detail);
         match line_of(field) {
             Some(line) => format!("{}:{line}: {field}: {detail}", path.display()),
             None => format!("{}: {field}: {detail}", path.display()),
         }
     });
-    told.chain(more).collect()
+    shown.chain(more).collect()
 }

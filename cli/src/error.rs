@@ -373,7 +373,7 @@ fn problem_lines(problem: &Problem) -> Vec<String> {
     let mut lines = vec![text];
     for fault in &problem.faults {
         let line = format!("{}: {}", fault.field, fault.detail);
-        if !lines.iter().any(|told| told.contains(&line)) {
+        if !lines.iter().any(|shown| shown.contains(&line)) {
             lines.push(format!("- {line}"));
         }
     }

@@ -86,10 +86,10 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
     let answer = client
         .post("/v1/retrievals", &request, None)
         .map_err(Error::misused)?;
-    let told: Retrieved = answer.parse()?;
+    let retrieved: Retrieved = answer.parse()?;
     let came = |code: &str| match code {
-        "@" => !told.attachments.is_empty(),
-        code => told.fields.contains_key(code),
+        "@" => !retrieved.attachments.is_empty(),
+        code => retrieved.fields.contains_key(code),
     };
     for code in args.fields.iter().filter(|code| !came(code)) {
         let code = printable(code);
@@ -97,10 +97,10 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
             "note: {code} was not shown: the matter does not need it, it may not be seen, or the certificate has none"
         ));
     }
-    let outcome = outcome_of(&told.verification.verdict);
+    let outcome = outcome_of(&retrieved.verification.verdict);
     match screen.json() {
         true => screen.pass(&answer)?,
-        false => tell(&told, &client, screen)?,
+        false => present(&retrieved, &client, screen)?,
     };
     Ok(outcome)
 }
@@ -110,17 +110,17 @@ pub(crate) fn copy(args: &Copy, global: &Global, screen: &mut Screen) -> Result<
     let of = format!("/v1/retrievals/{}", segment(&args.retrieval));
     let answer = client.get(&of).map_err(Error::misused)?;
     if let Some(directory) = &args.attachments {
-        let told: Retrieved = answer.parse()?;
-        let attachments = told.attachments.into_iter().map(|one| one.attachment);
+        let retrieved: Retrieved = answer.parse()?;
+        let attachments = retrieved.attachments.into_iter().map(|one| one.attachment);
         return attachments::save_from(&client, &of, attachments.collect(), directory, screen);
     }
     if screen.json() {
         return screen.pass(&answer);
     }
-    tell(&answer.parse()?, &client, screen)
+    present(&answer.parse()?, &client, screen)
 }
 
-fn tell(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
+fn present(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
     let names = Names::ask(client);
     let strong = screen.paint(Tone::Strong, &printable(&retrieved.certificate));
     screen.line(strong)?;

@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
     if screen.json() {
         screen.print_json(&as_json(&checked, &members))?;
     } else {
-        tell(&checked, &members, screen)?;
+        present(&checked, &members, screen)?;
     }
     Ok(checked.outcome())
 }
@@ -373,7 +373,7 @@ fn as_json(checked: &Checked, members: &Membership) -> serde_json::Value {
     })
 }
 
-fn tell(checked: &Checked, members: &Membership, screen: &mut Screen) -> Result<(), Error> {
+fn present(checked: &Checked, members: &Membership, screen: &mut Screen) -> Result<(), Error> {
     let (report, forks) = (&checked.logs, &checked.forks);
     let records = report.logs.iter().map(|log| log.records).sum();
     let logs = counted(report.logs.len() as u64, "log");

@@ -121,7 +121,7 @@ fn check(value: &str) -> Finding {
     let trimmed = value.trim();
     let is_department = !trimmed.contains('.') && trimmed.chars().count() == DepartmentCode::LEN;
     let (kind, result, canonical) = if is_department {
-        let mended = trimmed
+        let repaired = trimmed
             .to_ascii_uppercase()
             .parse::<DepartmentCode>()
             .ok()
@@ -129,14 +129,14 @@ fn check(value: &str) -> Finding {
         (
             "department",
             value.parse::<DepartmentCode>().map(drop),
-            mended,
+            repaired,
         )
     } else {
-        let mended = CertificateId::parse_lenient(value).ok();
+        let repaired = CertificateId::parse_lenient(value).ok();
         (
             "certificate",
             value.parse::<CertificateId>().map(drop),
-            mended.map(|(id, _)| id.to_string()),
+            repaired.map(|(id, _)| id.to_string()),
         )
     };
     let value = value.to_owned();

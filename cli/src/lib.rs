@@ -91,7 +91,7 @@ where
     I: IntoIterator<Item = OsString>,
 {
     // Commands read keys, tokens and field values. Where the system does not let dumps be forbidden the command works
-    // all the same: it is not for the person at the keyboard to repair that.
+    // anyway: the person at the keyboard can't repair that.
     let _ = certmesh_ledger::crypto::core_dumps::forbid();
     run(args, &mut Screen::of_process()).into()
 }

@@ -408,15 +408,15 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
         let what = "the certificate cannot be split like this";
         return Err(Error::Faults { what, faults });
     }
-    let mut told: Vec<Value> = Vec::new();
+    let mut issued: Vec<Value> = Vec::new();
     for request in &requests {
         let answer = issue(&client, request);
         if screen.json() {
             // What was issued is reported, also when a later part is refused.
             match answer.and_then(|answer| answer.parse()) {
-                Ok(appended) => told.push(appended),
+                Ok(appended) => issued.push(appended),
                 Err(error) => {
-                    screen.print_json(&told)?;
+                    screen.print_json(&issued)?;
                     return Err(error);
                 }
             }
@@ -425,7 +425,7 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
         }
     }
     if screen.json() {
-        screen.print_json(&told)?;
+        screen.print_json(&issued)?;
     }
     Ok(Outcome::Yes)
 }

@@ -139,7 +139,7 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
         return Err(error);
     }
     sync_directory(&directory_of(&args.out))?;
-    tell(&genesis, &args.out, &key_path, screen)
+    present(&genesis, &args.out, &key_path, screen)
 }
 
 fn department_file(path: &Path) -> PathBuf {
@@ -214,7 +214,7 @@ pub(crate) fn check_address(address: &str) -> Result<(), String> {
     ))
 }
 
-fn tell(
+fn present(
     genesis: &Genesis,
     out: &Path,
     key_path: &Path,

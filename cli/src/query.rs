@@ -25,7 +25,7 @@ use crate::{Error, Outcome, attachments};
 
 /// Show a certificate as its issuer's log records it
 ///
-/// The status shown says nothing of dates, forks or freshness: whether a certificate is genuine and in force is what
+/// The status shown says nothing about dates, forks or freshness: whether a certificate is genuine and in force is what
 /// `certmesh verify` answers.
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_EXAMPLES)]
@@ -131,15 +131,18 @@ fn show_fields(client: &Client, id: &CertificateId, screen: &mut Screen) -> Resu
     if screen.json() {
         return screen.pass(&answer);
     }
-    let told: CertificateFields = answer.parse()?;
-    let strong = screen.paint(Tone::Strong, &printable(&told.id));
+    let shown: CertificateFields = answer.parse()?;
+    let strong = screen.paint(Tone::Strong, &printable(&shown.id));
     screen.line(strong)?;
-    let kind = kind_of_holder(&told.holder.kind);
-    screen.field("holder", format!("{kind} {}", printable(&told.holder.code)))?;
-    for (name, value) in &told.fields {
+    let kind = kind_of_holder(&shown.holder.kind);
+    screen.field(
+        "holder",
+        format!("{kind} {}", printable(&shown.holder.code)),
+    )?;
+    for (name, value) in &shown.fields {
         screen.field(name, printable(value))?;
     }
-    for attachment in &told.attachments {
+    for attachment in &shown.attachments {
         attachments::show(attachment, screen)?;
     }
     Ok(Outcome::Yes)
@@ -376,7 +379,7 @@ fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
     None
 }
 
-/// What a search says of a certificate: valid, why not, or unknown.
+/// What a search says about a certificate: valid, why not, or unknown.
 fn verdict_cell(certificate: &Certificate) -> Cell {
     let verdict = certificate.verdict.as_deref().unwrap_or("unknown");
     let tone = match outcome_of(verdict) {

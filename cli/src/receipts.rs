@@ -15,7 +15,7 @@ use crate::names::{Names, named};
 use crate::screen::{Screen, Tone, cell, counted, grouped, printable, toned};
 use crate::{Error, Outcome};
 
-/// Hold every receipt of a retrieval against its counterpart in the other department's log
+/// Compare every receipt of a retrieval with its counterpart in the other department's log
 ///
 /// An issuer leaves a receipt of each answer and each refusal, the department that asked an acknowledgement. One
 /// without the other, or two that say different things, are findings. A counterpart that may still be in transit is not
@@ -333,7 +333,7 @@ fn show_lookups(log: &LookupLog, screen: &mut Screen) -> Result<Outcome, Error> 
     ))?;
     for damaged in &log.damaged {
         screen.note(&format!(
-            "warning: the journal can't be read whole, look-ups may be missing: {}",
+            "warning: the journal can't be read completely, look-ups may be missing: {}",
             printable(damaged)
         ));
     }

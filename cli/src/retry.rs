@@ -82,7 +82,7 @@ impl Retry {
     }
 }
 
-/// Whether a problem passes by itself. A log that is being confirmed does, but it may take long: a person sees a note.
+/// Whether a problem is temporary. A log that is being confirmed does, but it may take long: a person sees a note.
 pub(crate) fn is_passing_problem(name: &str, patient: bool) -> bool {
     match name {
         "overloaded" | "rate-limited" | "timeout" => true,

@@ -166,7 +166,7 @@ impl Screen {
         self.json_text(&text)
     }
 
-    /// Prints the node's JSON just as it came.
+    /// Prints the node's JSON as received.
     pub(crate) fn pass(&mut self, answer: &Answer) -> Result<Outcome, Error> {
         // Only what is JSON can be shown as JSON.
         answer.parse::<serde::de::IgnoredAny>()?;
@@ -242,7 +242,7 @@ impl Screen {
 
     /// Shows an error: message and hint, or a JSON object on one line.
     pub(crate) fn report(&mut self, error: &Error) {
-        // What was answered before the error comes first; and when even the errors' stream is gone, nobody listens.
+        // What was answered before the error comes first; and when even standard error is closed, nobody listens.
         let _ = self.out.flush();
         let _ = if self.json {
             let problem = match error {

@@ -125,23 +125,23 @@ fn say(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The last words before the process ends, when logging may not be set up. Nothing is left to do when nobody can hear.
+/// The last words before the process ends, when logging may not be set up. Nothing can be done if nobody can read them.
 fn complain(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "error: {}", one_line::indented(&told(error)));
+    let _ = writeln!(io::stderr(), "error: {}", one_line::indented(&text(error)));
 }
 
 /// The error and its causes, each once: most of ours say theirs themselves.
-fn told(error: &anyhow::Error) -> String {
-    let mut told = String::new();
+fn text(error: &anyhow::Error) -> String {
+    let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
-        if !told.contains(&cause) {
-            if !told.is_empty() {
-                told.push_str(": ");
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
             }
-            told.push_str(&cause);
+            text.push_str(&cause);
         }
     }
-    told
+    text
 }
 
 #[cfg(test)]
@@ -158,8 +158,8 @@ mod tests {
             path: "nosuch.toml".into(),
             source: missing(),
         };
-        assert_eq!(told(&telling.into()), format!("nosuch.toml: {said}"));
+        assert_eq!(text(&telling.into()), format!("nosuch.toml: {said}"));
         let silent = Err::<(), _>(missing()).context("no runtime").unwrap_err();
-        assert_eq!(told(&silent), format!("no runtime: {said}"));
+        assert_eq!(text(&silent), format!("no runtime: {said}"));
     }
 }

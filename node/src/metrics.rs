@@ -73,13 +73,13 @@ struct Part {
 /// How the copy of a log stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogState {
-    /// It may be taken for its department's newest.
+    /// It counts as its department's newest.
     pub current: bool,
     /// It stalls because the disk refused it.
     pub refused: bool,
     /// It is forked, or breaks a rule of logs.
     pub frozen: bool,
-    /// It was found damaged, and nothing of it has come back yet.
+    /// It was found damaged, and nothing of it has been fetched back yet.
     pub set_aside: bool,
 }
 
@@ -460,14 +460,14 @@ impl Metrics {
         }
     }
 
-    /// This department's own request for fields came to this.
+    /// The outcome of this department's own request for fields.
     pub fn retrieval_asked(&self, outcome: &'static str) {
         self.retrievals_asked
             .get_or_create(&Outcome { outcome })
             .inc();
     }
 
-    /// This many rows of a table in a watched folder came to this.
+    /// This many rows of a table in a watched folder had this outcome.
     pub fn watch_rows(&self, outcome: &'static str, rows: u64) {
         self.watch_rows
             .get_or_create(&Outcome { outcome })

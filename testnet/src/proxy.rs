@@ -1,6 +1,6 @@
 //! A link between two peers that can be cut, delayed and throttled: a TCP proxy on loopback.
 //!
-//! The peer that dials is told the proxy's address; where the proxy leads can change while it runs, because a peer that
+//! The dialling peer is given the proxy's address; where the proxy leads can change while it runs, because a peer that
 //! restarts listens on another port. Cutting resets every connection and every new one; healing lets new ones through.
 
 use std::io;

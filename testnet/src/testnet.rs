@@ -87,7 +87,7 @@ impl Testnet {
         self.seats.len()
     }
 
-    /// Whether there are none, which never is so.
+    /// Whether there are none, which is never the case.
     pub fn is_empty(&self) -> bool {
         self.seats.is_empty()
     }

@@ -378,7 +378,7 @@ fn noise_and_silence_at_the_peer_port_do_not_keep_members_apart() {
     assert!(held.len() > 50);
     still_well(&mut net, "HT");
     assert_eq!(net.api(0).status().unwrap().peers_connected, 1);
-    // A member that comes anew gets in all the same, at the latest when the silent ones are thrown out.
+    // A member that comes again still gets in, at the latest when the silent ones are thrown out.
     net.stop(1).unwrap();
     until("the stop to be noticed", || {
         net.api(0).status().unwrap().peers_connected == 0

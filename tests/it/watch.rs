@@ -209,7 +209,7 @@ fn every_fault_of_every_watch_is_told_at_once() {
         "watch[0].folder: ",
         "watch[0].map: ",
         "serial: must be a column's name",
-        "holdr: is no key here; did you mean `holder`?",
+        "holdr: is not a key here; did you mean `holder`?",
         "valid_from: is required",
         "watch[1].folder: ",
         "files are to be moved there, but it isn't a directory",

@@ -67,7 +67,7 @@ Examples:
 /// Remove a client of the node's API, so that its token stops working
 ///
 /// Removes the client from tokens.toml, and NAME.token if that holds this client's token. A node that runs refuses the token
-/// from when it gets SIGHUP; what the client has in work then is refused as well.
+/// from when it gets SIGHUP; the client's requests in progress are then refused as well.
 #[derive(Debug, Args)]
 #[command(after_help = REVOKE_EXAMPLES)]
 pub(crate) struct Revoke {

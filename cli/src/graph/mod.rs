@@ -162,7 +162,7 @@ pub(crate) fn run(
     let graph = cooccurrence::build(&matters, &names(args, global)?);
     let analysis = analyse(&graph, &matters);
     let document = match format {
-        Format::Table => return tell(&analysis, args.top, screen),
+        Format::Table => return present(&analysis, args.top, screen),
         Format::Json => {
             serde_json::to_string_pretty(&analysis).map_err(std::io::Error::from)? + "\n"
         }
@@ -297,7 +297,7 @@ fn analyse(graph: &Graph, matters: &[OwnedMatter]) -> Analysis {
     }
 }
 
-fn tell(analysis: &Analysis, top: u16, screen: &mut Screen) -> Result<Outcome, Error> {
+fn present(analysis: &Analysis, top: u16, screen: &mut Screen) -> Result<Outcome, Error> {
     let count = |count: usize| grouped(count as u64);
     screen.field(
         "matters",

@@ -66,7 +66,7 @@ pub(super) fn send_all(
     batches: &Receiver<Batch>,
     events: &SyncSender<Event>,
 ) {
-    let mut told = |error: &Error, retry: &Retry| {
+    let mut note = |error: &Error, retry: &Retry| {
         let wait = retry.next_wait().as_secs_f64();
         let why = error.in_one_line();
         // Nobody waits for it when the import has failed.
@@ -78,7 +78,7 @@ pub(super) fn send_all(
         let event = if dry_run {
             let mut there = Vec::with_capacity(batch.ids.len());
             let looked = batch.ids.iter().try_for_each(|id| {
-                there.push(is_there(client, id, Retry::patient(retries), &mut told)?);
+                there.push(is_there(client, id, Retry::patient(retries), &mut note)?);
                 Ok(())
             });
             Event::Looked(batch, there, looked.err())
@@ -89,7 +89,7 @@ pub(super) fn send_all(
             };
             Event::Done(batch, sent)
         } else {
-            let sent = bulk::send(client, &batch.chunk, Retry::patient(retries), &mut told);
+            let sent = bulk::send(client, &batch.chunk, Retry::patient(retries), &mut note);
             Event::Done(batch, sent)
         };
         if events.send(event).is_err() {
@@ -103,7 +103,7 @@ fn is_there(
     client: &Client,
     id: &CertificateId,
     mut retry: Retry,
-    told: &mut dyn FnMut(&Error, &Retry),
+    note: &mut dyn FnMut(&Error, &Retry),
 ) -> Result<bool, Error> {
     loop {
         let error = match client.get(&format!("/v1/certificates/{id}")) {
@@ -114,7 +114,7 @@ fn is_there(
         if !retry.again(&error) {
             return Err(error);
         }
-        told(&error, &retry);
+        note(&error, &retry);
         retry.wait();
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result
     } = run;
     tally.finish(result.is_ok() && !stopped);
     if let (Err(Error::Malformed { .. }), 0) = (&result, tally.summary.rows) {
-        // Nothing was begun that could be gone on with.
+        // Nothing was begun that could be continued.
         return result.map(|()| Outcome::Failed);
     }
     tally.tell(args.rejects.as_deref())?;

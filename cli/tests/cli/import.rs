@@ -385,6 +385,10 @@ fn answers_that_fit_no_row_are_a_failure_not_a_success() {
             b"{\"serial\":\"1\"}\n",
         )
         .exits(2);
-        assert!(run.err.contains("does not answer"), "{answer}: {}", run.err);
+        assert!(
+            run.err.contains("not as a certmesh node does"),
+            "{answer}: {}",
+            run.err
+        );
     }
 }

@@ -453,7 +453,7 @@ fn look_ups_are_listed_page_by_page_up_to_the_limit_with_what_is_damaged() {
     assert_eq!(all["next"], serde_json::Value::Null);
     let run = ask(&["--all"]);
     assert!(run.out.contains("case 3") && run.out.contains("3 look-ups"));
-    assert!(run.err.contains("can't be read whole"), "{}", run.err);
+    assert!(run.err.contains("can't be read completely"), "{}", run.err);
     let run = ask(&["--limit", "2"]);
     assert!(run.out.contains("case 2") && !run.out.contains("case 3"));
     assert!(run.err.contains("--cursor 3"), "{}", run.err);

@@ -377,7 +377,7 @@ fn position_of(name: &str) -> Option<(u64, FileId)> {
     Some((seq.parse().ok()?, file.parse().ok()?))
 }
 
-/// A file that is removed unless it comes to something.
+/// A file that is removed unless it is completed.
 struct Abandoned {
     disk: Arc<dyn Disk>,
     path: Option<PathBuf>,
@@ -426,7 +426,7 @@ impl Arriving {
         self.partial.append(bytes)
     }
 
-    /// Makes the attachment whole and durable, if it is the one that was promised; else nothing of it stays.
+    /// Makes the attachment whole and durable, if it is the one that was promised; otherwise nothing of it stays.
     ///
     /// # Errors
     /// [`AttachmentError::OtherContent`], [`AttachmentError::Io`].

@@ -504,11 +504,11 @@ impl<'c> Check<'c> {
             .shown()
             .map(|field| code_of(&field.name))
             .collect();
-        let told = match &acknowledged.outcome {
+        let expected = match &acknowledged.outcome {
             Received::Fields { fields, .. } => fields.iter().map(Text::as_str).collect(),
             _ => BTreeSet::new(),
         };
-        if copy.request.retrieval().asked() != acknowledged.asked || shown != told {
+        if copy.request.retrieval().asked() != acknowledged.asked || shown != expected {
             let rule = "the copy kept does not match what the acknowledgement says was retrieved";
             found.fault(BODIES, rule);
         }

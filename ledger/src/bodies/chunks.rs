@@ -53,7 +53,7 @@ pub enum AttachmentError {
     /// More than an attachment can have.
     #[error("longer than {MAX_ATTACHMENT} bytes, the most an attachment can have")]
     TooLarge,
-    /// What came is not what was to come.
+    /// The content is not the one expected.
     #[error("the content is not the one that was promised: another length or another hash")]
     OtherContent,
 }

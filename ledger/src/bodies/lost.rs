@@ -141,11 +141,11 @@ pub enum LostError {
 /// What is lost of a department's bodies, by the positions of its records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// Certificates whose fields are gone though no record says that they were erased.
+    /// Certificates whose fields are missing though no record says that they were erased.
     pub certificates: BTreeSet<u64>,
     /// Certificates whose fields are there and an attachment is not.
     pub attachments: BTreeSet<u64>,
-    /// Acknowledgements whose copy is gone, each with the copy's last day.
+    /// Acknowledgements whose copy is missing, each with the copy's last day.
     pub copies: BTreeMap<u64, Date>,
     /// Accepted cases whose list of collected copies is lost.
     pub cases: BTreeSet<u64>,

@@ -66,7 +66,7 @@ const KEYS_HEADER_LEN: u64 = HEADER_LEN + 24 + 8;
 /// Most bytes of a body: 64 fields of 4 KiB and their names, and room for more to come.
 const MAX_BODY: usize = 1 << 19;
 
-/// What a certificate says of its holder and in its fields. Wiped when dropped; never shown.
+/// A certificate's holder and fields. Wiped when dropped; never shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Body {
     /// Kind of the holder's code.

@@ -29,7 +29,7 @@ pub struct Successor {
     pub seq: u64,
 }
 
-/// What one log says of one certificate.
+/// What one log says about one certificate.
 #[derive(Clone, Debug)]
 pub struct Life {
     /// Which certificate.
@@ -85,7 +85,7 @@ impl Catalogue {
         }
     }
 
-    /// Whom the record that let a certificate go names as receiver; `None` if it wasn't let go.
+    /// The receiver named by the record that transferred a certificate out; `None` if none did.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -135,7 +135,7 @@ impl Catalogue {
         let mut seen = BTreeSet::from([id.clone()]);
         let mut open = VecDeque::from([id.clone()]);
         while let Some(id) = open.pop_front() {
-            // What a department writes about certificates that it doesn't have says nothing of them.
+            // What a department writes about certificates that it doesn't have says nothing about them.
             for state in self.claims(&id)? {
                 let log = self.log(&state.log);
                 let known =

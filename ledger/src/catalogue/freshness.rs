@@ -207,7 +207,7 @@ impl News {
 }
 
 impl Catalogue {
-    /// Whether what is held of a log may be taken for all that its department has signed, at a time of this peer's clock
+    /// Whether the copy of a log counts as all that its department has signed, at a time of this peer's clock
     /// that never goes back: how long ago that was confirmed, ms, or why not. It is the one rule on which verdicts,
     /// cases, searches, metrics and proofs rest.
     ///

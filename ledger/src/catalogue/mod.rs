@@ -227,7 +227,7 @@ impl Catalogue {
     /// Keeps evidence of a fork durably and stops the log it concerns.
     ///
     /// # Errors
-    /// Those of the medium; the log has stopped all the same.
+    /// Those of the medium; the log has stopped nevertheless.
     pub fn freeze(&self, evidence: &ForkEvidence) -> std::io::Result<()> {
         if let Some(log) = self.logs.get(&evidence.log()) {
             // Held, so that one being opened again stops as well.

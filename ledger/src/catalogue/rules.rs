@@ -45,7 +45,7 @@ pub enum NotAllowed {
     /// It names another definition than the current one.
     #[error("the definition of type {0} has changed; ask again")]
     OtherDefinition(TypeCode),
-    /// A definition that every peer would take for nothing.
+    /// A definition that would have no effect at any peer.
     #[error(transparent)]
     NoEffect(NoEffect),
     /// A department lets its certificate go to itself.
@@ -151,7 +151,7 @@ pub enum NotReplaceable {
         "predecessor {0} was issued by no member of this network, so its transfer can't be checked; issue without predecessor"
     )]
     Outside(CertificateId),
-    /// A transfer of what its department has not let go.
+    /// A transfer of a certificate that its department has not transferred out.
     #[error(
         "predecessor {id} is {status} as far as is known here; department {department} has to record it as transferred-out first"
     )]
@@ -163,14 +163,14 @@ pub enum NotReplaceable {
         /// Whose it is.
         department: DepartmentCode,
     },
-    /// A transfer of what was let go for another department.
+    /// A transfer of a certificate that was transferred out to another department.
     #[error(
         "predecessor {id} was transferred out to department {to}; only that department can take it over"
     )]
     OtherReceiver {
         /// The predecessor.
         id: CertificateId,
-        /// For whom it was let go.
+        /// The department it was transferred out to.
         to: DepartmentCode,
     },
     /// A transfer of what several departments say they issued.
@@ -243,7 +243,7 @@ impl<'c> Batch<'c> {
     }
 
     /// The record that already says exactly this, if there is one: a retry of a request then gets its first result. Which
-    /// definition an issue was checked against is no part of what it says: that may have changed since.
+    /// definition an issue was checked against is not part of what it says: that may have changed since.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -302,7 +302,7 @@ impl<'c> Batch<'c> {
                 self.check_type(defined)?;
                 self.check_effect(entry)
             }
-            // A department's own matters, in its own log: nobody else's leave is needed.
+            // A department's own matters, in its own log: nobody else's permission is needed.
             Entry::MatterDefined(_) => self.check_effect(entry),
             Entry::GrantMade(grant) => {
                 self.check_grant(grant)?;

@@ -1,5 +1,5 @@
 //! Who may see which fields of a certificate: decided from records alone, so that the issuer that answers and the
-//! department that would ask come to the same.
+//! department that would ask reach the same result.
 
 use crate::codec::Text;
 use crate::id::{Date, DepartmentCode, TypeCode};

@@ -146,7 +146,7 @@ impl Signature {
         bytes
     }
 
-    /// Reads the 65 bytes; says nothing of whether the signature verifies.
+    /// Reads the 65 bytes; does not verify the signature.
     ///
     /// # Errors
     /// [`KeyError::UnknownAlgorithm`] for an algorithm byte other than 1.
@@ -250,7 +250,7 @@ impl fmt::Debug for Secret {
 pub struct CatalogueKey(pub Secret);
 
 impl CatalogueKey {
-    /// What the genesis says of the key, so that a member with another network's key finds out.
+    /// The genesis's commitment to the key, so that a member with another network's key finds out.
     pub fn commitment(&self) -> CatalogueCommitment {
         CatalogueCommitment(hash(Purpose::CatalogueKey, self.0.expose()))
     }

@@ -16,7 +16,7 @@ pub use memory::{Failure, MemoryDisk};
 /// Too many open files, of the system and of the process (ENFILE, EMFILE): errors that have no kind of their own.
 const TOO_MANY_FILES: [i32; 2] = [23, 24];
 
-/// Whether an error says that no descriptor is left, which says nothing of the disk.
+/// Whether an error says that no descriptor is left, which says nothing about the disk.
 pub fn too_many_files(error: &io::Error) -> bool {
     error
         .raw_os_error()

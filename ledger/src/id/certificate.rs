@@ -80,8 +80,8 @@ impl CertificateId {
             });
         }
         let mut variants = Vec::new();
-        let mended = mend(text, &mut variants);
-        let parts = Parts::split(&mended)?;
+        let repaired = repair(text, &mut variants);
+        let parts = Parts::split(&repaired)?;
         match parts.root {
             ROOT => {}
             Variant::OLD_ROOT => variants.push(Variant::OldRoot),
@@ -369,7 +369,7 @@ fn check_version(version: &str) -> Result<(), IdError> {
 }
 
 /// The text in half-width capitals, without white space around it.
-fn mend(text: &str, variants: &mut Vec<Variant>) -> String {
+fn repair(text: &str, variants: &mut Vec<Variant>) -> String {
     let trimmed = text.trim();
     if trimmed.len() != text.len() {
         variants.push(Variant::SurroundingSpace);
@@ -378,9 +378,9 @@ fn mend(text: &str, variants: &mut Vec<Variant>) -> String {
     if half != trimmed {
         variants.push(Variant::FullWidth);
     }
-    let mended = half.to_ascii_uppercase();
-    if mended != half {
+    let repaired = half.to_ascii_uppercase();
+    if repaired != half {
         variants.push(Variant::LowerCase);
     }
-    mended
+    repaired
 }

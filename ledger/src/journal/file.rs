@@ -156,7 +156,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Looks of days, of all subjects or about one: at most `limit`, and no more than some `most` gone through for them.
+    /// Looks of days, of all subjects or about one: at most `limit`, and at most some `most` read for them.
     ///
     /// # Errors
     /// [`JournalError`]. What is damaged is not an error: it is in the answer.

@@ -327,7 +327,7 @@ impl Faults {
     }
 }
 
-/// A whole file, gone through.
+/// A whole file, read.
 pub(super) struct Scanned {
     /// Where the next frame goes: what stands beyond was never acknowledged.
     pub(super) end: u64,

@@ -215,7 +215,7 @@ fn any_flipped_byte_of_what_was_acknowledged_is_reported_and_hides_nothing_else(
             }
             several => panic!("byte {at}: {several:?}"),
         }
-        // What comes is recorded all the same.
+        // What comes is recorded anyway.
         record(&journal, &[look(noon("2026-11-27"), 1, "next")], 7).unwrap();
         assert_eq!(purposes(&all(&journal)).last().unwrap(), "next");
     }

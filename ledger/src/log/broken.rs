@@ -85,7 +85,7 @@ impl Log {
                 Ok(None)
             }
             Err(ApplyError::Read(error)) => Err(error.into()),
-            // Not judged: opened all the same, the log would read as one that never stopped.
+            // Not judged: if opened anyway, the log would read as one that never stopped.
             Err(ApplyError::Append(error)) => {
                 Err(io::Error::new(io::ErrorKind::ResourceBusy, error))
             }

@@ -54,7 +54,7 @@ impl Checkpoint {
 pub struct SignedCheckpoint {
     /// What is signed.
     pub checkpoint: Checkpoint,
-    /// By whom the log is.
+    /// The log's department.
     pub signature: Signature,
 }
 

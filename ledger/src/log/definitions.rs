@@ -1,8 +1,8 @@
 //! What a log defines: certificate types, matters, and grants in force.
 //!
-//! Derived from the log's records in their order. The rules are total, so that every replica comes to the same: what
-//! goes beyond a bound has no effect, nor has the withdrawal of a grant that is not in force. Every peer keeps this of every
-//! log in memory, so the bounds are in bytes; the definitions themselves stay on disk.
+//! Derived from the log's records in their order. The rules are total, so that every replica reaches the same result:
+//! what exceeds a bound has no effect, and neither has the withdrawal of a grant that is not in force. Every peer keeps
+//! this of every log in memory, so the bounds are in bytes; the definitions themselves stay on disk.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
@@ -162,7 +162,7 @@ pub struct Listing {
     pub hash: RecordHash,
     /// Time of that record, ms.
     pub time_ms: u64,
-    /// The departments listed; none stands for all with the role to issue. Shared while it stays the same.
+    /// The departments listed; empty for all with the role to issue. Shared while it stays the same.
     issuers: Arc<[DepartmentCode]>,
 }
 

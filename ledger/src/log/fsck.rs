@@ -131,7 +131,7 @@ struct Check<'c> {
     prev: RecordHash,
     time_ms: u64,
     statuses: Statuses,
-    /// The beginnings of the keys of the certificates issued so far: enough to tell them apart.
+    /// The beginnings of the keys of the certificates issued so far: enough to distinguish them.
     issued: HashSet<[u8; 16]>,
     definitions: Definitions,
     /// Whether an entry so far is one that this version can't read.

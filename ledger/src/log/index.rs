@@ -419,7 +419,7 @@ impl SealedIndex {
         }
     }
 
-    /// The first places of a key, in order, from one on; no more is read than is wanted, however many there are.
+    /// The first places of a key, in order, from one on; only as many are read as are wanted.
     pub(crate) fn first(&self, of: Filed, from: u32, limit: usize) -> io::Result<Vec<u32>> {
         if !self.may_have(of) {
             return Ok(Vec::new());

@@ -41,7 +41,7 @@ pub enum ApplyError {
         /// Size of the one accepted.
         accepted: u64,
     },
-    /// What comes before it is not what is held: somewhere below, the department signed two histories.
+    /// What precedes it is not what is held: somewhere below, the department signed two histories.
     #[error("the log was signed with two histories below record {below}")]
     Diverged {
         /// Where the page begins.
@@ -144,7 +144,7 @@ impl Log {
         })
     }
 
-    /// Compares what the page says of records held here with those records.
+    /// Compares what the page says about records held here with those records.
     fn compare(&self, appender: &Appender, page: &VerifiedPage) -> Result<(), ApplyError> {
         let (from, held) = (page.from(), appender.size());
         let ours = if from == held {

@@ -176,7 +176,7 @@ impl Copy {
     }
 
     /// A records file of this copy; `None` when it is of a later version or another log. A header that is damaged does not
-    /// matter: the records say of themselves what they are.
+    /// matter: the records identify themselves.
     fn open(&self, source: &Source<'_>, first: u64) -> io::Result<Option<Box<dyn DiskFile>>> {
         let path = self.dir.join(file_name(first, "records"));
         let file = source.disk.open(&path, false)?;

@@ -63,7 +63,7 @@ impl TreeFile {
     }
 }
 
-/// What is said of a node that the medium changed after the opening.
+/// The error for a node that the medium changed after the opening.
 pub(crate) fn damaged() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,

@@ -14,8 +14,8 @@ use super::page::Link;
 use super::reading::{Log, Stopped};
 use super::{Checkpoint, VerifiedCheckpoint};
 
-/// Why entries were not appended. None of them was, but for [`WriteError::Append`]: then all of them are in the log after the
-/// restart, or none.
+/// Why entries were not appended. None of them was, except for [`WriteError::Append`]: then all of them are in the log
+/// after the restart, or none.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A disk write was refused, now or earlier.

@@ -35,7 +35,7 @@ pub enum NotARole {
         "role `define` names the authority whose types it is for, as in `define:11100000000013338W`; give it once for each"
     )]
     NoAuthority,
-    /// What stands for the authority is not a department code.
+    /// The authority is not a department code.
     #[error("the authority: {0}")]
     Authority(IdError),
 }

@@ -319,7 +319,7 @@ impl Disclosure {
                 DisclosedField::Hidden(commitment) => *commitment,
                 DisclosedField::Shown(opening) => {
                     let name = opening.name.as_str();
-                    // A definition that names a field twice gives its name one place all the same: none.
+                    // A definition that names a field twice gives its name no place.
                     let named = definition
                         .iter()
                         .filter(|field| field.code.as_str() == name);

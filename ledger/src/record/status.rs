@@ -161,7 +161,7 @@ impl Action {
         }
     }
 
-    /// Who may take the certificate over, if it is let go.
+    /// Who may take the certificate over, if it is transferred out.
     pub const fn receiver(self) -> Option<DepartmentCode> {
         match self {
             Action::TransferOut(to) => Some(to),

@@ -290,7 +290,7 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// The same when the body turns out to be kept no more.
+    /// The same if the body turns out to be no longer kept.
     #[must_use]
     pub fn erased(mut self) -> Decided {
         self.receipt.decision = Decision::Refused(Rule::Erased);

@@ -49,7 +49,7 @@ pub struct LogAudit {
     pub lost: u64,
     /// How many are wrong.
     pub wrong: u64,
-    /// Receipts that prove nothing, and so count for nothing else.
+    /// Receipts that prove nothing, and so are not counted elsewhere.
     pub unproven: u64,
     /// Receipts dated ahead of the reader's clock, whichever time was asked for: not looked at further.
     pub ahead: u64,
@@ -326,7 +326,7 @@ fn is_first(log: &Log, name: &RetrievalHash, record: &SignedRecord) -> Result<bo
     Ok(first.is_none_or(|first| first.record().seq == record.record().seq))
 }
 
-/// What two sides of a retrieval say of each other.
+/// What two sides of a retrieval say about each other.
 enum Agreement {
     Same,
     /// The one who asked got no answer.

@@ -38,7 +38,7 @@ impl SledStore {
         }
     }
 
-    /// Opens the store once nobody holds it: a store closed a moment ago is let go of by threads of its own.
+    /// Opens the store once nobody holds it: a store closed a moment ago is released by threads of its own.
     fn wait_open(path: &Path) -> Result<SledStore, StoreError> {
         let mut opened = Self::try_open(path);
         for _ in 0..LOCK_TRIES {

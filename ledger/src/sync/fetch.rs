@@ -122,8 +122,9 @@ impl Sync {
         true
     }
 
-    /// A peer that holds at least so much of a log, and the bytes to ask of it: of those that answer best and take the
-    /// largest pages, the log's department's own if possible, else the idlest, each in turn. None is asked twice at once for one log.
+    /// A peer that holds at least this much of a log, and the bytes to request from it: of those that answer best and
+    /// take the largest pages, the log's department's own if possible, else the idlest, each in turn. None is asked
+    /// twice at once for one log.
     fn choose(
         &mut self,
         log: &LogId,

@@ -121,7 +121,7 @@ impl Sync {
         !self.elsewhere.is_empty() && self.elsewhere.len() >= enough
     }
 
-    /// Reports what members say of another run, and takes the own log's confirmation back while it is elsewhere.
+    /// Reports what members say about another run, and takes the own log's confirmation back while it is elsewhere.
     pub(super) fn check_instances(&mut self, now_ms: u64, out: &mut Vec<Command>) {
         let told_by: BTreeSet<DepartmentCode> =
             self.elsewhere.union(&self.rival_at).copied().collect();
@@ -130,7 +130,8 @@ impl Sync {
             out.push(Command::OtherInstance { told_by });
         }
         if self.is_elsewhere() {
-            // The other run may append at any moment: whatever members or an operator said of the log is old by then.
+            // The other run may append at any moment: whatever members or an operator said about the log is outdated by
+            // then.
             self.confirmed_by.clear();
             self.vouched = false;
             self.confirmed = false;

@@ -75,7 +75,7 @@ pub trait Holdings {
     fn held(&self, log: &LogId) -> u64;
     /// The accepted checkpoint of a log.
     fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint>;
-    /// Records of a log under a checkpoint accepted before that are not held any more.
+    /// Records of a log under a checkpoint accepted before that are no longer held.
     fn missing(&self, log: &LogId) -> u64;
     /// Merkle root over the first `size` records held; `None` when fewer are held.
     fn root_at(&self, log: &LogId, size: u64) -> Option<Hash>;
@@ -115,14 +115,14 @@ pub enum Event {
     Disconnected(DepartmentCode),
     /// One of several connections with a member closed.
     Closed {
-        /// With whom.
+        /// The peer.
         peer: DepartmentCode,
         /// Which one.
         connection: ConnectionId,
     },
     /// A request was answered, or not.
     Answered {
-        /// By whom.
+        /// The peer.
         from: DepartmentCode,
         /// Over which connection, if it is open still.
         connection: Option<ConnectionId>,
@@ -246,7 +246,7 @@ pub enum Command {
     KeepCosignature(VerifiedCheckpoint, Cosignature),
     /// Keep evidence of a fork durably and stop the log.
     Freeze(Box<ForkEvidence>),
-    /// The own log on disk is what other members know of it: it may be appended to.
+    /// The own log on disk is what other members know: it may be appended to.
     OwnLogConfirmed,
     /// More of the own log is known to others than is on disk.
     OwnLogRestoring {
@@ -255,7 +255,7 @@ pub enum Command {
     },
     /// Members say that another run of this peer, with the same keys, is connected to them; said when they change.
     OtherInstance {
-        /// Which members; none any more when empty.
+        /// Which members; empty when there are none any more.
         told_by: BTreeSet<DepartmentCode>,
     },
     /// Another run of this peer connected first, as this many members report: the own log must not be appended to here.

@@ -443,7 +443,7 @@ impl DefinitionProof {
             if !witnesses.insert(cosignature.witness) {
                 return Err(BundleError::Witness(cosignature.witness));
             }
-            // The issuer's own word on the definitions it has to keep to counts for nothing.
+            // The issuer's own word on the definitions it has to keep to does not count.
             if cosignature.witness != issuer {
                 known_ms = known_ms.max(cosignature.time_ms);
             }
@@ -543,7 +543,7 @@ impl VerifiedBundle {
     }
 
     /// The verdict for a reader, as of the checkpoint. While no other member vouches for it, nothing is valid to a reader
-    /// for whom the issuer's word is not enough: that nobody else has seen this checkpoint, an issuer can arrange.
+    /// for whom the issuer's word is not enough: an issuer can arrange that nobody else has seen this checkpoint.
     ///
     /// # Errors
     /// [`BundleError::DatedAhead`]: then the bundle says nothing about the certificate.

@@ -113,7 +113,7 @@ pub enum Missing {
         /// Those departments.
         departments: Vec<DepartmentCode>,
     },
-    /// Its log stopped after it was issued: whether it is still in force, nobody can say.
+    /// Its log stopped after it was issued: whether it is still in force is unknown.
     StatusSince {
         /// The first record in dispute.
         at: u64,

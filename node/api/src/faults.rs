@@ -1,4 +1,4 @@
-//! The faults of a request: a bounded list, whatever a request holds.
+//! The faults of a request: a list that is bounded, whatever the request holds.
 
 use std::fmt::{self, Display};
 use std::ops::Deref;

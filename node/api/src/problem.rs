@@ -1,9 +1,9 @@
-//! What goes wrong, as a document (RFC 9457).
+//! Errors as documents (RFC 9457).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What every problem's `type` begins with.
+/// Prefix of every problem's `type`.
 pub const PROBLEM_PREFIX: &str = "urn:certmesh:problem:";
 
 /// RFC 9457 problem document.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::certificates::{Holder, Position};
 
-/// Receipts held against each other.
+/// Receipts compared with each other.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditView {
     /// First day.
@@ -22,14 +22,14 @@ pub struct AuditView {
     pub lost: u64,
     /// Retrievals on which they disagree.
     pub wrong: u64,
-    /// Receipts whose asker didn't sign the request they show, and acknowledgements of others' requests: they count for
-    /// nothing.
+    /// Receipts whose asker didn't sign the request they show, and acknowledgements of others' requests: they are
+    /// ignored.
     pub unproven: u64,
     /// Whose logs have those.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unproven_in: Vec<Unproven>,
     /// Receipts dated more than 10 minutes ahead of this node's clock, whichever days were asked for: they belong to no day
-    /// yet, and are not held against anything before their time comes.
+    /// yet, and are not compared with anything before their time comes.
     #[serde(default)]
     pub dated_ahead: u64,
     /// Whose logs have those.
@@ -73,7 +73,7 @@ pub struct More {
     pub department: String,
     /// Its name.
     pub department_name: String,
-    /// What to ask with for the rest of it: the answer then is about this department's log alone.
+    /// Cursor for the rest of it: the answer is then about this department's log alone.
     pub cursor: String,
 }
 
@@ -136,7 +136,7 @@ pub struct AccessLog {
     /// The departments whose logs have more; at most 1,000 receipts of each were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<More>,
-    /// Where this department's log says that this was asked.
+    /// Where this department's log records this question.
     pub recorded: Position,
 }
 

@@ -364,7 +364,7 @@ impl Before {
         let retrievals = file.map(|kept| kept.body.retrievals).unwrap_or_default();
         let mut collected = Collected::new();
         for (id, name) in retrievals.iter() {
-            // Copies whose day is over count as not collected.
+            // Expired copies count as not collected.
             match copies::find(peer, name) {
                 Ok(Some(copy)) => drop(collected.insert(id.clone(), Ok(Arc::new(copy)))),
                 Ok(None) => {}

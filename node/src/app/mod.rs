@@ -151,7 +151,7 @@ pub trait Service: Send + Sync + 'static {
         name: AttachmentName,
     ) -> BoxFuture<'static, Result<Option<(Attachment, AttachmentFile)>, Refusal>>;
 
-    /// What was retrieved; `None` when nothing was, or its day is over.
+    /// What was retrieved; `None` when nothing was, or its last day is over.
     fn evidence_copy(&self, retrieval: &RetrievalHash) -> Result<Option<Retrieved>, Refusal>;
 
     /// Holds receipts against their counterparts.

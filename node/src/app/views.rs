@@ -63,11 +63,11 @@ pub(crate) fn found(
         Refusal::Internal
     };
     let catalogue = &peer.catalogue;
-    let told = verify_record(catalogue, state, question).map_err(unreadable)?;
+    let judged = verify_record(catalogue, state, question).map_err(unreadable)?;
     Ok(
         certificate(catalogue, state).map(|certificate| certmesh_api::Certificate {
-            verdict: Some(told.verdict.as_str().to_owned()),
-            reason: match &told.verdict {
+            verdict: Some(judged.verdict.as_str().to_owned()),
+            reason: match &judged.verdict {
                 Verdict::NotValid(why) => Some(why.code().to_owned()),
                 _ => None,
             },
@@ -87,7 +87,7 @@ pub(crate) fn held_by(
     catalogue.by_subject(subject, cursor, limit)
 }
 
-/// Most look-ups gone through for one answer: a second or two's work.
+/// Most look-ups read for one answer: a second or two's work.
 const MAX_LOOKUPS_READ: usize = 500_000;
 
 /// A page of the look-up journal; that it is read stands in it already.
@@ -285,7 +285,10 @@ pub(crate) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::V
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             (
                 None,
-                format!("it can't be decided here; what is missing: {}", missing.join("; ")),
+                format!(
+                    "it can't be decided here; what is missing: {}",
+                    missing.join("; ")
+                ),
                 missing,
             )
         }
@@ -313,7 +316,7 @@ pub(crate) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::V
     }
 }
 
-/// Added to what is said of a certificate of the own log.
+/// Added to the verdict on a certificate of the own log.
 const UNCONFIRMED: &str = "; this department's own log is not yet confirmed by other members, so what was recorded last may \
                            be missing here";
 

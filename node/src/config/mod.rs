@@ -56,7 +56,7 @@ pub struct Config {
     pub freshness: FreshnessLimits,
     /// Days for which a month of the look-up journal is kept after its end.
     pub lookups_kept_days: u16,
-    /// Take the own log on disk for whole at start, without waiting for other members.
+    /// Accept the own log on disk as whole at start, without waiting for other members.
     pub trust_own_disk: bool,
     /// Folders whose tables are imported.
     pub watches: Vec<WatchConfig>,

@@ -172,7 +172,7 @@ pub(super) async fn erase(
     Ok(appended(&done))
 }
 
-/// Take the own log on disk for whole
+/// Accept the own log on disk as whole
 ///
 /// After a start the log takes no appends until other members confirmed that it isn't an old copy. This skips the wait:
 /// use it only when you know that the disk holds everything this department ever issued, or the log will fork.

@@ -140,7 +140,7 @@ pub(super) async fn show_matter(
     Ok(json(StatusCode::OK, &found))
 }
 
-/// Grant the sight of fields
+/// Grant access to fields
 ///
 /// For this department's own certificates. The grant's number is the `seq` of its position.
 #[utoipa::path(

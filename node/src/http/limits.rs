@@ -37,7 +37,7 @@ pub struct Limits {
     pub group_rows: usize,
     /// A group is closed at this size even if it has fewer rows.
     pub group_bytes: usize,
-    /// Groups of one bulk request in work at a time.
+    /// Groups of one bulk request in progress at a time.
     pub groups_in_flight: usize,
     /// Results a bulk request holds for a client that doesn't read them yet.
     pub result_buffer: usize,

@@ -126,8 +126,9 @@ pub(super) async fn verification(
 
 /// Get the proof bundle of a certificate
 ///
-/// What anyone needs to verify the certificate offline: record, proofs, checkpoint, cosignatures. A reader takes nothing for
-/// valid that only the issuer vouches for, so this waits for a cosignature by another member, 5 seconds at most.
+/// What anyone needs to verify the certificate offline: record, proofs, checkpoint, cosignatures. A reader accepts
+/// nothing as valid that only the issuer vouches for, so this waits for a cosignature by another member, 5 seconds at
+/// most.
 #[utoipa::path(
     get, path = "/v1/certificates/{id}/proof", tag = "Certificates", operation_id = "proveCertificate",
     params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),

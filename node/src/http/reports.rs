@@ -81,7 +81,7 @@ pub(super) fn read_cursor<T>(
     page
 }
 
-/// Hold receipts against their counterparts
+/// Compare receipts with their counterparts
 ///
 /// Each retrieval leaves a receipt in the issuer's log and an acknowledgement in the asker's. One without the other, or
 /// two that differ, are findings. Receipts dated more than 10 minutes ahead of this node's clock are counted by themselves.

@@ -79,7 +79,7 @@ impl Fetch {
 /// Retrieve fields of a certificate from its issuer
 ///
 /// The issuer decides by its own log, records what it did, and answers; what comes is checked against the certificate's
-/// signed record, kept encrypted until its day is over, and acknowledged in this department's log.
+/// signed record, kept encrypted until its last day is over, and acknowledged in this department's log.
 #[utoipa::path(
     post, path = "/v1/retrievals", tag = "Cases", operation_id = "retrieve",
     request_body = FetchRequest,

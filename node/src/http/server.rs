@@ -29,7 +29,7 @@ use super::limits::Limits;
 use super::routes::router;
 use super::state::Api;
 
-/// Requests one HTTP/2 connection may have in work.
+/// Requests one HTTP/2 connection may have in progress.
 const MAX_STREAMS: u32 = 256;
 
 /// Bytes of an HTTP/1.1 connection read ahead, and so of a request's head. Heads come before any token is known.
@@ -111,7 +111,7 @@ impl Running {
         Ok(())
     }
 
-    /// Takes no more connections and requests, and waits until those in work are answered, at most for `grace`.
+    /// Takes no more connections and requests, and waits until those in progress are answered, at most for `grace`.
     ///
     /// # Errors
     /// What ended the server, if it had ended before.

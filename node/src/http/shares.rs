@@ -1,7 +1,7 @@
 //! What all clients together, and each client alone, can take up of the node at a time.
 //!
-//! A client gets a quarter of whatever there is to take. So one that takes all it can, by mistake or not, leaves the others
-//! three quarters, and their turns do not come after all of its requests.
+//! A client gets a quarter of everything that is counted. So one that takes all it can, by mistake or not, leaves the
+//! others three quarters, and their turns do not come after all of its requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,9 +57,9 @@ impl Pool {
 /// Everything that clients take up, of the node as a whole or of one client's part.
 #[derive(Debug)]
 pub(super) struct Pools {
-    /// Ordinary requests in work.
+    /// Ordinary requests in progress.
     pub(super) requests: Pool,
-    /// Bulk requests in work.
+    /// Bulk requests in progress.
     pub(super) bulk: Pool,
     /// Attachments in transfer.
     pub(super) transfers: Pool,
@@ -121,7 +121,7 @@ impl Share {
         }
     }
 
-    /// The client is one no more: what it has in work is refused where it next takes something.
+    /// The client was removed: its requests in progress are refused where they next take something.
     pub(super) fn revoke(&self) {
         self.revoked.store(true, Ordering::Release);
     }

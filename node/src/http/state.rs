@@ -219,7 +219,7 @@ impl Api {
     /// Whether the client of this request still is one.
     ///
     /// # Errors
-    /// [`Rejection::Unauthorised`] when its token was revoked while the request was in work.
+    /// [`Rejection::Unauthorised`] when its token was revoked while the request was in progress.
     pub(super) fn in_force(&self) -> Result<(), Rejection> {
         Caller::current().map_or(Ok(()), |share| share.in_force())
     }

@@ -75,7 +75,7 @@ impl Net {
     }
 
     /// Informs the operator, now and then, of a dial that ended with a peer of another network. That peer can't: it
-    /// only sees the handshake break off, as with anybody.
+    /// only sees the handshake break off, as with any peer.
     fn warn_of_another_network(&self, error: &DialError) {
         let DialError::Transport(tried) = error else {
             return;

@@ -20,7 +20,7 @@ pub enum NetEvent {
     Disconnected(PeerId),
     /// One of several connections with the member was closed.
     Closed {
-        /// With whom.
+        /// The peer.
         peer: PeerId,
         /// Which one.
         connection: ConnectionId,
@@ -158,7 +158,7 @@ pub enum RequestFailure {
         /// [`max_request_bytes`](super::NetLimits::max_request_bytes).
         max: usize,
     },
-    /// The peer announced an answer longer than any honest one; nothing of it was read.
+    /// The peer announced an answer longer than any honest one; none of it was read.
     #[error("the peer announced an answer of {len} bytes, more than the {max} allowed")]
     ResponseTooLarge {
         /// The announced length in bytes.
@@ -172,7 +172,7 @@ pub enum RequestFailure {
     /// The peer closed the stream in the middle of its answer.
     #[error("the answer was cut off")]
     Truncated,
-    /// The peer sent its answer more slowly than anybody waits for.
+    /// The peer sent its answer too slowly.
     #[error("the answer came too slowly")]
     TooSlow,
     /// The time for the exchange was up.

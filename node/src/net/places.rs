@@ -237,7 +237,7 @@ impl Places {
         self.known.get(&from.ip).filter(|_| from.shown)
     }
 
-    /// Gives a place, whatever the rates say.
+    /// Gives a place, regardless of the rates.
     fn seat(&mut self, from: Origin, abort: AbortHandle) -> u64 {
         let Origin { ip, .. } = from;
         let places = self.known_at(from).map(|known| known.places);

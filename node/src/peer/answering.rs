@@ -201,7 +201,7 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
                 });
             }
             Err(Refusal::Erased) => decided = decided.erased(),
-            // No receipt may say of fields that are lost that they were erased.
+            // No receipt may call lost fields erased.
             Err(Refusal::Lost(_)) => return Err(NotTaken::Lost),
             Err(_) => return Err(NotTaken::Unavailable),
         }

@@ -46,7 +46,7 @@ impl Peer {
     }
 
     /// This peer's signature under a checkpoint, made again when it is old: it shows others that nothing newer is known
-    /// here. Under its own it signs once the checkpoint itself is old, and only while it knows it for its newest.
+    /// here. Under its own it signs once the checkpoint itself is old, and only while it knows it is the newest.
     pub(crate) fn fresh_cosignature(
         &self,
         key: &SigningKey,

@@ -61,7 +61,7 @@ impl Peer {
         }
     }
 
-    /// The word for a log's state, and what there is to say of it.
+    /// The word for a log's state, and its explanation.
     fn state_of(&self, log: &Log) -> (&'static str, Option<String>) {
         let id = log.name().id;
         if let Some(stopped) = log.stopped() {

@@ -199,7 +199,7 @@ fn run(lookups: &Lookups, key: &CatalogueKey, jobs: &Receiver<Job>) {
     }
 }
 
-/// Checks the older months once, and removes those whose time is over, now and every hour.
+/// Checks the older months once, and removes expired ones, now and every hour.
 pub(crate) async fn keep_removing(peer: Arc<Peer>, keep_days: u16) {
     check(&peer).await;
     let mut every = tokio::time::interval(EVERY);

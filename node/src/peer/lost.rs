@@ -1,4 +1,4 @@
-//! Fields, copies and attachments of this department that are gone though nothing says that they should be.
+//! Fields, copies and attachments of this department that are missing though no record says that they were erased.
 
 use certmesh_ledger::bodies::{Body, BodyError, Lost, Opened};
 use certmesh_ledger::id::{CertificateId, Date};
@@ -65,7 +65,7 @@ impl Peer {
         }
     }
 
-    /// Counts no longer as lost what a record says is gone: a certificate's fields were erased.
+    /// Stops counting as lost what a record says was erased: a certificate's fields.
     pub(crate) fn no_longer_lost(&self, seq: u64) {
         self.lost.lock().lost.forget(seq);
         self.show_lost();

@@ -196,7 +196,7 @@ impl OwnLog {
         let mut trust = self.trust.write();
         let waiting = match *trust {
             Trust::Confirming(_) => true,
-            // All that anybody showed is back; others may hold more.
+            // All that any member showed is back; others may hold more.
             Trust::Restoring { known } => self.log.size() >= known && self.log.missing() == 0,
             Trust::Confirmed | Trust::Elsewhere { .. } => false,
         };

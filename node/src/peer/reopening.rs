@@ -1,4 +1,4 @@
-//! Copies of other departments' logs that the disk refused a write of, or can't be read any more: opened again, at growing
+//! Copies of other departments' logs that a write was refused to, or that can no longer be read: reopened at growing
 //! intervals, until the disk allows it.
 
 use std::collections::{HashMap, HashSet};
@@ -94,7 +94,7 @@ impl Reopening {
         });
     }
 
-    /// Takes note of what opening came to; returns whether the copy is open.
+    /// Records the outcome of opening; returns whether the copy is open.
     pub(crate) fn opened(&mut self, reopened: Reopened) -> bool {
         let Reopened { log, refused, took } = reopened;
         self.waiting.remove(&log);

@@ -39,7 +39,7 @@ pub struct Incoming {
 
 /// How long a certificate can take an upload.
 const GOOD_FOR_MS: u64 = 24 * 3600 * 1000;
-/// After so long nobody can take it any more, whatever was under way when its time ended.
+/// After this long nobody can use it any more, whatever was under way when its time ended.
 const KEPT_FOR: Duration = Duration::from_secs(25 * 3600);
 /// Between two looks for such files.
 const EVERY: Duration = Duration::from_secs(600);
@@ -271,7 +271,7 @@ fn waiting(dir: &Path) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
     Ok(files)
 }
 
-/// Removes the files that nobody can take any more; returns how many.
+/// Removes the files that nobody can use any more; returns how many.
 fn remove_old(dir: &Path, now: SystemTime) -> io::Result<usize> {
     let mut removed = 0;
     for (path, file) in waiting(dir)? {

@@ -204,7 +204,7 @@ impl GroupCommit {
             let first = match task {
                 Task::Append(job) => job,
                 Task::Salvage(reply) => {
-                    // Whoever asked may have gone; what was taken back is in the log all the same.
+                    // Whoever asked may have gone; what was taken back is in the log anyway.
                     let _ = reply.send(self.salvage());
                     continue;
                 }
@@ -623,7 +623,7 @@ impl GroupCommit {
         };
         let mut outcomes = outcomes.into_iter().map(finish);
         for (rows, _, reply) in jobs {
-            // A client that went away gets nothing; its records are in the log all the same.
+            // A client that went away gets nothing; its records are in the log anyway.
             let _ = reply.send(Ok(outcomes.by_ref().take(rows).collect()));
         }
         if let Some(checkpoint) = checkpoint.filter(|_| !appended.is_empty()) {

@@ -370,7 +370,7 @@ impl Issuing<'_, '_> {
         };
         // The peer's fault, not the row's.
         let failed = |outcome: &Result<_, Refusal>| matches!(outcome, Err(Refusal::Internal));
-        let (mut wait, mut failures, mut told) = (FIRST_WAIT, 0, None);
+        let (mut wait, mut failures, mut logged) = (FIRST_WAIT, 0, None);
         loop {
             let answered = self.taking.runtime.block_on(outcomes);
             let refusal = match answered.unwrap_or(Err(Refusal::Internal)) {
@@ -384,10 +384,10 @@ impl Issuing<'_, '_> {
                     return Err(Halt::Later(refusal.to_string()));
                 }
             }
-            if told != Some(refusal.name()) {
+            if logged != Some(refusal.name()) {
                 let file = self.taking.name();
                 tracing::info!(?file, reason = refusal.name(), "rows wait for the log");
-                told = Some(refusal.name());
+                logged = Some(refusal.name());
             }
             if self.taking.stop.wait(wait) {
                 return Err(Halt::Stopped);
@@ -432,7 +432,7 @@ impl Issuing<'_, '_> {
                     Err(refusal) => {
                         metrics.row_refused(refusal.name());
                         metrics.watch_rows("rejected", 1);
-                        self.reject(entry, refusal.name(), &told(&refusal))?;
+                        self.reject(entry, refusal.name(), &described(&refusal))?;
                     }
                 },
             }
@@ -449,7 +449,7 @@ impl Issuing<'_, '_> {
 }
 
 /// A refusal with every fault.
-fn told(refusal: &Refusal) -> String {
+fn described(refusal: &Refusal) -> String {
     match refusal {
         Refusal::InvalidField(faults) => {
             let fault = faults.iter().map(|f| format!("{}: {}", f.field, f.detail));

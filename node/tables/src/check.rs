@@ -72,8 +72,12 @@ impl Checker {
     pub fn new(own: DepartmentCode, definition: Arc<TypeDefined>) -> Result<Checker, String> {
         let type_code = definition.code.to_string();
         let standard = Standard::new(definition).map_err(|departures| {
-            let told = |d: &Departure| format!("{}: {}", d.place, d.what);
-            departures.iter().map(told).collect::<Vec<_>>().join("; ")
+            let described = |d: &Departure| format!("{}: {}", d.place, d.what);
+            departures
+                .iter()
+                .map(described)
+                .collect::<Vec<_>>()
+                .join("; ")
         })?;
         Ok(Checker {
             type_code,
@@ -276,8 +280,8 @@ impl<'m> Found<'m> {
 
     /// Once for each key: what follows from a fault is not reported.
     fn add(&mut self, key: &str, name: &str, text: &str) {
-        let told = |at: &String| at == key || (key == "holder" && at.starts_with("holder."));
-        if !self.at_fault.iter().any(told) {
+        let reported = |at: &String| at == key || (key == "holder" && at.starts_with("holder."));
+        if !self.at_fault.iter().any(reported) {
             self.reasons.push(Reason::of(&self.label(key), name, text));
             self.at_fault.push(key.to_owned());
         }

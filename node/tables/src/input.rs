@@ -179,16 +179,16 @@ impl Input {
     /// length.
     fn text(
         &mut self,
-        told: Option<Encoding>,
+        given: Option<Encoding>,
     ) -> io::Result<(Box<dyn Read>, Option<u64>, Encoding)> {
         if let Some(mut pipe) = self.pipe.take() {
             let mut start = Vec::new();
             pipe.by_ref().take(GLANCE as u64).read_to_end(&mut start)?;
-            let encoding = told.map_or_else(|| Encoding::detect(&start[..]), Ok)?;
+            let encoding = given.map_or_else(|| Encoding::detect(&start[..]), Ok)?;
             return Ok((Box::new(io::Cursor::new(start).chain(pipe)), None, encoding));
         }
         let mut file = self.open()?;
-        let encoding = told.map_or_else(|| Encoding::detect(&file), Ok)?;
+        let encoding = given.map_or_else(|| Encoding::detect(&file), Ok)?;
         file.rewind()?;
         let length = file.metadata()?.len();
         Ok((Box::new(file), Some(length), encoding))

@@ -147,7 +147,7 @@ impl Unreadable {
             Self::CellCount(found, expected) => {
                 format!("has {found} cells, the header {expected}; is a cell with a delimiter or quotation mark not quoted?")
             }
-            Self::NoObject => "is no JSON object".to_owned(),
+            Self::NoObject => "is not a JSON object".to_owned(),
         }
     }
 }

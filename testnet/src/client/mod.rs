@@ -208,7 +208,7 @@ impl Client {
         self.post("/v1/grants", grant)
     }
 
-    /// Receipts held against each other.
+    /// Receipts compared with each other.
     ///
     /// # Errors
     /// [`ClientError`].

@@ -49,7 +49,7 @@ enum Meaning {
     HolderName,
     /// First day of validity.
     ValidFrom,
-    /// Last day of validity, or that there is none.
+    /// Last day of validity, or no end.
     ValidUntil,
     /// Field ZZBH.
     Number,
@@ -188,7 +188,7 @@ pub(super) struct Written {
     without_end: &'static str,
     /// Rows, the heading not counted.
     pub(super) rows: u64,
-    /// Rows by what is wrong with them; `untidy` rows can be mended.
+    /// Rows by what is wrong with them; `untidy` rows can be corrected.
     faults: BTreeMap<&'static str, u64>,
     /// What each column holds.
     columns: BTreeMap<&'static str, Meaning>,

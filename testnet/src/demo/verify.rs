@@ -80,7 +80,7 @@ fn verify_some(
     Ok((times, shown))
 }
 
-/// A verdict and the chain behind it, as short as it can be told.
+/// A verdict and the chain behind it, as short as possible.
 fn show(stage: &Stage, verification: &Verification) {
     stage.say(format!("for instance {}", verification.id));
     stage.say(format!(

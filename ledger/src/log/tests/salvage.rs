@@ -102,7 +102,7 @@ fn records(disk: &MemoryDisk, dir: &str) -> Vec<Vec<u8>> {
     files
 }
 
-/// The log on disk is whole under the checkpoint, and goes on.
+/// The log on disk is whole under the checkpoint, and continues.
 #[track_caller]
 fn check_whole(disk: &MemoryDisk, checkpoint: &VerifiedCheckpoint) {
     let (log, opening) = open(disk);

@@ -57,7 +57,7 @@ struct Planned {
     what: What,
 }
 
-/// A network and everything that is going on in it.
+/// A network and everything that happens in it.
 pub(super) struct World {
     pub(super) now_ms: u64,
     pub(super) rng: ChaCha8Rng,

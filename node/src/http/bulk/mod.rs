@@ -1,9 +1,9 @@
 //! Bulk issue: NDJSON in, NDJSON out, both streaming.
 //!
-//! Lines are gathered into groups, a group is read and checked on a thread that may block, handed to the writer, and its
-//! results are written in the order of the rows. A group goes off when it is full, or as soon as nothing else is in work:
-//! a fast client gets full groups, a slow one gets its answers at once. A few groups are in work at a time; beyond that the
-//! body isn't read, so the client feels the pace of the disk.
+//! Lines are gathered into groups, a group is read and checked on a thread that may block, handed to the writer, and
+//! its results are written in the order of the rows. A group is sent when it is full, or as soon as nothing else is in
+//! progress: a fast client gets full groups, a slow one gets its answers at once. A few groups are in progress at a
+//! time; beyond that the body isn't read, so the client feels the pace of the disk.
 //!
 //! Many clients send everything before they read anything. So results are held for them up to a bound, past which the
 //! request stalls until the client reads.
@@ -87,7 +87,7 @@ fn stream(first: Message, receiver: mpsc::UnboundedReceiver<Message>) -> Respons
         match message {
             Some(Message::Rows(bytes, _given_back_now)) => Some((Ok(bytes), (None, receiver))),
             Some(Message::End) => None,
-            // The pipeline died: break the connection, so that what was sent isn't taken for everything.
+            // The pipeline died: break the connection, so that what was sent isn't mistaken for everything.
             Some(Message::Refused(_)) | None => Some((
                 Err(io::Error::other("bulk request failed")),
                 (Some(Message::End), receiver),
