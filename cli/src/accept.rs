@@ -14,9 +14,9 @@ use crate::{Error, Outcome};
 
 /// See which certificates that a matter requires some department has issued to a subject already
 ///
-/// What is held counts as submitted: it is not asked for again and not checked again. Answered by the node from the logs it
-/// holds, also when other nodes are down. That you asked is in your department's look-up journal before anything is shown.
-/// It takes a client with the role clerk.
+/// What is held counts as submitted: it is not asked for or checked again. The node answers from the logs it holds,
+/// also when other nodes are down. Your question is in your department's look-up journal before anything is shown. It
+/// takes a client with the role clerk.
 #[derive(Debug, Args)]
 #[command(
     after_help = EXAMPLES,
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
     screen.line(format!("{name}  {}", printable(&acceptance.part_name)))?;
     screen.line(printable(&acceptance.matter))?;
     for requirement in &acceptance.requirements {
-        tell(requirement, screen)?;
+        present(requirement, screen)?;
     }
     let missing = acceptance.requirements.len() - acceptance.held as usize;
     screen.line(format!(
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
     Ok(outcome)
 }
 
-fn tell(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Error> {
+fn present(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Error> {
     // Of what is not valid the state says why: revoked, expired …
     let tone = match requirement.state.as_str() {
         "held" => Tone::Good,

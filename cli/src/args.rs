@@ -137,7 +137,7 @@ enum Command {
     /// Revoke a certificate for good
     #[command(after_help = change::REVOKE_EXAMPLES)]
     Revoke(change::Change),
-    /// Cancel a certificate at its holder's request, or because its ground has gone
+    /// Cancel a certificate at its holder's request, or because its basis no longer exists
     #[command(after_help = change::CANCEL_EXAMPLES)]
     Cancel(change::Change),
     /// Withdraw a certificate: its issuer takes it back

@@ -30,7 +30,7 @@ pub(crate) struct Attaching {
     size: u64,
 }
 
-/// Looks at all files before anything is sent; every fault is told.
+/// Checks all files before anything is sent; every fault is reported.
 pub(crate) fn look(paths: &[PathBuf], screen: &mut Screen) -> Result<Vec<Attaching>, Error> {
     let mut faults = Vec::new();
     let mut found: Vec<Attaching> = Vec::with_capacity(paths.len());
@@ -64,7 +64,7 @@ impl Attaching {
         let file = File::open(path).map_err(said)?;
         let metadata = file.metadata().map_err(said)?;
         if !metadata.is_file() {
-            return Err("is no file".to_owned());
+            return Err("is not a file".to_owned());
         }
         let size = metadata.len();
         if size > MAX_ATTACHMENT {
@@ -90,11 +90,11 @@ impl Attaching {
             ));
         }
         let given = path.file_name().unwrap_or_default().to_string_lossy();
-        let mended = mended(&given);
-        let name = mended.parse().map_err(|error| format!("{error}"))?;
-        if mended != given {
+        let cleaned = cleaned(&given);
+        let name = cleaned.parse().map_err(|error| format!("{error}"))?;
+        if cleaned != given {
             screen.note(&format!(
-                "note: {} is attached as {mended}: names hold letters, digits, - _ and . alone",
+                "note: {} is attached as {cleaned}: names hold only letters, digits, - _ and .",
                 printable(&given)
             ));
         }
@@ -122,12 +122,12 @@ impl Attaching {
 }
 
 /// A file's name as an attachment can have it.
-fn mended(name: &str) -> String {
-    let mend = |(at, c): (usize, char)| {
+fn cleaned(name: &str) -> String {
+    let replaced = |(at, c): (usize, char)| {
         let fits = AttachmentName::may_hold(c) && !(at == 0 && c == '.');
         if fits { c } else { '_' }
     };
-    name.chars().enumerate().map(mend).collect()
+    name.chars().enumerate().map(replaced).collect()
 }
 
 /// What was uploaded, by the attachments' names.
@@ -178,8 +178,8 @@ pub(crate) fn save(
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let of = format!("/v1/certificates/{}", segment(id.as_str()));
-    let told: CertificateFields = client.get(&format!("{of}/fields"))?.parse()?;
-    save_from(client, &of, told.attachments, directory, screen)
+    let fields: CertificateFields = client.get(&format!("{of}/fields"))?.parse()?;
+    save_from(client, &of, fields.attachments, directory, screen)
 }
 
 /// Saves attachments of what an address of the API is about.
@@ -194,9 +194,9 @@ pub(crate) fn save_from(
     for view in attachments {
         let field = format!("{ATTACHMENT_MARK}{}", view.name);
         let value = format!("{} {} {}", view.media_type, view.size, view.content);
-        // A name that leads elsewhere is none.
+        // A name that leads elsewhere is not a valid name.
         let Ok(Some(attachment)) = Attachment::of_field(&field, &value) else {
-            return Err(client.bad_answer(of, "an attachment that is none"));
+            return Err(client.bad_answer(of, "an invalid attachment"));
         };
         let target = directory.join(attachment.name.as_str());
         if target.symlink_metadata().is_ok() {
@@ -217,8 +217,8 @@ pub(crate) fn save_from(
     }
     if screen.json() {
         let about = of.rsplit('/').next();
-        let told = serde_json::json!({ "id": about, "attachments": saved });
-        screen.print_json(&told)?;
+        let answer = serde_json::json!({ "id": about, "attachments": saved });
+        screen.print_json(&answer)?;
         return Ok(Outcome::Yes);
     }
     for Saved { attachment, file } in &saved {
@@ -338,8 +338,8 @@ mod tests {
             (".hidden.png", "_hidden.png"),
             ("a:b\u{202e}.ofd", "a_b_.ofd"),
         ] {
-            assert_eq!(mended(given), expected);
-            assert!(mended(given).parse::<AttachmentName>().is_ok());
+            assert_eq!(cleaned(given), expected);
+            assert!(cleaned(given).parse::<AttachmentName>().is_ok());
         }
     }
 }

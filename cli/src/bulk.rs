@@ -48,7 +48,7 @@ impl Chunk {
         self.rows.is_empty()
     }
 
-    /// Begins anew, keeping the memory.
+    /// Starts again, keeping the memory.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
         self.body.clear();
@@ -83,7 +83,7 @@ impl Chunk {
 pub(crate) struct Sent {
     /// An answer for each row, or none for rows that were not decided.
     pub(crate) results: Vec<Option<RowResult>>,
-    /// Why the import cannot go on.
+    /// Why the import cannot continue.
     pub(crate) error: Option<Error>,
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn send(
     client: &Client,
     chunk: &Chunk,
     mut retry: Retry,
-    told: &mut dyn FnMut(&Error, &Retry),
+    note: &mut dyn FnMut(&Error, &Retry),
 ) -> Sent {
     let mut results: Vec<Option<RowResult>> = vec![None; chunk.rows.len()];
     let mut pending: Vec<usize> = (0..chunk.rows.len()).collect();
@@ -130,7 +130,7 @@ pub(crate) fn send(
         };
         if !retry.again(&trouble) {
             for index in pending {
-                // Its answer was no verdict on the row.
+                // Its answer was not a verdict on the row.
                 results[index].take_if(|result| node_s_trouble(result).is_some());
             }
             return Sent {
@@ -138,7 +138,7 @@ pub(crate) fn send(
                 error: Some(trouble),
             };
         }
-        told(&trouble, &retry);
+        note(&trouble, &retry);
         retry.wait();
     }
 }

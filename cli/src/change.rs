@@ -1,4 +1,4 @@
-//! Changing the status of a certificate, and letting a node go on that waits for its own log to be confirmed.
+//! Changing the status of a certificate, and releasing a node that waits for its own log to be confirmed.
 
 use certmesh_api::{Appended, ErasureRequest, NodeStatus, Salvaged, StatusRequest};
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
@@ -72,16 +72,16 @@ pub(crate) struct TransferOut {
 
 /// Let a node issue before other members have confirmed that its own log is whole
 ///
-/// After each start a node waits until more than half of the other members have told it how much of its log they hold, so
-/// that a disk restored from an old backup never writes a second history. Use this only if this disk was not restored
-/// from a backup and no second node of the department runs: a second history forks the log for good.
-/// After a loss (a disk, the data directory, the log's head file) it waits for all other members, since the newest records may
-/// be with any of them; and while this machine's clock may be wrong it records nothing.
-/// It takes a client with the role admin.
+/// After each start a node waits until more than half of the other members have reported how much of its log they hold,
+/// so that a disk restored from an old backup never writes a second history. Use this only if this disk was not
+/// restored from a backup and no second node of the department runs: a second history forks the log for good. After a
+/// loss (a disk, the data directory, the log's head file) it waits for all other members, since the newest records may
+/// be with any of them; and while this machine's clock may be wrong it records nothing. It takes a client with the role
+/// admin.
 #[derive(Debug, Args)]
 #[command(after_help = RESUME_EXAMPLES)]
 pub(crate) struct Resume {
-    /// After a loss: go on without the members that have not answered; what only they hold, or nobody, is lost
+    /// After a loss: continue without the members that have not answered; what only they hold, or nobody, is lost
     #[arg(long, conflicts_with = "clock_is_right")]
     after_loss: bool,
     /// The machine's clock is right, whatever the other members' clocks or the log's last record say
@@ -149,7 +149,7 @@ fn reason_code(text: &str) -> Result<String, certmesh_ledger::record::UnknownWor
         .map(|reason| reason.code().to_owned())
 }
 
-/// Reads an identifier in any form in use; a departure from the standard's is told, not refused.
+/// Reads an identifier in any form in use; a departure from the standard's is reported, not refused.
 pub(crate) fn read_id(text: &str, screen: &mut Screen) -> Result<CertificateId, Error> {
     let (id, variants) = CertificateId::parse_lenient(text)?;
     for variant in variants {
@@ -191,7 +191,7 @@ fn change(
     let text = args.text.as_deref().unwrap_or_default();
     if args.reason.as_deref() == Some(Reason::Other.code()) && text.trim().is_empty() {
         return Err(Error::Usage(
-            "--reason 99 (other) says nothing by itself: give --text TEXT too",
+            "--reason 99 (other) needs a text: give --text TEXT too",
         ));
     }
     let request = StatusRequest {

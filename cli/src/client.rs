@@ -30,7 +30,7 @@ pub(crate) struct Client {
     token: Option<Zeroizing<String>>,
 }
 
-/// An answer of the API, as it came.
+/// An answer of the API, as received.
 #[derive(Debug)]
 pub(crate) struct Answer {
     url: String,
@@ -81,7 +81,7 @@ impl Client {
     /// The client that the global options describe.
     ///
     /// # Errors
-    /// For an address that is none, a token file that holds no token, and a token that would travel in the clear.
+    /// For an invalid address, a token file without a token, and a token that would travel in the clear.
     pub(crate) fn new(global: &Global) -> Result<Self, Error> {
         let node = global.node();
         let base = node.trim_end_matches('/').to_owned();
@@ -216,8 +216,8 @@ impl Client {
         streamed(self.url(path), self.send(path, kind, body, Some(key))?)
     }
 
-    /// POST of a body of so many bytes that is read as it is sent. The node is asked first whether it takes it, so that a
-    /// refusal comes before the body goes.
+    /// POST of a body of this many bytes that is read as it is sent. The node is asked first whether it takes it, so
+    /// that a refusal arrives before the body is sent.
     ///
     /// # Errors
     /// As [`Client::get`].
@@ -313,7 +313,7 @@ fn streamed(url: String, response: Response<Body>) -> Result<impl Read + use<>, 
     Ok(body.limit(u64::MAX).reader())
 }
 
-/// Reads the answer to its end; anything but success is an error.
+/// Reads the whole answer; anything but success is an error.
 fn whole(url: String, mut response: Response<Body>) -> Result<Answer, Error> {
     let status = response.status();
     let wait = retry_after(response.headers());

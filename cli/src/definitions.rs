@@ -1,5 +1,5 @@
 //! Definitions in a directory of files, as departments keep them before they define them: read all, with every fault of
-//! every file told at once.
+//! every file reported at once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ pub(crate) fn matters(dir: Option<&Path>, global: &Global) -> Result<Vec<OwnedMa
     let mut seen = std::collections::BTreeSet::new();
     let twice = matters.iter().filter_map(|matter| {
         let name = (matter.department.as_str(), matter.definition.code.as_str());
-        (!seen.insert(name)).then(|| format!("matter {}: stands in two files", name.1))
+        (!seen.insert(name)).then(|| format!("matter {}: appears in two files", name.1))
     });
     let twice: Vec<String> = twice.collect();
     if twice.is_empty() {
@@ -180,12 +180,12 @@ fn located(path: &Path, text: &str, value: &impl Serialize, refusal: &Unfit) -> 
     };
     let more =
         (faults.more() > 0).then(|| format!("{}: and {} more", path.display(), faults.more()));
-    let told = faults.iter().map(|fault| {
+    let shown = faults.iter().map(|fault| {
         let (field, detail) = (&fault.field, &fault.detail);
         match line_of(field) {
             Some(line) => format!("{}:{line}: {field}: {detail}", path.display()),
             None => format!("{}: {field}: {detail}", path.display()),
         }
     });
-    told.chain(more).collect()
+    shown.chain(more).collect()
 }

@@ -103,9 +103,9 @@ fn init(args: &Init, screen: &mut Screen) -> Result<Outcome, Error> {
         fs::create_dir_all(&args.dir).map_err(|error| Error::write(&args.dir, error))?;
     }
     match write(&args.dir, &plan) {
-        Ok(department) => tell(args, &plan, &department, screen),
+        Ok(department) => present(args, &plan, &department, screen),
         Err(error) => {
-            // It was empty before: what is in it now is ours and of no use to anybody.
+            // It was empty before: what is in it now is ours and useless.
             empty(&args.dir, !existed);
             Err(error)
         }
@@ -313,7 +313,7 @@ fn node_toml(plan: &Plan) -> String {
 fn empty(dir: &Path, remove_dir: bool) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
-        // The error that led here is the one worth telling.
+        // The error that led here is the one worth reporting.
         let _ = if path.is_dir() {
             fs::remove_dir_all(&path)
         } else {
@@ -334,7 +334,7 @@ fn url_of(api: SocketAddr) -> String {
     }
 }
 
-fn tell(
+fn present(
     args: &Init,
     plan: &Plan,
     department: &Department,

@@ -36,10 +36,10 @@ pub enum Error {
     #[error("input or output failed: {0}")]
     Stream(#[from] io::Error),
     /// A file that would be overwritten.
-    #[error("{} exists already and is left as it is", .0.display())]
+    #[error("{} already exists and is left unchanged", .0.display())]
     Exists(PathBuf),
     /// A directory that should be new or empty holds something.
-    #[error("{} is not an empty directory and is left as it is", .0.display())]
+    #[error("{} is not an empty directory and is left unchanged", .0.display())]
     NotEmpty(PathBuf),
     /// A file whose text is not what it should be.
     #[error("{} is not {expected}: {detail}", path.display())]
@@ -51,7 +51,7 @@ pub enum Error {
         /// What is wrong, from its parser.
         detail: String,
     },
-    /// Several things to mend, all found at once.
+    /// Several faults, all found at once.
     #[error("{}", joined(&fault_lines(what, faults)))]
     Faults {
         /// What cannot be done.
@@ -59,7 +59,7 @@ pub enum Error {
         /// Each fault, on a line of its own.
         faults: Vec<String>,
     },
-    /// A text that is no certificate identifier.
+    /// A text that is not a certificate identifier.
     #[error("{0}")]
     Identifier(#[from] IdError),
     /// A holder's code that its kind does not allow.
@@ -83,7 +83,7 @@ pub enum Error {
     /// A directory without a definition in it.
     #[error("{} holds no definitions: no file in it or below ends in .toml or .json", .0.display())]
     NothingIn(PathBuf),
-    /// A directory that is no node's data directory.
+    /// A directory that is not a node's data directory.
     #[error("{} is not a node's data directory: it has neither logs nor heads", .0.display())]
     NoDataDirectory(PathBuf),
     /// A data directory without the genesis its logs belong to.
@@ -97,7 +97,7 @@ pub enum Error {
         /// Which network was named.
         given: String,
     },
-    /// The node's address is none.
+    /// The text is not a node's address.
     #[error("`{0}` is not a node's address")]
     NodeAddress(String),
     /// The token would travel unprotected.
@@ -115,7 +115,7 @@ pub enum Error {
         source: Box<ureq::Error>,
     },
     /// The node answered with something that is not its API.
-    #[error("{url} answered with status {status} what a certmesh node does not answer: {detail}")]
+    #[error("{url} answered with status {status}, not as a certmesh node does: {detail}")]
     BadAnswer {
         /// What was asked.
         url: String,
@@ -132,11 +132,11 @@ pub enum Error {
         /// How long it asks to wait before the next attempt.
         wait: Option<Duration>,
     },
-    /// The node refused a question that was asked wrongly, where a plain no would say something else.
+    /// The node rejected a malformed question, where a plain no would mean something else.
     #[error("{}", joined(&problem_lines(.0)))]
     Misused(Box<Problem>),
-    /// Randomness could not be had from the operating system.
-    #[error("the operating system gives no randomness: {0}")]
+    /// The operating system provided no randomness.
+    #[error("the operating system provides no randomness: {0}")]
     Randomness(getrandom::Error),
 }
 
@@ -158,7 +158,7 @@ impl From<certmesh_tables::Error> for Error {
             },
             certmesh_tables::Error::Changed(path) => Self::Malformed {
                 path,
-                expected: "a file at rest",
+                expected: "a file that stays unchanged",
                 detail: "it was changed while it was read".to_owned(),
             },
             certmesh_tables::Error::Faults { what, faults } => Self::Faults { what, faults },
@@ -267,24 +267,24 @@ impl Error {
                     "check the path; a relative one starts from the current directory"
                 }
                 io::ErrorKind::PermissionDenied => {
-                    "run as the user the file belongs to, or have it made readable for you"
+                    "run as the user who owns the file, or have it made readable for you"
                 }
                 _ => "check that it is a readable file",
             },
             Self::NotUtf8(_) => "save it as UTF-8 and run the command again",
             Self::Write { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull => "make room on the disk and run the command again",
-                io::ErrorKind::NotFound => "create the directory it is to be in first",
+                io::ErrorKind::NotFound => "create its directory first",
                 _ => "choose a place you may write to",
             },
-            Self::Stream(_) => "check where the output goes to and the input comes from",
+            Self::Stream(_) => "check where the output goes and where the input comes from",
             Self::Exists(_) => "choose another name, or move the existing file away first",
             Self::NotEmpty(_) => "choose a new directory: keys that exist are never overwritten",
             Self::Malformed { .. } => {
                 "`certmesh help` followed by the command shows what the file has to look like"
             }
             Self::Faults { .. } => {
-                "mend all of them and run the command again; nothing was written"
+                "correct all of them and run the command again; nothing was written"
             }
             Self::Identifier(_) => {
                 "compare it with the certificate, character by character; `certmesh id check` checks many at once"
@@ -298,15 +298,15 @@ impl Error {
                 "add `--network network.toml`, the genesis file every member has"
             }
             Self::Drawing(_) => {
-                "`--format graphml` needs no drawing, and other tools draw it; or see what `dot` on the PATH is"
+                "`--format graphml` needs no drawing, and other tools draw it; or check which `dot` is on the PATH"
             }
-            Self::NothingIn(_) => "give the directory in which the definitions are, one a file",
+            Self::NothingIn(_) => "give the directory that holds the definitions, one per file",
             Self::NoDataDirectory(_) => {
-                "give the `data_dir` of node.toml; it is there once the node has run"
+                "give the `data_dir` of node.toml; it exists once the node has run"
             }
             Self::NoGenesis(_) => "give the network's genesis file with --network",
             Self::OtherNetwork { .. } => {
-                "leave out --network, or give the file of that network; `certmesh network show` tells which one a file is of"
+                "leave out --network, or give the file of that network; `certmesh network show` shows which network a file describes"
             }
             Self::NodeAddress(_) => {
                 "give --node or CERTMESH_NODE as http://HOST:PORT or https://HOST:PORT"
@@ -373,7 +373,7 @@ fn problem_lines(problem: &Problem) -> Vec<String> {
     let mut lines = vec![text];
     for fault in &problem.faults {
         let line = format!("{}: {}", fault.field, fault.detail);
-        if !lines.iter().any(|told| told.contains(&line)) {
+        if !lines.iter().any(|shown| shown.contains(&line)) {
             lines.push(format!("- {line}"));
         }
     }
@@ -414,7 +414,7 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
             "check the identifier; a certificate just issued takes a moment to reach other departments"
         }
         "not-found" => {
-            "`certmesh matter list`, `catalogue` and `logs` list what this node has; copies are gone when their day is over"
+            "`certmesh matter list`, `catalogue` and `logs` list what this node has; copies are destroyed when their day is over"
         }
         "unknown-type" => "`certmesh catalogue` lists the types; `certmesh type define` adds one",
         "not-this-department" | "other-department" => {
@@ -425,7 +425,7 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
             "issue the next version (--certificate-version, or `version` in a file), or `certmesh show` what is there"
         }
         "impossible-transition" => {
-            "`certmesh history` shows how the certificate came to its present status"
+            "`certmesh history` shows how the certificate got its present status"
         }
         "own-log-unconfirmed" => {
             "`certmesh status` shows what this node waits for: start the other departments' nodes, or stop the second node that \
@@ -434,19 +434,19 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         }
         "not-salvageable" => {
             "keep this disk and what lies under set-aside/ as they are: a later version of certmesh will let the members decide \
-             how the log goes on"
+             how the log continues"
         }
         "log-read-only" => {
-            "a disk write was refused: make room or mend the disk, then restart the node"
+            "a disk write was refused: make room on the disk or repair it, then restart the node"
         }
         "lookup-not-recorded" => {
-            "make room on the node's disk or repair it: look-ups go on by themselves once they can be recorded"
+            "make room on the node's disk or repair it: look-ups resume by themselves once they can be recorded"
         }
         "clock-off" => {
-            "set the node's clock right; `certmesh peers` shows how far each member's is off"
+            "correct the node's clock; `certmesh peers` shows how far each member's is off"
         }
         "log-frozen" => {
-            "this department's log is in dispute: see `certmesh logs`, and tell the network's operators"
+            "this department's log is in dispute: see `certmesh logs`, and inform the network's operators"
         }
         "overloaded" | "rate-limited" | "timeout" => "try again in a moment",
         "proof-not-available" => {
@@ -456,7 +456,7 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
             "`certmesh grant list` shows what its issuer grants, `certmesh matter show` what the matter needs"
         }
         "issuer-unreachable" => {
-            "try again when it is there; `certmesh peers` tells who is connected"
+            "try again when it is reachable; `certmesh peers` shows who is connected"
         }
         "issuer-not-authorised" => {
             "`certmesh verify` shows who issued it; `certmesh type show` names who may"
@@ -464,9 +464,9 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         "not-verifiable" => {
             "try again when the log that defines its type has arrived; `certmesh logs` shows how far it is"
         }
-        "wrong-answer" => "tell the issuer's operators and the network's: this must not happen",
+        "wrong-answer" => "inform the issuer's operators and the network's: this must not happen",
         "internal" => "see the node's log for the cause",
-        // The message says what to mend.
+        // The message says what to correct.
         _ => return None,
     };
     Some(hint)

@@ -17,10 +17,10 @@ use crate::{Error, Outcome};
 
 /// Retrieve the fields of a certificate that a matter needs, from the department that issued it
 ///
-/// The issuer's node decides by its own log and leaves a receipt there, whether it answers or refuses. What comes is checked
-/// against the certificate's signed record, kept encrypted by your node until its day is over, and acknowledged in your
-/// department's log. What comes first is whether the certificate is valid: fields of one that is suspended, superseded or
-/// revoked come, too. It takes a client with the role clerk.
+/// The issuer's node decides by its own log and leaves a receipt there, whether it answers or refuses. The answer is
+/// checked against the certificate's signed record, kept encrypted by your node until its last day is over, and
+/// acknowledged in your department's log. The verdict is shown first: fields of a certificate that is suspended,
+/// superseded or revoked are returned as well. It takes a client with the role clerk.
 #[derive(Debug, Args)]
 #[command(after_help = FETCH_EXAMPLES)]
 pub(crate) struct Fetch {
@@ -52,16 +52,16 @@ Examples:
   certmesh fetch ID --matter SL-001/01 --purpose 'case 2026-1187' --fields ZZMC,ZZBH --keep-days 30 --json
 
 Exit code: 0 if fields of a valid certificate came, 1 if it is not valid or the issuer refused, 2 if it could not be asked,
-3 if there is no such certificate or it can't be said whether it is valid.";
+3 if there is no such certificate or it is unknown whether it is valid.";
 
-/// Show what was retrieved: the copy that your node keeps until its day is over
+/// Show what was retrieved: the copy that your node keeps until its last day is over
 #[derive(Debug, Args)]
 #[command(after_help = COPY_EXAMPLES)]
 pub(crate) struct Copy {
     /// Name of the retrieval, as `fetch` and `accept --collect` show it
     #[arg(value_name = "RETRIEVAL")]
     retrieval: String,
-    /// Save its attachments in this directory. What your node has not yet comes from the issuer first, and goes on where it
+    /// Save its attachments in this directory. What your node lacks comes from the issuer first, and resumes where it
     /// was cut off, until a day after the retrieval
     #[arg(long, value_name = "DIR")]
     attachments: Option<PathBuf>,
@@ -86,10 +86,10 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
     let answer = client
         .post("/v1/retrievals", &request, None)
         .map_err(Error::misused)?;
-    let told: Retrieved = answer.parse()?;
+    let retrieved: Retrieved = answer.parse()?;
     let came = |code: &str| match code {
-        "@" => !told.attachments.is_empty(),
-        code => told.fields.contains_key(code),
+        "@" => !retrieved.attachments.is_empty(),
+        code => retrieved.fields.contains_key(code),
     };
     for code in args.fields.iter().filter(|code| !came(code)) {
         let code = printable(code);
@@ -97,10 +97,10 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
             "note: {code} was not shown: the matter does not need it, it may not be seen, or the certificate has none"
         ));
     }
-    let outcome = outcome_of(&told.verification.verdict);
+    let outcome = outcome_of(&retrieved.verification.verdict);
     match screen.json() {
         true => screen.pass(&answer)?,
-        false => tell(&told, &client, screen)?,
+        false => present(&retrieved, &client, screen)?,
     };
     Ok(outcome)
 }
@@ -110,17 +110,17 @@ pub(crate) fn copy(args: &Copy, global: &Global, screen: &mut Screen) -> Result<
     let of = format!("/v1/retrievals/{}", segment(&args.retrieval));
     let answer = client.get(&of).map_err(Error::misused)?;
     if let Some(directory) = &args.attachments {
-        let told: Retrieved = answer.parse()?;
-        let attachments = told.attachments.into_iter().map(|one| one.attachment);
+        let retrieved: Retrieved = answer.parse()?;
+        let attachments = retrieved.attachments.into_iter().map(|one| one.attachment);
         return attachments::save_from(&client, &of, attachments.collect(), directory, screen);
     }
     if screen.json() {
         return screen.pass(&answer);
     }
-    tell(&answer.parse()?, &client, screen)
+    present(&answer.parse()?, &client, screen)
 }
 
-fn tell(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
+fn present(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
     let names = Names::ask(client);
     let strong = screen.paint(Tone::Strong, &printable(&retrieved.certificate));
     screen.line(strong)?;
@@ -141,7 +141,7 @@ fn tell(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Result<O
     screen.field("issuer", names.full(&retrieved.issuer))?;
     screen.field("matter", printable(&retrieved.matter))?;
     screen.field("purpose", printable(&retrieved.purpose))?;
-    screen.field("came", china_time_and_age(retrieved.time_ms, now_ms()))?;
+    screen.field("received", china_time_and_age(retrieved.time_ms, now_ms()))?;
     screen.field("kept until", printable(&retrieved.keep_until))?;
     screen.field(
         "receipt",

@@ -33,7 +33,7 @@ pub(crate) fn text_of(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Whether others than its owner can read a file; `false` where there is none.
+/// Whether others than its owner can read a file; `false` if it does not exist.
 pub(crate) fn others_can_read(path: &Path) -> bool {
     #[cfg(unix)]
     {

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
     let kept = if bodies.is_dir() {
         let key = key.as_ref();
         check_bodies(&place, &bodies, &members, key, today(), |records| {
-            bar.set_message(format!("{} with what is kept of them", grouped(records)));
+            bar.set_message(format!("{} with their bodies", grouped(records)));
         })
         .map_err(|error| Error::read(&bodies, error))?
     } else {
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
     if screen.json() {
         screen.print_json(&as_json(&checked, &members))?;
     } else {
-        tell(&checked, &members, screen)?;
+        present(&checked, &members, screen)?;
     }
     Ok(checked.outcome())
 }
@@ -114,8 +114,8 @@ impl Checked {
         self.logs.faults().count() as u64 + self.kept.fault_count
     }
 
-    /// A directory of bodies that was not looked at to its end is not known to be whole; one that is not there is not asked
-    /// about.
+    /// A directory of bodies that was not checked completely is not known to be whole; one that is not there is not
+    /// asked about.
     fn outcome(&self) -> Outcome {
         let partly = self.kept.log.is_some() && !self.kept.unchecked.is_empty();
         match () {
@@ -228,7 +228,7 @@ struct Fork {
     evidence: Result<ForkEvidence, String>,
 }
 
-/// The evidence of forks that a node keeps: a fork is no damage, and every byte of the log may be whole.
+/// The evidence of forks that a node keeps: a fork is not damage, and every byte of the log may be whole.
 fn forks(data: &Path, members: &Membership) -> Result<Vec<Fork>, Error> {
     let dir = data.join("evidence");
     let entries = match std::fs::read_dir(&dir) {
@@ -260,7 +260,7 @@ fn forks(data: &Path, members: &Membership) -> Result<Vec<Fork>, Error> {
     Ok(forks)
 }
 
-/// The evidence in a file; why there is none in it otherwise.
+/// The evidence in a file, or why the file holds none.
 fn read_evidence(bytes: &[u8], file: &str, members: &Membership) -> Result<ForkEvidence, String> {
     let id: LogId = file
         .trim_end_matches(".fork")
@@ -373,7 +373,7 @@ fn as_json(checked: &Checked, members: &Membership) -> serde_json::Value {
     })
 }
 
-fn tell(checked: &Checked, members: &Membership, screen: &mut Screen) -> Result<(), Error> {
+fn present(checked: &Checked, members: &Membership, screen: &mut Screen) -> Result<(), Error> {
     let (report, forks) = (&checked.logs, &checked.forks);
     let records = report.logs.iter().map(|log| log.records).sum();
     let logs = counted(report.logs.len() as u64, "log");
@@ -425,7 +425,7 @@ fn tell_kept(kept: &BodiesReport, members: &Membership, screen: &mut Screen) -> 
     if kept.fault_count > 0 {
         screen.line(
             "Nobody else has what a department keeps in bodies/: put it back from a backup made after the last of these \
-             records, which `certmesh fsck --bodies` checks beforehand. Verifying goes on without it.",
+             records, which `certmesh fsck --bodies` checks beforehand. Verification works without it.",
         )?;
     }
     if let Some(log) = &kept.log {
@@ -486,7 +486,7 @@ fn tell_faults(
                 .map(|record| format!("record {}: ", grouped(record)))
                 .unwrap_or_default();
             let mends = if fault.derived {
-                " (made anew from the records at the node's next start)"
+                " (rebuilt from the records at the node's next start)"
             } else {
                 ""
             };
@@ -517,7 +517,7 @@ fn in_words(rule: &str) -> String {
         rule = rest;
     }
     match rule.split_once("malformed: ") {
-        Some((before, _)) => format!("{before}the bytes are damaged: they are no record"),
+        Some((before, _)) => format!("{before}the bytes are damaged: they are not a record"),
         None => rule.to_owned(),
     }
 }
@@ -564,7 +564,7 @@ mod tests {
         for (rule, expected) in [
             (
                 "record 40: record: malformed: OtherString(\"x\")",
-                "the bytes are damaged: they are no record",
+                "the bytes are damaged: they are not a record",
             ),
             (
                 "record: the signature does not verify",

@@ -80,7 +80,7 @@ impl SubjectArgs {
     }
 }
 
-/// Reads a holder's code from a file, standard input (`-`) or the keyboard; `missing` is said where there is none.
+/// Reads a holder's code from a file, standard input (`-`) or the keyboard; `missing` is the message if there is none.
 ///
 /// # Errors
 /// As [`HolderArgs::read`].

@@ -107,7 +107,9 @@ fn check_line(line: &Line<'_>) -> Finding {
         canonical: None,
     };
     match line {
-        Line::TooLong(length) => unreadable(format!("a line of {length} bytes is no identifier")),
+        Line::TooLong(length) => {
+            unreadable(format!("a line of {length} bytes is not an identifier"))
+        }
         Line::Whole(bytes) => match std::str::from_utf8(bytes) {
             Ok(value) => check(value),
             Err(_) => unreadable("not UTF-8 text".to_owned()),
@@ -119,7 +121,7 @@ fn check(value: &str) -> Finding {
     let trimmed = value.trim();
     let is_department = !trimmed.contains('.') && trimmed.chars().count() == DepartmentCode::LEN;
     let (kind, result, canonical) = if is_department {
-        let mended = trimmed
+        let repaired = trimmed
             .to_ascii_uppercase()
             .parse::<DepartmentCode>()
             .ok()
@@ -127,14 +129,14 @@ fn check(value: &str) -> Finding {
         (
             "department",
             value.parse::<DepartmentCode>().map(drop),
-            mended,
+            repaired,
         )
     } else {
-        let mended = CertificateId::parse_lenient(value).ok();
+        let repaired = CertificateId::parse_lenient(value).ok();
         (
             "certificate",
             value.parse::<CertificateId>().map(drop),
-            mended.map(|(id, _)| id.to_string()),
+            repaired.map(|(id, _)| id.to_string()),
         )
     };
     let value = value.to_owned();

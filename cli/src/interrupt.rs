@@ -1,4 +1,4 @@
-//! Ctrl-C in long work: what is under way ends in order, so that the person learns how far it came.
+//! Ctrl-C in long work: what is under way ends in order, so that the person learns how far it got.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,12 @@ use crate::{Error, Outcome};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// From now on the first SIGINT or SIGTERM only sets what [`asked`] answers; `told` is then called once, on another thread.
-/// The second one ends the process at once.
+/// From now on the first SIGINT or SIGTERM only sets what [`asked`] answers; `notify` is then called once, on another
+/// thread. The second one ends the process at once.
 ///
 /// # Errors
 /// Those of installing the handlers.
-pub(crate) fn catch(told: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+pub(crate) fn catch(notify: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
@@ -27,7 +27,7 @@ pub(crate) fn catch(told: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         )
     };
     let wait = move || {
-        let mut told = Some(told);
+        let mut notify = Some(notify);
         runtime.block_on(async {
             loop {
                 tokio::select! {
@@ -37,8 +37,8 @@ pub(crate) fn catch(told: impl FnOnce() + Send + 'static) -> Result<(), Error> {
                 if ASKED.swap(true, Ordering::Relaxed) {
                     std::process::exit(Outcome::Failed.code().into());
                 }
-                if let Some(told) = told.take() {
-                    told();
+                if let Some(notify) = notify.take() {
+                    notify();
                 }
             }
         });

@@ -178,8 +178,8 @@ pub(crate) fn read_value<T: DeserializeOwned>(
     value.map_err(|detail| Error::malformed(path, expected, detail))
 }
 
-/// An idempotency key that follows from the content, so that asking again after a lost answer is no second request. The
-/// token goes into it: nobody else can find out a holder's code by trying which one gives the key.
+/// An idempotency key that follows from the content, so that asking again after a lost answer is not a second request.
+/// The token goes into it: nobody else can find out a holder's code by trying which one gives the key.
 pub(crate) fn content_key(client: &Client, kind: &str, content: &[u8]) -> String {
     let token = client.token().as_bytes();
     let length = (token.len() as u64).to_le_bytes();
@@ -190,8 +190,8 @@ pub(crate) fn content_key(client: &Client, kind: &str, content: &[u8]) -> String
     .to_string()
 }
 
-/// Tells that a record is in the log: what was done, now or when it was asked for before, where it stands, what was mended
-/// on the way.
+/// Reports that a record is in the log: what was done, now or when it was first asked for, its position, and what was
+/// corrected.
 pub(crate) fn tell_appended(
     done: &str,
     appended: &Appended,

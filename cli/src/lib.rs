@@ -4,9 +4,10 @@
 //! checking identifiers, verifying proof bundles and re-verifying a data directory.
 //!
 //! A tour: `args` names the commands and what they have in common. Each family of commands is one file with its
-//! arguments, its help and its work: `department`, `network`, `standards`, `issue`, `life`, `import`, `change`, `accept`,
-//! `fetch`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They speak to the node through `client` and to the person through
-//! `screen`; what goes wrong is an [`Error`], which knows the hint that goes with it and its [`Outcome`].
+//! arguments, help and implementation: `department`, `network`, `standards`, `issue`, `life`, `import`, `change`,
+//! `accept`, `fetch`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They reach the
+//! node through `client` and the person through `screen`; a failure is an [`Error`], which has a hint and an
+//! [`Outcome`].
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -90,7 +91,7 @@ where
     I: IntoIterator<Item = OsString>,
 {
     // Commands read keys, tokens and field values. Where the system does not let dumps be forbidden the command works
-    // all the same: it is not for the person at the keyboard to repair that.
+    // anyway: the person at the keyboard can't repair that.
     let _ = certmesh_ledger::crypto::core_dumps::forbid();
     run(args, &mut Screen::of_process()).into()
 }

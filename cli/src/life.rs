@@ -93,7 +93,7 @@ Examples:
 ///
 /// Each part is a file with what sets it apart: a serial number (or id) and whatever else differs, as for `certmesh issue
 /// --from`; fields that it does not name are those of the old certificate. The old one reads as superseded from the first
-/// part on and names all parts. Asking again after a failure goes on with the parts that are missing.
+/// part on and names all parts. Run it again after a failure to issue the missing parts.
 #[derive(Debug, Args)]
 #[command(after_help = SPLIT_EXAMPLES)]
 pub(crate) struct Split {
@@ -115,8 +115,9 @@ with north.json:
 
 /// Take over a certificate from another department
 ///
-/// That department first lets it go (`certmesh transfer-out`). Type, days and sharing are those of the old certificate, but
-/// for what is given here; holder and fields only its issuer has, so they are given anew. The old one then names the new one.
+/// That department first lets it go (`certmesh transfer-out`). Type, days and sharing are those of the old certificate,
+/// but for what is given here; only its issuer has holder and fields, so they are given again. The old one then names
+/// the new one.
 #[derive(Debug, Args)]
 #[command(after_help = TRANSFER_EXAMPLES)]
 pub(crate) struct Transfer {
@@ -320,7 +321,7 @@ fn succeed(
     tell_appended(done(kind), &answer.parse::<Appended>()?, screen)
 }
 
-/// The identifier: left to the node where the old one's goes on.
+/// The identifier; the node chooses it where the old one's continues.
 fn number(request: &mut IssueRequest, kind: SuccessionKind, changes: &Changes, old: &Old) {
     let given = changes.serial.is_some()
         || changes.certificate_version.is_some()
@@ -393,7 +394,7 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
     let split_before = old.certificate.status == Status::Superseded.as_str();
     if parts.len() < 2 && !split_before {
         return Err(Error::Usage(
-            "one part is no split: give --part for each of the certificates in its place",
+            "one part is not a split: give --part for each of the certificates in its place",
         ));
     }
     let mut faults = Vec::new();
@@ -404,18 +405,18 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
         requests.push(request);
     }
     if !faults.is_empty() {
-        let what = "the certificate cannot be split so";
+        let what = "the certificate cannot be split like this";
         return Err(Error::Faults { what, faults });
     }
-    let mut told: Vec<Value> = Vec::new();
+    let mut issued: Vec<Value> = Vec::new();
     for request in &requests {
         let answer = issue(&client, request);
         if screen.json() {
-            // What was issued is told, also when a later part is refused.
+            // What was issued is reported, also when a later part is refused.
             match answer.and_then(|answer| answer.parse()) {
-                Ok(appended) => told.push(appended),
+                Ok(appended) => issued.push(appended),
                 Err(error) => {
-                    screen.print_json(&told)?;
+                    screen.print_json(&issued)?;
                     return Err(error);
                 }
             }
@@ -424,7 +425,7 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
         }
     }
     if screen.json() {
-        screen.print_json(&told)?;
+        screen.print_json(&issued)?;
     }
     Ok(Outcome::Yes)
 }
@@ -450,7 +451,7 @@ fn part_of(old: &Old, part: IssueRequest) -> IssueRequest {
         valid_from: part.valid_from.or(base.valid_from),
         valid_until: part.valid_until.or(base.valid_until),
         sharing: part.sharing.or(base.sharing),
-        // What a file says of these itself is told as a fault unless it is the same.
+        // What a file says of these itself is reported as a fault unless it is the same.
         succession: part.succession.or(base.succession),
         predecessors: match part.predecessors.is_empty() {
             true => base.predecessors,

@@ -22,7 +22,7 @@ pub(crate) fn china_time_and_age(ms: u64, now_ms: u64) -> String {
     format!("{} ({})", china_time(ms), age(ms, now_ms))
 }
 
-/// `3 days ago`, `just now`, `in 5 minutes`: in the largest unit of which there is at least one.
+/// `3 days ago`, `just now`, `in 5 minutes`: in the largest unit that fits at least once.
 pub(crate) fn age(ms: u64, now_ms: u64) -> String {
     let seconds = ms.abs_diff(now_ms) / 1000;
     let (count, unit) = match seconds {

@@ -11,7 +11,8 @@ use certmesh_api::LogView;
 pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// The names a node knows. They only make an answer easier to read, so a node that does not tell them is no error.
+    /// The names a node knows. They only make an answer easier to read, so a node that does not give them is not an
+    /// error.
     pub(crate) fn ask(client: &Client) -> Self {
         let logs = client
             .get("/v1/logs")

@@ -28,7 +28,7 @@ pub(crate) enum Command {
 /// Found a network of departments: write its genesis file and its catalogue key
 ///
 /// Every member needs the very same genesis file: the hash of its content is the network's identity. The catalogue key
-/// is written beside it (mode 0600); hand it to every member on a way that nobody else can read.
+/// is written beside it (mode 0600); send it to every member over an encrypted channel.
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub(crate) struct Create {
@@ -80,13 +80,13 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
     let mut faults = Vec::new();
     if args.out.exists() {
         faults.push(format!(
-            "{} exists already and would be overwritten",
+            "{} already exists and would be overwritten",
             args.out.display()
         ));
     }
     if key_path.exists() {
         faults.push(format!(
-            "{} exists already and would be overwritten; give --out in another directory, the key is written beside it",
+            "{} already exists and would be overwritten; give --out in another directory, the key is written beside it",
             key_path.display()
         ));
     }
@@ -139,7 +139,7 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
         return Err(error);
     }
     sync_directory(&directory_of(&args.out))?;
-    tell(&genesis, &args.out, &key_path, screen)
+    present(&genesis, &args.out, &key_path, screen)
 }
 
 fn department_file(path: &Path) -> PathBuf {
@@ -209,12 +209,12 @@ pub(crate) fn check_address(address: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{}` is no address a node can use; expected /ip4/10.1.2.3/tcp/7481, or /ip6/…, /dns4/HOST/… and …/udp/7481/quic-v1",
+        "`{}` is not an address that a node can use; expected /ip4/10.1.2.3/tcp/7481, or /ip6/…, /dns4/HOST/… and …/udp/7481/quic-v1",
         address.escape_debug()
     ))
 }
 
-fn tell(
+fn present(
     genesis: &Genesis,
     out: &Path,
     key_path: &Path,
@@ -248,10 +248,10 @@ fn tell(
     screen.line("")?;
     screen.line("Next:")?;
     screen.line(format!(
-        "  1. Send {out} to every member, for its directory; `certmesh network show` tells everyone the network to compare."
+        "  1. Send {out} to every member, for its directory; everyone compares what `certmesh network show` prints."
     ))?;
     screen.line(format!(
-        "  2. Send {key} to every member, for its keys/, on a way that nobody else can read."
+        "  2. Send {key} to every member, for its keys/, over an encrypted channel."
     ))?;
     screen.line("  3. Each member starts its node: certmesh-node run --config node.toml")?;
     note_oddities(genesis, screen);

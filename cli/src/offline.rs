@@ -20,7 +20,7 @@ use crate::{Error, Outcome};
 /// Verifies a proof file (`-`: standard input) for a reader.
 ///
 /// # Errors
-/// When proof or genesis cannot be read, or are none. A proof that does not hold is an answer, not an error.
+/// When proof or genesis cannot be read, or are not valid files. A proof that does not hold is an answer, not an error.
 pub(crate) fn run(
     proof: &Path,
     genesis: &Path,

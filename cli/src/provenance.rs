@@ -141,7 +141,7 @@ fn chain(
             names.full(&provenance.answered_by)
         )),
         Source::File => {
-            screen.line("      proved by the file alone: what happened since, only a node can tell")
+            screen.line("      proved by the file alone: only a node knows what happened since")
         }
     }
 }

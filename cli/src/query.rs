@@ -25,7 +25,7 @@ use crate::{Error, Outcome, attachments};
 
 /// Show a certificate as its issuer's log records it
 ///
-/// The status shown says nothing of dates, forks or freshness: whether a certificate is genuine and in force is what
+/// The status shown says nothing about dates, forks or freshness: whether a certificate is genuine and in force is what
 /// `certmesh verify` answers.
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_EXAMPLES)]
@@ -50,7 +50,7 @@ Examples:
 
 /// Show everything that happened to a certificate, oldest first
 ///
-/// Told with it is what happened to all certificates it replaced and all that replaced it, in whichever department's log.
+/// Also shows what happened to all certificates it replaced and all that replaced it, in any department's log.
 #[derive(Debug, Args)]
 #[command(after_help = HISTORY_EXAMPLES)]
 pub(crate) struct History {
@@ -91,7 +91,7 @@ pub(crate) struct Find {
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
-    /// All there are
+    /// All of them
     #[arg(long, conflicts_with = "limit")]
     all: bool,
 }
@@ -131,15 +131,18 @@ fn show_fields(client: &Client, id: &CertificateId, screen: &mut Screen) -> Resu
     if screen.json() {
         return screen.pass(&answer);
     }
-    let told: CertificateFields = answer.parse()?;
-    let strong = screen.paint(Tone::Strong, &printable(&told.id));
+    let shown: CertificateFields = answer.parse()?;
+    let strong = screen.paint(Tone::Strong, &printable(&shown.id));
     screen.line(strong)?;
-    let kind = kind_of_holder(&told.holder.kind);
-    screen.field("holder", format!("{kind} {}", printable(&told.holder.code)))?;
-    for (name, value) in &told.fields {
+    let kind = kind_of_holder(&shown.holder.kind);
+    screen.field(
+        "holder",
+        format!("{kind} {}", printable(&shown.holder.code)),
+    )?;
+    for (name, value) in &shown.fields {
         screen.field(name, printable(value))?;
     }
-    for attachment in &told.attachments {
+    for attachment in &shown.attachments {
         attachments::show(attachment, screen)?;
     }
     Ok(Outcome::Yes)
@@ -265,7 +268,7 @@ pub(crate) fn history(
         false => screen.table(&["WHEN", "WHAT", "WHY", "WHERE"], &[1], rows)?,
     }
     if history.cut {
-        screen.note("note: the chain is longer than is told; ask for its first or last certificate shown to see further");
+        screen.note("note: the chain is longer than shown; ask for its first or last certificate shown to see further");
     }
     Ok(Outcome::Yes)
 }
@@ -349,7 +352,7 @@ pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<
     Ok(Outcome::Yes)
 }
 
-/// Why nothing can be found: no such type, or no such member. A node that does not tell is no reason.
+/// Why nothing can be found: no such type, or no such member. A node that does not answer is no reason.
 fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
     if let Some(code) = &args.type_code
         && let Ok(view) = client.get_list::<CatalogueView>("/v1/catalogue")
@@ -370,13 +373,13 @@ fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
         && !peers.iter().any(|peer| peer.department == code.as_str())
     {
         return Some(format!(
-            "note: department {code} is no member of this network; `certmesh logs` lists the members"
+            "note: department {code} is not a member of this network; `certmesh logs` lists the members"
         ));
     }
     None
 }
 
-/// What a search says of a certificate: valid, why not, or unknown.
+/// What a search says about a certificate: valid, why not, or unknown.
 fn verdict_cell(certificate: &Certificate) -> Cell {
     let verdict = certificate.verdict.as_deref().unwrap_or("unknown");
     let tone = match outcome_of(verdict) {

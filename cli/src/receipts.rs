@@ -15,11 +15,12 @@ use crate::names::{Names, named};
 use crate::screen::{Screen, Tone, cell, counted, grouped, printable, toned};
 use crate::{Error, Outcome};
 
-/// Hold every receipt of a retrieval against its counterpart in the other department's log
+/// Compare every receipt of a retrieval with its counterpart in the other department's log
 ///
-/// An issuer leaves a receipt of each answer and each refusal, the department that asked an acknowledgement. One without the
-/// other, or two that say different things, are findings. A counterpart that may still be on its way is none yet. Receipts
-/// dated more than 10 minutes ahead of the node's clock belong to no day yet: they are counted by themselves.
+/// An issuer leaves a receipt of each answer and each refusal, the department that asked an acknowledgement. One
+/// without the other, or two that say different things, are findings. A counterpart that may still be in transit is not
+/// a finding. Receipts dated more than 10 minutes ahead of the node's clock belong to no day yet: they are counted by
+/// themselves.
 #[derive(Debug, Args)]
 #[command(after_help = AUDIT_EXAMPLES)]
 pub(crate) struct Audit {
@@ -29,7 +30,7 @@ pub(crate) struct Audit {
     /// Last day; today when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<Date>,
-    /// Go on in one department's log, as an earlier answer said
+    /// Continue in one department's log, from an earlier answer's cursor
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
 }
@@ -43,8 +44,9 @@ Exit code: 0 if all receipts fit, 1 if there are findings, 2 if it could not be 
 
 /// List who looked at a subject's data, in the logs of all departments
 ///
-/// That you asked is recorded in your department's log, with --local in its look-up journal, before anything is shown. It takes a client with the role admin.
-/// Events dated more than 10 minutes ahead of the node's clock are shown whichever days are asked for, and marked.
+/// Your question is recorded in your department's log, with --local in its look-up journal, before anything is shown.
+/// Events dated more than 10 minutes ahead of the node's clock are shown whichever days are asked for, and marked. It
+/// takes a client with the role admin.
 #[derive(Debug, Args)]
 #[command(after_help = ACCESS_EXAMPLES)]
 pub(crate) struct Accesses {
@@ -60,7 +62,7 @@ pub(crate) struct Accesses {
     /// Last day; today when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<Date>,
-    /// Go on in one department's log, or in the look-ups, as an earlier answer said
+    /// Continue in one department's log or in the look-ups, from an earlier answer's cursor
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     /// At most this many look-ups; 100 when absent
@@ -183,7 +185,7 @@ pub(crate) fn accesses(
         return lookups(args, global, screen);
     }
     let subject = args.subject.as_ref().ok_or(Error::Usage(
-        "say whose data it is about: --subject-kind KIND; only --local lists the looks at everyone's",
+        "name the subject with --subject-kind KIND; only --local lists the looks at everyone's data",
     ))?;
     let request = AccessLogRequest {
         subject: subject.read(screen)?,
@@ -331,13 +333,13 @@ fn show_lookups(log: &LookupLog, screen: &mut Screen) -> Result<Outcome, Error> 
     ))?;
     for damaged in &log.damaged {
         screen.note(&format!(
-            "warning: the journal can't be read whole, look-ups may be missing: {}",
+            "warning: the journal can't be read completely, look-ups may be missing: {}",
             printable(damaged)
         ));
     }
     if let Some(next) = &log.next {
         screen.note(&format!(
-            "note: there are more: raise --limit, give --all, or go on with --cursor {}",
+            "note: there are more: raise --limit, give --all, or continue with --cursor {}",
             printable(next)
         ));
     }

@@ -34,7 +34,7 @@ impl Retry {
         }
     }
 
-    /// For work that goes on for hours and should outlast a node's restart.
+    /// For work that takes hours and should outlast a node's restart.
     pub(crate) fn patient(times: u32) -> Self {
         Self {
             left: times,
@@ -82,7 +82,7 @@ impl Retry {
     }
 }
 
-/// Whether a problem passes by itself. A log that is being confirmed does, but it may take long: a person is told.
+/// Whether a problem is temporary. A log that is being confirmed does, but it may take long: a person sees a note.
 pub(crate) fn is_passing_problem(name: &str, patient: bool) -> bool {
     match name {
         "overloaded" | "rate-limited" | "timeout" => true,

@@ -166,7 +166,7 @@ impl Screen {
         self.json_text(&text)
     }
 
-    /// Prints the node's JSON just as it came.
+    /// Prints the node's JSON as received.
     pub(crate) fn pass(&mut self, answer: &Answer) -> Result<Outcome, Error> {
         // Only what is JSON can be shown as JSON.
         answer.parse::<serde::de::IgnoredAny>()?;
@@ -220,7 +220,7 @@ impl Screen {
         Ok(writeln!(self.out, "{}", table.trim_fmt())?)
     }
 
-    /// Tells the person something beside the answer.
+    /// Prints a note to the person, beside the answer.
     pub(crate) fn note(&mut self, text: &str) {
         // A note that cannot be shown must not change what the command does.
         let _ = writeln!(self.err, "{}", shown(self.colour_err, text));
@@ -242,7 +242,7 @@ impl Screen {
 
     /// Shows an error: message and hint, or a JSON object on one line.
     pub(crate) fn report(&mut self, error: &Error) {
-        // What was answered before the error comes first; and when even the errors' stream is gone, nobody listens.
+        // What was answered before the error comes first; and when even standard error is closed, nobody listens.
         let _ = self.out.flush();
         let _ = if self.json {
             let problem = match error {
@@ -255,7 +255,7 @@ impl Screen {
             writeln!(self.err, "{}", one_line::json(&value.to_string()))
         } else {
             let label = paint(self.colour_err, Tone::Bad, "error:");
-            // What belongs to the message and stands on lines of its own is indented, and so is no message.
+            // What belongs to the message and stands on lines of its own is indented, and so is not a message.
             let lines = error.lines().into_iter().map(|line| printable(&line));
             let message = lines.collect::<Vec<_>>().join("\n  ");
             let hint = error.hint().map_or_else(String::new, |hint| {

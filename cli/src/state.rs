@@ -48,7 +48,7 @@ Examples:
 /// Show the state of the node
 ///
 /// The department's own log is `writable`, `confirming` (waiting until other members confirm that the log on disk is
-/// whole), `restoring` (fetching it back from them), `elsewhere` (another node with the department's keys was there
+/// whole), `restoring` (fetching it back from them), `elsewhere` (another node with the department's keys connected
 /// first), `read-only` (a disk write was refused) or `frozen` (forked).
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_EXAMPLES)]
@@ -353,7 +353,7 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
     Ok(Outcome::Yes)
 }
 
-/// By name, which members are there and which are waited for. A node that does not tell them keeps nobody from the rest.
+/// By name, which members are there and which are waited for. A node that does not give them does not hide the rest.
 fn show_awaited(client: &Client, screen: &mut Screen) -> Result<(), Error> {
     let peers = client
         .get("/v1/peers")

@@ -36,7 +36,7 @@ pub(crate) struct Verify {
     /// day; the status is the one known now
     #[arg(long, value_name = "DATE")]
     on: Option<Date>,
-    /// Let the issuer's word be enough: take a proof for valid that no other department has signed
+    /// Accept the issuer's word alone: a proof that no other department has signed can then be valid
     #[arg(long, requires = "network")]
     issuer_only: bool,
 }

@@ -6,12 +6,12 @@ use std::fmt;
 use crate::id::ChinaTime;
 use crate::record::MAX_AHEAD_MS;
 
-/// A clock so far off those of the other members is told to the operator, ms.
+/// A clock this far off those of the other members is reported to the operator, ms.
 pub const ALARM_MS: u64 = 60_000;
 /// So far off them nothing is appended, ms.
 pub const MAX_OFF_MS: u64 = MAX_AHEAD_MS;
-/// So long after the newest record that others have come to as well, a time is more likely a wrong clock's than a pause in
-/// all departments' work, ms: 92 days.
+/// This long after the newest record that others have reached as well, a time is more likely a wrong clock's than a
+/// pause in all departments' work, ms: 92 days.
 pub const MAX_PAUSE_MS: u64 = 92 * 24 * 3600 * 1000;
 
 /// What a peer knows of the time. All are ms since 1970 UTC.
@@ -23,7 +23,7 @@ pub struct Clocks {
     pub members_ms: Vec<u64>,
     /// The time of the own log's last record.
     pub last_ms: Option<u64>,
-    /// The time that other departments' logs have come to, no matter what a few members write: see [`come_to`].
+    /// The time that other departments' logs have reached, no matter what a few members write: see [`come_to`].
     pub come_to_ms: Option<u64>,
 }
 
@@ -144,8 +144,8 @@ impl Clocks {
     }
 }
 
-/// The time that the logs of other departments have come to, given the time of each one's last record: more than a third of
-/// them are as late, so fewer liars than that can't move it on.
+/// The time that the logs of other departments have reached, given the time of each one's last record: more than a
+/// third of them are as late, so fewer liars than that can't move it on.
 pub fn come_to(mut last_ms: Vec<u64>) -> Option<u64> {
     last_ms.sort_unstable_by(|a, b| b.cmp(a));
     last_ms.get(last_ms.len() / 3).copied()
@@ -210,7 +210,7 @@ mod tests {
             })
         };
         assert_eq!(clocks(ahead, &[ahead, ahead]).fault(), far(NOW - 1_000));
-        // A department that paused for a year goes on where others did not pause.
+        // A department that paused for a year continues where others did not pause.
         let year = NOW + 365 * 86_400_000;
         let mut paused = clocks(year, &[year]);
         paused.come_to_ms = Some(year - 10);

@@ -1,11 +1,11 @@
 //! The mark beside the keys that says which data directory the department's node ran with last.
 //!
-//! A directory that was lost and put back, or copied, may lack records that were signed since: appending to it would fork
-//! the log. What tells it from the one that was run last is what survives a restart and a remount, and neither `cp`, `tar` nor
-//! `rsync`: inode number and time of making, of the directory and, since that may be emptied and filled again, of the head
-//! file in it, which is made once and written in place. A snapshot of the whole disk, and bytes copied into the files that
-//! are there, can't be told. Before a log's first record the mark says that there is none, and names itself in the
-//! same way, so that an old copy of it says nothing.
+//! A directory that was lost and put back, or copied, may lack records that were signed since: appending to it would
+//! fork the log. What distinguishes it from the one that was run last is what survives a restart and a remount, and
+//! neither `cp`, `tar` nor `rsync`: inode number and time of making, of the directory and, since that may be emptied
+//! and filled again, of the head file in it, which is made once and written in place. A snapshot of the whole disk, and
+//! bytes copied into the files that are there, can't be detected. Before a log's first record the mark says that there
+//! is none, and names itself in the same way, so that an old copy of it says nothing.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -71,7 +71,7 @@ enum Word {
     Lost,
 }
 
-/// What the mark says of a data directory.
+/// What the mark says about a data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastRun {
     /// Nothing was ever appended to the department's log.
@@ -103,7 +103,7 @@ impl Mark {
         }
     }
 
-    /// The same, told by the own log's head file as well.
+    /// The same, identified by the own log's head file as well.
     #[must_use]
     pub fn with_head(mut self, head: PathBuf) -> Mark {
         self.head = Some(head);

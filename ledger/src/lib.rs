@@ -1,7 +1,7 @@
 //! What is true in certmesh: records, logs, proofs, membership, replication and verdicts.
 //!
 //! This crate is pure: synchronous, deterministic, no sockets, no clock, no global randomness. Time comes in as a
-//! parameter; protocol logic is a state machine that takes events and gives commands.
+//! parameter; protocol logic is a state machine that takes events and returns commands.
 //!
 //! Where to look:
 //! - [`id`]: departments, certificates, types, dates, parsed once and then trusted

@@ -14,7 +14,7 @@
 //! - `jmt` 0.12 has the same tree shape, but is made for a versioned database: each change is a numbered version, comes
 //!   back as a batch of nodes to store, and is read again through a `TreeReader` that the caller implements. Here the
 //!   map holds only certificates not plainly valid, is written from nothing at each start, and needs two versions at most.
-//!   It tells leaf and node apart by strings of its own under one hash function, where the ledger has a key for each
+//!   It distinguishes leaf and node by strings of its own under one hash function, where the ledger has a key for each
 //!   purpose; an empty subtree is a string too. It needs borsh, brings `ics23` by default, and builds on older majors
 //!   of `digest`, `hashbrown` and `itertools`.
 //! - `sparse-merkle-tree` 0.6 also stores through traits (`StoreReadOps`, `StoreWriteOps`). Runs of empty siblings are
@@ -108,7 +108,7 @@ pub struct StatusMap<V> {
 }
 
 /// The pages in the file. None is ever changed in place, so a write that fails harms nothing that is there; then all of them
-/// go on in memory: what can be derived must keep no peer from starting, or from answering, on a disk that is full.
+/// continue in memory: what can be derived must keep no peer from starting, or from answering, on a disk that is full.
 struct Pages {
     file: Box<dyn DiskFile>,
     slots: u32,
@@ -575,7 +575,7 @@ fn only_leaf<V: Value>(
     })
 }
 
-/// Goes on with a proof among the leaves of a page.
+/// Continues a proof among the leaves of a page.
 fn within_page(mut leaves: &[(Hash, Hash)], key: &Hash, siblings: &mut Vec<Hash>) -> Terminal {
     loop {
         match *leaves {

@@ -1,8 +1,9 @@
 //! Golden vectors: the bytes and hashes that `SPEC.md` describes, for fixed inputs, in `data/golden.json`.
 //!
 //! The code is held to them both ways: what it encodes is what the file says, and what the file says it decodes to the
-//! same value. With `CERTMESH_WRITE_GOLDEN=1` the file is written anew instead. A change in it is a change of the format:
-//! existing networks, logs and proofs would no longer be read, so it takes a new version and a note in `SPEC.md`.
+//! same value. With `CERTMESH_WRITE_GOLDEN=1` the file is written again instead. A change in it is a change of the
+//! format: existing networks, logs and proofs would no longer be read, so it takes a new version and a note in
+//! `SPEC.md`.
 
 #[path = "golden/authority.rs"]
 mod authority;
@@ -141,7 +142,7 @@ impl Vectors {
         decode::<T>(&read, LIMIT).expect_err(name);
     }
 
-    /// A text the file holds (or, while it is written anew, will hold).
+    /// A text the file holds (or, while it is written again, will hold).
     pub(crate) fn text(&self, section: &str, name: &str, key: &str) -> String {
         let from = self.golden.as_ref().unwrap_or(&self.made);
         let entry = &from[section][name];

@@ -16,7 +16,7 @@ const LEAST_API: usize = 64;
 /// Handshakes at once below which no peer starts.
 const LEAST_HANDSHAKES: usize = 32;
 
-/// What there is place for.
+/// How many of each the limit allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shares {
     /// Connections of the API.
@@ -47,7 +47,7 @@ pub(crate) fn raise() -> usize {
     let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
         Err(error) => {
-            tracing::warn!(%error, "the soft limit on open files stays as it is");
+            tracing::warn!(%error, "the soft limit on open files is unchanged");
             current
         }
     };
@@ -59,7 +59,7 @@ pub(crate) fn open_now() -> usize {
     std::fs::read_dir("/dev/fd").map_or(0, Iterator::count)
 }
 
-/// Shares the limit out, after the logs of so many members were opened.
+/// Shares the limit out, after the logs of this many members were opened.
 ///
 /// # Errors
 /// [`TooFewFiles`].

@@ -61,7 +61,7 @@ pub(crate) fn of(path: &Path) -> io::Result<Space> {
     })
 }
 
-/// Bytes of all files below `dir`, as they are long. A file that goes meanwhile is not counted.
+/// Bytes of all files below `dir`, by their lengths. A file that disappears meanwhile is not counted.
 ///
 /// # Errors
 /// What the system says of directories that are there.

@@ -1,16 +1,16 @@
 //! A department's peer: network, disk and HTTP API around [`certmesh_ledger`].
 //!
-//! Nothing is decided here that could be decided there: this crate moves bytes, keeps threads and sockets, and shows what
+//! Whatever the ledger can decide, it decides there: this crate moves bytes, keeps threads and sockets, and shows what
 //! the ledger knows.
 //!
 //! - [`config`]: one immutable configuration from file, environment and flags
 //! - [`net`]: libp2p; messages are opaque bytes to it
 //! - `peer`: the threads that join network and ledger
 //! - `run`: from a configuration to a running peer
-//! - `app`: what a peer does for whoever asks
+//! - `app`: what a peer does for its callers
 //! - [`http`]: the HTTP API, for business systems and the CLI
 //! - `watch`: folders whose tables are imported
-//! - `descriptors`: how many files may be open, and what they are shared out to
+//! - `descriptors`: how many files may be open, and how they are divided
 //! - [`metrics`], [`logging`]
 //!
 //! Beside it, in crates of their own: [`certmesh_api`], the shapes of the API; [`certmesh_tables`], tables of certificates;
@@ -71,7 +71,7 @@ fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
         NodeCommand::Check(args) => {
             let config = Config::load(&args)?;
             run::check(&config)?;
-            say("The configuration is sound.")
+            say("The configuration is valid.")
         }
         NodeCommand::Run(args) => {
             let config = Config::load(&args)?;
@@ -115,7 +115,7 @@ fn hangups() -> std::io::Result<impl Stream<Item = ()>> {
     }))
 }
 
-/// Answers the person who asked. Who has closed standard output wants no answer; the exit code has it.
+/// Answers the person who asked. If standard output is closed, the exit code is the answer.
 fn say(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -125,23 +125,23 @@ fn say(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The last words before the process ends, when logging may not be set up. Nothing is left to do when nobody can hear.
+/// The last words before the process ends, when logging may not be set up. Nothing can be done if nobody can read them.
 fn complain(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "error: {}", one_line::indented(&told(error)));
+    let _ = writeln!(io::stderr(), "error: {}", one_line::indented(&text(error)));
 }
 
 /// The error and its causes, each once: most of ours say theirs themselves.
-fn told(error: &anyhow::Error) -> String {
-    let mut told = String::new();
+fn text(error: &anyhow::Error) -> String {
+    let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
-        if !told.contains(&cause) {
-            if !told.is_empty() {
-                told.push_str(": ");
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
             }
-            told.push_str(&cause);
+            text.push_str(&cause);
         }
     }
-    told
+    text
 }
 
 #[cfg(test)]
@@ -158,8 +158,8 @@ mod tests {
             path: "nosuch.toml".into(),
             source: missing(),
         };
-        assert_eq!(told(&telling.into()), format!("nosuch.toml: {said}"));
+        assert_eq!(text(&telling.into()), format!("nosuch.toml: {said}"));
         let silent = Err::<(), _>(missing()).context("no runtime").unwrap_err();
-        assert_eq!(told(&silent), format!("no runtime: {said}"));
+        assert_eq!(text(&silent), format!("no runtime: {said}"));
     }
 }

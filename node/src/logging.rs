@@ -3,7 +3,7 @@
 //! Nothing that is logged may hold a subject's data: no holder's code, no name, no field value, no request body and no
 //! URL (a certificate's serial can be an identity number). Code that logs names routes and counts, never content.
 //!
-//! A log line that can't be written is lost and counted; the peer goes on, since its log is not its ledger.
+//! A log line that can't be written is lost and counted; the peer continues, since its log is not its ledger.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -50,14 +50,14 @@ pub enum LoggingError {
     )]
     Level,
     /// Logging was started before.
-    #[error("logging runs already")]
+    #[error("logging is already running")]
     Running,
     /// The thread that writes the log couldn't be started.
     #[error("the thread that writes the log could not be started: {0}")]
     Thread(io::Error),
 }
 
-/// Logging that runs. When dropped it waits for the last lines, though not for a reader that stands still.
+/// Logging that runs. When dropped it waits for the last lines, though not for a reader that stalls.
 #[must_use]
 pub struct Logging(Outlet);
 

@@ -1,4 +1,4 @@
-//! What a peer measures of itself, in the OpenMetrics text format (`GET /metrics`).
+//! A peer's metrics, in the OpenMetrics text format (`GET /metrics`).
 //!
 //! Every label comes from a fixed list or is a department's code, so the number of series is bounded; no label ever
 //! holds a certificate's identifier or a subject's data.
@@ -73,13 +73,13 @@ struct Part {
 /// How the copy of a log stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogState {
-    /// It may be taken for its department's newest.
+    /// It counts as its department's newest.
     pub current: bool,
-    /// It stands still because the disk refused it.
+    /// It stalls because the disk refused it.
     pub refused: bool,
     /// It is forked, or breaks a rule of logs.
     pub frozen: bool,
-    /// It was found damaged, and nothing of it has come back yet.
+    /// It was found damaged, and nothing of it has been fetched back yet.
     pub set_aside: bool,
 }
 
@@ -259,12 +259,12 @@ impl Metrics {
         );
         registry.register(
             "retrievals",
-            "Other departments' requests for fields, by what was done with them",
+            "Other departments' requests for fields, by outcome",
             self.retrievals.clone(),
         );
         registry.register(
             "retrievals_asked",
-            "This department's requests for fields, by what came of them",
+            "This department's requests for fields, by outcome",
             self.retrievals_asked.clone(),
         );
     }
@@ -288,12 +288,12 @@ impl Metrics {
         );
         registry.register(
             "log_current",
-            "1 while what is held of a department's log may be taken for its newest, so that certificates can be valid by it",
+            "1 while the copy of a department's log counts as current, so that certificates can be valid by it",
             self.log_current.clone(),
         );
         registry.register(
             "log_refused",
-            "1 while the copy of a department's log stands still because the disk refused it",
+            "1 while the copy of a department's log can't continue because the disk refused it",
             self.log_refused.clone(),
         );
         registry.register(
@@ -314,7 +314,7 @@ impl Metrics {
         );
         registry.register(
             "lost_bodies",
-            "Own records whose fields, attachments, copies or cases are gone from this disk though they were not erased",
+            "Own records whose fields, attachments, copies or cases are missing from this disk though they were not erased",
             self.lost_bodies.clone(),
         );
         registry.register(
@@ -460,14 +460,14 @@ impl Metrics {
         }
     }
 
-    /// This department's own request for fields came to this.
+    /// The outcome of this department's own request for fields.
     pub fn retrieval_asked(&self, outcome: &'static str) {
         self.retrievals_asked
             .get_or_create(&Outcome { outcome })
             .inc();
     }
 
-    /// So many rows of a table in a watched folder came to this.
+    /// This many rows of a table in a watched folder had this outcome.
     pub fn watch_rows(&self, outcome: &'static str, rows: u64) {
         self.watch_rows
             .get_or_create(&Outcome { outcome })
@@ -492,7 +492,7 @@ impl Metrics {
             .set(gauge(bytes));
     }
 
-    /// So many own records have lost what is kept of them.
+    /// Number of own records that have lost their bodies.
     pub fn set_lost(&self, of: &'static str, records: usize) {
         let gauge = self.lost_bodies.get_or_create(&Of { of });
         gauge.set(i64::try_from(records).unwrap_or(i64::MAX));

@@ -20,7 +20,7 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
-    /// Something of the system that is no file: sockets, threads, randomness.
+    /// Something of the system other than files: sockets, threads, randomness.
     #[error("{what}: {error}")]
     System {
         /// What was tried.

@@ -13,7 +13,7 @@ use crate::proxy::Proxy;
 pub enum Links {
     /// Through a proxy for each direction of dialling, so that links can be cut, delayed and throttled.
     Proxied,
-    /// Straight: a node is told of those that serve when it starts, and dials them. For measurements.
+    /// Straight: a node is given those that serve when it starts, and dials them. For measurements.
     Direct,
 }
 

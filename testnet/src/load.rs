@@ -25,7 +25,7 @@ use crate::{Error, departments};
 
 /// Requests under way at a time, at most.
 const WORKERS: usize = 64;
-/// One certificate in so many is verified at another department.
+/// One certificate in this many is verified at another department.
 const VERIFIED: u64 = 10;
 /// Certificates waiting to be verified, at most; beyond that they are not.
 const WAITING: usize = 1_000;
@@ -41,7 +41,7 @@ pub struct LoadArgs {
     /// Certificates a second, all departments together
     #[arg(long, value_name = "R", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub rate: u64,
-    /// For so long
+    /// For this long
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
     /// Issue at this department only

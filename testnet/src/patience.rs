@@ -82,7 +82,7 @@ impl Deadline {
         }
     }
 
-    /// Whether there is time to go on.
+    /// Whether there is time to continue.
     ///
     /// # Errors
     /// [`Error::Deadline`] with `what` when time is over, [`Error::Interrupted`].

@@ -1,6 +1,6 @@
 //! A link between two peers that can be cut, delayed and throttled: a TCP proxy on loopback.
 //!
-//! The peer that dials is told the proxy's address; where the proxy leads can change while it runs, because a peer that
+//! The dialling peer is given the proxy's address; where the proxy leads can change while it runs, because a peer that
 //! restarts listens on another port. Cutting resets every connection and every new one; healing lets new ones through.
 
 use std::io;
@@ -97,7 +97,7 @@ impl Proxy {
         self.conduct.borrow().up
     }
 
-    /// Delays everything by so many milliseconds, each way.
+    /// Delays everything by this many milliseconds, each way.
     pub fn delay(&self, delay_ms: u64) {
         self.conduct
             .send_modify(|conduct| conduct.delay = Duration::from_millis(delay_ms));
@@ -178,7 +178,7 @@ fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-/// Carries one direction of a connection to its end.
+/// Carries one direction of a connection until it ends.
 async fn carry(mut from: ReadHalf<'_>, to: WriteHalf<'_>, conduct: &watch::Receiver<Conduct>) {
     let (sender, receiver) = mpsc::channel(IN_FLIGHT);
     let collect = async move {

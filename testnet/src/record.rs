@@ -1,4 +1,4 @@
-//! `network.json`: what others need to know of a running network; and the lock that tells whether it is running.
+//! `network.json`: what others need to know of a running network; and the lock that shows whether it is running.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -172,7 +172,7 @@ fn person(number: u64) -> (String, String) {
     (format!("{body}{check}"), format!("{surname}样本"))
 }
 
-/// Identity number and name of a person who does not exist either, and of whom no sample tells.
+/// Identity number and name of a person who does not exist either, and is in no sample.
 pub(crate) fn stranger(number: u64) -> (String, String) {
     person(PEOPLE + number)
 }

@@ -90,7 +90,7 @@ impl Screen {
     }
 }
 
-/// Prints a line. Where nobody listens any more, there is nobody to tell.
+/// Prints a line. If nobody listens any more, nothing is reported.
 fn print(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }

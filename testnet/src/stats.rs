@@ -67,7 +67,7 @@ pub fn per_second(count: u64, time: Duration) -> f64 {
     round(count as f64 / time.as_secs_f64().max(1e-9), 1)
 }
 
-/// Rounded to so many digits after the point.
+/// Rounded to this many digits after the point.
 pub fn round(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale

@@ -42,7 +42,7 @@ impl Testnet {
     /// A network whose nodes are started with `command`; none is started yet, but the links are there.
     ///
     /// # Errors
-    /// [`Error::System`] when there are no sockets or threads to be had.
+    /// [`Error::System`] when no sockets or threads are available.
     pub fn new(network: Network, command: Vec<OsString>, links: Links) -> Result<Testnet, Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -87,7 +87,7 @@ impl Testnet {
         self.seats.len()
     }
 
-    /// Whether there are none, which never is so.
+    /// Whether there are none, which is never the case.
     pub fn is_empty(&self) -> bool {
         self.seats.is_empty()
     }

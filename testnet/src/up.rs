@@ -20,7 +20,7 @@ use crate::testnet::Testnet;
 
 /// Departments of a new network.
 const DEFAULT_DEPARTMENTS: usize = 5;
-/// How often the supervisor looks after its nodes.
+/// How often the supervisor checks its nodes.
 const ROUND: Duration = Duration::from_millis(250);
 /// Time a whole network has to stop.
 const STOPPING: Duration = Duration::from_secs(40);
@@ -157,7 +157,7 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Until told to stop: leads links to where nodes listen now, and keeps `network.json` true.
+/// Until stopped: leads links to where nodes listen now, and keeps `network.json` true.
 fn supervise(testnet: &mut Testnet, screen: Screen) -> Result<(), Error> {
     let mut ended = vec![false; testnet.len()];
     while !interrupted() {

@@ -456,7 +456,7 @@ fn the_command_attaches_files_and_saves_them_checked() {
     // What is there is left as it is.
     fs::write(dir.join("saved/photo.jpg"), "mine").unwrap();
     let kept = net.cli(0, &show).exits(2);
-    assert!(kept.err.contains("exists already"), "{}", kept.err);
+    assert!(kept.err.contains("already exists"), "{}", kept.err);
     assert_eq!(fs::read(dir.join("saved/photo.jpg")).unwrap(), b"mine");
     net.cli(0, &["erase", id, "--text", "test"]).exits(0);
     let other = path("other");

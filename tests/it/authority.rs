@@ -180,7 +180,7 @@ fn a_definition_that_no_longer_lists_a_department_lets_it_issue_for_a_day_and_no
     net.converge();
     let before = issue(&net, 2, &kind, "BEFORE");
     net.converge();
-    // From now on only the first department may; the third's node is changed and goes on by the old definition.
+    // From now on only the first department may; the third's node is changed and continues by the old definition.
     net.stop(0).unwrap();
     let named = definition(pen(&net, 0).log(), &kind);
     net.start_again(0);
@@ -205,7 +205,7 @@ fn a_definition_that_no_longer_lists_a_department_lets_it_issue_for_a_day_and_no
             .unwrap();
     }
     net.start_again(2);
-    // Its own log is dated ahead, so it records nothing more; it answers all the same.
+    // Its own log is dated ahead, so it records nothing more; it still answers.
     until("the clock to be held against the log", || {
         net.log_state(2) == "clock-off"
     });

@@ -122,7 +122,7 @@ fn erased_fields_are_gone_for_good_and_the_certificate_stands() {
     }
     net.stop_all().unwrap();
     assert_eq!(files_that_hold(&net, NAME), Vec::<String>::new());
-    // Nor is the key anywhere under which the fields could be read.
+    // The key under which the fields could be read is not there either.
     let wrapped = hex::encode(&before[16..88]);
     let anywhere = files_below(net.network().dir())
         .into_iter()

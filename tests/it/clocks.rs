@@ -96,7 +96,7 @@ fn a_clock_ten_minutes_off_dates_no_record_and_a_minute_off_is_told() {
         201
     );
     net.wait_logged(0, "the clock agrees with others again");
-    // Two minutes are told, and stop nobody.
+    // Two minutes are reported, and stop nobody.
     clocks.set(0, -120);
     net.wait_logged(0, "behind those of 2 connected members");
     assert_eq!(

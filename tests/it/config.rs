@@ -94,7 +94,7 @@ fn keys_of_another_department_are_refused_by_name() {
         }
         fs::write(path(0), own).unwrap();
     }
-    // A key in the wrong place is told by its label, and never shown.
+    // A key in the wrong place is reported by its label, and never shown.
     let (signing, field) = ("keys/signing.key", "keys/field.key");
     let secret = fs::read_to_string(net.member(0).dir.join(field)).unwrap();
     fs::copy(
@@ -183,7 +183,7 @@ fn a_department_that_is_no_member_is_refused() {
     let (net, other) = (founded(1), founded(3));
     let genesis = net.network().dir().join("network.toml");
     let ran = node(&other, 2, &["--network", genesis.to_str().unwrap()]);
-    refused(&ran, &["no member of the network", &other.code(2)]);
+    refused(&ran, &["not a member of the network", &other.code(2)]);
 }
 
 #[test]

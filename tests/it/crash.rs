@@ -70,7 +70,7 @@ fn nothing_acknowledged_is_lost_when_the_issuer_is_killed_again_and_again() {
     let mut all = Vec::new();
     for (round, enough) in [300, 1_100, 2_500].into_iter().enumerate() {
         all.extend(kill_while_issuing(&mut net, round, enough));
-        // What the crash left is whole before any start could mend it: torn ends are beyond the head.
+        // What the crash left is whole before any start could repair it: torn ends are beyond the head.
         let (_, report) = net.fsck(0);
         let faults: Vec<_> = report["logs"]
             .as_array()

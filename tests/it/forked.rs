@@ -192,11 +192,11 @@ fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays()
     };
     frozen(&net);
 
-    // The other logs go on.
+    // The other logs continue.
     let more = net.issue(0, "ON", 5);
     net.wait_verdict(1, &more[4], "valid", None);
 
-    // The evidence outlives a restart, also where nobody else is there to tell.
+    // The evidence outlives a restart, also where nobody else can report it.
     net.stop_all().unwrap();
     for index in [0, 1] {
         net.start_trusting(index);

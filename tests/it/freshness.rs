@@ -1,4 +1,4 @@
-//! What a copy that lags, stands still or that nobody confirms says of a certificate: never yes.
+//! What a copy that lags, stalls or that nobody confirms says of a certificate: never yes.
 
 use std::ffi::OsString;
 use std::fs;
@@ -77,7 +77,7 @@ fn a_copy_that_the_disk_refuses_says_so_calls_nothing_valid_and_goes_on_by_itsel
         .problem(409, "proof-not-available");
     let held = net.held(1, 0);
     assert!(held.known_size > held.size);
-    for part in ["opened again by itself", "known up to record"] {
+    for part in ["reopened automatically", "known up to record"] {
         assert!(held.detail.as_ref().unwrap().contains(part), "{held:?}");
     }
     let status = net.api(1).status().unwrap();
@@ -88,7 +88,7 @@ fn a_copy_that_the_disk_refuses_says_so_calls_nothing_valid_and_goes_on_by_itsel
             .any(|warning| warning.contains(&held.name)),
         "{status:?}"
     );
-    net.wait_logged(1, "the copy of a log stands still");
+    net.wait_logged(1, "the copy of a log can't continue");
     let http = net.http(1);
     let ready = http.get("/ready");
     assert_eq!(ready.status, 200, "it answers for the other logs");
@@ -144,7 +144,7 @@ fn a_peer_that_is_cut_off_for_longer_says_unknown_and_knows_again_once_it_is_not
     // What is against a certificate stands, and the own log needs nobody.
     net.wait_verdict(1, &ids[1], "not-valid", Some("suspended"));
     net.wait_verdict(1, &own[0], "valid", None);
-    assert!(net.api(1).status().unwrap().warnings[0].contains("no member has confirmed"));
+    assert!(net.api(1).status().unwrap().warnings[0].contains("no member has recently confirmed"));
     assert_eq!(net.http(1).get("/ready").status, 200);
     net.links().heal_all();
     net.wait_verdict(1, &ids[0], "valid", None);

@@ -205,7 +205,7 @@ fn false_page(checkpoint: &SignedCheckpoint, from: u64, frames: Vec<u8>) -> Vec<
     Response::Page(page).encode()
 }
 
-/// What a node does with a member whose answers to requests for pages are these; gives what was asked.
+/// What a node does with a member whose answers to requests for pages are these; returns what was asked.
 fn answers_with(pages: impl Fn(&SignedCheckpoint) -> Vec<Vec<u8>>, size: u64, blamed: &str) {
     let mut net = two_honest();
     let key = net.member(2).signing_key().unwrap();
@@ -378,7 +378,7 @@ fn noise_and_silence_at_the_peer_port_do_not_keep_members_apart() {
     assert!(held.len() > 50);
     still_well(&mut net, "HT");
     assert_eq!(net.api(0).status().unwrap().peers_connected, 1);
-    // A member that comes anew gets in all the same, at the latest when the silent ones are thrown out.
+    // A member that comes again still gets in, at the latest when the silent ones are thrown out.
     net.stop(1).unwrap();
     until("the stop to be noticed", || {
         net.api(0).status().unwrap().peers_connected == 0

@@ -65,7 +65,7 @@ fn an_import_tells_and_keeps_its_rejected_rows_and_finishes_when_they_are_mended
         0o600
     );
 
-    // Mended, with the marks still in them.
+    // Corrected, with the marks still in them.
     let mut mended = rejected[..2].to_vec();
     mended[0]["valid_until"] = "2060-01-01".into();
     mended[1]["holder"] = row(0, "IMP", 2_100)["holder"].clone();

@@ -244,7 +244,7 @@ fn a_split_issues_all_parts_and_the_old_one_names_them() {
     );
     let lonely = net.cli(0, &["split", &whole, "--part", &north]).exits(2);
     assert!(
-        lonely.err.contains("one part is no split"),
+        lonely.err.contains("one part is not a split"),
         "{}",
         lonely.err
     );

@@ -77,7 +77,7 @@ fn every_look_that_was_answered_is_in_the_journal_after_a_kill() {
     }
 }
 
-/// Looks from several threads until some were answered, then kills the node; gives the purposes of those answered.
+/// Looks from several threads until some were answered, then kills the node; returns the purposes of those answered.
 fn look_until_killed(net: &mut TestNet, round: usize, id: &str) -> Vec<String> {
     let answered = Mutex::new(Vec::new());
     let http: Vec<_> = (0..4).map(|_| net.http(0)).collect();

@@ -208,7 +208,7 @@ fn a_hangup_adds_and_revokes_clients_of_a_node_that_goes_on() {
     let good = fs::read(&tokens).unwrap();
     fs::write(&tokens, "[[client]]\nname = \"portal\"\n").unwrap();
     hang_up(&net, 0);
-    net.wait_logged(0, "nobody was added or revoked");
+    net.wait_logged(0, "none was added or revoked");
     assert_eq!((status(&portal), status(&admin)), (200, 200));
     fs::write(&tokens, good).unwrap();
 

@@ -32,7 +32,7 @@ fn agreed(net: &TestNet) {
     net.converge();
 }
 
-/// A PDF of so many bytes, no two pieces of it alike, with a marker in it.
+/// A PDF of this many bytes, no two pieces of it alike, with a marker in it.
 fn scan(bytes: usize) -> Vec<u8> {
     let mut content = b"%PDF-1.7\n".to_vec();
     content.extend_from_slice(MARKER.as_bytes());

@@ -147,7 +147,7 @@ fn a_peer_killed_in_the_middle_of_a_file_takes_it_again_without_doubles() {
         } else {
             // Nobody confirms the log, so the file waits until somebody vouches for it.
             net.start_again(0);
-            net.wait_logged(0, "files wait until the own log takes appends");
+            net.wait_logged(0, "files wait until the own log accepts appends");
             assert!(inbox(&net, "cards.csv").exists());
             net.cli(0, &["resume"]).exits(0);
         }
@@ -209,7 +209,7 @@ fn every_fault_of_every_watch_is_told_at_once() {
         "watch[0].folder: ",
         "watch[0].map: ",
         "serial: must be a column's name",
-        "holdr: is no key here; did you mean `holder`?",
+        "holdr: is not a key here; did you mean `holder`?",
         "valid_from: is required",
         "watch[1].folder: ",
         "files are to be moved there, but it isn't a directory",

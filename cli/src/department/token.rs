@@ -64,10 +64,10 @@ Examples:
   certmesh department token list --dir transport
   certmesh department token list --dir transport --json";
 
-/// Take a client of the node's API out, so that its token stops working
+/// Remove a client of the node's API, so that its token stops working
 ///
 /// Removes the client from tokens.toml, and NAME.token if that holds this client's token. A node that runs refuses the token
-/// from when it gets SIGHUP; what the client has in work then is refused as well.
+/// from when it gets SIGHUP; the client's requests in progress are then refused as well.
 #[derive(Debug, Args)]
 #[command(after_help = REVOKE_EXAMPLES)]
 pub(crate) struct Revoke {
@@ -83,7 +83,7 @@ const REVOKE_EXAMPLES: &str = "\
 Examples:
   certmesh department token revoke --dir transport --name counter-3";
 
-/// Makes a token and writes it to a new file; gives the hash that `tokens.toml` knows it by.
+/// Makes a token and writes it to a new file; returns the hash that `tokens.toml` knows it by.
 pub(super) fn write(path: &Path) -> Result<String, Error> {
     let token = Zeroizing::new(hex::encode(random()?.as_slice()));
     let line = Zeroizing::new(format!("{}\n", *token));
@@ -214,7 +214,7 @@ fn revoke(args: &Revoke, screen: &mut Screen) -> Result<Outcome, Error> {
         ""
     };
     screen.line(format!(
-        "{done}  client {name} is taken out of tokens.toml{more}"
+        "{done}  client {name} is removed from tokens.toml{more}"
     ))?;
     screen.line(counts_from(&args.dir))?;
     Ok(Outcome::Yes)

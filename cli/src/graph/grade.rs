@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::cooccurrence::Demanded;
 
-/// One department in so many demands the types that come first.
+/// One department in this many demands the types that come first.
 const A_PART: usize = 5;
 /// Fewest departments for the first and the second grade.
 const FEWEST: usize = 3;

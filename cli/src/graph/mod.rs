@@ -49,7 +49,7 @@ pub(crate) struct GraphArgs {
     /// File to write to; standard output when absent
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace the file if there is one
+    /// Replace the file if it exists
     #[arg(long, requires = "output")]
     force: bool,
     /// How many types a table or a picture shows, the most demanded of the best grades first; the others hold all
@@ -162,7 +162,7 @@ pub(crate) fn run(
     let graph = cooccurrence::build(&matters, &names(args, global)?);
     let analysis = analyse(&graph, &matters);
     let document = match format {
-        Format::Table => return tell(&analysis, args.top, screen),
+        Format::Table => return present(&analysis, args.top, screen),
         Format::Json => {
             serde_json::to_string_pretty(&analysis).map_err(std::io::Error::from)? + "\n"
         }
@@ -207,7 +207,7 @@ fn write(
     Ok(Outcome::Yes)
 }
 
-/// Names of types, where they can be had: a directory of matters is looked at without a node.
+/// Names of types, where available: a directory of matters is looked at without a node.
 fn names(args: &GraphArgs, global: &Global) -> Result<BTreeMap<String, String>, Error> {
     if let Some(dir) = &args.types {
         let types = definitions::types(dir)?;
@@ -297,7 +297,7 @@ fn analyse(graph: &Graph, matters: &[OwnedMatter]) -> Analysis {
     }
 }
 
-fn tell(analysis: &Analysis, top: u16, screen: &mut Screen) -> Result<Outcome, Error> {
+fn present(analysis: &Analysis, top: u16, screen: &mut Screen) -> Result<Outcome, Error> {
     let count = |count: usize| grouped(count as u64);
     screen.field(
         "matters",

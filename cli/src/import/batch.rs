@@ -1,4 +1,4 @@
-//! Rows on their way: gathered, sent on a thread of their own, and handed back with their answers.
+//! Rows in flight: gathered, sent on a thread of their own, and returned with their answers.
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::retry::Retry;
 use crate::{Error, Outcome};
 
-/// Rows that are told of together, at most; of them no more are sent than a chunk holds.
+/// Rows that are reported together, at most; of them no more are sent than a chunk holds.
 const BATCH_ROWS: usize = 2_000;
 /// Bytes of rows as they were that are held for the rejects file, at most but for one row.
 const BATCH_BYTES: usize = 8 << 20;
@@ -50,11 +50,11 @@ pub(super) enum Fate {
     Rejected(Vec<Reason>),
 }
 
-/// What the sender has to tell.
+/// What the sender reports.
 pub(super) enum Event {
     Waiting(String),
     Done(Batch, Sent),
-    /// Of each row that would be sent, whether the log has its certificate; and why the import cannot go on.
+    /// Of each row that would be sent, whether the log has its certificate; and why the import cannot continue.
     Looked(Batch, Vec<bool>, Option<Error>),
 }
 
@@ -66,7 +66,7 @@ pub(super) fn send_all(
     batches: &Receiver<Batch>,
     events: &SyncSender<Event>,
 ) {
-    let mut told = |error: &Error, retry: &Retry| {
+    let mut note = |error: &Error, retry: &Retry| {
         let wait = retry.next_wait().as_secs_f64();
         let why = error.in_one_line();
         // Nobody waits for it when the import has failed.
@@ -78,7 +78,7 @@ pub(super) fn send_all(
         let event = if dry_run {
             let mut there = Vec::with_capacity(batch.ids.len());
             let looked = batch.ids.iter().try_for_each(|id| {
-                there.push(is_there(client, id, Retry::patient(retries), &mut told)?);
+                there.push(is_there(client, id, Retry::patient(retries), &mut note)?);
                 Ok(())
             });
             Event::Looked(batch, there, looked.err())
@@ -89,7 +89,7 @@ pub(super) fn send_all(
             };
             Event::Done(batch, sent)
         } else {
-            let sent = bulk::send(client, &batch.chunk, Retry::patient(retries), &mut told);
+            let sent = bulk::send(client, &batch.chunk, Retry::patient(retries), &mut note);
             Event::Done(batch, sent)
         };
         if events.send(event).is_err() {
@@ -103,7 +103,7 @@ fn is_there(
     client: &Client,
     id: &CertificateId,
     mut retry: Retry,
-    told: &mut dyn FnMut(&Error, &Retry),
+    note: &mut dyn FnMut(&Error, &Retry),
 ) -> Result<bool, Error> {
     loop {
         let error = match client.get(&format!("/v1/certificates/{id}")) {
@@ -114,7 +114,7 @@ fn is_there(
         if !retry.again(&error) {
             return Err(error);
         }
-        told(&error, &retry);
+        note(&error, &retry);
         retry.wait();
     }
 }

@@ -20,9 +20,9 @@ use crate::{Error, Outcome, interrupt};
 /// is sent.
 ///
 /// Rows are sent in chunks of 2,000, in their order. A row that is rejected does not stop the others; it is shown
-/// with its reason, and written to the file that --rejects names, from where it can be mended and imported again. When
+/// with its reason, and written to the file that --rejects names, where it can be corrected and imported again. When
 /// the connection breaks or the node is busy, the chunk is sent again. Rows already in the log are recognised, so an
-/// import that was interrupted is simply run again. Ctrl-C stops after the chunk under way and tells how far it came.
+/// import that was interrupted is simply run again. Ctrl-C stops after the chunk under way and shows how far it got.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
@@ -38,7 +38,7 @@ pub(crate) struct Import {
     /// The table's format [default: by the file's name; .xlsx, .jsonl, .ndjson, otherwise delimited text]
     #[arg(long, value_name = "FORMAT", requires = "map")]
     format: Option<Format>,
-    /// Check every row and issue nothing; tells how many of the certificates are in the log by now
+    /// Check every row and issue nothing; shows how many of the certificates are already in the log
     #[arg(long, requires = "map")]
     pub(super) dry_run: bool,
     /// File for the rejected rows, made at the first one, each with `_row` and `_reason` added (mode 0600: they hold
@@ -88,7 +88,7 @@ impl Import {
         extension.is_some_and(|found| names.iter().any(|name| found.eq_ignore_ascii_case(name)))
     }
 
-    /// The table's format, as told or by its name.
+    /// The table's format, as given or by its name.
     pub(super) fn format(&self) -> Format {
         let by_name = || Format::by_name(&self.file).unwrap_or(Format::Csv);
         self.format.unwrap_or_else(by_name)
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result
     match (&args.map, &args.type_code) {
         (Some(map), Some(type_code)) => mapped::run(args, map, type_code, global, screen),
         _ if args.is_table() => Err(Error::Usage(
-            "FILE is a table: say with --map and --type how it becomes certificates",
+            "FILE is a table: give --map and --type to make certificates of it",
         )),
         _ => plain::run(args, global, screen),
     }

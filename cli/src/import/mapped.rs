@@ -1,6 +1,6 @@
 //! Tables: each row is mapped and checked here before it is sent.
 //!
-//! One chunk is on its way to the node while the next one is made. What becomes of the rows is told in their order.
+//! One chunk is in flight to the node while the next one is made. The results are reported in the rows' order.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -59,7 +59,7 @@ pub(super) fn run(
         looked?;
     }
     let (batches, to_send) = sync_channel::<Batch>(0);
-    let (events, told) = sync_channel(64);
+    let (events, answers) = sync_channel(64);
     let (client, retries, dry_run) = (&client, args.retries, args.dry_run);
     let (mut tally, result, stopped) = thread::scope(|scope| {
         scope.spawn(move || send_all(client, retries, dry_run, &to_send, &events));
@@ -70,8 +70,8 @@ pub(super) fn run(
             tally,
             batch: Batch::default(),
             batches,
-            told,
-            on_its_way: false,
+            answers,
+            in_flight: false,
             stopped: false,
         };
         let result = pass.all(&mut input, &layout);
@@ -81,12 +81,12 @@ pub(super) fn run(
     if tally.summary.rows == 0
         && let Err(error @ (Error::Malformed { .. } | Error::Faults { .. })) = result
     {
-        // Nothing was begun that could be gone on with.
+        // Nothing was begun that could be continued.
         return Err(error);
     }
     tally.tell(args.rejects.as_deref())?;
     match result {
-        // The trouble that Ctrl-C ended the waiting for is no news to whoever pressed it.
+        // The trouble that Ctrl-C ended the waiting for is not news to whoever pressed it.
         _ if stopped => return Ok(Outcome::Failed),
         result => result?,
     }
@@ -147,8 +147,8 @@ struct SecondPass<'a, 's> {
     tally: Tally<'s>,
     batch: Batch,
     batches: SyncSender<Batch>,
-    told: Receiver<Event>,
-    on_its_way: bool,
+    answers: Receiver<Event>,
+    in_flight: bool,
     /// Whether the person ended it before the end of the input.
     stopped: bool,
 }
@@ -207,7 +207,7 @@ impl SecondPass<'_, '_> {
         } else if read.is_ok() {
             self.hand_over()?;
         }
-        // Also when the reading failed: what is on its way has its answers.
+        // Also when the reading failed: what is in flight has its answers.
         let answered = self.answers();
         read.and(answered)
     }
@@ -217,24 +217,24 @@ impl SecondPass<'_, '_> {
         self.answers()?;
         let batch = std::mem::take(&mut self.batch);
         // The sender ends only after this.
-        self.on_its_way = self.batches.send(batch).is_ok();
+        self.in_flight = self.batches.send(batch).is_ok();
         Ok(())
     }
 
-    /// Waits for the answers to the batch that is on its way.
+    /// Waits for the answers to the batch in flight.
     fn answers(&mut self) -> Result<(), Error> {
-        while self.on_its_way {
-            match self.told.recv() {
+        while self.in_flight {
+            match self.answers.recv() {
                 Ok(Event::Waiting(text)) => self.tally.note(&text),
                 Ok(Event::Done(batch, sent)) => {
-                    self.on_its_way = false;
+                    self.in_flight = false;
                     return self.account(&batch, sent);
                 }
                 Ok(Event::Looked(batch, there, error)) => {
-                    self.on_its_way = false;
+                    self.in_flight = false;
                     return self.looked(&batch, there, error);
                 }
-                Err(_) => self.on_its_way = false,
+                Err(_) => self.in_flight = false,
             }
         }
         Ok(())
@@ -250,7 +250,7 @@ impl SecondPass<'_, '_> {
                 self.answer(entry, result)?;
             }
         }
-        self.told(batch, sent.error)
+        self.progressed(batch, sent.error)
     }
 
     /// The same in a dry run.
@@ -272,10 +272,10 @@ impl SecondPass<'_, '_> {
                 summary.in_log += u64::from(there);
             }
         }
-        self.told(batch, error)
+        self.progressed(batch, error)
     }
 
-    /// Counts a row that the node is not asked about; gives whether it is one.
+    /// Counts a row that the node is not asked about; returns whether it is one.
     fn decided(&mut self, entry: &Entry) -> Result<bool, Error> {
         match &entry.fate {
             Fate::ToSend => return Ok(false),
@@ -292,7 +292,7 @@ impl SecondPass<'_, '_> {
         Ok(true)
     }
 
-    fn told(&mut self, batch: &Batch, error: Option<Error>) -> Result<(), Error> {
+    fn progressed(&mut self, batch: &Batch, error: Option<Error>) -> Result<(), Error> {
         self.tally.progress(batch.position);
         self.stopped |= error.is_some() && interrupt::asked();
         error.map_or(Ok(()), Err)

@@ -47,12 +47,12 @@ pub(super) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result
     } = run;
     tally.finish(result.is_ok() && !stopped);
     if let (Err(Error::Malformed { .. }), 0) = (&result, tally.summary.rows) {
-        // Nothing was begun that could be gone on with.
+        // Nothing was begun that could be continued.
         return result.map(|()| Outcome::Failed);
     }
     tally.tell(args.rejects.as_deref())?;
     match result {
-        // The trouble that Ctrl-C ended the waiting for is no news to whoever pressed it.
+        // The trouble that Ctrl-C ended the waiting for is not news to whoever pressed it.
         _ if stopped => return Ok(Outcome::Failed),
         result => result?,
     }
@@ -165,7 +165,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether a line is the beginning of a JSON value that goes on in the next line, as an indented file's first one is.
+/// Whether a line is the beginning of a JSON value that continues in the next line, as an indented file's first one is.
 fn begins_more_lines(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     matches!(line.first(), Some(b'{' | b'['))

@@ -1,4 +1,4 @@
-//! What becomes of the rows: counted, shown while it goes on, and told at the end; rejected ones are kept.
+//! What becomes of the rows: counted, shown in progress, and summed up at the end; rejected ones are kept.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -101,7 +101,7 @@ impl<'a> Tally<'a> {
                 ..
             } = &self.summary;
             return self.bar.set_message(format!(
-                "{} sound, {} of them in the log by now, {} rejected",
+                "{} valid, {} of them already in the log, {} rejected",
                 grouped(*sound),
                 grouped(*in_log),
                 grouped(*rejected)
@@ -154,7 +154,7 @@ impl<'a> Tally<'a> {
         self.summary.seconds = self.started.elapsed().as_secs_f64();
     }
 
-    /// Tells the summary.
+    /// Prints the summary.
     ///
     /// # Errors
     /// Those of standard output.
@@ -177,8 +177,8 @@ impl<'a> Tally<'a> {
             counted(summary.rows, "row")
         ))?;
         if summary.dry_run {
-            screen.field("sound", grouped(summary.sound))?;
-            // Whether they are the same, only the import can tell.
+            screen.field("valid", grouped(summary.sound))?;
+            // Only the import can determine whether they are the same.
             screen.field("  in the log", grouped(summary.in_log))?;
         } else {
             screen.field("issued", grouped(summary.issued))?;
@@ -202,7 +202,8 @@ impl<'a> Tally<'a> {
             ))?;
         }
         if !summary.complete {
-            screen.line("run the import again to go on: rows already in the log are recognised")?;
+            screen
+                .line("run the import again to continue: rows already in the log are recognised")?;
         }
         Ok(())
     }

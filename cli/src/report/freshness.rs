@@ -11,10 +11,10 @@ use crate::names::named;
 use crate::screen::{Screen, Tone, cell, number, toned};
 use crate::{Error, Outcome};
 
-/// Tell how fresh this node's view of each department's log is
+/// Show how fresh this node's view of each department's log is
 ///
 /// Behind are records that some member is known to hold and this node does not. Heard is when the department's own node
-/// last told its heads: after that it may have written more.
+/// last reported its heads: it may have written more since.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Freshness {}

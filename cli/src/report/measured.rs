@@ -54,7 +54,7 @@ impl Measured {
         self.saved as f64 / self.cases.max(1) as f64
     }
 
-    /// Submissions saved in so many cases.
+    /// Submissions saved in this many cases.
     pub(super) fn in_cases(&self, cases: u64) -> u64 {
         let saved = u128::from(self.saved) * u128::from(cases) / u128::from(self.cases.max(1));
         u64::try_from(saved).unwrap_or(u64::MAX)

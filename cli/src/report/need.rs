@@ -98,7 +98,7 @@ pub(super) fn run(args: &Need, global: &Global, screen: &mut Screen) -> Result<O
         screen.print_json(&figures)?;
         return Ok(Outcome::Yes);
     }
-    tell(&figures, screen)
+    present(&figures, screen)
 }
 
 fn count(matters: &[OwnedMatter]) -> Figures {
@@ -140,7 +140,7 @@ fn year(figures: &Figures, cases: u64) -> Year {
     }
 }
 
-fn tell(figures: &Figures, screen: &mut Screen) -> Result<Outcome, Error> {
+fn present(figures: &Figures, screen: &mut Screen) -> Result<Outcome, Error> {
     screen.field(
         "matters",
         format!(

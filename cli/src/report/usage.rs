@@ -9,11 +9,12 @@ use crate::names::named;
 use crate::screen::{Screen, cell, counted, grouped, number, printable};
 use crate::{Error, Outcome};
 
-/// Tell how departments shared and used data in a month, from the receipts in their logs
+/// Show how departments shared and used data in a month, from the receipts in their logs
 ///
-/// Shared and refused count the answers a department gave, retrieved those it got, with the median of the time they took.
-/// Cases are those it accepted for good; saved are their requirements for which nothing had to be handed in. What is dated
-/// more than 10 minutes ahead of the node's clock is in no month yet, and told by itself whichever month is asked for.
+/// Shared and refused count the answers a department gave, retrieved those it got, with the median of the time they
+/// took. Cases are those it accepted for good; saved are their requirements for which nothing had to be handed in. What
+/// is dated more than 10 minutes ahead of the node's clock is in no month yet, and shown separately whichever month is
+/// asked for.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Use {

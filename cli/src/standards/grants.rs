@@ -55,10 +55,10 @@ pub(crate) struct Make {
     /// Type of the certificates
     #[arg(long = "type", value_name = "CODE")]
     type_code: String,
-    /// Sub-matter, as DEPARTMENT/MATTER/SUB; all that require the type when absent. May stand several times
+    /// Sub-matter, as DEPARTMENT/MATTER/SUB; all that require the type when absent. May be given several times
     #[arg(long = "matter", value_name = "MATTER")]
     matters: Vec<String>,
-    /// Field, such as ZZMC, or `@` for attachments; all when absent. May stand several times
+    /// Field, such as ZZMC, or `@` for attachments; all when absent. May be given several times
     #[arg(long = "field", value_name = "CODE")]
     fields: Vec<String>,
     /// Last day on which the grant holds; until it is withdrawn when absent

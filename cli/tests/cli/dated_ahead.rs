@@ -1,4 +1,4 @@
-//! What is dated ahead of the node's clock is told by itself, in words and in JSON.
+//! What is dated ahead of the node's clock is shown separately, in words and in JSON.
 
 use serde_json::{Value, json};
 

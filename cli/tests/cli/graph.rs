@@ -92,7 +92,7 @@ fn every_format_goes_to_a_file_and_a_file_is_not_replaced_unasked() {
             with_types(dir.path(), &args)
                 .exits(2)
                 .err
-                .contains("exists already")
+                .contains("already exists")
         );
         let told = with_types(dir.path(), &[&args[..], &["--force", "--json"]].concat())
             .exits(0)

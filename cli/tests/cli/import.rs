@@ -131,7 +131,7 @@ fn rejected_rows_are_told_counted_and_kept_with_their_reason_while_the_rest_goes
         ]
     );
     let run = certmesh(args).exits(2);
-    assert!(run.err.contains("exists already"), "{}", run.err);
+    assert!(run.err.contains("already exists"), "{}", run.err);
     fs::remove_file(&rejects).unwrap();
     let summary = certmesh([&args[..], &["--json"]].concat()).exits(1).json();
     assert_eq!(summary["already_there"], 1);
@@ -385,6 +385,10 @@ fn answers_that_fit_no_row_are_a_failure_not_a_success() {
             b"{\"serial\":\"1\"}\n",
         )
         .exits(2);
-        assert!(run.err.contains("does not answer"), "{answer}: {}", run.err);
+        assert!(
+            run.err.contains("not as a certmesh node does"),
+            "{answer}: {}",
+            run.err
+        );
     }
 }

@@ -196,9 +196,9 @@ fn a_row_s_faults_are_told_all_at_once_by_row_and_column_and_never_by_value() {
     let run = scene.import("table.csv", &[]).exits(1);
     for expected in [
         "row 3: `性别` has a value that `codes` of the map does not list",
-        "`编号` is no serial number",
-        "`发证日期` is no day",
-        "`有效期至` is no day",
+        "`编号` is not a serial number",
+        "`发证日期` is not a valid day",
+        "`有效期至` is not a valid day",
         "`姓名` is 11 characters long, at most 10 are allowed",
         "`证件` has a value that `codes`",
         "row 4: has 2 cells, the header 8",
@@ -354,7 +354,7 @@ fn faults_of_the_map_are_told_before_anything_is_sent() {
     );
     let run = scene.import("table.csv", &[]).exits(2);
     for expected in [
-        "serail: is no key here; did you mean `serial`?",
+        "serail: is not a key here; did you mean `serial`?",
         "serial: is required",
         "fields.CZZT.clean",
     ] {
@@ -470,7 +470,7 @@ fn lines_of_json_are_mapped_by_their_members_and_rejected_as_lines_of_json() {
     assert_eq!(counts(&run.json()), [3, 1, 0, 0, 2]);
     assert!(
         run.err.contains("row 3: `姓名` is neither text nor")
-            && run.err.contains("row 4: is no JSON object"),
+            && run.err.contains("row 4: is not a JSON object"),
         "{}",
         run.err
     );

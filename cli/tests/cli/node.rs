@@ -1,4 +1,4 @@
-//! A stand-in for a node: a TCP listener that answers what a test tells it to and remembers what it was asked.
+//! A stand-in for a node: a TCP listener that answers as a test instructs it and remembers what it was asked.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

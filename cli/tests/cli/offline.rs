@@ -257,7 +257,7 @@ fn a_proof_that_only_its_issuer_vouches_for_is_unknown_unless_the_issuers_word_i
         explanation.contains("Only the issuer vouches for that"),
         "{explanation}"
     );
-    // Nor is it said where somebody else vouches, or where the issuer says no.
+    // It is not said either where somebody else vouches, or where the issuer says no.
     let both = verify(&department, &prove(&department, 3), &trusting).exits(0);
     assert!(!both.out.contains("Only the issuer"), "{}", both.out);
     let revoked = prove_with(&department, 7, |_| Vec::new());

@@ -227,7 +227,7 @@ fn a_matter_that_stands_in_two_files_is_not_counted_twice() {
     fs::copy(&file, dir.path().join("SL-003.json")).unwrap();
     let run = need(dir.path(), &[]).exits(2);
     assert!(
-        run.err.contains("SL-002: stands in two files"),
+        run.err.contains("SL-002: appears in two files"),
         "{}",
         run.err
     );

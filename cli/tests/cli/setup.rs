@@ -306,7 +306,8 @@ fn a_network_is_never_overwritten() {
     let key = fs::read(home.path().join("catalogue.key")).unwrap();
     let run = create(&out, &[a]).exits(2);
     assert!(
-        run.err.contains("network.toml exists") && run.err.contains("catalogue.key exists"),
+        run.err.contains("network.toml already exists")
+            && run.err.contains("catalogue.key already exists"),
         "{}",
         run.err
     );
@@ -507,7 +508,8 @@ fn what_is_odd_about_a_network_is_noted_and_what_comes_next_is_said() {
     );
     let run = create(&home.path().join("other.toml"), std::slice::from_ref(&a)).exits(2);
     assert!(
-        run.err.contains("catalogue.key exists") && run.err.contains("--out in another directory"),
+        run.err.contains("catalogue.key already exists")
+            && run.err.contains("--out in another directory"),
         "{}",
         run.err
     );

@@ -453,7 +453,7 @@ fn look_ups_are_listed_page_by_page_up_to_the_limit_with_what_is_damaged() {
     assert_eq!(all["next"], serde_json::Value::Null);
     let run = ask(&["--all"]);
     assert!(run.out.contains("case 3") && run.out.contains("3 look-ups"));
-    assert!(run.err.contains("can't be read whole"), "{}", run.err);
+    assert!(run.err.contains("can't be read completely"), "{}", run.err);
     let run = ask(&["--limit", "2"]);
     assert!(run.out.contains("case 2") && !run.out.contains("case 3"));
     assert!(run.err.contains("--cursor 3"), "{}", run.err);
@@ -484,7 +484,7 @@ fn a_type_or_issuer_that_is_none_is_told_and_no_empty_answer() {
     let run = find(&["--type", "11100000000013338W011"]).exits(1);
     assert!(run.err.contains("not in the catalogue"), "{run:#?}");
     let run = find(&["--issuer", "11330105002500287C", "--json"]).exits(1);
-    assert!(run.err.contains("is no member"), "{run:#?}");
+    assert!(run.err.contains("is not a member"), "{run:#?}");
     assert_eq!(run.json()["certificates"], serde_json::json!([]));
     find(&["--issuer", "11430000006122244L"]).exits(0);
 }

@@ -111,7 +111,11 @@ fn a_question_that_could_not_be_asked_exits_2() {
     certmesh(["verify", ID, "--on", "2026-02-30"]).exits(2);
     let node = Node::start(|_| Answer::json(&serde_json::json!({"verdict": "valid"})));
     let run = certmesh(["--node", &node.url, "verify", ID]).exits(2);
-    assert!(run.err.contains("does not answer"), "{}", run.err);
+    assert!(
+        run.err.contains("not as a certmesh node does"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
@@ -152,7 +156,7 @@ fn a_proof_is_written_whole_and_never_over_a_file_that_exists() {
     assert_eq!(fs::read(&path).unwrap(), b"proof");
     let run = certmesh(args).exits(2);
     assert!(
-        run.err.contains("exists already") && run.err.contains("hint:"),
+        run.err.contains("already exists") && run.err.contains("hint:"),
         "{}",
         run.err
     );
@@ -173,7 +177,8 @@ fn a_proof_is_written_whole_and_never_over_a_file_that_exists() {
 #[test]
 fn what_is_missing_is_said_once_and_with_what_to_do() {
     let mut answer = verification("unknown", None);
-    answer["explanation"] = "it can't be said; what is missing: the log of the issuer".into();
+    answer["explanation"] =
+        "it can't be decided here; what is missing: the log of the issuer".into();
     answer["certificate"] = serde_json::Value::Null;
     let run = verify(answer, &[]).0.exits(3);
     assert_eq!(

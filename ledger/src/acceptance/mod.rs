@@ -26,7 +26,7 @@ pub enum State {
     Unknown,
     /// It is held and in force, and its fields may not be seen.
     NeedsGrant,
-    /// It is held and in force: it need not be handed in.
+    /// It is held and in force: it need not be submitted.
     Held,
 }
 
@@ -150,7 +150,7 @@ pub fn assess(
         let (mut state, best) = best.map_or((State::Missing, None), |(state, candidate)| {
             (state, Some(candidate))
         });
-        // One of those that were not looked at may be in force.
+        // One of those that were not read may be in force.
         if cut && matches!(state, State::Missing | State::NotValid) {
             state = State::Unknown;
         }
@@ -177,7 +177,7 @@ fn candidate(
     (certificate, verification): (&CertificateState, Verification),
     on: Date,
 ) -> Result<(State, Candidate), ReadError> {
-    // A requirement that needs no field needs no leave either: that the certificate is in force, every member sees.
+    // A requirement that needs no field needs no permission either: every member sees that the certificate is in force.
     let access = match requirement.fields.is_empty() {
         true => Ok(Vec::new()),
         false => catalogue

@@ -293,7 +293,7 @@ fn what_a_department_that_may_not_issue_the_type_writes_hides_nothing() {
     let catalogue = catalogue(vec![requirement(&[1], &[])], vec![real]);
     write(&catalogue, ASKER, 2, expired(ASKER, 3_000));
     assert_eq!(word(&catalogue), "held");
-    // Nor is it looked at: alone it is nothing, and nothing of it is cut off.
+    // It is not looked at either: alone it is nothing, and nothing of it is cut off.
     let alone = self::catalogue(vec![requirement(&[1], &[])], vec![]);
     write(&alone, ASKER, 2, expired(ASKER, 3_000));
     assert_eq!(word(&alone), "missing");

@@ -97,7 +97,7 @@ impl fmt::Debug for AttachmentKey {
     }
 }
 
-/// An upload that is whole: what its token tells the department that gave it, and nobody else.
+/// A complete upload: what its token holds, readable only by the department that issued it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     /// Its file and key.
@@ -135,7 +135,7 @@ impl Upload {
         hex::encode([&nonce[..], &sealed].concat())
     }
 
-    /// What a token tells; `None` for one that this department did not give.
+    /// What a token holds; `None` for one that this department did not issue.
     pub fn open(department: &FieldKey, token: &str) -> Option<Upload> {
         if token.len() > MAX_TOKEN {
             return None;
@@ -289,7 +289,7 @@ impl Attachments {
         AttachmentFile::open(&*self.disk, &path, &self.log, key.key(), size)
     }
 
-    /// Goes on with an attachment that comes from another peer for the record at `seq`; begins it when nothing of it is
+    /// Continues an attachment that comes from another peer for the record at `seq`; begins it when nothing of it is
     /// there. `None` when it is there whole.
     ///
     /// # Errors
@@ -377,7 +377,7 @@ fn position_of(name: &str) -> Option<(u64, FileId)> {
     Some((seq.parse().ok()?, file.parse().ok()?))
 }
 
-/// A file that is removed unless it comes to something.
+/// A file that is removed unless it is completed.
 struct Abandoned {
     disk: Arc<dyn Disk>,
     path: Option<PathBuf>,
@@ -392,7 +392,7 @@ impl Drop for Abandoned {
     }
 }
 
-/// An attachment on its way from another peer. What came of it stays when this is dropped.
+/// An attachment in transfer from another peer. The part received stays when this is dropped.
 pub struct Arriving {
     partial: Partial,
     disk: Arc<dyn Disk>,
@@ -410,7 +410,7 @@ impl fmt::Debug for Arriving {
 }
 
 impl Arriving {
-    /// Where to go on; `None` when all has come.
+    /// Where to continue; `None` when all has come.
     pub fn next(&self) -> Option<u64> {
         Some(self.partial.len()).filter(|len| *len < self.size)
     }
@@ -426,7 +426,7 @@ impl Arriving {
         self.partial.append(bytes)
     }
 
-    /// Makes the attachment whole and durable, if it is the one that was promised; else nothing of it stays.
+    /// Makes the attachment whole and durable, if it is the one that was promised; otherwise nothing of it stays.
     ///
     /// # Errors
     /// [`AttachmentError::OtherContent`], [`AttachmentError::Io`].
@@ -442,7 +442,7 @@ impl Arriving {
     }
 }
 
-/// An upload on its way. Dropped before it is finished, it leaves nothing.
+/// An upload in progress. Dropped before it is finished, it leaves nothing.
 pub struct Receiving {
     partial: Partial,
     key: AttachmentKey,

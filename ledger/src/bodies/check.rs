@@ -138,7 +138,7 @@ struct Files {
 }
 
 impl Files {
-    /// Opens both; `None` when it can't be said whose they are, or one is not there.
+    /// Opens both; `None` if their log can't be determined, or one is missing.
     fn open(
         place: &Place,
         dir: &Path,
@@ -169,7 +169,7 @@ impl Files {
             headers.push(found.unwrap_or_default());
         }
         let Some(name) = owner.filter(|_| whole) else {
-            let why = "nothing was looked at in bodies/: without both files it can't be said what is missing";
+            let why = "bodies/ was not checked: without both files it is unknown what is missing";
             report.unchecked.push(why.to_owned());
             return Ok(None);
         };
@@ -238,7 +238,7 @@ struct Check<'c> {
     attached: BTreeMap<u64, u32>,
     logs: HashMap<LogId, RawLog<'c>>,
     definitions: Mutex<HashMap<(LogId, u64), Defined>>,
-    /// Records that what is kept could not be compared with, since another log lacks what they name.
+    /// Records whose bodies could not be compared, since another log lacks what they name.
     undefined: Mutex<BTreeSet<u64>>,
 }
 
@@ -250,7 +250,7 @@ struct Asked {
     slot: Slot,
 }
 
-/// What came of one.
+/// The outcome of one.
 #[derive(Default)]
 struct Found {
     opened: bool,
@@ -295,7 +295,7 @@ impl<'c> Check<'c> {
         let size = vouched.unwrap_or(size);
         if read < size {
             report.unchecked.push(format!(
-                "{} of the {size} records of log {} can't be read here, so what is kept beside them was not looked at",
+                "{} of the {size} records of log {} can't be read here, so their bodies were not checked",
                 size - read,
                 own.id
             ));
@@ -339,7 +339,7 @@ impl<'c> Check<'c> {
         progress(seen);
         if self.key.is_none() && report.kept > 0 {
             report.unchecked.push(format!(
-                "none of the {} bodies was opened, for want of the field key they were kept under",
+                "none of the {} bodies was opened: the field key they were kept under is missing",
                 report.kept
             ));
         }
@@ -353,8 +353,8 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Without the log nothing can be opened, since each body is bound to what it is about, nor is known what there has
-    /// to be.
+    /// Without the log nothing can be opened, since each body is bound to what it is about, nor is it known what there
+    /// has to be.
     fn without_log(&self, report: &mut BodiesReport) -> io::Result<()> {
         let len = self.files.keys.len()?.saturating_sub(KEYS_HEADER_LEN);
         let slots = slots(
@@ -378,7 +378,7 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Looks at what is kept of some records.
+    /// Checks the bodies of some records.
     fn look(&self, batch: &mut Vec<Asked>, report: &mut BodiesReport) -> io::Result<()> {
         let found: Vec<Found> = batch
             .par_iter()
@@ -480,7 +480,10 @@ impl<'c> Check<'c> {
                     Some(key) => self.attachment(seq, key, &attachment, true, found)?,
                     None => found.fault(
                         BODIES,
-                        format!("nothing says where attachment {} is kept", attachment.name),
+                        format!(
+                            "it is not recorded where attachment {} is kept",
+                            attachment.name
+                        ),
                     ),
                 }
             }
@@ -501,12 +504,12 @@ impl<'c> Check<'c> {
             .shown()
             .map(|field| code_of(&field.name))
             .collect();
-        let told = match &acknowledged.outcome {
+        let expected = match &acknowledged.outcome {
             Received::Fields { fields, .. } => fields.iter().map(Text::as_str).collect(),
             _ => BTreeSet::new(),
         };
-        if copy.request.retrieval().asked() != acknowledged.asked || shown != told {
-            let rule = "the copy kept is not of what the acknowledgement says was retrieved";
+        if copy.request.retrieval().asked() != acknowledged.asked || shown != expected {
+            let rule = "the copy kept does not match what the acknowledgement says was retrieved";
             found.fault(BODIES, rule);
         }
         let record = match self.logs.get(&copy.log) {
@@ -541,7 +544,7 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Reads an attachment to its end.
+    /// Reads a whole attachment.
     fn attachment(
         &self,
         seq: u64,

@@ -32,7 +32,7 @@ pub enum AttachmentError {
     #[error("attachments: {0}")]
     Io(#[from] io::Error),
     /// There is no such file.
-    #[error("the attachment's file is not there")]
+    #[error("the attachment's file is missing")]
     Missing,
     /// A file of another log, or none of this program's.
     #[error("the attachment's file: {0}")]
@@ -53,7 +53,7 @@ pub enum AttachmentError {
     /// More than an attachment can have.
     #[error("longer than {MAX_ATTACHMENT} bytes, the most an attachment can have")]
     TooLarge,
-    /// What came is not what was to come.
+    /// The content is not the one expected.
     #[error("the content is not the one that was promised: another length or another hash")]
     OtherContent,
 }
@@ -94,12 +94,12 @@ fn begin_of(number: u64) -> u64 {
     HEADER_LEN + number * SEALED as u64
 }
 
-/// Chunks of a content of so many bytes.
+/// Chunks of a content of this many bytes.
 fn chunks_of(size: u64) -> u64 {
     size.div_ceil(CHUNK as u64).max(1)
 }
 
-/// Bytes of the file for a content of so many bytes.
+/// Bytes of the file for a content of this many bytes.
 pub fn file_len(size: u64) -> u64 {
     HEADER_LEN + size + chunks_of(size) * TAG as u64
 }
@@ -107,7 +107,7 @@ pub fn file_len(size: u64) -> u64 {
 /// An attachment's file that is not whole yet.
 ///
 /// It can be dropped at any time, also by a crash, and [resumed](Partial::resume) with all whole chunks that had reached
-/// the disk. A key is for one content: a file begun anew for another needs another key.
+/// the disk. A key is for one content: a file begun again for another needs another key.
 pub struct Partial {
     file: Box<dyn DiskFile>,
     key: Secret,
@@ -157,8 +157,8 @@ impl Partial {
         }
     }
 
-    /// Goes on with a file that an earlier process began, after the last chunk that is whole; a file that is absent, or
-    /// whose beginning did not reach the disk, is begun anew. Reads what is there, which checks it.
+    /// Continues a file that an earlier process began, after the last whole chunk; a file that is absent, or
+    /// whose beginning did not reach the disk, is begun again. Reads what is there, which checks it.
     ///
     /// # Errors
     /// [`AttachmentError::Io`], and [`AttachmentError::Header`] for a file that is whole and of another kind or log.
@@ -194,7 +194,7 @@ impl Partial {
     /// Bytes of the content that are there: what comes next begins at this place.
     #[expect(
         clippy::len_without_is_empty,
-        reason = "where to go on is asked for, never whether anything is there"
+        reason = "callers ask where to continue, never whether anything is there"
     )]
     pub fn len(&self) -> u64 {
         self.written * CHUNK as u64 + self.rest.len() as u64
@@ -261,7 +261,7 @@ impl fmt::Debug for AttachmentFile {
 }
 
 impl AttachmentFile {
-    /// Opens the file of a content of so many bytes.
+    /// Opens the file of a content of this many bytes.
     ///
     /// # Errors
     /// [`AttachmentError::Missing`], [`AttachmentError::Header`], [`AttachmentError::Length`], [`AttachmentError::Io`].

@@ -73,7 +73,7 @@ impl About {
 /// What a slot says of its record's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// There is none: it was never kept, it was destroyed, or the slot is lost.
+    /// No body: it was never kept, it was destroyed, or the slot is lost.
     Empty,
     /// Its bytes are not those that were written.
     Damaged,
@@ -141,20 +141,20 @@ pub enum LostError {
 /// What is lost of a department's bodies, by the positions of its records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// Certificates whose fields are gone though no record says that they were erased.
+    /// Certificates whose fields are missing though no record says that they were erased.
     pub certificates: BTreeSet<u64>,
     /// Certificates whose fields are there and an attachment is not.
     pub attachments: BTreeSet<u64>,
-    /// Acknowledgements whose copy is gone, each with the copy's last day.
+    /// Acknowledgements whose copy is missing, each with the copy's last day.
     pub copies: BTreeMap<u64, Date>,
-    /// Accepted cases of which it is no longer known what was collected for them.
+    /// Accepted cases whose list of collected copies is lost.
     pub cases: BTreeSet<u64>,
     /// Certificates whose fields are there though they were erased: older files were put back.
     pub returned: BTreeSet<u64>,
 }
 
 impl Lost {
-    /// Compares a department's log with what is kept beside it, by lengths and slots. Nothing is opened: whether a body
+    /// Compares a department's log with its bodies, by lengths and slots. Nothing is opened: whether a body
     /// that is there can be read, [`super::check_bodies`] finds.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
-//! What a department keeps beside its log: fields and holders of its own certificates, and copies of what it retrieved,
-//! encrypted.
+//! Bodies, which a department keeps beside its log: fields and holders of its own certificates, and copies of what it
+//! retrieved, encrypted.
 //!
-//! Two files that only the department has. `bodies` grows by encrypted bodies; `keys` has a slot of 96 bytes for each
-//! record of the department's log: where the body is, and the body's key, wrapped under the department's field key. After
-//! its header `keys` has a value that only that field key gives, so that nothing is kept under another by mistake. A body
-//! is durable before the checkpoint over its record is, so that no certificate is acknowledged whose fields are lost; a
-//! crash between the two leaves a body that the slot of the next record with a body replaces. Destroying a slot makes the
-//! body unreadable for good, and the salts of its commitments with it.
+//! Two files that only the department has. Encrypted bodies are appended to `bodies`; `keys` has a slot of 96 bytes for
+//! each record of the department's log: where the body is, and the body's key, wrapped under the department's field
+//! key. After its header `keys` has a value derived from that field key, so that nothing is kept under another by
+//! mistake. A body is durable before the checkpoint over its record, so that no acknowledged certificate has lost its
+//! fields; a crash between the two leaves a body that the slot of the next record with a body replaces. Destroying a
+//! slot makes the body unreadable for good, and the salts of its commitments with it.
 //!
 //! Slot: place in `bodies` (u64) · length (u32) · attachments (u32) · wrapped key (72) · checksum of all that (8). Zeros
 //! stand for no body. All integers little-endian.
@@ -47,7 +47,7 @@ pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 pub use lost::{About, Lost, LostError, Slot};
 
 impl FieldKey {
-    /// What tells whether files were kept under this key, and nothing else of it.
+    /// Shows whether files were kept under this key, and reveals nothing else of it.
     pub(crate) fn check_value(&self, log: &LogName) -> [u8; 24] {
         let parts = [b"check".as_slice(), &log.prefix()];
         let hash = self.0.hash(Purpose::FieldSalt, &parts);
@@ -66,7 +66,7 @@ const KEYS_HEADER_LEN: u64 = HEADER_LEN + 24 + 8;
 /// Most bytes of a body: 64 fields of 4 KiB and their names, and room for more to come.
 const MAX_BODY: usize = 1 << 19;
 
-/// What a certificate says of its holder and in its fields. Wiped when dropped; never shown.
+/// A certificate's holder and fields. Wiped when dropped; never shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Body {
     /// Kind of the holder's code.
@@ -86,7 +86,7 @@ impl Body {
             == (other.holder_kind, &other.holder_code, &other.fields)
     }
 
-    /// An attachment and where it is kept; `None` when there is none of that name.
+    /// An attachment and where it is kept; `None` if none has that name.
     pub fn attachment(&self, name: &AttachmentName) -> Option<(Attachment, &AttachmentKey)> {
         let (field, value) = self
             .fields
@@ -152,7 +152,7 @@ pub enum BodyError {
     /// The medium failed.
     #[error("bodies: {0}")]
     Io(#[from] io::Error),
-    /// What is kept is not what was written, or the field key is another.
+    /// The body is not what was written, or the field key is another.
     #[error(
         "the body of record {0} can't be read: it is damaged, or the department's field key is not the one it was kept under"
     )]
@@ -172,7 +172,9 @@ pub enum BodyError {
     )]
     OtherKey,
     /// An earlier write was refused.
-    #[error("bodies: a disk write was refused ({0}); free or mend the disk, then restart the peer")]
+    #[error(
+        "bodies: a disk write was refused ({0}); free or repair the disk, then restart the peer"
+    )]
     ReadOnly(String),
 }
 
@@ -333,7 +335,7 @@ impl Bodies {
         self.end.lock().as_ref().err().cloned()
     }
 
-    /// Destroys the key of the body of the record at `seq`, durably; gives whether there was one. The encrypted bytes
+    /// Destroys the key of the body of the record at `seq`, durably; returns whether there was one. The encrypted bytes
     /// stay and mean nothing from then on.
     ///
     /// # Errors
@@ -354,7 +356,7 @@ impl Bodies {
     }
 }
 
-/// Opens the body that a slot tells of; `None` when it is damaged or the key is another.
+/// Opens the body that a slot points to; `None` when it is damaged or the key is another.
 fn open_body<T: Serialize + DeserializeOwned>(
     bodies: &dyn DiskFile,
     department: &FieldKey,
@@ -376,7 +378,7 @@ fn open_body<T: Serialize + DeserializeOwned>(
     Ok(body.map(|body| Opened { key, body }))
 }
 
-/// The beginning of a file, up to so many bytes; `None` for one that is absent.
+/// The beginning of a file, up to this many bytes; `None` for one that is absent.
 fn beginning(disk: &dyn Disk, path: &Path, len: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match disk.open(path, false) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -12,7 +12,7 @@ use crate::record::{CertificateIssued, DefinitionRef, TypeDefined};
 
 use super::{Catalogue, CertificateState};
 
-/// How long an issuer may go on by a definition after a later one excludes it, and how old what is known of the
+/// How long an issuer may continue by a definition after a later one excludes it, and how old what is known of the
 /// definitions may be when a certificate is issued, ms: news takes its time.
 pub const DEFINITION_LAG_MS: u64 = 24 * 3600 * 1000;
 
@@ -318,9 +318,10 @@ impl Catalogue {
         })
     }
 
-    /// Whether what a department says of a certificate counts beside what others say of it: nothing known here speaks against
-    /// its having been entitled to issue it, and it was listed when it did, unless a definition that lists it may still come.
-    /// A claim that names a definition nobody holds is for ever unknown; by itself that must not leave another's open.
+    /// Whether what a department says of a certificate counts beside what others say of it: nothing known here
+    /// contradicts its having been entitled to issue it, and it was listed when it did, unless a definition that lists
+    /// it may still come. A claim that names a definition nobody holds is for ever unknown; by itself that must not
+    /// leave another's open.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -257,7 +257,7 @@ fn a_definition_in_dispute_leaves_it_open_and_so_do_those_that_dispute_keeps_awa
     // The undisputed part is known up to the time of its last record.
     assert_eq!(judged(evidence(6, SINCE - 1)), disputed(6));
     assert_eq!(judged(evidence(6, SINCE)), Authority::Given);
-    // What speaks against it stands, unless that is in dispute as well.
+    // What is known against it stands, unless that is in dispute as well.
     for (at, expected) in [
         (6, disputed(6)),
         (7, not_given(NotAuthorised::Excluded { seq: 6 })),

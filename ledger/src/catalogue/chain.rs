@@ -9,7 +9,7 @@ use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SuccessionKi
 
 use super::{Authority, Catalogue, CertificateState};
 
-/// Most certificates of a chain that are told.
+/// Most certificates of a chain that are shown.
 pub const MAX_CHAIN: usize = 256;
 /// Most records of a chain that are read.
 const MAX_EVENTS: usize = 10_000;
@@ -29,7 +29,7 @@ pub struct Successor {
     pub seq: u64,
 }
 
-/// What one log says of one certificate.
+/// What one log says about one certificate.
 #[derive(Clone, Debug)]
 pub struct Life {
     /// Which certificate.
@@ -45,7 +45,7 @@ pub struct Life {
 pub struct Chain {
     /// The certificate asked for first, then by their distance from it. Empty when there is no record of it.
     pub lives: Vec<Life>,
-    /// Whether there was more than is told.
+    /// Whether there was more than is shown.
     pub cut: bool,
 }
 
@@ -85,7 +85,7 @@ impl Catalogue {
         }
     }
 
-    /// Whom the record that let a certificate go names as receiver; `None` if it wasn't let go.
+    /// The receiver named by the record that transferred a certificate out; `None` if none did.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -125,7 +125,7 @@ impl Catalogue {
     }
 
     /// Every record that concerns a certificate, what it replaced and what replaced it, and so on: at most [`MAX_CHAIN`]
-    /// certificates. A department can write links that lead round in a circle; each certificate is told once.
+    /// certificates. A department can write links that form a circle; each certificate is shown once.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -135,7 +135,7 @@ impl Catalogue {
         let mut seen = BTreeSet::from([id.clone()]);
         let mut open = VecDeque::from([id.clone()]);
         while let Some(id) = open.pop_front() {
-            // What a department writes about certificates that it doesn't have says nothing of them.
+            // What a department writes about certificates that it doesn't have says nothing about them.
             for state in self.claims(&id)? {
                 let log = self.log(&state.log);
                 let known =

@@ -286,7 +286,7 @@ fn only_the_receiver_that_its_department_named_takes_a_certificate_over() {
         to,
     }];
     assert_eq!(refused(&catalogue, &transfer(&new, &old)), other);
-    // What it writes all the same takes the place of nothing, and the chain doesn't lead to it.
+    // What it writes nevertheless takes the place of nothing, and the chain doesn't lead to it.
     at_b.append(2, vec![transfer(&new, &old)]).unwrap();
     assert_eq!(successors(&catalogue, &old), []);
     let alone = catalogue.chain(&old).unwrap();

@@ -1,4 +1,4 @@
-//! Definitions in their latest versions, read from the logs when they are asked for. Those asked for lately are kept
+//! Definitions in their latest versions, read from the logs when they are asked for. Those recently asked for are kept
 //! decoded, up to a bound in bytes that all logs share.
 
 use std::ops::Bound;
@@ -159,7 +159,7 @@ fn list<T>(elements: &[T], holds: impl Fn(&T) -> usize) -> usize {
     block(room * size_of::<T>()) + elements.iter().map(holds).sum::<usize>()
 }
 
-/// Definitions that were asked for lately, by their records' hashes: what a hash stands for never changes.
+/// Definitions that were recently asked for, by their records' hashes: what a hash stands for never changes.
 pub(super) struct Cache(Mutex<Lately>);
 
 struct Lately {
@@ -344,8 +344,8 @@ impl Catalogue {
         Ok(part.map(|part| part.required(code)).unwrap_or_default())
     }
 
-    /// The matters after one, by department and code, of all departments or of one: at most so many, and fewer when they are
-    /// large.
+    /// The matters after one, by department and code, of all departments or of one: at most this many, and fewer when
+    /// they are large.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -149,7 +149,7 @@ impl News {
         self.confirmed_ms = self.confirmed_ms.max(Some(now_ms));
     }
 
-    /// So many records were held, and are no more.
+    /// This many records were held, but are no longer.
     pub(super) fn lost(&mut self, size: u64) {
         self.confirmed_ms = None;
         self.lacking.retain(|head| head.size > size);
@@ -160,7 +160,7 @@ impl News {
         });
     }
 
-    /// A head of so many records was heard of; `shown` says that a member knows no newer one.
+    /// A head of this many records was heard of; `shown` says that a member knows no newer one.
     fn heard(&mut self, size: u64, held: u64, shown: bool, now_ms: u64) {
         while self.lacking.front().is_some_and(|head| head.size <= held) {
             let shown_ms = self.lacking.pop_front().and_then(|head| head.shown_ms);
@@ -207,7 +207,7 @@ impl News {
 }
 
 impl Catalogue {
-    /// Whether what is held of a log may be taken for all that its department has signed, at a time of this peer's clock
+    /// Whether the copy of a log counts as all that its department has signed, at a time of this peer's clock
     /// that never goes back: how long ago that was confirmed, ms, or why not. It is the one rule on which verdicts,
     /// cases, searches, metrics and proofs rest.
     ///

@@ -1,6 +1,6 @@
 //! What a peer knows: every member's log it holds, and the questions that can be asked of them together.
 //!
-//! The view is derived: each log's indexes stand beside its segments and are made anew from them when missing. Only
+//! The view is derived: each log's indexes stand beside its segments and are rebuilt from them when missing. Only
 //! evidence of forks cannot be derived, and lives in files of its own under `evidence/`.
 
 mod authority;
@@ -48,7 +48,7 @@ pub struct Catalogue {
     /// What was heard of each log.
     news: RwLock<BTreeMap<LogId, News>>,
     limits: FreshnessLimits,
-    /// Definitions asked for lately.
+    /// Definitions recently asked for.
     defined: defined::Cache,
     /// Whether other members have confirmed that the own log on disk is whole.
     own_whole: AtomicBool,
@@ -173,7 +173,7 @@ impl Catalogue {
             network: self.members.network(),
             id: *id,
         };
-        // What is still on its way to the copy that is open must not be written beside the one that is being opened.
+        // What is still being written to the copy that is open must not be written beside the one that is being opened.
         slot.read().close("it is being opened again");
         let (log, opening) = match Log::open(&self.place, name, &self.members) {
             Err(error) => Log::open_anew(&self.place, name, &self.members, &error)?,
@@ -227,7 +227,7 @@ impl Catalogue {
     /// Keeps evidence of a fork durably and stops the log it concerns.
     ///
     /// # Errors
-    /// Those of the medium; the log has stopped all the same.
+    /// Those of the medium; the log has stopped nevertheless.
     pub fn freeze(&self, evidence: &ForkEvidence) -> std::io::Result<()> {
         if let Some(log) = self.logs.get(&evidence.log()) {
             // Held, so that one being opened again stops as well.
@@ -371,9 +371,9 @@ impl Catalogue {
         })
     }
 
-    /// The latest certificates of a type about a subject in every log that issued the type, of departments entitled to issue
-    /// as far as is known: at most so many of each log, so that none hides what another wrote. And whether a log may have
-    /// more.
+    /// The latest certificates of a type about a subject in every log that issued the type, of departments entitled to
+    /// issue as far as is known: at most this many of each log, so that none hides what another wrote. And whether a
+    /// log may have more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -523,9 +523,9 @@ impl Catalogue {
 /// A place in all logs, in their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// Log to go on in; `None` begins with the first.
+    /// Log to continue in; `None` begins with the first.
     pub log: Option<LogId>,
-    /// Position to go on from in it.
+    /// Position to continue from in it.
     pub seq: u64,
 }
 

@@ -40,12 +40,12 @@ pub enum NotAllowed {
     #[error("type {0} is not in the catalogue; define it first")]
     UnknownType(TypeCode),
     /// The type's definition doesn't list this department.
-    #[error("the definition of type {0} does not let this department issue it")]
+    #[error("the definition of type {0} does not allow this department to issue it")]
     NotListed(TypeCode),
     /// It names another definition than the current one.
     #[error("the definition of type {0} has changed; ask again")]
     OtherDefinition(TypeCode),
-    /// A definition that every peer would take for nothing.
+    /// A definition that would have no effect at any peer.
     #[error(transparent)]
     NoEffect(NoEffect),
     /// A department lets its certificate go to itself.
@@ -63,7 +63,7 @@ pub enum NotAllowed {
         seq: u64,
     },
     /// The identifier is taken by an earlier row of the same request.
-    #[error("a certificate {0} stands in this request already")]
+    #[error("this request already has a certificate {0}")]
     DuplicateInRequest(CertificateId),
     /// The certificate to change is not known.
     #[error("no certificate {0} is known")]
@@ -95,7 +95,7 @@ pub enum NotAllowed {
         /// Its authority.
         authority: DepartmentCode,
     },
-    /// A grant names a department that is no member.
+    /// A grant names a department that is not a member.
     #[error("{0} is not a member of this network")]
     NotAMember(DepartmentCode),
     /// No such grant is in force.
@@ -107,7 +107,7 @@ pub enum NotAllowed {
     #[error("the same case is being accepted at this moment; ask again")]
     CaseInRequest,
     /// The request was answered or refused before.
-    #[error("this request was answered or refused before, by record {0}; ask anew")]
+    #[error("this request was answered or refused before, by record {0}; make a new request")]
     Replayed(u64),
     /// The logs could not be read.
     #[error(transparent)]
@@ -151,7 +151,7 @@ pub enum NotReplaceable {
         "predecessor {0} was issued by no member of this network, so its transfer can't be checked; issue without predecessor"
     )]
     Outside(CertificateId),
-    /// A transfer of what its department has not let go.
+    /// A transfer of a certificate that its department has not transferred out.
     #[error(
         "predecessor {id} is {status} as far as is known here; department {department} has to record it as transferred-out first"
     )]
@@ -163,24 +163,24 @@ pub enum NotReplaceable {
         /// Whose it is.
         department: DepartmentCode,
     },
-    /// A transfer of what was let go for another department.
+    /// A transfer of a certificate that was transferred out to another department.
     #[error(
         "predecessor {id} was transferred out to department {to}; only that department can take it over"
     )]
     OtherReceiver {
         /// The predecessor.
         id: CertificateId,
-        /// For whom it was let go.
+        /// The department it was transferred out to.
         to: DepartmentCode,
     },
     /// A transfer of what several departments say they issued.
     #[error(
-        "predecessor {0} is in the logs of several departments; which of them issued it, only they can say"
+        "predecessor {0} is in the logs of several departments; only they can determine which of them issued it"
     )]
     Claimed(CertificateId),
     /// A transfer of what its department signed two histories of.
     #[error(
-        "predecessor {id} is in dispute: the log of department {department} has stopped, and what it says of it is not sure"
+        "predecessor {id} is in dispute: the log of department {department} has stopped, and what it says about it is uncertain"
     )]
     Disputed {
         /// The predecessor.
@@ -243,7 +243,7 @@ impl<'c> Batch<'c> {
     }
 
     /// The record that already says exactly this, if there is one: a retry of a request then gets its first result. Which
-    /// definition an issue was checked against is no part of what it says: that may have changed since.
+    /// definition an issue was checked against is not part of what it says: that may have changed since.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -302,7 +302,7 @@ impl<'c> Batch<'c> {
                 self.check_type(defined)?;
                 self.check_effect(entry)
             }
-            // A department's own matters, in its own log: nobody else's leave is needed.
+            // A department's own matters, in its own log: nobody else's permission is needed.
             Entry::MatterDefined(_) => self.check_effect(entry),
             Entry::GrantMade(grant) => {
                 self.check_grant(grant)?;
@@ -423,7 +423,7 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    /// What speaks against replacing a certificate of this log.
+    /// What prevents replacing a certificate of this log.
     fn not_replaceable(
         &self,
         id: &CertificateId,
@@ -462,7 +462,7 @@ impl<'c> Batch<'c> {
         })
     }
 
-    /// What speaks against taking over a certificate from another department, as far as is known here.
+    /// What prevents taking over a certificate from another department, as far as is known here.
     fn not_transferable(&self, id: &CertificateId) -> Result<Option<NotReplaceable>, ReadError> {
         let id = id.clone();
         if self.issued.contains(&id) {

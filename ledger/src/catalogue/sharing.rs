@@ -1,5 +1,5 @@
 //! Who may see which fields of a certificate: decided from records alone, so that the issuer that answers and the
-//! department that would ask come to the same.
+//! department that would ask reach the same result.
 
 use crate::codec::Text;
 use crate::id::{Date, DepartmentCode, TypeCode};
@@ -20,7 +20,7 @@ pub struct Access {
 /// The rule by which nothing may be seen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// The asker is no member.
+    /// The asker is not a member.
     #[error("{0} is not a member of this network")]
     NotAMember(DepartmentCode),
     /// Nobody defined the matter.

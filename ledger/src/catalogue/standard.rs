@@ -1,4 +1,5 @@
-//! Whether a certificate meets its type's standard, with every departure told at once; and whether a standard is one.
+//! Whether a certificate meets its type's standard, with every departure reported at once; and whether a standard is
+//! valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,13 +52,13 @@ pub struct Departure {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The department may not issue the type.
-    #[error("the type's standard does not let this department issue it")]
+    #[error("the type's standard does not allow this department to issue it")]
     Issuer,
     /// Another kind of holder.
     #[error("holders of this type have a code of kind {0}")]
     HolderKind(String),
     /// It must run without end.
-    #[error("certificates of this type run without end; leave valid_until out")]
+    #[error("certificates of this type have no end of validity; leave valid_until out")]
     LongTerm,
     /// It must end.
     #[error("certificates of this type end on {0} at the latest")]
@@ -66,7 +67,7 @@ pub enum Fault {
     #[error("is required ({0})")]
     Missing(Text<128>),
     /// The standard has no such field.
-    #[error("is no field of this type's standard; extension fields begin with KZ_")]
+    #[error("is not a field of this type's standard; extension fields begin with KZ_")]
     Unknown,
     /// A required field is empty.
     #[error("is empty")]
@@ -94,14 +95,14 @@ pub enum Fault {
     /// Not of the code list.
     #[error("is not one of {0}")]
     Code(String),
-    /// A pattern that is no regular expression, or one too large.
-    #[error("is no regular expression that can be used: {0}")]
+    /// A pattern that is not a regular expression, or one too large.
+    #[error("is not a usable regular expression: {0}")]
     BadPattern(String),
     /// A code list without codes.
     #[error("lists no codes")]
     NoCodes,
     /// Something stands twice.
-    #[error("stands twice: {0}")]
+    #[error("appears twice: {0}")]
     Twice(String),
     /// Nothing where something must be.
     #[error("must name at least one")]

@@ -238,7 +238,7 @@ mod tests {
     }
     #[test]
     fn the_canonical_bytes_are_the_hash_itself_whatever_numbers_they_make() {
-        // Zeros of both signs, infinities, numbers that are none of either kind.
+        // Zeros of both signs, infinities, NaNs of both kinds.
         let eights = [
             0,
             1 << 63,

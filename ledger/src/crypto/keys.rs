@@ -52,7 +52,7 @@ impl PublicKey {
     /// [`KeyError::Weak`] for anything but a canonical encoding of a point that is not of small order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<PublicKey, KeyError> {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Weak)?;
-        // dalek reads non-canonical encodings too; re-encoding the decompressed point tells.
+        // dalek reads non-canonical encodings too; re-encoding the decompressed point shows it.
         if key.is_weak() || key.to_edwards().compress().as_bytes() != bytes {
             return Err(KeyError::Weak);
         }
@@ -146,7 +146,7 @@ impl Signature {
         bytes
     }
 
-    /// Reads the 65 bytes; says nothing of whether the signature verifies.
+    /// Reads the 65 bytes; does not verify the signature.
     ///
     /// # Errors
     /// [`KeyError::UnknownAlgorithm`] for an algorithm byte other than 1.
@@ -250,7 +250,7 @@ impl fmt::Debug for Secret {
 pub struct CatalogueKey(pub Secret);
 
 impl CatalogueKey {
-    /// What the genesis says of the key, so that a member with another network's key finds out.
+    /// The genesis's commitment to the key, so that a member with another network's key finds out.
     pub fn commitment(&self) -> CatalogueCommitment {
         CatalogueCommitment(hash(Purpose::CatalogueKey, self.0.expose()))
     }
@@ -279,7 +279,7 @@ impl IndexKey {
     }
 }
 
-/// Hash of a network's catalogue key: tells whether a key is the network's, and nothing else of it.
+/// Hash of a network's catalogue key: shows whether a key is the network's, and reveals nothing else of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CatalogueCommitment(pub Hash);
 
@@ -400,8 +400,8 @@ impl FieldKey {
         Some(BodyKey(Secret::from_bytes(bytes)))
     }
 
-    /// A key that follows from the certificate's identifier: with it a request's content can be told from another's
-    /// without keeping either.
+    /// A key that follows from the certificate's identifier: with it a request's content can be distinguished from
+    /// another's without keeping either.
     pub fn content_key(&self, certificate: &crate::id::CertificateId) -> BodyKey {
         let parts = [b"content".as_slice(), certificate.as_str().as_bytes()];
         BodyKey(Secret::from_bytes(

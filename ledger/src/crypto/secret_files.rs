@@ -74,7 +74,7 @@ impl fmt::Debug for SecretText {
 /// Reads a secret file.
 ///
 /// # Errors
-/// [`KeyFileError`]; for a wrong mode its message says the command that mends it.
+/// [`KeyFileError`]; for a wrong mode its message has the command that corrects it.
 pub fn read(path: &Path) -> Result<SecretText, KeyFileError> {
     let unreadable = |source| KeyFileError::Unreadable {
         path: path.to_owned(),

@@ -14,7 +14,8 @@ use super::{Disk, DiskFile};
 /// What happens at the operation a failure is set for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The operation is refused and does nothing; what a sync was to make durable stays as it reads, and is taken for written.
+    /// The operation is refused and does nothing; what a sync was to make durable still reads the same, and counts as
+    /// written.
     Refuse,
     /// Half of a write reaches the file, then the operation is refused.
     Tear,

@@ -1,5 +1,5 @@
-//! The file layer under the log: as little of a file system as it needs, so that tests can make any single write or
-//! sync fail, tear or get lost.
+//! The file layer under the log: the smallest part of a file system that it needs, so that tests can make any single
+//! write or sync fail, tear or get lost.
 //!
 //! What is assumed of the medium: after `sync` returns, the file's bytes and length survive a crash; after `sync_dir`
 //! its entries do; `rename` within one directory is atomic. Until then any part of what was written may survive or not.
@@ -16,7 +16,7 @@ pub use memory::{Failure, MemoryDisk};
 /// Too many open files, of the system and of the process (ENFILE, EMFILE): errors that have no kind of their own.
 const TOO_MANY_FILES: [i32; 2] = [23, 24];
 
-/// Whether an error says that no descriptor is left, which says nothing of the disk.
+/// Whether an error says that no descriptor is left, which says nothing about the disk.
 pub fn too_many_files(error: &io::Error) -> bool {
     error
         .raw_os_error()

@@ -68,7 +68,7 @@ impl CertificateId {
     /// passes one time in 35.
     ///
     /// # Errors
-    /// As for strict reading, for what is left once the departures in [`Variant`] are mended.
+    /// As for strict reading, for what is left once the departures in [`Variant`] are corrected.
     pub fn parse_lenient(text: &str) -> Result<(Self, Vec<Variant>), IdError> {
         // Full-width characters take three bytes each.
         let limit = 3 * MAX_BYTES;
@@ -80,8 +80,8 @@ impl CertificateId {
             });
         }
         let mut variants = Vec::new();
-        let mended = mend(text, &mut variants);
-        let parts = Parts::split(&mended)?;
+        let repaired = repair(text, &mut variants);
+        let parts = Parts::split(&repaired)?;
         match parts.root {
             ROOT => {}
             Variant::OLD_ROOT => variants.push(Variant::OldRoot),
@@ -182,7 +182,7 @@ pub enum Variant {
     #[error("root `{old}` was read as `{ROOT}`", old = Variant::OLD_ROOT)]
     OldRoot,
     /// The check character was computed with the digits of the root in front.
-    #[error("check character `{found}` counts the root in; `{expected}` is the standard's")]
+    #[error("check character `{found}` includes the root; the standard's is `{expected}`")]
     CheckCountsRoot {
         /// The check character found.
         found: char,
@@ -369,7 +369,7 @@ fn check_version(version: &str) -> Result<(), IdError> {
 }
 
 /// The text in half-width capitals, without white space around it.
-fn mend(text: &str, variants: &mut Vec<Variant>) -> String {
+fn repair(text: &str, variants: &mut Vec<Variant>) -> String {
     let trimmed = text.trim();
     if trimmed.len() != text.len() {
         variants.push(Variant::SurroundingSpace);
@@ -378,9 +378,9 @@ fn mend(text: &str, variants: &mut Vec<Variant>) -> String {
     if half != trimmed {
         variants.push(Variant::FullWidth);
     }
-    let mended = half.to_ascii_uppercase();
-    if mended != half {
+    let repaired = half.to_ascii_uppercase();
+    if repaired != half {
         variants.push(Variant::LowerCase);
     }
-    mended
+    repaired
 }

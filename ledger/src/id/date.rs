@@ -55,7 +55,7 @@ impl Date {
 
     const EPOCH: time::Date = time::macros::date!(1970 - 01 - 01);
 
-    /// The date so many days after 1970-01-01; before it, if negative.
+    /// The date this many days after 1970-01-01; before it, if negative.
     ///
     /// # Errors
     /// [`DateError::Days`] outside the years 1900 to 2999.
@@ -86,12 +86,12 @@ impl Date {
             .map_err(|_| DateError::Day { year, month, day })
     }
 
-    /// The date so many days later; `None` after the year 2999.
+    /// The date this many days later; `None` after the year 2999.
     pub fn plus_days(self, days: u16) -> Option<Self> {
         Self::from_days(self.days() + i32::from(days)).ok()
     }
 
-    /// The same day so many months later, or that month's last where it has no such day; `None` after the year 2999.
+    /// The same day this many months later, or that month's last where it has no such day; `None` after the year 2999.
     pub fn plus_months(self, months: u16) -> Option<Self> {
         let (year, month, day) = self.0.to_calendar_date();
         let months = i32::from(u8::from(month)) - 1 + i32::from(months);

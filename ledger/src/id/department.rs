@@ -109,7 +109,7 @@ text_traits!(DepartmentCode, "an 18-character department code");
 
 /// An administrative division's code (行政区划代码, GB/T 2260): six digits, such as `420100` for Wuhan.
 ///
-/// It has no check character, so a value of this type is well formed and no more.
+/// It has no check character, so a value of this type is only well formed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DivisionCode([u8; Self::LEN]);
 

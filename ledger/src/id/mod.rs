@@ -12,9 +12,9 @@
 //! | [`Date`] | a day on the calendar | ISO 8601 |
 //!
 //! There is one text for each value, and it is what is shown, compared and serialised (a [`Date`] and a [`HolderKind`]
-//! are numbers in binary formats). `FromStr` takes that text only; [`CertificateId::parse_lenient`] takes what is found
-//! in use, for import. A holder's own code never becomes an identifier here: [`normalise`] gives the text to derive the
-//! subject's tag from.
+//! are numbers in binary formats). `FromStr` accepts only that text; [`CertificateId::parse_lenient`] also accepts the
+//! forms in use, for import. A holder's own code never becomes an identifier here: [`normalise`] returns the text from
+//! which the subject's tag is derived.
 //!
 //! An [`IdError`] says which [`Part`] is wrong and how; the check characters it compares are computed in [`check`].
 

@@ -44,7 +44,7 @@ pub struct Opened {
     pub damage: Vec<Damage>,
 }
 
-/// Where a reading goes on.
+/// Where a reading continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// In which month.
@@ -62,7 +62,7 @@ pub struct Looks {
     pub looks: Vec<Look>,
     /// What could not be read on the way.
     pub damage: Vec<Damage>,
-    /// Where it goes on; absent at the end.
+    /// Where it continues; absent at the end.
     pub next: Option<Place>,
 }
 
@@ -156,10 +156,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Looks of days, of all subjects or about one: at most `limit`, and no more than some `most` gone through for them.
+    /// Looks of days, of all subjects or about one: at most `limit`, and at most some `most` read for them.
     ///
     /// # Errors
-    /// [`JournalError`]. What is damaged is no error: it is in the answer.
+    /// [`JournalError`]. What is damaged is not an error: it is in the answer.
     pub fn read(
         &self,
         (from, to): (Date, Date),
@@ -268,7 +268,7 @@ impl Journal {
         self.damage.lock().values().flatten().cloned().collect()
     }
 
-    /// Removes the files of the months that were over before a day; gives which. The file that is appended to stays.
+    /// Removes the files of the months that were over before a day; returns which. The file that is appended to stays.
     ///
     /// # Errors
     /// Those of the medium.
@@ -309,7 +309,7 @@ impl Journal {
         Ok(Some((file, len)))
     }
 
-    /// Whether a file has its header; one that is merely damaged is no reason not to read the rest.
+    /// Whether a file has its header; one that is merely damaged is not a reason to skip the rest.
     fn has_header(
         &self,
         file: &dyn DiskFile,

@@ -169,14 +169,14 @@ impl<'a> Format<'a> {
         }))
     }
 
-    /// The first frame after a place; `None` when there is none up to the end.
+    /// The first frame after a place, if there is one.
     fn find(&self, file: &dyn DiskFile, after: u64, len: u64) -> io::Result<Option<Frame>> {
         let mut window = vec![0; WINDOW];
         let mut begin = after + 1;
         while begin + FRONT as u64 <= len {
             let read = file.read_at(&mut window, begin)?;
             for place in 0..=read.saturating_sub(4) {
-                // Most bytes are no length that a frame can have; those are passed over without another read.
+                // Most bytes are not a length that a frame can have; those are passed over without another read.
                 if sealed_len(&window[place..read]).is_some()
                     && let Some(frame) = self.read(file, begin + place as u64, len)?
                 {
@@ -216,11 +216,11 @@ pub(super) struct Frame {
 /// A part of a file.
 pub(super) enum Piece {
     Frame(Frame),
-    /// What is no frame.
+    /// What is not a frame.
     Gap(Gap),
 }
 
-/// Bytes that are no frame, up to the next frame or the file's end.
+/// Bytes that are not a frame, up to the next frame or the file's end.
 #[derive(Clone, Copy)]
 pub(super) struct Gap {
     from: u64,
@@ -327,7 +327,7 @@ impl Faults {
     }
 }
 
-/// A whole file, gone through.
+/// A whole file, read.
 pub(super) struct Scanned {
     /// Where the next frame goes: what stands beyond was never acknowledged.
     pub(super) end: u64,

@@ -6,7 +6,7 @@
 //!
 //! - `look`: what is recorded of a look
 //! - `month`: which file a look belongs to
-//! - `frame`: the bytes of a file, and how a torn end is told from damage
+//! - `frame`: the bytes of a file, and how a torn end is distinguished from damage
 //! - `file`: appending to the current month's file, reading, removing old months
 
 mod file;

@@ -215,7 +215,7 @@ fn any_flipped_byte_of_what_was_acknowledged_is_reported_and_hides_nothing_else(
             }
             several => panic!("byte {at}: {several:?}"),
         }
-        // What comes is recorded all the same.
+        // What comes is recorded anyway.
         record(&journal, &[look(noon("2026-11-27"), 1, "next")], 7).unwrap();
         assert_eq!(purposes(&all(&journal)).last().unwrap(), "next");
     }
@@ -268,7 +268,7 @@ fn a_refused_write_records_nothing_and_the_journal_goes_on_once_the_disk_lets_it
     assert_eq!((opened.cut_off, opened.damage), (0, vec![]));
 }
 
-/// Records looks of two months one by one, until the disk dies; gives those acknowledged.
+/// Records looks of two months one by one, until the disk dies; returns those acknowledged.
 fn record_until_refused(disk: &MemoryDisk) -> Vec<String> {
     let journal = journal(disk);
     let mut acknowledged = Vec::new();

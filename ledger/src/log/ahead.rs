@@ -106,8 +106,8 @@ impl Disk for Ahead {
 }
 
 impl Log {
-    /// Opens what appending so many records will need. Fails only for want of descriptors: whatever else stands in the way
-    /// is a refused write, which the append itself meets.
+    /// Opens what appending so many records will need. Fails only if no descriptors are left: whatever else stands in
+    /// the way is a refused write, which the append itself meets.
     pub(super) fn open_ahead(&self, appender: &Appender, records: u64) -> io::Result<()> {
         let names = self.needed(appender, records);
         if names.is_empty() {

@@ -360,7 +360,7 @@ impl Appender {
     }
 }
 
-/// Writes the index of a segment that is full and opens it. Not synced: it is checked when opened and made anew.
+/// Writes the index of a segment that is full and opens it. Not synced: it is checked when opened, and rebuilt.
 pub(super) fn write_index(log: &Log, first: u64, tail: &TailIndex) -> io::Result<SealedIndex> {
     let file = log
         .disk

@@ -1,10 +1,10 @@
 //! The page that stopped a log for a rule that its department broke, kept so that a restart does not forget it:
 //! `evidence/<log>.broken`, a header and the page.
 //!
-//! A page verifies by itself against a checkpoint of its department, so what is kept is what the department signed and not
-//! what this peer made of it. Each opening adds the page again and judges it by the rules there are: if it breaks one, the log
-//! stops again. If it breaks none, this peer was at fault (its memory, its program), and the log goes on; a finding that could
-//! not be taken back would freeze an honest log for good.
+//! A page verifies by itself against a checkpoint of its department, so the file holds what the department signed and
+//! not what this peer made of it. Each opening adds the page again and judges it by the rules there are: if it breaks
+//! one, the log stops again. If it breaks none, this peer was at fault (its memory, its program), and the log
+//! continues; a finding that could not be taken back would freeze an honest log for good.
 
 use std::io;
 use std::path::Path;
@@ -37,7 +37,7 @@ pub(super) fn keep(disk: &dyn Disk, path: &Path, log: &LogName, page: &Page) -> 
     disk.sync_dir(dir.parent().unwrap_or(dir))
 }
 
-/// The page that is kept, `None` when there is none; or why what is kept proves nothing.
+/// The stored page, `None` if there is none; or why the stored page proves nothing.
 pub(super) fn kept(
     disk: &dyn Disk,
     path: &Path,
@@ -71,7 +71,7 @@ fn verified(bytes: &[u8], log: &LogName, members: &Membership) -> Result<Verifie
 }
 
 impl Log {
-    /// Adds the page again that stopped the log before. Gives why what is kept proves nothing, if it doesn't.
+    /// Adds the page again that stopped the log before. Returns why the stored page proves nothing, if so.
     pub(super) fn judge_again(&self, members: &Membership) -> io::Result<Option<String>> {
         let page = match kept(&*self.disk, &self.broken, &self.name, members)? {
             None => return Ok(None),
@@ -85,7 +85,7 @@ impl Log {
                 Ok(None)
             }
             Err(ApplyError::Read(error)) => Err(error.into()),
-            // Not judged: opened all the same, the log would read as one that never stopped.
+            // Not judged: if opened anyway, the log would read as one that never stopped.
             Err(ApplyError::Append(error)) => {
                 Err(io::Error::new(io::ErrorKind::ResourceBusy, error))
             }

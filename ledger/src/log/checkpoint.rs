@@ -54,14 +54,14 @@ impl Checkpoint {
 pub struct SignedCheckpoint {
     /// What is signed.
     pub checkpoint: Checkpoint,
-    /// By whom the log is.
+    /// The log's department.
     pub signature: Signature,
 }
 
 /// Why a checkpoint or cosignature is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// Its department is no member, or had no such key.
+    /// Its department is not a member, or had no such key.
     #[error("no key of epoch {epoch} is known for department {department}")]
     UnknownKey {
         /// Which department.

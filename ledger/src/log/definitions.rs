@@ -1,8 +1,8 @@
 //! What a log defines: certificate types, matters, and grants in force.
 //!
-//! Derived from the log's records in their order. The rules are total, so that every replica comes to the same: what
-//! goes beyond a bound has no effect, nor has the withdrawal of a grant that is not in force. Every peer keeps this of every
-//! log in memory, so the bounds are in bytes; the definitions themselves stay on disk.
+//! Derived from the log's records in their order. The rules are total, so that every replica reaches the same result:
+//! what exceeds a bound has no effect, and neither has the withdrawal of a grant that is not in force. Every peer keeps
+//! this of every log in memory, so the bounds are in bytes; the definitions themselves stay on disk.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
@@ -15,7 +15,7 @@ use crate::record::{Entry, GrantMade, MatterDefined, RecordHash, TypeDefined};
 use super::page::Link;
 use super::statuses;
 
-/// Most versions of a type that count, and most of a matter that are told apart: later ones replace the last.
+/// Most versions of a type that count, and most of a matter that are distinguished: later ones replace the last.
 pub const MAX_VERSIONS: usize = statuses::MAX_VERSIONS as usize;
 /// Most bytes that the types a log defines may be charged, all their versions together.
 pub const MAX_TYPE_BYTES: usize = 8 << 20;
@@ -152,8 +152,8 @@ impl MatterVersions {
     }
 }
 
-/// Whom one definition of a type lets issue, kept of every definition that counts: who was entitled to issue a certificate
-/// is asked of each, and must not cost a read of each.
+/// Whom one definition of a type lets issue, kept of every definition that counts: a check of who was
+/// entitled to issue a certificate consults each, and must not read each.
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// Position of the definition's record.
@@ -162,7 +162,7 @@ pub struct Listing {
     pub hash: RecordHash,
     /// Time of that record, ms.
     pub time_ms: u64,
-    /// The departments listed; none stands for all with the role to issue. Shared while it stays the same.
+    /// The departments listed; empty for all with the role to issue. Shared while it stays the same.
     issuers: Arc<[DepartmentCode]>,
 }
 
@@ -381,7 +381,7 @@ impl Definitions {
         }
     }
 
-    /// Takes in a record; gives whether it has an effect as far as definitions are concerned.
+    /// Adds a record; returns whether it has an effect as far as definitions are concerned.
     pub(super) fn take(&mut self, link: &Link) -> bool {
         let position = Position {
             seq: link.record.seq,
@@ -405,7 +405,7 @@ fn fits(used: usize, more: usize, most: usize) -> Result<usize, NoRoom> {
 pub(super) struct PendingDefinitions(Option<Definitions>);
 
 impl PendingDefinitions {
-    /// Takes in the next record; gives whether it has an effect as far as definitions are concerned.
+    /// Adds the next record; returns whether it has an effect as far as definitions are concerned.
     pub(super) fn take(
         &mut self,
         committed: impl FnOnce() -> Arc<Definitions>,

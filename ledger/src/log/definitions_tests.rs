@@ -1,4 +1,4 @@
-//! What definitions are charged, and that it is no less than what is kept of them.
+//! What definitions are charged, which is no less than what is kept of them.
 
 use super::*;
 use crate::codec::{Bounded, Text};

@@ -1,7 +1,7 @@
 //! Re-verifies every byte of every log without changing any.
 //!
 //! Opening a log trusts record signatures that a checkpoint covers; this checks each of them as well, and compares the
-//! derived files with what the records say. Where the stored tree leads to the signed root, its leaves tell exactly
+//! derived files with what the records say. Where the stored tree leads to the signed root, its leaves show exactly
 //! which record differs; otherwise the chain and the signatures do.
 
 use std::collections::HashSet;
@@ -40,7 +40,7 @@ pub struct Fault {
     pub record: Option<u64>,
     /// The rule that does not hold.
     pub rule: String,
-    /// Whether the file can be derived again from the records: then restarting the peer mends it.
+    /// Whether the file can be derived again from the records: then restarting the peer repairs it.
     pub derived: bool,
     /// Whether a later version wrote the file: this one can say nothing about the log.
     pub later: bool,
@@ -131,7 +131,7 @@ struct Check<'c> {
     prev: RecordHash,
     time_ms: u64,
     statuses: Statuses,
-    /// The beginnings of the keys of the certificates issued so far: enough to tell them apart.
+    /// The beginnings of the keys of the certificates issued so far: enough to distinguish them.
     issued: HashSet<[u8; 16]>,
     definitions: Definitions,
     /// Whether an entry so far is one that this version can't read.
@@ -195,7 +195,7 @@ impl<'c> Check<'c> {
     fn run(&mut self, progress: &mut dyn FnMut(u64)) -> io::Result<()> {
         let later = self.place.later_files(&self.name)?;
         if !later.is_empty() {
-            // What they say, and what the others say beside them, only that version can tell.
+            // Only that version knows what they say, and what the others say beside them.
             let fault = |(file, format)| Fault {
                 log: self.name.id,
                 file,
@@ -239,7 +239,7 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Checks the page that stopped the log, if there is one. That it breaks a rule is no fault of the file's.
+    /// Checks the page that stopped the log, if there is one. A rule that it breaks is not a fault of the file.
     fn check_stop(&mut self) -> io::Result<()> {
         let path = self.place.broken_path(&self.name);
         let kept = broken::kept(&*self.place.disk, &path, &self.name, self.members)?;
@@ -250,7 +250,7 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Checks the head file; gives the number of records it vouches for.
+    /// Checks the head file; returns the number of records it vouches for.
     fn check_head(&mut self) -> io::Result<u64> {
         let file = format!("heads/{}", self.name.id);
         match HeadFile::read(
@@ -385,7 +385,7 @@ impl<'c> Check<'c> {
                     None
                 }
             };
-            // After a damaged record its length can't be trusted: the offsets tell where the next one begins.
+            // After a damaged record its length can't be trusted: the offsets show where the next one begins.
             let next = good.or_else(|| {
                 offsets
                     .get(place + 1)
@@ -443,7 +443,7 @@ impl<'c> Check<'c> {
             .collect())
     }
 
-    /// Checks one record; gives whether it can be trusted.
+    /// Checks one record; returns whether it can be trusted.
     fn check_record(
         &mut self,
         file: &str,
@@ -491,7 +491,7 @@ impl<'c> Check<'c> {
         Ok(true)
     }
 
-    /// Goes on after a damaged record: what follows links to the record as it was, which nobody knows any more.
+    /// Continues after a damaged record: what follows links to the record as it was, which is no longer known.
     fn damaged(&mut self, stored: Option<Hash>) -> io::Result<()> {
         self.prev = RecordHash::NONE;
         self.push_leaf(stored.unwrap_or(Hash::ZERO))
@@ -583,12 +583,12 @@ impl<'c> Check<'c> {
                 false,
             );
         }
-        // What an entry of a later version changed only that version can tell.
+        // Only a later version knows what its entry changed.
         if !self.unread && self.statuses.map().root()? != accepted.status_root {
             self.fault(
                 file,
                 None,
-                "the checkpoint commits to other statuses than its records make",
+                "the checkpoint commits to other statuses than its records give",
                 false,
             );
         }

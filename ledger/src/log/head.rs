@@ -68,8 +68,8 @@ pub(crate) struct Progress {
 /// What opening a head file found.
 pub(crate) struct Found {
     pub(crate) head: Head,
-    /// There may have been a head that cannot be read any more. A file is made, header and all, before the first record
-    /// of its log is written, so a log with records and without a readable head, but for one never written, lost it.
+    /// There may have been a head that can no longer be read. A file is made, header and all, before the first record
+    /// of its log is written, so a log with records and without a readable head, except one never written, lost it.
     pub(crate) lost: bool,
 }
 

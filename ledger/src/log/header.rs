@@ -1,7 +1,7 @@
 //! The 64 bytes every file of a log begins with.
 //!
-//! Magic, version and checksum stand at the same places in every version, so that any version can tell a file of a later
-//! one from a damaged one: it refuses the one and may repair or set aside the other.
+//! Magic, version and checksum stand at the same places in every version, so that any version can recognise a file of a
+//! later one from a damaged one: it refuses the one and may repair or set aside the other.
 
 use std::io;
 use std::path::Path;
@@ -54,7 +54,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// Not a certmesh file, or its header is damaged.
-    #[error("the header is damaged, or this is no certmesh file")]
+    #[error("the header is damaged, or this is not a certmesh file")]
     Damaged,
     /// Written by a later version.
     #[error(

@@ -48,8 +48,8 @@ enum Run {
     Type,
 }
 
-/// What a record is filed under: a run, and what the record is about. The first byte tells the kind, and at most the last
-/// part varies in length, so no two keys read alike.
+/// What a record is filed under: a run, and what the record is about. The first byte gives the kind, and at most the
+/// last part varies in length, so no two keys read alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     run: Run,
@@ -419,7 +419,7 @@ impl SealedIndex {
         }
     }
 
-    /// The first places of a key, in order, from one on; no more is read than is wanted, however many there are.
+    /// The first places of a key, in order, from one on; only as many are read as are wanted.
     pub(crate) fn first(&self, of: Filed, from: u32, limit: usize) -> io::Result<Vec<u32>> {
         if !self.may_have(of) {
             return Ok(Vec::new());

@@ -1,7 +1,7 @@
 //! Looking up records of a log by what they are about, with its indexes.
 //!
 //! A lookup reads a bounded number of records, whatever the log's department wrote: the number its caller names, or the few
-//! that are candidates for the one asked for. One that stops early says where to go on.
+//! that are candidates for the one asked for. One that stops early returns where to continue.
 
 use smallvec::SmallVec;
 
@@ -116,8 +116,8 @@ impl Log {
         )
     }
 
-    /// Certificates about a subject, from a position on, read from at most `limit` records; and where to go on when there
-    /// may be more.
+    /// Certificates about a subject, from a position on, read from at most `limit` records; and where to continue when
+    /// there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -151,8 +151,8 @@ impl Log {
         Ok((records, more))
     }
 
-    /// Certificates of a type, from a position on, read from at most `limit` records; and where to go on when there may be
-    /// more.
+    /// Certificates of a type, from a position on, read from at most `limit` records; and where to continue when there
+    /// may be more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -168,7 +168,7 @@ impl Log {
     }
 
     /// Certificates of this log, from a position on: at most `limit`, read from at most [`MAX_READ`] records; and where to
-    /// go on when there may be more.
+    /// continue when there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -269,7 +269,7 @@ impl Log {
     }
 
     /// The receipts about a subject on a day, oldest first, from a position on, looked for among the next `limit` candidates;
-    /// and where to go on when there may be more.
+    /// and where to continue when there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -394,7 +394,7 @@ impl Log {
         }
     }
 
-    /// The latest places of a key in a segment below one, newest first, up to so many.
+    /// The latest places of a key in a segment below one, newest first, up to this many.
     fn latest_places(
         &self,
         segment: &Segment,

@@ -6,7 +6,8 @@
 //! - what is on disk: [`Log`], opened at a [`Place`] on a [`disk::Disk`]; [`Log::apply`] grows a replica, a [`Writer`]
 //!   the department's own log; [`fsck()`] re-verifies every byte without changing any
 //!
-//! The order in which things become durable, and what a crash at each step means, is told in `append.rs` and `open.rs`.
+//! The order in which things become durable, and what a crash at each step means, is described in `append.rs` and
+//! `open.rs`.
 
 mod ahead;
 mod append;

@@ -1,5 +1,5 @@
 //! Opening a log: everything on disk is checked against the head file, what was never acknowledged is cut off, what can
-//! be derived is mended, and a log that cannot be trusted is set aside whole.
+//! be derived is rebuilt, and a log that cannot be trusted is set aside whole.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -190,24 +190,24 @@ pub struct Opening {
     pub records: u64,
     /// Bytes beyond them that no head vouched for, cut off.
     pub cut_off: u64,
-    /// Derived files made anew: tree nodes, offsets, indexes.
+    /// Derived files that were rebuilt: tree nodes, offsets, indexes.
     pub mended: u32,
     /// The log was set aside: where, and why.
     pub set_aside: Option<(PathBuf, Damage)>,
-    /// Why what is kept of the page that stopped the log proves nothing, so that the log goes on.
+    /// Why the stored page that stopped the log proves nothing, so that the log continues.
     pub unproved_stop: Option<String>,
-    /// There was no head file that could be read: how many records there should be, nobody can tell.
+    /// There was no readable head file: how many records there should be is unknown.
     pub head_lost: bool,
     /// It could be neither opened nor set aside: it is empty, and takes nothing until it is opened again.
     pub closed: Option<String>,
 }
 
 impl Log {
-    /// Opens a log, creating it when there is none.
+    /// Opens a log, creating it if it does not exist.
     ///
     /// # Errors
     /// [`OpenError`] when the medium fails, a later version wrote one of the files, or the head file is another
-    /// network's. Damaged records are no error: the log
+    /// network's. Damaged records are not an error: the log
     /// is set aside and begins empty, to be fetched from peers; its head file still holds what they must agree with.
     pub fn open(
         place: &Place,
@@ -319,7 +319,7 @@ impl Log {
         Ok((log, opening))
     }
 
-    /// Sets what is there aside; its head file goes on saying what has to come back.
+    /// Sets what is there aside; its head file still states what has to come back.
     fn begin_anew(
         place: &Place,
         name: LogName,
@@ -398,7 +398,7 @@ impl Log {
 }
 
 /// The file of the statuses is written from nothing; without one they are kept in memory. Whoever reads the one before, with
-/// the log as it was open before, goes on reading that.
+/// the log as it was open before, continues to read that.
 fn new_statuses(disk: &dyn Disk, path: &Path) -> Statuses {
     let _ = disk.remove(path);
     let map = disk.open(path, true).and_then(StatusMap::new);
@@ -631,7 +631,7 @@ impl<'l> Scan<'l> {
         };
         let status_root = log.statuses.lock().map().root()?;
         let records = (appender.range.root(), appender.head) == (accepted.root, accepted.head);
-        // What an entry of a later version changed only that version can tell.
+        // Only a later version knows what its entry changed.
         let statuses = status_root == accepted.status_root || appender.unread(log).is_some();
         if !records || !statuses {
             let size = accepted.size;

@@ -118,7 +118,7 @@ pub enum BrokenRule {
         size: u64,
     },
     /// The checkpoint's status root is not what the records say.
-    #[error("the checkpoint of size {size} commits to other statuses than its records make")]
+    #[error("the checkpoint of size {size} commits to other statuses than its records give")]
     StatusRoot {
         /// The checkpoint's size.
         size: u64,

@@ -40,7 +40,7 @@ impl<'p> RawLog<'p> {
         head.ok().map(|head| head.vouched())
     }
 
-    /// Hands over the records before position `until` that can be read, in order; gives how many there were.
+    /// Hands over the records before position `until` that can be read, in order; returns how many there were.
     pub(crate) fn each(
         &self,
         until: u64,

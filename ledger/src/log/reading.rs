@@ -206,8 +206,8 @@ impl Log {
         self.view.read().stopped.clone()
     }
 
-    /// Stops the log for good: nothing is appended any more. What stopped it first stands, but for proof of a fork, which
-    /// others can check, in place of a broken rule, which they have to see for themselves.
+    /// Stops the log for good: nothing more is appended. What stopped it first stands, except for proof of a fork,
+    /// which others can check, in place of a broken rule, which they have to see for themselves.
     pub fn stop(&self, stopped: Stopped) {
         let held = &mut self.view.write().stopped;
         match (&*held, &stopped) {

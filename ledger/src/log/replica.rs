@@ -41,7 +41,7 @@ pub enum ApplyError {
         /// Size of the one accepted.
         accepted: u64,
     },
-    /// What comes before it is not what is held: somewhere below, the department signed two histories.
+    /// What precedes it is not what is held: somewhere below, the department signed two histories.
     #[error("the log was signed with two histories below record {below}")]
     Diverged {
         /// Where the page begins.
@@ -144,7 +144,7 @@ impl Log {
         })
     }
 
-    /// Compares what the page says of records held here with those records.
+    /// Compares what the page says about records held here with those records.
     fn compare(&self, appender: &Appender, page: &VerifiedPage) -> Result<(), ApplyError> {
         let (from, held) = (page.from(), appender.size());
         let ours = if from == held {
@@ -184,7 +184,7 @@ impl Log {
             // One record under two signatures: the checkpoints over them are what contradicts.
             return Err(ApplyError::Broken(BrokenRule::Rewritten { size: seq + 1 }));
         }
-        // A record whose own signature is none proves nothing to others: then its department broke a rule here.
+        // A record without a valid signature proves nothing to others: then its department broke a rule here.
         for record in [&ours, &theirs] {
             record
                 .verify(&page.key)
@@ -207,7 +207,7 @@ impl Log {
         if checkpoint.time_ms != appender.time_ms {
             return Err(ApplyError::Broken(BrokenRule::CheckpointTime { size }));
         }
-        // What an entry of a later version changed only that version can tell.
+        // Only a later version knows what its entry changed.
         if appender.unread(self).is_none() && appender.status_root(self)? != checkpoint.status_root
         {
             return Err(ApplyError::Broken(BrokenRule::StatusRoot { size }));

@@ -136,7 +136,7 @@ impl Copy {
     }
 
     /// Reads the records that follow `tip`, before position `until`, and hands them over in batches with their frames.
-    /// Gives the end of what was handed over, and why it ends there.
+    /// Returns the end of what was handed over, and why it ends there.
     pub(super) fn read<E>(
         &self,
         source: &Source<'_>,
@@ -176,7 +176,7 @@ impl Copy {
     }
 
     /// A records file of this copy; `None` when it is of a later version or another log. A header that is damaged does not
-    /// matter: the records say of themselves what they are.
+    /// matter: the records identify themselves.
     fn open(&self, source: &Source<'_>, first: u64) -> io::Result<Option<Box<dyn DiskFile>>> {
         let path = self.dir.join(file_name(first, "records"));
         let file = source.disk.open(&path, false)?;
@@ -302,7 +302,7 @@ impl<'b> Batch<'b> {
         Ok(())
     }
 
-    /// Hands over the records read, up to the first whose signature does not verify; gives that one's fault.
+    /// Hands over the records read, up to the first whose signature does not verify; returns that one's fault.
     fn hand_over<E>(&mut self, take: &mut Take<'_, E>) -> Result<Option<End>, E> {
         let key = self.source.key;
         let signed = self.links.par_iter().zip(&self.signatures);

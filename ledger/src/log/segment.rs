@@ -2,7 +2,7 @@
 //!
 //! `<first seq>.records`: header, frames. `<first seq>.offsets`: header, then for each record the position in the
 //! records file where its frame begins, and one more where the last ends (u64, little-endian). The offsets can be
-//! made anew from the records.
+//! rebuilt from the records.
 
 use std::io;
 use std::path::Path;
@@ -65,7 +65,7 @@ impl Segment {
         })
     }
 
-    /// Makes the records durable. The offsets need not be: they are checked and mended at opening.
+    /// Makes the records durable. The offsets need not be: they are checked and repaired at opening.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.records.sync()
     }
@@ -91,7 +91,7 @@ impl Segment {
         self.offsets.write_at(&bytes, HEADER_LEN + 8 * at)
     }
 
-    /// Cuts the segment off after `count` records whose frames end at `end`; gives the bytes that went.
+    /// Cuts the segment off after `count` records whose frames end at `end`; returns the bytes that went.
     pub(crate) fn truncate(&self, count: u64, end: u64) -> io::Result<u64> {
         let beyond = self.records.len()?.saturating_sub(end);
         if beyond > 0 {
@@ -182,7 +182,7 @@ impl<'f> FrameReader<'f> {
         self.read - (self.buffer.len() - self.at) as u64
     }
 
-    /// The next frame; `None` at the end of the file, within a torn frame or at bytes that are none.
+    /// The next frame; `None` at the end of the file, within a torn frame or at invalid bytes.
     pub(crate) fn next(&mut self) -> io::Result<Option<Frame<'_>>> {
         const CHUNK: usize = 4 << 20;
         if !self.done && self.buffer.len() - self.at < MAX_FRAME {

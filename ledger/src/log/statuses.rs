@@ -43,7 +43,7 @@ pub fn status_key(id: &CertificateId) -> Hash {
 }
 
 /// The definitions of one type in a log: the current one's position, and all of them in a chain of hashes, so that who is
-/// shown some of the latest can tell that none is left out.
+/// shown some of the latest can see that none is left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DefinitionEntry {
     /// Position of the current definition's record.

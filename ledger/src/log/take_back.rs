@@ -138,7 +138,7 @@ impl Trial {
             time_ms: checkpoint.time_ms,
         };
         let records = self.tip == tip && self.range.root() == checkpoint.root;
-        // What an entry of a later version changed only that version can tell.
+        // Only a later version knows what its entry changed.
         Ok(records && (self.unread.is_some() || self.status_root(log)? == checkpoint.status_root))
     }
 
@@ -242,7 +242,7 @@ impl Writer {
 
 const CHANGED: &str = "what was set aside reads differently the second time";
 
-/// Finds the longest run of whole records in the copies: where one is damaged, another may go on.
+/// Finds the longest run of whole records in the copies: where one is damaged, another may continue.
 fn plan(
     log: &Log,
     appender: &Appender,

@@ -1,7 +1,7 @@
 //! The tree file: Merkle nodes in post-order, 32 bytes each after the header, so that a proof is O(log n) reads.
 //!
-//! It is derived from the records: opening a log checks every node and mends what differs. A node that is read later is held
-//! against what is in memory, or against what it leads to.
+//! It is derived from the records: opening a log checks every node and repairs what differs. A node that is read later
+//! is held against what is in memory, or against what it leads to.
 
 use std::io;
 use std::path::Path;
@@ -36,7 +36,7 @@ impl TreeFile {
             .write_at(&bytes, HEADER_LEN + 32 * nodes_before(size))
     }
 
-    /// Writes the nodes unless the file holds them already; gives whether it had to.
+    /// Writes the nodes unless the file holds them already; returns whether it had to.
     pub(crate) fn mend(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
         let mut found = vec![0; nodes.len() * 32];
         let read = self
@@ -63,7 +63,7 @@ impl TreeFile {
     }
 }
 
-/// What is said of a node that the medium changed after the opening.
+/// The error for a node that the medium changed after the opening.
 pub(crate) fn damaged() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,

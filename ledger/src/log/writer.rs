@@ -14,8 +14,8 @@ use super::page::Link;
 use super::reading::{Log, Stopped};
 use super::{Checkpoint, VerifiedCheckpoint};
 
-/// Why entries were not appended. None of them was, but for [`WriteError::Append`]: then all of them are in the log after the
-/// restart, or none.
+/// Why entries were not appended. None of them was, except for [`WriteError::Append`]: then all of them are in the log
+/// after the restart, or none.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A disk write was refused, now or earlier.
@@ -38,7 +38,7 @@ pub enum WriteError {
     },
     /// An entry of a later version is in the log: what it changed is not known here, so no checkpoint can be signed.
     #[error(
-        "record {0} of this log is of a later version of certmesh; run that version again, since this one can't tell what \
+        "record {0} of this log is of a later version of certmesh; run that version again, since this one doesn't know what \
          the record changed"
     )]
     LaterVersion(u64),
@@ -120,9 +120,9 @@ impl Writer {
         if let Some(stopped) = log.stopped() {
             return Err(WriteError::Stopped(stopped));
         }
-        // What a refused write left behind is not on its way back.
+        // What a refused write left behind is not coming back.
         appender.writable(&log)?;
-        // Held but not under a checkpoint yet: more of this log is on its way back from other members.
+        // Held but not under a checkpoint yet: more of this log is being fetched back from other members.
         let on_the_way = appender.size() - log.size();
         let missing = log.missing().max(on_the_way);
         if missing > 0 {

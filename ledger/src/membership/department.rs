@@ -17,7 +17,7 @@ use super::{GenesisError, GenesisFaults, PeerId};
 pub enum Role {
     /// Issue certificates and change their status.
     Issue,
-    /// Define the certificate types of this authority, which is no member. No other department has the role for it.
+    /// Define the certificate types of this authority, which is not a member. No other department has the role for it.
     Define(DepartmentCode),
 }
 
@@ -35,7 +35,7 @@ pub enum NotARole {
         "role `define` names the authority whose types it is for, as in `define:11100000000013338W`; give it once for each"
     )]
     NoAuthority,
-    /// What stands for the authority is not a department code.
+    /// The authority is not a department code.
     #[error("the authority: {0}")]
     Authority(IdError),
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a genesis or department file, gathered so that all of it is told at once.
+//! What can be wrong with a genesis or department file, gathered so that all of it is reported at once.
 
 use std::fmt;
 
@@ -22,10 +22,10 @@ pub enum GenesisError {
         "format is `{0}`; this version reads `{GENESIS_FORMAT}`: if a later version of certmesh wrote the file, upgrade"
     )]
     Format(String),
-    /// What stands for the catalogue key is no hash.
+    /// The catalogue key's value is not a hash.
     #[error("genesis: catalogue_key: {0}")]
     CatalogueKey(NotAHash),
-    /// A department code that is none.
+    /// An invalid department code.
     #[error("{at}: code: {error}")]
     Code {
         /// Which department.
@@ -69,7 +69,7 @@ pub enum GenesisError {
         /// What is wrong.
         error: KeyError,
     },
-    /// A peer identity that is none.
+    /// An invalid peer identity.
     #[error("{at}: peer_id: {error}")]
     PeerId {
         /// Which department.
@@ -97,7 +97,7 @@ pub enum GenesisError {
         /// The earlier department.
         other: String,
     },
-    /// An authority of which two departments would define the types.
+    /// An authority whose types two departments would define.
     #[error(
         "{at}: roles: define:{authority} is also a role of {other}; one department defines an authority's types"
     )]
@@ -143,7 +143,7 @@ impl fmt::Display for GenesisFaults {
 impl std::error::Error for GenesisFaults {}
 
 impl GenesisFaults {
-    /// Reads TOML. What is not of the shape is the only fault then told.
+    /// Reads TOML. A wrong shape is then the only fault reported.
     pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, GenesisFaults> {
         toml::from_str(text).map_err(|error| {
             let said = error.to_string().trim_end().to_owned();

@@ -1,8 +1,8 @@
 //! Who belongs to the network, since when, with which keys.
 //!
 //! A network begins with a [`Genesis`], a file people can read; the hash of its canonical form is the [`NetworkId`].
-//! [`Membership`] is the view everything else asks. Members are those of the genesis, with key epoch 0; entries that
-//! change membership later extend the view, which is why it answers for a time and an epoch already.
+//! [`Membership`] is the view everything else uses. Members are those of the genesis, with key epoch 0; entries that
+//! change membership later will extend the view, so it already takes a time and an epoch.
 
 mod department;
 mod faults;

@@ -31,7 +31,7 @@ pub enum CompactRangeError {
         actual: usize,
     },
     /// The range on the left already reaches beyond the size asked for.
-    #[error("a range of {left} leaves is no beginning of a tree of {size}")]
+    #[error("a range of {left} leaves is not the beginning of a tree of {size}")]
     LeftTooLong {
         /// Leaves in the left range.
         left: u64,

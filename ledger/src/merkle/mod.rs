@@ -8,7 +8,7 @@
 //! - [`shape`]: arithmetic of the shape and of positions in the post-order file. No hashing.
 //! - [`compact`]: the right edge of a growing tree, and the root of a page laid onto it.
 //! - [`generate`]: proofs from stored nodes, O(log n) reads each.
-//! - [`verify`]: what a peer runs on proofs it was handed; it trusts nothing in them.
+//! - [`verify`]: what a peer runs on proofs it received; it trusts nothing in them.
 //! - [`proof`]: the proofs as they travel.
 
 pub mod compact;

@@ -28,7 +28,7 @@ pub enum VerifyError {
     /// The proof ends before the root is reached.
     #[error("the proof has too few nodes")]
     TooShort,
-    /// The proof goes on after the root is reached.
+    /// The proof continues after the root is reached.
     #[error("the proof has too many nodes")]
     TooLong,
     /// The proof leads to another root.

@@ -43,7 +43,7 @@ pub enum LogIdError {
     /// The department's code is wrong.
     #[error(transparent)]
     Department(#[from] IdError),
-    /// The generation is no number from 1.
+    /// The generation is not a number from 1.
     #[error("generation: expected a number from 1 without leading zeros")]
     Generation,
 }

@@ -52,8 +52,8 @@ impl Attachment {
     /// The attachment that a field describes; `None` for another field.
     ///
     /// # Errors
-    /// [`NotAnAttachment`] for one whose name begins like an attachment's and is none, or whose value has another form:
-    /// there is one text for each attachment.
+    /// [`NotAnAttachment`] for one whose name begins like an attachment's and is not valid, or whose value has another
+    /// form: there is one text for each attachment.
     pub fn of_field(name: &str, value: &str) -> Result<Option<Attachment>, NotAnAttachment> {
         let Some(name) = name.strip_prefix(ATTACHMENT_MARK) else {
             return Ok(None);
@@ -81,7 +81,7 @@ impl Attachment {
 #[serde(try_from = "String", into = "String")]
 pub struct AttachmentName(String);
 
-/// Why a text is no attachment's name. Does not repeat it.
+/// Why a text is not an attachment's name. Does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an attachment's name has 1 to 64 letters (also Chinese), digits, hyphens, underscores and full stops, and does not \
@@ -172,7 +172,7 @@ impl MediaType {
         MediaType::Jpeg,
         MediaType::Tiff,
     ];
-    /// So many bytes of a file tell whether it [fits](MediaType::fits).
+    /// This many bytes of a file show whether it [fits](MediaType::fits).
     pub const TELLING: usize = 8;
 
     /// Its name, as HTTP has it.

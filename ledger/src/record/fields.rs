@@ -1,11 +1,11 @@
 //! Salted commitments to a certificate's fields.
 //!
-//! One name opens to one value. The fields that the type's definition names have a leaf each, in its order; one that the
-//! certificate lacks has a salted leaf as well, so that hidden leaves tell nothing. Other fields, attachments among them,
-//! stand in a tree of fixed depth at the place that a hash of their name gives, under a salt that the root commits to and
-//! every disclosure shows; where there is none, a subtree is a salted hash that looks like any other. A sorted list would
-//! need its hidden neighbours' hashes to prove that a name stands in it once, and whoever has the salt could try names
-//! against those.
+//! One name opens to one value. The fields that the type's definition names have a leaf each, in its order; one that
+//! the certificate lacks has a salted leaf as well, so that hidden leaves reveal nothing. Other fields, attachments
+//! among them, stand in a tree of fixed depth at the place that a hash of their name gives, under a salt that the root
+//! commits to and every disclosure shows; where there is none, a subtree is a salted hash that looks like any other. A
+//! sorted list would need its hidden neighbours' hashes to prove that a name stands in it once, and whoever has the
+//! salt could try names against those.
 //!
 //! The root stands in the issuing record, so any subset of the fields can later be shown with their salts and checked, and
 //! the rest stays hidden: a salt is 32 bytes that only the issuer can derive, and not even the issuer once it has destroyed
@@ -198,7 +198,7 @@ pub fn commit_fields(
     )
 }
 
-/// Some of a certificate's fields, shown so that whoever has the issuing record can check them. What it hides tells
+/// Some of a certificate's fields, shown so that whoever has the issuing record can check them. What it hides reveals
 /// nothing, not even whether there is a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disclosure {
@@ -319,7 +319,7 @@ impl Disclosure {
                 DisclosedField::Hidden(commitment) => *commitment,
                 DisclosedField::Shown(opening) => {
                     let name = opening.name.as_str();
-                    // A definition that names a field twice gives its name one place all the same: none.
+                    // A definition that names a field twice gives its name no place.
                     let named = definition
                         .iter()
                         .filter(|field| field.code.as_str() == name);

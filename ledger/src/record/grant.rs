@@ -15,15 +15,15 @@ pub struct GrantMade {
     pub to: Grantee,
     /// Of which certificates.
     pub type_code: TypeCode,
-    /// For which sub-matters; none stands for all that require the type.
+    /// For which sub-matters; empty for all that require the type.
     pub matters: Bounded<MatterRef, 64>,
-    /// Codes of the fields; none stands for all.
+    /// Codes of the fields; empty for all.
     pub fields: Bounded<Text<64>, 64>,
     /// Last day on which it holds; `None` until it is withdrawn.
     pub until: Option<Date>,
 }
 
-/// To whom a grant is made.
+/// The departments a grant is made to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Grantee {
     /// One department.
@@ -32,7 +32,7 @@ pub enum Grantee {
     Role(Role),
 }
 
-/// A grant was withdrawn: from this record on it holds no more.
+/// A grant was withdrawn: from this record on it is not in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantWithdrawn {
     /// Position of the grant in this log.

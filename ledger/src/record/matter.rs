@@ -62,7 +62,7 @@ pub struct SubMatter {
 pub struct Requirement {
     /// The types, at least one.
     pub types: Bounded<TypeCode, 8>,
-    /// Codes of the fields that are needed of it; none stands for none beyond its being in force.
+    /// Codes of the fields that are needed of it; empty if it only has to be in force.
     pub fields: Bounded<Text<64>, 64>,
 }
 

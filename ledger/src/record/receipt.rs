@@ -121,7 +121,7 @@ impl RetrievalDecided {
     }
 
     /// Whether it proves, as a record of `issuer`'s log, that its asker asked for what it says was shown or refused. One
-    /// that doesn't counts for nothing: anybody could have written it about anybody.
+    /// that doesn't is ignored: anybody could have written it about anybody.
     pub fn is_proof(&self, members: &Membership, issuer: &DepartmentCode) -> bool {
         self.asked.issuer == *issuer
             && self
@@ -176,7 +176,7 @@ pub enum Rule {
     NoGrant,
     /// None of the fields asked for is one the matter needs and the asker may see.
     NoField,
-    /// The fields are not kept any more.
+    /// The fields are no longer kept.
     Erased,
     /// The issuer may not issue the certificate's type.
     NotAuthorised,
@@ -234,7 +234,7 @@ impl Rule {
             Rule::NoField => {
                 "none of the fields asked for is one that the matter needs and that may be seen"
             }
-            Rule::Erased => "the certificate's fields are not kept any more",
+            Rule::Erased => "the certificate's fields are no longer kept",
             Rule::NotAuthorised => "the issuer may not issue certificates of this type",
         }
     }
@@ -245,14 +245,14 @@ impl Rule {
 pub struct RetrievalAcknowledged {
     /// The request.
     pub asked: Asked,
-    /// What came.
+    /// What was received.
     pub outcome: Received,
     /// Milliseconds from the request to the checked answer.
     pub took_ms: u32,
 }
 
 impl RetrievalAcknowledged {
-    /// Whether it is what an asker can record of its own request in its own log. One that isn't counts for nothing.
+    /// Whether it is what an asker can record of its own request in its own log. One that isn't is ignored.
     pub fn is_own(&self, asker: &DepartmentCode) -> bool {
         let came = match &self.outcome {
             Received::Fields { fields, .. } => &**fields,

@@ -69,7 +69,7 @@ impl Serialize for Record {
 }
 
 impl Record {
-    /// Reads a record from its canonical bytes. What this version can't read of its entry is no fault of the record.
+    /// Reads a record from its canonical bytes. An entry this version can't read is not a fault of the record.
     ///
     /// # Errors
     /// [`RecordError`], by the rule that is broken.
@@ -141,7 +141,7 @@ impl SignedRecord {
     /// Decodes a frame.
     ///
     /// # Errors
-    /// [`RecordError`] when the bytes are no record or the signature's algorithm is unknown.
+    /// [`RecordError`] when the bytes are not a record or the signature's algorithm is unknown.
     pub fn decode(log: &LogName, frame: &Frame<'_>) -> Result<SignedRecord, RecordError> {
         let record = Record::decode(frame.record)?;
         let signature = Signature::from_bytes(frame.signature)?;
@@ -207,13 +207,13 @@ pub enum FrameError {
     /// The bytes end within the frame.
     #[error("cut off within a frame")]
     Torn,
-    /// The length is none a record can have.
+    /// No record can have this length.
     #[error("a record of {0} bytes, none or more than {MAX_RECORD}")]
     Length(u32),
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the frame at the start of `bytes`; gives it and its length.
+    /// Reads the frame at the start of `bytes`; returns it and its length.
     ///
     /// # Errors
     /// [`FrameError`] when there is none.

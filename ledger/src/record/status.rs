@@ -16,7 +16,7 @@ pub struct UnknownWord {
     pub expected: &'static str,
 }
 
-/// Current status of a certificate. Dates are no part of it: a certificate expires without a record.
+/// Current status of a certificate. Dates are not part of it: a certificate expires without a record.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Status {
     /// 01 有效
@@ -161,7 +161,7 @@ impl Action {
         }
     }
 
-    /// Who may take the certificate over, if it is let go.
+    /// Who may take the certificate over, if it is transferred out.
     pub const fn receiver(self) -> Option<DepartmentCode> {
         match self {
             Action::TransferOut(to) => Some(to),

@@ -48,7 +48,7 @@ impl SuccessionKind {
         }
     }
 
-    /// Whether the successor goes on with the predecessor's own identifier, in its next version.
+    /// Whether the successor continues the predecessor's own identifier, in its next version.
     pub const fn keeps_identifier(self) -> bool {
         matches!(self, SuccessionKind::Renewal | SuccessionKind::Amendment)
     }
@@ -137,7 +137,7 @@ pub enum Misfit {
 
 fn next_version(predecessor: &CertificateId) -> String {
     match predecessor.version() {
-        999.. => "there is none after 999, so it needs another serial number".to_owned(),
+        999.. => "999 is the last, so it needs another serial number".to_owned(),
         version => format!("with the same serial number it must be {:03}", version + 1),
     }
 }
@@ -167,8 +167,8 @@ impl Succession {
         &self.predecessors
     }
 
-    /// What speaks against this identifier for the successor. Replicas enforce none of it but that it is no predecessor of
-    /// its own; whoever issues keeps to all of it.
+    /// What is wrong with this identifier for the successor. Replicas enforce none of it but that it is no predecessor
+    /// of its own; whoever issues keeps to all of it.
     pub fn misfits(&self, id: &CertificateId) -> Vec<Misfit> {
         let mut misfits = Vec::new();
         if self.predecessors.contains(id) {
@@ -283,7 +283,7 @@ mod tests {
         let renewal = |of| Succession::new(SuccessionKind::Renewal, vec![of]).unwrap();
         let (first, other) = (id("A", 1), of("11100000000013338W009", "A", 2));
         assert_eq!(renewal(first.clone()).misfits(&id("A", 2)), []);
-        // Another serial number begins anew.
+        // Another serial number begins again.
         assert_eq!(renewal(first.clone()).misfits(&id("B", 1)), []);
         assert_eq!(renewal(first.clone()).misfits(&first), [Misfit::Itself]);
         for version in [0, 3] {

@@ -23,15 +23,15 @@ pub struct TypeDefined {
     pub issuing_level: Text<64>,
     /// The administrative item whose outcome the certificate is.
     pub item: Option<RelatedItem>,
-    /// Kinds of holder's code allowed; none stands for any.
+    /// Kinds of holder's code allowed; empty for any.
     pub holder_kinds: Bounded<HolderKind, 10>,
     /// Sharing class of its certificates where the issuer says nothing else.
     pub sharing: SharingClass,
     /// How long its certificates may run.
     pub validity: ValidityRule,
-    /// Departments that may issue it; none stands for every member with the role to issue.
+    /// Departments that may issue it; empty for every member with the role to issue.
     pub issuers: Bounded<DepartmentCode, 256>,
-    /// Its fields, in order; none stands for any.
+    /// Its fields, in order; empty for any.
     pub fields: Bounded<FieldDefinition, 64>,
 }
 
@@ -75,11 +75,11 @@ pub enum ValidityRule {
     Any,
     /// Without end.
     LongTerm,
-    /// At most so many days.
+    /// At most this many days.
     Days(u16),
-    /// At most so many months.
+    /// At most this many months.
     Months(u16),
-    /// At most so many years.
+    /// At most this many years.
     Years(u16),
 }
 
@@ -92,7 +92,7 @@ pub struct FieldDefinition {
     pub name: Text<128>,
     /// Whether every certificate of the type has it.
     pub required: bool,
-    /// Whether it names the holder or tells something of them.
+    /// Whether it names or describes the holder.
     pub personal: bool,
     /// What a value may be.
     pub data: FieldData,

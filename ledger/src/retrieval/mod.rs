@@ -1,12 +1,12 @@
 //! Retrieval: a department asks a certificate's issuer for fields, for a matter of its own and a stated purpose.
 //!
-//! - [`SignedRetrieval`]: what the asker signs. It names both departments, so it is of no use to anyone else, and a time
-//!   and a nonce, so that it is of use once.
-//! - [`decide`]: what the issuer does with it, by its own log and the matters it knows; the [receipt] is an entry of its
+//! - [`SignedRetrieval`]: what the asker signs. It names both departments, so nobody else can use it, and a time and
+//!   a nonce, so that it can be used once.
+//! - [`decide`]: how the issuer decides, by its own log and the matters it knows; the [receipt] is an entry of its
 //!   log and is durable before the [`Answer`] leaves.
-//! - [`SignedRetrieval::check_answer`]: what the asker makes of the answer, by its own replica of the issuer's log.
+//! - [`SignedRetrieval::check_answer`]: how the asker checks the answer, by its own replica of the issuer's log.
 //! - [`EvidenceCopy`]: what the asker keeps, encrypted, until a day.
-//! - [`audit`], [`access_log`], [`usage`]: what all the receipts together say.
+//! - [`audit`], [`access_log`], [`usage`]: what all the receipts together show.
 //!
 //! [receipt]: crate::record::RetrievalDecided
 
@@ -124,7 +124,7 @@ pub enum Improper {
     /// It came from another peer than the asker's.
     #[error("the request came from another department's peer than the one that made it")]
     Relayed,
-    /// The asker is no member, or its signature does not verify.
+    /// The asker is not a member, or its signature does not verify.
     #[error("the request is not signed by the department that it names")]
     Signature,
     /// It names another subject than the certificate's.
@@ -149,7 +149,7 @@ pub enum Answer {
         /// Why.
         rule: Rule,
     },
-    /// The request was not taken up: there is no receipt.
+    /// The request was not accepted: there is no receipt.
     NotTaken(NotTaken),
 }
 
@@ -157,16 +157,16 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum NotTaken {
     /// It is for another department, came through another's peer, or is not properly signed.
-    #[error("the issuer takes this request for forged or relayed")]
+    #[error("the issuer considers this request forged or relayed")]
     Improper,
     /// It was answered before.
-    #[error("the issuer has answered this very request before")]
+    #[error("the issuer has already answered this request")]
     Replayed,
     /// The issuer can't write receipts at present.
     #[error("the issuer can't record receipts at present, so it answers nothing")]
     Unavailable,
     /// This department asks too much at a time.
-    #[error("the issuer is asked too much at a time")]
+    #[error("the issuer has too many requests at a time")]
     TooMany,
     /// It names fields that the matter doesn't require, as far as the issuer knows.
     #[error(
@@ -216,7 +216,7 @@ impl SignedRetrieval {
         &self.signature
     }
 
-    /// Checks that the department whose peer sent it made it for `own`, and gives the part that the receipt shows.
+    /// Checks that the department whose peer sent it made it for `own`, and returns the part that the receipt shows.
     ///
     /// # Errors
     /// [`Improper`].
@@ -260,7 +260,7 @@ impl SignedRetrieval {
 }
 
 /// A request for a piece of an attachment that an answered request showed. It carries that request, so that the issuer
-/// need remember nothing but its receipt, and a transfer goes on after any cut.
+/// need remember nothing but its receipt, and a transfer resumes after any interruption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceRequest {
     /// The request that was answered.
@@ -290,7 +290,7 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// The same when the body turns out to be kept no more.
+    /// The same if the body turns out to be no longer kept.
     #[must_use]
     pub fn erased(mut self) -> Decided {
         self.receipt.decision = Decision::Refused(Rule::Erased);
@@ -348,7 +348,7 @@ pub fn decide(
     let (own, retrieval) = (catalogue.own(), request.retrieval());
     // Another department of its division may claim the certificate as well: here this department's own counts.
     let held = catalogue.certificate_in(&own, &retrieval.certificate)?;
-    // Otherwise the receipt would tell of a look at somebody else.
+    // Otherwise the receipt would report a look at somebody else.
     if let Some(state) = &held
         && key.blind(&state.certificate().subject, retrieval.day()) != retrieval.subject
     {
@@ -431,7 +431,7 @@ pub struct EvidenceCopy {
     pub time_ms: u64,
 }
 
-/// What is kept of an accepted case, beside the counts in the log: which copies were retrieved for it.
+/// The body of an accepted case, beside the counts in the log: which copies were retrieved for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseFile {
     /// Certificates and the retrievals of their fields.

@@ -4,8 +4,8 @@
 //! own request, and of several for one retrieval in a log the first. Everything is bounded for each log by itself, so that
 //! no department can push out what another recorded.
 //!
-//! What is dated further ahead of the reader's clock than clocks may be apart belongs to no day yet: it is told by itself,
-//! whichever days are asked for, until its time comes.
+//! What is dated further ahead of the reader's clock than clocks may be apart belongs to no day yet: it is reported
+//! separately, whichever days are asked for, until its time comes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ pub type Audit = BTreeMap<LogId, LogAudit>;
 /// What an audit found in one log.
 #[derive(Clone, Debug, Default)]
 pub struct LogAudit {
-    /// Retrievals of which both sides say the same.
+    /// Retrievals on which both sides agree.
     pub matched: u64,
     /// Receipts whose counterpart may still be in flight.
     pub awaited: u64,
@@ -49,7 +49,7 @@ pub struct LogAudit {
     pub lost: u64,
     /// How many are wrong.
     pub wrong: u64,
-    /// Receipts that prove nothing, and so count for nothing else.
+    /// Receipts that prove nothing, and so are not counted elsewhere.
     pub unproven: u64,
     /// Receipts dated ahead of the reader's clock, whichever time was asked for: not looked at further.
     pub ahead: u64,
@@ -57,11 +57,11 @@ pub struct LogAudit {
     pub first_ahead: Option<u64>,
     /// The first of those that are wrong, in the log's order.
     pub findings: Vec<Finding>,
-    /// Position to go on from, when there is more.
+    /// Position to continue from, when there is more.
     pub next: Option<u64>,
 }
 
-/// A retrieval of which the two sides don't say the same.
+/// A retrieval on which the two sides disagree.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Which.
@@ -87,7 +87,7 @@ pub struct Finding {
 pub enum Discrepancy {
     /// The issuer has a receipt, the asker acknowledges nothing.
     NotAcknowledged,
-    /// The asker acknowledges an answer of which the issuer has no receipt.
+    /// The asker acknowledges an answer for which the issuer has no receipt.
     NoReceipt,
     /// Both have one, and they say different things, or the answer was wrong.
     Differs,
@@ -326,7 +326,7 @@ fn is_first(log: &Log, name: &RetrievalHash, record: &SignedRecord) -> Result<bo
     Ok(first.is_none_or(|first| first.record().seq == record.record().seq))
 }
 
-/// What two sides of a retrieval say of each other.
+/// What two sides of a retrieval say about each other.
 enum Agreement {
     Same,
     /// The one who asked got no answer.
@@ -334,7 +334,7 @@ enum Agreement {
     None,
 }
 
-/// Whether the counterpart of a receipt made at `time_ms` may still be on its way here, when the other log is known up to
+/// Whether the counterpart of a receipt made at `time_ms` may still be in transit, when the other log is known up to
 /// `known_ms`.
 const fn may_come(known_ms: u64, time_ms: u64, now_ms: u64) -> bool {
     known_ms < time_ms.saturating_add(GRACE_MS) && now_ms < time_ms.saturating_add(PATIENCE_MS)
@@ -422,7 +422,7 @@ fn batches(
     }
 }
 
-/// Where the receipts about a subject go on in one log.
+/// Where the receipts about a subject continue in one log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Which log.
@@ -505,9 +505,9 @@ pub fn access_log(
     Ok(found)
 }
 
-/// The days, from one on, for which a log's records dated ahead are blinded, and the day to go on with when those are too
-/// many. A record is made on its request's day, but for the minutes around midnight, so each day's neighbours are looked at
-/// as well.
+/// The days, from one on, for which a log's records dated ahead are blinded, and the day to continue with when those
+/// are too many. A record is made on its request's day, but for the minutes around midnight, so each day's neighbours
+/// are looked at as well.
 fn days_ahead(
     log: &Log,
     begin: Date,
@@ -630,7 +630,7 @@ fn used_within(catalogue: &Catalogue, log: &Log, times: (u64, u64)) -> Result<Us
 }
 
 impl Usage {
-    /// What a department asks itself is no use of another's data.
+    /// What a department asks itself is not a use of another's data.
     fn count(&mut self, own: DepartmentCode, entry: &Entry) {
         match entry {
             Entry::RetrievalDecided(decided) if decided.asked.asker == own => {}

@@ -48,7 +48,9 @@ pub enum StatusProofError {
     #[error("the proof has {0} siblings, a key only 256 bits")]
     TooDeep(usize),
     /// The leaf shown does not lie on the key's way, so it says nothing about the key.
-    #[error("the leaf shown parts from the key at bit {0}, above the place where the proof has it")]
+    #[error(
+        "the leaf shown diverges from the key at bit {0}, above the place where the proof has it"
+    )]
     OffPath(usize),
     /// No map has this shape: nothing beside nothing, a lone leaf too deep, or nothing where all bits are used up.
     #[error("the proof has a shape that no map produces")]

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::{Item, Store, StoreError, Table};
 
-/// Tables in memory, gone with the process.
+/// Tables in memory, lost with the process.
 #[derive(Default)]
 pub struct MemoryStore(Mutex<Tables>);
 

@@ -1,6 +1,6 @@
 //! The peer's small mutable state: cosignatures and idempotency keys, a table each.
 //!
-//! All of it is a convenience that can be lost: cosignatures come again with the next heads, and a retried request is
+//! All of it is a convenience that can be lost: cosignatures arrive again with the next heads, and a retried request is
 //! recognised by the log itself. Engines: [`SledStore`] on disk; [`MemoryStore`] where that cannot be opened, and for
 //! tests.
 

@@ -18,8 +18,8 @@ const LOCK_TRIES: u32 = 100;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 impl SledStore {
-    /// Opens or creates the store; when what is there cannot be opened, sets it aside, begins anew, and tells where the
-    /// old one went.
+    /// Opens or creates the store; when what is there cannot be opened, sets it aside, begins again, and returns where
+    /// the old one went.
     ///
     /// # Errors
     /// [`StoreError`] when a new one cannot be created either.
@@ -38,7 +38,7 @@ impl SledStore {
         }
     }
 
-    /// Opens the store once nobody holds it: a store closed a moment ago is let go of by threads of its own.
+    /// Opens the store once nobody holds it: a store closed a moment ago is released by threads of its own.
     fn wait_open(path: &Path) -> Result<SledStore, StoreError> {
         let mut opened = Self::try_open(path);
         for _ in 0..LOCK_TRIES {

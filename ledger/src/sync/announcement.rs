@@ -4,7 +4,7 @@
 //! a bounded number of announcements a second is therefore looked at, of each peer that passes them on and of those that the
 //! log's department signed, cheapest checks first, and only those are passed
 //! on that continue what is known of the log here: what is held, or a head that continued it in its turn. Anything else that
-//! its department signed counts as heard of, so that nothing is valid by a copy that lacks it, and goes no further.
+//! its department signed counts as heard of, so that nothing is valid by a copy that lacks it, and is not passed on.
 
 use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
@@ -14,18 +14,19 @@ use super::interface::{Command, Gossiped, Holdings, Judgement};
 use super::message::{Announcement, MAX_ANNOUNCEMENT};
 use super::state::Sync;
 
-/// Least time between two announcements of a department, ms. Others look at no more of them, but for a burst.
+/// Least time between two announcements of a department, ms. Others process no more of them, except in a burst.
 pub const ANNOUNCE_EVERY_MS: u64 = 50;
 
-/// Announcements of a log that are looked at one right after the other: what a link that stood still for two seconds held up.
+/// Announcements of a log that are looked at one right after the other: what a link that stalled for two seconds held
+/// up.
 const BURST: u64 = 40;
 
 /// Room for what surrounds the frames in an announcement.
 const REST: usize = 6 * 1024;
 
-/// What a department announces once its log has grown: the records since its last announcement, if they fit. If not, the
-/// head alone, on a page that begins there and proves that the log goes on from it. `None` before the first checkpoint, or
-/// when the log can't be read: gossip is a hint.
+/// What a department announces once its log has grown: the records since its last announcement, if they fit. If not,
+/// the head alone, on a page that begins there and proves that the log continues from it. `None` before the first
+/// checkpoint, or when the log can't be read: gossip is a hint.
 pub fn announcement(log: &Log, announced: u64) -> Option<Page> {
     let from = announced.min(log.size());
     let budget = (MAX_ANNOUNCEMENT - REST).min(MAX_PAGE);

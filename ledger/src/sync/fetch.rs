@@ -42,7 +42,7 @@ impl Sync {
         logs.rotate_left(next);
         for log in logs {
             let mut asked = asked.remove(&log).unwrap_or_default();
-            // A log that has its slot may be asked of several members.
+            // A log that has its slot may be requested from several members.
             while (asked.in_time > 0 || in_flight < self.settings.pages_in_flight)
                 && self.ask_for_page(log, &mut asked, now_ms, holdings, out)
             {
@@ -98,7 +98,7 @@ impl Sync {
                 let least = self.settings.least_page_bytes;
                 lacking
                     .and_then(|size| self.choose(&log, size, &asked.peers, now_ms))
-                    // What is asked of several comes several times: little of it.
+                    // What is requested from several comes several times: little of it.
                     .map(|(peer, bytes)| (peer, received, if held_up > 0 { least } else { bytes }))
             }
         };
@@ -122,8 +122,9 @@ impl Sync {
         true
     }
 
-    /// A peer that holds at least so much of a log, and the bytes to ask of it: of those that answer best and take the
-    /// largest pages, the log's department's own if possible, else the idlest, each in turn. None is asked twice at once for one log.
+    /// A peer that holds at least this much of a log, and the bytes to request from it: of those that answer best and
+    /// take the largest pages, the log's department's own if possible, else the idlest, each in turn. None is asked
+    /// twice at once for one log.
     fn choose(
         &mut self,
         log: &LogId,
@@ -303,7 +304,7 @@ impl Sync {
                 self.blame(log.department, what, now_ms, out);
             }
             ApplyError::Stopped => progress.ended = true,
-            // A refused write, or damage on this disk: fetching more would not mend it, opening the log again does.
+            // A refused write, or damage on this disk: fetching more would not repair it, opening the log again does.
             ApplyError::Append(_) | ApplyError::Read(_) => {
                 progress.ended = true;
                 let reason = error.to_string();

@@ -13,7 +13,7 @@ use super::state::{Search, Sync, Waiting, agrees};
 /// Peers to compare heads with after a change, each in turn.
 const COMPARED_AFTER_CHANGE: usize = 8;
 
-/// A signature under the same checkpoint is checked and kept again when it is so much newer, ms.
+/// A signature under the same checkpoint is checked and kept again when it is this much newer, ms.
 const COSIGNED_AGAIN_MS: u64 = 3_600_000;
 
 /// Evidence asked for at once, of one peer.
@@ -115,7 +115,7 @@ impl Sync {
         out.insert(heard, heard_from);
         self.ask_for_evidence(from, heads, now_ms, holdings, out);
         // One that holds nothing of the own log may have lost it, and confirms only one that was never appended to. After a
-        // loss everybody's word is awaited, whatever it is.
+        // loss every member's word is awaited, whatever it is.
         if counts && !doubted && (shown.contains(&self.own) || self.own_log != OwnLog::Kept) {
             self.confirmed_by.insert(from);
         }
@@ -180,7 +180,7 @@ impl Sync {
         }
     }
 
-    /// Compares a signed checkpoint a peer holds with what is held here; gives whether they fit together.
+    /// Compares a signed checkpoint a peer holds with what is held here; returns whether they fit together.
     pub(super) fn compare(
         &mut self,
         from: DepartmentCode,

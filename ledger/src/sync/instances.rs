@@ -3,7 +3,7 @@
 //!
 //! Whoever copies a data directory and starts the copy has two peers with the same keys, and the next record of each would
 //! fork the log. Neither sees the other: each has the same identity on the network. So every run draws an [`Instance`],
-//! and members tell them apart by it.
+//! and members distinguish them by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,8 +90,8 @@ impl Instances {
 }
 
 impl Sync {
-    /// A run of a member's peer was heard over a connection that is open; gives what to answer it when it asks for heads:
-    /// those, and whether there is a rival, or to a later one [`Response::OtherInstance`].
+    /// A run of a member's peer was heard over a connection that is open; returns what to answer it when it asks for
+    /// heads: those, and whether there is a rival, or to a later one [`Response::OtherInstance`].
     ///
     /// [`Response::OtherInstance`]: super::Response::OtherInstance
     pub fn heard_instance(
@@ -121,7 +121,7 @@ impl Sync {
         !self.elsewhere.is_empty() && self.elsewhere.len() >= enough
     }
 
-    /// Reports what members say of another run, and takes the own log's confirmation back while it is elsewhere.
+    /// Reports what members say about another run, and takes the own log's confirmation back while it is elsewhere.
     pub(super) fn check_instances(&mut self, now_ms: u64, out: &mut Vec<Command>) {
         let told_by: BTreeSet<DepartmentCode> =
             self.elsewhere.union(&self.rival_at).copied().collect();
@@ -130,7 +130,8 @@ impl Sync {
             out.push(Command::OtherInstance { told_by });
         }
         if self.is_elsewhere() {
-            // The other run may append at any moment: whatever members or an operator said of the log is old by then.
+            // The other run may append at any moment: whatever members or an operator said about the log is outdated by
+            // then.
             self.confirmed_by.clear();
             self.vouched = false;
             self.confirmed = false;

@@ -37,11 +37,11 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     /// For which a peer that sent something wrong is not asked for pages, ms.
     pub distrust_ms: u64,
-    /// After which a page that has not come is asked of another peer too, ms.
+    /// After which a page that has not come is requested from another peer too, ms.
     pub hedge_after_ms: u64,
     /// A peer whose pages come slower is asked for pages after all others, bytes a second.
     pub min_bytes_per_s: u64,
-    /// Logs of which a page is awaited at once. A page that is late is not.
+    /// Logs that a page is awaited of at once. A late page does not count.
     pub pages_in_flight: usize,
     /// Pages asked for at once, of one peer, late ones too.
     pub pages_per_peer: usize,
@@ -75,7 +75,7 @@ pub trait Holdings {
     fn held(&self, log: &LogId) -> u64;
     /// The accepted checkpoint of a log.
     fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint>;
-    /// Records of a log under a checkpoint accepted before that are not held any more.
+    /// Records of a log under a checkpoint accepted before that are no longer held.
     fn missing(&self, log: &LogId) -> u64;
     /// Merkle root over the first `size` records held; `None` when fewer are held.
     fn root_at(&self, log: &LogId, size: u64) -> Option<Hash>;
@@ -115,14 +115,14 @@ pub enum Event {
     Disconnected(DepartmentCode),
     /// One of several connections with a member closed.
     Closed {
-        /// With whom.
+        /// The peer.
         peer: DepartmentCode,
         /// Which one.
         connection: ConnectionId,
     },
     /// A request was answered, or not.
     Answered {
-        /// By whom.
+        /// The peer.
         from: DepartmentCode,
         /// Over which connection, if it is open still.
         connection: Option<ConnectionId>,
@@ -156,7 +156,7 @@ pub struct Gossiped {
     pub announcement: Option<Box<Announcement>>,
 }
 
-/// What became of a page.
+/// The outcome of a page.
 #[derive(Debug)]
 pub struct Stored {
     /// Which log.
@@ -246,7 +246,7 @@ pub enum Command {
     KeepCosignature(VerifiedCheckpoint, Cosignature),
     /// Keep evidence of a fork durably and stop the log.
     Freeze(Box<ForkEvidence>),
-    /// The own log on disk is what other members know of it: it may be appended to.
+    /// The own log on disk is what other members know: it may be appended to.
     OwnLogConfirmed,
     /// More of the own log is known to others than is on disk.
     OwnLogRestoring {
@@ -255,17 +255,17 @@ pub enum Command {
     },
     /// Members say that another run of this peer, with the same keys, is connected to them; said when they change.
     OtherInstance {
-        /// Which members; none any more when empty.
+        /// Which members; empty when there are none any more.
         told_by: BTreeSet<DepartmentCode>,
     },
-    /// Another run of this peer was there first, so many members say: the own log must not be appended to here.
+    /// Another run of this peer connected first, as this many members report: the own log must not be appended to here.
     OwnLogElsewhere {
         /// How many members.
         told_by: usize,
     },
     /// Too few of them say so by now: what members hold of the own log is asked for again.
     OwnLogUnconfirmed,
-    /// Tell the operator of a peer that sent something wrong.
+    /// Report to the operator a peer that sent something wrong.
     Blame {
         /// Which peer.
         peer: DepartmentCode,
@@ -278,11 +278,11 @@ pub enum Command {
         from: DepartmentCode,
         /// What its clock said, ms since 1970 UTC.
         time_ms: u64,
-        /// The logs of which it holds just what is accepted here, and knows nothing newer.
+        /// The logs it holds exactly as accepted here, and knows nothing newer of.
         confirmed: Vec<LogId>,
-        /// Those of which neither it nor this peer holds anything.
+        /// Those that neither it nor this peer holds anything of.
         unbegun: Vec<LogId>,
-        /// Those of which it holds more than is accepted here, and how many records.
+        /// Those it holds more of than is accepted here, and how many records.
         newer: Vec<(LogId, u64)>,
     },
     /// A head that its department signed was announced: more than is accepted here.
@@ -292,8 +292,8 @@ pub enum Command {
         /// Its records.
         size: u64,
     },
-    /// A copy of another department's log can't go on: a write was refused, or a read failed. Open it again once the disk
-    /// lets it, then report [`Event::Reopened`].
+    /// A copy of another department's log can't continue: a write was refused, or a read failed. Open it again once the
+    /// disk lets it, then report [`Event::Reopened`].
     Reopen {
         /// Which log.
         log: LogId,

@@ -17,7 +17,7 @@ pub const MAX_RESPONSE: usize = MAX_PAGE + 64 * 1024;
 /// Most bytes of an encoded announcement.
 pub const MAX_ANNOUNCEMENT: usize = 64 * 1024;
 
-/// One run of a peer: drawn at random at each start, so that two that run with the same keys are told apart.
+/// One run of a peer: drawn at random at each start, so that two that run with the same keys are distinguished.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

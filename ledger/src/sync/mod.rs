@@ -1,13 +1,14 @@
 //! Replication as a state machine.
 //!
-//! [`Sync::handle`] takes an [`Event`] and the time and gives [`Command`]s; it holds no socket, clock or disk. Whoever
-//! drives it sends the requests, stores the pages on another thread and reports back. What it knows of the logs on disk
-//! it asks of [`Holdings`].
+//! [`Sync::handle`] takes an [`Event`] and the time and returns [`Command`]s; it holds no socket, clock or disk. Its
+//! driver sends the requests, stores the pages on another thread and reports back. It reads the state of the logs on
+//! disk from [`Holdings`].
 //!
 //! How peers converge: on connecting and every so often each asks the other for its heads ([`Request::Heads`]) and
-//! fetches what it lacks, page by page, a page or two ahead of the disk. A page that is late is asked of other members too,
-//! so that none holds back what another has. Announcements only make all that faster. A checkpoint that does not fit what is
-//! held starts a search for the first record that differs, which ends in [`ForkEvidence`] that every peer gets.
+//! fetches what it lacks, page by page, a page or two ahead of the disk. A late page is requested from other members
+//! too, so that none holds back what another has. Announcements only make all that faster. A checkpoint that does not
+//! fit what is held starts a search for the first record that differs, which ends in [`ForkEvidence`] that every peer
+//! gets.
 //!
 //! [`ForkEvidence`]: crate::log::ForkEvidence
 

@@ -134,7 +134,7 @@ impl Sync {
     }
 
     /// Judges how a page came. One that came late or slowly is used, but its sender is asked after all others; it need not
-    /// rest any more, since on a link that is slow for everybody there are none but such senders.
+    /// rest any more, since on a link that is slow for everybody all senders are such.
     pub(super) fn page_answered(&mut self, waiting: &Waiting, page: &Page, now_ms: u64) {
         let (Some(peer), Request::Page { log, max_bytes, .. }) =
             (self.peers.get_mut(&waiting.to), &waiting.body)
@@ -171,7 +171,7 @@ impl Sync {
         }
     }
 
-    /// Records up to a position were received: requests for pages from before it hold nothing up any more.
+    /// Records up to a position were received: requests for pages from before it no longer hold anything up.
     pub(super) fn pass_over(&mut self, log: &LogId, received: u64) {
         for waiting in self.waiting.values_mut() {
             if waiting.wait == Wait::InTime

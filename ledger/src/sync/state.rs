@@ -113,7 +113,7 @@ pub struct Sync {
     /// Members that said what they hold of the own log, none of it contradicting what is held here.
     pub(super) confirmed_by: BTreeSet<DepartmentCode>,
     /// Records of the own log under the largest checkpoint of it that anyone showed. This department signed it, so it
-    /// stays true when whoever showed it is gone.
+    /// stays true when the peer that showed it is gone.
     pub(super) own_known: u64,
     pub(super) vouched: bool,
     pub(super) confirmed: bool,
@@ -167,7 +167,7 @@ impl Sync {
         }
     }
 
-    /// Takes an event at a time (ms, of any clock that does not go back) and gives what to do.
+    /// Takes an event at a time (ms, of any clock that does not go back) and returns what to do.
     pub fn handle(&mut self, event: Event, now_ms: u64, holdings: &dyn Holdings) -> Vec<Command> {
         let mut out = Vec::new();
         match event {
@@ -271,7 +271,7 @@ impl Sync {
         }
     }
 
-    /// Forgets a request; what it was for is asked for anew.
+    /// Forgets a request; what it was for is requested again.
     pub(super) fn give_up(&mut self, request: RequestId) -> Option<Waiting> {
         let waiting = self.waiting.remove(&request)?;
         if let Request::Page { log, .. } = &waiting.body {
@@ -320,7 +320,7 @@ impl Sync {
         }
         match (waiting.body, answer) {
             (Request::Heads { .. }, Ok(Response::Heads(heads))) => {
-                // A later run of a peer hears little of others, and what it says of its own log may be old.
+                // A later run of a peer hears little of others, and what it says about its own log may be old.
                 let counts = connection.is_some_and(|connection| {
                     self.heard_instance(from, connection, heads.instance) != Standing::Later
                 });
@@ -353,7 +353,7 @@ impl Sync {
         }
     }
 
-    /// A peer said, under the department's signature, that it holds so much of a log.
+    /// A peer said, under the department's signature, that it holds this much of a log.
     pub(super) fn note_size(&mut self, peer: &DepartmentCode, log: &LogId, size: u64) {
         if let (Some(peer), Some(progress)) = (self.peers.get_mut(peer), self.logs.get_mut(log)) {
             let known = peer.sizes.entry(*log).or_default();
@@ -363,7 +363,7 @@ impl Sync {
         }
     }
 
-    /// A peer showed that it holds no more than so much of a log.
+    /// A peer showed that it holds at most this much of a log.
     pub(super) fn lower_size(&mut self, peer: &DepartmentCode, log: &LogId, size: u64) {
         if let Some(known) = self
             .peers
@@ -434,10 +434,10 @@ impl Sync {
         let accepted = holdings
             .accepted(&self.own)
             .map_or(0, |checkpoint| checkpoint.size);
-        // Nobody need show, and nobody can vouch for, what this disk itself knows to be gone.
+        // What this disk itself knows to be gone, nobody need show and nobody can vouch for.
         self.own_known = self.own_known.max(accepted + missing);
         if self.own_known > accepted {
-            // Said each time; whoever drives shows the latest.
+            // Reported each time; the driver shows the latest.
             self.confirmed = false;
             let known = self.own_known;
             out.push(Command::OwnLogRestoring { known });

@@ -88,7 +88,7 @@ pub enum GatherError {
     NotAuthorised(NotAuthorised),
     /// Several departments of its division say that they issued it.
     #[error(
-        "several departments of its division say that they issued it; which of them did, they have to settle"
+        "several departments of its division claim to have issued it; they have to settle which of them did"
     )]
     Claimed,
     /// The definitions take more than a proof may hold.
@@ -102,7 +102,7 @@ pub enum GatherError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
     /// Not a bundle file.
-    #[error("this is no certmesh proof (it does not begin like one)")]
+    #[error("this is not a certmesh proof (it does not begin like one)")]
     NotABundle,
     /// Not the canonical encoding of a bundle.
     #[error("the proof is damaged: {0}")]
@@ -129,7 +129,7 @@ pub enum BundleError {
     #[error("the record shown does not issue a certificate")]
     NotIssued,
     /// The status proved is not the one the record shown gives.
-    #[error("the status proved and the record shown for it do not fit together")]
+    #[error("the status proved and the record shown for it do not match")]
     StatusMismatch,
     /// The definition the certificate names is not shown, or not all that came after it.
     #[error(
@@ -137,7 +137,7 @@ pub enum BundleError {
     )]
     Definition,
     /// A witness stands there twice, or is the department itself.
-    #[error("department {0} is no further witness of its own log, or stands there twice")]
+    #[error("department {0} cosigned its own log, or is listed twice")]
     Witness(DepartmentCode),
     /// No key of the record's epoch is known.
     #[error("no key of the record's epoch is known for its department")]
@@ -443,7 +443,7 @@ impl DefinitionProof {
             if !witnesses.insert(cosignature.witness) {
                 return Err(BundleError::Witness(cosignature.witness));
             }
-            // The issuer's own word on the definitions it has to keep to counts for nothing.
+            // The issuer's own word on the definitions it has to keep to does not count.
             if cosignature.witness != issuer {
                 known_ms = known_ms.max(cosignature.time_ms);
             }
@@ -543,7 +543,7 @@ impl VerifiedBundle {
     }
 
     /// The verdict for a reader, as of the checkpoint. While no other member vouches for it, nothing is valid to a reader
-    /// for whom the issuer's word is not enough: that nobody else has seen this checkpoint, an issuer can arrange.
+    /// for whom the issuer's word is not enough: an issuer can arrange that nobody else has seen this checkpoint.
     ///
     /// # Errors
     /// [`BundleError::DatedAhead`]: then the bundle says nothing about the certificate.

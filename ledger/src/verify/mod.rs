@@ -55,7 +55,7 @@ impl Verification {
 pub struct Question {
     /// The day, in China Standard Time.
     pub on: Date,
-    /// The time at this peer, by the clock that never goes back, ms: how new what is held is, counts.
+    /// The time at this peer, by the clock that never goes back, ms: it decides how new the copies are.
     pub now_ms: u64,
 }
 
@@ -80,7 +80,7 @@ fn by_claims(
 ) -> Result<Verification, ReadError> {
     let Question { on, now_ms } = question;
     let unknown = |missing| Verification::unknown(id, on, vec![missing]);
-    // Of what may not be the newest is said so: there the record may be.
+    // A copy that may not be the newest is named: the record may be there.
     let no_record = || {
         let logs = catalogue.known_of(id);
         let stale = logs
@@ -109,8 +109,8 @@ fn by_claims(
     judged(catalogue, state, question)
 }
 
-/// Judges what one log's record says of a certificate, for those who show that record. It is never valid because another
-/// department's record of the same identifier is.
+/// Judges what one log's record says about a certificate, for those who show that record. It is never valid because
+/// another department's record of the same identifier is.
 ///
 /// # Errors
 /// [`ReadError`].

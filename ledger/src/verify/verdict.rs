@@ -113,7 +113,7 @@ pub enum Missing {
         /// Those departments.
         departments: Vec<DepartmentCode>,
     },
-    /// Its log stopped after it was issued: whether it is still in force, nobody can say.
+    /// Its log stopped after it was issued: whether it is still in force is unknown.
     StatusSince {
         /// The first record in dispute.
         at: u64,
@@ -135,7 +135,7 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Missing::Issuer(issuer) => {
-                write!(f, "the log of {issuer}, which is no member of this network")
+                write!(f, "the log of {issuer}, which is not a member of this network")
             }
             Missing::Record { logs } => {
                 f.write_str("a record of it")?;
@@ -197,7 +197,7 @@ pub struct Facts<'f> {
     pub on: Date,
 }
 
-/// Judges. What speaks against the issuer comes first, then what the issuer said, then the calendar.
+/// Judges. What is known against the issuer comes first, then what the issuer said, then the calendar.
 pub fn judge(facts: &Facts<'_>) -> Verdict {
     if let Authority::NotGiven(why) = &facts.authority {
         return Verdict::NotValid(NotValid::IssuerNotAuthorised(why.clone()));

@@ -134,7 +134,7 @@ fn world() -> Catalogue {
     catalogue
 }
 
-/// What each certificate's department was entitled to, as far as the two logs tell.
+/// What each certificate's department was entitled to, as far as the two logs show.
 fn authorities(v: &mut Vectors, catalogue: &Catalogue) {
     let definer = members().definer(&foreign_type());
     v.put(

@@ -1,4 +1,4 @@
-//! Entries of every kind, those that no reader of this version understands, and records that are none.
+//! Entries of every kind, those that no reader of this version understands, and invalid records.
 
 use certmesh_ledger::codec::{Blob, Text, encode};
 use certmesh_ledger::membership::Role;
@@ -70,7 +70,7 @@ fn record(key_epoch: u32, entry: Entry) -> Record {
     }
 }
 
-/// Entries that are kept as they came: of kinds that there are none of yet, or of a known kind with other content than this
+/// Entries that are kept as they came: of kinds that do not exist yet, or of a known kind with other content than this
 /// version says it has. The records they stand in are records like any other.
 fn unread(v: &mut Vectors) {
     let suspended = change(1, Action::Suspend);

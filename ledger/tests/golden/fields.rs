@@ -47,7 +47,7 @@ fn derived(purpose: Purpose, parts: &[&[u8]]) -> Hash {
     Hash::from_bytes(*blake3::keyed_hash(&[0xF0; 32], inner.as_bytes()).as_bytes())
 }
 
-/// The salt of places that is tried after so many others.
+/// The salt of places that is tried after this many others.
 fn place_salt(attempt: u32) -> Hash {
     let id = certificate("S00000001");
     let parts: [&[u8]; 3] = [id.as_str().as_bytes(), b"\0s", &attempt.to_le_bytes()];

@@ -1,4 +1,4 @@
-//! Requests for fields, answers, receipts, and what is kept of them.
+//! Requests for fields, answers, receipts, and their stored bodies.
 
 use certmesh_ledger::codec::{Blob, Bounded, decode, encode};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash, hash_parts};

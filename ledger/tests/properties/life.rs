@@ -79,7 +79,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]);
     let others = subsequence((0..FEW).collect::<Vec<_>>(), 2..=4);
     let certain = |(n, kind, of): (u64, SuccessionKind, Vec<u64>)| {
-        // No certificate replaces itself: such a record is none.
+        // No certificate replaces itself: such a record is invalid.
         (!of.contains(&n)).then_some(Act::Succeed(n, kind, of))
     };
     prop_oneof![

@@ -14,13 +14,13 @@ use crate::retrievals::Values;
 pub struct AcceptRequest {
     /// The matter as `[department/]matter[/sub-matter]`: this department's where none is named, and its only sub-matter.
     pub matter: String,
-    /// Whom the case is about.
+    /// The subject of the case.
     pub subject: Holder,
     /// The day, `YYYY-MM-DD`; today (UTC+8) when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
     /// Accepts the case for good: all fields that may be seen are retrieved, and the log records how the requirements
-    /// stood. Without it nothing is asked, and only the look-up journal has it.
+    /// stood. Without it no issuer is asked, and only the look-up journal has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collect: Option<CollectRequest>,
 }
@@ -90,8 +90,8 @@ pub struct RequirementState {
     pub type_name: Option<String>,
     /// Every type that would do.
     pub types: Vec<String>,
-    /// `held`, `needs-grant`, `missing`, `unknown` (whether what was issued is valid can't be said), or why what was issued is
-    /// not valid: `revoked`, `expired`, `suspended` …
+    /// `held`, `needs-grant`, `missing`, `unknown` (it is unknown whether what was issued is valid), or why what was
+    /// issued is not valid: `revoked`, `expired`, `suspended` …
     pub state: String,
     /// Identifier of the certificate that meets it best.
     pub certificate: Option<String>,
@@ -101,9 +101,9 @@ pub struct RequirementState {
     pub fields: Vec<String>,
     /// Those of them that may be seen.
     pub visible: Vec<String>,
-    /// What stands in the way, as a sentence.
+    /// What blocks it, as a sentence.
     pub hindrance: Option<String>,
-    /// Name of the retrieval that brought its fields.
+    /// Name of the retrieval that fetched its fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrieval: Option<String>,
     /// The fields retrieved, by code.

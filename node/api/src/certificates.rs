@@ -46,7 +46,7 @@ pub struct IssueRequest {
     /// Version, 1 to 999.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u16>,
-    /// Whom the certificate is about. Required.
+    /// The holder of the certificate. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
     /// First day of validity (ZZYXQQSRQ), `YYYY-MM-DD`. Required.
@@ -96,7 +96,7 @@ impl fmt::Debug for IssueRequest {
     }
 }
 
-/// Reads a map and refuses a name that stands twice: which of two values was committed to would be a guess.
+/// Reads a map and refuses a name that appears twice: which of two values was committed to would be a guess.
 fn unique_names<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {
@@ -215,7 +215,7 @@ pub struct Certificate {
     /// The certificates it replaced.
     pub predecessors: Vec<String>,
     /// Current status: `valid`, `suspended`, `withdrawn`, `cancelled`, `lapsed`, `transferred-out`, `revoked`,
-    /// `superseded`. Says nothing of dates or forks: ask for a verification.
+    /// `superseded`. Says nothing about dates or forks: ask for a verification.
     pub status: String,
     /// The same as the standard's two-digit code (`01` …); superseded certificates show `99`.
     pub status_code: String,
@@ -354,7 +354,8 @@ pub struct History {
     pub id: String,
     /// Events, by the time their departments put to their records.
     pub events: Vec<HistoryEvent>,
-    /// Whether there is more than is told: of more than 256 certificates linked by what replaced what, the nearest are.
+    /// Whether there is more than is shown: of more than 256 certificates linked by what replaced what, the nearest
+    /// are.
     #[serde(default)]
     pub cut: bool,
 }
@@ -378,7 +379,7 @@ pub struct SuccessorView {
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FindRequest {
-    /// Certificates about this holder.
+    /// Certificates of this holder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
     /// Certificates of this type.
@@ -467,7 +468,7 @@ pub struct Verification {
     pub successors: Vec<SuccessorView>,
     /// The day the verdict is for (China Standard Time).
     pub on: String,
-    /// The certificate, when a record of it is held.
+    /// The certificate, if a record of it is held.
     pub certificate: Option<Certificate>,
     /// Where this comes from.
     pub provenance: Option<Provenance>,

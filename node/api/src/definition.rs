@@ -1,4 +1,4 @@
-//! Definitions checked, all faults told at once, and shown again.
+//! Definitions checked, with all faults reported at once, and shown again.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -279,7 +279,7 @@ impl MatterRequest {
             if !seen.insert(&part.code) {
                 faults.add(
                     &format!("{at}.code"),
-                    "stands at an earlier sub-matter already",
+                    "appears at an earlier sub-matter already",
                 );
             }
             parts.extend(part.check(faults, &at));

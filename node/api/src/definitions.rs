@@ -26,7 +26,7 @@ pub struct TypeRequest {
     /// The administrative item whose outcome the certificate is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<ItemView>,
-    /// Holder-code kinds allowed, such as `001`; none stands for any.
+    /// Holder-code kinds allowed, such as `001`; empty for any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holder: Vec<String>,
     /// Sharing class where the issuer says nothing else: `unconditional`, `conditional` (when absent) or `not-shared`.
@@ -35,10 +35,10 @@ pub struct TypeRequest {
     /// How long certificates may run: `any` (when absent), `long-term`, or the most as `30 days`, `6 months`, `10 years`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity: Option<String>,
-    /// Codes of the departments that may issue it; none stands for every member with the role to issue.
+    /// Codes of the departments that may issue it; empty for every member with the role to issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
-    /// Fields, in order; none stands for any.
+    /// Fields, in order; empty for any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldView>,
 }
@@ -64,7 +64,7 @@ pub struct FieldView {
     /// Whether a certificate must have it.
     #[serde(default)]
     pub required: bool,
-    /// Whether it names the holder or tells something of them.
+    /// Whether it names or describes the holder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub personal: bool,
     /// `text` (when absent), `integer`, `decimal`, `date` (YYYY-MM-DD) or `code`.
@@ -130,10 +130,10 @@ pub struct GrantRequest {
     /// Type code of the certificates.
     #[serde(rename = "type")]
     pub type_code: String,
-    /// Sub-matters, each as `<department>/<matter>/<sub-matter>`; none stands for all that require the type.
+    /// Sub-matters, each as `<department>/<matter>/<sub-matter>`; empty for all that require the type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub matters: Vec<String>,
-    /// Codes of the fields; none stands for all.
+    /// Codes of the fields; empty for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
     /// Last day on which it holds, `YYYY-MM-DD`; absent until it is withdrawn.

@@ -1,4 +1,4 @@
-//! What a request to issue, change or erase asks of the ledger: every field checked, all faults told at once.
+//! What a request to issue, change or erase asks of the ledger: every field checked, all faults reported at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::replaced;
 pub const MAX_FIELD_NAME: usize = 64;
 /// Longest value of a field, in bytes.
 pub const MAX_FIELD_VALUE: usize = 4096;
-/// A holder's code of so many bytes that stands in a serial number is no coincidence.
+/// A holder's code of this many bytes in a serial number is not a coincidence.
 const MIN_TELLING: usize = 8;
 
 /// A holder's code, normalised; wiped when dropped.
@@ -109,7 +109,7 @@ pub struct Draft {
     pub attachments: Vec<Attached>,
     /// What it replaces, and how.
     pub succession: Option<Succession>,
-    /// Departures from the standard's form that were mended.
+    /// Departures from the standard's form that were corrected.
     pub warnings: Vec<String>,
 }
 
@@ -304,7 +304,7 @@ fn attachments(
     }
     let mut attached = Vec::with_capacity(count);
     for (i, (name, token)) in given.into_iter().enumerate() {
-        // A name that may be a holder's code is told by its place among the names in their order.
+        // A name that may be a holder's code is reported by its place among the names in their order.
         let like_a_word = name.replace('.', "-");
         let place = match shown(&like_a_word) == like_a_word {
             true => format!("attachments.{name}"),

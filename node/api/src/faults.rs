@@ -1,4 +1,4 @@
-//! The faults of a request: a bounded list, whatever a request holds.
+//! The faults of a request: a list that is bounded, whatever the request holds.
 
 use std::fmt::{self, Display};
 use std::ops::Deref;
@@ -90,7 +90,7 @@ impl Display for FaultList {
     }
 }
 
-/// What speaks against a request before any log is asked.
+/// What is wrong with a request before any log is consulted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// One or more fields are wrong.

@@ -9,10 +9,10 @@
 //! - [`cases`] and [`retrievals`]: what a matter requires, fields asked of their issuer
 //! - [`receipts`]: audits, access logs, look-ups, use
 //! - [`operations`]: logs, members, the node's state
-//! - [`problem`]: what goes wrong
+//! - [`problem`]: errors
 //!
 //! With the feature `peer`, what a peer and its command line share beyond that:
-//! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` told at once
+//! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` reported at once
 //! - `recorded`: a certificate of a log as its shape
 //! - `tokens`: the clients of a node, their roles, and the file that has the hashes of their tokens
 

@@ -24,7 +24,7 @@ pub struct LogView {
     pub time_ms: Option<u64>,
     /// Certificates issued in it.
     pub certificates: u64,
-    /// `own`, `replica`, `frozen` (forked, or a rule broken), `refused` (the disk refused a write; opened again by itself) or
+    /// `own`, `replica`, `frozen` (forked, or a rule broken), `refused` (the disk refused a write; reopened automatically) or
     /// `set-aside` (damaged, being fetched again).
     pub state: String,
     /// What happened, for frozen, refused and set-aside logs; why nothing is valid by what is held at present; for the own
@@ -72,8 +72,10 @@ pub struct NodeStatus {
     pub version: String,
     /// libp2p peer identity.
     pub peer_id: String,
-    /// Own log: `writable`, `clock-off` (this machine's clock may be wrong), `elsewhere` (another run with the department's keys was there first), `confirming` (waiting until other members confirm that the log on disk is whole),
-    /// `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked, or a rule broken).
+    /// Own log: `writable`, `clock-off` (this machine's clock may be wrong), `elsewhere` (another run with the
+    /// department's keys connected first), `confirming` (waiting until other members confirm that the log on disk is
+    /// whole), `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked, or
+    /// a rule broken).
     pub log_state: String,
     /// Why, when not writable, and what to do.
     pub log_detail: Option<String>,
@@ -94,12 +96,12 @@ pub struct NodeStatus {
     pub warnings: Vec<String>,
 }
 
-/// What came back from the copies of the own log that were set aside.
+/// What was taken back from the copies of the own log that were set aside.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Salvaged {
     /// Records taken back; 0 when none is known to be missing and no copy continues the log.
     pub records: u64,
-    /// The copies they came from, as directories below the node's data directory.
+    /// The copies they were taken from, as directories below the node's data directory.
     pub copies: Vec<String>,
     /// Records in the own log now.
     pub size: u64,
@@ -108,13 +110,13 @@ pub struct Salvaged {
 /// State of a peer's own log, as [`NodeStatus::log_state`] and the metrics word it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnLogState {
-    /// Appends are taken.
+    /// Appends are accepted.
     Writable,
     /// Waiting until other members confirm that the log on disk is whole.
     Confirming,
     /// Being fetched back from other members.
     Restoring,
-    /// Another run of the department's peer was there first and appends to it.
+    /// Another run of the department's peer connected first and appends to it.
     Elsewhere,
     /// The disk refused a write.
     ReadOnly,
@@ -153,12 +155,12 @@ impl OwnLogState {
 /// Whether the node can do its work.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// True while questions can be answered: of one log at least what is held may be taken for all there is.
+    /// True while questions can be answered: the copy of at least one log counts as complete.
     pub ready: bool,
     /// Why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
-    /// What is amiss all the same: logs that can't be answered for, the own log when it takes no appends.
+    /// What is wrong nevertheless: logs that can't be answered for, the own log when it takes no appends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }

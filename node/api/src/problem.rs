@@ -1,9 +1,9 @@
-//! What goes wrong, as a document (RFC 9457).
+//! Errors as documents (RFC 9457).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What every problem's `type` begins with.
+/// Prefix of every problem's `type`.
 pub const PROBLEM_PREFIX: &str = "urn:certmesh:problem:";
 
 /// RFC 9457 problem document.
@@ -24,7 +24,7 @@ pub struct Problem {
     /// Every fault found, at most 100 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FieldFault>,
-    /// How many faults there are beside those in `faults`; absent when there are none.
+    /// How many faults there are beside those in `faults`; absent if zero.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_faults: usize,
 }

@@ -7,29 +7,29 @@ use utoipa::ToSchema;
 
 use crate::certificates::{Holder, Position};
 
-/// Receipts held against each other.
+/// Receipts compared with each other.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditView {
     /// First day.
     pub from: String,
     /// Last day.
     pub to: String,
-    /// Retrievals of which both departments say the same.
+    /// Retrievals on which both departments agree.
     pub matched: u64,
-    /// Receipts whose counterpart may still be on its way.
+    /// Receipts whose counterpart may still be in transit.
     pub awaited: u64,
     /// Answers that, by the asker's own log, never reached it.
     pub lost: u64,
-    /// Retrievals of which they don't.
+    /// Retrievals on which they disagree.
     pub wrong: u64,
-    /// Receipts whose asker didn't sign the request they show, and acknowledgements of others' requests: they count for
-    /// nothing.
+    /// Receipts whose asker didn't sign the request they show, and acknowledgements of others' requests: they are
+    /// ignored.
     pub unproven: u64,
     /// Whose logs have those.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unproven_in: Vec<Unproven>,
     /// Receipts dated more than 10 minutes ahead of this node's clock, whichever days were asked for: they belong to no day
-    /// yet, and are not held against anything before their time comes.
+    /// yet, and are not compared with anything before their time comes.
     #[serde(default)]
     pub dated_ahead: u64,
     /// Whose logs have those.
@@ -66,23 +66,23 @@ pub struct DatedAhead {
     pub first_seq: u64,
 }
 
-/// A department whose log has more than an answer tells.
+/// A department whose log has more than one answer shows.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct More {
     /// The department.
     pub department: String,
     /// Its name.
     pub department_name: String,
-    /// What to ask with for the rest of it: the answer then is about this department's log alone.
+    /// Cursor for the rest of it: the answer is then about this department's log alone.
     pub cursor: String,
 }
 
-/// A retrieval of which the two departments don't say the same.
+/// A retrieval on which the two departments disagree.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FindingView {
     /// `not-acknowledged`: the issuer has a receipt and the asker acknowledges nothing; `no-receipt`: the other way round;
     /// `differs`: both have one, and they say different things, or the answer was wrong;
-    /// `twice`: a log has a second record of one kind. Which side is wrong only people can tell.
+    /// `twice`: a log has a second record of one kind. Only people can determine which side is wrong.
     pub what: String,
     /// Name of the retrieval.
     pub retrieval: String,
@@ -119,7 +119,7 @@ pub struct AccessLogRequest {
     /// Last day; today when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Where to go on in one department's log, as an answer's `more` says.
+    /// Where to continue in one department's log: an answer's `more`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -133,10 +133,10 @@ pub struct AccessLog {
     pub to: String,
     /// The events, oldest first; those dated ahead are there whichever days were asked for.
     pub events: Vec<AccessEvent>,
-    /// The departments whose logs have more, of which at most 1,000 receipts each were looked at.
+    /// The departments whose logs have more; at most 1,000 receipts of each were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<More>,
-    /// Where this department's log says that this was asked.
+    /// Where this department's log records this question.
     pub recorded: Position,
 }
 
@@ -148,14 +148,14 @@ pub struct AccessEvent {
     /// Whether that is more than 10 minutes ahead of this node's clock, so that the event belongs to no day yet.
     #[serde(default)]
     pub dated_ahead: bool,
-    /// Department whose log tells it.
+    /// Department whose log records it.
     pub log: String,
     /// Its name.
     pub log_name: String,
     /// Position there.
     pub seq: u64,
-    /// `answered` and `refused` stand in the issuer's log, `acknowledged` in the asker's; `access-log-read` tells that
-    /// somebody asked what this answer tells.
+    /// `answered` and `refused` stand in the issuer's log, `acknowledged` in the asker's; `access-log-read` records
+    /// that somebody asked what this answer shows.
     pub event: String,
     /// Name of the retrieval.
     pub retrieval: Option<String>,
@@ -208,8 +208,8 @@ pub struct DepartmentUse {
     pub saved: u64,
     /// Median of the times from a request to its checked answer, ms.
     pub median_retrieval_ms: Option<u32>,
-    /// What its log has that is dated more than 10 minutes ahead of this node's clock: in no month yet, and told whichever
-    /// month is asked for. Absent when there is nothing.
+    /// What its log has that is dated more than 10 minutes ahead of this node's clock: in no month yet, and shown
+    /// whichever month is asked for. Absent when there is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dated_ahead: Option<UseAhead>,
 }

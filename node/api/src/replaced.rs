@@ -89,7 +89,7 @@ pub(crate) fn next_version(succession: &Succession, faults: &mut Faults) -> Opti
     next.ok()
 }
 
-/// What speaks against the identifier, each told by the member that could mend it.
+/// What is wrong with the identifier, each fault at the member that could correct it.
 pub(crate) fn misfits(
     request: &IssueRequest,
     id: &CertificateId,

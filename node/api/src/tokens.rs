@@ -57,7 +57,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// A word that is no role.
+/// A word that is not a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected read, clerk, issue or admin")]
 pub struct UnknownRole;

@@ -54,7 +54,7 @@ pub(crate) struct Standing {
     pub(crate) state: State,
     /// What was collected for it.
     pub(crate) collected: Option<Arc<Retrieved>>,
-    /// What kept it from being collected, or collected whole.
+    /// What prevented collecting it, or all of it.
     pub(crate) obstacle: Option<Obstacle>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Standing {
 pub(crate) enum Obstacle {
     /// Nothing came.
     NotCollected(Refusal),
-    /// What came lacks these.
+    /// The answer lacks these.
     Lacks(Vec<Text<64>>),
     /// Attachments are not here whole.
     Incomplete,
@@ -72,7 +72,7 @@ pub(crate) enum Obstacle {
     Lost,
 }
 
-/// What came for each certificate, or why nothing did.
+/// What was received for each certificate, or why nothing was.
 type Collected = BTreeMap<CertificateId, Result<Arc<Retrieved>, Refusal>>;
 
 impl Standing {
@@ -83,7 +83,7 @@ impl Standing {
         Some(&state.certificate().id)
     }
 
-    /// Type of that certificate; the first that would do when there is none.
+    /// Type of that certificate; without one, the first type that would do.
     pub(crate) fn type_code(&self) -> Option<TypeCode> {
         let first = self.assessment.requirement.types.first().copied();
         self.certificate().map(CertificateId::type_code).or(first)
@@ -125,7 +125,7 @@ impl Standing {
                 self.collected = Some(copy);
             }
             Some(Err(why)) => {
-                // What its issuer does not show has to be handed in after all.
+                // What its issuer does not show has to be submitted after all.
                 if matches!(
                     why,
                     Refusal::RetrievalRefused { .. } | Refusal::WrongAnswer { .. }
@@ -364,7 +364,7 @@ impl Before {
         let retrievals = file.map(|kept| kept.body.retrievals).unwrap_or_default();
         let mut collected = Collected::new();
         for (id, name) in retrievals.iter() {
-            // Copies whose day is over count as not collected.
+            // Expired copies count as not collected.
             match copies::find(peer, name) {
                 Ok(Some(copy)) => drop(collected.insert(id.clone(), Ok(Arc::new(copy)))),
                 Ok(None) => {}

@@ -1,10 +1,10 @@
-//! What a peer does for whoever asks, whichever way they come: the HTTP API, or a folder that is watched.
+//! What a peer does for its callers: the HTTP API, and folders that are watched.
 //!
-//! - [`Service`]: all of it, object-safe, so that the ways in can be tested with a peer made of plain memory
-//! - `service`: the same by a real peer
+//! - [`Service`]: all of it, object-safe, so that the callers can be tested with a peer in memory
+//! - `service`: its implementation by a real peer
 //! - [`questions`]: what can be asked, checked
 //! - `cases`: what a subject holds of what a matter requires, and cases accepted for good
-//! - `retrieval`: fields asked of their issuers, kept until their day is over, and what all receipts say
+//! - `retrieval`: fields requested from their issuers, kept until their last day, and what all receipts show
 //! - `views`: records and verdicts in the API's shapes
 
 pub(crate) mod cases;
@@ -40,9 +40,9 @@ pub(crate) use questions::{
 /// An operator's word.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Word {
-    /// What was lost is known, and the log goes on without the members that have not answered.
+    /// What was lost is known, and the log continues without the members that have not answered.
     pub after_loss: bool,
-    /// The machine's clock is right, whatever speaks against it.
+    /// The machine's clock is right, despite the evidence against it.
     pub clock_is_right: bool,
 }
 
@@ -60,7 +60,7 @@ pub struct Proof {
 /// Queries (`&self`, returning at once) may read files: the API calls them on threads that may block. Appends return
 /// futures that complete once the records are durable or refused.
 ///
-/// Drop of an append's future doesn't undo it: what was handed over may still become durable.
+/// Dropping an append's future doesn't undo it: what was handed over may still become durable.
 pub trait Service: Send + Sync + 'static {
     /// Appends one issuing record a draft, in the drafts' order. The outer error refuses all drafts alike (the log is
     /// read-only, the queue is full); the inner ones refuse one draft and let the others through.
@@ -106,7 +106,7 @@ pub trait Service: Send + Sync + 'static {
     /// Makes a received file durable, to be taken by a certificate.
     fn uploaded(&self, incoming: Incoming, media_type: MediaType) -> Result<Uploaded, Refusal>;
 
-    /// An attachment of a certificate of this department; `None` when there is none of that name.
+    /// An attachment of a certificate of this department; `None` if none has that name.
     fn attachment(
         &self,
         id: &CertificateId,
@@ -119,21 +119,21 @@ pub trait Service: Send + Sync + 'static {
     /// The events of a certificate; `None` when no record of it is held.
     fn history(&self, id: &CertificateId) -> Result<Option<History>, Refusal>;
 
-    /// The verdict on a certificate on a day (today in China Standard Time when `None`). Not holding it is no refusal but
-    /// the verdict `unknown`.
+    /// The verdict on a certificate on a day (today in China Standard Time when `None`). Not holding it is not a
+    /// refusal but the verdict `unknown`.
     fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verification, Refusal>;
 
     /// The proof bundle of a certificate.
     fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal>;
 
-    /// Waits until another member has signed the accepted checkpoint of a log, or for a time; gives whether one has.
+    /// Waits until another member has signed the accepted checkpoint of a log, or for a time; returns whether one has.
     fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool>;
 
-    /// How each requirement of a matter stands for a subject. That the client looks is durable before the answer is given.
+    /// How each requirement of a matter stands for a subject. The client's look-up is durable before the answer.
     fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal>;
 
     /// Accepts a case for good: collects the fields that may be seen and records how the requirements stood. A case that
-    /// was accepted before is told again. That the client looks is durable first.
+    /// was accepted before is reported again. The client's look-up is durable first.
     fn accept_for_good(
         &self,
         case: Case,
@@ -143,20 +143,21 @@ pub trait Service: Send + Sync + 'static {
     /// Retrieves fields of a certificate from its issuer.
     fn retrieve(&self, fetch: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>>;
 
-    /// An attachment of what was retrieved; what is not here yet comes from its issuer first. `None` when there is none.
+    /// An attachment of what was retrieved; what is not here yet comes from its issuer first. `None` if there is no
+    /// such attachment.
     fn retrieved_attachment(
         &self,
         retrieval: RetrievalHash,
         name: AttachmentName,
     ) -> BoxFuture<'static, Result<Option<(Attachment, AttachmentFile)>, Refusal>>;
 
-    /// What was retrieved; `None` when nothing was, or its day is over.
+    /// What was retrieved; `None` when nothing was, or its last day is over.
     fn evidence_copy(&self, retrieval: &RetrievalHash) -> Result<Option<Retrieved>, Refusal>;
 
     /// Holds receipts against their counterparts.
     fn audit(&self, days: Days, page: Option<(LogId, u64)>) -> Result<AuditView, Refusal>;
 
-    /// Who looked at a subject's data. That it was asked is recorded before anything is told.
+    /// Who looked at a subject's data. The question is recorded before anything is shown.
     fn access_log(
         &self,
         kind: HolderKind,
@@ -165,20 +166,20 @@ pub trait Service: Send + Sync + 'static {
         page: Option<Page>,
     ) -> BoxFuture<'static, Result<AccessLog, Refusal>>;
 
-    /// The look-ups that this department's clients made. That the client reads them is durable first.
+    /// The look-ups that this department's clients made. The client's reading of them is durable first.
     fn lookups(&self, question: &Lookups, client: &str) -> Result<LookupLog, Refusal>;
 
     /// How departments shared and used data.
     fn usage(&self, days: Days) -> Result<UseReport, Refusal>;
 
     /// A page of certificates, in a stable order. A cursor this service didn't give is
-    /// `Refusal::field("cursor", …)`. That the client looks at what a holder has is durable before the answer is given.
+    /// `Refusal::field("cursor", …)`. The client's look-up of a holder is durable before the answer.
     fn find(&self, query: &Find, client: &str) -> Result<Found, Refusal>;
 
     /// A page of the types known and what was issued of each.
     fn catalogue(&self, page: &ListPage) -> Result<CatalogueView, Refusal>;
 
-    /// A type's standard, in its latest version or the one asked for; `None` when there is none.
+    /// A type's standard, in its latest version or the one asked for; `None` if it does not exist.
     fn type_standard(
         &self,
         code: &TypeCode,
@@ -192,7 +193,7 @@ pub trait Service: Send + Sync + 'static {
         page: &ListPage,
     ) -> Result<Matters, Refusal>;
 
-    /// A matter, in its latest version or the one asked for; `None` when there is none.
+    /// A matter, in its latest version or the one asked for; `None` if it does not exist.
     fn matter(
         &self,
         department: &DepartmentCode,
@@ -210,7 +211,7 @@ pub trait Service: Send + Sync + 'static {
     /// Every log held, by department.
     fn logs(&self) -> Result<Vec<LogView>, Refusal>;
 
-    /// One log; `None` when the department is no member.
+    /// One log; `None` when the department is not a member.
     fn log(&self, department: &DepartmentCode) -> Result<Option<LogView>, Refusal>;
 
     /// The other members.

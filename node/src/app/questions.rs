@@ -48,7 +48,7 @@ impl ListPage {
 
 /// What a search looks for.
 pub enum Wanted {
-    /// Certificates about this holder.
+    /// Certificates of this holder.
     Holder {
         /// Kind of the code.
         kind: HolderKind,
@@ -176,7 +176,7 @@ pub struct Lookups {
     pub days: Days,
     /// Most look-ups to give.
     pub limit: usize,
-    /// Where to go on.
+    /// Where to continue.
     pub place: Option<Place>,
 }
 
@@ -189,7 +189,7 @@ pub struct Fetch {
     pub matter: MatterName,
     /// What for.
     pub purpose: Text<512>,
-    /// Codes of the fields; none stands for all.
+    /// Codes of the fields; empty for all.
     pub fields: Vec<Text<64>>,
     /// Whether attachments are wanted as well.
     pub attachments: bool,

@@ -52,7 +52,7 @@ pub(crate) struct PeerService {
     pub(crate) writer: WriterHandle,
     pub(crate) asking: Asking,
     pub(crate) recorder: Recorder,
-    /// Tells the driver that an operator vouches for the own log.
+    /// Notifies the driver that an operator vouches for the own log.
     pub(crate) vouch: mpsc::UnboundedSender<()>,
 }
 
@@ -67,7 +67,7 @@ fn unreadable(error: &ReadError) -> Refusal {
 /// Position of a certificate's record and its body.
 type IssuedBody = (u64, Opened<Body>);
 
-/// Runs on when the client goes away: what was asked of another department has to be acknowledged.
+/// Continues when the client goes away: what was requested from another department has to be acknowledged.
 fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, Refusal>> {
@@ -324,7 +324,7 @@ impl Service for PeerService {
             .map(|log| catalogue.freshness(&log, asked_ms))
         {
             return Err(Refusal::ProofNotAvailable(format!(
-                "a proof could lack a revocation, for want of {stale}"
+                "a proof could lack a revocation; what is missing: {stale}"
             )));
         }
         if log == Some(catalogue.own()) && !self.peer.own.is_confirmed() {
@@ -456,7 +456,7 @@ impl Service for PeerService {
         let cursor = match &query.cursor {
             None => Cursor::default(),
             Some(text) => parse_cursor(text)
-                .ok_or_else(|| Refusal::field("cursor", "is none this node gave"))?,
+                .ok_or_else(|| Refusal::field("cursor", "is not one this node gave"))?,
         };
         let limit = query.limit as usize;
         let found: Result<Found, ReadError> = match &query.wanted {
@@ -545,11 +545,11 @@ impl Service for PeerService {
             time_ms: listing.time_ms,
         };
         let versions: Vec<VersionView> = held.listings().iter().zip(1..).map(view).collect();
-        let told = version_of(&log, &versions, version, |entry| match entry {
+        let found = version_of(&log, &versions, version, |entry| match entry {
             Entry::TypeDefined(definition) => Some(TypeRequest::of(definition)),
             _ => None,
         })?;
-        Ok(told.map(|(definition, version)| TypeStandard {
+        Ok(found.map(|(definition, version)| TypeStandard {
             definition,
             version,
             defined_by: log.name().id.department.to_string(),
@@ -594,11 +594,11 @@ impl Service for PeerService {
             time_ms: held.time_ms,
         };
         let versions: Vec<VersionView> = held.versions().iter().zip(1..).map(view).collect();
-        let told = version_of(&log, &versions, version, |entry| match entry {
+        let found = version_of(&log, &versions, version, |entry| match entry {
             Entry::MatterDefined(definition) => Some(MatterRequest::of(definition)),
             _ => None,
         })?;
-        Ok(told.map(|(definition, version)| Matter {
+        Ok(found.map(|(definition, version)| Matter {
             definition,
             version,
             department: department.to_string(),

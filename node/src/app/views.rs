@@ -63,11 +63,11 @@ pub(crate) fn found(
         Refusal::Internal
     };
     let catalogue = &peer.catalogue;
-    let told = verify_record(catalogue, state, question).map_err(unreadable)?;
+    let judged = verify_record(catalogue, state, question).map_err(unreadable)?;
     Ok(
         certificate(catalogue, state).map(|certificate| certmesh_api::Certificate {
-            verdict: Some(told.verdict.as_str().to_owned()),
-            reason: match &told.verdict {
+            verdict: Some(judged.verdict.as_str().to_owned()),
+            reason: match &judged.verdict {
                 Verdict::NotValid(why) => Some(why.code().to_owned()),
                 _ => None,
             },
@@ -87,7 +87,7 @@ pub(crate) fn held_by(
     catalogue.by_subject(subject, cursor, limit)
 }
 
-/// Most look-ups gone through for one answer: a second or two's work.
+/// Most look-ups read for one answer: a second or two's work.
 const MAX_LOOKUPS_READ: usize = 500_000;
 
 /// A page of the look-up journal; that it is read stands in it already.
@@ -146,7 +146,7 @@ pub(crate) fn attachment(attachment: &Attachment) -> certmesh_api::AttachmentVie
     }
 }
 
-/// What a certificate says, its attachments told apart from the other fields.
+/// What a certificate says, its attachments separate from the other fields.
 pub(crate) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::CertificateFields {
     let mut fields = BTreeMap::new();
     let mut attachments = Vec::new();
@@ -167,8 +167,8 @@ pub(crate) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::Certifica
     }
 }
 
-/// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, told as a
-/// story.
+/// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, shown as
+/// a story.
 pub(crate) fn history(id: &CertificateId, chain: &Chain) -> certmesh_api::History {
     let mut events: Vec<_> = chain.lives.iter().flat_map(life).collect();
     // One record issues a certificate first and supersedes others by it.
@@ -285,7 +285,10 @@ pub(crate) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::V
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             (
                 None,
-                format!("it can't be said; what is missing: {}", missing.join("; ")),
+                format!(
+                    "it can't be decided here; what is missing: {}",
+                    missing.join("; ")
+                ),
                 missing,
             )
         }
@@ -313,7 +316,7 @@ pub(crate) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::V
     }
 }
 
-/// Added to what is said of a certificate of the own log.
+/// Added to the verdict on a certificate of the own log.
 const UNCONFIRMED: &str = "; this department's own log is not yet confirmed by other members, so what was recorded last may \
                            be missing here";
 
@@ -455,7 +458,8 @@ const TOO_MANY: &str = "a department issued more certificates of this type to th
                         those is valid; look the certificate up by its number";
 const NOT_THEN: &str =
     "its fields were not collected when the case was accepted; retrieve them by themselves";
-const LOST: &str = "what was collected for the case is lost on this node's disk; retrieve the fields by themselves";
+const LOST: &str =
+    "what was collected for the case is lost on this node's disk; retrieve the fields separately";
 const INCOMPLETE: &str = "its attachments are not here whole yet; asking for them gets the rest";
 
 fn requirement(peer: &Peer, standing: &Standing) -> RequirementState {
@@ -508,7 +512,7 @@ fn obstacle(obstacle: &Obstacle) -> String {
     }
 }
 
-/// What stands in the way by the logs held here.
+/// What blocks it, by the logs held here.
 fn unmet(
     assessment: &Assessment,
     verification: Option<&certmesh_api::Verification>,

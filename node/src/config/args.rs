@@ -39,9 +39,9 @@ pub struct NodeCli {
 pub enum NodeCommand {
     /// Run the peer until SIGTERM or SIGINT
     ///
-    /// SIGHUP has it read again, without a restart: the clients of the API (a token that is no longer there stops working at
-    /// once), its TLS certificate and key, and [net.peers]. A file with faults leaves in force what was; the log says why.
-    /// Other settings count from the next start.
+    /// SIGHUP makes it reload, without a restart: the clients of the API (a token that is no longer there stops working
+    /// at once), its TLS certificate and key, and [net.peers]. A file with faults changes nothing; the log says why.
+    /// Other settings take effect at the next start.
     #[command(after_help = ONLY_IN_THE_FILE)]
     Run(NodeArgs),
     /// Check the configuration and the files it names, list every fault, and exit
@@ -49,13 +49,13 @@ pub enum NodeCommand {
     Check(NodeArgs),
 }
 
-/// Flags that stand above environment and file.
+/// Flags that override environment and file.
 #[derive(Clone, Debug, Default, Args)]
 pub struct NodeArgs {
     /// Configuration file [env: CERTMESH_NODE_CONFIG] [default: node.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Code of the department whose peer this is
+    /// Code of the department this peer belongs to
     #[arg(long, value_name = "CODE")]
     pub department: Option<String>,
     /// Directory of logs and state
@@ -82,13 +82,13 @@ pub struct NodeArgs {
     /// Use QUIC beside TCP; only in a build with the feature `quic`
     #[arg(long)]
     pub quic: bool,
-    /// How log lines are written: text or json
+    /// Format of log lines: text or json
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
     /// What is logged: error, warn, info, debug, trace, or directives
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
-    /// Take the own log on disk for whole, without waiting for other members
+    /// Accept the own log on disk as whole, without waiting for other members
     #[arg(long)]
     pub trust_own_disk: bool,
 }

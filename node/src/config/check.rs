@@ -112,7 +112,7 @@ fn must_be_file(s: &mut Settings, key: &str, path: &Path) {
     }
 }
 
-/// Where a file comes from that is missing and no department can make by itself.
+/// Where to get a missing file that no department can make by itself.
 fn origin(key: &str, path: &Path) -> &'static str {
     match key {
         "network" | "keys.catalogue" if !path.exists() => {
@@ -229,7 +229,7 @@ fn tls(s: &mut Settings) -> Option<TlsFiles> {
                 "api.tls_certificate",
                 format!("{}: no certificate in PEM form", path.display()),
             );
-            // The other file is looked at all the same.
+            // The other file is still checked.
             if let Err(error) = secret_files::check(&files.key) {
                 s.wrong("api.tls_key", error.to_string());
             }

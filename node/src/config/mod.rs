@@ -1,8 +1,8 @@
 //! A node's configuration: read once, checked as a whole, immutable after.
 //!
-//! Each setting may come from a flag, the environment (`CERTMESH_NODE_…`) or the file, in that order. Every fault is found
-//! before any is told, each with the key it is about and where that came from. Relative paths in the file are relative to
-//! the file; those in flags and environment to the working directory.
+//! Each setting may come from a flag, the environment (`CERTMESH_NODE_…`) or the file, in that order. Every fault is
+//! found before any is reported, each with the key it is about and where that came from. Relative paths in the file are
+//! relative to the file; those in flags and environment to the working directory.
 
 mod args;
 mod check;
@@ -56,7 +56,7 @@ pub struct Config {
     pub freshness: FreshnessLimits,
     /// Days for which a month of the look-up journal is kept after its end.
     pub lookups_kept_days: u16,
-    /// Take the own log on disk for whole at start, without waiting for other members.
+    /// Accept the own log on disk as whole at start, without waiting for other members.
     pub trust_own_disk: bool,
     /// Folders whose tables are imported.
     pub watches: Vec<WatchConfig>,

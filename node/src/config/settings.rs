@@ -69,7 +69,7 @@ pub(super) struct Settings {
     values: BTreeMap<String, (Value, Source)>,
     directory: PathBuf,
     faults: Vec<Fault>,
-    /// Keys that were looked at, so that a fault is told once.
+    /// Keys that were read, so that a fault is reported once.
     broken: BTreeSet<String>,
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn issue(
 ) -> Result<Response, Rejection> {
     let retry = retry_key(&headers, &caller)?;
     let own = *api.department();
-    // What the draft lacks is counted among the rows refused, so it is no refusal of the body.
+    // What the draft lacks is counted among the rows refused, so it does not refuse the body.
     let check = move |request: IssueRequest| Ok(Draft::check(request, &own));
     let draft = json_body(&api, &headers, body, &ISSUE, check).await?;
     let result = match draft {
@@ -172,15 +172,15 @@ pub(super) async fn erase(
     Ok(appended(&done))
 }
 
-/// Take the own log on disk for whole
+/// Accept the own log on disk as whole
 ///
 /// After a start the log takes no appends until other members confirmed that it isn't an old copy. This skips the wait:
 /// use it only when you know that the disk holds everything this department ever issued, or the log will fork.
 #[utoipa::path(
     post, path = "/v1/log/vouch", tag = "Node", operation_id = "vouchForOwnLog",
     params(
-        ("after_loss" = Option<bool>, Query, description = "After a loss: go on without the members that have not answered"),
-        ("clock_is_right" = Option<bool>, Query, description = "The machine's clock is right, whatever speaks against it"),
+        ("after_loss" = Option<bool>, Query, description = "After a loss: continue without the members that have not answered"),
+        ("clock_is_right" = Option<bool>, Query, description = "The machine's clock is right, despite the evidence against it"),
     ),
     responses((status = 200, description = "State of the node from now on", body = NodeStatus), FieldProblems),
 )]
@@ -210,7 +210,7 @@ pub(super) async fn vouch_for_own_log(
 /// others hold is here. If some up to the last signed checkpoint are damaged, none is.
 #[utoipa::path(
     post, path = "/v1/log/salvage", tag = "Node", operation_id = "salvageOwnLog",
-    responses((status = 200, description = "What came back", body = Salvaged), SalvageProblems),
+    responses((status = 200, description = "What was taken back", body = Salvaged), SalvageProblems),
 )]
 pub(super) async fn salvage_own_log(State(api): State<Arc<Api>>) -> Result<Response, Rejection> {
     let salvaged = api.service().salvage().await?;

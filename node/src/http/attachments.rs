@@ -95,7 +95,7 @@ fn declared(headers: &HeaderMap) -> Result<MediaType, Rejection> {
         })
 }
 
-/// Reads the body to its end. Whatever goes wrong, what was written of it is removed.
+/// Reads the whole body. Whatever goes wrong, what was written of it is removed.
 async fn receive(
     mut incoming: Incoming,
     media_type: MediaType,
@@ -103,7 +103,7 @@ async fn receive(
     idle: Duration,
 ) -> Result<Incoming, Rejection> {
     let mut total = 0;
-    let mut told = false;
+    let mut checked = false;
     let mut piece = Vec::with_capacity(PIECE);
     loop {
         let more = match timeout(idle, body.next()).await {
@@ -121,7 +121,7 @@ async fn receive(
             return Err(too_large());
         }
         piece.extend_from_slice(&bytes);
-        if !told && (ended || piece.len() >= MediaType::TELLING) {
+        if !checked && (ended || piece.len() >= MediaType::TELLING) {
             if !media_type.fits(&piece) {
                 let detail = match piece.is_empty() {
                     true => "is empty".to_owned(),
@@ -129,7 +129,7 @@ async fn receive(
                 };
                 return Err(Rejection::field("body", detail));
             }
-            told = true;
+            checked = true;
         }
         if ended || piece.len() >= PIECE {
             let full = std::mem::replace(&mut piece, Vec::with_capacity(PIECE));

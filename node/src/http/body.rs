@@ -273,7 +273,7 @@ fn data_faults(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Rejecti
     }
     // The walk takes no note of names that stand twice.
     let detail = match error.to_string().starts_with("duplicate field") {
-        true => "a name stands twice in one object; each may stand once",
+        true => "a name appears twice in one object; each may appear once",
         false => "not in the form that /openapi.json describes",
     };
     Rejection::MalformedBody(detail.to_owned())
@@ -541,14 +541,14 @@ mod tests {
         );
         assert_eq!(malformed(b"[]"), "a JSON object is expected");
         assert_eq!(malformed(b"\"\xFF\""), "not UTF-8 text");
-        assert!(malformed(br#"{"action": "a", "action": "b"}"#).contains("stands twice"));
+        assert!(malformed(br#"{"action": "a", "action": "b"}"#).contains("appears twice"));
     }
 
     #[test]
     fn a_field_given_twice_is_refused() {
         let body = br#"{"fields": {"CZZT": "a", "CZZT": "b"}}"#;
         let refusal = parse::<IssueRequest>(body, &ISSUE).map(drop).unwrap_err();
-        assert!(refusal.to_string().contains("stands twice"), "{refusal}");
+        assert!(refusal.to_string().contains("appears twice"), "{refusal}");
     }
 
     #[test]

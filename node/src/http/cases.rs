@@ -21,7 +21,7 @@ use super::state::{Api, Caller};
 use crate::app::{Case, Collect, MatterName};
 
 impl MatterName {
-    /// The same, with a fault noted when it is none.
+    /// The same, with a fault noted if it is invalid.
     pub(super) fn checked(text: &str, faults: &mut Faults) -> Option<MatterName> {
         let name = MatterName::read(text);
         if name.is_none() {
@@ -77,8 +77,8 @@ impl Case {
 
 /// See what a subject holds of what a matter requires
 ///
-/// Answered from the logs this peer holds, also when other peers are down. What is held need not be handed in again.
-/// That it was asked is in the department's look-up journal before it is answered, and each client has few a second.
+/// Answered from the logs this peer holds, also when other peers are down. What is held need not be submitted again.
+/// The question is in the department's look-up journal before it is answered, and each client may ask few a second.
 /// With `collect`, the fields that may be seen come from their issuers and the log records how the requirements stood.
 #[utoipa::path(
     post, path = "/v1/accept", tag = "Cases", operation_id = "acceptCase",

@@ -99,7 +99,7 @@ pub(super) async fn define_matter(
     get, path = "/v1/matters", tag = "Catalogue", operation_id = "listMatters",
     params(
         ("department" = Option<String>, Query, description = "Those of this department only"),
-        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("cursor" = Option<String>, Query, description = "Where to continue: `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
     ),
     responses((status = 200, description = "A page of the matters", body = Matters), FieldProblems),
@@ -140,9 +140,9 @@ pub(super) async fn show_matter(
     Ok(json(StatusCode::OK, &found))
 }
 
-/// Grant the sight of fields
+/// Grant access to fields
 ///
-/// Of this department's own certificates. The grant's number is the `seq` of its position.
+/// For this department's own certificates. The grant's number is the `seq` of its position.
 #[utoipa::path(
     post, path = "/v1/grants", tag = "Catalogue", operation_id = "grant",
     request_body = GrantRequest,
@@ -167,7 +167,7 @@ pub(super) async fn grant(
     get, path = "/v1/grants", tag = "Catalogue", operation_id = "listGrants",
     params(
         ("department" = Option<String>, Query, description = "Those made by this department only"),
-        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("cursor" = Option<String>, Query, description = "Where to continue: `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
     ),
     responses((status = 200, description = "A page of the grants", body = Grants), FieldProblems),

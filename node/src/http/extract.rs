@@ -64,7 +64,7 @@ pub(super) fn retry_key(
     let visible = key.iter().all(u8::is_ascii_graphic);
     if given.next().is_some() || !visible || !(1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()) {
         let detail =
-            format!("must stand once and be 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters");
+            format!("must appear once and be 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters");
         return Err(Rejection::field("Idempotency-Key", detail));
     }
     Ok(Some(RetryKey::new(&caller.name, key)))
@@ -93,7 +93,7 @@ pub(super) fn parameters<'q, const N: usize>(
             .decode_utf8()
             .map_err(|_| Rejection::field(names[place], "isn't UTF-8 once decoded"))?;
         if found[place].replace(value).is_some() {
-            return Err(Rejection::field(names[place], "stands twice"));
+            return Err(Rejection::field(names[place], "appears twice"));
         }
     }
     Ok(found)

@@ -18,7 +18,7 @@ pub const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(20_000).expect("not zero");
 /// fewer than it takes to go through a city.
 pub const DEFAULT_LOOKUPS: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 
-/// The bounds. Sizes are in bytes. Of what is counted at a time, one client can take a quarter.
+/// The bounds. Sizes are in bytes. One client can take a quarter of what is counted at a time.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Longest body of an ordinary request.
@@ -37,13 +37,13 @@ pub struct Limits {
     pub group_rows: usize,
     /// A group is closed at this size even if it has fewer rows.
     pub group_bytes: usize,
-    /// Groups of one bulk request in work at a time.
+    /// Groups of one bulk request in progress at a time.
     pub groups_in_flight: usize,
     /// Results a bulk request holds for a client that doesn't read them yet.
     pub result_buffer: usize,
     /// Bulk requests at a time.
     pub bulk_requests: usize,
-    /// Attachments on their way in or out at a time.
+    /// Attachments in transfer, in or out, at a time.
     pub transfers: usize,
     /// Ordinary requests at a time.
     pub requests: usize,

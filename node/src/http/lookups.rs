@@ -52,7 +52,7 @@ impl Lookups {
 /// See which look-ups of what people hold this department's clients made
 ///
 /// From this department's own look-up journal: listings by holder and cases looked at, whether or not anything was retrieved.
-/// Only this node has it. That it was read is recorded in it first.
+/// Only this node has it. The reading itself is recorded in it first.
 #[utoipa::path(
     post, path = "/v1/access-log/local", tag = "Cases", operation_id = "listLookups",
     request_body = LookupsRequest,

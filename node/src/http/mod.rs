@@ -1,11 +1,12 @@
 //! The HTTP JSON API of a peer, for business systems and the CLI.
 //!
-//! A request passes, from outside in: [`server`] (sockets, TLS, connections), [`hosts`] (whose name it is for), `layers`
-//! (access log, tokens, roles, rates, time), a handler (`appends`, `attachments`, `bulk`, [`cases`], `definitions`,
-//! [`lookups`], `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them what a peer does as an `app::Service`. What it
-//! takes up of the node is counted in `shares`. A request's JSON is a type of [`certmesh_api`], which also checks what becomes a
-//! record; what is only asked is checked here (`search`, [`cases`], [`retrievals`], …). A [`Rejection`] is what goes wrong, here
-//! or behind, and becomes a problem document (RFC 9457).
+//! A request passes through, from outside in: [`server`] (sockets, TLS, connections), [`hosts`] (whose name it is for),
+//! `layers` (access log, tokens, roles, rates, time), a handler (`appends`, `attachments`, `bulk`, [`cases`],
+//! `definitions`, [`lookups`], `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them what a
+//! peer does as an `app::Service`. Its share of the node's capacity is counted in `shares`. A request's JSON is a type
+//! of [`certmesh_api`], which also checks what becomes a record; what is only asked is checked here (`search`,
+//! [`cases`], [`retrievals`], …). A [`Rejection`] is what goes wrong, here or behind, and becomes a problem document
+//! (RFC 9457).
 //!
 //! Holders' codes and fields' values appear in no log line, error, URL or metric.
 

@@ -178,7 +178,7 @@ const CHANGING: &[(u16, &str)] = &[
 ];
 
 const LOOKING: &[(u16, &str)] = &[(503, "lookup-not-recorded")];
-/// Of what only the issuer has.
+/// About what only the issuer has.
 const KEPT: &[(u16, &str)] = &[(410, "erased"), (500, "lost")];
 
 const RETRIEVING: &[(u16, &str)] = &[

@@ -1,5 +1,5 @@
 //! Handlers for those who run the node: health, readiness, metrics and the API's own description. None says
-//! anything about a certificate, and none needs a token, but for metrics that are told beyond this machine.
+//! anything about a certificate, and none needs a token, except metrics that are served beyond this machine.
 
 use std::sync::{Arc, OnceLock};
 
@@ -33,7 +33,7 @@ pub(super) async fn health() -> &'static str {
     ),
 )]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
-    // Reads no file, and must be told when all queries hang.
+    // Reads no file: it must answer when all queries hang.
     let readiness = api.service().readiness();
     let status = if readiness.ready {
         StatusCode::OK

@@ -126,8 +126,9 @@ pub(super) async fn verification(
 
 /// Get the proof bundle of a certificate
 ///
-/// What anyone needs to verify the certificate offline: record, proofs, checkpoint, cosignatures. A reader takes nothing for
-/// valid that only the issuer vouches for, so this waits for a cosignature by another member, 5 seconds at most.
+/// What anyone needs to verify the certificate offline: record, proofs, checkpoint, cosignatures. A reader accepts
+/// nothing as valid that only the issuer vouches for, so this waits for a cosignature by another member, 5 seconds at
+/// most.
 #[utoipa::path(
     get, path = "/v1/certificates/{id}/proof", tag = "Certificates", operation_id = "proveCertificate",
     params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
@@ -170,7 +171,7 @@ pub(super) async fn proof(
 ///
 /// By holder, by type or by issuer. A POST, so that a holder's code never stands in a URL. By holder it takes the role clerk
 /// and a purpose; it is in the department's look-up journal before it is answered, and each client has few a second.
-/// A page may be short, or empty, while there is more: `next` says where to go on.
+/// A page may be short, or empty, while there is more: `next` says where to continue.
 #[utoipa::path(
     post, path = "/v1/find", tag = "Certificates", operation_id = "findCertificates",
     request_body = FindRequest,
@@ -195,7 +196,7 @@ pub(super) async fn find(
 #[utoipa::path(
     get, path = "/v1/catalogue", tag = "Catalogue", operation_id = "showCatalogue",
     params(
-        ("cursor" = Option<String>, Query, description = "Where to go on, as `next` of the page before says"),
+        ("cursor" = Option<String>, Query, description = "Where to continue: `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
     ),
     responses((status = 200, description = "A page of the types, and what was issued of each", body = CatalogueView), FieldProblems),

@@ -1,4 +1,4 @@
-//! What the API answers with instead of what was asked for: one problem each, and the one place that says its name and status.
+//! The API's error answers: one problem each, and the only place that gives its name and status.
 
 use certmesh_api::faults::Unfit;
 use certmesh_api::tokens::Role;
@@ -11,16 +11,16 @@ use crate::app::Refusal;
 /// and never holds a holder's code, a name or a field's value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
-    /// `malformed-body` (400): not the JSON that is asked for.
+    /// `malformed-body` (400): not the expected JSON.
     #[error("{0}")]
     MalformedBody(String),
     /// `unsupported-media-type` (415): the body is declared to be of another type.
     #[error("the body's Content-Type must be {expected}")]
     UnsupportedMediaType {
-        /// The type that is read.
+        /// The expected type.
         expected: &'static str,
     },
-    /// `body-too-large` (413): the body, or a row of it, is longer than is read.
+    /// `body-too-large` (413): the body, or a row of it, is longer than the limit.
     #[error("longer than {limit_bytes} bytes; send less at a time")]
     BodyTooLarge {
         /// The limit, in bytes.
@@ -48,16 +48,16 @@ pub enum Rejection {
     WrongHost,
     /// `other-site` (403): a web page of another site sent the request, where only this machine can reach the API.
     #[error(
-        "this API takes no requests from pages of other sites; to allow a site, put its host into api.names of the \
+        "this API accepts no requests from pages of other sites; to allow a site, put its host into api.names of the \
          node's configuration"
     )]
     OtherSite,
     /// `method-not-allowed` (405): the route exists, for other methods.
     #[error("this route doesn't take that method; see the Allow header")]
     MethodNotAllowed,
-    /// `rate-limited` (429): the client sends faster than its rate, or has its part of the node in use.
+    /// `rate-limited` (429): the client sends faster than its rate, or uses its whole share of the node.
     #[error(
-        "this client sends faster than its rate, or more at a time than one client can; try again in {retry_after_s} s"
+        "this client sends faster than its rate, or more at a time than one client may; try again in {retry_after_s} s"
     )]
     RateLimited {
         /// When to come back, in seconds.

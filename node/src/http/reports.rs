@@ -81,7 +81,7 @@ pub(super) fn read_cursor<T>(
     page
 }
 
-/// Hold receipts against their counterparts
+/// Compare receipts with their counterparts
 ///
 /// Each retrieval leaves a receipt in the issuer's log and an acknowledgement in the asker's. One without the other, or
 /// two that differ, are findings. Receipts dated more than 10 minutes ahead of this node's clock are counted by themselves.
@@ -90,7 +90,7 @@ pub(super) fn read_cursor<T>(
     params(
         ("from" = Option<String>, Query, description = "First day; 31 days before the last when absent"),
         ("to" = Option<String>, Query, description = "Last day; today when absent"),
-        ("cursor" = Option<String>, Query, description = "Where to go on in one department's log, as an answer's `more` says"),
+        ("cursor" = Option<String>, Query, description = "Where to continue in one department's log: an answer's `more`"),
     ),
     responses((status = 200, description = "What was found", body = AuditView), FieldProblems),
 )]
@@ -116,7 +116,7 @@ pub(super) async fn audit(
 
 /// See who looked at a subject's data
 ///
-/// In the logs of all departments that this peer holds. That it was asked is recorded in this department's log first. Events
+/// In the logs of all departments that this peer holds. The question is recorded in this department's log first. Events
 /// dated more than 10 minutes ahead of this node's clock are shown whichever days are asked for, and marked.
 #[utoipa::path(
     post, path = "/v1/access-log", tag = "Cases", operation_id = "accessLog",
@@ -142,9 +142,9 @@ pub(super) async fn access_log(
     Ok(json(StatusCode::OK, &found))
 }
 
-/// Tell how departments shared and used data in a month
+/// Show how departments shared and used data in a month
 ///
-/// What is dated more than 10 minutes ahead of this node's clock is in no month yet, and told by itself.
+/// What is dated more than 10 minutes ahead of this node's clock is in no month yet, and shown separately.
 #[utoipa::path(
     get, path = "/v1/reports/use", tag = "Cases", operation_id = "reportUse",
     params(("month" = Option<String>, Query, description = "`YYYY-MM`; this month when absent")),

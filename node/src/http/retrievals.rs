@@ -79,7 +79,7 @@ impl Fetch {
 /// Retrieve fields of a certificate from its issuer
 ///
 /// The issuer decides by its own log, records what it did, and answers; what comes is checked against the certificate's
-/// signed record, kept encrypted until its day is over, and acknowledged in this department's log.
+/// signed record, kept encrypted until its last day is over, and acknowledged in this department's log.
 #[utoipa::path(
     post, path = "/v1/retrievals", tag = "Cases", operation_id = "retrieve",
     request_body = FetchRequest,
@@ -126,8 +126,8 @@ pub(super) async fn copy(
 
 /// Get an attachment of an evidence copy
 ///
-/// What is not here yet comes from the issuer first; a transfer that was cut off goes on where it ended, until a day after
-/// the retrieval.
+/// What is not here yet comes from the issuer first; a transfer that was cut off resumes where it ended, until a day
+/// after the retrieval.
 #[utoipa::path(
     get, path = "/v1/retrievals/{retrieval}/attachments/{name}", tag = "Cases", operation_id = "downloadRetrieved",
     params(

@@ -23,7 +23,7 @@ use crate::app::Refusal;
 pub(super) struct Route {
     /// Its path's template.
     pub(super) path: &'static str,
-    /// Its one method; the handler knows it too, but doesn't tell.
+    /// Its one method; the handler knows it too, but doesn't expose it.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "tests hold it against the API's description")

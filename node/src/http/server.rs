@@ -29,7 +29,7 @@ use super::limits::Limits;
 use super::routes::router;
 use super::state::Api;
 
-/// Requests one HTTP/2 connection may have in work.
+/// Requests one HTTP/2 connection may have in progress.
 const MAX_STREAMS: u32 = 256;
 
 /// Bytes of an HTTP/1.1 connection read ahead, and so of a request's head. Heads come before any token is known.
@@ -100,7 +100,7 @@ impl Running {
         self.tls.is_some()
     }
 
-    /// Serves new connections with these files; those that are open go on with the certificate they began with.
+    /// Serves new connections with these files; those that are open keep the certificate they began with.
     ///
     /// # Errors
     /// [`ServeError`] when the files can't be used: the ones before stay in use.
@@ -111,7 +111,7 @@ impl Running {
         Ok(())
     }
 
-    /// Takes no more connections and requests, and waits until those in work are answered, at most for `grace`.
+    /// Takes no more connections and requests, and waits until those in progress are answered, at most for `grace`.
     ///
     /// # Errors
     /// What ended the server, if it had ended before.
@@ -178,7 +178,7 @@ fn limited(mut server: Server<SocketAddr>, limits: &Limits) -> Server<SocketAddr
     server
         .first_request_timeout(limits.header_time)
         .accept_error_handler(
-            |_, error| tracing::debug!(kind = ?error.kind(), "connection not taken"),
+            |_, error| tracing::debug!(kind = ?error.kind(), "connection not accepted"),
         )
 }
 
@@ -261,7 +261,7 @@ struct Placed {
 }
 
 impl Placed {
-    /// What came of writing, or an error when nothing has moved for too long.
+    /// The result of writing, or an error when nothing has moved for too long.
     fn written(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,7 +1,7 @@
 //! What all clients together, and each client alone, can take up of the node at a time.
 //!
-//! A client gets a quarter of whatever there is to take. So one that takes all it can, by mistake or not, leaves the others
-//! three quarters, and their turns do not come after all of its requests.
+//! A client gets a quarter of everything that is counted. So one that takes all it can, by mistake or not, leaves the
+//! others three quarters, and their turns do not come after all of its requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ const PART: usize = 4;
 /// Queries at a time that go through many records.
 const REPORTS: usize = 2;
 
-/// Something of which there is so much at a time; those who wait for it get it in the order in which they came.
+/// A limited resource; those who wait for it get it in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Pool {
     free: Arc<Semaphore>,
@@ -57,9 +57,9 @@ impl Pool {
 /// Everything that clients take up, of the node as a whole or of one client's part.
 #[derive(Debug)]
 pub(super) struct Pools {
-    /// Ordinary requests in work.
+    /// Ordinary requests in progress.
     pub(super) requests: Pool,
-    /// Bulk requests in work.
+    /// Bulk requests in progress.
     pub(super) bulk: Pool,
     /// Attachments in transfer.
     pub(super) transfers: Pool,
@@ -99,7 +99,7 @@ impl Pools {
     }
 }
 
-/// What is taken up, given back when dropped.
+/// Capacity in use, returned when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     _of_client: Option<OwnedSemaphorePermit>,
@@ -121,7 +121,7 @@ impl Share {
         }
     }
 
-    /// The client is one no more: what it has in work is refused where it next takes something.
+    /// The client was removed: its requests in progress are refused where they next take something.
     pub(super) fn revoke(&self) {
         self.revoked.store(true, Ordering::Release);
     }
@@ -159,7 +159,7 @@ pub(super) fn take_now(
     })
 }
 
-/// So much, once it is there. The client's own part comes first: what waits behind it takes nothing from others.
+/// This much, once it is available. The client's own part comes first: what waits behind it takes nothing from others.
 pub(super) async fn take(
     all: &Pools,
     share: Option<&Share>,
@@ -176,7 +176,7 @@ pub(super) async fn take(
     }
 }
 
-/// So much, if it is there within a time.
+/// This much, if it is available within a time.
 ///
 /// # Errors
 /// As [`take_now`].

@@ -1,4 +1,4 @@
-//! What every request handler shares.
+//! State shared by all request handlers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl Api {
         }
     }
 
-    /// Puts other clients in place of those there are, at once. What a client that is gone has in work is refused at the
+    /// Puts other clients in place of those there are, at once. The pending work of a removed client is refused at the
     /// next step; one that is the same keeps what it takes up.
     pub fn set_clients(&self, clients: Clients) -> ClientChanges {
         let mut roster = self.clients.write();
@@ -182,10 +182,10 @@ impl Api {
         })
     }
 
-    /// Room for a long body of so many bytes.
+    /// Room for a long body of this many bytes.
     ///
     /// # Errors
-    /// [`Rejection::RateLimited`] or [`Refusal::Overloaded`] when there is none in time.
+    /// [`Rejection::RateLimited`] or [`Refusal::Overloaded`] if none is free in time.
     pub(super) async fn take_room(&self, bytes: usize) -> Result<Place, Rejection> {
         let (share, patience) = (Caller::current(), self.limits.room_time);
         shares::take_within(
@@ -198,7 +198,8 @@ impl Api {
         .await
     }
 
-    /// Reads a long body on a thread of its own kind, once it is its turn: the tasks that serve other requests go on.
+    /// Reads a long body on a thread of its own kind, once it is its turn: the tasks that serve other requests
+    /// continue.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         room: Place,
@@ -218,7 +219,7 @@ impl Api {
     /// Whether the client of this request still is one.
     ///
     /// # Errors
-    /// [`Rejection::Unauthorised`] when its token was revoked while the request was in work.
+    /// [`Rejection::Unauthorised`] when its token was revoked while the request was in progress.
     pub(super) fn in_force(&self) -> Result<(), Rejection> {
         Caller::current().map_or(Ok(()), |share| share.in_force())
     }

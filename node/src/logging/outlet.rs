@@ -55,7 +55,7 @@ impl Outlet {
         })
     }
 
-    /// Waits until what was logged so far is written, but not for a reader that stands still.
+    /// Waits until what was logged so far is written, but not for a reader that stalls.
     pub(super) fn wait(&self) {
         let (written, wait) = bounded(1);
         let asked = self
@@ -103,7 +103,7 @@ struct Drain<W> {
     lost: Counter,
     /// Lost lines that the log has reported.
     reported: u64,
-    /// Whether the last line was cut off, so that the next one must not go on with it.
+    /// Whether the last line was cut off, so that the next one must not be joined to it.
     cut_off: bool,
     notice: Notice,
 }
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
     use certmesh_text::one_line::{HOSTILE, steers};
 
-    /// Writes while it is let, a few bytes at a time.
+    /// Writes while it is allowed to, a few bytes at a time.
     #[derive(Clone, Default)]
     struct Disk {
         written: Lines,

@@ -86,8 +86,8 @@ fn exchange(network_hex: &str, limits: &NetLimits) -> request_response::Behaviou
     request_response::Behaviour::with_codec(codec, iter::once((protocol, full)), config)
 }
 
-/// Identify tells members which protocols and which version we speak, never where else we listen, and what they tell of
-/// addresses is not remembered: membership is the only address book.
+/// Identify shows members which protocols and which version we speak, never where else we listen, and what they report
+/// of addresses is not remembered: membership is the only address book.
 fn identify_config(key: PublicKey, network_hex: &str) -> identify::Config {
     identify::Config::new(format!("/certmesh/{network_hex}/1"), key)
         .with_agent_version(concat!("certmesh/", env!("CARGO_PKG_VERSION")).to_owned())

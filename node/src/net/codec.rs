@@ -52,7 +52,7 @@ impl From<FrameError> for io::Error {
     }
 }
 
-/// What a failed stream means to the one who asked.
+/// What a failed stream means to the requester.
 pub(super) fn request_failure(error: &io::Error) -> RequestFailure {
     let frame = error
         .get_ref()
@@ -86,7 +86,7 @@ impl request_response::Codec for FrameCodec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        // Who opens a stream sends its request at once.
+        // The opener of a stream sends its request at once.
         let first = in_time(self.piece_timeout, first_byte(io)).await?;
         read_frame(io, first, self.max_request, self.piece_timeout).await
     }

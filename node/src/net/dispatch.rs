@@ -74,13 +74,13 @@ impl Net {
         }
     }
 
-    /// Tells the operator, now and then, of a dial that ended with a peer of another network. That peer cannot tell: it only
-    /// sees the handshake break off, as with anybody.
+    /// Informs the operator, now and then, of a dial that ended with a peer of another network. That peer can't: it
+    /// only sees the handshake break off, as with any peer.
     fn warn_of_another_network(&self, error: &DialError) {
         let DialError::Transport(tried) = error else {
             return;
         };
-        // What the Noise prologue binds differs. Boxed more than once on its way, the error shows its kind in words only.
+        // What the Noise prologue binds differs. Boxed more than once, the error shows its kind in words only.
         let other = tried
             .iter()
             .find(|(_, error)| format!("{error:?}").contains("error: Decrypt"));

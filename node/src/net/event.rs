@@ -20,7 +20,7 @@ pub enum NetEvent {
     Disconnected(PeerId),
     /// One of several connections with the member was closed.
     Closed {
-        /// With whom.
+        /// The peer.
         peer: PeerId,
         /// Which one.
         connection: ConnectionId,
@@ -36,7 +36,7 @@ pub enum NetEvent {
         /// The request, at most [`max_request_bytes`](super::NetLimits::max_request_bytes) long.
         bytes: Vec<u8>,
     },
-    /// A request of ours has come to its end. Reported exactly once for every
+    /// A request of ours has ended. Reported exactly once for every
     /// [`Net::request`](super::Net::request).
     Response {
         /// Who was asked.
@@ -94,14 +94,14 @@ pub struct GossipId {
     pub(super) from: PeerId,
 }
 
-/// What a gossip message turned out to be worth.
+/// The verdict on a gossip message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GossipVerdict {
-    /// Sound: pass it on.
+    /// Valid: pass it on.
     Accept,
     /// Not wrong, but not worth passing on (already known, or not checkable here): drop it.
     Ignore,
-    /// Wrong, and whoever passed it on should have seen that: drop it and hold it against them. The gossip of a
+    /// Wrong, and the sender should have seen that: drop it and count it against them. The gossip of a
     /// peer with three of these is not looked at for some minutes; its requests still are.
     Reject,
 }
@@ -158,7 +158,7 @@ pub enum RequestFailure {
         /// [`max_request_bytes`](super::NetLimits::max_request_bytes).
         max: usize,
     },
-    /// The peer announced an answer longer than any honest one; nothing of it was read.
+    /// The peer announced an answer longer than any honest one; none of it was read.
     #[error("the peer announced an answer of {len} bytes, more than the {max} allowed")]
     ResponseTooLarge {
         /// The announced length in bytes.
@@ -170,9 +170,9 @@ pub enum RequestFailure {
     #[error("the peer refused the request")]
     Refused,
     /// The peer closed the stream in the middle of its answer.
-    #[error("the answer broke off")]
+    #[error("the answer was cut off")]
     Truncated,
-    /// The peer sent its answer more slowly than anybody waits for.
+    /// The peer sent its answer too slowly.
     #[error("the answer came too slowly")]
     TooSlow,
     /// The time for the exchange was up.

@@ -76,7 +76,7 @@ pub(super) fn build(
 
 /// What a peer earns and loses. Only offences that an honest peer cannot commit weigh anything: a rejected message,
 /// and breaking the mesh protocol again and again. Sharing an address with others (one machine, one gateway), being slow
-/// or having no news to bring is no offence.
+/// or having no news is not an offence.
 fn score_params(topic: TopicHash) -> PeerScoreParams {
     let topic_params = TopicScoreParams {
         topic_weight: 1.0,
@@ -87,7 +87,7 @@ fn score_params(topic: TopicHash) -> PeerScoreParams {
         first_message_deliveries_weight: 0.1,
         first_message_deliveries_decay: score_parameter_decay(Duration::from_secs(60)),
         first_message_deliveries_cap: 40.0,
-        // News is rare at night: silence is no offence.
+        // News is rare at night: silence is not an offence.
         mesh_message_deliveries_weight: 0.0,
         mesh_failure_penalty_weight: 0.0,
         // The penalty is the square of the count: one costs 20, two 80, three 180.

@@ -54,7 +54,7 @@ impl Place {
             let ended = Abortable::new(handshake, registration).await;
             drop(self);
             ended.unwrap_or_else(|_| {
-                let why = "its place went to a newer connection";
+                let why = "a newer connection took its place";
                 Err(io::Error::new(io::ErrorKind::ConnectionAborted, why))
             })
         };

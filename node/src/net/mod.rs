@@ -1,8 +1,8 @@
-//! The room where bytes travel: libp2p, and nothing of the ledger.
+//! The network layer: libp2p, and nothing of the ledger.
 //!
 //! Messages are opaque bytes and peers are [`PeerId`]s. What a message means, whether a page verifies and
-//! whom to ask next is decided elsewhere; this room decides who may connect, how large anything may be, how
-//! much of it may be under way at once, and when to dial again.
+//! whom to ask next is decided elsewhere; this module decides who may connect, how large anything may be, how
+//! much of it may be in flight at once, and when to dial again.
 //!
 //! | file | idea |
 //! | --- | --- |
@@ -17,9 +17,9 @@
 //! | `rate` | how much each peer may send in a second |
 //! | `reconnect` | when to dial which member: pure, no clock of its own |
 //! | `peers` | who is connected, since when, by which connections, how fast |
-//! | `swarm` | [`Net`]: owns the swarm, dials who is due, does what it is asked |
+//! | `swarm` | [`Net`]: owns the swarm, dials peers that are due, executes requests |
 //! | `dispatch` | what the swarm reports, turned into what [`Net`] reports |
-//! | `raw_bench` | the same room with dummy pages: the limit that replication is measured against |
+//! | `raw_bench` | the same layer with dummy pages: the limit that replication is measured against |
 //!
 //! # Who gets in
 //! Only members: the allow list is fed from membership and acts when the handshake has proved the other side's
@@ -30,9 +30,9 @@
 //! Until then a connection has a place among those in their handshake, and loses it to a newer one when places run out.
 //!
 //! # Gossip is a hint
-//! Gossip may be lost, delayed, repeated or withheld, and it carries no author that this room vouches for. It only
-//! makes news travel fast; comparing heads over requests is what makes peers agree. So a message over a peer's rate
-//! is dropped here without regret, and a message is only passed on after [`Net::validate`] accepted it.
+//! Gossip may be lost, delayed, repeated or withheld, and this layer vouches for no author. It only makes news travel
+//! fast; peers agree by comparing heads over requests. So a message over a peer's rate is simply dropped, and a message
+//! is only passed on after [`Net::validate`] accepted it.
 //!
 //! [`PeerId`]: libp2p::PeerId
 

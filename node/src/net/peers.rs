@@ -59,7 +59,7 @@ impl Peers {
         entry.connections.len() == 1
     }
 
-    /// A connection closed; gives which, and whether it was the peer's last.
+    /// A connection closed; returns which, and whether it was the peer's last.
     pub(super) fn closed(
         &mut self,
         peer: &PeerId,
@@ -79,7 +79,7 @@ impl Peers {
         self.peers.contains_key(peer)
     }
 
-    /// A request or an answer came over a connection; gives which, if it is open still.
+    /// A request or an answer came over a connection; returns which, if it is open still.
     pub(super) fn heard(&mut self, peer: &PeerId, id: ConnectionId) -> Option<event::ConnectionId> {
         let entry = self.peers.get_mut(peer)?;
         let open = entry.connections.iter_mut().find(|open| open.id == id)?;
@@ -87,8 +87,8 @@ impl Peers {
         Some(open.number)
     }
 
-    /// A gossip message came. Of several connections it shows none alive: nobody says over which it came, and one run of a
-    /// peer must not keep the connection of another, dead one open.
+    /// A gossip message came. Of several connections it shows none alive: it is unknown over which it came, and one run
+    /// of a peer must not keep the connection of another, dead one open.
     pub(super) fn gossiped(&mut self, peer: &PeerId) {
         if let Some(entry) = self.peers.get_mut(peer)
             && let [open] = &mut entry.connections[..]

@@ -7,10 +7,11 @@
 //! Addresses that members are known by have places of their own, which no other address takes. Only TCP addresses count:
 //! a TCP handshake shows that its sender gets what is sent there, the first packet of QUIC does not.
 //!
-//! A handshake costs CPU time, so newcomers are limited in number a second as well. Those rates follow from the places: the
-//! newcomers of one address or network take its places in two seconds at the earliest, those of all networks together take
-//! all places in half a second. So much time a connection always has for its handshake, whatever others do. What an address
-//! or a network has too many of counts for nothing in the rate of all, so that it takes dozens of networks to reach that one.
+//! A handshake costs CPU time, so newcomers are limited in number a second as well. Those rates follow from the places:
+//! the newcomers of one address or network take its places in two seconds at the earliest, those of all networks
+//! together take all places in half a second. A connection always has this much time for its handshake, whatever others
+//! do. What an address or a network has too many of counts for nothing in the rate of all, so that it takes dozens of
+//! networks to reach that one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -85,8 +86,8 @@ fn prefix(ip: Ipv6Addr, bits: u32) -> IpAddr {
     Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << (128 - bits))).into()
 }
 
-/// How many newcomers may come where there are so many places: as many as these in so many seconds. A burst takes half of
-/// them, and the other half takes half of the time.
+/// How many newcomers may come where there are so many places: as many as these in this many seconds. A burst takes
+/// half of them, and the other half takes half of the time.
 fn pace(places: usize, seconds: usize) -> Quota {
     let number = |places: usize| {
         NonZeroU32::new(places.try_into().unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
@@ -220,7 +221,7 @@ impl Places {
         }
     }
 
-    /// Gives a newcomer a place, and its number; whoever has to leave for it is aborted.
+    /// Gives a newcomer a place, and its number; the connection that has to leave for it is aborted.
     ///
     /// # Errors
     /// [`TooMany`] when its address, its network or all strangers are over their rate.
@@ -236,7 +237,7 @@ impl Places {
         self.known.get(&from.ip).filter(|_| from.shown)
     }
 
-    /// Gives a place, whatever the rates say.
+    /// Gives a place, regardless of the rates.
     fn seat(&mut self, from: Origin, abort: AbortHandle) -> u64 {
         let Origin { ip, .. } = from;
         let places = self.known_at(from).map(|known| known.places);

@@ -1,6 +1,6 @@
 //! When to dial which member.
 //!
-//! Pure: the caller brings the time, dials what [`Reconnect::take_due`] returns and tells how it went. Each member
+//! Pure: the caller brings the time, dials what [`Reconnect::take_due`] returns and reports the outcome. Each member
 //! waits between dials for a time that doubles from [`ReconnectConfig::first`] to [`ReconnectConfig::max`], drawn at
 //! random from the upper half of that span so that a whole network that lost one peer does not return to it in step.
 //! The waits start over only after a connection that lived for [`ReconnectConfig::stable_after`]: a peer that accepts
@@ -66,7 +66,7 @@ impl Reconnect {
         self.members.remove(peer);
     }
 
-    /// The peers to dial now; each counts as being dialled until the outcome is told.
+    /// The peers to dial now; each counts as being dialled until the outcome is reported.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<PeerId> {
         let mut due = Vec::new();
         for (peer, member) in &mut self.members {

@@ -1,5 +1,5 @@
-//! [`Net`]: owns the swarm, dials who is due, carries out what its owner asks. What the swarm reports is handled in
-//! `dispatch`.
+//! [`Net`]: owns the swarm, dials peers that are due, executes its owner's requests. What the swarm reports is handled
+//! in `dispatch`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -44,9 +44,9 @@ pub struct Net {
     pub(super) places: Arc<Mutex<Places>>,
     pub(super) gossip_rate: PeerRate,
     pub(super) request_rate: PeerRate,
-    /// How often an operator is told that a dialled peer is of another network.
+    /// How often an operator is informed that a dialled peer is of another network.
     pub(super) other_network_warnings: DefaultDirectRateLimiter,
-    /// How often an operator is told that a listener can't accept.
+    /// How often an operator is informed that a listener can't accept.
     pub(super) listener_warnings: DefaultDirectRateLimiter,
     next_outbound: u64,
     /// Requests of ours that wait for an answer.
@@ -255,7 +255,7 @@ impl Net {
         self.peers.list()
     }
 
-    /// Replaces the membership: newcomers are let in and dialled, those removed are disconnected and let in no more.
+    /// Replaces the membership: newcomers are let in and dialled, those removed are disconnected and no longer let in.
     pub fn set_members(&mut self, members: Vec<(PeerId, Vec<Multiaddr>)>) {
         let now = Instant::now();
         let named: HashSet<PeerId> = members.iter().map(|(peer, _)| *peer).collect();

@@ -35,7 +35,7 @@ pub(super) struct TransportConfig<'a> {
 
 /// Builds the transport. Must be called inside a tokio runtime.
 pub(super) fn build(config: &TransportConfig<'_>) -> Result<Authenticated, noise::Error> {
-    // Without the system's resolver settings only addresses with names are lost, so that is no reason to stop.
+    // Without the system's resolver settings only addresses with names are lost, so that is not a reason to stop.
     let resolved = match dns::tokio::Transport::system(sockets(config)?) {
         Ok(transport) => transport.boxed(),
         Err(error) => {
@@ -78,7 +78,7 @@ fn with_quic(tcp: Authenticated, keypair: &Keypair) -> Authenticated {
         .boxed()
 }
 
-/// A build without QUIC: the configuration is refused before this, and QUIC addresses are none that TCP takes.
+/// A build without QUIC: the configuration is refused before this, and TCP accepts no QUIC addresses.
 #[cfg(not(feature = "quic"))]
 fn with_quic(tcp: Authenticated, _: &Keypair) -> Authenticated {
     tcp

@@ -141,9 +141,9 @@ impl Answering {
         });
         match why {
             NotTaken::Improper | NotTaken::Replayed if self.warnings.check_key(&from).is_ok() => {
-                tracing::warn!(department = %from, %why, "a request for fields was not taken up");
+                tracing::warn!(department = %from, %why, "a request for fields was not accepted");
             }
-            _ => tracing::debug!(department = %from, %why, "a request for fields was not taken up"),
+            _ => tracing::debug!(department = %from, %why, "a request for fields was not accepted"),
         }
         Answer::NotTaken(why)
     }
@@ -200,7 +200,7 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
                 });
             }
             Err(Refusal::Erased) => decided = decided.erased(),
-            // No receipt may say of fields that are lost that they were erased.
+            // No receipt may call lost fields erased.
             Err(Refusal::Lost(_)) => return Err(NotTaken::Lost),
             Err(_) => return Err(NotTaken::Unavailable),
         }
@@ -212,7 +212,7 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
     })
 }
 
-/// A piece of an attachment that an answer showed; nothing when no receipt says so, or its time is over. Reads files.
+/// A piece of an attachment that an answer showed; nothing if no receipt shows it, or its time is over. Reads files.
 pub(crate) fn piece(
     peer: &Peer,
     from: DepartmentCode,

@@ -1,4 +1,4 @@
-//! The peer's own sense of time: how long ago something was, whatever becomes of the machine's clock.
+//! The peer's own sense of time: how long ago something was, even if the machine's clock is changed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::now_ms;
 
 /// Time that never goes back and never runs slower than any clock of the machine: the one that counts while it sleeps, and
-/// the calendar's, should that be set forward because a virtual machine stood still. What must not be older than it
+/// the calendar's, should that be set forward because a virtual machine stalled. What must not be older than it
 /// looks (a copy that nobody has confirmed) is measured by it: a jump ages things, and never makes them young.
 pub(crate) struct Clock(Mutex<Last>);
 
@@ -72,11 +72,11 @@ mod tests {
         };
         let mut at = |boot_s, wall_ms| last.advance(Duration::from_secs(boot_s), wall_ms);
         assert_eq!(at(101, 1_001_000), 1_000);
-        // Set forward by an hour, then back by two: time goes on at the pace of the machine.
+        // Set forward by an hour, then back by two: time continues at the pace of the machine.
         assert_eq!(at(102, 4_602_000), 3_602_000);
         assert_eq!(at(103, 1_000), 3_603_000);
         assert_eq!(at(104, 2_000), 3_604_000);
-        // The machine slept, and the calendar was not told.
+        // The machine slept, and the calendar did not notice.
         assert_eq!(at(704, 2_000), 4_204_000);
         assert_eq!(at(704, 2_000), 4_204_000);
     }

@@ -45,8 +45,8 @@ impl Peer {
         signed
     }
 
-    /// This peer's signature under a checkpoint, made again when it is old: it tells others that nothing newer is known here.
-    /// Under its own it signs once the checkpoint itself is old, and only while it knows it for its newest.
+    /// This peer's signature under a checkpoint, made again when it is old: it shows others that nothing newer is known
+    /// here. Under its own it signs once the checkpoint itself is old, and only while it knows it is the newest.
     pub(crate) fn fresh_cosignature(
         &self,
         key: &SigningKey,
@@ -61,7 +61,7 @@ impl Peer {
             None => return None,
         };
         let old = since_ms.saturating_add(STATED_AGAIN_MS) <= now_ms();
-        // Of a log that has stopped nothing newer is taken, so nothing can be said about its newest.
+        // A stopped log takes nothing newer, so nothing can be said about its newest.
         let log = self.catalogue.log(&checkpoint.log);
         let stopped = log.is_none_or(|log| log.stopped().is_some());
         match old && !stopped && (!own || self.own.is_confirmed()) {

@@ -98,9 +98,9 @@ pub(crate) struct Driver {
     announced_at: Option<Instant>,
     announcement_due: bool,
     listening: Option<mpsc::UnboundedSender<libp2p::Multiaddr>>,
-    /// What was last told of the machine's clock.
+    /// What was last reported of the machine's clock.
     clock_alarm: Option<String>,
-    /// Logs of which it was told that they are dated ahead.
+    /// Logs that were reported as dated ahead.
     dated_ahead: BTreeSet<LogId>,
 }
 
@@ -145,7 +145,7 @@ impl Driver {
         }
     }
 
-    /// Runs until told to stop.
+    /// Runs until it is stopped.
     pub(crate) async fn run(mut self, mut inbox: Inbox) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -192,7 +192,7 @@ impl Driver {
         }
     }
 
-    /// Copies that could not be opened at the start are opened as soon as the disk lets them.
+    /// Copies that could not be opened at the start are opened as soon as the disk allows it.
     fn open_closed_logs(&mut self) {
         let peer = Arc::clone(&self.peer);
         for log in peer.catalogue.logs() {
@@ -442,7 +442,7 @@ impl Driver {
             }
             Command::OwnLogConfirmed => {
                 if !self.peer.own.is_confirmed() {
-                    // Records that came back since the start have not been compared with what is kept beside them.
+                    // Records that came back since the start have not been compared with their bodies.
                     tokio::task::block_in_place(|| self.peer.look_for_lost());
                 }
                 self.peer.own.confirmed();
@@ -497,7 +497,7 @@ impl Driver {
                 self.peer.catalogue.heard_of(log, size, false, now_ms);
             }
             Command::Reopen { log, reason } => {
-                // What a refused write did to the own log, only a restart mends.
+                // Only a restart repairs what a refused write did to the own log.
                 match log == self.peer.catalogue.own() {
                     true => self.peer.own.show(),
                     false => self.reopening.refused(log, &reason),
@@ -566,7 +566,7 @@ impl Driver {
         self.show_clocks();
     }
 
-    /// Tells the operator when a clock goes wrong, or a log is dated ahead, and the metrics how far each is off.
+    /// Warns the operator when a clock goes wrong or a log is dated ahead, and sets each clock's offset in the metrics.
     fn show_clocks(&mut self) {
         let peer = &self.peer;
         let alarm = peer.clock_alarm();

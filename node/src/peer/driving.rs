@@ -74,7 +74,7 @@ pub(crate) struct Driving {
 }
 
 impl Driving {
-    /// Waits until the driver has ended, in order or in a panic. To be awaited to its end once.
+    /// Waits until the driver has ended, in order or in a panic. To be awaited to completion once.
     pub(crate) async fn ended(&mut self) {
         let _ = (&mut self.ended).await;
     }
@@ -103,7 +103,7 @@ mod tests {
             sender.send(task.await.unwrap()).unwrap();
         };
         let mut driving = runtime.drive(driver).unwrap();
-        // The one thread of this test's runtime stands still here.
+        // The one thread of this test's runtime stalls here.
         assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok(7));
         driving.ended().await;
         driving.join();

@@ -1,4 +1,4 @@
-//! What is appended under one checkpoint, with what is kept beside it.
+//! What is appended under one checkpoint, with its bodies.
 
 use std::collections::HashSet;
 
@@ -18,12 +18,12 @@ pub(crate) struct Group {
     pub(crate) bodies: Vec<Option<SealedBody>>,
     /// Uploads that become attachments, each with its entry's place in the group.
     pub(crate) files: Vec<(usize, FileId)>,
-    /// The same uploads, each of which can be taken once.
+    /// The same uploads; each can be taken once.
     taken: HashSet<FileId>,
 }
 
 impl Group {
-    /// Adds an entry; gives its place.
+    /// Adds an entry; returns its place.
     pub(crate) fn push(&mut self, entry: Entry, kept: Option<Kept>) -> usize {
         let at = self.entries.len();
         self.entries.push(entry);
@@ -47,7 +47,7 @@ impl Group {
             } else if self.taken.contains(&file)
                 || !waiting.map_err(|error| not_received(&error.into()))?
             {
-                "is an upload that another certificate took; upload the file again"
+                "is an upload that another certificate used; upload the file again"
             } else {
                 continue;
             };

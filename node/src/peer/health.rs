@@ -61,7 +61,7 @@ impl Peer {
         }
     }
 
-    /// The word for a log's state, and what there is to say of it.
+    /// The word for a log's state, and its explanation.
     fn state_of(&self, log: &Log) -> (&'static str, Option<String>) {
         let id = log.name().id;
         if let Some(stopped) = log.stopped() {
@@ -73,7 +73,7 @@ impl Peer {
         if let Some(reason) = self.refused(log) {
             let lagging = self.stale(&id).map(|stale| format!("; {stale}"));
             let detail = format!(
-                "the disk does not let its copy go on ({reason}); it is opened again by itself{}",
+                "the disk does not let its copy continue ({reason}); it is reopened automatically{}",
                 lagging.unwrap_or_default()
             );
             return ("refused", Some(detail));
@@ -84,7 +84,7 @@ impl Peer {
         }
         if let Some(unread) = log.unread() {
             let detail = format!(
-                "record {} is of a later version of certmesh: upgrade this peer, which can't tell what is valid in this log",
+                "record {} is of a later version of certmesh: upgrade this peer, which can't determine what is valid in this log",
                 unread.seq
             );
             return ("replica", Some(detail));
@@ -121,13 +121,13 @@ impl Peer {
             .set_connected(others.into_iter().map(connected));
     }
 
-    /// Why the disk does not let a copy go on.
+    /// Why the disk does not let a copy continue.
     fn refused(&self, log: &Log) -> Option<String> {
         let refused = self.heard.read().refused.get(&log.name().id).cloned();
         refused.or_else(|| log.refused_write())
     }
 
-    /// Where a copy was set aside of which nothing has come back.
+    /// Where a copy was set aside that has not been fetched back yet.
     fn set_aside_in(&self, log: &Log) -> Option<&String> {
         let path = self.set_aside.get(&log.name().id);
         path.filter(|_| log.size() == 0)
@@ -169,7 +169,7 @@ impl Peer {
         connected.map(offset).collect()
     }
 
-    /// That the clock is off those of the other members.
+    /// The warning that the clock is off those of the other members.
     pub(crate) fn clock_alarm(&self) -> Option<String> {
         let clocks = self.clocks();
         if self.heard.read().connected.is_empty() {
@@ -178,7 +178,7 @@ impl Peer {
         let (off_ms, members_ms) = (clocks.alarm()?, clocks.members_say()?);
         let direction = if off_ms > 0 { "ahead of" } else { "behind" };
         Some(format!(
-            "this machine's clock is {} s {direction} those of {} connected members ({} here, {} there): set it right (NTP)",
+            "this machine's clock is {} s {direction} those of {} connected members ({} here, {} there): correct it (NTP)",
             off_ms.unsigned_abs() / 1000,
             clocks.members_ms.len(),
             ChinaTime(clocks.own_ms),
@@ -190,11 +190,11 @@ impl Peer {
     fn stale(&self, id: &LogId) -> Option<String> {
         let stale = self.catalogue.freshness(id, self.clock.now_ms()).err()?;
         Some(format!(
-            "nothing is valid by it at present, for want of {stale}"
+            "nothing is valid by it at present; what is missing: {stale}"
         ))
     }
 
-    /// That a log's newest record is dated ahead of this peer's clock.
+    /// The warning that a log's newest record is dated ahead of this peer's clock.
     pub(crate) fn ahead(&self, log: &Log) -> Option<String> {
         let (newest_ms, now_ms) = (log.last_ms()?, now_ms());
         is_dated_ahead(newest_ms, now_ms).then(|| {
@@ -235,7 +235,7 @@ impl Peer {
         if !silent.is_empty() {
             let silent = first_of(&silent);
             warnings.push(format!(
-                "no member has confirmed of late that what is held is the newest of the logs of {silent}: until one does, \
+                "no member has recently confirmed that what is held is the newest of the logs of {silent}: until one does, \
                  nothing is valid by them here"
             ));
         }
@@ -254,7 +254,7 @@ impl Peer {
         }
     }
 
-    /// That another run of this peer is connected to members, and what to do.
+    /// The warning that another run of this peer is connected to members, and what to do.
     fn other_instance_warning(&self) -> Option<String> {
         let told_by = self.heard.read().other_instance.clone();
         let names: Vec<String> = told_by.iter().map(|code| self.name_of(code)).collect();

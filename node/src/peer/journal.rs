@@ -1,7 +1,7 @@
 //! The look-up journal: every look at what a person holds is in it before it is answered.
 //!
 //! One thread takes whatever waits and records it in one frame, so that many looks share a sync. A look that can't be
-//! recorded is not answered; the ledger's own log goes on without a part in that.
+//! recorded is not answered; the ledger's own log is not affected.
 
 use std::io;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(crate) struct NewLook {
     pub(crate) looked: Looked,
 }
 
-/// That a look is durable. What shows what a person holds asks for it, so that no such answer is given without.
+/// Proof that a look is durable. Every answer that shows what a person holds requires one.
 pub(crate) struct Recorded(());
 
 struct Job {
@@ -62,7 +62,7 @@ impl Lookups {
                     tracing::warn!(
                         month = %opened.month,
                         bytes = opened.cut_off,
-                        "look-up journal: the end of an unfinished write was cut off; nobody had been answered for it"
+                        "look-up journal: the end of an unfinished write was cut off; no answer had depended on it"
                     );
                 }
                 None
@@ -97,7 +97,7 @@ impl Lookups {
         refused.into_iter().chain(damaged).collect()
     }
 
-    /// Records a group of looks; gives why none of them counts, if so.
+    /// Records a group of looks; returns why none of them counts, if so.
     fn record(&self, key: &CatalogueKey, group: &[Job]) -> Result<(), Refusal> {
         let time_ms = now_ms();
         let day = Date::in_china(time_ms);
@@ -109,14 +109,14 @@ impl Lookups {
         }));
         let mut nonces = [[0; 24]; 2];
         let recorded = getrandom::fill(nonces.as_flattened_mut())
-            .map_err(|error| format!("the system gives no random bytes: {error}"))
+            .map_err(|error| format!("the system provides no random bytes: {error}"))
             .and_then(|()| {
                 let recorded = self.journal.record(time_ms, nonces, &looks);
                 recorded.map_err(|error| why(&error))
             });
         let mut refused = self.refused.lock();
         let before = std::mem::replace(&mut *refused, recorded.as_ref().err().cloned());
-        // Said when it begins and when it is over: clients may go on asking.
+        // Logged when it begins and when it is over: clients may keep asking.
         match (&recorded, before) {
             (Err(error), None) => tracing::error!(error, "{REFUSED}"),
             (Ok(()), Some(_)) => tracing::info!("look-ups are recorded again"),
@@ -137,7 +137,7 @@ fn why(error: &JournalError) -> String {
 }
 
 fn report(damage: &certmesh_ledger::journal::Damage) {
-    tracing::error!(%damage, "the look-up journal can't be read whole; nobody else has it");
+    tracing::error!(%damage, "the look-up journal can't be read completely; there is no other copy of it");
 }
 
 impl Recorder {
@@ -199,7 +199,7 @@ fn run(lookups: &Lookups, key: &CatalogueKey, jobs: &Receiver<Job>) {
     }
 }
 
-/// Checks the older months once, and removes those whose time is over, now and every hour.
+/// Checks the older months once, and removes expired ones, now and every hour.
 pub(crate) async fn keep_removing(peer: Arc<Peer>, keep_days: u16) {
     check(&peer).await;
     let mut every = tokio::time::interval(EVERY);
@@ -217,7 +217,7 @@ pub(crate) async fn keep_removing(peer: Arc<Peer>, keep_days: u16) {
         match tokio::task::spawn_blocking(remove).await {
             Ok(Ok(months)) => {
                 for month in months {
-                    tracing::info!(%month, "look-up journal: a month whose time is over was removed");
+                    tracing::info!(%month, "look-up journal: an expired month was removed");
                 }
             }
             Ok(Err(error)) => {

@@ -1,4 +1,4 @@
-//! Fields, copies and attachments of this department that are gone though nothing says that they should be.
+//! Fields, copies and attachments of this department that are missing though no record says that they were erased.
 
 use certmesh_ledger::bodies::{Body, BodyError, Lost, Opened};
 use certmesh_ledger::id::{CertificateId, Date};
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::{Peer, now_ms};
 use crate::peer::Refusal;
 
-/// What is lost, and how much of the own log was compared with what is kept.
+/// What is lost, and how much of the own log was compared with its bodies.
 #[derive(Default)]
 pub(crate) struct LostBodies {
     lost: Lost,
@@ -18,7 +18,7 @@ pub(crate) struct LostBodies {
 pub(crate) type Found = Mutex<LostBodies>;
 
 impl Peer {
-    /// Compares the own log with what is kept beside it, if it is not the log that was compared last. Reads files; nothing may
+    /// Compares the own log with its bodies, if it is not the log that was compared last. Reads files; nothing may
     /// be appended meanwhile.
     pub(crate) fn look_for_lost(&self) {
         let records = self.own.log.size();
@@ -28,7 +28,7 @@ impl Peer {
         let mut lost = match Lost::find(&self.own.log, &self.bodies, &self.attachments) {
             Ok(lost) => lost,
             Err(error) => {
-                tracing::error!(%error, "what is kept of the own certificates could not be compared with the log");
+                tracing::error!(%error, "the stored bodies of the own certificates could not be compared with the log");
                 return;
             }
         };
@@ -65,7 +65,7 @@ impl Peer {
         }
     }
 
-    /// Counts no longer as lost what a record says is gone: a certificate's fields were erased.
+    /// Stops counting as lost what a record says was erased: a certificate's fields.
     pub(crate) fn no_longer_lost(&self, seq: u64) {
         self.lost.lock().lost.forget(seq);
         self.show_lost();

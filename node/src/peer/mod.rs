@@ -1,20 +1,20 @@
 //! The peer: what it holds, and the threads that change it.
 //!
-//! - `Peer`: everything shared: the catalogue, keys, who was heard when
+//! - `Peer`: everything shared: the catalogue, keys, who was last heard when
 //! - `prepare`: checked requests made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
-//! - `requests`: what the own log can be asked to take; [`Refusal`]: why not
+//! - `requests`: what can be appended to the own log; [`Refusal`]: why not
 //! - `group`: what is appended under one checkpoint
 //! - `driver`: the loop between network, state machine and storage; `driving`: its thread and its runtime
 //! - `answering`: fields of the own certificates shown to those who may see them
 //! - `uploads`: files that wait for the certificates they belong to
 //! - `own_log`: whether the own log may be appended to, and why not
-//! - `retries`: which content came under which idempotency key, and for how long that is known
-//! - `clock`: how long ago something was, whatever becomes of the machine's clock
+//! - `retries`: which content was sent under which idempotency key, and how long that is remembered
+//! - `clock`: how long ago something was, even if the machine's clock is changed
 //! - `journal`: every look at what a person holds, durable before it is answered
 //! - `health`: what an operator should know of
-//! - `lost`: fields, copies and attachments that are gone though nothing says so
-//! - `reopening`: copies of other logs that the disk refused, opened again once it lets them
+//! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
+//! - `reopening`: copies of other logs that failed on disk, opened again once the disk works
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
@@ -79,7 +79,7 @@ pub(crate) struct Connection {
     pub(crate) rtt_ms: Option<f64>,
 }
 
-/// What the network has told, for the API to show.
+/// What the network has reported, for the API to show.
 #[derive(Default)]
 pub(crate) struct Heard {
     pub(crate) connected: BTreeMap<DepartmentCode, Connection>,
@@ -89,7 +89,7 @@ pub(crate) struct Heard {
     pub(crate) known: BTreeMap<LogId, u64>,
     /// What connected members' clocks said, ms since 1970 UTC, and when that was, ms since the machine started.
     pub(crate) clocks: BTreeMap<DepartmentCode, (u64, u64)>,
-    /// Copies of other logs that stand still, and what the disk said.
+    /// Copies of other logs that stall, and what the disk said.
     pub(crate) refused: BTreeMap<LogId, String>,
     /// Members that say that another run of this peer is connected to them.
     pub(crate) other_instance: BTreeSet<DepartmentCode>,
@@ -110,7 +110,7 @@ pub(crate) struct Peer {
     pub(crate) lookups: Arc<Lookups>,
     /// Uploads that no certificate has taken yet.
     pub(crate) uploads: Arc<Uploads>,
-    /// What of both is lost.
+    /// What is lost of both.
     pub(crate) lost: lost::Found,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) own: OwnLog,
@@ -128,7 +128,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// What a verdict is asked for: a day, today when none is named, by what is held here now.
+    /// The question for a verdict: a day, today when none is named, by what is held here now.
     pub(crate) fn question(&self, on: Option<Date>) -> Question {
         Question {
             on: on.unwrap_or_else(|| Date::in_china(now_ms())),
@@ -136,14 +136,14 @@ impl Peer {
         }
     }
 
-    /// Takes an operator's word that the own log on disk is whole; gives whether it was taken.
+    /// Takes an operator's word that the own log on disk is whole; returns whether it was taken.
     pub(crate) fn vouch_for_own_log(&self, after_loss: bool) -> bool {
         let taken = self.own.vouch(after_loss);
         self.show_own_log();
         taken
     }
 
-    /// Tells the catalogue and the metrics what is known of the own log.
+    /// Passes what is known of the own log to the catalogue and the metrics.
     pub(crate) fn show_own_log(&self) {
         self.catalogue.set_own_log_whole(self.own.is_confirmed());
         self.own.show();
@@ -153,7 +153,7 @@ impl Peer {
     pub(crate) fn clocks(&self) -> Clocks {
         let boot_ms = Clock::boot_ms();
         let heard = self.heard.read();
-        // While none is connected, what members said before goes on with the machine's own time.
+        // While none is connected, what members said before advances with the machine's own time.
         let alone = heard.connected.is_empty();
         let members = heard
             .clocks
@@ -191,7 +191,7 @@ impl Peer {
 
     /// Takes an operator's word that the machine's clock is right as it is.
     pub(crate) fn trust_clock(&self) {
-        tracing::warn!("an operator says that the machine's clock is right");
+        tracing::warn!("an operator confirms that the machine's clock is right");
         *self.clock_is_right.lock() = Some(now_ms().saturating_sub(Clock::boot_ms()));
     }
 
@@ -207,7 +207,7 @@ impl Peer {
     pub(crate) fn agreed_ms(&self) -> Option<u64> {
         let members = self.catalogue.members();
         let clocks = self.clocks();
-        // One member's word is no agreement.
+        // One member's word is not agreement.
         let enough = clocks.members_ms.len() >= members.majority_of_others();
         let alone = members.members().len() == 1;
         enough.then(|| clocks.agreed_ms(alone)).flatten()
@@ -221,18 +221,18 @@ impl Peer {
     }
 }
 
-/// What a clock that is not trusted keeps from being done, and what to do.
+/// What an untrusted clock prevents, and what to do.
 fn clock_detail(fault: &ClockFault) -> String {
     let advice = match fault {
         ClockFault::OffMembers { .. } => {
-            "set this machine's clock right (NTP), or find out whose is wrong: `certmesh peers` shows each"
+            "correct this machine's clock (NTP), or find out whose is wrong: `certmesh peers` shows each"
         }
         ClockFault::BeforeLast { .. } => {
             "set this machine's clock right (NTP); if it is, that record was dated by a wrong one, and `certmesh resume \
              --clock-is-right` dates what follows like it"
         }
         ClockFault::FarAhead { .. } => {
-            "set this machine's clock right (NTP); if it is, `certmesh resume --clock-is-right` says so"
+            "correct this machine's clock (NTP); if it is right, run `certmesh resume --clock-is-right`"
         }
     };
     format!("nothing is recorded while the clock may be wrong: {fault}; {advice}")

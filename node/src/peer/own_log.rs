@@ -1,8 +1,8 @@
 //! Whether this department's own log may be appended to.
 //!
 //! A log on a disk that was restored from an old backup would fork at its next record. So after each start nothing is
-//! appended until more than half of the other members have told what they hold of it, or an operator vouches for the
-//! disk.
+//! appended until more than half of the other members have reported what they hold of it, or an operator vouches for
+//! the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -196,7 +196,7 @@ impl OwnLog {
         let mut trust = self.trust.write();
         let waiting = match *trust {
             Trust::Confirming(_) => true,
-            // All that anybody showed is back; others may hold more.
+            // All that any member showed is back; others may hold more.
             Trust::Restoring { known } => self.log.size() >= known && self.log.missing() == 0,
             Trust::Confirmed | Trust::Elsewhere { .. } => false,
         };
@@ -217,7 +217,7 @@ impl OwnLog {
         let awaited = self.awaited.read().clone();
         if awaited.confirmed < awaited.needed {
             return Some(Refusal::OwnLogUnconfirmed(format!(
-                "records are taken back once other members have said how much of this log they hold: {awaited}"
+                "records are taken back once other members have reported how much of this log they hold: {awaited}"
             )));
         }
         let (held, signed) = (self.log.held(), self.log.size() + self.log.missing());
@@ -252,13 +252,13 @@ impl OwnLog {
         self.show();
     }
 
-    /// So many members say that another run of this peer was connected to them first.
+    /// This many members report that another run of this peer connected to them first.
     pub(crate) fn elsewhere(&self, told_by: usize) {
         let before = std::mem::replace(&mut *self.trust.write(), Trust::Elsewhere { told_by });
         if !matches!(before, Trust::Elsewhere { .. }) {
             tracing::error!(
                 told_by,
-                "another run of this department's peer, with the same keys, was there first: nothing is appended here until \
+                "another run of this department's peer, with the same keys, connected first: nothing is appended here until \
                  it has stopped"
             );
         }
@@ -267,7 +267,7 @@ impl OwnLog {
 
     /// It has stopped: what members hold of the log is awaited again.
     pub(crate) fn unconfirmed(&self) {
-        tracing::info!("the other run of this department's peer is gone");
+        tracing::info!("the other run of this department's peer has stopped");
         *self.trust.write() = Trust::Confirming(self.awaited.read().clone());
         self.show();
     }
@@ -281,13 +281,13 @@ impl OwnLog {
         if before != Trust::Confirmed {
             tracing::info!(
                 records = self.log.size(),
-                "own log confirmed: appends are taken"
+                "own log confirmed: appends are accepted"
             );
         }
         self.show();
     }
 
-    /// A loss is made good: this directory counts from now on. Of a log that is nowhere there is nothing to lose.
+    /// A loss is made good: this directory counts from now on. A log that exists nowhere has nothing to lose.
     fn mark_confirmed(&self) {
         let mut new = self.new.lock();
         let empty = self.log.size() == 0;
@@ -301,7 +301,7 @@ impl OwnLog {
             Err(error) => tracing::error!(
                 path = %self.mark.path().display(),
                 %error,
-                "the mark of the last run was not written: the next start takes this for a loss"
+                "the mark of the last run was not written: the next start will treat this as a loss"
             ),
         }
     }
@@ -315,7 +315,7 @@ impl OwnLog {
         }
     }
 
-    /// Says durably that the log is no longer one that nothing was ever appended to. Before its first record is written:
+    /// Records durably that the log may have records from now on. Before its first record is written:
     /// whoever loses the disk from then on has lost something.
     pub(crate) fn begin(&self) -> io::Result<()> {
         let mut new = self.new.lock();
@@ -327,7 +327,7 @@ impl OwnLog {
     }
 
     /// Takes an operator's word that the log on disk is whole, or after a loss that what is lost is known. Not taken for a
-    /// log of which records are known to be missing; gives whether it was.
+    /// log of which records are known to be missing; returns whether it was.
     pub(crate) fn vouch(&self, after_loss: bool) -> bool {
         // Decided and done under one lock: what members say meanwhile is not overruled.
         let mut trust = self.trust.write();
@@ -345,7 +345,7 @@ impl OwnLog {
         taken
     }
 
-    /// Tells the metrics the current state.
+    /// Sets the current state in the metrics.
     pub(crate) fn show(&self) {
         self.metrics.set_own_log_state(self.state());
     }
@@ -375,7 +375,7 @@ impl OwnLog {
         if let Some(stopped) = self.log.stopped() {
             let what = health::explain(&stopped);
             let detail = format!(
-                "{what}; the log is frozen, and the members have to decide how it begins afresh"
+                "{what}; the log is frozen, and the members have to decide how it begins again"
             );
             return (OwnLogState::Frozen, Some(detail));
         }
@@ -390,7 +390,7 @@ impl OwnLog {
         if let Some(unread) = self.log.unread() {
             let detail = format!(
                 "record {} of this department's log is of a later version of certmesh: run that version again, since this one \
-                 can't tell what the record changed",
+                 doesn't know what the record changed",
                 unread.seq
             );
             return (OwnLogState::ReadOnly, Some(detail));
@@ -401,10 +401,10 @@ impl OwnLog {
                 let loss = self.loss.as_deref();
                 let detail = format!(
                     "{}: records signed since may be with any of the other members, so all of them are asked ({awaited}); `certmesh resume \
-                     --after-loss` goes on without those: what only they hold, or nobody, is lost then, and forks the log \
-                     when it comes to light",
+                     --after-loss` continues without those: what only they hold, or nobody, is lost then, and forks the log \
+                     if it turns up later",
                     loss.unwrap_or(
-                        "other members hold records of a log that this node takes for new"
+                        "other members hold records of a log that this node considers new"
                     )
                 );
                 (OwnLogState::Confirming, Some(detail))
@@ -418,8 +418,8 @@ impl OwnLog {
             }
             Trust::Elsewhere { told_by } => {
                 let detail = format!(
-                    "another run of this department's peer, with the same keys, is connected to {told_by} members and was \
-                     there first: two that append would fork the log. Stop one of the two; this one goes on by itself once \
+                    "another run of this department's peer, with the same keys, is connected to {told_by} members and \
+                     connected first: two that append would fork the log. Stop one of the two; this one resumes by itself once \
                      the other has stopped, and `certmesh resume` changes nothing. After a power cut it may be this peer's \
                      own last run: members notice within two minutes that it is gone"
                 );

@@ -24,12 +24,12 @@ use super::writer::Append;
 use crate::peer::Refusal;
 use certmesh_text::shown;
 
-/// An entry, what its answer is named by, and what was mended in the request.
+/// An entry, the name of its answer, and what was corrected in the request.
 pub(crate) struct Prepared {
     pub(crate) id: String,
     pub(crate) warnings: Vec<String>,
     pub(crate) entry: Entry,
-    /// What is kept beside the record.
+    /// The record's body.
     pub(crate) kept: Option<Kept>,
     /// Position of a record whose body has to be kept still.
     pub(crate) needs: Option<u64>,
@@ -37,7 +37,7 @@ pub(crate) struct Prepared {
     pub(crate) departs: Option<Refusal>,
 }
 
-/// What is kept beside a record.
+/// A record's body.
 pub(crate) struct Kept {
     /// What an issued certificate says.
     pub(crate) body: Option<Body>,
@@ -101,7 +101,7 @@ impl Known {
         }
         let fault = |departure: Departure| FieldFault {
             field: match departure.place.strip_prefix("fields.") {
-                // The standard's own names may be told; any other may be a value in the wrong place.
+                // The standard's own names may be shown; any other may be a value in the wrong place.
                 Some(name) if departure.what == Fault::Unknown => format!("fields.{}", shown(name)),
                 _ => departure.place,
             },
@@ -113,7 +113,7 @@ impl Known {
     }
 }
 
-/// What stands for a definition where there is none.
+/// What stands in for a missing definition.
 pub(crate) fn undefined(peer: &Peer) -> DefinitionRef {
     DefinitionRef {
         log: peer.catalogue.own(),
@@ -149,7 +149,7 @@ impl Fresh {
     }
 }
 
-/// Makes fields of attachments. Whether the uploads are still there and free, only the writer can tell.
+/// Makes fields of attachments. Only the writer knows whether the uploads are still there and free.
 fn attach(
     peer: &Peer,
     attachments: Vec<Attached>,
@@ -167,7 +167,7 @@ fn attach(
         };
         let Some(upload) = Upload::open(&peer.field_key, &token) else {
             fault(
-                "is no upload of this department's node; upload the file and give the `upload` of the answer",
+                "is not an upload of this department's node; upload the file and give the `upload` of the answer",
             );
             continue;
         };
@@ -200,7 +200,7 @@ pub(crate) fn prepare(
             let departs = known.and_then(|known| known.departs(peer.department, &draft));
             let definition = known.map(|known| &known.definition);
             let fresh = Fresh::draw().map_err(|error| {
-                tracing::error!(%error, "the system gives no random bytes");
+                tracing::error!(%error, "the system provides no random bytes");
                 (draft.id.to_string(), Refusal::Internal)
             })?;
             let mut body = Body {

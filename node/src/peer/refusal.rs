@@ -1,4 +1,4 @@
-//! Why a peer refuses what is asked of it.
+//! Why a peer refuses a request.
 
 use certmesh_api::FieldFault;
 use certmesh_api::faults::{FaultList, Unfit};
@@ -10,7 +10,7 @@ use thiserror::Error;
 /// name or a field's value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// An attachment is larger than any is kept.
+    /// An attachment is larger than the limit.
     #[error("longer than {limit_bytes} bytes; send less at a time")]
     TooLarge {
         /// The limit, in bytes.
@@ -76,7 +76,7 @@ pub enum Refusal {
         "the certificate's fields were erased, and its attachments with them: nobody can read them again"
     )]
     Erased,
-    /// What is asked for is gone from this node's disk, and no record says that it should be.
+    /// What was asked for is missing on this node's disk, though no record says that it was erased.
     #[error(
         "{0} lost on this node's disk and not erased; nobody else has a copy: an operator may have a backup of data/bodies/"
     )]
@@ -95,7 +95,7 @@ pub enum Refusal {
     /// Other members have not yet confirmed that the own log is whole.
     #[error("{0}")]
     OwnLogUnconfirmed(String),
-    /// What was set aside of the own log does not lead to its last signed checkpoint.
+    /// The part of the own log that was set aside does not lead to its last signed checkpoint.
     #[error("nothing was taken back: {0}")]
     NotSalvageable(String),
     /// The disk refused a write.
@@ -104,7 +104,7 @@ pub enum Refusal {
     /// This machine's clock may be wrong, so no record is dated by it.
     #[error("{0}")]
     ClockOff(String),
-    /// What a person holds is not shown, since that it was looked at can't be recorded.
+    /// What a person holds is not shown, since the look-up can't be recorded.
     #[error("{0}")]
     LookupNotRecorded(String),
     /// The log is forked, or breaks a rule of logs.
@@ -130,7 +130,8 @@ pub enum Refusal {
     },
     /// The client's uploads that no certificate has taken leave no room for another.
     #[error(
-        "{} of this client's uploads wait for certificates, and with {} more they would pass its limit of {}; issue the          certificates they belong to, or wait until they are removed after 24 hours",
+        "{} of this client's uploads wait for certificates, and {} more would exceed its limit of {}; issue \
+         the certificates they belong to, or wait until they are removed after 24 hours",
         mib(*.waiting_bytes, true),
         mib(*.needed_bytes, true),
         mib(*.limit_bytes, false)
@@ -147,7 +148,7 @@ pub enum Refusal {
     /// peer's own and not yet confirmed by other members.
     #[error("{0}")]
     ProofNotAvailable(String),
-    /// The issuer shows nothing, and says by which rule.
+    /// The issuer refused, and names the rule.
     #[error(
         "{issuer} refused ({}): {}{}; its receipt is record {receipt} of its log",
         rule.as_str(),
@@ -161,12 +162,12 @@ pub enum Refusal {
         rule: Rule,
         /// Position of its receipt.
         receipt: u64,
-        /// What this machine's clock and the issuer's say, when it is for the time that it refused.
+        /// What this machine's clock and the issuer's show, if it refused because of the time.
         clocks: Option<(u64, u64)>,
     },
     /// The issuer's peer did not answer.
     #[error(
-        "the peer of {issuer} did not answer: {why}; what the certificate's status is can be verified here meanwhile"
+        "the peer of {issuer} did not answer: {why}; the certificate's status can still be verified here"
     )]
     IssuerUnreachable {
         /// The issuer.
@@ -177,13 +178,13 @@ pub enum Refusal {
     /// What the issuer sent is not what it signed.
     #[error(
         "what {issuer} sent is not what the certificate's signed record commits to; nothing of it was kept, and this \
-         department's log says so"
+         department's log records that"
     )]
     WrongAnswer {
         /// The issuer.
         issuer: DepartmentCode,
     },
-    /// The certificate's issuer was not entitled to issue it, so nothing was asked of it.
+    /// The certificate's issuer was not entitled to issue it, so it was not asked.
     #[error(
         "nothing was asked for: the department whose log holds the certificate may not issue it: {0}"
     )]
@@ -194,7 +195,7 @@ pub enum Refusal {
     )]
     NotVerifiable(String),
     /// A fault of the node. The cause is in its log, not in the answer.
-    #[error("the node failed to answer; its log says why")]
+    #[error("the node failed to answer; its log has the cause")]
     Internal,
 }
 
@@ -253,7 +254,7 @@ impl From<Unfit> for Refusal {
     }
 }
 
-/// Bytes in whole MiB: rounded up what is needed, rounded down what there is.
+/// Bytes in whole MiB: what is needed is rounded up, what is free is rounded down.
 fn mib(bytes: u64, up: bool) -> String {
     let whole = if up {
         bytes.div_ceil(1 << 20)
@@ -263,10 +264,10 @@ fn mib(bytes: u64, up: bool) -> String {
     format!("{whole} MiB")
 }
 
-/// What two clocks say, as a clause.
+/// What two clocks show, as a clause.
 fn apart(clocks: Option<(u64, u64)>) -> String {
     clocks.map_or_else(String::new, |(own_ms, theirs_ms)| {
         let (own, theirs) = (ChinaTime(own_ms), ChinaTime(theirs_ms));
-        format!(" (this machine's clock says {own}, the issuer's {theirs})")
+        format!(" (this machine's clock shows {own}, the issuer's {theirs})")
     })
 }

@@ -1,5 +1,5 @@
-//! Copies of other departments' logs that the disk refused a write of, or can't be read any more: opened again, at growing
-//! intervals, until the disk lets them.
+//! Copies of other departments' logs that a write was refused to, or that can no longer be read: reopened at growing
+//! intervals, until the disk allows it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -48,14 +48,14 @@ impl Reopening {
         (reopening, receiver)
     }
 
-    /// A copy stands still: has it opened again after a while.
+    /// A copy stalls: has it opened again after a while.
     pub(crate) fn refused(&mut self, log: LogId, reason: &str) {
         self.peer
             .heard
             .write()
             .refused
             .insert(log, reason.to_owned());
-        // Several pages of it may have been on their way.
+        // Several pages of it may have been in flight.
         if !self.waiting.insert(log) {
             return;
         }
@@ -66,7 +66,7 @@ impl Reopening {
             %log,
             reason,
             again_in_s = wait.as_secs(),
-            "the copy of a log stands still: nothing is valid by it once it lags; it is opened again by itself"
+            "the copy of a log can't continue: nothing is valid by it once it lags; it is reopened automatically"
         );
         let (peer, opened) = (Arc::clone(&self.peer), self.opened.clone());
         tokio::spawn(async move {
@@ -94,7 +94,7 @@ impl Reopening {
         });
     }
 
-    /// Takes note of what opening came to; gives whether the copy is open.
+    /// Records the outcome of opening; returns whether the copy is open.
     pub(crate) fn opened(&mut self, reopened: Reopened) -> bool {
         let Reopened { log, refused, took } = reopened;
         self.waiting.remove(&log);

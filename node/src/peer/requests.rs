@@ -1,4 +1,4 @@
-//! What the own log can be asked to take, and what comes of it.
+//! What can be appended to the own log, and the result.
 
 use certmesh_api::Appended;
 use certmesh_ledger::record::{Entry, GrantMade, GrantWithdrawn, MatterDefined, TypeDefined};
@@ -24,7 +24,7 @@ impl RetryKey {
     /// A key that nothing came under before, for one who sends a request again only while he remembers it.
     ///
     /// # Errors
-    /// When the system gives no random bytes.
+    /// When the system provides no random bytes.
     pub(crate) fn drawn() -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;

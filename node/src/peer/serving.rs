@@ -1,5 +1,5 @@
 //! What other members ask for: pages are read on threads that may block, a few at a time, and the answer about heads is
-//! not made anew for each of many requests.
+//! not made again for each of many requests.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,8 +56,8 @@ impl Serving {
         true
     }
 
-    /// The encoded answer about heads, which `make` makes when there is none of late. One that tells its asker of a `rival`
-    /// is for nobody who has none.
+    /// The encoded answer about heads, which `make` makes if there is no recent one. One that informs its asker of a
+    /// `rival` is for nobody who has none.
     pub(crate) fn heads(&mut self, rival: bool, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
         let kept = &mut self.heads[usize::from(rival)];
         match kept {
@@ -66,7 +66,7 @@ impl Serving {
         }
     }
 
-    /// A head changed: the next answer is made anew.
+    /// A head changed: the next answer is made again.
     pub(crate) fn heads_changed(&mut self) {
         self.heads = [None, None];
     }

@@ -33,13 +33,13 @@ pub struct UploadLimits {
 pub struct Incoming {
     /// What came of it.
     pub receiving: Receiving,
-    /// Takes room for so many more bytes, before they are written; refuses when there is none.
+    /// Reserves room for this many more bytes before they are written; refuses if there is none.
     pub room: Box<dyn FnMut(u64) -> Result<(), Refusal> + Send>,
 }
 
 /// How long a certificate can take an upload.
 const GOOD_FOR_MS: u64 = 24 * 3600 * 1000;
-/// After so long nobody can take it any more, whatever was under way when its time ended.
+/// After this long nobody can use it any more, whatever was under way when its time ended.
 const KEPT_FOR: Duration = Duration::from_secs(25 * 3600);
 /// Between two looks for such files.
 const EVERY: Duration = Duration::from_secs(600);
@@ -80,7 +80,7 @@ pub(crate) fn not_received(error: &AttachmentError) -> Refusal {
 fn drawn<const N: usize>() -> Result<Zeroizing<[u8; N]>, Refusal> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
-        tracing::error!(%error, "the system gives no random bytes");
+        tracing::error!(%error, "the system provides no random bytes");
         Refusal::Internal
     })?;
     Ok(bytes)
@@ -199,7 +199,7 @@ struct Room {
 }
 
 impl Room {
-    /// Takes room for so many more bytes.
+    /// Takes room for this many more bytes.
     fn take(&self, more: u64) -> Result<(), Refusal> {
         let mut waits = self.uploads.waits.lock();
         self.uploads.check(&waits, &self.client, more)?;
@@ -271,7 +271,7 @@ fn waiting(dir: &Path) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
     Ok(files)
 }
 
-/// Removes the files that nobody can take any more; gives how many.
+/// Removes the files that nobody can use any more; returns how many.
 fn remove_old(dir: &Path, now: SystemTime) -> io::Result<usize> {
     let mut removed = 0;
     for (path, file) in waiting(dir)? {
@@ -299,7 +299,7 @@ pub(crate) async fn keep_removing(peer: Arc<Peer>) {
         let done = tokio::task::spawn_blocking(move || remove_old(&dir, now)).await;
         match done {
             Ok(Ok(removed)) if removed > 0 => {
-                tracing::info!(removed, "uploads removed that no certificate took in time");
+                tracing::info!(removed, "uploads removed that no certificate used in time");
             }
             Ok(Err(error)) => tracing::warn!(%error, "old uploads not removed"),
             _ => {}

@@ -45,7 +45,7 @@ pub(crate) enum Append {
     Receipt(Box<Receipt>),
 }
 
-/// A receipt, with what is kept beside it.
+/// A receipt and its body.
 pub(crate) struct Receipt {
     /// What the answer names it by.
     pub(crate) name: String,
@@ -204,7 +204,7 @@ impl GroupCommit {
             let first = match task {
                 Task::Append(job) => job,
                 Task::Salvage(reply) => {
-                    // Whoever asked may have gone; what was taken back is in the log all the same.
+                    // Whoever asked may have gone; what was taken back is in the log anyway.
                     let _ = reply.send(self.salvage());
                     continue;
                 }
@@ -448,7 +448,7 @@ impl GroupCommit {
         if let (Entry::CertificateIssued(issued), Some(kept)) = (entry, kept)
             && let Err(refusal) = group.can_take(&self.peer, kept)
         {
-            // Of a certificate that was issued before, the rules tell.
+            // The rules report a certificate that was issued before.
             match self.writer.log().issue_of(&issued.id) {
                 Ok(Some(_)) => {}
                 Ok(None) => return Some(Outcome::Refused(refusal)),
@@ -623,7 +623,7 @@ impl GroupCommit {
         };
         let mut outcomes = outcomes.into_iter().map(finish);
         for (rows, _, reply) in jobs {
-            // A client that went away gets nothing; its records are in the log all the same.
+            // A client that went away gets nothing; its records are in the log anyway.
             let _ = reply.send(Ok(outcomes.by_ref().take(rows).collect()));
         }
         if let Some(checkpoint) = checkpoint.filter(|_| !appended.is_empty()) {

@@ -1,4 +1,4 @@
-//! The data directory: whose it is, and the files in it that are no log's.
+//! The data directory: whose it is, and the files in it that belong to no log.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -35,7 +35,7 @@ impl DataDir {
         Ok(claimed)
     }
 
-    /// Tells other programs on this machine where the peer can be reached.
+    /// Shows other programs on this machine where the peer can be reached.
     pub(crate) fn announce_process(
         &self,
         api: &str,

@@ -28,7 +28,7 @@ pub(crate) enum RunError {
         error: io::Error,
     },
     /// The system gave no random bytes.
-    #[error("the system gives no random bytes: {0}")]
+    #[error("the system provides no random bytes: {0}")]
     Random(String),
     /// The genesis file has faults.
     #[error("{path}:\n{faults}")]
@@ -49,9 +49,9 @@ pub(crate) enum RunError {
         /// What was expected.
         error: KeyError,
     },
-    /// The department is no founder of this network.
+    /// The department did not found this network.
     #[error(
-        "department {department} is no member of the network in {path}; is it the right genesis file?"
+        "department {department} is not a member of the network in {path}; is it the right genesis file?"
     )]
     NotAMember {
         /// This department.
@@ -116,9 +116,9 @@ pub(crate) enum RunError {
     /// The network side cannot start.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// A member's address in the genesis is none.
+    /// A member's address in the genesis is not valid.
     #[error(
-        "{path}: department {department}: `{address}` is no multiaddress, such as /ip4/192.0.2.7/tcp/7481"
+        "{path}: department {department}: `{address}` is not a multiaddress such as /ip4/192.0.2.7/tcp/7481"
     )]
     Address {
         /// The genesis file.
@@ -129,7 +129,7 @@ pub(crate) enum RunError {
         address: String,
     },
     /// The loop between network and disk ended by itself.
-    #[error("the peer stopped because of a fault of its own; its log says which")]
+    #[error("the peer stopped because of an internal fault; its log has the cause")]
     Died,
     /// The limit on open files is too small.
     #[error(transparent)]

@@ -48,7 +48,7 @@ pub(crate) fn read_genesis(config: &Config) -> Result<Genesis, RunError> {
 }
 
 impl Identity {
-    /// Reads the keys and checks that they belong to this department and this network. All that is wrong is told at
+    /// Reads the keys and checks that they belong to this department and this network. All that is wrong is reported at
     /// once.
     pub(crate) fn load(config: &Config, genesis: Genesis) -> Result<Identity, RunError> {
         let mut faults = Vec::new();
@@ -117,7 +117,7 @@ fn other_key(path: &Path, what: &'static str, expected: &dyn ToString) -> RunErr
     }
 }
 
-/// The other members' identities and addresses. One whose address is none is a fault.
+/// The other members' identities and addresses. An invalid address is a fault.
 pub(crate) fn peers(config: &Config, members: &Membership, faults: &mut Vec<RunError>) -> Peers {
     let mut peers = HashMap::new();
     for member in members

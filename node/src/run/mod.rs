@@ -108,12 +108,12 @@ fn open_store(dir: &Path) -> Arc<dyn Store> {
     match SledStore::open(&dir.join("state")) {
         Ok((store, aside)) => {
             if let Some(aside) = aside {
-                tracing::warn!(path = %aside.display(), "the state store could not be opened: set aside, begun anew");
+                tracing::warn!(path = %aside.display(), "the state store could not be opened: set aside, a new one begun");
             }
             Arc::new(store)
         }
         Err(error) => {
-            tracing::error!(%error, "no state store; going on without one");
+            tracing::error!(%error, "no state store; continuing without one");
             Arc::new(MemoryStore::default())
         }
     }
@@ -159,7 +159,7 @@ fn open_peer(
     let found = OwnLogFound::at_start(mark.clone(), &own, &opening).map_err(at(mark.path()))?;
     if let Some(loss) = &found.loss {
         tracing::error!(
-            "{loss}: nothing is appended until all other members have told what they hold"
+            "{loss}: nothing is appended until all other members have reported what they hold"
         );
     }
     let bodies = Bodies::open(
@@ -213,7 +213,7 @@ fn open_peer(
     Ok(Arc::new(peer))
 }
 
-/// Whether what is kept of the own certificates, if anything is, was kept under this field key. Changes nothing.
+/// Whether the bodies of the own certificates, if there are any, were kept under this field key. Changes nothing.
 fn check_bodies(
     dir: &Path,
     members: &Membership,
@@ -239,7 +239,7 @@ fn draw_instance() -> Result<Instance, RunError> {
     Ok(Instance(u64::from_le_bytes(bytes)))
 }
 
-/// Tells the operator what opening the logs found.
+/// Logs for the operator what opening the logs found.
 fn report_openings(openings: &[(LogId, Opening)]) {
     for (log, opening) in openings {
         match &opening.set_aside {
@@ -252,14 +252,14 @@ fn report_openings(openings: &[(LogId, Opening)]) {
             None if opening.closed.is_some() => tracing::error!(
                 %log,
                 reason = opening.closed,
-                "the copy of a log can't be opened: nothing can be said of it until the disk lets it be"
+                "the copy of a log can't be opened: its state is unknown until the disk allows it"
             ),
             None if opening.cut_off > 0 || opening.mended > 0 => tracing::warn!(
                 %log,
                 records = opening.records,
                 cut_off_bytes = opening.cut_off,
                 mended_files = opening.mended,
-                "log recovered: what was never acknowledged was cut off, what can be derived was made anew"
+                "log recovered: what was never acknowledged was cut off, what can be derived was rebuilt"
             ),
             None => tracing::info!(%log, records = opening.records, "log opened"),
         }
@@ -323,7 +323,7 @@ pub(crate) async fn run(
     let died = loop {
         tokio::select! {
             () = &mut stopped => break false,
-            // It ends by itself only in a panic: a peer that no longer hears others must not go on answering.
+            // It ends by itself only in a panic: a peer that no longer hears others must not continue to answer.
             () = work.driver.ended() => break true,
             Some(read) = reloads.next() => tokio::task::block_in_place(|| reloading.reload(read)),
         }
@@ -514,7 +514,7 @@ fn share_files(limit: usize, api: &Limits, identity: &Identity) -> Result<Shares
             limit,
             api_connections = shares.api,
             handshakes = shares.handshakes,
-            "fewer connections than usual: this process may not have more files open"
+            "fewer connections than usual: this process may not open more files"
         );
     }
     Ok(shares)

@@ -38,13 +38,13 @@ impl Reloading<'_> {
             }
             Err(error) => tracing::error!(
                 %error,
-                "the configuration was not read again: the members' addresses stay as they were"
+                "the configuration was not reloaded: the members' addresses are unchanged"
             ),
         }
         self.take_clients();
         self.take_certificate();
         tracing::info!(
-            "read again what can change while running; other settings count from the next start"
+            "reloaded the settings that can change while running; others take effect at the next start"
         );
     }
 
@@ -52,12 +52,12 @@ impl Reloading<'_> {
         let mut faults = Vec::new();
         let found = peers(config, &self.members, &mut faults);
         for error in &faults {
-            tracing::error!(%error, "the members' addresses stay as they were");
+            tracing::error!(%error, "the members' addresses are unchanged");
         }
         if faults.is_empty() {
             let known = |code: &DepartmentCode| self.members.member(code).is_some();
             for code in config.net.peers.keys().filter(|code| !known(code)) {
-                tracing::warn!(department = %code, "net.peers names a department that is no member");
+                tracing::warn!(department = %code, "net.peers names a department that is not a member");
             }
             // Fails only when the driver has ended, and the peer with it.
             let _ = self.addresses.send(found.into_values().collect());
@@ -71,12 +71,12 @@ impl Reloading<'_> {
                 tracing::info!(
                     added = changes.added.join(", "),
                     revoked = changes.revoked.join(", "),
-                    "clients of the API read again"
+                    "clients of the API reloaded"
                 );
             }
             Err(error) => tracing::error!(
                 %error,
-                "the clients of the API stay as they were: nobody was added or revoked"
+                "the clients of the API are unchanged: none was added or revoked"
             ),
         }
     }
@@ -84,12 +84,12 @@ impl Reloading<'_> {
     fn take_certificate(&self) {
         match (&self.tls, self.running.is_tls()) {
             (Some(files), true) => match self.running.set_tls(files) {
-                Ok(()) => tracing::info!("TLS certificate of the API read again"),
-                Err(error) => tracing::error!(%error, "the TLS certificate stays as it was"),
+                Ok(()) => tracing::info!("TLS certificate of the API reloaded"),
+                Err(error) => tracing::error!(%error, "the TLS certificate is unchanged"),
             },
             (None, false) => {}
             (Some(_), false) | (None, true) => tracing::warn!(
-                "whether the API uses TLS changes at the next start: its certificate was set or taken out"
+                "whether the API uses TLS changes at the next start: its certificate was set or removed"
             ),
         }
     }

@@ -16,7 +16,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// Files that are looked at; more are when these are gone.
 const MOST: usize = 10_000;
 
-/// What tells whether a file was changed.
+/// What shows whether a file was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
     length: u64,
@@ -62,7 +62,7 @@ impl Folder {
         }
     }
 
-    /// Looks into the folder; gives the files that may be taken, the ones changed longest ago first.
+    /// Looks into the folder; returns the files that may be taken, the ones changed longest ago first.
     pub(super) fn look(&mut self, now: Instant) -> Vec<OsString> {
         let mut found = BTreeMap::new();
         let entries = match fs::read_dir(&self.path) {

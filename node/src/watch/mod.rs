@@ -2,10 +2,10 @@
 //!
 //! `folder` says which files have stopped changing; `taking` reads one and has its rows issued; `outcome` moves it to
 //! `done/` with a summary, or to `rejected/`. A file stays where it is until everything of it is decided, so that one
-//! whose import was cut short, by whatever, is taken again: rows that are in the log already are recognised there.
+//! whose import was interrupted is taken again: rows that are in the log already are recognised.
 //!
-//! One thread takes one file at a time, whatever the number of folders: there is but one log to write to, and memory is
-//! bounded by one file's needs. Log lines name files and counts, never what a row holds.
+//! One thread takes one file at a time, whatever the number of folders: there is only one log to write to, and memory
+//! is bounded by one file's needs. Log lines name files and counts, never what a row holds.
 
 mod folder;
 mod outcome;
@@ -64,7 +64,7 @@ impl Watching {
     /// Starts to watch; nothing is started for no folders.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// When no thread can be started.
     pub(crate) fn start(
         watches: Vec<WatchConfig>,
         needs: Needs,
@@ -85,7 +85,7 @@ impl Watching {
         Ok(Some(Watching { stop, thread }))
     }
 
-    /// Stops after what is on its way to the log; blocks until then.
+    /// Stops after what is being appended; blocks until then.
     pub(crate) fn stop(self) {
         self.stop.ask();
         if self.thread.join().is_err() {
@@ -111,7 +111,7 @@ impl Stop {
         *self.asked.lock()
     }
 
-    /// Waits so long, or until the thread is to end; gives whether it is.
+    /// Waits so long, or until the thread is to end; returns whether it is.
     fn wait(&self, time: Duration) -> bool {
         let mut asked = self.asked.lock();
         self.changed
@@ -148,7 +148,7 @@ impl Watcher {
                 }
                 if let Some(reason) = self.needs.service.status().log_detail {
                     if !told_waiting {
-                        tracing::info!(reason, "files wait until the own log takes appends");
+                        tracing::info!(reason, "files wait until the own log accepts appends");
                     }
                     told_waiting = true;
                     break;
@@ -173,7 +173,7 @@ impl Watcher {
         };
         let unchanged = || folder::state(&path).is_some_and(|found| found == state);
         if !unchanged() {
-            // While the file before this one was imported: the next look tells.
+            // While the file before this one was imported: the next look decides.
             return;
         }
         tracing::info!(folder = %folder_shown, file = ?name, "file taken");
@@ -186,7 +186,7 @@ impl Watcher {
         };
         let end = catch_unwind(AssertUnwindSafe(|| taking.import(&target)));
         let end = end.unwrap_or_else(|_panicked| {
-            End::Unreadable("the peer failed to read it; its log says where".to_owned())
+            End::Unreadable("the peer failed to read it; its log has the place".to_owned())
         });
         let settled = match end {
             End::Stopped => return target.discard(),
@@ -223,7 +223,7 @@ impl Watcher {
                     tracing::warn!(
                         folder = %folder_shown,
                         file = ?name,
-                        "file rejected: it can't be read as the map says; the reason is beside it"
+                        "file rejected: it can't be read as the map describes; the reason is beside it"
                     );
                 }),
         };
@@ -232,7 +232,7 @@ impl Watcher {
             Err(why) => {
                 outcomes.settle();
                 folder.put_off(name, Instant::now());
-                tracing::warn!(folder = %folder_shown, file = ?name, ?why, "file not imported yet: it is taken again later");
+                tracing::warn!(folder = %folder_shown, file = ?name, ?why, "file not imported yet: it will be tried again later");
             }
         }
     }

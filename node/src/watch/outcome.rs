@@ -89,7 +89,7 @@ impl<'a> Outcomes<'a> {
         for place in [DONE, REJECTED] {
             if let Err(error) = self.settle_in(place) {
                 let path = self.folder.join(place);
-                tracing::warn!(path = %path.display(), %error, "what an import left half done was not settled");
+                tracing::warn!(path = %path.display(), %error, "an unfinished import could not be completed or undone");
             }
         }
     }
@@ -146,7 +146,7 @@ impl<'a> Outcomes<'a> {
                 name: numbered(file, number),
             };
             if target.is_free() {
-                // Left by an attempt that did not come to its end.
+                // Left by an attempt that did not complete.
                 target.discard();
                 return Ok(target);
             }
@@ -221,7 +221,7 @@ impl Target<'_> {
     }
 
     fn write(&self, beside: Beside, text: &str) -> io::Result<()> {
-        // Made anew, so that nothing is written through a link that somebody put there.
+        // A new file, so that nothing is written through a link that somebody put there.
         let _ = fs::remove_file(self.hidden(beside));
         let mut options = File::options();
         options.write(true).create_new(true).mode(0o600);

@@ -1,6 +1,6 @@
 //! One file: read, checked as the API checks, handed to the log's writer, and every row's answer counted.
 //!
-//! One batch is on its way to the log while the next one is read; never two, so that what is held is bounded.
+//! One batch is being appended while the next one is read; never two, so that what is held is bounded.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,7 +24,7 @@ use certmesh_tables::{
 
 /// Most rows of a file: of each, some bytes are held to find those that are the same.
 const MOST_ROWS: u64 = 5_000_000;
-/// Rows that are told of together, at most.
+/// Rows that are reported together, at most.
 const BATCH_ROWS: usize = 2_000;
 /// Bytes of rows as they were that are held, at most but for one row.
 const BATCH_BYTES: usize = 8 << 20;
@@ -58,7 +58,7 @@ pub(super) struct Summary {
 pub(super) enum End {
     /// Everything of it is decided.
     Done(Box<Summary>),
-    /// It is none that could be imported, for this reason.
+    /// It could not be imported, for this reason.
     Unreadable(String),
     /// Nothing can be said about it now, for this reason.
     Later(String),
@@ -96,7 +96,7 @@ impl Taking<'_> {
     pub(super) fn import(&self, target: &Target<'_>) -> End {
         let Some(format) = Format::by_name(self.path) else {
             return End::Unreadable(
-                "its name doesn't say what it is: a name that is imported ends in .csv, .tsv, .txt, .xlsx, .jsonl or .ndjson"
+                "its name doesn't give its format: a name that is imported ends in .csv, .tsv, .txt, .xlsx, .jsonl or .ndjson"
                     .to_owned(),
             );
         };
@@ -173,7 +173,7 @@ impl Taking<'_> {
             rows: 0,
         };
         let read = input.each_row(&layout, &mut issuing);
-        // Also when the reading failed: what is on its way has its answers, and what stands before the fault is decided.
+        // Also when the reading failed: what is in flight has its answers, and what stands before the fault is decided.
         let decided = match &read {
             Err(Halt::Stopped | Halt::Later(_)) => Ok(()),
             _ => issuing.hand_over().and_then(|()| issuing.answers()),
@@ -219,7 +219,7 @@ fn before(summary: &Summary) -> String {
     match summary.issued + summary.already_there {
         0 => String::new(),
         rows => format!(
-            "\n{rows} rows before that are in the log; they are recognised when the mended file is dropped again"
+            "\n{rows} rows before that are in the log; they are recognised when the corrected file is dropped again"
         ),
     }
 }
@@ -358,7 +358,7 @@ impl Issuing<'_, '_> {
         self.taking.runtime.spawn(outcomes)
     }
 
-    /// Waits until the batch on its way is decided, however long the log takes no appends.
+    /// Waits until the batch in flight is decided, however long the log accepts no appends.
     fn answers(&mut self) -> Result<(), Halt> {
         let Some(Submitted {
             batch,
@@ -370,7 +370,7 @@ impl Issuing<'_, '_> {
         };
         // The peer's fault, not the row's.
         let failed = |outcome: &Result<_, Refusal>| matches!(outcome, Err(Refusal::Internal));
-        let (mut wait, mut failures, mut told) = (FIRST_WAIT, 0, None);
+        let (mut wait, mut failures, mut logged) = (FIRST_WAIT, 0, None);
         loop {
             let answered = self.taking.runtime.block_on(outcomes);
             let refusal = match answered.unwrap_or(Err(Refusal::Internal)) {
@@ -384,10 +384,10 @@ impl Issuing<'_, '_> {
                     return Err(Halt::Later(refusal.to_string()));
                 }
             }
-            if told != Some(refusal.name()) {
+            if logged != Some(refusal.name()) {
                 let file = self.taking.name();
                 tracing::info!(?file, reason = refusal.name(), "rows wait for the log");
-                told = Some(refusal.name());
+                logged = Some(refusal.name());
             }
             if self.taking.stop.wait(wait) {
                 return Err(Halt::Stopped);
@@ -432,7 +432,7 @@ impl Issuing<'_, '_> {
                     Err(refusal) => {
                         metrics.row_refused(refusal.name());
                         metrics.watch_rows("rejected", 1);
-                        self.reject(entry, refusal.name(), &told(&refusal))?;
+                        self.reject(entry, refusal.name(), &described(&refusal))?;
                     }
                 },
             }
@@ -449,7 +449,7 @@ impl Issuing<'_, '_> {
 }
 
 /// A refusal with every fault.
-fn told(refusal: &Refusal) -> String {
+fn described(refusal: &Refusal) -> String {
     match refusal {
         Refusal::InvalidField(faults) => {
             let fault = faults.iter().map(|f| format!("{}: {}", f.field, f.detail));

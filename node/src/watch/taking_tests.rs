@@ -184,7 +184,7 @@ fn a_file_is_unreadable_only_for_what_is_wrong_with_the_file() {
             "unreadable: the map does not fit the file\n  - valid_from: the file has no column `日期`",
         ),
         ("c.xlsx", "unreadable: "),
-        ("d.pdf", "unreadable: its name doesn't say what it is"),
+        ("d.pdf", "unreadable: its name doesn't give its format"),
         ("e.csv", "unreadable: the map does not fit the file"),
         ("nowhere.csv", "gone"),
     ] {

@@ -1,5 +1,5 @@
 //! From a row to a request, checked by all that can be known without issuing it: the map's rules, the API's, and the
-//! type's standard, so that every fault of a row is told at once.
+//! type's standard, so that every fault of a row is reported at once.
 //!
 //! No reason holds a value: it names the columns at fault and says what is wrong with them.
 
@@ -25,7 +25,7 @@ use crate::value::Unusable;
 pub struct Reason {
     /// What the summary counts it under: what is wrong, and with which columns.
     pub name: String,
-    /// What to tell.
+    /// What to report.
     pub text: String,
 }
 
@@ -46,7 +46,7 @@ impl Reason {
     }
 }
 
-/// A row that nothing is to be said against before its department's log has its say.
+/// A row without a fault as far as can be seen before its department's log is consulted.
 pub struct Request {
     /// What it asks for.
     pub request: IssueRequest,
@@ -72,8 +72,12 @@ impl Checker {
     pub fn new(own: DepartmentCode, definition: Arc<TypeDefined>) -> Result<Checker, String> {
         let type_code = definition.code.to_string();
         let standard = Standard::new(definition).map_err(|departures| {
-            let told = |d: &Departure| format!("{}: {}", d.place, d.what);
-            departures.iter().map(told).collect::<Vec<_>>().join("; ")
+            let described = |d: &Departure| format!("{}: {}", d.place, d.what);
+            departures
+                .iter()
+                .map(described)
+                .collect::<Vec<_>>()
+                .join("; ")
         })?;
         Ok(Checker {
             type_code,
@@ -140,7 +144,7 @@ impl Checker {
         let version = part("version").and_then(|version| {
             let number = version.parse().ok().filter(|n| (1..=999).contains(n));
             if number.is_none() {
-                found.add("version", "invalid", "is no number of 1 to 999");
+                found.add("version", "invalid", "must be 1 to 999");
             }
             number
         });
@@ -166,7 +170,7 @@ impl Checker {
             predecessor: part("predecessor"),
         };
         self.departures(&request, &mut found);
-        // The API's own rules: what is left after those that were told already.
+        // The API's own rules: the faults that were not reported already.
         let refusal = match Draft::check(request.clone(), &self.own) {
             Ok(draft) if found.reasons.is_empty() => {
                 return Ok((Request { request, draft }, parts));
@@ -254,14 +258,14 @@ fn predecessor(detail: &str) -> &'static str {
     } else if detail.contains("keeps the type") {
         "is of another type; a renewal or an amendment keeps it"
     } else {
-        "is no certificate identifier"
+        "is not a certificate identifier"
     }
 }
 
 /// What is found wrong with a row.
 struct Found<'m> {
     map: &'m Map,
-    /// Keys that something was told about already.
+    /// Keys with a reported fault.
     at_fault: Vec<String>,
     reasons: Vec<Reason>,
 }
@@ -274,10 +278,10 @@ impl<'m> Found<'m> {
         }
     }
 
-    /// Once for each key: what follows from a fault is no news.
+    /// Once for each key: what follows from a fault is not reported.
     fn add(&mut self, key: &str, name: &str, text: &str) {
-        let told = |at: &String| at == key || (key == "holder" && at.starts_with("holder."));
-        if !self.at_fault.iter().any(told) {
+        let reported = |at: &String| at == key || (key == "holder" && at.starts_with("holder."));
+        if !self.at_fault.iter().any(reported) {
             self.reasons.push(Reason::of(&self.label(key), name, text));
             self.at_fault.push(key.to_owned());
         }
@@ -289,7 +293,7 @@ impl<'m> Found<'m> {
             "serial" if !detail.starts_with("holds the holder's code") => self.add(
                 key,
                 "invalid",
-                "is no serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`",
+                "is not a serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`",
             ),
             "holder.code" => self.add(key, "holder-code", &format!("is no such code: {detail}")),
             "predecessor" => self.add(key, "invalid", predecessor(detail)),
@@ -335,15 +339,16 @@ impl<'m> Found<'m> {
                         Unusable::Cell(why) => ("unusable-cell", why),
                         Unusable::Encoding => (
                             "encoding",
-                            "holds bytes that are no characters of the file's encoding",
+                            "holds bytes that are not valid in the file's encoding",
                         ),
                         Unusable::NotListed => (
                             "not-in-codes",
                             "has a value that `codes` of the map does not list",
                         ),
-                        Unusable::NotADay => {
-                            ("not-a-day", "is no day, or in none of the map's spellings")
-                        }
+                        Unusable::NotADay => (
+                            "not-a-day",
+                            "is not a valid day in any of the map's spellings",
+                        ),
                     };
                     self.add(key, name, text);
                 }

@@ -163,7 +163,7 @@ impl<R: Read> Text<R> {
         Ok(String::from_utf8_lossy(line).into_owned())
     }
 
-    /// Goes on to the next line, whatever this one's length.
+    /// Advances to the next line, whatever this one's length.
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
             match self.line_end()? {
@@ -177,14 +177,14 @@ impl<R: Read> Text<R> {
         }
     }
 
-    /// So many bytes are done with.
+    /// This many bytes are done with.
     fn done(&mut self, bytes: usize) {
         let done = &self.buffer[self.at..self.at + bytes];
         self.line += done.iter().filter(|byte| **byte == b'\n').count() as u64;
         self.at += bytes;
     }
 
-    /// Goes on to where a record begins; `false` at the end.
+    /// Advances to the beginning of a record; `false` at the end.
     fn skip_empty_lines(&mut self) -> io::Result<bool> {
         loop {
             match self.buffer.get(self.at).copied() {
@@ -227,7 +227,7 @@ impl<R: Read> Records<R> {
             self.text.done(length);
             return Ok(Some((line, Ok(()))));
         }
-        // Of a record over several lines that is none, only the first line is given up: the others are rows that a
+        // Of an invalid record over several lines, only the first line is given up: the others are rows that a
         // quotation mark too many has swallowed.
         match self.text.line_end()? {
             None => {
@@ -298,7 +298,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// What is wrong with the cells. Empty ones too many are none: a delimiter at the end of each line is common.
+    /// What is wrong with the cells. Surplus empty ones are not: a delimiter at the end of each line is common.
     fn trouble(&self) -> Option<Unreadable> {
         let expected = self.columns?;
         let found = self.cells.len();
@@ -312,8 +312,8 @@ impl<R: Read> Records<R> {
     }
 }
 
-/// Whether each quotation mark that begins a cell has one that ends it. `csv-core` goes on after a closing mark as if there
-/// had been none, and so takes `1,"2`, `3,"4` for one row.
+/// Whether each quotation mark that begins a cell has one that ends it. `csv-core` continues after a closing mark as if
+/// there had been none, and so takes `1,"2`, `3,"4` for one row.
 fn well_quoted(record: &[u8], delimiter: u8) -> bool {
     let mut rest = record;
     loop {

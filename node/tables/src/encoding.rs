@@ -82,7 +82,7 @@ fn read(input: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Reads a text of any encoding as UTF-8. What is no character of its encoding becomes U+FFFD.
+/// Reads a text of any encoding as UTF-8. What is not valid in its encoding becomes U+FFFD.
 pub(super) struct Utf8<R> {
     input: R,
     decoder: Decoder,
@@ -105,7 +105,7 @@ impl<R: Read> Utf8<R> {
         };
         Self {
             input,
-            // A byte order mark tells UTF-8 and UTF-16, and is taken off.
+            // A byte order mark identifies UTF-8 and UTF-16, and is removed.
             decoder: encoding.new_decoder(),
             block: Zeroizing::new(vec![0; BLOCK]),
             left: 0..0,

@@ -26,7 +26,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file that would be overwritten.
-    #[error("{} exists already and is left as it is", .0.display())]
+    #[error("{} already exists and is left unchanged", .0.display())]
     Exists(PathBuf),
     /// A file that is not what it should be.
     #[error("{} is not {expected}: {detail}", path.display())]
@@ -39,9 +39,9 @@ pub enum Error {
         detail: String,
     },
     /// A file that somebody changes while it is read.
-    #[error("{} is not a file at rest: it was changed while it was read", .0.display())]
+    #[error("{} is not a file that stays unchanged: it was changed while it was read", .0.display())]
     Changed(PathBuf),
-    /// Several things to mend, all found at once.
+    /// Several faults, all found at once.
     #[error("{}", listed(what, faults))]
     Faults {
         /// What cannot be done.
@@ -52,8 +52,8 @@ pub enum Error {
     /// A spreadsheet that doesn't come from a file.
     #[error("an XLSX is read from a file, not from a pipe")]
     Pipe,
-    /// Randomness could not be had from the operating system.
-    #[error("the operating system gives no randomness: {0}")]
+    /// The operating system provided no randomness.
+    #[error("the operating system provides no randomness: {0}")]
     Randomness(getrandom::Error),
 }
 

@@ -27,7 +27,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's name tells, if it tells one.
+    /// The format that a file's name implies, if any.
     pub fn by_name(path: &Path) -> Option<Format> {
         let extension = path.extension()?.to_ascii_lowercase();
         match extension.to_str()? {
@@ -48,7 +48,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// As a map tells it.
+    /// As a map gives it.
     pub(super) fn of(map: &Map) -> Layout {
         Layout {
             encoding: map.encoding,
@@ -175,19 +175,20 @@ impl Input {
             .open(&self.path)
     }
 
-    /// The bytes, how many there are, and their encoding: as told, otherwise found out, of a file from its whole length.
+    /// The bytes, how many there are, and their encoding: as given, otherwise detected, for a file over its whole
+    /// length.
     fn text(
         &mut self,
-        told: Option<Encoding>,
+        given: Option<Encoding>,
     ) -> io::Result<(Box<dyn Read>, Option<u64>, Encoding)> {
         if let Some(mut pipe) = self.pipe.take() {
             let mut start = Vec::new();
             pipe.by_ref().take(GLANCE as u64).read_to_end(&mut start)?;
-            let encoding = told.map_or_else(|| Encoding::detect(&start[..]), Ok)?;
+            let encoding = given.map_or_else(|| Encoding::detect(&start[..]), Ok)?;
             return Ok((Box::new(io::Cursor::new(start).chain(pipe)), None, encoding));
         }
         let mut file = self.open()?;
-        let encoding = told.map_or_else(|| Encoding::detect(&file), Ok)?;
+        let encoding = given.map_or_else(|| Encoding::detect(&file), Ok)?;
         file.rewind()?;
         let length = file.metadata()?.len();
         Ok((Box::new(file), Some(length), encoding))

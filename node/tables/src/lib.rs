@@ -1,10 +1,11 @@
 //! Tables of certificates that exist already: read, mapped, cleaned and checked, row by row, in bounded memory.
 //!
-//! Nothing here speaks to a person or over a network: the `certmesh` command and the node's folder watch both read tables
-//! through it. `input` opens a table and `encoding` makes UTF-8 of its text; `csv`, `jsonl` (by `lines`) and `xlsx` make
-//! a `row` of each line (`xlsx_bounds` says how much of a spreadsheet may be held); `map`, read by `map_file`, says which columns are which part of a certificate, `value` and
-//! `dates` clean them; `check` makes requests of them and tells every fault; `doubles` finds rows that are the same, and
-//! `judge` says of each row what is to become of it. `rejects` keeps those that are not to be issued.
+//! Nothing here has a user interface or uses the network: the `certmesh` command and the node's folder watch both read
+//! tables through it. `input` opens a table and `encoding` makes UTF-8 of its text; `csv`, `jsonl` (by `lines`) and
+//! `xlsx` make a `row` of each line (`xlsx_bounds` says how much of a spreadsheet may be held); `map`, read by
+//! `map_file`, says which columns are which part of a certificate, `value` and `dates` clean them; `check` makes
+//! requests of them and reports every fault; `doubles` finds rows that are the same, and `judge` decides on each row.
+//! `rejects` keeps the rows that are not issued.
 
 mod check;
 mod csv;

@@ -12,7 +12,7 @@ pub const MAX_LINE: usize = 1 << 20;
 pub enum Line<'a> {
     /// The line's bytes.
     Whole(&'a [u8]),
-    /// A line longer than [`MAX_LINE`], of which only the length is known.
+    /// A line longer than [`MAX_LINE`]; only its length is known.
     TooLong(u64),
 }
 
@@ -52,7 +52,7 @@ impl<R: BufRead> Lines<R> {
             }
             let end = available.iter().position(|&byte| byte == b'\n');
             let taken = end.map_or(available.len(), |end| end + 1);
-            // One byte more than may be kept tells a line that is too long from one that just fits.
+            // One byte over the limit distinguishes a line that is too long from one that just fits.
             let room = (MAX_LINE + 2).saturating_sub(self.buffer.len());
             self.buffer.extend_from_slice(&available[..taken.min(room)]);
             self.input.consume(taken);

@@ -1,4 +1,5 @@
-//! The map: how the columns of a table become the parts of a certificate. All its faults are told at once, with their keys.
+//! The map: how the columns of a table become the parts of a certificate. All its faults are reported at once, with
+//! their keys.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -118,7 +119,7 @@ impl Map {
         let names = found.iter().filter(|name| !name.is_empty());
         let names: Vec<&str> = names.take(100).map(String::as_str).collect();
         faults.push(if names.is_empty() {
-            "the file has no columns; `header` tells in which row their names are".to_owned()
+            "the file has no columns; `header` gives the row with their names".to_owned()
         } else {
             format!("the file's columns are: {}", names.join(", "))
         });

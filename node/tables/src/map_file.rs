@@ -1,4 +1,4 @@
-//! Reading a map's file: every key checked, and what is wrong collected, so that all faults are told at once.
+//! Reading a map's file: every key checked, and what is wrong collected, so that all faults are reported at once.
 
 use std::collections::BTreeMap;
 
@@ -105,11 +105,11 @@ impl Reading {
         None
     }
 
-    /// Tells keys that nobody knows.
+    /// Reports unknown keys.
     fn known(&mut self, table: &Table, at: &str, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let hint = hint(key, known.iter().copied());
-            self.fault::<()>(&join(at, key), &format!("is no key here{hint}"));
+            self.fault::<()>(&join(at, key), &format!("is not a key here{hint}"));
         }
     }
 
@@ -245,7 +245,7 @@ impl Reading {
                 None => {
                     let names = Clean::ALL.map(|(name, _)| name);
                     let (hint, names) = (hint(name, names), names.join(", "));
-                    let detail = format!("`{name}` is no rule{hint}; there are {names}");
+                    let detail = format!("`{name}` is not a rule{hint}; the rules are {names}");
                     self.fault::<()>(&join(at, "clean"), &detail);
                 }
             }

@@ -100,17 +100,17 @@ codes = {}
 "#)
     .unwrap_err();
     let expected = [
-        "encodng: is no key here; did you mean `encoding`?",
+        "encodng: is not a key here; did you mean `encoding`?",
         "encoding: must be auto, utf-8 or gb18030",
         "delimiter: must be one ASCII character, such as \",\"",
         "header: must be the number of the row with the columns' names, 1 to 1000",
         "sheet: must be a text",
         "duplicates: must be first, last or reject",
-        "serial.colum: is no key here; did you mean `column`?",
+        "serial.colum: is not a key here; did you mean `column`?",
         "serial: needs exactly one of `column`, `columns` (at least one) and `value`",
         "valid_from.date: `%y-%m-%d`: of %, only %Y, %m, %d, %H, %M, %S and %% are known",
         "valid_until: must be a column's name or a table, such as { column = \"…\" }",
-        "holder.clean: `half width` is no rule; did you mean `half-width`?",
+        "holder.clean: `half width` is not a rule; did you mean `half-width`?",
         "fields.XB: needs exactly one of",
         "fields.ZZMC.codes: goes with columns, not with a constant `value`",
         "duplicates_by: the map has no `serials`",

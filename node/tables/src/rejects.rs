@@ -14,11 +14,11 @@ use crate::error::Error;
 use crate::row::{Head, Row, Unreadable};
 use certmesh_text::one_line::one_line;
 
-/// What the file adds to a row; taken out again when the row is imported anew.
+/// What the file adds to a row; removed when the row is imported again.
 const MARKS: [&str; 2] = ["_reason", "_row"];
 /// The same as columns, before a table's own.
 const COLUMNS: [&str; 2] = ["_row", "_reason"];
-/// Where a line stands that is no object.
+/// Holds a line that is not an object.
 const LINE: &str = "_line";
 
 /// Whether a table with these columns is a file of rejected rows.
@@ -51,7 +51,7 @@ impl Rejects {
     /// The file to be. An empty one that an import left behind may be used again.
     ///
     /// # Errors
-    /// [`Error::Exists`] if it holds anything, [`Error::Write`] if it is to be in a directory that is none.
+    /// [`Error::Exists`] if it holds anything, [`Error::Write`] if its directory does not exist.
     pub fn new(path: &Path) -> Result<Self, Error> {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_file() && found.len() == 0 => {
@@ -61,7 +61,7 @@ impl Rejects {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::write(path, error)),
         }
-        // Told now and not after an hour's import.
+        // Reported now and not after an hour's import.
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -143,7 +143,7 @@ impl Rejects {
         file.write_all(&line).map_err(failed)
     }
 
-    /// Makes what was added durable; gives whether there is a file at all.
+    /// Makes what was added durable; returns whether there is a file at all.
     ///
     /// # Errors
     /// [`Error::Write`].
@@ -180,7 +180,7 @@ pub fn as_it_was(line: &[u8]) -> Cow<'_, [u8]> {
     line.into()
 }
 
-/// The row with its reason, as a line of JSON. A line that is no object stands in `_line`.
+/// The row with its reason, as a line of JSON. A line that is not an object goes into `_line`.
 fn rejected_line(row: u64, reason: &str, line: &[u8]) -> String {
     let marks = serde_json::json!({"_reason": reason, "_row": row}).to_string();
     let text = String::from_utf8_lossy(line);

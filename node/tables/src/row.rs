@@ -19,7 +19,7 @@ impl Drop for Cells {
 }
 
 impl Cells {
-    /// Begins anew, keeping the memory.
+    /// Starts again, keeping the memory.
     pub fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
@@ -94,7 +94,7 @@ pub struct Row<'a> {
     pub position: u64,
     /// Its cells.
     pub cells: &'a Cells,
-    /// Why they are none that could be used; they serve the rejects file alone then.
+    /// Why they can't be used; then they serve the rejects file alone.
     pub trouble: Option<Unreadable>,
     /// The line it was, where the format is one of lines.
     pub line: &'a [u8],
@@ -136,7 +136,7 @@ impl Unreadable {
         }
     }
 
-    /// What to tell.
+    /// What to report.
     pub fn reason(self) -> String {
         match self {
             Self::TooLong => "is longer than 1 MiB and was not read".to_owned(),
@@ -147,7 +147,7 @@ impl Unreadable {
             Self::CellCount(found, expected) => {
                 format!("has {found} cells, the header {expected}; is a cell with a delimiter or quotation mark not quoted?")
             }
-            Self::NoObject => "is no JSON object".to_owned(),
+            Self::NoObject => "is not a JSON object".to_owned(),
         }
     }
 }

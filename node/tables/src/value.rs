@@ -17,7 +17,7 @@ pub(super) struct Value {
     /// What stands for nothing in turn.
     pub(super) default: Option<String>,
     pub(super) codes: Option<BTreeMap<String, String>>,
-    /// Spellings of a day; none when the value is none.
+    /// Spellings of a day; none if the value is not a day.
     pub(super) dates: Vec<DateFormat>,
 }
 
@@ -104,7 +104,7 @@ fn full_width(c: char) -> char {
 pub(super) enum Unusable {
     /// The cell holds what no text can be made of.
     Cell(&'static str),
-    /// Bytes that are none of the file's encoding.
+    /// Bytes that are not valid in the file's encoding.
     Encoding,
     /// The code list does not have it.
     NotListed,
@@ -133,7 +133,7 @@ impl Value {
         }
     }
 
-    /// The value of a row; `None` if there is none.
+    /// The value of a row, if there is one.
     ///
     /// # Errors
     /// [`Unusable`].

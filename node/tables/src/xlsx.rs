@@ -108,7 +108,7 @@ impl<V: Visitor> Table<'_, V> {
         Ok(goes_on)
     }
 
-    /// Tells the columns, unless they are told.
+    /// Reports the columns, unless that was done.
     fn head(&mut self, columns: &[String]) -> Result<(), V::Error> {
         if self.columns.is_none() {
             self.columns = Some(columns.len());

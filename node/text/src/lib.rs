@@ -1,7 +1,7 @@
 //! Text that certmesh shows to people.
 //!
 //! - [`one_line`]: text from elsewhere, made safe to show
-//! - [`hint`]: what a word was probably meant to be
+//! - [`hint`]: the known word that was probably meant
 //! - [`shown`]: a name as an error may quote it
 
 mod nearest;

@@ -84,14 +84,14 @@ fn ask(client: &Client, sample: &Sample, records: u64) -> Result<(Times, Duratio
                 return Err(Error::Broken("a made-up row has no holder".to_owned()));
             };
             let begun = Instant::now();
-            let told = client.accept(&AcceptRequest {
+            let accepted = client.accept(&AcceptRequest {
                 matter: MATTER.to_owned(),
                 subject,
                 on: None,
                 collect: None,
             })?;
             times.add(begun.elapsed());
-            if told.held == 0 {
+            if accepted.held == 0 {
                 return Err(Error::Broken(
                     "what a subject holds was not found".to_owned(),
                 ));

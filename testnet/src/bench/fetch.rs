@@ -98,7 +98,7 @@ fn matter() -> Result<MatterRequest, Error> {
 }
 
 fn fetch(client: &Client, sample: &Sample, number: u64) -> Result<(), Error> {
-    let told = client.fetch(&FetchRequest {
+    let fetched = client.fetch(&FetchRequest {
         certificate: sample.id(number).to_string(),
         matter: MATTER.to_owned(),
         purpose: "measured".to_owned(),
@@ -106,7 +106,7 @@ fn fetch(client: &Client, sample: &Sample, number: u64) -> Result<(), Error> {
         attachments: false,
         keep_days: None,
     })?;
-    match told.fields.len() {
+    match fetched.fields.len() {
         2 => Ok(()),
         other => Err(Error::Broken(format!("{other} fields came, not 2"))),
     }

@@ -112,7 +112,7 @@ fn beside_this_program() -> Result<PathBuf, Error> {
     )))
 }
 
-/// The table and its map; gives the table's path.
+/// The table and its map; returns the table's path.
 fn write_table(bench: &Bench, records: u64) -> Result<PathBuf, Error> {
     let path = bench.dir.path().join("table.csv");
     let map = bench.dir.path().join("map.toml");
@@ -169,7 +169,7 @@ fn start_import(
         })
 }
 
-/// Waits for an import's end; gives its summary and the most memory it took, in MB.
+/// Waits for an import's end; returns its summary and the most memory it took, in MB.
 fn watch(mut child: Child) -> Result<(Value, f64), Error> {
     let mut peak_kib = 0;
     let ended = loop {

@@ -42,7 +42,7 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
     }))
 }
 
-/// Issues so many certificates, a whole number for each stream; gives how many, and the time it took.
+/// Issues so many certificates, a whole number for each stream; returns how many, and the time it took.
 pub(super) fn measure(
     bench: &Bench,
     net: &Testnet,

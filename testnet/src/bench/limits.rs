@@ -55,7 +55,8 @@ pub(super) fn verifications_per_second() -> f64 {
     })
 }
 
-/// Times of a write of so many bytes at the end of a file and the sync that makes it durable, as the log itself does it.
+/// Times of a write of this many bytes at the end of a file and the sync that makes it durable, as the log itself does
+/// it.
 pub(super) fn write_and_sync(dir: &Path, bytes: usize, times: u64) -> Result<Times, Error> {
     let path = dir.join("raw-writes");
     let measure = || -> std::io::Result<Times> {

@@ -58,8 +58,8 @@ pub fn serve(args: &ServeArgs) -> Result<(), Error> {
                 break address;
             }
         };
-        let told = writeln!(std::io::stdout(), "{address} {}", net.local_peer_id());
-        told.map_err(Error::system("standard output"))?;
+        let written = writeln!(std::io::stdout(), "{address} {}", net.local_peer_id());
+        written.map_err(Error::system("standard output"))?;
         let asker_gone = tokio::task::spawn_blocking(|| {
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
         });
@@ -82,7 +82,8 @@ pub(super) fn measure(pages: u64) -> Result<RawRate, Error> {
     })
 }
 
-/// Times of so many bare round trips to another process, one after the other, with requests and answers of these sizes.
+/// Times of this many bare round trips to another process, one after the other, with requests and answers of these
+/// sizes.
 ///
 /// # Errors
 /// As for [`measure`].

@@ -107,7 +107,7 @@ pub fn bench(args: &BenchArgs, command: Vec<OsString>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Does the same on so many connections at once, each given its number; gives the times of all.
+/// Does the same on so many connections at once, each given its number; returns the times of all.
 fn together(
     connections: u64,
     work: impl Fn(u64) -> Result<Times, Error> + Sync,
@@ -126,7 +126,7 @@ fn together(
 }
 
 impl Bench {
-    /// A network of so many departments, its links straight, none of its nodes started.
+    /// A network of this many departments, its links straight, none of its nodes started.
     fn network(&self, departments: usize) -> Result<Testnet, Error> {
         let network = Network::create(
             &self.dir.path().join("network"),

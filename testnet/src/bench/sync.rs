@@ -78,7 +78,7 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
     }))
 }
 
-/// Long enough for a log of so many records to be opened, sent and stored.
+/// Long enough for a log of this many records to be opened, sent and stored.
 pub(super) fn patience(records: u64) -> Deadline {
     Deadline::seconds(120 + records / 2_000)
 }

@@ -74,7 +74,7 @@ impl Client {
                     let unexpected = |error: serde_json::Error| ClientError::Unexpected {
                         url: url.to_owned(),
                         status,
-                        detail: format!("a result that is none: {error}"),
+                        detail: format!("an invalid result: {error}"),
                     };
                     let mut result = result.map_err(unexpected)?;
                     rows += 1;

@@ -43,7 +43,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The name of the problem the node told, such as `not-found`.
+    /// The name of the problem the node reported, such as `not-found`.
     pub fn problem(&self) -> Option<&str> {
         match self {
             ClientError::Refused { problem, .. } => Some(

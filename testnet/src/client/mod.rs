@@ -208,7 +208,7 @@ impl Client {
         self.post("/v1/grants", grant)
     }
 
-    /// Receipts held against each other.
+    /// Receipts compared with each other.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -343,7 +343,7 @@ fn transport(url: &str, error: ureq::Error) -> ClientError {
     }
 }
 
-/// The response, if it is no refusal.
+/// The response, unless it is a refusal.
 fn accepted(url: &str, mut response: Response<Body>) -> Result<Response<Body>, ClientError> {
     if response.status().is_success() {
         return Ok(response);

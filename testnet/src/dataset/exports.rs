@@ -17,9 +17,9 @@ use super::certificates::{Certificate, Maker};
 use super::dice::Dice;
 use crate::Error;
 
-/// One in so many rows has a fault, on average.
+/// One in this many rows has a fault, on average.
 const FAULTY: u64 = 25;
-/// Rows of a table: a tenth of the department's certificates of the type, and at least so many.
+/// Rows of a table: a tenth of the department's certificates of the type, and at least this many.
 const LEAST_ROWS: u64 = 200;
 
 /// How a table writes days.
@@ -49,7 +49,7 @@ enum Meaning {
     HolderName,
     /// First day of validity.
     ValidFrom,
-    /// Last day of validity, or that there is none.
+    /// Last day of validity, or no end.
     ValidUntil,
     /// Field ZZBH.
     Number,
@@ -188,7 +188,7 @@ pub(super) struct Written {
     without_end: &'static str,
     /// Rows, the heading not counted.
     pub(super) rows: u64,
-    /// Rows by what is wrong with them; `untidy` rows can be mended.
+    /// Rows by what is wrong with them; `untidy` rows can be corrected.
     faults: BTreeMap<&'static str, u64>,
     /// What each column holds.
     columns: BTreeMap<&'static str, Meaning>,

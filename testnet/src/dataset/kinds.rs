@@ -11,7 +11,7 @@ use super::offices::{CITY, Office, place_of};
 
 /// Types of the data set.
 pub(super) const TYPES: usize = 664;
-/// What the name of a type ends in that is no known one.
+/// Suffix of the name of a made-up type.
 pub(super) const MADE_UP: &str = "（模拟）";
 
 /// Who may hold a type's certificates.

@@ -187,7 +187,7 @@ pub(super) fn division(digits: u8) -> String {
     format!("9901{digits:02}")
 }
 
-/// The place of a department of the city; 0 for a name there is none of.
+/// The place of a department of the city; 0 for an unknown name.
 pub(super) fn place_of(name: &str) -> usize {
     CITY.iter()
         .position(|(of, _)| *of == name)

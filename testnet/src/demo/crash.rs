@@ -128,7 +128,7 @@ fn issue_until_killed(stage: &mut Stage, enough: usize) -> Result<Vec<Appended>,
     Ok(acknowledged)
 }
 
-/// Sends requests of some rows each until one fails; gives that failure.
+/// Sends requests of some rows each until one fails; returns that failure.
 fn stream(client: &Client, sample: &Sample, acknowledged: &Mutex<Vec<Appended>>) -> ClientError {
     let mut first = 0;
     loop {

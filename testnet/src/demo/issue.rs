@@ -18,9 +18,9 @@ use crate::stats::{Times, grouped, ms, per_second};
 
 /// How often a peer is asked how far its copy is.
 const LOOK: Duration = Duration::from_millis(10);
-/// The other departments issue one certificate for so many of the first.
+/// The other departments issue one certificate for this many of the first.
 const OTHERS_SHARE: u64 = 20;
-/// Refused rows that are told one by one.
+/// Refused rows that are shown one by one.
 const TOLD: usize = 5;
 
 /// A moment, in ms since 1970 UTC, and a number of records: made by then, or seen in a copy.
@@ -200,7 +200,7 @@ fn bulk(
     Ok(Bulk { ids, refused, took })
 }
 
-/// Waits until every peer holds everything, and tells how long each certificate took.
+/// Waits until every peer holds everything, and shows how long each certificate took.
 pub(super) fn replicate(stage: &mut Stage) -> Result<Details, Error> {
     let Some(replication) = stage.replication.take() else {
         return Err(Error::Broken(

@@ -132,7 +132,7 @@ const STEPS: [Step; 14] = [
     },
 ];
 
-/// Runs the demonstration; says whether every step held.
+/// Runs the demonstration; returns whether every step held.
 ///
 /// # Errors
 /// [`Error`] when there is no network to demonstrate on; what goes wrong in a step is reported as that step's failure.
@@ -196,7 +196,7 @@ fn report(step: &Step, took: Duration, outcome: &Result<Details, Error>) -> Valu
     Value::Object(report)
 }
 
-/// Says what did not hold, and shows what the nodes said last.
+/// Prints what did not hold, and the nodes' last log lines.
 fn fail(stage: &Stage, error: &Error, screen: Screen) {
     screen.line(format!("  {} {error}", screen.bad("✗")));
     if !matches!(error, Error::Interrupted) {

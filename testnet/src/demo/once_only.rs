@@ -144,7 +144,7 @@ pub(super) fn legacy(stage: &mut Stage) -> Result<Details, Error> {
             0 => (holder.code.clone(), name.clone()),
             _ => sample::stranger(1_000 + number),
         };
-        // What old systems hold: a row twice, a date that is none, a number with a digit wrong, full-width digits.
+        // What old systems hold: a row twice, an invalid date, a number with a digit wrong, full-width digits.
         let (code, day) = match number {
             17 => (code, "不详"),
             18 => (wrong_digit(&code), "2016.03.01"),
@@ -169,10 +169,10 @@ pub(super) fn legacy(stage: &mut Stage) -> Result<Details, Error> {
         stage.name(LEGACY),
         ROWS + 1
     ));
-    let told = folder.join("done/户籍系统.csv.summary.json");
-    let what = || format!("{} to be there", told.display());
+    let summary = folder.join("done/户籍系统.csv.summary.json");
+    let what = || format!("{} to be there", summary.display());
     let summary: Value = stage.deadline.wait(what, || {
-        let text = fs::read_to_string(&told).ok();
+        let text = fs::read_to_string(&summary).ok();
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     })?;
     stage.say(format!(

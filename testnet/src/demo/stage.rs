@@ -76,7 +76,7 @@ impl Stage {
         self.deadline = Deadline::seconds(120 + self.net.len() as u64 * 4 + rows / 200);
     }
 
-    /// Tells what happens, under the step's title.
+    /// Prints what happens, under the step's title.
     pub(super) fn say(&self, text: impl AsRef<str>) {
         self.screen.line(format!("  {}", text.as_ref()));
     }

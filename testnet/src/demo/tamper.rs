@@ -87,7 +87,7 @@ fn records_file(dir: &Path) -> Result<PathBuf, Error> {
     first.ok_or_else(|| Error::malformed(dir, &"holds no records"))
 }
 
-/// Flips the lowest bit of the byte in the middle; gives its position.
+/// Flips the lowest bit of the byte in the middle; returns its position.
 fn flip_a_byte(path: &Path) -> Result<u64, Error> {
     let flip = || -> std::io::Result<u64> {
         let file = File::options().read(true).write(true).open(path)?;

@@ -44,7 +44,7 @@ pub(super) fn elsewhere(stage: &mut Stage) -> Result<Details, Error> {
     ))
 }
 
-/// Verifies at peers that are not the issuer's; gives the times and the first answer.
+/// Verifies at peers that are not the issuer's; returns the times and the first answer.
 fn verify_some(
     stage: &Stage,
     clients: &[(usize, Client)],
@@ -80,7 +80,7 @@ fn verify_some(
     Ok((times, shown))
 }
 
-/// A verdict and the chain behind it, as short as it can be told.
+/// A verdict and the chain behind it, as short as possible.
 fn show(stage: &Stage, verification: &Verification) {
     stage.say(format!("for instance {}", verification.id));
     stage.say(format!(

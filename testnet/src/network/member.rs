@@ -107,7 +107,7 @@ impl Member {
     /// [`Error::File`].
     pub fn write_config(&self, peers: &[(DepartmentCode, String)]) -> Result<(), Error> {
         let mut text = format!(
-            "# Configuration of the department's node; written anew by certmesh-testnet at every start, with\n\
+            "# Configuration of the department's node; written again by certmesh-testnet at every start, with\n\
              # what stands in more.toml beside it at the end.\n\n\
              department = \"{code}\"\n\
              data_dir = \"data\"\n\

@@ -45,7 +45,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Makes a network of so many departments. The directory must be empty or absent.
+    /// Makes a network of this many departments. The directory must be empty or absent.
     ///
     /// # Errors
     /// [`Error::Departments`], [`Error::NotEmpty`], [`Error::File`].

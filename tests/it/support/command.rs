@@ -38,7 +38,7 @@ impl Ran {
     }
 }
 
-/// Runs a program of the workspace to its end.
+/// Runs a program of the workspace to completion.
 pub(crate) fn run(
     program: &str,
     args: &[&str],

@@ -25,7 +25,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Checks that this is a problem document of this name and status; gives the field at fault.
+    /// Checks that this is a problem document of this name and status; returns the field at fault.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, name: &str) -> Option<String> {
         assert_eq!(self.content_type, "application/problem+json", "{self:?}");

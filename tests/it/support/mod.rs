@@ -86,7 +86,7 @@ impl Drop for TestNet {
     }
 }
 
-/// The files of a network of so many departments; no node runs yet.
+/// The files of a network of this many departments; no node runs yet.
 pub(crate) fn founded(departments: usize) -> TestNet {
     founded_with(departments, node_command())
 }
@@ -99,7 +99,7 @@ pub(crate) fn founded_with(departments: usize, command: Vec<OsString>) -> TestNe
     TestNet { net, dir }
 }
 
-/// A network of so many departments, all running, connected and ready, their types known to each other.
+/// A network of this many departments, all running, connected and ready, their types known to each other.
 pub(crate) fn running(departments: usize) -> TestNet {
     let mut net = founded(departments);
     net.start_all(deadline()).unwrap();

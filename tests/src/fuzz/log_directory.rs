@@ -64,7 +64,7 @@ fn content(disk: &MemoryDisk, path: &Path) -> Vec<u8> {
     bytes
 }
 
-/// Makes one change; gives the rest of the input.
+/// Makes one change; returns the rest of the input.
 fn step<'i>(files: &mut [(PathBuf, Vec<u8>)], input: &'i [u8]) -> Option<&'i [u8]> {
     let ([what, low, high, count], rest) = input.split_first_chunk::<4>()?;
     let at = usize::from(u16::from_le_bytes([*low, *high]));

@@ -78,7 +78,7 @@ fn the_writer_refuses_a_definition_that_no_peer_would_take_into_account() {
     batch.check(&withdraw(5)).unwrap();
     batch.check(&grant("2030-01-03")).unwrap();
     assert!(batch.check(&grant("2030-01-04")).is_err());
-    // What is written all the same has no effect here or anywhere.
+    // What is written nevertheless has no effect here or anywhere.
     let beyond = vec![
         grant("2030-01-02"),
         grant("2030-01-03"),

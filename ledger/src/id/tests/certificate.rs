@@ -222,7 +222,7 @@ fn lenient_reading_mends_each_known_variant_and_says_so() {
     }
     assert_eq!(
         root_counted.to_string(),
-        "check character `7` counts the root in; `U` is the standard's"
+        "check character `7` includes the root; the standard's is `U`"
     );
     assert_eq!(
         Variant::OldRoot.to_string(),

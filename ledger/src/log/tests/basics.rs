@@ -276,7 +276,7 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
         issue(1),
         issue(2),
         change(2, Action::Suspend),
-        // A suspended certificate is not replaced; nor revoked what was not issued yet, nor is it replaced.
+        // A suspended certificate is not replaced; one not issued yet is neither revoked nor replaced.
         issue_after(3, Some(2)),
         change(9, Action::Revoke),
         issue_after(4, Some(9)),

@@ -18,7 +18,7 @@ struct Acknowledged {
     checkpoints: Vec<VerifiedCheckpoint>,
 }
 
-/// Issues in batches until the disk refuses; gives what was acknowledged.
+/// Issues in batches until the disk refuses; returns what was acknowledged.
 fn issue_until_refused(disk: &MemoryDisk, batches: u64) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
     let Ok((log, _)) = Log::open(&place(disk, 8), name(), &members()) else {
@@ -70,12 +70,13 @@ fn replicate_until_refused(source: &Log, disk: &MemoryDisk) -> Acknowledged {
     }
 }
 
-/// After the crash: what was acknowledged is there, byte for byte, under the same root; the log can go on.
+/// After the crash: what was acknowledged is there, byte for byte, under the same root; the log can continue.
 fn check_recovery(disk: &MemoryDisk, acknowledged: &Acknowledged, own: bool, what: &str) {
     let (log, opening) =
         Log::open(&place(disk, 8), name(), &members()).unwrap_or_else(|e| panic!("{what}: {e}"));
     let log = Arc::new(log);
-    // Before the first acknowledgement a torn head can't be told from a lost one: what was written is kept aside.
+    // Before the first acknowledgement a torn head can't be distinguished from a lost one: what was written is kept
+    // aside.
     if !acknowledged.checkpoints.is_empty() {
         assert_eq!(opening.set_aside, None, "{what}: a crash is no damage");
     }
@@ -214,7 +215,7 @@ fn restart_matrix(
                 check_recovery(&after, &acknowledged, own, &format!("{what}, {survives}"));
             }
             if own {
-                // It goes on, over blocks that the refused sync left behind.
+                // It continues, over blocks that the refused sync left behind.
                 let appended = Writer::new(log, key()).append(2_000, entries(50));
                 acknowledged.checkpoints.push(appended.unwrap().1);
                 check_recovery(&disk.crash(|| false), &acknowledged, own, &what);
@@ -311,7 +312,7 @@ fn field_key() -> FieldKey {
     FieldKey(Secret::from_bytes([1; 32]))
 }
 
-/// Issues certificates with a body each until the disk refuses; gives how many were acknowledged.
+/// Issues certificates with a body each until the disk refuses; returns how many were acknowledged.
 fn issue_with_bodies(disk: &MemoryDisk) -> u64 {
     let bodies = Bodies::open(disk, Path::new("/data/bodies"), &name(), field_key());
     let (Ok(bodies), Ok((log, _))) = (bodies, Log::open(&place(disk, 2), name(), &members()))

@@ -12,7 +12,7 @@ fn code(number: u16) -> TypeCode {
     TypeCode::new(&ISSUER.parse().unwrap(), number).unwrap()
 }
 
-/// A version of a type, told apart by its name.
+/// A version of a type, recognised by its name.
 fn define(number: u16, name: usize) -> Entry {
     let name = Text::new(name.to_string()).unwrap();
     Entry::from(TypeDefined::new(code(number), name))

@@ -1,4 +1,4 @@
-//! What a department keeps beside its log: what is lost of it is known, and told from what was erased.
+//! What a department keeps beside its log: what is lost of it is known, and distinguished from what was erased.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

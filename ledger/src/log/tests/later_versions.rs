@@ -120,7 +120,7 @@ fn replica_of(later: &Later, disk: &MemoryDisk) -> Arc<Log> {
     replica
 }
 
-/// Everything that this version can tell of [`history`].
+/// Everything that this version knows of [`history`].
 fn holds_all(log: &Log) {
     assert_eq!(log.size(), 11);
     assert!(log.stopped().is_none());

@@ -102,7 +102,7 @@ fn records(disk: &MemoryDisk, dir: &str) -> Vec<Vec<u8>> {
     files
 }
 
-/// The log on disk is whole under the checkpoint, and goes on.
+/// The log on disk is whole under the checkpoint, and continues.
 #[track_caller]
 fn check_whole(disk: &MemoryDisk, checkpoint: &VerifiedCheckpoint) {
     let (log, opening) = open(disk);
@@ -475,7 +475,7 @@ impl Disk for Rotting {
     }
 }
 
-/// Opens the log and takes back what can be; gives the checkpoint that was acknowledged, if one was.
+/// Opens the log and takes back what can be; returns the checkpoint that was acknowledged, if one was.
 fn take_back_until_refused(disk: &MemoryDisk) -> Option<VerifiedCheckpoint> {
     let (log, _) = Log::open(&place(disk, 8), name(), &members()).ok()?;
     match take_back(&Arc::new(log)) {

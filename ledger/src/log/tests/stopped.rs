@@ -102,7 +102,7 @@ fn a_log_that_was_stopped_by_this_peer_s_own_fault_goes_on_when_it_is_opened_aga
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);
     drop(log);
-    // What a peer kept that found a broken rule where there is none.
+    // What a peer kept that wrongly found a broken rule.
     broken::keep(&disk, &kept_file(), &name(), &later.to_page()).unwrap();
     let (log, opening) = open(&disk);
     assert_eq!((rule_of(&log), opening.unproved_stop), (None, None));

@@ -167,7 +167,7 @@ fn a_request_is_stale_more_than_five_minutes_before_and_after_the_issuers_time()
     for time_ms in [0, noon() - 300_001, noon() + 300_001, u64::MAX] {
         assert_eq!(refused(&world.decide(&at(time_ms), noon())), Rule::Stale);
     }
-    // It is told first: whether there is such a certificate is nobody's business then.
+    // It is reported first: whether there is such a certificate is nobody's business then.
     let mut unknown = at(noon() - 300_001);
     unknown.certificate = id("NONE");
     let decided = world.decide(&unknown, noon());
@@ -222,7 +222,7 @@ fn a_grant_counts_on_the_issuers_day_and_only_for_its_fields() {
     assert!(world.decide(&late, midnight - 1).show.is_some());
     let decided = world.decide(&late, midnight);
     assert_eq!(refused(&decided), Rule::NoGrant);
-    // Its subject is blinded for the day of the request all the same: the asker's receipt must say the same.
+    // Its subject is blinded for the day of the request as well: the asker's receipt must say the same.
     assert_eq!(decided.receipt.asked.subject, blind("one"));
 }
 

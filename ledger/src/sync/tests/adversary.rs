@@ -1,4 +1,4 @@
-//! Members that do not play by the rules. Each takes part like an honest one but for what is told here.
+//! Members that do not play by the rules. Each takes part like an honest one except as described here.
 
 use std::sync::Arc;
 
@@ -29,9 +29,9 @@ pub(super) enum Conduct {
     WrongPages,
     /// Answers for ever with the first heads it had.
     Stale(Option<Heads>),
-    /// Tells its heads but denies every page.
+    /// Reports its heads but denies every page.
     Denies,
-    /// Tells its heads but leaves every page unanswered.
+    /// Reports its heads but leaves every page unanswered.
     Silent,
     /// Answers pages as it should, but after five seconds.
     Slow,

@@ -162,7 +162,7 @@ impl World {
         self.note_changes(n, size);
         self.check_log(n, &own);
         self.handle(n, Event::Appended(checkpoint));
-        // A department that forks tells its neighbours different things; they ask it for heads.
+        // A department that forks reports different things to its neighbours; they ask it for heads.
         if self.peers[n].conduct.second_branch().is_none()
             && let Some(announcement) = self.peers[n].announcement()
         {

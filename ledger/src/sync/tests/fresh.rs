@@ -1,4 +1,4 @@
-//! What peers know to be the newest: copies that lag, stand still or are cut off, and clocks that jump.
+//! What peers know to be the newest: copies that lag, stall or are cut off, and clocks that jump.
 
 use std::collections::BTreeMap;
 

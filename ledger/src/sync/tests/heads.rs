@@ -211,7 +211,7 @@ fn what_this_version_can_t_read_is_replicated_and_not_cosigned() {
     let unread = alone.grows(1, vec![Entry::read(11, b"of a later version")]);
     assert!(!alone.catalogue.checked(&log_of(1)));
     assert!(!stored(&mut alone, 1, unread.clone()));
-    // Another log is not concerned, and the head goes on being offered and confirmed.
+    // Another log is not concerned, and the head is still offered and confirmed.
     let other = alone.grows(2, vec![]);
     assert!(stored(&mut alone, 2, other));
     let heads = alone.sync.heads(&alone.catalogue, 0, |_| None);

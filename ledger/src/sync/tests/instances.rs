@@ -1,4 +1,4 @@
-//! A second run of a department's peer: who sees it, which of the two goes on, and what one lying member can do.
+//! A second run of a department's peer: who sees it, which of the two continues, and what one lying member can do.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Alone {
         alone
     }
 
-    /// Gives what it does but for its questions about heads.
+    /// Returns what it does but for its questions about heads.
     fn handle(&mut self, event: Event) -> Vec<Command> {
         let mut commands = self.sync.handle(event, self.now_ms, &self.catalogue);
         commands.retain(|command| match command {
@@ -84,7 +84,7 @@ impl Alone {
             .retain(|(_, request)| waiting.contains_key(request));
     }
 
-    /// What it does once a peer answers the question about its heads, which it is asked by and by.
+    /// What it does once a peer answers the question about its heads, which is asked now and then.
     fn answers(&mut self, n: usize, answer: Response) -> Vec<Command> {
         if !self.is_asked(n) {
             self.passes(settings().heads_every_ms);
@@ -243,7 +243,7 @@ fn a_member_that_saw_another_run_first_takes_its_word_back_and_is_asked_again_a_
     assert!(alone.is_asked(1));
     assert_eq!(said(&alone.is_first_at(1)), [told(&[])]);
     assert!(alone.sync.confirmed_by().contains(&code(1)));
-    // Without a connection that is open still, it can't be told whose word it is.
+    // Without a connection that is open still, it is unknown whose word it is.
     alone.passes(settings().heads_every_ms);
     alone.sync.confirmed_by.clear();
     let at = alone.asked.iter().position(|(to, _)| *to == code(2));
@@ -275,7 +275,7 @@ fn a_later_run_is_confirmed_once_enough_members_say_anew_what_they_hold_and_by_n
     assert!(!alone.sync.confirmed);
     assert_eq!(said(&alone.handle(Event::OwnLogVouched)), NOTHING);
     assert_eq!(said(&alone.is_later_at(1)), NOTHING, "reported once");
-    // One that has not seen the other run goes on confirming: until the end of it that counts for nothing.
+    // One that has not seen the other run keeps confirming: until the end of it that counts for nothing.
     assert_eq!(said(&alone.is_first_at(4)), NOTHING);
     // The other one stops.
     alone.asked.clear();
@@ -345,8 +345,8 @@ fn alone_again(world: &World, n: usize) -> Result<(), String> {
     converged(world)
 }
 
-/// Both runs report each other, and only the first goes on. The later one hears of heads by gossip alone, so it need not
-/// hold all.
+/// Both runs report each other, and only the first continues. The later one hears of heads by gossip alone, so it need
+/// not hold all.
 fn first_and_later(world: &World, first: usize, later: usize) -> Result<(), String> {
     for n in [first, later] {
         if !reports(world, n) {

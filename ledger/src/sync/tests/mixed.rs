@@ -26,7 +26,7 @@ fn some_conduct(world: &mut World) -> Conduct {
     }
 }
 
-/// One thing that goes wrong, or is mended.
+/// One thing that goes wrong, or is repaired.
 fn trouble(world: &mut World) {
     let all = world.peers.len();
     let (a, b) = (

@@ -48,13 +48,13 @@ impl Network {
         }
     }
 
-    /// One more peer, connected to nobody; gives its number.
+    /// One more peer, connected to nobody; returns its number.
     pub(super) fn add_peer(&mut self) -> usize {
         self.links.push(BTreeMap::new());
         self.links.len() - 1
     }
 
-    /// Connects two peers; gives whether they were not.
+    /// Connects two peers; returns whether they were not.
     pub(super) fn connect(&mut self, a: usize, b: usize) -> bool {
         if a == b || self.links[a].contains_key(&b) {
             return false;

@@ -84,7 +84,7 @@ pub(super) fn key(n: usize) -> SigningKey {
     SigningKey::from_seed(&seed)
 }
 
-/// A network of so many departments.
+/// A network of this many departments.
 pub(super) fn members(peers: usize) -> Membership {
     let department = |n: usize| Department {
         code: code(n),

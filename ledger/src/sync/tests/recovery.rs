@@ -69,7 +69,7 @@ fn what_one_peer_showed_of_the_own_log_counts_when_it_is_gone_and_all_others_kno
         world.crash(0);
         world.peers[0].disk = backup;
         world.start(0);
-        // Peer 1 tells what it holds and is gone before it has given any of it.
+        // Peer 1 reports what it holds and is gone before it has sent any of it.
         world.misbehave(1, Conduct::Silent);
         world.connect(0, 1);
         world.run_for(1_000);

@@ -96,7 +96,8 @@ struct Fresh {
 }
 
 impl Fresh {
-    /// Departments 1 to `logs` have logs of so many records each; all members are connected and have shown their heads.
+    /// Departments 1 to `logs` have logs of this many records each; all members are connected and have shown their
+    /// heads.
     fn new(peers: usize, logs: usize, records: u64) -> Fresh {
         let held = catalogue(peers);
         let sync = Sync::new(
@@ -187,7 +188,7 @@ impl Fresh {
         self.answered(asked, response);
     }
 
-    /// The same with so many bytes of records at most.
+    /// The same with this many bytes of records at most.
     fn answer_with(&mut self, asked: &Asked, most: u32) {
         let mut body = asked.body.clone();
         if let Request::Page { max_bytes, .. } = &mut body {
@@ -266,7 +267,7 @@ fn an_answer_that_comes_late_is_used_if_it_helps_and_does_no_harm_if_not() {
     fresh.tick_at(4_000);
     let third = fresh.pages();
     assert_eq!(third.len(), 2);
-    // Part of it from one, and the log goes on from there at once.
+    // Part of it from one, and the log continues from there at once.
     fresh.answer_with(&second, 8_000);
     let lacks = fresh.lacks(1);
     assert!((1..100).contains(&lacks));
@@ -321,7 +322,7 @@ fn who_is_late_or_sends_little_and_slowly_is_asked_after_the_others_until_it_ans
         fresh.answer(&again);
         assert_eq!(fresh.pages().pop().unwrap().of, 1);
     }
-    // Little that comes at once is no fault, nor is the last of a log.
+    // Little that comes at once is not a fault, and neither is the last of a log.
     for (after_ms, records) in [(200, 800), (1_900, 3)] {
         let mut fresh = Fresh::new(3, 2, records);
         let first = fresh.pages().remove(0);
@@ -384,7 +385,7 @@ fn a_search_for_a_fork_is_not_disturbed_by_a_page_that_comes_late() {
     let heads = fresh.take(|asked| is_heads(asked) && asked.of == shows);
     let other = answer(&branch, &heads[0].body);
     fresh.answered(&heads[0], other);
-    // It looks where they part; the late page comes while the first comparison is on its way.
+    // It looks for where they diverge; the late page comes while the first comparison is in flight.
     let stored = fresh.stored;
     let mut search = fresh.take(|asked| asked.page().is_some_and(|_| asked.of == shows));
     assert_eq!(search.len(), 1);

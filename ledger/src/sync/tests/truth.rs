@@ -26,7 +26,7 @@ impl Truth {
         }
         let roots = &mut histories[history];
         if history > 0 {
-            // The branch parted from the first somewhere: its roots tell where.
+            // The branch diverged from the first somewhere: its roots show where.
             let same = (1..=log.size().min(roots.len() as u64))
                 .take_while(|size| log.root_at(*size).as_ref() == roots.get(*size as usize - 1))
                 .count();

@@ -57,7 +57,7 @@ struct Planned {
     what: What,
 }
 
-/// A network and everything that is going on in it.
+/// A network and everything that happens in it.
 pub(super) struct World {
     pub(super) now_ms: u64,
     pub(super) rng: ChaCha8Rng,
@@ -186,8 +186,8 @@ impl World {
         all
     }
 
-    /// Starts a second peer of a peer's department on a copy of its disk as it is; gives its number. Nobody is connected
-    /// to it yet.
+    /// Starts a second peer of a peer's department on a copy of its disk as it is; returns its number. Nobody is
+    /// connected to it yet.
     pub(super) fn start_copy(&mut self, n: usize) -> usize {
         let disk = self.peers[n].disk.crash(|| true);
         let mut copy = Peer::new(n, disk);
@@ -229,7 +229,7 @@ impl World {
         self.now_ms = until;
     }
 
-    /// Runs until something holds; gives how long it took, ms.
+    /// Runs until something holds; returns how long it took, ms.
     ///
     /// # Panics
     /// When it does not hold in time.

@@ -49,11 +49,11 @@ pub(crate) struct Asking {
     asks: mpsc::UnboundedSender<Ask>,
     places: Arc<Mutex<HashMap<DepartmentCode, Arc<Semaphore>>>>,
     reading: Arc<Semaphore>,
-    /// Attachments on their way here.
+    /// Attachments being transferred here.
     pub(crate) arriving: Arc<Mutex<HashSet<FileId>>>,
 }
 
-/// What is to be asked.
+/// What to ask.
 struct Wanted {
     certificate: CertificateState,
     /// The definition that the certificate names.
@@ -64,7 +64,7 @@ struct Wanted {
     keep_until: Date,
 }
 
-/// A request on its way.
+/// A request in flight.
 struct Sent {
     request: SignedRetrieval,
     name: RetrievalHash,
@@ -94,8 +94,8 @@ impl Asking {
         }
     }
 
-    /// Retrieves fields of a certificate. What came is kept and acknowledged durably when this returns; so is a refusal.
-    /// Run it to its end: a request that is given up leaves a receipt without its counterpart.
+    /// Retrieves fields of a certificate. When this returns the answer, or the refusal, is kept and acknowledged
+    /// durably. Run it to completion: a request that is given up leaves a receipt without its counterpart.
     pub(crate) async fn fetch(self, fetch: Fetch) -> Result<Retrieved, Refusal> {
         // Without a log to acknowledge in, nothing is asked.
         if let Some(refusal) = self.peer.append_refusal() {
@@ -147,7 +147,7 @@ impl Asking {
         let held = peer.catalogue.claims(&fetch.certificate);
         let mut held = held.map_err(|error| unreadable(&error))?;
         if held.len() > 1 {
-            let detail = "several departments of its division claim this certificate; which is right, they have to settle";
+            let detail = "several departments of its division claim this certificate; they have to settle which one issued it";
             return Err(Refusal::field("certificate", detail));
         }
         let certificate = held.pop().ok_or(Refusal::UnknownCertificate {
@@ -162,7 +162,7 @@ impl Asking {
             .catalogue
             .required(&matter, &fetch.certificate.type_code())
             .map_err(|error| unreadable(&error))?;
-        // What the matter doesn't require is not asked for: receipts show it, whatever it is, to everyone and for good.
+        // What the matter doesn't require is not asked for: receipts show every name to everyone, for good.
         fields.retain(|code| match code.as_str() {
             // Attachments are asked for by name, never along with all that is needed.
             ATTACHMENTS => attachments,
@@ -199,7 +199,7 @@ impl Asking {
     fn sign(&self, wanted: Wanted) -> Result<Sent, Refusal> {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| {
-            tracing::error!(%error, "the system gives no random bytes");
+            tracing::error!(%error, "the system provides no random bytes");
             Refusal::Internal
         })?;
         let (certificate, time_ms) = (wanted.certificate.certificate(), now_ms());
@@ -335,7 +335,7 @@ impl Asking {
         let kept = match &result {
             Ok(copy) => {
                 let fresh = Fresh::draw().map_err(|error| {
-                    tracing::error!(%error, "the system gives no random bytes");
+                    tracing::error!(%error, "the system provides no random bytes");
                     Refusal::Internal
                 })?;
                 Some(fresh.seal(&self.peer, &sent.name.to_string(), copy))
@@ -352,7 +352,7 @@ impl Asking {
         result.map(drop)
     }
 
-    /// Appends a record of this department's, durably. Waits for room: what it tells of has happened.
+    /// Appends a record of this department's, durably. Waits for room: what it records has happened.
     pub(crate) async fn record(&self, receipt: Receipt) -> Result<Appended, Refusal> {
         let mut append = Append::Receipt(Box::new(receipt));
         let submitted = loop {

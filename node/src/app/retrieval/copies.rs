@@ -1,4 +1,4 @@
-//! Evidence copies: what was retrieved, kept encrypted beside its acknowledgement until its day is over.
+//! Evidence copies: what was retrieved, kept encrypted beside its acknowledgement until its last day is over.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use certmesh_ledger::verify::{Verification, verify, verify_record};
 use crate::peer::Refusal;
 use crate::peer::{Peer, now_ms};
 
-/// How often copies whose day is over are looked for.
+/// How often expired copies are looked for.
 const EVERY: Duration = Duration::from_secs(600);
 /// Until members are asked again what time it is.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -57,8 +57,8 @@ fn internal(error: &dyn std::error::Error) -> Refusal {
     Refusal::Internal
 }
 
-/// The copy of a retrieval; `None` when there was no such retrieval, it brought nothing, or its day is over. One that is gone
-/// before that is lost.
+/// The copy of a retrieval; `None` when there was no such retrieval, it brought nothing, or its last day is over. One
+/// that is gone before that is lost.
 pub(crate) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Refusal> {
     let log = &peer.own.log;
     let record = log.acknowledgement_of(name);
@@ -169,7 +169,7 @@ fn has_attachments(record: &SignedRecord) -> bool {
     }
 }
 
-/// Destroys copies whose day is over, now and every ten minutes.
+/// Destroys expired copies, now and every ten minutes.
 pub(crate) async fn keep_destroying(peer: Arc<Peer>) {
     let mut every = tokio::time::interval(EVERY);
     // The first copy that may still be there: none before it is.
@@ -207,7 +207,7 @@ enum SweepError {
     Files(#[from] io::Error),
 }
 
-/// Destroys the copies from a position on whose day is over; gives the position of the first that stays.
+/// Destroys the expired copies from a position on; returns the position of the first that stays.
 fn destroy_old(
     log: &Log,
     bodies: &Bodies,
@@ -240,10 +240,7 @@ fn destroy_old(
         }
     }
     if destroyed > 0 {
-        tracing::info!(
-            copies = destroyed,
-            "evidence copies whose day is over were destroyed"
-        );
+        tracing::info!(copies = destroyed, "expired evidence copies were destroyed");
     }
     Ok(first.unwrap_or(at))
 }

@@ -1,4 +1,5 @@
-//! Attachments of what was retrieved: they come piece by piece, and go on after a cut, also one of this process.
+//! Attachments of what was retrieved: they come piece by piece, and resume after an interruption, also one of this
+//! process.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,9 +31,9 @@ impl Asking {
             return Ok(());
         };
         for attachment in copy.attachments() {
-            // What could not be had now can be had later, and is told as not whole.
+            // What could not be fetched now can be fetched later, and is reported as not whole.
             if let Err(refusal) = self.pull(&copy, &attachment).await {
-                tracing::debug!(%refusal, "an attachment did not come whole");
+                tracing::debug!(%refusal, "an attachment arrived incomplete");
                 return Ok(());
             }
         }
@@ -64,7 +65,7 @@ impl Asking {
         self.read(read).await
     }
 
-    /// Gets what is missing of an attachment, piece by piece, and goes on after a cut.
+    /// Gets what is missing of an attachment, piece by piece, and resumes after an interruption.
     async fn pull(&self, copy: &Copy, attachment: &Attachment) -> Result<(), Refusal> {
         let issuer = copy.body().log.department;
         let key = copy.key_of(attachment);
@@ -96,7 +97,7 @@ impl Asking {
             };
             let Some(bytes) = piece.filter(|bytes| !bytes.is_empty()) else {
                 let why =
-                    "it gives no more of the attachment; retrieve the certificate's fields anew";
+                    "it sends no more of the attachment; retrieve the certificate's fields again";
                 return Err(Refusal::IssuerUnreachable {
                     issuer,
                     why: why.to_owned(),

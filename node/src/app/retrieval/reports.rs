@@ -136,7 +136,7 @@ pub(crate) fn used(peer: &Peer, days: Days) -> Result<UseReport, Refusal> {
     })
 }
 
-/// Who looked at a subject's data. That it was asked is in this department's log before anything is told.
+/// Who looked at a subject's data. The question is in this department's log before anything is shown.
 pub(crate) async fn accesses(
     asking: Asking,
     subject: SubjectTag,

@@ -1,12 +1,12 @@
 //! Bulk issue: NDJSON in, NDJSON out, both streaming.
 //!
-//! Lines are gathered into groups, a group is read and checked on a thread that may block, handed to the writer, and its
-//! results are written in the order of the rows. A group goes off when it is full, or as soon as nothing else is in work:
-//! a fast client gets full groups, a slow one gets its answers at once. A few groups are in work at a time; beyond that the
-//! body isn't read, so the client feels the pace of the disk.
+//! Lines are gathered into groups, a group is read and checked on a thread that may block, handed to the writer, and
+//! its results are written in the order of the rows. A group is sent when it is full, or as soon as nothing else is in
+//! progress: a fast client gets full groups, a slow one gets its answers at once. A few groups are in progress at a
+//! time; beyond that the body isn't read, so the client feels the pace of the disk.
 //!
 //! Many clients send everything before they read anything. So results are held for them up to a bound, past which the
-//! request stands still until the client reads.
+//! request stalls until the client reads.
 
 mod lines;
 
@@ -87,7 +87,7 @@ fn stream(first: Message, receiver: mpsc::UnboundedReceiver<Message>) -> Respons
         match message {
             Some(Message::Rows(bytes, _given_back_now)) => Some((Ok(bytes), (None, receiver))),
             Some(Message::End) => None,
-            // The pipeline died: break the connection, so that what was sent isn't taken for everything.
+            // The pipeline died: break the connection, so that what was sent isn't mistaken for everything.
             Some(Message::Refused(_)) | None => Some((
                 Err(io::Error::other("bulk request failed")),
                 (Some(Message::End), receiver),
@@ -108,7 +108,7 @@ struct Parsed {
 }
 
 impl Parsed {
-    /// A group of which no row was read.
+    /// A group without a row.
     fn refused(numbers: Vec<u64>, refusal: &Rejection) -> Self {
         let rows = numbers.into_iter();
         Self {
@@ -271,7 +271,7 @@ fn parse_group(group: &Group, api: &Api) -> Parsed {
                 "the request was cut off here; send this row and those after it again".to_owned(),
             )),
             Line::Silent => Err(Rejection::Timeout(
-                "nothing more came for too long; send this row and those after it again",
+                "no data arrived for too long; send this row and those after it again",
             )),
         };
         (*row, draft.map(|draft| drafts.push(draft)))

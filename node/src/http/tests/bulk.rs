@@ -267,7 +267,7 @@ async fn a_client_that_never_reads_is_let_go() {
         .write_all(format!("{}\r\n", request.head).as_bytes())
         .await
         .unwrap();
-    // The sending stands still too, once every buffer on the way is full.
+    // The sending stalls too, once every buffer on the way is full.
     let sending = stream.write_all(&request.body);
     let freed = async {
         loop {

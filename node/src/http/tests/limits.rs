@@ -30,7 +30,7 @@ async fn a_body_past_the_limit_is_refused_declared_or_not() {
     assert_eq!((answer.status, &*answer.problem()), (413, "body-too-large"));
 }
 
-/// A good search of so many bytes.
+/// A good search of this many bytes.
 fn search(bytes: usize) -> Vec<u8> {
     format!("{{\"issuer\": \"{OWN}\"{}}}", " ".repeat(bytes - 32)).into_bytes()
 }
@@ -39,7 +39,7 @@ fn search(bytes: usize) -> Vec<u8> {
 async fn long_bodies_past_a_clients_room_are_refused_and_short_ones_and_those_of_others_go_on() {
     let node = node_with(Limits {
         short_body: 1000,
-        // Of which one client can take 2000.
+        // One client can take 2000.
         bodies: 8000,
         room_time: Duration::from_millis(100),
         ..Limits::default()
@@ -90,7 +90,7 @@ async fn a_long_body_is_read_on_another_thread_and_a_short_one_in_place() {
 #[tokio::test]
 async fn a_client_with_its_part_of_the_places_in_use_is_refused_and_another_is_not() {
     let node = node_with(Limits {
-        // Of which one client can take one.
+        // One client can take one.
         requests: 4,
         ..Limits::default()
     });
@@ -111,7 +111,7 @@ async fn a_client_with_its_part_of_the_places_in_use_is_refused_and_another_is_n
 #[tokio::test]
 async fn queries_of_one_client_wait_for_each_other_and_those_of_another_do_not() {
     let node = node_with(Limits {
-        // Of which one client can take one.
+        // One client can take one.
         queries: 4,
         request_time: Duration::from_millis(300),
         ..Limits::default()
@@ -202,7 +202,7 @@ async fn past_the_places_a_request_is_overloaded_and_health_still_answers() {
 #[tokio::test]
 async fn a_query_that_timed_out_keeps_its_place_until_it_ends() {
     let node = node_with(Limits {
-        // Of which one client can take two.
+        // One client can take two.
         queries: 8,
         request_time: Duration::from_millis(200),
         ..Limits::default()

@@ -75,7 +75,7 @@ fn node() -> Node {
     node_with(Limits::default())
 }
 
-/// An answer, read to its end.
+/// An answer, read completely.
 #[derive(Debug)]
 struct Answer {
     status: u16,

@@ -174,7 +174,7 @@ impl Part {
     }
 }
 
-/// How often an order asks for each of so many sub-matters.
+/// How often an order asks for each of this many sub-matters.
 fn weights(seed: u64, order: usize, parts: usize) -> Vec<u64> {
     let mut dice = Dice::new(seed, "how often", &[order as u64]);
     let mut places: Vec<usize> = (0..parts).collect();

@@ -114,7 +114,7 @@ pub(super) struct Logs {
 }
 
 /// Makes a network of the data set's departments in a directory, writes each department's definitions and certificates
-/// into its log, signed with its key, and opens the logs anew, which checks every byte of them.
+/// into its log, signed with its key, and opens the logs again, which checks every byte of them.
 pub(super) fn write(set: &DataSet, dir: &Path, seed: u64, screen: &Screen) -> Result<Logs, Error> {
     let network = Network::of(dir, &set.departments, Randomness::Seed(seed))?;
     let first = &network.members()[0];

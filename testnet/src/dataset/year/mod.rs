@@ -65,7 +65,7 @@ pub(super) fn run(args: &YearArgs) -> Result<(), Error> {
 /// Accepts the cases.
 ///
 /// # Errors
-/// [`Error::NoDataSet`], [`Error::Malformed`] or [`Error::Line`] for what is no data set or a damaged one.
+/// [`Error::NoDataSet`], [`Error::Malformed`] or [`Error::Line`] for what is not a data set, or a damaged one.
 pub fn measure(args: &YearArgs, screen: &Screen) -> Result<Year, Error> {
     let set = DataSet::read(&args.data)?;
     let dir = tempfile::tempdir().map_err(Error::system("temporary directory"))?;

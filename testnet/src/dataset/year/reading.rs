@@ -1,4 +1,4 @@
-//! A data set read back from its directory; whatever is wrong is told with file and line.
+//! A data set read back from its directory; whatever is wrong is reported with file and line.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -83,7 +83,7 @@ impl DataSet {
     /// The certificates that a department issued, in their order.
     ///
     /// # Errors
-    /// What is wrong with the first that cannot be taken; or what `take` says of one, which is told with its line.
+    /// What is wrong with the first that cannot be taken; or what `take` says of one, which is reported with its line.
     pub(super) fn certificates(
         &self,
         department: &DepartmentCode,
@@ -135,7 +135,7 @@ impl DataSet {
     }
 }
 
-/// A line's certificate. What is wrong is told without what the line says: it names a holder.
+/// A line's certificate. What is wrong is reported without quoting the line: it names a holder.
 fn row(line: &[u8]) -> Result<IssueRequest, String> {
     serde_json::from_slice(line).map_err(|error| match error.classify() {
         Category::Eof => "ends in the middle of a certificate: the file was cut off".to_owned(),

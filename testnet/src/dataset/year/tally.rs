@@ -39,7 +39,7 @@ pub struct Count {
     pub not_shared: u64,
     /// Held but expired, or not begun yet, on the day of the case.
     pub not_valid: u64,
-    /// Held, and it can't be said whether it is in force.
+    /// Held; whether it is in force is unknown.
     pub unknown: u64,
     /// Not held.
     pub missing: u64,
@@ -125,7 +125,7 @@ pub struct Year {
     pub by_department_spread: Spread,
     /// Cases a year in the city.
     pub cases_a_year: u64,
-    /// Submissions saved in so many.
+    /// Submissions saved in this many.
     pub saved_a_year: u64,
     /// The study's figure.
     pub study_submissions: u64,
@@ -258,7 +258,7 @@ impl Tally {
     }
 }
 
-/// Submissions saved a case of each group with so many cases, in ascending order.
+/// Submissions saved a case of each group with this many cases, in ascending order.
 fn averages<'a>(groups: impl IntoIterator<Item = &'a Count>, least: u64) -> Vec<f64> {
     let enough = groups.into_iter().filter(|count| count.cases >= least);
     let mut averages: Vec<f64> = enough.map(|count| count.per_case(count.saved)).collect();
