@@ -3,7 +3,7 @@
 //! - statements about a log: [`Checkpoint`], [`SignedCheckpoint`], [`VerifiedCheckpoint`], [`Cosignature`],
 //!   [`ForkEvidence`]
 //! - what travels: [`Page`], checked into a [`VerifiedPage`]
-//! - what is on disk: [`Log`], opened at a [`Place`] on a [`disk::Disk`]; [`Log::apply`] grows a replica, a [`Writer`]
+//! - what is on disk: [`Log`], opened at a [`Place`] on a [`Disk`](crate::disk::Disk); [`Log::apply`] grows a replica, a [`Writer`]
 //!   the department's own log; [`fsck()`] re-verifies every byte without changing any
 //!
 //! The order in which things become durable, and what a crash at each step means, is described in `append.rs` and

@@ -9,7 +9,7 @@
 //! - [`cases`] and [`retrievals`]: what a matter requires, fields asked of their issuer
 //! - [`receipts`]: audits, access logs, look-ups, use
 //! - [`operations`]: logs, members, the node's state
-//! - [`problem`]: errors
+//! - errors: [`problem`]
 //!
 //! With the feature `peer`, what a peer and its command line share beyond that:
 //! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` reported at once
