@@ -225,7 +225,11 @@ fn what_is_no_data_set_or_a_damaged_one_is_told_with_file_and_line() {
         ":2: ends in the middle of a certificate",
     );
     let twice = format!("{0}\n{0}\n", lines[0]);
-    damaged(&certificates, &twice, ":2: a certificate 1.2.156.3005.2.");
+    damaged(
+        &certificates,
+        &twice,
+        ":2: this request already has a certificate 1.2.156.3005.2.",
+    );
     let until = format!(
         "{}\n{}\n",
         lines[0],
