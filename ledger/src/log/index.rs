@@ -147,6 +147,11 @@ pub enum ReceiptKind {
 pub(crate) struct Filing([Vec<(u64, u32)>; 3]);
 
 impl Filing {
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
     /// Files the record at a place under each of its keys; a certificate also under what it replaces, so that the history
     /// of that shows its successor.
     pub(crate) fn add(&mut self, key: &IndexKey, log: &LogName, entry: &Entry, place: u32) {

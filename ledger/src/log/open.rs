@@ -484,8 +484,8 @@ fn set_aside_with_head(place: &Place, dir: &Path, name: &LogName) -> io::Result<
     Ok(aside)
 }
 
-/// Records read before they are entered in the index of their segment.
-const AT_ONCE: usize = 8192;
+/// Entries that wait for the index of their segment, so that its lock is not taken for each record.
+const AT_ONCE: usize = 1 << 15;
 
 /// One pass over all segments.
 struct Scan<'l> {
@@ -574,7 +574,7 @@ impl<'l> Scan<'l> {
                 self.filing.add(&log.index_key, &log.name, entry, place);
             }
             let looked_up = !changed(entry).is_empty();
-            if looked_up || self.ends.len() >= AT_ONCE {
+            if looked_up || self.filing.len() >= AT_ONCE {
                 self.file();
             }
             if looked_up {
@@ -672,8 +672,10 @@ impl<'l> Scan<'l> {
     }
 
     fn file(&mut self) {
-        let filing = std::mem::take(&mut self.filing);
-        self.log.view.write().tail.take(&filing);
+        if self.filing.len() > 0 {
+            let filing = std::mem::take(&mut self.filing);
+            self.log.view.write().tail.take(&filing);
+        }
     }
 
     /// Removes what stands beyond the last vouched record: it never left the process.

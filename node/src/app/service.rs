@@ -1,4 +1,4 @@
-//! The API's questions.
+//! What a real peer does for its callers.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -32,21 +32,17 @@ use tokio::sync::mpsc;
 
 use super::retrieval::{copies, reports};
 use super::{cases, views};
-use crate::app::questions::Case;
-use crate::app::questions::Days;
-use crate::app::questions::Fetch;
-use crate::app::questions::Lookups;
 use crate::app::retrieval::asking::Asking;
 use crate::app::{
-    Definition, Find, Incoming, ListPage, Outcomes, Proof, RetryKey, Service, Wanted, Word,
+    Case, Days, Definition, Fetch, Find, Incoming, ListPage, Lookups, Outcomes, Proof, RetryKey,
+    Service, Wanted, Word,
 };
 use crate::peer::Refusal;
 use crate::peer::journal::{NewLook, Recorder};
 use crate::peer::writer::{Append, WriterHandle};
 use crate::peer::{Peer, now_ms, uploads};
-use certmesh_api::{self};
 
-/// What the API talks to.
+/// A real peer, as its callers use it.
 pub(crate) struct PeerService {
     pub(crate) peer: Arc<Peer>,
     pub(crate) writer: WriterHandle,

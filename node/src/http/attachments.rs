@@ -77,9 +77,9 @@ pub(super) async fn upload(
 }
 
 fn too_large() -> Rejection {
-    Rejection::BodyTooLarge {
-        limit_bytes: usize::try_from(MAX_ATTACHMENT).unwrap_or(usize::MAX),
-    }
+    Rejection::Refused(Refusal::TooLarge {
+        limit_bytes: MAX_ATTACHMENT,
+    })
 }
 
 fn declared(headers: &HeaderMap) -> Result<MediaType, Rejection> {

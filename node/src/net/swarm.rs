@@ -85,7 +85,7 @@ impl Net {
         })?;
         let behaviour = Behaviour::new(keypair.public(), &network_hex, &topic, &limits)?;
         // Lazy: a request leaves with the name of its protocol, instead of a round trip after it. Over QUIC that name is what
-        // keeps networks apart, so there it is agreed on first, and a refusal is told from a broken stream.
+        // keeps networks apart, so there it is agreed on first, and a refusal is not taken for a broken stream.
         let upgrade = if quic { Version::V1 } else { Version::V1Lazy };
         let swarm_config = libp2p::swarm::Config::with_tokio_executor()
             .with_substream_upgrade_protocol_override(upgrade)

@@ -29,7 +29,6 @@ use super::prepare::{Kept, Prepared, Standards, prepare, undefined};
 use super::{Definition, Outcomes, RetryKey};
 use super::{Peer, now_ms, retries};
 use crate::peer::Refusal;
-use certmesh_api::{self};
 
 /// Most records under one commit.
 const GROUP: usize = 8192;
