@@ -32,14 +32,14 @@ fn code(path: &Path) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The modules that a piece of code names after `crate::`.
-fn named(code: &str) -> BTreeSet<String> {
+/// The modules that a piece of code names after `crate::`, or what it names of another crate.
+fn named_after(code: &str, crate_name: &str) -> BTreeSet<String> {
     let word = |text: &str| {
         let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
         text[..end.unwrap_or(text.len())].to_owned()
     };
     let mut names = BTreeSet::new();
-    for rest in code.split("crate::").skip(1) {
+    for rest in code.split(&format!("{crate_name}::")).skip(1) {
         match rest.strip_prefix('{') {
             None => drop(names.insert(word(rest))),
             Some(list) => {
@@ -75,7 +75,7 @@ fn arrows(crate_dir: &str) -> Arrows {
         if from == "lib" || from == "main" {
             continue;
         }
-        for to in named(&code(path)) {
+        for to in named_after(&code(path), "crate") {
             if to != from && rooms.contains(&to) {
                 arrows
                     .entry(from.clone())
@@ -152,6 +152,22 @@ fn what_a_peer_does_knows_nothing_of_http() {
             let web = ["axum", "StatusCode", "HeaderMap"];
             let found = web.iter().find(|word| code.contains(**word));
             assert_eq!(found, None, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn use_cases_take_and_give_no_shape_of_the_api() {
+    // Requests checked, their faults, and the words of states that both sides use.
+    let shared = ["draft", "faults", "FieldFault", "OwnLogState"];
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/src");
+    for room in ["app", "peer", "net"] {
+        let mut files = Vec::new();
+        sources(&src.join(room), &mut files);
+        for path in files {
+            let mut names = named_after(&code(&path), "certmesh_api").into_iter();
+            let shape = names.find(|name| !shared.contains(&name.as_str()));
+            assert_eq!(shape, None, "{}", path.display());
         }
     }
 }

@@ -2,27 +2,139 @@
 //! collected from its issuers at once, and the log records how the requirements stood.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use certmesh_api::Position;
+use certmesh_api::draft::HolderCode;
 use certmesh_ledger::acceptance::{AssessError, Assessment, State, assess};
 use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::id::{CertificateId, Date, TypeCode};
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
+use certmesh_ledger::journal::Looked;
 use certmesh_ledger::log::ReadError;
 use certmesh_ledger::record::{
     CaseAccepted, CaseTag, Entry, MatterDefined, MatterRef, RequirementMet, SignedRecord,
 };
 use certmesh_ledger::retrieval::{ATTACHMENTS, CaseFile};
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 
-use super::questions::{Case, Collect, Fetch, MatterName};
-use super::retrieval::asking::Asking;
-use super::retrieval::copies::{self, Retrieved};
-use crate::peer::journal::Recorded;
+use super::find::type_name;
+use super::retrieve::asking::Asking;
+use super::retrieve::copies::{self, Retrieved};
+use super::retrieve::{Fetch, detached};
+use super::verify::Verified;
+use super::{PeerService, Position, look};
+use crate::peer::journal::{NewLook, Recorded};
 use crate::peer::prepare::Fresh;
 use crate::peer::writer::Receipt;
 use crate::peer::{Peer, Refusal, now_ms};
+
+/// Accepting cases.
+pub(crate) trait Cases {
+    /// How each requirement of a matter stands for a subject. The client's look-up is durable before the answer.
+    fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal>;
+
+    /// Accepts a case for good: collects the fields that may be seen and records how the requirements stood. A case that
+    /// was accepted before is reported again. The client's look-up is durable first.
+    fn accept_for_good(
+        &self,
+        case: Case,
+        client: &str,
+    ) -> BoxFuture<'static, Result<Acceptance, Refusal>>;
+}
+
+/// A checked question: what does this subject hold of what that matter requires?
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// The matter.
+    pub(crate) matter: MatterName,
+    /// Kind of the subject's code.
+    pub(crate) kind: HolderKind,
+    /// The subject's code.
+    pub(crate) code: HolderCode,
+    /// The day; today when absent.
+    pub(crate) on: Option<Date>,
+    /// Whether it is accepted for good, and how.
+    pub(crate) collect: Option<Collect>,
+}
+
+/// How a case is accepted for good.
+#[derive(Clone)]
+pub(crate) struct Collect {
+    /// What the fields are for.
+    pub(crate) purpose: Text<512>,
+    /// The case's number in this department's own system.
+    pub(crate) reference: Option<Text<128>>,
+    /// Days for which copies are kept.
+    pub(crate) keep_days: u16,
+}
+
+/// A sub-matter as people name it: whole, or with the department or the sub-matter left out where that is clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MatterName {
+    /// The department; this peer's when absent.
+    pub(crate) department: Option<DepartmentCode>,
+    /// The matter.
+    pub(crate) matter: MatterCode,
+    /// The sub-matter; the only one when absent.
+    pub(crate) part: Option<MatterCode>,
+}
+
+impl MatterName {
+    /// Reads `[department/]matter[/sub-matter]`. Two parts are department and matter if the first is a department's code.
+    pub(crate) fn read(text: &str) -> Option<MatterName> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let code = |text: &str| text.parse::<MatterCode>().ok();
+        match parts.as_slice() {
+            [matter] => Some(MatterName {
+                department: None,
+                matter: code(matter)?,
+                part: None,
+            }),
+            [first, second] => match first.parse() {
+                Ok(department) => Some(MatterName {
+                    department: Some(department),
+                    matter: code(second)?,
+                    part: None,
+                }),
+                Err(_) => Some(MatterName {
+                    department: None,
+                    matter: code(first)?,
+                    part: Some(code(second)?),
+                }),
+            },
+            [_, _, _] => {
+                let whole: MatterRef = text.parse().ok()?;
+                Some(MatterName {
+                    department: Some(whole.department),
+                    matter: whole.matter,
+                    part: Some(whole.part),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Collect {
+    /// Leaves out purpose and reference, which may name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collect").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for MatterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(department) = &self.department {
+            write!(f, "{department}/")?;
+        }
+        write!(f, "{}", self.matter)?;
+        match &self.part {
+            Some(part) => write!(f, "/{part}"),
+            None => Ok(()),
+        }
+    }
+}
 
 /// How a case stands.
 pub(crate) struct Acceptance {
@@ -50,6 +162,10 @@ pub(crate) struct Accepted {
 pub(crate) struct Standing {
     /// By the logs held here.
     pub(crate) assessment: Assessment,
+    /// The verdict on the certificate that meets it best.
+    pub(crate) verified: Option<Verified>,
+    /// The name of the type that is meant.
+    pub(crate) type_name: Option<String>,
     /// The same, once it is known what the issuer shows.
     pub(crate) state: State,
     /// What was collected for it.
@@ -152,8 +268,36 @@ impl Standing {
     }
 }
 
+impl Cases for PeerService {
+    fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal> {
+        let look = self.look_at_case(case, client)?;
+        let recorded = self.recorder.record_blocking(look)?;
+        answer(&self.peer, case, &recorded)
+    }
+
+    fn accept_for_good(
+        &self,
+        case: Case,
+        client: &str,
+    ) -> BoxFuture<'static, Result<Acceptance, Refusal>> {
+        let look = self.look_at_case(&case, client);
+        let recorded = look.map(|look| self.recorder.record(look));
+        let asking = self.asking.clone();
+        detached(async move { accept(asking, case, recorded?.await?).await })
+    }
+}
+
+impl PeerService {
+    /// A look at what a subject holds of what a matter requires.
+    fn look_at_case(&self, case: &Case, client: &str) -> Result<NewLook, Refusal> {
+        let matter = resolve(&self.peer, &case.matter)?;
+        let subject = self.subject(case.kind, &case.code);
+        look(client, Some(subject), Looked::Accept(matter))
+    }
+}
+
 /// How the requirements stand; the look is durable already.
-pub(crate) fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptance, Refusal> {
+fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptance, Refusal> {
     let catalogue = &peer.catalogue;
     let matter = resolve(peer, &case.matter)?;
     let question = peer.question(case.on);
@@ -170,11 +314,20 @@ pub(crate) fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptanc
         .map_err(|error| unreadable(&error))?
         .ok_or_else(unknown)?
         .definition;
-    let standing = |assessment: Assessment| Standing {
-        state: assessment.state,
-        assessment,
-        collected: None,
-        obstacle: None,
+    let standing = |assessment: Assessment| {
+        let best = assessment.best.as_ref();
+        let verified = best.map(|best| Verified::of(peer, best.verification.clone()));
+        let mut standing = Standing {
+            state: assessment.state,
+            assessment,
+            verified,
+            type_name: None,
+            collected: None,
+            obstacle: None,
+        };
+        let code = standing.type_code();
+        standing.type_name = code.and_then(|code| type_name(peer, &code));
+        standing
     };
     Ok(Acceptance {
         matter,
@@ -224,11 +377,7 @@ pub(crate) fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refus
 
 /// Accepts a case: the first time its fields are collected and it is recorded; from then on the answer is what was collected
 /// then, and nothing is asked or recorded.
-pub(crate) async fn accept(
-    asking: Asking,
-    case: Case,
-    recorded: Recorded,
-) -> Result<Acceptance, Refusal> {
+async fn accept(asking: Asking, case: Case, recorded: Recorded) -> Result<Acceptance, Refusal> {
     let collect = case.collect.clone().ok_or(Refusal::Internal)?;
     if let Some(refusal) = asking.peer().append_refusal() {
         return Err(refusal);

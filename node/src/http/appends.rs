@@ -21,15 +21,16 @@ use super::problem::{appended, json};
 use super::rejection::Rejection;
 use super::search::path_id;
 use super::state::{Api, Caller};
-use crate::app::Refusal;
-use crate::app::Word;
+use super::views;
+use crate::app::operate::Word;
+use crate::app::{self, Refusal};
 
 /// Counts the outcome of one append.
-fn counted(api: &Api, result: Result<Appended, Rejection>) -> Result<Response, Rejection> {
+fn counted(api: &Api, result: Result<app::Appended, Rejection>) -> Result<Response, Rejection> {
     match result {
         Ok(done) => {
             api.metrics().row_issued(done.replayed);
-            Ok(appended(&done))
+            Ok(appended(done))
         }
         Err(refusal) => {
             api.metrics().row_refused(refusal.name());
@@ -139,7 +140,7 @@ pub(super) async fn change_status(
     api.service()
         .change_status(change, retry)
         .await
-        .map(|done| appended(&done))
+        .map(appended)
         .inspect_err(|refusal| {
             api.metrics().row_refused(refusal.name());
         })
@@ -169,7 +170,7 @@ pub(super) async fn erase(
     let check = move |request: ErasureRequest| Ok(erasure(id, &request)?);
     let erasure = json_body(&api, &headers, body, &ERASURE, check).await?;
     let done = api.service().erase(erasure).await?;
-    Ok(appended(&done))
+    Ok(appended(done))
 }
 
 /// Accept the own log on disk as whole
@@ -200,6 +201,7 @@ pub(super) async fn vouch_for_own_log(
         clock_is_right: flag(names[1], clock_is_right.as_deref())?,
     };
     let status = api.service().vouch_for_own_log(word)?;
+    let status = views::node(api.service().members(), &status);
     Ok(json(StatusCode::OK, &status))
 }
 
@@ -214,5 +216,5 @@ pub(super) async fn vouch_for_own_log(
 )]
 pub(super) async fn salvage_own_log(State(api): State<Arc<Api>>) -> Result<Response, Rejection> {
     let salvaged = api.service().salvage().await?;
-    Ok(json(StatusCode::OK, &salvaged))
+    Ok(json(StatusCode::OK, &views::salvaged(salvaged)))
 }

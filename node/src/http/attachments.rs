@@ -24,9 +24,9 @@ use super::rejection::Rejection;
 use super::search::path_id;
 use super::shares::Place;
 use super::state::{Api, Caller};
-use crate::app::Incoming;
-use crate::app::Refusal;
-use crate::app::not_received;
+use super::views;
+use crate::app::issue::Incoming;
+use crate::app::{Refusal, not_received};
 
 /// Bytes that are gathered before they are written.
 const PIECE: usize = 1 << 18;
@@ -70,10 +70,10 @@ pub(super) async fn upload(
             return Err(refusal);
         }
     };
-    let uploaded: Uploaded = api
+    let uploaded = api
         .query(move |service| service.uploaded(received, media_type))
         .await?;
-    Ok(json(StatusCode::CREATED, &uploaded))
+    Ok(json(StatusCode::CREATED, &views::uploaded(uploaded)))
 }
 
 fn too_large() -> Rejection {

@@ -18,7 +18,8 @@ use super::problem::json;
 use super::rejection::Rejection;
 use super::retrievals::purpose_and_days;
 use super::state::{Api, Caller};
-use crate::app::{Case, Collect, MatterName};
+use super::views;
+use crate::app::cases::{Case, Collect, MatterName};
 
 impl MatterName {
     /// The same, with a fault noted if it is invalid.
@@ -55,7 +56,7 @@ impl Case {
     ///
     /// # Errors
     /// [`Refusal::InvalidField`](crate::app::Refusal::InvalidField) with every fault.
-    pub fn check(request: AcceptRequest) -> Result<Case, Rejection> {
+    pub(crate) fn check(request: AcceptRequest) -> Result<Case, Rejection> {
         let mut faults = Faults::default();
         let matter = MatterName::checked(&request.matter, &mut faults);
         let subject = holder(request.subject, "subject", &mut faults);
@@ -104,13 +105,16 @@ pub(super) async fn accept(
                 .await?
         }
     };
-    let replayed = answer.case.as_ref().is_none_or(|case| case.replayed);
+    let replayed = answer.accepted.as_ref().is_none_or(|case| case.replayed);
     let status = if replayed {
         StatusCode::OK
     } else {
         StatusCode::CREATED
     };
-    Ok(json(status, &answer))
+    Ok(json(
+        status,
+        &views::acceptance(api.service().members(), &answer),
+    ))
 }
 
 #[cfg(test)]

@@ -13,18 +13,20 @@ use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::record::GrantWithdrawn;
 
 use super::body::{GRANT, MATTER, TYPE};
+use super::cursors::Cursor;
 use super::extract::{Segment, json_body, parameters};
 use super::openapi::{AppendProblems, DefinitionProblems, FieldProblems};
 use super::problem::{appended, json};
 use super::rejection::Rejection;
 use super::search::{list_page, path_department};
 use super::state::Api;
+use super::views;
 use crate::app::Refusal;
-use crate::app::{Definition, ListPage};
+use crate::app::define::{Definition, ListPage};
 
 async fn define(api: &Api, definition: Definition) -> Result<Response, Rejection> {
     let done = api.service().define(definition).await?;
-    Ok(appended(&done))
+    Ok(appended(done))
 }
 
 /// Define a certificate type
@@ -65,11 +67,12 @@ pub(super) async fn show_type(
 ) -> Result<Response, Rejection> {
     let code: TypeCode = parsed("code", &code)?;
     let version = version(query.as_deref())?;
-    let found = api
-        .query(move |service| service.type_standard(&code, version))
-        .await?;
-    let found = found.ok_or(Refusal::NotFound { what: "definition" })?;
-    Ok(json(StatusCode::OK, &found))
+    api.query(move |service| {
+        let found = service.type_standard(&code, version)?;
+        let found = found.ok_or(Refusal::NotFound { what: "definition" })?;
+        Ok(json(StatusCode::OK, &views::type_standard(&found)))
+    })
+    .await
 }
 
 /// Define a matter
@@ -109,10 +112,14 @@ pub(super) async fn list_matters(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Rejection> {
     let (department, page) = list_of(query.as_deref())?;
-    let found = api
-        .query(move |service| service.matters(department.as_ref(), &page))
-        .await?;
-    Ok(json(StatusCode::OK, &found))
+    api.query(move |service| {
+        let found = service.matters(department.as_ref(), &page)?;
+        Ok(json(
+            StatusCode::OK,
+            &views::matters(service.members(), &found),
+        ))
+    })
+    .await
 }
 
 /// Show a matter
@@ -133,11 +140,15 @@ pub(super) async fn show_matter(
     let department = path_department(&department)?;
     let code = parsed("code", &code)?;
     let version = version(query.as_deref())?;
-    let found = api
-        .query(move |service| service.matter(&department, &code, version))
-        .await?;
-    let found = found.ok_or(Refusal::NotFound { what: "matter" })?;
-    Ok(json(StatusCode::OK, &found))
+    api.query(move |service| {
+        let found = service.matter(&department, &code, version)?;
+        let found = found.ok_or(Refusal::NotFound { what: "matter" })?;
+        Ok(json(
+            StatusCode::OK,
+            &views::matter(service.members(), &found),
+        ))
+    })
+    .await
 }
 
 /// Grant access to fields
@@ -177,10 +188,11 @@ pub(super) async fn list_grants(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Rejection> {
     let (department, page) = list_of(query.as_deref())?;
-    let found = api
-        .query(move |service| service.grants(department.as_ref(), &page))
-        .await?;
-    Ok(json(StatusCode::OK, &found))
+    api.query(move |service| {
+        let found = service.grants(department.as_ref(), &page)?;
+        Ok(json(StatusCode::OK, &views::grants(&found)))
+    })
+    .await
 }
 
 /// Withdraw a grant
@@ -217,7 +229,10 @@ fn version(query: Option<&str>) -> Result<Option<usize>, Rejection> {
 }
 
 /// Which page of a list, of one department or of all.
-fn list_of(query: Option<&str>) -> Result<(Option<DepartmentCode>, ListPage), Rejection> {
+fn list_of<T>(query: Option<&str>) -> Result<(Option<DepartmentCode>, ListPage<T>), Rejection>
+where
+    T: Cursor,
+{
     let [department, cursor, limit] = parameters(query, ["department", "cursor", "limit"])?;
     let department = department.as_deref().map(path_department).transpose()?;
     Ok((department, list_page(cursor.as_deref(), limit.as_deref())?))

@@ -12,21 +12,22 @@ use certmesh_api::faults::Faults;
 use certmesh_api::{LookupLog, LookupsRequest};
 
 use super::body::LOOKUPS;
+use super::cursors::Cursor;
 use super::extract::json_body;
 use super::openapi::LookupProblems;
 use super::problem::json;
 use super::rejection::Rejection;
-use super::reports::read_cursor;
 use super::search::{DEFAULT_PAGE, MAX_PAGE};
 use super::state::{Api, Caller};
-use crate::app::questions::{Days, Lookups, lookups_place};
+use super::views;
+use crate::app::report::{Days, Lookups};
 
 impl Lookups {
     /// Checks a request.
     ///
     /// # Errors
     /// [`Refusal::InvalidField`](crate::app::Refusal::InvalidField) with every fault.
-    pub fn check(request: LookupsRequest) -> Result<Lookups, Rejection> {
+    pub(crate) fn check(request: LookupsRequest) -> Result<Lookups, Rejection> {
         let mut faults = Faults::default();
         let given = request.subject;
         let subject = given.and_then(|subject| holder(subject, "subject", &mut faults));
@@ -37,8 +38,7 @@ impl Lookups {
         if !(1..=MAX_PAGE).contains(&limit) {
             faults.add("limit", format!("must be 1 to {MAX_PAGE}"));
         }
-        let cursor = request.cursor.as_deref();
-        let place = cursor.and_then(|cursor| read_cursor(cursor, lookups_place, &mut faults));
+        let place = Cursor::checked(request.cursor.as_deref(), &mut faults);
         faults.none()?;
         Ok(Lookups {
             subject,
@@ -65,8 +65,11 @@ pub(super) async fn lookups(
     body: Body,
 ) -> Result<Response, Rejection> {
     let question = json_body(&api, &headers, body, &LOOKUPS, Lookups::check).await?;
-    let found = api.report(move |service| service.lookups(&question, &caller.name));
-    Ok(json(StatusCode::OK, &found.await?))
+    api.report(move |service| {
+        let found = service.lookups(&question, &caller.name)?;
+        Ok(json(StatusCode::OK, &views::lookups(question.days, found)))
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! `definitions`, [`lookups`], `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them what a
 //! peer does as an `app::Service`. Its share of the node's capacity is counted in `shares`. A request's JSON is a type
 //! of [`certmesh_api`], which also checks what becomes a record; what is only asked is checked here (`search`,
-//! [`cases`], [`retrievals`], …). A [`Rejection`] is what goes wrong, here or behind, and becomes a problem document
-//! (RFC 9457).
+//! [`cases`], [`retrievals`], …). An answer's JSON is made of what the use case gave by `views`, and `cursors` say where its
+//! page ends. A [`Rejection`] is what goes wrong, here or behind, and becomes a problem document (RFC 9457).
 //!
 //! Holders' codes and fields' values appear in no log line, error, URL or metric.
 
@@ -15,6 +15,7 @@ pub(crate) mod attachments;
 pub(crate) mod body;
 mod bulk;
 pub mod cases;
+mod cursors;
 mod definitions;
 mod extract;
 pub mod hosts;
@@ -33,6 +34,7 @@ mod search;
 pub mod server;
 mod shares;
 mod state;
+mod views;
 
 pub use rejection::Rejection;
 pub use routes::router;

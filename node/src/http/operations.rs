@@ -14,6 +14,7 @@ use crate::metrics;
 use super::openapi::{CommonProblems, document};
 use super::problem::json;
 use super::state::Api;
+use super::views;
 
 /// Whether the process answers
 #[utoipa::path(
@@ -34,7 +35,7 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
     // Reads no file: it must answer when all queries hang.
-    let readiness = api.service().readiness();
+    let readiness = views::readiness(api.service().readiness());
     let status = if readiness.ready {
         StatusCode::OK
     } else {

@@ -4,10 +4,11 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use certmesh_api::Appended;
 use serde::Serialize;
 
 use super::rejection::Rejection;
+use super::views;
+use crate::app::Appended;
 
 /// Content type of a problem document (RFC 9457).
 pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
@@ -55,13 +56,10 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
 }
 
 /// 201 for a new record, 200 for one an earlier request made.
-pub(super) fn appended(appended: &Appended) -> Response {
-    json(
-        if appended.replayed {
-            StatusCode::OK
-        } else {
-            StatusCode::CREATED
-        },
-        appended,
-    )
+pub(super) fn appended(appended: Appended) -> Response {
+    let status = match appended.replayed {
+        true => StatusCode::OK,
+        false => StatusCode::CREATED,
+    };
+    json(status, &views::appended(appended))
 }

@@ -25,8 +25,9 @@ use super::problem::json;
 use super::rejection::Rejection;
 use super::search::{list_page, path_department, path_id, query_date};
 use super::state::{Api, Caller};
+use super::views;
 use crate::app::Refusal;
-use crate::app::{Find, Service, Wanted};
+use crate::app::find::{Search, Wanted};
 
 /// How long a proof waits for another member's signature.
 const COSIGNED_WITHIN: Duration = Duration::from_secs(5);
@@ -45,14 +46,15 @@ pub(super) async fn certificate(
     Segment(id): Segment,
 ) -> Result<Response, Rejection> {
     let id = path_id(&id)?;
-    let found = api
-        .query(move |service| {
-            service
-                .certificate(&id)?
-                .ok_or(Refusal::UnknownCertificate { id })
-        })
-        .await?;
-    Ok(json(StatusCode::OK, &found))
+    api.query(move |service| {
+        let found = service.certificate(&id)?;
+        let found = found.ok_or(Refusal::UnknownCertificate { id })?;
+        Ok(json(
+            StatusCode::OK,
+            &views::certificate(service.members(), &found),
+        ))
+    })
+    .await
 }
 
 /// Show what a certificate says
@@ -68,14 +70,13 @@ pub(super) async fn fields(
     Segment(id): Segment,
 ) -> Result<Response, Rejection> {
     let id = path_id(&id)?;
-    let found = api
-        .query(move |service| {
-            service.fields(&id)?.ok_or(Refusal::NotFound {
-                what: "certificate with its fields",
-            })
-        })
-        .await?;
-    Ok(json(StatusCode::OK, &found))
+    api.query(move |service| {
+        let found = service.fields(&id)?.ok_or(Refusal::NotFound {
+            what: "certificate with its fields",
+        })?;
+        Ok(json(StatusCode::OK, &views::fields(&id, &found)))
+    })
+    .await
 }
 
 /// Show the events of a certificate, of all it replaced and all that replaced it
@@ -93,8 +94,8 @@ pub(super) async fn history(
     let id = path_id(&id)?;
     api.query(move |service| {
         let found = service.history(&id)?;
-        let found = found.ok_or(Refusal::UnknownCertificate { id })?;
-        Ok(json(StatusCode::OK, &found))
+        let found = found.ok_or_else(|| Refusal::UnknownCertificate { id: id.clone() })?;
+        Ok(json(StatusCode::OK, &views::history(&id, &found)))
     })
     .await
 }
@@ -118,10 +119,14 @@ pub(super) async fn verification(
     let id = path_id(&id)?;
     let [on] = parameters(query.as_deref(), ["on"])?;
     let on = on.as_deref().map(query_date).transpose()?;
-    let verdict = api
-        .query(move |service| service.verification(&id, on))
-        .await?;
-    Ok(json(StatusCode::OK, &verdict))
+    api.query(move |service| {
+        let found = service.verification(&id, on)?;
+        Ok(json(
+            StatusCode::OK,
+            &views::verification(service.members(), &found),
+        ))
+    })
+    .await
 }
 
 /// Get the proof bundle of a certificate
@@ -183,13 +188,19 @@ pub(super) async fn find(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Rejection> {
-    let find = json_body(&api, &headers, body, &FIND, Find::check).await?;
+    let find = json_body(&api, &headers, body, &FIND, Search::check).await?;
     if let Wanted::Holder { .. } = find.wanted {
         caller.may_look()?;
     }
     // A thousand certificates become JSON on the thread that found them, not among the tasks that serve others.
-    api.query(move |service| Ok(json(StatusCode::OK, &service.find(&find, &caller.name)?)))
-        .await
+    api.query(move |service| {
+        let found = service.find(&find, &caller.name)?;
+        Ok(json(
+            StatusCode::OK,
+            &views::found(service.members(), &found),
+        ))
+    })
+    .await
 }
 
 /// Show the catalogue
@@ -207,7 +218,7 @@ pub(super) async fn catalogue(
 ) -> Result<Response, Rejection> {
     let [cursor, limit] = parameters(query.as_deref(), ["cursor", "limit"])?;
     let page = list_page(cursor.as_deref(), limit.as_deref())?;
-    api.query(move |service| Ok(json(StatusCode::OK, &service.catalogue(&page)?)))
+    api.query(move |service| Ok(json(StatusCode::OK, &views::types(&service.types(&page)?))))
         .await
 }
 
@@ -217,8 +228,12 @@ pub(super) async fn catalogue(
     responses((status = 200, description = "One log a member", body = Vec<LogView>), CommonProblems),
 )]
 pub(super) async fn logs(State(api): State<Arc<Api>>) -> Result<Response, Rejection> {
-    let logs = api.query(Service::logs).await?;
-    Ok(json(StatusCode::OK, &logs))
+    api.query(|service| {
+        let (members, logs) = (service.members(), service.logs()?);
+        let logs: Vec<LogView> = logs.iter().map(|log| views::log(members, log)).collect();
+        Ok(json(StatusCode::OK, &logs))
+    })
+    .await
 }
 
 /// Show a log
@@ -232,10 +247,12 @@ pub(super) async fn log(
     Segment(code): Segment,
 ) -> Result<Response, Rejection> {
     let code = path_department(&code)?;
-    let log = api
-        .query(move |service| service.log(&code)?.ok_or(Refusal::NotFound { what: "log" }))
-        .await?;
-    Ok(json(StatusCode::OK, &log))
+    api.query(move |service| {
+        let log = service.log(&code)?;
+        let log = log.ok_or(Refusal::NotFound { what: "log" })?;
+        Ok(json(StatusCode::OK, &views::log(service.members(), &log)))
+    })
+    .await
 }
 
 /// List the other members
@@ -244,8 +261,15 @@ pub(super) async fn log(
     responses((status = 200, description = "Every member but this one", body = Vec<PeerView>), CommonProblems),
 )]
 pub(super) async fn peers(State(api): State<Arc<Api>>) -> Result<Response, Rejection> {
-    let peers = api.query(|service| Ok(service.peers())).await?;
-    Ok(json(StatusCode::OK, &peers))
+    api.query(|service| {
+        let (members, peers) = (service.members(), service.peers());
+        let peers: Vec<PeerView> = peers
+            .iter()
+            .map(|member| views::member(members, member))
+            .collect();
+        Ok(json(StatusCode::OK, &peers))
+    })
+    .await
 }
 
 /// Show the state of the node
@@ -254,6 +278,9 @@ pub(super) async fn peers(State(api): State<Arc<Api>>) -> Result<Response, Rejec
     responses((status = 200, description = "State of the node", body = NodeStatus), CommonProblems),
 )]
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Result<Response, Rejection> {
-    let status = api.query(|service| Ok(service.status())).await?;
-    Ok(json(StatusCode::OK, &status))
+    api.query(|service| {
+        let status = views::node(service.members(), &service.status());
+        Ok(json(StatusCode::OK, &status))
+    })
+    .await
 }

@@ -12,12 +12,14 @@ use certmesh_api::{AccessLog, AccessLogRequest, AuditView, UseReport};
 use certmesh_ledger::id::Date;
 
 use super::body::ACCESS_LOG;
+use super::cursors::Cursor;
 use super::extract::{json_body, parameters};
 use super::openapi::{AccessLogProblems, FieldProblems};
 use super::problem::json;
 use super::rejection::Rejection;
 use super::state::Api;
-use crate::app::questions::{Days, access_page, audit_page};
+use super::views;
+use crate::app::report::Days;
 
 /// Most days a question about receipts can cover.
 const MAX_DAYS: i32 = 366;
@@ -69,18 +71,6 @@ fn today() -> Date {
     Date::in_china(crate::app::now_ms())
 }
 
-pub(super) fn read_cursor<T>(
-    text: &str,
-    read: impl Fn(&str) -> Option<T>,
-    faults: &mut Faults,
-) -> Option<T> {
-    let page = read(text);
-    if page.is_none() {
-        faults.add("cursor", "is not one that this node gave");
-    }
-    page
-}
-
 /// Compare receipts with their counterparts
 ///
 /// Each retrieval leaves a receipt in the issuer's log and an acknowledgement in the asker's. One without the other, or
@@ -105,13 +95,17 @@ pub(super) async fn audit(
         faults.parse("to", to.as_deref()),
     );
     let days = Days::checked(from, to, 31, &mut faults);
-    let page = cursor
-        .as_deref()
-        .and_then(|cursor| read_cursor(cursor, audit_page, &mut faults));
+    let page = Cursor::checked(cursor.as_deref(), &mut faults);
     faults.none()?;
     let days = days.ok_or(Rejection::INTERNAL)?;
-    let found = api.report(move |service| service.audit(days, page)).await?;
-    Ok(json(StatusCode::OK, &found))
+    api.report(move |service| {
+        let found = service.audit(days, page)?;
+        Ok(json(
+            StatusCode::OK,
+            &views::audit(service.members(), days, &found),
+        ))
+    })
+    .await
 }
 
 /// See who looked at a subject's data
@@ -134,11 +128,11 @@ pub(super) async fn access_log(
     let from = faults.parse("from", request.from.as_deref());
     let to = faults.parse("to", request.to.as_deref());
     let days = Days::checked(from, to, 365, &mut faults);
-    let cursor = request.cursor.as_deref();
-    let page = cursor.and_then(|cursor| read_cursor(cursor, access_page, &mut faults));
+    let page = Cursor::checked(request.cursor.as_deref(), &mut faults);
     faults.none()?;
     let ((kind, code), days) = subject.zip(days).ok_or(Rejection::INTERNAL)?;
     let found = api.service().access_log(kind, code, days, page).await?;
+    let found = views::access_log(api.service().members(), days, &found);
     Ok(json(StatusCode::OK, &found))
 }
 
@@ -160,6 +154,12 @@ pub(super) async fn usage(
     let days = Days::month(month.as_deref().unwrap_or(&this[..7]), &mut faults);
     faults.none()?;
     let days = days.ok_or(Rejection::INTERNAL)?;
-    let found = api.report(move |service| service.usage(days)).await?;
-    Ok(json(StatusCode::OK, &found))
+    api.report(move |service| {
+        let found = service.usage(days)?;
+        Ok(json(
+            StatusCode::OK,
+            &views::usage(service.members(), days, found),
+        ))
+    })
+    .await
 }

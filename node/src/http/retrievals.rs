@@ -18,8 +18,10 @@ use super::openapi::{CopyProblems, RetrievalProblems};
 use super::problem::json;
 use super::rejection::Rejection;
 use super::state::{Api, Caller};
+use super::views;
 use crate::app::Refusal;
-use crate::app::{Fetch, MatterName};
+use crate::app::cases::MatterName;
+use crate::app::retrieve::Fetch;
 
 /// Days for which an evidence copy is kept when nothing else is asked for.
 pub const KEEP_DAYS: u16 = 180;
@@ -48,7 +50,7 @@ impl Fetch {
     ///
     /// # Errors
     /// [`Refusal::InvalidField`](crate::app::Refusal::InvalidField) with every fault.
-    pub fn check(request: &FetchRequest) -> Result<Fetch, Rejection> {
+    pub(crate) fn check(request: &FetchRequest) -> Result<Fetch, Rejection> {
         let mut faults = Faults::default();
         let certificate = faults.parse("certificate", Some(&request.certificate));
         let matter = MatterName::checked(&request.matter, &mut faults);
@@ -97,6 +99,7 @@ pub(super) async fn fetch(
     let check = |request: FetchRequest| Fetch::check(&request);
     let fetch = json_body(&api, &headers, body, &FETCH, check).await?;
     let found = api.service().retrieve(fetch).await?;
+    let found = views::retrieved(api.service().members(), &found);
     Ok(json(StatusCode::CREATED, &found))
 }
 
@@ -114,14 +117,16 @@ pub(super) async fn copy(
     let name: Option<RetrievalHash> = faults.parse("retrieval", Some(&name));
     faults.none()?;
     let name = name.ok_or(Rejection::INTERNAL)?;
-    let found = api
-        .query(move |service| {
-            service.evidence_copy(&name)?.ok_or(Refusal::NotFound {
-                what: "evidence copy",
-            })
-        })
-        .await?;
-    Ok(json(StatusCode::OK, &found))
+    api.query(move |service| {
+        let found = service.evidence_copy(&name)?.ok_or(Refusal::NotFound {
+            what: "evidence copy",
+        })?;
+        Ok(json(
+            StatusCode::OK,
+            &views::retrieved(service.members(), &found),
+        ))
+    })
+    .await
 }
 
 /// Get an attachment of an evidence copy

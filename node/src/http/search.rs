@@ -5,22 +5,22 @@ use certmesh_api::draft::holder as holder_of;
 use certmesh_api::faults::Faults;
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode};
 
+use super::cursors::Cursor;
 use super::rejection::Rejection;
-use crate::app::{Find, ListPage, Wanted};
+use crate::app::define::ListPage;
+use crate::app::find::{Search, Wanted};
 
 /// Most certificates on a page of a search.
 pub(super) const MAX_PAGE: u32 = 1000;
 /// Certificates on a page when none are asked for.
 pub(super) const DEFAULT_PAGE: u32 = 100;
-/// Longest cursor, in bytes.
-const MAX_CURSOR: usize = 512;
 
-impl Find {
+impl Search {
     /// Checks a search.
     ///
     /// # Errors
     /// [`Refusal::InvalidField`](crate::app::Refusal::InvalidField) with every fault.
-    pub fn check(request: FindRequest) -> Result<Self, Rejection> {
+    pub(crate) fn check(request: FindRequest) -> Result<Self, Rejection> {
         let mut faults = Faults::default();
         let given = [
             request.holder.is_some(),
@@ -44,13 +44,7 @@ impl Find {
         if !(1..=MAX_PAGE).contains(&limit) {
             faults.add("limit", format!("must be 1 to {MAX_PAGE}"));
         }
-        let cursor = request.cursor;
-        if cursor
-            .as_ref()
-            .is_some_and(|cursor| cursor.len() > MAX_CURSOR)
-        {
-            faults.add("cursor", "is not one this node gave");
-        }
+        let cursor = Cursor::checked(request.cursor.as_deref(), &mut faults);
         let purpose = match (&request.purpose, by_holder) {
             (Some(purpose), true) => faults.line("purpose", purpose),
             (None, true) => {
@@ -79,7 +73,7 @@ impl Find {
             Some(wanted) if faults.is_empty() => Ok(Self {
                 wanted,
                 limit,
-                cursor,
+                cursor: cursor.unwrap_or_default(),
             }),
             _ => Err(faults.unfit().into()),
         }
@@ -87,10 +81,13 @@ impl Find {
 }
 
 /// Which page of a list.
-pub(super) fn list_page(cursor: Option<&str>, limit: Option<&str>) -> Result<ListPage, Rejection> {
-    if cursor.is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
-        return Err(Rejection::field("cursor", "is not one this node gave"));
-    }
+pub(super) fn list_page<T: Cursor>(
+    cursor: Option<&str>,
+    limit: Option<&str>,
+) -> Result<ListPage<T>, Rejection> {
+    let mut faults = Faults::default();
+    let after = T::checked(cursor, &mut faults);
+    faults.none()?;
     let limit = match limit.map(str::parse) {
         None => DEFAULT_PAGE,
         Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => limit,
@@ -99,10 +96,7 @@ pub(super) fn list_page(cursor: Option<&str>, limit: Option<&str>) -> Result<Lis
             return Err(Rejection::field("limit", detail));
         }
     };
-    Ok(ListPage {
-        limit,
-        cursor: cursor.map(str::to_owned),
-    })
+    Ok(ListPage { limit, after })
 }
 
 /// A certificate identifier in a path: only its canonical text is one.

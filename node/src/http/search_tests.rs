@@ -20,7 +20,7 @@ fn a_search_asks_for_exactly_one_thing() {
         cursor: Some("c".repeat(513)),
         ..FindRequest::default()
     };
-    let Err(Rejection::Refused(Refusal::InvalidField(faults))) = Find::check(none) else {
+    let Err(Rejection::Refused(Refusal::InvalidField(faults))) = Search::check(none) else {
         panic!()
     };
     let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
@@ -30,9 +30,9 @@ fn a_search_asks_for_exactly_one_thing() {
         type_code: Some("11100000000013338W011".to_owned()),
         ..FindRequest::default()
     };
-    assert!(Find::check(both).is_err());
+    assert!(Search::check(both).is_err());
     let of_holder = |purpose: Option<&str>| {
-        Find::check(FindRequest {
+        Search::check(FindRequest {
             holder: holder(),
             purpose: purpose.map(str::to_owned),
             ..FindRequest::default()
@@ -51,12 +51,12 @@ fn a_search_asks_for_exactly_one_thing() {
         purpose: Some("case 2026-17".to_owned()),
         ..FindRequest::default()
     };
-    assert!(Find::check(purposeful).is_err());
+    assert!(Search::check(purposeful).is_err());
     let one = FindRequest {
         issuer: Some(OWN.to_owned()),
         ..FindRequest::default()
     };
-    let find = Find::check(one).unwrap();
+    let find = Search::check(one).unwrap();
     assert!(matches!(find.wanted, Wanted::Issuer(_)));
     assert_eq!(find.limit, DEFAULT_PAGE);
 }
@@ -69,7 +69,7 @@ fn debug_shows_neither_the_holder_nor_what_a_search_is_for() {
         ..FindRequest::default()
     };
     let asked = format!("{find:?}");
-    let text = format!("{asked} {:?}", Find::check(find).unwrap());
+    let text = format!("{asked} {:?}", Search::check(find).unwrap());
     for secret in [CODE, "Zhang"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }

@@ -94,7 +94,7 @@ impl Caller {
 
 impl Api {
     /// The API of `department`'s peer.
-    pub fn new(
+    pub(crate) fn new(
         service: Arc<dyn Service>,
         department: DepartmentCode,
         clients: Clients,

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certmesh_api::{LogView, OwnLogState, Readiness};
+use certmesh_api::OwnLogState;
 use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
-use certmesh_ledger::log::Log;
-use certmesh_ledger::log::Stopped;
+use certmesh_ledger::log::{Log, Stopped, VerifiedCheckpoint};
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::is_dated_ahead;
 
 use super::clock::Clock;
-use super::{Peer, clock_detail, now_ms};
+use super::{Connection, Peer, clock_detail, now_ms};
 use crate::metrics::LogState;
 
 /// Names in one warning.
@@ -26,38 +25,131 @@ fn first_of(names: &[String]) -> String {
     }
 }
 
+/// How a log that is held stands.
+pub(crate) struct LogStanding {
+    /// Whose log.
+    pub id: LogId,
+    /// Records under the accepted checkpoint.
+    pub size: u64,
+    /// Records that some member says there are.
+    pub known_size: u64,
+    /// The accepted checkpoint.
+    pub checkpoint: Option<VerifiedCheckpoint>,
+    /// Certificates issued in it.
+    pub certificates: u64,
+    /// The word for its state.
+    pub state: &'static str,
+    /// What happened, or what is missing, and what to do.
+    pub detail: Option<String>,
+    /// When a member last confirmed that what is held is the newest, ms; `None` when nothing is valid by it at present.
+    pub confirmed_ms: Option<u64>,
+    /// Members whose signature under the accepted checkpoint is held.
+    pub cosigned_by: Vec<DepartmentCode>,
+}
+
+/// What is known of another member.
+pub(crate) struct MemberStanding {
+    /// Which member.
+    pub code: DepartmentCode,
+    /// Its connection, if one is up.
+    pub connection: Option<Connection>,
+    /// When its heads were last heard, ms.
+    pub heard_ms: Option<u64>,
+    /// How far its clock is ahead of this machine's, ms; less than zero: behind.
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// How this node stands.
+pub(crate) struct NodeStanding {
+    /// This peer's department.
+    pub department: DepartmentCode,
+    /// Its libp2p identity.
+    pub peer_id: String,
+    /// State of the own log.
+    pub log_state: OwnLogState,
+    /// Why it takes no appends, and what to do.
+    pub log_detail: Option<String>,
+    /// Records in the own log.
+    pub own_size: u64,
+    /// Records in all logs held.
+    pub records: u64,
+    /// Certificates in all logs held.
+    pub certificates: u64,
+    /// Members connected.
+    pub connected: usize,
+    /// Since when the process runs, ms.
+    pub started_ms: u64,
+    /// What an operator should know of, each a sentence.
+    pub warnings: Vec<String>,
+}
+
+/// Whether questions can be answered.
+pub(crate) struct Readiness {
+    /// Whether the copy of at least one log counts as complete.
+    pub ready: bool,
+    /// What is wrong, each a sentence: why not, or what is wrong nevertheless.
+    pub troubles: Vec<String>,
+}
+
 impl Peer {
-    /// A log, and how it stands.
-    pub(crate) fn log_view(&self, log: &Log) -> LogView {
+    /// How a log stands.
+    pub(crate) fn log_standing(&self, log: &Log) -> LogStanding {
         let id = log.name().id;
         let checkpoint = log.checkpoint();
         let (state, detail) = self.state_of(log);
         let size = log.size();
         let heard = self.heard.read().known.get(&id).copied().unwrap_or(0);
         let known = heard.max(self.catalogue.newest_known(&id).unwrap_or(0));
-        LogView {
-            department: id.department.to_string(),
-            name: self.name_of(&id.department),
-            generation: id.generation,
+        let witnesses = checkpoint.as_ref().map(|of| self.witnesses_of(of));
+        let witnesses = witnesses.unwrap_or_default().into_iter();
+        LogStanding {
+            id,
             size,
             known_size: known.max(size),
-            root: checkpoint
-                .as_ref()
-                .map(|checkpoint| checkpoint.root.to_string()),
-            status_root: checkpoint
-                .as_ref()
-                .map(|checkpoint| checkpoint.status_root.to_string()),
-            time_ms: checkpoint.as_ref().map(|checkpoint| checkpoint.time_ms),
+            checkpoint,
             certificates: log.issued().values().sum(),
-            state: state.to_owned(),
+            state,
             detail,
             confirmed_ms: self.confirmed_ms(&id),
-            cosigned_by: checkpoint
-                .map(|checkpoint| self.witnesses_of(&checkpoint))
-                .unwrap_or_default()
-                .into_iter()
-                .map(|cosignature| cosignature.witness.to_string())
-                .collect(),
+            cosigned_by: witnesses.map(|signed| signed.witness).collect(),
+        }
+    }
+
+    /// How each other member stands.
+    pub(crate) fn member_standings(&self) -> Vec<MemberStanding> {
+        let offsets = self.clock_offsets();
+        let heard = self.heard.read();
+        let members = self.catalogue.members().members();
+        let others = members.filter(|member| member.code != self.department);
+        others
+            .map(|member| MemberStanding {
+                code: member.code,
+                connection: heard.connected.get(&member.code).copied(),
+                heard_ms: heard.heads_ms.get(&member.code).copied(),
+                clock_offset_ms: offsets.get(&member.code).copied(),
+            })
+            .collect()
+    }
+
+    /// How this node stands.
+    pub(crate) fn standing(&self) -> NodeStanding {
+        let logs = self.catalogue.logs();
+        let sizes = logs.map(|log| (log.size(), log.issued().values().sum::<u64>()));
+        let (records, certificates) =
+            sizes.fold((0, 0), |(r, c), (records, certs)| (r + records, c + certs));
+        // Locked for this alone: the warnings lock it again, and a thread that waits to write would lock both out.
+        let connected = self.heard.read().connected.len();
+        NodeStanding {
+            department: self.department,
+            peer_id: self.peer_id.clone(),
+            log_state: self.log_state(),
+            log_detail: self.log_detail(),
+            own_size: self.own.log.size(),
+            records,
+            certificates,
+            connected,
+            started_ms: self.started_ms,
+            warnings: self.warnings(),
         }
     }
 
@@ -285,18 +377,9 @@ impl Peer {
                 && self.catalogue.freshness(&log.name().id, now_ms).is_ok()
         });
         let own = self.log_detail().into_iter();
-        let warnings: Vec<String> = own.chain(self.warnings()).collect();
-        match ready {
-            true => Readiness {
-                ready,
-                reasons: Vec::new(),
-                warnings,
-            },
-            false => Readiness {
-                ready,
-                reasons: warnings,
-                warnings: Vec::new(),
-            },
+        Readiness {
+            ready,
+            troubles: own.chain(self.warnings()).collect(),
         }
     }
 }

@@ -5,14 +5,15 @@
 //! looked at before each piece is written, whatever length the client declared.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use certmesh_api::Uploaded;
 use certmesh_ledger::bodies::{AttachmentError, AttachmentKey, Receiving, Upload};
+use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::record::{MAX_ATTACHMENT, MediaType};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
@@ -30,7 +31,7 @@ pub struct UploadLimits {
 }
 
 /// A file being received.
-pub struct Incoming {
+pub(crate) struct Incoming {
     /// What came of it.
     pub receiving: Receiving,
     /// Reserves room for this many more bytes before they are written; refuses if there is none.
@@ -237,6 +238,28 @@ pub(crate) fn receive(peer: &Peer, client: &str, declared: u64) -> Result<Incomi
     })
 }
 
+/// A file that is durable here, for a certificate to take.
+pub(crate) struct Uploaded {
+    /// What a certificate names it by. A secret: it opens the file.
+    pub token: String,
+    /// What kind of file it is.
+    pub media_type: MediaType,
+    /// Its bytes.
+    pub size: u64,
+    /// Hash of its content.
+    pub content: Hash,
+}
+
+impl fmt::Debug for Uploaded {
+    /// Leaves out the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uploaded")
+            .field("media_type", &self.media_type)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Makes a file that came whole durable, and its token.
 pub(crate) fn finish(
     peer: &Peer,
@@ -250,10 +273,10 @@ pub(crate) fn finish(
         .map_err(|error| not_received(&error))?;
     drop(room);
     Ok(Uploaded {
-        upload: upload.seal(&peer.field_key, *drawn::<24>()?),
-        media_type: media_type.to_string(),
+        token: upload.seal(&peer.field_key, *drawn::<24>()?),
+        media_type,
         size: upload.size,
-        content: upload.content.to_string(),
+        content: upload.content,
     })
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use certmesh_api::FieldFault;
 use certmesh_api::draft::Draft;
-use certmesh_api::{FieldFault, Position};
 use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::clocks::ClockFault;
@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::group::Group;
 use super::prepare::{Kept, Prepared, Standards, prepare, undefined};
+use super::requests::{Appended, Position};
 use super::{Definition, Outcomes, RetryKey};
 use super::{Peer, now_ms, retries};
 use crate::peer::Refusal;
@@ -63,8 +64,19 @@ struct Job {
     reply: Reply,
 }
 
+/// What was taken back from copies set aside.
+#[derive(Clone, Debug)]
+pub(crate) struct Salvaged {
+    /// Records taken back; 0 when none is known to be missing and no copy continues the log.
+    pub records: u64,
+    /// The copies they were taken from, as directories below the node's data directory.
+    pub copies: Vec<String>,
+    /// Records in the own log now.
+    pub size: u64,
+}
+
 /// Where the outcome of taking records back goes.
-type Salvage = oneshot::Sender<Result<certmesh_api::Salvaged, Refusal>>;
+type Salvage = oneshot::Sender<Result<Salvaged, Refusal>>;
 
 /// What the thread is asked for.
 enum Task {
@@ -120,9 +132,7 @@ impl WriterHandle {
     }
 
     /// Has records that nobody else holds taken back from what was set aside; the receiver gets what came of it.
-    pub(crate) fn salvage(
-        &self,
-    ) -> Result<oneshot::Receiver<Result<certmesh_api::Salvaged, Refusal>>, Refusal> {
+    pub(crate) fn salvage(&self) -> Result<oneshot::Receiver<Result<Salvaged, Refusal>>, Refusal> {
         let (reply, outcome) = oneshot::channel();
         self.hand_over(Task::Salvage(reply)).map(|()| outcome)
     }
@@ -231,7 +241,7 @@ impl GroupCommit {
     }
 
     /// Takes back the records of the own log that nobody else holds from what was set aside.
-    fn salvage(&mut self) -> Result<certmesh_api::Salvaged, Refusal> {
+    fn salvage(&mut self) -> Result<Salvaged, Refusal> {
         let peer = &self.peer;
         let log = self.writer.log().name().id;
         let shown = || peer.heard.read().known.get(&log).copied().unwrap_or(0);
@@ -270,7 +280,7 @@ impl GroupCommit {
             }
         };
         let copies = copies.iter().map(|copy| format!("set-aside/{copy}"));
-        Ok(certmesh_api::Salvaged {
+        Ok(Salvaged {
             records,
             copies: copies.collect(),
             size: self.writer.log().size(),
@@ -602,7 +612,7 @@ impl GroupCommit {
             (Outcome::New(n), Some(checkpoint)) => {
                 let record: &log::Appended = appended.get(n).ok_or(Refusal::Internal)?;
                 let position = Position::at(checkpoint, record.seq, record.hash, record.time_ms);
-                Ok(certmesh_api::Appended {
+                Ok(Appended {
                     id,
                     position,
                     replayed: false,
@@ -611,7 +621,7 @@ impl GroupCommit {
             }
             (Outcome::Replayed(record), Some(checkpoint)) => {
                 let position = Position::of(checkpoint, &record);
-                Ok(certmesh_api::Appended {
+                Ok(Appended {
                     id,
                     position,
                     replayed: true,

@@ -32,9 +32,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::app::retrieval::asking::Asking;
-use crate::app::retrieval::copies;
-use crate::app::service::PeerService;
+use crate::app::PeerService;
+use crate::app::retrieve::asking::Asking;
+use crate::app::retrieve::copies;
 use crate::config::{Config, ConfigError};
 use crate::descriptors::{self, Shares};
 use crate::disk_space;

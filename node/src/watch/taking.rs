@@ -141,9 +141,7 @@ impl Taking<'_> {
                 "type {code} is not defined in any log held here; define it first (`certmesh type define`)"
             ));
         };
-        let definition = standard.definition.check();
-        let definition = definition.map_err(|refusal| refusal.to_string())?;
-        let checker = Checker::new(self.needs.department, Arc::new(definition))?;
+        let checker = Checker::new(self.needs.department, Arc::new(standard.definition))?;
         Judge::new(self.watch.map.clone(), checker).map_err(|error| error.to_string())
     }
 

@@ -3,12 +3,12 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::app::ListPage;
 use crate::app::Service;
+use crate::app::define::{Define, ListPage, Versioned};
 use crate::http::tests::fake::Fake;
 use crate::metrics::Metrics;
 use crate::watch::outcome::Outcomes;
-use certmesh_api::{TypeRequest, TypeStandard};
+use certmesh_api::TypeRequest;
 use certmesh_tables::Map;
 
 const OWN: &str = "11430000006122244L";
@@ -32,14 +32,15 @@ impl Scene {
         let map = Map::read(&dir.path().join("map.toml")).unwrap();
         let fake = Arc::new(Fake::default());
         let type_code = format!("{OWN}001");
-        *fake.standard.lock() = Some(TypeStandard {
-            definition: TypeRequest {
-                code: type_code.clone(),
-                name: "证".to_owned(),
-                ..TypeRequest::default()
-            },
+        let definition = TypeRequest {
+            code: type_code.clone(),
+            name: "证".to_owned(),
+            ..TypeRequest::default()
+        };
+        *fake.standard.lock() = Some(Versioned {
+            definition: definition.check().unwrap(),
             version: 1,
-            defined_by: OWN.to_owned(),
+            department: OWN.parse().unwrap(),
             versions: Vec::new(),
         });
         let needs = Needs {
@@ -153,9 +154,9 @@ fn rows_wait_while_the_log_takes_none_and_none_is_lost_or_doubled() {
     }
     let page = ListPage {
         limit: 1,
-        cursor: None,
+        after: None,
     };
-    assert_eq!(scene.fake.catalogue(&page).unwrap().certificates, 2_500);
+    assert_eq!(scene.fake.types(&page).unwrap().certificates, 2_500);
 }
 
 #[test]
@@ -214,10 +215,10 @@ fn a_file_is_unreadable_only_for_what_is_wrong_with_the_file() {
     };
     let definition = TypeRequest {
         fields: vec![field],
-        ..standard.definition
+        ..TypeRequest::of(&standard.definition)
     };
-    *strange.fake.standard.lock() = Some(TypeStandard {
-        definition,
+    *strange.fake.standard.lock() = Some(Versioned {
+        definition: definition.check().unwrap(),
         ..standard
     });
     let told = said(&strange.import("a.csv"));

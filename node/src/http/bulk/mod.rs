@@ -19,7 +19,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use certmesh_api::draft::Draft;
-use certmesh_api::{Appended, IssueRequest, RowResult};
+use certmesh_api::{IssueRequest, RowResult};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -30,8 +30,8 @@ use super::body;
 use super::rejection::Rejection;
 use super::shares::Place;
 use super::state::{Api, Caller};
-use crate::app::Refusal;
-use crate::app::{Outcomes, RetryKey};
+use super::views;
+use crate::app::{Appended, Outcomes, Refusal, RetryKey};
 
 /// Content type of newline-delimited JSON.
 pub(super) const NDJSON: &str = "application/x-ndjson";
@@ -307,7 +307,7 @@ fn write_row(out: &mut Vec<u8>, row: u64, outcome: Result<Appended, Rejection>, 
             RowResult {
                 row,
                 ok: true,
-                appended: Some(appended),
+                appended: Some(views::appended(appended)),
                 error: None,
             }
         }

@@ -1,42 +1,51 @@
 //! A peer made of memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use certmesh_api::OwnLogState;
 use certmesh_api::draft::{Draft, HolderCode};
-use certmesh_api::{
-    AccessLog, AuditView, Grants, LookupLog, Matter, Matters, Retrieved, TypeStandard, UseReport,
-};
-use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments};
+use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments, Body};
+use certmesh_ledger::catalogue::{CertificateState, Chain, DefinedPage, Life};
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::hash::Hash;
+use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SigningKey};
 use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
-use certmesh_ledger::names::NetworkId;
-use certmesh_ledger::names::{LogId, LogName};
+use certmesh_ledger::journal::Looks;
+use certmesh_ledger::log::{Checkpoint, VerifiedCheckpoint};
+use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
+use certmesh_ledger::names::{LogId, LogName, NetworkId};
 use certmesh_ledger::record::{
-    Attachment, AttachmentName, CertificateErased, MediaType, RetrievalHash, Status, StatusChanged,
+    Attachment, AttachmentName, CertificateErased, CertificateIssued, DefinitionRef, Entry,
+    FieldRoot, MatterDefined, MediaType, Record, RecordHash, RetrievalHash, SharingClass,
+    SignedRecord, Status, StatusChanged, TypeDefined, Validity,
 };
-use certmesh_ledger::retrieval::Page;
+use certmesh_ledger::retrieval::{LogAudit, Page, Used};
+use certmesh_ledger::verify::{Verdict, Verification};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::OWN;
-use crate::app::Refusal;
-use crate::app::questions::Case;
-use crate::app::questions::Days;
-use crate::app::questions::Fetch;
-use crate::app::questions::Lookups;
-use crate::app::{
-    Definition, Find, Incoming, ListPage, Outcomes, Proof, RetryKey, Service, Wanted, Word,
+use crate::app::cases::{Acceptance, Case, Cases};
+use crate::app::change::Change;
+use crate::app::define::{Define, Definition, Grants, ListPage, Types, Versioned};
+use crate::app::find::{Find, FoundPage, Held, Search, Wanted};
+use crate::app::issue::{Incoming, Issue, Uploaded};
+use crate::app::operate::{
+    LogStanding, MemberStanding, NodeStanding, Operate, Readiness, Salvaged, Word,
 };
-use certmesh_api::*;
+use crate::app::report::{AccessLog, Days, Lookups, Report};
+use crate::app::retrieve::{Fetch, Retrieve, Retrieved};
+use crate::app::verify::{Proof, Verified, Verify};
+use crate::app::{Appended, Outcomes, Position, Refusal, RetryKey, Service};
 
 /// How the fake peer behaves and what it saw.
-#[derive(Default)]
 pub(crate) struct Fake {
+    members: Arc<Membership>,
     /// Clients that looked at what a person holds.
     pub(crate) looked: Mutex<Vec<String>>,
     issued: Mutex<HashMap<CertificateId, (u64, String)>>,
@@ -51,7 +60,7 @@ pub(crate) struct Fake {
     /// Panics in queries.
     pub(crate) panics: Mutex<bool>,
     /// The standard of every type.
-    pub(crate) standard: Mutex<Option<TypeStandard>>,
+    pub(crate) standard: Mutex<Option<Versioned<TypeDefined>>>,
     /// Sizes of the groups handed over.
     pub(crate) groups: Mutex<Vec<usize>>,
     /// Where uploads go.
@@ -64,11 +73,82 @@ pub(crate) struct Fake {
     pub(crate) cosigned_in: Arc<Mutex<Option<Duration>>>,
 }
 
+impl Default for Fake {
+    fn default() -> Self {
+        Fake {
+            members: members(),
+            looked: Mutex::default(),
+            issued: Mutex::default(),
+            refuse: Mutex::default(),
+            delay: Mutex::default(),
+            blocks: Mutex::default(),
+            began: AtomicUsize::default(),
+            panics: Mutex::default(),
+            standard: Mutex::default(),
+            groups: Mutex::default(),
+            disk: MemoryDisk::default(),
+            free: Arc::default(),
+            serves: Mutex::default(),
+            cosigned_in: Arc::default(),
+        }
+    }
+}
+
 impl Fake {
+    /// A certificate as a record of this position would issue it.
+    fn held(&self, id: &CertificateId, seq: u64) -> Held {
+        let log = LogName {
+            network: self.members.network(),
+            id: LogId::first(own()),
+        };
+        let kind = HolderKind::CreditCode;
+        let issued = CertificateIssued {
+            id: id.clone(),
+            subject: catalogue_key().subject_tag(kind, super::HOLDER_CODE),
+            holder_kind: kind,
+            validity: Validity::new(Date::MIN, None).unwrap(),
+            sharing: SharingClass::Conditional,
+            definition: DefinitionRef {
+                log: log.id,
+                seq: 0,
+                hash: RecordHash::NONE,
+            },
+            field_root: FieldRoot(Hash::ZERO),
+            succession: None,
+        };
+        let record = Record {
+            seq,
+            prev: RecordHash::NONE,
+            time_ms: 1,
+            key_epoch: 0,
+            entry: Entry::CertificateIssued(issued),
+        };
+        let issued = SignedRecord::sign(&log, record, &key());
+        let checkpoint = Checkpoint {
+            log: log.id,
+            size: seq + 1,
+            root: Hash::ZERO,
+            head: issued.hash(),
+            status_root: Hash::ZERO,
+            time_ms: 1,
+            key_epoch: 0,
+        };
+        Held {
+            state: CertificateState {
+                log: log.id,
+                issued,
+                status: Status::Valid,
+                status_seq: None,
+            },
+            checkpoint: VerifiedCheckpoint::sign(log.network, checkpoint, &key()),
+            type_name: None,
+        }
+    }
+
     pub(super) fn attachments(&self) -> Attachments {
         let log = LogName {
             network: NetworkId(Hash::ZERO),
-            id: LogId::first(OWN.parse().unwrap()),
+            id: LogId::first(own()),
         };
         Attachments::open(Arc::new(self.disk.clone()), Path::new("/d"), log).unwrap()
     }
@@ -79,7 +159,7 @@ impl Fake {
     }
 
     fn append(&self, draft: &Draft, retry: bool) -> Result<Appended, Refusal> {
-        let own: DepartmentCode = OWN.parse().unwrap();
+        let own = own();
         if !draft.id.issuer().names(&own) {
             return Err(Refusal::NotThisDepartment {
                 named: draft.id.issuer().as_str().to_owned(),
@@ -114,14 +194,42 @@ impl Fake {
     }
 }
 
+fn own() -> DepartmentCode {
+    OWN.parse().unwrap()
+}
+
+fn catalogue_key() -> CatalogueKey {
+    CatalogueKey(Secret::from_bytes([9; 32]))
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[7; 32])
+}
+
+/// A network of this department alone.
+fn members() -> Arc<Membership> {
+    let department = Department {
+        code: own(),
+        name: Text::new("Bureau").unwrap(),
+        name_zh: None,
+        roles: Default::default(),
+        signing_key: key().public(),
+        peer_id: PeerId::from_transport_seed(&[8; 32]),
+        addresses: Default::default(),
+    };
+    let commitment = catalogue_key().commitment();
+    let genesis = Genesis::new("Test", 1, commitment, vec![department]).unwrap();
+    Arc::new(Membership::from_genesis(&genesis))
+}
+
 fn appended(id: &str, seq: u64, replayed: bool, warnings: Vec<String>) -> Appended {
     let position = Position {
-        log: OWN.to_owned(),
+        log: LogId::first(own()),
         seq,
-        record: "00".repeat(32),
+        record: RecordHash::NONE,
         time_ms: 1,
         checkpoint_size: seq + 1,
-        checkpoint_root: "11".repeat(32),
+        checkpoint_root: Hash::ZERO,
     };
     Appended {
         id: id.to_owned(),
@@ -131,7 +239,7 @@ fn appended(id: &str, seq: u64, replayed: bool, warnings: Vec<String>) -> Append
     }
 }
 
-impl Service for Fake {
+impl Issue for Fake {
     fn submit(
         &self,
         drafts: Vec<Draft>,
@@ -152,110 +260,6 @@ impl Service for Fake {
             }
             outcome
         })
-    }
-
-    fn change_status(
-        &self,
-        change: StatusChanged,
-        _retry: Option<RetryKey>,
-    ) -> BoxFuture<'static, Result<Appended, Refusal>> {
-        let own: DepartmentCode = OWN.parse().unwrap();
-        let result = if !change.id.issuer().names(&own) {
-            Err(Refusal::OtherDepartment {
-                issuer: change.id.issuer().as_str().to_owned(),
-            })
-        } else if !self.issued.lock().contains_key(&change.id) {
-            Err(Refusal::UnknownCertificate { id: change.id })
-        } else {
-            Status::Valid
-                .after(change.action)
-                .map(|_| appended(change.id.as_str(), 9, false, Vec::new()))
-                .map_err(Refusal::from)
-        };
-        Box::pin(async { result })
-    }
-
-    fn define(&self, definition: Definition) -> BoxFuture<'static, Result<Appended, Refusal>> {
-        let result = appended(&definition.name(), 3, false, Vec::new());
-        Box::pin(async { Ok(result) })
-    }
-
-    fn type_standard(
-        &self,
-        _code: &TypeCode,
-        _version: Option<usize>,
-    ) -> Result<Option<TypeStandard>, Refusal> {
-        Ok(self.standard.lock().clone())
-    }
-
-    fn matters(
-        &self,
-        _department: Option<&DepartmentCode>,
-        page: &ListPage,
-    ) -> Result<Matters, Refusal> {
-        page.begins(|_| None::<()>)?;
-        Ok(Matters::default())
-    }
-
-    fn matter(
-        &self,
-        _department: &DepartmentCode,
-        _code: &MatterCode,
-        _version: Option<usize>,
-    ) -> Result<Option<Matter>, Refusal> {
-        Ok(None)
-    }
-
-    fn grants(
-        &self,
-        _department: Option<&DepartmentCode>,
-        page: &ListPage,
-    ) -> Result<Grants, Refusal> {
-        page.begins(|_| None::<()>)?;
-        Ok(Grants::default())
-    }
-
-    fn vouch_for_own_log(&self, _word: Word) -> Result<NodeStatus, Refusal> {
-        Ok(self.status())
-    }
-
-    fn salvage(&self) -> BoxFuture<'static, Result<Salvaged, Refusal>> {
-        let salvaged = Salvaged {
-            records: 2,
-            copies: vec!["set-aside/one".to_owned()],
-            size: 5,
-        };
-        let result = self.refuse.lock().clone().map_or(Ok(salvaged), Err);
-        Box::pin(async { result })
-    }
-
-    fn certificate(&self, id: &CertificateId) -> Result<Option<Certificate>, Refusal> {
-        assert!(
-            !*self.panics.lock(),
-            "as asked, with {} in the message",
-            super::HOLDER_CODE
-        );
-        let found = self.issued.lock().get(id).map(|(seq, _)| *seq);
-        Ok(found.map(|seq| Certificate {
-            id: id.as_str().to_owned(),
-            type_code: id.type_code().as_str().to_owned(),
-            type_name: None,
-            issuer: OWN.to_owned(),
-            issuer_name: None,
-            holder_kind: "001".to_owned(),
-            valid_from: "2026-01-01".to_owned(),
-            valid_until: None,
-            sharing: "conditional".to_owned(),
-            field_root: "33".repeat(32),
-            succession: None,
-            predecessors: Vec::new(),
-            status: "valid".to_owned(),
-            status_code: "01".to_owned(),
-            position: appended("", seq, false, Vec::new()).position,
-            definition: None,
-            verdict: None,
-            reason: None,
-        }))
     }
 
     fn receive(&self, _client: &str, declared: u64) -> Result<Incoming, Refusal> {
@@ -285,11 +289,105 @@ impl Service for Fake {
     fn uploaded(&self, incoming: Incoming, media_type: MediaType) -> Result<Uploaded, Refusal> {
         let upload = incoming.receiving.finish(media_type, 0).unwrap();
         Ok(Uploaded {
-            upload: upload.key.file().to_string(),
-            media_type: media_type.to_string(),
+            token: upload.key.file().to_string(),
+            media_type,
             size: upload.size,
-            content: upload.content.to_string(),
+            content: upload.content,
         })
+    }
+}
+
+impl Change for Fake {
+    fn change_status(
+        &self,
+        change: StatusChanged,
+        _retry: Option<RetryKey>,
+    ) -> BoxFuture<'static, Result<Appended, Refusal>> {
+        let own = own();
+        let result = if !change.id.issuer().names(&own) {
+            Err(Refusal::OtherDepartment {
+                issuer: change.id.issuer().as_str().to_owned(),
+            })
+        } else if !self.issued.lock().contains_key(&change.id) {
+            Err(Refusal::UnknownCertificate { id: change.id })
+        } else {
+            Status::Valid
+                .after(change.action)
+                .map(|_| appended(change.id.as_str(), 9, false, Vec::new()))
+                .map_err(Refusal::from)
+        };
+        Box::pin(async { result })
+    }
+
+    fn erase(&self, erasure: CertificateErased) -> BoxFuture<'static, Result<Appended, Refusal>> {
+        let result = appended(erasure.id.as_str(), 4, false, Vec::new());
+        Box::pin(async { Ok(result) })
+    }
+}
+
+impl Define for Fake {
+    fn define(&self, definition: Definition) -> BoxFuture<'static, Result<Appended, Refusal>> {
+        let result = appended(&definition.name(), 3, false, Vec::new());
+        Box::pin(async { Ok(result) })
+    }
+
+    fn types(&self, _page: &ListPage<TypeCode>) -> Result<Types, Refusal> {
+        Ok(Types {
+            certificates: self.issued.lock().len() as u64,
+            ..Types::default()
+        })
+    }
+
+    fn type_standard(
+        &self,
+        _code: &TypeCode,
+        _version: Option<usize>,
+    ) -> Result<Option<Versioned<TypeDefined>>, Refusal> {
+        Ok(self.standard.lock().clone())
+    }
+
+    fn matters(
+        &self,
+        _department: Option<&DepartmentCode>,
+        _page: &ListPage<(DepartmentCode, MatterCode)>,
+    ) -> Result<DefinedPage<MatterDefined>, Refusal> {
+        Ok(DefinedPage {
+            definitions: Vec::new(),
+            more: false,
+        })
+    }
+
+    fn matter(
+        &self,
+        _department: &DepartmentCode,
+        _code: &MatterCode,
+        _version: Option<usize>,
+    ) -> Result<Option<Versioned<MatterDefined>>, Refusal> {
+        Ok(None)
+    }
+
+    fn grants(
+        &self,
+        _department: Option<&DepartmentCode>,
+        _page: &ListPage<(DepartmentCode, u64)>,
+    ) -> Result<Grants, Refusal> {
+        Ok(Grants::default())
+    }
+}
+
+impl Find for Fake {
+    fn certificate(&self, id: &CertificateId) -> Result<Option<Held>, Refusal> {
+        assert!(
+            !*self.panics.lock(),
+            "as asked, with {} in the message",
+            super::HOLDER_CODE
+        );
+        let found = self.issued.lock().get(id).map(|(seq, _)| *seq);
+        Ok(found.map(|seq| self.held(id, seq)))
+    }
+
+    fn fields(&self, _id: &CertificateId) -> Result<Option<Body>, Refusal> {
+        Ok(None)
     }
 
     fn attachment(
@@ -300,39 +398,54 @@ impl Service for Fake {
         Ok(self.serves.lock().take())
     }
 
-    fn fields(&self, _id: &CertificateId) -> Result<Option<CertificateFields>, Refusal> {
-        Ok(None)
-    }
-
-    fn erase(&self, erasure: CertificateErased) -> BoxFuture<'static, Result<Appended, Refusal>> {
-        let result = appended(erasure.id.as_str(), 4, false, Vec::new());
-        Box::pin(async { Ok(result) })
-    }
-
-    fn history(&self, id: &CertificateId) -> Result<Option<History>, Refusal> {
+    fn history(&self, id: &CertificateId) -> Result<Option<Chain>, Refusal> {
         self.began.fetch_add(1, Ordering::Relaxed);
         let blocks = *self.blocks.lock();
         std::thread::sleep(blocks);
-        let known = self.issued.lock().contains_key(id);
-        Ok(known.then(|| History {
-            id: id.as_str().to_owned(),
-            events: Vec::new(),
-            cut: false,
+        let known = self.issued.lock().get(id).map(|(seq, _)| *seq);
+        Ok(known.map(|seq| {
+            let held = self.held(id, seq);
+            Chain {
+                lives: vec![Life {
+                    id: id.clone(),
+                    records: vec![held.state.issued],
+                    checkpoint: held.checkpoint,
+                }],
+                cut: false,
+            }
         }))
     }
 
-    fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verification, Refusal> {
+    fn find(&self, search: &Search, client: &str) -> Result<FoundPage, Refusal> {
+        if let Wanted::Holder { code, .. } = &search.wanted {
+            assert_eq!(code.expose(), super::HOLDER_CODE);
+            self.looked(client)?;
+        }
+        Ok(FoundPage::default())
+    }
+}
+
+impl Verify for Fake {
+    fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verified, Refusal> {
         let known = self.issued.lock().contains_key(id);
-        Ok(Verification {
-            id: id.as_str().to_owned(),
-            verdict: if known { "valid" } else { "unknown" }.to_owned(),
-            reason: None,
-            explanation: String::new(),
-            successors: Vec::new(),
-            missing: Vec::new(),
-            on: on.map_or("today".to_owned(), |on| on.to_string()),
-            certificate: None,
-            provenance: None,
+        Ok(Verified {
+            verification: Verification {
+                id: id.clone(),
+                on: on.unwrap_or(Date::MAX),
+                verdict: match known {
+                    true => Verdict::Valid,
+                    false => Verdict::Unknown(Vec::new()),
+                },
+                state: None,
+                change: None,
+                successors: Vec::new(),
+                checkpoint: None,
+            },
+            type_name: None,
+            cosigned_by: Vec::new(),
+            confirmed_ms: None,
+            unconfirmed: false,
+            answered_by: own(),
         })
     }
 
@@ -345,7 +458,7 @@ impl Service for Fake {
                 let signed = self.cosigned_in.lock().is_none();
                 Ok(Proof {
                     bytes: vec![if signed { 0 } else { 7 }, 1, 2, 255],
-                    alone: (!signed).then(|| LogId::first(OWN.parse().unwrap())),
+                    alone: (!signed).then(|| LogId::first(own())),
                 })
             }
             None => Err(Refusal::UnknownCertificate { id: id.clone() }),
@@ -364,11 +477,21 @@ impl Service for Fake {
             true
         })
     }
+}
+
+impl Cases for Fake {
+    fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal> {
+        self.looked(client)?;
+        assert_eq!(case.code.expose(), super::HOLDER_CODE);
+        Err(Refusal::NotFound { what: "matter" })
+    }
 
     fn accept_for_good(&self, _: Case, _: &str) -> BoxFuture<'static, Result<Acceptance, Refusal>> {
         Box::pin(async { Err(Refusal::Internal) })
     }
+}
 
+impl Retrieve for Fake {
     fn retrieve(&self, _: Fetch) -> BoxFuture<'static, Result<Retrieved, Refusal>> {
         Box::pin(async { Err(Refusal::Internal) })
     }
@@ -384,8 +507,14 @@ impl Service for Fake {
     fn evidence_copy(&self, _: &RetrievalHash) -> Result<Option<Retrieved>, Refusal> {
         Ok(None)
     }
+}
 
-    fn audit(&self, _: Days, _: Option<(LogId, u64)>) -> Result<AuditView, Refusal> {
+impl Report for Fake {
+    fn audit(
+        &self,
+        _: Days,
+        _: Option<(LogId, u64)>,
+    ) -> Result<BTreeMap<LogId, LogAudit>, Refusal> {
         Err(Refusal::NotFound { what: "log" })
     }
 
@@ -399,79 +528,55 @@ impl Service for Fake {
         Box::pin(async { Err(Refusal::Internal) })
     }
 
-    fn lookups(&self, question: &Lookups, client: &str) -> Result<LookupLog, Refusal> {
+    fn lookups(&self, _: &Lookups, client: &str) -> Result<Looks, Refusal> {
         self.looked(client)?;
-        Ok(LookupLog {
-            from: question.days.from.to_string(),
-            to: question.days.to.to_string(),
-            lookups: Vec::new(),
-            damaged: Vec::new(),
-            next: None,
-        })
+        Ok(Looks::default())
     }
 
-    fn usage(&self, _: Days) -> Result<UseReport, Refusal> {
+    fn usage(&self, _: Days) -> Result<BTreeMap<DepartmentCode, Used>, Refusal> {
         Err(Refusal::NotFound { what: "log" })
     }
+}
 
-    fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal> {
-        self.looked(client)?;
-        assert_eq!(case.code.expose(), super::HOLDER_CODE);
-        Err(Refusal::NotFound { what: "matter" })
+impl Operate for Fake {
+    fn vouch_for_own_log(&self, _word: Word) -> Result<NodeStanding, Refusal> {
+        Ok(self.status())
     }
 
-    fn find(&self, query: &Find, client: &str) -> Result<Found, Refusal> {
-        if query.cursor.is_some() {
-            return Err(Refusal::field("cursor", "is not one this node gave"));
-        }
-        if let Wanted::Holder { code, .. } = &query.wanted {
-            assert_eq!(code.expose(), super::HOLDER_CODE);
-            self.looked(client)?;
-        }
-        Ok(Found {
-            certificates: Vec::new(),
-            next: None,
-        })
+    fn salvage(&self) -> BoxFuture<'static, Result<Salvaged, Refusal>> {
+        let salvaged = Salvaged {
+            records: 2,
+            copies: vec!["set-aside/one".to_owned()],
+            size: 5,
+        };
+        let result = self.refuse.lock().clone().map_or(Ok(salvaged), Err);
+        Box::pin(async { result })
     }
 
-    fn catalogue(&self, page: &ListPage) -> Result<CatalogueView, Refusal> {
-        page.begins(|_| None::<()>)?;
-        Ok(CatalogueView {
-            types: Vec::new(),
-            next: None,
-            certificates: self.issued.lock().len() as u64,
-        })
-    }
-
-    fn logs(&self) -> Result<Vec<LogView>, Refusal> {
+    fn logs(&self) -> Result<Vec<LogStanding>, Refusal> {
         Ok(Vec::new())
     }
 
-    fn log(&self, _department: &DepartmentCode) -> Result<Option<LogView>, Refusal> {
+    fn log(&self, _department: &DepartmentCode) -> Result<Option<LogStanding>, Refusal> {
         Ok(None)
     }
 
-    fn peers(&self) -> Vec<PeerView> {
+    fn peers(&self) -> Vec<MemberStanding> {
         Vec::new()
     }
 
-    fn status(&self) -> NodeStatus {
-        NodeStatus {
-            department: OWN.to_owned(),
-            name: "Bureau".to_owned(),
-            network_name: "Test".to_owned(),
-            network: "44".repeat(32),
-            version: "0".to_owned(),
+    fn status(&self) -> NodeStanding {
+        NodeStanding {
+            department: own(),
             peer_id: String::new(),
-            log_state: "writable".to_owned(),
+            log_state: OwnLogState::Writable,
             log_detail: None,
             own_size: 0,
             records: 0,
             certificates: 0,
-            peers_connected: 0,
-            peers_total: 0,
-            warnings: Vec::new(),
+            connected: 0,
             started_ms: 0,
+            warnings: Vec::new(),
         }
     }
 
@@ -479,8 +584,13 @@ impl Service for Fake {
         let refuse = self.refuse.lock();
         Readiness {
             ready: refuse.is_none(),
-            reasons: refuse.iter().map(ToString::to_string).collect(),
-            warnings: Vec::new(),
+            troubles: refuse.iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+impl Service for Fake {
+    fn members(&self) -> &Arc<Membership> {
+        &self.members
     }
 }

@@ -4,16 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_api::Position;
 use certmesh_ledger::bodies::{AttachmentKey, Bodies, BodyError, Opened};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{Log, ReadError, ReceiptKind};
 use certmesh_ledger::record::{Attachment, Entry, Received, RetrievalHash, SignedRecord};
 use certmesh_ledger::retrieval::{ATTACHMENTS, EvidenceCopy, code_of};
-use certmesh_ledger::verify::{Verification, verify, verify_record};
+use certmesh_ledger::verify::{verify, verify_record};
 
-use crate::peer::Refusal;
-use crate::peer::{Peer, now_ms};
+use crate::app::verify::Verified;
+use crate::peer::requests::Position;
+use crate::peer::{Peer, Refusal, now_ms};
 
 /// How often expired copies are looked for.
 const EVERY: Duration = Duration::from_secs(600);
@@ -93,7 +93,7 @@ pub(crate) struct Retrieved {
     /// The retrieval's name.
     pub(crate) name: RetrievalHash,
     /// The verdict on the certificate.
-    pub(crate) verification: Verification,
+    pub(crate) verified: Verified,
     pub(crate) copy: Copy,
     /// The attachments that were shown, each with whether it is here whole.
     attachments: Vec<(Attachment, bool)>,
@@ -140,7 +140,7 @@ pub(crate) fn find(peer: &Peer, name: &RetrievalHash) -> Result<Option<Retrieved
     };
     Ok(Some(Retrieved {
         name: *name,
-        verification: verified.map_err(|error| internal(&error))?,
+        verified: Verified::of(peer, verified.map_err(|error| internal(&error))?),
         copy,
         attachments,
     }))

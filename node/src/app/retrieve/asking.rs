@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use certmesh_api::Appended;
 use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::{Authority, CertificateState};
 use certmesh_ledger::codec::{Bounded, Text};
@@ -20,14 +19,15 @@ use certmesh_ledger::sync::{Request, Response};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::Fetch;
 use super::copies::{self, Retrieved};
 use crate::app::cases::resolve;
-use crate::app::questions::Fetch;
 use crate::net::RequestFailure;
 use crate::peer::Refusal;
 use crate::peer::answering::Answering;
 use crate::peer::driver::Ask;
 use crate::peer::prepare::Fresh;
+use crate::peer::requests::Appended;
 use crate::peer::writer::{Append, Receipt, WriterHandle};
 use crate::peer::{Peer, now_ms};
 

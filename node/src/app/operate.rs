@@ -1,0 +1,99 @@
+//! The state of the node and its logs, and what an operator can do about it.
+
+use certmesh_api::OwnLogState;
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::names::LogId;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::{PeerService, Refusal};
+
+pub(crate) use crate::peer::health::{LogStanding, MemberStanding, NodeStanding, Readiness};
+pub(crate) use crate::peer::writer::Salvaged;
+
+/// Operating a node.
+pub(crate) trait Operate {
+    /// Takes the operator's word that the own log on disk is whole, without waiting for other members.
+    fn vouch_for_own_log(&self, word: Word) -> Result<NodeStanding, Refusal>;
+
+    /// Takes back records of the own log that nobody else holds from the copies set aside on this disk.
+    fn salvage(&self) -> BoxFuture<'static, Result<Salvaged, Refusal>>;
+
+    /// Every log held, by department.
+    fn logs(&self) -> Result<Vec<LogStanding>, Refusal>;
+
+    /// One log; `None` when the department is not a member.
+    fn log(&self, department: &DepartmentCode) -> Result<Option<LogStanding>, Refusal>;
+
+    /// The other members.
+    fn peers(&self) -> Vec<MemberStanding>;
+
+    /// State of the node.
+    fn status(&self) -> NodeStanding;
+
+    /// Whether the node can do its work. Must not read files.
+    fn readiness(&self) -> Readiness;
+}
+
+/// An operator's word.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Word {
+    /// What was lost is known, and the log continues without the members that have not answered.
+    pub(crate) after_loss: bool,
+    /// The machine's clock is right, despite the evidence against it.
+    pub(crate) clock_is_right: bool,
+}
+
+impl Operate for PeerService {
+    fn vouch_for_own_log(&self, word: Word) -> Result<NodeStanding, Refusal> {
+        if word.clock_is_right {
+            self.peer.trust_clock();
+            return Ok(self.status());
+        }
+        if self.peer.vouch_for_own_log(word.after_loss) {
+            let _ = self.vouch.send(());
+        }
+        match self.peer.own.state() {
+            OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(
+                "more of this log was signed than is on disk: appending would fork it; the rest has to come back \
+                 from other members"
+                    .into(),
+            )),
+            OwnLogState::Confirming => Err(Refusal::OwnLogUnconfirmed(match word.after_loss {
+                true => "nothing was lost: `certmesh resume` without --after-loss".to_owned(),
+                false => self.peer.own.detail().unwrap_or_default(),
+            })),
+            OwnLogState::Elsewhere => Err(Refusal::OwnLogUnconfirmed(
+                self.peer.own.detail().unwrap_or_default(),
+            )),
+            _ => Ok(self.status()),
+        }
+    }
+
+    fn salvage(&self) -> BoxFuture<'static, Result<Salvaged, Refusal>> {
+        let writer = self.writer.clone();
+        async move { writer.salvage()?.await.unwrap_or(Err(Refusal::Internal)) }.boxed()
+    }
+
+    fn logs(&self) -> Result<Vec<LogStanding>, Refusal> {
+        let logs = self.peer.catalogue.logs();
+        Ok(logs.map(|log| self.peer.log_standing(&log)).collect())
+    }
+
+    fn log(&self, department: &DepartmentCode) -> Result<Option<LogStanding>, Refusal> {
+        let log = self.peer.catalogue.log(&LogId::first(*department));
+        Ok(log.map(|log| self.peer.log_standing(&log)))
+    }
+
+    fn peers(&self) -> Vec<MemberStanding> {
+        self.peer.member_standings()
+    }
+
+    fn status(&self) -> NodeStanding {
+        self.peer.standing()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.peer.readiness()
+    }
+}

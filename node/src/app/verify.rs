@@ -1,0 +1,164 @@
+//! Verdicts on certificates, and proofs that others can check by themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
+use certmesh_ledger::log::ReadError;
+use certmesh_ledger::names::LogId;
+use certmesh_ledger::record::is_dated_ahead;
+use certmesh_ledger::verify::{Bundle, GatherError, Verification, verify};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::find::type_name;
+use super::{PeerService, Refusal, unreadable};
+use crate::peer::{Peer, now_ms};
+
+/// Verifying.
+pub(crate) trait Verify {
+    /// The verdict on a certificate on a day (today in China Standard Time when `None`). Not holding it is not a
+    /// refusal but the verdict `unknown`.
+    fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verified, Refusal>;
+
+    /// The proof bundle of a certificate.
+    fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal>;
+
+    /// Waits until another member has signed the accepted checkpoint of a log, or for a time; returns whether one has.
+    fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool>;
+}
+
+/// A verdict, and what this peer knows beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    /// The verdict and what it rests on.
+    pub(crate) verification: Verification,
+    /// The name of the certificate's type; `None` when no record is held, or no log defines it.
+    pub(crate) type_name: Option<String>,
+    /// Members whose signature under the checkpoint is held.
+    pub(crate) cosigned_by: Vec<DepartmentCode>,
+    /// When a member last confirmed that what is held of the log is its newest, ms.
+    pub(crate) confirmed_ms: Option<u64>,
+    /// Whether it is about this department's own log while other members have not confirmed that it is whole.
+    pub(crate) unconfirmed: bool,
+    /// The department whose peer this is.
+    pub(crate) answered_by: DepartmentCode,
+}
+
+/// A proof bundle.
+#[derive(Clone, Debug)]
+pub(crate) struct Proof {
+    /// The bundle, encoded.
+    pub(crate) bytes: Vec<u8>,
+    /// The log it rests on, while only its own department vouches for it and another member may still.
+    pub(crate) alone: Option<LogId>,
+}
+
+/// Between two looks at whether somebody has signed a checkpoint: signatures come in seconds, and a look reads no file.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+impl Verified {
+    /// A verdict with what this peer knows beside it.
+    pub(super) fn of(peer: &Peer, verification: Verification) -> Verified {
+        let state = verification.state.as_ref();
+        let checkpoint = verification.checkpoint.as_ref();
+        let witnesses = checkpoint.map(|checkpoint| peer.witnesses_of(checkpoint));
+        let witnesses = witnesses.unwrap_or_default().into_iter();
+        let own = state.is_some_and(|state| state.log == peer.catalogue.own());
+        Verified {
+            type_name: state.and_then(|state| type_name(peer, &state.certificate().id.type_code())),
+            cosigned_by: witnesses.map(|signed| signed.witness).collect(),
+            confirmed_ms: state.and_then(|state| peer.confirmed_ms(&state.log)),
+            unconfirmed: own && !peer.own.is_confirmed(),
+            answered_by: peer.department,
+            verification,
+        }
+    }
+}
+
+impl Verify for PeerService {
+    fn verification(&self, id: &CertificateId, on: Option<Date>) -> Result<Verified, Refusal> {
+        let found = verify(&self.peer.catalogue, id, self.peer.question(on));
+        let found = found.map_err(|error| unreadable(&error))?;
+        Ok(Verified::of(&self.peer, found))
+    }
+
+    fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal> {
+        let catalogue = &self.peer.catalogue;
+        let state = catalogue.certificate(id);
+        let log = state
+            .map_err(|error| unreadable(&error))?
+            .map(|state| state.log);
+        if let Some(log) = log {
+            self.provable(&log)?;
+        }
+        // A signature dated ahead would have its readers refuse the whole proof.
+        let now_ms = now_ms();
+        let bundle = Bundle::gather(catalogue, id, |checkpoint| {
+            let mut all = self.peer.cosignatures_of(checkpoint);
+            all.retain(|signed| !is_dated_ahead(signed.time_ms, now_ms));
+            all
+        });
+        match bundle {
+            Ok(Some(bundle)) => {
+                let others = catalogue.members().members().count() > 1;
+                Ok(Proof {
+                    alone: log.filter(|_| others && !bundle.is_witnessed()),
+                    bytes: bundle.to_bytes(),
+                })
+            }
+            Ok(None) => Err(Refusal::UnknownCertificate { id: id.clone() }),
+            Err(GatherError::Read(error @ ReadError::LaterVersion { .. })) => {
+                Err(Refusal::ProofNotAvailable(error.to_string()))
+            }
+            Err(GatherError::Read(error)) => Err(unreadable(&error)),
+            Err(error) => Err(Refusal::ProofNotAvailable(error.to_string())),
+        }
+    }
+
+    fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool> {
+        let peer = Arc::clone(&self.peer);
+        let signed = move || {
+            let checkpoint = peer.catalogue.log(&log)?.checkpoint()?;
+            let now_ms = now_ms();
+            let mut witnesses = peer.witnesses_of(&checkpoint).into_iter();
+            witnesses.find(|signed| !is_dated_ahead(signed.time_ms, now_ms))
+        };
+        let wait = async move {
+            while signed().is_none() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        async move { tokio::time::timeout(patience, wait).await.is_ok() }.boxed()
+    }
+}
+
+impl PeerService {
+    /// Whether a proof by what is held of a log would say what its department says: readers can't ask anyone.
+    fn provable(&self, log: &LogId) -> Result<(), Refusal> {
+        let catalogue = &self.peer.catalogue;
+        let stopped = catalogue.log(log).and_then(|log| log.stopped());
+        if let Some(stopped) = stopped {
+            return Err(Refusal::ProofNotAvailable(format!(
+                "the log that holds it is in dispute from record {} on; a proof would rest on one side's word",
+                stopped.undisputed()
+            )));
+        }
+        if *log != catalogue.own() {
+            let asked_ms = self.peer.clock.now_ms();
+            return match catalogue.freshness(log, asked_ms) {
+                Ok(_) => Ok(()),
+                Err(stale) => Err(Refusal::ProofNotAvailable(format!(
+                    "a proof could lack a revocation; what is missing: {stale}"
+                ))),
+            };
+        }
+        if !self.peer.own.is_confirmed() {
+            return Err(Refusal::ProofNotAvailable(format!(
+                "this department's own log is not confirmed by other members, so a proof could lack a revocation; {}",
+                self.peer.own.detail().unwrap_or_default()
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,367 @@
+//! Certificates, what happened to them, and verdicts.
+
+use std::collections::BTreeMap;
+
+use certmesh_ledger::bodies::Body;
+use certmesh_ledger::catalogue::{Chain, Life, Successor};
+use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::membership::Membership;
+use certmesh_ledger::record::{
+    Action, Attachment, Entry, Record, SignedRecord, Status, SuccessionKind,
+};
+use certmesh_ledger::verify::{NotValid, Verdict, Verification};
+
+use super::name_of;
+use crate::app::find::{FoundPage, Held};
+use crate::app::issue::Uploaded;
+use crate::app::verify::Verified;
+use crate::app::{Appended, Position};
+use crate::http::cursors::Cursor;
+
+pub(in crate::http) fn position(position: &Position) -> certmesh_api::Position {
+    certmesh_api::Position {
+        log: position.log.to_string(),
+        seq: position.seq,
+        record: position.record.to_string(),
+        time_ms: position.time_ms,
+        checkpoint_size: position.checkpoint_size,
+        checkpoint_root: position.checkpoint_root.to_string(),
+    }
+}
+
+pub(in crate::http) fn appended(appended: Appended) -> certmesh_api::Appended {
+    certmesh_api::Appended {
+        id: appended.id,
+        position: self::position(&appended.position),
+        replayed: appended.replayed,
+        warnings: appended.warnings,
+    }
+}
+
+pub(in crate::http) fn uploaded(uploaded: Uploaded) -> certmesh_api::Uploaded {
+    certmesh_api::Uploaded {
+        upload: uploaded.token,
+        media_type: uploaded.media_type.to_string(),
+        size: uploaded.size,
+        content: uploaded.content.to_string(),
+    }
+}
+
+pub(in crate::http) fn certificate(members: &Membership, held: &Held) -> certmesh_api::Certificate {
+    let state = &held.state;
+    certmesh_api::Certificate::recorded(
+        state.certificate(),
+        &state.issued,
+        state.status,
+        &held.checkpoint,
+        members,
+        held.type_name.clone(),
+    )
+}
+
+/// A page of certificates, each with the verdict on it.
+pub(in crate::http) fn found(members: &Membership, page: &FoundPage) -> certmesh_api::Found {
+    let judged = |(held, verdict): &(Held, Verdict)| certmesh_api::Certificate {
+        verdict: Some(verdict.as_str().to_owned()),
+        reason: match verdict {
+            Verdict::NotValid(why) => Some(why.code().to_owned()),
+            _ => None,
+        },
+        ..certificate(members, held)
+    };
+    certmesh_api::Found {
+        certificates: page.certificates.iter().map(judged).collect(),
+        next: page.next.as_ref().map(Cursor::write),
+    }
+}
+
+/// What an attachment is.
+pub(super) fn attachment(attachment: &Attachment) -> certmesh_api::AttachmentView {
+    certmesh_api::AttachmentView {
+        name: attachment.name.to_string(),
+        media_type: attachment.media_type.to_string(),
+        size: attachment.size,
+        content: attachment.content.to_string(),
+    }
+}
+
+/// What a certificate says, its attachments separate from the other fields.
+pub(in crate::http) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::CertificateFields {
+    let mut fields = BTreeMap::new();
+    let mut attachments = Vec::new();
+    for (name, value) in &body.fields {
+        match Attachment::of_field(name, value) {
+            Ok(Some(found)) => attachments.push(attachment(&found)),
+            _ => drop(fields.insert(name.clone(), value.clone())),
+        }
+    }
+    certmesh_api::CertificateFields {
+        id: id.to_string(),
+        holder: certmesh_api::Holder {
+            kind: body.holder_kind.to_string(),
+            code: body.holder_code.clone(),
+        },
+        fields,
+        attachments,
+    }
+}
+
+/// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, shown as
+/// a story.
+pub(in crate::http) fn history(id: &CertificateId, chain: &Chain) -> certmesh_api::History {
+    let mut events: Vec<_> = chain.lives.iter().flat_map(life).collect();
+    // One record issues a certificate first and supersedes others by it.
+    let at = |event: &certmesh_api::HistoryEvent| {
+        let position = &event.position;
+        let place = (position.time_ms, position.log.clone(), position.seq);
+        (place, event.successor.is_some(), event.id.clone())
+    };
+    events.sort_by_cached_key(at);
+    certmesh_api::History {
+        id: id.to_string(),
+        events,
+        cut: chain.cut,
+    }
+}
+
+fn life(life: &Life) -> Vec<certmesh_api::HistoryEvent> {
+    let mut stage = None;
+    let records = life.records.iter();
+    records
+        .map(|record| event(life, record, &mut stage))
+        .collect()
+}
+
+/// A certificate's status, and how it was superseded if it was.
+type Stage = (Status, Option<SuccessionKind>);
+
+fn event(
+    life: &Life,
+    signed: &SignedRecord,
+    stage: &mut Option<Stage>,
+) -> certmesh_api::HistoryEvent {
+    let record: &Record = signed.record();
+    let id = &life.id;
+    let mut event = certmesh_api::HistoryEvent {
+        id: id.to_string(),
+        event: String::new(),
+        reason: None,
+        text: None,
+        to: None,
+        succession: None,
+        predecessors: Vec::new(),
+        successor: None,
+        ignored: None,
+        position: certmesh_api::Position::of(&life.checkpoint, signed),
+    };
+    match &record.entry {
+        Entry::CertificateIssued(issued) if issued.id == *id => {
+            event.event = "issued".into();
+            event.succession = issued.succession_kind().map(|kind| kind.to_string());
+            let predecessors = issued.predecessors().iter();
+            event.predecessors = predecessors.map(ToString::to_string).collect();
+            match stage {
+                None => *stage = Some((Status::Valid, None)),
+                Some(_) => event.ignored = Some("the identifier had been issued before".into()),
+            }
+        }
+        Entry::CertificateIssued(issued) => {
+            event.event = Status::Superseded.as_str().into();
+            event.successor = Some(issued.id.to_string());
+            let kind = issued.succession_kind();
+            match stage {
+                _ if kind == Some(SuccessionKind::Transfer) => {
+                    event.ignored = Some("a transfer is from another department's log".into());
+                }
+                Some((Status::Valid, _)) => *stage = Some((Status::Superseded, kind)),
+                // A further part of a split.
+                Some((Status::Superseded, Some(SuccessionKind::Split)))
+                    if kind == Some(SuccessionKind::Split) => {}
+                _ => event.ignored = Some("the certificate was not valid by then".into()),
+            }
+        }
+        Entry::StatusChanged(changed) => {
+            let action: Action = changed.action;
+            event.event = action.past().into();
+            event.reason = Some(changed.reason.code().into());
+            event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
+            event.to = action.receiver().map(|to| to.to_string());
+            let before = stage.map_or(Status::Valid, |(status, _)| status);
+            match before.after(action) {
+                Ok(next) => *stage = Some((next, None)),
+                Err(error) => event.ignored = Some(error.to_string()),
+            }
+        }
+        Entry::CertificateErased(erased) => {
+            event.event = "fields-erased".into();
+            event.text = Some(erased.text.to_string());
+        }
+        Entry::TypeDefined(_)
+        | Entry::MatterDefined(_)
+        | Entry::GrantMade(_)
+        | Entry::GrantWithdrawn(_)
+        | Entry::RetrievalDecided(_)
+        | Entry::RetrievalAcknowledged(_)
+        | Entry::CaseAccepted(_)
+        | Entry::AccessLogRead(_)
+        | Entry::Unknown(_) => {}
+    }
+    event
+}
+
+/// A verdict for the API.
+pub(in crate::http) fn verification(
+    members: &Membership,
+    verified: &Verified,
+) -> certmesh_api::Verification {
+    let found = &verified.verification;
+    let (reason, mut explanation, missing) = match &found.verdict {
+        Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
+        Verdict::NotValid(reason) => (
+            Some(reason.code().to_owned()),
+            explain(members, reason, found),
+            Vec::new(),
+        ),
+        Verdict::Unknown(missing) => {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            (
+                None,
+                format!(
+                    "it can't be decided here; what is missing: {}",
+                    missing.join("; ")
+                ),
+                missing,
+            )
+        }
+    };
+    if verified.unconfirmed && matches!(found.verdict, Verdict::NotValid(_)) {
+        explanation.push_str(UNCONFIRMED);
+    }
+    let held = found.state.as_ref().zip(found.checkpoint.as_ref());
+    let certificate = held.map(|(state, checkpoint)| {
+        certmesh_api::Certificate::recorded(
+            state.certificate(),
+            &state.issued,
+            state.status,
+            checkpoint,
+            members,
+            verified.type_name.clone(),
+        )
+    });
+    let successors = found.successors.iter();
+    certmesh_api::Verification {
+        id: found.id.to_string(),
+        verdict: found.verdict.as_str().to_owned(),
+        reason,
+        explanation,
+        missing,
+        successors: successors.map(|next| successor(members, next)).collect(),
+        on: found.on.to_string(),
+        certificate,
+        provenance: provenance(members, verified),
+    }
+}
+
+/// Added to the verdict on a certificate of the own log.
+const UNCONFIRMED: &str = "; this department's own log is not yet confirmed by other members, so what was recorded last may \
+                           be missing here";
+
+fn successor(members: &Membership, next: &Successor) -> certmesh_api::SuccessorView {
+    let department = next.log.department;
+    certmesh_api::SuccessorView {
+        id: next.id.to_string(),
+        succession: next.kind.to_string(),
+        department: department.to_string(),
+        department_name: name_of(members, &department),
+        seq: next.seq,
+    }
+}
+
+/// Successors that a verdict's sentence names; the others are counted.
+const NAMED: usize = 4;
+
+/// What the reason itself does not say of what took the certificate's place.
+fn in_its_place(members: &Membership, reason: &NotValid, found: &Verification) -> String {
+    let mut names: Vec<String> = match reason {
+        // The first is named by the reason.
+        NotValid::Superseded { .. } => {
+            let parts = found.successors.iter().skip(1);
+            parts.map(|next| next.id.to_string()).collect()
+        }
+        NotValid::Status(Status::TransferredOut) => {
+            let taken = found.successors.iter().map(|next| successor(members, next));
+            taken
+                .map(|next| {
+                    let (name, code) = (next.department_name, next.department);
+                    format!("{name} ({code}) took it over as {}", next.id)
+                })
+                .collect()
+        }
+        _ => return String::new(),
+    };
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    match reason {
+        NotValid::Superseded { .. } if names.is_empty() => String::new(),
+        NotValid::Superseded { .. } => format!(" and by {}", names.join(", ")),
+        _ if names.is_empty() => match receiver(members, found) {
+            Some(to) => format!("; {to} may take it over, which is not known here to have done so"),
+            None => String::new(),
+        },
+        _ => format!("; {}", names.join("; ")),
+    }
+}
+
+/// Whom a certificate was let go to, by name and code.
+fn receiver(members: &Membership, found: &Verification) -> Option<String> {
+    let Entry::StatusChanged(changed) = &found.change.as_ref()?.record().entry else {
+        return None;
+    };
+    let to = changed.action.receiver()?;
+    let member = members.member(&to);
+    Some(match member {
+        Some(member) => format!("{} ({to})", member.display_name()),
+        None => format!("department {to}, which is not a member of this network,"),
+    })
+}
+
+fn explain(members: &Membership, reason: &NotValid, found: &Verification) -> String {
+    let mut text = reason.to_string();
+    if let Some(Entry::StatusChanged(changed)) =
+        found.change.as_ref().map(|change| &change.record().entry)
+    {
+        text.push_str(": ");
+        text.push_str(changed.reason.as_str());
+        if !changed.text.as_str().is_empty() {
+            text.push_str(" (");
+            text.push_str(changed.text.as_str());
+            text.push(')');
+        }
+    }
+    text.push_str(&in_its_place(members, reason, found));
+    text
+}
+
+fn provenance(members: &Membership, verified: &Verified) -> Option<certmesh_api::Provenance> {
+    let found = &verified.verification;
+    let (state, checkpoint) = (found.state.as_ref()?, found.checkpoint.as_ref()?);
+    let department = state.log.department;
+    let witnesses = verified.cosigned_by.iter();
+    Some(certmesh_api::Provenance {
+        department: department.to_string(),
+        department_name: name_of(members, &department),
+        network: members.network().to_string(),
+        record: state.issued.hash().to_string(),
+        seq: state.issued.record().seq,
+        record_time_ms: state.issued.record().time_ms,
+        checkpoint_size: checkpoint.size,
+        checkpoint_root: checkpoint.root.to_string(),
+        checkpoint_time_ms: checkpoint.time_ms,
+        cosigned_by: witnesses.map(ToString::to_string).collect(),
+        confirmed_ms: verified.confirmed_ms,
+        answered_by: verified.answered_by.to_string(),
+    })
+}

@@ -1,0 +1,27 @@
+//! What use cases give, in the API's shapes and words. Every function here is pure: names of departments come from the
+//! membership, all else from the answer.
+
+mod cases;
+mod certificates;
+mod definitions;
+mod operations;
+mod reports;
+
+pub(super) use cases::{acceptance, retrieved};
+pub(super) use certificates::{
+    appended, certificate, fields, found, history, position, uploaded, verification,
+};
+pub(super) use definitions::{grants, matter, matters, type_standard, types};
+pub(super) use operations::{log, member, node, readiness, salvaged};
+pub(super) use reports::{access_log, audit, lookups, usage};
+
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::membership::Membership;
+
+/// A department's name, empty for one that is not a member.
+fn name_of(members: &Membership, department: &DepartmentCode) -> String {
+    let member = members.member(department);
+    member
+        .map(|member| member.display_name().to_owned())
+        .unwrap_or_default()
+}
