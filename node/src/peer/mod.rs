@@ -4,7 +4,6 @@
 //! - `prepare`: checked requests made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `requests`: what can be appended to the own log; [`Refusal`]: why not
-//! - `group`: what is appended under one checkpoint
 //! - `driver`: the loop between network, state machine and storage; `driving`: its thread and its runtime
 //! - `answering`: fields of the own certificates shown to those who may see them
 //! - `uploads`: files that wait for the certificates they belong to
@@ -24,7 +23,6 @@ pub(crate) mod clock;
 pub(crate) mod cosignatures;
 pub(crate) mod driver;
 pub(crate) mod driving;
-pub(crate) mod group;
 pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod lost;

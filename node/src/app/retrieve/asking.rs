@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::{Authority, CertificateState};
@@ -28,15 +28,13 @@ use crate::peer::answering::Answering;
 use crate::peer::driver::Ask;
 use crate::peer::prepare::Fresh;
 use crate::peer::requests::Appended;
-use crate::peer::writer::{Append, Receipt, WriterHandle};
+use crate::peer::writer::{Receipt, WriterHandle};
 use crate::peer::{Peer, now_ms};
 
 /// Requests to one member that wait for an answer at once; more wait for their turn. Replication needs room as well.
 const PER_MEMBER: usize = 4;
 /// Threads that read files for retrievals at once.
 const READING: usize = 64;
-/// Between two looks for room in the writer's queue.
-const ROOM: Duration = Duration::from_millis(20);
 
 /// Asks issuers for fields.
 #[derive(Clone)]
@@ -352,19 +350,9 @@ impl Asking {
         result.map(drop)
     }
 
-    /// Appends a record of this department's, durably. Waits for room: what it records has happened.
+    /// Appends a record of this department's, durably.
     pub(crate) async fn record(&self, receipt: Receipt) -> Result<Appended, Refusal> {
-        let mut append = Append::Receipt(Box::new(receipt));
-        let submitted = loop {
-            match self.writer.offer(append) {
-                Ok(submitted) => break submitted,
-                Err(back) => append = back.ok_or(Refusal::Internal)?,
-            }
-            tokio::time::sleep(ROOM).await;
-        };
-        let outcomes = submitted.await;
-        let outcome = outcomes.unwrap_or(Err(Refusal::Internal))?.pop();
-        outcome.unwrap_or(Err(Refusal::Internal))
+        self.writer.record(receipt).await
     }
 
     pub(crate) fn peer(&self) -> &Arc<Peer> {

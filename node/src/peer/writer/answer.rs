@@ -1,0 +1,154 @@
+//! What is said of each append of a group, once it is durable or failed.
+
+use certmesh_api::FieldFault;
+use certmesh_ledger::catalogue::NotAllowed;
+use certmesh_ledger::disk::too_many_files;
+use certmesh_ledger::log::{NoEffect, WriteError};
+
+use super::apply::{Applied, ApplyError};
+use super::plan::Outcome;
+use super::{GroupCommit, Reply, internal};
+use crate::peer::Refusal;
+use crate::peer::requests::{Appended, Position};
+
+/// What is to be said of one append.
+pub(super) struct Answer {
+    /// What it is named by.
+    pub(super) id: String,
+    pub(super) warnings: Vec<String>,
+    pub(super) outcome: Outcome,
+}
+
+impl GroupCommit {
+    pub(super) fn answer(
+        &self,
+        answers: Vec<Answer>,
+        replies: Vec<(usize, Reply)>,
+        applied: Result<Applied, ApplyError>,
+    ) {
+        let Applied {
+            records,
+            checkpoint,
+        } = match applied {
+            Ok(applied) => applied,
+            Err(error) => {
+                tracing::error!(%error, "an append failed");
+                self.peer.own.show();
+                // What stands in the way of all appends says more than what failed first.
+                let refusal = self.peer.append_refusal();
+                let refusal = refusal.unwrap_or_else(|| not_applied(&error));
+                for (_, reply) in replies {
+                    let _ = reply.send(Err(refusal.clone()));
+                }
+                return;
+            }
+        };
+        let mut new = records.iter();
+        let finish = |answer: Answer| {
+            let checkpoint = match answer.outcome {
+                Outcome::Refused(refusal) => return Err(refusal),
+                _ => checkpoint.as_ref().ok_or(Refusal::Internal)?,
+            };
+            let (position, replayed) = match answer.outcome {
+                Outcome::Replayed(record) => (Position::of(checkpoint, &record), true),
+                _ => {
+                    let record = new.next().ok_or(Refusal::Internal)?;
+                    let position =
+                        Position::at(checkpoint, record.seq, record.hash, record.time_ms);
+                    (position, false)
+                }
+            };
+            Ok(Appended {
+                id: answer.id,
+                position,
+                replayed,
+                warnings: answer.warnings,
+            })
+        };
+        let mut outcomes = answers.into_iter().map(finish);
+        for (rows, reply) in replies {
+            // A client that went away gets nothing; its records are in the log anyway.
+            let _ = reply.send(Ok(outcomes.by_ref().take(rows).collect()));
+        }
+        drop(outcomes);
+        if let Some(checkpoint) = checkpoint.filter(|_| !records.is_empty()) {
+            let _ = self.heads.send(checkpoint);
+        }
+    }
+}
+
+/// Why a group was not appended.
+fn not_applied(error: &ApplyError) -> Refusal {
+    match error {
+        ApplyError::Log(error) => not_written(error),
+        ApplyError::Attachments(error) | ApplyError::Mark(error) if too_many_files(error) => {
+            Refusal::Overloaded { retry_after_s: 1 }
+        }
+        ApplyError::Attachments(_) => Refusal::Internal,
+        ApplyError::Clock(_) => Refusal::ClockOff(error.to_string()),
+        ApplyError::Mark(_) => Refusal::LogReadOnly(error.to_string()),
+    }
+}
+
+/// Why the log took no records.
+pub(super) fn not_written(error: &WriteError) -> Refusal {
+    match error {
+        WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
+        WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
+        WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
+        WriteError::OutOfFiles(_) => Refusal::Overloaded { retry_after_s: 1 },
+        WriteError::NoEntries | WriteError::Unreadable(_) => Refusal::Internal,
+        WriteError::Append(_) | WriteError::LaterVersion(_) => {
+            Refusal::LogReadOnly(error.to_string())
+        }
+    }
+}
+
+fn succession_faults<T: std::fmt::Display>(reasons: &[T]) -> Refusal {
+    let fault = |reason: &T| FieldFault {
+        field: "predecessors".to_owned(),
+        detail: reason.to_string(),
+    };
+    Refusal::InvalidField(reasons.iter().map(fault).collect())
+}
+
+/// Why a rule does not allow an entry.
+pub(super) fn not_allowed(why: NotAllowed) -> Refusal {
+    match why {
+        NotAllowed::NotThisDepartment { issuer, department } => Refusal::NotThisDepartment {
+            named: issuer.as_str().to_owned(),
+            own: department,
+        },
+        NotAllowed::UnknownType(type_code) => Refusal::UnknownType { type_code },
+        NotAllowed::Duplicate { id, .. } | NotAllowed::DuplicateInRequest(id) => {
+            Refusal::DuplicateCertificate { id }
+        }
+        NotAllowed::UnknownCertificate(id) => Refusal::UnknownCertificate { id },
+        NotAllowed::OtherDepartment { department, .. } => Refusal::OtherDepartment {
+            issuer: department.as_str().to_owned(),
+        },
+        NotAllowed::Impossible(transition) => Refusal::ImpossibleTransition(transition),
+        NotAllowed::OthersType { authority, .. } => Refusal::field(
+            "code",
+            format!(
+                "department {authority} is a member of this network: only it can define its types"
+            ),
+        ),
+        NotAllowed::Misfits(misfits) => succession_faults(&misfits),
+        NotAllowed::NotReplaceable(reasons) => succession_faults(&reasons),
+        other @ NotAllowed::NotListed(_) => Refusal::field("type", other.to_string()),
+        // It changed between the checks of the request and its turn.
+        NotAllowed::OtherDefinition(_) => Refusal::Overloaded { retry_after_s: 1 },
+        NotAllowed::NoEffect(why @ NoEffect::Grants(_)) => Refusal::field("grant", why.to_string()),
+        NotAllowed::NoEffect(why) => Refusal::field("code", why.to_string()),
+        other @ NotAllowed::OwnReceiver => Refusal::field("to", other.to_string()),
+        NotAllowed::UnknownKind(_) => Refusal::Internal,
+        other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),
+        other @ NotAllowed::UnknownGrant(_) => Refusal::field("grant", other.to_string()),
+        // The one who asks draws a nonce for each request, as a client does a key.
+        NotAllowed::Replayed(_) => Refusal::IdempotencyMismatch,
+        NotAllowed::CaseInRequest => Refusal::Overloaded { retry_after_s: 1 },
+        other @ NotAllowed::NoRole { .. } => Refusal::field("id", other.to_string()),
+        NotAllowed::Read(error) => internal(&error),
+    }
+}
