@@ -269,7 +269,7 @@ impl Sync {
                 );
             }
             // It is asked for again, as after a gap.
-            Err(StoreFailure::OutOfFiles(_)) => {}
+            Err(StoreFailure::Busy(_)) => {}
             Err(StoreFailure::Apply(error)) => {
                 self.not_applied(log, from, error, now_ms, out);
             }

@@ -174,8 +174,8 @@ pub enum StoreFailure {
     Page(PageError),
     /// The log's.
     Apply(ApplyError),
-    /// No descriptor is left to open a file of the log with: the page may come again.
-    OutOfFiles(io::Error),
+    /// No descriptor is left to open a file of the log with, or too many pages wait: the page may come again.
+    Busy(io::Error),
 }
 
 /// Adds a page to its log, once [`Page::verify`] is through with it: what whoever drives the state machine does with
@@ -191,7 +191,7 @@ pub fn stored(
         (Ok(_), None) => Err(StoreFailure::Apply(ApplyError::Stopped)),
         (Ok(page), Some(log)) => log
             .open_for(&page)
-            .map_err(StoreFailure::OutOfFiles)
+            .map_err(StoreFailure::Busy)
             .and_then(|()| log.apply(&page).map_err(StoreFailure::Apply)),
     };
     Stored {

@@ -40,7 +40,7 @@ use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::SubjectTag;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use crate::peer::Peer;
 use crate::peer::journal::{NewLook, Recorder};
@@ -77,7 +77,7 @@ pub(crate) struct PeerService {
     pub(crate) asking: Asking,
     pub(crate) recorder: Recorder,
     /// Notifies the driver that an operator vouches for the own log.
-    pub(crate) vouch: mpsc::UnboundedSender<()>,
+    pub(crate) vouched: Arc<Notify>,
 }
 
 impl Service for PeerService {

@@ -51,7 +51,7 @@ impl Operate for PeerService {
             return Ok(self.status());
         }
         if self.peer.vouch_for_own_log(word.after_loss) {
-            let _ = self.vouch.send(());
+            self.vouched.notify_one();
         }
         match self.peer.own.state() {
             OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(

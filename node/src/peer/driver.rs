@@ -15,7 +15,7 @@ use certmesh_ledger::sync::{
 };
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use libp2p::{Multiaddr, PeerId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::own_log::Awaited;
@@ -43,17 +43,23 @@ pub(crate) struct Ask {
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(ANNOUNCE_EVERY_MS);
 const TICK: Duration = Duration::from_millis(250);
 
+/// Answers that may wait for the loop. Threads that make them wait for room, the loop for none of them.
+const ANSWERS: usize = 64;
+
 /// An answer to another peer's request, ready to be sent.
 type Answer = (InboundId, Vec<u8>);
 
 /// What reaches the loop from other threads.
 pub(crate) struct Inbox {
-    pub(crate) heads: mpsc::UnboundedReceiver<VerifiedCheckpoint>,
-    pub(crate) stored: mpsc::UnboundedReceiver<Stored>,
-    pub(crate) reopened: mpsc::UnboundedReceiver<Reopened>,
-    pub(crate) vouched: mpsc::UnboundedReceiver<()>,
-    pub(crate) asks: mpsc::UnboundedReceiver<Ask>,
-    pub(crate) addresses: mpsc::UnboundedReceiver<Addresses>,
+    /// The own log's newest checkpoint. A later one says all that those before it did.
+    pub(crate) heads: watch::Receiver<Option<VerifiedCheckpoint>>,
+    pub(crate) stored: mpsc::Receiver<Stored>,
+    pub(crate) reopened: mpsc::Receiver<Reopened>,
+    /// An operator vouches for the own log.
+    pub(crate) vouched: Arc<Notify>,
+    pub(crate) asks: mpsc::Receiver<Ask>,
+    /// The members' addresses, as they were read last.
+    pub(crate) addresses: watch::Receiver<Addresses>,
     pub(crate) stop: oneshot::Receiver<()>,
 }
 
@@ -89,15 +95,12 @@ pub(crate) struct Driver {
     reopening: Reopening,
     gossip: HashMap<u64, GossipId>,
     next_gossip: u64,
-    answers: (
-        mpsc::UnboundedSender<Answer>,
-        mpsc::UnboundedReceiver<Answer>,
-    ),
+    answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     /// Own records announced so far, and when.
     announced: u64,
     announced_at: Option<Instant>,
     announcement_due: bool,
-    listening: Option<mpsc::UnboundedSender<libp2p::Multiaddr>>,
+    listening: Option<mpsc::Sender<libp2p::Multiaddr>>,
     /// What was last reported of the machine's clock.
     clock_alarm: Option<String>,
     /// Logs that were reported as dated ahead.
@@ -108,7 +111,7 @@ impl Driver {
     pub(crate) fn new(
         parts: Parts,
         peer_ids: HashMap<DepartmentCode, PeerId>,
-        listening: mpsc::UnboundedSender<libp2p::Multiaddr>,
+        listening: mpsc::Sender<libp2p::Multiaddr>,
     ) -> Driver {
         let Parts {
             peer,
@@ -135,7 +138,7 @@ impl Driver {
             reopening,
             gossip: HashMap::new(),
             next_gossip: 0,
-            answers: mpsc::unbounded_channel(),
+            answers: mpsc::channel(ANSWERS),
             announced,
             announced_at: None,
             announcement_due: false,
@@ -158,9 +161,12 @@ impl Driver {
             tokio::select! {
                 biased;
                 _ = &mut inbox.stop => return,
-                Some(checkpoint) = inbox.heads.recv() => {
-                    self.handle(Event::Appended(checkpoint));
-                    self.announcement_due = true;
+                Ok(()) = inbox.heads.changed() => {
+                    let newest = inbox.heads.borrow_and_update().clone();
+                    if let Some(checkpoint) = newest {
+                        self.handle(Event::Appended(checkpoint));
+                        self.announcement_due = true;
+                    }
                 }
                 () = tokio::time::sleep_until(announce_at.into()), if self.announcement_due => self.announce_head(),
                 Some(stored) = inbox.stored.recv() => {
@@ -175,20 +181,25 @@ impl Driver {
                         self.handle(Event::Reopened(log));
                     }
                 }
-                Some(()) = inbox.vouched.recv() => self.handle(Event::OwnLogVouched),
+                () = inbox.vouched.notified() => self.handle(Event::OwnLogVouched),
                 Some(ask) = inbox.asks.recv() => self.ask(ask),
-                Some(addresses) = inbox.addresses.recv() => self.net.set_members(addresses),
-                Some((to, answer)) = self.answers.1.recv() => {
-                    if let Err(error) = self.net.respond(to, answer) {
-                        tracing::debug!(%error, "answer not sent");
-                    }
+                Ok(()) = inbox.addresses.changed() => {
+                    let addresses = inbox.addresses.borrow_and_update().clone();
+                    self.net.set_members(addresses);
                 }
+                Some((to, answer)) = self.answers.1.recv() => self.respond(to, answer),
                 _ = tick.tick() => {
                     self.handle(Event::Tick);
                     self.show();
                 }
                 event = self.net.next() => self.network(event),
             }
+        }
+    }
+
+    fn respond(&mut self, to: InboundId, answer: Vec<u8>) {
+        if let Err(error) = self.net.respond(to, answer) {
+            tracing::debug!(%error, "answer not sent");
         }
     }
 
@@ -218,7 +229,8 @@ impl Driver {
             NetEvent::Listening(address) => {
                 tracing::info!(%address, "listening");
                 if let Some(listening) = &self.listening {
-                    let _ = listening.send(address);
+                    // Whoever reads them wants those of the start; what comes when there is no room is logged.
+                    let _ = listening.try_send(address);
                 }
             }
             NetEvent::Connected(id) => self.with_code(id, |driver, code| {
@@ -305,8 +317,7 @@ impl Driver {
             Request::Heads { instance } => {
                 let standing = self.sync.heard_instance(from, connection, *instance);
                 if standing == Standing::Later {
-                    let _ = self.answers.0.send((id, Response::OtherInstance.encode()));
-                    return;
+                    return self.respond(id, Response::OtherInstance.encode());
                 }
                 let rival = standing == Standing::First;
                 let cosignature = |checkpoint: &VerifiedCheckpoint| {
@@ -316,8 +327,8 @@ impl Driver {
                     let heads = self.sync.heads(&self.peer.catalogue, now_ms(), cosignature);
                     Response::Heads(Heads { rival, ..heads }).encode()
                 };
-                let _ = self.answers.0.send((id, self.serving.heads(rival, make)));
-                return;
+                let answer = self.serving.heads(rival, make);
+                return self.respond(id, answer);
             }
             Request::Page { log, .. } | Request::Evidence { log } => *log,
             Request::Piece(asked) => {
@@ -327,7 +338,7 @@ impl Driver {
                     if id.is_open() {
                         let piece = piece(&peer, from, &asked);
                         let response = piece.map_or(Response::NotHeld, Response::Piece);
-                        let _ = answers.send((id, response.encode()));
+                        let _ = answers.blocking_send((id, response.encode()));
                     }
                 });
                 if !taken {
@@ -340,7 +351,8 @@ impl Driver {
                 let signed = (**signed).clone();
                 tokio::spawn(async move {
                     let answer = answering.answer(from, signed).await;
-                    let _ = answers.send((id, Response::Answer(Box::new(answer)).encode()));
+                    let answer = Response::Answer(Box::new(answer)).encode();
+                    let _ = answers.send((id, answer)).await;
                 });
                 return;
             }
@@ -361,7 +373,7 @@ impl Driver {
             if matches!(response, Response::Page(_)) {
                 peer.metrics.pages_served.inc();
             }
-            let _ = answers.send((id, response.encode()));
+            let _ = answers.blocking_send((id, response.encode()));
         });
         if !taken {
             tracing::debug!(department = %from, "request refused: too many of this member are being served");
@@ -415,7 +427,11 @@ impl Driver {
                     self.requests.insert(sent, Waiting::Sync(request));
                 }
             }
-            Command::Store { from, page } => self.storage.store(from, page),
+            Command::Store { from, page } => {
+                if let Err(busy) = self.storage.store(from, page) {
+                    self.handle(Event::Stored(busy));
+                }
+            }
             Command::Judge { id, judgement } => {
                 if let Some(id) = self.gossip.remove(&id) {
                     self.net.validate(

@@ -13,11 +13,11 @@ use super::clock::Clock;
 use super::{Connection, Peer, clock_detail, now_ms};
 use crate::metrics::LogState;
 
-/// Names in one warning.
+/// Most members named in one list.
 const NAMED: usize = 5;
 
-/// Names for a warning: the first few, and how many more.
-fn first_of(names: &[String]) -> String {
+/// Names for a sentence: the first few, and how many more.
+pub(super) fn first_of(names: &[String]) -> String {
     let first = names[..names.len().min(NAMED)].join(", ");
     match names.len().saturating_sub(NAMED) {
         0 => first,

@@ -22,9 +22,6 @@ use crate::metrics::Metrics;
 use crate::peer::Refusal;
 use certmesh_ledger::last_run::{LastRun, Mark};
 
-/// Most members named in one list.
-const NAMED: usize = 5;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Trust {
     Confirming(Awaited),
@@ -87,11 +84,7 @@ impl fmt::Display for Awaited {
             if names.is_empty() {
                 continue;
             }
-            let first: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
-            write!(f, "; {what}: {}", first.join(", "))?;
-            if names.len() > NAMED {
-                write!(f, " and {} more", names.len() - NAMED)?;
-            }
+            write!(f, "; {what}: {}", health::first_of(names))?;
         }
         Ok(())
     }

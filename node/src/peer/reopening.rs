@@ -25,7 +25,7 @@ pub(crate) struct Reopening {
     pauses: HashMap<LogId, Duration>,
     /// Those that are to be opened: one at a time for each, since what is open is written to.
     waiting: HashSet<LogId>,
-    opened: mpsc::UnboundedSender<Reopened>,
+    opened: mpsc::Sender<Reopened>,
 }
 
 /// A copy was opened, or not.
@@ -37,8 +37,8 @@ pub(crate) struct Reopened {
 }
 
 impl Reopening {
-    pub(crate) fn new(peer: Arc<Peer>) -> (Reopening, mpsc::UnboundedReceiver<Reopened>) {
-        let (opened, receiver) = mpsc::unbounded_channel();
+    pub(crate) fn new(peer: Arc<Peer>) -> (Reopening, mpsc::Receiver<Reopened>) {
+        let (opened, receiver) = mpsc::channel(1);
         let reopening = Reopening {
             peer,
             pauses: HashMap::new(),
@@ -90,7 +90,7 @@ impl Reopening {
                 Err(_) => Some("it could not be opened".to_owned()),
             };
             let took = started.elapsed();
-            let _ = opened.send(Reopened { log, refused, took });
+            let _ = opened.send(Reopened { log, refused, took }).await;
         });
     }
 

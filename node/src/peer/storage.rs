@@ -1,6 +1,7 @@
 //! The threads that verify and store pages. Pages of one log always go through the same two threads, in order: one
 //! verifies a page while the other stores the page before it.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -9,16 +10,18 @@ use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{Page, PageError, VerifiedPage};
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::sync::{StoreFailure, Stored, stored};
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Sender, TrySendError, bounded};
 use tokio::sync::mpsc;
 
 use super::Peer;
 
 const LANES: usize = 2;
+/// Pages that may wait for each lane: of a mebibyte each, at most.
+const WAITING: usize = 32;
 /// The pause after a page that no file could be opened for.
 const OUT_OF_FILES: Duration = Duration::from_millis(200);
 
-/// Where the driver hands over pages. The state machine bounds how many are under way.
+/// Where the driver hands over pages.
 pub(crate) struct Storage {
     lanes: Vec<Sender<(DepartmentCode, Box<Page>)>>,
 }
@@ -30,12 +33,13 @@ impl Storage {
     /// Starts the threads; they end when this is dropped.
     pub(crate) fn start(
         peer: &Arc<Peer>,
-        results: &mpsc::UnboundedSender<Stored>,
+        results: &mpsc::Sender<Stored>,
     ) -> std::io::Result<Storage> {
         let mut lanes = Vec::new();
         for n in 0..LANES {
-            let (lane, pages) = unbounded::<(DepartmentCode, Box<Page>)>();
-            let (sender, checked) = unbounded::<Checked>();
+            let (lane, pages) = bounded::<(DepartmentCode, Box<Page>)>(WAITING);
+            // One page verified ahead of the one that is stored keeps both threads busy.
+            let (sender, checked) = bounded::<Checked>(1);
             let members = Arc::clone(peer.catalogue.members());
             thread::Builder::new()
                 .name(format!("verify-{n}"))
@@ -58,12 +62,12 @@ impl Storage {
                             Ok(_) => peer.metrics.pages_stored.inc(),
                             Err(_) => peer.metrics.pages_rejected.inc(),
                         };
-                        if let Err(StoreFailure::OutOfFiles(error)) = &done.result {
+                        if let Err(StoreFailure::Busy(error)) = &done.result {
                             tracing::debug!(log = %id, %error, "page not stored: a file can't be opened");
                             // It will be asked for again at once.
                             thread::sleep(OUT_OF_FILES);
                         }
-                        if results.send(done).is_err() {
+                        if results.blocking_send(done).is_err() {
                             return;
                         }
                     }
@@ -73,10 +77,19 @@ impl Storage {
         Ok(Storage { lanes })
     }
 
-    pub(crate) fn store(&self, from: DepartmentCode, page: Box<Page>) {
-        let department = page.checkpoint.checkpoint.log.department;
-        let sum: usize = department.as_str().bytes().map(usize::from).sum();
-        // Fails only when the thread has ended, which it does at shutdown.
-        let _ = self.lanes[sum % self.lanes.len()].send((from, page));
+    /// Has a page stored. Never waits, since the driver takes the results of those that are under way: with too many waiting
+    /// the page isn't taken, and this says so.
+    pub(crate) fn store(&self, from: DepartmentCode, page: Box<Page>) -> Result<(), Stored> {
+        let log = page.checkpoint.checkpoint.log;
+        let sum: usize = log.department.as_str().bytes().map(usize::from).sum();
+        match self.lanes[sum % self.lanes.len()].try_send((from, page)) {
+            Err(TrySendError::Full(_)) => Err(Stored {
+                log,
+                from,
+                result: Err(StoreFailure::Busy(io::ErrorKind::WouldBlock.into())),
+            }),
+            // A thread ends at shutdown alone.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+        }
     }
 }

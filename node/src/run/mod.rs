@@ -29,7 +29,7 @@ use futures::{Stream, StreamExt};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::PeerService;
@@ -60,6 +60,9 @@ use data_dir::DataDir;
 use error::{RunError, at};
 use identity::Identity;
 use reload::Reloading;
+
+/// What may wait for the driver at once, of each kind. It takes what is there within milliseconds.
+const WAITING: usize = 64;
 
 /// How long running requests may take at a stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -358,11 +361,11 @@ struct Work {
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
     /// Takes the members' addresses when they are read again.
-    addresses_read: mpsc::UnboundedSender<Addresses>,
+    addresses_read: watch::Sender<Addresses>,
     removing_lookups: JoinHandle<()>,
     measuring: JoinHandle<()>,
     /// Addresses the network side listens on, as they come to be.
-    listening: mpsc::UnboundedReceiver<Multiaddr>,
+    listening: mpsc::Receiver<Multiaddr>,
 }
 
 impl Work {
@@ -373,12 +376,12 @@ impl Work {
         peer: &Arc<Peer>,
         shares: Shares,
     ) -> Result<(Work, PeerService), RunError> {
-        let (heads, heads_received) = mpsc::unbounded_channel();
-        let (stored, stored_received) = mpsc::unbounded_channel();
-        let (vouch, vouched) = mpsc::unbounded_channel();
-        let (addresses_read, addresses) = mpsc::unbounded_channel();
+        let (heads, heads_received) = watch::channel(None);
+        let (stored, stored_received) = mpsc::channel(WAITING);
+        let vouched = Arc::new(Notify::new());
+        let (addresses_read, addresses) = watch::channel(Addresses::new());
         let (stop_driver, stop) = oneshot::channel();
-        let (listening, listening_received) = mpsc::unbounded_channel();
+        let (listening, listening_received) = mpsc::channel(WAITING);
         let key = identity.signing.clone();
         let writer = Writer::new(Arc::clone(&peer.own.log), key.clone());
         let spawn_error = at(&config.data_dir);
@@ -408,7 +411,7 @@ impl Work {
             writer.clone(),
             config.net.retrievals_per_second,
         );
-        let (ask, asks) = mpsc::unbounded_channel();
+        let (ask, asks) = mpsc::channel(WAITING);
         let asking = Asking::new(
             Arc::clone(peer),
             key.clone(),
@@ -431,7 +434,7 @@ impl Work {
             heads: heads_received,
             stored: stored_received,
             reopened,
-            vouched,
+            vouched: Arc::clone(&vouched),
             asks,
             addresses,
             stop,
@@ -458,14 +461,14 @@ impl Work {
             listening: listening_received,
         };
         if config.trust_own_disk && peer.vouch_for_own_log(false) {
-            let _ = vouch.send(());
+            vouched.notify_one();
         }
         let service = PeerService {
             peer: Arc::clone(peer),
             writer,
             asking,
             recorder,
-            vouch,
+            vouched,
         };
         Ok((work, service))
     }

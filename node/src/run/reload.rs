@@ -8,7 +8,7 @@ use std::sync::Arc;
 use certmesh_api::tokens::Clients;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::membership::Membership;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use super::identity::peers;
 use crate::config::{Config, ConfigError};
@@ -20,7 +20,7 @@ pub(crate) struct Reloading<'a> {
     pub(crate) api: Arc<Api>,
     pub(crate) running: &'a Running,
     pub(crate) members: Arc<Membership>,
-    pub(crate) addresses: mpsc::UnboundedSender<Addresses>,
+    pub(crate) addresses: watch::Sender<Addresses>,
     /// The files to read, as the last configuration without faults names them.
     pub(crate) tokens: PathBuf,
     pub(crate) tls: Option<TlsFiles>,
@@ -59,8 +59,7 @@ impl Reloading<'_> {
             for code in config.net.peers.keys().filter(|code| !known(code)) {
                 tracing::warn!(department = %code, "net.peers names a department that is not a member");
             }
-            // Fails only when the driver has ended, and the peer with it.
-            let _ = self.addresses.send(found.into_values().collect());
+            self.addresses.send_replace(found.into_values().collect());
         }
     }
 

@@ -155,7 +155,7 @@ fn a_page_that_comes_without_a_descriptor_left_can_be_added_later() {
     disk.allow(0);
     for _ in 0..3 {
         let result = store();
-        assert!(matches!(result, Err(StoreFailure::OutOfFiles(_))));
+        assert!(matches!(result, Err(StoreFailure::Busy(_))));
         assert_eq!((log.held(), log.refused_write()), (0, None));
     }
     disk.allow(usize::MAX);

@@ -44,7 +44,7 @@ pub(crate) struct Asking {
     writer: WriterHandle,
     /// Own certificates take the same way, without a network.
     own: Answering,
-    asks: mpsc::UnboundedSender<Ask>,
+    asks: mpsc::Sender<Ask>,
     places: Arc<Mutex<HashMap<DepartmentCode, Arc<Semaphore>>>>,
     reading: Arc<Semaphore>,
     /// Attachments being transferred here.
@@ -78,7 +78,7 @@ impl Asking {
         key: SigningKey,
         writer: WriterHandle,
         own: Answering,
-        asks: mpsc::UnboundedSender<Ask>,
+        asks: mpsc::Sender<Ask>,
     ) -> Asking {
         Asking {
             peer,
@@ -249,7 +249,7 @@ impl Asking {
         let (reply, answer) = oneshot::channel();
         let ask = Ask { to, request, reply };
         let gone = RequestFailure::NotConnected;
-        self.asks.send(ask).map_err(|_| gone)?;
+        self.asks.send(ask).await.map_err(|_| gone)?;
         answer.await.unwrap_or(Err(gone))
     }
 

@@ -71,8 +71,8 @@ impl GroupCommit {
             let _ = reply.send(Ok(outcomes.by_ref().take(rows).collect()));
         }
         drop(outcomes);
-        if let Some(checkpoint) = checkpoint.filter(|_| !records.is_empty()) {
-            let _ = self.heads.send(checkpoint);
+        if !records.is_empty() {
+            self.heads.send_replace(checkpoint);
         }
     }
 }

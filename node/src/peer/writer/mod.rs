@@ -19,7 +19,7 @@ use certmesh_ledger::disk::too_many_files;
 use certmesh_ledger::log::{VerifiedCheckpoint, Writer};
 use certmesh_ledger::record::{CertificateErased, Entry, StatusChanged};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::prepare::Standards;
 use super::requests::Appended;
@@ -84,7 +84,7 @@ impl WriterHandle {
     pub(crate) fn start(
         peer: Arc<Peer>,
         writer: Writer,
-        heads: mpsc::UnboundedSender<VerifiedCheckpoint>,
+        heads: watch::Sender<Option<VerifiedCheckpoint>>,
     ) -> std::io::Result<(WriterHandle, thread::JoinHandle<()>)> {
         let (sender, mut tasks) = mpsc::channel(QUEUE);
         let mut committing = GroupCommit {
@@ -147,7 +147,7 @@ impl WriterHandle {
 struct GroupCommit {
     peer: Arc<Peer>,
     writer: Writer,
-    heads: mpsc::UnboundedSender<VerifiedCheckpoint>,
+    heads: watch::Sender<Option<VerifiedCheckpoint>>,
     standards: Standards,
     /// Whether no attachment is kept for a record that never came.
     settled: bool,

@@ -53,7 +53,7 @@ impl GroupCommit {
                 // Of attachments, only those that no record has are uploads again.
                 self.settled = false;
                 self.peer.look_for_lost();
-                let _ = self.heads.send(*checkpoint);
+                self.heads.send_replace(Some(*checkpoint));
                 (count, copies)
             }
         };
