@@ -700,7 +700,7 @@ impl Service for PeerService {
             network: members.network().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             peer_id: peer.peer_id.clone(),
-            log_state: peer.log_state().as_str().to_owned(),
+            log_state: peer.log_state().into(),
             log_detail: peer.log_detail(),
             own_size: peer.own.log.size(),
             records,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use certmesh_api::{AcceptedCase, CopiedAttachment, RequirementState};
-use certmesh_api::{LookupLog, LookupView};
+use certmesh_api::{CertificateEvent, LookupKind, LookupLog, LookupView, Word};
 use certmesh_ledger::acceptance::{Assessment, State};
 use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{
@@ -66,9 +66,9 @@ pub(crate) fn found(
     let judged = verify_record(catalogue, state, question).map_err(unreadable)?;
     Ok(
         certificate(catalogue, state).map(|certificate| certmesh_api::Certificate {
-            verdict: Some(judged.verdict.as_str().to_owned()),
+            verdict: Some((&judged.verdict).into()),
             reason: match &judged.verdict {
-                Verdict::NotValid(why) => Some(why.code().to_owned()),
+                Verdict::NotValid(why) => Some(why.into()),
                 _ => None,
             },
             ..certificate
@@ -123,14 +123,14 @@ pub(crate) fn lookups(
 
 fn lookup(look: Look) -> LookupView {
     let (event, purpose, matter) = match look.looked {
-        Looked::Find(purpose) => ("find", Some(purpose.to_string()), None),
-        Looked::Accept(matter) => ("accept", None, Some(matter.to_string())),
-        Looked::Journal => ("access-log", None, None),
+        Looked::Find(purpose) => (LookupKind::Find, Some(purpose.to_string()), None),
+        Looked::Accept(matter) => (LookupKind::Accept, None, Some(matter.to_string())),
+        Looked::Journal => (LookupKind::AccessLog, None, None),
     };
     LookupView {
         time_ms: look.time_ms,
         client: look.client.to_string(),
-        event: event.to_owned(),
+        event: event.into(),
         purpose,
         matter,
     }
@@ -140,7 +140,7 @@ fn lookup(look: Look) -> LookupView {
 pub(crate) fn attachment(attachment: &Attachment) -> certmesh_api::AttachmentView {
     certmesh_api::AttachmentView {
         name: attachment.name.to_string(),
-        media_type: attachment.media_type.to_string(),
+        media_type: attachment.media_type.into(),
         size: attachment.size,
         content: attachment.content.to_string(),
     }
@@ -159,7 +159,7 @@ pub(crate) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::Certifica
     certmesh_api::CertificateFields {
         id: id.to_string(),
         holder: certmesh_api::Holder {
-            kind: body.holder_kind.to_string(),
+            kind: body.holder_kind.into(),
             code: body.holder_code.clone(),
         },
         fields,
@@ -189,7 +189,7 @@ fn life(life: &Life) -> Vec<certmesh_api::HistoryEvent> {
     let mut stage = None;
     let records = life.records.iter();
     records
-        .map(|record| event(life, record, &mut stage))
+        .filter_map(|record| event(life, record, &mut stage))
         .collect()
 }
 
@@ -200,12 +200,12 @@ fn event(
     life: &Life,
     signed: &SignedRecord,
     stage: &mut Option<Stage>,
-) -> certmesh_api::HistoryEvent {
+) -> Option<certmesh_api::HistoryEvent> {
     let record: &Record = signed.record();
     let id = &life.id;
     let mut event = certmesh_api::HistoryEvent {
         id: id.to_string(),
-        event: String::new(),
+        event: CertificateEvent::Issued.into(),
         reason: None,
         text: None,
         to: None,
@@ -217,8 +217,7 @@ fn event(
     };
     match &record.entry {
         Entry::CertificateIssued(issued) if issued.id == *id => {
-            event.event = "issued".into();
-            event.succession = issued.succession_kind().map(|kind| kind.to_string());
+            event.succession = issued.succession_kind().map(Into::into);
             let predecessors = issued.predecessors().iter();
             event.predecessors = predecessors.map(ToString::to_string).collect();
             match stage {
@@ -227,7 +226,7 @@ fn event(
             }
         }
         Entry::CertificateIssued(issued) => {
-            event.event = Status::Superseded.as_str().into();
+            event.event = CertificateEvent::Superseded.into();
             event.successor = Some(issued.id.to_string());
             let kind = issued.succession_kind();
             match stage {
@@ -243,8 +242,8 @@ fn event(
         }
         Entry::StatusChanged(changed) => {
             let action: Action = changed.action;
-            event.event = action.past().into();
-            event.reason = Some(changed.reason.code().into());
+            event.event = CertificateEvent::from(action).into();
+            event.reason = Some(changed.reason.into());
             event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
             event.to = action.receiver().map(|to| to.to_string());
             let before = stage.map_or(Status::Valid, |(status, _)| status);
@@ -254,7 +253,7 @@ fn event(
             }
         }
         Entry::CertificateErased(erased) => {
-            event.event = "fields-erased".into();
+            event.event = CertificateEvent::FieldsErased.into();
             event.text = Some(erased.text.to_string());
         }
         Entry::TypeDefined(_)
@@ -265,9 +264,9 @@ fn event(
         | Entry::RetrievalAcknowledged(_)
         | Entry::CaseAccepted(_)
         | Entry::AccessLogRead(_)
-        | Entry::Unknown(_) => {}
+        | Entry::Unknown(_) => return None,
     }
-    event
+    Some(event)
 }
 
 /// A verdict for the API.
@@ -277,7 +276,7 @@ pub(crate) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::V
     let (reason, mut explanation, missing) = match &found.verdict {
         Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
         Verdict::NotValid(reason) => (
-            Some(reason.code().to_owned()),
+            Some(reason.into()),
             explain(peer, reason, found),
             Vec::new(),
         ),
@@ -298,7 +297,7 @@ pub(crate) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::V
     }
     certmesh_api::Verification {
         id: found.id.to_string(),
-        verdict: found.verdict.as_str().to_owned(),
+        verdict: (&found.verdict).into(),
         reason,
         explanation,
         missing,
@@ -325,7 +324,7 @@ fn successor(peer: &Peer, next: &Successor) -> certmesh_api::SuccessorView {
     let member = peer.catalogue.members().member(&department);
     certmesh_api::SuccessorView {
         id: next.id.to_string(),
-        succession: next.kind.to_string(),
+        succession: next.kind.into(),
         department: department.to_string(),
         department_name: member
             .map(|member| member.display_name().to_owned())
@@ -468,7 +467,7 @@ fn requirement(peer: &Peer, standing: &Standing) -> RequirementState {
     let type_code = standing.type_code();
     let best = assessment.best.as_ref();
     let verification = best.map(|best| self::verification(peer, &best.verification));
-    let hindrance = match &standing.obstacle {
+    let obstacle = match &standing.obstacle {
         Some(obstacle) => Some(self::obstacle(obstacle)),
         None => unmet(assessment, verification.as_ref()),
     };
@@ -480,14 +479,14 @@ fn requirement(peer: &Peer, standing: &Standing) -> RequirementState {
         type_name: type_code.and_then(|code| type_name(&peer.catalogue, &code)),
         types: requirement.types.iter().map(ToString::to_string).collect(),
         state: match standing.state == assessment.state {
-            true => assessment.word().to_owned(),
-            false => standing.state.as_str().to_owned(),
+            true => Word::read(assessment.word()),
+            false => standing.state.into(),
         },
         certificate: standing.certificate().map(ToString::to_string),
         verification,
         fields: requirement.fields.iter().map(ToString::to_string).collect(),
         visible: standing.visible().iter().map(ToString::to_string).collect(),
-        hindrance,
+        obstacle,
         retrieval: collected.map(|copy| copy.name.to_string()),
         values: values
             .filter(|(name, _)| needed(name))

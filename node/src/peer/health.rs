@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certmesh_api::{LogView, OwnLogState, Readiness};
+use certmesh_api::{LogState, LogView, OwnLogState, Readiness};
 use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
 use certmesh_ledger::log::Log;
@@ -12,7 +12,7 @@ use certmesh_ledger::record::is_dated_ahead;
 
 use super::clock::Clock;
 use super::{Peer, clock_detail, now_ms};
-use crate::metrics::LogState;
+use crate::metrics;
 
 /// Names in one warning.
 const NAMED: usize = 5;
@@ -49,7 +49,7 @@ impl Peer {
                 .map(|checkpoint| checkpoint.status_root.to_string()),
             time_ms: checkpoint.as_ref().map(|checkpoint| checkpoint.time_ms),
             certificates: log.issued().values().sum(),
-            state: state.to_owned(),
+            state: state.into(),
             detail,
             confirmed_ms: self.confirmed_ms(&id),
             cosigned_by: checkpoint
@@ -61,14 +61,14 @@ impl Peer {
         }
     }
 
-    /// The word for a log's state, and its explanation.
-    fn state_of(&self, log: &Log) -> (&'static str, Option<String>) {
+    /// A log's state, and its explanation.
+    fn state_of(&self, log: &Log) -> (LogState, Option<String>) {
         let id = log.name().id;
         if let Some(stopped) = log.stopped() {
-            return ("frozen", Some(explain(&stopped)));
+            return (LogState::Frozen, Some(explain(&stopped)));
         }
         if id == self.catalogue.own() {
-            return ("own", self.log_detail());
+            return (LogState::Own, self.log_detail());
         }
         if let Some(reason) = self.refused(log) {
             let lagging = self.stale(&id).map(|stale| format!("; {stale}"));
@@ -76,22 +76,22 @@ impl Peer {
                 "the disk does not let its copy continue ({reason}); it is reopened automatically{}",
                 lagging.unwrap_or_default()
             );
-            return ("refused", Some(detail));
+            return (LogState::Refused, Some(detail));
         }
         if let Some(path) = self.set_aside_in(log) {
             let detail = format!("damaged on disk, kept in {path}; being fetched again");
-            return ("set-aside", Some(detail));
+            return (LogState::SetAside, Some(detail));
         }
         if let Some(unread) = log.unread() {
             let detail = format!(
                 "record {} is of a later version of certmesh: upgrade this peer, which can't determine what is valid in this log",
                 unread.seq
             );
-            return ("replica", Some(detail));
+            return (LogState::Replica, Some(detail));
         }
         // Before anything of it has arrived there is nothing to answer for.
         let stale = self.stale(&id).filter(|_| log.size() > 0);
-        ("replica", stale.or_else(|| self.ahead(log)))
+        (LogState::Replica, stale.or_else(|| self.ahead(log)))
     }
 
     /// Gives the metrics how each log stands, which members are connected, and how far their clocks are off.
@@ -99,7 +99,7 @@ impl Peer {
         let now_ms = self.clock.now_ms();
         for log in self.catalogue.logs() {
             let id = log.name().id;
-            let state = LogState {
+            let state = metrics::LogState {
                 current: self.catalogue.freshness(&id, now_ms).is_ok(),
                 refused: self.refused(&log).is_some(),
                 frozen: log.stopped().is_some(),
@@ -227,7 +227,7 @@ impl Peer {
             }
             let name = self.name_of(&id.department);
             match self.state_of(&log) {
-                ("replica", Some(_)) if self.is_silent(&id) => silent.push(name),
+                (LogState::Replica, Some(_)) if self.is_silent(&id) => silent.push(name),
                 (_, Some(detail)) => warnings.push(format!("the log of {name}: {detail}")),
                 (_, None) => {}
             }

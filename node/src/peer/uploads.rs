@@ -251,7 +251,7 @@ pub(crate) fn finish(
     drop(room);
     Ok(Uploaded {
         upload: upload.seal(&peer.field_key, *drawn::<24>()?),
-        media_type: media_type.to_string(),
+        media_type: media_type.into(),
         size: upload.size,
         content: upload.content.to_string(),
     })

@@ -1,8 +1,8 @@
 //! What the receipts say, in the API's shapes.
 
 use certmesh_api::{
-    AccessEvent, AccessLog, AuditView, DatedAhead, DepartmentUse, FindingView, More, Unproven,
-    UseAhead, UseReport,
+    AccessEvent, AccessKind, AccessLog, AccessRule, AuditView, DatedAhead, DepartmentUse,
+    FindingView, More, Unproven, UseAhead, UseReport,
 };
 use certmesh_ledger::id::Date;
 use certmesh_ledger::names::LogId;
@@ -42,7 +42,7 @@ pub(crate) fn audited(
     let audit = audit(&peer.catalogue, days.times(), page, now_ms());
     let audit = audit.map_err(|error| unreadable(&error))?;
     let view = |finding: &Finding| FindingView {
-        what: finding.what.as_str().to_owned(),
+        what: finding.what.into(),
         retrieval: finding.retrieval.to_string(),
         issuer: finding.issuer.to_string(),
         issuer_name: name_of(peer, &finding.issuer),
@@ -190,13 +190,22 @@ pub(crate) async fn accesses(
 
 fn event(peer: &Peer, log: &LogId, record: &SignedRecord, now_ms: u64) -> Option<AccessEvent> {
     let by = log.department;
+    let kind = match &record.record().entry {
+        Entry::RetrievalDecided(decided) => match &decided.decision {
+            Decision::Answered { .. } => AccessKind::Answered,
+            Decision::Refused(_) => AccessKind::Refused,
+        },
+        Entry::RetrievalAcknowledged(_) => AccessKind::Acknowledged,
+        Entry::AccessLogRead(_) => AccessKind::AccessLogRead,
+        _ => return None,
+    };
     let mut event = AccessEvent {
         time_ms: record.record().time_ms,
         dated_ahead: is_dated_ahead(record.record().time_ms, now_ms),
         log: by.to_string(),
         log_name: name_of(peer, &by),
         seq: record.record().seq,
-        event: String::new(),
+        event: kind.into(),
         retrieval: None,
         issuer: None,
         asker: None,
@@ -219,8 +228,7 @@ fn event(peer: &Peer, log: &LogId, record: &SignedRecord, now_ms: u64) -> Option
             event.asker = Some(by.to_string());
             event.asker_name = Some(name_of(peer, &by));
         }
-        Entry::AccessLogRead(_) => event.event = "access-log-read".to_owned(),
-        _ => return None,
+        _ => {}
     }
     Some(event)
 }
@@ -236,25 +244,20 @@ fn fill_decided(event: &mut AccessEvent, decided: &RetrievalDecided) {
     event.asker = Some(decided.asked.asker.to_string());
     match &decided.decision {
         Decision::Answered { fields, .. } => {
-            event.event = "answered".to_owned();
             event.fields = fields.iter().map(ToString::to_string).collect();
         }
-        Decision::Refused(rule) => {
-            event.event = "refused".to_owned();
-            event.rule = Some(rule.as_str().to_owned());
-        }
+        Decision::Refused(rule) => event.rule = Some(AccessRule::from(*rule).into()),
     }
 }
 
 fn fill_acknowledged(event: &mut AccessEvent, acknowledged: &RetrievalAcknowledged) {
     event.issuer = Some(acknowledged.asked.issuer.to_string());
-    event.event = "acknowledged".to_owned();
     match &acknowledged.outcome {
         Received::Fields { fields, .. } => {
             event.fields = fields.iter().map(ToString::to_string).collect();
         }
-        Received::Refused(rule) => event.rule = Some(rule.as_str().to_owned()),
-        Received::Nothing => event.rule = Some("no-answer".to_owned()),
-        Received::Wrong => event.rule = Some("wrong-answer".to_owned()),
+        Received::Refused(rule) => event.rule = Some(AccessRule::from(*rule).into()),
+        Received::Nothing => event.rule = Some(AccessRule::NoAnswer.into()),
+        Received::Wrong => event.rule = Some(AccessRule::WrongAnswer.into()),
     }
 }

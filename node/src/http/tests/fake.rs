@@ -9,6 +9,7 @@ use std::time::Duration;
 use certmesh_api::draft::{Draft, HolderCode};
 use certmesh_api::{
     AccessLog, AuditView, Grants, LookupLog, Matter, Matters, Retrieved, TypeStandard, UseReport,
+    Verdict,
 };
 use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments};
 use certmesh_ledger::crypto::hash::Hash;
@@ -242,15 +243,15 @@ impl Service for Fake {
             type_name: None,
             issuer: OWN.to_owned(),
             issuer_name: None,
-            holder_kind: "001".to_owned(),
+            holder_kind: certmesh_api::HolderKind::CreditCode.into(),
             valid_from: "2026-01-01".to_owned(),
             valid_until: None,
-            sharing: "conditional".to_owned(),
+            sharing: certmesh_api::SharingClass::Conditional.into(),
             field_root: "33".repeat(32),
             succession: None,
             predecessors: Vec::new(),
-            status: "valid".to_owned(),
-            status_code: "01".to_owned(),
+            status: certmesh_api::Status::Valid.into(),
+            status_code: certmesh_api::StatusCode::Valid.into(),
             position: appended("", seq, false, Vec::new()).position,
             definition: None,
             verdict: None,
@@ -286,7 +287,7 @@ impl Service for Fake {
         let upload = incoming.receiving.finish(media_type, 0).unwrap();
         Ok(Uploaded {
             upload: upload.key.file().to_string(),
-            media_type: media_type.to_string(),
+            media_type: media_type.into(),
             size: upload.size,
             content: upload.content.to_string(),
         })
@@ -325,7 +326,12 @@ impl Service for Fake {
         let known = self.issued.lock().contains_key(id);
         Ok(Verification {
             id: id.as_str().to_owned(),
-            verdict: if known { "valid" } else { "unknown" }.to_owned(),
+            verdict: if known {
+                Verdict::Valid
+            } else {
+                Verdict::Unknown
+            }
+            .into(),
             reason: None,
             explanation: String::new(),
             successors: Vec::new(),
@@ -463,7 +469,7 @@ impl Service for Fake {
             network: "44".repeat(32),
             version: "0".to_owned(),
             peer_id: String::new(),
-            log_state: "writable".to_owned(),
+            log_state: certmesh_api::OwnLogState::Writable.into(),
             log_detail: None,
             own_size: 0,
             records: 0,
