@@ -1,6 +1,8 @@
 //! `certmesh accept`: what a subject holds of what a matter requires.
 
-use certmesh_api::{AcceptRequest, Acceptance, CollectRequest, RequirementState};
+use certmesh_api::{
+    AcceptRequest, Acceptance, CollectRequest, RequirementState, RequirementStatus,
+};
 use certmesh_ledger::id::Date;
 use clap::{ArgGroup, Args};
 
@@ -109,12 +111,13 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
 
 fn present(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Error> {
     // Of what is not valid the state says why: revoked, expired …
-    let tone = match requirement.state.as_str() {
-        "held" => Tone::Good,
-        "needs-grant" | "unknown" => Tone::Doubt,
-        _ => Tone::Bad,
+    let state = requirement.state.known();
+    let tone = match state {
+        Some(RequirementStatus::Held) => Tone::Good,
+        Some(RequirementStatus::NeedsGrant | RequirementStatus::Unknown) | None => Tone::Doubt,
+        Some(_) => Tone::Bad,
     };
-    let word = printable(&requirement.state.replace('-', " ")).to_uppercase();
+    let word = printable(&requirement.state.as_str().replace('-', " ")).to_uppercase();
     let word = screen.paint(tone, &format!("{word:<11}"));
     screen.line(format!(
         "{word}  {}",
@@ -143,10 +146,10 @@ fn present(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Er
         let copy = printable(retrieval);
         screen.line(format!("             collected; its copy is {copy}"))?;
     }
-    if let Some(hindrance) = &requirement.hindrance {
-        screen.line(format!("             {}", printable(hindrance)))?;
+    if let Some(obstacle) = &requirement.obstacle {
+        screen.line(format!("             {}", printable(obstacle)))?;
     }
-    if requirement.state == "missing" && requirement.types.len() > 1 {
+    if state == Some(RequirementStatus::Missing) && requirement.types.len() > 1 {
         let types = printable(&requirement.types.join(", "));
         screen.line(format!("             any one of {types}"))?;
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use certmesh_api::{Action, Words};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::screen::Screen;
@@ -231,12 +233,12 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Merge(args) => life::merge(&args, global, screen),
         Command::Split(args) => life::split(&args, global, screen),
         Command::Transfer(args) => life::transfer(&args, global, screen),
-        Command::Suspend(args) => change::run("suspend", &args, global, screen),
-        Command::Reinstate(args) => change::run("reinstate", &args, global, screen),
-        Command::Revoke(args) => change::run("revoke", &args, global, screen),
-        Command::Cancel(args) => change::run("cancel", &args, global, screen),
-        Command::Withdraw(args) => change::run("withdraw", &args, global, screen),
-        Command::Lapse(args) => change::run("lapse", &args, global, screen),
+        Command::Suspend(args) => change::run(Action::Suspend, &args, global, screen),
+        Command::Reinstate(args) => change::run(Action::Reinstate, &args, global, screen),
+        Command::Revoke(args) => change::run(Action::Revoke, &args, global, screen),
+        Command::Cancel(args) => change::run(Action::Cancel, &args, global, screen),
+        Command::Withdraw(args) => change::run(Action::Withdraw, &args, global, screen),
+        Command::Lapse(args) => change::run(Action::Lapse, &args, global, screen),
         Command::TransferOut(args) => change::transfer_out(&args, global, screen),
         Command::Erase(args) => change::erase(&args, global, screen),
         Command::Accept(args) => accept::run(&args, global, screen),
@@ -260,4 +262,13 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Completions(args) => manual::completions(&args, screen),
         Command::Man(args) => manual::man(&args, screen),
     }
+}
+
+/// Reads a word of a set of the API; help and errors list its words.
+pub(crate) fn word<T: Words>() -> impl TypedValueParser<Value = T> {
+    let words = T::ALL.iter().map(|word| word.as_str());
+    PossibleValuesParser::new(words).try_map(|text| {
+        let found = T::ALL.iter().find(|word| word.as_str() == text);
+        found.copied().ok_or("not one of the words")
+    })
 }

@@ -277,7 +277,7 @@ fn fetch(
 /// Shows an attachment among the fields of its certificate.
 pub(crate) fn show(view: &AttachmentView, screen: &mut Screen) -> Result<(), Error> {
     let size = counted(view.size, "byte");
-    let (name, kind) = (printable(&view.name), printable(&view.media_type));
+    let (name, kind) = (printable(&view.name), printable(view.media_type.as_str()));
     screen.field("attachment", format!("{name} ({kind}, {size})"))?;
     screen.field("", printable(&view.content))
 }

@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::client::Client;
-use crate::error::short_name;
 use crate::issue::content_key;
 use crate::retry::{Retry, is_passing_problem};
 
@@ -148,7 +147,7 @@ fn node_s_trouble(result: &RowResult) -> Option<&Problem> {
     result
         .error
         .as_ref()
-        .filter(|problem| problem.status >= 500 || is_passing_problem(short_name(problem), true))
+        .filter(|problem| problem.status >= 500 || is_passing_problem(problem, true))
 }
 
 fn attempt(

@@ -1,8 +1,10 @@
 //! Changing the status of a certificate, and releasing a node that waits for its own log to be confirmed.
 
-use certmesh_api::{Appended, ErasureRequest, NodeStatus, Salvaged, StatusRequest};
+use certmesh_api::{
+    Action, Appended, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged, StatusRequest,
+};
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
-use certmesh_ledger::record::Reason;
+use certmesh_ledger::record::{self, UnknownWord};
 use clap::Args;
 
 use crate::args::Global;
@@ -54,7 +56,7 @@ pub(crate) struct Change {
     /// Reason code: 01 holder's request, 02 issued in error, 03 obtained by deception, 04 conditions broken, 05 holder
     /// died or dissolved, 06 lost or damaged, 07 decision of a court or superior authority, 99 see the text
     #[arg(long, value_name = "NN", value_parser = reason_code)]
-    reason: Option<String>,
+    reason: Option<Reason>,
     /// Reason in words, for everyone to read; it must not name the holder
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
@@ -144,9 +146,8 @@ pub(crate) fn erase(args: &Erase, global: &Global, screen: &mut Screen) -> Resul
     tell_appended("FIELDS ERASED", &answer.parse::<Appended>()?, screen)
 }
 
-fn reason_code(text: &str) -> Result<String, certmesh_ledger::record::UnknownWord> {
-    text.parse::<Reason>()
-        .map(|reason| reason.code().to_owned())
+fn reason_code(text: &str) -> Result<Reason, UnknownWord> {
+    text.parse::<record::Reason>().map(Reason::from)
 }
 
 /// Reads an identifier in any form in use; a departure from the standard's is reported, not refused.
@@ -159,7 +160,7 @@ pub(crate) fn read_id(text: &str, screen: &mut Screen) -> Result<CertificateId, 
 }
 
 pub(crate) fn run(
-    action: &str,
+    action: Action,
     args: &Change,
     global: &Global,
     screen: &mut Screen,
@@ -172,11 +173,17 @@ pub(crate) fn transfer_out(
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    change("transfer-out", &args.change, Some(&args.to), global, screen)
+    change(
+        Action::TransferOut,
+        &args.change,
+        Some(&args.to),
+        global,
+        screen,
+    )
 }
 
 fn change(
-    action: &str,
+    action: Action,
     args: &Change,
     to: Option<&DepartmentCode>,
     global: &Global,
@@ -189,15 +196,15 @@ fn change(
         ));
     }
     let text = args.text.as_deref().unwrap_or_default();
-    if args.reason.as_deref() == Some(Reason::Other.code()) && text.trim().is_empty() {
+    if args.reason == Some(Reason::Other) && text.trim().is_empty() {
         return Err(Error::Usage(
             "--reason 99 (other) needs a text: give --text TEXT too",
         ));
     }
     let request = StatusRequest {
-        action: action.to_owned(),
+        action: action.into(),
         to: to.map(ToString::to_string),
-        reason: args.reason.clone(),
+        reason: args.reason.map(Into::into),
         text: text.to_owned(),
     };
     let client = Client::new(global)?;
@@ -213,15 +220,15 @@ fn change(
     tell_appended(done(action), &appended, screen)
 }
 
-fn done(action: &str) -> &'static str {
+fn done(action: Action) -> &'static str {
     match action {
-        "suspend" => "SUSPENDED",
-        "reinstate" => "REINSTATED",
-        "revoke" => "REVOKED",
-        "withdraw" => "WITHDRAWN",
-        "lapse" => "LAPSED",
-        "transfer-out" => "TRANSFERRED OUT",
-        _ => "CANCELLED",
+        Action::Suspend => "SUSPENDED",
+        Action::Reinstate => "REINSTATED",
+        Action::Revoke => "REVOKED",
+        Action::Cancel => "CANCELLED",
+        Action::Withdraw => "WITHDRAWN",
+        Action::Lapse => "LAPSED",
+        Action::TransferOut => "TRANSFERRED OUT",
     }
 }
 
@@ -245,14 +252,14 @@ pub(crate) fn resume(
     }
     let answer = client.post_nothing(path)?;
     let status: NodeStatus = answer.parse()?;
-    let writable = status.log_state == "writable";
+    let writable = status.log_state == OwnLogState::Writable;
     let outcome = if writable { Outcome::Yes } else { Outcome::No };
     if screen.json() {
         screen.pass(&answer)?;
         return Ok(outcome);
     }
     let tone = if writable { Tone::Good } else { Tone::Bad };
-    let state = screen.paint(tone, &printable(&status.log_state).to_uppercase());
+    let state = screen.paint(tone, &printable(status.log_state.as_str()).to_uppercase());
     screen.line(format!(
         "{state}  the log of {} ({})",
         printable(&status.name),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use certmesh_api::Problem;
+use certmesh_api::{Problem, ProblemType};
 use certmesh_ledger::id::{HolderError, IdError};
 use certmesh_text::one_line::one_line;
 
@@ -203,7 +203,7 @@ impl Error {
     /// The same for a command whose exit code 1 answers its question: one that was asked wrongly has no answer.
     pub(crate) fn misused(self) -> Self {
         match self {
-            Self::Refused { problem, .. } if short_name(&problem) == "invalid-field" => {
+            Self::Refused { problem, .. } if problem.kind == ProblemType::InvalidField => {
                 Self::Misused(problem)
             }
             other => other,
@@ -245,13 +245,13 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Refused { problem, .. } if short_name(problem) == "unknown-certificate" => {
+            Self::Refused { problem, .. } if problem.kind == ProblemType::UnknownCertificate => {
                 Outcome::Unknown
             }
             // 409 and 422: the node understood, and the rules of the ledger say no.
             Self::Refused { problem, .. } if matches!(problem.status, 409 | 422) => Outcome::No,
             // So does the issuer of a certificate, by its own.
-            Self::Refused { problem, .. } if short_name(problem) == "retrieval-refused" => {
+            Self::Refused { problem, .. } if problem.kind == ProblemType::RetrievalRefused => {
                 Outcome::No
             }
             _ => Outcome::Failed,
@@ -332,11 +332,6 @@ impl Error {
     }
 }
 
-/// The part of a problem's type after `urn:certmesh:problem:`.
-pub(crate) fn short_name(problem: &Problem) -> &str {
-    problem.kind.rsplit(':').next().unwrap_or_default()
-}
-
 /// Lines as one text, all but the first indented.
 fn joined(lines: &[String]) -> String {
     lines.join("\n  ")
@@ -405,67 +400,65 @@ fn speaks_no_tls(error: &ureq::Error) -> bool {
 }
 
 fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
-    let hint = match short_name(problem) {
-        "unauthorised" => "give the client's token with --token-file or CERTMESH_TOKEN_FILE",
-        "forbidden" => {
+    use ProblemType::*;
+
+    let hint = match problem.kind.known()? {
+        Unauthorised => "give the client's token with --token-file or CERTMESH_TOKEN_FILE",
+        Forbidden => {
             "this client's role is not enough: `certmesh department token add` makes a token of another role"
         }
-        "unknown-certificate" => {
+        UnknownCertificate => {
             "check the identifier; a certificate just issued takes a moment to reach other departments"
         }
-        "not-found" => {
+        NotFound => {
             "`certmesh matter list`, `catalogue` and `logs` list what this node has; copies are destroyed when their day is over"
         }
-        "unknown-type" => "`certmesh catalogue` lists the types; `certmesh type define` adds one",
-        "not-this-department" | "other-department" => {
+        UnknownType => "`certmesh catalogue` lists the types; `certmesh type define` adds one",
+        NotThisDepartment | OtherDepartment => {
             "only the department that issues a certificate writes about it: ask that department's node"
         }
-        "dates-out-of-order" => "the last day of validity must not be before the first",
-        "duplicate-certificate" => {
+        DatesOutOfOrder => "the last day of validity must not be before the first",
+        DuplicateCertificate => {
             "issue the next version (--certificate-version, or `version` in a file), or `certmesh show` what is there"
         }
-        "impossible-transition" => {
+        ImpossibleTransition => {
             "`certmesh history` shows how the certificate got its present status"
         }
-        "own-log-unconfirmed" => {
+        OwnLogUnconfirmed => {
             "`certmesh status` shows what this node waits for: start the other departments' nodes, or stop the second node that \
              runs with this department's keys. `certmesh resume` only if this disk was not restored from a backup and no second node \
              runs"
         }
-        "not-salvageable" => {
+        NotSalvageable => {
             "keep this disk and what lies under set-aside/ as they are: a later version of certmesh will let the members decide \
              how the log continues"
         }
-        "log-read-only" => {
+        LogReadOnly => {
             "a disk write was refused: make room on the disk or repair it, then restart the node"
         }
-        "lookup-not-recorded" => {
+        LookupNotRecorded => {
             "make room on the node's disk or repair it: look-ups resume by themselves once they can be recorded"
         }
-        "clock-off" => {
-            "correct the node's clock; `certmesh peers` shows how far each member's is off"
-        }
-        "log-frozen" => {
+        ClockOff => "correct the node's clock; `certmesh peers` shows how far each member's is off",
+        LogFrozen => {
             "this department's log is in dispute: see `certmesh logs`, and inform the network's operators"
         }
-        "overloaded" | "rate-limited" | "timeout" => "try again in a moment",
-        "proof-not-available" => {
-            "a proof needs a checkpoint of the issuer: wait for one and try again"
-        }
-        "retrieval-refused" => {
+        Overloaded | RateLimited | Timeout => "try again in a moment",
+        ProofNotAvailable => "a proof needs a checkpoint of the issuer: wait for one and try again",
+        RetrievalRefused => {
             "`certmesh grant list` shows what its issuer grants, `certmesh matter show` what the matter needs"
         }
-        "issuer-unreachable" => {
+        IssuerUnreachable => {
             "try again when it is reachable; `certmesh peers` shows who is connected"
         }
-        "issuer-not-authorised" => {
+        IssuerNotAuthorised => {
             "`certmesh verify` shows who issued it; `certmesh type show` names who may"
         }
-        "not-verifiable" => {
+        NotVerifiable => {
             "try again when the log that defines its type has arrived; `certmesh logs` shows how far it is"
         }
-        "wrong-answer" => "inform the issuer's operators and the network's: this must not happen",
-        "internal" => "see the node's log for the cause",
+        WrongAnswer => "inform the issuer's operators and the network's: this must not happen",
+        Internal => "see the node's log for the cause",
         // The message says what to correct.
         _ => return None,
     };

@@ -110,7 +110,7 @@ fn read(
 /// For a code that its kind does not allow; the code itself is never part of an error.
 fn given(kind: HolderKind, code: &str) -> Result<Holder, Error> {
     Ok(Holder {
-        kind: kind.to_string(),
+        kind: kind.into(),
         code: normalise(kind, code.trim()).map_err(Error::Holder)?,
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use certmesh_api::{Appended, IssueRequest, Position};
+use certmesh_api::{Appended, IssueRequest, Position, SharingClass, SuccessionKind};
 use certmesh_ledger::crypto::hash::{Purpose, hash_parts};
 use certmesh_ledger::id::Date;
 use certmesh_tables::toml_fault;
@@ -11,7 +11,7 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::args::Global;
+use crate::args::{Global, word};
 use crate::client::Client;
 use crate::holder::HolderArgs;
 use crate::moment::china_time;
@@ -53,15 +53,15 @@ pub(crate) struct Issue {
     #[arg(long, value_name = "DATE")]
     valid_until: Option<Date>,
     /// Sharing class: unconditional, conditional or not-shared [default: conditional]
-    #[arg(long, value_name = "CLASS", value_parser = ["unconditional", "conditional", "not-shared"])]
-    sharing: Option<String>,
+    #[arg(long, value_name = "CLASS", value_parser = word::<SharingClass>())]
+    sharing: Option<SharingClass>,
     /// The certificate's fields, by standard name: JSON or TOML (.toml), or `-` for JSON on standard input
     #[arg(long, value_name = "FILE")]
     fields: Option<PathBuf>,
     /// How it replaces other certificates [default: amendment of one, merge of several]; `certmesh renew`, `amend`, `merge`,
     /// `split` and `transfer` take what stays the same from the old one
-    #[arg(long, value_name = "KIND", value_parser = ["renewal", "amendment", "merge", "split", "transfer"])]
-    succession: Option<String>,
+    #[arg(long, value_name = "KIND", value_parser = word::<SuccessionKind>())]
+    succession: Option<SuccessionKind>,
     /// Identifier of a certificate that this one replaces; more than once for several
     #[arg(long, value_name = "ID")]
     predecessor: Vec<String>,
@@ -145,10 +145,10 @@ fn request(args: &Issue, screen: &mut Screen) -> Result<IssueRequest, Error> {
         holder: args.holder.read(screen)?,
         valid_from: args.valid_from.map(|day| day.to_string()),
         valid_until: args.valid_until.map(|day| day.to_string()),
-        sharing: args.sharing.clone(),
+        sharing: args.sharing.map(Into::into),
         fields,
         attachments: BTreeMap::new(),
-        succession: args.succession.clone(),
+        succession: args.succession.map(Into::into),
         predecessors: args.predecessor.clone(),
         predecessor: None,
     })

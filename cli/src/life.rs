@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 
 use certmesh_api::draft::Draft;
 use certmesh_api::faults::Unfit;
-use certmesh_api::{Appended, Certificate, CertificateFields, Holder, IssueRequest};
+use certmesh_api::{
+    Appended, Certificate, CertificateFields, Holder, IssueRequest, ProblemType, SharingClass,
+    Status, Word,
+};
 use certmesh_ledger::id::{CertificateId, Date};
-use certmesh_ledger::record::{Status, SuccessionKind};
+use certmesh_ledger::record::SuccessionKind;
 use clap::Args;
 use serde_json::Value;
 
-use crate::args::Global;
+use crate::args::{Global, word};
 use crate::change::read_id;
 use crate::client::{Answer, Client, segment};
 use crate::holder::HolderArgs;
@@ -160,8 +163,8 @@ pub(crate) struct Changes {
     #[arg(long, value_name = "FILE")]
     attach: Vec<PathBuf>,
     /// Sharing class: unconditional, conditional or not-shared [default: the old one's]
-    #[arg(long, value_name = "CLASS", value_parser = ["unconditional", "conditional", "not-shared"])]
-    sharing: Option<String>,
+    #[arg(long, value_name = "CLASS", value_parser = word::<SharingClass>())]
+    sharing: Option<SharingClass>,
     /// The fields that change, by standard name: JSON or TOML (.toml), or `-` for JSON on standard input; others stay as they
     /// are, and null drops one
     #[arg(long, value_name = "FILE")]
@@ -231,7 +234,8 @@ impl Old {
             Ok(answer) => Some(answer.parse()?),
             // Another department's, erased, or lost.
             Err(Error::Refused { problem, .. })
-                if matches!(problem.status, 404 | 409 | 410) || problem.kind.ends_with(":lost") =>
+                if matches!(problem.status, 404 | 409 | 410)
+                    || problem.kind == ProblemType::Lost =>
             {
                 None
             }
@@ -253,7 +257,7 @@ impl Old {
             valid_until: self.certificate.valid_until.clone(),
             sharing: Some(self.certificate.sharing.clone()),
             fields: kept.map(|kept| kept.fields.clone()).unwrap_or_default(),
-            succession: Some(kind.to_string()),
+            succession: Some(kind.into()),
             predecessors: predecessors.iter().map(ToString::to_string).collect(),
             ..IssueRequest::default()
         }
@@ -290,8 +294,8 @@ fn succeed(
     }
     number(&mut request, kind, changes, &old);
     days(&mut request, kind, changes, screen)?;
-    if let Some(sharing) = &changes.sharing {
-        request.sharing = Some(sharing.clone());
+    if let Some(sharing) = changes.sharing {
+        request.sharing = Some(sharing.into());
     }
     if let Some(holder) = changes.holder.read(screen)? {
         request.holder = Some(holder);
@@ -391,7 +395,7 @@ pub(crate) fn split(args: &Split, global: &Global, screen: &mut Screen) -> Resul
     }
     let client = Client::new(global)?;
     let old = Old::ask(&client, id)?;
-    let split_before = old.certificate.status == Status::Superseded.as_str();
+    let split_before = old.certificate.status == Status::Superseded;
     if parts.len() < 2 && !split_before {
         return Err(Error::Usage(
             "one part is not a split: give --part for each of the certificates in its place",
@@ -466,7 +470,8 @@ fn part_of(old: &Old, part: IssueRequest) -> IssueRequest {
 
 /// What the node would say against a part whatever stands in its log.
 fn wrong(request: &IssueRequest, old: &Old) -> Option<String> {
-    if request.succession.as_deref() != Some(SuccessionKind::Split.as_str())
+    if request.succession.as_ref().and_then(Word::known)
+        != Some(certmesh_api::SuccessionKind::Split)
         || request.predecessors != [old.id.as_str()]
         || request.predecessor.is_some()
     {

@@ -88,7 +88,7 @@ fn does_not_hold(
     if screen.json() {
         screen.print_json(&serde_json::json!({
             "id": null,
-            "verdict": "not-valid",
+            "verdict": certmesh_api::Verdict::NotValid,
             "reason": "proof-does-not-hold",
             "explanation": format!("The proof does not hold. {explanation} {advice}"),
             "on": reader.on,
@@ -138,7 +138,7 @@ fn describe(
 ) -> Verification {
     let (reason, missing) = match verdict {
         Verdict::Valid => (None, Vec::new()),
-        Verdict::NotValid(reason) => (Some(reason.code().to_owned()), Vec::new()),
+        Verdict::NotValid(reason) => (Some(reason.into()), Vec::new()),
         Verdict::Unknown(missing) => (None, missing.iter().map(Missing::to_string).collect()),
     };
     let certificate = certificate(bundle, members);
@@ -163,7 +163,7 @@ fn describe(
     };
     Verification {
         id: certificate.id.clone(),
-        verdict: verdict.as_str().to_owned(),
+        verdict: verdict.into(),
         reason,
         explanation: explain(verdict, bundle, reader),
         missing,
@@ -234,7 +234,7 @@ fn successor(bundle: &VerifiedBundle, members: &Membership) -> Option<SuccessorV
     let member = members.member(&department);
     Some(SuccessorView {
         id: issued.id.to_string(),
-        succession: issued.succession_kind()?.to_string(),
+        succession: issued.succession_kind()?.into(),
         department: department.to_string(),
         department_name: member
             .map(|member| member.display_name().to_owned())

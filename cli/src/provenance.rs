@@ -1,6 +1,6 @@
 //! A verdict as a clerk reads it: the verdict, why, and the chain behind it.
 
-use certmesh_api::{Provenance, Verification};
+use certmesh_api::{Provenance, Verdict, Verification, Word};
 use certmesh_ledger::id::Date;
 
 use crate::moment::{age, china_time_and_age};
@@ -19,11 +19,12 @@ pub(crate) enum Source {
 }
 
 /// The outcome a verdict stands for. A word this version does not know is never a yes.
-pub(crate) fn outcome_of(verdict: &str) -> Outcome {
-    match verdict {
-        "valid" => Outcome::Yes,
-        "not-valid" => Outcome::No,
-        _ => Outcome::Unknown,
+pub(crate) fn outcome_of(verdict: &Word<Verdict>) -> Outcome {
+    match verdict.known() {
+        Some(Verdict::Valid) => Outcome::Yes,
+        Some(Verdict::NotValid) => Outcome::No,
+        // A word of a later version is not a yes.
+        Some(Verdict::Unknown) | None => Outcome::Unknown,
     }
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn verdict(verification: &Verification, screen: &mut Screen) -> Resul
     };
     let word = screen.paint(tone, word);
     let reason = match &verification.reason {
-        Some(reason) => format!(" ({})", printable(&reason.replace('-', " "))),
+        Some(reason) => format!(" ({})", printable(&reason.as_str().replace('-', " "))),
         None => String::new(),
     };
     screen.line(format!(
@@ -100,7 +101,7 @@ fn chain(
     }
     for next in &verification.successors {
         let department = named(&next.department, Some(&next.department_name));
-        let (id, kind) = (printable(&next.id), printable(&next.succession));
+        let (id, kind) = (printable(&next.id), printable(next.succession.as_str()));
         screen.line(format!("{arrow} in its place {id}"))?;
         screen.line(format!(
             "   {kind}, record {} of the log of {department}",

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use certmesh_api::{
-    CatalogueView, Certificate, CertificateFields, FindRequest, History as HistoryView,
-    HistoryEvent, NodeStatus, PeerView,
+    CatalogueView, Certificate, CertificateEvent, CertificateFields, FindRequest,
+    History as HistoryView, HistoryEvent, NodeStatus, PeerView, Status, Verdict, Word,
 };
 use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind, TypeCode};
+use certmesh_ledger::record;
 use clap::Args;
 use comfy_table::Cell;
 use serde::{Deserialize, Serialize};
@@ -161,19 +162,19 @@ pub(crate) fn show_certificate(
     )?;
     let status = screen.paint(
         tone_of_status(&certificate.status),
-        &printable(&certificate.status),
+        &printable(certificate.status.as_str()),
     );
     screen.field(
         "status",
-        format!("{status} ({})", printable(&certificate.status_code)),
+        format!("{status} ({})", printable(certificate.status_code.as_str())),
     )?;
     screen.field("validity", validity(certificate))?;
-    screen.field("sharing", printable(&certificate.sharing))?;
+    screen.field("sharing", printable(certificate.sharing.as_str()))?;
     screen.field("holder", kind_of_holder(&certificate.holder_kind))?;
     for (place, predecessor) in certificate.predecessors.iter().enumerate() {
         let label = if place == 0 { "replaces" } else { "" };
-        let kind = certificate.succession.as_deref().unwrap_or_default();
-        let kind = printable(kind);
+        let kind = certificate.succession.as_ref();
+        let kind = printable(kind.map_or("", Word::as_str));
         screen.field(label, format!("{} ({kind})", printable(predecessor)))?;
     }
     let position = &certificate.position;
@@ -202,18 +203,18 @@ pub(crate) fn validity(certificate: &Certificate) -> String {
     }
 }
 
-fn kind_of_holder(code: &str) -> String {
-    match code.parse::<HolderKind>() {
-        Ok(kind) => format!("{} ({code}, {})", kind.name(), kind.chinese_name()),
-        Err(_) => printable(code),
+fn kind_of_holder(code: &Word<certmesh_api::HolderKind>) -> String {
+    match code.known().map(HolderKind::from) {
+        Some(kind) => format!("{} ({code}, {})", kind.name(), kind.chinese_name()),
+        None => printable(code.as_str()),
     }
 }
 
-fn tone_of_status(status: &str) -> Tone {
-    match status {
-        "valid" => Tone::Good,
-        "suspended" => Tone::Doubt,
-        _ => Tone::Bad,
+fn tone_of_status(status: &Word<Status>) -> Tone {
+    match status.known() {
+        Some(Status::Valid) => Tone::Good,
+        Some(Status::Suspended) | None => Tone::Doubt,
+        Some(_) => Tone::Bad,
     }
 }
 
@@ -273,22 +274,19 @@ pub(crate) fn history(
     Ok(Outcome::Yes)
 }
 
-fn tone_of_event(event: &str) -> Tone {
-    match event {
-        "issued" | "reinstated" => Tone::Good,
-        "suspended" => Tone::Doubt,
-        _ => Tone::Bad,
+fn tone_of_event(event: &Word<CertificateEvent>) -> Tone {
+    match event.known() {
+        Some(CertificateEvent::Issued | CertificateEvent::Reinstated) => Tone::Good,
+        Some(CertificateEvent::Suspended) | None => Tone::Doubt,
+        Some(_) => Tone::Bad,
     }
 }
 
 fn particulars(event: &HistoryEvent) -> String {
-    let reason =
-        event.reason.as_deref().map(
-            |code| match code.parse::<certmesh_ledger::record::Reason>() {
-                Ok(reason) => format!("{code} {}", reason.as_str()),
-                Err(_) => code.to_owned(),
-            },
-        );
+    let reason = event.reason.as_ref().map(|code| match code.known() {
+        Some(reason) => format!("{code} {}", record::Reason::from(reason).as_str()),
+        None => code.to_string(),
+    });
     let text = event.text.clone().filter(|text| !text.is_empty());
     let receiver = event.to.as_ref().map(|code| format!("to {code}"));
     let successor = event.successor.as_ref().map(|id| format!("by {id}"));
@@ -381,13 +379,15 @@ fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
 
 /// What a search says about a certificate: valid, why not, or unknown.
 fn verdict_cell(certificate: &Certificate) -> Cell {
-    let verdict = certificate.verdict.as_deref().unwrap_or("unknown");
+    let unknown = Verdict::Unknown.into();
+    let verdict = certificate.verdict.as_ref().unwrap_or(&unknown);
     let tone = match outcome_of(verdict) {
         Outcome::Yes => Tone::Good,
         Outcome::No => Tone::Bad,
         _ => Tone::Doubt,
     };
-    toned(tone, certificate.reason.as_deref().unwrap_or(verdict))
+    let reason = certificate.reason.as_ref().map(Word::as_str);
+    toned(tone, reason.unwrap_or(verdict.as_str()))
 }
 
 fn show_found(found: Page, client: &Client, screen: &mut Screen) -> Result<(), Error> {

@@ -1,8 +1,8 @@
 //! `certmesh audit` and `certmesh access-log`: what the receipts in all departments' logs say.
 
 use certmesh_api::{
-    AccessEvent, AccessLog, AccessLogRequest, AuditView, FindingView, LookupLog, LookupView,
-    LookupsRequest, More,
+    AccessEvent, AccessKind, AccessLog, AccessLogRequest, AuditView, FindingView, LookupLog,
+    LookupView, LookupsRequest, More,
 };
 use certmesh_ledger::id::Date;
 use clap::Args;
@@ -221,7 +221,7 @@ pub(crate) fn accesses(
             cell(event.matter.as_deref().unwrap_or_default()),
             cell(event.type_code.as_deref().unwrap_or_default()),
             cell(match &event.rule {
-                Some(rule) => rule.clone(),
+                Some(rule) => rule.to_string(),
                 None => event.fields.join(", "),
             }),
             cell(format!("{} {}", names.short(&event.log), event.seq)),
@@ -257,8 +257,8 @@ pub(crate) fn accesses(
 }
 
 fn tone_of(event: &AccessEvent) -> Tone {
-    match event.event.as_str() {
-        "refused" => Tone::Doubt,
+    match event.event.known() {
+        Some(AccessKind::Refused) => Tone::Doubt,
         _ => Tone::Strong,
     }
 }

@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use certmesh_api::{Problem, ProblemType};
+
 use ureq::Error as Http;
 
 use crate::Error;
-use crate::error::short_name;
 use crate::interrupt;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -52,7 +53,7 @@ impl Retry {
             }
             Error::Refused { problem, wait } => {
                 self.asked = *wait;
-                is_passing_problem(short_name(problem), self.patient)
+                is_passing_problem(problem, self.patient)
             }
             _ => false,
         };
@@ -83,10 +84,10 @@ impl Retry {
 }
 
 /// Whether a problem is temporary. A log that is being confirmed does, but it may take long: a person sees a note.
-pub(crate) fn is_passing_problem(name: &str, patient: bool) -> bool {
-    match name {
-        "overloaded" | "rate-limited" | "timeout" => true,
-        "own-log-unconfirmed" => patient,
+pub(crate) fn is_passing_problem(problem: &Problem, patient: bool) -> bool {
+    match problem.kind.known() {
+        Some(ProblemType::Overloaded | ProblemType::RateLimited | ProblemType::Timeout) => true,
+        Some(ProblemType::OwnLogUnconfirmed) => patient,
         _ => false,
     }
 }
@@ -109,12 +110,9 @@ fn is_refused(error: &Http) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use certmesh_api::Problem;
-
-    fn refused(name: &str, wait: Option<u64>) -> Error {
-        let kind = format!("urn:certmesh:problem:{name}");
+    fn refused(kind: ProblemType, wait: Option<u64>) -> Error {
         let problem = Problem {
-            kind,
+            kind: kind.into(),
             title: String::new(),
             status: 503,
             detail: String::new(),
@@ -131,19 +129,19 @@ mod tests {
     #[test]
     fn only_what_passes_by_itself_is_tried_again_and_not_for_ever() {
         let mut retry = Retry::patient(2);
-        assert!(!retry.again(&refused("log-read-only", None)));
-        assert!(retry.again(&refused("own-log-unconfirmed", None)));
-        assert!(retry.again(&refused("overloaded", None)));
-        assert!(!retry.again(&refused("overloaded", None)));
-        assert!(!Retry::short().again(&refused("own-log-unconfirmed", None)));
+        assert!(!retry.again(&refused(ProblemType::LogReadOnly, None)));
+        assert!(retry.again(&refused(ProblemType::OwnLogUnconfirmed, None)));
+        assert!(retry.again(&refused(ProblemType::Overloaded, None)));
+        assert!(!retry.again(&refused(ProblemType::Overloaded, None)));
+        assert!(!Retry::short().again(&refused(ProblemType::OwnLogUnconfirmed, None)));
     }
 
     #[test]
     fn the_node_s_wish_is_honoured_within_reason() {
         let mut retry = Retry::short();
-        assert!(retry.again(&refused("overloaded", Some(2))));
+        assert!(retry.again(&refused(ProblemType::Overloaded, Some(2))));
         assert_eq!(retry.next_wait(), Duration::from_secs(2));
-        assert!(retry.again(&refused("overloaded", Some(86_400))));
+        assert!(retry.again(&refused(ProblemType::Overloaded, Some(86_400))));
         assert_eq!(retry.next_wait(), LONGEST_WAIT);
     }
 

@@ -1,6 +1,8 @@
 //! Asking a node about what it knows and how it is: catalogue, logs, peers, status.
 
-use certmesh_api::{CatalogueView, LogView, NodeStatus, PeerView, TypeView};
+use certmesh_api::{
+    CatalogueView, LogState, LogView, NodeStatus, OwnLogState, PeerView, TypeView, Word,
+};
 use clap::Args;
 use comfy_table::Cell;
 
@@ -170,18 +172,18 @@ pub(crate) fn logs(args: &Logs, global: &Global, screen: &mut Screen) -> Result<
     Ok(Outcome::Yes)
 }
 
-fn tone_of_log(state: &str) -> Tone {
-    match state {
-        "own" | "replica" => Tone::Good,
-        "set-aside" => Tone::Doubt,
-        _ => Tone::Bad,
+fn tone_of_log(state: &Word<LogState>) -> Tone {
+    match state.known() {
+        Some(LogState::Own | LogState::Replica) => Tone::Good,
+        Some(LogState::SetAside) | None => Tone::Doubt,
+        Some(LogState::Frozen | LogState::Refused) => Tone::Bad,
     }
 }
 
 fn show_log(log: &LogView, names: &Names, screen: &mut Screen) -> Result<Outcome, Error> {
     let title = screen.paint(Tone::Strong, &named(&log.department, Some(&log.name)));
     screen.line(title)?;
-    let state = screen.paint(tone_of_log(&log.state), &printable(&log.state));
+    let state = screen.paint(tone_of_log(&log.state), &printable(log.state.as_str()));
     screen.field("state", state)?;
     if let Some(detail) = &log.detail {
         screen.field("", printable(detail))?;
@@ -300,12 +302,17 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
     let status: NodeStatus = answer.parse()?;
     let title = screen.paint(Tone::Strong, &named(&status.department, Some(&status.name)));
     screen.line(title)?;
-    let tone = match status.log_state.as_str() {
-        "writable" => Tone::Good,
-        "confirming" | "restoring" => Tone::Doubt,
-        _ => Tone::Bad,
+    let waits = matches!(
+        status.log_state.known(),
+        Some(OwnLogState::Confirming | OwnLogState::Restoring)
+    );
+    let tone = match status.log_state.known() {
+        Some(OwnLogState::Writable) => Tone::Good,
+        _ if waits => Tone::Doubt,
+        Some(_) => Tone::Bad,
+        None => Tone::Doubt,
     };
-    let state = screen.paint(tone, &printable(&status.log_state));
+    let state = screen.paint(tone, &printable(status.log_state.as_str()));
     screen.field(
         "own log",
         format!("{state}, {}", counted(status.own_size, "record")),
@@ -328,7 +335,7 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
             status.peers_connected, status.peers_total
         ),
     )?;
-    if matches!(status.log_state.as_str(), "confirming" | "restoring") {
+    if waits {
         show_awaited(&client, screen)?;
     }
     for (n, warning) in status.warnings.iter().enumerate() {

@@ -409,7 +409,7 @@ impl Metrics {
             };
             self.own_log_state
                 .get_or_create(&label)
-                .set((state == now).into());
+                .set((*state == now).into());
         }
     }
 

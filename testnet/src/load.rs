@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use certmesh_api::Verdict;
 use clap::Args;
 use serde_json::json;
 
@@ -268,7 +269,7 @@ impl Run<'_> {
 
 fn visible(elsewhere: &Client, id: &str, acknowledged: Instant) -> Result<bool, ClientError> {
     loop {
-        if elsewhere.verification(id)?.verdict == "valid" {
+        if elsewhere.verification(id)?.verdict == Verdict::Valid {
             return Ok(true);
         }
         if acknowledged.elapsed() > VISIBLE {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_api::{Holder, IssueRequest};
+use certmesh_api::{Holder, IssueRequest, SharingClass};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, IdError, IssuerCode, TypeCode, check,
 };
@@ -101,8 +101,11 @@ impl Sample {
         };
         // Twenty years for most, long-term for the rest.
         let until = (!dice[2].is_multiple_of(4)).then(|| day(issued.days() + 7_304).to_string());
-        let sharing =
-            ["unconditional", "conditional", "conditional", "not-shared"][(dice[3] % 4) as usize];
+        let sharing = match dice[3] % 4 {
+            0 => SharingClass::Unconditional,
+            1 | 2 => SharingClass::Conditional,
+            _ => SharingClass::NotShared,
+        };
         let fields = [
             ("ZZMC", kind.name.to_owned()),
             ("ZZBH", self.serial(number)),
@@ -113,12 +116,12 @@ impl Sample {
         IssueRequest {
             id: Some(self.id(number).to_string()),
             holder: Some(Holder {
-                kind: kind.holder_kind().to_string(),
+                kind: kind.holder_kind().into(),
                 code,
             }),
             valid_from: Some(issued.to_string()),
             valid_until: until,
-            sharing: Some(sharing.to_owned()),
+            sharing: Some(sharing.into()),
             fields: fields
                 .map(|(name, value)| (name.to_owned(), value))
                 .into_iter()
@@ -201,7 +204,7 @@ mod tests {
         assert!(id.issuer().names(issuer));
         assert_eq!(id.type_code().authority(), *issuer);
         let holder = row.holder.as_ref().unwrap();
-        let kind: HolderKind = holder.kind.parse().unwrap();
+        let kind = HolderKind::from(holder.kind.known().unwrap());
         assert_eq!(normalise(kind, &holder.code).unwrap(), holder.code);
         let from: Date = row.valid_from.as_deref().unwrap().parse().unwrap();
         if let Some(until) = &row.valid_until {

@@ -90,8 +90,8 @@ fn a_case_is_accepted_from_the_local_replica_while_the_issuer_is_down() {
             ("held", Some(open.as_str())),
         ]
     );
-    let hindrance = first["requirements"][1]["hindrance"].as_str().unwrap();
-    assert!(hindrance.contains("有条件共享"), "{hindrance}");
+    let obstacle = first["requirements"][1]["obstacle"].as_str().unwrap();
+    assert!(obstacle.contains("有条件共享"), "{obstacle}");
 
     let granted = net.cli(
         0,

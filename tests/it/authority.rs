@@ -3,6 +3,7 @@
 
 use std::io;
 
+use certmesh_api::{OwnLogState, Verdict, Word};
 use certmesh_ledger::bodies::{Bodies, Body, SealedBody};
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::crypto::hash::Hash;
@@ -120,7 +121,10 @@ fn only_the_issuers_that_a_type_lists_can_issue_it_whatever_others_write() {
     for id in &ids {
         for at in 0..3 {
             let told = net.api(at).verification(id.as_str()).unwrap();
-            let said = (told.verdict.as_str(), told.reason.as_deref());
+            let said = (
+                told.verdict.as_str(),
+                told.reason.as_ref().map(Word::as_str),
+            );
             assert_eq!(
                 said,
                 ("not-valid", Some("issuer-not-authorised")),
@@ -207,20 +211,20 @@ fn a_definition_that_no_longer_lists_a_department_lets_it_issue_for_a_day_and_no
     net.start_again(2);
     // Its own log is dated ahead, so it records nothing more; it still answers.
     until("the clock to be held against the log", || {
-        net.log_state(2) == "clock-off"
+        net.log_state(2) == OwnLogState::ClockOff
     });
     net.converge();
     for at in 0..3 {
         let verdict = |id: &str| net.api(at).verification(id).unwrap();
-        assert_eq!(verdict(&before).verdict, "valid");
+        assert_eq!(verdict(&before).verdict, Verdict::Valid);
         assert_eq!(
             verdict(soon.as_str()).verdict,
-            "valid",
+            Verdict::Valid,
             "news takes its time"
         );
         let told = verdict(late.as_str());
         assert_eq!(
-            told.reason.as_deref(),
+            told.reason.as_ref().map(Word::as_str),
             Some("issuer-not-authorised"),
             "{told:?}"
         );
@@ -247,7 +251,7 @@ fn a_certificate_whose_definition_is_not_here_yet_is_unknown_and_says_what_is_mi
         told(&net).certificate.is_some()
     });
     let unknown = told(&net);
-    assert_eq!(unknown.verdict, "unknown");
+    assert_eq!(unknown.verdict, Verdict::Unknown);
     assert!(
         unknown.missing[0].contains("has not arrived here"),
         "{unknown:?}"

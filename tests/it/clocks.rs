@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use certmesh_api::OwnLogState;
 use certmesh_testnet::testnet::define_types;
 use serde_json::json;
 
@@ -70,7 +71,7 @@ fn a_clock_ten_minutes_off_dates_no_record_and_a_minute_off_is_told() {
     refused.problem(503, "clock-off");
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
     assert_eq!(detail.matches("CST").count(), 2, "both times: {detail}");
-    assert_eq!(net.log_state(0), "clock-off");
+    assert_eq!(net.log_state(0), OwnLogState::ClockOff);
     let body = format!("{}\n", row(0, "AHEAD", 1));
     http.bulk(&[], body.as_bytes()).problem(503, "clock-off");
     let status = net.cli(0, &["status"]);
@@ -140,7 +141,7 @@ fn clocks_that_were_all_years_ahead_for_a_while_date_and_destroy_nothing() {
     }
     let net = &clocks.net;
     until("the clocks to be held against the records", || {
-        (0..2).all(|of| net.log_state(of) == "clock-off")
+        (0..2).all(|of| net.log_state(of) == OwnLogState::ClockOff)
     });
     let refused = net.http(0).post("/v1/certificates", &row(0, "DURING", 0));
     refused.problem(503, "clock-off");

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_api::Appended;
+use certmesh_api::{Appended, LogState};
 use certmesh_testnet::client::{Client, ClientError};
 use certmesh_testnet::sample::Sample;
 
@@ -97,7 +97,7 @@ fn nothing_acknowledged_is_lost_when_the_issuer_is_killed_again_and_again() {
             assert_eq!(told.status, 200, "{told:?}");
         }
         let logs = net.converge();
-        assert!(logs.iter().all(|log| log.state != "frozen"));
+        assert!(logs.iter().all(|log| log.state != LogState::Frozen));
     }
     let last = all.last().unwrap().id.clone();
     net.wait_verdict(1, &last, "valid", None);

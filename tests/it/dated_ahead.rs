@@ -1,5 +1,6 @@
 //! A department whose clock ran ahead: what it recorded then is lost in no figure, and is in none that it does not belong to.
 
+use certmesh_api::OwnLogState;
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::id::{Date, HolderKind};
@@ -61,7 +62,7 @@ fn records_dated_ahead_are_told_by_themselves_at_every_peer_whatever_time_is_ask
     net.start_again(1);
     // Its own log is dated ahead: it records nothing more until an operator says that the clock is right.
     until("the clock to be held against the log", || {
-        net.log_state(1) == "clock-off"
+        net.log_state(1) == OwnLogState::ClockOff
     });
     net.cli(1, &["resume", "--clock-is-right"]).exits(0);
     net.ready();

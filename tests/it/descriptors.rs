@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::process::Command;
 
+use certmesh_api::OwnLogState;
 use serde_json::json;
 
 use crate::support::{TestNet, founded, founded_with, node_command, until};
@@ -43,7 +44,7 @@ fn a_node_that_can_open_no_file_appends_nothing_and_goes_on_once_it_can() {
     for more in [1, 1, 2, 2] {
         limit_open(&net, room_for(&net, more));
         let answer = http.post("/v1/types", &definition(1));
-        assert_eq!(net.log_state(0), "writable");
+        assert_eq!(net.log_state(0), OwnLogState::Writable);
         if answer.status == 201 {
             break;
         }

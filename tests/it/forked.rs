@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use certmesh_api::{LogState, NotValidReason, OwnLogState, Verdict, Word};
 use certmesh_ledger::codec::Bounded;
 use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, Secret};
 use certmesh_ledger::disk::MemoryDisk;
@@ -155,13 +156,15 @@ fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays()
 
     net.links().heal_all();
     for at in [0, 1] {
-        until("the log to be frozen", || net.held(at, 2).state == "frozen");
+        until("the log to be frozen", || {
+            net.held(at, 2).state == LogState::Frozen
+        });
     }
     let defined = types(2).len() as u64;
     let frozen = |net: &TestNet| {
         for (at, ids) in [(0, &ids_of_one), (1, &ids_of_other)] {
             let view = net.held(at, 2);
-            assert_eq!(view.state, "frozen");
+            assert_eq!(view.state, LogState::Frozen);
             let said = format!("two histories from record {} on", SHARED + defined);
             assert!(view.detail.as_ref().unwrap().contains(&said), "{view:?}");
             let evidence = net
@@ -173,13 +176,16 @@ fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays()
             for id in &ids[SHARED as usize..] {
                 let found = net.api(at).verification(id.as_str()).unwrap();
                 assert_eq!(
-                    (found.verdict.as_str(), found.reason.as_deref()),
-                    ("not-valid", Some("log-forked"))
+                    (
+                        found.verdict.known(),
+                        found.reason.as_ref().and_then(Word::known)
+                    ),
+                    (Some(Verdict::NotValid), Some(NotValidReason::LogForked))
                 );
             }
             for id in &ids[..SHARED as usize] {
                 let found = net.api(at).verification(id.as_str()).unwrap();
-                assert_eq!(found.verdict, "unknown");
+                assert_eq!(found.verdict, Verdict::Unknown);
                 assert!(found.missing[0].contains("in dispute"), "{found:?}");
             }
             net.http(at)
@@ -233,14 +239,16 @@ fn a_member_that_saw_neither_history_learns_of_the_fork_from_those_who_did() {
     drop(villains);
     net.links().heal_all();
     for at in [0, 1] {
-        until("the log to be frozen", || net.held(at, 3).state == "frozen");
+        until("the log to be frozen", || {
+            net.held(at, 3).state == LogState::Frozen
+        });
     }
     net.start_trusting(2);
     until("the newcomer to freeze it as well", || {
-        net.held(2, 3).state == "frozen"
+        net.held(2, 3).state == LogState::Frozen
     });
     let found = net.api(2).verification(ids[14].as_str()).unwrap();
-    assert_ne!(found.verdict, "valid");
+    assert_ne!(found.verdict, Verdict::Valid);
 }
 
 #[test]
@@ -252,7 +260,9 @@ fn a_department_whose_own_log_forked_appends_nothing_more() {
     net.issue(0, "MINE", 20);
     let (stolen, _) = history(&net, 0, "STOLEN", 3);
     let _villain = Villain::as_member(&net, 1, &[0], Storyteller(stolen));
-    until("the own log to be frozen", || net.log_state(0) == "frozen");
+    until("the own log to be frozen", || {
+        net.log_state(0) == OwnLogState::Frozen
+    });
     let http = net.http(0);
     http.post("/v1/certificates", &crate::support::row(0, "AFTER", 0))
         .problem(503, "log-frozen");
@@ -266,7 +276,7 @@ fn a_department_whose_own_log_forked_appends_nothing_more() {
         .unwrap();
     assert_eq!(
         net.log_state(0),
-        "frozen",
+        OwnLogState::Frozen,
         "the evidence outlives a restart"
     );
     net.http(0)

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::process::Command;
 
+use certmesh_api::LogState;
 use certmesh_testnet::testnet::define_types;
 
 use crate::support::{TestNet, deadline, founded_with, multi, until};
@@ -50,7 +51,7 @@ fn a_copy_that_the_disk_refuses_says_so_calls_nothing_valid_and_goes_on_by_itsel
     net.issue(0, "MORE", 200);
     net.change(0, &ids[0], "revoke");
     until("the copy to stand still", || {
-        net.held(1, 0).state == "refused"
+        net.held(1, 0).state == LogState::Refused
     });
 
     // The certificate was revoked; at once or as soon as the copy is known to lag nobody says yes.

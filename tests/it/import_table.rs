@@ -126,7 +126,7 @@ fn a_dirty_table_in_gb18030_is_checked_imported_mended_and_recognised() {
     let dry = ran.json();
     assert_eq!(counts(&dry), [2_500, 0, 0, 2, 4]);
     assert_eq!(
-        (&dry["sound"], &dry["encoding"]),
+        (&dry["valid"], &dry["encoding"]),
         (&2_494.into(), &"gb18030".into())
     );
     assert!(
@@ -148,7 +148,7 @@ fn a_dirty_table_in_gb18030_is_checked_imported_mended_and_recognised() {
     );
     assert_eq!(held(&net), 2_494);
 
-    // The rejects file, mended: the mark of its own columns is no hindrance.
+    // The corrected rejects file imports, although it has the columns that rejecting added.
     let mended = fs::read_to_string(&rejects).unwrap();
     assert!(
         mended.starts_with("\u{FEFF}_row,_reason,证照编号"),
@@ -175,7 +175,7 @@ fn a_dirty_table_in_gb18030_is_checked_imported_mended_and_recognised() {
     // A dry run tells what is there by now.
     let dry = import(&net, "table.csv", &["--dry-run"]).exits(1).json();
     assert_eq!(
-        (&dry["sound"], &dry["in_log"]),
+        (&dry["valid"], &dry["in_log"]),
         (&2_494.into(), &2_494.into())
     );
     // Once more: everything is recognised.

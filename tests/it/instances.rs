@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use certmesh_api::NodeStatus;
+use certmesh_api::{LogState, NodeStatus, OwnLogState, Verdict};
 use certmesh_testnet::client::Client;
 use certmesh_testnet::network::Member;
 use certmesh_testnet::process::Node;
@@ -67,7 +67,7 @@ fn a_copied_node_is_seen_by_both_and_goes_on_by_itself_when_the_first_has_stoppe
 
     let (node, client, http) = start(&net, &copy);
     until("the copy to be elsewhere", || {
-        client.status().unwrap().log_state == "elsewhere"
+        client.status().unwrap().log_state == OwnLogState::Elsewhere
     });
     until("both to report the other", || {
         reports(&client.status().unwrap()) && reports(&net.api(0).status().unwrap())
@@ -84,22 +84,25 @@ fn a_copied_node_is_seen_by_both_and_goes_on_by_itself_when_the_first_has_stoppe
         .problem(503, "own-log-unconfirmed");
     let stated = client.confirm_log().unwrap_err().to_string();
     assert!(stated.contains("Stop one of the two"), "{stated}");
-    assert_eq!(client.status().unwrap().log_state, "elsewhere");
-    assert_eq!(client.verification(&before[0]).unwrap().verdict, "unknown");
+    assert_eq!(client.status().unwrap().log_state, OwnLogState::Elsewhere);
+    assert_eq!(
+        client.verification(&before[0]).unwrap().verdict,
+        Verdict::Unknown
+    );
     let meanwhile = net.issue(0, "ORIG", 20);
     net.wait_verdict(1, &meanwhile[19], "valid", None);
 
     // What the first has appended meanwhile comes before anything of the copy's own.
     net.stop(0).unwrap();
     until("the copy to take over", || {
-        client.status().unwrap().log_state == "writable"
+        client.status().unwrap().log_state == OwnLogState::Writable
     });
     until("the copy to report nobody", || {
         !reports(&client.status().unwrap()) && !measured(&http)
     });
     assert_eq!(
         client.verification(&meanwhile[19]).unwrap().verdict,
-        "valid"
+        Verdict::Valid
     );
     let by_copy = client.issue(&sample.row(0)).unwrap();
     net.wait_verdict(2, &by_copy.id, "valid", None);
@@ -107,13 +110,16 @@ fn a_copied_node_is_seen_by_both_and_goes_on_by_itself_when_the_first_has_stoppe
     // Back again, the first one is the later one.
     net.start_again(0);
     until("the first to be elsewhere", || {
-        net.log_state(0) == "elsewhere" && reports(&client.status().unwrap())
+        net.log_state(0) == OwnLogState::Elsewhere && reports(&client.status().unwrap())
     });
     node.stop().unwrap();
     net.wait_writable(0);
     let last = net.issue(0, "LAST", 3);
     net.wait_verdict(2, &last[2], "valid", None);
     for log in net.converge() {
-        assert!(["own", "replica"].contains(&log.state.as_str()), "{log:?}");
+        assert!(
+            log.state == LogState::Own || log.state == LogState::Replica,
+            "{log:?}"
+        );
     }
 }

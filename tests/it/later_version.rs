@@ -1,5 +1,6 @@
 //! A department that was upgraded first: its entries of kinds that others don't know yet stop nobody.
 
+use certmesh_api::{LogState, Verdict};
 use certmesh_ledger::record::{Entry, RequirementMet};
 use serde_json::json;
 
@@ -29,7 +30,7 @@ fn an_entry_of_an_unknown_kind_stops_no_log_and_makes_what_is_valid_in_it_unknow
         net.wait_verdict(at, &ids[1], "not-valid", Some("revoked"));
         net.wait_verdict(at, &others[0], "valid", None);
         let view = net.held(at, 2);
-        assert_eq!(view.state, "replica");
+        assert_eq!(view.state, LogState::Replica);
         assert!(view.detail.unwrap().contains("upgrade this peer"));
     }
     let told = net.api(0).verification(&ids[0]).unwrap();
@@ -76,7 +77,7 @@ fn an_entry_of_an_unknown_kind_stops_no_log_and_makes_what_is_valid_in_it_unknow
         assert_eq!(accepted.requirements[0].1, RequirementMet::Unknown);
     }
     net.start_trusting(0);
-    assert_eq!(net.held(0, 2).state, "replica");
+    assert_eq!(net.held(0, 2).state, LogState::Replica);
     let told = net.api(0).verification(&ids[0]).unwrap();
-    assert_eq!(told.verdict, "unknown");
+    assert_eq!(told.verdict, Verdict::Unknown);
 }

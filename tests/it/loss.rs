@@ -4,6 +4,8 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use certmesh_api::{LogState, OwnLogState};
+
 use crate::support::{copy_dir, row, running, until};
 
 #[test]
@@ -68,7 +70,7 @@ fn a_lost_disk_never_leads_to_a_fork_whoever_has_the_newest_records() {
     net.wait_verdict(1, &after[2], "valid", None);
     net.wait_verdict(3, &later[19], "valid", None);
     let logs = net.converge();
-    assert!(logs.iter().all(|log| log.state != "frozen"));
+    assert!(logs.iter().all(|log| log.state != LogState::Frozen));
     // The loss is made good: after a restart most members are enough.
     net.stop(0).unwrap();
     net.stop(1).unwrap();
@@ -95,7 +97,7 @@ fn a_copied_data_directory_is_no_more_trusted_than_a_lost_one_until_the_operator
     let told = net.cli(0, &["status"]).out;
     assert!(told.contains("not known to be the one"), "{told}");
     assert_ne!(net.cli(0, &["resume"]).code, 0);
-    assert_eq!(net.log_state(0), "confirming");
+    assert_eq!(net.log_state(0), OwnLogState::Confirming);
     let resumed = net.cli(0, &["resume", "--after-loss", "--json"]).exits(0);
     assert_eq!(resumed.json()["log_state"], "writable");
     net.issue(0, "COPY2", 1);

@@ -1,5 +1,7 @@
 //! The network falls apart and grows together again.
 
+use certmesh_api::{LogState, Verdict};
+
 use crate::support::{running, until};
 
 #[test]
@@ -27,7 +29,7 @@ fn both_sides_of_a_partition_go_on_issuing_and_agree_once_it_is_healed() {
         (1, &right[0]),
     ] {
         let found = net.api(at).verification(id).unwrap();
-        assert_eq!(found.verdict, "unknown");
+        assert_eq!(found.verdict, Verdict::Unknown);
         assert!(!found.missing.is_empty());
     }
     net.wait_verdict(3, &before[0], "valid", None);
@@ -42,7 +44,7 @@ fn both_sides_of_a_partition_go_on_issuing_and_agree_once_it_is_healed() {
     let logs = net.converge();
     assert!(
         logs.iter()
-            .all(|log| log.state == "own" || log.state == "replica")
+            .all(|log| log.state == LogState::Own || log.state == LogState::Replica)
     );
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 
+use certmesh_api::{OwnLogState, Verdict};
 use certmesh_testnet::testnet::define_types;
 
 use crate::support::{deadline, eventually, founded_with, multi, row};
@@ -63,7 +64,7 @@ fn a_refused_write_makes_the_log_read_only_and_loses_nothing_acknowledged() {
     }
     http.bulk(&[], row(0, "RO3", 9).to_string().as_bytes())
         .problem(503, "log-read-only");
-    assert_eq!(net.log_state(0), "read-only");
+    assert_eq!(net.log_state(0), OwnLogState::ReadOnly);
     let ready = http.get("/ready");
     assert_eq!(ready.status, 200, "questions are answered");
     assert!(
@@ -79,7 +80,7 @@ fn a_refused_write_makes_the_log_read_only_and_loses_nothing_acknowledged() {
         "{metrics}"
     );
     for id in first.iter().step_by(100).chain(&acknowledged) {
-        assert_eq!(net.api(0).verification(id).unwrap().verdict, "valid");
+        assert_eq!(net.api(0).verification(id).unwrap().verdict, Verdict::Valid);
     }
     net.check(0).unwrap();
 
@@ -90,7 +91,7 @@ fn a_refused_write_makes_the_log_read_only_and_loses_nothing_acknowledged() {
     net.start(0, deadline()).unwrap();
     net.wait_writable(0);
     for id in first.iter().chain(&acknowledged) {
-        assert_eq!(net.api(0).verification(id).unwrap().verdict, "valid");
+        assert_eq!(net.api(0).verification(id).unwrap().verdict, Verdict::Valid);
     }
     // What was refused was never issued, and can be now.
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use certmesh_api::{FindRequest, IssueRequest};
+use certmesh_api::{FindRequest, IssueRequest, Verdict};
 use certmesh_testnet::sample::Sample;
 use certmesh_testnet::testnet::define_types;
 use serde_json::json;
@@ -58,7 +58,7 @@ fn a_certificate_issued_at_one_department_is_found_at_another_by_id_subject_type
     assert_eq!(by_issuer, ids);
 
     let verification = there.verification(id).unwrap();
-    assert_eq!(verification.verdict, "valid");
+    assert_eq!(verification.verdict, Verdict::Valid);
     let provenance = verification.provenance.unwrap();
     assert_eq!(provenance.department, net.code(0));
     assert_eq!(provenance.answered_by, net.code(2));

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use certmesh_api::{LogState, NotValidReason, OwnLogState, Verdict, Word};
+
 use crate::support::{Http, TestNet, copy_dir, founded_with, node_command, running, until};
 
 #[test]
@@ -49,7 +51,7 @@ fn a_node_alone_does_not_issue_until_the_other_member_has_confirmed_its_log() {
     net.stop_all().unwrap();
     net.start_again(0);
     let status = net.api(0).status().unwrap();
-    assert_eq!(status.log_state, "confirming");
+    assert_eq!(status.log_state, OwnLogState::Confirming);
     let detail = status.log_detail.unwrap();
     let awaited = format!(
         "0 of 1 needed confirmations; not connected: {}",
@@ -87,7 +89,7 @@ fn an_operator_can_vouch_for_the_log_with_certmesh_resume() {
     net.converge();
     net.stop_all().unwrap();
     net.start_again(0);
-    assert_eq!(net.log_state(0), "confirming");
+    assert_eq!(net.log_state(0), OwnLogState::Confirming);
     net.wait_verdict(0, &before[0], "unknown", None);
     let resumed = net.cli(0, &["resume", "--json"]).exits(0).json();
     assert_eq!(resumed["log_state"], "writable");
@@ -96,7 +98,7 @@ fn an_operator_can_vouch_for_the_log_with_certmesh_resume() {
     net.start_again(1);
     net.ready();
     let logs = net.converge();
-    assert!(logs.iter().all(|log| log.state != "frozen"));
+    assert!(logs.iter().all(|log| log.state != LogState::Frozen));
     net.wait_verdict(1, &before[0], "valid", None);
 }
 
@@ -132,12 +134,15 @@ fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
     net.start_again(0);
     let verify = |id: &str| net.api(0).verification(id).unwrap();
     let revoked = verify(&ids[0]);
-    assert_eq!(revoked.verdict, "unknown");
+    assert_eq!(revoked.verdict, Verdict::Unknown);
     assert!(revoked.missing[0].starts_with("confirmation by other members"));
     assert!(revoked.explanation.contains("revocations"), "{revoked:?}");
     assert_eq!(revoked.provenance.unwrap().confirmed_ms, None);
     let suspended = verify(&ids[1]);
-    assert_eq!(suspended.reason.as_deref(), Some("suspended"));
+    assert_eq!(
+        suspended.reason.as_ref().and_then(Word::known),
+        Some(NotValidReason::Suspended)
+    );
     assert!(
         suspended.explanation.contains("not yet confirmed"),
         "{suspended:?}"
@@ -152,7 +157,7 @@ fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
     http.get(&format!("/v1/certificates/{}/proof", ids[0]))
         .problem(409, "proof-not-available");
     let own = net.held(0, 0);
-    assert_eq!(own.state, "own");
+    assert_eq!(own.state, LogState::Own);
     assert!(own.detail.unwrap().contains("0 of 1 needed confirmations"));
 
     net.start_again(1);
@@ -260,7 +265,7 @@ fn a_data_directory_from_an_old_backup_fetches_its_log_back_before_it_appends_an
     net.links().cut(0, 1);
     net.start_again(0);
     let http = net.http(0);
-    assert_eq!(net.log_state(0), "confirming");
+    assert_eq!(net.log_state(0), OwnLogState::Confirming);
     http.post("/v1/certificates", &crate::support::row(0, "FORK", 0))
         .problem(503, "own-log-unconfirmed");
     let size = net.held(0, 0).size;
@@ -281,7 +286,7 @@ fn a_data_directory_from_an_old_backup_fetches_its_log_back_before_it_appends_an
     let logs = net.converge();
     assert!(
         logs.iter()
-            .all(|log| log.state == "own" || log.state == "replica")
+            .all(|log| log.state == LogState::Own || log.state == LogState::Replica)
     );
     net.stop(0).unwrap();
     // Nobody but the lost disk had the fields of what was issued after the backup.

@@ -373,11 +373,11 @@ fn a_case_accepted_for_good_collects_what_may_be_seen_once() {
     });
     let other = accept(&net, "2026-18");
     assert_eq!(other["requirements"][0]["state"], "held");
-    let hindrance = other["requirements"][0]["hindrance"].as_str().unwrap();
-    assert!(hindrance.contains("did not answer"), "{hindrance}");
+    let obstacle = other["requirements"][0]["obstacle"].as_str().unwrap();
+    assert!(obstacle.contains("did not answer"), "{obstacle}");
     let later = accept(&net, "2026-18");
-    let hindrance = later["requirements"][0]["hindrance"].as_str().unwrap();
-    assert!(hindrance.contains("by themselves"), "{hindrance}");
+    let obstacle = later["requirements"][0]["obstacle"].as_str().unwrap();
+    assert!(obstacle.contains("by themselves"), "{obstacle}");
     assert_eq!(other["held"], 1);
     let used = net.http(1).get("/v1/reports/use").json();
     let own = used["departments"].as_array().unwrap();

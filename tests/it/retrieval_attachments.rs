@@ -120,8 +120,8 @@ fn attachments_come_whole_or_not_at_all_and_only_for_a_matter_that_needs_them() 
     let accepted = net.http(1).post("/v1/accept", &case);
     assert_eq!(accepted.status, 201, "{accepted:?}");
     let requirement = accepted.json()["requirements"][0].clone();
-    let hindrance = requirement["hindrance"].as_str().unwrap();
-    assert!(hindrance.contains("has no ZZBH"), "{hindrance}");
+    let obstacle = requirement["obstacle"].as_str().unwrap();
+    assert!(obstacle.contains("has no ZZBH"), "{obstacle}");
     let collected = requirement["retrieval"].as_str().unwrap();
     let collected = net.cli(1, &["--json", "copy", collected]).json();
     assert_eq!(collected["attachments"][0]["whole"], true, "{collected}");

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use certmesh_api::{LogState, OwnLogState, Verdict};
 use serde_json::Value;
 
 use crate::support::{TestNet, deadline, eventually, files_below, flip, running, until};
@@ -69,7 +70,7 @@ fn a_damaged_copy_is_set_aside_and_fetched_again_from_others() {
     assert!(fs::read_dir(&aside).unwrap().count() == 1);
     until("the copy to be whole again", || {
         let now = net.held(1, 0);
-        (now.size, &now.root, now.state.as_str()) == (whole.size, &whole.root, "replica")
+        now.state == LogState::Replica && (now.size, &now.root) == (whole.size, &whole.root)
     });
     net.wait_verdict(1, &ids[25], "valid", None);
     net.wait_verdict(1, &ids[3], "not-valid", Some("revoked"));
@@ -84,9 +85,12 @@ fn a_damaged_copy_is_never_answered_from_while_nobody_can_replace_it() {
     damage(&net, 1, 0, 25);
     net.start_again(1);
     let view = net.held(1, 0);
-    assert_eq!((view.size, view.state.as_str()), (0, "set-aside"));
+    assert_eq!(
+        (view.size, view.state.known()),
+        (0, Some(LogState::SetAside))
+    );
     let found = net.api(1).verification(&ids[40]).unwrap();
-    assert_eq!(found.verdict, "unknown");
+    assert_eq!(found.verdict, Verdict::Unknown);
     // Its own log is not concerned.
     assert!(net.held(1, 1).size > 20);
 }
@@ -97,7 +101,9 @@ fn a_damaged_own_log_is_restored_from_the_others_before_it_is_written_again() {
     damage(&net, 0, 0, 10);
     net.start_again(0);
     net.wait_logged(0, "log set aside");
-    until("the loss to be noticed", || net.log_state(0) == "restoring");
+    until("the loss to be noticed", || {
+        net.log_state(0) == OwnLogState::Restoring
+    });
     let new = crate::support::row(0, "TAM9", 0);
     net.http(0)
         .post("/v1/certificates", &new)
@@ -110,7 +116,7 @@ fn a_damaged_own_log_is_restored_from_the_others_before_it_is_written_again() {
     net.start_with(0, &["--trust-own-disk"], deadline())
         .unwrap();
     until("the loss to be noticed again", || {
-        net.log_state(0) == "restoring"
+        net.log_state(0) == OwnLogState::Restoring
     });
     net.http(0)
         .post("/v1/certificates", &new)
@@ -146,7 +152,9 @@ fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_w
 
     net.start_again(0);
     net.wait_logged(0, "log set aside");
-    until("the loss to be noticed", || net.log_state(0) == "restoring");
+    until("the loss to be noticed", || {
+        net.log_state(0) == OwnLogState::Restoring
+    });
     let early_salvage = net.cli(0, &["salvage"]);
     assert_ne!(early_salvage.code, 0);
     assert!(
@@ -160,7 +168,11 @@ fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_w
         let detail = net.api(0).status().unwrap().log_detail;
         detail.is_some_and(|detail| detail.contains(&back) && detail.contains("certmesh salvage"))
     });
-    assert_eq!(net.log_state(0), "restoring", "the rest is still missing");
+    assert_eq!(
+        net.log_state(0),
+        OwnLogState::Restoring,
+        "the rest is still missing"
+    );
 
     let salvaged = eventually("the others to have been heard", || {
         let ran = net.cli(0, &["salvage", "--json"]);
@@ -187,7 +199,7 @@ fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_w
     assert!(again.out.contains("NOTHING TO TAKE BACK"), "{again:?}");
     net.issue(0, "TAM3", 3);
     let logs = net.converge();
-    assert!(logs.iter().all(|log| log.state != "frozen"));
+    assert!(logs.iter().all(|log| log.state != LogState::Frozen));
     net.stop_all().unwrap();
     let after = fs::read(net.segment(0, 0, "records")).unwrap();
     assert_eq!(&after[..before.len()], before);

@@ -159,7 +159,14 @@ fn what_a_peer_does_knows_nothing_of_http() {
 #[test]
 fn use_cases_take_and_give_no_shape_of_the_api() {
     // Requests checked, their faults, and the words of states that both sides use.
-    let shared = ["draft", "faults", "FieldFault", "OwnLogState"];
+    let shared = [
+        "draft",
+        "faults",
+        "FieldFault",
+        "LogState",
+        "OwnLogState",
+        "ProblemType",
+    ];
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/src");
     for room in ["app", "peer", "net"] {
         let mut files = Vec::new();

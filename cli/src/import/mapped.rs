@@ -17,7 +17,7 @@ use super::tally::Tally;
 use crate::args::Global;
 use crate::bulk::Sent;
 use crate::client::{Client, segment};
-use crate::error::{describe_problem, short_name};
+use crate::error::describe_problem;
 use crate::screen::Screen;
 use crate::{Error, Outcome, interrupt};
 
@@ -268,7 +268,7 @@ impl SecondPass<'_, '_> {
             if let Some(there) = there.next() {
                 let summary = &mut self.tally.summary;
                 summary.rows += 1;
-                summary.sound += 1;
+                summary.valid += 1;
                 summary.in_log += u64::from(there);
             }
         }
@@ -308,7 +308,7 @@ impl SecondPass<'_, '_> {
             (Some(_), _) if result.ok => tally.summary.issued += 1,
             (_, Some(problem)) => {
                 let reason = describe_problem(problem);
-                tally.reject(entry.number, short_name(problem), &reason, &entry.original)?;
+                tally.reject(entry.number, problem.kind.name(), &reason, &entry.original)?;
             }
             _ => {
                 let detail = format!("row {} is neither issued nor rejected", entry.number);

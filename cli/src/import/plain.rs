@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use certmesh_api::{Problem, RowResult};
+use certmesh_api::{Problem, ProblemType, RowResult};
 use certmesh_tables::{Line, Lines, MAX_LINE, as_it_was};
 
 use super::command::{Import, catch_interrupts, open};
@@ -11,7 +11,7 @@ use super::tally::Tally;
 use crate::args::Global;
 use crate::bulk::{self, Chunk};
 use crate::client::Client;
-use crate::error::{describe_problem, short_name};
+use crate::error::describe_problem;
 use crate::retry::Retry;
 use crate::screen::{Screen, grouped};
 use crate::{Error, Outcome, interrupt};
@@ -161,7 +161,7 @@ impl Run<'_> {
 
     fn reject(&mut self, row: u64, problem: &Problem, line: &[u8]) -> Result<(), Error> {
         let reason = describe_problem(problem);
-        self.tally.reject(row, short_name(problem), &reason, line)
+        self.tally.reject(row, problem.kind.name(), &reason, line)
     }
 }
 
@@ -174,7 +174,7 @@ fn begins_more_lines(line: &[u8]) -> bool {
 
 fn too_long() -> Problem {
     Problem {
-        kind: "urn:certmesh:problem:body-too-large".to_owned(),
+        kind: ProblemType::BodyTooLarge.into(),
         title: "The row is too long".to_owned(),
         status: 413,
         detail: format!(

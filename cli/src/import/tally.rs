@@ -28,7 +28,7 @@ pub(super) struct Summary {
     /// Rows that another row stands for.
     pub(super) merged: u64,
     /// Rows that nothing is to be said against, in a dry run.
-    pub(super) sound: u64,
+    pub(super) valid: u64,
     /// Of these, rows whose certificate the log has, in a dry run: the same is recognised, another is rejected.
     pub(super) in_log: u64,
     pub(super) rejected: u64,
@@ -95,14 +95,14 @@ impl<'a> Tally<'a> {
         self.bar.set_position(position);
         if self.summary.dry_run {
             let Summary {
-                sound,
+                valid,
                 in_log,
                 rejected,
                 ..
             } = &self.summary;
             return self.bar.set_message(format!(
                 "{} valid, {} of them already in the log, {} rejected",
-                grouped(*sound),
+                grouped(*valid),
                 grouped(*in_log),
                 grouped(*rejected)
             ));
@@ -177,7 +177,7 @@ impl<'a> Tally<'a> {
             counted(summary.rows, "row")
         ))?;
         if summary.dry_run {
-            screen.field("valid", grouped(summary.sound))?;
+            screen.field("valid", grouped(summary.valid))?;
             // Only the import can determine whether they are the same.
             screen.field("  in the log", grouped(summary.in_log))?;
         } else {

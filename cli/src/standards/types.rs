@@ -1,6 +1,6 @@
 //! `certmesh type`.
 
-use certmesh_api::{FieldView, TypeRequest, TypeStandard};
+use certmesh_api::{FieldType, FieldView, SharingClass, TypeRequest, TypeStandard, Word};
 use clap::{Args, Subcommand};
 
 use super::compare::{Two, compare};
@@ -141,10 +141,16 @@ fn show(standard: &TypeStandard, names: &Names, screen: &mut Screen) -> Result<O
             format!("{} {}", printable(&item.code), printable(&item.name)),
         )?;
     }
-    screen.field("holder", any_of(&definition.holder, "any kind"))?;
+    let kinds: Vec<String> = definition.holder.iter().map(Word::to_string).collect();
+    screen.field("holder", any_of(&kinds, "any kind"))?;
     screen.field(
         "sharing",
-        definition.sharing.as_deref().unwrap_or("conditional"),
+        printable(
+            definition
+                .sharing
+                .as_ref()
+                .map_or(SharingClass::Conditional.as_str(), Word::as_str),
+        ),
     )?;
     screen.field("validity", definition.validity.as_deref().unwrap_or("any"))?;
     let issuers: Vec<String> = definition
@@ -176,8 +182,9 @@ fn show(standard: &TypeStandard, names: &Names, screen: &mut Screen) -> Result<O
 
 /// What a field's value may be, in words.
 fn rule(field: &FieldView) -> String {
-    match field.data.as_deref() {
-        None | Some("text") => {
+    let data = field.data.as_ref();
+    match data.map_or(Some(FieldType::Text), Word::known) {
+        Some(FieldType::Text) => {
             let max = field.max.map(|max| format!(", at most {max} characters"));
             let pattern = field
                 .pattern
@@ -189,7 +196,7 @@ fn rule(field: &FieldView) -> String {
                 pattern.unwrap_or_default()
             )
         }
-        Some("code") => {
+        Some(FieldType::Code) => {
             let pair = |(code, name): (&String, &String)| {
                 format!("{} {}", printable(code), printable(name))
             };
@@ -201,6 +208,6 @@ fn rule(field: &FieldView) -> String {
             };
             format!("{}{rest}", codes.join(", "))
         }
-        Some(other) => printable(other),
+        _ => printable(data.map_or("", Word::as_str)),
     }
 }

@@ -290,7 +290,7 @@ fn a_dry_run_tells_every_fault_and_issues_nothing() {
         .json();
     assert_eq!(counts(&summary), [4, 0, 0, 1, 1]);
     assert_eq!(
-        [&summary["sound"], &summary["in_log"], &summary["dry_run"]],
+        [&summary["valid"], &summary["in_log"], &summary["dry_run"]],
         [&json!(2), &json!(1), &json!(true)]
     );
     assert!(

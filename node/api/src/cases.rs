@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::certificates::{Holder, Position, Verification};
 use crate::retrievals::Values;
+use crate::words::{RequirementStatus, Word};
 
 /// A case: who asks for what.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -90,9 +91,9 @@ pub struct RequirementState {
     pub type_name: Option<String>,
     /// Every type that would do.
     pub types: Vec<String>,
-    /// `held`, `needs-grant`, `missing`, `unknown` (it is unknown whether what was issued is valid), or why what was
-    /// issued is not valid: `revoked`, `expired`, `suspended` …
-    pub state: String,
+    /// How it stands; of what was issued and is not valid, why.
+    #[schema(value_type = RequirementStatus)]
+    pub state: Word<RequirementStatus>,
     /// Identifier of the certificate that meets it best.
     pub certificate: Option<String>,
     /// Verdict on it, with its provenance and freshness.
@@ -102,7 +103,7 @@ pub struct RequirementState {
     /// Those of them that may be seen.
     pub visible: Vec<String>,
     /// What blocks it, as a sentence.
-    pub hindrance: Option<String>,
+    pub obstacle: Option<String>,
     /// Name of the retrieval that fetched its fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrieval: Option<String>,

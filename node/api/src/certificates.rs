@@ -9,14 +9,19 @@ use utoipa::ToSchema;
 
 use crate::definitions::FieldView;
 use crate::problem::Problem;
+use crate::words::{
+    Action, CertificateEvent, HolderKind, MediaType, NotValidReason, Reason, SharingClass, Status,
+    StatusCode, SuccessionKind, Verdict, Word,
+};
 
 /// The identified person or organisation a certificate is about. Never stored or logged: the node turns it into a
 /// keyed subject tag the moment it arrives.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Holder {
-    /// Holder-code kind (CZZTDMLXDM): `001`, `099`, `111`, `411` … `414`, `511`, `516`, `999`.
-    pub kind: String,
+    /// What kind of code it is.
+    #[schema(value_type = HolderKind)]
+    pub kind: Word<HolderKind>,
     /// The holder's code (CZZTDM) of that kind.
     pub code: String,
 }
@@ -55,9 +60,10 @@ pub struct IssueRequest {
     /// Last day of validity (ZZYXQJZRQ), `YYYY-MM-DD`; absent for long-term certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<String>,
-    /// `unconditional`, `conditional` (when absent) or `not-shared`.
+    /// How far its data may be shared; as its type's standard says when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sharing: Option<String>,
+    #[schema(value_type = Option<SharingClass>)]
+    pub sharing: Option<Word<SharingClass>>,
     /// The certificate's fields by name. Only a salted commitment to them enters the log.
     #[serde(
         skip_serializing_if = "BTreeMap::is_empty",
@@ -70,10 +76,10 @@ pub struct IssueRequest {
         deserialize_with = "unique_names"
     )]
     pub attachments: BTreeMap<String, String>,
-    /// How it replaces other certificates: `renewal`, `amendment`, `merge`, `split` or `transfer`. When absent, one
-    /// predecessor means `amendment`, several mean `merge`.
+    /// How it replaces other certificates. When absent, one predecessor means `amendment`, several mean `merge`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub succession: Option<String>,
+    #[schema(value_type = Option<SuccessionKind>)]
+    pub succession: Option<Word<SuccessionKind>>,
     /// The certificates it replaces, 1 to 16. This department's own read as superseded from then on; a transfer names one
     /// that another department has recorded as transferred-out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -173,14 +179,16 @@ pub struct RowResult {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatusRequest {
-    /// `suspend`, `reinstate`, `revoke`, `cancel`, `withdraw`, `lapse` or `transfer-out`.
-    pub action: String,
+    /// What to do.
+    #[schema(value_type = Action)]
+    pub action: Word<Action>,
     /// Of a `transfer-out`, and nothing else: code of the one department that may take the certificate over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Reason code: see `GET /openapi.json`; `99` when only the text says it.
+    /// Why, as a code; `99` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    #[schema(value_type = Option<Reason>)]
+    pub reason: Option<Word<Reason>>,
     /// Reason in words, at most 512 bytes. Must not name the holder.
     #[serde(default)]
     pub text: String,
@@ -200,36 +208,42 @@ pub struct Certificate {
     pub issuer: String,
     /// Name of that department, when it is a member.
     pub issuer_name: Option<String>,
-    /// Holder-code kind.
-    pub holder_kind: String,
+    /// What kind of code its holder has.
+    #[schema(value_type = HolderKind)]
+    pub holder_kind: Word<HolderKind>,
     /// First day of validity.
     pub valid_from: String,
     /// Last day of validity; absent for long-term certificates.
     pub valid_until: Option<String>,
-    /// Sharing class.
-    pub sharing: String,
+    /// How far its data may be shared.
+    #[schema(value_type = SharingClass)]
+    pub sharing: Word<SharingClass>,
     /// Root of the salted field commitments.
     pub field_root: String,
-    /// How it replaced others: `renewal`, `amendment`, `merge`, `split`, `transfer`.
-    pub succession: Option<String>,
+    /// How it replaced others.
+    #[schema(value_type = Option<SuccessionKind>)]
+    pub succession: Option<Word<SuccessionKind>>,
     /// The certificates it replaced.
     pub predecessors: Vec<String>,
-    /// Current status: `valid`, `suspended`, `withdrawn`, `cancelled`, `lapsed`, `transferred-out`, `revoked`,
-    /// `superseded`. Says nothing about dates or forks: ask for a verification.
-    pub status: String,
-    /// The same as the standard's two-digit code (`01` …); superseded certificates show `99`.
-    pub status_code: String,
+    /// What its issuer last recorded of it. Says nothing about dates or forks: ask for a verification.
+    #[schema(value_type = Status)]
+    pub status: Word<Status>,
+    /// The same as the standard's two-digit code.
+    #[schema(value_type = StatusCode)]
+    pub status_code: Word<StatusCode>,
     /// Where the issuing record is.
     pub position: Position,
     /// The definition of its type that it was checked against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<DefinitionView>,
-    /// The verdict on it for today, as a verification gives it: `valid`, `not-valid` or `unknown`. In the results of a search.
+    /// The verdict on it for today, as a verification gives it. In the results of a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<String>,
+    #[schema(value_type = Option<Verdict>)]
+    pub verdict: Option<Word<Verdict>>,
     /// Why it is not valid, in the same cases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    #[schema(value_type = Option<NotValidReason>)]
+    pub reason: Option<Word<NotValidReason>>,
 }
 
 /// Where the definition of a type is recorded.
@@ -263,7 +277,8 @@ pub struct AttachmentView {
     /// Its name.
     pub name: String,
     /// What kind of file it is.
-    pub media_type: String,
+    #[schema(value_type = MediaType)]
+    pub media_type: Word<MediaType>,
     /// Bytes.
     pub size: u64,
     /// BLAKE3 of the content.
@@ -286,7 +301,8 @@ pub struct Uploaded {
     /// What an issue request names it by. Good for one certificate, and for 24 hours.
     pub upload: String,
     /// What kind of file it is.
-    pub media_type: String,
+    #[schema(value_type = MediaType)]
+    pub media_type: Word<MediaType>,
     /// Bytes.
     pub size: u64,
     /// BLAKE3 of the content.
@@ -324,18 +340,20 @@ pub struct ErasureRequest {
 pub struct HistoryEvent {
     /// The certificate it happened to.
     pub id: String,
-    /// `issued`, `suspended`, `reinstated`, `revoked`, `cancelled`, `withdrawn`, `lapsed`, `transferred-out`,
-    /// `superseded`, `fields-erased`.
-    pub event: String,
+    /// What happened.
+    #[schema(value_type = CertificateEvent)]
+    pub event: Word<CertificateEvent>,
     /// Reason code of a status change.
-    pub reason: Option<String>,
+    #[schema(value_type = Option<Reason>)]
+    pub reason: Option<Word<Reason>>,
     /// Reason text of a status change.
     pub text: Option<String>,
     /// Of a transfer out, the department that may take the certificate over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// How it replaced others, when issued in their place: `renewal`, `amendment`, `merge`, `split`, `transfer`.
-    pub succession: Option<String>,
+    /// How it replaced others, when issued in their place.
+    #[schema(value_type = Option<SuccessionKind>)]
+    pub succession: Option<Word<SuccessionKind>>,
     /// What it replaced, when issued in the place of others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub predecessors: Vec<String>,
@@ -365,8 +383,9 @@ pub struct History {
 pub struct SuccessorView {
     /// Certificate identifier.
     pub id: String,
-    /// How: `renewal`, `amendment`, `merge`, `split`, `transfer`.
-    pub succession: String,
+    /// How.
+    #[schema(value_type = SuccessionKind)]
+    pub succession: Word<SuccessionKind>,
     /// Department whose log it is in.
     pub department: String,
     /// Its name.
@@ -453,11 +472,12 @@ pub struct TypeView {
 pub struct Verification {
     /// Certificate identifier.
     pub id: String,
-    /// `valid`, `not-valid` or `unknown`.
-    pub verdict: String,
-    /// Machine-readable reason when not valid: `revoked`, `suspended`, `cancelled`, `withdrawn`, `lapsed`,
-    /// `transferred-out`, `expired`, `not-yet-valid`, `superseded`, `issuer-not-authorised`, `log-forked`.
-    pub reason: Option<String>,
+    /// The verdict.
+    #[schema(value_type = Verdict)]
+    pub verdict: Word<Verdict>,
+    /// Why, when it is not valid.
+    #[schema(value_type = Option<NotValidReason>)]
+    pub reason: Option<Word<NotValidReason>>,
     /// The reason, or what is missing, as a sentence.
     pub explanation: String,
     /// What would have to be known, when unknown.

@@ -16,6 +16,7 @@ use crate::definitions::{
     FieldView, GrantRequest, ItemView, MatterRequest, RequirementView, SubMatterView, TypeRequest,
 };
 use crate::faults::{Faults, Unfit};
+use crate::words::{FieldType, Word};
 
 fn text_or_empty<const N: usize>(faults: &mut Faults, field: &str, text: &str) -> Text<N> {
     match text {
@@ -25,9 +26,13 @@ fn text_or_empty<const N: usize>(faults: &mut Faults, field: &str, text: &str) -
 }
 
 /// Each text parsed; faults are noted with the place of the list's element.
-fn each<T: FromStr<Err: Display>>(faults: &mut Faults, field: &str, texts: &[String]) -> Vec<T> {
-    let mut parsed = Vec::with_capacity(texts.len());
-    for (i, text) in texts.iter().enumerate() {
+fn each<'a, T: FromStr<Err: Display>>(
+    faults: &mut Faults,
+    field: &str,
+    texts: impl IntoIterator<Item = &'a str>,
+) -> Vec<T> {
+    let mut parsed = Vec::new();
+    for (i, text) in texts.into_iter().enumerate() {
         parsed.extend(faults.parse(&format!("{field}[{i}]"), Some(text)));
     }
     parsed
@@ -74,8 +79,8 @@ impl TypeRequest {
                 name: name?,
             })
         });
-        let kinds = each(faults, "holder", &self.holder);
-        let sharing = match self.sharing.as_deref() {
+        let kinds = each(faults, "holder", self.holder.iter().map(Word::as_str));
+        let sharing = match self.sharing.as_ref().map(Word::as_str) {
             None => Some(SharingClass::Conditional),
             some => faults.parse("sharing", some),
         };
@@ -83,7 +88,7 @@ impl TypeRequest {
             "validity",
             validity(self.validity.as_deref().unwrap_or("any")),
         );
-        let issuers = each(faults, "issuers", &self.issuers);
+        let issuers = each(faults, "issuers", self.issuers.iter().map(String::as_str));
         let mut fields = Vec::with_capacity(self.fields.len());
         for (i, field) in self.fields.iter().enumerate() {
             fields.extend(field.check(faults, &format!("fields[{i}]")));
@@ -132,8 +137,12 @@ impl TypeRequest {
                 code: item.code.to_string(),
                 name: item.name.to_string(),
             }),
-            holder: texts(&definition.holder_kinds),
-            sharing: Some(definition.sharing.as_str().to_owned()),
+            holder: definition
+                .holder_kinds
+                .iter()
+                .map(|kind| (*kind).into())
+                .collect(),
+            sharing: Some(definition.sharing.into()),
             validity: Some(match definition.validity {
                 ValidityRule::Any => "any".to_owned(),
                 ValidityRule::LongTerm => "long-term".to_owned(),
@@ -176,13 +185,16 @@ impl FieldView {
             faults.add(&format!("{at}.code"), detail);
         }
         let name = faults.line(&format!("{at}.name"), &self.name);
-        let kind = self.data.as_deref().unwrap_or("text");
+        let kind = match &self.data {
+            None => Some(FieldType::Text),
+            Some(word) => word.known(),
+        };
         for (key, given, of) in [
-            ("max", self.max.is_some(), "text"),
-            ("pattern", self.pattern.is_some(), "text"),
-            ("codes", !self.codes.is_empty(), "code"),
+            ("max", self.max.is_some(), FieldType::Text),
+            ("pattern", self.pattern.is_some(), FieldType::Text),
+            ("codes", !self.codes.is_empty(), FieldType::Code),
         ] {
-            if given && kind != of {
+            if given && kind != Some(of) {
                 faults.add(
                     &format!("{at}.{key}"),
                     format!("is for fields of type {of}"),
@@ -190,17 +202,17 @@ impl FieldView {
             }
         }
         let data = match kind {
-            "text" => FieldData::Text {
+            Some(FieldType::Text) => FieldData::Text {
                 max: self.max,
                 pattern: self
                     .pattern
                     .as_ref()
                     .and_then(|pattern| faults.line(&format!("{at}.pattern"), pattern)),
             },
-            "integer" => FieldData::Integer,
-            "decimal" => FieldData::Decimal,
-            "date" => FieldData::Date,
-            "code" => {
+            Some(FieldType::Integer) => FieldData::Integer,
+            Some(FieldType::Decimal) => FieldData::Decimal,
+            Some(FieldType::Date) => FieldData::Date,
+            Some(FieldType::Code) => {
                 let at = format!("{at}.codes");
                 let mut items = Vec::with_capacity(self.codes.len());
                 for (code, name) in &self.codes {
@@ -210,7 +222,7 @@ impl FieldView {
                 }
                 FieldData::Code(bounded(faults, &at, items))
             }
-            _ => {
+            None => {
                 faults.add(
                     &format!("{at}.type"),
                     "expected text, integer, decimal, date or code",
@@ -242,16 +254,16 @@ impl FieldView {
                 view.pattern = pattern.as_ref().map(ToString::to_string);
                 return view;
             }
-            FieldData::Integer => "integer",
-            FieldData::Decimal => "decimal",
-            FieldData::Date => "date",
+            FieldData::Integer => FieldType::Integer,
+            FieldData::Decimal => FieldType::Decimal,
+            FieldData::Date => FieldType::Date,
             FieldData::Code(items) => {
                 let pair = |item: &CodeItem| (item.code.to_string(), item.name.to_string());
                 view.codes = items.iter().map(pair).collect();
-                "code"
+                FieldType::Code
             }
         };
-        view.data = Some(kind.to_owned());
+        view.data = Some(kind.into());
         view
     }
 }
@@ -323,7 +335,11 @@ impl SubMatterView {
             if requirement.types.is_empty() {
                 faults.add(&format!("{at}.types"), "must name at least one type");
             }
-            let types = each(faults, &format!("{at}.types"), &requirement.types);
+            let types = each(
+                faults,
+                &format!("{at}.types"),
+                requirement.types.iter().map(String::as_str),
+            );
             requires.push(Requirement {
                 types: bounded(faults, &format!("{at}.types"), types),
                 fields: field_codes(faults, &format!("{at}.fields"), &requirement.fields),
@@ -357,7 +373,7 @@ impl GrantRequest {
             }
         };
         let type_code = faults.parse("type", Some(&self.type_code));
-        let matters = each(faults, "matters", &self.matters);
+        let matters = each(faults, "matters", self.matters.iter().map(String::as_str));
         let matters = bounded(faults, "matters", matters);
         let fields = field_codes(faults, "fields", &self.fields);
         let until = faults.parse("until", self.until.as_deref());

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::words::{FieldType, HolderKind, SharingClass, Word};
+
 /// A certificate type: its entry in the catalogue (GB/T 36902) and the standard its certificates must meet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,12 +28,14 @@ pub struct TypeRequest {
     /// The administrative item whose outcome the certificate is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<ItemView>,
-    /// Holder-code kinds allowed, such as `001`; empty for any.
+    /// Kinds of holder's code allowed; empty for any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holder: Vec<String>,
-    /// Sharing class where the issuer says nothing else: `unconditional`, `conditional` (when absent) or `not-shared`.
+    #[schema(value_type = Vec<HolderKind>)]
+    pub holder: Vec<Word<HolderKind>>,
+    /// Sharing class where the issuer says nothing else; `conditional` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sharing: Option<String>,
+    #[schema(value_type = Option<SharingClass>)]
+    pub sharing: Option<Word<SharingClass>>,
     /// How long certificates may run: `any` (when absent), `long-term`, or the most as `30 days`, `6 months`, `10 years`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity: Option<String>,
@@ -67,9 +71,10 @@ pub struct FieldView {
     /// Whether it names or describes the holder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub personal: bool,
-    /// `text` (when absent), `integer`, `decimal`, `date` (YYYY-MM-DD) or `code`.
+    /// What its values are; `text` when absent.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<String>,
+    #[schema(value_type = Option<FieldType>)]
+    pub data: Option<Word<FieldType>>,
     /// Most characters of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u16>,
@@ -124,7 +129,7 @@ pub struct GrantRequest {
     /// The department that may see them. Exactly one of `department` and `role`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub department: Option<String>,
-    /// Every member with this role (`issue` or `define`).
+    /// Every member with this role: `issue`, or `define:` and the code of an authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// Type code of the certificates.

@@ -16,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::certificates::{ErasureRequest, Holder, IssueRequest, StatusRequest};
 use crate::faults::{Faults, Unfit};
 use crate::replaced;
+use crate::words::Word;
 
 /// Longest name of a field, in bytes.
 pub const MAX_FIELD_NAME: usize = 64;
@@ -135,7 +136,7 @@ impl Draft {
         let holder = request
             .holder
             .and_then(|holder| self::holder(holder, "holder", &mut faults));
-        let sharing = faults.parse("sharing", request.sharing.as_deref());
+        let sharing = faults.parse("sharing", request.sharing.as_ref().map(Word::as_str));
         let fields = fields(request.fields, &mut faults);
         let attachments = attachments(request.attachments, &fields, &mut faults);
         faults.required("valid_from", request.valid_from.as_ref());
@@ -242,7 +243,7 @@ pub fn holder(
     faults: &mut Faults,
 ) -> Option<(HolderKind, HolderCode)> {
     let code = Zeroizing::new(holder.code);
-    let kind = faults.parse(&format!("{field}.kind"), Some(&holder.kind))?;
+    let kind = faults.parse(&format!("{field}.kind"), Some(holder.kind.as_str()))?;
     let normal = faults.check(&format!("{field}.code"), id::normalise(kind, &code))?;
     Some((kind, HolderCode(Zeroizing::new(normal))))
 }
@@ -324,14 +325,14 @@ fn attachments(
 pub fn status_change(id: CertificateId, request: &StatusRequest) -> Result<StatusChanged, Unfit> {
     let mut faults = Faults::default();
     let receiver = faults.parse("to", request.to.as_deref());
-    let action = match Action::read(&request.action, receiver) {
+    let action = match Action::read(request.action.as_str(), receiver) {
         Ok(action) => Some(action),
         // One that can't be read is a fault already.
         Err(NotAnAction::NoReceiver) if request.to.is_some() => None,
         Err(error @ NotAnAction::Word(_)) => faults.check("action", Err(error)),
         Err(error) => faults.check("to", Err(error)),
     };
-    let reason = match request.reason.as_deref() {
+    let reason = match request.reason.as_ref().map(Word::as_str) {
         None => Some(Reason::Other),
         some => faults.parse("reason", some),
     };

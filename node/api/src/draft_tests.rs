@@ -13,7 +13,7 @@ fn request() -> IssueRequest {
     IssueRequest {
         id: Some(ID.to_owned()),
         holder: Some(Holder {
-            kind: "001".to_owned(),
+            kind: Word::read("001"),
             code: CODE.to_owned(),
         }),
         valid_from: Some("2026-01-01".to_owned()),
@@ -60,12 +60,12 @@ fn every_fault_is_told_at_once() {
         id: Some(ID.replace(".U", ".V")),
         serial: Some("1".to_owned()),
         holder: Some(Holder {
-            kind: "001".to_owned(),
+            kind: Word::read("001"),
             code: "11330105002500287X".to_owned(),
         }),
         valid_from: Some("2026-13-01".to_owned()),
         valid_until: Some("tomorrow".to_owned()),
-        sharing: Some("always".to_owned()),
+        sharing: Some(Word::read("always")),
         fields: [("CZZT".to_owned(), long), (" ".to_owned(), String::new())].into(),
         predecessor: Some("1.2.3".to_owned()),
         ..IssueRequest::default()
@@ -120,7 +120,7 @@ fn dates_out_of_order_are_a_problem_of_their_own_unless_more_is_wrong() {
         Err(Unfit::DatesOutOfOrder { .. })
     ));
     let more = IssueRequest {
-        sharing: Some("x".to_owned()),
+        sharing: Some(Word::read("x")),
         ..swapped
     };
     assert_eq!(
@@ -165,7 +165,7 @@ fn a_certificate_is_not_its_own_predecessor() {
 fn a_renewal_without_an_identifier_takes_its_predecessor_s_in_the_next_version() {
     let renewal = |of: &str| IssueRequest {
         id: None,
-        succession: Some("renewal".to_owned()),
+        succession: Some(Word::read("renewal")),
         predecessors: vec![of.to_owned()],
         ..request()
     };
@@ -198,7 +198,7 @@ fn what_cannot_be_replaced_so_is_told_by_the_field_at_fault() {
             .to_string()
     };
     let with = |word: Option<&str>, predecessors: Vec<String>| IssueRequest {
-        succession: word.map(str::to_owned),
+        succession: word.map(Word::read),
         predecessors,
         ..request()
     };
@@ -333,7 +333,7 @@ fn neither_debug_nor_a_refusal_shows_the_holder_or_a_value() {
     let before = format!("{plain:?}");
     let draft = check(plain).unwrap();
     let wrong_holder = Holder {
-        kind: "111".to_owned(),
+        kind: Word::read("111"),
         code: "420106199001011234".to_owned(),
     };
     let refusal = check(IssueRequest {
@@ -352,9 +352,9 @@ fn neither_debug_nor_a_refusal_shows_the_holder_or_a_value() {
 fn a_status_change_names_all_its_faults() {
     let id = || ID.parse::<CertificateId>().unwrap();
     let request = StatusRequest {
-        action: "explode".to_owned(),
+        action: Word::read("explode"),
         to: Some("nowhere".to_owned()),
-        reason: Some("42".to_owned()),
+        reason: Some(Word::read("42")),
         text: "x".repeat(513),
     };
     let Err(Unfit::Fields(faults)) = status_change(id(), &request) else {
@@ -364,7 +364,7 @@ fn a_status_change_names_all_its_faults() {
     assert_eq!(names, ["to", "action", "reason", "text"]);
     assert!(faults[1].detail.contains("suspend, reinstate, revoke"));
     let good = StatusRequest {
-        action: "revoke".to_owned(),
+        action: Word::read("revoke"),
         to: None,
         reason: None,
         text: "x".repeat(512),
@@ -377,7 +377,7 @@ fn a_transfer_out_names_its_receiver_and_nothing_else_does() {
     let receiver = "11330105002500287C";
     let change = |action: &str, to: Option<&str>| {
         let request = StatusRequest {
-            action: action.to_owned(),
+            action: Word::read(action),
             to: to.map(str::to_owned),
             reason: None,
             text: String::new(),

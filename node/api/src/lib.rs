@@ -10,6 +10,7 @@
 //! - [`receipts`]: audits, access logs, look-ups, use
 //! - [`operations`]: logs, members, the node's state
 //! - errors: [`problem`]
+//! - [`words`]: verdicts, states, events and the other closed sets of words, and how words of later versions are read
 //!
 //! With the feature `peer`, what a peer and its command line share beyond that:
 //! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` reported at once
@@ -23,6 +24,7 @@ pub mod operations;
 pub mod problem;
 pub mod receipts;
 pub mod retrievals;
+pub mod words;
 
 #[cfg(feature = "peer")]
 pub mod definition;
@@ -44,3 +46,4 @@ pub use operations::*;
 pub use problem::*;
 pub use receipts::*;
 pub use retrievals::*;
+pub use words::*;

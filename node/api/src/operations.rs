@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::words::{LogState, OwnLogState, Word};
+
 /// A log held by this peer.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LogView {
@@ -24,9 +26,9 @@ pub struct LogView {
     pub time_ms: Option<u64>,
     /// Certificates issued in it.
     pub certificates: u64,
-    /// `own`, `replica`, `frozen` (forked, or a rule broken), `refused` (the disk refused a write; reopened automatically) or
-    /// `set-aside` (damaged, being fetched again).
-    pub state: String,
+    /// How it stands.
+    #[schema(value_type = LogState)]
+    pub state: Word<LogState>,
     /// What happened, for frozen, refused and set-aside logs; why nothing is valid by what is held at present; for the own
     /// log, what keeps it from taking appends.
     pub detail: Option<String>,
@@ -72,11 +74,9 @@ pub struct NodeStatus {
     pub version: String,
     /// libp2p peer identity.
     pub peer_id: String,
-    /// Own log: `writable`, `clock-off` (this machine's clock may be wrong), `elsewhere` (another run with the
-    /// department's keys connected first), `confirming` (waiting until other members confirm that the log on disk is
-    /// whole), `restoring` (fetching it back from them), `read-only` (a disk write was refused) or `frozen` (forked, or
-    /// a rule broken).
-    pub log_state: String,
+    /// How the own log stands.
+    #[schema(value_type = OwnLogState)]
+    pub log_state: Word<OwnLogState>,
     /// Why, when not writable, and what to do.
     pub log_detail: Option<String>,
     /// Records in the own log.
@@ -105,51 +105,6 @@ pub struct Salvaged {
     pub copies: Vec<String>,
     /// Records in the own log now.
     pub size: u64,
-}
-
-/// State of a peer's own log, as [`NodeStatus::log_state`] and the metrics word it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnLogState {
-    /// Appends are accepted.
-    Writable,
-    /// Waiting until other members confirm that the log on disk is whole.
-    Confirming,
-    /// Being fetched back from other members.
-    Restoring,
-    /// Another run of the department's peer connected first and appends to it.
-    Elsewhere,
-    /// The disk refused a write.
-    ReadOnly,
-    /// Forked, or a rule of the log broken.
-    Frozen,
-    /// The machine's clock may be wrong, so nothing is dated by it.
-    ClockOff,
-}
-
-impl OwnLogState {
-    /// Every state.
-    pub const ALL: [Self; 7] = [
-        Self::Writable,
-        Self::Confirming,
-        Self::Restoring,
-        Self::Elsewhere,
-        Self::ReadOnly,
-        Self::Frozen,
-        Self::ClockOff,
-    ];
-
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Writable => "writable",
-            Self::Confirming => "confirming",
-            Self::Restoring => "restoring",
-            Self::Elsewhere => "elsewhere",
-            Self::ReadOnly => "read-only",
-            Self::Frozen => "frozen",
-            Self::ClockOff => "clock-off",
-        }
-    }
 }
 
 /// Whether the node can do its work.

@@ -3,15 +3,18 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::words::{ProblemType, Word};
+
 /// Prefix of every problem's `type`.
 pub const PROBLEM_PREFIX: &str = "urn:certmesh:problem:";
 
 /// RFC 9457 problem document.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// A URN that names the kind of problem: `urn:certmesh:problem:<kebab-case-name>`.
+    /// A URN that names the kind of problem.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[schema(value_type = ProblemType)]
+    pub kind: Word<ProblemType>,
     /// The kind in a few words.
     pub title: String,
     /// HTTP status code.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::certificates::{Holder, Position};
+use crate::words::{AccessKind, AccessRule, Discrepancy, LookupKind, Word};
 
 /// Receipts compared with each other.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -80,10 +81,9 @@ pub struct More {
 /// A retrieval on which the two departments disagree.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FindingView {
-    /// `not-acknowledged`: the issuer has a receipt and the asker acknowledges nothing; `no-receipt`: the other way round;
-    /// `differs`: both have one, and they say different things, or the answer was wrong;
-    /// `twice`: a log has a second record of one kind. Only people can determine which side is wrong.
-    pub what: String,
+    /// How they differ.
+    #[schema(value_type = Discrepancy)]
+    pub what: Word<Discrepancy>,
     /// Name of the retrieval.
     pub retrieval: String,
     /// Who was asked.
@@ -154,9 +154,9 @@ pub struct AccessEvent {
     pub log_name: String,
     /// Position there.
     pub seq: u64,
-    /// `answered` and `refused` stand in the issuer's log, `acknowledged` in the asker's; `access-log-read` records
-    /// that somebody asked what this answer shows.
-    pub event: String,
+    /// What it records.
+    #[schema(value_type = AccessKind)]
+    pub event: Word<AccessKind>,
     /// Name of the retrieval.
     pub retrieval: Option<String>,
     /// Who was asked.
@@ -173,7 +173,8 @@ pub struct AccessEvent {
     /// Codes of the fields shown.
     pub fields: Vec<String>,
     /// The rule by which nothing was shown.
-    pub rule: Option<String>,
+    #[schema(value_type = Option<AccessRule>)]
+    pub rule: Option<Word<AccessRule>>,
 }
 
 /// Use by department.
@@ -275,9 +276,9 @@ pub struct LookupView {
     pub time_ms: u64,
     /// Name of the client that looked.
     pub client: String,
-    /// `find`: the person's certificates were listed; `accept`: what a matter requires was shown; `access-log`: these look-ups
-    /// were read.
-    pub event: String,
+    /// What it looked at.
+    #[schema(value_type = LookupKind)]
+    pub event: Word<LookupKind>,
     /// What a `find` was for, as the client said.
     pub purpose: Option<String>,
     /// The matter of an `accept`.

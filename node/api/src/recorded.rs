@@ -51,19 +51,19 @@ impl Certificate {
             issuer_name: members
                 .member(&issuer)
                 .map(|member| member.display_name().to_owned()),
-            holder_kind: issued.holder_kind.to_string(),
+            holder_kind: issued.holder_kind.into(),
             valid_from: issued.validity.from().to_string(),
             valid_until: issued.validity.until().map(|until| until.to_string()),
-            sharing: issued.sharing.as_str().to_owned(),
+            sharing: issued.sharing.into(),
             field_root: issued.field_root.to_string(),
-            succession: issued.succession_kind().map(|kind| kind.to_string()),
+            succession: issued.succession_kind().map(Into::into),
             predecessors: issued
                 .predecessors()
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            status: status.as_str().to_owned(),
-            status_code: status.code().to_owned(),
+            status: status.into(),
+            status_code: status.into(),
             position: Position::of(checkpoint, record),
             definition: Some(DefinitionView {
                 log: issued.definition.log.department.to_string(),

@@ -8,6 +8,7 @@ use certmesh_ledger::record::{
 use crate::certificates::IssueRequest;
 use crate::draft::lenient;
 use crate::faults::Faults;
+use crate::words::Word;
 
 /// The member of the request that names what is replaced.
 fn names_predecessors(request: &IssueRequest) -> &'static str {
@@ -23,7 +24,8 @@ pub(crate) fn succession(
     faults: &mut Faults,
     warnings: &mut Vec<String>,
 ) -> Option<Succession> {
-    let kind: Option<SuccessionKind> = faults.parse("succession", request.succession.as_deref());
+    let kind: Option<SuccessionKind> =
+        faults.parse("succession", request.succession.as_ref().map(Word::as_str));
     let named = names_predecessors(request);
     if request.predecessor.is_some() && !request.predecessors.is_empty() {
         faults.add(named, "is one of predecessors; give either");
@@ -59,11 +61,10 @@ pub(crate) fn succession(
 /// Whether the request leaves the identifier to its predecessor, as a renewal or an amendment may.
 pub(crate) fn goes_on(request: &IssueRequest) -> bool {
     let named = request.predecessor.is_some() || request.predecessors.len() == 1;
-    let kind = request.succession.as_deref().map(str::parse);
-    let keeps = match kind {
+    let keeps = match request.succession.as_ref().map(Word::known) {
         None => named,
-        Some(Ok(kind)) => SuccessionKind::keeps_identifier(kind),
-        Some(Err(_)) => false,
+        Some(Some(kind)) => SuccessionKind::from(kind).keeps_identifier(),
+        Some(None) => false,
     };
     keeps
         && request.id.is_none()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use certmesh_api::PROBLEM_PREFIX;
+use certmesh_api::ProblemType::{self, *};
 use serde_json::{Value, json};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Response, Schema};
@@ -122,10 +123,10 @@ fn examples() -> [(&'static str, Value); 8] {
 }
 
 /// One problem answer for each status, its description the names of the problems.
-fn problems(sets: &[&[(u16, &str)]]) -> BTreeMap<String, RefOr<Response>> {
+fn problems(sets: &[&[(u16, ProblemType)]]) -> BTreeMap<String, RefOr<Response>> {
     let mut names: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for (status, name) in sets.iter().copied().flatten() {
-        names.entry(*status).or_default().push(name);
+        names.entry(*status).or_default().push(name.name());
     }
     let answer = |names: Vec<&str>| {
         let mut response = Response::new(names.join(", "));
@@ -141,54 +142,54 @@ fn problems(sets: &[&[(u16, &str)]]) -> BTreeMap<String, RefOr<Response>> {
         .collect()
 }
 
-const COMMON: &[(u16, &str)] = &[
-    (401, "unauthorised"),
-    (403, "forbidden"),
-    (403, "other-site"),
-    (408, "timeout"),
-    (421, "wrong-host"),
-    (429, "rate-limited"),
-    (500, "internal"),
-    (503, "overloaded"),
+const COMMON: &[(u16, ProblemType)] = &[
+    (401, Unauthorised),
+    (403, Forbidden),
+    (403, OtherSite),
+    (408, Timeout),
+    (421, WrongHost),
+    (429, RateLimited),
+    (500, Internal),
+    (503, Overloaded),
 ];
-const BODY: &[(u16, &str)] = &[
-    (400, "malformed-body"),
-    (413, "body-too-large"),
-    (415, "unsupported-media-type"),
+const BODY: &[(u16, ProblemType)] = &[
+    (400, MalformedBody),
+    (413, BodyTooLarge),
+    (415, UnsupportedMediaType),
 ];
-const FIELD: &[(u16, &str)] = &[(422, "invalid-field")];
-const OWN_LOG: &[(u16, &str)] = &[
-    (503, "own-log-unconfirmed"),
-    (503, "log-read-only"),
-    (503, "clock-off"),
-    (503, "log-frozen"),
+const FIELD: &[(u16, ProblemType)] = &[(422, InvalidField)];
+const OWN_LOG: &[(u16, ProblemType)] = &[
+    (503, OwnLogUnconfirmed),
+    (503, LogReadOnly),
+    (503, ClockOff),
+    (503, LogFrozen),
 ];
-const ISSUING: &[(u16, &str)] = &[
-    (409, "duplicate-certificate"),
-    (422, "unknown-type"),
-    (422, "not-this-department"),
-    (422, "dates-out-of-order"),
-    (422, "idempotency-mismatch"),
+const ISSUING: &[(u16, ProblemType)] = &[
+    (409, DuplicateCertificate),
+    (422, UnknownType),
+    (422, NotThisDepartment),
+    (422, DatesOutOfOrder),
+    (422, IdempotencyMismatch),
 ];
-const CHANGING: &[(u16, &str)] = &[
-    (404, "unknown-certificate"),
-    (409, "other-department"),
-    (409, "impossible-transition"),
-    (422, "idempotency-mismatch"),
+const CHANGING: &[(u16, ProblemType)] = &[
+    (404, UnknownCertificate),
+    (409, OtherDepartment),
+    (409, ImpossibleTransition),
+    (422, IdempotencyMismatch),
 ];
 
-const LOOKING: &[(u16, &str)] = &[(503, "lookup-not-recorded")];
+const LOOKING: &[(u16, ProblemType)] = &[(503, LookupNotRecorded)];
 /// About what only the issuer has.
-const KEPT: &[(u16, &str)] = &[(410, "erased"), (500, "lost")];
+const KEPT: &[(u16, ProblemType)] = &[(410, Erased), (500, Lost)];
 
-const RETRIEVING: &[(u16, &str)] = &[
-    (403, "retrieval-refused"),
-    (404, "not-found"),
-    (404, "unknown-certificate"),
-    (409, "issuer-not-authorised"),
-    (502, "wrong-answer"),
-    (503, "issuer-unreachable"),
-    (503, "not-verifiable"),
+const RETRIEVING: &[(u16, ProblemType)] = &[
+    (403, RetrievalRefused),
+    (404, NotFound),
+    (404, UnknownCertificate),
+    (409, IssuerNotAuthorised),
+    (502, WrongAnswer),
+    (503, IssuerUnreachable),
+    (503, NotVerifiable),
 ];
 
 macro_rules! problem_sets {
@@ -206,22 +207,22 @@ macro_rules! problem_sets {
 problem_sets! {
     CommonProblems: [COMMON];
     FieldProblems: [COMMON, BODY, FIELD];
-    CertificateProblems: [COMMON, FIELD, &[(404, "unknown-certificate")]];
-    FieldsProblems: [COMMON, FIELD, KEPT, &[(404, "not-found"), (409, "other-department")]];
-    UploadProblems: [COMMON, BODY, FIELD, &[(507, "storage-full"), (507, "uploads-waiting")]];
-    DownloadProblems: [COMMON, FIELD, KEPT, &[(404, "not-found"), (409, "other-department")]];
-    ProofProblems: [COMMON, FIELD, &[(404, "unknown-certificate"), (409, "proof-not-available")]];
-    LogProblems: [COMMON, FIELD, &[(404, "not-found")]];
+    CertificateProblems: [COMMON, FIELD, &[(404, UnknownCertificate)]];
+    FieldsProblems: [COMMON, FIELD, KEPT, &[(404, NotFound), (409, OtherDepartment)]];
+    UploadProblems: [COMMON, BODY, FIELD, &[(507, StorageFull), (507, UploadsWaiting)]];
+    DownloadProblems: [COMMON, FIELD, KEPT, &[(404, NotFound), (409, OtherDepartment)]];
+    ProofProblems: [COMMON, FIELD, &[(404, UnknownCertificate), (409, ProofNotAvailable)]];
+    LogProblems: [COMMON, FIELD, &[(404, NotFound)]];
     FindProblems: [COMMON, BODY, FIELD, LOOKING];
     LookupProblems: [COMMON, BODY, FIELD, LOOKING];
-    CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, LOOKING, &[(404, "not-found")]];
+    CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, LOOKING, &[(404, NotFound)]];
     RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING];
-    CopyProblems: [COMMON, FIELD, &[(404, "not-found"), (500, "lost")]];
+    CopyProblems: [COMMON, FIELD, &[(404, NotFound), (500, Lost)]];
     AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG];
-    DefinitionProblems: [COMMON, FIELD, &[(404, "not-found")]];
+    DefinitionProblems: [COMMON, FIELD, &[(404, NotFound)]];
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
     BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];
-    SalvageProblems: [COMMON, OWN_LOG, &[(409, "not-salvageable")]];
+    SalvageProblems: [COMMON, OWN_LOG, &[(409, NotSalvageable)]];
     StatusProblems: [COMMON, BODY, FIELD, OWN_LOG, CHANGING];
 }
 

@@ -2,7 +2,7 @@
 
 use certmesh_api::faults::Unfit;
 use certmesh_api::tokens::Role;
-use certmesh_api::{PROBLEM_PREFIX, Problem};
+use certmesh_api::{Problem, ProblemType};
 use thiserror::Error;
 
 use crate::app::Refusal;
@@ -94,31 +94,33 @@ impl Rejection {
         Refusal::field(field, detail).into()
     }
 
-    /// The problem's name, HTTP status and title.
-    const fn kind(&self) -> (&'static str, u16, &'static str) {
+    /// The problem, HTTP status and title.
+    const fn kind(&self) -> (ProblemType, u16, &'static str) {
         match self {
-            Self::MalformedBody(_) => ("malformed-body", 400, "Malformed body"),
-            Self::UnsupportedMediaType { .. } => {
-                ("unsupported-media-type", 415, "Unsupported media type")
-            }
-            Self::BodyTooLarge { .. } => ("body-too-large", 413, "Body too large"),
-            Self::Unauthorised { .. } => ("unauthorised", 401, "Unauthorised"),
-            Self::Forbidden { .. } => ("forbidden", 403, "Forbidden"),
-            Self::WrongHost => ("wrong-host", 421, "Wrong host"),
-            Self::OtherSite => ("other-site", 403, "Other site"),
-            Self::MethodNotAllowed => ("method-not-allowed", 405, "Method not allowed"),
-            Self::RateLimited { .. } => ("rate-limited", 429, "Rate limited"),
-            Self::Timeout(_) => ("timeout", 408, "Timeout"),
+            Self::MalformedBody(_) => (ProblemType::MalformedBody, 400, "Malformed body"),
+            Self::UnsupportedMediaType { .. } => (
+                ProblemType::UnsupportedMediaType,
+                415,
+                "Unsupported media type",
+            ),
+            Self::BodyTooLarge { .. } => (ProblemType::BodyTooLarge, 413, "Body too large"),
+            Self::Unauthorised { .. } => (ProblemType::Unauthorised, 401, "Unauthorised"),
+            Self::Forbidden { .. } => (ProblemType::Forbidden, 403, "Forbidden"),
+            Self::WrongHost => (ProblemType::WrongHost, 421, "Wrong host"),
+            Self::OtherSite => (ProblemType::OtherSite, 403, "Other site"),
+            Self::MethodNotAllowed => (ProblemType::MethodNotAllowed, 405, "Method not allowed"),
+            Self::RateLimited { .. } => (ProblemType::RateLimited, 429, "Rate limited"),
+            Self::Timeout(_) => (ProblemType::Timeout, 408, "Timeout"),
             Self::Refused(refusal) => {
                 let (status, title) = status_of(refusal);
-                (refusal.name(), status, title)
+                (refusal.problem_type(), status, title)
             }
         }
     }
 
-    /// The problem's name: what follows [`PROBLEM_PREFIX`] in its `type`.
-    pub const fn name(&self) -> &'static str {
-        self.kind().0
+    /// The problem's name: what follows `urn:certmesh:problem:` in its `type`.
+    pub fn name(&self) -> &'static str {
+        self.kind().0.name()
     }
 
     /// The HTTP status it is answered with.
@@ -159,13 +161,13 @@ impl Rejection {
 
     /// The RFC 9457 document.
     pub fn problem(&self) -> Problem {
-        let (name, status, title) = self.kind();
+        let (kind, status, title) = self.kind();
         let (faults, more_faults) = match self {
             Self::Refused(Refusal::InvalidField(faults)) => (faults.to_vec(), faults.more()),
             _ => (Vec::new(), 0),
         };
         Problem {
-            kind: format!("{PROBLEM_PREFIX}{name}"),
+            kind: kind.into(),
             title: title.to_owned(),
             status,
             detail: self.to_string(),

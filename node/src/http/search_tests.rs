@@ -1,4 +1,4 @@
-use certmesh_api::Holder;
+use certmesh_api::{Holder, HolderKind};
 
 use super::*;
 use crate::app::Refusal;
@@ -8,7 +8,7 @@ const CODE: &str = "11330105002500287C";
 
 fn holder() -> Option<Holder> {
     Some(Holder {
-        kind: "001".to_owned(),
+        kind: HolderKind::CreditCode.into(),
         code: CODE.to_owned(),
     })
 }

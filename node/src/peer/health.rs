@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certmesh_api::OwnLogState;
+use certmesh_api::{LogState, OwnLogState};
 use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
 use certmesh_ledger::log::{Log, Stopped, VerifiedCheckpoint};
@@ -11,7 +11,7 @@ use certmesh_ledger::record::is_dated_ahead;
 
 use super::clock::Clock;
 use super::{Connection, Peer, clock_detail, now_ms};
-use crate::metrics::LogState;
+use crate::metrics;
 
 /// Most members named in one list.
 const NAMED: usize = 5;
@@ -37,8 +37,8 @@ pub(crate) struct LogStanding {
     pub checkpoint: Option<VerifiedCheckpoint>,
     /// Certificates issued in it.
     pub certificates: u64,
-    /// The word for its state.
-    pub state: &'static str,
+    /// Its state.
+    pub state: LogState,
     /// What happened, or what is missing, and what to do.
     pub detail: Option<String>,
     /// When a member last confirmed that what is held is the newest, ms; `None` when nothing is valid by it at present.
@@ -153,14 +153,14 @@ impl Peer {
         }
     }
 
-    /// The word for a log's state, and its explanation.
-    fn state_of(&self, log: &Log) -> (&'static str, Option<String>) {
+    /// A log's state, and its explanation.
+    fn state_of(&self, log: &Log) -> (LogState, Option<String>) {
         let id = log.name().id;
         if let Some(stopped) = log.stopped() {
-            return ("frozen", Some(explain(&stopped)));
+            return (LogState::Frozen, Some(explain(&stopped)));
         }
         if id == self.catalogue.own() {
-            return ("own", self.log_detail());
+            return (LogState::Own, self.log_detail());
         }
         if let Some(reason) = self.refused(log) {
             let lagging = self.stale(&id).map(|stale| format!("; {stale}"));
@@ -168,22 +168,22 @@ impl Peer {
                 "the disk does not let its copy continue ({reason}); it is reopened automatically{}",
                 lagging.unwrap_or_default()
             );
-            return ("refused", Some(detail));
+            return (LogState::Refused, Some(detail));
         }
         if let Some(path) = self.set_aside_in(log) {
             let detail = format!("damaged on disk, kept in {path}; being fetched again");
-            return ("set-aside", Some(detail));
+            return (LogState::SetAside, Some(detail));
         }
         if let Some(unread) = log.unread() {
             let detail = format!(
                 "record {} is of a later version of certmesh: upgrade this peer, which can't determine what is valid in this log",
                 unread.seq
             );
-            return ("replica", Some(detail));
+            return (LogState::Replica, Some(detail));
         }
         // Before anything of it has arrived there is nothing to answer for.
         let stale = self.stale(&id).filter(|_| log.size() > 0);
-        ("replica", stale.or_else(|| self.ahead(log)))
+        (LogState::Replica, stale.or_else(|| self.ahead(log)))
     }
 
     /// Gives the metrics how each log stands, which members are connected, and how far their clocks are off.
@@ -191,7 +191,7 @@ impl Peer {
         let now_ms = self.clock.now_ms();
         for log in self.catalogue.logs() {
             let id = log.name().id;
-            let state = LogState {
+            let state = metrics::LogState {
                 current: self.catalogue.freshness(&id, now_ms).is_ok(),
                 refused: self.refused(&log).is_some(),
                 frozen: log.stopped().is_some(),
@@ -319,7 +319,7 @@ impl Peer {
             }
             let name = self.name_of(&id.department);
             match self.state_of(&log) {
-                ("replica", Some(_)) if self.is_silent(&id) => silent.push(name),
+                (LogState::Replica, Some(_)) if self.is_silent(&id) => silent.push(name),
                 (_, Some(detail)) => warnings.push(format!("the log of {name}: {detail}")),
                 (_, None) => {}
             }

@@ -1,7 +1,7 @@
 //! Why a peer refuses a request.
 
-use certmesh_api::FieldFault;
 use certmesh_api::faults::{FaultList, Unfit};
+use certmesh_api::{FieldFault, ProblemType};
 use certmesh_ledger::id::{CertificateId, ChinaTime, Date, DepartmentCode, TypeCode};
 use certmesh_ledger::record::{ImpossibleTransition, Rule};
 use thiserror::Error;
@@ -200,39 +200,44 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Its stable name.
-    pub const fn name(&self) -> &'static str {
+    /// The problem it is answered as.
+    pub const fn problem_type(&self) -> ProblemType {
         match self {
-            Self::TooLarge { .. } => "body-too-large",
-            Self::InvalidField(_) => "invalid-field",
-            Self::NotFound { .. } => "not-found",
-            Self::UnknownCertificate { .. } => "unknown-certificate",
-            Self::UnknownType { .. } => "unknown-type",
-            Self::NotThisDepartment { .. } => "not-this-department",
-            Self::DatesOutOfOrder { .. } => "dates-out-of-order",
-            Self::DuplicateCertificate { .. } => "duplicate-certificate",
-            Self::OtherDepartment { .. } => "other-department",
-            Self::Erased => "erased",
-            Self::Lost(_) => "lost",
-            Self::ImpossibleTransition(_) => "impossible-transition",
-            Self::IdempotencyMismatch => "idempotency-mismatch",
-            Self::OwnLogUnconfirmed(_) => "own-log-unconfirmed",
-            Self::NotSalvageable(_) => "not-salvageable",
-            Self::LogReadOnly(_) => "log-read-only",
-            Self::ClockOff(_) => "clock-off",
-            Self::LookupNotRecorded(_) => "lookup-not-recorded",
-            Self::LogFrozen(_) => "log-frozen",
-            Self::Overloaded { .. } => "overloaded",
-            Self::StorageFull { .. } => "storage-full",
-            Self::UploadsWaiting { .. } => "uploads-waiting",
-            Self::ProofNotAvailable(_) => "proof-not-available",
-            Self::RetrievalRefused { .. } => "retrieval-refused",
-            Self::IssuerUnreachable { .. } => "issuer-unreachable",
-            Self::WrongAnswer { .. } => "wrong-answer",
-            Self::IssuerNotAuthorised(_) => "issuer-not-authorised",
-            Self::NotVerifiable(_) => "not-verifiable",
-            Self::Internal => "internal",
+            Self::TooLarge { .. } => ProblemType::BodyTooLarge,
+            Self::InvalidField(_) => ProblemType::InvalidField,
+            Self::NotFound { .. } => ProblemType::NotFound,
+            Self::UnknownCertificate { .. } => ProblemType::UnknownCertificate,
+            Self::UnknownType { .. } => ProblemType::UnknownType,
+            Self::NotThisDepartment { .. } => ProblemType::NotThisDepartment,
+            Self::DatesOutOfOrder { .. } => ProblemType::DatesOutOfOrder,
+            Self::DuplicateCertificate { .. } => ProblemType::DuplicateCertificate,
+            Self::OtherDepartment { .. } => ProblemType::OtherDepartment,
+            Self::Erased => ProblemType::Erased,
+            Self::Lost(_) => ProblemType::Lost,
+            Self::ImpossibleTransition(_) => ProblemType::ImpossibleTransition,
+            Self::IdempotencyMismatch => ProblemType::IdempotencyMismatch,
+            Self::OwnLogUnconfirmed(_) => ProblemType::OwnLogUnconfirmed,
+            Self::NotSalvageable(_) => ProblemType::NotSalvageable,
+            Self::LogReadOnly(_) => ProblemType::LogReadOnly,
+            Self::ClockOff(_) => ProblemType::ClockOff,
+            Self::LookupNotRecorded(_) => ProblemType::LookupNotRecorded,
+            Self::LogFrozen(_) => ProblemType::LogFrozen,
+            Self::Overloaded { .. } => ProblemType::Overloaded,
+            Self::StorageFull { .. } => ProblemType::StorageFull,
+            Self::UploadsWaiting { .. } => ProblemType::UploadsWaiting,
+            Self::ProofNotAvailable(_) => ProblemType::ProofNotAvailable,
+            Self::RetrievalRefused { .. } => ProblemType::RetrievalRefused,
+            Self::IssuerUnreachable { .. } => ProblemType::IssuerUnreachable,
+            Self::WrongAnswer { .. } => ProblemType::WrongAnswer,
+            Self::IssuerNotAuthorised(_) => ProblemType::IssuerNotAuthorised,
+            Self::NotVerifiable(_) => ProblemType::NotVerifiable,
+            Self::Internal => ProblemType::Internal,
         }
+    }
+
+    /// The stable name of that problem.
+    pub fn name(&self) -> &'static str {
+        self.problem_type().name()
     }
 
     /// One wrong field.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use certmesh_api::draft::Draft;
 use certmesh_api::faults::Unfit;
-use certmesh_api::{Holder, IssueRequest};
+use certmesh_api::{Holder, IssueRequest, Word};
 use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
 use certmesh_ledger::record::{Misfit, SuccessionError, TypeDefined, Validity};
@@ -159,12 +159,15 @@ impl Checker {
             version,
             holder: part("holder.kind")
                 .zip(part("holder.code"))
-                .map(|(kind, code)| Holder { kind, code }),
+                .map(|(kind, code)| Holder {
+                    kind: Word::read(&kind),
+                    code,
+                }),
             valid_from: part("valid_from"),
             valid_until: part("valid_until"),
-            sharing: part("sharing"),
+            sharing: part("sharing").as_deref().map(Word::read),
             fields: fields.collect(),
-            succession: part("succession"),
+            succession: part("succession").as_deref().map(Word::read),
             predecessors: Vec::new(),
             attachments: BTreeMap::new(),
             predecessor: part("predecessor"),
@@ -197,7 +200,8 @@ impl Checker {
         let kind = request
             .holder
             .as_ref()
-            .and_then(|holder| holder.kind.parse().ok());
+            .and_then(|holder| holder.kind.known())
+            .map(HolderKind::from);
         let from = request
             .valid_from
             .as_deref()

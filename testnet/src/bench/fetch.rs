@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_api::{FetchRequest, MatterRequest, RequirementView, SubMatterView};
+use certmesh_api::{FetchRequest, MatterRequest, RequirementView, SharingClass, SubMatterView};
 use serde_json::{Value, json};
 
 use super::{Bench, limits, link, together};
@@ -37,7 +37,7 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
     let sample = Sample::new(0, "B")?;
     let rows = (0..records + WARM_UP).map(|number| {
         let mut row = sample.row(number);
-        row.sharing = Some("unconditional".to_owned());
+        row.sharing = Some(SharingClass::Unconditional.into());
         let mut line = serde_json::to_vec(&row).expect("a row is plain JSON");
         line.push(b'\n');
         line

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_api::Holder;
+use certmesh_api::{Holder, Word};
 use serde_json::{Value, json};
 
 use super::{Bench, issue};
@@ -132,7 +132,9 @@ fn write_table(bench: &Bench, records: u64) -> Result<PathBuf, Error> {
                 code.unwrap_or_default(),
                 day(&row.valid_from).unwrap_or_default(),
                 day(&row.valid_until).unwrap_or_else(|| "长期".to_owned()),
-                row.sharing.clone().unwrap_or_default(),
+                row.sharing
+                    .as_ref()
+                    .map_or_else(String::new, Word::to_string),
                 field("ZZBFJG"),
             ])?;
         }

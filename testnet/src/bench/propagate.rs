@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use certmesh_api::Verdict;
 use serde_json::{Value, json};
 
 use super::Bench;
@@ -80,7 +81,7 @@ fn everywhere(
     while !missing.is_empty() {
         let mut still = Vec::new();
         for peer in missing {
-            if peer.1.verification(id)?.verdict == "valid" {
+            if peer.1.verification(id)?.verdict == Verdict::Valid {
                 last = start.elapsed();
                 first.get_or_insert(last);
             } else {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use certmesh_api::Verdict;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::verify::Bundle;
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
     let newest = sample.id(records - 1).to_string();
     Deadline::seconds(60).wait(
         || "the certificates to be replicated".to_owned(),
-        || Ok((client.verification(&newest)?.verdict == "valid").then_some(())),
+        || Ok((client.verification(&newest)?.verdict == Verdict::Valid).then_some(())),
     )?;
     let online = ask(&client, &sample, records)?;
     let (offline, bytes) = check(
@@ -90,7 +91,7 @@ fn ask(client: &Client, sample: &Sample, records: u64) -> Result<f64, Error> {
             while start.elapsed() < ASKED {
                 // A stride that meets all certificates in no order a cache would like.
                 number = (number + 7_919 * CONNECTIONS) % records;
-                if client.verification(&sample.id(number).to_string())?.verdict != "valid" {
+                if client.verification(&sample.id(number).to_string())?.verdict != Verdict::Valid {
                     wrong.store(true, Ordering::Relaxed);
                 }
                 asked.fetch_add(1, Ordering::Relaxed);

@@ -46,12 +46,7 @@ impl ClientError {
     /// The name of the problem the node reported, such as `not-found`.
     pub fn problem(&self) -> Option<&str> {
         match self {
-            ClientError::Refused { problem, .. } => Some(
-                problem
-                    .kind
-                    .strip_prefix("urn:certmesh:problem:")
-                    .unwrap_or(&problem.kind),
-            ),
+            ClientError::Refused { problem, .. } => Some(problem.kind.name()),
             _ => None,
         }
     }

@@ -195,7 +195,7 @@ impl<'a> Maker<'a> {
         Ok(IssueRequest {
             id: Some(id.to_string()),
             holder: Some(Holder {
-                kind: made.holder.kind.to_string(),
+                kind: made.holder.kind.into(),
                 code: made.holder.code,
             }),
             valid_from: Some(made.first.to_string()),

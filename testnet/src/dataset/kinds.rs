@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_api::{FieldView, ItemView, TypeRequest};
+use certmesh_api::{FieldType, FieldView, ItemView, SharingClass, TypeRequest};
 use certmesh_ledger::id::{Date, HolderKind, IdError, TypeCode};
 
 use super::dice::Dice;
@@ -70,13 +70,12 @@ impl Value {
             name: name.to_owned(),
             ..FieldView::default()
         };
-        let of_type = |data: &str| Some(data.to_owned());
         match self {
             Value::Codes(codes) => {
                 let pair = |(code, name): &(&str, &str)| ((*code).to_owned(), (*name).to_owned());
                 let codes: BTreeMap<_, _> = codes.iter().map(pair).collect();
                 FieldView {
-                    data: of_type("code"),
+                    data: Some(FieldType::Code.into()),
                     codes,
                     ..field
                 }
@@ -86,11 +85,11 @@ impl Value {
                 ..field
             },
             Value::Integer(..) => FieldView {
-                data: of_type("integer"),
+                data: Some(FieldType::Integer.into()),
                 ..field
             },
             Value::Decimal(..) => FieldView {
-                data: of_type("decimal"),
+                data: Some(FieldType::Decimal.into()),
                 ..field
             },
         }
@@ -226,7 +225,7 @@ impl Kind {
             ..text("ZZBH", "证照编号", self.numbered_by_holder)
         };
         let issued = FieldView {
-            data: Some("date".to_owned()),
+            data: Some(FieldType::Date.into()),
             max: None,
             ..text("ZZBFRQ", "证照颁发日期", false)
         };
@@ -262,19 +261,19 @@ impl Kind {
                 code: format!("SL-{:02}-T{:03}", self.department, self.code.number()),
                 name: format!("{}核发", self.name),
             }),
-            holder: self.who.kinds().iter().map(ToString::to_string).collect(),
-            sharing: Some(self.sharing().to_owned()),
+            holder: self.who.kinds().iter().map(|kind| (*kind).into()).collect(),
+            sharing: Some(self.sharing().into()),
             validity: Some(self.validity.clone()),
             issuers,
             fields,
         }
     }
 
-    fn sharing(&self) -> &'static str {
+    fn sharing(&self) -> SharingClass {
         match (self.who, self.code.number() % 11) {
-            (_, 10) => "not-shared",
-            (Who::Organisation, number) if number % 2 == 1 => "unconditional",
-            _ => "conditional",
+            (_, 10) => SharingClass::NotShared,
+            (Who::Organisation, number) if number % 2 == 1 => SharingClass::Unconditional,
+            _ => SharingClass::Conditional,
         }
     }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use certmesh_api::{
-    AcceptRequest, Acceptance, AccessLogRequest, CollectRequest, DepartmentUse, FetchRequest,
-    GrantRequest, Holder, IssueRequest, MatterRequest, RequirementState, RequirementView,
-    SubMatterView,
+    AcceptRequest, Acceptance, AccessKind, AccessLogRequest, CollectRequest, DepartmentUse,
+    FetchRequest, GrantRequest, Holder, IssueRequest, MatterRequest, RequirementState,
+    RequirementStatus, RequirementView, SubMatterView,
 };
 use certmesh_ledger::id::{Date, HolderKind};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ ZZBFJG = { value = "公安局" }
 /// The applicant: a person who does not exist, and whom no sample knows.
 fn applicant() -> (Holder, String) {
     let (code, name) = sample::stranger(7);
-    let kind = HolderKind::IdentityCard.to_string();
+    let kind = HolderKind::IdentityCard.into();
     (Holder { kind, code }, name)
 }
 
@@ -258,8 +258,8 @@ pub(super) fn accept(stage: &mut Stage) -> Result<Details, Error> {
         spoken(start.elapsed())
     ));
     tell(stage, &before);
-    let needs: Vec<&RequirementState> = of_state(&before, "needs-grant").collect();
-    if needs.len() != 1 || of_state(&before, "missing").count() != 1 {
+    let needs: Vec<&RequirementState> = of_state(&before, RequirementStatus::NeedsGrant).collect();
+    if needs.len() != 1 || of_state(&before, RequirementStatus::Missing).count() != 1 {
         return Err(Error::Broken(format!(
             "{} of {} held, which is not all but a grant and one",
             before.held,
@@ -281,7 +281,9 @@ pub(super) fn accept(stage: &mut Stage) -> Result<Details, Error> {
         .iter()
         .filter(|one| one.retrieval.is_some());
     let (collected, all) = (collected.count(), accepted.requirements.len());
-    let missing: Vec<String> = of_state(&accepted, "missing").map(named).collect();
+    let missing: Vec<String> = of_state(&accepted, RequirementStatus::Missing)
+        .map(named)
+        .collect();
     if collected + 1 != all {
         return Err(Error::Broken(format!(
             "{collected} of {all} were collected"
@@ -305,7 +307,7 @@ pub(super) fn accept(stage: &mut Stage) -> Result<Details, Error> {
 
 fn of_state<'a>(
     acceptance: &'a Acceptance,
-    state: &'a str,
+    state: RequirementStatus,
 ) -> impl Iterator<Item = &'a RequirementState> {
     let all = acceptance.requirements.iter();
     all.filter(move |requirement| requirement.state == state)
@@ -318,17 +320,17 @@ fn named(requirement: &RequirementState) -> String {
 
 fn tell(stage: &Stage, acceptance: &Acceptance) {
     for requirement in &acceptance.requirements {
-        let what = match (requirement.state.as_str(), requirement.retrieval.is_some()) {
-            ("held", true) => {
+        let what = match (requirement.state.known(), requirement.retrieval.is_some()) {
+            (Some(RequirementStatus::Held), true) => {
                 let values = requirement.values.iter();
                 let shown: Vec<String> = values
                     .map(|(code, value)| format!("{code} {value}"))
                     .collect();
                 format!("held     {}: {}", named(requirement), shown.join(", "))
             }
-            ("held", false) => format!("held     {}", named(requirement)),
-            ("needs-grant", _) => format!("no grant {}", named(requirement)),
-            (state, _) => format!("{state:<8} {}", named(requirement)),
+            (Some(RequirementStatus::Held), false) => format!("held     {}", named(requirement)),
+            (Some(RequirementStatus::NeedsGrant), _) => format!("no grant {}", named(requirement)),
+            _ => format!("{:<8} {}", requirement.state, named(requirement)),
         };
         stage.say(format!("  {what}"));
     }
@@ -393,7 +395,7 @@ pub(super) fn receipts(stage: &mut Stage) -> Result<Details, Error> {
     let looks = log
         .events
         .iter()
-        .filter(|event| event.event != "acknowledged");
+        .filter(|event| event.event != AccessKind::Acknowledged);
     stage.say(format!(
         "{} lists who looked at the applicant's data:",
         stage.name(LEGACY)
@@ -401,7 +403,7 @@ pub(super) fn receipts(stage: &mut Stage) -> Result<Details, Error> {
     for event in looks {
         let who = event.asker_name.as_ref().unwrap_or(&event.log_name);
         let what = match &event.rule {
-            Some(rule) => rule.clone(),
+            Some(rule) => rule.to_string(),
             None => event.fields.join(", "),
         };
         let issuer = format!("record {} of {}", event.seq, event.log_name);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use certmesh_api::StatusRequest;
+use certmesh_api::{Action, Reason, StatusRequest};
 use serde_json::json;
 
 use super::Details;
@@ -26,9 +26,9 @@ pub(super) fn revoke(stage: &mut Stage) -> Result<Details, Error> {
     let own = stage.issued.iter().filter(|(issuer, _)| *issuer == 0);
     let ids: Vec<String> = own.map(|(_, id)| id.clone()).take(REVOKED).collect();
     let change = StatusRequest {
-        action: "revoke".to_owned(),
+        action: Action::Revoke.into(),
         to: None,
-        reason: Some("99".to_owned()),
+        reason: Some(Reason::Other.into()),
         text: "issued in error".to_owned(),
     };
     let mut times = Times::default();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use certmesh_api::{LogState, NotValidReason, Verdict};
 use serde_json::{Value, json};
 
 use super::{DemoArgs, Details, once_only};
@@ -166,7 +167,7 @@ type Heads = BTreeMap<String, (u64, Option<String>)>;
 
 fn heads(client: &Client) -> Result<Heads, Error> {
     let logs = client.logs()?;
-    if let Some(frozen) = logs.iter().find(|log| log.state == "frozen") {
+    if let Some(frozen) = logs.iter().find(|log| log.state == LogState::Frozen) {
         return Err(Error::Broken(format!(
             "{} holds the log of {} for forked",
             client.base(),
@@ -202,11 +203,13 @@ impl Expected {
     pub(super) fn holds(self, client: &Client, id: &str) -> Result<bool, Error> {
         let verification = client.verification(id)?;
         Ok(match self {
-            Expected::Valid => verification.verdict == "valid",
-            Expected::Unknown => verification.verdict == "unknown",
+            Expected::Valid => verification.verdict == Verdict::Valid,
+            Expected::Unknown => verification.verdict == Verdict::Unknown,
             Expected::Revoked => {
-                verification.verdict == "not-valid"
-                    && verification.reason.as_deref() == Some("revoked")
+                verification.verdict == Verdict::NotValid
+                    && verification
+                        .reason
+                        .is_some_and(|reason| reason == NotValidReason::Revoked)
             }
         })
     }

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use certmesh_api::LogState;
 use serde_json::json;
 
 use super::Details;
@@ -45,7 +46,7 @@ pub(super) fn tamper(stage: &mut Stage) -> Result<Details, Error> {
     stage.deadline.wait(what, || {
         let now = client.log(&log)?;
         Ok(
-            (now.size >= before.size && now.root == before.root && now.state == "replica")
+            (now.size >= before.size && now.root == before.root && now.state == LogState::Replica)
                 .then_some(()),
         )
     })?;

@@ -63,7 +63,7 @@ fn verify_some(
         let begun = Instant::now();
         let verification = client.verification(id)?;
         times.add(begun.elapsed());
-        if verification.verdict != "valid" {
+        if verification.verdict != certmesh_api::Verdict::Valid {
             let Verification {
                 verdict,
                 explanation,

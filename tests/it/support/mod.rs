@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_api::{Appended, IssueRequest, LogView, StatusRequest};
+use certmesh_api::{Appended, IssueRequest, LogView, OwnLogState, Reason, StatusRequest, Word};
 use certmesh_testnet::client::Client;
 use certmesh_testnet::links::Links;
 use certmesh_testnet::network::{Network, Randomness};
@@ -151,14 +151,14 @@ impl TestNet {
         self.net.wait_ready(deadline()).unwrap();
     }
 
-    pub(crate) fn log_state(&self, index: usize) -> String {
+    pub(crate) fn log_state(&self, index: usize) -> Word<OwnLogState> {
         self.api(index).status().unwrap().log_state
     }
 
     #[track_caller]
     pub(crate) fn wait_writable(&self, index: usize) {
         until("the own log to be writable", || {
-            self.log_state(index) == "writable"
+            self.log_state(index) == OwnLogState::Writable
         });
     }
 
@@ -210,16 +210,19 @@ impl TestNet {
         let client = self.api(at);
         until(&format!("{id} to be {verdict} {reason:?} at {at}"), || {
             let found = client.verification(id).unwrap();
-            (found.verdict.as_str(), found.reason.as_deref()) == (verdict, reason)
+            (
+                found.verdict.as_str(),
+                found.reason.as_ref().map(Word::as_str),
+            ) == (verdict, reason)
         });
     }
 
     #[track_caller]
     pub(crate) fn change(&self, index: usize, id: &str, action: &str) -> Appended {
         let change = StatusRequest {
-            action: action.to_owned(),
+            action: Word::read(action),
             to: None,
-            reason: Some("04".to_owned()),
+            reason: Some(Reason::ConditionsBroken.into()),
             text: "inspection".to_owned(),
         };
         self.api(index).change_status(id, &change).unwrap()

@@ -1,6 +1,6 @@
 //! How cases stand, and what was retrieved.
 
-use certmesh_api::{AcceptedCase, CopiedAttachment, RequirementState};
+use certmesh_api::{AcceptedCase, CopiedAttachment, RequirementState, Word};
 use certmesh_ledger::acceptance::{Assessment, State};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::membership::Membership;
@@ -52,7 +52,7 @@ fn requirement(members: &Membership, standing: &Standing) -> RequirementState {
     let type_code = standing.type_code();
     let verified = standing.verified.as_ref();
     let verification = verified.map(|verified| self::verification(members, verified));
-    let hindrance = match &standing.obstacle {
+    let obstacle = match &standing.obstacle {
         Some(obstacle) => Some(self::obstacle(obstacle)),
         None => unmet(assessment, verification.as_ref()),
     };
@@ -64,14 +64,14 @@ fn requirement(members: &Membership, standing: &Standing) -> RequirementState {
         type_name: standing.type_name.clone(),
         types: requirement.types.iter().map(ToString::to_string).collect(),
         state: match standing.state == assessment.state {
-            true => assessment.word().to_owned(),
-            false => standing.state.as_str().to_owned(),
+            true => Word::read(assessment.word()),
+            false => standing.state.into(),
         },
         certificate: standing.certificate().map(ToString::to_string),
         verification,
         fields: requirement.fields.iter().map(ToString::to_string).collect(),
         visible: standing.visible().iter().map(ToString::to_string).collect(),
-        hindrance,
+        obstacle,
         retrieval: collected.map(|copy| copy.name.to_string()),
         values: values
             .filter(|(name, _)| needed(name))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use certmesh_api::CertificateEvent;
 use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{Chain, Life, Successor};
 use certmesh_ledger::id::CertificateId;
@@ -41,7 +42,7 @@ pub(in crate::http) fn appended(appended: Appended) -> certmesh_api::Appended {
 pub(in crate::http) fn uploaded(uploaded: Uploaded) -> certmesh_api::Uploaded {
     certmesh_api::Uploaded {
         upload: uploaded.token,
-        media_type: uploaded.media_type.to_string(),
+        media_type: uploaded.media_type.into(),
         size: uploaded.size,
         content: uploaded.content.to_string(),
     }
@@ -62,9 +63,9 @@ pub(in crate::http) fn certificate(members: &Membership, held: &Held) -> certmes
 /// A page of certificates, each with the verdict on it.
 pub(in crate::http) fn found(members: &Membership, page: &FoundPage) -> certmesh_api::Found {
     let judged = |(held, verdict): &(Held, Verdict)| certmesh_api::Certificate {
-        verdict: Some(verdict.as_str().to_owned()),
+        verdict: Some(verdict.into()),
         reason: match verdict {
-            Verdict::NotValid(why) => Some(why.code().to_owned()),
+            Verdict::NotValid(why) => Some(why.into()),
             _ => None,
         },
         ..certificate(members, held)
@@ -79,7 +80,7 @@ pub(in crate::http) fn found(members: &Membership, page: &FoundPage) -> certmesh
 pub(super) fn attachment(attachment: &Attachment) -> certmesh_api::AttachmentView {
     certmesh_api::AttachmentView {
         name: attachment.name.to_string(),
-        media_type: attachment.media_type.to_string(),
+        media_type: attachment.media_type.into(),
         size: attachment.size,
         content: attachment.content.to_string(),
     }
@@ -98,7 +99,7 @@ pub(in crate::http) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::
     certmesh_api::CertificateFields {
         id: id.to_string(),
         holder: certmesh_api::Holder {
-            kind: body.holder_kind.to_string(),
+            kind: body.holder_kind.into(),
             code: body.holder_code.clone(),
         },
         fields,
@@ -128,7 +129,7 @@ fn life(life: &Life) -> Vec<certmesh_api::HistoryEvent> {
     let mut stage = None;
     let records = life.records.iter();
     records
-        .map(|record| event(life, record, &mut stage))
+        .filter_map(|record| event(life, record, &mut stage))
         .collect()
 }
 
@@ -139,12 +140,12 @@ fn event(
     life: &Life,
     signed: &SignedRecord,
     stage: &mut Option<Stage>,
-) -> certmesh_api::HistoryEvent {
+) -> Option<certmesh_api::HistoryEvent> {
     let record: &Record = signed.record();
     let id = &life.id;
     let mut event = certmesh_api::HistoryEvent {
         id: id.to_string(),
-        event: String::new(),
+        event: CertificateEvent::Issued.into(),
         reason: None,
         text: None,
         to: None,
@@ -156,8 +157,7 @@ fn event(
     };
     match &record.entry {
         Entry::CertificateIssued(issued) if issued.id == *id => {
-            event.event = "issued".into();
-            event.succession = issued.succession_kind().map(|kind| kind.to_string());
+            event.succession = issued.succession_kind().map(Into::into);
             let predecessors = issued.predecessors().iter();
             event.predecessors = predecessors.map(ToString::to_string).collect();
             match stage {
@@ -166,7 +166,7 @@ fn event(
             }
         }
         Entry::CertificateIssued(issued) => {
-            event.event = Status::Superseded.as_str().into();
+            event.event = CertificateEvent::Superseded.into();
             event.successor = Some(issued.id.to_string());
             let kind = issued.succession_kind();
             match stage {
@@ -182,8 +182,8 @@ fn event(
         }
         Entry::StatusChanged(changed) => {
             let action: Action = changed.action;
-            event.event = action.past().into();
-            event.reason = Some(changed.reason.code().into());
+            event.event = CertificateEvent::from(action).into();
+            event.reason = Some(changed.reason.into());
             event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
             event.to = action.receiver().map(|to| to.to_string());
             let before = stage.map_or(Status::Valid, |(status, _)| status);
@@ -193,7 +193,7 @@ fn event(
             }
         }
         Entry::CertificateErased(erased) => {
-            event.event = "fields-erased".into();
+            event.event = CertificateEvent::FieldsErased.into();
             event.text = Some(erased.text.to_string());
         }
         Entry::TypeDefined(_)
@@ -204,9 +204,9 @@ fn event(
         | Entry::RetrievalAcknowledged(_)
         | Entry::CaseAccepted(_)
         | Entry::AccessLogRead(_)
-        | Entry::Unknown(_) => {}
+        | Entry::Unknown(_) => return None,
     }
-    event
+    Some(event)
 }
 
 /// A verdict for the API.
@@ -218,7 +218,7 @@ pub(in crate::http) fn verification(
     let (reason, mut explanation, missing) = match &found.verdict {
         Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
         Verdict::NotValid(reason) => (
-            Some(reason.code().to_owned()),
+            Some(reason.into()),
             explain(members, reason, found),
             Vec::new(),
         ),
@@ -251,7 +251,7 @@ pub(in crate::http) fn verification(
     let successors = found.successors.iter();
     certmesh_api::Verification {
         id: found.id.to_string(),
-        verdict: found.verdict.as_str().to_owned(),
+        verdict: (&found.verdict).into(),
         reason,
         explanation,
         missing,
@@ -270,7 +270,7 @@ fn successor(members: &Membership, next: &Successor) -> certmesh_api::SuccessorV
     let department = next.log.department;
     certmesh_api::SuccessorView {
         id: next.id.to_string(),
-        succession: next.kind.to_string(),
+        succession: next.kind.into(),
         department: department.to_string(),
         department_name: name_of(members, &department),
         seq: next.seq,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use certmesh_api::{
-    AccessEvent, AccessLog, AuditView, DatedAhead, DepartmentUse, FindingView, LookupLog,
-    LookupView, More, Unproven, UseAhead, UseReport,
+    AccessEvent, AccessKind, AccessLog, AccessRule, AuditView, DatedAhead, DepartmentUse,
+    FindingView, LookupKind, LookupLog, LookupView, More, Unproven, UseAhead, UseReport,
 };
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::journal::{Look, Looked, Looks};
@@ -26,7 +26,7 @@ pub(in crate::http) fn audit(
     audit: &BTreeMap<LogId, LogAudit>,
 ) -> AuditView {
     let view = |finding: &Finding| FindingView {
-        what: finding.what.as_str().to_owned(),
+        what: finding.what.into(),
         retrieval: finding.retrieval.to_string(),
         issuer: finding.issuer.to_string(),
         issuer_name: name_of(members, &finding.issuer),
@@ -131,14 +131,14 @@ pub(in crate::http) fn lookups(days: Days, found: Looks) -> LookupLog {
 
 fn lookup(look: Look) -> LookupView {
     let (event, purpose, matter) = match look.looked {
-        Looked::Find(purpose) => ("find", Some(purpose.to_string()), None),
-        Looked::Accept(matter) => ("accept", None, Some(matter.to_string())),
-        Looked::Journal => ("access-log", None, None),
+        Looked::Find(purpose) => (LookupKind::Find, Some(purpose.to_string()), None),
+        Looked::Accept(matter) => (LookupKind::Accept, None, Some(matter.to_string())),
+        Looked::Journal => (LookupKind::AccessLog, None, None),
     };
     LookupView {
         time_ms: look.time_ms,
         client: look.client.to_string(),
-        event: event.to_owned(),
+        event: event.into(),
         purpose,
         matter,
     }
@@ -170,13 +170,22 @@ fn event(
     now_ms: u64,
 ) -> Option<AccessEvent> {
     let by = log.department;
+    let kind = match &record.record().entry {
+        Entry::RetrievalDecided(decided) => match &decided.decision {
+            Decision::Answered { .. } => AccessKind::Answered,
+            Decision::Refused(_) => AccessKind::Refused,
+        },
+        Entry::RetrievalAcknowledged(_) => AccessKind::Acknowledged,
+        Entry::AccessLogRead(_) => AccessKind::AccessLogRead,
+        _ => return None,
+    };
     let mut event = AccessEvent {
         time_ms: record.record().time_ms,
         dated_ahead: is_dated_ahead(record.record().time_ms, now_ms),
         log: by.to_string(),
         log_name: name_of(members, &by),
         seq: record.record().seq,
-        event: String::new(),
+        event: kind.into(),
         retrieval: None,
         issuer: None,
         asker: None,
@@ -199,8 +208,7 @@ fn event(
             event.asker = Some(by.to_string());
             event.asker_name = Some(name_of(members, &by));
         }
-        Entry::AccessLogRead(_) => event.event = "access-log-read".to_owned(),
-        _ => return None,
+        _ => {}
     }
     Some(event)
 }
@@ -216,25 +224,20 @@ fn fill_decided(event: &mut AccessEvent, decided: &RetrievalDecided) {
     event.asker = Some(decided.asked.asker.to_string());
     match &decided.decision {
         Decision::Answered { fields, .. } => {
-            event.event = "answered".to_owned();
             event.fields = fields.iter().map(ToString::to_string).collect();
         }
-        Decision::Refused(rule) => {
-            event.event = "refused".to_owned();
-            event.rule = Some(rule.as_str().to_owned());
-        }
+        Decision::Refused(rule) => event.rule = Some(AccessRule::from(*rule).into()),
     }
 }
 
 fn fill_acknowledged(event: &mut AccessEvent, acknowledged: &RetrievalAcknowledged) {
     event.issuer = Some(acknowledged.asked.issuer.to_string());
-    event.event = "acknowledged".to_owned();
     match &acknowledged.outcome {
         Received::Fields { fields, .. } => {
             event.fields = fields.iter().map(ToString::to_string).collect();
         }
-        Received::Refused(rule) => event.rule = Some(rule.as_str().to_owned()),
-        Received::Nothing => event.rule = Some("no-answer".to_owned()),
-        Received::Wrong => event.rule = Some("wrong-answer".to_owned()),
+        Received::Refused(rule) => event.rule = Some(AccessRule::from(*rule).into()),
+        Received::Nothing => event.rule = Some(AccessRule::NoAnswer.into()),
+        Received::Wrong => event.rule = Some(AccessRule::WrongAnswer.into()),
     }
 }
