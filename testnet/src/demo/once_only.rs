@@ -305,10 +305,10 @@ pub(super) fn accept(stage: &mut Stage) -> Result<Details, Error> {
     })))
 }
 
-fn of_state<'a>(
-    acceptance: &'a Acceptance,
+fn of_state(
+    acceptance: &Acceptance,
     state: RequirementStatus,
-) -> impl Iterator<Item = &'a RequirementState> {
+) -> impl Iterator<Item = &RequirementState> {
     let all = acceptance.requirements.iter();
     all.filter(move |requirement| requirement.state == state)
 }
