@@ -118,7 +118,9 @@ impl Catalogue {
                     id: LogId::first(code),
                 };
                 let opened = match Log::open(&place, name, &members) {
-                    Err(error) if code != own => Log::open_anew(&place, name, &members, &error),
+                    Err(error) if code != own => {
+                        Log::open_after_failure(&place, name, &members, &error)
+                    }
                     opened => opened,
                 };
                 opened.map(|(log, opening)| (name.id, Arc::new(log), opening))
@@ -176,7 +178,7 @@ impl Catalogue {
         // What is still being written to the copy that is open must not be written beside the one that is being opened.
         slot.read().close("it is being opened again");
         let (log, opening) = match Log::open(&self.place, name, &self.members) {
-            Err(error) => Log::open_anew(&self.place, name, &self.members, &error)?,
+            Err(error) => Log::open_after_failure(&self.place, name, &self.members, &error)?,
             opened => opened?,
         };
         let mut slot = slot.write();

@@ -158,7 +158,7 @@ fn keys_of_different_kinds_never_meet_whatever_they_name() {
 }
 
 #[test]
-fn a_sealed_index_tells_of_nearly_every_absent_certificate_without_a_read() {
+fn a_sealed_index_rules_out_nearly_every_absent_certificate_without_a_read() {
     let filed = |n: u64| Key::new(Run::Certificate, &[&n.to_le_bytes()]).under(&key());
     let mut filing = Filing::default();
     let certificates = &mut filing.0[Run::Certificate as usize];

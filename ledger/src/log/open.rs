@@ -191,7 +191,7 @@ pub struct Opening {
     /// Bytes beyond them that no head vouched for, cut off.
     pub cut_off: u64,
     /// Derived files that were rebuilt: tree nodes, offsets, indexes.
-    pub mended: u32,
+    pub repaired: u32,
     /// The log was set aside: where, and why.
     pub set_aside: Option<(PathBuf, Damage)>,
     /// Why the stored page that stopped the log proves nothing, so that the log continues.
@@ -264,7 +264,7 @@ impl Log {
                 let head_file = log.appender.into_inner().head_file;
                 keep_head(&*place.disk, &dir, &name, kept.as_ref()).map_err(io)?;
                 let (log, aside) =
-                    Log::begin_anew(place, name, dir, head_file, &vouched).map_err(io)?;
+                    Log::begin_empty(place, name, dir, head_file, &vouched).map_err(io)?;
                 let opening = Opening {
                     set_aside: Some((aside, damage)),
                     head_lost: lost,
@@ -281,7 +281,7 @@ impl Log {
     ///
     /// # Errors
     /// None at present; a closed log needs no disk.
-    pub(crate) fn open_anew(
+    pub(crate) fn open_after_failure(
         place: &Place,
         name: LogName,
         members: &Membership,
@@ -320,7 +320,7 @@ impl Log {
     }
 
     /// Sets what is there aside; its head file still states what has to come back.
-    fn begin_anew(
+    fn begin_empty(
         place: &Place,
         name: LogName,
         dir: PathBuf,
@@ -498,7 +498,7 @@ struct Scan<'l> {
     ends: Vec<u64>,
     ends_from: u64,
     /// Whether the segment's offsets had to be written again.
-    offsets_mended: bool,
+    offsets_repaired: bool,
     /// Records not yet in the index of the segment.
     filing: Filing,
 }
@@ -512,7 +512,7 @@ impl<'l> Scan<'l> {
             nodes_from: 0,
             ends: Vec::new(),
             ends_from: 0,
-            offsets_mended: false,
+            offsets_repaired: false,
             filing: Filing::default(),
         }
     }
@@ -533,7 +533,7 @@ impl<'l> Scan<'l> {
                 return Err(Damage::Short { found, expected }.into());
             }
         }
-        self.mend_nodes(appender.size)?;
+        self.repair_nodes(appender.size)?;
         if let Some((target, progress)) = &vouched.progress {
             let root = root_from(&appender.range, &progress.right, target.size);
             if !root.is_ok_and(|root| root == target.root) {
@@ -556,7 +556,7 @@ impl<'l> Scan<'l> {
         let until = vouched.size.min(segment.first + log.segment_records);
         let mut frames = segment.frames();
         (self.ends, self.ends_from) = (vec![HEADER_LEN], 0);
-        self.offsets_mended = false;
+        self.offsets_repaired = false;
         appender.end = HEADER_LEN;
         // The index of a segment that must be full holds all its records before they have been read.
         let full = until == segment.first + log.segment_records;
@@ -579,18 +579,18 @@ impl<'l> Scan<'l> {
             }
             if looked_up {
                 // With files that may be damaged up to here.
-                self.mend_nodes(appender.size)?;
-                self.mend_offsets(segment)?;
+                self.repair_nodes(appender.size)?;
+                self.repair_offsets(segment)?;
             }
             self.take(appender, &link, vouched)?;
         }
         self.file();
-        self.mend_offsets(segment)?;
-        self.opening.mended += u32::from(self.offsets_mended);
+        self.repair_offsets(segment)?;
+        self.opening.repaired += u32::from(self.offsets_repaired);
         if appender.size == segment.first + log.segment_records {
             self.opening.cut_off += segment.truncate(log.segment_records, appender.end)?;
             if !indexed {
-                self.opening.mended += 1;
+                self.opening.repaired += 1;
                 let index = write_index(log, segment.first, &log.view.read().tail)?;
                 let mut view = log.view.write();
                 let _ = segment.index.set(index);
@@ -620,7 +620,7 @@ impl<'l> Scan<'l> {
         appender.head = link.hash;
         appender.time_ms = link.record.time_ms;
         if self.nodes.len() >= 1 << 16 {
-            self.mend_nodes(appender.size)?;
+            self.repair_nodes(appender.size)?;
         }
         let Some(accepted) = vouched
             .accepted
@@ -641,11 +641,11 @@ impl<'l> Scan<'l> {
         Ok(())
     }
 
-    fn mend_offsets(&mut self, segment: &Segment) -> io::Result<()> {
+    fn repair_offsets(&mut self, segment: &Segment) -> io::Result<()> {
         if let Some(more) = self.ends.len().checked_sub(1) {
             if segment.read_offsets(self.ends_from, more as u64)? != self.ends {
                 segment.write_offsets(self.ends_from, &self.ends)?;
-                self.offsets_mended = true;
+                self.offsets_repaired = true;
             }
             self.ends_from += self.ends.len() as u64;
             self.ends.clear();
@@ -653,9 +653,9 @@ impl<'l> Scan<'l> {
         Ok(())
     }
 
-    fn mend_nodes(&mut self, size: u64) -> io::Result<()> {
-        if !self.nodes.is_empty() && self.log.tree.mend(self.nodes_from, &self.nodes)? {
-            self.opening.mended += 1;
+    fn repair_nodes(&mut self, size: u64) -> io::Result<()> {
+        if !self.nodes.is_empty() && self.log.tree.repair(self.nodes_from, &self.nodes)? {
+            self.opening.repaired += 1;
         }
         self.nodes.clear();
         self.nodes_from = size;

@@ -37,7 +37,7 @@ impl TreeFile {
     }
 
     /// Writes the nodes unless the file holds them already; returns whether it had to.
-    pub(crate) fn mend(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
+    pub(crate) fn repair(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
         let mut found = vec![0; nodes.len() * 32];
         let read = self
             .file
