@@ -32,7 +32,8 @@ use parking_lot::RwLock;
 use rayon::prelude::*;
 
 use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
-use crate::log::{ForkEvidence, Log, MAX_READ, OpenError, Opening, Place, ReadError, Stopped};
+use crate::log::{ForkEvidence, Log, OpenError, Opening, Place, ReadError, Stopped};
+use crate::lookup::MAX_READ;
 use crate::membership::Membership;
 use crate::names::{LogId, LogName};
 use crate::record::{CertificateIssued, Entry, MatterRef, SignedRecord, Status, SubjectTag};

@@ -8,7 +8,8 @@ use super::*;
 use crate::crypto::keys::IndexKey;
 use crate::disk::{Disk, DiskFile};
 use crate::id::TypeCode;
-use crate::log::{Applied, MAX_READ};
+use crate::log::Applied;
+use crate::lookup::MAX_READ;
 use crate::record::{CertificateErased, SignedRecord};
 
 /// A disk that counts how often a file of records is read.

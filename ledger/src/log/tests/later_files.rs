@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::log::header::{Kind, header};
+use crate::header::{Kind, header};
 use crate::log::{ForkEvidence, HeaderError, OpenError, fsck};
 use crate::record::{Record, SignedRecord};
 
