@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_off_is_told_and_no_less() {
+    fn a_minute_off_is_reported_and_no_less() {
         assert_eq!(clocks(NOW + ALARM_MS, &[NOW]).alarm(), None);
         assert_eq!(clocks(NOW + ALARM_MS + 1, &[NOW]).alarm(), Some(60_001));
         assert_eq!(clocks(NOW - ALARM_MS - 1, &[NOW]).alarm(), Some(-60_001));

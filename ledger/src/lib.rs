@@ -9,9 +9,12 @@
 //! - [`crypto`]: hashes, keys, secrets that stay secret
 //! - [`codec`]: one canonical encoding for every value
 //! - [`disk`]: the file layer, real or in memory
+//! - [`header`]: what every file of a log, and beside one, begins with
 //! - [`record`]: what a department can append
 //! - [`merkle`], [`status_map`]: the two trees a checkpoint commits to
+//! - [`index`]: which records of a log are about what, and how to add an index
 //! - [`log`]: a department's log on disk, and replicas of it
+//! - [`lookup`]: questions to one log, by what its records are about
 //! - [`last_run`]: which data directory a peer ran with last
 //! - [`membership`]: who belongs, with which keys
 //! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
@@ -33,10 +36,13 @@ pub mod clocks;
 pub mod codec;
 pub mod crypto;
 pub mod disk;
+pub mod header;
 pub mod id;
+pub mod index;
 pub mod journal;
 pub mod last_run;
 pub mod log;
+pub mod lookup;
 pub mod membership;
 pub mod merkle;
 pub mod names;

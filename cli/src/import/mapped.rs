@@ -84,7 +84,7 @@ pub(super) fn run(
         // Nothing was begun that could be continued.
         return Err(error);
     }
-    tally.tell(args.rejects.as_deref())?;
+    tally.report(args.rejects.as_deref())?;
     match result {
         // The trouble that Ctrl-C ended the waiting for is not news to whoever pressed it.
         _ if stopped => return Ok(Outcome::Failed),

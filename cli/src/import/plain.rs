@@ -50,7 +50,7 @@ pub(super) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result
         // Nothing was begun that could be continued.
         return result.map(|()| Outcome::Failed);
     }
-    tally.tell(args.rejects.as_deref())?;
+    tally.report(args.rejects.as_deref())?;
     match result {
         // The trouble that Ctrl-C ended the waiting for is not news to whoever pressed it.
         _ if stopped => return Ok(Outcome::Failed),

@@ -158,7 +158,7 @@ impl<'a> Tally<'a> {
     ///
     /// # Errors
     /// Those of standard output.
-    pub(super) fn tell(&mut self, rejects: Option<&Path>) -> Result<(), Error> {
+    pub(super) fn report(&mut self, rejects: Option<&Path>) -> Result<(), Error> {
         let (summary, screen) = (&self.summary, &mut *self.screen);
         if screen.json() {
             return screen.print_json(summary);

@@ -210,11 +210,14 @@ fn word(catalogue: &Catalogue) -> &'static str {
 }
 
 fn states(catalogue: &Catalogue, name: &str) -> Vec<(State, Option<String>)> {
-    let told = |assessment: Assessment| {
+    let reported = |assessment: Assessment| {
         let best = assessment.best.map(|best| best.verification.id);
         (assessment.state, best.map(|id| id.serial().to_owned()))
     };
-    assessed(catalogue, name).into_iter().map(told).collect()
+    assessed(catalogue, name)
+        .into_iter()
+        .map(reported)
+        .collect()
 }
 
 #[test]
@@ -335,13 +338,17 @@ fn a_grant_of_all_fields_needed_makes_a_certificate_count_and_one_of_some_does_n
         (&[], State::Held),
     ] {
         let catalogue = catalogue(requires(), vec![certificate(), grant(1, granted)]);
-        let told = states(&catalogue, "the one");
-        assert_eq!((told[0].0, told[1].0), (state, State::Held), "{granted:?}");
+        let reported = states(&catalogue, "the one");
+        assert_eq!(
+            (reported[0].0, reported[1].0),
+            (state, State::Held),
+            "{granted:?}"
+        );
     }
 }
 
 #[test]
-fn a_matter_nobody_defined_is_told_by_name() {
+fn a_matter_nobody_defined_is_reported_by_name() {
     let catalogue = catalogue(vec![], vec![]);
     let asker: DepartmentCode = ASKER.parse().unwrap();
     for unknown in ["M/2", "N/1"] {

@@ -21,10 +21,11 @@ use crate::codec::Text;
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::FieldKey;
 use crate::disk::DiskFile;
+use crate::header::HeaderError;
+use crate::header::{HEADER_LEN, Kind, check_header};
 use crate::id::Date;
-use crate::log::header::{HEADER_LEN, Kind, check_header};
+use crate::log::Place;
 use crate::log::raw::RawLog;
-use crate::log::{HeaderError, Place};
 use crate::membership::Membership;
 use crate::names::{LogId, LogName};
 use crate::record::{

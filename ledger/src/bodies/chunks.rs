@@ -16,7 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::{Secret, cipher};
 use crate::disk::{Disk, DiskFile};
-use crate::log::header::{HEADER_LEN, Kind, check_header, header};
+use crate::header::{HEADER_LEN, Kind, check_header, header};
 use crate::names::LogName;
 use crate::record::MAX_ATTACHMENT;
 
@@ -36,7 +36,7 @@ pub enum AttachmentError {
     Missing,
     /// A file of another log, or none of this program's.
     #[error("the attachment's file: {0}")]
-    Header(#[from] crate::log::HeaderError),
+    Header(#[from] crate::header::HeaderError),
     /// The file is not as long as its content asks for.
     #[error("the attachment's file is damaged: it has {found} bytes, {expected} were written")]
     Length {

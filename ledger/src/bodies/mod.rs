@@ -30,9 +30,9 @@ use crate::codec;
 use crate::crypto::hash::{Purpose, hash};
 use crate::crypto::keys::{BodyKey, FieldKey, WRAPPED_LEN};
 use crate::disk::{Disk, DiskFile};
+use crate::header::HeaderError;
+use crate::header::{HEADER_LEN, Kind, check_header, header};
 use crate::id::HolderKind;
-use crate::log::HeaderError;
-use crate::log::header::{HEADER_LEN, Kind, check_header, header};
 use crate::names::LogName;
 use crate::record::{ATTACHMENT_MARK, Attachment, AttachmentName};
 

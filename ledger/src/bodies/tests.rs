@@ -131,7 +131,7 @@ fn files_of_a_later_version_are_refused_by_name_and_stay_as_they_are() {
 }
 
 #[test]
-fn a_slot_tells_a_body_that_is_kept_from_one_that_is_gone() {
+fn a_slot_distinguishes_a_body_that_is_kept_from_one_that_is_gone() {
     let disk = MemoryDisk::new();
     let bodies = open(&disk, 1).unwrap();
     let kept = Slot::Kept { attachments: 0 };

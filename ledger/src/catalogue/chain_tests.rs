@@ -129,7 +129,7 @@ fn a_renewal_takes_the_next_version_of_what_is_valid_expired_or_not() {
 }
 
 #[test]
-fn a_merge_replaces_all_or_nothing_and_tells_every_fault() {
+fn a_merge_replaces_all_or_nothing_and_reports_every_fault() {
     let catalogue = catalogue(A);
     let ids = ["1", "2", "3"].map(|serial| id(A, serial, 1));
     let mut writer = writer(&catalogue, A, 1);

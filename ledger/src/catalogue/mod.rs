@@ -32,7 +32,8 @@ use parking_lot::RwLock;
 use rayon::prelude::*;
 
 use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
-use crate::log::{ForkEvidence, Log, MAX_READ, OpenError, Opening, Place, ReadError, Stopped};
+use crate::log::{ForkEvidence, Log, OpenError, Opening, Place, ReadError, Stopped};
+use crate::lookup::MAX_READ;
 use crate::membership::Membership;
 use crate::names::{LogId, LogName};
 use crate::record::{CertificateIssued, Entry, MatterRef, SignedRecord, Status, SubjectTag};
@@ -118,7 +119,9 @@ impl Catalogue {
                     id: LogId::first(code),
                 };
                 let opened = match Log::open(&place, name, &members) {
-                    Err(error) if code != own => Log::open_anew(&place, name, &members, &error),
+                    Err(error) if code != own => {
+                        Log::open_after_failure(&place, name, &members, &error)
+                    }
                     opened => opened,
                 };
                 opened.map(|(log, opening)| (name.id, Arc::new(log), opening))
@@ -176,7 +179,7 @@ impl Catalogue {
         // What is still being written to the copy that is open must not be written beside the one that is being opened.
         slot.read().close("it is being opened again");
         let (log, opening) = match Log::open(&self.place, name, &self.members) {
-            Err(error) => Log::open_anew(&self.place, name, &self.members, &error)?,
+            Err(error) => Log::open_after_failure(&self.place, name, &self.members, &error)?,
             opened => opened?,
         };
         let mut slot = slot.write();

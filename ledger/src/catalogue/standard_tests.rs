@@ -80,7 +80,7 @@ fn a_certificate_that_meets_its_standard_departs_in_nothing() {
 }
 
 #[test]
-fn every_departure_is_told_at_once_with_its_place() {
+fn every_departure_is_reported_at_once_with_its_place() {
     let fields = [
         ("ZZMC", "ab"),
         ("N", "1.5"),

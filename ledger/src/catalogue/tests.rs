@@ -563,7 +563,7 @@ fn definitions_and_grants_are_the_same_after_a_restart_and_a_grant_withdrawn_is_
     writer
         .append(2, vec![matter("second"), withdraw(2), withdraw(9)])
         .unwrap();
-    let told = |catalogue: &Catalogue| {
+    let reported = |catalogue: &Catalogue| {
         let definitions = catalogue.log(&catalogue.own()).unwrap().definitions();
         let matter = catalogue
             .matter(&A.parse().unwrap(), &"M".parse().unwrap())
@@ -577,7 +577,7 @@ fn definitions_and_grants_are_the_same_after_a_restart_and_a_grant_withdrawn_is_
         (matter.definition.name.to_string(), seqs, grants, types)
     };
     let expected = ("second".to_owned(), vec![1, 4], vec![3], 1);
-    assert_eq!(told(&before), expected);
+    assert_eq!(reported(&before), expected);
     drop((writer, log, before));
-    assert_eq!(told(&open()), expected);
+    assert_eq!(reported(&open()), expected);
 }

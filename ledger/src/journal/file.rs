@@ -12,8 +12,8 @@ use super::{Look, Month};
 use crate::codec::Bounded;
 use crate::crypto::keys::{CatalogueKey, FieldKey, Secret};
 use crate::disk::{Disk, DiskFile};
+use crate::header::{HEADER_LEN, HeaderError, check_header};
 use crate::id::Date;
-use crate::log::header::{HEADER_LEN, HeaderError, check_header};
 use crate::names::LogName;
 use crate::record::{BlindedSubject, SubjectTag};
 
@@ -321,7 +321,7 @@ impl Journal {
         if &found == format.header() {
             return Ok(true);
         }
-        let kind = crate::log::header::Kind::Looks;
+        let kind = crate::header::Kind::Looks;
         match check_header(&found[..read], kind, &self.log, month.number()) {
             Ok(()) => Ok(true),
             Err(HeaderError::Damaged) => Ok(false),

@@ -19,7 +19,7 @@ use crate::codec::{self, Bounded};
 use crate::crypto::hash::{Purpose, hash_parts};
 use crate::crypto::keys::{Secret, cipher};
 use crate::disk::DiskFile;
-use crate::log::header::{HEADER_LEN, Kind, header};
+use crate::header::{HEADER_LEN, Kind, header};
 use crate::names::LogName;
 
 /// Most looks in a frame.

@@ -205,9 +205,9 @@ fn any_flipped_byte_of_what_was_acknowledged_is_reported_and_hides_nothing_else(
         match read.damage.as_slice() {
             // A mark, or the header: no look is missing.
             [] => assert_eq!(read.looks.len(), 6, "byte {at}"),
-            [told] if told.from == 0 => assert_eq!(read.looks.len(), 6),
-            [told] => {
-                assert_eq!(told, damage);
+            [reported] if reported.from == 0 => assert_eq!(read.looks.len(), 6),
+            [reported] => {
+                assert_eq!(reported, damage);
                 let group = format!("{}", group.unwrap());
                 let missing = purposes(&read).iter().all(|text| !text.starts_with(&group));
                 assert!(missing && read.looks.len() == 4, "byte {at}");

@@ -121,12 +121,12 @@ impl Log {
 
     /// The files that so many records lead to, beyond those that are open.
     fn needed(&self, appender: &Appender, records: u64) -> Vec<String> {
-        let end = appender.size + records;
+        let end = appender.tip.size + records;
         let mut names = Vec::new();
         let begin = |names: &mut Vec<String>, first| {
             names.extend(["records", "offsets"].map(|suffix| file_name(first, suffix)));
         };
-        let mut first = appender.size;
+        let mut first = appender.tip.size;
         match &appender.segment {
             Some(segment) => first = segment.first,
             None if records > 0 => begin(&mut names, first),
@@ -148,9 +148,9 @@ impl Log {
     /// Too many files are open; the log is as it was, and the page can be added later.
     pub fn open_for(&self, page: &VerifiedPage) -> io::Result<()> {
         let appender = self.appender.lock();
-        let new = page.end().saturating_sub(appender.size);
+        let new = page.end().saturating_sub(appender.tip.size);
         // A page that begins later is not added.
-        match page.from() <= appender.size {
+        match page.from() <= appender.tip.size {
             true => self.open_ahead(&appender, new),
             false => Ok(()),
         }

@@ -15,16 +15,18 @@ use crate::codec::Bounded;
 use crate::crypto::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
 use crate::merkle::CompactRange;
-use crate::record::{Entry, RecordHash};
+use crate::record::Entry;
 
 use super::VerifiedCheckpoint;
 use super::definitions::PendingDefinitions;
 use super::head::{Head, HeadFile, Progress};
-use super::header::HEADER_LEN;
-use super::index::{Filing, SealedIndex, TailIndex};
-use super::page::{Grown, Link};
+use super::link::{Link, Tip};
+use super::page::Grown;
 use super::reading::{Log, MAX_COUNTED, Unread};
 use super::segment::{Segment, file_name};
+use crate::disk::DiskFile;
+use crate::header::HEADER_LEN;
+use crate::index::Filing;
 use crate::names::LogId;
 
 /// Why an append failed.
@@ -59,9 +61,8 @@ pub(super) struct Pending {
 const TOGETHER: usize = 1024;
 
 pub(super) struct Appender {
-    pub(super) size: u64,
-    pub(super) head: RecordHash,
-    pub(super) time_ms: u64,
+    /// The end of what is written.
+    pub(super) tip: Tip,
     pub(super) range: CompactRange,
     pub(super) segment: Option<Arc<Segment>>,
     /// Where the next frame goes in the current segment.
@@ -74,7 +75,7 @@ pub(super) struct Appender {
 
 impl Appender {
     pub(super) fn size(&self) -> u64 {
-        self.size
+        self.tip.size
     }
 
     /// Whether records under a checkpoint accepted before are still missing.
@@ -97,6 +98,8 @@ impl Appender {
         if let Some(reason) = log.refused.get() {
             return Err(read_only(reason));
         }
+        // Never tried again: after a sync that failed the system may drop what it could not write and report the next sync as
+        // done.
         step(self).map_err(|error| read_only(log.refused.get_or_init(|| error.to_string())))
     }
 
@@ -124,13 +127,13 @@ impl Appender {
             let (mut links, mut frames) = (links, frames);
             while !links.is_empty() {
                 let segment = appender.current_segment(log)?;
-                let room = (segment.first + log.segment_records - appender.size) as usize;
+                let room = (segment.first + log.segment_records - appender.tip.size) as usize;
                 let (now, later) = links.split_at(room.min(links.len()));
                 let bytes = now.iter().map(|link| link.frame_len as usize).sum();
                 let (now_frames, later_frames) = frames.split_at(bytes);
                 let grown = grown.filter(|_| now.len() == all);
                 appender.append_within(log, &segment, now, now_frames, grown)?;
-                if appender.size == segment.first + log.segment_records {
+                if appender.tip.size == segment.first + log.segment_records {
                     appender.seal(log, &segment)?;
                 }
                 (links, frames) = (later, later_frames);
@@ -143,8 +146,14 @@ impl Appender {
         if let Some(segment) = &self.segment {
             return Ok(Arc::clone(segment));
         }
-        let segment = Arc::new(Segment::open(&*log.disk, &log.dir, &log.name, self.size)?);
+        let segment = Arc::new(Segment::open(
+            &*log.disk,
+            &log.dir,
+            &log.name,
+            self.tip.size,
+        )?);
         segment.truncate(0, HEADER_LEN)?;
+        // The file's name has to be durable before a head vouches for what is in it: syncing the file alone keeps no name.
         log.disk.sync_dir(&log.dir)?;
         self.end = HEADER_LEN;
         self.segment = Some(Arc::clone(&segment));
@@ -160,17 +169,19 @@ impl Appender {
         frames: &[u8],
         grown: Option<&Grown>,
     ) -> io::Result<()> {
-        let place = self.size - segment.first;
+        let place = self.tip.size - segment.first;
         let mut end = self.end;
         let mut ends = Vec::with_capacity(links.len());
         for link in links {
             end += u64::from(link.frame_len);
             ends.push(end);
         }
+        // Frames and everything derived from them, none of it synced. A crash here leaves any part of it; no head vouches for
+        // it, so the next opening cuts it off.
         segment.write(place, self.end, frames, &ends)?;
         match grown {
             Some(grown) => {
-                log.tree.write(self.size, &grown.nodes)?;
+                log.tree.write(self.tip.size, &grown.nodes)?;
                 self.range.clone_from(&grown.range);
             }
             None => {
@@ -179,34 +190,29 @@ impl Appender {
                     self.range
                         .push(link.leaf, &mut |_, _, node| nodes.push(node));
                 }
-                log.tree.write(self.size, &nodes)?;
+                log.tree.write(self.tip.size, &nodes)?;
             }
         }
         let file = |(n, links): (usize, &[Link])| {
             let mut filing = Filing::default();
             for (link, place) in links.iter().zip((place as usize + n * TOGETHER) as u32..) {
-                filing.add(&log.index_key, &log.name, &link.record.entry, place);
+                filing.add(log.index.key(), &log.name, &link.record.entry, place);
             }
             filing
         };
-        // Before the lock that readers wait for. Waking other threads takes longer than a few records do.
+        // Waking other threads takes longer than a few records do.
         let filings: Vec<Filing> = match links.len() {
             0..=TOGETHER => vec![file((0, links))],
             _ => links.par_chunks(TOGETHER).enumerate().map(file).collect(),
         };
-        let mut view = log.view.write();
-        for filing in &filings {
-            view.tail.take(filing);
-        }
-        drop(view);
+        // Entered before they are noted: a later record's change looks up whether one of these issued the certificate.
+        log.index.enter(&filings);
         for link in links {
             self.note(log, link)?;
         }
         if let Some(last) = links.last() {
-            self.head = last.hash;
-            self.time_ms = last.record.time_ms;
+            self.tip = Tip::after(last);
         }
-        self.size += links.len() as u64;
         self.show_held(log);
         self.end = end;
         Ok(())
@@ -214,8 +220,8 @@ impl Appender {
 
     /// Says how much is written, to those who must not wait for the appender.
     pub(super) fn show_held(&self, log: &Log) {
-        *log.tip.write() = (self.size, self.range.root());
-        log.held.store(self.size, Ordering::Release);
+        *log.tip.write() = (self.tip.size, self.range.root());
+        log.held.store(self.tip.size, Ordering::Release);
     }
 
     /// Remembers what a record will change once its checkpoint is committed. The record has to be in the files and in the
@@ -252,12 +258,10 @@ impl Appender {
     }
 
     fn seal(&mut self, log: &Log, segment: &Arc<Segment>) -> io::Result<()> {
+        // The appender forgets this segment below, and a commit syncs only the one it has.
         segment.sync()?;
-        let index = write_index(log, segment.first, &log.view.read().tail)?;
-        let mut view = log.view.write();
-        // Set once: a segment is sealed once.
-        let _ = segment.index.set(index);
-        view.tail.clear();
+        log.index
+            .seal(index_file(log, segment.first)?, &log.name, self.tip.size)?;
         self.segment = None;
         Ok(())
     }
@@ -296,7 +300,7 @@ impl Appender {
         self.step(log, |appender| {
             let progress = Progress {
                 target: target.signed().clone(),
-                size: appender.size,
+                size: appender.tip.size,
                 right,
             };
             let accepted = appender.floor.as_ref().map(|floor| floor.signed().clone());
@@ -327,7 +331,7 @@ impl Appender {
         checkpoint: VerifiedCheckpoint,
     ) -> Result<(), AppendError> {
         debug_assert_eq!(
-            checkpoint.size, self.size,
+            checkpoint.size, self.tip.size,
             "a checkpoint covers what is written"
         );
         self.step(log, |appender| {
@@ -337,6 +341,8 @@ impl Appender {
                 restoring: false,
             })
         })?;
+        // Durable from here on, and only now seen by anybody. Before the head was synced a crash takes all of it back; a head
+        // that was refused may be on the medium, which the next opening finds out.
         self.publish(log, checkpoint);
         Ok(())
     }
@@ -360,14 +366,8 @@ impl Appender {
     }
 }
 
-/// Writes the index of a segment that is full and opens it. Not synced: it is checked when opened, and rebuilt.
-pub(super) fn write_index(log: &Log, first: u64, tail: &TailIndex) -> io::Result<SealedIndex> {
-    let file = log
-        .disk
-        .open(&log.dir.join(file_name(first, "index")), true)?;
-    let bytes = tail.seal(&log.index_key, &log.name, first);
-    file.set_len(0)?;
-    file.write_at(&bytes, 0)?;
-    SealedIndex::open(file, &log.name, first, &log.index_key)?
-        .ok_or_else(|| io::Error::other("the index just written reads differently"))
+/// The file of a segment's index, made if it is absent.
+pub(super) fn index_file(log: &Log, first: u64) -> io::Result<Box<dyn DiskFile>> {
+    log.disk
+        .open(&log.dir.join(file_name(first, "index")), true)
 }

@@ -12,11 +12,11 @@ use std::path::Path;
 use crate::codec;
 use crate::membership::Membership;
 
-use super::header::{HEADER_LEN, Kind, check_header, header};
 use super::page::{MAX_ENCODED_PAGE, Page, VerifiedPage};
 use super::reading::Log;
 use super::replica::ApplyError;
 use crate::disk::Disk;
+use crate::header::{HEADER_LEN, Kind, check_header, header};
 use crate::names::LogName;
 
 const MAX_FILE: usize = HEADER_LEN as usize + MAX_ENCODED_PAGE;
@@ -31,6 +31,7 @@ pub(super) fn keep(disk: &dyn Disk, path: &Path, log: &LogName, page: &Page) -> 
     let mut bytes = header(Kind::Broken, log, 0).to_vec();
     bytes.extend_from_slice(&codec::encode(page));
     file.write_at(&bytes, 0)?;
+    // Whole on the medium before it has its name: a crash leaves the page kept before, or none.
     file.sync()?;
     disk.rename(&temporary, path)?;
     disk.sync_dir(dir)?;
@@ -49,6 +50,7 @@ pub(super) fn kept(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    // As long as a page may be, whatever length the medium says: this runs at the start, before anything is known of the file.
     let mut bytes = vec![
         0;
         usize::try_from(file.len()?)

@@ -12,6 +12,8 @@ use crate::record::RecordHash;
 
 use crate::names::LogId;
 
+use super::link::Tip;
+
 /// The state of a log after `size` records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -46,6 +48,41 @@ impl Checkpoint {
             && self.size == other.size
             && (self.root, self.head, self.status_root)
                 != (other.root, other.head, other.status_root)
+    }
+}
+
+/// The state of a log after its records so far, as far as a checkpoint says it.
+pub(super) struct Reached {
+    /// Their end.
+    pub(super) tip: Tip,
+    /// Merkle root over them.
+    pub(super) root: Hash,
+    /// Root of the status map after them; `None` if one of them has an entry that this version can't read: only a later
+    /// version knows what that changed.
+    pub(super) status_root: Option<Hash>,
+}
+
+/// What of a checkpoint the records of its size lead to.
+pub(super) struct Agreement {
+    pub(super) root: bool,
+    pub(super) head: bool,
+    pub(super) time: bool,
+    /// Or nobody with this version can say.
+    pub(super) statuses: bool,
+}
+
+impl Checkpoint {
+    /// Compares it with the state of a log of its size.
+    pub(super) fn agreement(&self, found: &Reached) -> Agreement {
+        debug_assert_eq!(self.size, found.tip.size, "of one size");
+        Agreement {
+            root: self.root == found.root,
+            head: self.head == found.tip.head,
+            time: self.time_ms == found.tip.time_ms,
+            statuses: found
+                .status_root
+                .is_none_or(|root| root == self.status_root),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::codec;
 use crate::id::{DepartmentCode, MatterCode, TypeCode};
 use crate::record::{Entry, GrantMade, MatterDefined, RecordHash, TypeDefined};
 
-use super::page::Link;
+use super::link::Link;
 use super::statuses;
 
 /// Most versions of a type that count, and most of a matter that are distinguished: later ones replace the last.

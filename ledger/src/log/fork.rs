@@ -7,8 +7,8 @@ use crate::membership::Membership;
 use crate::names::NetworkId;
 use crate::record::{Frame, FrameError, MAX_RECORD, RecordError, SignedRecord};
 
-use super::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
 use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
+use crate::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
 use crate::names::{LogId, LogName};
 
 /// Most bytes of encoded evidence.

@@ -15,10 +15,13 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, Bounded};
 use crate::crypto::hash::{Hash, Purpose, hash};
 
-use super::SignedCheckpoint;
-use super::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
 use crate::disk::{Disk, DiskFile};
+use crate::header::{HEADER_LEN, HeaderError, Kind, check_header, header, look};
+use crate::membership::Membership;
+use crate::merkle::{CompactRange, root_from};
 use crate::names::LogName;
+
+use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
 
 const BLOCK: u64 = 4096;
 const MAX_BODY: usize = BLOCK as usize - 8 - 4 - 32;
@@ -65,6 +68,56 @@ pub(crate) struct Progress {
     pub(crate) right: Bounded<Hash, 64>,
 }
 
+impl Progress {
+    /// Whether the records that a tree is over are those that the target covers.
+    pub(crate) fn is_of(&self, range: &CompactRange) -> bool {
+        let target = &self.target.checkpoint;
+        let root = root_from(range, &self.right, target.size);
+        root.is_ok_and(|root| root == target.root)
+    }
+}
+
+/// What a head file vouches for, its signatures checked.
+pub(crate) struct Vouched {
+    pub(crate) accepted: Option<VerifiedCheckpoint>,
+    pub(crate) head: Head,
+}
+
+impl Head {
+    /// The checkpoints that it holds.
+    pub(crate) fn checkpoints(&self) -> impl Iterator<Item = &SignedCheckpoint> {
+        let targets = self.progress.iter().map(|progress| &progress.target);
+        self.accepted.iter().chain(targets)
+    }
+
+    /// Checks that all of its checkpoints are the log's own.
+    pub(crate) fn verify(
+        self,
+        log: &LogName,
+        members: &Membership,
+    ) -> Result<Vouched, CheckpointError> {
+        let verified = |signed| own(signed, log, members);
+        let target = self.progress.as_ref().map(|progress| &progress.target);
+        target.map(verified).transpose()?;
+        Ok(Vouched {
+            accepted: self.accepted.as_ref().map(verified).transpose()?,
+            head: self,
+        })
+    }
+}
+
+/// Checks that a checkpoint of a head file is the log's own: of that log, and signed by its department.
+pub(crate) fn own(
+    signed: &SignedCheckpoint,
+    log: &LogName,
+    members: &Membership,
+) -> Result<VerifiedCheckpoint, CheckpointError> {
+    match signed.checkpoint.log == log.id {
+        true => signed.clone().verify(members),
+        false => Err(CheckpointError::OtherLog(signed.checkpoint.log)),
+    }
+}
+
 /// What opening a head file found.
 pub(crate) struct Found {
     pub(crate) head: Head,
@@ -101,11 +154,12 @@ impl HeadFile {
             }
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         };
-        let slots = [block(&*file, 1)?, block(&*file, 2)?];
+        let slots = slots(&*file)?;
         let (counter, head, lost) = match newest(&slots) {
             Some((slot, counter, head)) => {
                 // Written again, not only synced: after a sync that failed the system may take what it did not write for
-                // written. To the same block: the other one has the head before it, should this write tear.
+                // written. To the same block: the other one has the head before it, should this write tear. From here on
+                // the head is durable, so that nothing the opening shows can vanish in a crash.
                 file.write_at(&slots[slot], (1 + slot as u64) * BLOCK)?;
                 file.sync()?;
                 (counter, head, false)
@@ -120,13 +174,13 @@ impl HeadFile {
 
     /// Reads a head file without changing it.
     pub(crate) fn read(disk: &dyn Disk, path: &Path, log: &LogName) -> io::Result<Head> {
-        let file = disk.open(path, false)?;
-        let mut found = [0; 64];
-        file.read_exact_at(&mut found, 0)?;
-        check_header(&found, Kind::Head, log, 0)
-            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-        let slots = [block(&*file, 1)?, block(&*file, 2)?];
-        Ok(newest(&slots).map(|(_, _, head)| head).unwrap_or_default())
+        let file = match look(disk, path, Kind::Head, log, 0)? {
+            Ok(Some(file)) => file,
+            Ok(None) => return Err(io::ErrorKind::NotFound.into()),
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        };
+        let newest = newest(&slots(&*file)?);
+        Ok(newest.map(|(_, _, head)| head).unwrap_or_default())
     }
 
     /// Replaces the head; durable when this returns. After a failure the next opening may find the new one or the old one.
@@ -137,6 +191,7 @@ impl HeadFile {
             "two checkpoints and 64 hashes take less than 3 KiB"
         );
         let counter = self.counter + 1;
+        // Into the slot that is older: torn by a crash, it fails its checksum, and the one before it counts.
         let mut block = Vec::with_capacity(BLOCK as usize);
         block.extend_from_slice(&counter.to_le_bytes());
         block.extend_from_slice(&(body.len() as u32).to_le_bytes());
@@ -147,6 +202,10 @@ impl HeadFile {
         self.counter = counter;
         Ok(())
     }
+}
+
+fn slots(file: &dyn DiskFile) -> io::Result<[Vec<u8>; 2]> {
+    Ok([block(file, 1)?, block(file, 2)?])
 }
 
 fn block(file: &dyn DiskFile, at: u64) -> io::Result<Vec<u8>> {

@@ -4,7 +4,12 @@
 //!   [`ForkEvidence`]
 //! - what travels: [`Page`], checked into a [`VerifiedPage`]
 //! - what is on disk: [`Log`], opened at a [`Place`] on a [`Disk`](crate::disk::Disk); [`Log::apply`] grows a replica, a [`Writer`]
-//!   the department's own log; [`fsck()`] re-verifies every byte without changing any
+//!   the department's own log
+//! - what the disk made of it: `scan.rs` walks over the files, once for both who ask: `rebuild.rs` repairs them for
+//!   [`Log::open`], [`fsck()`] re-verifies every byte without changing any; what can't be trusted is set aside whole
+//!   (`set_aside.rs`), and [`Writer::take_back`] reads what is left there (`salvage.rs`)
+//! - its records by position, and proofs of them: `reading.rs`, `proofs.rs`; by what they are about: `lookup.rs`, beside this
+//!   module, over `index`
 //!
 //! The order in which things become durable, and what a crash at each step means, is described in `append.rs` and
 //! `open.rs`.
@@ -17,16 +22,19 @@ mod definitions;
 mod fork;
 mod fsck;
 mod head;
-pub(crate) mod header;
-mod index;
-mod lookup;
+mod link;
 mod open;
 mod page;
+mod place;
+mod proofs;
 pub(crate) mod raw;
 mod reading;
+mod rebuild;
 mod replica;
 mod salvage;
+mod scan;
 mod segment;
+mod set_aside;
 mod statuses;
 mod take_back;
 mod tree_file;
@@ -35,6 +43,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use crate::header::HeaderError;
+pub use crate::index::ReceiptKind;
 pub use append::AppendError;
 pub use checkpoint::{
     Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint,
@@ -45,14 +55,14 @@ pub use definitions::{
 };
 pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE, MAX_EVIDENCE_FILE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};
-pub use header::HeaderError;
-pub use index::ReceiptKind;
-pub use lookup::MAX_READ;
-pub use open::{Damage, OpenError, Opening, Place, SEGMENT_RECORDS};
-pub use page::{BrokenRule, Link, MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
+pub use link::{BrokenRule, Link};
+pub use open::{OpenError, Opening};
+pub use page::{MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
+pub use place::{Place, SEGMENT_RECORDS};
 pub use reading::{Log, ReadError, Stopped, Unread};
 pub use replica::{Applied, ApplyError};
 pub use salvage::End;
+pub use set_aside::Damage;
 pub use statuses::{DefinitionEntry, StatusEntry, definition_key, status_key};
 pub use take_back::{TakeBackError, TakenBack};
 pub use writer::{Appended, WriteError, Writer};

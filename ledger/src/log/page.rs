@@ -4,18 +4,16 @@
 //! holds the department's key can check every byte the moment the page arrives, whatever else is missing. An
 //! announcement of a new head is a page that ends at its checkpoint; it may be empty.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
 use crate::crypto::hash::Hash;
-use crate::crypto::keys::{PublicKey, Signature};
+use crate::crypto::keys::PublicKey;
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, CompactRangeError, root_from};
-use crate::record::{
-    Frame, FrameError, Frames, Record, RecordError, RecordHash, leaf_hash, record_hash,
-};
+use crate::record::{FrameError, Frames, leaf_hash, record_hash};
 
+use super::link::{BrokenRule, Link, Tip, follows, links};
 use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
 use crate::names::LogName;
 
@@ -68,92 +66,6 @@ pub enum PageError {
     Root,
 }
 
-/// A rule of the log that its own department broke under its own signature.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BrokenRule {
-    /// Not a record.
-    #[error("record {seq}: {error}")]
-    Record {
-        /// Its position.
-        seq: u64,
-        /// What is wrong.
-        error: RecordError,
-    },
-    /// The record names another position.
-    #[error("record {seq} says it is record {says}")]
-    Seq {
-        /// Where it is.
-        seq: u64,
-        /// Where it says it is.
-        says: u64,
-    },
-    /// The record does not name the one before it.
-    #[error("record {seq} does not link to the record before it")]
-    Prev {
-        /// Its position.
-        seq: u64,
-    },
-    /// Time went backwards.
-    #[error("record {seq} is older than the record before it")]
-    Time {
-        /// Its position.
-        seq: u64,
-    },
-    /// The checkpoint's head is not the last record.
-    #[error("the checkpoint of size {size} names another last record")]
-    Head {
-        /// The checkpoint's size.
-        size: u64,
-    },
-    /// The checkpoint's time is not that of the last record.
-    #[error("the checkpoint of size {size} is not of the time of its last record")]
-    CheckpointTime {
-        /// The checkpoint's size.
-        size: u64,
-    },
-    /// The log no longer begins with what one of its checkpoints covered.
-    #[error("the log no longer begins with the {size} records of a checkpoint accepted before")]
-    Rewritten {
-        /// That checkpoint's size.
-        size: u64,
-    },
-    /// The checkpoint's status root is not what the records say.
-    #[error("the checkpoint of size {size} commits to other statuses than its records give")]
-    StatusRoot {
-        /// The checkpoint's size.
-        size: u64,
-    },
-}
-
-impl BrokenRule {
-    /// Records before the broken rule.
-    pub fn position(&self) -> u64 {
-        match self {
-            BrokenRule::Record { seq, .. }
-            | BrokenRule::Seq { seq, .. }
-            | BrokenRule::Prev { seq }
-            | BrokenRule::Time { seq } => *seq,
-            BrokenRule::Rewritten { .. } => 0,
-            BrokenRule::Head { size }
-            | BrokenRule::CheckpointTime { size }
-            | BrokenRule::StatusRoot { size } => size.saturating_sub(1),
-        }
-    }
-}
-
-/// A record as a log holds it: decoded, hashed, and known to be under a checkpoint of its department.
-#[derive(Clone, Debug)]
-pub struct Link {
-    /// What it says.
-    pub record: Record,
-    /// Its hash.
-    pub hash: RecordHash,
-    /// Its leaf in the tree.
-    pub leaf: Hash,
-    /// Bytes of its frame.
-    pub frame_len: u32,
-}
-
 /// A tree after leaves were added.
 #[derive(Clone, Debug)]
 pub(crate) struct Grown {
@@ -161,41 +73,6 @@ pub(crate) struct Grown {
     pub(crate) nodes: Vec<Hash>,
     /// The tree afterwards.
     pub(crate) range: CompactRange,
-}
-
-/// Reads one frame as the record at a position.
-///
-/// # Errors
-/// The rule it breaks.
-pub(crate) fn link(log: &LogName, frame: &Frame<'_>, seq: u64) -> Result<Link, BrokenRule> {
-    let broken = |error| BrokenRule::Record { seq, error };
-    let record = Record::decode(frame.record).map_err(broken)?;
-    Signature::from_bytes(frame.signature).map_err(|e| broken(e.into()))?;
-    let hash = record_hash(log, frame.record);
-    if record.seq != seq {
-        return Err(BrokenRule::Seq {
-            seq,
-            says: record.seq,
-        });
-    }
-    Ok(Link {
-        record,
-        hash,
-        leaf: leaf_hash(&hash, frame.signature),
-        frame_len: frame.byte_len() as u32,
-    })
-}
-
-/// Checks that a record follows another one.
-pub(crate) fn follows(link: &Link, prev: RecordHash, prev_time_ms: u64) -> Result<(), BrokenRule> {
-    let seq = link.record.seq;
-    if link.record.prev != prev {
-        return Err(BrokenRule::Prev { seq });
-    }
-    if link.record.time_ms < prev_time_ms {
-        return Err(BrokenRule::Time { seq });
-    }
-    Ok(())
 }
 
 /// A page whose every byte is known to be under its department's signed checkpoint.
@@ -305,16 +182,7 @@ impl Page {
                 size: checkpoint.size,
             });
         }
-        let read = |(at, frame): (usize, &Frame<'_>)| link(&log, frame, self.from + at as u64);
-        let read: Vec<Result<Link, BrokenRule>> = match frames.len() {
-            0..128 => frames.iter().enumerate().map(read).collect(),
-            _ => frames
-                .par_iter()
-                .enumerate()
-                .with_min_len(64)
-                .map(read)
-                .collect(),
-        };
+        let read = links(&log, &frames, self.from);
         let mut range = left.clone();
         let mut nodes = Vec::with_capacity(2 * frames.len());
         let mut links: Vec<Link> = Vec::with_capacity(frames.len());
@@ -329,7 +197,7 @@ impl Page {
                 continue;
             }
             let checked = link.and_then(|link| match links.last() {
-                Some(last) => follows(&link, last.hash, last.record.time_ms).map(|()| link),
+                Some(last) => follows(&link, &Tip::after(last)).map(|()| link),
                 None => Ok(link),
             });
             match checked {

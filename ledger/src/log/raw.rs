@@ -4,11 +4,11 @@
 
 use std::io;
 
+use super::Place;
 use super::head::HeadFile;
-use super::header::{HEADER_LEN, Kind, check_header};
-use super::open::Place;
-use super::segment::{FrameReader, file_name, first_of};
+use super::segment::{FrameReader, Offsets, file_name, firsts};
 use crate::disk::Disk;
+use crate::header::HEADER_LEN;
 use crate::names::LogName;
 use crate::record::{Record, RecordHash, record_hash};
 
@@ -23,9 +23,7 @@ pub(crate) struct RawLog<'p> {
 impl<'p> RawLog<'p> {
     /// A log in a data directory; `None` when it has no records there.
     pub(crate) fn find(place: &'p Place, name: LogName) -> io::Result<Option<RawLog<'p>>> {
-        let files = place.disk.list(&place.log_dir(&name))?;
-        let mut firsts: Vec<u64> = files.iter().filter_map(|file| first_of(file)).collect();
-        firsts.sort_unstable();
+        let firsts = firsts(&*place.disk, &place.log_dir(&name))?;
         Ok((!firsts.is_empty()).then_some(RawLog {
             place,
             name,
@@ -78,23 +76,18 @@ impl<'p> RawLog<'p> {
             return Ok(None);
         };
         let dir = self.place.log_dir(&self.name);
-        let open = |kind| match self.disk().open(&dir.join(file_name(first, kind)), false) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => opened.map(Some),
-        };
-        let (Some(offsets), Some(records)) = (open("offsets")?, open("records")?) else {
+        let Ok(Some(offsets)) = Offsets::look(self.disk(), &dir, &self.name, first)? else {
             return Ok(None);
         };
-        let mut head = [0; HEADER_LEN as usize];
-        let read = offsets.read_at(&mut head, 0)?;
-        if check_header(&head[..read], Kind::Offsets, &self.name, first).is_err() {
+        let Some(start) = offsets.read(seq - first, 0)?.first().copied() else {
             return Ok(None);
-        }
-        let mut start = [0; 8];
-        if offsets.read_at(&mut start, HEADER_LEN + 8 * (seq - first))? < start.len() {
-            return Ok(None);
-        }
-        let mut frames = FrameReader::new(&*records, u64::from_le_bytes(start));
+        };
+        let path = dir.join(file_name(first, "records"));
+        let records = match self.disk().open(&path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            records => records?,
+        };
+        let mut frames = FrameReader::new(&*records, start);
         let Some(frame) = frames.next()? else {
             return Ok(None);
         };

@@ -10,22 +10,18 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::codec::{Blob, Bounded};
 use crate::crypto::hash::Hash;
-use crate::crypto::keys::IndexKey;
 use crate::id::{CertificateId, TypeCode};
-use crate::merkle::{
-    CompactRange, GenerateError, InclusionProof, left_range, right_range, root_from,
-};
+use crate::index::{Index, Key};
+use crate::merkle::{left_range, right_range};
 use crate::record::{Entry, Frame, Frames, Record, RecordError, SignedRecord};
-use crate::status_map::StatusProof;
 
 use super::ahead::Ahead;
 use super::append::Appender;
 use super::definitions::Definitions;
-use super::index::TailIndex;
 use super::page::{MAX_PAGE, Page};
 use super::segment::Segment;
-use super::statuses::{DefinitionEntry, StatusEntry, Statuses, definition_key, status_key};
-use super::tree_file::{self, TreeFile};
+use super::statuses::{StatusEntry, Statuses};
+use super::tree_file::TreeFile;
 use super::{ForkEvidence, VerifiedCheckpoint};
 use crate::disk::Disk;
 use crate::names::LogName;
@@ -116,11 +112,13 @@ impl Stopped {
 /// Types whose certificates are counted, of each log.
 pub(super) const MAX_COUNTED: usize = 4096;
 
+/// Candidates for one record that are read at a time. All but the first share its fingerprint by chance.
+const ALIKE: usize = 4;
+
 /// What readers see.
 pub(super) struct View {
     pub(super) checkpoint: Option<VerifiedCheckpoint>,
     pub(super) segments: Vec<Arc<Segment>>,
-    pub(super) tail: TailIndex,
     pub(super) definitions: Arc<Definitions>,
     pub(super) issued: BTreeMap<TypeCode, u64>,
     pub(super) unread: Option<Unread>,
@@ -147,8 +145,8 @@ pub struct Log {
     /// Where the page is kept that stopped it for a broken rule.
     pub(super) broken: PathBuf,
     pub(super) segment_records: u64,
-    /// The secret its indexes are made under.
-    pub(super) index_key: IndexKey,
+    /// Which of its records are about what, committed or not.
+    pub(super) index: Index,
     pub(super) tree: TreeFile,
     pub(super) view: RwLock<View>,
     /// Ahead of the checkpoint, but shown up to it. Locked before the view where both are.
@@ -297,7 +295,8 @@ impl Log {
             seq,
         };
         let offsets = segment
-            .read_offsets(seq - segment.first, 1)
+            .offsets
+            .read(seq - segment.first, 1)
             .map_err(|e| self.io(e))?;
         let [start, end] = offsets[..] else {
             return Err(damaged());
@@ -311,6 +310,47 @@ impl Log {
             Ok(record)
         } else {
             Err(damaged())
+        }
+    }
+
+    /// Positions of committed records filed under any of some keys, in order: the first `limit` from a position on. Each is a
+    /// candidate, to be read and compared with what was asked for.
+    pub(crate) fn positions(
+        &self,
+        keys: &[Key],
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, ReadError> {
+        let found = self.index.first(keys, from, self.size(), limit);
+        found.map_err(|e| self.io(e))
+    }
+
+    /// The same of the latest `limit`, newest first. Records that no checkpoint covers yet don't count, however many they are.
+    pub(crate) fn latest_positions(&self, key: &Key, limit: usize) -> Result<Vec<u64>, ReadError> {
+        let found = self.index.latest(key, self.size(), limit);
+        found.map_err(|e| self.io(e))
+    }
+
+    /// Whether one of the records before a position issues a certificate. Records that are held count, under a checkpoint
+    /// or not yet: it decides whether a change has an effect, which must not depend on where checkpoints fall.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn issued_before(&self, id: &CertificateId, seq: u64) -> Result<bool, ReadError> {
+        let keys = [Key::issue(id)];
+        let mut from = 0;
+        loop {
+            let found = self.index.first(&keys, from, seq, ALIKE);
+            let positions = found.map_err(|e| self.io(e))?;
+            for position in &positions {
+                if self.held_record(*position)?.record().entry.issues(id) {
+                    return Ok(true);
+                }
+            }
+            match positions.last() {
+                Some(last) if positions.len() == ALIKE => from = last + 1,
+                _ => return Ok(false),
+            }
         }
     }
 
@@ -425,107 +465,10 @@ impl Log {
         Ok((bytes, fits as u64))
     }
 
-    /// Proof that a committed record is under the accepted checkpoint, and that checkpoint.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn inclusion(
-        &self,
-        seq: u64,
-        checkpoint: &VerifiedCheckpoint,
-    ) -> Result<InclusionProof, ReadError> {
-        if seq >= checkpoint.size {
-            return Err(ReadError::Beyond {
-                log: self.name.id,
-                seq,
-                size: checkpoint.size,
-            });
-        }
-        let leaf = self.leaf(seq).map_err(|e| self.io(e))?;
-        let proof = InclusionProof::generate(&self.tree, seq, checkpoint.size)
-            .map_err(|e| self.tree_error(e))?;
-        match proof.verify(&leaf, &checkpoint.root) {
-            Ok(()) => Ok(proof),
-            Err(_) => Err(self.io(tree_file::damaged())),
-        }
-    }
-
-    /// A certificate's status and the proof of it, with the checkpoint whose status root that leads to.
-    ///
-    /// # Errors
-    /// [`ReadError::Empty`] without a checkpoint; [`ReadError::LaterVersion`] when the map can't be derived here.
-    pub fn prove_status(
-        &self,
-        id: &CertificateId,
-    ) -> Result<(VerifiedCheckpoint, Option<StatusEntry>, StatusProof), ReadError> {
-        self.prove(&status_key(id), |statuses| statuses.get(id))
-    }
-
-    /// A type's definitions and the proof of them, with the checkpoint whose status root that leads to.
-    ///
-    /// # Errors
-    /// As for [`Log::prove_status`].
-    pub fn prove_definition(
-        &self,
-        code: &TypeCode,
-    ) -> Result<(VerifiedCheckpoint, Option<DefinitionEntry>, StatusProof), ReadError> {
-        self.prove(&definition_key(code), |statuses| statuses.definition(code))
-    }
-
-    fn prove<T>(
-        &self,
-        key: &Hash,
-        entry: impl FnOnce(&Statuses) -> io::Result<T>,
-    ) -> Result<(VerifiedCheckpoint, T, StatusProof), ReadError> {
-        let log = self.name.id;
-        let mut statuses = self.statuses.lock();
-        let (checkpoint, unread) = {
-            let view = self.view.read();
-            (view.checkpoint.clone(), view.unread)
-        };
-        let checkpoint = checkpoint.ok_or(ReadError::Empty(log))?;
-        if let Some(Unread { seq, .. }) = unread {
-            return Err(ReadError::LaterVersion { log, seq });
-        }
-        let entry = entry(&statuses).map_err(|e| self.io(e))?;
-        let proof = statuses.map().prove(key).map_err(|e| self.io(e))?;
-        Ok((checkpoint, entry, proof))
-    }
-
-    /// Merkle root over the first `size` records held; `None` when fewer are held or the tree can't be read, also because the
-    /// medium changed it.
-    pub fn root_at(&self, size: u64) -> Option<Hash> {
-        self.range_at(size).ok().map(|range| range.root())
-    }
-
-    /// The tree of the first `size` records held. A node that the medium changed is an error and no other history: what is
-    /// read has to lead to the root over all that is held.
-    pub(super) fn range_at(&self, size: u64) -> Result<CompactRange, ReadError> {
-        let (held, root) = *self.tip.read();
-        let log = self.name.id;
-        if size > held {
-            let (seq, size) = (size, held);
-            return Err(ReadError::Beyond { log, seq, size });
-        }
-        let left = left_range(&self.tree, size).map_err(|e| self.tree_error(e))?;
-        let right = right_range(&self.tree, size, held).map_err(|e| self.tree_error(e))?;
-        match root_from(&left, &right, held) {
-            Ok(found) if found == root => Ok(left),
-            _ => Err(self.io(tree_file::damaged())),
-        }
-    }
-
     pub(super) fn io(&self, error: io::Error) -> ReadError {
         ReadError::Io {
             log: self.name.id,
             error,
-        }
-    }
-
-    fn tree_error(&self, error: GenerateError<io::Error>) -> ReadError {
-        match error {
-            GenerateError::Read(error) => self.io(error),
-            other => self.io(io::Error::other(other.to_string())),
         }
     }
 

@@ -4,7 +4,9 @@ use crate::record::{Frames, SignedRecord};
 
 use super::append::{AppendError, Appender};
 use super::broken;
-use super::page::{BrokenRule, VerifiedPage, follows};
+use super::checkpoint::{Agreement, Reached};
+use super::link::{BrokenRule, follows};
+use super::page::VerifiedPage;
 use super::reading::{Log, ReadError, Stopped};
 use super::{ForkEvidence, VerifiedCheckpoint};
 
@@ -81,6 +83,8 @@ impl Log {
 
     /// The same without keeping the page.
     pub(super) fn add(&self, page: &VerifiedPage) -> Result<Applied, ApplyError> {
+        // Held until the page is added or refused: two pages that go on from one place must not both be compared with what is
+        // held before one of them is.
         let mut appender = self.appender.lock();
         if self.stopped().is_some() {
             return Err(ApplyError::Stopped);
@@ -120,7 +124,7 @@ impl Log {
         let known = ((held - from) as usize).min(page.links.len());
         let new = &page.links[known..];
         if let Some(first) = new.first() {
-            follows(first, appender.head, appender.time_ms).map_err(ApplyError::Broken)?;
+            follows(first, &appender.tip).map_err(ApplyError::Broken)?;
             check_floor(appender, page, known)?;
             let skip: usize = page.links[..known]
                 .iter()
@@ -128,6 +132,7 @@ impl Log {
                 .sum();
             let grown = (known == 0).then_some(&page.grown);
             appender.append(self, new, &page.frames[skip..], grown)?;
+            // Before the head speaks of them, below: it must never vouch for what a crash can take.
             appender.sync(self)?;
         }
         let reached = appender.size() == page.checkpoint.size;
@@ -200,19 +205,26 @@ impl Log {
         checkpoint: &VerifiedCheckpoint,
     ) -> Result<(), ApplyError> {
         let size = checkpoint.size;
-        if checkpoint.head != appender.head {
-            return Err(ApplyError::Broken(BrokenRule::Head { size }));
-        }
-        // Up to when a log is known, all of its holders have to judge alike.
-        if checkpoint.time_ms != appender.time_ms {
-            return Err(ApplyError::Broken(BrokenRule::CheckpointTime { size }));
-        }
-        // Only a later version knows what its entry changed.
-        if appender.unread(self).is_none() && appender.status_root(self)? != checkpoint.status_root
-        {
-            return Err(ApplyError::Broken(BrokenRule::StatusRoot { size }));
-        }
-        Ok(appender.commit(self, checkpoint.clone())?)
+        let status_root = match appender.unread(self) {
+            Some(_) => None,
+            None => Some(appender.status_root(self)?),
+        };
+        let found = checkpoint.agreement(&Reached {
+            tip: appender.tip,
+            root: appender.range.root(),
+            status_root,
+        });
+        // The root was compared when the page was verified. Up to when a log is known, all of its holders have to judge alike,
+        // so its checkpoint's time must be that of its last record.
+        let rule = match found {
+            Agreement { head: false, .. } => BrokenRule::Head { size },
+            Agreement { time: false, .. } => BrokenRule::CheckpointTime { size },
+            Agreement {
+                statuses: false, ..
+            } => BrokenRule::StatusRoot { size },
+            Agreement { .. } => return Ok(appender.commit(self, checkpoint.clone())?),
+        };
+        Err(ApplyError::Broken(rule))
     }
 }
 

@@ -11,29 +11,17 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::codec;
-use crate::crypto::keys::{PublicKey, Signature};
-use crate::record::{Frame, RecordError, RecordHash};
-
-use super::head::{Head, HeadFile};
-use super::header::{HEADER_LEN, HeaderError, Kind, check_header};
-use super::page::{BrokenRule, Link, follows, link};
-use super::segment::{FrameReader, file_name, first_of};
+use crate::crypto::keys::PublicKey;
 use crate::disk::{Disk, DiskFile};
+use crate::header::{HEADER_LEN, HeaderError, Kind, check_header};
 use crate::names::{LogId, LogName};
+use crate::record::Frame;
 
-/// Records whose signatures are checked together.
-const BATCH: usize = 1024;
-
-/// Name of the head file that is kept in a set-aside copy.
-const KEPT_HEAD: &str = "head";
-
-/// The end of a log: what the next record must follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tip {
-    pub(super) size: u64,
-    pub(super) head: RecordHash,
-    pub(super) time_ms: u64,
-}
+use super::head::HeadFile;
+use super::link::{BrokenRule, Link, Tip, follows, link, verify};
+use super::scan::{BATCH, Damaged, Read, read};
+use super::segment::{FrameReader, file_name, firsts};
+use super::set_aside::KEPT_HEAD;
 
 /// Why a copy gives no further record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,26 +78,6 @@ pub(super) struct Copy {
     limit: u64,
 }
 
-/// Sets down in a log's directory, before it is set aside, how much of it was vouched for; nothing when that is lost.
-pub(super) fn keep_head(
-    disk: &dyn Disk,
-    dir: &Path,
-    log: &LogName,
-    head: Option<&Head>,
-) -> io::Result<()> {
-    let path = dir.join(KEPT_HEAD);
-    let Some(head) = head else {
-        return match disk.remove(&path) {
-            // One is there only if an earlier opening went down before it had set the log aside.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
-    };
-    let (mut file, _) = HeadFile::open(disk, &path, log)?;
-    file.write(head)?;
-    disk.sync_dir(dir)
-}
-
 impl Copy {
     /// Every copy of a log below the directory `aside`, the one set aside last first.
     pub(super) fn all(disk: &dyn Disk, aside: &Path, log: &LogName) -> io::Result<Vec<Copy>> {
@@ -120,9 +88,7 @@ impl Copy {
         numbered.sort_unstable_by(|a, b| b.cmp(a));
         let open = |(_, name): (u64, String)| {
             let dir = aside.join(&name);
-            let files = disk.list(&dir)?;
-            let mut firsts: Vec<u64> = files.iter().filter_map(|file| first_of(file)).collect();
-            firsts.sort_unstable();
+            let firsts = firsts(disk, &dir)?;
             let head = HeadFile::read(disk, &dir.join(KEPT_HEAD), log);
             let limit = head.ok().and_then(|head| head.known());
             Ok(Copy {
@@ -148,16 +114,16 @@ impl Copy {
         if tip.size >= until {
             return Ok((tip, End::Absent));
         }
-        let mut batch = Batch::new(source, tip);
+        let mut reached = tip;
         let end = match self.find(source, &tip) {
             Ok(Some((mut first, mut file, mut at))) => loop {
                 let mut frames = FrameReader::new(&*file, at);
-                let end = batch.read(&mut frames, until, take)?;
-                // A segment ends where the next one begins.
-                let next = batch.tip.size;
+                let end = read_on(source, &mut frames, &mut reached, until, take)?;
                 if end == End::Reached && until < asked {
                     break End::Absent;
                 }
+                // A segment ends where the next one begins.
+                let next = reached.size;
                 if end != End::CutOff || next <= first || !self.firsts.contains(&next) {
                     break end;
                 }
@@ -170,9 +136,7 @@ impl Copy {
             Ok(None) => End::Absent,
             Err(error) => End::Unreadable(error.to_string()),
         };
-        // Of what was read last, signatures are still to be checked: a bad one comes before any other end.
-        let bad = batch.hand_over(take)?;
-        Ok((batch.checked, bad.unwrap_or(end)))
+        Ok((reached, end))
     }
 
     /// A records file of this copy; `None` when it is of a later version or another log. A header that is damaged does not
@@ -210,7 +174,7 @@ impl Copy {
             let places = chunk[..read].windows(wanted.len()).enumerate();
             for (place, _) in places.filter(|(_, bytes)| *bytes == wanted) {
                 let at = from + place as u64 - 4;
-                // The same bytes may stand within another record.
+                // The same bytes may stand within another record: whoever wrote it could otherwise have a salvage begin there.
                 let follows = matches!(
                     FrameReader::new(&*file, at)
                         .next()?
@@ -237,106 +201,56 @@ fn number_of(name: &str, log: &LogId) -> Option<u64> {
 
 fn read_link(source: &Source<'_>, frame: &Frame<'_>, tip: &Tip) -> Result<Link, BrokenRule> {
     let link = link(source.log, frame, tip.size)?;
-    follows(&link, tip.head, tip.time_ms)?;
+    follows(&link, tip)?;
     Ok(link)
 }
 
-/// Records read whose signatures are still to be checked.
-struct Batch<'b> {
-    source: &'b Source<'b>,
-    links: Vec<Link>,
-    signatures: Vec<Signature>,
-    frames: Vec<u8>,
-    /// The end of what was read, and of what was handed over.
-    tip: Tip,
-    checked: Tip,
-}
-
-impl<'b> Batch<'b> {
-    fn new(source: &'b Source<'b>, tip: Tip) -> Batch<'b> {
-        Batch {
-            source,
-            links: Vec::new(),
-            signatures: Vec::new(),
-            frames: Vec::new(),
-            tip,
-            checked: tip,
-        }
-    }
-
-    /// Reads on to the end of a file.
-    fn read<E>(
-        &mut self,
-        frames: &mut FrameReader<'_>,
-        until: u64,
-        take: &mut Take<'_, E>,
-    ) -> Result<End, E> {
-        while self.tip.size < until {
-            match frames.next() {
-                Ok(Some(frame)) => {
-                    if let Err(rule) = self.add(&frame) {
-                        return Ok(End::Damaged(rule));
-                    }
-                }
-                Ok(None) => return Ok(End::CutOff),
-                Err(error) => return Ok(End::Unreadable(error.to_string())),
-            }
-            if self.links.len() == BATCH
-                && let Some(end) = self.hand_over(take)?
-            {
-                return Ok(end);
-            }
-        }
-        Ok(End::Reached)
-    }
-
-    fn add(&mut self, frame: &Frame<'_>) -> Result<(), BrokenRule> {
-        let seq = self.tip.size;
-        let link = read_link(self.source, frame, &self.tip)?;
-        let signature = Signature::from_bytes(frame.signature);
-        let signature = signature.map_err(|error| broken(seq, error.into()))?;
-        self.tip = tip_after(&link);
-        self.signatures.push(signature);
-        self.links.push(link);
-        frame.write(&mut self.frames);
-        Ok(())
-    }
-
-    /// Hands over the records read, up to the first whose signature does not verify; returns that one's fault.
-    fn hand_over<E>(&mut self, take: &mut Take<'_, E>) -> Result<Option<End>, E> {
-        let key = self.source.key;
-        let signed = self.links.par_iter().zip(&self.signatures);
-        let bad = signed
-            .enumerate()
-            .find_map_first(|(at, (link, signature))| {
-                let error = key.verify(&link.hash.0, signature).err()?;
-                Some((at, broken(link.record.seq, error.into())))
-            });
-        let count = bad.as_ref().map_or(self.links.len(), |(at, _)| *at);
-        let whole = &self.links[..count];
-        let bytes = whole.iter().map(|link| link.frame_len as usize).sum();
+/// Reads on to the end of a file, and hands the records over as far as each carries its department's signature.
+fn read_on<E>(
+    source: &Source<'_>,
+    frames: &mut FrameReader<'_>,
+    reached: &mut Tip,
+    until: u64,
+    take: &mut Take<'_, E>,
+) -> Result<End, E> {
+    while reached.size < until {
+        let (from, most) = (reached.size, (until - reached.size).min(BATCH as u64));
+        let mut tip = *reached;
+        let accept = |link: &Link| {
+            let followed = follows(link, &tip).map_err(Damaged::Rule);
+            tip = Tip::after(link);
+            Ok::<_, io::Error>(followed)
+        };
+        let read = match read(frames, source.log, from, most as usize, accept) {
+            Ok(read) => read,
+            Err(error) => return Ok(End::Unreadable(error.to_string())),
+        };
+        let bad = first_unsigned(source, &read);
+        let count = bad.as_ref().map_or(read.links.len(), |(at, _)| *at);
+        let whole = &read.links[..count];
+        let bytes: usize = whole.iter().map(|link| link.frame_len as usize).sum();
         if let Some(last) = whole.last() {
-            self.checked = tip_after(last);
-            take(whole, &self.frames[..bytes])?;
+            *reached = Tip::after(last);
+            take(whole, &read.bytes[..bytes])?;
         }
-        self.links.clear();
-        self.signatures.clear();
-        self.frames.clear();
-        if bad.is_some() {
-            self.tip = self.checked;
+        // A bad signature comes before whatever is wrong behind it.
+        match (bad, read.end) {
+            (Some((_, rule)), _) | (None, Some(Damaged::Rule(rule))) => {
+                return Ok(End::Damaged(rule));
+            }
+            (None, Some(Damaged::CutOff | Damaged::Leaf)) => return Ok(End::CutOff),
+            (None, None) => {}
         }
-        Ok(bad.map(|(_, rule)| End::Damaged(rule)))
     }
+    Ok(End::Reached)
 }
 
-fn broken(seq: u64, error: RecordError) -> BrokenRule {
-    BrokenRule::Record { seq, error }
-}
-
-fn tip_after(link: &Link) -> Tip {
-    Tip {
-        size: link.record.seq + 1,
-        head: link.hash,
-        time_ms: link.record.time_ms,
-    }
+/// The first of some records that its department did not sign, by its place among them. Here no checkpoint vouches for them.
+fn first_unsigned(source: &Source<'_>, read: &Read<'_>) -> Option<(usize, BrokenRule)> {
+    let signed = read.links.par_iter().zip(&read.frames).enumerate();
+    signed.find_map_first(|(at, (link, frame))| {
+        let error = verify(&link.hash, frame.signature, &source.key).err()?;
+        let seq = link.record.seq;
+        Some((at, BrokenRule::Record { seq, error }))
+    })
 }

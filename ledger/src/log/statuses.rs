@@ -16,7 +16,7 @@ use crate::id::{CertificateId, TypeCode};
 use crate::record::{Entry, RecordHash, Status};
 use crate::status_map::{StatusMap, Value};
 
-use super::page::Link;
+use super::link::Link;
 
 /// Most versions of one type that count; a log's later ones have no effect.
 pub(super) const MAX_VERSIONS: u32 = 1024;

@@ -13,10 +13,12 @@ use crate::merkle::CompactRange;
 use crate::record::Entry;
 
 use super::append::{AppendError, Appender};
+use super::checkpoint::Reached;
 use super::definitions::PendingDefinitions;
-use super::page::Link;
+use super::link::Link;
+use super::link::Tip;
 use super::reading::Log;
-use super::salvage::{Copy, End, Source, Tip};
+use super::salvage::{Copy, End, Source};
 use super::statuses::{MapEntry, changes_of, status_key};
 use super::writer::{WriteError, Writer};
 use super::{Checkpoint, VerifiedCheckpoint};
@@ -94,7 +96,7 @@ struct Trial {
 impl Trial {
     fn of(appender: &Appender, log: &Log) -> Trial {
         Trial {
-            tip: tip_of(appender),
+            tip: appender.tip,
             range: appender.range.clone(),
             statuses: HashMap::new(),
             issued: HashSet::new(),
@@ -130,16 +132,18 @@ impl Trial {
         Ok(())
     }
 
-    /// Whether a checkpoint says what the log would be.
+    /// Whether a checkpoint of its size says what the log would be.
     fn is_under(&self, log: &Log, checkpoint: &Checkpoint) -> io::Result<bool> {
-        let tip = Tip {
-            size: checkpoint.size,
-            head: checkpoint.head,
-            time_ms: checkpoint.time_ms,
+        let status_root = match self.unread {
+            Some(_) => None,
+            None => Some(self.status_root(log)?),
         };
-        let records = self.tip == tip && self.range.root() == checkpoint.root;
-        // Only a later version knows what its entry changed.
-        Ok(records && (self.unread.is_some() || self.status_root(log)? == checkpoint.status_root))
+        let found = checkpoint.agreement(&Reached {
+            tip: self.tip,
+            root: self.range.root(),
+            status_root,
+        });
+        Ok(found.root && found.head && found.time && found.statuses)
     }
 
     fn status_root(&self, log: &Log) -> io::Result<Hash> {
@@ -157,14 +161,6 @@ struct Plan {
     after: Trial,
     /// Why there are no more.
     end: End,
-}
-
-fn tip_of(appender: &Appender) -> Tip {
-    Tip {
-        size: appender.size,
-        head: appender.head,
-        time_ms: appender.time_ms,
-    }
 }
 
 impl Writer {
@@ -186,7 +182,7 @@ impl Writer {
             return Err(WriteError::Stopped(stopped).into());
         }
         appender.writable(&log)?;
-        let held = appender.size;
+        let held = appender.tip.size;
         let floor = appender.floor.clone().filter(|floor| floor.size > held);
         if floor.is_none() && held > log.size() {
             let missing = held - log.size();
@@ -207,18 +203,22 @@ impl Writer {
         log.open_ahead(&appender, plan.after.tip.size - held)
             .map_err(WriteError::OutOfFiles)?;
         for (copy, until) in &plan.pieces {
-            let tip = tip_of(&appender);
+            let tip = appender.tip;
             let mut take = |links: &[Link], frames: &[u8]| -> Result<(), AppendError> {
                 appender.append(&log, links, frames, None)
             };
             let (reached, _) = copies[*copy].read(&source, tip, *until, &mut take)?;
             if reached.size != *until {
+                // The copy changed since it was read for the plan. What was written of it has no checkpoint, so the next
+                // opening cuts it off.
                 return Err(appender.give_up(&log, CHANGED).into());
             }
         }
-        if tip_of(&appender) != plan.after.tip || appender.range.root() != plan.after.range.root() {
+        if appender.tip != plan.after.tip || appender.range.root() != plan.after.range.root() {
             return Err(appender.give_up(&log, CHANGED).into());
         }
+        // Durable before the checkpoint over them. A crash up to here leaves records that the next opening cuts off, and the
+        // copies still have them.
         appender.sync(&log)?;
         let checkpoint = match floor {
             Some(floor) => match log.accept(&mut appender, &floor) {

@@ -9,8 +9,8 @@ use std::path::Path;
 use crate::crypto::hash::Hash;
 use crate::merkle::{Blake3Tree, NodeReader, nodes_before, position};
 
-use super::header::{HEADER_LEN, Kind, check_header, header};
 use crate::disk::{Disk, DiskFile};
+use crate::header::{HEADER_LEN, HeaderError, Kind, check_header, header, look};
 use crate::names::LogName;
 
 pub(crate) struct TreeFile {
@@ -36,17 +36,28 @@ impl TreeFile {
             .write_at(&bytes, HEADER_LEN + 32 * nodes_before(size))
     }
 
-    /// Writes the nodes unless the file holds them already; returns whether it had to.
-    pub(crate) fn mend(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
+    /// Opens the file to read; `None` if there is none, or why it is not this log's.
+    pub(crate) fn look(
+        disk: &dyn Disk,
+        path: &Path,
+        log: &LogName,
+    ) -> io::Result<Result<Option<TreeFile>, HeaderError>> {
+        let found = look(disk, path, Kind::Tree, log, 0)?;
+        Ok(found.map(|file| file.map(|file| TreeFile { file })))
+    }
+
+    /// Whether the file holds the nodes that complete the records from `size` on.
+    pub(crate) fn holds(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
         let mut found = vec![0; nodes.len() * 32];
-        let read = self
-            .file
-            .read_at(&mut found, HEADER_LEN + 32 * nodes_before(size))?;
-        let same = read == found.len()
-            && found
-                .chunks_exact(32)
-                .zip(nodes)
-                .all(|(f, n)| f == n.as_bytes());
+        let at = HEADER_LEN + 32 * nodes_before(size);
+        let read = self.file.read_at(&mut found, at)?;
+        let mut pairs = found.chunks_exact(32).zip(nodes);
+        Ok(read == found.len() && pairs.all(|(f, n)| f == n.as_bytes()))
+    }
+
+    /// Writes the nodes unless the file holds them already; returns whether it had to.
+    pub(crate) fn repair(&self, size: u64, nodes: &[Hash]) -> io::Result<bool> {
+        let same = self.holds(size, nodes)?;
         if !same {
             self.write(size, nodes)?;
         }
@@ -57,9 +68,17 @@ impl TreeFile {
         self.file.set_len(HEADER_LEN + 32 * nodes_before(size))
     }
 
-    /// Leaves from a position on; fewer where the file ends.
+    /// The leaf of a record that is there.
     pub(crate) fn leaf(&self, seq: u64) -> io::Result<Hash> {
         self.node(0, seq)
+    }
+
+    /// The leaf that stands for a record; `None` where the file ends before it.
+    pub(crate) fn stored_leaf(&self, seq: u64) -> io::Result<Option<Hash>> {
+        match self.leaf(seq) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            leaf => leaf.map(Some),
+        }
     }
 }
 

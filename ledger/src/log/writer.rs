@@ -10,7 +10,7 @@ use crate::crypto::keys::{Signature, SigningKey};
 use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
 
 use super::append::{AppendError, Appender};
-use super::page::Link;
+use super::link::Link;
 use super::reading::{Log, Stopped};
 use super::{Checkpoint, VerifiedCheckpoint};
 
@@ -133,8 +133,8 @@ impl Writer {
         }
         let (links, frames) = self.build(
             appender.size(),
-            appender.head,
-            appender.time_ms.max(now_ms),
+            appender.tip.head,
+            appender.tip.time_ms.max(now_ms),
             entries,
         )?;
         let first = appender.size();
@@ -142,6 +142,8 @@ impl Writer {
         log.open_ahead(&appender, links.len() as u64)
             .map_err(WriteError::OutOfFiles)?;
         appender.append(&log, &links, &frames, None)?;
+        // Records and bodies durable, then the checkpoint: one that vouched for what a crash took would be a signed statement
+        // about records that nobody has, and the next of that size a fork.
         appender.sync_with(&log, || beside(first))?;
         let checkpoint = self.sign(&mut appender)?;
         let appended = |link: &Link| Appended {
@@ -159,9 +161,9 @@ impl Writer {
             log: log.name.id,
             size: appender.size(),
             root: appender.range.root(),
-            head: appender.head,
+            head: appender.tip.head,
             status_root: appender.status_root(log)?,
-            time_ms: appender.time_ms,
+            time_ms: appender.tip.time_ms,
             key_epoch: 0,
         };
         let checkpoint = VerifiedCheckpoint::sign(log.name.network, checkpoint, &self.key);
@@ -194,6 +196,8 @@ impl Writer {
             prev = hash;
             links.push((record, hash, bytes));
         }
+        // What does not read back as what was meant would stand in the log as unknown for good, and leave every certificate of
+        // it unknown.
         let sign =
             |(record, hash, bytes): &(Record, RecordHash, Vec<u8>)| match Record::decode(bytes)
                 .is_ok_and(|read| read == *record)

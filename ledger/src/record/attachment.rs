@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_is_told_by_the_first_bytes() {
+    fn a_media_type_is_recognised_by_the_first_bytes() {
         let beginnings: [(&[u8], MediaType); 6] = [
             (b"%PDF-1.7", MediaType::Pdf),
             (b"PK\x03\x04\x14\0\0\0", MediaType::Ofd),

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::codec;
+use crate::id::CertificateId;
 
 use super::{
     AccessLogRead, CaseAccepted, CertificateErased, CertificateIssued, GrantMade, GrantWithdrawn,
@@ -92,6 +93,11 @@ entries! {
 }
 
 impl Entry {
+    /// Whether it issues a certificate.
+    pub fn issues(&self, id: &CertificateId) -> bool {
+        matches!(self, Entry::CertificateIssued(issued) if issued.id == *id)
+    }
+
     /// Whether it keeps the rules that its parts can't state by themselves.
     fn is_consistent(&self) -> bool {
         match self {

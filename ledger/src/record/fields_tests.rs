@@ -161,7 +161,7 @@ fn one_name_opens_to_one_value_whatever_was_committed() {
 }
 
 #[test]
-fn what_is_hidden_tells_nothing_not_even_whether_there_is_a_field() {
+fn what_is_hidden_reveals_nothing_not_even_whether_there_is_a_field() {
     let (key, id) = (key(), id());
     let definition = definition(&["A", "B"]);
     let disclose = |names: &[&str]| {

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_cannot_be_opened_is_set_aside_and_begun_anew() {
+    fn a_store_that_cannot_be_opened_is_set_aside_and_begins_empty() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         {

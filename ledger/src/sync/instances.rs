@@ -123,11 +123,11 @@ impl Sync {
 
     /// Reports what members say about another run, and takes the own log's confirmation back while it is elsewhere.
     pub(super) fn check_instances(&mut self, now_ms: u64, out: &mut Vec<Command>) {
-        let told_by: BTreeSet<DepartmentCode> =
+        let reported_by: BTreeSet<DepartmentCode> =
             self.elsewhere.union(&self.rival_at).copied().collect();
-        if told_by != self.reported_by {
-            self.reported_by.clone_from(&told_by);
-            out.push(Command::OtherInstance { told_by });
+        if reported_by != self.reported_by {
+            self.reported_by.clone_from(&reported_by);
+            out.push(Command::OtherInstance { reported_by });
         }
         if self.is_elsewhere() {
             // The other run may append at any moment: whatever members or an operator said about the log is outdated by
@@ -135,11 +135,11 @@ impl Sync {
             self.confirmed_by.clear();
             self.vouched = false;
             self.confirmed = false;
-            let told_by = self.elsewhere.len();
-            if self.elsewhere_told_by.replace(told_by) != Some(told_by) {
-                out.push(Command::OwnLogElsewhere { told_by });
+            let reported_by = self.elsewhere.len();
+            if self.elsewhere_reported_by.replace(reported_by) != Some(reported_by) {
+                out.push(Command::OwnLogElsewhere { reported_by });
             }
-        } else if self.elsewhere_told_by.take().is_some() {
+        } else if self.elsewhere_reported_by.take().is_some() {
             for peer in self.peers.values_mut() {
                 peer.heads_due_ms = now_ms;
             }

@@ -256,12 +256,12 @@ pub enum Command {
     /// Members say that another run of this peer, with the same keys, is connected to them; said when they change.
     OtherInstance {
         /// Which members; empty when there are none any more.
-        told_by: BTreeSet<DepartmentCode>,
+        reported_by: BTreeSet<DepartmentCode>,
     },
     /// Another run of this peer connected first, as this many members report: the own log must not be appended to here.
     OwnLogElsewhere {
         /// How many members.
-        told_by: usize,
+        reported_by: usize,
     },
     /// Too few of them say so by now: what members hold of the own log is asked for again.
     OwnLogUnconfirmed,

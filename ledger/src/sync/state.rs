@@ -126,7 +126,7 @@ pub struct Sync {
     /// Both, as last reported.
     pub(super) reported_by: BTreeSet<DepartmentCode>,
     /// Of how many it was last reported that the own log is elsewhere; `None` while it isn't.
-    pub(super) elsewhere_told_by: Option<usize>,
+    pub(super) elsewhere_reported_by: Option<usize>,
 }
 
 impl Sync {
@@ -163,7 +163,7 @@ impl Sync {
             elsewhere: BTreeSet::new(),
             rival_at: BTreeSet::new(),
             reported_by: BTreeSet::new(),
-            elsewhere_told_by: None,
+            elsewhere_reported_by: None,
         }
     }
 
@@ -223,7 +223,7 @@ impl Sync {
     }
 
     /// Members that say that another run of this peer, with the same keys, is connected to them.
-    pub fn other_instance_told_by(&self) -> &BTreeSet<DepartmentCode> {
+    pub fn other_instance_reported_by(&self) -> &BTreeSet<DepartmentCode> {
         &self.reported_by
     }
 

@@ -149,13 +149,13 @@ proptest! {
 
             let chain = catalogue.chain(&id).expect("readable");
             prop_assert!(!chain.cut && chain.lives.len() <= MAX_CHAIN.min(FEW as usize));
-            let told: Vec<_> = chain.lives.iter().map(|life| &life.id).collect();
-            prop_assert_eq!(told[0], &id);
+            let reported: Vec<_> = chain.lives.iter().map(|life| &life.id).collect();
+            prop_assert_eq!(reported[0], &id);
             // What is linked to it is in it, where it was issued at all.
             let linked = state.certificate().predecessors().iter().chain(found.successors.iter().map(|next| &next.id));
             for id in linked {
                 let known = log.issue_of(id).expect("readable").is_some();
-                prop_assert!(!known || told.contains(&id));
+                prop_assert!(!known || reported.contains(&id));
             }
         }
     }

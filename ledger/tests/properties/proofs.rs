@@ -43,7 +43,7 @@ fn no_bit_of_a_page_can_be_flipped() {
 }
 
 #[test]
-fn a_page_that_claims_the_last_position_there_is_does_not_begin_anew_at_zero() {
+fn a_page_that_claims_the_last_position_there_is_does_not_wrap_around_to_zero() {
     let (_, log) = filled();
     let mut page = log.page(0, MAX_PAGE).expect("a page");
     page.from = u64::MAX - 1;

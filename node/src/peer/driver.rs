@@ -468,9 +468,9 @@ impl Driver {
                 self.peer.own.restoring(known);
                 self.peer.show_own_log();
             }
-            Command::OtherInstance { told_by } => self.peer.other_instance(told_by),
-            Command::OwnLogElsewhere { told_by } => {
-                self.peer.own.elsewhere(told_by);
+            Command::OtherInstance { reported_by } => self.peer.other_instance(reported_by),
+            Command::OwnLogElsewhere { reported_by } => {
+                self.peer.own.elsewhere(reported_by);
                 self.peer.show_own_log();
             }
             Command::OwnLogUnconfirmed => {

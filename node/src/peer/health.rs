@@ -335,8 +335,8 @@ impl Peer {
     }
 
     /// Keeps which members see another run of this peer.
-    pub(crate) fn other_instance(&self, told_by: BTreeSet<DepartmentCode>) {
-        let before = std::mem::replace(&mut self.heard.write().other_instance, told_by);
+    pub(crate) fn other_instance(&self, reported_by: BTreeSet<DepartmentCode>) {
+        let before = std::mem::replace(&mut self.heard.write().other_instance, reported_by);
         let warning = self.other_instance_warning();
         self.metrics.other_instance.set(warning.is_some().into());
         match warning {
@@ -348,8 +348,8 @@ impl Peer {
 
     /// The warning that another run of this peer is connected to members, and what to do.
     fn other_instance_warning(&self) -> Option<String> {
-        let told_by = self.heard.read().other_instance.clone();
-        let names: Vec<String> = told_by.iter().map(|code| self.name_of(code)).collect();
+        let reported_by = self.heard.read().other_instance.clone();
+        let names: Vec<String> = reported_by.iter().map(|code| self.name_of(code)).collect();
         (!names.is_empty()).then(|| {
             format!(
                 "another run of this department's peer, with the same keys, is connected to {}: stop one of the two. After \

@@ -31,7 +31,7 @@ enum Trust {
     Confirmed,
     /// Another run of this peer has it, so many members say.
     Elsewhere {
-        told_by: usize,
+        reported_by: usize,
     },
 }
 
@@ -246,11 +246,11 @@ impl OwnLog {
     }
 
     /// This many members report that another run of this peer connected to them first.
-    pub(crate) fn elsewhere(&self, told_by: usize) {
-        let before = std::mem::replace(&mut *self.trust.write(), Trust::Elsewhere { told_by });
+    pub(crate) fn elsewhere(&self, reported_by: usize) {
+        let before = std::mem::replace(&mut *self.trust.write(), Trust::Elsewhere { reported_by });
         if !matches!(before, Trust::Elsewhere { .. }) {
             tracing::error!(
-                told_by,
+                reported_by,
                 "another run of this department's peer, with the same keys, connected first: nothing is appended here until \
                  it has stopped"
             );
@@ -409,9 +409,9 @@ impl OwnLog {
                 );
                 (OwnLogState::Confirming, Some(detail))
             }
-            Trust::Elsewhere { told_by } => {
+            Trust::Elsewhere { reported_by } => {
                 let detail = format!(
-                    "another run of this department's peer, with the same keys, is connected to {told_by} members and \
+                    "another run of this department's peer, with the same keys, is connected to {reported_by} members and \
                      connected first: two that append would fork the log. Stop one of the two; this one resumes by itself once \
                      the other has stopped, and `certmesh resume` changes nothing. After a power cut it may be this peer's \
                      own last run: members notice within two minutes that it is gone"

@@ -257,11 +257,11 @@ fn report_openings(openings: &[(LogId, Opening)]) {
                 reason = opening.closed,
                 "the copy of a log can't be opened: its state is unknown until the disk allows it"
             ),
-            None if opening.cut_off > 0 || opening.mended > 0 => tracing::warn!(
+            None if opening.cut_off > 0 || opening.repaired > 0 => tracing::warn!(
                 %log,
                 records = opening.records,
                 cut_off_bytes = opening.cut_off,
-                mended_files = opening.mended,
+                repaired_files = opening.repaired,
                 "log recovered: what was never acknowledged was cut off, what can be derived was rebuilt"
             ),
             None => tracing::info!(%log, records = opening.records, "log opened"),

@@ -127,7 +127,7 @@ pub fn log_directory(input: &[u8]) {
         "the same once more"
     );
     assert_eq!(
-        (second.cut_off, second.mended),
+        (second.cut_off, second.repaired),
         (0, 0),
         "nothing was left to do"
     );

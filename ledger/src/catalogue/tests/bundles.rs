@@ -515,16 +515,16 @@ fn a_proof_dated_ahead_of_its_reader_by_more_than_ten_minutes_is_refused_whoever
         ),
     ] {
         let by = by.parse().unwrap();
-        let told = |now_ms| raw.verdict_for(&(now_ms, true));
+        let reported = |now_ms| raw.verdict_for(&(now_ms, true));
         let now_ms = time_ms - MAX_AHEAD_MS;
-        assert!(told(now_ms).is_ok(), "{what}");
+        assert!(reported(now_ms).is_ok(), "{what}");
         let now_ms = now_ms - 1;
         let refused = BundleError::DatedAhead {
             by,
             time_ms,
             now_ms,
         };
-        assert_eq!(told(now_ms), Err(refused), "{what}");
+        assert_eq!(reported(now_ms), Err(refused), "{what}");
     }
     // Not even that a certificate is revoked does such a proof say.
     let raw = Raw::of(&gather(&catalogue, &id(B, "2")));
@@ -545,7 +545,7 @@ fn a_proof_that_only_its_issuer_vouches_for_is_never_valid_unless_the_reader_say
     write(&catalogue, B, 2, entries);
     write(&catalogue, B, ISSUED, vec![by(B, "3", named[0])]);
     let (careful, trusting) = ((u64::MAX, false), (u64::MAX, true));
-    let told = |serial: &str, witnessed: bool| {
+    let reported = |serial: &str, witnessed: bool| {
         let mut raw = Raw::of(&gather(&catalogue, &id(B, serial)));
         if witnessed {
             let witness = cosign(&raw.checkpoint, POWERLESS, 3, ISSUED);
@@ -554,19 +554,19 @@ fn a_proof_that_only_its_issuer_vouches_for_is_never_valid_unless_the_reader_say
         [careful, trusting].map(|reader| raw.verdict_for(&reader).unwrap())
     };
     let unknown = |missing| Verdict::Unknown(missing);
-    assert_eq!(told("1", true), [Verdict::Valid, Verdict::Valid]);
+    assert_eq!(reported("1", true), [Verdict::Valid, Verdict::Valid]);
     let alone = [unknown(vec![Missing::Witness]), Verdict::Valid];
-    assert_eq!(told("1", false), alone);
+    assert_eq!(reported("1", false), alone);
     let revoked = Verdict::NotValid(NotValid::Status(Status::Revoked));
     for witnessed in [true, false] {
-        assert_eq!(told("2", witnessed), [revoked.clone(), revoked.clone()]);
+        assert_eq!(reported("2", witnessed), [revoked.clone(), revoked.clone()]);
     }
     // Who signed the definitions is no witness of the certificate; and all that is missing is said.
     let Verdict::Unknown(definition) = known_to(1) else {
         unreachable!()
     };
     let both = [definition.clone(), vec![Missing::Witness]].concat();
-    assert_eq!(told("3", false), [unknown(both), unknown(definition)]);
+    assert_eq!(reported("3", false), [unknown(both), unknown(definition)]);
     let raw = Raw::of(&gather(&catalogue, &id(B, "3")));
     let checkpoint = raw.clone().definitions().checkpoint.clone().unwrap();
     let mut fresh = raw;

@@ -27,7 +27,7 @@ fn altered(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn valid_samples_are_read_and_tell_their_parts() {
+fn valid_samples_are_read_into_their_parts() {
     let id = parse(SAMPLES[0]);
     assert_eq!(id.as_str(), SAMPLES[0]);
     assert_eq!(id.to_string(), SAMPLES[0]);
@@ -201,7 +201,7 @@ fn lenient_reading_of_the_canonical_text_warns_of_nothing() {
 }
 
 #[test]
-fn lenient_reading_mends_each_known_variant_and_says_so() {
+fn lenient_reading_repairs_each_known_variant_and_reports_it() {
     let text = SAMPLES[0];
     let full_width: String = text
         .chars()
@@ -231,7 +231,7 @@ fn lenient_reading_mends_each_known_variant_and_says_so() {
 }
 
 #[test]
-fn lenient_reading_mends_several_variants_at_once() {
+fn lenient_reading_repairs_several_variants_at_once() {
     let spelt = |root: &str, check: char| {
         let text = altered("1.2.156.3005.2", root).replace(".001.U", &format!(".001.{check}"));
         format!(" {} ", text.to_lowercase().replacen('1', "１", 1))
@@ -366,7 +366,7 @@ proptest! {
     }
 
     #[test]
-    fn a_check_character_that_counts_the_root_is_told_from_the_standards(id in certificate()) {
+    fn a_check_character_that_counts_the_root_is_distinguished_from_the_standards(id in certificate()) {
         let body = id.as_str()["1.2.156.3005.2.".len()..id.as_str().len() - 2].replace('.', "");
         let found = check::certificate(&["1215630052", &body]).unwrap();
         prop_assert_ne!(found, id.check());

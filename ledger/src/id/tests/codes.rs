@@ -29,7 +29,7 @@ fn valid_department_codes_are_read_and_shown_unchanged() {
 }
 
 #[test]
-fn a_department_code_tells_its_division() {
+fn a_department_code_contains_its_division() {
     let code: DepartmentCode = "11330105002500287C".parse().unwrap();
     assert_eq!(code.division().as_str(), "330105");
 }
@@ -172,7 +172,7 @@ fn an_issuer_names_its_department_or_any_department_of_its_division() {
 }
 
 #[test]
-fn an_issuer_of_another_length_is_told_both_lengths() {
+fn an_issuer_of_another_length_is_refused_with_both_lengths() {
     let error = "1234567".parse::<IssuerCode>().unwrap_err();
     assert_eq!(error.part(), Part::IssuerCode);
     assert_eq!(
@@ -182,7 +182,7 @@ fn an_issuer_of_another_length_is_told_both_lengths() {
 }
 
 #[test]
-fn a_type_code_tells_its_authority_and_number() {
+fn a_type_code_contains_its_authority_and_number() {
     let code: TypeCode = "11100000000013338W011".parse().unwrap();
     assert_eq!(code.authority().as_str(), "11100000000013338W");
     assert_eq!(code.number(), 11);

@@ -85,7 +85,7 @@ fn wrong_check_characters_name_the_expected_one() {
 }
 
 #[test]
-fn a_misplaced_character_is_told_by_its_place() {
+fn a_misplaced_character_is_reported_by_its_place() {
     let kind = HolderKind::IdentityCard;
     assert_eq!(
         normalise(kind, "1101 05194912X1002X"),

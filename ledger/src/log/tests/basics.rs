@@ -68,7 +68,7 @@ fn what_is_appended_is_found_by_certificate_subject_and_type_and_survives_reopen
         (
             opening.records,
             opening.cut_off,
-            opening.mended,
+            opening.repaired,
             opening.set_aside
         ),
         (27, 0, 0, None)

@@ -8,7 +8,8 @@ use super::*;
 use crate::crypto::keys::IndexKey;
 use crate::disk::{Disk, DiskFile};
 use crate::id::TypeCode;
-use crate::log::{Applied, MAX_READ};
+use crate::log::Applied;
+use crate::lookup::MAX_READ;
 use crate::record::{CertificateErased, SignedRecord};
 
 /// A disk that counts how often a file of records is read.
@@ -270,7 +271,7 @@ fn an_index_made_under_another_key_is_made_again_and_answers_the_same() {
         ..place(&disk, 8)
     };
     let (log, opening) = Log::open(&moved, name(), &members()).unwrap();
-    assert_eq!((opening.mended, opening.set_aside), (3, None));
+    assert_eq!((opening.repaired, opening.set_aside), (3, None));
     assert_eq!(log.by_certificate(&id(0)).unwrap(), expected);
     // No entry of one says where the other has it.
     let (front, after) = (64 + 32 + 24 + 32, bytes());

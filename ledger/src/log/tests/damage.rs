@@ -169,7 +169,7 @@ fn what_replaces_a_lost_log_must_agree_with_the_head_that_was_kept() {
 }
 
 #[test]
-fn derived_files_are_made_anew_when_missing_or_damaged() {
+fn derived_files_are_rebuilt_when_missing_or_damaged() {
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);
     grow(&log, 0..9);

@@ -136,7 +136,7 @@ fn versions_beyond_the_most_that_count_change_nothing_for_anybody() {
 }
 
 #[test]
-fn the_latest_certificates_of_a_type_about_a_subject_come_first_and_a_cut_is_told() {
+fn the_latest_certificates_of_a_type_about_a_subject_come_first_and_a_cut_is_reported() {
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);
     let mut writer = Writer::new(Arc::clone(&log), key());

@@ -81,7 +81,7 @@ fn check_whole(disk: &Scarce, log: &Log) {
     let (again, opening) = open(&disk);
     assert_eq!(again.checkpoint(), log.checkpoint());
     assert_eq!(
-        (opening.cut_off, opening.mended, opening.set_aside),
+        (opening.cut_off, opening.repaired, opening.set_aside),
         (0, 0, None)
     );
     let report = fsck(&place(&disk, 8), &members(), |_| ()).unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::log::header::{Kind, header};
+use crate::header::{Kind, header};
 use crate::log::{ForkEvidence, HeaderError, OpenError, fsck};
 use crate::record::{Record, SignedRecord};
 
@@ -89,7 +89,8 @@ fn a_file_of_a_later_version_is_refused_by_name_and_nothing_is_changed() {
             "{file}"
         );
         // A copy of another department's log: nothing is known of it, and it stays as well.
-        let (log, opening) = Log::open_anew(&place(&disk, 8), name(), &members(), &error).unwrap();
+        let (log, opening) =
+            Log::open_after_failure(&place(&disk, 8), name(), &members(), &error).unwrap();
         assert!(opening.closed.is_some_and(|why| why.contains(&file)));
         assert_eq!((log.size(), log.refused_write().is_some()), (0, true));
         let report = fsck(&place(&disk, 8), &members(), |_| ()).unwrap();
@@ -110,7 +111,7 @@ fn a_damaged_header_is_damage_and_not_a_later_version() {
     drop(log);
     let path = PathBuf::from(format!("/data/logs/{ISSUER}/tree"));
     disk.corrupt(&path, |bytes| bytes[12] = 2).unwrap();
-    assert!(open(&disk).1.mended > 0);
+    assert!(open(&disk).1.repaired > 0);
 }
 
 #[test]

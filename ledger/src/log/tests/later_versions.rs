@@ -159,7 +159,7 @@ fn entries_of_a_later_version_are_kept_passed_on_and_read_again_after_a_restart(
     let disk = MemoryDisk::new();
     holds_all(&replica_of(&later, &disk));
     let (log, opening) = open(&disk);
-    assert_eq!((opening.mended, opening.set_aside), (0, None));
+    assert_eq!((opening.repaired, opening.set_aside), (0, None));
     holds_all(&log);
     for bytes in [400, 1_000, MAX_PAGE] {
         let copy = MemoryDisk::new();
@@ -235,7 +235,7 @@ fn statuses_are_compared_up_to_the_first_unread_entry_and_no_further() {
 }
 
 #[test]
-fn an_unread_entry_that_no_checkpoint_covers_yet_is_not_told_to_anybody() {
+fn an_unread_entry_that_no_checkpoint_covers_yet_is_not_shown_to_readers() {
     let later = history();
     let source = replica_of(&later, &MemoryDisk::new());
     let disk = MemoryDisk::new();

@@ -130,7 +130,7 @@ fn receipts_are_found_while_a_segment_grows_when_it_is_sealed_and_after_a_restar
     all_are_found(&log);
     drop((writer, log));
     let (log, opening) = open(&disk);
-    assert_eq!(opening.mended, 0);
+    assert_eq!(opening.repaired, 0);
     all_are_found(&log);
     // From other files: the copy that another member makes.
     let copy = MemoryDisk::new();

@@ -221,14 +221,14 @@ fn unless_all_records_up_to_the_checkpoint_signed_last_are_whole_none_is_taken_a
 }
 
 #[test]
-fn what_is_wrong_with_the_first_damaged_record_is_told() {
+fn what_is_wrong_with_the_first_damaged_record_is_reported() {
     let (disk, _) = acknowledged();
     damage(&disk, LOG, 2, RECORD);
     damage(&disk, LOG, 20, SIGNATURE);
     let log = set_aside_and_restored(&disk, 5);
-    let told = take_back(&log).unwrap_err().to_string();
+    let reported = take_back(&log).unwrap_err().to_string();
     assert_eq!(
-        told,
+        reported,
         "5 of the 12 records that are missing are whole in what was set aside; the first that is not is record 20: \
          record 20: record: signature does not verify"
     );

@@ -148,7 +148,7 @@ fn a_disk_that_takes_nothing_leaves_no_log_open_that_was_not_judged_again() {
             Ok((log, _)) => assert!(log.stopped().is_some(), "operation {at}"),
             Err(error) => {
                 let (log, opening) =
-                    Log::open_anew(&place(&disk, 8), name(), &members(), &error).unwrap();
+                    Log::open_after_failure(&place(&disk, 8), name(), &members(), &error).unwrap();
                 assert!(
                     log.stopped().is_some() || opening.closed.is_some(),
                     "operation {at}"

@@ -42,7 +42,7 @@ struct Seen {
 fn look_within(world: &World, times: (u64, u64), now_ms: u64) -> Seen {
     let audit = audit(&world.catalogue, times, None, now_ms).unwrap();
     assert_eq!(audit.len(), 4, "every log is there");
-    let mut told = Seen {
+    let mut reported = Seen {
         matched: 0,
         awaited: 0,
         lost: 0,
@@ -52,14 +52,14 @@ fn look_within(world: &World, times: (u64, u64), now_ms: u64) -> Seen {
     for (log, found) in audit {
         assert_eq!((found.next, found.unproven), (None, 0), "{log}");
         assert!(found.findings.iter().all(|finding| finding.record.0 == log));
-        told.matched += found.matched;
-        told.awaited += found.awaited;
-        told.lost += found.lost;
-        told.wrong += found.wrong;
-        told.findings.extend(found.findings);
+        reported.matched += found.matched;
+        reported.awaited += found.awaited;
+        reported.lost += found.lost;
+        reported.wrong += found.wrong;
+        reported.findings.extend(found.findings);
     }
-    assert_eq!(told.wrong, told.findings.len() as u64);
-    told
+    assert_eq!(reported.wrong, reported.findings.len() as u64);
+    reported
 }
 
 fn look(world: &World, now_ms: u64) -> Seen {
@@ -67,9 +67,9 @@ fn look(world: &World, now_ms: u64) -> Seen {
 }
 
 fn said(world: &World, now_ms: u64) -> (u64, u64, Vec<Discrepancy>) {
-    let told = look(world, now_ms);
-    let what = told.findings.iter().map(|finding| finding.what);
-    (told.matched, told.awaited, what.collect())
+    let reported = look(world, now_ms);
+    let what = reported.findings.iter().map(|finding| finding.what);
+    (reported.matched, reported.awaited, what.collect())
 }
 
 #[test]
@@ -195,8 +195,8 @@ fn an_answer_that_never_came_is_lost_and_not_wrong_whoever_has_a_receipt() {
     world.write(ISSUER, noon(), vec![receipt(&shown)]);
     let entries = vec![nothing(&shown), nothing(&fields_shown(2))];
     world.write(ASKER, noon(), entries);
-    let told = look(&world, noon() + PATIENCE_MS);
-    assert_eq!((told.matched, told.lost, told.wrong), (0, 1, 0));
+    let reported = look(&world, noon() + PATIENCE_MS);
+    assert_eq!((reported.matched, reported.lost, reported.wrong), (0, 1, 0));
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn an_audit_looks_at_receipts_from_its_first_to_before_its_last_moment() {
 }
 
 #[test]
-fn of_very_many_findings_the_first_are_told_with_where_to_go_on() {
+fn of_very_many_findings_the_first_are_reported_with_where_to_continue() {
     let world = World::new();
     let many = MAX_FINDINGS as u16 + 3;
     let receipts = (0..many).map(|n| receipt(&fields_shown(n)));
@@ -350,13 +350,13 @@ fn receipts_dated_ahead_are_counted_by_themselves_whatever_time_is_asked_for() {
     ];
     let seqs = world.write(ISSUER, edge + 1, ahead);
     world.write(ASKER, u64::MAX, vec![counterpart(&fields_shown(2))]);
-    let told = |times, now_ms, department: &str| {
+    let reported = |times, now_ms, department: &str| {
         let mut all = audit(&world.catalogue, times, None, now_ms).unwrap();
         all.remove(&LogId::first(code(department))).unwrap()
     };
     let always = (0, u64::MAX);
     for (times, awaited) in [(always, 1), ((0, 1), 0), ((edge + 1, u64::MAX), 0)] {
-        let issuer = told(times, noon(), ISSUER);
+        let issuer = reported(times, noon(), ISSUER);
         assert_eq!((issuer.ahead, issuer.first_ahead), (2, Some(seqs[1])));
         let others = (
             issuer.awaited,
@@ -365,12 +365,12 @@ fn receipts_dated_ahead_are_counted_by_themselves_whatever_time_is_asked_for() {
             issuer.unproven,
         );
         assert_eq!(others, (awaited, 0, 0, 0), "{times:?}");
-        let asker = told(times, noon(), ASKER);
+        let asker = reported(times, noon(), ASKER);
         assert_eq!((asker.ahead, asker.first_ahead), (1, Some(0)));
-        assert_eq!(told(times, noon(), THIRD).first_ahead, None);
+        assert_eq!(reported(times, noon(), THIRD).first_ahead, None);
     }
     // Once their time has come they are held against their counterparts.
-    let issuer = told(always, noon() + 1, ISSUER);
+    let issuer = reported(always, noon() + 1, ISSUER);
     let counted = (
         issuer.ahead,
         issuer.matched,
@@ -379,9 +379,9 @@ fn receipts_dated_ahead_are_counted_by_themselves_whatever_time_is_asked_for() {
     );
     assert_eq!(counted, (0, 1, 1, 1));
     // What the asker dated ahead says nothing of how far its log is known: a counterpart may come still.
-    let soon = told(always, edge + GRACE_MS - 1, ISSUER);
+    let soon = reported(always, edge + GRACE_MS - 1, ISSUER);
     assert_eq!((soon.awaited, soon.wrong), (1, 0));
-    let late = told(always, edge + GRACE_MS, ISSUER);
+    let late = reported(always, edge + GRACE_MS, ISSUER);
     assert_eq!((late.awaited, late.wrong), (0, 1));
 }
 

@@ -141,7 +141,7 @@ fn who_looked_at_a_subjects_data_is_found_in_all_logs_on_all_days_oldest_first()
 }
 
 #[test]
-fn receipts_of_one_moment_are_told_in_the_order_of_their_log() {
+fn receipts_of_one_moment_are_listed_in_the_order_of_their_log() {
     // Requests of two days, decided in one commit after midnight, the later first.
     let world = World::new();
     let entries = [about(1, "one", "2026-07-01"), about(2, "one", "2026-06-30")];
@@ -149,11 +149,11 @@ fn receipts_of_one_moment_are_told_in_the_order_of_their_log() {
     let seqs = world.write(ISSUER, midnight + 1, entries.map(Entry::from).into());
     let days = ("2026-06-30", "2026-07-01");
     let found = looks(&world, &catalogue_key(), "one", days);
-    let told: Vec<u64> = found
+    let reported: Vec<u64> = found
         .iter()
         .map(|(_, record)| record.record().seq)
         .collect();
-    assert_eq!(told, seqs);
+    assert_eq!(reported, seqs);
 }
 
 #[test]
@@ -372,7 +372,7 @@ fn an_access_log_shows_what_is_dated_ahead_whatever_days_are_asked_for() {
 }
 
 #[test]
-fn an_access_log_goes_on_through_very_many_days_ahead_and_tells_each_record_once() {
+fn an_access_log_continues_through_very_many_days_ahead_and_lists_each_record_once() {
     let world = World::new();
     let first = day("2027-01-01");
     let days = (0..900).map(|n| Date::from_days(first.days() + n).unwrap());
@@ -383,7 +383,7 @@ fn an_access_log_goes_on_through_very_many_days_ahead_and_tells_each_record_once
         seqs.extend(world.write(THIRD, on.begins_in_china_ms(), vec![entry]));
     }
     for limit in [7, 1000] {
-        let (mut told, mut page, mut pages) = (Vec::new(), None, 0);
+        let (mut reported, mut page, mut pages) = (Vec::new(), None, 0);
         loop {
             let (key, days) = (catalogue_key(), (day("2026-06-30"), day("2026-06-30")));
             let found = access_log(
@@ -396,14 +396,14 @@ fn an_access_log_goes_on_through_very_many_days_ahead_and_tells_each_record_once
                 limit,
             );
             let found = found.unwrap();
-            told.extend(found.receipts.iter().map(|(_, it)| it.record().seq));
+            reported.extend(found.receipts.iter().map(|(_, it)| it.record().seq));
             pages += 1;
             page = found.more.first().copied();
             if page.is_none() {
                 break;
             }
         }
-        assert_eq!(told, seqs, "{limit} at a time");
+        assert_eq!(reported, seqs, "{limit} at a time");
         assert!(pages >= 3, "{limit} at a time");
     }
 }

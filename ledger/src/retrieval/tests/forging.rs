@@ -238,11 +238,11 @@ fn of_several_receipts_for_one_request_the_first_counts_and_each_other_is_found(
     assert_eq!((usage.shared, usage.refused), (1, 0));
     let usage = used(&world, ASKER);
     assert_eq!((usage.retrieved, usage.took_ms), (1, vec![40]));
-    let told: Vec<u64> = looks(&world)
+    let reported: Vec<u64> = looks(&world)
         .iter()
         .map(|(_, it)| it.record().seq)
         .collect();
-    assert_eq!(told, [again[0], seqs[0]]);
+    assert_eq!(reported, [again[0], seqs[0]]);
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn an_access_log_goes_on_with_the_day_it_came_to() {
     world.write(THIRD, noon(), entries);
     let (key, within) = (catalogue_key(), (day(days[0]), day(days[2])));
     for limit in 1..12 {
-        let (mut told, mut page) = (Vec::new(), None);
+        let (mut reported, mut page) = (Vec::new(), None);
         loop {
             let found = access_log(
                 &world.catalogue,
@@ -329,14 +329,14 @@ fn an_access_log_goes_on_with_the_day_it_came_to() {
             )
             .unwrap();
             assert!(found.receipts.len() <= limit);
-            told.extend(found.receipts.iter().map(|(_, it)| it.record().seq));
+            reported.extend(found.receipts.iter().map(|(_, it)| it.record().seq));
             page = found.more.first().copied();
             if page.is_none() {
                 break;
             }
         }
-        told.sort_unstable();
-        assert_eq!(told, (0..9).collect::<Vec<_>>(), "{limit} at a time");
+        reported.sort_unstable();
+        assert_eq!(reported, (0..9).collect::<Vec<_>>(), "{limit} at a time");
     }
 }
 

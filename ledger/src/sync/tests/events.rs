@@ -220,12 +220,12 @@ impl World {
                 self.peers[n].freeze(&evidence);
             }
             Command::OwnLogConfirmed => self.confirmed(n, true),
-            Command::OtherInstance { told_by } => {
+            Command::OtherInstance { reported_by } => {
                 let running = self.peers[n].running.as_mut().expect("it is running");
-                running.other_instance_told_by = told_by;
+                running.other_instance_reported_by = reported_by;
             }
-            Command::OwnLogElsewhere { told_by } => {
-                assert!(told_by >= self.members.majority_of_others());
+            Command::OwnLogElsewhere { reported_by } => {
+                assert!(reported_by >= self.members.majority_of_others());
                 self.confirmed(n, false);
             }
             Command::OwnLogUnconfirmed => {

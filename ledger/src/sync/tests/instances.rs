@@ -121,13 +121,13 @@ impl Alone {
     }
 }
 
-fn told(by: &[usize]) -> String {
-    let told_by: BTreeSet<DepartmentCode> = by.iter().map(|n| code(*n)).collect();
-    format!("{:?}", Command::OtherInstance { told_by })
+fn reported(by: &[usize]) -> String {
+    let reported_by: BTreeSet<DepartmentCode> = by.iter().map(|n| code(*n)).collect();
+    format!("{:?}", Command::OtherInstance { reported_by })
 }
 
-fn elsewhere(told_by: usize) -> String {
-    format!("{:?}", Command::OwnLogElsewhere { told_by })
+fn elsewhere(reported_by: usize) -> String {
+    format!("{:?}", Command::OwnLogElsewhere { reported_by })
 }
 
 /// The commands, in a form that can be compared.
@@ -235,13 +235,13 @@ fn a_member_that_saw_another_run_first_takes_its_word_back_and_is_asked_again_a_
     let mut alone = Alone::new();
     alone.is_first_at(1);
     assert!(alone.sync.confirmed_by().contains(&code(1)));
-    assert_eq!(said(&alone.is_later_at(1)), [told(&[1])]);
+    assert_eq!(said(&alone.is_later_at(1)), [reported(&[1])]);
     assert!(alone.sync.confirmed_by().is_empty());
     alone.passes(settings().heads_after_ms - 1);
     assert!(!alone.is_asked(1));
     alone.passes(1);
     assert!(alone.is_asked(1));
-    assert_eq!(said(&alone.is_first_at(1)), [told(&[])]);
+    assert_eq!(said(&alone.is_first_at(1)), [reported(&[])]);
     assert!(alone.sync.confirmed_by().contains(&code(1)));
     // Without a connection that is open still, it is unknown whose word it is.
     alone.passes(settings().heads_every_ms);
@@ -258,7 +258,7 @@ fn a_member_that_saw_another_run_first_takes_its_word_back_and_is_asked_again_a_
 }
 
 #[test]
-fn a_later_run_is_confirmed_once_enough_members_say_anew_what_they_hold_and_by_no_operator() {
+fn a_later_run_is_confirmed_once_enough_members_say_again_what_they_hold_and_by_no_operator() {
     let mut alone = Alone::new();
     for n in 1..=2 {
         assert_eq!(said(&alone.is_first_at(n)), NOTHING);
@@ -267,10 +267,10 @@ fn a_later_run_is_confirmed_once_enough_members_say_anew_what_they_hold_and_by_n
     assert!(matches!(commands[..], [Command::OwnLogConfirmed]));
     for n in 1..=2 {
         let all: Vec<usize> = (1..=n).collect();
-        assert_eq!(said(&alone.is_later_at(n)), [told(&all)]);
+        assert_eq!(said(&alone.is_later_at(n)), [reported(&all)]);
     }
     assert!(alone.sync.confirmed, "two of four stop nobody");
-    let expected = [told(&[1, 2, 3]), elsewhere(3)];
+    let expected = [reported(&[1, 2, 3]), elsewhere(3)];
     assert_eq!(said(&alone.is_later_at(3)), expected);
     assert!(!alone.sync.confirmed);
     assert_eq!(said(&alone.handle(Event::OwnLogVouched)), NOTHING);
@@ -280,10 +280,10 @@ fn a_later_run_is_confirmed_once_enough_members_say_anew_what_they_hold_and_by_n
     // The other one stops.
     alone.asked.clear();
     alone.passes(settings().request_timeout_ms);
-    let expected = [told(&[2, 3]), "OwnLogUnconfirmed".to_owned()];
+    let expected = [reported(&[2, 3]), "OwnLogUnconfirmed".to_owned()];
     assert_eq!(said(&alone.is_first_at(1)), expected);
     assert!((2..5).all(|n| alone.is_asked(n)), "at once");
-    assert_eq!(said(&alone.is_first_at(2)), [told(&[3])]);
+    assert_eq!(said(&alone.is_first_at(2)), [reported(&[3])]);
     let commands = alone.is_first_at(4);
     assert!(matches!(commands[..], [Command::OwnLogConfirmed]));
 }
@@ -311,14 +311,14 @@ fn a_rival_is_reported_when_it_comes_and_goes_and_stops_nobody() {
     }
     for n in 1..=4 {
         let all: Vec<usize> = (1..=n).collect();
-        assert_eq!(said(&alone.has_a_rival_at(n)), [told(&all)]);
+        assert_eq!(said(&alone.has_a_rival_at(n)), [reported(&all)]);
         assert_eq!(said(&alone.has_a_rival_at(n)), NOTHING);
     }
     assert!(alone.sync.confirmed);
-    assert_eq!(said(&alone.is_first_at(1)), [told(&[2, 3, 4])]);
+    assert_eq!(said(&alone.is_first_at(1)), [reported(&[2, 3, 4])]);
     // Who is not connected does not say so any more.
     let commands = alone.handle(Event::Disconnected(code(2)));
-    assert_eq!(said(&commands), [told(&[3, 4])]);
+    assert_eq!(said(&commands), [reported(&[3, 4])]);
 }
 
 fn confirmed(world: &World, n: usize) -> bool {
@@ -329,7 +329,7 @@ fn confirmed(world: &World, n: usize) -> bool {
 /// Whether a peer reports another run of itself.
 fn reports(world: &World, n: usize) -> bool {
     let running = world.peers[n].running.as_ref();
-    running.is_some_and(|running| !running.other_instance_told_by.is_empty())
+    running.is_some_and(|running| !running.other_instance_reported_by.is_empty())
 }
 
 fn own_size(world: &World, n: usize) -> u64 {

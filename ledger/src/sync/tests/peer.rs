@@ -39,7 +39,7 @@ pub(super) struct Running {
     /// Whether it may append to its own log.
     pub(super) confirmed: bool,
     /// Who says that another run of it is connected.
-    pub(super) other_instance_told_by: BTreeSet<DepartmentCode>,
+    pub(super) other_instance_reported_by: BTreeSet<DepartmentCode>,
     /// Own records announced.
     announced: u64,
     /// What other peers' clocks said, and when.
@@ -170,7 +170,7 @@ impl Peer {
             catalogue,
             cosignatures: BTreeMap::new(),
             confirmed: false,
-            other_instance_told_by: BTreeSet::new(),
+            other_instance_reported_by: BTreeSet::new(),
             announced,
             clocks: BTreeMap::new(),
         });

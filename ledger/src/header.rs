@@ -1,4 +1,4 @@
-//! The 64 bytes every file of a log begins with.
+//! The 64 bytes that every file of a log begins with, and every file that is kept beside one.
 //!
 //! Magic, version and checksum stand at the same places in every version, so that any version can recognise a file of a
 //! later one from a damaged one: it refuses the one and may repair or set aside the other.
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::crypto::hash::{Purpose, hash};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::names::LogName;
 
 /// Bytes of a header.
@@ -124,6 +124,23 @@ pub(crate) fn later_format(disk: &dyn Disk, path: &Path) -> io::Result<Option<u3
         Err(HeaderError::Later(format)) => Some(format),
         _ => None,
     })
+}
+
+/// Opens a file to read and checks its header; `None` if there is no file, or why it is not the one expected.
+pub(crate) fn look(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: Kind,
+    log: &LogName,
+    first: u64,
+) -> io::Result<Result<Option<Box<dyn DiskFile>>, HeaderError>> {
+    let file = match disk.open(path, false) {
+        Ok(file) => file,
+        Err(error) => return no_file(error).map(Ok),
+    };
+    let mut found = [0; HEADER_LEN as usize];
+    let read = file.read_at(&mut found, 0)?;
+    Ok(check_header(&found[..read], kind, log, first).map(|()| Some(file)))
 }
 
 /// Nothing, where a directory stands or nothing at all.

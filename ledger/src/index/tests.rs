@@ -4,11 +4,32 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::disk::Disk;
-use crate::disk::MemoryDisk;
-use crate::log::tests::name;
-
+use super::filing::Filing;
+use super::key::{Filed, Key, Run};
+use super::sealed::{RUNS_AT, SealedIndex, file_of};
+use super::tail::TailIndex;
 use super::*;
+use crate::codec::Text;
+use crate::crypto::hash::{Hash, Purpose, hash};
+use crate::disk::{Disk, MemoryDisk};
+use crate::id::CertificateId;
+use crate::names::{LogId, NetworkId};
+use crate::record::{
+    Action, BlindedSubject, CaseTag, Entry, Reason, RetrievalHash, StatusChanged, SubjectTag,
+};
+
+fn name() -> LogName {
+    LogName {
+        network: NetworkId(hash(Purpose::Network, b"test")),
+        id: LogId::first("11430000006122244L".parse().unwrap()),
+    }
+}
+
+fn certificate(n: u64) -> CertificateId {
+    let code = "11100000000013338W011".parse().unwrap();
+    let issuer = "11430000006122244L".parse().unwrap();
+    CertificateId::new(code, issuer, &format!("S{n:08}"), 1).unwrap()
+}
 
 fn key() -> IndexKey {
     IndexKey::from_transport_seed(&[7; 32])
@@ -16,7 +37,8 @@ fn key() -> IndexKey {
 
 fn sealed(tail: &TailIndex) -> SealedIndex {
     let file = MemoryDisk::new().open(Path::new("/index"), true).unwrap();
-    file.write_at(&tail.seal(&key(), &name(), 0), 0).unwrap();
+    file.write_at(&file_of(tail, &key(), &name(), 0), 0)
+        .unwrap();
     SealedIndex::open(file, &name(), 0, &key())
         .unwrap()
         .unwrap()
@@ -91,7 +113,7 @@ fn a_byte_that_changes_after_the_opening_makes_the_block_an_error_and_hides_noth
     }
     let mut tail = TailIndex::default();
     tail.take(&filing);
-    let bytes = tail.seal(&key(), &name(), 0);
+    let bytes = file_of(&tail, &key(), &name(), 0);
     disk.open(path, true).unwrap().write_at(&bytes, 0).unwrap();
     let file = disk.open(path, false).unwrap();
     let sealed = SealedIndex::open(file, &name(), 0, &key())
@@ -136,7 +158,7 @@ fn a_byte_that_changes_after_the_opening_makes_the_block_an_error_and_hides_noth
 #[test]
 fn keys_of_different_kinds_never_meet_whatever_they_name() {
     let hash = Hash::from_bytes([3; 32]);
-    let id = crate::log::tests::id(1);
+    let id = certificate(1);
     let code = id.type_code();
     let (subject, name) = (SubjectTag(hash), RetrievalHash(hash));
     let keys = [
@@ -158,7 +180,7 @@ fn keys_of_different_kinds_never_meet_whatever_they_name() {
 }
 
 #[test]
-fn a_sealed_index_tells_of_nearly_every_absent_certificate_without_a_read() {
+fn a_sealed_index_rules_out_nearly_every_absent_certificate_without_a_read() {
     let filed = |n: u64| Key::new(Run::Certificate, &[&n.to_le_bytes()]).under(&key());
     let mut filing = Filing::default();
     let certificates = &mut filing.0[Run::Certificate as usize];
@@ -188,4 +210,101 @@ fn a_segment_with_no_certificate_or_few_is_sealed_like_any_other() {
         }
         assert!(sealed.first(filed(1_000), 0, 1).unwrap().is_empty());
     }
+}
+
+/// A change of one of five certificates, in an order that leaves some out of some segments.
+fn change_of(seq: u64) -> (u64, Entry) {
+    let of = seq * seq % 7 % 5;
+    let changed = StatusChanged {
+        id: certificate(of),
+        action: Action::Suspend,
+        reason: Reason::Other,
+        text: Text::default(),
+    };
+    (of, Entry::StatusChanged(changed))
+}
+
+#[test]
+fn positions_are_found_in_order_across_full_segments_and_the_one_that_grows() {
+    const SEGMENT: u64 = 8;
+    let disk = MemoryDisk::new();
+    for size in [0, 5, 8, 27, 32] {
+        let index = Index::new(key());
+        for seq in 0..size {
+            let mut filing = Filing::default();
+            filing.add(&key(), &name(), &change_of(seq).1, (seq % SEGMENT) as u32);
+            index.enter(&[filing]);
+            if (seq + 1) % SEGMENT == 0 {
+                let path = format!("/{size}/{seq}.index");
+                let file = disk.open(Path::new(&path), true).unwrap();
+                index.seal(file, &name(), seq + 1).unwrap();
+            }
+        }
+        for of in 0..6 {
+            let asked = [Key::certificate(&certificate(of))];
+            let all: Vec<u64> = (0..size).filter(|seq| change_of(*seq).0 == of).collect();
+            for from in 0..size + 2 {
+                for (until, limit) in [(size, 3), (size, 100), (size / 2, 100), (size, 0)] {
+                    let among = all
+                        .iter()
+                        .copied()
+                        .filter(|seq| (from..until).contains(seq));
+                    let expected: Vec<u64> = among.take(limit).collect();
+                    let found = index.first(&asked, from, until, limit).unwrap();
+                    assert_eq!(found, expected, "{of}: {limit} of {from}..{until}");
+                    let before = all.iter().copied().rev().filter(|seq| *seq < from);
+                    let expected: Vec<u64> = before.take(limit).collect();
+                    let found = index.latest(&asked[0], from, limit).unwrap();
+                    assert_eq!(found, expected, "{of}: latest {limit} below {from}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_under_several_of_the_keys_asked_for_is_found_once() {
+    let index = Index::new(key());
+    let mut filing = Filing::default();
+    filing.add(&key(), &name(), &change_of(1).1, 0);
+    filing.add(&key(), &name(), &change_of(0).1, 1);
+    filing.add(&key(), &name(), &change_of(1).1, 2);
+    index.enter(&[filing]);
+    let (one, other) = (certificate(change_of(1).0), certificate(change_of(0).0));
+    let keys = [
+        Key::certificate(&one),
+        Key::certificate(&other),
+        Key::certificate(&one),
+    ];
+    assert_eq!(index.first(&keys, 0, 3, 10).unwrap(), [0, 1, 2]);
+    assert_eq!(index.first(&keys, 0, 3, 2).unwrap(), [0, 1]);
+}
+
+#[test]
+fn an_index_file_is_adopted_only_if_it_is_whole_and_of_that_segment_and_key() {
+    let disk = MemoryDisk::new();
+    let path = Path::new("/0.index");
+    let index = Index::new(key());
+    let mut filing = Filing::default();
+    filing.add(&key(), &name(), &change_of(0).1, 0);
+    index.enter(&[filing]);
+    index
+        .seal(disk.open(path, true).unwrap(), &name(), 1)
+        .unwrap();
+    let adopts = |index: &Index| {
+        index
+            .adopt(disk.open(path, false).unwrap(), &name(), 9)
+            .unwrap()
+    };
+    let same = Index::new(key());
+    assert!(adopts(&same));
+    let asked = [Key::certificate(&certificate(change_of(0).0))];
+    assert_eq!(same.first(&asked, 0, 9, 1).unwrap(), [0]);
+    assert!(!adopts(&same), "it is not the next segment's");
+    assert!(!adopts(&Index::new(IndexKey::from_transport_seed(
+        &[8; 32]
+    ))));
+    disk.corrupt(path, |bytes| *bytes.last_mut().unwrap() ^= 1)
+        .unwrap();
+    assert!(!adopts(&Index::new(key())));
 }

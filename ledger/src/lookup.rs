@@ -1,27 +1,21 @@
-//! Looking up records of a log by what they are about, with its indexes.
+//! Questions to one log: its records by what they are about.
 //!
-//! A lookup reads a bounded number of records, whatever the log's department wrote: the number its caller names, or the few
+//! The log's [`index`](crate::index) gives positions; the records there are read, checked against the tree and compared with
+//! what was asked, since a fingerprint can be shared by chance. A lookup reads a bounded number of records, whatever the log's department wrote: the number its caller names, or the few
 //! that are candidates for the one asked for. One that stops early returns where to continue.
 
-use smallvec::SmallVec;
-
 use crate::id::{CertificateId, TypeCode};
+use crate::index::{Key, ReceiptKind};
+use crate::log::{Log, ReadError};
 use crate::record::{
     BlindedSubject, CaseTag, CertificateIssued, Entry, RetrievalHash, SignedRecord, SubjectTag,
 };
-
-use super::index::{Filed, Key, ReceiptKind};
-use super::reading::{Log, ReadError};
-use super::segment::Segment;
 
 /// Most records given of one certificate.
 const MAX_HISTORY: usize = 10_000;
 
 /// Most records that are read to find a log's certificates, in [`Log::certificates`].
 pub const MAX_READ: usize = 1_024;
-
-/// Candidates for one record that are read at a time. All but the first share its fingerprint by chance.
-const ALIKE: usize = 4;
 
 impl Log {
     /// Committed records that concern a certificate (its issue, its changes of status, its successors), oldest first; of
@@ -63,37 +57,7 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn issue_of(&self, id: &CertificateId) -> Result<Option<SignedRecord>, ReadError> {
-        self.first(&Key::issue(id), |entry| issues(entry, id))
-    }
-
-    /// Whether one of the records before a position issues a certificate. Records that are held count, under a checkpoint
-    /// or not yet.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn issued_before(&self, id: &CertificateId, seq: u64) -> Result<bool, ReadError> {
-        let key = Key::issue(id).under(&self.index_key);
-        let segments = self.view.read().segments.clone();
-        for segment in segments.iter().take_while(|segment| segment.first < seq) {
-            let mut from = 0;
-            loop {
-                let places = self.places(segment, key, from, ALIKE)?;
-                for place in &places {
-                    let at = segment.first + u64::from(*place);
-                    if at >= seq {
-                        return Ok(false);
-                    }
-                    if issues(&self.read_record(segment, at)?.record().entry, id) {
-                        return Ok(true);
-                    }
-                }
-                match places.last() {
-                    Some(last) if places.len() == ALIKE => from = last + 1,
-                    _ => break,
-                }
-            }
-        }
-        Ok(false)
+        self.first(&Key::issue(id), |entry| entry.issues(id))
     }
 
     /// The latest record that changes a certificate's status: by an action, or by issuing what takes its place.
@@ -197,7 +161,7 @@ impl Log {
     /// [`ReadError`].
     pub fn decision_of(&self, name: &RetrievalHash) -> Result<Option<SignedRecord>, ReadError> {
         self.first(&Key::retrieval(ReceiptKind::Decided, name), |entry| {
-            matches!(entry, Entry::RetrievalDecided(decided) if decided.asked.name(self.name.network) == *name)
+            matches!(entry, Entry::RetrievalDecided(decided) if decided.asked.name(self.name().network) == *name)
         })
     }
 
@@ -211,7 +175,7 @@ impl Log {
     ) -> Result<Option<SignedRecord>, ReadError> {
         self.first(&Key::retrieval(ReceiptKind::Acknowledged, name), |entry| {
             matches!(entry, Entry::RetrievalAcknowledged(acknowledged)
-                if acknowledged.asked.name(self.name.network) == *name)
+                if acknowledged.asked.name(self.name().network) == *name)
         })
     }
 
@@ -248,24 +212,11 @@ impl Log {
 
     /// The latest records under a key, newest first, at most `limit`; and whether there may be more.
     fn latest(&self, key: &Key, limit: usize) -> Result<(Vec<SignedRecord>, bool), ReadError> {
-        let (segments, size) = {
-            let view = self.view.read();
-            (view.segments.clone(), view.size())
-        };
-        let key = key.under(&self.index_key);
-        let mut records = Vec::new();
-        for segment in segments.iter().rev() {
-            // Those that are not committed yet don't count, however many they are.
-            let below = u32::try_from(size.saturating_sub(segment.first)).unwrap_or(u32::MAX);
-            let wanted = limit - records.len() + 1;
-            for place in self.latest_places(segment, key, below, wanted)? {
-                if records.len() == limit {
-                    return Ok((records, true));
-                }
-                records.push(self.read_record(segment, segment.first + u64::from(place))?);
-            }
-        }
-        Ok((records, false))
+        let mut positions = self.latest_positions(key, limit.saturating_add(1))?;
+        let more = positions.len() > limit;
+        positions.truncate(limit);
+        let records = positions.into_iter().map(|seq| self.record(seq));
+        Ok((records.collect::<Result<_, _>>()?, more))
     }
 
     /// The receipts about a subject on a day, oldest first, from a position on, looked for among the next `limit` candidates;
@@ -344,75 +295,7 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
-        let (segments, size) = {
-            let view = self.view.read();
-            (view.segments.clone(), view.size())
-        };
-        let keys: SmallVec<[Filed; 3]> = keys.iter().map(|k| k.under(&self.index_key)).collect();
-        let mut records = Vec::new();
-        for (i, segment) in segments.iter().enumerate() {
-            if records.len() == limit || segment.first >= size {
-                break;
-            }
-            if segments.get(i + 1).is_some_and(|next| next.first <= from) {
-                continue;
-            }
-            let first = u32::try_from(from.saturating_sub(segment.first)).unwrap_or(u32::MAX);
-            let wanted = limit - records.len();
-            let mut places = Vec::new();
-            for key in &keys {
-                places.extend(self.places(segment, *key, first, wanted)?);
-            }
-            places.sort_unstable();
-            places.dedup();
-            for place in places.into_iter().take(wanted) {
-                let seq = segment.first + u64::from(place);
-                if seq < size {
-                    records.push(self.read_record(segment, seq)?);
-                }
-            }
-        }
-        Ok(records)
+        let positions = self.positions(keys, from, limit)?.into_iter();
+        positions.map(|seq| self.record(seq)).collect()
     }
-
-    /// The first places of a key in a segment, in order, from one on.
-    fn places(
-        &self,
-        segment: &Segment,
-        key: Filed,
-        from: u32,
-        limit: usize,
-    ) -> Result<Vec<u32>, ReadError> {
-        if let Some(index) = segment.index.get() {
-            return index.first(key, from, limit).map_err(|e| self.io(e));
-        }
-        let view = self.view.read();
-        match segment.index.get() {
-            // Sealed meanwhile.
-            Some(index) => index.first(key, from, limit).map_err(|e| self.io(e)),
-            None => Ok(view.tail.first(key, from, limit)),
-        }
-    }
-
-    /// The latest places of a key in a segment below one, newest first, up to this many.
-    fn latest_places(
-        &self,
-        segment: &Segment,
-        key: Filed,
-        below: u32,
-        limit: usize,
-    ) -> Result<Vec<u32>, ReadError> {
-        if let Some(index) = segment.index.get() {
-            return index.latest(key, below, limit).map_err(|e| self.io(e));
-        }
-        let view = self.view.read();
-        match segment.index.get() {
-            Some(index) => index.latest(key, below, limit).map_err(|e| self.io(e)),
-            None => Ok(view.tail.latest(key, below, limit)),
-        }
-    }
-}
-
-fn issues(entry: &Entry, id: &CertificateId) -> bool {
-    matches!(entry, Entry::CertificateIssued(issued) if issued.id == *id)
 }

@@ -1,0 +1,249 @@
+//! What opening a log makes of its files: what is derived from the records is compared with them and repaired, what no head
+//! vouches for is cut off, and the first thing that is wrong with the records ends it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
+
+use crate::disk::Disk;
+use crate::header::{HEADER_LEN, HeaderError};
+use crate::index::Filing;
+
+use super::append::{Appender, index_file};
+use super::checkpoint::Agreement;
+use super::head::Vouched;
+use super::link::BrokenRule;
+use super::open::Opening;
+use super::reading::Log;
+use super::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Scanned, Visitor, scan};
+use super::segment::{Segment, file_name, firsts};
+use super::set_aside::Damage;
+use super::statuses::changed;
+
+/// Entries that wait for the index of their segment, so that its lock is not taken for each record.
+const AT_ONCE: usize = 1 << 15;
+
+/// Why a log's files don't make a log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Halt {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Damage(#[from] Damage),
+}
+
+/// Fills an empty log with what its files hold, as far as its head vouches for it.
+pub(super) fn rebuild(log: &Log, vouched: &Vouched, opening: &mut Opening) -> Result<(), Halt> {
+    let files = Files {
+        disk: &*log.disk,
+        dir: &log.dir,
+        log: &log.name,
+        segment_records: log.segment_records,
+    };
+    let mut rebuild = Rebuild {
+        log,
+        vouched,
+        opening,
+        appender: log.appender.lock(),
+        segment: None,
+        indexed: false,
+        offsets_repaired: false,
+        tree_repaired: false,
+        filing: Filing::default(),
+    };
+    let scanned = scan(&files, &vouched.head, &mut rebuild)?;
+    Ok(rebuild.finish(scanned)?)
+}
+
+struct Rebuild<'r> {
+    log: &'r Log,
+    vouched: &'r Vouched,
+    opening: &'r mut Opening,
+    appender: MutexGuard<'r, Appender>,
+    /// The segment whose records are being read.
+    segment: Option<Arc<Segment>>,
+    /// Whether its index was found whole, so that its records need not be entered again.
+    indexed: bool,
+    /// Whether its offsets had to be written again.
+    offsets_repaired: bool,
+    tree_repaired: bool,
+    /// Records not yet in the index of the segment.
+    filing: Filing,
+}
+
+impl Visitor for Rebuild<'_> {
+    type Halt = Halt;
+
+    fn segment(&mut self, begun: &Begun) -> Result<(), Halt> {
+        let (log, first) = (self.log, begun.first);
+        let records = Arc::clone(&begun.records);
+        let segment = Segment::of(records, &*log.disk, &log.dir, &log.name, first)?;
+        let segment = Arc::new(segment);
+        // Before its records: what they change is looked up in it.
+        log.view.write().segments.push(Arc::clone(&segment));
+        self.segment = Some(segment);
+        self.offsets_repaired = false;
+        // It holds all of the segment's records before they have been read; a look-up gives only those before a position.
+        let next = first + log.segment_records;
+        self.indexed = begun.full && log.index.adopt(index_file(log, first)?, &log.name, next)?;
+        Ok(())
+    }
+
+    fn bad_header(&mut self, first: u64, error: HeaderError) -> Result<(), Halt> {
+        Err(Damage::Header { first, error }.into())
+    }
+
+    fn unlinked(&mut self, _first: u64, rule: BrokenRule) -> Result<(), Halt> {
+        Err(Damage::Rule(rule).into())
+    }
+
+    fn records(&mut self, batch: &Batch<'_>) -> Result<(), Halt> {
+        let log = self.log;
+        // First the files by which a record is found: whether a change has an effect is looked up among the records before
+        // it, and until here offsets and tree may be of anybody's making.
+        if let Some(segment) = &self.segment {
+            self.offsets_repaired |= segment.offsets.repair(batch.place(), batch.ends)?;
+        }
+        self.tree_repaired |= log.tree.repair(batch.from(), batch.nodes)?;
+        for (link, place) in batch.links.iter().zip(batch.place() as u32..) {
+            let entry = &link.record.entry;
+            if !self.indexed {
+                self.filing.add(log.index.key(), &log.name, entry, place);
+            }
+            if !changed(entry).is_empty() || self.filing.len() >= AT_ONCE {
+                self.enter();
+            }
+            self.appender.note(log, link)?;
+        }
+        Ok(())
+    }
+
+    fn damaged(&mut self, _first: u64, seq: u64, _at: u64, why: Damaged) -> Result<Resume, Halt> {
+        let damage = match why {
+            Damaged::CutOff => Damage::Short {
+                found: seq,
+                expected: self.vouched.head.vouched(),
+            },
+            Damaged::Rule(rule) => Damage::Rule(rule),
+            Damaged::Leaf => Damage::Root { size: seq + 1 },
+        };
+        Err(damage.into())
+    }
+
+    fn status_root(&mut self) -> io::Result<Option<crate::crypto::hash::Hash>> {
+        match self.appender.unread(self.log) {
+            Some(_) => Ok(None),
+            None => self.log.statuses.lock().map().root().map(Some),
+        }
+    }
+
+    fn accepted(&mut self, size: u64, found: &Agreement) -> Result<(), Halt> {
+        if !(found.root && found.head && found.statuses) {
+            return Err(Damage::Root { size }.into());
+        }
+        if let Some(accepted) = &self.vouched.accepted {
+            self.appender.publish(self.log, accepted.clone());
+        }
+        Ok(())
+    }
+
+    fn segment_end(&mut self, ended: &Ended) -> Result<(), Halt> {
+        self.enter();
+        self.opening.repaired += u32::from(self.offsets_repaired);
+        if ended.full
+            && let Some(segment) = self.segment.take()
+        {
+            let log = self.log;
+            self.opening.cut_off += segment.truncate(log.segment_records, ended.end)?;
+            if !self.indexed {
+                self.opening.repaired += 1;
+                log.index
+                    .seal(index_file(log, ended.first)?, &log.name, ended.size)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn short(&mut self, found: u64, expected: u64) -> Result<(), Halt> {
+        Err(Damage::Short { found, expected }.into())
+    }
+
+    fn unproved_progress(&mut self, size: u64) -> Result<(), Halt> {
+        Err(Damage::Root { size }.into())
+    }
+}
+
+impl Rebuild<'_> {
+    fn enter(&mut self) {
+        if self.filing.len() > 0 {
+            let filing = std::mem::take(&mut self.filing);
+            self.log.index.enter(&[filing]);
+        }
+    }
+
+    /// Puts the appender at the end of what was read, and removes what stands beyond.
+    fn finish(mut self, scanned: Scanned) -> io::Result<()> {
+        self.opening.repaired += u32::from(self.tree_repaired);
+        let appender = &mut *self.appender;
+        appender.tip = scanned.tip;
+        appender.range = scanned.range;
+        appender.end = scanned.end;
+        appender.segment = self.segment.take();
+        self.opening.cut_off += cut_off(self.log, appender)?;
+        appender.show_held(self.log);
+        Ok(())
+    }
+}
+
+/// Removes what stands beyond the last vouched record: no checkpoint over it was made durable, so it never left the process.
+/// Returns how many bytes of records went.
+///
+/// A crash on the way leaves some of it, and the next opening removes that: the head still vouches for no more.
+fn cut_off(log: &Log, appender: &Appender) -> io::Result<u64> {
+    let kept = |first: &u64| {
+        let segments = &log.view.read().segments;
+        segments.iter().any(|segment| segment.first == *first)
+    };
+    let mut beyond = firsts(&*log.disk, &log.dir)?;
+    beyond.retain(|first| !kept(first));
+    let file = |first, suffix| log.dir.join(file_name(first, suffix));
+    let mut bytes = 0;
+    let mut removed = false;
+    for first in &beyond {
+        let records = log.disk.open(&file(*first, "records"), false)?;
+        bytes += records.len()?.saturating_sub(HEADER_LEN);
+        removed |= remove(&*log.disk, &file(*first, "offsets"))?;
+        removed |= remove(&*log.disk, &file(*first, "index"))?;
+    }
+    if let Some(segment) = &appender.segment {
+        // One that was sealed before its records were cut off would pass for the next ones' index.
+        removed |= remove(&*log.disk, &file(segment.first, "index"))?;
+    }
+    if removed {
+        // Before the records, by which an opening finds the others: an index left behind alone would stand beside the records
+        // that come to that place, whole and not theirs, should a crash take the one then written over it.
+        log.disk.sync_dir(&log.dir)?;
+    }
+    for first in &beyond {
+        remove(&*log.disk, &file(*first, "records"))?;
+    }
+    if !beyond.is_empty() {
+        log.disk.sync_dir(&log.dir)?;
+    }
+    if let Some(segment) = &appender.segment {
+        bytes += segment.truncate(appender.tip.size - segment.first, appender.end)?;
+    }
+    log.tree.truncate(appender.tip.size)?;
+    Ok(bytes)
+}
+
+/// Removes a file; returns whether there was one.
+fn remove(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    match disk.remove(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
