@@ -144,7 +144,7 @@ pub(crate) fn erase(args: &Erase, global: &Global, screen: &mut Screen) -> Resul
     tell_appended("FIELDS ERASED", &answer.parse::<Appended>()?, screen)
 }
 
-fn reason_code(text: &str) -> Result<String, certmesh_ledger::record::UnknownWord> {
+fn reason_code(text: &str) -> Result<String, certmesh_ledger::record::NotAReason> {
     text.parse::<Reason>()
         .map(|reason| reason.code().to_owned())
 }
