@@ -7,6 +7,7 @@ use certmesh_ledger::record::{
 
 use crate::certificates::IssueRequest;
 use crate::draft::lenient;
+use crate::fault::FaultKind;
 use crate::faults::Faults;
 
 /// The member of the request that names what is replaced.
@@ -26,19 +27,19 @@ pub(crate) fn succession(
     let kind: Option<SuccessionKind> = faults.parse("succession", request.succession.as_deref());
     let named = names_predecessors(request);
     if request.predecessor.is_some() && !request.predecessors.is_empty() {
-        faults.add(named, "is one of predecessors; give either");
+        faults.add(named, FaultKind::OneOfPredecessors);
         return None;
     }
     let texts = request.predecessor.iter().chain(&request.predecessors);
     let given = texts.clone().count();
     if given == 0 {
         if request.succession.is_some() {
-            faults.add(named, "is required: what is replaced");
+            faults.add(named, FaultKind::PredecessorRequired);
         }
         return None;
     }
     if given > MAX_PREDECESSORS {
-        faults.add(named, SuccessionError::TooMany(given).to_string());
+        faults.add(named, SuccessionError::TooMany(given));
         return None;
     }
     let ids: Vec<CertificateId> = texts
@@ -82,9 +83,7 @@ pub(crate) fn next_version(succession: &Succession, faults: &mut Faults) -> Opti
         before.version() + 1,
     );
     if next.is_err() {
-        let detail =
-            "is required: the predecessor's version is 999, so its successor needs another number";
-        faults.add("serial", detail);
+        faults.add("serial", FaultKind::SerialNeeded);
     }
     next.ok()
 }
@@ -102,6 +101,6 @@ pub(crate) fn misfits(
             Misfit::Version { .. } => "version",
             _ => names_predecessors(request),
         };
-        faults.add(field, misfit.to_string());
+        faults.add(field, misfit);
     }
 }

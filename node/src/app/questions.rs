@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use certmesh_api::FaultKind;
 use certmesh_api::draft::HolderCode;
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
@@ -38,7 +39,7 @@ impl ListPage {
     /// # Errors
     /// A cursor that this node didn't give.
     pub fn begins<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Refusal> {
-        let unknown = || Refusal::field("cursor", "is not one this node gave");
+        let unknown = || Refusal::field("cursor", FaultKind::Cursor);
         let cursor = self.cursor.as_deref();
         cursor
             .map(|text| read(text).ok_or_else(unknown))

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use certmesh_api::draft::{Draft, HolderCode};
 use certmesh_api::{
-    AccessLog, AuditView, FieldView, GrantRequest, GrantView, Grants, LookupLog, Matter,
+    AccessLog, AuditView, FaultKind, FieldView, GrantRequest, GrantView, Grants, LookupLog, Matter,
     MatterRequest, MatterSummary, Matters, OwnLogState, Retrieved, TypeRequest, TypeStandard,
     UseReport, VersionView,
 };
@@ -451,8 +451,9 @@ impl Service for PeerService {
         let catalogue = &self.peer.catalogue;
         let cursor = match &query.cursor {
             None => Cursor::default(),
-            Some(text) => parse_cursor(text)
-                .ok_or_else(|| Refusal::field("cursor", "is not one this node gave"))?,
+            Some(text) => {
+                parse_cursor(text).ok_or_else(|| Refusal::field("cursor", FaultKind::Cursor))?
+            }
         };
         let limit = query.limit as usize;
         let found: Result<Found, ReadError> = match &query.wanted {

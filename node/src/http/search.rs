@@ -1,8 +1,8 @@
 //! Searches and pages of lists: every part of the question checked.
 
-use certmesh_api::FindRequest;
 use certmesh_api::draft::holder as holder_of;
 use certmesh_api::faults::Faults;
+use certmesh_api::{FaultKind, FindRequest};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode};
 
 use super::rejection::Rejection;
@@ -12,6 +12,11 @@ use crate::app::{Find, ListPage, Wanted};
 pub(super) const MAX_PAGE: u32 = 1000;
 /// Certificates on a page when none are asked for.
 pub(super) const DEFAULT_PAGE: u32 = 100;
+/// What is wrong with a page of another size.
+pub(super) const PAGE_FAULT: FaultKind = FaultKind::OutOfRange {
+    least: 1,
+    most: MAX_PAGE as u64,
+};
 /// Longest cursor, in bytes.
 const MAX_CURSOR: usize = 512;
 
@@ -28,7 +33,7 @@ impl Find {
             request.issuer.is_some(),
         ];
         if given.iter().filter(|given| **given).count() != 1 {
-            faults.add("holder", "give exactly one of holder, type and issuer");
+            faults.add("holder", FaultKind::OneQuestion);
         }
         let by_holder = request.holder.is_some();
         let holder = request
@@ -42,26 +47,23 @@ impl Find {
             .map(Wanted::Issuer);
         let limit = request.limit.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
-            faults.add("limit", format!("must be 1 to {MAX_PAGE}"));
+            faults.add("limit", PAGE_FAULT);
         }
         let cursor = request.cursor;
         if cursor
             .as_ref()
             .is_some_and(|cursor| cursor.len() > MAX_CURSOR)
         {
-            faults.add("cursor", "is not one this node gave");
+            faults.add("cursor", FaultKind::Cursor);
         }
         let purpose = match (&request.purpose, by_holder) {
             (Some(purpose), true) => faults.line("purpose", purpose),
             (None, true) => {
-                faults.add(
-                    "purpose",
-                    "is required in a search by holder: say what it is for",
-                );
+                faults.add("purpose", FaultKind::PurposeRequired);
                 None
             }
             (Some(_), false) => {
-                faults.add("purpose", "is only for a search by holder");
+                faults.add("purpose", FaultKind::PurposeUnwanted);
                 None
             }
             (None, false) => None,
@@ -81,7 +83,7 @@ impl Find {
                 limit,
                 cursor,
             }),
-            _ => Err(faults.unfit().into()),
+            _ => Err(faults.take().into()),
         }
     }
 }
@@ -89,15 +91,12 @@ impl Find {
 /// Which page of a list.
 pub(super) fn list_page(cursor: Option<&str>, limit: Option<&str>) -> Result<ListPage, Rejection> {
     if cursor.is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
-        return Err(Rejection::field("cursor", "is not one this node gave"));
+        return Err(Rejection::field("cursor", FaultKind::Cursor));
     }
     let limit = match limit.map(str::parse) {
         None => DEFAULT_PAGE,
         Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => limit,
-        Some(_) => {
-            let detail = format!("must be 1 to {MAX_PAGE}");
-            return Err(Rejection::field("limit", detail));
-        }
+        Some(_) => return Err(Rejection::field("limit", PAGE_FAULT)),
     };
     Ok(ListPage {
         limit,
@@ -108,19 +107,19 @@ pub(super) fn list_page(cursor: Option<&str>, limit: Option<&str>) -> Result<Lis
 /// A certificate identifier in a path: only its canonical text is one.
 pub(super) fn path_id(text: &str) -> Result<CertificateId, Rejection> {
     text.parse()
-        .map_err(|error: id::IdError| Rejection::field("id", error.to_string()))
+        .map_err(|error: id::IdError| Rejection::field("id", error))
 }
 
 /// A department code in a path.
 pub(super) fn path_department(text: &str) -> Result<DepartmentCode, Rejection> {
     text.parse()
-        .map_err(|error: id::IdError| Rejection::field("department", error.to_string()))
+        .map_err(|error: id::IdError| Rejection::field("department", error))
 }
 
 /// The day of a verification.
 pub(super) fn query_date(text: &str) -> Result<Date, Rejection> {
     text.parse()
-        .map_err(|error: id::DateError| Rejection::field("on", error.to_string()))
+        .map_err(|error: id::DateError| Rejection::field("on", error))
 }
 
 #[cfg(test)]

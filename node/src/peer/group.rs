@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use certmesh_api::FieldFault;
+use certmesh_api::{Fault, FaultKind};
 use certmesh_ledger::bodies::{FileId, SealedBody};
 use certmesh_ledger::record::Entry;
 
@@ -42,19 +42,16 @@ impl Group {
         for (place, upload) in &kept.uploads {
             let file = upload.key.file();
             let waiting = peer.attachments.is_waiting(file);
-            let detail = if upload.expires_ms < now_ms() {
-                "is an upload of more than 24 hours ago; upload the file again"
+            let kind = if upload.expires_ms < now_ms() {
+                FaultKind::UploadExpired
             } else if self.taken.contains(&file)
                 || !waiting.map_err(|error| not_received(&error.into()))?
             {
-                "is an upload that another certificate used; upload the file again"
+                FaultKind::UploadUsed
             } else {
                 continue;
             };
-            faults.push(FieldFault {
-                field: place.clone(),
-                detail: detail.to_owned(),
-            });
+            faults.push(Fault::new(place.clone(), kind));
         }
         if faults.is_empty() {
             Ok(())

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use certmesh_api::Uploaded;
+use certmesh_api::{FaultKind, Uploaded};
 use certmesh_ledger::bodies::{AttachmentError, AttachmentKey, Receiving, Upload};
 use certmesh_ledger::record::{MAX_ATTACHMENT, MediaType};
 use parking_lot::Mutex;
@@ -57,7 +57,7 @@ pub(crate) fn not_received(error: &AttachmentError) -> Refusal {
         AttachmentError::TooLarge => Refusal::TooLarge {
             limit_bytes: MAX_ATTACHMENT,
         },
-        AttachmentError::OtherContent => Refusal::field("body", "is empty"),
+        AttachmentError::OtherContent => Refusal::field("body", FaultKind::Empty),
         AttachmentError::Io(full)
             if matches!(
                 full.kind(),

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use certmesh_api::draft::Draft;
-use certmesh_api::{FieldFault, Position};
+use certmesh_api::{Fault, FaultKind, Position};
 use certmesh_ledger::bodies::{Body, SealedBody};
 use certmesh_ledger::catalogue::{Batch, NotAllowed};
 use certmesh_ledger::clocks::ClockFault;
@@ -17,8 +17,8 @@ use certmesh_ledger::log::{
     self, NoEffect, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, Writer,
 };
 use certmesh_ledger::record::{
-    CertificateErased, CertificateIssued, Entry, SharingClass, SignedRecord, StatusChanged,
-    commit_fields,
+    CertificateErased, CertificateIssued, Entry, MAX_RECORD, SharingClass, SignedRecord,
+    StatusChanged, commit_fields,
 };
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rayon::prelude::*;
@@ -634,7 +634,10 @@ impl GroupCommit {
 /// Why an append failed, in the API's words.
 fn not_written(error: &WriteError) -> Refusal {
     match error {
-        WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
+        WriteError::TooLarge { found } => {
+            let (found, limit) = (*found, MAX_RECORD);
+            Refusal::field("fields", FaultKind::EntryTooLarge { found, limit })
+        }
         WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
         WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
         WriteError::OutOfFiles(_) => Refusal::Overloaded { retry_after_s: 1 },
@@ -645,12 +648,9 @@ fn not_written(error: &WriteError) -> Refusal {
     }
 }
 
-fn succession_faults<T: std::fmt::Display>(reasons: &[T]) -> Refusal {
-    let fault = |reason: &T| FieldFault {
-        field: "predecessors".to_owned(),
-        detail: reason.to_string(),
-    };
-    Refusal::InvalidField(reasons.iter().map(fault).collect())
+fn succession_faults<T: Into<FaultKind>>(reasons: Vec<T>) -> Refusal {
+    let faults = reasons.into_iter();
+    Refusal::InvalidField(faults.map(|why| Fault::new("predecessors", why)).collect())
 }
 
 fn internal(error: &dyn std::error::Error) -> Refusal {
@@ -674,27 +674,32 @@ fn refused(why: NotAllowed) -> Refusal {
             issuer: department.as_str().to_owned(),
         },
         NotAllowed::Impossible(transition) => Refusal::ImpossibleTransition(transition),
-        NotAllowed::OthersType { authority, .. } => Refusal::field(
-            "code",
-            format!(
-                "department {authority} is a member of this network: only it can define its types"
-            ),
-        ),
-        NotAllowed::Misfits(misfits) => succession_faults(&misfits),
-        NotAllowed::NotReplaceable(reasons) => succession_faults(&reasons),
-        other @ NotAllowed::NotListed(_) => Refusal::field("type", other.to_string()),
+        NotAllowed::OthersType { authority, .. } => {
+            Refusal::field("code", FaultKind::OthersType { authority })
+        }
+        NotAllowed::Misfits(misfits) => succession_faults(misfits),
+        NotAllowed::NotReplaceable(reasons) => succession_faults(reasons),
+        NotAllowed::NotListed(type_code) => {
+            Refusal::field("type", FaultKind::NotListed { type_code })
+        }
         // It changed between the checks of the request and its turn.
         NotAllowed::OtherDefinition(_) => Refusal::Overloaded { retry_after_s: 1 },
-        NotAllowed::NoEffect(why @ NoEffect::Grants(_)) => Refusal::field("grant", why.to_string()),
-        NotAllowed::NoEffect(why) => Refusal::field("code", why.to_string()),
-        other @ NotAllowed::OwnReceiver => Refusal::field("to", other.to_string()),
+        NotAllowed::NoEffect(why @ NoEffect::Grants(_)) => Refusal::field("grant", why),
+        NotAllowed::NoEffect(why) => Refusal::field("code", why),
+        NotAllowed::OwnReceiver => Refusal::field("to", FaultKind::OwnReceiver),
         NotAllowed::UnknownKind(_) => Refusal::Internal,
-        other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),
-        other @ NotAllowed::UnknownGrant(_) => Refusal::field("grant", other.to_string()),
+        NotAllowed::NotAMember(department) => {
+            Refusal::field("department", FaultKind::NotAMember { department })
+        }
+        NotAllowed::UnknownGrant(grant) => {
+            Refusal::field("grant", FaultKind::UnknownGrant { grant })
+        }
         // The one who asks draws a nonce for each request, as a client does a key.
         NotAllowed::Replayed(_) => Refusal::IdempotencyMismatch,
         NotAllowed::CaseInRequest => Refusal::Overloaded { retry_after_s: 1 },
-        other @ NotAllowed::NoRole { .. } => Refusal::field("id", other.to_string()),
+        NotAllowed::NoRole { department, role } => {
+            Refusal::field("id", FaultKind::NoRole { department, role })
+        }
         NotAllowed::Read(error) => internal(&error),
     }
 }

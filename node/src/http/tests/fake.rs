@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use certmesh_api::draft::{Draft, HolderCode};
 use certmesh_api::{
-    AccessLog, AuditView, Grants, LookupLog, Matter, Matters, Retrieved, TypeStandard, UseReport,
+    AccessLog, AuditView, FaultKind, Grants, LookupLog, Matter, Matters, Retrieved, TypeStandard,
+    UseReport,
 };
 use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments};
 use certmesh_ledger::crypto::hash::Hash;
@@ -422,7 +423,7 @@ impl Service for Fake {
 
     fn find(&self, query: &Find, client: &str) -> Result<Found, Refusal> {
         if query.cursor.is_some() {
-            return Err(Refusal::field("cursor", "is not one this node gave"));
+            return Err(Refusal::field("cursor", FaultKind::Cursor));
         }
         if let Wanted::Holder { code, .. } = &query.wanted {
             assert_eq!(code.expose(), super::HOLDER_CODE);
