@@ -200,7 +200,7 @@ pub(crate) fn save_from(
         };
         let target = directory.join(attachment.name.as_str());
         if target.symlink_metadata().is_ok() {
-            return Err(Error::Exists(target));
+            return Err(Error::exists(&target));
         }
         wanted.push((view, attachment, target));
     }
@@ -268,7 +268,7 @@ fn fetch(
     match file.persist_noclobber(target) {
         Ok(_) => files::sync_directory(&directory),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(Error::Exists(target.to_owned()))
+            Err(Error::exists(target))
         }
         Err(error) => Err(failed(error.error)),
     }

@@ -4,7 +4,7 @@ use certmesh_api::{
     Action, Appended, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged, StatusRequest,
 };
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
-use certmesh_ledger::record::{self, UnknownWord};
+use certmesh_ledger::record;
 use clap::Args;
 
 use crate::args::Global;
@@ -146,7 +146,7 @@ pub(crate) fn erase(args: &Erase, global: &Global, screen: &mut Screen) -> Resul
     tell_appended("FIELDS ERASED", &answer.parse::<Appended>()?, screen)
 }
 
-fn reason_code(text: &str) -> Result<Reason, UnknownWord> {
+fn reason_code(text: &str) -> Result<Reason, record::NotAReason> {
     text.parse::<record::Reason>().map(Reason::from)
 }
 

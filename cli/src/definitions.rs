@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use certmesh_api::faults::Unfit;
+use certmesh_api::faults::FaultList;
 use certmesh_api::{MatterRequest, Matters, TypeRequest};
 use certmesh_ledger::id::DepartmentCode;
+use certmesh_text::at_field;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -92,7 +93,7 @@ fn faults(what: &'static str, mut faults: Vec<String>) -> Error {
 fn read_all<T: DeserializeOwned + Serialize>(
     dir: &Path,
     what: &'static str,
-    check: impl Fn(&T) -> Result<(), Unfit>,
+    check: impl Fn(&T) -> Result<(), FaultList>,
 ) -> Result<Vec<(PathBuf, T)>, Error> {
     let mut found = Vec::new();
     let mut wrong = Vec::new();
@@ -163,10 +164,7 @@ fn lines_to(before: &str) -> usize {
 
 /// The faults of a definition that could be read, each with the line on which the value at fault stands where there is
 /// no doubt about it.
-fn located(path: &Path, text: &str, value: &impl Serialize, refusal: &Unfit) -> Vec<String> {
-    let Unfit::Fields(faults) = refusal else {
-        return vec![format!("{}: {refusal}", path.display())];
-    };
+fn located(path: &Path, text: &str, value: &impl Serialize, faults: &FaultList) -> Vec<String> {
     let value = serde_json::to_value(value).unwrap_or_default();
     let line_of = |field: &str| {
         // `sub[0].requires[1]` is /sub/0/requires/1.
@@ -181,10 +179,10 @@ fn located(path: &Path, text: &str, value: &impl Serialize, refusal: &Unfit) -> 
     let more =
         (faults.more() > 0).then(|| format!("{}: and {} more", path.display(), faults.more()));
     let shown = faults.iter().map(|fault| {
-        let (field, detail) = (&fault.field, &fault.detail);
-        match line_of(field) {
-            Some(line) => format!("{}:{line}: {field}: {detail}", path.display()),
-            None => format!("{}: {field}: {detail}", path.display()),
+        let said = at_field(fault);
+        match line_of(&fault.at) {
+            Some(line) => format!("{}:{line}: {said}", path.display()),
+            None => format!("{}: {said}", path.display()),
         }
     });
     shown.chain(more).collect()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use certmesh_api::{Problem, ProblemType};
 use certmesh_ledger::id::{HolderError, IdError};
+use certmesh_tables::{FileError, TableFault};
 use certmesh_text::one_line::one_line;
 
 use crate::Outcome;
@@ -13,31 +14,15 @@ use crate::Outcome;
 /// Why a command could not do its work. The message says what happened; [`Error::hint`] what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A text file in another encoding.
-    #[error("{} is not UTF-8 (GBK or GB18030?)", .0.display())]
-    NotUtf8(PathBuf),
-    /// A file or directory could not be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A table or its map can't be used.
+    #[error(transparent)]
+    Table(certmesh_tables::Error),
     /// Standard output could not be written, or standard input not read.
     #[error("input or output failed: {0}")]
     Stream(#[from] io::Error),
-    /// A file that would be overwritten.
-    #[error("{} already exists and is left unchanged", .0.display())]
-    Exists(PathBuf),
     /// A directory that should be new or empty holds something.
     #[error("{} is not an empty directory and is left unchanged", .0.display())]
     NotEmpty(PathBuf),
@@ -143,48 +128,27 @@ pub enum Error {
 impl From<certmesh_tables::Error> for Error {
     fn from(error: certmesh_tables::Error) -> Self {
         match error {
-            certmesh_tables::Error::Read { path, source } => Self::Read { path, source },
-            certmesh_tables::Error::NotUtf8(path) => Self::NotUtf8(path),
-            certmesh_tables::Error::Write { path, source } => Self::Write { path, source },
-            certmesh_tables::Error::Exists(path) => Self::Exists(path),
-            certmesh_tables::Error::Malformed {
-                path,
-                expected,
-                detail,
-            } => Self::Malformed {
-                path,
-                expected,
-                detail,
-            },
-            certmesh_tables::Error::Changed(path) => Self::Malformed {
-                path,
-                expected: "a file that stays unchanged",
-                detail: "it was changed while it was read".to_owned(),
-            },
-            certmesh_tables::Error::Faults { what, faults } => Self::Faults { what, faults },
-            certmesh_tables::Error::Pipe => {
-                Self::Usage("an XLSX is read from a file, not from a pipe")
-            }
+            certmesh_tables::Error::File(error) => Self::File(error),
             certmesh_tables::Error::Randomness(error) => Self::Randomness(error),
+            error => Self::Table(error),
         }
     }
 }
 
 impl Error {
-    /// [`Error::Read`] of a file.
+    /// [`FileError::Read`] of a file.
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
-        Self::Read {
-            path: path.to_owned(),
-            source,
-        }
+        FileError::read(path, source).into()
     }
 
-    /// [`Error::Write`] of a file.
+    /// [`FileError::Write`] of a file.
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {
-        Self::Write {
-            path: path.to_owned(),
-            source,
-        }
+        FileError::write(path, source).into()
+    }
+
+    /// [`FileError::Exists`] of a file.
+    pub(crate) fn exists(path: &Path) -> Self {
+        FileError::Exists(path.to_owned()).into()
     }
 
     /// [`Error::Malformed`] of a file.
@@ -214,6 +178,7 @@ impl Error {
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Faults { what, faults } => fault_lines(what, faults),
+            Self::Table(error) => error.lines(),
             Self::Refused { problem, .. } | Self::Misused(problem) => problem_lines(problem),
             Self::Malformed {
                 path,
@@ -262,28 +227,17 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         let hint = match self {
-            Self::Read { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => {
-                    "check the path; a relative one starts from the current directory"
-                }
-                io::ErrorKind::PermissionDenied => {
-                    "run as the user who owns the file, or have it made readable for you"
-                }
-                _ => "check that it is a readable file",
-            },
-            Self::NotUtf8(_) => "save it as UTF-8 and run the command again",
-            Self::Write { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull => "make room on the disk and run the command again",
-                io::ErrorKind::NotFound => "create its directory first",
-                _ => "choose a place you may write to",
-            },
+            Self::File(error) => hint_for_file(error),
             Self::Stream(_) => "check where the output goes and where the input comes from",
-            Self::Exists(_) => "choose another name, or move the existing file away first",
             Self::NotEmpty(_) => "choose a new directory: keys that exist are never overwritten",
-            Self::Malformed { .. } => {
+            Self::Table(certmesh_tables::Error::Unfit {
+                what: TableFault::Pipe,
+                ..
+            }) => "`--help` after the command shows its options and examples",
+            Self::Malformed { .. } | Self::Table(certmesh_tables::Error::Unfit { .. }) => {
                 "`certmesh help` followed by the command shows what the file has to look like"
             }
-            Self::Faults { .. } => {
+            Self::Faults { .. } | Self::Table(_) => {
                 "correct all of them and run the command again; nothing was written"
             }
             Self::Identifier(_) => {
@@ -376,6 +330,27 @@ fn problem_lines(problem: &Problem) -> Vec<String> {
         lines.push(format!("- and {} more", problem.more_faults));
     }
     lines
+}
+
+fn hint_for_file(error: &FileError) -> &'static str {
+    match error {
+        FileError::Read { source, .. } => match source.kind() {
+            io::ErrorKind::NotFound => {
+                "check the path; a relative one starts from the current directory"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "run as the user who owns the file, or have it made readable for you"
+            }
+            _ => "check that it is a readable file",
+        },
+        FileError::NotUtf8(_) => "save it as UTF-8 and run the command again",
+        FileError::Write { source, .. } => match source.kind() {
+            io::ErrorKind::StorageFull => "make room on the disk and run the command again",
+            io::ErrorKind::NotFound => "create its directory first",
+            _ => "choose a place you may write to",
+        },
+        FileError::Exists(_) => "choose another name, or move the existing file away first",
+    }
 }
 
 fn hint_for_connection(url: &str, error: &ureq::Error) -> &'static str {

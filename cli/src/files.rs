@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use certmesh_tables::FileError;
 use zeroize::Zeroize;
 
 use crate::Error;
@@ -11,7 +12,7 @@ use crate::Error;
 /// Reads a small text file, without the byte order mark that some editors begin it with.
 ///
 /// # Errors
-/// [`Error::Read`], and [`Error::NotUtf8`].
+/// [`FileError::Read`], and [`FileError::NotUtf8`].
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let bytes = fs::read(path).map_err(|error| Error::read(path, error))?;
     text_of(bytes, path)
@@ -20,12 +21,12 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
 /// The text of a file's bytes.
 ///
 /// # Errors
-/// [`Error::NotUtf8`].
+/// [`FileError::NotUtf8`].
 pub(crate) fn text_of(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
     let mut text = String::from_utf8(bytes).map_err(|error| {
         // It may be a token or a holder's code in another encoding.
         error.into_bytes().zeroize();
-        Error::NotUtf8(path.to_owned())
+        FileError::NotUtf8(path.to_owned())
     })?;
     if text.starts_with('\u{FEFF}') {
         text.drain(..'\u{FEFF}'.len_utf8());
@@ -70,10 +71,10 @@ impl Access {
 /// Writes a new file, durably; an existing one is never touched.
 ///
 /// # Errors
-/// [`Error::Exists`] if there is one, [`Error::Write`] otherwise.
+/// [`FileError::Exists`] if there is one, [`FileError::Write`] otherwise.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Error::Exists(path.to_owned()),
+        io::ErrorKind::AlreadyExists => Error::exists(path),
         _ => Error::write(path, error),
     };
     let mut options = OpenOptions::new();
@@ -94,7 +95,7 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(),
 /// Writes a file beside its place and renames it there, so that a half-written one is never seen.
 ///
 /// # Errors
-/// [`Error::Exists`] unless `replace`, [`Error::Write`] otherwise.
+/// [`FileError::Exists`] unless `replace`, [`FileError::Write`] otherwise.
 pub(crate) fn write_whole(
     path: &Path,
     bytes: &[u8],
@@ -117,7 +118,7 @@ pub(crate) fn write_whole(
     match result {
         Ok(_) => sync_directory(&directory_of(path)),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(Error::Exists(path.to_owned()))
+            Err(Error::exists(path))
         }
         Err(error) => Err(failed(error.error)),
     }

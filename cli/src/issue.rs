@@ -171,7 +171,10 @@ pub(crate) fn read_value<T: DeserializeOwned>(
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
     {
-        toml::from_str(&text).map_err(|error| toml_fault(&text, &error))
+        toml::from_str(&text).map_err(|error| {
+            let (line, why) = toml_fault(&text, &error);
+            format!("line {line}: {why}")
+        })
     } else {
         serde_json::from_str(&text).map_err(|error| error.to_string())
     };

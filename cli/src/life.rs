@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use certmesh_api::draft::Draft;
-use certmesh_api::faults::Unfit;
 use certmesh_api::{
     Appended, Certificate, CertificateFields, Holder, IssueRequest, ProblemType, SharingClass,
     Status, Word,
 };
 use certmesh_ledger::id::{CertificateId, Date};
 use certmesh_ledger::record::SuccessionKind;
+use certmesh_text::at_field;
 use clap::Args;
 use serde_json::Value;
 
@@ -481,14 +481,7 @@ fn wrong(request: &IssueRequest, old: &Old) -> Option<String> {
         ));
     }
     let own = old.certificate.issuer.parse().ok()?;
-    match Draft::check(request.clone(), &own).err()? {
-        Unfit::Fields(faults) => {
-            let faults = faults.iter();
-            let texts: Vec<String> = faults
-                .map(|fault| format!("{} {}", fault.field, fault.detail))
-                .collect();
-            Some(texts.join("; "))
-        }
-        other => Some(other.to_string()),
-    }
+    let faults = Draft::check(request.clone(), &own).err()?;
+    let texts: Vec<String> = faults.iter().map(at_field).collect();
+    Some(texts.join("; "))
 }

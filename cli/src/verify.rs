@@ -113,7 +113,7 @@ pub(crate) fn prove(args: &Prove, global: &Global, screen: &mut Screen) -> Resul
     let client = Client::new(global)?;
     let to_output = args.output.as_os_str() == "-";
     if !to_output && !args.force && args.output.exists() {
-        return Err(Error::Exists(args.output.clone()));
+        return Err(Error::exists(&args.output));
     }
     let answer = client.get(&format!("/v1/certificates/{}/proof", segment(id.as_str())))?;
     let alone = Bundle::from_bytes(&answer.body).is_ok_and(|bundle| !bundle.is_witnessed());

@@ -162,7 +162,8 @@ fn use_cases_take_and_give_no_shape_of_the_api() {
     let shared = [
         "draft",
         "faults",
-        "FieldFault",
+        "Fault",
+        "FaultKind",
         "LogState",
         "OwnLogState",
         "ProblemType",

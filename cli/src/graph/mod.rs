@@ -156,7 +156,7 @@ pub(crate) fn run(
         .as_ref()
         .filter(|path| !args.force && path.exists())
     {
-        return Err(Error::Exists(path.clone()));
+        return Err(Error::exists(path));
     }
     let matters = definitions::matters(args.matters.as_deref(), global)?;
     let graph = cooccurrence::build(&matters, &names(args, global)?);

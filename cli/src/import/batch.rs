@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
+use certmesh_api::Fault;
 use certmesh_ledger::id::CertificateId;
-use certmesh_tables::Reason;
 
 use crate::bulk::{self, Chunk, Sent};
 use crate::client::Client;
@@ -47,7 +47,7 @@ pub(super) struct Entry {
 pub(super) enum Fate {
     ToSend,
     Merged,
-    Rejected(Vec<Reason>),
+    Rejected(Vec<Fault>),
 }
 
 /// What the sender reports.

@@ -9,7 +9,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use certmesh_api::{NodeStatus, RowResult, TypeStandard};
-use certmesh_tables::{Checker, Head, Input, Judge, Judged, Layout, Map, Row, Visitor};
+use certmesh_tables::{
+    Checker, Head, Input, Judge, Judged, Layout, Map, Row, Visitor, counted_under,
+};
+use certmesh_text::{at_column, faults};
 
 use super::batch::{Batch, Entry, Event, Fate, send_all};
 use super::command::{Import, catch_interrupts, open};
@@ -79,7 +82,7 @@ pub(super) fn run(
     });
     tally.finish(result.is_ok() && !stopped);
     if tally.summary.rows == 0
-        && let Err(error @ (Error::Malformed { .. } | Error::Faults { .. })) = result
+        && let Err(error @ Error::Table(_)) = result
     {
         // Nothing was begun that could be continued.
         return Err(error);
@@ -101,8 +104,9 @@ fn checker(client: &Client, type_code: &str) -> Result<Checker, Error> {
     let own = status.department.parse();
     let own = own.map_err(|_| client.bad_answer("/v1/status", "no department code"))?;
     let definition = found.definition.check();
-    let definition = definition.map_err(|error| client.bad_answer(&path, &error.to_string()))?;
-    Checker::new(own, Arc::new(definition)).map_err(|detail| client.bad_answer(&path, &detail))
+    let definition = definition.map_err(|list| client.bad_answer(&path, &faults(&list)))?;
+    let checker = Checker::new(own, Arc::new(definition));
+    checker.map_err(|list| client.bad_answer(&path, &faults(&list)))
 }
 
 /// The file or pipe that the arguments name.
@@ -170,7 +174,7 @@ impl Visitor for SecondPass<'_, '_> {
         }
         let fate = match self.judge.judge(row) {
             Judged::Merged => Fate::Merged,
-            Judged::Rejected(reasons) => Fate::Rejected(reasons),
+            Judged::Rejected(faults) => Fate::Rejected(faults),
             Judged::Good(sound) if self.tally.summary.dry_run => {
                 self.batch.ids.push(sound.draft.id);
                 Fate::ToSend
@@ -280,12 +284,12 @@ impl SecondPass<'_, '_> {
         match &entry.fate {
             Fate::ToSend => return Ok(false),
             Fate::Merged => self.tally.summary.merged += 1,
-            Fate::Rejected(reasons) => {
-                let name = reasons.first().map_or("", |reason| &reason.name);
-                let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
+            Fate::Rejected(faults) => {
+                let name = faults.first().map(counted_under).unwrap_or_default();
+                let texts: Vec<String> = faults.iter().map(at_column).collect();
                 let text = texts.join("; ");
                 self.tally
-                    .reject(entry.number, name, &text, &entry.original)?;
+                    .reject(entry.number, &name, &text, &entry.original)?;
             }
         }
         self.tally.summary.rows += 1;

@@ -63,7 +63,7 @@ impl Measured {
     /// The measured year of a file.
     ///
     /// # Errors
-    /// [`Error::Read`], and [`Error::Malformed`] for a file that holds none or one whose figures do not agree.
+    /// [`Error::File`], and [`Error::Malformed`] for a file that holds none or one whose figures do not agree.
     pub(super) fn from_file(path: &Path) -> Result<Measured, Error> {
         let malformed = |detail: &str| Error::malformed(path, EXPECTED, detail);
         let text = files::read_text(path)?;

@@ -55,8 +55,8 @@ pub enum Fault {
     #[error("the type's standard does not allow this department to issue it")]
     Issuer,
     /// Another kind of holder.
-    #[error("holders of this type have a code of kind {0}")]
-    HolderKind(String),
+    #[error("holders of this type have a code of kind {}", kinds(.0))]
+    HolderKind(Vec<HolderKind>),
     /// It must run without end.
     #[error("certificates of this type have no end of validity; leave valid_until out")]
     LongTerm,
@@ -110,6 +110,11 @@ pub enum Fault {
     /// Zero where a length must be.
     #[error("must be more than zero")]
     Zero,
+}
+
+fn kinds(kinds: &[HolderKind]) -> String {
+    let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+    names.join(" or ")
 }
 
 impl Departure {
@@ -173,8 +178,7 @@ impl Standard {
         }
         let kinds = &definition.holder_kinds;
         if !kinds.is_empty() && !kinds.contains(&certificate.holder_kind) {
-            let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
-            let fault = Fault::HolderKind(names.join(" or "));
+            let fault = Fault::HolderKind(kinds.to_vec());
             found.push(Departure::new("holder.kind", fault));
         }
         if let Some(fault) = runs_too_long(definition.validity, certificate.validity) {

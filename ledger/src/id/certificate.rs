@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::check;
 use super::department::{DepartmentCode, DivisionCode};
-use super::error::{Excerpt, IdError, Part};
+use super::error::{Characters, Excerpt, IdError, Part};
 use super::issuer::IssuerCode;
 use super::text::{self, MAX_BYTES, text_traits};
 use super::type_code::TypeCode;
@@ -19,8 +19,7 @@ const ISSUER_AT: usize = TYPE_AT + TypeCode::LEN + 1;
 /// Bytes after the serial: dot, version, dot, check character.
 const TAIL_LEN: usize = 6;
 
-const SERIAL_LENGTH: &str = "1 to 40";
-const SERIAL_CHARACTERS: &str = "one of 0-9 A-Z";
+const SERIAL_CHARACTERS: Characters = Characters::Alphanumeric;
 
 /// A certificate's identifier (电子证照标识, GB/T 36904):
 /// `1.2.156.3005.2.<type>.<issuer>.<serial>.<version>.<check>`.
@@ -281,7 +280,7 @@ impl<'a> Parts<'a> {
     /// The check character found: one ASCII character.
     fn check_character(&self) -> Result<char, IdError> {
         let part = Part::CertificateCheck;
-        let [found] = text::exactly::<1>(self.check, part, "1", SERIAL_CHARACTERS)?;
+        let [found] = text::exactly::<1>(self.check, part, SERIAL_CHARACTERS)?;
         check_alphabet(self.check, part)?;
         Ok(char::from(*found))
     }
@@ -338,7 +337,8 @@ fn check_serial(serial: &str) -> Result<(), IdError> {
         return Err(IdError::length(
             Part::CertificateSerial,
             serial,
-            SERIAL_LENGTH,
+            1,
+            CertificateId::MAX_SERIAL_LEN,
         ));
     }
     Ok(())
@@ -358,9 +358,9 @@ fn check_alphabet(text: &str, part: Part) -> Result<(), IdError> {
 }
 
 fn check_version(version: &str) -> Result<(), IdError> {
-    const DIGIT: &str = "a digit";
+    const DIGIT: Characters = Characters::Digit;
     let part = Part::CertificateVersion;
-    let digits = text::exactly::<3>(version, part, "3", DIGIT)?;
+    let digits = text::exactly::<3>(version, part, DIGIT)?;
     if digits.iter().all(u8::is_ascii_digit) {
         return Ok(());
     }

@@ -3,12 +3,11 @@
 use std::str::FromStr;
 
 use super::check;
-use super::error::{IdError, Part};
+use super::error::{Characters, IdError, Part};
 use super::text::{self, text_traits};
 
-const LENGTH: &str = "18";
-const CHARACTERS: &str = "one of 0-9 A-H J-N P-R T U W X Y";
-const DIGIT: &str = "a digit";
+const CHARACTERS: Characters = Characters::CreditCode;
+const DIGIT: Characters = Characters::Digit;
 
 /// A department's unified social credit code (统一社会信用代码, GB 32100).
 ///
@@ -27,7 +26,7 @@ impl DepartmentCode {
     /// [`IdError::Length`] or [`IdError::Character`] if `body` isn't 17 characters of the alphabet with digits at 3–8.
     pub fn from_body(body: &str) -> Result<Self, IdError> {
         let part = Part::DepartmentCode;
-        let bytes = text::exactly::<17>(body, part, "17 before the check character", CHARACTERS)?;
+        let bytes = text::exactly::<17>(body, part, CHARACTERS)?;
         let check = check_character(bytes, body, part)?;
         let mut code = [check; Self::LEN];
         code[..17].copy_from_slice(bytes);
@@ -36,7 +35,7 @@ impl DepartmentCode {
 
     /// Reads `text`, which errors name as `part`.
     pub(super) fn parse_as(text: &str, part: Part) -> Result<Self, IdError> {
-        let bytes = text::exactly::<{ Self::LEN }>(text, part, LENGTH, CHARACTERS)?;
+        let bytes = text::exactly::<{ Self::LEN }>(text, part, CHARACTERS)?;
         let (body, found) = split_check(bytes);
         let expected = check_character(body, text, part)?;
         if found != expected {
@@ -84,12 +83,17 @@ fn check_character(body: &[u8; 17], text: &str, part: Part) -> Result<u8, IdErro
         _ => {
             text::only(text, part, allowed, CHARACTERS)?;
             // Not reached: what the two tests above refuse, `allowed` refuses.
-            Err(IdError::length(part, text, LENGTH))
+            Err(IdError::length(
+                part,
+                text,
+                DepartmentCode::LEN,
+                DepartmentCode::LEN,
+            ))
         }
     }
 }
 
-fn allowed(i: usize, byte: u8) -> Result<(), &'static str> {
+fn allowed(i: usize, byte: u8) -> Result<(), Characters> {
     match i {
         2..8 if !byte.is_ascii_digit() => Err(DIGIT),
         _ if !check::in_credit_code_alphabet(byte) => Err(CHARACTERS),
@@ -119,7 +123,7 @@ impl DivisionCode {
 
     /// Reads `text`, which errors name as `part`.
     pub(super) fn parse_as(text: &str, part: Part) -> Result<Self, IdError> {
-        let bytes = text::exactly::<{ Self::LEN }>(text, part, "6", DIGIT)?;
+        let bytes = text::exactly::<{ Self::LEN }>(text, part, DIGIT)?;
         if !bytes.iter().all(u8::is_ascii_digit) {
             let digit = |_, byte: u8| byte.is_ascii_digit().then_some(()).ok_or(DIGIT);
             text::only(text, part, digit, DIGIT)?;

@@ -35,6 +35,27 @@ pub enum Part {
     CertificateCheck,
 }
 
+impl Part {
+    /// A stable word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DepartmentCode => "department-code",
+            Self::DivisionCode => "division-code",
+            Self::IssuerCode => "issuer-code",
+            Self::TypeCode => "type-code",
+            Self::TypeAuthority => "type-authority",
+            Self::Certificate => "certificate",
+            Self::CertificateRoot => "certificate-root",
+            Self::CertificateType => "certificate-type",
+            Self::CertificateTypeAuthority => "certificate-type-authority",
+            Self::CertificateIssuer => "certificate-issuer",
+            Self::CertificateSerial => "certificate-serial",
+            Self::CertificateVersion => "certificate-version",
+            Self::CertificateCheck => "certificate-check",
+        }
+    }
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -51,6 +72,38 @@ impl fmt::Display for Part {
             Self::CertificateSerial => "certificate identifier: serial",
             Self::CertificateVersion => "certificate identifier: version",
             Self::CertificateCheck => "certificate identifier: check",
+        })
+    }
+}
+
+/// The characters that may stand at a place of an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Characters {
+    /// 0-9.
+    Digit,
+    /// 0-9 and A-Z.
+    Alphanumeric,
+    /// Those of a credit code: 0-9 and A-Z without I, O, S, V and Z.
+    CreditCode,
+}
+
+impl Characters {
+    /// A stable word for them.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Digit => "digit",
+            Self::Alphanumeric => "alphanumeric",
+            Self::CreditCode => "credit-code",
+        }
+    }
+}
+
+impl fmt::Display for Characters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Digit => "a digit",
+            Self::Alphanumeric => "one of 0-9 A-Z",
+            Self::CreditCode => "one of 0-9 A-H J-N P-R T U W X Y",
         })
     }
 }
@@ -126,14 +179,16 @@ pub enum IdError {
         expected: &'static str,
     },
     /// The part has the wrong number of characters.
-    #[error("{part}{text}: {found} characters long, expected {expected}")]
+    #[error("{part}{text}: {found} characters long, expected {}", lengths(*.least, *.most))]
     Length {
         /// The part.
         part: Part,
         /// Its text.
         text: Excerpt,
-        /// Lengths allowed, in words.
-        expected: &'static str,
+        /// Least length allowed.
+        least: usize,
+        /// Greatest length allowed; of a code that is either a department's or a division's, none between.
+        most: usize,
         /// Characters found.
         found: usize,
     },
@@ -148,8 +203,8 @@ pub enum IdError {
         position: usize,
         /// The character.
         found: char,
-        /// Characters allowed there, in words.
-        expected: &'static str,
+        /// Characters allowed there.
+        expected: Characters,
     },
     /// The check character is another than the rest of the text calls for.
     #[error("{part}{text}: check character is `{}`, expected `{expected}`", found.escape_debug())]
@@ -173,6 +228,15 @@ pub enum IdError {
     },
 }
 
+/// The lengths allowed, in words.
+fn lengths(least: usize, most: usize) -> String {
+    match (least, most) {
+        (6, 18) => "18 (department code) or 6 (division code)".to_owned(),
+        (least, most) if least == most => most.to_string(),
+        (least, most) => format!("{least} to {most}"),
+    }
+}
+
 impl IdError {
     /// The identifier, or the part of one, that is wrong.
     pub fn part(&self) -> Part {
@@ -188,11 +252,12 @@ impl IdError {
     }
 
     #[cold]
-    pub(super) fn length(part: Part, text: &str, expected: &'static str) -> Self {
+    pub(super) fn length(part: Part, text: &str, least: usize, most: usize) -> Self {
         Self::Length {
             part,
             text: Excerpt::of(part, text),
-            expected,
+            least,
+            most,
             found: text.chars().count(),
         }
     }

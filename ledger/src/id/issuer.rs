@@ -31,7 +31,8 @@ impl IssuerCode {
             _ => Err(IdError::length(
                 part,
                 text,
-                "18 (department code) or 6 (division code)",
+                DivisionCode::LEN,
+                DepartmentCode::LEN,
             )),
         }
     }

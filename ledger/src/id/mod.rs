@@ -35,7 +35,7 @@ mod tests;
 pub use certificate::{CertificateId, Variant};
 pub use date::{ChinaTime, Date, DateError};
 pub use department::{DepartmentCode, DivisionCode};
-pub use error::{Excerpt, IdError, Part};
+pub use error::{Characters, Excerpt, IdError, Part};
 pub use holder::{HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, normalise};
 pub use issuer::IssuerCode;
 pub use matter_code::{MatterCode, MatterCodeError};

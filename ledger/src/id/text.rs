@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Deserializer;
 use serde::de::{self, Visitor};
 
-use super::error::{Excerpt, IdError, Part};
+use super::error::{Characters, Excerpt, IdError, Part};
 
 /// Longest text any strict parser looks at, in bytes.
 pub const MAX_BYTES: usize = 128;
@@ -15,33 +15,26 @@ pub const MAX_BYTES: usize = 128;
 /// The text as exactly `N` bytes. A text that has `N` characters, not all of them ASCII, comes back as the character
 /// error it is rather than as a puzzling length error.
 #[inline]
-pub(super) fn exactly<'a, const N: usize>(
-    text: &'a str,
+pub(super) fn exactly<const N: usize>(
+    text: &str,
     part: Part,
-    length: &'static str,
-    characters: &'static str,
-) -> Result<&'a [u8; N], IdError> {
+    characters: Characters,
+) -> Result<&[u8; N], IdError> {
     if let Ok(bytes) = text.as_bytes().try_into() {
         return Ok(bytes);
     }
-    Err(not_exactly(N, text, part, length, characters))
+    Err(not_exactly(N, text, part, characters))
 }
 
 #[cold]
-fn not_exactly(
-    wanted: usize,
-    text: &str,
-    part: Part,
-    length: &'static str,
-    characters: &'static str,
-) -> IdError {
+fn not_exactly(wanted: usize, text: &str, part: Part, characters: Characters) -> IdError {
     let scanned = bounded(text, part).and_then(|()| match text.chars().count() {
         found if found == wanted => only(text, part, |_, _| Ok(()), characters),
         _ => Ok(()),
     });
     scanned
         .err()
-        .unwrap_or_else(|| IdError::length(part, text, length))
+        .unwrap_or_else(|| IdError::length(part, text, wanted, wanted))
 }
 
 /// Refuses a text above [`MAX_BYTES`].
@@ -58,13 +51,13 @@ pub(super) fn bounded(text: &str, part: Part) -> Result<(), IdError> {
 }
 
 /// Names the first character that isn't ASCII or that `allowed` refuses. `allowed` gets the place, from 0, and the
-/// byte, and answers with the words for what is expected there; `expected` are the words for a character not ASCII.
+/// byte, and answers with what is expected there; `expected` is what a character not ASCII is held against.
 #[cold]
 pub(super) fn only(
     text: &str,
     part: Part,
-    allowed: impl Fn(usize, u8) -> Result<(), &'static str>,
-    expected: &'static str,
+    allowed: impl Fn(usize, u8) -> Result<(), Characters>,
+    expected: Characters,
 ) -> Result<(), IdError> {
     for (i, found) in text.chars().enumerate() {
         let verdict = match u8::try_from(found) {

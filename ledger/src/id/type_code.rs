@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::department::DepartmentCode;
-use super::error::{IdError, Part};
+use super::error::{Characters, IdError, Part};
 use super::text::{self, text_traits};
 
 /// The code of a type of certificate (证照类型代码, GB/T 36904): the code of the authority that defines the type, and
@@ -35,19 +35,18 @@ impl TypeCode {
 
     /// Reads `text`, which errors name as `part`, and its front as `authority`.
     pub(super) fn parse_as(text: &str, part: Part, authority: Part) -> Result<Self, IdError> {
-        const CHARACTERS: &str = "an ASCII digit or capital letter";
-        let bytes = text::exactly::<{ Self::LEN }>(text, part, "21", CHARACTERS)?;
+        let bytes = text::exactly::<{ Self::LEN }>(text, part, Characters::Alphanumeric)?;
         // A letter of several bytes may lie across the end of the authority's code.
         let Some((front, _)) = text.split_at_checked(DepartmentCode::LEN) else {
-            return Err(IdError::length(part, text, "21"));
+            return Err(IdError::length(part, text, Self::LEN, Self::LEN));
         };
         DepartmentCode::parse_as(front, authority)?;
         if !bytes[DepartmentCode::LEN..].iter().all(u8::is_ascii_digit) {
             let digit = |i, byte: u8| match i {
-                DepartmentCode::LEN.. if !byte.is_ascii_digit() => Err("a digit"),
+                DepartmentCode::LEN.. if !byte.is_ascii_digit() => Err(Characters::Digit),
                 _ => Ok(()),
             };
-            text::only(text, part, digit, "a digit")?;
+            text::only(text, part, digit, Characters::Digit)?;
         }
         Ok(Self(*bytes))
     }

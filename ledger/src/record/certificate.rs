@@ -70,7 +70,7 @@ impl FromStr for SharingClass {
         .into_iter()
         .find(|class| class.as_str() == text)
         .ok_or(UnknownWord {
-            expected: "unconditional, conditional or not-shared",
+            expected: &["unconditional", "conditional", "not-shared"],
         })
     }
 }
@@ -96,8 +96,10 @@ pub struct Validity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("ends on {until}, before it begins on {from}")]
 pub struct ValidityError {
-    from: Date,
-    until: Date,
+    /// First day.
+    pub from: Date,
+    /// Last day.
+    pub until: Date,
 }
 
 impl Validity {

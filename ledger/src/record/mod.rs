@@ -42,7 +42,8 @@ pub use signed::{
     record_hash,
 };
 pub use status::{
-    Action, ImpossibleTransition, NotAnAction, Reason, Status, StatusChanged, UnknownWord,
+    Action, ImpossibleTransition, NotAReason, NotAnAction, Reason, Status, StatusChanged,
+    UnknownWord,
 };
 pub use succession::{MAX_PREDECESSORS, Misfit, Succession, SuccessionError, SuccessionKind};
 pub use type_definition::{

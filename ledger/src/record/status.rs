@@ -10,10 +10,17 @@ use crate::id::{CertificateId, DepartmentCode};
 
 /// A word outside the list it must come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected {expected}")]
+#[error("expected {}", or(.expected))]
 pub struct UnknownWord {
     /// The list.
-    pub expected: &'static str,
+    pub expected: &'static [&'static str],
+}
+
+fn or(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        words => words.concat(),
+    }
 }
 
 /// Current status of a certificate. Dates are not part of it: a certificate expires without a record.
@@ -151,7 +158,15 @@ impl Action {
             ("lapse", _) => Action::Lapse,
             _ => {
                 return Err(NotAnAction::Word(UnknownWord {
-                    expected: "suspend, reinstate, revoke, cancel, withdraw, lapse or transfer-out",
+                    expected: &[
+                        "suspend",
+                        "reinstate",
+                        "revoke",
+                        "cancel",
+                        "withdraw",
+                        "lapse",
+                        "transfer-out",
+                    ],
                 }));
             }
         };
@@ -266,14 +281,20 @@ impl Reason {
     }
 }
 
-impl FromStr for Reason {
-    type Err = UnknownWord;
+/// A text that is not a reason's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected 01 holder's request, 02 issued in error, 03 deception, 04 conditions broken, 05 holder died or dissolved, \
+     06 lost or damaged, 07 decision of a court or superior, or 99 other"
+)]
+pub struct NotAReason;
 
-    fn from_str(text: &str) -> Result<Reason, UnknownWord> {
-        Reason::ALL.into_iter().find(|reason| reason.code() == text).ok_or(UnknownWord {
-            expected: "01 holder's request, 02 issued in error, 03 deception, 04 conditions broken, \
-                       05 holder died or dissolved, 06 lost or damaged, 07 decision of a court or superior, or 99 other",
-        })
+impl FromStr for Reason {
+    type Err = NotAReason;
+
+    fn from_str(text: &str) -> Result<Reason, NotAReason> {
+        let mut all = Reason::ALL.into_iter();
+        all.find(|reason| reason.code() == text).ok_or(NotAReason)
     }
 }
 

@@ -68,7 +68,7 @@ impl FromStr for SuccessionKind {
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or(UnknownWord {
-                expected: "renewal, amendment, merge, split or transfer",
+                expected: &["renewal", "amendment", "merge", "split", "transfer"],
             })
     }
 }

@@ -1,7 +1,6 @@
 //! Definitions checked, with all faults reported at once, and shown again.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::str::FromStr;
 
 use certmesh_ledger::catalogue::Standard;
@@ -15,7 +14,8 @@ use certmesh_ledger::retrieval::ATTACHMENTS;
 use crate::definitions::{
     FieldView, GrantRequest, ItemView, MatterRequest, RequirementView, SubMatterView, TypeRequest,
 };
-use crate::faults::{Faults, Unfit};
+use crate::fault::FaultKind;
+use crate::faults::{FaultList, Faults};
 use crate::words::{FieldType, Word};
 
 fn text_or_empty<const N: usize>(faults: &mut Faults, field: &str, text: &str) -> Text<N> {
@@ -26,7 +26,7 @@ fn text_or_empty<const N: usize>(faults: &mut Faults, field: &str, text: &str) -
 }
 
 /// Each text parsed; faults are noted with the place of the list's element.
-fn each<'a, T: FromStr<Err: Display>>(
+fn each<'a, T: FromStr<Err: Into<FaultKind>>>(
     faults: &mut Faults,
     field: &str,
     texts: impl IntoIterator<Item = &'a str>,
@@ -40,8 +40,8 @@ fn each<'a, T: FromStr<Err: Display>>(
 
 fn bounded<T, const N: usize>(faults: &mut Faults, field: &str, list: Vec<T>) -> Bounded<T, N> {
     if list.len() > N {
-        let found = list.len();
-        faults.add(field, format!("holds {found}, at most {N} are allowed"));
+        let (found, limit) = (list.len(), N);
+        faults.add(field, FaultKind::TooMany { found, limit });
     }
     Bounded::first(list)
 }
@@ -51,10 +51,7 @@ fn field_codes(faults: &mut Faults, field: &str, codes: &[String]) -> Bounded<Te
     for (i, code) in codes.iter().enumerate() {
         let place = format!("{field}[{i}]");
         if code.starts_with(ATTACHMENT_MARK) && code != ATTACHMENTS {
-            faults.add(
-                &place,
-                "no code names a single attachment; `@` stands for all of a certificate",
-            );
+            faults.add(&place, FaultKind::SingleAttachment);
         }
         lines.extend(faults.line(&place, code));
     }
@@ -65,8 +62,8 @@ impl TypeRequest {
     /// Checks the definition.
     ///
     /// # Errors
-    /// [`Unfit::Fields`] with every fault.
-    pub fn check(&self) -> Result<TypeDefined, Unfit> {
+    /// Every fault.
+    pub fn check(&self) -> Result<TypeDefined, FaultList> {
         let mut faults = Faults::default();
         let faults = &mut faults;
         let code = faults.parse("code", Some(&self.code));
@@ -102,7 +99,7 @@ impl TypeRequest {
         let (Some(code), Some(name), Some(sharing), Some(validity)) =
             (code, name, sharing, validity)
         else {
-            return Err(faults.unfit());
+            return Err(faults.take());
         };
         let definition = TypeDefined {
             code,
@@ -119,7 +116,7 @@ impl TypeRequest {
         };
         if let Err(departures) = Standard::new(definition.clone().into()) {
             for departure in departures {
-                faults.add(&departure.place, departure.what.to_string());
+                faults.add(&departure.place, departure.what);
             }
         }
         faults.none().map(|()| definition)
@@ -160,8 +157,8 @@ fn texts<T: ToString>(list: &[T]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }
 
-fn validity(text: &str) -> Result<ValidityRule, &'static str> {
-    const FORM: &str = "expected any, long-term, or the most as a number of days, months or years, such as 10 years";
+fn validity(text: &str) -> Result<ValidityRule, FaultKind> {
+    const FORM: FaultKind = FaultKind::Validity;
     match text {
         "any" => return Ok(ValidityRule::Any),
         "long-term" => return Ok(ValidityRule::LongTerm),
@@ -181,8 +178,7 @@ impl FieldView {
     fn check(&self, faults: &mut Faults, at: &str) -> Option<FieldDefinition> {
         let code = faults.line(&format!("{at}.code"), &self.code);
         if self.code.starts_with(ATTACHMENT_MARK) {
-            let detail = "begins with @, as attachments do; no standard lists these";
-            faults.add(&format!("{at}.code"), detail);
+            faults.add(&format!("{at}.code"), FaultKind::AttachmentMark);
         }
         let name = faults.line(&format!("{at}.name"), &self.name);
         let kind = match &self.data {
@@ -195,10 +191,8 @@ impl FieldView {
             ("codes", !self.codes.is_empty(), FieldType::Code),
         ] {
             if given && kind != Some(of) {
-                faults.add(
-                    &format!("{at}.{key}"),
-                    format!("is for fields of type {of}"),
-                );
+                let data = of.as_str();
+                faults.add(&format!("{at}.{key}"), FaultKind::ForOtherData { data });
             }
         }
         let data = match kind {
@@ -223,10 +217,8 @@ impl FieldView {
                 FieldData::Code(bounded(faults, &at, items))
             }
             None => {
-                faults.add(
-                    &format!("{at}.type"),
-                    "expected text, integer, decimal, date or code",
-                );
+                let expected = &["text", "integer", "decimal", "date", "code"];
+                faults.add(&format!("{at}.type"), FaultKind::UnknownWord { expected });
                 return None;
             }
         };
@@ -272,27 +264,21 @@ impl MatterRequest {
     /// Checks the definition.
     ///
     /// # Errors
-    /// [`Unfit::Fields`] with every fault.
-    pub fn check(&self) -> Result<MatterDefined, Unfit> {
+    /// Every fault.
+    pub fn check(&self) -> Result<MatterDefined, FaultList> {
         let mut faults = Faults::default();
         let faults = &mut faults;
         let code = faults.parse("code", Some(&self.code));
         let name = faults.line("name", &self.name);
         if self.sub.is_empty() {
-            faults.add(
-                "sub",
-                "must hold at least one; a matter without parts is its own",
-            );
+            faults.add("sub", FaultKind::NoSubMatters);
         }
         let mut seen = BTreeSet::new();
         let mut parts = Vec::with_capacity(self.sub.len());
         for (i, part) in self.sub.iter().enumerate() {
             let at = format!("sub[{i}]");
             if !seen.insert(&part.code) {
-                faults.add(
-                    &format!("{at}.code"),
-                    "appears at an earlier sub-matter already",
-                );
+                faults.add(&format!("{at}.code"), FaultKind::EarlierSubMatter);
             }
             parts.extend(part.check(faults, &at));
         }
@@ -302,7 +288,7 @@ impl MatterRequest {
                 let definition = MatterDefined { code, name, parts };
                 faults.none().map(|()| definition)
             }
-            _ => Err(faults.unfit()),
+            _ => Err(faults.take()),
         }
     }
 
@@ -333,7 +319,7 @@ impl SubMatterView {
         for (i, requirement) in self.requires.iter().enumerate() {
             let at = format!("{at}.requires[{i}]");
             if requirement.types.is_empty() {
-                faults.add(&format!("{at}.types"), "must name at least one type");
+                faults.add(&format!("{at}.types"), FaultKind::NoneNamed);
             }
             let types = each(
                 faults,
@@ -358,8 +344,8 @@ impl GrantRequest {
     /// Checks the grant.
     ///
     /// # Errors
-    /// [`Unfit::Fields`] with every fault.
-    pub fn check(&self) -> Result<GrantMade, Unfit> {
+    /// Every fault.
+    pub fn check(&self) -> Result<GrantMade, FaultList> {
         let mut faults = Faults::default();
         let faults = &mut faults;
         let to = match (self.department.as_deref(), self.role.as_deref()) {
@@ -368,7 +354,7 @@ impl GrantRequest {
                 .map(Grantee::Department),
             (None, role @ Some(_)) => faults.parse("role", role).map(Grantee::Role),
             _ => {
-                faults.add("department", "give either a department or a role");
+                faults.add("department", FaultKind::DepartmentOrRole);
                 None
             }
         };
@@ -388,7 +374,7 @@ impl GrantRequest {
                 };
                 faults.none().map(|()| grant)
             }
-            _ => Err(faults.unfit()),
+            _ => Err(faults.take()),
         }
     }
 

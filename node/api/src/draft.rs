@@ -10,11 +10,11 @@ use certmesh_ledger::record::{
     ATTACHMENT_MARK, Action, AttachmentName, CertificateErased, MAX_ATTACHMENTS, MAX_FIELDS,
     NotAnAction, Reason, SharingClass, StatusChanged, Succession, Validity,
 };
-use certmesh_text::shown;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::certificates::{ErasureRequest, Holder, IssueRequest, StatusRequest};
-use crate::faults::{Faults, Unfit};
+use crate::fault::FaultKind;
+use crate::faults::{FaultList, Faults, shown};
 use crate::replaced;
 use crate::words::Word;
 
@@ -118,8 +118,8 @@ impl Draft {
     /// Checks a request. `own` is the issuer where the request names type and serial only.
     ///
     /// # Errors
-    /// [`Unfit::DatesOutOfOrder`] when that alone is wrong, otherwise [`Unfit::Fields`] with every fault.
-    pub fn check(request: IssueRequest, own: &DepartmentCode) -> Result<Self, Unfit> {
+    /// Every fault.
+    pub fn check(request: IssueRequest, own: &DepartmentCode) -> Result<Self, FaultList> {
         let mut faults = Faults::default();
         let mut warnings = Vec::new();
         let succession = replaced::succession(&request, &mut faults, &mut warnings);
@@ -143,9 +143,6 @@ impl Draft {
         let from = faults.parse("valid_from", request.valid_from.as_deref());
         let until = faults.parse("valid_until", request.valid_until.as_deref());
         let validity = match (from, until) {
-            (Some(from), Some(until)) if until < from && faults.is_empty() => {
-                return Err(Unfit::DatesOutOfOrder { from, until });
-            }
             (Some(from), until) => faults.check("valid_until", Validity::new(from, until)),
             (None, _) => None,
         };
@@ -153,10 +150,7 @@ impl Draft {
             && code.expose().len() >= MIN_TELLING
             && id.serial().contains(code.expose())
         {
-            faults.add(
-                "serial",
-                "holds the holder's code, which no log may hold; number the certificate otherwise",
-            );
+            faults.add("serial", FaultKind::HoldsHolderCode);
         }
         match (id, holder, validity) {
             (Some(id), Some((holder_kind, holder_code)), Some(validity)) if faults.is_empty() => {
@@ -172,7 +166,7 @@ impl Draft {
                     warnings,
                 })
             }
-            _ => Err(faults.unfit()),
+            _ => Err(faults.take()),
         }
     }
 }
@@ -191,16 +185,13 @@ fn identifier(
             ("version", request.version.is_some()),
         ] {
             if given {
-                faults.add(
-                    name,
-                    "is part of id already; give either id, or type and serial",
-                );
+                faults.add(name, FaultKind::PartOfId);
             }
         }
         return lenient("id", text, faults, warnings);
     }
     if request.type_code.is_none() && request.serial.is_none() {
-        faults.add("id", "is required, or type and serial in its place");
+        faults.add("id", FaultKind::IdOrParts);
         return None;
     }
     faults.required("type", request.type_code.as_ref());
@@ -209,7 +200,8 @@ fn identifier(
     let version = request.version.unwrap_or(1);
     let in_range = (1..=999).contains(&version);
     if !in_range {
-        faults.add("version", "must be 1 to 999");
+        let (least, most) = (1, 999);
+        faults.add("version", FaultKind::OutOfRange { least, most });
     }
     // A serial is checked even where the type is wrong, with any type in its place.
     let stand_in = TypeCode::new(own, 0).ok()?;
@@ -251,34 +243,23 @@ pub fn holder(
 fn fields(given: BTreeMap<String, String>, faults: &mut Faults) -> Fields {
     let given = Fields(given);
     if given.len() > MAX_FIELDS {
-        faults.add(
-            "fields",
-            format!(
-                "holds {} fields, at most {MAX_FIELDS} are allowed",
-                given.len()
-            ),
-        );
+        let (found, limit) = (given.len(), MAX_FIELDS);
+        faults.add("fields", FaultKind::TooMany { found, limit });
         return given;
     }
     for (name, value) in given.iter() {
         let field = || format!("fields.{}", shown(name));
         if name.is_empty() || name.len() > MAX_FIELD_NAME || name.trim() != name {
-            let detail =
-                format!("its name must be 1 to {MAX_FIELD_NAME} bytes without spaces around it");
-            faults.add(&field(), detail);
+            let limit = MAX_FIELD_NAME;
+            faults.add(&field(), FaultKind::FieldName { limit });
         } else if name.chars().any(char::is_control) {
-            faults.add(&field(), "its name holds a control character");
+            faults.add(&field(), FaultKind::FieldNameControl);
         } else if name.starts_with(ATTACHMENT_MARK) {
-            let detail =
-                "names that begin with @ are those of attachments; give these under `attachments`";
-            faults.add(&field(), detail);
+            faults.add(&field(), FaultKind::AttachmentAsField);
         }
         if value.len() > MAX_FIELD_VALUE {
-            let detail = format!(
-                "its value is {} bytes long, at most {MAX_FIELD_VALUE} are allowed",
-                value.len()
-            );
-            faults.add(&field(), detail);
+            let (found, limit) = (value.len(), MAX_FIELD_VALUE);
+            faults.add(&field(), FaultKind::TooLong { found, limit });
         }
     }
     given
@@ -292,16 +273,16 @@ fn attachments(
 ) -> Vec<Attached> {
     let count = given.len();
     if count > MAX_ATTACHMENTS {
-        let detail = format!("holds {count} attachments, at most {MAX_ATTACHMENTS} are allowed");
-        faults.add("attachments", detail);
+        let (found, limit) = (count, MAX_ATTACHMENTS);
+        faults.add("attachments", FaultKind::TooMany { found, limit });
         return Vec::new();
     }
-    let together = fields.len() + count;
-    if fields.len() <= MAX_FIELDS && together > MAX_FIELDS {
-        let detail = format!(
-            "fields and attachments are {together} together, at most {MAX_FIELDS} are allowed"
+    let (found, limit) = (fields.len() + count, MAX_FIELDS);
+    if fields.len() <= limit && found > limit {
+        faults.add(
+            "attachments",
+            FaultKind::FieldsAndAttachments { found, limit },
         );
-        faults.add("attachments", detail);
     }
     let mut attached = Vec::with_capacity(count);
     for (i, (name, token)) in given.into_iter().enumerate() {
@@ -321,8 +302,11 @@ fn attachments(
 /// Checks a request to change the status of `id`.
 ///
 /// # Errors
-/// [`Unfit::Fields`] with every fault.
-pub fn status_change(id: CertificateId, request: &StatusRequest) -> Result<StatusChanged, Unfit> {
+/// Every fault.
+pub fn status_change(
+    id: CertificateId,
+    request: &StatusRequest,
+) -> Result<StatusChanged, FaultList> {
     let mut faults = Faults::default();
     let receiver = faults.parse("to", request.to.as_deref());
     let action = match Action::read(request.action.as_str(), receiver) {
@@ -347,19 +331,22 @@ pub fn status_change(id: CertificateId, request: &StatusRequest) -> Result<Statu
             reason,
             text,
         }),
-        _ => Err(faults.unfit()),
+        _ => Err(faults.take()),
     }
 }
 
 /// Checks a request to erase the fields of `id`.
 ///
 /// # Errors
-/// [`Unfit::Fields`].
-pub fn erasure(id: CertificateId, request: &ErasureRequest) -> Result<CertificateErased, Unfit> {
+/// The fault.
+pub fn erasure(
+    id: CertificateId,
+    request: &ErasureRequest,
+) -> Result<CertificateErased, FaultList> {
     let mut faults = Faults::default();
     match faults.line("text", &request.text) {
         Some(text) => Ok(CertificateErased { id, text }),
-        None => Err(faults.unfit()),
+        None => Err(faults.take()),
     }
 }
 

@@ -1,13 +1,11 @@
 //! The faults of a request: a list that is bounded, whatever the request holds.
 
-use std::fmt::{self, Display};
 use std::ops::Deref;
 use std::str::FromStr;
 
-use certmesh_ledger::codec::{Text, TextError};
-use certmesh_ledger::id::Date;
+use certmesh_ledger::codec::Text;
 
-use crate::problem::FieldFault;
+use crate::fault::{Fault, FaultKind};
 
 /// Most faults that are listed; the others are counted.
 pub const MAX_FAULTS: usize = 100;
@@ -17,13 +15,13 @@ pub const MAX_FAULTS: usize = 100;
 /// A request of a mebibyte has room for 200,000 faults. Listed, they would make an answer of tens of mebibytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultList {
-    listed: Vec<FieldFault>,
+    listed: Vec<Fault>,
     more: usize,
 }
 
 impl FaultList {
     /// Adds a fault. It is only made when there is room for it.
-    pub fn add_with(&mut self, fault: impl FnOnce() -> FieldFault) {
+    pub fn add_with(&mut self, fault: impl FnOnce() -> Fault) {
         if self.listed.len() < MAX_FAULTS {
             self.listed.push(fault());
         } else {
@@ -38,72 +36,64 @@ impl FaultList {
 }
 
 impl Deref for FaultList {
-    type Target = [FieldFault];
+    type Target = [Fault];
 
-    fn deref(&self) -> &[FieldFault] {
+    fn deref(&self) -> &[Fault] {
         &self.listed
     }
 }
 
-impl Extend<FieldFault> for FaultList {
-    fn extend<I: IntoIterator<Item = FieldFault>>(&mut self, faults: I) {
+impl Extend<Fault> for FaultList {
+    fn extend<I: IntoIterator<Item = Fault>>(&mut self, faults: I) {
         faults.into_iter().for_each(|fault| self.add_with(|| fault));
     }
 }
 
-impl FromIterator<FieldFault> for FaultList {
-    fn from_iter<I: IntoIterator<Item = FieldFault>>(faults: I) -> Self {
+impl FromIterator<Fault> for FaultList {
+    fn from_iter<I: IntoIterator<Item = Fault>>(faults: I) -> Self {
         let mut list = Self::default();
         list.extend(faults);
         list
     }
 }
 
-impl From<Vec<FieldFault>> for FaultList {
-    fn from(faults: Vec<FieldFault>) -> Self {
+impl From<Vec<Fault>> for FaultList {
+    fn from(faults: Vec<Fault>) -> Self {
         faults.into_iter().collect()
     }
 }
 
+/// The one fault of a list of one.
+impl From<Fault> for FaultList {
+    fn from(fault: Fault) -> Self {
+        Self::from_iter([fault])
+    }
+}
+
 impl IntoIterator for FaultList {
-    type Item = FieldFault;
-    type IntoIter = std::vec::IntoIter<FieldFault>;
+    type Item = Fault;
+    type IntoIter = std::vec::IntoIter<Fault>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.listed.into_iter()
     }
 }
 
-/// The one fault in words, or how many there are.
-impl Display for FaultList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (listed, more) = (self.listed.len(), self.more);
-        match self.listed.as_slice() {
-            [fault] => write!(f, "{}: {}", fault.field, fault.detail),
-            _ if more == 0 => write!(f, "{listed} fields are wrong; see faults"),
-            _ => write!(
-                f,
-                "{} fields are wrong; faults lists the first {listed}, correct these and send it again",
-                listed + more
-            ),
-        }
+/// A member's name as a fault may show it. Names are no personal data, but a name that doesn't look like one may be a value
+/// that stands in the wrong place.
+pub fn shown(name: &str) -> String {
+    let like_a_name = |c: char| c.is_alphabetic() || matches!(c, '_' | '-');
+    let may_go_on = |c: char| like_a_name(c) || c.is_ascii_digit();
+    let mut digits = name.chars().filter(char::is_ascii_digit);
+    let shows = name.len() <= 64
+        && name.starts_with(like_a_name)
+        && name.chars().all(may_go_on)
+        && digits.by_ref().take(5).count() < 5;
+    if shows {
+        name.to_owned()
+    } else {
+        "(a name not shown)".to_owned()
     }
-}
-
-/// What is wrong with a request before any log is consulted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// One or more fields are wrong.
-    #[error("{0}")]
-    Fields(FaultList),
-    /// Validity ends before it begins.
-    #[error("valid_until ({until}) is before valid_from ({from}); swap or correct them")]
-    DatesOutOfOrder {
-        /// First day.
-        from: Date,
-        /// Last day.
-        until: Date,
-    },
 }
 
 /// Collects what is wrong, field by field.
@@ -111,22 +101,17 @@ pub enum Unfit {
 pub struct Faults(FaultList);
 
 impl Faults {
-    pub fn add(&mut self, field: &str, detail: impl Into<String>) {
-        self.0.add_with(|| FieldFault {
-            field: field.to_owned(),
-            detail: detail.into(),
-        });
+    pub fn add(&mut self, field: &str, kind: impl Into<FaultKind>) {
+        self.0.add_with(|| Fault::new(field, kind));
     }
 
     /// The value, or `None` with its fault noted.
-    pub fn check<T>(&mut self, field: &str, result: Result<T, impl Display>) -> Option<T> {
-        result
-            .map_err(|error| self.add(field, error.to_string()))
-            .ok()
+    pub fn check<T>(&mut self, field: &str, result: Result<T, impl Into<FaultKind>>) -> Option<T> {
+        result.map_err(|error| self.add(field, error)).ok()
     }
 
     /// The parsed text; `None` when it is absent or, with its fault noted, wrong.
-    pub fn parse<T: FromStr<Err: Display>>(
+    pub fn parse<T: FromStr<Err: Into<FaultKind>>>(
         &mut self,
         field: &str,
         text: Option<&str>,
@@ -136,25 +121,17 @@ impl Faults {
 
     pub(crate) fn required<T>(&mut self, field: &str, value: Option<&T>) {
         if value.is_none() {
-            self.add(field, "is required");
+            self.add(field, FaultKind::Required);
         }
     }
 
     /// A text of 1 to `N` bytes that can be shown on one line.
     pub fn line<const N: usize>(&mut self, field: &str, text: &str) -> Option<Text<N>> {
         if text.trim().is_empty() {
-            self.add(field, "is empty");
+            self.add(field, FaultKind::Empty);
             return None;
         }
-        self.check(
-            field,
-            Text::new(text).map_err(|error| match error {
-                TextError::TooLong { found, limit } => {
-                    format!("is {found} bytes long, at most {limit} are allowed")
-                }
-                TextError::Control(_) => "holds a control character".to_owned(),
-            }),
-        )
+        self.check(field, Text::new(text))
     }
 
     /// Whether nothing is wrong.
@@ -163,16 +140,16 @@ impl Faults {
     }
 
     /// All of them.
-    pub fn unfit(&mut self) -> Unfit {
-        Unfit::Fields(std::mem::take(&mut self.0))
+    pub fn take(&mut self) -> FaultList {
+        std::mem::take(&mut self.0)
     }
 
     /// All of them, if there are any.
-    pub fn none(&mut self) -> Result<(), Unfit> {
+    pub fn none(&mut self) -> Result<(), FaultList> {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(self.unfit())
+            Err(self.take())
         }
     }
 }
@@ -182,10 +159,7 @@ mod tests {
     use super::*;
 
     fn faults(count: usize) -> FaultList {
-        let fault = |n| FieldFault {
-            field: format!("f{n}"),
-            detail: "is wrong".to_owned(),
-        };
+        let fault = |n| Fault::new(format!("f{n}"), FaultKind::Empty);
         (0..count).map(fault).collect()
     }
 

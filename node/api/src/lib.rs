@@ -14,6 +14,7 @@
 //!
 //! With the feature `peer`, what a peer and its command line share beyond that:
 //! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` reported at once
+//! - `fault`: everything that can be wrong with a field, each as a code with arguments; `coded` declares such codes
 //! - `recorded`: a certificate of a log as its shape
 //! - `tokens`: the clients of a node, their roles, and the file that has the hashes of their tokens
 
@@ -27,9 +28,13 @@ pub mod retrievals;
 pub mod words;
 
 #[cfg(feature = "peer")]
+mod coded;
+#[cfg(feature = "peer")]
 pub mod definition;
 #[cfg(feature = "peer")]
 pub mod draft;
+#[cfg(feature = "peer")]
+mod fault;
 #[cfg(feature = "peer")]
 pub mod faults;
 #[cfg(feature = "peer")]
@@ -41,7 +46,11 @@ pub mod tokens;
 
 pub use cases::*;
 pub use certificates::*;
+#[cfg(feature = "peer")]
+pub use coded::{Argument, Coded};
 pub use definitions::*;
+#[cfg(feature = "peer")]
+pub use fault::{Fault, FaultKind};
 pub use operations::*;
 pub use problem::*;
 pub use receipts::*;

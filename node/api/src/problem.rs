@@ -1,5 +1,7 @@
 //! Errors as documents (RFC 9457).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -45,6 +47,25 @@ fn is_zero(count: &usize) -> bool {
 pub struct FieldFault {
     /// The field's name in the request.
     pub field: String,
+    /// What is wrong with it, as a stable code: `too-long`.
+    pub code: String,
+    /// What `detail` shows of this fault, so that a program can write its own sentence; absent where that is nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, Arg>,
     /// What is wrong with it and what would be right.
     pub detail: String,
+}
+
+/// An argument of a fault: never a field's value, nor a holder's code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Arg {
+    /// A number.
+    Number(i64),
+    /// A text: a name, a code, a day.
+    Text(String),
+    /// The choices there are.
+    List(Vec<String>),
+    /// Nothing that can be shown.
+    Absent,
 }

@@ -7,6 +7,7 @@ use certmesh_ledger::record::{
 
 use crate::certificates::IssueRequest;
 use crate::draft::lenient;
+use crate::fault::FaultKind;
 use crate::faults::Faults;
 use crate::words::Word;
 
@@ -28,19 +29,19 @@ pub(crate) fn succession(
         faults.parse("succession", request.succession.as_ref().map(Word::as_str));
     let named = names_predecessors(request);
     if request.predecessor.is_some() && !request.predecessors.is_empty() {
-        faults.add(named, "is one of predecessors; give either");
+        faults.add(named, FaultKind::OneOfPredecessors);
         return None;
     }
     let texts = request.predecessor.iter().chain(&request.predecessors);
     let given = texts.clone().count();
     if given == 0 {
         if request.succession.is_some() {
-            faults.add(named, "is required: what is replaced");
+            faults.add(named, FaultKind::PredecessorRequired);
         }
         return None;
     }
     if given > MAX_PREDECESSORS {
-        faults.add(named, SuccessionError::TooMany(given).to_string());
+        faults.add(named, SuccessionError::TooMany(given));
         return None;
     }
     let ids: Vec<CertificateId> = texts
@@ -83,9 +84,7 @@ pub(crate) fn next_version(succession: &Succession, faults: &mut Faults) -> Opti
         before.version() + 1,
     );
     if next.is_err() {
-        let detail =
-            "is required: the predecessor's version is 999, so its successor needs another number";
-        faults.add("serial", detail);
+        faults.add("serial", FaultKind::SerialNeeded);
     }
     next.ok()
 }
@@ -103,6 +102,6 @@ pub(crate) fn misfits(
             Misfit::Version { .. } => "version",
             _ => names_predecessors(request),
         };
-        faults.add(field, misfit.to_string());
+        faults.add(field, misfit);
     }
 }

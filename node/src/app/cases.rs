@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use certmesh_api::FaultKind;
 use certmesh_api::draft::HolderCode;
 use certmesh_ledger::acceptance::{AssessError, Assessment, State, assess};
 use certmesh_ledger::bodies::BodyError;
@@ -363,9 +364,11 @@ pub(crate) fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refus
         (Some(part), _) => part.clone(),
         (None, [only]) => only.code.clone(),
         (None, _) => {
-            let codes: Vec<&str> = parts.iter().map(|part| part.code.as_str()).collect();
-            let detail = format!("has several sub-matters; name one of {}", codes.join(", "));
-            return Err(Refusal::field("matter", detail));
+            let parts = parts.iter().map(|part| part.code.to_string()).collect();
+            return Err(Refusal::field(
+                "matter",
+                FaultKind::SeveralSubMatters { parts },
+            ));
         }
     };
     Ok(MatterRef {
@@ -467,9 +470,7 @@ impl Begun {
     ) -> Result<Begun, Refusal> {
         let matter = resolve(peer, &case.matter)?;
         if matter.department != peer.department {
-            let detail =
-                "is another department's; a department accepts cases of its own matters for good";
-            return Err(Refusal::field("matter", detail));
+            return Err(Refusal::field("matter", FaultKind::OthersMatter));
         }
         let acceptance = answer(peer, case, recorded)?;
         let subject = peer

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::draft::{Draft, erasure, status_change};
 use certmesh_api::{
-    Appended, ErasureRequest, IssueRequest, NodeStatus, RowResult, Salvaged, StatusRequest,
+    Appended, ErasureRequest, FaultKind, IssueRequest, NodeStatus, RowResult, Salvaged,
+    StatusRequest,
 };
 
 use super::body::{ERASURE, ISSUE, STATUS};
@@ -194,7 +195,7 @@ pub(super) async fn vouch_for_own_log(
     let flag = |name: &'static str, text: Option<&str>| match text {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(Rejection::field(name, "is neither true nor false")),
+        Some(_) => Err(Rejection::field(name, FaultKind::NotABoolean)),
     };
     let word = Word {
         after_loss: flag(names[0], after_loss.as_deref())?,

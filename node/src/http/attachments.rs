@@ -10,9 +10,11 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use certmesh_api::Uploaded;
+use certmesh_api::{FaultKind, Uploaded};
 use certmesh_ledger::bodies::AttachmentFile;
-use certmesh_ledger::record::{Attachment, AttachmentName, MAX_ATTACHMENT, MediaType};
+use certmesh_ledger::record::{
+    Attachment, AttachmentName, MAX_ATTACHMENT, MediaType, NotAnAttachmentName,
+};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -123,11 +125,11 @@ async fn receive(
         piece.extend_from_slice(&bytes);
         if !checked && (ended || piece.len() >= MediaType::TELLING) {
             if !media_type.fits(&piece) {
-                let detail = match piece.is_empty() {
-                    true => "is empty".to_owned(),
-                    false => format!("does not begin as a file of type {media_type} does"),
+                let fault = match piece.is_empty() {
+                    true => FaultKind::Empty,
+                    false => FaultKind::OtherContent { media_type },
                 };
-                return Err(Rejection::field("body", detail));
+                return Err(Rejection::field("body", fault));
             }
             checked = true;
         }
@@ -173,7 +175,7 @@ pub(super) async fn download(
     let id = path_id(&id)?;
     let name: AttachmentName = name
         .parse()
-        .map_err(|error| Rejection::field("name", format!("{error}")))?;
+        .map_err(|error: NotAnAttachmentName| Rejection::field("name", error))?;
     let place = api.take_transfer_place()?;
     let found = api
         .query(move |service| service.attachment(&id, &name))

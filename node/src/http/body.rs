@@ -5,15 +5,14 @@
 
 use std::fmt;
 
-use certmesh_api::FieldFault;
-use certmesh_api::faults::FaultList;
-use certmesh_text::shown;
+use certmesh_api::faults::{FaultList, shown};
+use certmesh_api::{Fault, FaultKind};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::error::Category;
 
-use certmesh_text::hint;
+use certmesh_text::nearest;
 
 use super::rejection::Rejection;
 use crate::app::Refusal;
@@ -308,22 +307,20 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn fault(&mut self, place: &Place<'_>, detail: impl FnOnce() -> String) {
-        self.faults.add_with(|| FieldFault {
-            field: place.to_string(),
-            detail: detail(),
-        });
+    fn fault(&mut self, place: &Place<'_>, kind: FaultKind) {
+        self.faults.add_with(|| Fault::new(place.to_string(), kind));
     }
 
     fn other_kind(mut self) {
-        let (shape, place) = (self.shape, self.place);
-        self.fault(&place, || match shape {
-            Shape::Text => "must be a string".to_owned(),
-            Shape::Flag => "must be true or false".to_owned(),
-            Shape::Number(most) => format!("must be a whole number from 0 to {most}"),
-            Shape::Texts | Shape::Object(_) => "must be an object".to_owned(),
-            Shape::List(_) => "must be an array".to_owned(),
-        });
+        let place = self.place;
+        let kind = match self.shape {
+            Shape::Text => FaultKind::NotAString,
+            Shape::Flag => FaultKind::NotABoolean,
+            Shape::Number(most) => FaultKind::NotACount { most: *most },
+            Shape::Texts | Shape::Object(_) => FaultKind::NotAnObject,
+            Shape::List(_) => FaultKind::NotAnArray,
+        };
+        self.fault(&place, kind);
     }
 
     /// The walk of what stands at `place` within this value.
@@ -356,11 +353,10 @@ impl Walk<'_> {
             let Some(at) = known.iter().position(|member| member.name == name) else {
                 members.next_value::<IgnoredAny>()?;
                 self.faults.add_with(|| {
-                    let hint = hint(&name, known.iter().map(|member| member.name));
-                    FieldFault {
-                        field: Place::Member(&object, &shown(&name)).to_string(),
-                        detail: format!("there is no such field{hint}"),
-                    }
+                    let near = nearest(&name, known.iter().map(|member| member.name));
+                    let near = near.map(str::to_owned);
+                    let place = Place::Member(&object, &shown(&name)).to_string();
+                    Fault::new(place, FaultKind::NoSuchField { near })
                 });
                 continue;
             };
@@ -372,9 +368,7 @@ impl Walk<'_> {
         }
         for (member, seen) in known.iter().zip(seen) {
             if !seen && member.presence == Presence::Required {
-                self.fault(&Place::Member(&object, member.name), || {
-                    "is required".to_owned()
-                });
+                self.fault(&Place::Member(&object, member.name), FaultKind::Required);
             }
         }
         Ok(())
@@ -483,7 +477,8 @@ mod tests {
     ) -> Vec<(String, String)> {
         match parse::<T>(body.as_bytes(), shape).map(drop) {
             Err(Rejection::Refused(Refusal::InvalidField(faults))) => {
-                faults.into_iter().map(|f| (f.field, f.detail)).collect()
+                let shown = faults.iter().map(certmesh_text::field_fault);
+                shown.map(|fault| (fault.field, fault.detail)).collect()
             }
             other => panic!("{other:?}"),
         }
@@ -508,7 +503,7 @@ mod tests {
         let Rejection::Refused(Refusal::InvalidField(faults)) = &refusal else {
             panic!("{refusal:?}")
         };
-        let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        let names: Vec<_> = faults.iter().map(|fault| fault.at.as_str()).collect();
         let expected = [
             "id",
             "holder.kind",
@@ -520,11 +515,8 @@ mod tests {
             "(a name not shown)",
         ];
         assert_eq!(names, expected);
-        assert!(
-            faults
-                .iter()
-                .any(|f| f.detail.ends_with("did you mean `valid_from`?"))
-        );
+        let near = Some("valid_from".to_owned());
+        assert_eq!(faults[5].kind, FaultKind::NoSuchField { near });
         assert!(!format!("{refusal} {refusal:?}").contains("4201061990"));
     }
 

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::draft::holder;
 use certmesh_api::faults::Faults;
-use certmesh_api::{AcceptRequest, Acceptance, CollectRequest};
+use certmesh_api::{AcceptRequest, Acceptance, CollectRequest, FaultKind};
 
 use super::body::ACCEPT;
 use super::extract::json_body;
@@ -26,10 +26,7 @@ impl MatterName {
     pub(super) fn checked(text: &str, faults: &mut Faults) -> Option<MatterName> {
         let name = MatterName::read(text);
         if name.is_none() {
-            faults.add(
-                "matter",
-                "expected [department/]matter[/sub-matter], such as SL-001/01",
-            );
+            faults.add("matter", FaultKind::Matter);
         }
         name
     }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use certmesh_api::FaultKind;
 use certmesh_api::faults::Faults;
 use certmesh_ledger::catalogue;
 use certmesh_ledger::id::DepartmentCode;
@@ -27,7 +28,7 @@ pub(super) trait Cursor: Sized {
         let cursor = Some(text).filter(|text| text.len() <= MAX_CURSOR);
         let cursor = cursor.and_then(Self::read);
         if cursor.is_none() {
-            faults.add("cursor", "is not one that this node gave");
+            faults.add("cursor", FaultKind::Cursor);
         }
         cursor
     }

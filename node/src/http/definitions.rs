@@ -7,7 +7,8 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::{
-    Appended, GrantRequest, Grants, Matter, MatterRequest, Matters, TypeRequest, TypeStandard,
+    Appended, FaultKind, GrantRequest, Grants, Matter, MatterRequest, Matters, TypeRequest,
+    TypeStandard,
 };
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::record::GrantWithdrawn;
@@ -207,23 +208,23 @@ pub(super) async fn withdraw(
 ) -> Result<Response, Rejection> {
     let grant = grant
         .parse()
-        .map_err(|_| Rejection::field("grant", "expected the number of a grant"))?;
+        .map_err(|_| Rejection::field("grant", FaultKind::GrantNumber))?;
     define(&api, Definition::Withdrawal(GrantWithdrawn { grant })).await
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+fn parsed<T: std::str::FromStr<Err: Into<FaultKind>>>(
     field: &str,
     text: &str,
 ) -> Result<T, Rejection> {
     text.parse()
-        .map_err(|error: T::Err| Rejection::field(field, error.to_string()))
+        .map_err(|error: T::Err| Rejection::field(field, error))
 }
 
 fn version(query: Option<&str>) -> Result<Option<usize>, Rejection> {
     let [version] = parameters(query, ["version"])?;
     let number = |text: &str| match text.parse() {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(Rejection::field("version", "expected a number from 1")),
+        _ => Err(Rejection::field("version", FaultKind::NumberFromOne)),
     };
     version.as_deref().map(number).transpose()
 }

@@ -7,6 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
+use certmesh_api::FaultKind;
 use futures::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
@@ -33,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(segment)) => Ok(Self(segment)),
-            Err(_) => Err(Rejection::field("path", "isn't UTF-8 once decoded")),
+            Err(_) => Err(Rejection::field("path", FaultKind::NotUtf8)),
         }
     }
 }
@@ -63,9 +64,9 @@ pub(super) fn retry_key(
     let key = key.as_bytes();
     let visible = key.iter().all(u8::is_ascii_graphic);
     if given.next().is_some() || !visible || !(1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()) {
-        let detail =
-            format!("must appear once and be 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters");
-        return Err(Rejection::field("Idempotency-Key", detail));
+        let most = MAX_IDEMPOTENCY_KEY;
+        let fault = FaultKind::IdempotencyKey { most };
+        return Err(Rejection::field("Idempotency-Key", fault));
     }
     Ok(Some(RetryKey::new(&caller.name, key)))
 }
@@ -83,17 +84,14 @@ pub(super) fn parameters<'q, const N: usize>(
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let Some(place) = names.iter().position(|known| *known == name) else {
             let known = names.join(", ");
-            return Err(Rejection::field(
-                "query",
-                format!("the parameters are: {known}"),
-            ));
+            return Err(Rejection::field("query", FaultKind::Parameter { known }));
         };
         // Clients may write any character as %XX, and some do it with more than have to be.
         let value = percent_decode_str(value)
             .decode_utf8()
-            .map_err(|_| Rejection::field(names[place], "isn't UTF-8 once decoded"))?;
+            .map_err(|_| Rejection::field(names[place], FaultKind::NotUtf8))?;
         if found[place].replace(value).is_some() {
-            return Err(Rejection::field(names[place], "appears twice"));
+            return Err(Rejection::field(names[place], FaultKind::GivenTwice));
         }
     }
     Ok(found)

@@ -17,7 +17,7 @@ use super::extract::json_body;
 use super::openapi::LookupProblems;
 use super::problem::json;
 use super::rejection::Rejection;
-use super::search::{DEFAULT_PAGE, MAX_PAGE};
+use super::search::{DEFAULT_PAGE, MAX_PAGE, PAGE_FAULT};
 use super::state::{Api, Caller};
 use super::views;
 use crate::app::report::{Days, Lookups};
@@ -36,7 +36,7 @@ impl Lookups {
         let days = Days::checked(from, to, 365, &mut faults);
         let limit = request.limit.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
-            faults.add("limit", format!("must be 1 to {MAX_PAGE}"));
+            faults.add("limit", PAGE_FAULT);
         }
         let place = Cursor::checked(request.cursor.as_deref(), &mut faults);
         faults.none()?;
@@ -89,7 +89,7 @@ mod tests {
         let Err(Rejection::Refused(Refusal::InvalidField(faults))) = Lookups::check(request) else {
             panic!()
         };
-        let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        let names: Vec<_> = faults.iter().map(|fault| fault.at.as_str()).collect();
         assert_eq!(names, ["from", "limit", "cursor"]);
     }
 }

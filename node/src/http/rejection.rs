@@ -1,8 +1,8 @@
 //! The API's error answers: one problem each, and the only place that gives its name and status.
 
-use certmesh_api::faults::Unfit;
+use certmesh_api::faults::FaultList;
 use certmesh_api::tokens::Role;
-use certmesh_api::{Problem, ProblemType};
+use certmesh_api::{FaultKind, Problem, ProblemType};
 use thiserror::Error;
 
 use crate::app::Refusal;
@@ -71,9 +71,9 @@ pub enum Rejection {
     Refused(#[from] Refusal),
 }
 
-impl From<Unfit> for Rejection {
-    fn from(unfit: Unfit) -> Rejection {
-        Refusal::from(unfit).into()
+impl From<FaultList> for Rejection {
+    fn from(faults: FaultList) -> Rejection {
+        Refusal::from(faults).into()
     }
 }
 
@@ -90,8 +90,8 @@ impl Rejection {
     pub const INTERNAL: Rejection = Rejection::Refused(Refusal::Internal);
 
     /// One wrong field.
-    pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Rejection {
-        Refusal::field(field, detail).into()
+    pub fn field(field: impl Into<String>, kind: impl Into<FaultKind>) -> Rejection {
+        Refusal::field(field, kind).into()
     }
 
     /// The problem, HTTP status and title.
@@ -144,7 +144,7 @@ impl Rejection {
         };
         match refusal {
             Refusal::InvalidField(faults) => match &**faults {
-                [fault] => Some(&fault.field),
+                [fault] => Some(&fault.at),
                 _ => None,
             },
             Refusal::UnknownCertificate { .. }
@@ -163,7 +163,10 @@ impl Rejection {
     pub fn problem(&self) -> Problem {
         let (kind, status, title) = self.kind();
         let (faults, more_faults) = match self {
-            Self::Refused(Refusal::InvalidField(faults)) => (faults.to_vec(), faults.more()),
+            Self::Refused(Refusal::InvalidField(faults)) => {
+                let shown = faults.iter().map(certmesh_text::field_fault);
+                (shown.collect(), faults.more())
+            }
             _ => (Vec::new(), 0),
         };
         Problem {
@@ -215,16 +218,12 @@ const fn status_of(refusal: &Refusal) -> (u16, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use certmesh_api::FieldFault;
-    use certmesh_api::faults::FaultList;
+    use certmesh_api::Fault;
 
     use super::*;
 
     fn faults(count: usize) -> FaultList {
-        let fault = |n| FieldFault {
-            field: format!("f{n}"),
-            detail: "is wrong".to_owned(),
-        };
+        let fault = |n| Fault::new(format!("f{n}"), FaultKind::Empty);
         (0..count).map(fault).collect()
     }
 

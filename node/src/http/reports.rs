@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::draft::holder;
 use certmesh_api::faults::Faults;
-use certmesh_api::{AccessLog, AccessLogRequest, AuditView, UseReport};
+use certmesh_api::{AccessLog, AccessLogRequest, AuditView, FaultKind, UseReport};
 use certmesh_ledger::id::Date;
 
 use super::body::ACCESS_LOG;
@@ -35,17 +35,12 @@ impl Days {
         let earliest = || Date::from_days(to.days() - before).unwrap_or(Date::MIN);
         let from = from.unwrap_or_else(earliest);
         if from > to {
-            faults.add(
-                "from",
-                format!("is {from}, after {to}, where the time ends"),
-            );
+            faults.add("from", FaultKind::FromAfterTo { from, to });
             return None;
         }
         if to.days() - from.days() >= MAX_DAYS {
-            faults.add(
-                "from",
-                format!("is more than {MAX_DAYS} days before the end"),
-            );
+            let most = u64::from(MAX_DAYS.unsigned_abs());
+            faults.add("from", FaultKind::TooManyDays { most });
             return None;
         }
         Some(Days { from, to })
@@ -58,7 +53,7 @@ impl Days {
             _ => None,
         };
         let Some(from) = first else {
-            faults.add("month", "expected YYYY-MM, such as 2026-11");
+            faults.add("month", FaultKind::Month);
             return None;
         };
         let next = from.plus_months(1).map_or(i32::MAX, Date::days);

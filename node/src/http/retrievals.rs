@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::faults::Faults;
-use certmesh_api::{FetchRequest, Retrieved};
+use certmesh_api::{FaultKind, FetchRequest, Retrieved};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::record::{AttachmentName, MAX_FIELDS, RetrievalHash};
 
@@ -37,10 +37,8 @@ pub(super) fn purpose_and_days(
     let purpose = faults.line("purpose", purpose);
     let days = keep_days.unwrap_or(KEEP_DAYS);
     if !(1..=MAX_KEEP_DAYS).contains(&days) {
-        faults.add(
-            "keep_days",
-            format!("is {days}, expected 1 to {MAX_KEEP_DAYS}"),
-        );
+        let (least, most) = (1, MAX_KEEP_DAYS.into());
+        faults.add("keep_days", FaultKind::OutOfRange { least, most });
     }
     (purpose, days)
 }
@@ -57,7 +55,8 @@ impl Fetch {
         let (purpose, keep_days) =
             purpose_and_days(&request.purpose, request.keep_days, &mut faults);
         if request.fields.len() > MAX_FIELDS {
-            faults.add("fields", format!("are more than the {MAX_FIELDS} allowed"));
+            let (found, limit) = (request.fields.len(), MAX_FIELDS);
+            faults.add("fields", FaultKind::TooMany { found, limit });
         }
         let mut fields = Vec::new();
         for (place, code) in request.fields.iter().take(MAX_FIELDS).enumerate() {

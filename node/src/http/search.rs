@@ -1,8 +1,8 @@
 //! Searches and pages of lists: every part of the question checked.
 
-use certmesh_api::FindRequest;
 use certmesh_api::draft::holder as holder_of;
 use certmesh_api::faults::Faults;
+use certmesh_api::{FaultKind, FindRequest};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode};
 
 use super::cursors::Cursor;
@@ -14,6 +14,11 @@ use crate::app::find::{Search, Wanted};
 pub(super) const MAX_PAGE: u32 = 1000;
 /// Certificates on a page when none are asked for.
 pub(super) const DEFAULT_PAGE: u32 = 100;
+/// What is wrong with a page of another size.
+pub(super) const PAGE_FAULT: FaultKind = FaultKind::OutOfRange {
+    least: 1,
+    most: MAX_PAGE as u64,
+};
 
 impl Search {
     /// Checks a search.
@@ -28,7 +33,7 @@ impl Search {
             request.issuer.is_some(),
         ];
         if given.iter().filter(|given| **given).count() != 1 {
-            faults.add("holder", "give exactly one of holder, type and issuer");
+            faults.add("holder", FaultKind::OneQuestion);
         }
         let by_holder = request.holder.is_some();
         let holder = request
@@ -42,20 +47,17 @@ impl Search {
             .map(Wanted::Issuer);
         let limit = request.limit.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
-            faults.add("limit", format!("must be 1 to {MAX_PAGE}"));
+            faults.add("limit", PAGE_FAULT);
         }
         let cursor = Cursor::checked(request.cursor.as_deref(), &mut faults);
         let purpose = match (&request.purpose, by_holder) {
             (Some(purpose), true) => faults.line("purpose", purpose),
             (None, true) => {
-                faults.add(
-                    "purpose",
-                    "is required in a search by holder: say what it is for",
-                );
+                faults.add("purpose", FaultKind::PurposeRequired);
                 None
             }
             (Some(_), false) => {
-                faults.add("purpose", "is only for a search by holder");
+                faults.add("purpose", FaultKind::PurposeUnwanted);
                 None
             }
             (None, false) => None,
@@ -75,7 +77,7 @@ impl Search {
                 limit,
                 cursor: cursor.unwrap_or_default(),
             }),
-            _ => Err(faults.unfit().into()),
+            _ => Err(faults.take().into()),
         }
     }
 }
@@ -91,10 +93,7 @@ pub(super) fn list_page<T: Cursor>(
     let limit = match limit.map(str::parse) {
         None => DEFAULT_PAGE,
         Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => limit,
-        Some(_) => {
-            let detail = format!("must be 1 to {MAX_PAGE}");
-            return Err(Rejection::field("limit", detail));
-        }
+        Some(_) => return Err(Rejection::field("limit", PAGE_FAULT)),
     };
     Ok(ListPage { limit, after })
 }
@@ -102,19 +101,19 @@ pub(super) fn list_page<T: Cursor>(
 /// A certificate identifier in a path: only its canonical text is one.
 pub(super) fn path_id(text: &str) -> Result<CertificateId, Rejection> {
     text.parse()
-        .map_err(|error: id::IdError| Rejection::field("id", error.to_string()))
+        .map_err(|error: id::IdError| Rejection::field("id", error))
 }
 
 /// A department code in a path.
 pub(super) fn path_department(text: &str) -> Result<DepartmentCode, Rejection> {
     text.parse()
-        .map_err(|error: id::IdError| Rejection::field("department", error.to_string()))
+        .map_err(|error: id::IdError| Rejection::field("department", error))
 }
 
 /// The day of a verification.
 pub(super) fn query_date(text: &str) -> Result<Date, Rejection> {
     text.parse()
-        .map_err(|error: id::DateError| Rejection::field("on", error.to_string()))
+        .map_err(|error: id::DateError| Rejection::field("on", error))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn a_search_asks_for_exactly_one_thing() {
     let Err(Rejection::Refused(Refusal::InvalidField(faults))) = Search::check(none) else {
         panic!()
     };
-    let names: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    let names: Vec<_> = faults.iter().map(|fault| fault.at.as_str()).collect();
     assert_eq!(names, ["holder", "limit", "cursor"]);
     let both = FindRequest {
         issuer: Some(OWN.to_owned()),
@@ -43,7 +43,7 @@ fn a_search_asks_for_exactly_one_thing() {
         let Err(Rejection::Refused(Refusal::InvalidField(faults))) = of_holder(wrong) else {
             panic!("{wrong:?}")
         };
-        assert_eq!(faults[0].field, "purpose", "{wrong:?}");
+        assert_eq!(faults[0].at, "purpose", "{wrong:?}");
     }
     assert!(of_holder(Some("case 2026-17")).is_ok());
     let purposeful = FindRequest {

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use certmesh_api::FieldFault;
 use certmesh_api::draft::{Attached, Draft};
-use certmesh_api::faults::FaultList;
+use certmesh_api::faults::{FaultList, shown};
+use certmesh_api::{Fault, FaultKind};
 use certmesh_ledger::bodies::{Body, SealedBody, Upload};
-use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
+use certmesh_ledger::catalogue::{self, Departure, Proposed, Standard};
 use certmesh_ledger::crypto::keys::{BodyKey, Secret};
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::log::ReadError;
@@ -22,7 +22,6 @@ use zeroize::{Zeroize, Zeroizing};
 use super::Peer;
 use super::writer::Append;
 use crate::peer::Refusal;
-use certmesh_text::shown;
 
 /// An entry, the name of its answer, and what was corrected in the request.
 pub(crate) struct Prepared {
@@ -87,8 +86,7 @@ impl Known {
     /// How a certificate departs from its type's standard.
     fn departs(&self, department: DepartmentCode, draft: &Draft) -> Option<Refusal> {
         let Ok(standard) = &self.standard else {
-            let detail = "the type's definition in the catalogue can't be used; its department has to define it again";
-            return Some(Refusal::field("type", detail));
+            return Some(Refusal::field("type", FaultKind::DefinitionUnusable));
         };
         let departures = standard.departures(&Proposed {
             department,
@@ -99,13 +97,15 @@ impl Known {
         if departures.is_empty() {
             return None;
         }
-        let fault = |departure: Departure| FieldFault {
-            field: match departure.place.strip_prefix("fields.") {
+        let fault = |departure: Departure| {
+            let at = match departure.place.strip_prefix("fields.") {
                 // The standard's own names may be shown; any other may be a value in the wrong place.
-                Some(name) if departure.what == Fault::Unknown => format!("fields.{}", shown(name)),
+                Some(name) if departure.what == catalogue::Fault::Unknown => {
+                    format!("fields.{}", shown(name))
+                }
                 _ => departure.place,
-            },
-            detail: departure.what.to_string(),
+            };
+            Fault::new(at, departure.what)
         };
         Some(Refusal::InvalidField(
             departures.into_iter().map(fault).collect(),
@@ -159,20 +159,13 @@ fn attach(
     let mut uploads = Vec::with_capacity(attachments.len());
     let mut files = BTreeSet::new();
     for Attached { name, token, place } in attachments {
-        let mut fault = |detail: &str| {
-            faults.add_with(|| FieldFault {
-                field: place.clone(),
-                detail: detail.to_owned(),
-            });
-        };
+        let mut fault = |kind: FaultKind| faults.add_with(|| Fault::new(place.clone(), kind));
         let Some(upload) = Upload::open(&peer.field_key, &token) else {
-            fault(
-                "is not an upload of this department's node; upload the file and give the `upload` of the answer",
-            );
+            fault(FaultKind::NotAnUpload);
             continue;
         };
         if !files.insert(upload.key.file()) {
-            fault("is the upload of another attachment already; upload the file once for each");
+            fault(FaultKind::UploadTwice);
             continue;
         }
         let (field, value) = upload.attachment(name.clone()).field();

@@ -1,7 +1,7 @@
 //! Why a peer refuses a request.
 
-use certmesh_api::faults::{FaultList, Unfit};
-use certmesh_api::{FieldFault, ProblemType};
+use certmesh_api::faults::FaultList;
+use certmesh_api::{Fault, FaultKind, ProblemType};
 use certmesh_ledger::id::{CertificateId, ChinaTime, Date, DepartmentCode, TypeCode};
 use certmesh_ledger::record::{ImpossibleTransition, Rule};
 use thiserror::Error;
@@ -17,7 +17,7 @@ pub enum Refusal {
         limit_bytes: u64,
     },
     /// One or more fields are wrong.
-    #[error("{0}")]
+    #[error("{}", certmesh_text::faults(.0))]
     InvalidField(FaultList),
     /// No such route, or no such log.
     #[error("there is no such {what} here")]
@@ -241,20 +241,25 @@ impl Refusal {
     }
 
     /// One wrong field.
-    pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        let fault = FieldFault {
-            field: field.into(),
-            detail: detail.into(),
-        };
-        Self::InvalidField(FaultList::from_iter([fault]))
+    pub fn field(field: impl Into<String>, kind: impl Into<FaultKind>) -> Self {
+        Self::InvalidField(Fault::new(field, kind).into())
     }
 }
 
-impl From<Unfit> for Refusal {
-    fn from(unfit: Unfit) -> Refusal {
-        match unfit {
-            Unfit::Fields(faults) => Refusal::InvalidField(faults),
-            Unfit::DatesOutOfOrder { from, until } => Refusal::DatesOutOfOrder { from, until },
+/// Dates out of order are a problem of their own when nothing else is wrong.
+impl From<FaultList> for Refusal {
+    fn from(faults: FaultList) -> Refusal {
+        match &*faults {
+            [
+                Fault {
+                    kind: FaultKind::DatesOutOfOrder { from, until },
+                    ..
+                },
+            ] => Refusal::DatesOutOfOrder {
+                from: *from,
+                until: *until,
+            },
+            _ => Refusal::InvalidField(faults),
         }
     }
 }

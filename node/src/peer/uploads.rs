@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use certmesh_api::FaultKind;
 use certmesh_ledger::bodies::{AttachmentError, AttachmentKey, Receiving, Upload};
 use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::record::{MAX_ATTACHMENT, MediaType};
@@ -58,7 +59,7 @@ pub(crate) fn not_received(error: &AttachmentError) -> Refusal {
         AttachmentError::TooLarge => Refusal::TooLarge {
             limit_bytes: MAX_ATTACHMENT,
         },
-        AttachmentError::OtherContent => Refusal::field("body", "is empty"),
+        AttachmentError::OtherContent => Refusal::field("body", FaultKind::Empty),
         AttachmentError::Io(full)
             if matches!(
                 full.kind(),

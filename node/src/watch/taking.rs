@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use certmesh_api::Fault;
 use certmesh_api::draft::Draft;
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -19,8 +20,10 @@ use crate::app::Refusal;
 use crate::app::now_ms;
 use crate::app::{self, RetryKey};
 use certmesh_tables::{
-    Checker, Error, Format, Head, Input, Judge, Judged, Reason, Rejects, Row, Visitor,
+    Checker, Error, FileError, Format, Head, Input, Judge, Judged, Rejects, Row, TableFault,
+    Visitor, counted_under,
 };
+use certmesh_text::{at_column, at_field, faults};
 
 /// Most rows of a file: of each, some bytes are held to find those that are the same.
 const MOST_ROWS: u64 = 5_000_000;
@@ -141,7 +144,8 @@ impl Taking<'_> {
                 "type {code} is not defined in any log held here; define it first (`certmesh type define`)"
             ));
         };
-        let checker = Checker::new(self.needs.department, Arc::new(standard.definition))?;
+        let checker = Checker::new(self.needs.department, Arc::new(standard.definition));
+        let checker = checker.map_err(|list| faults(&list))?;
         Judge::new(self.watch.map.clone(), checker).map_err(|error| error.to_string())
     }
 
@@ -192,8 +196,12 @@ impl Taking<'_> {
             Halt::Import(error) => error,
         };
         match error {
-            Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => End::Gone,
-            Error::Read { ref source, .. }
+            Error::File(FileError::Read { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                End::Gone
+            }
+            Error::File(FileError::Read { ref source, .. })
                 if !matches!(
                     source.kind(),
                     io::ErrorKind::PermissionDenied
@@ -204,9 +212,12 @@ impl Taking<'_> {
             {
                 End::Later(error.to_string())
             }
-            Error::Changed(_) | Error::Write { .. } | Error::Exists(_) | Error::Randomness(_) => {
-                End::Later(error.to_string())
+            Error::Unfit {
+                what: TableFault::Changed,
+                ..
             }
+            | Error::File(FileError::Write { .. } | FileError::Exists(_))
+            | Error::Randomness(_) => End::Later(error.to_string()),
             error => End::Unreadable(format!("{error}{}", before(summary))),
         }
     }
@@ -270,8 +281,8 @@ struct Entry {
 enum Fate {
     ToIssue,
     Merged,
-    /// For these reasons; the API's name of the problem.
-    Rejected(Vec<Reason>, &'static str),
+    /// For these faults; the API's name of the problem.
+    Rejected(Vec<Fault>, &'static str),
 }
 
 /// A batch that was handed over.
@@ -304,12 +315,12 @@ impl Visitor for Issuing<'_, '_> {
         count(&mut self.rows, self.taking.stop)?;
         let fate = match self.judge.judge(row) {
             Judged::Merged => Fate::Merged,
-            Judged::Rejected(reasons) => {
+            Judged::Rejected(faults) => {
                 let problem = match row.trouble {
                     Some(_) => "malformed-body",
                     None => "invalid-field",
                 };
-                Fate::Rejected(reasons, problem)
+                Fate::Rejected(faults, problem)
             }
             Judged::Good(sound) => {
                 self.batch.drafts.push(sound.draft);
@@ -405,12 +416,12 @@ impl Issuing<'_, '_> {
                     metrics.watch_rows("merged", 1);
                     self.summary.merged += 1;
                 }
-                Fate::Rejected(reasons, problem) => {
+                Fate::Rejected(faults, problem) => {
                     metrics.row_refused(problem);
                     metrics.watch_rows("rejected", 1);
-                    let name = reasons.first().map_or("", |reason| &reason.name);
-                    let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
-                    self.reject(entry, name, &texts.join("; "))?;
+                    let name = faults.first().map(counted_under).unwrap_or_default();
+                    let texts: Vec<String> = faults.iter().map(at_column).collect();
+                    self.reject(entry, &name, &texts.join("; "))?;
                 }
                 // One outcome a draft is the service's promise.
                 Fate::ToIssue => match outcomes.next().unwrap_or(Err(Refusal::Internal)) {
@@ -450,8 +461,8 @@ impl Issuing<'_, '_> {
 fn described(refusal: &Refusal) -> String {
     match refusal {
         Refusal::InvalidField(faults) => {
-            let fault = faults.iter().map(|f| format!("{}: {}", f.field, f.detail));
-            fault.collect::<Vec<_>>().join("; ")
+            let faults = faults.iter().map(at_field);
+            faults.collect::<Vec<_>>().join("; ")
         }
         other => other.to_string(),
     }

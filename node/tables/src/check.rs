@@ -1,48 +1,29 @@
 //! From a row to a request, checked by all that can be known without issuing it: the map's rules, the API's, and the
 //! type's standard, so that every fault of a row is reported at once.
 //!
-//! No reason holds a value: it names the columns at fault and says what is wrong with them.
+//! No fault holds a value: it names the columns at fault and says what is wrong with them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use certmesh_api::draft::Draft;
-use certmesh_api::faults::Unfit;
-use certmesh_api::{Holder, IssueRequest, Word};
-use certmesh_ledger::catalogue::{Departure, Fault, Proposed, Standard};
+use certmesh_api::faults::FaultList;
+use certmesh_api::{Coded, Fault, FaultKind, Holder, IssueRequest, Word};
+use certmesh_ledger::catalogue::{self, Proposed, Standard};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
-use certmesh_ledger::record::{Misfit, SuccessionError, TypeDefined, Validity};
+use certmesh_ledger::record::{TypeDefined, Validity};
+use certmesh_text::nearest;
 
-use certmesh_text::hint;
-
-use crate::error::Error;
+use crate::error::{Error, MapFault, MapUse};
 use crate::map::Map;
-use crate::row::{Cells, Unreadable};
-use crate::value::Unusable;
+use crate::row::Cells;
 
-/// Why a row is rejected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// What the summary counts it under: what is wrong, and with which columns.
-    pub name: String,
-    /// What to report.
-    pub text: String,
-}
-
-impl Reason {
-    fn of(label: &str, name: &str, text: &str) -> Reason {
-        Reason {
-            name: format!("{name}: {label}"),
-            text: format!("`{label}` {text}"),
-        }
-    }
-
-    /// The reason of a row that could not be read.
-    pub(super) fn unreadable(trouble: Unreadable) -> Reason {
-        Reason {
-            name: trouble.name().to_owned(),
-            text: trouble.reason(),
-        }
+/// What the summary counts a row under that has this fault: what is wrong, and with which columns.
+pub fn counted_under(fault: &Fault) -> String {
+    let code = fault.kind.code();
+    match &*fault.at {
+        "" => code.to_owned(),
+        at => format!("{code}: {at}"),
     }
 }
 
@@ -69,15 +50,12 @@ impl Checker {
     ///
     /// # Errors
     /// What is wrong with the standard.
-    pub fn new(own: DepartmentCode, definition: Arc<TypeDefined>) -> Result<Checker, String> {
+    pub fn new(own: DepartmentCode, definition: Arc<TypeDefined>) -> Result<Checker, FaultList> {
         let type_code = definition.code.to_string();
         let standard = Standard::new(definition).map_err(|departures| {
-            let described = |d: &Departure| format!("{}: {}", d.place, d.what);
-            departures
-                .iter()
-                .map(described)
-                .collect::<Vec<_>>()
-                .join("; ")
+            let faults = departures.into_iter();
+            let faults = faults.map(|departure| Fault::new(departure.place, departure.what));
+            faults.collect::<FaultList>()
         })?;
         Ok(Checker {
             type_code,
@@ -89,20 +67,19 @@ impl Checker {
     /// Whether rows of this map can meet the standard at all.
     ///
     /// # Errors
-    /// [`Error::Faults`].
+    /// [`Error::Map`].
     pub(super) fn fits(&self, map: &Map) -> Result<(), Error> {
         let definition = self.standard.definition();
         let mut faults = Vec::new();
         if !definition.issuers.is_empty() && !definition.issuers.contains(&self.own) {
-            faults.push(format!("the type: {}", Fault::Issuer));
+            faults.push(Fault::new("", MapFault::Issuer));
         }
         let has = |code: &str| map.parts.contains_key(&format!("fields.{code}"));
         for field in definition.fields.iter() {
             if field.required && !has(field.code.as_str()) {
-                let (code, name) = (&field.code, &field.name);
-                faults.push(format!(
-                    "fields.{code}: the type's standard requires it ({name})"
-                ));
+                let name = field.name.to_string();
+                let key = format!("fields.{}", field.code);
+                faults.push(Fault::new(key, MapFault::Missing { name }));
             }
         }
         let codes = || definition.fields.iter().map(|field| field.code.as_str());
@@ -112,39 +89,39 @@ impl Checker {
             .filter_map(|key| key.strip_prefix("fields."));
         for name in names.filter(|name| !name.starts_with("KZ_") && !definition.fields.is_empty()) {
             if !codes().any(|code| code == name) {
-                let hint = hint(name, codes());
-                faults.push(format!("fields.{name}: {}{hint}", Fault::Unknown));
+                let near = nearest(name, codes()).map(str::to_owned);
+                let key = format!("fields.{name}");
+                faults.push(Fault::new(key, MapFault::UnknownField { near }));
             }
         }
         if faults.is_empty() {
             return Ok(());
         }
-        Err(Error::Faults {
-            what: "the map does not fit the type's standard",
-            faults,
-        })
+        let what = MapUse::Standard;
+        Err(Error::Map { what, faults })
     }
 
     /// The request a row asks for, and its parts.
     ///
     /// # Errors
-    /// Every reason against it.
+    /// Every fault.
     pub(super) fn request<'m>(
         &self,
         map: &'m Map,
         cells: &Cells,
-    ) -> Result<(Request, Parts<'m>), Vec<Reason>> {
+    ) -> Result<(Request, Parts<'m>), Vec<Fault>> {
         let mut found = Found {
             map,
             at_fault: Vec::new(),
-            reasons: Vec::new(),
+            faults: Vec::new(),
         };
         let parts = found.parts(cells);
         let part = |key: &str| parts.get(key).cloned().flatten();
         let version = part("version").and_then(|version| {
             let number = version.parse().ok().filter(|n| (1..=999).contains(n));
             if number.is_none() {
-                found.add("version", "invalid", "must be 1 to 999");
+                let (least, most) = (1, 999);
+                found.add("version", FaultKind::OutOfRange { least, most });
             }
             number
         });
@@ -174,26 +151,12 @@ impl Checker {
         };
         self.departures(&request, &mut found);
         // The API's own rules: the faults that were not reported already.
-        let refusal = match Draft::check(request.clone(), &self.own) {
-            Ok(draft) if found.reasons.is_empty() => {
-                return Ok((Request { request, draft }, parts));
-            }
-            Ok(_) => return Err(found.reasons),
-            Err(refusal) => refusal,
-        };
-        match refusal {
-            Unfit::Fields(faults) => {
-                for fault in faults {
-                    found.refused(&fault.field, &fault.detail);
-                }
-            }
-            Unfit::DatesOutOfOrder { .. } => {
-                let from = found.label("valid_from");
-                let text = format!("is before `{from}`");
-                found.add("valid_until", "dates-out-of-order", &text);
-            }
+        match Draft::check(request.clone(), &self.own) {
+            Ok(draft) if found.faults.is_empty() => return Ok((Request { request, draft }, parts)),
+            Ok(_) => {}
+            Err(faults) => faults.into_iter().for_each(|fault| found.refused(fault)),
         }
-        Err(found.reasons)
+        Err(found.faults)
     }
 
     fn departures(&self, request: &IssueRequest, found: &mut Found<'_>) {
@@ -223,46 +186,15 @@ impl Checker {
             fields: &request.fields,
         };
         for departure in self.standard.departures(&proposed) {
-            let (name, text) = match departure.what {
-                Fault::HolderKind(_) if !sound.0 => continue,
-                Fault::LongTerm | Fault::TooLong(_) if !sound.1 => continue,
+            let kind = match departure.what {
+                catalogue::Fault::HolderKind(_) if !sound.0 => continue,
+                catalogue::Fault::LongTerm | catalogue::Fault::TooLong(_) if !sound.1 => continue,
                 // The day would be one of the row's.
-                Fault::TooLong(_) => (
-                    "too-long",
-                    "ends later than the type's standard allows".to_owned(),
-                ),
-                what => {
-                    let name = match what {
-                        Fault::Issuer => "issuer",
-                        Fault::HolderKind(_) => "holder-kind",
-                        Fault::LongTerm => "too-long",
-                        Fault::Missing(_) | Fault::Empty => "empty",
-                        Fault::Unknown => "unknown-field",
-                        Fault::Length { .. } => "length",
-                        Fault::Pattern(_) => "pattern",
-                        Fault::Integer | Fault::Decimal => "not-a-number",
-                        Fault::Date => "not-a-day",
-                        Fault::Code(_) => "not-in-code-list",
-                        _ => "standard",
-                    };
-                    (name, what.to_string())
-                }
+                catalogue::Fault::TooLong(_) => FaultKind::EndsTooLate { last: None },
+                what => what.into(),
             };
-            found.add(&departure.place, name, &text);
+            found.add(&departure.place, kind);
         }
-    }
-}
-
-/// What is wrong with the certificate that a row replaces, without naming it.
-fn predecessor(detail: &str) -> &'static str {
-    if detail == Misfit::Itself.to_string() {
-        "is the certificate itself"
-    } else if detail == SuccessionError::OneMerged.to_string() {
-        "is only one; a merge replaces two or more, which a table can't name"
-    } else if detail.contains("keeps the type") {
-        "is of another type; a renewal or an amendment keeps it"
-    } else {
-        "is not a certificate identifier"
     }
 }
 
@@ -271,7 +203,7 @@ struct Found<'m> {
     map: &'m Map,
     /// Keys with a reported fault.
     at_fault: Vec<String>,
-    reasons: Vec<Reason>,
+    faults: Vec<Fault>,
 }
 
 impl<'m> Found<'m> {
@@ -283,42 +215,38 @@ impl<'m> Found<'m> {
     }
 
     /// Once for each key: what follows from a fault is not reported.
-    fn add(&mut self, key: &str, name: &str, text: &str) {
+    fn add(&mut self, key: &str, kind: FaultKind) {
         let reported = |at: &String| at == key || (key == "holder" && at.starts_with("holder."));
         if !self.at_fault.iter().any(reported) {
-            self.reasons.push(Reason::of(&self.label(key), name, text));
+            self.faults.push(Fault::new(self.label(key), kind));
             self.at_fault.push(key.to_owned());
         }
     }
 
-    /// A fault that the API's rules find, in words without values.
-    fn refused(&mut self, key: &str, detail: &str) {
-        match key {
-            "serial" if !detail.starts_with("holds the holder's code") => self.add(
-                key,
-                "invalid",
-                "is not a serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`",
+    /// A fault that the API's rules find, without the values that it may show there.
+    fn refused(&mut self, Fault { at, kind }: Fault) {
+        match (&*at, kind) {
+            ("serial", kind @ FaultKind::HoldsHolderCode) => self.add("serial", kind),
+            ("serial", _) => self.add("serial", FaultKind::Serial),
+            ("predecessor", kind @ FaultKind::ReplacesItself) => self.add("predecessor", kind),
+            ("predecessor", kind) => self.add(
+                "predecessor",
+                match kind {
+                    FaultKind::MergeOfOne => FaultKind::MergeInTable,
+                    FaultKind::OtherType { .. } => FaultKind::PredecessorType,
+                    _ => FaultKind::Predecessor,
+                },
             ),
-            "holder.code" => self.add(key, "holder-code", &format!("is no such code: {detail}")),
-            "predecessor" => self.add(key, "invalid", predecessor(detail)),
-            "predecessors" => self.add("predecessor", "empty", "is empty"),
-            "version" if detail.contains("does not follow") => self.add(
-                key,
-                "invalid",
-                "is not the one after the predecessor's, and the serial number is the same",
-            ),
-            "succession" => self.add(
-                key,
-                "invalid",
-                "is not renewal, amendment, merge, split or transfer",
-            ),
-            "sharing" => self.add(
-                key,
-                "invalid",
-                "is not unconditional, conditional or not-shared",
-            ),
-            _ if detail == "is required" => self.add(key, "empty", "is empty"),
-            _ => self.add(key, "invalid", detail),
+            ("predecessors", _) => self.add("predecessor", FaultKind::Empty),
+            ("version", FaultKind::NotNextVersion { .. }) => {
+                self.add("version", FaultKind::PredecessorVersion);
+            }
+            ("valid_until", FaultKind::DatesOutOfOrder { .. }) => {
+                let from = self.label("valid_from");
+                self.add("valid_until", FaultKind::EndsBefore { from });
+            }
+            (key, FaultKind::Required) => self.add(key, FaultKind::Empty),
+            (key, kind) => self.add(key, kind),
         }
     }
 
@@ -334,28 +262,11 @@ impl<'m> Found<'m> {
                         key.as_str(),
                         "serial" | "holder.kind" | "holder.code" | "valid_from"
                     ) {
-                        self.add(key, "empty", "is empty");
+                        self.add(key, FaultKind::Empty);
                     }
                     parts.insert(key, None);
                 }
-                Err(why) => {
-                    let (name, text) = match why {
-                        Unusable::Cell(why) => ("unusable-cell", why),
-                        Unusable::Encoding => (
-                            "encoding",
-                            "holds bytes that are not valid in the file's encoding",
-                        ),
-                        Unusable::NotListed => (
-                            "not-in-codes",
-                            "has a value that `codes` of the map does not list",
-                        ),
-                        Unusable::NotADay => (
-                            "not-a-day",
-                            "is not a valid day in any of the map's spellings",
-                        ),
-                    };
-                    self.add(key, name, text);
-                }
+                Err(kind) => self.add(key, kind),
             }
         }
         parts

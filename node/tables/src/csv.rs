@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 
+use certmesh_api::FaultKind;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use zeroize::Zeroizing;
 
@@ -12,7 +13,7 @@ use crate::encoding::Utf8;
 use crate::error::Error;
 use crate::lines::MAX_LINE;
 use crate::rejects;
-use crate::row::{Cells, Head, Row, Unreadable, Visitor};
+use crate::row::{Cells, Head, Row, TOO_LONG, Visitor};
 
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Bytes that are decoded at once.
@@ -212,7 +213,7 @@ struct Records<R> {
 
 impl<R: Read> Records<R> {
     /// The line on which the next record begins; its cells, if it has any, are in `cells`.
-    fn next(&mut self) -> io::Result<Option<(u64, Result<(), Unreadable>)>> {
+    fn next(&mut self) -> io::Result<Option<(u64, Result<(), FaultKind>)>> {
         if !self.text.skip_empty_lines()? {
             return Ok(None);
         }
@@ -233,7 +234,7 @@ impl<R: Read> Records<R> {
             None => {
                 self.text.skip_line()?;
                 self.cells.clear();
-                return Ok(Some((line, Err(Unreadable::TooLong))));
+                return Ok(Some((line, Err(TOO_LONG))));
             }
             Some(end) if whole && end >= length => self.text.done(length),
             Some(end) => {
@@ -242,7 +243,7 @@ impl<R: Read> Records<R> {
                 let text = String::from_utf8_lossy(text);
                 self.cells.push(text.trim_end_matches(['\r', '\n']));
                 self.text.done(end);
-                return Ok(Some((line, Err(Unreadable::Quotation))));
+                return Ok(Some((line, Err(FaultKind::QuotationMark))));
             }
         }
         Ok(Some((line, trouble.map_or(Ok(()), Err))))
@@ -299,7 +300,7 @@ impl<R: Read> Records<R> {
     }
 
     /// What is wrong with the cells. Surplus empty ones are not: a delimiter at the end of each line is common.
-    fn trouble(&self) -> Option<Unreadable> {
+    fn trouble(&self) -> Option<FaultKind> {
         let expected = self.columns?;
         let found = self.cells.len();
         let beyond = || {
@@ -308,7 +309,7 @@ impl<R: Read> Records<R> {
                 .skip(expected)
                 .any(|cell| !cell.is_empty())
         };
-        (found < expected || beyond()).then_some(Unreadable::CellCount(found, expected))
+        (found < expected || beyond()).then_some(FaultKind::CellCount { found, expected })
     }
 }
 

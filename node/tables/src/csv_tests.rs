@@ -1,3 +1,5 @@
+use certmesh_api::Coded;
+
 use super::*;
 use crate::encoding::Encoding;
 
@@ -19,13 +21,13 @@ impl Visitor for Seen {
     }
 
     fn row(&mut self, row: &Row<'_>) -> Result<bool, Error> {
-        self.rows.push(match row.trouble {
+        self.rows.push(match &row.trouble {
             None => format!(
                 "{}: {}",
                 row.number,
                 row.cells.iter().collect::<Vec<_>>().join("¦")
             ),
-            Some(trouble) => format!("{}: {}", row.number, trouble.name()),
+            Some(trouble) => format!("{}: {}", row.number, trouble.code()),
         });
         Ok(true)
     }
@@ -94,7 +96,12 @@ fn rows_with_other_cells_than_the_header_and_rows_without_end_are_told() {
     let rows = seen(&text, 1).rows;
     assert_eq!(
         rows,
-        ["2: cell-count", "3: cell-count", "4: too-long", "5: q\"q¦2"]
+        [
+            "2: cell-count",
+            "3: cell-count",
+            "4: row-too-long",
+            "5: q\"q¦2"
+        ]
     );
 }
 

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use certmesh_ledger::id::Date;
 
+use crate::error::MapFault;
+
 /// A spelling such as `%Y年%m月%d日`.
 ///
 /// `%Y` is four digits; `%m`, `%d`, `%H`, `%M` and `%S` are two digits where they touch another of these, otherwise one or
@@ -60,9 +62,9 @@ impl DateFormat {
 }
 
 impl FromStr for DateFormat {
-    type Err = String;
+    type Err = MapFault;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, MapFault> {
         let mut parts = Vec::new();
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
@@ -80,9 +82,8 @@ impl FromStr for DateFormat {
                     continue;
                 }
                 _ => {
-                    return Err(format!(
-                        "`{text}`: of %, only %Y, %m, %d, %H, %M, %S and %% are known"
-                    ));
+                    let spelling = text.to_owned();
+                    return Err(MapFault::SpellingSign { spelling });
                 }
             };
             parts.push(Part::Number {
@@ -102,7 +103,8 @@ impl FromStr for DateFormat {
         for (wanted, sign) in [(What::Year, "%Y"), (What::Month, "%m"), (What::Day, "%d")] {
             let has = |part: &&Part| matches!(part, Part::Number { what, .. } if *what == wanted);
             if parts.iter().filter(has).count() != 1 {
-                return Err(format!("`{text}` must hold {sign} once"));
+                let spelling = text.to_owned();
+                return Err(MapFault::SpellingPart { spelling, sign });
             }
         }
         Ok(Self(parts))

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use rustix::fs::OFlags;
 
 use crate::encoding::{Encoding, GLANCE, Utf8};
-use crate::error::Error;
+use crate::error::{Error, TableFault};
 use crate::map::Map;
 use crate::row::Visitor;
 use crate::{csv, jsonl, xlsx};
@@ -100,10 +100,10 @@ impl Input {
     /// The table that comes through a pipe; `path` is what messages call it.
     ///
     /// # Errors
-    /// [`Error::Pipe`] for an XLSX.
+    /// [`TableFault::Pipe`] for an XLSX.
     pub fn pipe(path: &Path, format: Format, pipe: Box<dyn Read>) -> Result<Input, Error> {
         if format == Format::Xlsx {
-            return Err(Error::Pipe);
+            return Err(Error::unfit(path, TableFault::Pipe));
         }
         Ok(Input {
             pipe: Some(pipe),
@@ -120,7 +120,7 @@ impl Input {
     /// Reads all rows.
     ///
     /// # Errors
-    /// Those of reading; the visitor's; [`Error::Changed`] when the file was changed since it was first read.
+    /// Those of reading; the visitor's; [`TableFault::Changed`] when the file was changed since it was first read.
     pub fn each_row<V: Visitor>(
         &mut self,
         layout: &Layout,
@@ -142,7 +142,7 @@ impl Input {
         if *self.state.get_or_insert(found) == found {
             return Ok(());
         }
-        Err(Error::Changed(self.path.clone()))
+        Err(Error::unfit(&self.path, TableFault::Changed))
     }
 
     fn rows<V: Visitor>(&mut self, layout: &Layout, visitor: &mut V) -> Result<(), V::Error> {

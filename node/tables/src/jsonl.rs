@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 
+use certmesh_api::FaultKind;
 use serde_json::Value;
 
 use crate::encoding::Utf8;
 use crate::error::Error;
 use crate::lines::{Line, Lines};
 use crate::rejects::as_it_was;
-use crate::row::{Cells, Head, Row, Unreadable, Visitor};
+use crate::row::{Cells, Head, Row, TOO_LONG, Visitor};
 
 /// Reads all rows; `columns` are the members that are wanted.
 ///
@@ -43,7 +44,7 @@ pub(super) fn read<V: Visitor>(
         let (text, found) = match line {
             Line::TooLong(length) => {
                 position += length;
-                (&b""[..], Err(Unreadable::TooLong))
+                (&b""[..], Err(TOO_LONG))
             }
             Line::Whole(line) => {
                 position += line.len() as u64 + 1;
@@ -68,9 +69,9 @@ pub(super) fn read<V: Visitor>(
     }
 }
 
-fn fill(cells: &mut Cells, line: &[u8], columns: &[String]) -> Result<(), Unreadable> {
+fn fill(cells: &mut Cells, line: &[u8], columns: &[String]) -> Result<(), FaultKind> {
     let members: BTreeMap<String, Value> =
-        serde_json::from_slice(line).map_err(|_| Unreadable::NoObject)?;
+        serde_json::from_slice(line).map_err(|_| FaultKind::NoObject)?;
     cells.clear();
     for column in columns {
         match members.get(column) {
@@ -79,7 +80,7 @@ fn fill(cells: &mut Cells, line: &[u8], columns: &[String]) -> Result<(), Unread
             Some(Value::Bool(value)) => cells.push(if *value { "true" } else { "false" }),
             // Whole numbers only: of others the spelling is lost.
             Some(Value::Number(number)) if !number.is_f64() => cells.push(&number.to_string()),
-            Some(_) => cells.push_unusable("", "is neither text nor a whole number"),
+            Some(_) => cells.push_unusable("", FaultKind::NeitherTextNorNumber),
         }
     }
     Ok(())

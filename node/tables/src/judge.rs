@@ -1,6 +1,8 @@
 //! What is to become of a row, by itself and beside the other rows of its table.
 
-use crate::check::{Checker, Parts, Reason, Request};
+use certmesh_api::{Fault, FaultKind};
+
+use crate::check::{Checker, Parts, Request};
 use crate::doubles::{Doubles, Verdict};
 use crate::error::Error;
 use crate::input::Layout;
@@ -20,15 +22,15 @@ pub enum Judged {
     Good(Box<Request>),
     /// Another row stands for it.
     Merged,
-    /// It is not to be issued, for these reasons.
-    Rejected(Vec<Reason>),
+    /// It is not to be issued, for these faults, each at its columns; [`certmesh_text::at_column`] shows one.
+    Rejected(Vec<Fault>),
 }
 
 impl Judge {
     /// A judge for rows of a map.
     ///
     /// # Errors
-    /// [`Error::Faults`] when no row of the map can meet the type's standard; [`Error::Randomness`].
+    /// [`Error::Map`] when no row of the map can meet the type's standard; [`Error::Randomness`].
     pub fn new(map: Map, checker: Checker) -> Result<Judge, Error> {
         checker.fits(&map)?;
         let doubles = Doubles::new(map.duplicates)?;
@@ -52,7 +54,7 @@ impl Judge {
     /// Finds the map's columns in the table.
     ///
     /// # Errors
-    /// [`Error::Faults`] with each that is not there, or there twice.
+    /// [`Error::Map`] with each that is not there, or there twice.
     pub fn find_columns(&mut self, head: &Head<'_>) -> Result<(), Error> {
         self.map.find_columns(head.columns)
     }
@@ -70,12 +72,12 @@ impl Judge {
 
     /// What is to become of a row.
     pub fn judge(&mut self, row: &Row<'_>) -> Judged {
-        if let Some(trouble) = row.trouble {
-            return Judged::Rejected(vec![Reason::unreadable(trouble)]);
+        if let Some(trouble) = &row.trouble {
+            return Judged::Rejected(vec![Fault::new("", trouble.clone())]);
         }
         let (sound, parts) = match self.checker.request(&self.map, row.cells) {
             Ok(found) => found,
-            Err(reasons) => return Judged::Rejected(reasons),
+            Err(faults) => return Judged::Rejected(faults),
         };
         let print = fingerprint(&self.doubles, &self.map, &parts);
         match self.doubles.judge(row.number, print) {
@@ -83,11 +85,8 @@ impl Judge {
             Verdict::Reject => {
                 let parts = self.map.duplicates_by.iter();
                 let labels = parts.filter_map(|key| Some(self.map.parts.get(key)?.label(key)));
-                let by = labels.collect::<Vec<_>>().join("`, `");
-                Judged::Rejected(vec![Reason {
-                    name: "duplicate".to_owned(),
-                    text: format!("another row has the same `{by}`"),
-                }])
+                let columns = labels.collect::<Vec<_>>().join("`, `");
+                Judged::Rejected(vec![Fault::new("", FaultKind::Duplicate { columns })])
             }
             Verdict::Take => Judged::Good(Box::new(sound)),
         }

@@ -25,11 +25,11 @@ mod value;
 mod xlsx;
 mod xlsx_bounds;
 
-pub use check::{Checker, Reason};
-pub use error::Error;
+pub use check::{Checker, counted_under};
+pub use error::{Error, FileError, MapFault, MapUse, TableFault};
 pub use input::{Format, Input, Layout};
 pub use judge::{Judge, Judged};
 pub use lines::{Line, Lines, MAX_LINE};
 pub use map::{Map, toml_fault};
 pub use rejects::{Rejects, as_it_was};
-pub use row::{Head, Row, Unreadable, Visitor};
+pub use row::{Head, Row, Visitor};

@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use certmesh_text::hint;
+use certmesh_api::Fault;
+use certmesh_text::nearest;
 use toml::Table;
 
 use crate::encoding::Encoding;
-use crate::error::Error;
+use crate::error::{Error, FileError, MapFault, MapUse, TableFault};
 use crate::map_file;
 use crate::value::{From, Value};
 
@@ -47,27 +48,26 @@ pub(super) enum Duplicates {
     Reject,
 }
 
-/// What is wrong with a text that is not TOML, and on which line; without the line itself, which may be a field's value.
-pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+/// On which line a text is not TOML, and what is wrong; without the line itself, which may be a field's value.
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> (usize, String) {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map_or(1, |before| 1 + before.matches('\n').count());
-    format!("line {line}: {}", error.message())
+    (line, error.message().to_owned())
 }
 
 impl Map {
     /// Reads a map.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::NotUtf8`], [`Error::Malformed`], and [`Error::Faults`] with every fault.
+    /// [`Error::File`], [`Error::Unfit`], and [`Error::Map`] with every fault.
     pub fn read(path: &Path) -> Result<Map, Error> {
         let text = text_of(path)?;
-        let table: Table = text
-            .parse()
-            .map_err(|error| Error::malformed(path, "a map", toml_fault(&text, &error)))?;
-        map_file::map_of(&table).map_err(|faults| Error::Faults {
-            what: "the map cannot be used",
-            faults,
-        })
+        let table: Table = text.parse().map_err(|error| {
+            let (line, why) = toml_fault(&text, &error);
+            Error::unfit(path, TableFault::NoToml { line, why })
+        })?;
+        let what = MapUse::Any;
+        map_file::map_of(&table).map_err(|faults| Error::Map { what, faults })
     }
 
     /// The columns it takes values from, each once.
@@ -88,7 +88,7 @@ impl Map {
     /// Finds the columns among those of the file.
     ///
     /// # Errors
-    /// [`Error::Faults`] with each that is not there, or there twice.
+    /// [`Error::Map`] with each that is not there, or there twice.
     pub(super) fn find_columns(&mut self, found: &[String]) -> Result<(), Error> {
         let mut faults = Vec::new();
         for (key, value) in &mut self.parts {
@@ -104,11 +104,13 @@ impl Map {
                 match (at.next(), at.next()) {
                     (Some((place, _)), None) => places.push(place),
                     (Some(_), Some(_)) => {
-                        faults.push(format!("{key}: the file has two columns `{name}`"));
+                        let name = name.clone();
+                        faults.push(Fault::new(key, MapFault::TwoColumns { name }));
                     }
                     (None, _) => {
-                        let hint = hint(name, found.iter().map(String::as_str));
-                        faults.push(format!("{key}: the file has no column `{name}`{hint}"));
+                        let near = nearest(name, found.iter().map(String::as_str));
+                        let (name, near) = (name.clone(), near.map(str::to_owned));
+                        faults.push(Fault::new(key, MapFault::NoColumn { name, near }));
                     }
                 }
             }
@@ -118,15 +120,15 @@ impl Map {
         }
         let names = found.iter().filter(|name| !name.is_empty());
         let names: Vec<&str> = names.take(100).map(String::as_str).collect();
-        faults.push(if names.is_empty() {
-            "the file has no columns; `header` gives the row with their names".to_owned()
+        let there = if names.is_empty() {
+            MapFault::NoColumns
         } else {
-            format!("the file's columns are: {}", names.join(", "))
-        });
-        Err(Error::Faults {
-            what: "the map does not fit the file",
-            faults,
-        })
+            let names = names.join(", ");
+            MapFault::Columns { names }
+        };
+        faults.push(Fault::new("", there));
+        let what = MapUse::File;
+        Err(Error::Map { what, faults })
     }
 }
 
@@ -138,9 +140,9 @@ fn text_of(path: &Path) -> Result<String, Error> {
         .read_to_end(&mut bytes)
         .map_err(|error| Error::read(path, error))?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(Error::malformed(path, "a map", "it is longer than 1 MiB"));
+        return Err(Error::unfit(path, TableFault::LongMap));
     }
-    let text = String::from_utf8(bytes).map_err(|_| Error::NotUtf8(path.to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|_| FileError::NotUtf8(path.to_owned()))?;
     let whole = text.strip_prefix('\u{FEFF}').map(str::to_owned);
     Ok(whole.unwrap_or(text))
 }

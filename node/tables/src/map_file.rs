@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_text::hint;
+use certmesh_api::Fault;
+use certmesh_ledger::id::HolderKind;
+use certmesh_text::nearest;
 use toml::{Table, Value as Toml};
 
 use crate::dates::DateFormat;
 use crate::encoding::Encoding;
+use crate::error::MapFault;
 use crate::map::{Duplicates, Map};
 use crate::value::{Clean, From, Value};
 
@@ -37,7 +40,7 @@ const ISO_DAY: &str = "%Y-%m-%d";
 ///
 /// # Errors
 /// Every fault, with its key.
-pub(super) fn map_of(table: &Table) -> Result<Map, Vec<String>> {
+pub(super) fn map_of(table: &Table) -> Result<Map, Vec<Fault<MapFault>>> {
     let mut reader = Reading::default();
     reader.known(table, "", &KEYS);
     let encoding = reader.encoding(table);
@@ -61,7 +64,7 @@ pub(super) fn map_of(table: &Table) -> Result<Map, Vec<String>> {
                 reader.part(&mut parts, key, given, is_day);
             }
             None if required => {
-                reader.fault::<()>(key, "is required");
+                reader.fault::<()>(key, MapFault::Required);
             }
             None => {}
         }
@@ -74,7 +77,7 @@ pub(super) fn map_of(table: &Table) -> Result<Map, Vec<String>> {
             }
         }
         Some(_) => {
-            reader.fault::<()>("fields", "must be a table, such as [fields.ZZMC]");
+            reader.fault::<()>("fields", MapFault::Fields);
         }
         None => {}
     }
@@ -96,27 +99,27 @@ pub(super) fn map_of(table: &Table) -> Result<Map, Vec<String>> {
 /// Reads keys and collects what is wrong with them.
 #[derive(Default)]
 struct Reading {
-    faults: Vec<String>,
+    faults: Vec<Fault<MapFault>>,
 }
 
 impl Reading {
-    fn fault<T>(&mut self, key: &str, detail: &str) -> Option<T> {
-        self.faults.push(format!("{key}: {detail}"));
+    fn fault<T>(&mut self, key: &str, kind: MapFault) -> Option<T> {
+        self.faults.push(Fault::new(key, kind));
         None
     }
 
     /// Reports unknown keys.
     fn known(&mut self, table: &Table, at: &str, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
-            let hint = hint(key, known.iter().copied());
-            self.fault::<()>(&join(at, key), &format!("is not a key here{hint}"));
+            let near = near(key, known.iter().copied());
+            self.fault::<()>(&join(at, key), MapFault::UnknownKey { near });
         }
     }
 
     fn text<'a>(&mut self, table: &'a Table, at: &str, key: &str) -> Option<&'a str> {
         match table.get(key)? {
             Toml::String(text) => Some(text),
-            _ => self.fault(&join(at, key), "must be a text"),
+            _ => self.fault(&join(at, key), MapFault::NotAText),
         }
     }
 
@@ -128,7 +131,7 @@ impl Reading {
                 .collect(),
             _ => None,
         };
-        texts.or_else(|| self.fault(&join(at, key), "must be a list of texts"))
+        texts.or_else(|| self.fault(&join(at, key), MapFault::NotTexts))
     }
 
     fn encoding(&mut self, table: &Table) -> Option<Encoding> {
@@ -136,14 +139,17 @@ impl Reading {
             "auto" => None,
             "utf-8" => Some(Encoding::Utf8),
             "gb18030" | "gbk" | "gb2312" => Some(Encoding::Gb18030),
-            _ => self.fault("encoding", "must be auto, utf-8 or gb18030"),
+            _ => {
+                let expected = &["auto", "utf-8", "gb18030"];
+                self.fault("encoding", MapFault::UnknownWord { expected })
+            }
         }
     }
 
     fn delimiter(&mut self, table: &Table) -> Option<u8> {
         match self.text(table, "", "delimiter")?.as_bytes() {
             &[byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Some(byte),
-            _ => self.fault("delimiter", "must be one ASCII character, such as \",\""),
+            _ => self.fault("delimiter", MapFault::Delimiter),
         }
     }
 
@@ -151,10 +157,7 @@ impl Reading {
         match table.get("header") {
             None => 1,
             Some(Toml::Integer(row)) if (1..=1000).contains(row) => row.unsigned_abs(),
-            Some(_) => {
-                let detail = "must be the number of the row with the columns' names, 1 to 1000";
-                self.fault("header", detail).unwrap_or(1)
-            }
+            Some(_) => self.fault("header", MapFault::Header).unwrap_or(1),
         }
     }
 
@@ -163,9 +166,11 @@ impl Reading {
             None | Some("first") => Duplicates::First,
             Some("last") => Duplicates::Last,
             Some("reject") => Duplicates::Reject,
-            Some(_) => self
-                .fault("duplicates", "must be first, last or reject")
-                .unwrap_or(Duplicates::First),
+            Some(_) => {
+                let expected = &["first", "last", "reject"];
+                self.fault("duplicates", MapFault::UnknownWord { expected })
+                    .unwrap_or(Duplicates::First)
+            }
         }
     }
 
@@ -177,10 +182,7 @@ impl Reading {
                 &Table::from_iter([("column".to_owned(), column.clone().into())])
             }
             _ => {
-                self.fault::<()>(
-                    key,
-                    "must be a column's name or a table, such as { column = \"…\" }",
-                );
+                self.fault::<()>(key, MapFault::SourceForm);
                 return;
             }
         };
@@ -200,24 +202,16 @@ impl Reading {
                     .iter()
                     .filter(|key| **key != "value" && table.contains_key(**key))
                 {
-                    self.fault::<()>(
-                        &join(at, key),
-                        "goes with columns, not with a constant `value`",
-                    );
+                    self.fault::<()>(&join(at, key), MapFault::WithConstant);
                 }
                 return Some(Value::constant(text.to_owned()));
             }
             (None, Some(column), None) => vec![column.to_owned()],
             (None, None, Some(columns)) if !columns.is_empty() => columns,
-            _ => {
-                return self.fault(
-                    at,
-                    "needs exactly one of `column`, `columns` (at least one) and `value`",
-                );
-            }
+            _ => return self.fault(at, MapFault::OneSource),
         };
         if table.contains_key("join") && !table.contains_key("columns") {
-            self.fault::<()>(&join(at, "join"), "goes with `columns`");
+            self.fault::<()>(&join(at, "join"), MapFault::WithoutColumns);
         }
         let join_with = self.text(table, at, "join").unwrap_or_default().to_owned();
         Some(Value {
@@ -243,10 +237,13 @@ impl Reading {
             match Clean::ALL.iter().find(|(known, _)| known == name) {
                 Some((_, rule)) => clean.push(*rule),
                 None => {
-                    let names = Clean::ALL.map(|(name, _)| name);
-                    let (hint, names) = (hint(name, names), names.join(", "));
-                    let detail = format!("`{name}` is not a rule{hint}; the rules are {names}");
-                    self.fault::<()>(&join(at, "clean"), &detail);
+                    let rules = Clean::ALL.map(|(name, _)| name);
+                    let unknown = MapFault::UnknownRule {
+                        name: name.clone(),
+                        near: near(name, rules),
+                        rules: rules.join(", "),
+                    };
+                    self.fault::<()>(&join(at, "clean"), unknown);
                 }
             }
         }
@@ -256,16 +253,13 @@ impl Reading {
     fn codes(&mut self, table: &Table, at: &str) -> Option<BTreeMap<String, String>> {
         let codes = match table.get("codes")? {
             Toml::Table(codes) => codes,
-            _ => {
-                let detail = "must be a table, such as { \"男\" = \"1\" }";
-                return self.fault(&join(at, "codes"), detail);
-            }
+            _ => return self.fault(&join(at, "codes"), MapFault::Codes),
         };
         let pair = |(from, to): (&String, &Toml)| Some((from.clone(), to.as_str()?.to_owned()));
         let pairs = codes.iter().map(pair).collect::<Option<BTreeMap<_, _>>>();
         match pairs {
             Some(codes) if !codes.is_empty() => Some(codes),
-            _ => self.fault(&join(at, "codes"), "must hold texts, at least one"),
+            _ => self.fault(&join(at, "codes"), MapFault::NoCodes),
         }
     }
 
@@ -280,8 +274,8 @@ impl Reading {
         for format in given.iter().chain(&iso) {
             match format.parse::<DateFormat>() {
                 Ok(format) => dates.push(format),
-                Err(detail) => {
-                    self.fault::<()>(&join(at, "date"), &detail);
+                Err(kind) => {
+                    self.fault::<()>(&join(at, "date"), kind);
                 }
             }
         }
@@ -290,25 +284,20 @@ impl Reading {
 
     fn holder(&mut self, parts: &mut BTreeMap<String, Value>, given: Option<&Toml>) {
         let Some(Toml::Table(table)) = given else {
-            self.fault::<()>(
-                "holder",
-                "is required, as { kind = \"111\", column = \"…\" }",
-            );
+            self.fault::<()>("holder", MapFault::Holder);
             return;
         };
         match table.get("kind") {
             Some(Toml::String(kind)) => {
-                if let Err(error) = kind.parse::<certmesh_ledger::id::HolderKind>() {
-                    self.fault::<()>("holder.kind", &error.to_string());
+                if kind.parse::<HolderKind>().is_err() {
+                    let expected = &HolderKind::ALL;
+                    self.fault::<()>("holder.kind", MapFault::HolderKind { expected });
                 }
                 parts.insert("holder.kind".to_owned(), Value::constant(kind.clone()));
             }
             Some(kind @ Toml::Table(_)) => self.part(parts, "holder.kind", kind, false),
             _ => {
-                self.fault::<()>(
-                    "holder.kind",
-                    "is required: a kind of holder's code such as \"111\", or a table, such as { column = \"…\", codes = { … } }",
-                );
+                self.fault::<()>("holder.kind", MapFault::HolderKindRequired);
             }
         }
         let mut code = table.clone();
@@ -324,7 +313,7 @@ impl Reading {
             return vec!["serial".to_owned(), "version".to_owned()];
         };
         if given.is_empty() {
-            self.fault::<()>("duplicates_by", "must name at least one part");
+            self.fault::<()>("duplicates_by", MapFault::NoneNamed);
         }
         let mut by = Vec::new();
         for name in given {
@@ -333,13 +322,16 @@ impl Reading {
             } else if parts.contains_key(&name) {
                 by.push(name);
             } else {
-                let hint = hint(&name, parts.keys().map(String::as_str));
-                let detail = format!("the map has no `{name}`{hint}");
-                self.fault::<()>("duplicates_by", &detail);
+                let near = near(&name, parts.keys().map(String::as_str));
+                self.fault::<()>("duplicates_by", MapFault::UnknownPart { name, near });
             }
         }
         by
     }
+}
+
+fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(word, known).map(str::to_owned)
 }
 
 fn join(at: &str, key: &str) -> String {

@@ -1,7 +1,10 @@
+use certmesh_text::at_field;
+
 use super::*;
 
 fn map(text: &str) -> Result<Map, Vec<String>> {
-    map_file::map_of(&text.parse().unwrap())
+    let map = map_file::map_of(&text.parse().unwrap());
+    map.map_err(|faults| faults.iter().map(at_field).collect())
 }
 
 const WHOLE: &str = r#"

@@ -7,11 +7,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use certmesh_api::FaultKind;
 use serde_json::value::RawValue;
 
 use crate::csv;
-use crate::error::Error;
-use crate::row::{Head, Row, Unreadable};
+use crate::error::{Error, FileError};
+use crate::row::{Head, Row};
 use certmesh_text::one_line::one_line;
 
 /// What the file adds to a row; removed when the row is imported again.
@@ -51,13 +52,13 @@ impl Rejects {
     /// The file to be. An empty one that an import left behind may be used again.
     ///
     /// # Errors
-    /// [`Error::Exists`] if it holds anything, [`Error::Write`] if its directory does not exist.
+    /// [`FileError::Exists`] if it holds anything, [`FileError::Write`] if its directory does not exist.
     pub fn new(path: &Path) -> Result<Self, Error> {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_file() && found.len() == 0 => {
                 fs::remove_file(path).map_err(|error| Error::write(path, error))?;
             }
-            Ok(_) => return Err(Error::Exists(path.to_owned())),
+            Ok(_) => return Err(FileError::Exists(path.to_owned()).into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::write(path, error)),
         }
@@ -98,7 +99,7 @@ impl Rejects {
             Form::Json => row.line.to_vec(),
             Form::Cells {
                 delimiter, skip, ..
-            } if row.trouble != Some(Unreadable::Quotation) => {
+            } if row.trouble != Some(FaultKind::QuotationMark) => {
                 csv::write(*delimiter, row.cells.iter().skip(*skip))
             }
             Form::Cells { delimiter, .. } => csv::write(*delimiter, row.cells.iter()),
@@ -108,7 +109,7 @@ impl Rejects {
     /// Adds a row.
     ///
     /// # Errors
-    /// [`Error::Write`]; [`Error::Exists`] if somebody else made the file meanwhile.
+    /// [`FileError::Write`]; [`FileError::Exists`] if somebody else made the file meanwhile.
     pub fn add(&mut self, row: u64, reason: &str, original: &[u8]) -> Result<(), Error> {
         // It quotes what is in the row; the row itself is kept as it is.
         let reason = &*one_line(reason);
@@ -127,7 +128,7 @@ impl Rejects {
             }
         };
         let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Error::Exists(self.path.clone()),
+            io::ErrorKind::AlreadyExists => FileError::Exists(self.path.clone()).into(),
             _ => Error::write(&self.path, error),
         };
         let file = match &mut self.file {
@@ -146,7 +147,7 @@ impl Rejects {
     /// Makes what was added durable; returns whether there is a file at all.
     ///
     /// # Errors
-    /// [`Error::Write`].
+    /// [`FileError::Write`].
     pub fn finish(self) -> Result<bool, Error> {
         let Some(file) = self.file else {
             return Ok(false);
@@ -245,10 +246,13 @@ mod tests {
             fs::read(&path).unwrap(),
             b"{\"_reason\":\"r\",\"_row\":1}\n"
         );
-        assert!(matches!(Rejects::new(&path), Err(Error::Exists(_))));
+        assert!(matches!(
+            Rejects::new(&path),
+            Err(Error::File(FileError::Exists(_)))
+        ));
         assert!(matches!(
             Rejects::new(Path::new("/nowhere/r")),
-            Err(Error::Write { .. })
+            Err(Error::File(FileError::Write { .. }))
         ));
     }
 

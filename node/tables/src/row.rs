@@ -1,6 +1,14 @@
 //! A row of any format: its cells, and where it stands.
 
+use certmesh_api::FaultKind;
 use zeroize::Zeroize;
+
+use crate::lines::MAX_LINE;
+
+/// What is wrong with a row longer than [`MAX_LINE`].
+pub(super) const TOO_LONG: FaultKind = FaultKind::RowTooLong {
+    limit: MAX_LINE >> 20,
+};
 
 /// The cells of a row in one buffer, to be filled again for the next row.
 #[derive(Debug, Default)]
@@ -8,7 +16,7 @@ pub struct Cells {
     text: String,
     ends: Vec<usize>,
     /// Cells that hold what no text can be made of, and why.
-    unusable: Vec<(usize, &'static str)>,
+    unusable: Vec<(usize, FaultKind)>,
 }
 
 impl Drop for Cells {
@@ -33,7 +41,7 @@ impl Cells {
     }
 
     /// Adds a cell that cannot be used, and why.
-    pub fn push_unusable(&mut self, text: &str, why: &'static str) {
+    pub fn push_unusable(&mut self, text: &str, why: FaultKind) {
         self.unusable.push((self.ends.len(), why));
         self.push(text);
     }
@@ -64,9 +72,9 @@ impl Cells {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn get(&self, place: usize) -> Result<&str, &'static str> {
+    pub fn get(&self, place: usize) -> Result<&str, FaultKind> {
         match self.unusable.iter().find(|(cell, _)| *cell == place) {
-            Some((_, why)) => Err(why),
+            Some((_, why)) => Err(why.clone()),
             None => Ok(self.text(place)),
         }
     }
@@ -95,7 +103,7 @@ pub struct Row<'a> {
     /// Its cells.
     pub cells: &'a Cells,
     /// Why they can't be used; then they serve the rejects file alone.
-    pub trouble: Option<Unreadable>,
+    pub trouble: Option<FaultKind>,
     /// The line it was, where the format is one of lines.
     pub line: &'a [u8],
 }
@@ -110,46 +118,6 @@ pub struct Head<'a> {
     pub encoding: Option<&'static str>,
     /// What stands between two cells; `None` where rows are lines of JSON.
     pub delimiter: Option<u8>,
-}
-
-/// Why a row has no cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// Longer than is read.
-    TooLong,
-    /// A quotation mark begins a cell that ends nowhere near.
-    Quotation,
-    /// Other than the header's number of cells: found, expected.
-    CellCount(usize, usize),
-    /// No JSON object.
-    NoObject,
-}
-
-impl Unreadable {
-    /// What the summary counts it under.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TooLong => "too-long",
-            Self::Quotation => "quotation-mark",
-            Self::CellCount(..) => "cell-count",
-            Self::NoObject => "no-object",
-        }
-    }
-
-    /// What to report.
-    pub fn reason(self) -> String {
-        match self {
-            Self::TooLong => "is longer than 1 MiB and was not read".to_owned(),
-            Self::Quotation => {
-                "a quotation mark begins a cell and none ends it; double it if it is part of the text"
-                    .to_owned()
-            }
-            Self::CellCount(found, expected) => {
-                format!("has {found} cells, the header {expected}; is a cell with a delimiter or quotation mark not quoted?")
-            }
-            Self::NoObject => "is not a JSON object".to_owned(),
-        }
-    }
 }
 
 /// Whoever works off the rows.

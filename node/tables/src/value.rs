@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use certmesh_api::FaultKind;
+
 use crate::dates::DateFormat;
 use crate::row::Cells;
 
@@ -99,19 +101,6 @@ fn full_width(c: char) -> char {
     }
 }
 
-/// Why a row's value cannot be used. Never holds the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unusable {
-    /// The cell holds what no text can be made of.
-    Cell(&'static str),
-    /// Bytes that are not valid in the file's encoding.
-    Encoding,
-    /// The code list does not have it.
-    NotListed,
-    /// No spelling of a day fits.
-    NotADay,
-}
-
 impl Value {
     /// A constant.
     pub(super) fn constant(text: String) -> Value {
@@ -136,17 +125,17 @@ impl Value {
     /// The value of a row, if there is one.
     ///
     /// # Errors
-    /// [`Unusable`].
-    pub(super) fn read(&self, row: &Cells) -> Result<Option<String>, Unusable> {
+    /// Why it cannot be used; never holds the value.
+    pub(super) fn read(&self, row: &Cells) -> Result<Option<String>, FaultKind> {
         let (places, join) = match &self.from {
             From::Constant(text) => return Ok(Some(text.clone())),
             From::Columns { places, join, .. } => (places, join),
         };
         let mut text = Cow::Borrowed("");
         for (i, &place) in places.iter().enumerate() {
-            let cell = row.get(place).map_err(Unusable::Cell)?;
+            let cell = row.get(place)?;
             if cell.contains(char::REPLACEMENT_CHARACTER) {
-                return Err(Unusable::Encoding);
+                return Err(FaultKind::Encoding);
             }
             if i == 0 {
                 text = cell.into();
@@ -164,14 +153,14 @@ impl Value {
             text = default.into();
         }
         if let Some(codes) = &self.codes {
-            text = codes.get(&*text).ok_or(Unusable::NotListed)?.into();
+            text = codes.get(&*text).ok_or(FaultKind::NotInCodes)?.into();
         }
         if self.dates.is_empty() {
             return Ok(Some(text.into_owned()));
         }
         let day = self.dates.iter().find_map(|format| format.read(&text));
         day.map(|day| Some(day.to_string()))
-            .ok_or(Unusable::NotADay)
+            .ok_or(FaultKind::NotADay)
     }
 }
 
@@ -207,7 +196,7 @@ mod tests {
         for cell in [" ２０", "20/1/2 ", "-", "男", "\u{FFFD}"] {
             cells.push(cell);
         }
-        cells.push_unusable("#N/A", "holds an error");
+        cells.push_unusable("#N/A", FaultKind::SpreadsheetError);
         let value = |places: &[usize]| Value {
             from: From::Columns {
                 names: vec!["甲".to_owned(); places.len()],
@@ -225,19 +214,16 @@ mod tests {
         day.dates = vec!["%Y-%m-%d".parse().unwrap(), "%Y/%m/%d".parse().unwrap()];
         assert_eq!(day.read(&cells), Ok(Some("2020-01-02".to_owned())));
         day.dates.pop();
-        assert_eq!(day.read(&cells), Err(Unusable::NotADay));
+        assert_eq!(day.read(&cells), Err(FaultKind::NotADay));
         let mut coded = value(&[2]);
         assert_eq!(coded.read(&cells), Ok(None));
         coded.default = Some("男".to_owned());
         coded.codes = Some([("男".to_owned(), "1".to_owned())].into());
         assert_eq!(coded.read(&cells), Ok(Some("1".to_owned())));
         coded.codes = Some(BTreeMap::new());
-        assert_eq!(coded.read(&cells), Err(Unusable::NotListed));
-        assert_eq!(value(&[4]).read(&cells), Err(Unusable::Encoding));
-        assert_eq!(
-            value(&[5]).read(&cells),
-            Err(Unusable::Cell("holds an error"))
-        );
+        assert_eq!(coded.read(&cells), Err(FaultKind::NotInCodes));
+        assert_eq!(value(&[4]).read(&cells), Err(FaultKind::Encoding));
+        assert_eq!(value(&[5]).read(&cells), Err(FaultKind::SpreadsheetError));
         assert_eq!(value(&[3]).label("holder.kind"), "甲");
     }
 }

@@ -5,10 +5,11 @@ use std::io::BufReader;
 use std::path::Path;
 
 use calamine::{DataRef, Reader, Xlsx};
+use certmesh_api::FaultKind;
 
-use crate::error::Error;
+use crate::error::{Error, TableFault};
 use crate::lines::MAX_LINE;
-use crate::row::{Cells, Head, Row, Unreadable, Visitor};
+use crate::row::{Cells, Head, Row, TOO_LONG, Visitor};
 use crate::xlsx_bounds;
 
 /// From here on a spreadsheet's numbers are rounded.
@@ -25,7 +26,7 @@ pub(super) struct Place<'a> {
 /// Reads all rows; `path` is what messages call the file.
 ///
 /// # Errors
-/// [`Error::Read`], [`Error::Malformed`]; the visitor's.
+/// [`Error::File`], [`Error::Unfit`]; the visitor's.
 pub(super) fn read<V: Visitor>(
     file: File,
     path: &Path,
@@ -34,7 +35,10 @@ pub(super) fn read<V: Visitor>(
 ) -> Result<(), V::Error> {
     let malformed = |error: calamine::XlsxError| match error {
         calamine::XlsxError::Io(error) => Error::read(path, error),
-        error => Error::malformed(path, "an XLSX file", error.to_string()),
+        error => {
+            let why = error.to_string();
+            Error::unfit(path, TableFault::NoXlsx { why })
+        }
     };
     xlsx_bounds::check(&file, path)?;
     let mut book = Xlsx::new(BufReader::new(file)).map_err(malformed)?;
@@ -42,12 +46,12 @@ pub(super) fn read<V: Visitor>(
     let sheet = match place.sheet {
         Some(name) if sheets.iter().any(|sheet| sheet == name) => name.to_owned(),
         Some(name) => {
-            let detail = format!("it has no sheet `{name}`; it has {}", sheets.join(", "));
-            return Err(Error::malformed(path, "the file of the map", detail).into());
+            let (name, sheets) = (name.to_owned(), sheets.join(", "));
+            return Err(Error::unfit(path, TableFault::NoSuchSheet { name, sheets }).into());
         }
         None => match sheets.first() {
             Some(first) => first.clone(),
-            None => return Err(Error::malformed(path, "an XLSX file", "it has no sheet").into()),
+            None => return Err(Error::unfit(path, TableFault::NoSheets).into()),
         },
     };
     let mut reader = book.worksheet_cells_reader(&sheet).map_err(malformed)?;
@@ -100,7 +104,7 @@ impl<V: Visitor> Table<'_, V> {
                 number,
                 position: number,
                 cells,
-                trouble: too_long.then_some(Unreadable::TooLong),
+                trouble: too_long.then_some(TOO_LONG),
                 line: b"",
             })?;
         }
@@ -131,10 +135,9 @@ fn push(cells: &mut Cells, value: &DataRef<'_>) {
         DataRef::Bool(value) => cells.push(if *value { "TRUE" } else { "FALSE" }),
         DataRef::Int(number) => cells.push(&number.to_string()),
         DataRef::Float(number) if number.abs() < EXACT => cells.push(&number.to_string()),
-        DataRef::Float(number) => cells.push_unusable(
-            &number.to_string(),
-            "is a number of more than 15 digits, which spreadsheets round; the column has to be text",
-        ),
+        DataRef::Float(number) => {
+            cells.push_unusable(&number.to_string(), FaultKind::RoundedNumber);
+        }
         DataRef::DateTime(time) if time.is_datetime() => {
             let (year, month, day, ..) = time.to_ymd_hms_milli();
             cells.push(&format!("{year:04}-{month:02}-{day:02}"));
@@ -142,10 +145,10 @@ fn push(cells: &mut Cells, value: &DataRef<'_>) {
         // The day of an ISO 8601 time.
         DataRef::DateTimeIso(text) => cells.push(text.split('T').next().unwrap_or_default()),
         DataRef::DateTime(_) | DataRef::DurationIso(_) => {
-            cells.push_unusable("", "is a duration");
+            cells.push_unusable("", FaultKind::Duration);
         }
         DataRef::Error(error) => {
-            cells.push_unusable(&error.to_string(), "holds a spreadsheet's error");
+            cells.push_unusable(&error.to_string(), FaultKind::SpreadsheetError);
         }
     }
 }

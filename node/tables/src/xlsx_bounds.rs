@@ -9,7 +9,7 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use crate::error::Error;
+use crate::error::{Error, TableFault};
 
 /// Most bytes of all parts that are held, inflated. In memory they take about twice that.
 const MOST: u64 = 128 << 20;
@@ -26,38 +26,34 @@ const OVERLAP: usize = 64;
 /// Checks that the parts that are held are within bounds.
 ///
 /// # Errors
-/// [`Error::Malformed`] when they are not, or the file is no ZIP file.
+/// [`Error::Unfit`] when they are not, or the file is no ZIP file.
 pub(super) fn check(file: &File, path: &Path) -> Result<(), Error> {
     check_up_to(file, path, MOST)
 }
 
 fn check_up_to(file: &File, path: &Path, most: u64) -> Result<(), Error> {
-    let malformed = |detail: String| Error::malformed(path, "an XLSX file", detail);
+    let no_zip = |why: String| Error::unfit(path, TableFault::NoXlsx { why });
     let mut parts =
-        ZipArchive::new(BufReader::new(file)).map_err(|error| malformed(error.to_string()))?;
+        ZipArchive::new(BufReader::new(file)).map_err(|error| no_zip(error.to_string()))?;
     let held = |name: &str| HELD.iter().any(|end| name.to_lowercase().ends_with(end));
     let mut left = most;
     for place in 0..parts.len() {
         let part = parts.by_index(place);
-        let part = part.map_err(|error| malformed(error.to_string()))?;
-        let name = part.name().map_err(|error| malformed(error.to_string()))?;
+        let part = part.map_err(|error| no_zip(error.to_string()))?;
+        let name = part.name().map_err(|error| no_zip(error.to_string()))?;
         if !held(&name) {
             continue;
         }
         // What the file says its parts' sizes are is not to be trusted.
         let (length, texts) =
-            measure(part.take(left + 1)).map_err(|error| malformed(error.to_string()))?;
+            measure(part.take(left + 1)).map_err(|error| no_zip(error.to_string()))?;
         if length > left {
-            let detail = format!(
-                "the texts its cells share are longer than {} MiB; save it as CSV (UTF-8), or as several files",
-                most >> 20
-            );
-            return Err(malformed(detail));
+            let limit = most >> 20;
+            return Err(Error::unfit(path, TableFault::LongSharedTexts { limit }));
         }
         if texts > length / SHORTEST {
-            return Err(malformed(format!(
-                "it says it has {texts} texts that cells share, in {length} bytes"
-            )));
+            let what = TableFault::TooManySharedTexts { texts, length };
+            return Err(Error::unfit(path, what));
         }
         left -= length;
     }

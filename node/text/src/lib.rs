@@ -1,27 +1,225 @@
 //! Text that certmesh shows to people.
 //!
+//! - [`say`]: the sentence of a code, from the catalogue; [`at_field`], [`at_column`] and [`faults`]: of faults
 //! - [`one_line`]: text from elsewhere, made safe to show
-//! - [`hint`]: the known word that was probably meant
-//! - [`shown`]: a name as an error may quote it
+//! - [`nearest`]: the known word that was probably meant
 
+mod catalogue;
+#[doc(hidden)]
+pub mod check;
 mod nearest;
 pub mod one_line;
 
-pub use nearest::hint;
+use std::path::Path;
 
-/// A member's name as an error may show it. Names are no personal data, but a name that doesn't look like one may be a
-/// value that stands in the wrong place.
-pub fn shown(name: &str) -> String {
-    let like_a_name = |c: char| c.is_alphabetic() || matches!(c, '_' | '-');
-    let may_go_on = |c: char| like_a_name(c) || c.is_ascii_digit();
-    let mut digits = name.chars().filter(char::is_ascii_digit);
-    let shows = name.len() <= 64
-        && name.starts_with(like_a_name)
-        && name.chars().all(may_go_on)
-        && digits.by_ref().take(5).count() < 5;
-    if shows {
-        name.to_owned()
-    } else {
-        "(a name not shown)".to_owned()
+use certmesh_api::faults::FaultList;
+use certmesh_api::{Coded, Fault, FieldFault, coded};
+
+pub use catalogue::say;
+pub use nearest::{hint, nearest};
+
+coded! {
+    /// What stands around the sentences of others.
+    enum Frame: "frame" {
+        "at-field" AtField { field: String, detail: String },
+        "at-column" AtColumn { column: String, detail: String },
+        "at-path" AtPath { path: String, detail: String },
+        "several" Several { count: usize },
+        "too-many" TooMany { count: usize, listed: usize },
+        "or" Or { first: String, last: String },
+    }
+}
+
+/// A fault with the field or key it is at.
+pub fn at_field<K: Coded>(fault: &Fault<K>) -> String {
+    let (field, detail) = (fault.at.clone(), say(&fault.kind));
+    match field.is_empty() {
+        true => detail,
+        false => say(&Frame::AtField { field, detail }),
+    }
+}
+
+/// A fault of a row with the columns it is at.
+pub fn at_column<K: Coded>(fault: &Fault<K>) -> String {
+    let (column, detail) = (fault.at.clone(), say(&fault.kind));
+    match column.is_empty() {
+        true => detail,
+        false => say(&Frame::AtColumn { column, detail }),
+    }
+}
+
+/// What is wrong with a file.
+pub fn at_path<K: Coded>(path: &Path, kind: &K) -> String {
+    let (path, detail) = (path.display().to_string(), say(kind));
+    say(&Frame::AtPath { path, detail })
+}
+
+/// The one fault of a request, or how many there are.
+pub fn faults(faults: &FaultList) -> String {
+    let (listed, more) = (faults.len(), faults.more());
+    match &**faults {
+        [fault] => at_field(fault),
+        _ if more == 0 => say(&Frame::Several { count: listed }),
+        _ => say(&Frame::TooMany {
+            count: listed + more,
+            listed,
+        }),
+    }
+}
+
+/// A fault as the API shows it.
+pub fn field_fault(fault: &Fault) -> FieldFault {
+    let args = fault.kind.args().into_iter();
+    FieldFault {
+        field: fault.at.clone(),
+        code: fault.kind.code().to_owned(),
+        args: args.map(|(name, arg)| (name.to_owned(), arg)).collect(),
+        detail: say(&fault.kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use certmesh_api::{Arg, FaultKind};
+    use fluent_bundle::FluentArgs;
+
+    use super::*;
+    use crate::catalogue::{Catalogue, SOURCES};
+    use crate::check::{messages, mismatches, needed};
+
+    #[test]
+    fn each_fault_has_a_text_with_its_arguments_and_each_text_a_fault() {
+        assert_eq!(mismatches::<FaultKind>(), Vec::<String>::new());
+        assert_eq!(mismatches::<Frame>(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_text_that_fits_no_code_is_found() {
+        coded! {
+            enum Other: "frame" {
+                "at-field" AtField { field: String },
+                "missing" Missing,
+                "or" Or { first: String, last: String },
+            }
+        }
+        let made = [
+            Other::AtField {
+                field: String::new(),
+            },
+            Other::Missing,
+            Other::Or {
+                first: String::new(),
+                last: String::new(),
+            },
+        ];
+        assert_eq!(made.len(), Other::CODES.len());
+        let found = mismatches::<Other>();
+        let starts = [
+            "en: frame-at-field: shows",
+            "en: frame-missing: no text",
+            "en: frame-at-column: no code",
+            "en: frame-at-path: no code",
+            "en: frame-several: no code",
+            "en: frame-too-many: no code",
+        ];
+        assert_eq!(found.len(), starts.len(), "{found:?}");
+        assert!(
+            found
+                .iter()
+                .zip(starts)
+                .all(|(found, start)| found.starts_with(start)),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
+        const FAMILIES: [&str; 5] = ["frame-", "fault-", "table-", "mapping-", "map-"];
+        for (language, source) in SOURCES {
+            let (catalogue, wrong) = Catalogue::read(language, source);
+            assert_eq!(wrong, Vec::<String>::new(), "{language}");
+            let all = messages(source);
+            for id in all.keys() {
+                let args: FluentArgs<'_> = needed(id, &all)
+                    .into_iter()
+                    .map(|name| (name, "x"))
+                    .collect();
+                let (text, wrong) = catalogue.render(id, &args);
+                assert_eq!(wrong, Vec::<String>::new(), "{language}: {id}");
+                assert!(!text.contains('\n') && !text.contains("{ "), "{id}: {text}");
+                let of_family = FAMILIES.iter().any(|family| id.starts_with(family));
+                let of_another = all.values().any(|shows| shows.messages.contains(id));
+                assert!(
+                    of_family || of_another,
+                    "{language}: {id}: nothing shows it"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_sentence_shows_its_arguments_and_leaves_out_what_is_absent() {
+        let near = |near: Option<&str>| {
+            say(&FaultKind::NoSuchField {
+                near: near.map(str::to_owned),
+            })
+        };
+        assert_eq!(
+            near(Some("valid_from")),
+            "there is no such field; did you mean `valid_from`?"
+        );
+        assert_eq!(near(None), "there is no such field");
+        let (found, limit) = (1 << 20, 4096);
+        assert_eq!(
+            say(&FaultKind::TooLong { found, limit }),
+            "is 1048576 bytes long, at most 4096 are allowed"
+        );
+        let expected = &["renewal", "amendment", "merge"];
+        assert_eq!(
+            say(&FaultKind::UnknownWord { expected }),
+            "must be renewal, amendment or merge"
+        );
+        // What the ledger's own errors say of identifiers is said here alike.
+        for text in [
+            "1143",
+            "11430000006122244A",
+            "x1430000006122244L",
+            "4301000",
+            &"9".repeat(200),
+        ] {
+            let error = text
+                .parse::<certmesh_ledger::id::DepartmentCode>()
+                .unwrap_err();
+            assert_eq!(say(&FaultKind::from(error.clone())), error.to_string());
+        }
+    }
+
+    #[test]
+    fn a_list_of_one_fault_is_that_fault_and_others_are_counted() {
+        let fault = || Fault::new("serial", FaultKind::Empty);
+        assert_eq!(faults(&fault().into()), "serial: is empty");
+        let list = |count| {
+            std::iter::repeat_with(fault)
+                .take(count)
+                .collect::<FaultList>()
+        };
+        assert_eq!(faults(&list(2)), "2 fields are wrong; see faults");
+        assert_eq!(
+            faults(&list(250)),
+            "250 fields are wrong; faults lists the first 100, correct these and send it again"
+        );
+    }
+
+    #[test]
+    fn a_program_gets_code_and_arguments_beside_the_sentence() {
+        let shown = field_fault(&Fault::new(
+            "limit",
+            FaultKind::OutOfRange { least: 1, most: 9 },
+        ));
+        assert_eq!(
+            (&*shown.code, &*shown.detail),
+            ("out-of-range", "must be 1 to 9")
+        );
+        assert_eq!(shown.args["most"], Arg::Number(9));
     }
 }

@@ -1,7 +1,7 @@
 //! The "did you mean" of error messages.
 
 /// The candidate that `word` is most likely a typing error of: at most a third of its characters differ, and not all.
-fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Nothing sensible is that long, and the distance takes quadratic time.
     if word.len() > 64 {
         return None;

@@ -9,6 +9,7 @@ use certmesh_ledger::log::Log;
 use certmesh_ledger::membership::{Genesis, Membership};
 use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{Entry, SharingClass};
+use certmesh_text::faults;
 
 use super::Bench;
 use crate::fill::{BATCH, Filler, broken, place};
@@ -61,7 +62,7 @@ fn fill(
     let mut definitions = BTreeMap::new();
     for number in 0..records {
         let draft = Draft::check(sample.row(number), &member.code());
-        let draft = draft.map_err(|refusal| broken(&refusal))?;
+        let draft = draft.map_err(|list| Error::Broken(faults(&list)))?;
         let sharing = draft.sharing.unwrap_or(SharingClass::Conditional);
         let code = draft.id.type_code();
         let definition = match definitions.entry(code) {
@@ -85,7 +86,7 @@ fn types(index: usize) -> Result<Vec<Entry>, Error> {
         .into_iter()
         .map(|definition| match definition.check() {
             Ok(definition) => Ok(Entry::from(definition)),
-            Err(refusal) => Err(Error::Broken(refusal.to_string())),
+            Err(list) => Err(Error::Broken(faults(&list))),
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use certmesh_api::FaultKind;
 use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::{Authority, CertificateState};
 use certmesh_ledger::codec::{Bounded, Text};
@@ -145,8 +146,7 @@ impl Asking {
         let held = peer.catalogue.claims(&fetch.certificate);
         let mut held = held.map_err(|error| unreadable(&error))?;
         if held.len() > 1 {
-            let detail = "several departments of its division claim this certificate; they have to settle which one issued it";
-            return Err(Refusal::field("certificate", detail));
+            return Err(Refusal::field("certificate", FaultKind::Claimed));
         }
         let certificate = held.pop().ok_or(Refusal::UnknownCertificate {
             id: fetch.certificate.clone(),

@@ -1,9 +1,10 @@
 //! What is said of each append of a group, once it is durable or failed.
 
-use certmesh_api::FieldFault;
+use certmesh_api::{Fault, FaultKind};
 use certmesh_ledger::catalogue::NotAllowed;
 use certmesh_ledger::disk::too_many_files;
 use certmesh_ledger::log::{NoEffect, WriteError};
+use certmesh_ledger::record::MAX_RECORD;
 
 use super::apply::{Applied, ApplyError};
 use super::plan::Outcome;
@@ -93,7 +94,10 @@ fn not_applied(error: &ApplyError) -> Refusal {
 /// Why the log took no records.
 pub(super) fn not_written(error: &WriteError) -> Refusal {
     match error {
-        WriteError::TooLarge { .. } => Refusal::field("fields", error.to_string()),
+        WriteError::TooLarge { found } => {
+            let (found, limit) = (*found, MAX_RECORD);
+            Refusal::field("fields", FaultKind::EntryTooLarge { found, limit })
+        }
         WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
         WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
         WriteError::OutOfFiles(_) => Refusal::Overloaded { retry_after_s: 1 },
@@ -104,12 +108,9 @@ pub(super) fn not_written(error: &WriteError) -> Refusal {
     }
 }
 
-fn succession_faults<T: std::fmt::Display>(reasons: &[T]) -> Refusal {
-    let fault = |reason: &T| FieldFault {
-        field: "predecessors".to_owned(),
-        detail: reason.to_string(),
-    };
-    Refusal::InvalidField(reasons.iter().map(fault).collect())
+fn succession_faults<T: Into<FaultKind>>(reasons: Vec<T>) -> Refusal {
+    let faults = reasons.into_iter();
+    Refusal::InvalidField(faults.map(|why| Fault::new("predecessors", why)).collect())
 }
 
 /// Why a rule does not allow an entry.
@@ -128,27 +129,32 @@ pub(super) fn not_allowed(why: NotAllowed) -> Refusal {
             issuer: department.as_str().to_owned(),
         },
         NotAllowed::Impossible(transition) => Refusal::ImpossibleTransition(transition),
-        NotAllowed::OthersType { authority, .. } => Refusal::field(
-            "code",
-            format!(
-                "department {authority} is a member of this network: only it can define its types"
-            ),
-        ),
-        NotAllowed::Misfits(misfits) => succession_faults(&misfits),
-        NotAllowed::NotReplaceable(reasons) => succession_faults(&reasons),
-        other @ NotAllowed::NotListed(_) => Refusal::field("type", other.to_string()),
+        NotAllowed::OthersType { authority, .. } => {
+            Refusal::field("code", FaultKind::OthersType { authority })
+        }
+        NotAllowed::Misfits(misfits) => succession_faults(misfits),
+        NotAllowed::NotReplaceable(reasons) => succession_faults(reasons),
+        NotAllowed::NotListed(type_code) => {
+            Refusal::field("type", FaultKind::NotListed { type_code })
+        }
         // It changed between the checks of the request and its turn.
         NotAllowed::OtherDefinition(_) => Refusal::Overloaded { retry_after_s: 1 },
-        NotAllowed::NoEffect(why @ NoEffect::Grants(_)) => Refusal::field("grant", why.to_string()),
-        NotAllowed::NoEffect(why) => Refusal::field("code", why.to_string()),
-        other @ NotAllowed::OwnReceiver => Refusal::field("to", other.to_string()),
+        NotAllowed::NoEffect(why @ NoEffect::Grants(_)) => Refusal::field("grant", why),
+        NotAllowed::NoEffect(why) => Refusal::field("code", why),
+        NotAllowed::OwnReceiver => Refusal::field("to", FaultKind::OwnReceiver),
         NotAllowed::UnknownKind(_) => Refusal::Internal,
-        other @ NotAllowed::NotAMember(_) => Refusal::field("department", other.to_string()),
-        other @ NotAllowed::UnknownGrant(_) => Refusal::field("grant", other.to_string()),
+        NotAllowed::NotAMember(department) => {
+            Refusal::field("department", FaultKind::NotAMember { department })
+        }
+        NotAllowed::UnknownGrant(grant) => {
+            Refusal::field("grant", FaultKind::UnknownGrant { grant })
+        }
         // The one who asks draws a nonce for each request, as a client does a key.
         NotAllowed::Replayed(_) => Refusal::IdempotencyMismatch,
         NotAllowed::CaseInRequest => Refusal::Overloaded { retry_after_s: 1 },
-        other @ NotAllowed::NoRole { .. } => Refusal::field("id", other.to_string()),
+        NotAllowed::NoRole { department, role } => {
+            Refusal::field("id", FaultKind::NoRole { department, role })
+        }
         NotAllowed::Read(error) => internal(&error),
     }
 }

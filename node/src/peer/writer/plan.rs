@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use certmesh_api::{Fault, FaultKind};
 use certmesh_ledger::bodies::{Body, FileId};
 use certmesh_ledger::catalogue::Batch;
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash_parts};
@@ -291,19 +292,16 @@ impl Planning<'_> {
         for (place, upload) in &kept.uploads {
             let file = upload.key.file();
             let waiting = self.peer.attachments.is_waiting(file);
-            let detail = if upload.expires_ms < now_ms() {
-                "is an upload of more than 24 hours ago; upload the file again"
+            let kind = if upload.expires_ms < now_ms() {
+                FaultKind::UploadExpired
             } else if self.taken.contains(&file)
                 || !waiting.map_err(|error| not_received(&error.into()))?
             {
-                "is an upload that another certificate used; upload the file again"
+                FaultKind::UploadUsed
             } else {
                 continue;
             };
-            faults.push(certmesh_api::FieldFault {
-                field: place.clone(),
-                detail: detail.to_owned(),
-            });
+            faults.push(Fault::new(place.clone(), kind));
         }
         match faults.is_empty() {
             true => Ok(()),

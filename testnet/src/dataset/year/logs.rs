@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use certmesh_api::IssueRequest;
 use certmesh_api::draft::Draft;
-use certmesh_api::faults::Unfit;
+use certmesh_api::faults::FaultList;
 use certmesh_ledger::catalogue::{Batch, Catalogue, FreshnessLimits, Proposed, Standard};
 use certmesh_ledger::crypto::keys::CatalogueKey;
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, TypeCode};
@@ -260,13 +260,7 @@ impl<'c> Desk<'c> {
 }
 
 /// A refusal with each field at fault.
-fn told_of(refusal: &Unfit) -> String {
-    match refusal {
-        Unfit::Fields(faults) => {
-            let each = faults.iter();
-            let each = each.map(|fault| format!("{}: {}", fault.field, fault.detail));
-            each.collect::<Vec<_>>().join("; ")
-        }
-        refusal => refusal.to_string(),
-    }
+fn told_of(faults: &FaultList) -> String {
+    let each = faults.iter().map(certmesh_text::at_field);
+    each.collect::<Vec<_>>().join("; ")
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use certmesh_api::faults::Unfit;
+use certmesh_api::faults::FaultList;
 use certmesh_api::{IssueRequest, MatterRequest, TypeRequest};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::DepartmentCode;
@@ -179,9 +179,9 @@ fn departments(path: &Path) -> Result<Vec<Founder>, Error> {
 
 fn definition<T: DeserializeOwned, D>(
     path: &Path,
-    check: impl Fn(&T) -> Result<D, Unfit>,
+    check: impl Fn(&T) -> Result<D, FaultList>,
 ) -> Result<D, Error> {
-    check(&toml_of(path)?).map_err(|refusal| Error::malformed(path, &refusal))
+    check(&toml_of(path)?).map_err(|faults| Error::malformed(path, &certmesh_text::faults(&faults)))
 }
 
 fn toml_of<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {

@@ -1,0 +1,306 @@
+# Every sentence that certmesh has a code for, in English (Fluent, https://projectfluent.org).
+#
+# The part of an id before the first hyphen is the family, the rest the code; what is shown of a message are the
+# arguments that its code has. Tests hold each family's texts against its codes. A message without a family is a part of
+# others.
+
+## What frames the sentences
+
+# One fault, at a field.
+frame-at-field = { $field }: { $detail }
+# The same at a column of a table.
+frame-at-column = `{ $column }` { $detail }
+# What is wrong with a file.
+frame-at-path = { $path } { $detail }
+# More than one fault, all of them listed.
+frame-several = { $count } fields are wrong; see faults
+# More than are listed.
+frame-too-many = { $count } fields are wrong; faults lists the first { $listed }, correct these and send it again
+# The choices there are.
+frame-or = { $first } or { $last }
+
+near =
+    { $near ->
+        [none] {""}
+       *[other] ; did you mean `{ $near }`?
+    }
+
+## Faults of a request's field or of a table's row. Each follows the name of what is at fault.
+
+fault-required = is required
+fault-empty = is empty
+fault-too-long = is { $found } bytes long, at most { $limit } are allowed
+fault-control-character = holds a control character
+fault-out-of-range = must be { $least } to { $most }
+fault-too-many = holds { $found }, at most { $limit } are allowed
+fault-none-named = must name at least one
+fault-appears-twice = appears twice: { $what }
+fault-unknown-word = must be { $expected }
+fault-no-such-field = there is no such field{ near }
+fault-not-a-string = must be a string
+fault-not-a-boolean = must be true or false
+fault-not-a-count = must be a whole number from 0 to { $most }
+fault-not-an-object = must be an object
+fault-not-an-array = must be an array
+fault-not-utf-8 = isn't UTF-8 once decoded
+
+# Identifiers, days, and what has a form of its own
+
+part =
+    { $part ->
+        [department-code] department code
+        [division-code] division code
+        [issuer-code] issuer code
+        [type-code] type code
+        [type-authority] type code: authority
+        [certificate] certificate identifier
+        [certificate-root] certificate identifier: root
+        [certificate-type] certificate identifier: type
+        [certificate-type-authority] certificate identifier: type: authority
+        [certificate-issuer] certificate identifier: issuer
+        [certificate-serial] certificate identifier: serial
+        [certificate-version] certificate identifier: version
+        [certificate-check] certificate identifier: check
+       *[other] { $part }
+    }
+# The text at fault, where it may be shown.
+quoted =
+    { $text ->
+        [none] {""}
+       *[other] {" "}`{ $text }`
+    }
+lengths =
+    { $least ->
+        [1] { $most ->
+            [1] 1
+           *[other] 1 to { $most }
+        }
+        [6] { $most ->
+            [18] 18 (department code) or 6 (division code)
+           *[other] { $most }
+        }
+       *[other] { $most }
+    }
+characters =
+    { $expected ->
+        [digit] a digit
+        [credit-code] one of 0-9 A-H J-N P-R T U W X Y
+       *[alphanumeric] one of 0-9 A-Z
+    }
+holder-code =
+    { $kind ->
+        [1] a unified social credit code
+        [99] a code of another organisation
+        [111] a resident identity card number
+        [411] a diplomatic passport number
+        [412] a service passport number
+        [413] a number of a passport for public affairs
+        [414] an ordinary passport number
+        [511] a number of a mainland travel permit for Taiwan residents
+        [516] a number of a mainland travel permit for Hong Kong and Macau residents
+       *[other] a code of this kind
+    }
+
+fault-id-too-long = { part }: { $found } bytes long, at most { $limit } are read
+fault-id-parts = certificate identifier: { $found } parts between dots, expected 10
+fault-id-root = certificate identifier: root{ quoted } is not `{ $expected }`
+fault-id-length = { part }{ quoted }: { $found } characters long, expected { lengths }
+fault-id-character = { part }{ quoted }: character { $position } is `{ $found }`, expected { characters }
+fault-id-check = { part }{ quoted }: check character is `{ $found }`, expected `{ $expected }`
+fault-id-number = { part }: number is { $found }, expected at most 999
+fault-date-form = must be a day of the form YYYY-MM-DD
+fault-date-year = has the year { $year }, expected 1900 to 2999
+fault-date-month = has the month { $month }, expected 01 to 12
+fault-date-day = { $month } has no day { $day }
+fault-holder-kind = must be one of { $expected } (three digits)
+fault-holder-empty = is an empty code
+fault-holder-too-long = is longer than { $limit } characters
+fault-holder-length = is not { holder-code }: { $found } characters long, expected 18
+fault-holder-old-card = is a 15-digit number of a first-generation identity card, which isn't accepted; give the 18-character one
+fault-holder-character = is not { holder-code }: character { $position } isn't allowed there
+fault-holder-check = is not { holder-code }: its check character doesn't fit, expected `{ $expected }`
+fault-hash = must be 64 hexadecimal digits
+fault-matter-code = must be 1 to { $limit } letters, digits, `-`, `_` or `.`
+fault-matter = must be [department/]matter[/sub-matter], such as SL-001/01
+fault-matter-ref = must be <department>/<matter>/<sub-matter>, such as 11430000006122244L/SL-001/01
+fault-attachment-name = an attachment's name has 1 to 64 letters (also Chinese), digits, hyphens, underscores and full stops, and does not begin with a full stop
+fault-role = must be `issue`, or `define:` and the code of an authority that is not a member
+fault-role-without-authority = role `define` names the authority whose types it is for, as in `define:11100000000013338W`; give it once for each
+fault-status-reason = must be 01 holder's request, 02 issued in error, 03 deception, 04 conditions broken, 05 holder died or dissolved, 06 lost or damaged, 07 decision of a court or superior, or 99 other
+
+# A certificate to issue, change or erase
+
+fault-part-of-id = is part of id already; give either id, or type and serial
+fault-id-or-parts = is required, or type and serial in its place
+fault-holds-holder-code = holds the holder's code, which no log may hold; number the certificate otherwise
+fault-serial-needed = is required: the predecessor's version is 999, so its successor needs another number
+fault-dates-out-of-order = is { $until }, before valid_from ({ $from }); swap or correct them
+fault-no-receiver = is required: a transfer names the department that may take the certificate over
+fault-receiver = only a transfer-out names a department that may take the certificate over
+fault-field-name = its name must be 1 to { $limit } bytes without spaces around it
+fault-field-name-control = its name holds a control character
+fault-attachment-as-field = names that begin with @ are those of attachments; give these under `attachments`
+fault-fields-and-attachments = fields and attachments are { $found } together, at most { $limit } are allowed
+fault-not-an-upload = is not an upload of this department's node; upload the file and give the `upload` of the answer
+fault-upload-twice = is the upload of another attachment already; upload the file once for each
+fault-upload-expired = is an upload of more than 24 hours ago; upload the file again
+fault-upload-used = is an upload that another certificate used; upload the file again
+fault-entry-too-large = the record takes { $found } bytes, more than the { $limit } allowed; leave fields out or shorten them
+
+# What a certificate replaces
+
+fault-one-of-predecessors = is one of predecessors; give either
+fault-predecessor-required = is required: what is replaced
+fault-merge-of-one = a merge puts one certificate in the place of two or more; only one is named
+fault-one-predecessor = a { $kind } replaces exactly one certificate; { $found } are named
+fault-predecessor-twice = { $id } is named twice
+fault-replaces-itself = is the certificate itself; it can't replace itself
+fault-other-type = a { $kind } keeps the type; { $predecessor } is of another one
+fault-not-next-version =
+    version { $found } does not follow { $predecessor }; { $next ->
+        [none] 999 is the last, so it needs another serial number
+       *[other] with the same serial number it must be { $next }
+    }
+fault-predecessor-unknown = predecessor { $id } is in no log held here; its issuer's latest records may not have arrived yet
+fault-predecessor-elsewhere = predecessor { $id } is in the log of department { $department }; only that department replaces it, or records it as transferred-out for this one to issue a `transfer`
+fault-predecessor-status = predecessor { $id } is { $status }; only a valid certificate can be replaced
+fault-predecessor-own = predecessor { $id } is in this department's own log; a transfer is from another department
+fault-predecessor-outside = predecessor { $id } was issued by no member of this network, so its transfer can't be checked; issue without predecessor
+fault-predecessor-not-transferred = predecessor { $id } is { $status } as far as is known here; department { $department } has to record it as transferred-out first
+fault-predecessor-other-receiver = predecessor { $id } was transferred out to department { $to }; only that department can take it over
+fault-predecessor-claimed = predecessor { $id } is in the logs of several departments; only they can determine which of them issued it
+fault-predecessor-disputed = predecessor { $id } is in dispute: the log of department { $department } has stopped, and what it says about it is uncertain
+fault-predecessor-taken-over = predecessor { $id } was taken over before, as { $by }
+
+# A type's standard, and a certificate held against it
+
+fault-issuer = the type's standard does not allow this department to issue it
+fault-other-holder-kind = holders of this type have a code of kind { $expected }
+fault-no-end = certificates of this type have no end of validity; leave valid_until out
+fault-ends-too-late =
+    { $last ->
+        [none] ends later than the type's standard allows
+       *[other] certificates of this type end on { $last } at the latest
+    }
+fault-missing = is required ({ $name })
+fault-unknown-field = is not a field of this type's standard; extension fields begin with KZ_{ near }
+fault-length = is { $found } characters long, at most { $most } are allowed
+fault-pattern = does not match { $pattern }
+fault-not-an-integer = is not a whole number
+fault-not-a-decimal = is not a number, such as 12 or 12.5
+fault-not-a-date = is not a day written YYYY-MM-DD
+fault-not-in-code-list = is not one of { $codes }
+fault-bad-pattern = is not a usable regular expression: { $why }
+fault-no-codes = lists no codes
+fault-zero = must be more than zero
+fault-definition-unusable = the type's definition in the catalogue can't be used; its department has to define it again
+
+# Definitions and grants
+
+fault-single-attachment = no code names a single attachment; `@` stands for all of a certificate
+fault-validity = must be any, long-term, or the most as a number of days, months or years, such as 10 years
+fault-attachment-mark = begins with @, as attachments do; no standard lists these
+fault-for-other-data = is for fields of type { $data }
+fault-no-sub-matters = must hold at least one; a matter without parts is its own
+fault-earlier-sub-matter = appears at an earlier sub-matter already
+fault-department-or-role = give either a department or a role
+fault-others-type = department { $authority } is a member of this network: only it can define its types
+fault-not-listed = the definition of type { $type_code } does not allow this department to issue it
+fault-versions-used-up = the type has { $most } versions, which is the most that count; define it under another code
+room = take up { $used } of { $most } bytes in the memory of every peer, and this one needs { $more }
+fault-no-room-for-type = the types that this log defines { room }; list fewer departments, or the same as the version before
+fault-no-room-for-matter = the matters that this log defines { room }; define it as the next version of a matter that is no longer needed
+fault-no-room-for-grant = the grants in force in this log { room }; withdraw those that are no longer needed
+fault-not-in-force = no such grant is in force
+fault-own-receiver = the receiver of a transfer is another department than this one
+fault-not-a-member = { $department } is not a member of this network
+fault-unknown-grant = no grant { $grant } is in force in this department's log; `certmesh grant list` shows those that are
+fault-no-role = department { $department } has no role `{ $role }` in this network
+
+# Questions
+
+fault-cursor = is not one that this node gave
+fault-from-after-to = is { $from }, after { $to }, where the time ends
+fault-too-many-days = is more than { $most } days before the end
+fault-month = must be YYYY-MM, such as 2026-11
+fault-one-question = give exactly one of holder, type and issuer
+fault-purpose-required = is required in a search by holder: say what it is for
+fault-purpose-unwanted = is only for a search by holder
+fault-several-sub-matters = has several sub-matters; name one of { $parts }
+fault-others-matter = is another department's; a department accepts cases of its own matters for good
+fault-claimed = several departments of its division claim this certificate; they have to settle which one issued it
+fault-idempotency-key = must appear once and be 1 to { $most } visible ASCII characters
+fault-parameter = the parameters are: { $known }
+fault-given-twice = appears twice
+fault-number-from-one = must be a number from 1
+fault-grant-number = must be the number of a grant
+fault-other-content = does not begin as a file of type { $media_type } does
+
+# A row of a table. None shows what is in it.
+
+fault-row-too-long = is longer than { $limit } MiB and was not read
+fault-quotation-mark = a quotation mark begins a cell and none ends it; double it if it is part of the text
+fault-cell-count = has { $found } cells, the header { $expected }; is a cell with a delimiter or quotation mark not quoted?
+fault-no-object = is not a JSON object
+fault-rounded-number = is a number of more than 15 digits, which spreadsheets round; the column has to be text
+fault-duration = is a duration
+fault-spreadsheet-error = holds a spreadsheet's error
+fault-neither-text-nor-number = is neither text nor a whole number
+fault-encoding = holds bytes that are not valid in the file's encoding
+fault-not-in-codes = has a value that `codes` of the map does not list
+fault-not-a-day = is not a valid day in any of the map's spellings
+fault-serial = is not a serial number of 1 to 40 of 0-9 A-Z; see the rules of `clean`
+fault-predecessor = is not a certificate identifier
+fault-predecessor-type = is of another type; a renewal or an amendment keeps it
+fault-predecessor-version = is not the one after the predecessor's, and the serial number is the same
+fault-merge-in-table = is only one; a merge replaces two or more, which a table can't name
+fault-ends-before = is before `{ $from }`
+fault-duplicate = another row has the same `{ $columns }`
+
+## Tables and maps. What is wrong with a file follows its path, what is wrong with a map its key.
+
+table-changed = is not a file that stays unchanged: it was changed while it was read
+table-pipe = is a pipe: an XLSX is read from a file
+table-no-toml = is not a map: line { $line }: { $why }
+table-long-map = is not a map: it is longer than 1 MiB
+table-no-xlsx = is not an XLSX file: { $why }
+table-long-shared-texts = is not an XLSX file that can be read: the texts its cells share are longer than { $limit } MiB; save it as CSV (UTF-8), or as several files
+table-too-many-shared-texts = is not an XLSX file: it says it has { $texts } texts that cells share, in { $length } bytes
+table-no-sheets = is not an XLSX file: it has no sheet
+table-no-such-sheet = is not the file of the map: it has no sheet `{ $name }`; it has { $sheets }
+
+mapping-any = the map cannot be used
+mapping-file = the map does not fit the file
+mapping-standard = the map does not fit the type's standard
+
+map-unknown-key = is not a key here{ near }
+map-required = is required
+map-not-a-text = must be a text
+map-not-texts = must be a list of texts
+map-unknown-word = must be { $expected }
+map-delimiter = must be one ASCII character, such as ","
+map-header = must be the number of the row with the columns' names, 1 to 1000
+map-holder = is required, as {"{"} kind = "111", column = "…" {"}"}
+map-holder-kind-required = is required: a kind of holder's code such as "111", or a table, such as {"{"} column = "…", codes = {"{"} … {"}"} {"}"}
+map-holder-kind = must be one of { $expected } (three digits)
+map-fields = must be a table, such as [fields.ZZMC]
+map-source-form = must be a column's name or a table, such as {"{"} column = "…" {"}"}
+map-one-source = needs exactly one of `column`, `columns` (at least one) and `value`
+map-with-constant = goes with columns, not with a constant `value`
+map-without-columns = goes with `columns`
+map-unknown-rule = `{ $name }` is not a rule{ near }; the rules are { $rules }
+map-codes = must be a table, such as {"{"} "男" = "1" {"}"}
+map-no-codes = must hold texts, at least one
+map-spelling-sign = `{ $spelling }`: of %, only %Y, %m, %d, %H, %M, %S and %% are known
+map-spelling-part = `{ $spelling }` must hold { $sign } once
+map-none-named = must name at least one part
+map-unknown-part = the map has no `{ $name }`{ near }
+
+map-no-column = the file has no column `{ $name }`{ near }
+map-two-columns = the file has two columns `{ $name }`
+map-no-columns = the file has no columns; `header` gives the row with their names
+map-columns = the file's columns are: { $names }
+
+map-issuer = the type's standard does not allow this department to issue it
+map-missing = the type's standard requires it ({ $name })
+map-unknown-field = is not a field of this type's standard; extension fields begin with KZ_{ near }
