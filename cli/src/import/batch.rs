@@ -2,7 +2,6 @@
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use certmesh_api::Fault;
 use certmesh_ledger::id::CertificateId;
 
 use crate::bulk::{self, Chunk, Sent};
@@ -10,44 +9,15 @@ use crate::client::Client;
 use crate::retry::Retry;
 use crate::{Error, Outcome};
 
-/// Rows that are reported together, at most; of them no more are sent than a chunk holds.
-const BATCH_ROWS: usize = 2_000;
-/// Bytes of rows as they were that are held for the rejects file, at most but for one row.
-const BATCH_BYTES: usize = 8 << 20;
+/// Rows of a table in flight.
+pub(super) type Batch = certmesh_tables::Batch<Wanted>;
 
-/// Rows in their order, those among them that are to be sent, and what is known of the others.
+/// What is sent of them.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct Wanted {
     pub(super) chunk: Chunk,
     /// In a dry run, what the rows that would be sent name: their certificates' identifiers.
     pub(super) ids: Vec<CertificateId>,
-    pub(super) rows: Vec<Entry>,
-    /// Bytes of the rows as they were.
-    pub(super) bytes: usize,
-    /// How far the input was read.
-    pub(super) position: u64,
-}
-
-impl Batch {
-    /// Whether it is time to send.
-    pub(super) fn is_full(&self) -> bool {
-        self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES || self.chunk.is_full()
-    }
-}
-
-/// A row and what is known of it.
-pub(super) struct Entry {
-    pub(super) number: u64,
-    /// The row as the rejects file keeps it.
-    pub(super) original: Vec<u8>,
-    pub(super) fate: Fate,
-}
-
-/// What is to become of a row.
-pub(super) enum Fate {
-    ToSend,
-    Merged,
-    Rejected(Vec<Fault>),
 }
 
 /// What the sender reports.
@@ -76,20 +46,25 @@ pub(super) fn send_all(
     };
     for batch in batches {
         let event = if dry_run {
-            let mut there = Vec::with_capacity(batch.ids.len());
-            let looked = batch.ids.iter().try_for_each(|id| {
+            let mut there = Vec::with_capacity(batch.wanted.ids.len());
+            let looked = batch.wanted.ids.iter().try_for_each(|id| {
                 there.push(is_there(client, id, Retry::patient(retries), &mut note)?);
                 Ok(())
             });
             Event::Looked(batch, there, looked.err())
-        } else if batch.chunk.is_empty() {
+        } else if batch.wanted.chunk.is_empty() {
             let sent = Sent {
                 results: Vec::new(),
                 error: None,
             };
             Event::Done(batch, sent)
         } else {
-            let sent = bulk::send(client, &batch.chunk, Retry::patient(retries), &mut note);
+            let sent = bulk::send(
+                client,
+                &batch.wanted.chunk,
+                Retry::patient(retries),
+                &mut note,
+            );
             Event::Done(batch, sent)
         };
         if events.send(event).is_err() {

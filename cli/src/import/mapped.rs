@@ -9,12 +9,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use certmesh_api::{NodeStatus, RowResult, TypeStandard};
-use certmesh_tables::{
-    Checker, Head, Input, Judge, Judged, Layout, Map, Row, Visitor, counted_under,
-};
-use certmesh_text::{at_column, faults};
+use certmesh_tables::{Checker, Fate, Head, Input, Judge, Judgement, Layout, Map, Row, Visitor};
+use certmesh_text::faults;
 
-use super::batch::{Batch, Entry, Event, Fate, send_all};
+use super::batch::{Batch, Event, send_all};
 use super::command::{Import, catch_interrupts, open};
 use super::tally::Tally;
 use crate::args::Global;
@@ -172,31 +170,19 @@ impl Visitor for SecondPass<'_, '_> {
             self.stopped = true;
             return Ok(false);
         }
-        let fate = match self.judge.judge(row) {
-            Judged::Merged => Fate::Merged,
-            Judged::Rejected(faults) => Fate::Rejected(faults),
-            Judged::Good(sound) if self.tally.summary.dry_run => {
-                self.batch.ids.push(sound.draft.id);
-                Fate::ToSend
+        let judged = self.judge.judge(row);
+        let dry_run = self.tally.summary.dry_run;
+        let rejects = self.tally.rejects();
+        self.batch.add(row, judged, rejects, |wanted, request| {
+            if dry_run {
+                wanted.ids.push(request.draft.id);
+            } else {
+                let line = serde_json::to_vec(&request.request).map_err(io::Error::from)?;
+                wanted.chunk.push(row.number, &line);
             }
-            Judged::Good(sound) => {
-                let line = serde_json::to_vec(&sound.request).map_err(io::Error::from)?;
-                self.batch.chunk.push(row.number, &line);
-                Fate::ToSend
-            }
-        };
-        let original = match fate {
-            Fate::Merged => Vec::new(),
-            _ => self.tally.original(row),
-        };
-        self.batch.bytes += original.len();
-        self.batch.position = row.position;
-        self.batch.rows.push(Entry {
-            number: row.number,
-            original,
-            fate,
-        });
-        if self.batch.is_full() {
+            Ok::<(), Error>(())
+        })?;
+        if self.batch.is_full() || self.batch.wanted.chunk.is_full() {
             self.hand_over()?;
         }
         Ok(!self.stopped)
@@ -280,14 +266,12 @@ impl SecondPass<'_, '_> {
     }
 
     /// Counts a row that the node is not asked about; returns whether it is one.
-    fn decided(&mut self, entry: &Entry) -> Result<bool, Error> {
+    fn decided(&mut self, entry: &Judgement) -> Result<bool, Error> {
         match &entry.fate {
-            Fate::ToSend => return Ok(false),
+            Fate::Wanted => return Ok(false),
             Fate::Merged => self.tally.summary.merged += 1,
-            Fate::Rejected(faults) => {
-                let name = faults.first().map(counted_under).unwrap_or_default();
-                let texts: Vec<String> = faults.iter().map(at_column).collect();
-                let text = texts.join("; ");
+            Fate::Rejected(rejected) => {
+                let (name, text) = (rejected.counted_under(), rejected.reason());
                 self.tally
                     .reject(entry.number, &name, &text, &entry.original)?;
             }
@@ -302,7 +286,7 @@ impl SecondPass<'_, '_> {
         error.map_or(Ok(()), Err)
     }
 
-    fn answer(&mut self, entry: &Entry, result: &RowResult) -> Result<(), Error> {
+    fn answer(&mut self, entry: &Judgement, result: &RowResult) -> Result<(), Error> {
         let tally = &mut self.tally;
         tally.summary.rows += 1;
         match (&result.appended, &result.error) {

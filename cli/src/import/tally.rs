@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use certmesh_tables::{Head, Rejects, Row};
+use certmesh_tables::{Head, Rejects};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -73,10 +73,9 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// The row as [`Tally::reject`] wants it.
-    pub(super) fn original(&self, row: &Row<'_>) -> Vec<u8> {
-        let rejects = self.rejects.as_ref();
-        rejects.map_or_else(Vec::new, |rejects| rejects.original(row))
+    /// Where rejected rows are kept, if they are.
+    pub(super) fn rejects(&self) -> Option<&Rejects> {
+        self.rejects.as_ref()
     }
 
     /// How far the input is looked through before anything is done with it.

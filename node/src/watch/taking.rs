@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certmesh_api::Fault;
 use certmesh_api::draft::Draft;
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -20,17 +19,13 @@ use crate::app::Refusal;
 use crate::app::now_ms;
 use crate::app::{self, RetryKey};
 use certmesh_tables::{
-    Checker, Error, FileError, Format, Head, Input, Judge, Judged, Rejects, Row, TableFault,
-    Visitor, counted_under,
+    Batch, Checker, Error, Fate, FileError, Format, Head, Input, Judge, Judgement, Rejects, Row,
+    TableFault, Visitor,
 };
-use certmesh_text::{at_column, at_field, faults};
+use certmesh_text::{at_field, faults};
 
 /// Most rows of a file: of each, some bytes are held to find those that are the same.
 const MOST_ROWS: u64 = 5_000_000;
-/// Rows that are reported together, at most.
-const BATCH_ROWS: usize = 2_000;
-/// Bytes of rows as they were that are held, at most but for one row.
-const BATCH_BYTES: usize = 8 << 20;
 /// First and longest wait before rows are handed over again.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -263,31 +258,9 @@ fn count(rows: &mut u64, stop: &Stop) -> Result<(), Halt> {
     }
 }
 
-/// Rows in their order, and those among them that are to be issued.
-#[derive(Default)]
-struct Batch {
-    drafts: Vec<Draft>,
-    rows: Vec<Entry>,
-    /// Bytes of the rows as they were.
-    bytes: usize,
-}
-
-struct Entry {
-    number: u64,
-    original: Vec<u8>,
-    fate: Fate,
-}
-
-enum Fate {
-    ToIssue,
-    Merged,
-    /// For these faults; the API's name of the problem.
-    Rejected(Vec<Fault>, &'static str),
-}
-
 /// A batch that was handed over.
 struct Submitted {
-    batch: Batch,
+    batch: Batch<Vec<Draft>>,
     key: RetryKey,
     outcomes: JoinHandle<Result<app::Outcomes, Refusal>>,
 }
@@ -298,7 +271,7 @@ struct Issuing<'a, 't> {
     judge: &'a mut Judge,
     rejects: &'a mut Rejects,
     summary: &'a mut Summary,
-    batch: Batch,
+    batch: Batch<Vec<Draft>>,
     submitted: Option<Submitted>,
     rows: u64,
 }
@@ -313,31 +286,13 @@ impl Visitor for Issuing<'_, '_> {
 
     fn row(&mut self, row: &Row<'_>) -> Result<bool, Halt> {
         count(&mut self.rows, self.taking.stop)?;
-        let fate = match self.judge.judge(row) {
-            Judged::Merged => Fate::Merged,
-            Judged::Rejected(faults) => {
-                let problem = match row.trouble {
-                    Some(_) => "malformed-body",
-                    None => "invalid-field",
-                };
-                Fate::Rejected(faults, problem)
-            }
-            Judged::Good(sound) => {
-                self.batch.drafts.push(sound.draft);
-                Fate::ToIssue
-            }
-        };
-        let original = match fate {
-            Fate::Merged => Vec::new(),
-            _ => self.rejects.original(row),
-        };
-        self.batch.bytes += original.len();
-        self.batch.rows.push(Entry {
-            number: row.number,
-            original,
-            fate,
-        });
-        if self.batch.rows.len() >= BATCH_ROWS || self.batch.bytes >= BATCH_BYTES {
+        let judged = self.judge.judge(row);
+        self.batch
+            .add(row, judged, Some(self.rejects), |drafts, request| {
+                drafts.push(request.draft);
+                Ok::<(), Halt>(())
+            })?;
+        if self.batch.is_full() {
             self.hand_over()?;
         }
         Ok(true)
@@ -361,9 +316,13 @@ impl Issuing<'_, '_> {
 
     /// With a key, so that rows that are in the log already are recognised: from an import that was cut short, or because
     /// they were handed over before.
-    fn submit(&self, batch: &Batch, key: RetryKey) -> JoinHandle<Result<app::Outcomes, Refusal>> {
+    fn submit(
+        &self,
+        batch: &Batch<Vec<Draft>>,
+        key: RetryKey,
+    ) -> JoinHandle<Result<app::Outcomes, Refusal>> {
         let service = &self.taking.needs.service;
-        let outcomes = service.submit(batch.drafts.clone(), Some(key));
+        let outcomes = service.submit(batch.wanted.clone(), Some(key));
         self.taking.runtime.spawn(outcomes)
     }
 
@@ -406,7 +365,7 @@ impl Issuing<'_, '_> {
         }
     }
 
-    fn account(&mut self, batch: &Batch, outcomes: app::Outcomes) -> Result<(), Halt> {
+    fn account(&mut self, batch: &Batch<Vec<Draft>>, outcomes: app::Outcomes) -> Result<(), Halt> {
         let metrics = &self.taking.needs.metrics;
         let mut outcomes = outcomes.into_iter();
         for entry in &batch.rows {
@@ -416,15 +375,13 @@ impl Issuing<'_, '_> {
                     metrics.watch_rows("merged", 1);
                     self.summary.merged += 1;
                 }
-                Fate::Rejected(faults, problem) => {
-                    metrics.row_refused(problem);
+                Fate::Rejected(rejected) => {
+                    metrics.row_refused(rejected.problem.name());
                     metrics.watch_rows("rejected", 1);
-                    let name = faults.first().map(counted_under).unwrap_or_default();
-                    let texts: Vec<String> = faults.iter().map(at_column).collect();
-                    self.reject(entry, &name, &texts.join("; "))?;
+                    self.reject(entry, &rejected.counted_under(), &rejected.reason())?;
                 }
                 // One outcome a draft is the service's promise.
-                Fate::ToIssue => match outcomes.next().unwrap_or(Err(Refusal::Internal)) {
+                Fate::Wanted => match outcomes.next().unwrap_or(Err(Refusal::Internal)) {
                     Ok(appended) => {
                         metrics.row_issued(appended.replayed);
                         match appended.replayed {
@@ -449,7 +406,7 @@ impl Issuing<'_, '_> {
         Ok(())
     }
 
-    fn reject(&mut self, entry: &Entry, name: &str, reason: &str) -> Result<(), Halt> {
+    fn reject(&mut self, entry: &Judgement, name: &str, reason: &str) -> Result<(), Halt> {
         self.summary.rejected += 1;
         let by_reason = &mut self.summary.rejected_by_reason;
         *by_reason.entry(name.to_owned()).or_default() += 1;

@@ -19,7 +19,7 @@ use crate::map::Map;
 use crate::row::Cells;
 
 /// What the summary counts a row under that has this fault: what is wrong, and with which columns.
-pub fn counted_under(fault: &Fault) -> String {
+pub(crate) fn counted_under(fault: &Fault) -> String {
     let code = fault.kind.code();
     match &*fault.at {
         "" => code.to_owned(),

@@ -5,8 +5,9 @@
 //! `xlsx` make a `row` of each line (`xlsx_bounds` says how much of a spreadsheet may be held); `map`, read by
 //! `map_file`, says which columns are which part of a certificate, `value` and `dates` clean them; `check` makes
 //! requests of them and reports every fault; `doubles` finds rows that are the same, and `judge` decides on each row.
-//! `rejects` keeps the rows that are not issued.
+//! `batch` gathers rows for whoever issues them; `rejects` keeps those that are not issued.
 
+mod batch;
 mod check;
 mod csv;
 mod dates;
@@ -25,7 +26,8 @@ mod value;
 mod xlsx;
 mod xlsx_bounds;
 
-pub use check::{Checker, counted_under};
+pub use batch::{Batch, Fate, Judgement, Rejected};
+pub use check::{Checker, Request};
 pub use error::{Error, FileError, MapFault, MapUse, TableFault};
 pub use input::{Format, Input, Layout};
 pub use judge::{Judge, Judged};
