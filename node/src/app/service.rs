@@ -273,7 +273,7 @@ impl Service for PeerService {
                 AttachmentError::Io(_) | AttachmentError::Header(HeaderError::Later(_)) => {
                     Refusal::Internal
                 }
-                _ => Refusal::Lost("the attachment is"),
+                _ => Refusal::Lost("attachment"),
             }
         })?;
         Ok(Some((attachment, file)))
@@ -344,7 +344,7 @@ impl Service for PeerService {
                     bytes: bundle.to_bytes(),
                 })
             }
-            Ok(None) => Err(Refusal::UnknownCertificate { id: id.clone() }),
+            Ok(None) => Err(Refusal::UnknownCertificate),
             Err(GatherError::Read(error @ ReadError::LaterVersion { .. })) => {
                 Err(Refusal::ProofNotAvailable(error.to_string()))
             }

@@ -46,11 +46,7 @@ pub(super) async fn certificate(
 ) -> Result<Response, Rejection> {
     let id = path_id(&id)?;
     let found = api
-        .query(move |service| {
-            service
-                .certificate(&id)?
-                .ok_or(Refusal::UnknownCertificate { id })
-        })
+        .query(move |service| service.certificate(&id)?.ok_or(Refusal::UnknownCertificate))
         .await?;
     Ok(json(StatusCode::OK, &found))
 }
@@ -70,9 +66,9 @@ pub(super) async fn fields(
     let id = path_id(&id)?;
     let found = api
         .query(move |service| {
-            service.fields(&id)?.ok_or(Refusal::NotFound {
-                what: "certificate with its fields",
-            })
+            service
+                .fields(&id)?
+                .ok_or(Refusal::NotFound { what: "fields" })
         })
         .await?;
     Ok(json(StatusCode::OK, &found))
@@ -93,7 +89,7 @@ pub(super) async fn history(
     let id = path_id(&id)?;
     api.query(move |service| {
         let found = service.history(&id)?;
-        let found = found.ok_or(Refusal::UnknownCertificate { id })?;
+        let found = found.ok_or(Refusal::UnknownCertificate)?;
         Ok(json(StatusCode::OK, &found))
     })
     .await

@@ -115,9 +115,9 @@ pub(super) async fn copy(
     let name = name.ok_or(Rejection::INTERNAL)?;
     let found = api
         .query(move |service| {
-            service.evidence_copy(&name)?.ok_or(Refusal::NotFound {
-                what: "evidence copy",
-            })
+            service
+                .evidence_copy(&name)?
+                .ok_or(Refusal::NotFound { what: "copy" })
         })
         .await?;
     Ok(json(StatusCode::OK, &found))

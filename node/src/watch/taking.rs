@@ -23,7 +23,7 @@ use certmesh_tables::{
     Checker, Error, FileError, Format, Head, Input, Judge, Judged, Rejects, Row, TableFault,
     Visitor, counted_under,
 };
-use certmesh_text::{at_column, at_field, faults};
+use certmesh_text::{at_column, faults};
 
 /// Most rows of a file: of each, some bytes are held to find those that are the same.
 const MOST_ROWS: u64 = 5_000_000;
@@ -462,10 +462,7 @@ impl Issuing<'_, '_> {
 /// A refusal with every fault.
 fn described(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::InvalidField(faults) => {
-            let faults = faults.iter().map(at_field);
-            faults.collect::<Vec<_>>().join("; ")
-        }
+        Refusal::InvalidField(list) => faults(list),
         other => other.to_string(),
     }
 }

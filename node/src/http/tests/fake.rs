@@ -33,6 +33,7 @@ use crate::app::questions::Lookups;
 use crate::app::{
     Definition, Find, Incoming, ListPage, Outcomes, Proof, RetryKey, Service, Wanted, Word,
 };
+use crate::peer::Mib;
 use certmesh_api::*;
 
 /// How the fake peer behaves and what it saw.
@@ -99,9 +100,7 @@ impl Fake {
             Some((seq, before)) if retry && *before == content => (*seq, true),
             Some(_) if retry => return Err(Refusal::IdempotencyMismatch),
             Some(_) => {
-                return Err(Refusal::DuplicateCertificate {
-                    id: draft.id.clone(),
-                });
+                return Err(Refusal::DuplicateCertificate);
             }
             None => (next, false),
         };
@@ -166,7 +165,7 @@ impl Service for Fake {
                 issuer: change.id.issuer().as_str().to_owned(),
             })
         } else if !self.issued.lock().contains_key(&change.id) {
-            Err(Refusal::UnknownCertificate { id: change.id })
+            Err(Refusal::UnknownCertificate)
         } else {
             Status::Valid
                 .after(change.action)
@@ -263,8 +262,8 @@ impl Service for Fake {
         let free = Arc::clone(&self.free);
         let room = move |more| match &mut *free.lock() {
             Some(free) if *free < more => Err(Refusal::StorageFull {
-                free_bytes: *free,
-                needed_bytes: more,
+                free: Mib::of_free(*free),
+                needed: Mib::of_needed(more),
             }),
             free => {
                 *free = free.map(|free| free - more);
@@ -349,7 +348,7 @@ impl Service for Fake {
                     alone: (!signed).then(|| LogId::first(OWN.parse().unwrap())),
                 })
             }
-            None => Err(Refusal::UnknownCertificate { id: id.clone() }),
+            None => Err(Refusal::UnknownCertificate),
         }
     }
 
