@@ -309,22 +309,15 @@ pub(crate) fn describe_problem(problem: &Problem) -> String {
 
 /// The same with each further fault on a line of its own.
 fn problem_lines(problem: &Problem) -> Vec<String> {
-    let mut text = if problem.detail.is_empty() {
-        problem.title.clone()
-    } else {
-        in_words_of_the_command(&problem.detail)
+    let detail = match problem.detail.is_empty() {
+        true => &problem.title,
+        false => &problem.detail,
     };
-    if let Some(field) = &problem.field
-        && !text.contains(field.as_str())
-    {
-        text = format!("{field}: {text}");
-    }
-    let mut lines = vec![text];
-    for fault in &problem.faults {
-        let line = format!("{}: {}", fault.field, fault.detail);
-        if !lines.iter().any(|shown| shown.contains(&line)) {
-            lines.push(format!("- {line}"));
-        }
+    let mut lines = vec![detail.clone()];
+    // A single fault is the detail.
+    if problem.faults.len() > 1 {
+        let faults = problem.faults.iter();
+        lines.extend(faults.map(|fault| format!("- {}: {}", fault.field, fault.detail)));
     }
     if problem.more_faults > 0 {
         lines.push(format!("- and {} more", problem.more_faults));
@@ -438,48 +431,4 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         _ => return None,
     };
     Some(hint)
-}
-
-/// The node's sentence in the words of the command: the API's own are for programs.
-fn in_words_of_the_command(detail: &str) -> String {
-    if let Some((status, action)) = detail
-        .strip_prefix("the certificate is ")
-        .and_then(|rest| rest.split_once(", so it can't be "))
-        && status == action
-    {
-        return format!("the certificate is {status} already");
-    }
-    detail.replace(" (POST /v1/types)", "").replace(
-        "send the header Authorization: Bearer TOKEN",
-        "the request came without a token",
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_node_says_to_programs_is_said_to_people_in_their_words() {
-        for (detail, expected) in [
-            (
-                "the certificate is suspended, so it can't be suspended",
-                "the certificate is suspended already",
-            ),
-            (
-                "the certificate is revoked, so it can't be suspended",
-                "the certificate is revoked, so it can't be suspended",
-            ),
-            (
-                "type T is not defined in any log held here; define it first (POST /v1/types)",
-                "type T is not defined in any log held here; define it first",
-            ),
-            (
-                "send the header Authorization: Bearer TOKEN",
-                "the request came without a token",
-            ),
-        ] {
-            assert_eq!(in_words_of_the_command(detail), expected);
-        }
-    }
 }

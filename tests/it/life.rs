@@ -462,7 +462,7 @@ fn what_cannot_follow_is_refused_with_every_reason_and_changes_nothing() {
         ),
         (
             body("replacement", json!([good])),
-            vec!["succession: expected renewal, amendment".to_owned()],
+            vec!["succession: must be renewal, amendment".to_owned()],
         ),
     ] {
         let why = refused(&net, 0, &body);

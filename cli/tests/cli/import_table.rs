@@ -205,8 +205,8 @@ fn a_row_s_faults_are_told_all_at_once_by_row_and_column_and_never_by_value() {
         "row 5: `有效期至` is before `发证日期`",
         "row 6: it is unknown-type",
         "row 8: `编号` is empty",
-        "`证件号` is no such code",
-        "row 9: `证件` holders of this type have a code of kind 111",
+        "`证件号` is not a resident identity card number",
+        "row 9: `证件` must be 111: holders of this type have no other kind of code",
     ] {
         assert!(run.err.contains(expected), "{expected}: {}", run.err);
     }
@@ -230,7 +230,7 @@ fn a_row_s_faults_are_told_all_at_once_by_row_and_column_and_never_by_value() {
     for line in [
         "already there 1",
         "rejected      6",
-        "dates-out-of-order: 有效期至",
+        "ends-before: 有效期至",
     ] {
         assert!(run.out.contains(line), "{line}: {}", run.out);
     }

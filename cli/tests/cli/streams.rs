@@ -573,7 +573,7 @@ fn nothing_that_a_node_answers_begins_a_line_or_steers_the_terminal() {
         if request.line.starts_with("POST") {
             let problem = serde_json::json!({
                 "type": "urn:certmesh:problem:invalid-field", "title": HOSTILE, "status": 422, "detail": HOSTILE,
-                "field": HOSTILE, "faults": [{"field": HOSTILE, "detail": HOSTILE}],
+                "field": HOSTILE, "faults": [{"field": HOSTILE, "code": HOSTILE, "detail": HOSTILE}],
             });
             return Answer::Whole(422, "application/problem+json", problem.to_string());
         }

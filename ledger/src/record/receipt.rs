@@ -212,32 +212,6 @@ impl Rule {
             Rule::NotAuthorised => "not-authorised",
         }
     }
-
-    /// What it means, for people.
-    pub const fn explanation(self) -> &'static str {
-        match self {
-            Rule::Stale => {
-                "the request's time and the issuer's clock are too far apart; compare both clocks and ask again"
-            }
-            Rule::UnknownCertificate => "the issuer has no such certificate",
-            Rule::UnknownMatter => {
-                "the issuer knows no such matter; define it, or wait for its definition to arrive there"
-            }
-            Rule::OthersMatter => {
-                "the matter is another department's; a department asks for its own matters only"
-            }
-            Rule::NotRequired => "the matter requires no certificate of this type",
-            Rule::NotShared => "the certificate is not shared (不予共享)",
-            Rule::NoGrant => {
-                "the certificate is shared on conditions (有条件共享) and no grant in force covers this department and matter"
-            }
-            Rule::NoField => {
-                "none of the fields asked for is one that the matter needs and that may be seen"
-            }
-            Rule::Erased => "the certificate's fields are no longer kept",
-            Rule::NotAuthorised => "the issuer may not issue certificates of this type",
-        }
-    }
 }
 
 /// An asker's counterpart of an issuer's receipt.

@@ -3,11 +3,12 @@
 
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{
-    CertificateId, Characters, Date, DepartmentCode, Excerpt, HolderKind, Part, TypeCode,
+    CertificateId, Characters, ChinaTime, Date, DepartmentCode, Excerpt, HolderKind, Part, TypeCode,
 };
 use certmesh_ledger::membership::Role;
-use certmesh_ledger::record::{Action, MediaType, Status, SuccessionKind};
+use certmesh_ledger::record::{Action, MediaType, Rule, Status, SuccessionKind};
 
+use crate::faults::FaultList;
 use crate::problem::Arg;
 
 /// One of the things that a family of codes names. Declared by [`coded!`](crate::coded), so that the list of codes is
@@ -124,6 +125,7 @@ macro_rules! words {
 
 numbers!(u8, u16, u32, u64, usize, i32);
 texts!(
+    ChinaTime,
     String,
     &'static str,
     CertificateId,
@@ -132,7 +134,28 @@ texts!(
     TypeCode,
     Role
 );
-words!(Action, Characters, MediaType, Part, Status, SuccessionKind);
+words!(
+    Action,
+    Characters,
+    MediaType,
+    Part,
+    Rule,
+    Status,
+    SuccessionKind
+);
+
+impl Argument for bool {
+    fn arg(&self) -> Arg {
+        Arg::Text(self.to_string())
+    }
+}
+
+impl Argument for FaultList {
+    /// How many there are.
+    fn arg(&self) -> Arg {
+        (self.len() + self.more()).arg()
+    }
+}
 
 impl Argument for char {
     /// Escaped where it can't be seen.

@@ -664,6 +664,12 @@ words! {
 }
 
 impl ProblemType {
+    /// The problem of this name.
+    pub fn named(name: &str) -> Option<ProblemType> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|problem| problem.name() == name)
+    }
+
     /// Its name: what follows `urn:certmesh:problem:`.
     pub fn name(self) -> &'static str {
         let urn = self.as_str();

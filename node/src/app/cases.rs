@@ -345,9 +345,7 @@ fn unreadable(error: &ReadError) -> Refusal {
 }
 
 fn unknown() -> Refusal {
-    Refusal::NotFound {
-        what: "matter or sub-matter",
-    }
+    Refusal::NotFound { what: "sub-matter" }
 }
 
 /// The sub-matter that is meant.

@@ -130,7 +130,7 @@ impl Find for PeerService {
                 AttachmentError::Io(_) | AttachmentError::Header(HeaderError::Later(_)) => {
                     Refusal::Internal
                 }
-                _ => Refusal::Lost("the attachment is"),
+                _ => Refusal::Lost("attachment"),
             }
         })?;
         Ok(Some((attachment, file)))

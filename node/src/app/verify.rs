@@ -107,7 +107,7 @@ impl Verify for PeerService {
                     bytes: bundle.to_bytes(),
                 })
             }
-            Ok(None) => Err(Refusal::UnknownCertificate { id: id.clone() }),
+            Ok(None) => Err(Refusal::UnknownCertificate),
             Err(GatherError::Read(error @ ReadError::LaterVersion { .. })) => {
                 Err(Refusal::ProofNotAvailable(error.to_string()))
             }

@@ -48,7 +48,7 @@ pub(super) async fn certificate(
     let id = path_id(&id)?;
     api.query(move |service| {
         let found = service.certificate(&id)?;
-        let found = found.ok_or(Refusal::UnknownCertificate { id })?;
+        let found = found.ok_or(Refusal::UnknownCertificate)?;
         Ok(json(
             StatusCode::OK,
             &views::certificate(service.members(), &found),
@@ -71,9 +71,8 @@ pub(super) async fn fields(
 ) -> Result<Response, Rejection> {
     let id = path_id(&id)?;
     api.query(move |service| {
-        let found = service.fields(&id)?.ok_or(Refusal::NotFound {
-            what: "certificate with its fields",
-        })?;
+        let found = service.fields(&id)?;
+        let found = found.ok_or(Refusal::NotFound { what: "fields" })?;
         Ok(json(StatusCode::OK, &views::fields(&id, &found)))
     })
     .await
@@ -94,7 +93,7 @@ pub(super) async fn history(
     let id = path_id(&id)?;
     api.query(move |service| {
         let found = service.history(&id)?;
-        let found = found.ok_or_else(|| Refusal::UnknownCertificate { id: id.clone() })?;
+        let found = found.ok_or(Refusal::UnknownCertificate)?;
         Ok(json(StatusCode::OK, &views::history(&id, &found)))
     })
     .await

@@ -117,9 +117,8 @@ pub(super) async fn copy(
     faults.none()?;
     let name = name.ok_or(Rejection::INTERNAL)?;
     api.query(move |service| {
-        let found = service.evidence_copy(&name)?.ok_or(Refusal::NotFound {
-            what: "evidence copy",
-        })?;
+        let found = service.evidence_copy(&name)?;
+        let found = found.ok_or(Refusal::NotFound { what: "copy" })?;
         Ok(json(
             StatusCode::OK,
             &views::retrieved(service.members(), &found),

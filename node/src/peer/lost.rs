@@ -104,7 +104,7 @@ impl Peer {
         }
         match self.own.log.erasure_of(id) {
             Ok(Some(_)) => Err(Refusal::Erased),
-            Ok(None) => Err(Refusal::Lost("the certificate's fields are")),
+            Ok(None) => Err(Refusal::Lost("fields")),
             Err(error) => {
                 tracing::error!(%error, "a log could not be read");
                 Err(Refusal::Internal)

@@ -37,7 +37,7 @@ pub(crate) mod storage;
 pub(crate) mod uploads;
 pub(crate) mod writer;
 
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::{Mib, Refusal, Unreachable};
 pub(crate) use requests::{Definition, Outcomes, RetryKey};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

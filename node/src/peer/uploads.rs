@@ -19,7 +19,7 @@ use certmesh_ledger::record::{MAX_ATTACHMENT, MediaType};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::{Peer, Refusal, now_ms};
+use super::{Mib, Peer, Refusal, now_ms};
 use crate::disk_space;
 
 /// What files may take that wait for their certificates, in bytes.
@@ -68,8 +68,8 @@ pub(crate) fn not_received(error: &AttachmentError) -> Refusal {
         {
             tracing::error!(%error, "an upload could not be written");
             Refusal::StorageFull {
-                free_bytes: 0,
-                needed_bytes: MAX_ATTACHMENT,
+                free: Mib::of_free(0),
+                needed: Mib::of_needed(MAX_ATTACHMENT),
             }
         }
         _ => {
@@ -156,17 +156,17 @@ impl Uploads {
         let theirs: u64 = theirs.map(|wait| wait.bytes).sum();
         if theirs + more > self.limits.of_client {
             return Err(Refusal::UploadsWaiting {
-                waiting_bytes: theirs,
-                needed_bytes: more,
-                limit_bytes: self.limits.of_client,
+                waiting: Mib::of_needed(theirs),
+                needed: Mib::of_needed(more),
+                limit: Mib::of_free(self.limits.of_client),
             });
         }
         let free = disk_space::of(&self.dir).map_err(|error| not_received(&error.into()))?;
         let needed = more.saturating_add(self.limits.keep_free);
         if free.available < needed {
             return Err(Refusal::StorageFull {
-                free_bytes: free.available,
-                needed_bytes: needed,
+                free: Mib::of_free(free.available),
+                needed: Mib::of_needed(needed),
             });
         }
         Ok(())

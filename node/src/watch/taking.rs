@@ -22,7 +22,7 @@ use certmesh_tables::{
     Batch, Checker, Error, Fate, FileError, Format, Head, Input, Judge, Judgement, Rejects, Row,
     TableFault, Visitor,
 };
-use certmesh_text::{at_field, faults};
+use certmesh_text::faults;
 
 /// Most rows of a file: of each, some bytes are held to find those that are the same.
 const MOST_ROWS: u64 = 5_000_000;
@@ -417,10 +417,7 @@ impl Issuing<'_, '_> {
 /// A refusal with every fault.
 fn described(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::InvalidField(faults) => {
-            let faults = faults.iter().map(at_field);
-            faults.collect::<Vec<_>>().join("; ")
-        }
+        Refusal::InvalidField(list) => faults(list),
         other => other.to_string(),
     }
 }

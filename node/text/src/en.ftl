@@ -12,10 +12,8 @@ frame-at-field = { $field }: { $detail }
 frame-at-column = `{ $column }` { $detail }
 # What is wrong with a file.
 frame-at-path = { $path } { $detail }
-# More than one fault, all of them listed.
-frame-several = { $count } fields are wrong; see faults
-# More than are listed.
-frame-too-many = { $count } fields are wrong; faults lists the first { $listed }, correct these and send it again
+# More faults than are listed.
+frame-more = and { $count } more
 # The choices there are.
 frame-or = { $first } or { $last }
 
@@ -175,7 +173,7 @@ fault-predecessor-taken-over = predecessor { $id } was taken over before, as { $
 # A type's standard, and a certificate held against it
 
 fault-issuer = the type's standard does not allow this department to issue it
-fault-other-holder-kind = holders of this type have a code of kind { $expected }
+fault-other-holder-kind = must be { $expected }: holders of this type have no other kind of code
 fault-no-end = certificates of this type have no end of validity; leave valid_until out
 fault-ends-too-late =
     { $last ->
@@ -256,6 +254,85 @@ fault-predecessor-version = is not the one after the predecessor's, and the seri
 fault-merge-in-table = is only one; a merge replaces two or more, which a table can't name
 fault-ends-before = is before `{ $from }`
 fault-duplicate = another row has the same `{ $columns }`
+
+## What a peer refuses. Each says what to do.
+
+refusal-body-too-large = longer than { $limit_bytes } bytes; send less at a time
+refusal-invalid-field = { $faults } fields are wrong; faults lists up to 100 of them
+refusal-not-found = there is no such { $what ->
+        [sub-matter] matter or sub-matter
+        [fields] certificate with its fields
+        [copy] evidence copy
+       *[other] { $what }
+    } here
+refusal-unknown-certificate = no log held here has a record of this certificate; its issuer's latest records may not have arrived yet
+refusal-unknown-type = type { $type_code } is not defined in any log held here; define it first
+refusal-not-this-department = { $named } is not this department; this peer appends for { $own } only
+refusal-dates-out-of-order = valid_until ({ $until }) is before valid_from ({ $from }); swap or correct them
+refusal-duplicate-certificate = a certificate with this identifier was issued before; a new version needs a new identifier
+refusal-other-department = the certificate was issued by { $issuer }; only that department can change its status
+refusal-erased = the certificate's fields were erased, and its attachments with them: nobody can read them again
+refusal-lost = { $what ->
+        [fields] the certificate's fields are
+        [attachment] the attachment is
+       *[copy] the copy of what was retrieved is
+    } lost on this node's disk and not erased; nobody else has a copy: an operator may have a backup of data/bodies/
+done = { $action ->
+        [suspend] suspended
+        [reinstate] reinstated
+        [revoke] revoked
+        [cancel] cancelled
+        [withdraw] withdrawn
+        [lapse] lapsed
+       *[transfer-out] transferred out
+    }
+refusal-impossible-transition = { $already ->
+        [true] the certificate is { $status } already
+       *[false] the certificate is { $status }, so it can't be { done }
+    }
+refusal-idempotency-mismatch = this Idempotency-Key was used before with other content; use a new key for a new request
+refusal-own-log-unconfirmed = { $why }
+refusal-not-salvageable = nothing was taken back: { $why }
+refusal-log-read-only = { $why }
+refusal-clock-off = { $why }
+refusal-lookup-not-recorded = { $why }
+refusal-log-frozen = { $why }
+refusal-overloaded = the node is at its limit of simultaneous work; try again in { $retry_after_s } s
+refusal-storage-full = the disk has { $free } MiB free, { $needed } MiB are needed so that the log keeps its reserve; make room, or send less
+refusal-uploads-waiting = { $waiting } MiB of this client's uploads wait for certificates, and { $needed } MiB more would exceed its limit of { $limit } MiB; issue the certificates they belong to, or wait until they are removed after 24 hours
+refusal-proof-not-available = { $why }
+rule = { $rule ->
+        [stale] the request's time and the issuer's clock are too far apart; compare both clocks and ask again
+        [unknown-certificate] the issuer has no such certificate
+        [unknown-matter] the issuer knows no such matter; define it, or wait for its definition to arrive there
+        [others-matter] the matter is another department's; a department asks for its own matters only
+        [not-required] the matter requires no certificate of this type
+        [not-shared] the certificate is not shared (不予共享)
+        [no-grant] the certificate is shared on conditions (有条件共享) and no grant in force covers this department and matter
+        [no-field] none of the fields asked for is one that the matter needs and that may be seen
+        [erased] the certificate's fields are no longer kept
+       *[not-authorised] the issuer may not issue certificates of this type
+    }
+clocks = { $own_clock ->
+        [none] {""}
+       *[other] {" "}(this machine's clock shows { $own_clock }, the issuer's { $their_clock })
+    }
+refusal-retrieval-refused = { $issuer } refused ({ $rule }): { rule }{ clocks }; its receipt is record { $receipt } of its log
+refusal-issuer-unreachable = the peer of { $issuer } did not answer: { $why }; the certificate's status can still be verified here
+refusal-wrong-answer = what { $issuer } sent is not what the certificate's signed record commits to; nothing of it was kept, and this department's log records that
+refusal-issuer-not-authorised = nothing was asked for: the department whose log holds the certificate may not issue it: { $why }
+refusal-not-verifiable = nothing was asked for, since the answer could not be checked here yet; what is missing: { $missing }
+refusal-internal = the node failed to answer; its log has the cause
+
+unreachable-not-connected = it is not connected
+unreachable-timeout = it did not answer in time
+unreachable-failed = the connection failed, or it is too busy
+unreachable-no-more = it sends no more of the attachment; retrieve the certificate's fields again
+unreachable-improper = the issuer considers this request forged or relayed
+unreachable-replayed = the issuer has already answered this request
+unreachable-unavailable = the issuer can't record receipts at present, so it answers nothing
+unreachable-not-required = the issuer does not know that the matter requires the fields asked for; its copy of the matter may be older
+unreachable-lost = the issuer's disk has lost the certificate's fields; they were not erased, and its operators may have a backup
 
 ## Tables and maps. What is wrong with a file follows its path, what is wrong with a map its key.
 

@@ -114,7 +114,6 @@ fn every_rule_refuses_what_it_is_for_and_says_so_in_the_receipt() {
     reached.insert(Rule::Erased.as_str());
     let all: BTreeSet<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
     assert_eq!(reached, all, "erased: see the test below");
-    assert!(Rule::ALL.iter().all(|rule| !rule.explanation().is_empty()));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::{Authority, CertificateState};
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::crypto::keys::SigningKey;
-use certmesh_ledger::id::{Date, DepartmentCode};
+use certmesh_ledger::id::{ChinaTime, Date, DepartmentCode};
 use certmesh_ledger::record::{
     Disclosure, MatterRef, Received, RetrievalAcknowledged, RetrievalHash, Rule, TypeDefined,
 };
@@ -24,13 +24,13 @@ use super::Fetch;
 use super::copies::{self, Retrieved};
 use crate::app::cases::resolve;
 use crate::net::RequestFailure;
-use crate::peer::Refusal;
 use crate::peer::answering::Answering;
 use crate::peer::driver::Ask;
 use crate::peer::prepare::Fresh;
 use crate::peer::requests::Appended;
 use crate::peer::writer::{Receipt, WriterHandle};
 use crate::peer::{Peer, now_ms};
+use crate::peer::{Refusal, Unreachable};
 
 /// Requests to one member that wait for an answer at once; more wait for their turn. Replication needs room as well.
 const PER_MEMBER: usize = 4;
@@ -148,9 +148,7 @@ impl Asking {
         if held.len() > 1 {
             return Err(Refusal::field("certificate", FaultKind::Claimed));
         }
-        let certificate = held.pop().ok_or(Refusal::UnknownCertificate {
-            id: fetch.certificate.clone(),
-        })?;
+        let certificate = held.pop().ok_or(Refusal::UnknownCertificate)?;
         let definition = self.askable(&certificate)?;
         let keep_until = Date::in_china(now_ms())
             .plus_days(fetch.keep_days)
@@ -286,14 +284,17 @@ impl Asking {
             // The signature is out: an issuer that shows a receipt for it later says something else than it said here.
             Ok(Answer::NotTaken(why)) => (Received::Nothing, Err(not_taken(issuer, why))),
             Ok(Answer::Refused { rule, receipt }) => {
+                let clocks = match rule {
+                    Rule::Stale => self.peer.clocks_of(&issuer),
+                    _ => None,
+                };
+                let (own_clock, their_clock) = clocks.unzip();
                 let refusal = Refusal::RetrievalRefused {
                     issuer,
                     rule,
                     receipt,
-                    clocks: match rule {
-                        Rule::Stale => self.peer.clocks_of(&issuer),
-                        _ => None,
-                    },
+                    own_clock: own_clock.map(ChinaTime),
+                    their_clock: their_clock.map(ChinaTime),
                 };
                 (Received::Refused(rule), Err(refusal))
             }
@@ -384,24 +385,23 @@ fn may_have_arrived(failure: &RequestFailure) -> bool {
 
 pub(crate) fn unreachable(issuer: DepartmentCode, failure: &RequestFailure) -> Refusal {
     let why = match failure {
-        RequestFailure::NotConnected => "it is not connected",
-        RequestFailure::Timeout | RequestFailure::TooSlow => "it did not answer in time",
-        _ => "the connection failed, or it is too busy",
+        RequestFailure::NotConnected => Unreachable::NotConnected,
+        RequestFailure::Timeout | RequestFailure::TooSlow => Unreachable::Timeout,
+        _ => Unreachable::Failed,
     };
-    Refusal::IssuerUnreachable {
-        issuer,
-        why: why.to_owned(),
-    }
+    Refusal::IssuerUnreachable { issuer, why }
 }
 
 fn not_taken(issuer: DepartmentCode, why: NotTaken) -> Refusal {
-    match why {
-        NotTaken::TooMany => Refusal::Overloaded { retry_after_s: 1 },
-        _ => Refusal::IssuerUnreachable {
-            issuer,
-            why: why.to_string(),
-        },
-    }
+    let why = match why {
+        NotTaken::TooMany => return Refusal::Overloaded { retry_after_s: 1 },
+        NotTaken::Improper => Unreachable::Improper,
+        NotTaken::Replayed => Unreachable::Replayed,
+        NotTaken::Unavailable => Unreachable::Unavailable,
+        NotTaken::NotRequired => Unreachable::NotRequired,
+        NotTaken::Lost => Unreachable::Lost,
+    };
+    Refusal::IssuerUnreachable { issuer, why }
 }
 
 pub(crate) fn unreadable(error: &dyn std::error::Error) -> Refusal {

@@ -70,7 +70,7 @@ pub(crate) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Re
         return Ok(None);
     };
     let seq = record.record().seq;
-    let lost = Refusal::Lost("the copy of what was retrieved is");
+    let lost = Refusal::Lost("copy");
     let opened = match peer.bodies.get::<EvidenceCopy>(seq, &name.to_string()) {
         Ok(opened) => opened.ok_or(lost)?,
         Err(error @ BodyError::Damaged(_)) => {

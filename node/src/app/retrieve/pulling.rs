@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 use super::asking::{Asking, unreachable, unreadable};
 use super::copies::{self, Copy};
 use crate::net::RequestFailure;
-use crate::peer::Refusal;
 use crate::peer::answering;
+use crate::peer::{Refusal, Unreachable};
 
 /// After a cut the issuer is asked again so soon, and so long after the last piece no more.
 const AFTER_A_CUT: Duration = Duration::from_millis(500);
@@ -96,12 +96,8 @@ impl Asking {
                 Err(failure) => return Err(unreachable(issuer, &failure)),
             };
             let Some(bytes) = piece.filter(|bytes| !bytes.is_empty()) else {
-                let why =
-                    "it sends no more of the attachment; retrieve the certificate's fields again";
-                return Err(Refusal::IssuerUnreachable {
-                    issuer,
-                    why: why.to_owned(),
-                });
+                let why = Unreachable::NoMore;
+                return Err(Refusal::IssuerUnreachable { issuer, why });
             };
             let append = move || {
                 let done = arriving.append(&bytes);

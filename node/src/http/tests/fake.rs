@@ -42,6 +42,7 @@ use crate::app::report::{AccessLog, Days, Lookups, Report};
 use crate::app::retrieve::{Fetch, Retrieve, Retrieved};
 use crate::app::verify::{Proof, Verified, Verify};
 use crate::app::{Appended, Outcomes, Position, Refusal, RetryKey, Service};
+use crate::peer::Mib;
 
 /// How the fake peer behaves and what it saw.
 pub(crate) struct Fake {
@@ -178,9 +179,7 @@ impl Fake {
             Some((seq, before)) if retry && *before == content => (*seq, true),
             Some(_) if retry => return Err(Refusal::IdempotencyMismatch),
             Some(_) => {
-                return Err(Refusal::DuplicateCertificate {
-                    id: draft.id.clone(),
-                });
+                return Err(Refusal::DuplicateCertificate);
             }
             None => (next, false),
         };
@@ -266,8 +265,8 @@ impl Issue for Fake {
         let free = Arc::clone(&self.free);
         let room = move |more| match &mut *free.lock() {
             Some(free) if *free < more => Err(Refusal::StorageFull {
-                free_bytes: *free,
-                needed_bytes: more,
+                free: Mib::of_free(*free),
+                needed: Mib::of_needed(more),
             }),
             free => {
                 *free = free.map(|free| free - more);
@@ -309,7 +308,7 @@ impl Change for Fake {
                 issuer: change.id.issuer().as_str().to_owned(),
             })
         } else if !self.issued.lock().contains_key(&change.id) {
-            Err(Refusal::UnknownCertificate { id: change.id })
+            Err(Refusal::UnknownCertificate)
         } else {
             Status::Valid
                 .after(change.action)
@@ -461,7 +460,7 @@ impl Verify for Fake {
                     alone: (!signed).then(|| LogId::first(own())),
                 })
             }
-            None => Err(Refusal::UnknownCertificate { id: id.clone() }),
+            None => Err(Refusal::UnknownCertificate),
         }
     }
 

@@ -121,14 +121,14 @@ pub(super) fn not_allowed(why: NotAllowed) -> Refusal {
             own: department,
         },
         NotAllowed::UnknownType(type_code) => Refusal::UnknownType { type_code },
-        NotAllowed::Duplicate { id, .. } | NotAllowed::DuplicateInRequest(id) => {
-            Refusal::DuplicateCertificate { id }
+        NotAllowed::Duplicate { .. } | NotAllowed::DuplicateInRequest(_) => {
+            Refusal::DuplicateCertificate
         }
-        NotAllowed::UnknownCertificate(id) => Refusal::UnknownCertificate { id },
+        NotAllowed::UnknownCertificate(_) => Refusal::UnknownCertificate,
         NotAllowed::OtherDepartment { department, .. } => Refusal::OtherDepartment {
             issuer: department.as_str().to_owned(),
         },
-        NotAllowed::Impossible(transition) => Refusal::ImpossibleTransition(transition),
+        NotAllowed::Impossible(transition) => transition.into(),
         NotAllowed::OthersType { authority, .. } => {
             Refusal::field("code", FaultKind::OthersType { authority })
         }
