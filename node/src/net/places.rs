@@ -19,10 +19,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use futures::future::AbortHandle;
-use governor::{
-    DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter,
-    clock::QuantaInstant,
-};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
@@ -293,7 +290,7 @@ impl Rates {
     /// Counts a stranger. The address comes first: one that is over its rate takes nothing from the others'.
     fn admit(&mut self, ip: IpAddr) -> Result<(), TooMany> {
         self.forget_old()?;
-        let over = |which| move |_: NotUntil<QuantaInstant>| which;
+        let over = |which| move |_: NotUntil<Instant>| which;
         self.by_address
             .check_key(&address(ip))
             .map_err(over(TooMany::Address))?;
