@@ -94,7 +94,7 @@ pub fn fsck(
             id,
         };
         let checked = Check::run(place, name, members, &mut |records| {
-            progress(before + records)
+            progress(before + records);
         })?;
         before += checked.records;
         report.logs.push(checked);
