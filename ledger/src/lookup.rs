@@ -1,8 +1,9 @@
 //! Questions to one log: its records by what they are about.
 //!
 //! The log's [`index`](crate::index) gives positions; the records there are read, checked against the tree and compared with
-//! what was asked, since a fingerprint can be shared by chance. A lookup reads a bounded number of records, whatever the log's department wrote: the number its caller names, or the few
-//! that are candidates for the one asked for. One that stops early returns where to continue.
+//! what was asked, since a fingerprint can be shared by chance. A lookup reads a bounded number of records, whatever the log's
+//! department wrote: the number its caller names, or the few that are candidates for the one asked for. One that stops early
+//! returns where to continue.
 
 use crate::id::{CertificateId, TypeCode};
 use crate::index::{Key, ReceiptKind};

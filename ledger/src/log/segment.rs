@@ -103,7 +103,8 @@ impl Segment {
         Ok(beyond)
     }
 
-    /// Where the frames of `count` records that are there begin, from `place` on, and where the last ends. Offsets that frames can't have are an error: the medium changed them.
+    /// Where the frames of `count` records that are there begin, from `place` on, and where the last ends. Offsets that frames
+    /// can't have are an error: the medium changed them.
     pub(crate) fn frame_offsets(&self, place: u64, count: u64) -> io::Result<Vec<u64>> {
         let offsets = self.offsets.read(place, count)?;
         let fit = |pair: &[u64]| {

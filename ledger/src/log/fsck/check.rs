@@ -35,9 +35,9 @@ const MAX_FAULTS: usize = 1000;
 /// Records whose signatures are checked together.
 const TOGETHER: usize = 4096;
 
-/// Whether a fault is in a file that can be derived from the records.
+/// Whether what is at fault can be derived from the records.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum In {
+enum Content {
     Derived,
     /// In the records, or in what vouches for them.
     Original,
@@ -163,14 +163,20 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    fn fault(&mut self, file: String, record: Option<u64>, rule: impl fmt::Display, in_: In) {
+    fn fault(
+        &mut self,
+        file: String,
+        record: Option<u64>,
+        rule: impl fmt::Display,
+        content: Content,
+    ) {
         if self.report.faults.len() < MAX_FAULTS {
             self.report.faults.push(Fault {
                 log: self.name.id,
                 file,
                 record,
                 rule: rule.to_string(),
-                derived: in_ == In::Derived,
+                derived: content == Content::Derived,
                 later: false,
             });
         }
@@ -200,14 +206,14 @@ impl<'c> Check<'c> {
             Ok(head) => head,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
-                    self.fault(self.head_path(), None, error, In::Original);
+                    self.fault(self.head_path(), None, error, Content::Original);
                 }
                 Head::default()
             }
         };
         for checkpoint in head.checkpoints() {
             if let Err(error) = own(checkpoint, &self.name, self.members) {
-                self.fault(self.head_path(), None, error, In::Original);
+                self.fault(self.head_path(), None, error, Content::Original);
             }
         }
         let accepted = head.accepted.as_ref();
@@ -227,9 +233,9 @@ impl<'c> Check<'c> {
             Ok(None) if head.vouched() == 0 => {}
             Ok(None) => {
                 let rule = "the tree file is missing";
-                self.fault(self.path("tree"), None, rule, In::Derived);
+                self.fault(self.path("tree"), None, rule, Content::Derived);
             }
-            Err(error) => self.fault(self.path("tree"), None, error, In::Derived),
+            Err(error) => self.fault(self.path("tree"), None, error, Content::Derived),
         }
         Ok(())
     }
@@ -259,7 +265,7 @@ impl<'c> Check<'c> {
         self.unsigned.clear();
         for (seq, rule) in bad {
             let file = self.records_path(first);
-            self.fault(file, Some(seq), rule, In::Original);
+            self.fault(file, Some(seq), rule, Content::Original);
         }
     }
 
@@ -275,7 +281,7 @@ impl<'c> Check<'c> {
         if !tree.holds(batch.from(), batch.nodes)? && self.records_whole() {
             self.tree_differs = true;
             let rule = "the stored tree is not that of the records";
-            self.fault(self.path("tree"), None, rule, In::Derived);
+            self.fault(self.path("tree"), None, rule, Content::Derived);
         }
         Ok(())
     }
@@ -315,7 +321,7 @@ impl<'c> Check<'c> {
         };
         if !same && self.records_whole() {
             let rule = "the index is not that of the records";
-            self.fault(self.path(&name), None, rule, In::Derived);
+            self.fault(self.path(&name), None, rule, Content::Derived);
         }
         Ok(())
     }
@@ -326,7 +332,7 @@ impl<'c> Check<'c> {
         let kept = broken::kept(&*self.place.disk, &path, &self.name, self.members)?;
         if let Some(Err(error)) = kept {
             let file = format!("evidence/{}.broken", self.name.id);
-            self.fault(file, None, error, In::Original);
+            self.fault(file, None, error, Content::Original);
         }
         Ok(())
     }
@@ -336,7 +342,7 @@ impl Visitor for Check<'_> {
     type Halt = io::Error;
 
     fn bad_header(&mut self, first: u64, error: HeaderError) -> io::Result<()> {
-        self.fault(self.records_path(first), None, error, In::Original);
+        self.fault(self.records_path(first), None, error, Content::Original);
         Ok(())
     }
 
@@ -346,7 +352,7 @@ impl Visitor for Check<'_> {
             Ok(offsets) => offsets,
             Err(error) => {
                 let file = self.path(&file_name(begun.first, "offsets"));
-                self.fault(file, None, error, In::Derived);
+                self.fault(file, None, error, Content::Derived);
                 None
             }
         };
@@ -376,7 +382,7 @@ impl Visitor for Check<'_> {
 
     fn unlinked(&mut self, first: u64, rule: BrokenRule) -> io::Result<()> {
         let record = Some(rule.position());
-        self.fault(self.records_path(first), record, rule, In::Original);
+        self.fault(self.records_path(first), record, rule, Content::Original);
         Ok(())
     }
 
@@ -406,7 +412,7 @@ impl Visitor for Check<'_> {
                 "the record's bytes are not those the signed checkpoint covers".to_owned()
             }
         };
-        self.fault(self.records_path(first), Some(seq), rule, In::Original);
+        self.fault(self.records_path(first), Some(seq), rule, Content::Original);
         let next = match &self.segment.offsets {
             Some(offsets) => offsets.read(seq - first + 1, 0)?.first().copied(),
             None => None,
@@ -430,15 +436,15 @@ impl Visitor for Check<'_> {
         }
         if !found.root {
             let rule = format!("the first {size} records are not those of the checkpoint");
-            self.fault(self.head_path(), None, rule, In::Original);
+            self.fault(self.head_path(), None, rule, Content::Original);
         }
         if !found.head {
             let rule = "the checkpoint names another last record";
-            self.fault(self.head_path(), Some(size - 1), rule, In::Original);
+            self.fault(self.head_path(), Some(size - 1), rule, Content::Original);
         }
         if !found.statuses {
             let rule = "the checkpoint commits to other statuses than its records give";
-            self.fault(self.head_path(), None, rule, In::Original);
+            self.fault(self.head_path(), None, rule, Content::Original);
         }
         Ok(())
     }
@@ -449,13 +455,13 @@ impl Visitor for Check<'_> {
         if self.segment.offsets_differ {
             let rule = "the offsets are not those of the records";
             let file = self.path(&file_name(ended.first, "offsets"));
-            self.fault(file, None, rule, In::Derived);
+            self.fault(file, None, rule, Content::Derived);
         }
         if ended.full {
             // Behind the end of a segment that still grows there may be what was never acknowledged.
             if ended.beyond > 0 {
                 let rule = "there are bytes after the last record";
-                self.fault(self.records_path(ended.first), None, rule, In::Derived);
+                self.fault(self.records_path(ended.first), None, rule, Content::Derived);
             }
             self.check_index(ended.first)?;
         }
@@ -465,14 +471,14 @@ impl Visitor for Check<'_> {
     fn short(&mut self, found: u64, expected: u64) -> io::Result<()> {
         let rule = format!("the head file vouches for {expected} records, {found} are readable");
         let dir = format!("logs/{}", self.name.id);
-        self.fault(dir, Some(found), rule, In::Original);
+        self.fault(dir, Some(found), rule, Content::Original);
         Ok(())
     }
 
     fn unproved_progress(&mut self, _size: u64) -> io::Result<()> {
         if self.records_whole() {
             let rule = "the records are not under the checkpoint being caught up with";
-            self.fault(self.head_path(), None, rule, In::Original);
+            self.fault(self.head_path(), None, rule, Content::Original);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod later_files;
 mod later_versions;
 mod receipts;
 mod salvage;
+mod salvage_crashes;
 mod scan;
 mod stopped;
 

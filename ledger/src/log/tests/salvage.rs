@@ -2,23 +2,19 @@
 
 use std::path::Path;
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use super::*;
-use crate::disk::Failure;
 use crate::disk::{Disk, DiskFile};
 use crate::log::{
     Applied, End, MAX_PAGE, TakeBackError, TakenBack, VerifiedCheckpoint, WriteError, fsck,
 };
 use crate::record::{Record, SignedRecord};
 
-const LOG: &str = "/data/logs/11430000006122244L";
+pub(super) const LOG: &str = "/data/logs/11430000006122244L";
 const ASIDE: &str = "/data/set-aside/11430000006122244L-1";
 const HEAD: &str = "/data/heads/11430000006122244L";
 
 /// A disk whose log has 27 records, all acknowledged, in segments of eight; and its checkpoint.
-fn acknowledged() -> (MemoryDisk, VerifiedCheckpoint) {
+pub(super) fn acknowledged() -> (MemoryDisk, VerifiedCheckpoint) {
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);
     grow(&log, 0..9);
@@ -26,7 +22,7 @@ fn acknowledged() -> (MemoryDisk, VerifiedCheckpoint) {
 }
 
 /// Changes a byte of the record at a position, far from its beginning: of its text or its signature.
-fn damage(disk: &MemoryDisk, dir: &str, seq: u64, from_end: usize) {
+pub(super) fn damage(disk: &MemoryDisk, dir: &str, seq: u64, from_end: usize) {
     let first = seq / 8 * 8;
     let path = |suffix| Path::new(dir).join(format!("{first:012}.{suffix}"));
     let mut end = 0;
@@ -40,23 +36,23 @@ fn damage(disk: &MemoryDisk, dir: &str, seq: u64, from_end: usize) {
 }
 
 /// Bytes from the end of a frame to somewhere within its record, and within its signature.
-const RECORD: usize = 80;
+pub(super) const RECORD: usize = 80;
 const SIGNATURE: usize = 10;
 
-fn lose_head(disk: &MemoryDisk) {
+pub(super) fn lose_head(disk: &MemoryDisk) {
     disk.corrupt(Path::new(HEAD), |bytes| bytes.fill(0))
         .unwrap();
 }
 
 /// A member that holds the first records of the log, three for each batch.
-fn member(batches: u64) -> Arc<Log> {
+pub(super) fn member(batches: u64) -> Arc<Log> {
     let (log, _) = open(&MemoryDisk::new());
     grow(&log, 0..batches);
     log
 }
 
 /// Fetches everything the member holds.
-fn restore(log: &Log, member: &Log) {
+pub(super) fn restore(log: &Log, member: &Log) {
     while log.held() < member.size() {
         let page = member.page(log.held(), 2_000).unwrap();
         let applied = log.apply(&page.verify(&members()).unwrap()).unwrap();
@@ -65,7 +61,7 @@ fn restore(log: &Log, member: &Log) {
 }
 
 /// Opens a damaged disk, sees its log set aside, and fetches what a member holds.
-fn set_aside_and_restored(disk: &MemoryDisk, batches: u64) -> Arc<Log> {
+pub(super) fn set_aside_and_restored(disk: &MemoryDisk, batches: u64) -> Arc<Log> {
     let (log, opening) = open(disk);
     assert!(opening.set_aside.is_some());
     if batches > 0 {
@@ -75,12 +71,14 @@ fn set_aside_and_restored(disk: &MemoryDisk, batches: u64) -> Arc<Log> {
     log
 }
 
-fn take_back(log: &Arc<Log>) -> Result<TakenBack, TakeBackError> {
+pub(super) fn take_back(log: &Arc<Log>) -> Result<TakenBack, TakeBackError> {
     Writer::new(Arc::clone(log), key()).take_back()
 }
 
 #[track_caller]
-fn taken(result: Result<TakenBack, TakeBackError>) -> (u64, Vec<String>, VerifiedCheckpoint) {
+pub(super) fn taken(
+    result: Result<TakenBack, TakeBackError>,
+) -> (u64, Vec<String>, VerifiedCheckpoint) {
     match result.unwrap() {
         TakenBack::Records {
             count,
@@ -104,7 +102,7 @@ fn records(disk: &MemoryDisk, dir: &str) -> Vec<Vec<u8>> {
 
 /// The log on disk is whole under the checkpoint, and continues.
 #[track_caller]
-fn check_whole(disk: &MemoryDisk, checkpoint: &VerifiedCheckpoint) {
+pub(super) fn check_whole(disk: &MemoryDisk, checkpoint: &VerifiedCheckpoint) {
     let (log, opening) = open(disk);
     assert_eq!((opening.set_aside, opening.cut_off), (None, 0));
     assert_eq!(
@@ -473,87 +471,4 @@ impl Disk for Rotting {
     fn list(&self, path: &Path) -> std::io::Result<Vec<String>> {
         self.disk.list(path)
     }
-}
-
-/// Opens the log and takes back what can be; returns the checkpoint that was acknowledged, if one was.
-fn take_back_until_refused(disk: &MemoryDisk) -> Option<VerifiedCheckpoint> {
-    let (log, _) = Log::open(&place(disk, 8), name(), &members()).ok()?;
-    match take_back(&Arc::new(log)) {
-        Ok(TakenBack::Records { checkpoint, .. }) => Some(*checkpoint),
-        Ok(TakenBack::Nothing) => panic!("there is something"),
-        Err(_) => None,
-    }
-}
-
-fn matrix(before: &MemoryDisk, signed: &VerifiedCheckpoint) {
-    let whole = before.crash(|| true);
-    let accepted = take_back_until_refused(&whole);
-    assert_eq!(accepted.as_ref(), Some(signed));
-    let operations = whole.operations();
-    assert!(operations > 12, "{operations}");
-    for at in 1..=operations {
-        for failure in [Failure::Refuse, Failure::Tear, Failure::Die] {
-            let disk = before.crash(|| true);
-            disk.fail_at(at, failure);
-            let accepted = take_back_until_refused(&disk);
-            for seed in 0..4 {
-                let what = format!("operation {at}, {failure:?}, crash {seed}");
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                let after = disk.crash(|| match seed {
-                    0 | 1 => seed == 1,
-                    _ => rng.random_bool(0.5),
-                });
-                let (log, opening) = open(&after);
-                assert_eq!(opening.set_aside, None, "{what}");
-                assert!(log.held() == 15 || log.held() == 27, "{what}");
-                if accepted.is_some() || log.held() == 27 {
-                    assert_eq!(log.checkpoint().as_ref(), Some(signed), "{what}");
-                } else {
-                    assert_eq!(&taken(take_back(&log)).2, signed, "{what}");
-                }
-                drop(log);
-                check_whole(&after, signed);
-            }
-        }
-    }
-}
-
-#[test]
-fn no_failing_torn_or_lost_write_while_records_are_taken_back_costs_any_of_them() {
-    let (disk, checkpoint) = acknowledged();
-    damage(&disk, LOG, 2, RECORD);
-    drop(set_aside_and_restored(&disk, 5));
-    matrix(&disk, &checkpoint);
-}
-
-#[test]
-fn nor_does_a_crash_while_the_log_is_set_aside() {
-    let (before, checkpoint) = acknowledged();
-    damage(&before, LOG, 2, RECORD);
-    let whole = before.crash(|| true);
-    assert!(open(&whole).1.set_aside.is_some());
-    for at in 1..=whole.operations() {
-        for survives in [false, true] {
-            let disk = before.crash(|| true);
-            disk.fail_at(at, Failure::Die);
-            let _ = Log::open(&place(&disk, 8), name(), &members());
-            let after = disk.crash(|| survives);
-            let (log, _) = open(&after);
-            restore(&log, &member(5));
-            assert_eq!(
-                taken(take_back(&log)).2,
-                checkpoint,
-                "operation {at}, {survives}"
-            );
-            check_whole(&after, &checkpoint);
-        }
-    }
-}
-
-#[test]
-fn nor_when_the_head_file_was_lost_before() {
-    let (disk, checkpoint) = acknowledged();
-    lose_head(&disk);
-    drop(set_aside_and_restored(&disk, 5));
-    matrix(&disk, &checkpoint);
 }
