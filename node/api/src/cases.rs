@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::certificates::{Holder, Position, Verification};
+use crate::formats::{
+    CertificateId, Date, FieldCode, FieldValues, Hash, MatterName, MatterRef, Purpose, TypeCode,
+};
 use crate::retrievals::Values;
 use crate::words::{RequirementStatus, Word};
 
@@ -14,11 +17,13 @@ use crate::words::{RequirementStatus, Word};
 #[serde(deny_unknown_fields)]
 pub struct AcceptRequest {
     /// The matter as `[department/]matter[/sub-matter]`: this department's where none is named, and its only sub-matter.
+    #[schema(value_type = MatterName)]
     pub matter: String,
     /// The subject of the case.
     pub subject: Holder,
     /// The day, `YYYY-MM-DD`; today (UTC+8) when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Date>)]
     pub on: Option<String>,
     /// Accepts the case for good: all fields that may be seen are retrieved, and the log records how the requirements
     /// stood. Without it no issuer is asked, and only the look-up journal has it.
@@ -31,13 +36,16 @@ pub struct AcceptRequest {
 #[serde(deny_unknown_fields)]
 pub struct CollectRequest {
     /// What the fields are for, in words, at most 512 bytes. The issuers read it; no log holds it.
+    #[schema(value_type = Purpose)]
     pub purpose: String,
     /// The case's number in this department's own system. Subject, matter and reference make the case: accepting it again
     /// gives what was collected and records nothing. When absent, subject, matter and day do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Purpose>)]
     pub reference: Option<String>,
     /// Days for which the copies are kept, 1 to 3,650; 180 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3650)]
     pub keep_days: Option<u16>,
 }
 
@@ -52,12 +60,14 @@ impl fmt::Debug for CollectRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Acceptance {
     /// The sub-matter, as `<department>/<matter>/<sub-matter>`.
+    #[schema(value_type = MatterRef)]
     pub matter: String,
     /// Name of the matter.
     pub matter_name: String,
     /// Name of the sub-matter.
     pub part_name: String,
     /// The day this is for.
+    #[schema(value_type = Date)]
     pub on: String,
     /// Each requirement, in the matter's order.
     pub requirements: Vec<RequirementState>,
@@ -90,25 +100,30 @@ pub struct RequirementState {
     /// Name of that type, when it is defined.
     pub type_name: Option<String>,
     /// Every type that would do.
+    #[schema(value_type = Vec<TypeCode>)]
     pub types: Vec<String>,
     /// How it stands; of what was issued and is not valid, why.
     #[schema(value_type = RequirementStatus)]
     pub state: Word<RequirementStatus>,
     /// Identifier of the certificate that meets it best.
+    #[schema(value_type = Option<CertificateId>)]
     pub certificate: Option<String>,
     /// Verdict on it, with its provenance and freshness.
     pub verification: Option<Verification>,
     /// Codes of the fields the matter needs of it.
+    #[schema(value_type = Vec<FieldCode>)]
     pub fields: Vec<String>,
     /// Those of them that may be seen.
+    #[schema(value_type = Vec<FieldCode>)]
     pub visible: Vec<String>,
     /// What blocks it, as a sentence.
     pub obstacle: Option<String>,
     /// Name of the retrieval that fetched its fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Hash>)]
     pub retrieval: Option<String>,
     /// The fields retrieved, by code.
     #[serde(default, skip_serializing_if = "no_values")]
-    #[schema(value_type = BTreeMap<String, String>)]
+    #[schema(value_type = FieldValues)]
     pub values: Values,
 }

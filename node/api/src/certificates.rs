@@ -5,9 +5,14 @@ use std::fmt;
 
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::definitions::FieldView;
+use crate::formats::{
+    AttachmentName, CertificateId, Cursor, Date, DepartmentCode, FieldValues, Hash, HolderCode,
+    Purpose, Remark, Serial, TypeCode, UploadToken, UploadsByName,
+};
 use crate::problem::Problem;
 use crate::words::{
     Action, CertificateEvent, HolderKind, MediaType, NotValidReason, Reason, SharingClass, Status,
@@ -23,6 +28,7 @@ pub struct Holder {
     #[schema(value_type = HolderKind)]
     pub kind: Word<HolderKind>,
     /// The holder's code (CZZTDM) of that kind.
+    #[schema(value_type = HolderCode)]
     pub code: String,
 }
 
@@ -37,28 +43,34 @@ impl fmt::Debug for Holder {
 /// One certificate to issue. Either `id`, or `type` and `serial` (and `version`, 1 when absent), names it; a renewal or
 /// amendment that gives none of these has its predecessor's identifier in the next version.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct IssueRequest {
     /// Full certificate identifier (ZZBS).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<CertificateId>)]
     pub id: Option<String>,
     /// Type code (ZZLXDM), 21 characters.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TypeCode>)]
     pub type_code: Option<String>,
     /// The issuer's own serial number.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Serial>)]
     pub serial: Option<String>,
     /// Version, 1 to 999.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 999)]
     pub version: Option<u16>,
     /// The holder of the certificate. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
     /// First day of validity (ZZYXQQSRQ), `YYYY-MM-DD`. Required.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Date>)]
     pub valid_from: Option<String>,
     /// Last day of validity (ZZYXQJZRQ), `YYYY-MM-DD`; absent for long-term certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Date>)]
     pub valid_until: Option<String>,
     /// How far its data may be shared; as its type's standard says when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,15 +78,19 @@ pub struct IssueRequest {
     pub sharing: Option<Word<SharingClass>>,
     /// The certificate's fields by name. Only a salted commitment to them enters the log.
     #[serde(
+        default,
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "unique_names"
     )]
+    #[schema(value_type = FieldValues)]
     pub fields: BTreeMap<String, String>,
     /// The certificate's attachments: by name, what `upload` said when the file was uploaded. At most 16.
     #[serde(
+        default,
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "unique_names"
     )]
+    #[schema(value_type = UploadsByName)]
     pub attachments: BTreeMap<String, String>,
     /// How it replaces other certificates. When absent, one predecessor means `amendment`, several mean `merge`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,10 +98,12 @@ pub struct IssueRequest {
     pub succession: Option<Word<SuccessionKind>>,
     /// The certificates it replaces, 1 to 16. This department's own read as superseded from then on; a transfer names one
     /// that another department has recorded as transferred-out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<CertificateId>, max_items = 16)]
     pub predecessors: Vec<String>,
     /// The same as `predecessors` with one in it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<CertificateId>)]
     pub predecessor: Option<String>,
 }
 
@@ -133,16 +151,19 @@ fn unique_names<'de, D: Deserializer<'de>>(
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Position {
     /// Department whose log it is.
+    #[schema(value_type = DepartmentCode)]
     pub log: String,
     /// Position in the log, from 0.
     pub seq: u64,
     /// Hash of the record.
+    #[schema(value_type = Hash)]
     pub record: String,
     /// When the record was made.
     pub time_ms: u64,
     /// Size of the log at the checkpoint that covers the record.
     pub checkpoint_size: u64,
     /// Merkle root of that checkpoint.
+    #[schema(value_type = Hash)]
     pub checkpoint_root: String,
 }
 
@@ -161,7 +182,7 @@ pub struct Appended {
 }
 
 /// One row of the answer to a bulk issue, in the order of the rows sent.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RowResult {
     /// Row number, from 1 (blank lines count).
     pub row: u64,
@@ -175,6 +196,48 @@ pub struct RowResult {
     pub error: Option<Problem>,
 }
 
+/// One row of the answer to a bulk issue, in the order of the rows sent: a row that was issued has the members of an
+/// `Appended`, another one an `error`.
+#[derive(ToSchema)]
+#[schema(as = RowResult)]
+#[expect(
+    dead_code,
+    reason = "a flattened option has no schema of its own: what it stands for may be absent as a whole"
+)]
+struct FlatRowResult {
+    /// Row number, from 1 (blank lines count).
+    row: u64,
+    /// Whether the row was issued.
+    ok: bool,
+    /// The certificate's identifier in its canonical form.
+    #[schema(required = false)]
+    id: CertificateId,
+    /// Where its record is.
+    #[schema(required = false)]
+    position: Position,
+    /// True when an earlier request with the same content already made this record (a retry).
+    #[schema(required = false)]
+    replayed: bool,
+    /// Departures from the standard's form that were accepted and normalised.
+    #[schema(required = false)]
+    warnings: Vec<String>,
+    /// What was wrong, when it was not issued.
+    #[schema(required = false)]
+    error: Problem,
+}
+
+impl PartialSchema for RowResult {
+    fn schema() -> RefOr<Schema> {
+        FlatRowResult::schema()
+    }
+}
+
+impl ToSchema for RowResult {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        FlatRowResult::schemas(schemas);
+    }
+}
+
 /// A change of status to make.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -184,6 +247,7 @@ pub struct StatusRequest {
     pub action: Word<Action>,
     /// Of a `transfer-out`, and nothing else: code of the one department that may take the certificate over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DepartmentCode>)]
     pub to: Option<String>,
     /// Why, as a code; `99` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,6 +255,7 @@ pub struct StatusRequest {
     pub reason: Option<Word<Reason>>,
     /// Reason in words, at most 512 bytes. Must not name the holder.
     #[serde(default)]
+    #[schema(value_type = Remark)]
     pub text: String,
 }
 
@@ -198,13 +263,16 @@ pub struct StatusRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Certificate {
     /// Certificate identifier (ZZBS).
+    #[schema(value_type = CertificateId)]
     pub id: String,
     /// Type code (ZZLXDM).
     #[serde(rename = "type")]
+    #[schema(value_type = TypeCode)]
     pub type_code: String,
     /// Name of the type, when the catalogue has its definition.
     pub type_name: Option<String>,
     /// Department that issued it.
+    #[schema(value_type = DepartmentCode)]
     pub issuer: String,
     /// Name of that department, when it is a member.
     pub issuer_name: Option<String>,
@@ -212,18 +280,22 @@ pub struct Certificate {
     #[schema(value_type = HolderKind)]
     pub holder_kind: Word<HolderKind>,
     /// First day of validity.
+    #[schema(value_type = Date)]
     pub valid_from: String,
     /// Last day of validity; absent for long-term certificates.
+    #[schema(value_type = Option<Date>)]
     pub valid_until: Option<String>,
     /// How far its data may be shared.
     #[schema(value_type = SharingClass)]
     pub sharing: Word<SharingClass>,
     /// Root of the salted field commitments.
+    #[schema(value_type = Hash)]
     pub field_root: String,
     /// How it replaced others.
     #[schema(value_type = Option<SuccessionKind>)]
     pub succession: Option<Word<SuccessionKind>>,
     /// The certificates it replaced.
+    #[schema(value_type = Vec<CertificateId>)]
     pub predecessors: Vec<String>,
     /// What its issuer last recorded of it. Says nothing about dates or forks: ask for a verification.
     #[schema(value_type = Status)]
@@ -250,10 +322,12 @@ pub struct Certificate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DefinitionView {
     /// Department whose log it is in.
+    #[schema(value_type = DepartmentCode)]
     pub log: String,
     /// Position there.
     pub seq: u64,
     /// Hash of the record.
+    #[schema(value_type = Hash)]
     pub record: String,
 }
 
@@ -261,10 +335,12 @@ pub struct DefinitionView {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct CertificateFields {
     /// Certificate identifier.
+    #[schema(value_type = CertificateId)]
     pub id: String,
     /// The holder.
     pub holder: Holder,
     /// Fields by name.
+    #[schema(value_type = FieldValues)]
     pub fields: BTreeMap<String, String>,
     /// Attachments, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -275,6 +351,7 @@ pub struct CertificateFields {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct AttachmentView {
     /// Its name.
+    #[schema(value_type = AttachmentName)]
     pub name: String,
     /// What kind of file it is.
     #[schema(value_type = MediaType)]
@@ -282,6 +359,7 @@ pub struct AttachmentView {
     /// Bytes.
     pub size: u64,
     /// BLAKE3 of the content.
+    #[schema(value_type = Hash)]
     pub content: String,
 }
 
@@ -299,6 +377,7 @@ impl fmt::Debug for AttachmentView {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Uploaded {
     /// What an issue request names it by. Good for one certificate, and for 24 hours.
+    #[schema(value_type = UploadToken)]
     pub upload: String,
     /// What kind of file it is.
     #[schema(value_type = MediaType)]
@@ -306,6 +385,7 @@ pub struct Uploaded {
     /// Bytes.
     pub size: u64,
     /// BLAKE3 of the content.
+    #[schema(value_type = Hash)]
     pub content: String,
 }
 
@@ -332,6 +412,7 @@ impl fmt::Debug for CertificateFields {
 #[serde(deny_unknown_fields)]
 pub struct ErasureRequest {
     /// Why, in words, 1 to 512 bytes. Must not name the holder.
+    #[schema(value_type = Purpose)]
     pub text: String,
 }
 
@@ -339,6 +420,7 @@ pub struct ErasureRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HistoryEvent {
     /// The certificate it happened to.
+    #[schema(value_type = CertificateId)]
     pub id: String,
     /// What happened.
     #[schema(value_type = CertificateEvent)]
@@ -350,14 +432,17 @@ pub struct HistoryEvent {
     pub text: Option<String>,
     /// Of a transfer out, the department that may take the certificate over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DepartmentCode>)]
     pub to: Option<String>,
     /// How it replaced others, when issued in their place.
     #[schema(value_type = Option<SuccessionKind>)]
     pub succession: Option<Word<SuccessionKind>>,
     /// What it replaced, when issued in the place of others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<CertificateId>)]
     pub predecessors: Vec<String>,
     /// The successor, when superseded.
+    #[schema(value_type = Option<CertificateId>)]
     pub successor: Option<String>,
     /// Why the event has no effect, when the rules give it none.
     pub ignored: Option<String>,
@@ -369,6 +454,7 @@ pub struct HistoryEvent {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct History {
     /// Certificate identifier.
+    #[schema(value_type = CertificateId)]
     pub id: String,
     /// Events, by the time their departments put to their records.
     pub events: Vec<HistoryEvent>,
@@ -382,11 +468,13 @@ pub struct History {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SuccessorView {
     /// Certificate identifier.
+    #[schema(value_type = CertificateId)]
     pub id: String,
     /// How.
     #[schema(value_type = SuccessionKind)]
     pub succession: Word<SuccessionKind>,
     /// Department whose log it is in.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub department_name: String,
@@ -396,25 +484,30 @@ pub struct SuccessorView {
 
 /// What to look for: exactly one of `holder`, `type`, `issuer`.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct FindRequest {
     /// Certificates of this holder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
     /// Certificates of this type.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TypeCode>)]
     pub type_code: Option<String>,
     /// Certificates issued by this department.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DepartmentCode>)]
     pub issuer: Option<String>,
     /// What a search by holder is for, in words, at most 512 bytes: required there, and kept in the look-up journal.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Purpose>)]
     pub purpose: Option<String>,
     /// At most this many, 1 to 1,000 (100 when absent).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// `next` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Cursor>)]
     pub cursor: Option<String>,
 }
 
@@ -435,6 +528,7 @@ pub struct Found {
     /// The certificates. What is read for a page is bounded, so it may be short, or empty, and not be the last.
     pub certificates: Vec<Certificate>,
     /// Cursor of the next page; absent on the last.
+    #[schema(value_type = Option<Cursor>)]
     pub next: Option<String>,
 }
 
@@ -447,6 +541,7 @@ pub struct CatalogueView {
     pub certificates: u64,
     /// Cursor of the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Cursor>)]
     pub next: Option<String>,
 }
 
@@ -454,10 +549,12 @@ pub struct CatalogueView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TypeView {
     /// Type code.
+    #[schema(value_type = TypeCode)]
     pub code: String,
     /// Name; absent when certificates of the type exist but no definition has arrived.
     pub name: Option<String>,
     /// Department whose log holds the definition.
+    #[schema(value_type = Option<DepartmentCode>)]
     pub defined_by: Option<String>,
     /// Version of the definition.
     pub version: Option<usize>,
@@ -471,6 +568,7 @@ pub struct TypeView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Verification {
     /// Certificate identifier.
+    #[schema(value_type = CertificateId)]
     pub id: String,
     /// The verdict.
     #[schema(value_type = Verdict)]
@@ -487,6 +585,7 @@ pub struct Verification {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub successors: Vec<SuccessorView>,
     /// The day the verdict is for (China Standard Time).
+    #[schema(value_type = Date)]
     pub on: String,
     /// The certificate, if a record of it is held.
     pub certificate: Option<Certificate>,
@@ -498,12 +597,15 @@ pub struct Verification {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Provenance {
     /// Issuing department.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub department_name: String,
     /// Network identifier.
+    #[schema(value_type = Hash)]
     pub network: String,
     /// Hash of the issuing record.
+    #[schema(value_type = Hash)]
     pub record: String,
     /// Its position.
     pub seq: u64,
@@ -512,14 +614,17 @@ pub struct Provenance {
     /// Size of the checkpoint the verdict rests on.
     pub checkpoint_size: u64,
     /// Its Merkle root.
+    #[schema(value_type = Hash)]
     pub checkpoint_root: String,
     /// Its time: the status is known as of then.
     pub checkpoint_time_ms: u64,
     /// Departments that cosigned that checkpoint.
+    #[schema(value_type = Vec<DepartmentCode>)]
     pub cosigned_by: Vec<String>,
     /// When a member last confirmed to this peer that what is held of that log is its newest; absent when that was too long
     /// ago, more is known to have been signed, or, of this peer's own log, other members have not confirmed that it is whole.
     pub confirmed_ms: Option<u64>,
     /// Peer that answered.
+    #[schema(value_type = DepartmentCode)]
     pub answered_by: String,
 }

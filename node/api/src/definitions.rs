@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::formats::{
+    Cursor, Date, DepartmentCode, FieldCode, GranteeRole, MatterCode, MatterRef, TypeCode,
+    ValidityRule,
+};
 use crate::words::{FieldType, HolderKind, SharingClass, Word};
 
 /// A certificate type: its entry in the catalogue (GB/T 36902) and the standard its certificates must meet.
@@ -13,17 +17,22 @@ use crate::words::{FieldType, HolderKind, SharingClass, Word};
 #[serde(deny_unknown_fields)]
 pub struct TypeRequest {
     /// Type code (ZZLXDM).
+    #[schema(value_type = TypeCode)]
     pub code: String,
     /// Name.
+    #[schema(min_length = 1, max_length = 128)]
     pub name: String,
     /// Name of the defining authority, whose code is the first 18 characters of `code`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 128)]
     pub authority_name: String,
     /// Level of the defining authority, such as `国家级`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 64)]
     pub authority_level: String,
     /// Level of the authorities that issue.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 64)]
     pub issuing_level: String,
     /// The administrative item whose outcome the certificate is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,6 +40,7 @@ pub struct TypeRequest {
     /// Kinds of holder's code allowed; empty for any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<HolderKind>)]
+    #[schema(max_items = 10)]
     pub holder: Vec<Word<HolderKind>>,
     /// Sharing class where the issuer says nothing else; `conditional` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,12 +48,15 @@ pub struct TypeRequest {
     pub sharing: Option<Word<SharingClass>>,
     /// How long certificates may run: `any` (when absent), `long-term`, or the most as `30 days`, `6 months`, `10 years`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ValidityRule>)]
     pub validity: Option<String>,
     /// Codes of the departments that may issue it; empty for every member with the role to issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<DepartmentCode>, max_items = 256)]
     pub issuers: Vec<String>,
     /// Fields, in order; empty for any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 64)]
     pub fields: Vec<FieldView>,
 }
 
@@ -52,8 +65,10 @@ pub struct TypeRequest {
 #[serde(deny_unknown_fields)]
 pub struct ItemView {
     /// Its code.
+    #[schema(min_length = 1)]
     pub code: String,
     /// Its name.
+    #[schema(min_length = 1)]
     pub name: String,
 }
 
@@ -62,8 +77,10 @@ pub struct ItemView {
 #[serde(deny_unknown_fields)]
 pub struct FieldView {
     /// Standard code, such as `ZZMC`.
+    #[schema(value_type = FieldCode)]
     pub code: String,
     /// Human name.
+    #[schema(min_length = 1, max_length = 128)]
     pub name: String,
     /// Whether a certificate must have it.
     #[serde(default)]
@@ -77,9 +94,11 @@ pub struct FieldView {
     pub data: Option<Word<FieldType>>,
     /// Most characters of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 65535)]
     pub max: Option<u16>,
     /// Regular expression (Rust crate `regex`) that a text must match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 256)]
     pub pattern: Option<String>,
     /// What each code of a field of type `code` stands for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -91,10 +110,13 @@ pub struct FieldView {
 #[serde(deny_unknown_fields)]
 pub struct MatterRequest {
     /// The department's code for it: 1 to 64 letters, digits, `-`, `_`, `.`.
+    #[schema(value_type = MatterCode)]
     pub code: String,
     /// Name.
+    #[schema(min_length = 1, max_length = 256)]
     pub name: String,
     /// Its sub-matters, at least one.
+    #[schema(min_items = 1, max_items = 64)]
     pub sub: Vec<SubMatterView>,
 }
 
@@ -103,11 +125,14 @@ pub struct MatterRequest {
 #[serde(deny_unknown_fields)]
 pub struct SubMatterView {
     /// Its code within the matter.
+    #[schema(value_type = MatterCode)]
     pub code: String,
     /// Name.
+    #[schema(min_length = 1, max_length = 256)]
     pub name: String,
     /// What an applicant has to show.
     #[serde(default)]
+    #[schema(max_items = 64)]
     pub requires: Vec<RequirementView>,
 }
 
@@ -116,9 +141,11 @@ pub struct SubMatterView {
 #[serde(deny_unknown_fields)]
 pub struct RequirementView {
     /// Type codes, 1 to 8.
+    #[schema(value_type = Vec<TypeCode>, min_items = 1, max_items = 8)]
     pub types: Vec<String>,
     /// Codes of the fields needed; none where it only has to be in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<FieldCode>, max_items = 64)]
     pub fields: Vec<String>,
 }
 
@@ -128,21 +155,27 @@ pub struct RequirementView {
 pub struct GrantRequest {
     /// The department that may see them. Exactly one of `department` and `role`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DepartmentCode>)]
     pub department: Option<String>,
     /// Every member with this role: `issue`, or `define:` and the code of an authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<GranteeRole>)]
     pub role: Option<String>,
     /// Type code of the certificates.
     #[serde(rename = "type")]
+    #[schema(value_type = TypeCode)]
     pub type_code: String,
     /// Sub-matters, each as `<department>/<matter>/<sub-matter>`; empty for all that require the type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<MatterRef>, max_items = 64)]
     pub matters: Vec<String>,
     /// Codes of the fields; empty for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<FieldCode>, max_items = 64)]
     pub fields: Vec<String>,
     /// Last day on which it holds, `YYYY-MM-DD`; absent until it is withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Date>)]
     pub until: Option<String>,
 }
 
@@ -165,6 +198,7 @@ pub struct TypeStandard {
     /// Its version.
     pub version: usize,
     /// Department whose log defines it.
+    #[schema(value_type = DepartmentCode)]
     pub defined_by: String,
     /// Every version, oldest first.
     pub versions: Vec<VersionView>,
@@ -178,6 +212,7 @@ pub struct Matter {
     /// Its version.
     pub version: usize,
     /// Whose matter it is.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// That department's name.
     pub department_name: String,
@@ -192,6 +227,7 @@ pub struct Matters {
     pub matters: Vec<MatterSummary>,
     /// Cursor of the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Cursor>)]
     pub next: Option<String>,
 }
 
@@ -199,6 +235,7 @@ pub struct Matters {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct MatterSummary {
     /// Whose matter it is.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// That department's name.
     pub department_name: String,
@@ -212,6 +249,7 @@ pub struct MatterSummary {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GrantView {
     /// Department that granted.
+    #[schema(value_type = DepartmentCode)]
     pub by: String,
     /// Its number: the position of its record in that department's log.
     pub grant: u64,
@@ -226,5 +264,6 @@ pub struct Grants {
     pub grants: Vec<GrantView>,
     /// Cursor of the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Cursor>)]
     pub next: Option<String>,
 }

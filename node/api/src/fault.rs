@@ -62,7 +62,7 @@ coded! {
         },
         "not-a-string" NotAString,
         "not-a-boolean" NotABoolean,
-        "not-a-count" NotACount { most: u64 },
+        "not-a-count" NotACount { least: u64, most: u64 },
         "not-an-object" NotAnObject,
         "not-an-array" NotAnArray,
         "not-utf-8" NotUtf8,
@@ -218,6 +218,7 @@ coded! {
         "number-from-one" NumberFromOne,
         "grant-number" GrantNumber,
         "other-content" OtherContent { media_type: certmesh_ledger::record::MediaType },
+        "unknown-content" UnknownContent,
 
         // Of a row of a table. None shows what is in it.
         "row-too-long" RowTooLong { limit: usize },

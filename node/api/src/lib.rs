@@ -10,6 +10,7 @@
 //! - [`receipts`]: audits, access logs, look-ups, use
 //! - [`operations`]: logs, members, the node's state
 //! - errors: [`problem`]
+//! - [`formats`]: the forms of identifiers, codes, days and hashes in the OpenAPI document
 //! - [`words`]: verdicts, states, events and the other closed sets of words, and how words of later versions are read
 //!
 //! With the feature `peer`, what a peer and its command line share beyond that:
@@ -21,6 +22,7 @@
 pub mod cases;
 pub mod certificates;
 pub mod definitions;
+pub mod formats;
 pub mod operations;
 pub mod problem;
 pub mod receipts;

@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::formats::{DepartmentCode, Hash, PeerId};
 use crate::words::{LogState, OwnLogState, Word};
 
 /// A log held by this peer.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LogView {
     /// Department.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub name: String,
@@ -19,8 +21,10 @@ pub struct LogView {
     /// Records known to exist at the department (≥ size while catching up).
     pub known_size: u64,
     /// Merkle root of the accepted checkpoint; absent while the log is empty.
+    #[schema(value_type = Option<Hash>)]
     pub root: Option<String>,
     /// Status root.
+    #[schema(value_type = Option<Hash>)]
     pub status_root: Option<String>,
     /// Time of the accepted checkpoint.
     pub time_ms: Option<u64>,
@@ -35,6 +39,7 @@ pub struct LogView {
     /// When a member last confirmed that what is held is the newest; absent when nothing is valid by it at present.
     pub confirmed_ms: Option<u64>,
     /// Departments whose cosignature of the accepted checkpoint is held.
+    #[schema(value_type = Vec<DepartmentCode>)]
     pub cosigned_by: Vec<String>,
 }
 
@@ -42,10 +47,12 @@ pub struct LogView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PeerView {
     /// Department.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub name: String,
     /// libp2p peer identity.
+    #[schema(value_type = PeerId)]
     pub peer_id: String,
     /// Whether a connection is up.
     pub connected: bool,
@@ -63,16 +70,19 @@ pub struct PeerView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct NodeStatus {
     /// Department this peer belongs to.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub name: String,
     /// Name of the network.
     pub network_name: String,
     /// Network identifier.
+    #[schema(value_type = Hash)]
     pub network: String,
     /// Program version.
     pub version: String,
     /// libp2p peer identity.
+    #[schema(value_type = PeerId)]
     pub peer_id: String,
     /// How the own log stands.
     #[schema(value_type = OwnLogState)]

@@ -20,6 +20,7 @@ pub struct Problem {
     /// The kind in a few words.
     pub title: String,
     /// HTTP status code.
+    #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What was wrong this time and what to do about it.
     pub detail: String,
@@ -28,6 +29,7 @@ pub struct Problem {
     pub field: Option<String>,
     /// Every fault found, at most 100 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 100)]
     pub faults: Vec<FieldFault>,
     /// How many faults there are beside those in `faults`; absent if zero.
     #[serde(default, skip_serializing_if = "is_zero")]

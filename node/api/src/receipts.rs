@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::certificates::{Holder, Position};
+use crate::formats::{Cursor, Date, DepartmentCode, FieldCode, Hash, MatterRef, Purpose, TypeCode};
 use crate::words::{AccessKind, AccessRule, Discrepancy, LookupKind, Word};
 
 /// Receipts compared with each other.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditView {
     /// First day.
+    #[schema(value_type = Date)]
     pub from: String,
     /// Last day.
+    #[schema(value_type = Date)]
     pub to: String,
     /// Retrievals on which both departments agree.
     pub matched: u64,
@@ -47,6 +50,7 @@ pub struct AuditView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Unproven {
     /// The department.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub department_name: String,
@@ -58,6 +62,7 @@ pub struct Unproven {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DatedAhead {
     /// The department.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub department_name: String,
@@ -71,10 +76,12 @@ pub struct DatedAhead {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct More {
     /// The department.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub department_name: String,
     /// Cursor for the rest of it: the answer is then about this department's log alone.
+    #[schema(value_type = Cursor)]
     pub cursor: String,
 }
 
@@ -85,21 +92,27 @@ pub struct FindingView {
     #[schema(value_type = Discrepancy)]
     pub what: Word<Discrepancy>,
     /// Name of the retrieval.
+    #[schema(value_type = Hash)]
     pub retrieval: String,
     /// Who was asked.
+    #[schema(value_type = DepartmentCode)]
     pub issuer: String,
     /// Its name.
     pub issuer_name: String,
     /// Who asked.
+    #[schema(value_type = DepartmentCode)]
     pub asker: String,
     /// Its name.
     pub asker_name: String,
     /// For which matter.
+    #[schema(value_type = MatterRef)]
     pub matter: String,
     /// Type of the certificate.
     #[serde(rename = "type")]
+    #[schema(value_type = TypeCode)]
     pub type_code: String,
     /// Department whose log has the record.
+    #[schema(value_type = DepartmentCode)]
     pub log: String,
     /// Its position there.
     pub seq: u64,
@@ -115,12 +128,15 @@ pub struct AccessLogRequest {
     pub subject: Holder,
     /// First day; a year before the last when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Date>)]
     pub from: Option<String>,
     /// Last day; today when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Date>)]
     pub to: Option<String>,
     /// Where to continue in one department's log: an answer's `more`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Cursor>)]
     pub cursor: Option<String>,
 }
 
@@ -128,8 +144,10 @@ pub struct AccessLogRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AccessLog {
     /// First day.
+    #[schema(value_type = Date)]
     pub from: String,
     /// Last day.
+    #[schema(value_type = Date)]
     pub to: String,
     /// The events, oldest first; those dated ahead are there whichever days were asked for.
     pub events: Vec<AccessEvent>,
@@ -149,6 +167,7 @@ pub struct AccessEvent {
     #[serde(default)]
     pub dated_ahead: bool,
     /// Department whose log records it.
+    #[schema(value_type = DepartmentCode)]
     pub log: String,
     /// Its name.
     pub log_name: String,
@@ -158,19 +177,25 @@ pub struct AccessEvent {
     #[schema(value_type = AccessKind)]
     pub event: Word<AccessKind>,
     /// Name of the retrieval.
+    #[schema(value_type = Option<Hash>)]
     pub retrieval: Option<String>,
     /// Who was asked.
+    #[schema(value_type = Option<DepartmentCode>)]
     pub issuer: Option<String>,
     /// Who asked.
+    #[schema(value_type = Option<DepartmentCode>)]
     pub asker: Option<String>,
     /// The asker's name.
     pub asker_name: Option<String>,
     /// For which matter.
+    #[schema(value_type = Option<MatterRef>)]
     pub matter: Option<String>,
     /// Type of the certificate.
     #[serde(rename = "type")]
+    #[schema(value_type = Option<TypeCode>)]
     pub type_code: Option<String>,
     /// Codes of the fields shown.
+    #[schema(value_type = Vec<FieldCode>)]
     pub fields: Vec<String>,
     /// The rule by which nothing was shown.
     #[schema(value_type = Option<AccessRule>)]
@@ -181,8 +206,10 @@ pub struct AccessEvent {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UseReport {
     /// First day.
+    #[schema(value_type = Date)]
     pub from: String,
     /// Last day.
+    #[schema(value_type = Date)]
     pub to: String,
     /// Every member.
     pub departments: Vec<DepartmentUse>,
@@ -192,6 +219,7 @@ pub struct UseReport {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DepartmentUse {
     /// The department.
+    #[schema(value_type = DepartmentCode)]
     pub department: String,
     /// Its name.
     pub name: String,
@@ -234,22 +262,26 @@ pub struct UseAhead {
 
 /// A question about the look-ups that this department's clients made.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct LookupsRequest {
     /// Look-ups of this subject; of all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Holder>,
     /// First day; a year before the last when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Date>)]
     pub from: Option<String>,
     /// Last day; today when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Date>)]
     pub to: Option<String>,
     /// At most this many, 1 to 1,000 (100 when absent).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// `next` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Cursor>)]
     pub cursor: Option<String>,
 }
 
@@ -257,8 +289,10 @@ pub struct LookupsRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LookupLog {
     /// First day.
+    #[schema(value_type = Date)]
     pub from: String,
     /// Last day.
+    #[schema(value_type = Date)]
     pub to: String,
     /// The look-ups, in the order in which they were recorded.
     pub lookups: Vec<LookupView>,
@@ -266,6 +300,7 @@ pub struct LookupLog {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<String>,
     /// Cursor of the next page; absent on the last. A page can be empty and have a next one.
+    #[schema(value_type = Option<Cursor>)]
     pub next: Option<String>,
 }
 
@@ -280,8 +315,10 @@ pub struct LookupView {
     #[schema(value_type = LookupKind)]
     pub event: Word<LookupKind>,
     /// What a `find` was for, as the client said.
+    #[schema(value_type = Option<Purpose>)]
     pub purpose: Option<String>,
     /// The matter of an `accept`.
+    #[schema(value_type = Option<MatterRef>)]
     pub matter: Option<String>,
 }
 

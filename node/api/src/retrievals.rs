@@ -9,25 +9,34 @@ use utoipa::ToSchema;
 use zeroize::Zeroize;
 
 use crate::certificates::{AttachmentView, Position, Verification};
+use crate::formats::{
+    CertificateId, Date, DepartmentCode, FieldCode, FieldValues, Hash, MatterName, MatterRef,
+    Purpose, TypeCode,
+};
 
 /// A request for fields of a certificate.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchRequest {
     /// Which certificate.
+    #[schema(value_type = CertificateId)]
     pub certificate: String,
     /// For which of this department's matters: `[department/]matter[/sub-matter]`.
+    #[schema(value_type = MatterName)]
     pub matter: String,
     /// What for, in words, at most 512 bytes. The issuer reads it; no log holds it.
+    #[schema(value_type = Purpose)]
     pub purpose: String,
     /// Codes of the fields; all that the matter needs and that may be seen when absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<FieldCode>, max_items = 64)]
     pub fields: Vec<String>,
     /// Whether the certificate's attachments are wanted as well, if the matter needs them (the code `@`).
     #[serde(default)]
     pub attachments: bool,
     /// Days for which the copy is kept, 1 to 3,650; 180 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3650)]
     pub keep_days: Option<u16>,
 }
 
@@ -78,24 +87,31 @@ pub struct Retrieved {
     /// What this peer says of the certificate, as of this answer: fields of one that is not valid are shown, too.
     pub verification: Verification,
     /// Name of the retrieval, the same in both departments' logs.
+    #[schema(value_type = Hash)]
     pub retrieval: String,
     /// The certificate.
+    #[schema(value_type = CertificateId)]
     pub certificate: String,
     /// Its type.
     #[serde(rename = "type")]
+    #[schema(value_type = TypeCode)]
     pub type_code: String,
     /// Its issuer.
+    #[schema(value_type = DepartmentCode)]
     pub issuer: String,
     /// For which matter.
+    #[schema(value_type = MatterRef)]
     pub matter: String,
     /// What for.
+    #[schema(value_type = Purpose)]
     pub purpose: String,
     /// When the fields came.
     pub time_ms: u64,
     /// Last day on which the copy is kept.
+    #[schema(value_type = Date)]
     pub keep_until: String,
     /// The fields by code, each checked against the certificate's signed record.
-    #[schema(value_type = BTreeMap<String, String>)]
+    #[schema(value_type = FieldValues)]
     pub fields: Values,
     /// The attachments.
     #[serde(default)]

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -123,7 +124,7 @@ impl<T: Words> Visitor<'_> for Reader<T> {
 }
 
 /// The schema of a set: its words as `enum`, and what each means.
-fn schema_of<T: Words>(about: &[&str], meanings: &[&str]) -> RefOr<Schema> {
+fn schema_of<T: Words>(about: &[&str], names: &[&str], meanings: &[&str]) -> RefOr<Schema> {
     let joined = |lines: &[&str]| {
         let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
         lines.join(" ")
@@ -138,6 +139,10 @@ fn schema_of<T: Words>(about: &[&str], meanings: &[&str]) -> RefOr<Schema> {
         .schema_type(Type::String)
         .enum_values(Some(words))
         .description(Some(description))
+        .extensions(Some(
+            // What generators call the words: `01` is no name in any language.
+            Extensions::builder().add("x-enum-varnames", names).build(),
+        ))
         .into()
 }
 
@@ -227,7 +232,11 @@ macro_rules! words {
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
-                schema_of::<Self>(&[$($about),+], &[$(concat!($($meaning),+)),+])
+                schema_of::<Self>(
+                    &[$($about),+],
+                    &[$(stringify!($variant)),+],
+                    &[$(concat!($($meaning),+)),+],
+                )
             }
         }
 

@@ -7,12 +7,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::draft::{Draft, erasure, status_change};
+use certmesh_api::formats::{Binary, CertificateId, IdempotencyKey};
 use certmesh_api::{
-    Appended, ErasureRequest, FaultKind, IssueRequest, NodeStatus, RowResult, Salvaged,
-    StatusRequest,
+    Appended, ErasureRequest, FaultKind, IssueRequest, NodeStatus, Salvaged, StatusRequest,
 };
 
-use super::body::{ERASURE, ISSUE, STATUS};
 use super::bulk;
 use super::extract::{Segment, content_type, json_body, parameters, retry_key};
 use super::openapi::{
@@ -31,7 +30,8 @@ fn counted(api: &Api, result: Result<app::Appended, Rejection>) -> Result<Respon
     match result {
         Ok(done) => {
             api.metrics().row_issued(done.replayed);
-            Ok(appended(done))
+            let certificate = format!("/v1/certificates/{}", done.id);
+            Ok(appended(done, Some(certificate)))
         }
         Err(refusal) => {
             api.metrics().row_refused(refusal.name());
@@ -40,17 +40,25 @@ fn counted(api: &Api, result: Result<app::Appended, Rejection>) -> Result<Respon
     }
 }
 
+/// Where a change of a certificate is shown.
+fn history(done: &app::Appended) -> String {
+    format!("/v1/certificates/{}/history", done.id)
+}
+
 /// Issue a certificate
 ///
 /// Answers once the record is durable at this peer.
 #[utoipa::path(
     post, path = "/v1/certificates", tag = "Certificates", operation_id = "issue",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. With it, \
-        a request whose content is in the log already answers 200 with `replayed` instead of 409. A key that came with other content within the last week \
-        is refused.")),
+    params(("Idempotency-Key" = Option<IdempotencyKey>, Header, description = "1 to 255 visible ASCII characters. With it, \
+        a request whose content is in the log already answers 200 with `replayed` instead of 409. A key that came with \
+        other content within the last week is refused.")),
     request_body = IssueRequest,
     responses(
-        (status = 201, description = "Issued", body = Appended),
+        (
+            status = 201, description = "Issued", body = Appended,
+            headers(("Location" = String, description = "The certificate")),
+        ),
         (status = 200, description = "Issued by an earlier request with the same content", body = Appended),
         AppendProblems,
     ),
@@ -65,7 +73,7 @@ pub(super) async fn issue(
     let own = *api.department();
     // What the draft lacks is counted among the rows refused, so it does not refuse the body.
     let check = move |request: IssueRequest| Ok(Draft::check(request, &own));
-    let draft = json_body(&api, &headers, body, &ISSUE, check).await?;
+    let draft = json_body(&api, &headers, body, check).await?;
     let result = match draft {
         Ok(draft) => match api.service().submit(vec![draft], retry).await {
             // One outcome a draft is the service's promise.
@@ -87,11 +95,11 @@ pub(super) async fn issue(
 /// the same time where you can: the node holds a bounded amount of results for a client that doesn't read.
 #[utoipa::path(
     post, path = "/v1/certificates/bulk", tag = "Certificates", operation_id = "issueBulk",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. With it, \
+    params(("Idempotency-Key" = Option<IdempotencyKey>, Header, description = "1 to 255 visible ASCII characters. With it, \
         rows whose content is in the log already answer `ok` with `replayed`.")),
-    request_body(content = IssueRequest, content_type = "application/x-ndjson", description = "One object a line"),
+    request_body(content = inline(Binary), content_type = "application/x-ndjson", description = "One `IssueRequest` a line"),
     responses(
-        (status = 200, description = "One object a line", body = RowResult, content_type = "application/x-ndjson"),
+        (status = 200, description = "One `RowResult` a line", body = inline(Binary), content_type = "application/x-ndjson"),
         BulkProblems,
     ),
 )]
@@ -117,12 +125,15 @@ pub(super) async fn issue_bulk(
 #[utoipa::path(
     post, path = "/v1/certificates/{id}/status", tag = "Certificates", operation_id = "changeStatus",
     params(
-        ("id" = String, Path, description = "Certificate identifier (GB/T 36904)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
+        ("id" = CertificateId, Path, description = "Certificate identifier (GB/T 36904)"),
+        ("Idempotency-Key" = Option<IdempotencyKey>, Header, description = "1 to 255 visible ASCII characters"),
     ),
     request_body = StatusRequest,
     responses(
-        (status = 201, description = "Changed", body = Appended),
+        (
+            status = 201, description = "Changed", body = Appended,
+            headers(("Location" = String, description = "The certificate's history")),
+        ),
         (status = 200, description = "Changed by an earlier request with the same content", body = Appended),
         StatusProblems,
     ),
@@ -137,11 +148,14 @@ pub(super) async fn change_status(
     let retry = retry_key(&headers, &caller)?;
     let id = path_id(&id)?;
     let check = move |request: StatusRequest| Ok(status_change(id, &request)?);
-    let change = json_body(&api, &headers, body, &STATUS, check).await?;
+    let change = json_body(&api, &headers, body, check).await?;
     api.service()
         .change_status(change, retry)
         .await
-        .map(appended)
+        .map(|done| {
+            let location = history(&done);
+            appended(done, Some(location))
+        })
         .inspect_err(|refusal| {
             api.metrics().row_refused(refusal.name());
         })
@@ -153,10 +167,13 @@ pub(super) async fn change_status(
 /// Destroys the key of the fields, then records that it was done. Nobody can read them again; the certificate stands.
 #[utoipa::path(
     post, path = "/v1/certificates/{id}/erasure", tag = "Certificates", operation_id = "eraseFields",
-    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    params(("id" = CertificateId, Path, description = "Certificate identifier (GB/T 36904)")),
     request_body = ErasureRequest,
     responses(
-        (status = 201, description = "Erased", body = Appended),
+        (
+            status = 201, description = "Erased", body = Appended,
+            headers(("Location" = String, description = "The certificate's history")),
+        ),
         (status = 200, description = "Erased before", body = Appended),
         StatusProblems,
     ),
@@ -169,9 +186,10 @@ pub(super) async fn erase(
 ) -> Result<Response, Rejection> {
     let id = path_id(&id)?;
     let check = move |request: ErasureRequest| Ok(erasure(id, &request)?);
-    let erasure = json_body(&api, &headers, body, &ERASURE, check).await?;
+    let erasure = json_body(&api, &headers, body, check).await?;
     let done = api.service().erase(erasure).await?;
-    Ok(appended(done))
+    let location = history(&done);
+    Ok(appended(done, Some(location)))
 }
 
 /// Accept the own log on disk as whole

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use certmesh_api::formats::{self, Binary};
 use certmesh_api::{FaultKind, Uploaded};
 use certmesh_ledger::bodies::AttachmentFile;
 use certmesh_ledger::record::{
@@ -32,6 +33,8 @@ use crate::app::{Refusal, not_received};
 
 /// Bytes that are gathered before they are written.
 const PIECE: usize = 1 << 18;
+/// The Content-Type of a file whose content says what it is.
+const UNSAID: &str = "application/octet-stream";
 /// Chunks read ahead of a client.
 const AHEAD: usize = 2;
 
@@ -42,8 +45,11 @@ const AHEAD: usize = 2;
 /// leave free on the disk.
 #[utoipa::path(
     post, path = "/v1/attachments", tag = "Certificates", operation_id = "uploadAttachment",
-    request_body(content = Vec<u8>, content_type = "application/pdf", description = "The file as it is; its Content-Type \
-        is `application/pdf`, `application/ofd`, `image/png`, `image/jpeg` or `image/tiff`"),
+    request_body(
+        content = inline(Binary), content_type = "application/octet-stream",
+        description = "The file as it is: its first bytes say what kind of file it is. It may come under its own Content-Type \
+            instead, and is then refused if it is of another kind",
+    ),
     responses((status = 201, description = "Durable at this peer", body = Uploaded), UploadProblems),
 )]
 pub(super) async fn upload(
@@ -65,7 +71,7 @@ pub(super) async fn upload(
         .await?;
     let mut body = body.into_data_stream();
     let received = receive(incoming, media_type, &mut body, api.limits().idle_time).await;
-    let received = match received {
+    let (received, media_type) = match received {
         Ok(received) => received,
         Err(refusal) => {
             bulk::drain_refused(&mut body).await;
@@ -84,28 +90,33 @@ fn too_large() -> Rejection {
     })
 }
 
-fn declared(headers: &HeaderMap) -> Result<MediaType, Rejection> {
+/// The kind of file that is declared; `None` for one that its content has to say.
+fn declared(headers: &HeaderMap) -> Result<Option<MediaType>, Rejection> {
     let declared = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let essence = declared.unwrap_or_default().split(';').next();
     let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == UNSAID {
+        return Ok(None);
+    }
     essence
         .parse()
+        .map(Some)
         .map_err(|_| Rejection::UnsupportedMediaType {
-            expected: "application/pdf, application/ofd, image/png, image/jpeg or image/tiff",
+            expected: "application/pdf, application/ofd, image/png, image/jpeg, image/tiff or application/octet-stream",
         })
 }
 
 /// Reads the whole body. Whatever goes wrong, what was written of it is removed.
 async fn receive(
     mut incoming: Incoming,
-    media_type: MediaType,
+    declared: Option<MediaType>,
     body: &mut BodyDataStream,
     idle: Duration,
-) -> Result<Incoming, Rejection> {
+) -> Result<(Incoming, MediaType), Rejection> {
     let mut total = 0;
-    let mut checked = false;
+    let mut kind = None;
     let mut piece = Vec::with_capacity(PIECE);
     loop {
         let more = match timeout(idle, body.next()).await {
@@ -123,24 +134,34 @@ async fn receive(
             return Err(too_large());
         }
         piece.extend_from_slice(&bytes);
-        if !checked && (ended || piece.len() >= MediaType::TELLING) {
-            if !media_type.fits(&piece) {
-                let fault = match piece.is_empty() {
-                    true => FaultKind::Empty,
-                    false => FaultKind::OtherContent { media_type },
-                };
-                return Err(Rejection::field("body", fault));
-            }
-            checked = true;
+        if kind.is_none() && (ended || piece.len() >= MediaType::TELLING) {
+            kind = Some(kind_of(&piece, declared)?);
         }
         if ended || piece.len() >= PIECE {
             let full = std::mem::replace(&mut piece, Vec::with_capacity(PIECE));
             incoming = append(incoming, full).await?;
         }
-        if ended {
-            return Ok(incoming);
+        if ended && let Some(kind) = kind {
+            return Ok((incoming, kind));
         }
     }
+}
+
+/// The kind of a file that begins like this.
+fn kind_of(beginning: &[u8], declared: Option<MediaType>) -> Result<MediaType, Rejection> {
+    let mut possible = match declared {
+        Some(declared) => vec![declared],
+        None => MediaType::ALL.to_vec(),
+    };
+    possible.retain(|kind| kind.fits(beginning));
+    possible.first().copied().ok_or_else(|| {
+        let fault = match declared {
+            _ if beginning.is_empty() => FaultKind::Empty,
+            Some(media_type) => FaultKind::OtherContent { media_type },
+            None => FaultKind::UnknownContent,
+        };
+        Rejection::field("body", fault)
+    })
 }
 
 async fn append(mut incoming: Incoming, piece: Vec<u8>) -> Result<Incoming, Rejection> {
@@ -160,11 +181,14 @@ async fn append(mut incoming: Incoming, piece: Vec<u8>) -> Result<Incoming, Reje
 #[utoipa::path(
     get, path = "/v1/certificates/{id}/attachments/{name}", tag = "Certificates", operation_id = "downloadAttachment",
     params(
-        ("id" = String, Path, description = "Certificate identifier (GB/T 36904)"),
-        ("name" = String, Path, description = "The attachment's name"),
+        ("id" = formats::CertificateId, Path, description = "Certificate identifier (GB/T 36904)"),
+        ("name" = formats::AttachmentName, Path, description = "The attachment's name"),
     ),
     responses(
-        (status = 200, description = "The file, with its own Content-Type", body = Vec<u8>, content_type = "application/pdf"),
+        (status = 200, description = "The file, with its own Content-Type", content(
+            (inline(Binary) = "application/pdf"), (inline(Binary) = "application/ofd"), (inline(Binary) = "image/png"),
+            (inline(Binary) = "image/jpeg"), (inline(Binary) = "image/tiff"),
+        )),
         DownloadProblems,
     ),
 )]

@@ -11,7 +11,6 @@ use certmesh_api::draft::holder;
 use certmesh_api::faults::Faults;
 use certmesh_api::{AcceptRequest, Acceptance, CollectRequest, FaultKind};
 
-use super::body::ACCEPT;
 use super::extract::json_body;
 use super::openapi::CaseProblems;
 use super::problem::json;
@@ -93,7 +92,7 @@ pub(super) async fn accept(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Rejection> {
-    let case = json_body(&api, &headers, body, &ACCEPT, Case::check).await?;
+    let case = json_body(&api, &headers, body, Case::check).await?;
     caller.may_look()?;
     let answer = match case.collect.is_some() {
         true => api.service().accept_for_good(case, &caller.name).await?,

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use certmesh_api::formats;
 use certmesh_api::{
     Appended, FaultKind, GrantRequest, Grants, Matter, MatterRequest, Matters, TypeRequest,
     TypeStandard,
@@ -13,21 +14,28 @@ use certmesh_api::{
 use certmesh_ledger::id::{DepartmentCode, TypeCode};
 use certmesh_ledger::record::GrantWithdrawn;
 
-use super::body::{GRANT, MATTER, TYPE};
 use super::cursors::Cursor;
 use super::extract::{Segment, json_body, parameters};
 use super::openapi::{AppendProblems, DefinitionProblems, FieldProblems};
 use super::problem::{appended, json};
 use super::rejection::Rejection;
-use super::search::{list_page, path_department};
+use super::search::{PageOfList, list_page, path_department};
 use super::state::Api;
 use super::views;
 use crate::app::Refusal;
 use crate::app::define::{Definition, ListPage};
 
 async fn define(api: &Api, definition: Definition) -> Result<Response, Rejection> {
+    let own = api.department();
+    let list = match &definition {
+        Definition::Type(_) => Some("/v1/types".to_owned()),
+        Definition::Matter(_) => Some(format!("/v1/matters/{own}")),
+        // Neither has an address of its own.
+        Definition::Grant(_) | Definition::Withdrawal(_) => None,
+    };
     let done = api.service().define(definition).await?;
-    Ok(appended(done))
+    let location = list.map(|list| format!("{list}/{}", done.id));
+    Ok(appended(done, location))
 }
 
 /// Define a certificate type
@@ -37,7 +45,10 @@ async fn define(api: &Api, definition: Definition) -> Result<Response, Rejection
     post, path = "/v1/types", tag = "Catalogue", operation_id = "defineType",
     request_body = TypeRequest,
     responses(
-        (status = 201, description = "Defined; `id` is the type's code", body = Appended),
+        (
+            status = 201, description = "Defined; `id` is the type's code", body = Appended,
+            headers(("Location" = String, description = "The type")),
+        ),
         (status = 200, description = "Defined the same before", body = Appended),
         AppendProblems,
     ),
@@ -48,7 +59,7 @@ pub(super) async fn define_type(
     body: Body,
 ) -> Result<Response, Rejection> {
     let check = |request: TypeRequest| Ok(Definition::Type(request.check()?));
-    let definition = json_body(&api, &headers, body, &TYPE, check).await?;
+    let definition = json_body(&api, &headers, body, check).await?;
     define(&api, definition).await
 }
 
@@ -56,8 +67,8 @@ pub(super) async fn define_type(
 #[utoipa::path(
     get, path = "/v1/types/{code}", tag = "Catalogue", operation_id = "showType",
     params(
-        ("code" = String, Path, description = "Type code"),
-        ("version" = Option<usize>, Query, description = "Version, from 1; the latest when absent"),
+        ("code" = formats::TypeCode, Path, description = "Type code"),
+        ("version" = Option<u32>, Query, minimum = 1, description = "Version, from 1; the latest when absent"),
     ),
     responses((status = 200, description = "The standard", body = TypeStandard), DefinitionProblems),
 )]
@@ -83,7 +94,10 @@ pub(super) async fn show_type(
     post, path = "/v1/matters", tag = "Catalogue", operation_id = "defineMatter",
     request_body = MatterRequest,
     responses(
-        (status = 201, description = "Defined; `id` is the matter's code", body = Appended),
+        (
+            status = 201, description = "Defined; `id` is the matter's code", body = Appended,
+            headers(("Location" = String, description = "The matter")),
+        ),
         (status = 200, description = "Defined the same before", body = Appended),
         AppendProblems,
     ),
@@ -94,7 +108,7 @@ pub(super) async fn define_matter(
     body: Body,
 ) -> Result<Response, Rejection> {
     let check = |request: MatterRequest| Ok(Definition::Matter(request.check()?));
-    let definition = json_body(&api, &headers, body, &MATTER, check).await?;
+    let definition = json_body(&api, &headers, body, check).await?;
     define(&api, definition).await
 }
 
@@ -102,9 +116,8 @@ pub(super) async fn define_matter(
 #[utoipa::path(
     get, path = "/v1/matters", tag = "Catalogue", operation_id = "listMatters",
     params(
-        ("department" = Option<String>, Query, description = "Those of this department only"),
-        ("cursor" = Option<String>, Query, description = "Where to continue: `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
+        ("department" = Option<formats::DepartmentCode>, Query, description = "Those of this department only"),
+        PageOfList,
     ),
     responses((status = 200, description = "A page of the matters", body = Matters), FieldProblems),
 )]
@@ -127,9 +140,9 @@ pub(super) async fn list_matters(
 #[utoipa::path(
     get, path = "/v1/matters/{department}/{code}", tag = "Catalogue", operation_id = "showMatter",
     params(
-        ("department" = String, Path, description = "Department whose matter it is"),
-        ("code" = String, Path, description = "The matter's code"),
-        ("version" = Option<usize>, Query, description = "Version, from 1; the latest when absent"),
+        ("department" = formats::DepartmentCode, Path, description = "Department whose matter it is"),
+        ("code" = formats::MatterCode, Path, description = "The matter's code"),
+        ("version" = Option<u32>, Query, minimum = 1, description = "Version, from 1; the latest when absent"),
     ),
     responses((status = 200, description = "The matter", body = Matter), DefinitionProblems),
 )]
@@ -170,7 +183,7 @@ pub(super) async fn grant(
     body: Body,
 ) -> Result<Response, Rejection> {
     let check = |request: GrantRequest| Ok(Definition::Grant(request.check()?));
-    let definition = json_body(&api, &headers, body, &GRANT, check).await?;
+    let definition = json_body(&api, &headers, body, check).await?;
     define(&api, definition).await
 }
 
@@ -178,9 +191,8 @@ pub(super) async fn grant(
 #[utoipa::path(
     get, path = "/v1/grants", tag = "Catalogue", operation_id = "listGrants",
     params(
-        ("department" = Option<String>, Query, description = "Those made by this department only"),
-        ("cursor" = Option<String>, Query, description = "Where to continue: `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
+        ("department" = Option<formats::DepartmentCode>, Query, description = "Those made by this department only"),
+        PageOfList,
     ),
     responses((status = 200, description = "A page of the grants", body = Grants), FieldProblems),
 )]

@@ -10,12 +10,12 @@ use axum::http::{HeaderMap, HeaderName};
 use certmesh_api::FaultKind;
 use futures::StreamExt;
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::body::{self, Shape};
+use super::body;
 use super::rejection::Rejection;
+use super::shape::Request;
 use super::shares::Place;
 use super::state::{Api, Caller};
 use crate::app::RetryKey;
@@ -101,17 +101,16 @@ pub(super) fn parameters<'q, const N: usize>(
 ///
 /// A long body is read and checked on a thread for that, once there is room for it and a thread is free: both can take
 /// milliseconds, in which a thread of the runtime would serve nobody else. A short one is done at once.
-pub(super) async fn json_body<T: DeserializeOwned, C: Send + 'static>(
+pub(super) async fn json_body<T: Request, C: Send + 'static>(
     api: &Api,
     headers: &HeaderMap,
     body: Body,
-    shape: &'static Shape,
     check: impl FnOnce(T) -> Result<C, Rejection> + Send + 'static,
 ) -> Result<C, Rejection> {
     content_type(headers, &["application/json"])?;
     let (bytes, room) = whole_body(api, body).await?;
     let bytes = Zeroizing::new(bytes);
-    let read = move || body::parse(&bytes, shape).and_then(check);
+    let read = move || body::parse(&bytes).and_then(check);
     let checked = match room {
         None => read(),
         Some(room) => api.read(room, read).await,

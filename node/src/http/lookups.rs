@@ -11,7 +11,6 @@ use certmesh_api::draft::holder;
 use certmesh_api::faults::Faults;
 use certmesh_api::{LookupLog, LookupsRequest};
 
-use super::body::LOOKUPS;
 use super::cursors::Cursor;
 use super::extract::json_body;
 use super::openapi::LookupProblems;
@@ -64,7 +63,7 @@ pub(super) async fn lookups(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Rejection> {
-    let question = json_body(&api, &headers, body, &LOOKUPS, Lookups::check).await?;
+    let question = json_body(&api, &headers, body, Lookups::check).await?;
     api.report(move |service| {
         let found = service.lookups(&question, &caller.name)?;
         Ok(json(StatusCode::OK, &views::lookups(question.days, found)))

@@ -4,9 +4,10 @@
 //! `layers` (access log, tokens, roles, rates, time), a handler (`appends`, `attachments`, `bulk`, [`cases`],
 //! `definitions`, [`lookups`], `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them what a
 //! peer does as an `app::Service`. Its share of the node's capacity is counted in `shares`. A request's JSON is a type
-//! of [`certmesh_api`], which also checks what becomes a record; what is only asked is checked here (`search`,
-//! [`cases`], [`retrievals`], …). An answer's JSON is made of what the use case gave by `views`, and `cursors` say where its
-//! page ends. A [`Rejection`] is what goes wrong, here or behind, and becomes a problem document (RFC 9457).
+//! of [`certmesh_api`]: its schema is what [`openapi`] shows and what `body` names faults by (`shape`), and the type
+//! checks what becomes a record. What is only asked is checked here (`search`, [`cases`], [`retrievals`], …). An answer's
+//! JSON is made of what the use case gave by `views`, and `cursors` say where its page ends. A [`Rejection`] is what goes
+//! wrong, here or behind, and becomes a problem document (RFC 9457).
 //!
 //! Holders' codes and fields' values appear in no log line, error, URL or metric.
 
@@ -32,6 +33,7 @@ pub mod retrievals;
 mod routes;
 mod search;
 pub mod server;
+mod shape;
 mod shares;
 mod state;
 mod views;

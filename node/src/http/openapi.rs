@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_api::PROBLEM_PREFIX;
 use certmesh_api::ProblemType::{self, *};
+use certmesh_api::{FieldFault, Problem, RowResult, formats};
 use serde_json::{Value, json};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::header::Header;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Response, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
+use super::layers::Access;
 use super::problem::PROBLEM_TYPE;
+use super::routes::routes;
 use super::{
     appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
 };
@@ -24,11 +28,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
     info(
         title = "certmesh",
         description = "A department's peer in a network of certificate logs: issue, find and verify certificates.\n\n\
-            Send `Authorization: Bearer TOKEN`. Roles: `read` verifies and looks up what is about no one person; `clerk` sees what a person holds and retrieves fields as well, `issue` issues as well, `admin` does all. Every error is a problem document \
-            (RFC 9457) whose `type` is `urn:certmesh:problem:NAME`. One client can use a quarter of what the node does at a \
-            time; past that, and past its rate, it is answered 429 with `Retry-After`. A node that listens on loopback answers \
-            to localhost, loopback addresses and the names in its configuration (`api.names`). Times end in `_ms` and count milliseconds since \
-            1970-01-01 UTC."
+            Send `Authorization: Bearer TOKEN`. The token's role says what it may do; each operation names the role it needs. \
+            `read` verifies, and looks up what is about no one person. `clerk` may do that, see what a person holds, and retrieve \
+            fields. `issue` may do what `read` may, upload files, issue certificates, change their status, and see what this \
+            department's own certificates say; not what `clerk` may. `admin` may do everything.\n\n\
+            Every error is a problem document (RFC 9457). One client can use a quarter of what the node does at a time; past that, \
+            and past its rate, it is answered 429 with `Retry-After`. An answer 201 has the address of what was created in \
+            `Location`, where that has one. A list is asked for with `limit` and `cursor`; its `next` is the cursor of the next \
+            page, and absent on the last. A node that listens on loopback answers to localhost, loopback addresses and the names in \
+            its configuration (`api.names`). Times end in `_ms` and count milliseconds since 1970-01-01 UTC.\n\n\
+            A later version may add words to a closed list, properties to an answer and operations; it changes none that there \
+            are. A client that meets a word it does not know takes it for unknown, never for a yes."
     ),
     paths(
         operations::health, operations::ready, operations::metrics, operations::openapi,
@@ -41,7 +51,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
         queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
     ),
-    components(schemas(certmesh_api::Problem, certmesh_api::FieldFault, certmesh_api::Holder)),
+    servers((url = "/", description = "The node that answers this document")),
+    components(schemas(
+        Problem, FieldFault, RowResult, formats::AttachmentName, formats::CertificateId, formats::Cursor, formats::Date,
+        formats::DepartmentCode, formats::Hash, formats::IdempotencyKey, formats::MatterCode, formats::TypeCode,
+    )),
     modifiers(&Completed),
     security(("token" = [])),
     tags(
@@ -70,10 +84,53 @@ impl Modify for Completed {
                 _ => {}
             }
         }
+        for route in routes() {
+            let Some(path) = document.paths.paths.get_mut(route.path) else {
+                continue;
+            };
+            let operation = match route.method {
+                "GET" => path.get.as_mut(),
+                _ => path.post.as_mut(),
+            };
+            let Some(operation) = operation else {
+                continue;
+            };
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter {
+                    parameter.schema = parameter.schema.take().map(without_null);
+                }
+            }
+            let role = match route.access {
+                Access::Open | Access::Local(_) => continue,
+                Access::Role(role) | Access::Streaming(role) => role,
+            };
+            let needed = SecurityRequirement::new("token", [role.as_str()]);
+            operation.security = Some(vec![needed]);
+        }
     }
 }
 
-fn examples() -> [(&'static str, Value); 8] {
+/// The schema of a parameter that is there or isn't, and never null.
+fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::OneOf(choices)) => {
+            let of_type = |choice: &RefOr<Schema>| !matches!(choice, RefOr::T(Schema::Object(_)));
+            let kept = choices.items.iter().find(|choice| of_type(choice)).cloned();
+            kept.unwrap_or(RefOr::T(Schema::OneOf(choices)))
+        }
+        RefOr::T(Schema::Object(mut object)) => {
+            if let SchemaType::Array(kinds) = &object.schema_type
+                && let Some(kind) = kinds.iter().find(|kind| **kind != Type::Null)
+            {
+                object.schema_type = SchemaType::Type(kind.clone());
+            }
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    }
+}
+
+fn examples() -> Vec<(&'static str, Value)> {
     let id = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
     let position = json!({
         "log": "11430000006122244L", "seq": 41, "record": "6f".repeat(32), "time_ms": 1_790_000_000_000_u64,
@@ -82,11 +139,11 @@ fn examples() -> [(&'static str, Value); 8] {
     let appended = json!({"id": id, "position": position, "replayed": false});
     let holder = json!({"kind": "001", "code": "11330105002500287C"});
     let problem = json!({
-        "type": format!("{PROBLEM_PREFIX}invalid-field"), "title": "Invalid field", "status": 422,
+        "type": InvalidField, "title": "Invalid field", "status": 422,
         "detail": "valid_from: date: month is 13, expected 01 to 12", "field": "valid_from",
         "faults": [{"field": "valid_from", "detail": "date: month is 13, expected 01 to 12"}],
     });
-    [
+    vec![
         (
             "IssueRequest",
             json!({
@@ -119,6 +176,56 @@ fn examples() -> [(&'static str, Value); 8] {
             "Readiness",
             json!({"ready": false, "reasons": ["the own log waits for confirmation by other members"]}),
         ),
+        (
+            "ErasureRequest",
+            json!({"text": "the holder's retention period is over"}),
+        ),
+        (
+            "AcceptRequest",
+            json!({
+                "matter": "SL-001", "subject": holder,
+                "collect": {"purpose": "food business licence", "reference": "2026-17", "keep_days": 30},
+            }),
+        ),
+        (
+            "FetchRequest",
+            json!({"certificate": id, "matter": "SL-001/01", "purpose": "food business licence", "fields": ["ZZMC"]}),
+        ),
+        (
+            "AccessLogRequest",
+            json!({"subject": holder, "from": "2026-01-01", "to": "2026-03-31"}),
+        ),
+        (
+            "LookupsRequest",
+            json!({"from": "2026-01-01", "limit": 100}),
+        ),
+        (
+            "MatterRequest",
+            json!({
+                "code": "SL-001", "name": "Food business licence",
+                "sub": [{
+                    "code": "01", "name": "First licence",
+                    "requires": [{"types": ["11100000000013338W011"], "fields": ["ZZMC"]}],
+                }],
+            }),
+        ),
+        (
+            "GrantRequest",
+            json!({"department": "11330105002500287C", "type": "11100000000013338W011", "until": "2027-12-31"}),
+        ),
+        (
+            "Uploaded",
+            json!({
+                "upload": "c2VhbGVk", "media_type": "application/pdf", "size": 52_311, "content": "0b".repeat(32),
+            }),
+        ),
+        (
+            "Verification",
+            json!({
+                "id": id, "verdict": "not-valid", "reason": "revoked", "explanation": "its issuer has recorded it as revoked",
+                "on": "2026-03-04", "certificate": null, "provenance": null,
+            }),
+        ),
     ]
 }
 
@@ -128,8 +235,13 @@ fn problems(sets: &[&[(u16, ProblemType)]]) -> BTreeMap<String, RefOr<Response>>
     for (status, name) in sets.iter().copied().flatten() {
         names.entry(*status).or_default().push(name.name());
     }
-    let answer = |names: Vec<&str>| {
+    let answer = |status: u16, names: Vec<&str>| {
         let mut response = Response::new(names.join(", "));
+        for (name, about) in headers_of(status) {
+            response
+                .headers
+                .insert((*name).to_owned(), RefOr::T(header(about)));
+        }
         let content = Content::new(Some(Ref::from_schema_name("Problem")));
         response
             .content
@@ -138,8 +250,33 @@ fn problems(sets: &[&[(u16, ProblemType)]]) -> BTreeMap<String, RefOr<Response>>
     };
     names
         .into_iter()
-        .map(|(status, names)| (status.to_string(), answer(names)))
+        .map(|(status, names)| (status.to_string(), answer(status, names)))
         .collect()
+}
+
+/// The headers of problems of this status.
+fn headers_of(status: u16) -> &'static [(&'static str, &'static str)] {
+    match status {
+        401 => &[(
+            "WWW-Authenticate",
+            "`Bearer`, with the error if a token was sent (RFC 6750)",
+        )],
+        429 => &[(
+            "Retry-After",
+            "Seconds after which to send the request again",
+        )],
+        503 => &[(
+            "Retry-After",
+            "With `overloaded`: seconds after which to send the request again",
+        )],
+        _ => &[],
+    }
+}
+
+fn header(about: &str) -> Header {
+    let mut header = Header::new(ObjectBuilder::new().schema_type(Type::String));
+    header.description = Some(about.to_owned());
+    header
 }
 
 const COMMON: &[(u16, ProblemType)] = &[
@@ -229,8 +366,8 @@ problem_sets! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::layers::Access;
-    use crate::http::routes::routes;
+    use crate::http::body;
+    use crate::http::shape;
     use std::collections::BTreeSet;
 
     fn parsed() -> Value {
@@ -273,6 +410,10 @@ mod tests {
             if route.access == Access::Open {
                 assert_eq!(operation["security"], json!([]), "{}", route.path);
             } else {
+                if let Access::Role(role) | Access::Streaming(role) = route.access {
+                    let needed = json!([{"token": [role.as_str()]}]);
+                    assert_eq!(operation["security"], needed, "{}", route.path);
+                }
                 for status in ["401", "403", "429", "503"] {
                     let content =
                         &operation["responses"][status]["content"]["application/problem+json"];
@@ -330,29 +471,132 @@ mod tests {
     }
 
     #[test]
+    fn every_example_fits_its_schema_and_every_request_has_one() {
+        let document = parsed();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let validator = |name: &str| {
+            let schema = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "$ref": format!("#/components/schemas/{name}"),
+                "components": document["components"],
+            });
+            let options = jsonschema::options().should_validate_formats(true);
+            options
+                .build(&schema)
+                .unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        let mut seen = 0;
+        for (name, schema) in schemas {
+            let examples = schema["examples"].as_array().into_iter().flatten();
+            for example in examples {
+                let faults: Vec<String> = validator(name)
+                    .iter_errors(example)
+                    .map(|fault| format!("{}: {fault}", fault.instance_path()))
+                    .collect();
+                assert_eq!(faults, Vec::<String>::new(), "{name}");
+                seen += 1;
+            }
+        }
+        assert!(seen >= examples().len());
+        for (name, _) in shape::all() {
+            assert!(schemas[name]["examples"].is_array(), "{name}");
+        }
+        let problem = &schemas["Problem"]["examples"][0];
+        let failed = json!({"row": 2, "ok": false, "error": problem});
+        assert!(validator("RowResult").is_valid(&failed));
+        let wrong = json!({"kind": "112", "code": ""});
+        assert_eq!(validator("Holder").iter_errors(&wrong).count(), 2);
+    }
+
+    #[test]
     fn the_examples_are_what_the_api_takes() {
         let own = "11430000006122244L".parse().unwrap();
         for (name, example) in examples() {
             let text = example.to_string();
+            let body = text.as_bytes();
             match name {
                 "IssueRequest" => {
-                    let request = serde_json::from_str(&text).unwrap();
+                    let request = body::parse(body).unwrap();
                     assert!(certmesh_api::draft::Draft::check(request, &own).is_ok());
                 }
-                "StatusRequest" => {
-                    drop(serde_json::from_str::<certmesh_api::StatusRequest>(&text).unwrap());
-                }
-                "FindRequest" => {
-                    drop(serde_json::from_str::<certmesh_api::FindRequest>(&text).unwrap());
-                }
                 "TypeRequest" => {
-                    drop(serde_json::from_str::<certmesh_api::TypeRequest>(&text).unwrap());
+                    let request: certmesh_api::TypeRequest = body::parse(body).unwrap();
+                    assert!(request.check().is_ok());
                 }
-                "RowResult" => {
-                    drop(serde_json::from_str::<certmesh_api::RowResult>(&text).unwrap());
+                "MatterRequest" => {
+                    let request: certmesh_api::MatterRequest = body::parse(body).unwrap();
+                    assert!(request.check().is_ok());
                 }
+                "GrantRequest" => {
+                    let request: certmesh_api::GrantRequest = body::parse(body).unwrap();
+                    assert!(request.check().is_ok());
+                }
+                "StatusRequest" => drop(body::parse::<certmesh_api::StatusRequest>(body).unwrap()),
+                "FindRequest" => drop(body::parse::<certmesh_api::FindRequest>(body).unwrap()),
+                "AcceptRequest" => drop(body::parse::<certmesh_api::AcceptRequest>(body).unwrap()),
+                "FetchRequest" => drop(body::parse::<certmesh_api::FetchRequest>(body).unwrap()),
+                "RowResult" => drop(serde_json::from_str::<RowResult>(&text).unwrap()),
                 _ => {}
             }
         }
+    }
+
+    #[test]
+    fn lists_are_paged_alike() {
+        let document = parsed();
+        let schemas = &document["components"]["schemas"];
+        for (path, answer) in [
+            ("/v1/catalogue", "CatalogueView"),
+            ("/v1/matters", "Matters"),
+            ("/v1/grants", "Grants"),
+        ] {
+            let parameters = document["paths"][path]["get"]["parameters"]
+                .as_array()
+                .unwrap();
+            let names: Vec<_> = parameters
+                .iter()
+                .map(|one| one["name"].as_str().unwrap())
+                .collect();
+            assert!(
+                names.contains(&"cursor") && names.contains(&"limit"),
+                "{path}"
+            );
+            assert!(schemas[answer]["properties"]["next"].is_object(), "{path}");
+        }
+        for (request, answer) in [("FindRequest", "Found"), ("LookupsRequest", "LookupLog")] {
+            let parts = schemas[request]["properties"].as_object().unwrap();
+            assert!(
+                parts.contains_key("cursor") && parts.contains_key("limit"),
+                "{request}"
+            );
+            assert!(
+                schemas[answer]["properties"]["next"].is_object(),
+                "{answer}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_bytes() {
+        let document = parsed();
+        let mut kinds = BTreeSet::new();
+        for methods in document["paths"].as_object().unwrap().values() {
+            for operation in methods.as_object().unwrap().values() {
+                let answers = operation["responses"].as_object().unwrap().values();
+                for part in answers.chain([&operation["requestBody"]]) {
+                    for (kind, content) in part["content"].as_object().into_iter().flatten() {
+                        if kind.ends_with("json") && !kind.ends_with("ndjson")
+                            || kind.contains("text")
+                        {
+                            continue;
+                        }
+                        let bytes = json!({"type": "string", "format": "binary"});
+                        assert_eq!(content["schema"], bytes, "{kind}");
+                        kinds.insert(kind.clone());
+                    }
+                }
+            }
+        }
+        assert_eq!(kinds.len(), 8, "{kinds:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Answers: problem documents, JSON, and the headers that go with them.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -55,11 +55,23 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     response
 }
 
-/// 201 for a new record, 200 for one an earlier request made.
-pub(super) fn appended(appended: Appended) -> Response {
-    let status = match appended.replayed {
-        true => StatusCode::OK,
-        false => StatusCode::CREATED,
-    };
-    json(status, &views::appended(appended))
+/// 201 for a new record, with the address of what it made where that has one; 200 for one an earlier request made.
+pub(super) fn appended(appended: Appended, location: Option<String>) -> Response {
+    if appended.replayed {
+        return json(StatusCode::OK, &views::appended(appended));
+    }
+    let created = json(StatusCode::CREATED, &views::appended(appended));
+    match location {
+        Some(location) => located(created, &location),
+        None => created,
+    }
+}
+
+/// The answer with the address of what was created.
+pub(super) fn located(mut created: Response, location: &str) -> Response {
+    // Identifiers and codes are of letters, digits and a few marks: each is a path's segment as it is.
+    if let Ok(location) = HeaderValue::from_str(location) {
+        created.headers_mut().insert(LOCATION, location);
+    }
+    created
 }

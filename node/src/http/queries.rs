@@ -9,13 +9,13 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use certmesh_api::formats::{self, Binary, Date};
 use certmesh_api::{
     CatalogueView, Certificate, CertificateFields, FindRequest, Found, History, LogView,
     NodeStatus, PeerView, Verification,
 };
 use tokio::time::Instant;
 
-use super::body::FIND;
 use super::extract::{Segment, json_body, parameters};
 use super::openapi::{
     CertificateProblems, CommonProblems, FieldProblems, FieldsProblems, FindProblems, LogProblems,
@@ -23,7 +23,7 @@ use super::openapi::{
 };
 use super::problem::json;
 use super::rejection::Rejection;
-use super::search::{list_page, path_department, path_id, query_date};
+use super::search::{PageOfList, list_page, path_department, path_id, query_date};
 use super::state::{Api, Caller};
 use super::views;
 use crate::app::Refusal;
@@ -38,7 +38,7 @@ pub(super) const BUNDLE: &str = "application/vnd.certmesh.bundle";
 /// Show a certificate
 #[utoipa::path(
     get, path = "/v1/certificates/{id}", tag = "Certificates", operation_id = "showCertificate",
-    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    params(("id" = formats::CertificateId, Path, description = "Certificate identifier (GB/T 36904)")),
     responses((status = 200, description = "The certificate", body = Certificate), CertificateProblems),
 )]
 pub(super) async fn certificate(
@@ -62,7 +62,7 @@ pub(super) async fn certificate(
 /// Its holder and fields: kept by the issuing department's peer alone.
 #[utoipa::path(
     get, path = "/v1/certificates/{id}/fields", tag = "Certificates", operation_id = "showFields",
-    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    params(("id" = formats::CertificateId, Path, description = "Certificate identifier (GB/T 36904)")),
     responses((status = 200, description = "Holder and fields", body = CertificateFields), FieldsProblems),
 )]
 pub(super) async fn fields(
@@ -83,7 +83,7 @@ pub(super) async fn fields(
 /// The whole chain across departments: at most 256 certificates, `cut` says when there are more.
 #[utoipa::path(
     get, path = "/v1/certificates/{id}/history", tag = "Certificates", operation_id = "showHistory",
-    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    params(("id" = formats::CertificateId, Path, description = "Certificate identifier (GB/T 36904)")),
     responses((status = 200, description = "The events, oldest first", body = History), CertificateProblems),
 )]
 pub(super) async fn history(
@@ -105,8 +105,8 @@ pub(super) async fn history(
 #[utoipa::path(
     get, path = "/v1/certificates/{id}/verification", tag = "Certificates", operation_id = "verifyCertificate",
     params(
-        ("id" = String, Path, description = "Certificate identifier (GB/T 36904)"),
-        ("on" = Option<String>, Query, description = "Day to verify for, `YYYY-MM-DD`; today (UTC+8) when absent"),
+        ("id" = formats::CertificateId, Path, description = "Certificate identifier (GB/T 36904)"),
+        ("on" = Option<Date>, Query, description = "Day to verify for, `YYYY-MM-DD`; today (UTC+8) when absent"),
     ),
     responses((status = 200, description = "The verdict and its provenance", body = Verification), FieldProblems),
 )]
@@ -135,9 +135,9 @@ pub(super) async fn verification(
 /// most.
 #[utoipa::path(
     get, path = "/v1/certificates/{id}/proof", tag = "Certificates", operation_id = "proveCertificate",
-    params(("id" = String, Path, description = "Certificate identifier (GB/T 36904)")),
+    params(("id" = formats::CertificateId, Path, description = "Certificate identifier (GB/T 36904)")),
     responses(
-        (status = 200, description = "The bundle", body = Vec<u8>, content_type = "application/vnd.certmesh.bundle"),
+        (status = 200, description = "The bundle", body = inline(Binary), content_type = "application/vnd.certmesh.bundle"),
         ProofProblems,
     ),
 )]
@@ -187,7 +187,7 @@ pub(super) async fn find(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Rejection> {
-    let find = json_body(&api, &headers, body, &FIND, Search::check).await?;
+    let find = json_body(&api, &headers, body, Search::check).await?;
     if let Wanted::Holder { .. } = find.wanted {
         caller.may_look()?;
     }
@@ -206,8 +206,7 @@ pub(super) async fn find(
 #[utoipa::path(
     get, path = "/v1/catalogue", tag = "Catalogue", operation_id = "showCatalogue",
     params(
-        ("cursor" = Option<String>, Query, description = "Where to continue: `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Most to give, 1 to 1,000; 100 when absent. Large ones make a page shorter"),
+        PageOfList,
     ),
     responses((status = 200, description = "A page of the types, and what was issued of each", body = CatalogueView), FieldProblems),
 )]
@@ -238,7 +237,7 @@ pub(super) async fn logs(State(api): State<Arc<Api>>) -> Result<Response, Reject
 /// Show a log
 #[utoipa::path(
     get, path = "/v1/logs/{department}", tag = "Node", operation_id = "showLog",
-    params(("department" = String, Path, description = "Department code (GB 32100)")),
+    params(("department" = formats::DepartmentCode, Path, description = "Department code (GB 32100)")),
     responses((status = 200, description = "The log", body = LogView), LogProblems),
 )]
 pub(super) async fn log(

@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::draft::holder;
 use certmesh_api::faults::Faults;
+use certmesh_api::formats;
 use certmesh_api::{AccessLog, AccessLogRequest, AuditView, FaultKind, UseReport};
 use certmesh_ledger::id::Date;
 
-use super::body::ACCESS_LOG;
 use super::cursors::Cursor;
 use super::extract::{json_body, parameters};
 use super::openapi::{AccessLogProblems, FieldProblems};
@@ -73,9 +73,9 @@ fn today() -> Date {
 #[utoipa::path(
     get, path = "/v1/audit", tag = "Cases", operation_id = "audit",
     params(
-        ("from" = Option<String>, Query, description = "First day; 31 days before the last when absent"),
-        ("to" = Option<String>, Query, description = "Last day; today when absent"),
-        ("cursor" = Option<String>, Query, description = "Where to continue in one department's log: an answer's `more`"),
+        ("from" = Option<formats::Date>, Query, description = "First day; 31 days before the last when absent"),
+        ("to" = Option<formats::Date>, Query, description = "Last day; today when absent"),
+        ("cursor" = Option<formats::Cursor>, Query, description = "Where to continue in one department's log: an answer's `more`"),
     ),
     responses((status = 200, description = "What was found", body = AuditView), FieldProblems),
 )]
@@ -117,7 +117,7 @@ pub(super) async fn access_log(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Rejection> {
-    let request: AccessLogRequest = json_body(&api, &headers, body, &ACCESS_LOG, Ok).await?;
+    let request: AccessLogRequest = json_body(&api, &headers, body, Ok).await?;
     let mut faults = Faults::default();
     let subject = holder(request.subject, "subject", &mut faults);
     let from = faults.parse("from", request.from.as_deref());
@@ -136,7 +136,7 @@ pub(super) async fn access_log(
 /// What is dated more than 10 minutes ahead of this node's clock is in no month yet, and shown separately.
 #[utoipa::path(
     get, path = "/v1/reports/use", tag = "Cases", operation_id = "reportUse",
-    params(("month" = Option<String>, Query, description = "`YYYY-MM`; this month when absent")),
+    params(("month" = Option<String>, Query, pattern = "^[0-9]{4}-[0-9]{2}$", description = "`YYYY-MM`; this month when absent")),
     responses((status = 200, description = "Use by department", body = UseReport), FieldProblems),
 )]
 pub(super) async fn usage(

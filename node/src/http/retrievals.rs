@@ -7,15 +7,15 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::faults::Faults;
+use certmesh_api::formats::{self, Binary, Hash};
 use certmesh_api::{FaultKind, FetchRequest, Retrieved};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::record::{AttachmentName, MAX_FIELDS, RetrievalHash};
 
 use super::attachments;
-use super::body::FETCH;
 use super::extract::{Segment, json_body};
 use super::openapi::{CopyProblems, RetrievalProblems};
-use super::problem::json;
+use super::problem::{json, located};
 use super::rejection::Rejection;
 use super::state::{Api, Caller};
 use super::views;
@@ -84,7 +84,7 @@ impl Fetch {
 #[utoipa::path(
     post, path = "/v1/retrievals", tag = "Cases", operation_id = "retrieve",
     request_body = FetchRequest,
-    responses((status = 201, description = "The fields", body = Retrieved), RetrievalProblems),
+    responses((status = 201, description = "The fields", body = Retrieved, headers(("Location" = String, description = "The evidence copy"))), RetrievalProblems),
 )]
 pub(super) async fn fetch(
     State(api): State<Arc<Api>>,
@@ -96,16 +96,17 @@ pub(super) async fn fetch(
     caller.rate.request()?;
     let _place = api.take_place()?;
     let check = |request: FetchRequest| Fetch::check(&request);
-    let fetch = json_body(&api, &headers, body, &FETCH, check).await?;
+    let fetch = json_body(&api, &headers, body, check).await?;
     let found = api.service().retrieve(fetch).await?;
     let found = views::retrieved(api.service().members(), &found);
-    Ok(json(StatusCode::CREATED, &found))
+    let copy = format!("/v1/retrievals/{}", found.retrieval);
+    Ok(located(json(StatusCode::CREATED, &found), &copy))
 }
 
 /// Show an evidence copy
 #[utoipa::path(
     get, path = "/v1/retrievals/{retrieval}", tag = "Cases", operation_id = "showRetrieval",
-    params(("retrieval" = String, Path, description = "Name of the retrieval")),
+    params(("retrieval" = Hash, Path, description = "Name of the retrieval")),
     responses((status = 200, description = "The fields", body = Retrieved), CopyProblems),
 )]
 pub(super) async fn copy(
@@ -134,11 +135,14 @@ pub(super) async fn copy(
 #[utoipa::path(
     get, path = "/v1/retrievals/{retrieval}/attachments/{name}", tag = "Cases", operation_id = "downloadRetrieved",
     params(
-        ("retrieval" = String, Path, description = "Name of the retrieval"),
-        ("name" = String, Path, description = "The attachment's name"),
+        ("retrieval" = Hash, Path, description = "Name of the retrieval"),
+        ("name" = formats::AttachmentName, Path, description = "The attachment's name"),
     ),
     responses(
-        (status = 200, description = "The file, with its own Content-Type", body = Vec<u8>, content_type = "application/pdf"),
+        (status = 200, description = "The file, with its own Content-Type", content(
+            (inline(Binary) = "application/pdf"), (inline(Binary) = "application/ofd"), (inline(Binary) = "image/png"),
+            (inline(Binary) = "image/jpeg"), (inline(Binary) = "image/tiff"),
+        )),
         RetrievalProblems,
     ),
 )]

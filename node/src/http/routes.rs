@@ -24,10 +24,6 @@ pub(super) struct Route {
     /// Its path's template.
     pub(super) path: &'static str,
     /// Its one method; the handler knows it too, but doesn't expose it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "tests hold it against the API's description")
-    )]
     pub(super) method: &'static str,
     pub(super) access: Access,
     handler: MethodRouter<Arc<Api>>,

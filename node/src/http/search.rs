@@ -82,6 +82,19 @@ impl Search {
     }
 }
 
+/// The parameters of a list that comes in pages, as the OpenAPI document has them.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the parameters that list_page reads")]
+pub(super) struct PageOfList {
+    /// Where to continue: `next` of the page before.
+    #[param(value_type = Option<certmesh_api::formats::Cursor>)]
+    cursor: Option<String>,
+    /// Most to give; 100 when absent. Large ones make a page shorter.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
 /// Which page of a list.
 pub(super) fn list_page<T: Cursor>(
     cursor: Option<&str>,

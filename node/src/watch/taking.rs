@@ -352,10 +352,10 @@ impl Issuing<'_, '_> {
                     return Err(Halt::Later(refusal.to_string()));
                 }
             }
-            if logged != Some(refusal.name()) {
+            if logged != Some(refusal.problem_type()) {
                 let file = self.taking.name();
                 tracing::info!(?file, reason = refusal.name(), "rows wait for the log");
-                logged = Some(refusal.name());
+                logged = Some(refusal.problem_type());
             }
             if self.taking.stop.wait(wait) {
                 return Err(Halt::Stopped);

@@ -37,7 +37,7 @@ fault-unknown-word = must be { $expected }
 fault-no-such-field = there is no such field{ near }
 fault-not-a-string = must be a string
 fault-not-a-boolean = must be true or false
-fault-not-a-count = must be a whole number from 0 to { $most }
+fault-not-a-count = must be a whole number from { $least } to { $most }
 fault-not-an-object = must be an object
 fault-not-an-array = must be an array
 fault-not-utf-8 = isn't UTF-8 once decoded
@@ -233,6 +233,7 @@ fault-given-twice = appears twice
 fault-number-from-one = must be a number from 1
 fault-grant-number = must be the number of a grant
 fault-other-content = does not begin as a file of type { $media_type } does
+fault-unknown-content = does not begin as a PDF, OFD, PNG, JPEG or TIFF file does
 
 # A row of a table. None shows what is in it.
 

@@ -262,7 +262,7 @@ fn parse_group(group: &Group, api: &Api) -> Parsed {
     let mut drafts = Vec::with_capacity(group.rows().len());
     let check = |(row, line): &(u64, Line)| {
         let draft = match line {
-            Line::Text(range) => body::parse::<IssueRequest>(group.text(range), &body::ISSUE)
+            Line::Text(range) => body::parse::<IssueRequest>(group.text(range))
                 .and_then(|request| Ok(Draft::check(request, api.department())?)),
             Line::TooLong => Err(Rejection::BodyTooLarge {
                 limit_bytes: api.limits().line,

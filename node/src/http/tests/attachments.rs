@@ -68,6 +68,28 @@ async fn a_file_is_taken_in_any_pieces_and_kept_encrypted() {
 }
 
 #[tokio::test]
+async fn the_content_says_what_kind_of_file_it_is_where_the_header_does_not() {
+    const UNSAID: &str = "application/octet-stream";
+    let node = node();
+    let png = b"\x89PNG\r\n\x1a\n and more".to_vec();
+    for (content, kind) in [(pdf(1_000), MediaType::Pdf), (png, MediaType::Png)] {
+        let answer = ask("POST", PATH, ISSUE)
+            .body(UNSAID, content)
+            .to(&node)
+            .await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(answer.json()["media_type"], kind.as_str());
+    }
+    for content in [b"plain text, and no file".to_vec(), Vec::new()] {
+        let answer = ask("POST", PATH, ISSUE)
+            .body(UNSAID, content)
+            .to(&node)
+            .await;
+        assert_eq!((answer.status, &*answer.problem()), (422, "invalid-field"));
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_such_file_is_refused_and_leaves_nothing() {
     let node = node();
     let plain = ask("POST", PATH, ISSUE).body("text/plain", pdf(100));

@@ -1,7 +1,6 @@
 //! Each bound on a client, reached.
 
 use super::*;
-use crate::http::body::FIND;
 use crate::http::extract::json_body;
 use certmesh_api::FindRequest;
 use std::num::NonZeroU32;
@@ -77,9 +76,7 @@ async fn a_long_body_is_read_on_another_thread_and_a_short_one_in_place() {
         headers.insert("content-type", "application/json".parse().unwrap());
         let thread = |_: FindRequest| Ok(std::thread::current().id());
         let body = axum::body::Body::from(search(bytes));
-        json_body(&node.api, &headers, body, &FIND, thread)
-            .await
-            .unwrap()
+        json_body(&node.api, &headers, body, thread).await.unwrap()
     };
     // The runtime of this test is the one thread it runs on.
     let here = std::thread::current().id();

@@ -14,6 +14,9 @@ async fn a_certificate_is_issued_once_and_a_retry_gets_the_first_answer() {
     let node = node();
     let first = post(&node, "/v1/certificates", ISSUE, &certificate(1)).await;
     assert_eq!((first.status, &first.json()["id"]), (201, &json!(id(1))));
+    let address = first.header("location").unwrap();
+    assert_eq!(address, format!("/v1/certificates/{}", id(1)));
+    assert_eq!(ask("GET", address, READ).to(&node).await.status, 200);
     let again = post(&node, "/v1/certificates", ISSUE, &certificate(1)).await;
     assert_eq!(
         (again.status, &*again.problem()),
@@ -29,6 +32,7 @@ async fn a_certificate_is_issued_once_and_a_retry_gets_the_first_answer() {
         (replayed.status, &replayed.json()["replayed"]),
         (200, &json!(true))
     );
+    assert_eq!(replayed.header("location"), None, "nothing was created");
     let mut other = certificate(1);
     other["valid_from"] = json!("2026-02-02");
     let mismatch = retry(other).to(&node).await;
@@ -350,6 +354,16 @@ async fn types_and_confirmation_are_for_admins_and_answer() {
     assert_eq!(
         (defined.status, &defined.json()["id"]),
         (201, &json!("11100000000013338W011"))
+    );
+    assert_eq!(
+        defined.header("location"),
+        Some("/v1/types/11100000000013338W011")
+    );
+    let body = json!({"code": "SL-001", "name": "Licence", "sub": [{"code": "01", "name": "First licence"}]});
+    let defined = post(&node, "/v1/matters", ADMIN, &body).await;
+    assert_eq!(
+        (defined.status, defined.header("location")),
+        (201, Some(&*format!("/v1/matters/{OWN}/SL-001")))
     );
     let confirmed = ask("POST", "/v1/log/vouch", ADMIN).to(&node).await;
     assert_eq!(
