@@ -13,6 +13,9 @@
 //! - `descriptors`: how many files may be open, and how they are divided
 //! - [`metrics`], [`logging`]
 //!
+//! To change something, begin where its docs say how: a use case in `app`, a reason to refuse in `peer::refusal`, a route
+//! in [`http`].
+//!
 //! Beside it, in crates of their own: [`certmesh_api`], the shapes of the API; [`certmesh_tables`], tables of certificates;
 //! [`certmesh_text`], what people read.
 

@@ -40,6 +40,9 @@ impl fmt::Debug for Holder {
     }
 }
 
+// To add a field: optional, with its form (`formats`), here; checked into `Draft` (`draft`); made part of entry or body in
+// the node's `peer::prepare`; carried over by `part_of` and `successor` in `cli/src/life.rs`; a key of the tables' map if
+// tables have it. What enters the log changes `CertificateIssued`, so the format: `ledger/SPEC.md`, section 16.
 /// One certificate to issue. Either `id`, or `type` and `serial` (and `version`, 1 when absent), names it; a renewal or
 /// amendment that gives none of these has its predecessor's identifier in the next version.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]

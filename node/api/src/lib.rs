@@ -9,13 +9,14 @@
 //! - [`cases`] and [`retrievals`]: what a matter requires, fields asked of their issuer
 //! - [`receipts`]: audits, access logs, look-ups, use
 //! - [`operations`]: logs, members, the node's state
-//! - errors: [`problem`]
+//! - errors: [`problem`]; their names, statuses and titles are `ProblemType` in [`words`]
 //! - [`formats`]: the forms of identifiers, codes, days and hashes in the OpenAPI document
 //! - [`words`]: verdicts, states, events and the other closed sets of words, and how words of later versions are read
 //!
 //! With the feature `peer`, what a peer and its command line share beyond that:
-//! - `draft` (with `replaced`) and `definition`: requests checked, all `faults` reported at once
-//! - `fault`: everything that can be wrong with a field, each as a code with arguments; `coded` declares such codes
+//! - `draft` (with `replaced`): the place where a request to issue, change or erase is checked, for node, tables and benches
+//!   alike; `definition`: those to define; both report all `faults` at once
+//! - `fault`: everything that can be wrong with a field or with a row of a table, each as a code with arguments; `coded` declares such codes
 //! - `recorded`: a certificate of a log as its shape
 //! - `tokens`: the clients of a node, their roles, and the file that has the hashes of their tokens
 

@@ -13,7 +13,10 @@
 //! - [`report`]: what receipts and the look-up journal show
 //! - [`operate`]: the state of the node and its logs, and what an operator can do about it
 //!
-//! A new use case is a method of its topic's trait. Why one is refused is a [`Refusal`].
+//! A new use case is a method of its topic's trait; what it asks all logs is a question to the ledger's
+//! [`catalogue`](certmesh_ledger::catalogue) first. Another way to search is a variant of [`find::Wanted`]. Why a use case is
+//! refused is a [`Refusal`], declared in [`crate::peer::refusal`]. A request to issue, change or erase is checked by
+//! `certmesh_api::draft`, before it comes here.
 //!
 //! Queries (`&self`, returning at once) may read files: callers use them on threads that may block. Appends return
 //! futures that complete once the records are durable or refused. Dropping an append's future doesn't undo it: what was

@@ -1,13 +1,21 @@
 //! The HTTP JSON API of a peer, for business systems and the CLI.
 //!
 //! A request passes through, from outside in: [`server`] (sockets, TLS, connections), [`hosts`] (whose name it is for),
-//! `layers` (access log, tokens, roles, rates, time), a handler (`appends`, `attachments`, `bulk`, [`cases`],
-//! `definitions`, [`lookups`], `operations`, `queries`, [`reports`], [`retrievals`]), and behind all of them what a
-//! peer does as an `app::Service`. Its share of the node's capacity is counted in `shares`. A request's JSON is a type
-//! of [`certmesh_api`]: its schema is what [`openapi`] shows and what `body` names faults by (`shape`), and the type
-//! checks what becomes a record. What is only asked is checked here (`search`, [`cases`], [`retrievals`], …). An answer's
-//! JSON is made of what the use case gave by `views`, and `cursors` say where its page ends. A [`Rejection`] is what goes
-//! wrong, here or behind, and becomes a problem document (RFC 9457).
+//! `layers` (access log, tokens, roles, rates, time), `routes` (which path goes where, and who may), a handler, and behind
+//! all of them what a peer does as an `app::Service`. Handlers: `appends` (issue, change, erase), `bulk`, `attachments`,
+//! `definitions` (types, matters, grants), `queries` (certificates, searches, verdicts, logs, members), [`cases`],
+//! [`retrievals`], [`reports`] (receipts), [`lookups`] (the look-up journal), `operations` (health, metrics). A request's
+//! share of the node's capacity is counted in `shares`.
+//!
+//! A request's JSON is a type of [`certmesh_api`]: its schema is what [`openapi`] shows and what `body` names faults by
+//! (`shape`), and the type checks what becomes a record. What is only asked is checked here (`search`, [`cases`],
+//! [`retrievals`], …). An answer's JSON is made of what the use case gave by `views`, and `cursors` say where its page ends.
+//! A [`Rejection`] is what goes wrong, here or behind, and becomes a problem document (RFC 9457).
+//!
+//! To add a route: its line in `routes`, and its path in `TEMPLATES` there; a handler in the module of its topic, named in
+//! `openapi`'s `paths`; for a JSON body its type in [`certmesh_api`], named in `shape`'s `requests!`, with an example in
+//! `openapi`; its answer in `views`; its use case in `app` and in the fake peer of the tests; its line in
+//! `docs/integrator.md`.
 //!
 //! Holders' codes and fields' values appear in no log line, error, URL or metric.
 

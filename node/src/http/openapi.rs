@@ -141,7 +141,7 @@ fn examples() -> Vec<(&'static str, Value)> {
     let problem = json!({
         "type": InvalidField, "title": "Invalid field", "status": 422,
         "detail": "valid_from: date: month is 13, expected 01 to 12", "field": "valid_from",
-        "faults": [{"field": "valid_from", "detail": "date: month is 13, expected 01 to 12"}],
+        "faults": [{"field": "valid_from", "code": "date-month", "args": {"month": 13}, "detail": "date: month is 13, expected 01 to 12"}],
     });
     vec![
         (
@@ -230,10 +230,11 @@ fn examples() -> Vec<(&'static str, Value)> {
 }
 
 /// One problem answer for each status, its description the names of the problems.
-fn problems(sets: &[&[(u16, ProblemType)]]) -> BTreeMap<String, RefOr<Response>> {
+fn problems(sets: &[&[ProblemType]]) -> BTreeMap<String, RefOr<Response>> {
     let mut names: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for (status, name) in sets.iter().copied().flatten() {
-        names.entry(*status).or_default().push(name.name());
+    for problem in sets.iter().copied().flatten() {
+        let of_status = names.entry(problem.status()).or_default();
+        of_status.push(problem.name());
     }
     let answer = |status: u16, names: Vec<&str>| {
         let mut response = Response::new(names.join(", "));
@@ -279,54 +280,45 @@ fn header(about: &str) -> Header {
     header
 }
 
-const COMMON: &[(u16, ProblemType)] = &[
-    (401, Unauthorised),
-    (403, Forbidden),
-    (403, OtherSite),
-    (408, Timeout),
-    (421, WrongHost),
-    (429, RateLimited),
-    (500, Internal),
-    (503, Overloaded),
+const COMMON: &[ProblemType] = &[
+    Unauthorised,
+    Forbidden,
+    OtherSite,
+    Timeout,
+    WrongHost,
+    RateLimited,
+    Internal,
+    Overloaded,
 ];
-const BODY: &[(u16, ProblemType)] = &[
-    (400, MalformedBody),
-    (413, BodyTooLarge),
-    (415, UnsupportedMediaType),
+const BODY: &[ProblemType] = &[MalformedBody, BodyTooLarge, UnsupportedMediaType];
+const FIELD: &[ProblemType] = &[InvalidField];
+const OWN_LOG: &[ProblemType] = &[OwnLogUnconfirmed, LogReadOnly, ClockOff, LogFrozen];
+const ISSUING: &[ProblemType] = &[
+    DuplicateCertificate,
+    UnknownType,
+    NotThisDepartment,
+    DatesOutOfOrder,
+    IdempotencyMismatch,
 ];
-const FIELD: &[(u16, ProblemType)] = &[(422, InvalidField)];
-const OWN_LOG: &[(u16, ProblemType)] = &[
-    (503, OwnLogUnconfirmed),
-    (503, LogReadOnly),
-    (503, ClockOff),
-    (503, LogFrozen),
-];
-const ISSUING: &[(u16, ProblemType)] = &[
-    (409, DuplicateCertificate),
-    (422, UnknownType),
-    (422, NotThisDepartment),
-    (422, DatesOutOfOrder),
-    (422, IdempotencyMismatch),
-];
-const CHANGING: &[(u16, ProblemType)] = &[
-    (404, UnknownCertificate),
-    (409, OtherDepartment),
-    (409, ImpossibleTransition),
-    (422, IdempotencyMismatch),
+const CHANGING: &[ProblemType] = &[
+    UnknownCertificate,
+    OtherDepartment,
+    ImpossibleTransition,
+    IdempotencyMismatch,
 ];
 
-const LOOKING: &[(u16, ProblemType)] = &[(503, LookupNotRecorded)];
+const LOOKING: &[ProblemType] = &[LookupNotRecorded];
 /// About what only the issuer has.
-const KEPT: &[(u16, ProblemType)] = &[(410, Erased), (500, Lost)];
+const KEPT: &[ProblemType] = &[Erased, Lost];
 
-const RETRIEVING: &[(u16, ProblemType)] = &[
-    (403, RetrievalRefused),
-    (404, NotFound),
-    (404, UnknownCertificate),
-    (409, IssuerNotAuthorised),
-    (502, WrongAnswer),
-    (503, IssuerUnreachable),
-    (503, NotVerifiable),
+const RETRIEVING: &[ProblemType] = &[
+    RetrievalRefused,
+    NotFound,
+    UnknownCertificate,
+    IssuerNotAuthorised,
+    WrongAnswer,
+    IssuerUnreachable,
+    NotVerifiable,
 ];
 
 macro_rules! problem_sets {
@@ -344,22 +336,22 @@ macro_rules! problem_sets {
 problem_sets! {
     CommonProblems: [COMMON];
     FieldProblems: [COMMON, BODY, FIELD];
-    CertificateProblems: [COMMON, FIELD, &[(404, UnknownCertificate)]];
-    FieldsProblems: [COMMON, FIELD, KEPT, &[(404, NotFound), (409, OtherDepartment)]];
-    UploadProblems: [COMMON, BODY, FIELD, &[(507, StorageFull), (507, UploadsWaiting)]];
-    DownloadProblems: [COMMON, FIELD, KEPT, &[(404, NotFound), (409, OtherDepartment)]];
-    ProofProblems: [COMMON, FIELD, &[(404, UnknownCertificate), (409, ProofNotAvailable)]];
-    LogProblems: [COMMON, FIELD, &[(404, NotFound)]];
+    CertificateProblems: [COMMON, FIELD, &[UnknownCertificate]];
+    FieldsProblems: [COMMON, FIELD, KEPT, &[NotFound, OtherDepartment]];
+    UploadProblems: [COMMON, BODY, FIELD, &[StorageFull, UploadsWaiting]];
+    DownloadProblems: [COMMON, FIELD, KEPT, &[NotFound, OtherDepartment]];
+    ProofProblems: [COMMON, FIELD, &[UnknownCertificate, ProofNotAvailable]];
+    LogProblems: [COMMON, FIELD, &[NotFound]];
     FindProblems: [COMMON, BODY, FIELD, LOOKING];
     LookupProblems: [COMMON, BODY, FIELD, LOOKING];
-    CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, LOOKING, &[(404, NotFound)]];
+    CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, LOOKING, &[NotFound]];
     RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING];
-    CopyProblems: [COMMON, FIELD, &[(404, NotFound), (500, Lost)]];
+    CopyProblems: [COMMON, FIELD, &[NotFound, Lost]];
     AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG];
-    DefinitionProblems: [COMMON, FIELD, &[(404, NotFound)]];
+    DefinitionProblems: [COMMON, FIELD, &[NotFound]];
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
     BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];
-    SalvageProblems: [COMMON, OWN_LOG, &[(409, NotSalvageable)]];
+    SalvageProblems: [COMMON, OWN_LOG, &[NotSalvageable]];
     StatusProblems: [COMMON, BODY, FIELD, OWN_LOG, CHANGING];
 }
 

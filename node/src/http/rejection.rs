@@ -1,4 +1,5 @@
-//! The API's error answers: one problem each, and the only place that gives its name and status.
+//! The API's error answers, one problem each: what is rejected at the door, and what the peer refuses. Names, statuses and
+//! titles are those of [`ProblemType`].
 
 use certmesh_api::faults::FaultList;
 use certmesh_api::tokens::Role;
@@ -94,38 +95,31 @@ impl Rejection {
         Refusal::field(field, kind).into()
     }
 
-    /// The problem, HTTP status and title.
-    fn kind(&self) -> (ProblemType, u16, &'static str) {
+    /// The problem it is answered as, which gives status and title.
+    pub fn problem_type(&self) -> ProblemType {
         match self {
-            Self::MalformedBody(_) => (ProblemType::MalformedBody, 400, "Malformed body"),
-            Self::UnsupportedMediaType { .. } => (
-                ProblemType::UnsupportedMediaType,
-                415,
-                "Unsupported media type",
-            ),
-            Self::BodyTooLarge { .. } => (ProblemType::BodyTooLarge, 413, "Body too large"),
-            Self::Unauthorised { .. } => (ProblemType::Unauthorised, 401, "Unauthorised"),
-            Self::Forbidden { .. } => (ProblemType::Forbidden, 403, "Forbidden"),
-            Self::WrongHost => (ProblemType::WrongHost, 421, "Wrong host"),
-            Self::OtherSite => (ProblemType::OtherSite, 403, "Other site"),
-            Self::MethodNotAllowed => (ProblemType::MethodNotAllowed, 405, "Method not allowed"),
-            Self::RateLimited { .. } => (ProblemType::RateLimited, 429, "Rate limited"),
-            Self::Timeout(_) => (ProblemType::Timeout, 408, "Timeout"),
-            Self::Refused(refusal) => {
-                let (status, title) = status_of(refusal);
-                (refusal.problem_type(), status, title)
-            }
+            Self::MalformedBody(_) => ProblemType::MalformedBody,
+            Self::UnsupportedMediaType { .. } => ProblemType::UnsupportedMediaType,
+            Self::BodyTooLarge { .. } => ProblemType::BodyTooLarge,
+            Self::Unauthorised { .. } => ProblemType::Unauthorised,
+            Self::Forbidden { .. } => ProblemType::Forbidden,
+            Self::WrongHost => ProblemType::WrongHost,
+            Self::OtherSite => ProblemType::OtherSite,
+            Self::MethodNotAllowed => ProblemType::MethodNotAllowed,
+            Self::RateLimited { .. } => ProblemType::RateLimited,
+            Self::Timeout(_) => ProblemType::Timeout,
+            Self::Refused(refusal) => refusal.problem_type(),
         }
     }
 
     /// The problem's name: what follows `urn:certmesh:problem:` in its `type`.
     pub fn name(&self) -> &'static str {
-        self.kind().0.name()
+        self.problem_type().name()
     }
 
     /// The HTTP status it is answered with.
     pub fn status(&self) -> u16 {
-        self.kind().1
+        self.problem_type().status()
     }
 
     /// Seconds after which the request may be sent again, where that is known.
@@ -161,7 +155,7 @@ impl Rejection {
 
     /// The RFC 9457 document.
     pub fn problem(&self) -> Problem {
-        let (kind, status, title) = self.kind();
+        let kind = self.problem_type();
         let (faults, more_faults) = match self {
             Self::Refused(Refusal::InvalidField(faults)) => {
                 let shown = faults.iter().map(certmesh_text::field_fault);
@@ -171,48 +165,13 @@ impl Rejection {
         };
         Problem {
             kind: kind.into(),
-            title: title.to_owned(),
-            status,
+            title: kind.title().to_owned(),
+            status: kind.status(),
             detail: self.to_string(),
             field: self.at_fault().map(str::to_owned),
             faults,
             more_faults,
         }
-    }
-}
-
-/// HTTP status and title of what the peer refused.
-const fn status_of(refusal: &Refusal) -> (u16, &'static str) {
-    match refusal {
-        Refusal::TooLarge { .. } => (413, "Body too large"),
-        Refusal::InvalidField(_) => (422, "Invalid field"),
-        Refusal::NotFound { .. } => (404, "Not found"),
-        Refusal::UnknownCertificate => (404, "Unknown certificate"),
-        Refusal::UnknownType { .. } => (422, "Unknown type"),
-        Refusal::NotThisDepartment { .. } => (422, "Not this department"),
-        Refusal::DatesOutOfOrder { .. } => (422, "Dates out of order"),
-        Refusal::DuplicateCertificate => (409, "Duplicate certificate"),
-        Refusal::OtherDepartment { .. } => (409, "Other department's certificate"),
-        Refusal::Erased => (410, "Erased"),
-        Refusal::Lost(_) => (500, "Lost"),
-        Refusal::ImpossibleTransition { .. } => (409, "Impossible transition"),
-        Refusal::IdempotencyMismatch => (422, "Idempotency mismatch"),
-        Refusal::OwnLogUnconfirmed(_) => (503, "Own log unconfirmed"),
-        Refusal::NotSalvageable(_) => (409, "Not salvageable"),
-        Refusal::LogReadOnly(_) => (503, "Log read-only"),
-        Refusal::ClockOff(_) => (503, "Clock off"),
-        Refusal::LookupNotRecorded(_) => (503, "Look-up not recorded"),
-        Refusal::LogFrozen(_) => (503, "Log frozen"),
-        Refusal::Overloaded { .. } => (503, "Overloaded"),
-        Refusal::StorageFull { .. } => (507, "Storage full"),
-        Refusal::UploadsWaiting { .. } => (507, "Uploads waiting"),
-        Refusal::ProofNotAvailable(_) => (409, "Proof not available"),
-        Refusal::RetrievalRefused { .. } => (403, "Retrieval refused"),
-        Refusal::IssuerUnreachable { .. } => (503, "Issuer unreachable"),
-        Refusal::WrongAnswer { .. } => (502, "Wrong answer"),
-        Refusal::IssuerNotAuthorised(_) => (409, "Issuer not authorised"),
-        Refusal::NotVerifiable(_) => (503, "Not verifiable"),
-        Refusal::Internal => (500, "Internal error"),
     }
 }
 

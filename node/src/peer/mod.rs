@@ -3,7 +3,8 @@
 //! - `Peer`: everything shared: the catalogue, keys, who was last heard when
 //! - `prepare`: checked requests made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
-//! - `requests`: what can be appended to the own log; [`Refusal`]: why not
+//! - `requests`: what can be appended to the own log, and where it then stands
+//! - `refusal`: why a request is refused, and how to add a reason
 //! - `driver`: the loop between network, state machine and storage; `driving`: its thread and its runtime
 //! - `answering`: fields of the own certificates shown to those who may see them
 //! - `uploads`: files that wait for the certificates they belong to

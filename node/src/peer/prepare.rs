@@ -1,5 +1,6 @@
 //! What the API checked, made into entries: holders become tags, fields commitments, and each certificate is held against
-//! its type's standard.
+//! its type's standard. What a standard adds where a request is silent is noted in [`Kept`], so that the writer's plan
+//! recognises a retry whatever the standard says by then.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

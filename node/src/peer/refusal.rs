@@ -1,4 +1,10 @@
-//! Why a peer refuses a request.
+//! Why a peer refuses a request of its callers. (What an issuer refuses another peer is a
+//! [`Rule`](certmesh_ledger::record::Rule).)
+//!
+//! To add a reason: a variant here, its sentence in `certmesh-text` (`en.ftl`, `refusal-<code>`); its name, status and
+//! title in `ProblemType` (`certmesh-api`, `words`); the field it is about, if any, in `http::rejection`; the sets of
+//! problems in `http::openapi` of the routes that answer it; the table of problems in `docs/integrator.md`; a hint in
+//! `cli/src/error.rs` if there is something to do at the command line.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! From a row to a request, checked by all that can be known without issuing it: the map's rules, the API's, and the
 //! type's standard, so that every fault of a row is reported at once.
 //!
-//! No fault holds a value: it names the columns at fault and says what is wrong with them.
+//! No fault holds a value: it names the columns at fault and says what is wrong with them. `Found::refused` replaces the
+//! API's faults that would: a new one that shows a value needs its line there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,6 +6,11 @@
 //! `map_file`, says which columns are which part of a certificate, `value` and `dates` clean them; `check` makes
 //! requests of them and reports every fault; `doubles` finds rows that are the same, and `judge` decides on each row.
 //! `batch` gathers rows for whoever issues them; `rejects` keeps those that are not issued.
+//!
+//! What is wrong with a row is a [`FaultKind`](certmesh_api::FaultKind), declared in `certmesh-api` under "Of a row of a
+//! table", its sentence in `certmesh-text` (`en.ftl`, `fault-<code>`). It is found where it shows: a line or cell that can't
+//! be read by its format, a value by `value`, a part of a certificate by `check`, a likeness to another row by `judge`.
+//! Faults of a whole file or of a map are in `error`.
 
 mod batch;
 mod check;

@@ -1,6 +1,8 @@
 //! Text that certmesh shows to people.
 //!
-//! - [`say`]: the sentence of a code, from the catalogue; [`at_field`], [`at_column`] and [`faults`]: of faults
+//! - [`say`]: the sentence of a code, from the catalogue `en.ftl`, where it stands as `<family>-<code>` (families: `fault`,
+//!   `refusal` and others; a code without a sentence fails the tests of the crate that declares it)
+//! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are
 //! - [`one_line`]: text from elsewhere, made safe to show
 //! - [`nearest`]: the known word that was probably meant
 
