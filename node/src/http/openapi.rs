@@ -140,8 +140,8 @@ fn examples() -> Vec<(&'static str, Value)> {
     let holder = json!({"kind": "001", "code": "11330105002500287C"});
     let problem = json!({
         "type": InvalidField, "title": "Invalid field", "status": 422,
-        "detail": "valid_from: date: month is 13, expected 01 to 12", "field": "valid_from",
-        "faults": [{"field": "valid_from", "code": "date-month", "args": {"month": 13}, "detail": "date: month is 13, expected 01 to 12"}],
+        "detail": "valid_from: has the month 13, expected 01 to 12", "field": "valid_from",
+        "faults": [{"field": "valid_from", "code": "date-month", "args": {"month": 13}, "detail": "has the month 13, expected 01 to 12"}],
     });
     vec![
         (
