@@ -17,6 +17,7 @@ from certmesh_client.api.certificates import (
 )
 from certmesh_client.models import (
     Appended,
+    FieldValues,
     Holder,
     HolderKind,
     IssueRequest,
@@ -40,7 +41,8 @@ def client() -> AuthenticatedClient:
 
 def request(type_code: str, serial: str) -> IssueRequest:
     holder = Holder(kind=HolderKind.CREDIT_CODE, code="11330105002500287C")
-    return IssueRequest(type_=type_code, serial=serial, holder=holder, valid_from=DAY)
+    fields = FieldValues.from_dict({"ZZMC": "Job permit"})
+    return IssueRequest(type_=type_code, serial=serial, holder=holder, valid_from=DAY, fields=fields)
 
 
 def main() -> None:
