@@ -87,7 +87,7 @@ fn a_department_code_of_wrong_length_says_both_lengths() {
     ));
     assert_eq!(
         DepartmentCode::from_body("1143").unwrap_err().to_string(),
-        "department code `1143`: 4 characters long, expected 17 before the check character"
+        "department code `1143`: 4 characters long, expected 17"
     );
 }
 
