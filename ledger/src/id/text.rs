@@ -15,11 +15,11 @@ pub const MAX_BYTES: usize = 128;
 /// The text as exactly `N` bytes. A text that has `N` characters, not all of them ASCII, comes back as the character
 /// error it is rather than as a puzzling length error.
 #[inline]
-pub(super) fn exactly<'a, const N: usize>(
-    text: &'a str,
+pub(super) fn exactly<const N: usize>(
+    text: &str,
     part: Part,
     characters: Characters,
-) -> Result<&'a [u8; N], IdError> {
+) -> Result<&[u8; N], IdError> {
     if let Ok(bytes) = text.as_bytes().try_into() {
         return Ok(bytes);
     }

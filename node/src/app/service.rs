@@ -320,7 +320,8 @@ impl Service for PeerService {
             .map(|log| catalogue.freshness(&log, asked_ms))
         {
             return Err(Refusal::ProofNotAvailable(format!(
-                "a proof could lack a revocation; what is missing: {stale}"
+                "a proof could lack a revocation; what is missing: {}",
+                certmesh_text::stale(&stale)
             )));
         }
         if log == Some(catalogue.own()) && !self.peer.own.is_confirmed() {
@@ -349,7 +350,7 @@ impl Service for PeerService {
                 Err(Refusal::ProofNotAvailable(error.to_string()))
             }
             Err(GatherError::Read(error)) => Err(unreadable(&error)),
-            Err(error) => Err(Refusal::ProofNotAvailable(error.to_string())),
+            Err(error) => Err(Refusal::ProofNotAvailable(certmesh_text::no_proof(&error))),
         }
     }
 

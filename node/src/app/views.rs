@@ -282,7 +282,7 @@ pub(crate) fn verification(peer: &Peer, found: &Verification) -> certmesh_api::V
             Vec::new(),
         ),
         Verdict::Unknown(missing) => {
-            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            let missing: Vec<String> = missing.iter().map(certmesh_text::missing).collect();
             (
                 None,
                 format!(
@@ -386,7 +386,7 @@ fn receiver(peer: &Peer, found: &Verification) -> Option<String> {
 }
 
 fn explain(peer: &Peer, reason: &NotValid, found: &Verification) -> String {
-    let mut text = reason.to_string();
+    let mut text = certmesh_text::not_valid(reason);
     if let Some(Entry::StatusChanged(changed)) =
         found.change.as_ref().map(|change| &change.record().entry)
     {

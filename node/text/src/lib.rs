@@ -1,6 +1,7 @@
 //! Text that certmesh shows to people.
 //!
 //! - [`say`]: the sentence of a code, from the catalogue; [`at_field`], [`at_column`] and [`faults`]: of faults
+//! - [`not_valid`], [`missing`] and others: of verdicts
 //! - [`one_line`]: text from elsewhere, made safe to show
 //! - [`nearest`]: the known word that was probably meant
 
@@ -9,6 +10,7 @@ mod catalogue;
 pub mod check;
 mod nearest;
 pub mod one_line;
+mod verdict;
 
 use std::path::Path;
 
@@ -17,6 +19,7 @@ use certmesh_api::{Coded, Fault, FieldFault, coded};
 
 pub use catalogue::say;
 pub use nearest::{hint, nearest};
+pub use verdict::{missing, no_proof, not_authorised, not_valid, stale, unproven};
 
 coded! {
     /// What stands around the sentences of others.
@@ -26,6 +29,7 @@ coded! {
         "at-path" AtPath { path: String, detail: String },
         "more" More { count: usize },
         "or" Or { first: String, last: String },
+        "and" And { first: String, last: String },
     }
 }
 
@@ -113,6 +117,7 @@ mod tests {
         let starts = [
             "en: frame-at-field: shows",
             "en: frame-missing: no text",
+            "en: frame-and: no code",
             "en: frame-at-column: no code",
             "en: frame-at-path: no code",
             "en: frame-more: no code",
@@ -129,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
-        const FAMILIES: [&str; 7] = [
+        const FAMILIES: [&str; 15] = [
             "frame-",
             "fault-",
             "table-",
@@ -137,6 +142,14 @@ mod tests {
             "map-",
             "refusal-",
             "unreachable-",
+            "reason-",
+            "unauthorised-",
+            "missing-",
+            "searched-",
+            "definition-",
+            "newest-",
+            "held-",
+            "no-proof-",
         ];
         for (language, source) in SOURCES {
             let (catalogue, wrong) = Catalogue::read(language, source);

@@ -61,7 +61,7 @@ fn fill(
     let mut definitions = BTreeMap::new();
     for number in 0..records {
         let draft = Draft::check(sample.row(number), &member.code());
-        let draft = draft.map_err(|refusal| broken(&refusal))?;
+        let draft = draft.map_err(|refusal| broken(&certmesh_text::faults(&refusal)))?;
         let sharing = draft.sharing.unwrap_or(SharingClass::Conditional);
         let code = draft.id.type_code();
         let definition = match definitions.entry(code) {
@@ -85,7 +85,7 @@ fn types(index: usize) -> Result<Vec<Entry>, Error> {
         .into_iter()
         .map(|definition| match definition.check() {
             Ok(definition) => Ok(Entry::from(definition)),
-            Err(refusal) => Err(Error::Broken(refusal.to_string())),
+            Err(refusal) => Err(Error::Broken(certmesh_text::faults(&refusal))),
         })
         .collect()
 }
