@@ -139,7 +139,7 @@ fn describe(
     let (reason, missing) = match verdict {
         Verdict::Valid => (None, Vec::new()),
         Verdict::NotValid(reason) => (Some(reason.into()), Vec::new()),
-        Verdict::Unknown(missing) => (None, missing.iter().map(Missing::to_string).collect()),
+        Verdict::Unknown(missing) => (None, missing.iter().map(certmesh_text::missing).collect()),
     };
     let certificate = certificate(bundle, members);
     let checkpoint = &bundle.checkpoint;
@@ -189,6 +189,7 @@ fn explain(verdict: &Verdict, bundle: &VerifiedBundle, reader: &Reader) -> Strin
             )
         }
         Verdict::NotValid(reason) => {
+            let reason = certmesh_text::not_valid(reason);
             format!("Not in force on {on}: {reason}{}.", particulars(bundle))
         }
         Verdict::Unknown(missing) if missing.contains(&Missing::Witness) => {

@@ -1,7 +1,6 @@
 //! Whether a department was entitled to issue a certificate, by what every peer can check: the definition that the
 //! certificate names, in the log of the one department that may define its type.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::id::{DepartmentCode, TypeCode};
@@ -49,29 +48,6 @@ pub enum NotAuthorised {
     },
 }
 
-impl fmt::Display for NotAuthorised {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NotAuthorised::NotNamed => f.write_str("the identifier names another issuer"),
-            NotAuthorised::NoRole => f.write_str("the department lacks the role to issue"),
-            NotAuthorised::NobodyDefines => f.write_str("no member may define its type"),
-            NotAuthorised::OthersDefinition => {
-                f.write_str("it rests on a definition by a department that may not define its type")
-            }
-            NotAuthorised::NotADefinition => {
-                f.write_str("the record it rests on is not a definition of its type")
-            }
-            NotAuthorised::NotListed => {
-                f.write_str("the definition of its type does not list the department")
-            }
-            NotAuthorised::Excluded { seq } => write!(
-                f,
-                "the definition of its type no longer listed the department (record {seq})"
-            ),
-        }
-    }
-}
-
 /// What is not known of the definitions of a certificate's type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unproven {
@@ -105,31 +81,6 @@ pub enum Unproven {
         /// Position of the entry.
         seq: u64,
     },
-}
-
-impl fmt::Display for Unproven {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unproven::NotHeld { log, seq } => write!(
-                f,
-                "the definition of its type, record {seq} of the log of {log}, which has not arrived here"
-            ),
-            Unproven::Disputed { log, at } => write!(
-                f,
-                "an undisputed definition of its type: the log of {log} is in dispute from record {at} on"
-            ),
-            Unproven::KnownTo { log, .. } => write!(
-                f,
-                "the newest definition of its type: nobody has confirmed what is known of the log of {log} since a day \
-                 before the certificate was issued"
-            ),
-            Unproven::LaterVersion { log, seq } => write!(
-                f,
-                "what record {seq} of the log of {log} says, which defines its type: it is of a later version of certmesh; \
-                 upgrade this peer"
-            ),
-        }
-    }
 }
 
 /// What is known of a type's definitions from the one on that a certificate names.

@@ -1,6 +1,5 @@
 //! Who may issue what: the rules by themselves, then as a peer applies them to the logs that it holds.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use super::super::tests::{
@@ -305,32 +304,6 @@ fn an_entry_of_a_later_version_may_exclude_the_department() {
     excluded.listings.push(version(8, 3, &[A]));
     let expected = not_given(NotAuthorised::Excluded { seq: 8 });
     assert_eq!(judged(excluded), expected);
-}
-
-#[test]
-fn every_reason_says_what_it_is_in_words_of_its_own() {
-    let (log, seq, at) = (log_of(A), 3, 4);
-    let said = [
-        NotAuthorised::NotNamed.to_string(),
-        NotAuthorised::NoRole.to_string(),
-        NotAuthorised::NobodyDefines.to_string(),
-        NotAuthorised::OthersDefinition.to_string(),
-        NotAuthorised::NotADefinition.to_string(),
-        NotAuthorised::NotListed.to_string(),
-        NotAuthorised::Excluded { seq }.to_string(),
-        Unproven::NotHeld { log, seq }.to_string(),
-        Unproven::Disputed { log, at }.to_string(),
-        Unproven::KnownTo {
-            log,
-            known_ms: 0,
-            needed_ms: 1,
-        }
-        .to_string(),
-        Unproven::LaterVersion { log, seq }.to_string(),
-    ];
-    let distinct: BTreeSet<&String> = said.iter().collect();
-    assert_eq!(distinct.len(), said.len());
-    assert!(said[7..].iter().all(|text| text.contains(A)));
 }
 
 #[path = "authority_held_tests.rs"]

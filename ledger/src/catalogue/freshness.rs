@@ -5,9 +5,8 @@
 //! something was heard here, not what anybody's calendar says.
 
 use std::collections::VecDeque;
-use std::fmt;
 
-use crate::id::{ChinaTime, DepartmentCode};
+use crate::id::DepartmentCode;
 use crate::names::LogId;
 
 use super::Catalogue;
@@ -71,57 +70,6 @@ pub enum Stale {
     },
     /// It is this peer's own, and nobody has confirmed since the start that the disk holds all of it.
     Unconfirmed,
-}
-
-impl fmt::Display for Stale {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = |f: &mut fmt::Formatter<'_>, log: &LogId, size: u64, time_ms: u64| match size {
-            0 => write!(f, "nothing of the log of {log} has arrived here yet"),
-            _ => write!(
-                f,
-                "the status is known up to record {} of the log of {log}, of {}",
-                size - 1,
-                ChinaTime(time_ms)
-            ),
-        };
-        match self {
-            Stale::Behind {
-                log,
-                size,
-                time_ms,
-                newest,
-            } => {
-                write!(
-                    f,
-                    "the newest records of its department: {newest} are signed, and "
-                )?;
-                known(f, log, *size, *time_ms)
-            }
-            Stale::Silent {
-                log,
-                size,
-                time_ms,
-                for_ms,
-            } => {
-                f.write_str("confirmation that nothing newer was signed: ")?;
-                known(f, log, *size, *time_ms)?;
-                match for_ms {
-                    Some(ms) => write!(
-                        f,
-                        ", which no other member has confirmed for {} minutes",
-                        ms / 60_000
-                    ),
-                    None => f.write_str(
-                        ", which no other member has confirmed since this peer started",
-                    ),
-                }
-            }
-            Stale::Unconfirmed => f.write_str(
-                "confirmation by other members that this department's own log is whole: what was recorded last, \
-                 revocations among it, may be missing here",
-            ),
-        }
-    }
 }
 
 /// What was heard of a log.

@@ -81,10 +81,10 @@ pub enum GatherError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The definition the certificate names can't be shown.
-    #[error("what is missing: {0}")]
+    #[error("the definition that the certificate names can't be shown")]
     Definition(Unproven),
     /// What the certificate names is not a definition of its type; only a peer can show that.
-    #[error("the certificate is not valid: {0}")]
+    #[error("what the certificate names is not a definition of its type")]
     NotAuthorised(NotAuthorised),
     /// Several departments of its division say that they issued it.
     #[error(

@@ -1,7 +1,5 @@
 //! From facts to a verdict.
 
-use std::fmt;
-
 use crate::catalogue::{Authority, NotAuthorised, Stale, Unproven};
 use crate::id::{CertificateId, Date, DepartmentCode, IssuerCode};
 use crate::names::LogId;
@@ -72,32 +70,6 @@ impl NotValid {
     }
 }
 
-impl fmt::Display for NotValid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NotValid::Status(status) => write!(f, "its issuer has recorded it as {status}"),
-            NotValid::Superseded { by: Some(by) } => write!(f, "it was replaced by {by}"),
-            NotValid::Superseded { by: None } => {
-                f.write_str("it was replaced by another certificate")
-            }
-            NotValid::Expired { until } => write!(f, "its last day was {until}"),
-            NotValid::NotYetValid { from } => write!(f, "its first day is {from}"),
-            NotValid::IssuerNotAuthorised(why) => {
-                write!(
-                    f,
-                    "the department whose log holds it may not issue it: {why}"
-                )
-            }
-            NotValid::LogForked { at } => {
-                write!(
-                    f,
-                    "its department signed two histories from record {at} on, and it lies among those in dispute"
-                )
-            }
-        }
-    }
-}
-
 /// What would have to be known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -129,50 +101,6 @@ pub enum Missing {
     Newest(Stale),
     /// Another member's signature under the checkpoint that a proof rests on.
     Witness,
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Missing::Issuer(issuer) => {
-                write!(f, "the log of {issuer}, which is not a member of this network")
-            }
-            Missing::Record { logs } => {
-                f.write_str("a record of it")?;
-                for (log, size, _) in logs {
-                    match size {
-                        0 => write!(f, "; nothing of the log of {log} has arrived here yet")?,
-                        size => write!(
-                            f,
-                            "; there is none among the {size} records known of the log of {log}"
-                        )?,
-                    }
-                }
-                Ok(())
-            }
-            Missing::RightfulIssuer { departments } => {
-                f.write_str("which department issued it: its identifier names a division, and")?;
-                for (i, department) in departments.iter().enumerate() {
-                    write!(f, "{}{department}", if i == 0 { " " } else { " and " })?;
-                }
-                f.write_str(" each have a record of it")
-            }
-            Missing::StatusSince { at } => write!(
-                f,
-                "its status since record {at}, from where on its department's log is in dispute"
-            ),
-            Missing::Definition(unproven) => unproven.fmt(f),
-            Missing::LaterVersion { at } => write!(
-                f,
-                "its status since record {at} of its log, which is of a later version of certmesh; upgrade this peer"
-            ),
-            Missing::Newest(stale) => stale.fmt(f),
-            Missing::Witness => f.write_str(
-                "another member's signature under the checkpoint of the proof: nobody but the issuer vouches for it, and an \
-                 issuer can sign a history that it shows to nobody else",
-            ),
-        }
-    }
 }
 
 /// What is known of a certificate.

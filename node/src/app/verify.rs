@@ -112,7 +112,7 @@ impl Verify for PeerService {
                 Err(Refusal::ProofNotAvailable(error.to_string()))
             }
             Err(GatherError::Read(error)) => Err(unreadable(&error)),
-            Err(error) => Err(Refusal::ProofNotAvailable(error.to_string())),
+            Err(error) => Err(Refusal::ProofNotAvailable(certmesh_text::no_proof(&error))),
         }
     }
 
@@ -149,7 +149,8 @@ impl PeerService {
             return match catalogue.freshness(log, asked_ms) {
                 Ok(_) => Ok(()),
                 Err(stale) => Err(Refusal::ProofNotAvailable(format!(
-                    "a proof could lack a revocation; what is missing: {stale}"
+                    "a proof could lack a revocation; what is missing: {}",
+                    certmesh_text::stale(&stale)
                 ))),
             };
         }

@@ -282,7 +282,8 @@ impl Peer {
     fn stale(&self, id: &LogId) -> Option<String> {
         let stale = self.catalogue.freshness(id, self.clock.now_ms()).err()?;
         Some(format!(
-            "nothing is valid by it at present; what is missing: {stale}"
+            "nothing is valid by it at present; what is missing: {}",
+            certmesh_text::stale(&stale)
         ))
     }
 

@@ -17,6 +17,18 @@ static SHOWN: LazyLock<Catalogue> = LazyLock::new(|| {
     Catalogue::read(language, source).0
 });
 
+/// `a, b and c`.
+pub(crate) fn all_of<T: ToString>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    match items.split_last() {
+        Some((last, first)) if !first.is_empty() => say(&super::Frame::And {
+            first: first.join(", "),
+            last: last.clone(),
+        }),
+        _ => items.concat(),
+    }
+}
+
 /// The sentence of a code with its arguments.
 pub fn say<C: Coded>(what: &C) -> String {
     SHOWN.say(what)

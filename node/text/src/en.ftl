@@ -16,6 +16,8 @@ frame-at-path = { $path } { $detail }
 frame-more = and { $count } more
 # The choices there are.
 frame-or = { $first } or { $last }
+# Several that are all meant.
+frame-and = { $first } and { $last }
 
 near =
     { $near ->
@@ -382,3 +384,57 @@ map-columns = the file's columns are: { $names }
 map-issuer = the type's standard does not allow this department to issue it
 map-missing = the type's standard requires it ({ $name })
 map-unknown-field = is not a field of this type's standard; extension fields begin with KZ_{ near }
+
+## Verdicts: why a certificate is not valid, what is missing to decide it, why there is no proof
+
+reason-status = its issuer has recorded it as { $status }
+reason-superseded = { $by ->
+        [none] it was replaced by another certificate
+       *[other] it was replaced by { $by }
+    }
+reason-expired = its last day was { $until }
+reason-not-yet-valid = its first day is { $from }
+reason-issuer-not-authorised = the department whose log holds it may not issue it: { $why }
+reason-log-forked = its department signed two histories from record { $at } on, and it lies among those in dispute
+
+unauthorised-not-named = the identifier names another issuer
+unauthorised-no-role = the department lacks the role to issue
+unauthorised-nobody-defines = no member may define its type
+unauthorised-others-definition = it rests on a definition by a department that may not define its type
+unauthorised-not-a-definition = the record it rests on is not a definition of its type
+unauthorised-not-listed = the definition of its type does not list the department
+unauthorised-excluded = the definition of its type no longer listed the department (record { $seq })
+
+missing-issuer = the log of { $issuer }, which is not a member of this network
+missing-record = { $held ->
+        [none] a record of it
+       *[other] a record of it; { $held }
+    }
+missing-rightful-issuer = which department issued it: its identifier names a division, and { $departments } each have a record of it
+missing-status-since = its status since record { $at }, from where on its department's log is in dispute
+missing-later-version = its status since record { $at } of its log, which is of a later version of certmesh; upgrade this peer
+missing-witness = another member's signature under the checkpoint of the proof: nobody but the issuer vouches for it, and an issuer can sign a history that it shows to nobody else
+
+searched-nothing-held = nothing of the log of { $log } has arrived here yet
+searched-not-among = there is none among the { $size } records known of the log of { $log }
+
+definition-not-held = the definition of its type, record { $seq } of the log of { $log }, which has not arrived here
+definition-disputed = an undisputed definition of its type: the log of { $log } is in dispute from record { $at } on
+definition-known-to = the newest definition of its type: nobody has confirmed what is known of the log of { $log } since a day before the certificate was issued
+definition-later-version = what record { $seq } of the log of { $log } says, which defines its type: it is of a later version of certmesh; upgrade this peer
+
+newest-behind = the newest records of its department: { $newest } are signed, and { $held }
+newest-silent = confirmation that nothing newer was signed: { $held }, which no other member has confirmed { $minutes ->
+        [none] since this peer started
+       *[other] for { $minutes } minutes
+    }
+newest-unconfirmed = confirmation by other members that this department's own log is whole: what was recorded last, revocations among it, may be missing here
+
+held-nothing = nothing of the log of { $log } has arrived here yet
+held-up-to = the status is known up to record { $seq } of the log of { $log }, of { $time }
+
+no-proof-unreadable = { $why }
+no-proof-missing = what is missing: { $missing }
+no-proof-not-authorised = the certificate is not valid: { $why }
+no-proof-claimed = several departments of its division claim to have issued it; they have to settle which of them did
+no-proof-too-large = the proof would take { $found } bytes, at most { $limit } are allowed: its type was defined again too often

@@ -3,6 +3,7 @@
 //! - [`say`]: the sentence of a code, from the catalogue `en.ftl`, where it stands as `<family>-<code>` (families: `fault`,
 //!   `refusal` and others; a code without a sentence fails the tests of the crate that declares it)
 //! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are
+//! - [`not_valid`], [`missing`] and others: of verdicts
 //! - [`one_line`]: text from elsewhere, made safe to show
 //! - [`nearest`]: the known word that was probably meant
 
@@ -11,6 +12,7 @@ mod catalogue;
 pub mod check;
 mod nearest;
 pub mod one_line;
+mod verdict;
 
 use std::path::Path;
 
@@ -19,6 +21,7 @@ use certmesh_api::{Coded, Fault, FieldFault, coded};
 
 pub use catalogue::say;
 pub use nearest::{hint, nearest};
+pub use verdict::{missing, no_proof, not_authorised, not_valid, stale, unproven};
 
 coded! {
     /// What stands around the sentences of others.
@@ -28,6 +31,7 @@ coded! {
         "at-path" AtPath { path: String, detail: String },
         "more" More { count: usize },
         "or" Or { first: String, last: String },
+        "and" And { first: String, last: String },
     }
 }
 
@@ -115,6 +119,7 @@ mod tests {
         let starts = [
             "en: frame-at-field: shows",
             "en: frame-missing: no text",
+            "en: frame-and: no code",
             "en: frame-at-column: no code",
             "en: frame-at-path: no code",
             "en: frame-more: no code",
@@ -131,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
-        const FAMILIES: [&str; 7] = [
+        const FAMILIES: [&str; 15] = [
             "frame-",
             "fault-",
             "table-",
@@ -139,6 +144,14 @@ mod tests {
             "map-",
             "refusal-",
             "unreachable-",
+            "reason-",
+            "unauthorised-",
+            "missing-",
+            "searched-",
+            "definition-",
+            "newest-",
+            "held-",
+            "no-proof-",
         ];
         for (language, source) in SOURCES {
             let (catalogue, wrong) = Catalogue::read(language, source);

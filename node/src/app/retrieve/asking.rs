@@ -183,8 +183,12 @@ impl Asking {
         );
         let authority = catalogue.authority(&certificate.log, issued, time_ms);
         let missing = match authority.map_err(|error| unreadable(&error))? {
-            Authority::NotGiven(why) => return Err(Refusal::IssuerNotAuthorised(why.to_string())),
-            Authority::Unknown(missing) => missing.to_string(),
+            Authority::NotGiven(why) => {
+                return Err(Refusal::IssuerNotAuthorised(certmesh_text::not_authorised(
+                    &why,
+                )));
+            }
+            Authority::Unknown(missing) => certmesh_text::unproven(&missing),
             Authority::Given => String::new(),
         };
         let definition = catalogue.definition_of(issued);

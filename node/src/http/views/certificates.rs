@@ -223,7 +223,7 @@ pub(in crate::http) fn verification(
             Vec::new(),
         ),
         Verdict::Unknown(missing) => {
-            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            let missing: Vec<String> = missing.iter().map(certmesh_text::missing).collect();
             (
                 None,
                 format!(
@@ -329,7 +329,7 @@ fn receiver(members: &Membership, found: &Verification) -> Option<String> {
 }
 
 fn explain(members: &Membership, reason: &NotValid, found: &Verification) -> String {
-    let mut text = reason.to_string();
+    let mut text = certmesh_text::not_valid(reason);
     if let Some(Entry::StatusChanged(changed)) =
         found.change.as_ref().map(|change| &change.record().entry)
     {
