@@ -560,7 +560,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_is_told_once_and_without_a_decoder_s_words() {
+    fn a_rule_is_reported_once_and_without_a_decoder_s_words() {
         for (rule, expected) in [
             (
                 "record 40: record: malformed: OtherString(\"x\")",

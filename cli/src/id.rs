@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variant_is_invalid_and_its_canonical_form_is_told() {
+    fn a_variant_is_invalid_and_its_canonical_form_is_shown() {
         let finding =
             check("1.2.156.3003.2.11100000000013338W011.11430000006122244L.20230000403.001.U");
         assert!(!finding.valid);

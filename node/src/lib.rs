@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once_whether_or_not_its_error_tells_it() {
+    fn a_cause_is_shown_once_whether_or_not_its_error_shows_it() {
         let missing = || std::fs::read("nosuch.toml").unwrap_err();
         let said = missing().to_string();
         let telling = config::ConfigError::Unreadable {

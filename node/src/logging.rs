@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_and_directives_are_told_from_typing_errors() {
+    fn levels_and_directives_are_distinguished_from_typing_errors() {
         for good in [
             "info",
             "off",

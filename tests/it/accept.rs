@@ -138,7 +138,7 @@ fn a_case_is_accepted_from_the_local_replica_while_the_issuer_is_down() {
 }
 
 #[test]
-fn who_may_accept_and_what_is_asked_wrongly_is_told() {
+fn who_may_accept_and_what_is_asked_wrongly_is_reported() {
     let net = running(2);
     agreed(&net);
     let dir = net.data(1).parent().unwrap().to_owned();

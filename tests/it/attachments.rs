@@ -227,7 +227,7 @@ fn an_upload_is_for_one_certificate_of_the_department_that_took_it() {
 }
 
 #[test]
-fn an_upload_of_long_ago_is_told_from_a_request_that_was_answered_before() {
+fn an_upload_of_long_ago_is_distinguished_from_a_request_that_was_answered_before() {
     let net = one_of_two();
     let http = net.http(0);
     let field_key = fs::read_to_string(net.member(0).dir.join("keys/field.key")).unwrap();

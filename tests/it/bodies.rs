@@ -62,7 +62,7 @@ fn fields_are_shown_by_their_issuer_alone_to_those_who_issue_and_survive_a_sudde
 }
 
 #[test]
-fn a_retry_is_told_from_another_request_by_what_its_fields_say() {
+fn a_retry_is_distinguished_from_another_request_by_what_its_fields_say() {
     let net = one_of_two();
     let first = planted(0);
     let again = |key: &str, body: &Value| net.http(0).post_keyed("/v1/certificates", key, body);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{one_of_two, row, until};
 
 #[test]
-fn bad_rows_are_told_one_by_one_and_the_good_ones_go_through() {
+fn bad_rows_are_reported_one_by_one_and_the_good_ones_go_through() {
     let net = one_of_two();
     let http = net.http(0);
     let good = |number| row(0, "BULK", number).to_string();

@@ -59,7 +59,7 @@ impl Clocks {
 }
 
 #[test]
-fn a_clock_ten_minutes_off_dates_no_record_and_a_minute_off_is_told() {
+fn a_clock_ten_minutes_off_dates_no_record_and_a_minute_off_is_an_alarm() {
     let clocks = Clocks::new(3);
     let net = &clocks.net;
     let ids = net.issue(0, "CLOCK", 2);

@@ -70,7 +70,7 @@ fn a_data_directory_in_use_by_another_process_is_refused_and_the_other_goes_on()
 }
 
 #[test]
-fn a_key_file_that_others_could_read_is_refused_with_the_command_that_mends_it() {
+fn a_key_file_that_others_could_read_is_refused_with_the_command_that_protects_it() {
     let net = founded(2);
     for key in ["signing", "transport", "field", "catalogue"] {
         let path = net.member(0).dir.join(format!("keys/{key}.key"));
@@ -144,7 +144,7 @@ fn what_only_the_founder_has_is_said_to_come_from_there() {
 }
 
 #[test]
-fn a_file_that_is_not_there_and_a_port_that_is_taken_are_told_once() {
+fn a_file_that_is_not_there_and_a_port_that_is_taken_are_reported_once() {
     let net = founded(1);
     let ran = run("node", &["run", "--config", "nosuch.toml"], b"", |_| ());
     refused(&ran, &["nosuch.toml: No such file"]);
@@ -187,7 +187,7 @@ fn a_department_that_is_no_member_is_refused() {
 }
 
 #[test]
-fn all_faults_of_a_configuration_are_told_at_once() {
+fn all_faults_of_a_configuration_are_reported_at_once() {
     let net = founded(1);
     let config = net.member(0).config();
     let text = "department = \"11990100000000000X\"\n\

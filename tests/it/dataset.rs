@@ -190,7 +190,7 @@ fn a_year_over_the_data_set_gives_the_report_its_submissions_saved_per_case() {
 }
 
 #[test]
-fn what_is_no_data_set_or_a_damaged_one_is_told_with_file_and_line() {
+fn what_is_no_data_set_or_a_damaged_one_is_reported_with_file_and_line() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("wuhan");
     let refused = |expected: &str| {

@@ -16,7 +16,7 @@ use crate::support::{running, until};
 const DAY_MS: u64 = 86_400_000;
 
 #[test]
-fn records_dated_ahead_are_told_by_themselves_at_every_peer_whatever_time_is_asked_for() {
+fn records_dated_ahead_are_shown_by_themselves_at_every_peer_whatever_time_is_asked_for() {
     let mut net = running(2);
     net.converge();
     net.stop(1).unwrap();

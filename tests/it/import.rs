@@ -22,7 +22,7 @@ fn rows_file(net: &TestNet, name: &str, rows: &[Value]) -> std::path::PathBuf {
 }
 
 #[test]
-fn an_import_tells_and_keeps_its_rejected_rows_and_finishes_when_they_are_mended() {
+fn an_import_shows_and_keeps_its_rejected_rows_and_finishes_when_they_are_corrected() {
     let net = one_of_two();
     let mut rows: Vec<Value> = (0..2_500).map(|number| row(0, "IMP", number)).collect();
     rows[7]["valid_until"] = "1960-01-01".into();

@@ -102,7 +102,7 @@ pub(crate) fn held(net: &TestNet) -> u64 {
 }
 
 #[test]
-fn a_dirty_table_in_gb18030_is_checked_imported_mended_and_recognised() {
+fn a_dirty_table_in_gb18030_is_checked_imported_corrected_and_recognised() {
     let net = scene(MAP);
     let mut lines: Vec<String> = (0..2_500).map(line).collect();
     lines[3] = lines[3].replace("男", "南");
@@ -265,7 +265,7 @@ fn the_measurement_of_importing_is_one_of_the_real_program() {
 }
 
 #[test]
-fn rows_may_renew_what_is_there_and_are_told_what_they_cannot_replace() {
+fn rows_may_renew_what_is_there_and_learn_what_they_cannot_replace() {
     let map = format!(
         "version = {{ column = \"版本\", default = \"1\" }}\npredecessor = \"原证照\"\n\
          succession = {{ column = \"方式\", codes = {{ \"延续\" = \"renewal\", \"合并\" = \"merge\" }} }}\n{MAP}"

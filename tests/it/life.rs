@@ -301,7 +301,7 @@ fn a_split_issues_all_parts_and_the_old_one_names_them() {
 }
 
 #[test]
-fn a_transfer_is_told_by_a_third_department_while_both_others_are_down() {
+fn a_transfer_is_shown_by_a_third_department_while_both_others_are_down() {
     let mut net = running(3);
     let old = row(0, "LIFE", 1);
     let first = net.issue(0, "LIFE", 2).remove(1);

@@ -54,7 +54,7 @@ fn a_node_whose_log_s_disk_is_full_starts_answers_and_appends() {
 }
 
 #[test]
-fn a_node_outlives_its_log_s_reader_and_tells_the_next_one_how_much_is_missing() {
+fn a_node_outlives_its_log_s_reader_and_the_next_one_learns_how_much_is_missing() {
     let scratch = tempfile::tempdir().unwrap();
     let pipe = scratch.path().join("log");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();

@@ -23,7 +23,7 @@ fn with(number: u64, member: &str, value: Value) -> Value {
 }
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_told_by_name_and_field_and_nothing_is_appended() {
+fn what_is_wrong_with_a_certificate_is_reported_by_name_and_field_and_nothing_is_appended() {
     let net = one_of_two();
     let http = net.http(0);
     let before = net.held(0, 0).size;

@@ -116,7 +116,7 @@ fn a_department_that_joins_late_catches_up_with_everything() {
 }
 
 #[test]
-fn every_change_of_status_travels_and_the_history_tells_it_in_order() {
+fn every_change_of_status_travels_and_the_history_shows_it_in_order() {
     let net = running(2);
     let ids = net.issue(0, "ST", 3);
     let (one, two) = (&ids[0], &ids[1]);

@@ -57,7 +57,7 @@ fn faults(net: &TestNet, body: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_certificate_is_held_to_its_type_s_standard_and_every_fault_is_told_at_once() {
+fn a_certificate_is_held_to_its_type_s_standard_and_every_fault_is_reported_at_once() {
     let net = running(2);
     let http = net.http(0);
     assert_eq!(http.post("/v1/types", &licence(&net, "执照")).status, 201);

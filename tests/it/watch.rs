@@ -178,7 +178,7 @@ fn a_peer_killed_in_the_middle_of_a_file_takes_it_again_without_doubles() {
 }
 
 #[test]
-fn every_fault_of_every_watch_is_told_at_once() {
+fn every_fault_of_every_watch_is_reported_at_once() {
     let net = founded(2);
     let map = net.scratch("map.toml");
     fs::write(&map, "serial = 7\nholdr = \"x\"\n").unwrap();

@@ -21,7 +21,7 @@ fn ask(node: &Node, args: &[&str]) -> Run {
 }
 
 #[test]
-fn a_use_report_tells_what_is_dated_ahead_by_department_and_leaves_it_out_of_the_month() {
+fn a_use_report_shows_what_is_dated_ahead_by_department_and_leaves_it_out_of_the_month() {
     let used = |ahead: Value| {
         let mut used = json!({
             "department": DEPARTMENT, "name": "Transport", "shared": 1, "refused": 0, "retrieved": 0,
@@ -51,7 +51,7 @@ fn a_use_report_tells_what_is_dated_ahead_by_department_and_leaves_it_out_of_the
 }
 
 #[test]
-fn an_audit_tells_whose_logs_have_receipts_dated_ahead_and_where_they_begin() {
+fn an_audit_reports_whose_logs_have_receipts_dated_ahead_and_where_they_begin() {
     let node = answering(json!({
         "from": "2026-10-01", "to": "2026-11-01", "matched": 4, "awaited": 0, "lost": 0, "wrong": 0, "unproven": 0,
         "dated_ahead": 1200, "findings": [],

@@ -85,7 +85,7 @@ fn a_flipped_byte_in_any_record_is_found_and_named_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_damaged_derived_file_is_told_apart() {
+fn a_damaged_derived_file_is_distinguished() {
     let department = Department::found();
     drop(department.issue_twenty());
     flip(&file(&department, "offsets"), 70);
@@ -94,7 +94,7 @@ fn a_damaged_derived_file_is_told_apart() {
 }
 
 #[test]
-fn a_directory_that_is_none_and_a_genesis_that_is_another_s_are_told() {
+fn a_directory_without_a_log_and_a_genesis_of_another_network_are_errors() {
     let department = Department::found();
     let home = department.home.path().to_str().unwrap();
     let run = certmesh(["fsck", "--data", home]).exits(2);

@@ -49,7 +49,7 @@ fn with_types(dir: &Path, more: &[&str]) -> Run {
 }
 
 #[test]
-fn ties_degrees_communities_and_grades_are_told_with_their_reasons() {
+fn ties_degrees_communities_and_grades_are_shown_with_their_reasons() {
     let dir = city();
     let found = with_types(dir.path(), &["--json"]).exits(0).json();
     let edge =

@@ -93,7 +93,7 @@ fn rows_go_in_chunks_of_two_thousand_in_their_order() {
 }
 
 #[test]
-fn rejected_rows_are_told_counted_and_kept_with_their_reason_while_the_rest_goes_through() {
+fn rejected_rows_are_reported_counted_and_kept_with_their_reason_while_the_rest_goes_through() {
     let node = Node::start(whole);
     let home = tempfile::tempdir().unwrap();
     let (path, rejects) = file(
@@ -305,7 +305,7 @@ fn ctrl_c_stops_after_the_chunk_under_way_and_the_import_can_be_run_again() {
 }
 
 #[test]
-fn an_empty_rejects_file_is_used_again_and_one_of_a_missing_directory_is_told_at_once() {
+fn an_empty_rejects_file_is_used_again_and_one_of_a_missing_directory_is_reported_at_once() {
     let node = Node::start(whole);
     let home = tempfile::tempdir().unwrap();
     let (path, rejects) = file(&home, &rows(["R1".to_owned()]));
@@ -331,7 +331,7 @@ fn a_line_that_was_no_object_comes_back_from_a_rejects_file_as_it_was() {
 }
 
 #[test]
-fn one_indented_object_and_an_empty_file_are_told_as_such() {
+fn one_indented_object_and_an_empty_file_are_reported_as_such() {
     let node = Node::start(whole);
     let home = tempfile::tempdir().unwrap();
     let (path, _) = file(&home, "{\n  \"serial\": \"1\"\n}\n");

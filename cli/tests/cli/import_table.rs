@@ -176,7 +176,7 @@ fn a_table_is_mapped_and_cleaned_in_utf_8_and_in_gb18030() {
 }
 
 #[test]
-fn a_row_s_faults_are_told_all_at_once_by_row_and_column_and_never_by_value() {
+fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value() {
     let bad = "b-2,户口,12345,2020.1.2,2031-13-01,一二三四五六七八九十一,未知,secret\n";
     let table = [
         HEADER,
@@ -263,7 +263,7 @@ fn a_row_s_faults_are_told_all_at_once_by_row_and_column_and_never_by_value() {
 }
 
 #[test]
-fn a_dry_run_tells_every_fault_and_issues_nothing() {
+fn a_dry_run_reports_every_fault_and_issues_nothing() {
     let table = [
         HEADER,
         &row("A1"),
@@ -345,7 +345,7 @@ fn of_rows_that_are_the_same_the_map_s_rule_takes_one_or_none() {
 }
 
 #[test]
-fn faults_of_the_map_are_told_before_anything_is_sent() {
+fn faults_of_the_map_are_reported_before_anything_is_sent() {
     let table = [HEADER, &row("A1")].concat();
     let scene = Scene::new(
         &MAP.replace("serial", "serail")

@@ -92,7 +92,7 @@ fn a_proof_of_a_valid_certificate_is_verified_without_a_node() {
 }
 
 #[test]
-fn a_proof_tells_of_revocation_and_of_dates() {
+fn a_proof_shows_revocation_and_dates() {
     let department = Department::found_with_witness();
     drop(department.issue_twenty());
     let revoked = verify(&department, &prove(&department, 7), &["--on", "2026-03-04"]).exits(1);
@@ -165,7 +165,7 @@ fn no_changed_byte_of_a_proof_and_no_part_of_it_verifies() {
 }
 
 #[test]
-fn a_proof_of_another_network_and_a_file_that_is_none_are_told_apart() {
+fn a_proof_of_another_network_and_a_file_that_is_no_proof_are_distinguished() {
     let (department, other) = (Department::found_with_witness(), Department::found());
     drop(department.issue_twenty());
     let run = verify(&other, &prove(&department, 3), &[]).exits(1);
@@ -182,7 +182,7 @@ fn a_proof_of_another_network_and_a_file_that_is_none_are_told_apart() {
 }
 
 #[test]
-fn an_identifier_with_a_genesis_is_told_to_be_one() {
+fn an_identifier_with_a_genesis_is_recognised_as_one() {
     let department = Department::found();
     let run = verify(&department, std::path::Path::new(id(3).as_str()), &[]).exits(2);
     assert!(
@@ -193,7 +193,7 @@ fn an_identifier_with_a_genesis_is_told_to_be_one() {
 }
 
 #[test]
-fn the_verdict_of_another_day_is_told_to_be_by_what_is_known_now() {
+fn the_verdict_of_another_day_is_said_to_be_by_what_is_known_now() {
     let department = Department::found_with_witness();
     drop(department.issue_twenty());
     let proof = prove(&department, 3);

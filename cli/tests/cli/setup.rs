@@ -213,7 +213,7 @@ fn a_directory_that_holds_anything_is_left_alone() {
 }
 
 #[test]
-fn all_faults_of_a_department_are_told_at_once_and_nothing_is_written() {
+fn all_faults_of_a_department_are_reported_at_once_and_nothing_is_written() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("a");
     let run = certmesh([
@@ -253,7 +253,7 @@ fn all_faults_of_a_department_are_told_at_once_and_nothing_is_written() {
 }
 
 #[test]
-fn all_faults_of_a_network_are_told_at_once_and_nothing_is_written() {
+fn all_faults_of_a_network_are_reported_at_once_and_nothing_is_written() {
     let home = tempfile::tempdir().unwrap();
     let (a, b, broken) = (
         home.path().join("a"),

@@ -468,7 +468,7 @@ fn look_ups_are_listed_page_by_page_up_to_the_limit_with_what_is_damaged() {
 }
 
 #[test]
-fn a_type_or_issuer_that_is_none_is_told_and_no_empty_answer() {
+fn a_type_or_issuer_that_does_not_exist_is_an_error_and_no_empty_answer() {
     let node = Node::start(|request| {
         if request.line.contains("/v1/find") {
             Answer::json(&serde_json::json!({"certificates": [], "next": null}))

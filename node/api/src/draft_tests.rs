@@ -55,7 +55,7 @@ fn type_and_serial_make_the_identifier_of_this_department() {
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
+fn every_fault_is_reported_at_once() {
     let long = "x".repeat(MAX_FIELD_VALUE + 1);
     let all_wrong = IssueRequest {
         id: Some(ID.replace(".U", ".V")),
@@ -90,7 +90,7 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
-fn parts_of_an_identifier_are_each_told() {
+fn each_part_of_an_identifier_is_named() {
     let parts = IssueRequest {
         id: None,
         type_code: Some("11100000000013338X011".to_owned()),
@@ -135,7 +135,7 @@ fn dates_out_of_order_are_a_fault_of_the_last_day_beside_all_others() {
 }
 
 #[test]
-fn known_variants_of_an_identifier_are_mended_with_a_warning() {
+fn known_variants_of_an_identifier_are_corrected_with_a_warning() {
     let old = IssueRequest {
         id: Some(ID.replace("3005", "3003").to_lowercase()),
         ..request()
@@ -195,7 +195,7 @@ fn a_renewal_without_an_identifier_takes_its_predecessor_s_in_the_next_version()
 }
 
 #[test]
-fn what_cannot_be_replaced_so_is_told_by_the_field_at_fault() {
+fn what_cannot_be_replaced_so_is_reported_by_the_field_at_fault() {
     let another = |serial: &str, version| {
         let id: CertificateId = ID.parse().unwrap();
         CertificateId::new(id.type_code(), id.issuer(), serial, version)

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_of_a_token_file_are_told_at_once() {
+    fn all_faults_of_a_token_file_are_reported_at_once() {
         let text = "[[client]]\nname=\"a b\"\nrole=\"root\"\ntoken_blake3=\"secret\"\n\
                     [[client]]\nname=\"a b\"\nrole=\"read\"\ntoken_blake3=\"00\"\n";
         let message = parse(text).unwrap_err().to_string();

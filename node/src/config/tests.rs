@@ -241,7 +241,7 @@ fn a_public_address_needs_tls_that_works() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_no_toml_is_told_by_name_and_line() {
+fn a_file_that_is_missing_or_no_toml_is_reported_by_name_and_line() {
     let dir = department("department = \n");
     let error = load(&dir, NodeArgs::default(), &[])
         .unwrap_err()

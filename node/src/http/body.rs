@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_told_by_its_place() {
+    fn what_is_not_json_is_reported_by_its_place() {
         assert_eq!(malformed(b""), "empty; a JSON object is expected");
         assert_eq!(
             malformed(br#"{"action": "rev"#),

@@ -157,7 +157,7 @@ mod tests {
     use std::time::Instant;
 
     #[test]
-    fn a_client_past_its_rate_is_told_when_to_come_back() {
+    fn a_client_past_its_rate_learns_when_to_come_back() {
         let rate = Rate::new(NonZeroU32::new(3), DEFAULT_LOOKUPS);
         for _ in 0..3 {
             assert_eq!(rate.request(), Ok(()));

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_without_a_frame_and_one_cut_short_are_told_apart() {
+    async fn a_stream_without_a_frame_and_one_cut_short_are_distinguished() {
         for (wire, expected) in [
             (vec![], RequestFailure::Refused),
             (vec![1, 0], RequestFailure::Truncated),

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_are_made_anew_when_they_changed_or_are_old_and_not_before() {
+    fn heads_are_made_again_when_they_changed_or_are_old_and_not_before() {
         let mut serving = Serving::new();
         assert_eq!(serving.heads(false, || vec![1]), [1]);
         assert_eq!(serving.heads(false, || panic!("made again")), [1]);

@@ -89,7 +89,7 @@ fn a_quotation_mark_too_many_costs_its_own_row_only() {
 }
 
 #[test]
-fn rows_with_other_cells_than_the_header_and_rows_without_end_are_told() {
+fn rows_with_other_cells_than_the_header_and_rows_without_end_are_reported() {
     let mut text = b"a,b\n1\n1,2,3\n".to_vec();
     text.extend(std::iter::repeat_n(b'x', 3 << 20));
     text.extend_from_slice(b"\n\"q\"\"q\",2");

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn gb18030_and_utf_8_are_told_apart() {
+    fn gb18030_and_utf_8_are_distinguished() {
         let text = "编号,姓名\n1,王五\n2,𠮷野 㐂\n";
         for (bytes, encoding) in [
             (text.as_bytes().to_vec(), Encoding::Utf8),

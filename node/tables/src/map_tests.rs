@@ -80,7 +80,7 @@ fn a_map_is_read_and_finds_its_columns() {
 }
 
 #[test]
-fn all_faults_of_a_map_are_told_at_once_with_their_keys() {
+fn all_faults_of_a_map_are_reported_at_once_with_their_keys() {
     let faults = map(r#"
 encodng = "utf-8"
 encoding = "latin1"

@@ -204,7 +204,7 @@ async fn a_token_that_is_revoked_while_rows_arrive_issues_no_more_of_them() {
 }
 
 #[tokio::test]
-async fn a_client_that_falls_silent_gets_its_rows_and_is_told() {
+async fn a_client_that_falls_silent_gets_its_rows_and_the_reason() {
     let node = node_with(Limits {
         idle_time: Duration::from_millis(200),
         ..Limits::default()

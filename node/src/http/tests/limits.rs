@@ -126,7 +126,7 @@ async fn queries_of_one_client_wait_for_each_other_and_those_of_another_do_not()
 }
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_told_that_it_may_have_worked() {
+async fn a_request_that_takes_too_long_is_answered_that_it_may_have_worked() {
     let node = node_with(Limits {
         request_time: Duration::from_millis(100),
         ..Limits::default()

@@ -76,7 +76,7 @@ async fn faults_of_an_issue_are_all_in_one_problem() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_not_what_they_should_be_are_told_apart() {
+async fn bodies_that_are_not_what_they_should_be_are_distinguished() {
     let node = node();
     let send =
         |kind: &'static str, body: &'static str| ask("POST", "/v1/find", READ).body(kind, body);

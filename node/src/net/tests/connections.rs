@@ -44,7 +44,7 @@ async fn asks(nets: &mut [&mut Net]) -> ConnectionId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_processes_with_the_same_keys_are_told_apart_by_their_connections() {
+async fn two_processes_with_the_same_keys_are_distinguished_by_their_connections() {
     let (mut member, _, twin) = member(|_| {}).await;
     let mut first = Net::new(twin.clone()).unwrap();
     let peer = first.local_peer_id();

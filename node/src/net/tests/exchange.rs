@@ -147,7 +147,7 @@ async fn requests_over_a_peers_rate_are_refused_and_never_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_nobody_answers_times_out_and_a_late_answer_is_told_so() {
+async fn a_request_nobody_answers_times_out_and_a_late_answer_is_known_as_such() {
     let (mut a, mut b) =
         pair_with(|config| config.limits.request_timeout = Duration::from_millis(300)).await;
     a.request(b.local_peer_id(), vec![]);
