@@ -262,7 +262,8 @@ impl CatalogueKey {
 pub struct IndexKey(pub Secret);
 
 impl IndexKey {
-    /// The index key of the peer with a transport key: no file of its own is needed, and it never changes.
+    /// The index key of the peer with a transport key: no file of its own is needed. It is the same at
+    /// each start, until a version that adds an index changes the text (see [`index`](crate::index)).
     pub fn from_transport_seed(seed: &[u8; 32]) -> IndexKey {
         let derived = Secret::from_bytes(*seed).hash(Purpose::Index, &[b"key"]);
         IndexKey(Secret::from_bytes(*derived.as_bytes()))

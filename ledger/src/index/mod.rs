@@ -10,14 +10,18 @@
 //! - `sealed.rs`: the index of a full segment, in its file
 //! - `Index`, here: those of all segments of a log
 //!
-//! **To add an index**: give `Key` a constructor whose first byte no other has, in the run of what it is about; file the entries that it is for under it in
-//! `Filing::add`; put the question into `lookup.rs`, where the records at the positions are read and compared with what was
-//! asked. A key is exact: a range is asked as several keys, and positions come in the log's order. A question to all logs
-//! is a method of [`catalogue`](crate::catalogue). It changes what index files hold, so change the text that
+//! **To add an index**: give `Key` a constructor whose first byte no other has, in the run of keys that as many records share
+//! (`Certificate` for those of few, `Subject` for those of a person, `Type` for those of very many); file the entries that it
+//! is for under it in `Filing::add`; put the question into `lookup.rs`, where the records at the positions are read and
+//! compared with what was asked. A question to all logs is a method of [`catalogue`](crate::catalogue). A key is exact: a range
+//! is asked as several keys, and positions come in the log's order. (Changes of status are filed under their certificate alone.)
+//!
+//! It changes what index files hold, so change the text that
 //! [`IndexKey::from_transport_seed`](crate::crypto::keys::IndexKey::from_transport_seed) derives the key from: an index made
-//! under another key is made again at the next opening, while one made under the same key is taken to be complete; until the peer
-//! has opened a log again, fsck finds its old indexes incomplete. Add the key to the table of *Index* and to the derivation
-//! of the index key in `ledger/SPEC.md`, section 14, and to the golden vectors (`tests/golden/keys.rs`).
+//! under another key is made again at the next opening, while one made under the same key is taken to be complete; until the
+//! peer has opened a log again, fsck finds its old indexes incomplete. Add the key to the table of *Index* and to the derivation
+//! of the index key in `ledger/SPEC.md`, section 14, and to the golden vectors (`tests/golden/keys.rs`); if issues are filed
+//! under it, change the memory of unsealed segments in `docs/limits.md`.
 
 mod filing;
 mod key;

@@ -1,5 +1,8 @@
 //! Cases: how the requirements of a matter stand for a subject, and a case accepted for good: all that may be seen is
 //! collected from its issuers at once, and the log records how the requirements stood.
+//!
+//! Two requests are the same case when subject, matter and reference (without one, the day) are the same: [`Begun::read`] makes
+//! the case's tag of these. Any other field may differ when a case is accepted again.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -10,11 +10,13 @@
 //! - [`verify`]: verdicts and proofs
 //! - [`cases`]: what a subject holds of what a matter requires, and cases accepted for good
 //! - [`retrieve`]: fields requested from their issuers, kept until their last day
-//! - [`report`]: what receipts and the look-up journal show
+//! - [`report`]: figures and lists that go through many records: what receipts and the look-up journal show
 //! - [`operate`]: the state of the node and its logs, and what an operator can do about it
 //!
-//! A new use case is a method of its topic's trait; what it asks all logs is a question to the ledger's
-//! [`catalogue`](certmesh_ledger::catalogue) first. Another way to search is a variant of [`find::Wanted`]. Why a use case is
+//! A new use case is a method of its topic's trait. What it asks all logs is a question to the ledger first: a method of
+//! [`catalogue`](certmesh_ledger::catalogue), or for reports over receipts a function beside
+//! [`usage`](certmesh_ledger::retrieval::usage); what it asks the own log, a method in
+//! [`lookup`](certmesh_ledger::lookup). Whether an index has the records: [`index`](certmesh_ledger::index). Another way to search is a variant of [`find::Wanted`]. Why a use case is
 //! refused is a [`Refusal`], declared in [`crate::peer::refusal`]. A request to issue, change or erase is checked by
 //! `certmesh_api::draft`, before it comes here.
 //!

@@ -1,5 +1,8 @@
 //! The API's error answers, one problem each: what is rejected at the door, and what the peer refuses. Names, statuses and
 //! titles are those of [`ProblemType`].
+//!
+//! To add one found at the door: a variant here with its sentence and its problem; for the rest see
+//! `peer::refusal`, from `ProblemType` on.
 
 use certmesh_api::faults::FaultList;
 use certmesh_api::tokens::Role;
