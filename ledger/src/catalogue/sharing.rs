@@ -18,19 +18,15 @@ pub struct Access {
 }
 
 /// The rule by which nothing may be seen.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denial {
     /// The asker is not a member.
-    #[error("{0} is not a member of this network")]
     NotAMember(DepartmentCode),
     /// Nobody defined the matter.
-    #[error("matter {0} is not in the catalogue")]
     UnknownMatter(MatterRef),
     /// The matter is another department's.
-    #[error("matter {0} is another department's; a department asks for its own matters only")]
     OthersMatter(MatterRef),
     /// The matter does not require the type.
-    #[error("matter {matter} does not require certificates of type {type_code}")]
     NotRequired {
         /// The matter.
         matter: MatterRef,
@@ -38,12 +34,8 @@ pub enum Denial {
         type_code: TypeCode,
     },
     /// The certificate is not shared.
-    #[error("the certificate is not shared (不予共享)")]
     NotShared,
     /// The certificate is shared on conditions, and no grant in force fits.
-    #[error(
-        "the certificate is shared on conditions (有条件共享) and no grant in force covers {asker} for matter {matter}"
-    )]
     NoGrant {
         /// Who asks.
         asker: DepartmentCode,

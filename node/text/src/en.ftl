@@ -385,6 +385,22 @@ map-issuer = the type's standard does not allow this department to issue it
 map-missing = the type's standard requires it ({ $name })
 map-unknown-field = is not a field of this type's standard; extension fields begin with KZ_{ near }
 
+## Cases: why a requirement is not met, or what was collected for it is not all here
+
+obstacle-not-collected = its fields were not collected: { $why }
+obstacle-lacks = the certificate has no { $codes }, which the matter needs
+obstacle-incomplete = its attachments are not here whole yet; asking for them gets the rest
+obstacle-not-then = its fields were not collected when the case was accepted; retrieve them by themselves
+obstacle-lost = what was collected for the case is lost on this node's disk; retrieve the fields separately
+obstacle-too-many = a department issued more certificates of this type to the subject than are looked at, and none of those is valid; look the certificate up by its number
+obstacle-not-covered = the grant in force does not cover { $codes }, which the matter needs; its issuer can grant it
+denied-not-a-member = { $asker } is not a member of this network
+denied-unknown-matter = matter { $matter } is not in the catalogue
+denied-others-matter = matter { $matter } is another department's; a department asks for its own matters only
+denied-not-required = matter { $matter } does not require certificates of type { $type_code }
+denied-not-shared = the certificate is not shared (不予共享)
+denied-no-grant = the certificate is shared on conditions (有条件共享) and no grant in force covers { $asker } for matter { $matter }
+
 ## Verdicts: why a certificate is not valid, what is missing to decide it, why there is no proof
 
 reason-status = its issuer has recorded it as { $status }

@@ -3,10 +3,11 @@
 //! - [`say`]: the sentence of a code, from the catalogue `en.ftl`, where it stands as `<family>-<code>` (families: `fault`,
 //!   `refusal` and others; a code without a sentence fails the tests of the crate that declares it)
 //! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are
-//! - [`not_valid`], [`missing`] and others: of verdicts
+//! - [`not_valid`], [`missing`] and others: of verdicts; [`case`]: of requirements
 //! - [`one_line`]: text from elsewhere, made safe to show
 //! - [`nearest`]: the known word that was probably meant
 
+pub mod case;
 mod catalogue;
 #[doc(hidden)]
 pub mod check;
@@ -136,7 +137,9 @@ mod tests {
 
     #[test]
     fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
-        const FAMILIES: [&str; 15] = [
+        const FAMILIES: [&str; 17] = [
+            "obstacle-",
+            "denied-",
             "frame-",
             "fault-",
             "table-",

@@ -5,6 +5,7 @@ use certmesh_ledger::acceptance::{Assessment, State};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::verify::Verdict;
+use certmesh_text::{case, say};
 
 use super::certificates::attachment;
 use super::{position, verification};
@@ -37,14 +38,6 @@ pub(in crate::http) fn acceptance(
         }),
     }
 }
-
-const TOO_MANY: &str = "a department issued more certificates of this type to the subject than are looked at, and none of \
-                        those is valid; look the certificate up by its number";
-const NOT_THEN: &str =
-    "its fields were not collected when the case was accepted; retrieve them by themselves";
-const LOST: &str =
-    "what was collected for the case is lost on this node's disk; retrieve the fields separately";
-const INCOMPLETE: &str = "its attachments are not here whole yet; asking for them gets the rest";
 
 fn requirement(members: &Membership, standing: &Standing) -> RequirementState {
     let assessment = &standing.assessment;
@@ -81,19 +74,22 @@ fn requirement(members: &Membership, standing: &Standing) -> RequirementState {
 }
 
 fn obstacle(obstacle: &Obstacle) -> String {
-    match obstacle {
-        Obstacle::NotCollected(why) => format!("its fields were not collected: {why}"),
-        Obstacle::Lacks(codes) => {
-            let codes: Vec<&str> = codes.iter().map(Text::as_str).collect();
-            format!(
-                "the certificate has no {}, which the matter needs",
-                codes.join(", ")
-            )
-        }
-        Obstacle::Incomplete => INCOMPLETE.to_owned(),
-        Obstacle::NotThen => NOT_THEN.to_owned(),
-        Obstacle::Lost => LOST.to_owned(),
-    }
+    say(&match obstacle {
+        Obstacle::NotCollected(why) => case::Obstacle::NotCollected {
+            why: why.to_string(),
+        },
+        Obstacle::Lacks(lacks) => case::Obstacle::Lacks {
+            codes: codes(lacks),
+        },
+        Obstacle::Incomplete => case::Obstacle::Incomplete,
+        Obstacle::NotThen => case::Obstacle::NotThen,
+        Obstacle::Lost => case::Obstacle::Lost,
+    })
+}
+
+fn codes<'a>(codes: impl IntoIterator<Item = &'a Text<64>>) -> String {
+    let codes: Vec<&str> = codes.into_iter().map(Text::as_str).collect();
+    codes.join(", ")
 }
 
 /// What blocks it, by the logs held here.
@@ -107,23 +103,21 @@ fn unmet(
         (State::Unknown, Some(best))
             if matches!(best.verification.verdict, Verdict::NotValid(_)) =>
         {
-            Some(TOO_MANY.to_owned())
+            Some(say(&case::Obstacle::TooMany))
         }
-        (State::Unknown, None) => Some(TOO_MANY.to_owned()),
+        (State::Unknown, None) => Some(say(&case::Obstacle::TooMany)),
         (State::NotValid | State::Unknown, _) => {
             verification.map(|shown| shown.explanation.clone())
         }
         (State::NeedsGrant, None) => None,
         (State::NeedsGrant, Some(best)) => Some(match &best.denial {
-            Some(denial) => denial.to_string(),
+            Some(denial) => case::denied(denial),
             None => {
                 let needed = assessment.requirement.fields.iter();
                 let uncovered = needed.filter(|code| !best.fields.contains(code));
-                let codes: Vec<&str> = uncovered.map(Text::as_str).collect();
-                format!(
-                    "the grant in force does not cover {}, which the matter needs; its issuer can grant it",
-                    codes.join(", ")
-                )
+                say(&case::Obstacle::NotCovered {
+                    codes: codes(uncovered),
+                })
             }
         }),
     }
