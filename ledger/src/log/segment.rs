@@ -150,7 +150,7 @@ impl Offsets {
         Ok(Offsets(file))
     }
 
-    /// Opens the file to read; `None` if there is none, or why it is not this segment's.
+    /// Opens the file to read; `None` if it does not exist, or why it is not this segment's.
     pub(crate) fn look(
         disk: &dyn Disk,
         dir: &Path,

@@ -36,7 +36,7 @@ impl TreeFile {
             .write_at(&bytes, HEADER_LEN + 32 * nodes_before(size))
     }
 
-    /// Opens the file to read; `None` if there is none, or why it is not this log's.
+    /// Opens the file to read; `None` if it does not exist, or why it is not this log's.
     pub(crate) fn look(
         disk: &dyn Disk,
         path: &Path,

@@ -9,7 +9,7 @@
 //! - [`cases`] and [`retrievals`]: what a matter requires, fields asked of their issuer
 //! - [`receipts`]: audits, access logs, look-ups, use
 //! - [`operations`]: logs, members, the node's state
-//! - errors: [`problem`]; their names, statuses and titles are `ProblemType` in [`words`]
+//! - errors: [`problem`]; their names are those of `ProblemType` in [`words`], their statuses and titles in [`problem`]
 //! - [`formats`]: the forms of identifiers, codes, days and hashes in the OpenAPI document
 //! - [`words`]: verdicts, states, events and the other closed sets of words, and how words of later versions are read
 //!

@@ -10,6 +10,81 @@ use crate::words::{ProblemType, Word};
 /// Prefix of every problem's `type`.
 pub const PROBLEM_PREFIX: &str = "urn:certmesh:problem:";
 
+impl ProblemType {
+    /// The problem of this name.
+    pub fn named(name: &str) -> Option<ProblemType> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|problem| problem.name() == name)
+    }
+
+    /// Its name: what follows `urn:certmesh:problem:`.
+    pub fn name(self) -> &'static str {
+        let urn = self.as_str();
+        urn.strip_prefix(PROBLEM_PREFIX).unwrap_or(urn)
+    }
+
+    /// The HTTP status it is answered with.
+    pub const fn status(self) -> u16 {
+        self.answer().0
+    }
+
+    /// A short title, the same each time.
+    pub const fn title(self) -> &'static str {
+        self.answer().1
+    }
+
+    const fn answer(self) -> (u16, &'static str) {
+        match self {
+            Self::MalformedBody => (400, "Malformed body"),
+            Self::UnsupportedMediaType => (415, "Unsupported media type"),
+            Self::BodyTooLarge => (413, "Body too large"),
+            Self::Unauthorised => (401, "Unauthorised"),
+            Self::Forbidden => (403, "Forbidden"),
+            Self::WrongHost => (421, "Wrong host"),
+            Self::OtherSite => (403, "Other site"),
+            Self::MethodNotAllowed => (405, "Method not allowed"),
+            Self::RateLimited => (429, "Rate limited"),
+            Self::Timeout => (408, "Timeout"),
+            Self::InvalidField => (422, "Invalid field"),
+            Self::NotFound => (404, "Not found"),
+            Self::UnknownCertificate => (404, "Unknown certificate"),
+            Self::UnknownType => (422, "Unknown type"),
+            Self::NotThisDepartment => (422, "Not this department"),
+            Self::DatesOutOfOrder => (422, "Dates out of order"),
+            Self::DuplicateCertificate => (409, "Duplicate certificate"),
+            Self::OtherDepartment => (409, "Other department's certificate"),
+            Self::Erased => (410, "Erased"),
+            Self::Lost => (500, "Lost"),
+            Self::ImpossibleTransition => (409, "Impossible transition"),
+            Self::IdempotencyMismatch => (422, "Idempotency mismatch"),
+            Self::OwnLogUnconfirmed => (503, "Own log unconfirmed"),
+            Self::NotSalvageable => (409, "Not salvageable"),
+            Self::LogReadOnly => (503, "Log read-only"),
+            Self::ClockOff => (503, "Clock off"),
+            Self::LookupNotRecorded => (503, "Look-up not recorded"),
+            Self::LogFrozen => (503, "Log frozen"),
+            Self::Overloaded => (503, "Overloaded"),
+            Self::StorageFull => (507, "Storage full"),
+            Self::UploadsWaiting => (507, "Uploads waiting"),
+            Self::ProofNotAvailable => (409, "Proof not available"),
+            Self::RetrievalRefused => (403, "Retrieval refused"),
+            Self::IssuerUnreachable => (503, "Issuer unreachable"),
+            Self::WrongAnswer => (502, "Wrong answer"),
+            Self::IssuerNotAuthorised => (409, "Issuer not authorised"),
+            Self::NotVerifiable => (503, "Not verifiable"),
+            Self::Internal => (500, "Internal error"),
+        }
+    }
+}
+
+impl Word<ProblemType> {
+    /// Its name: what follows `urn:certmesh:problem:`, or all of it if that is not what it begins with.
+    pub fn name(&self) -> &str {
+        let urn = self.as_str();
+        urn.strip_prefix(PROBLEM_PREFIX).unwrap_or(urn)
+    }
+}
+
 /// RFC 9457 problem document.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {

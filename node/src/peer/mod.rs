@@ -35,6 +35,8 @@ pub(crate) mod requests;
 pub(crate) mod retries;
 pub(crate) mod serving;
 pub(crate) mod storage;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod uploads;
 pub(crate) mod writer;
 

@@ -437,31 +437,17 @@ impl OwnLog {
 mod tests {
     use std::path::Path;
 
-    use certmesh_ledger::codec::Text;
-    use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret, SigningKey};
+    use certmesh_ledger::crypto::keys::{FieldKey, Secret};
     use certmesh_ledger::disk::MemoryDisk;
     use certmesh_ledger::log::Place;
-    use certmesh_ledger::membership::{Genesis, PeerId};
     use certmesh_ledger::names::{LogId, LogName};
 
     use super::*;
-
-    const OWN: &str = "11430000006122244L";
+    use crate::peer::testing::{OWN, members};
 
     /// An own log without records.
     fn own_log() -> OwnLog {
-        let department = Department {
-            code: OWN.parse().unwrap(),
-            name: Text::new("Transport").unwrap(),
-            name_zh: None,
-            roles: Default::default(),
-            signing_key: SigningKey::from_seed(&[1; 32]).public(),
-            peer_id: PeerId::from_transport_seed(&[2; 32]),
-            addresses: Default::default(),
-        };
-        let key = CatalogueKey(Secret::from_bytes([3; 32])).commitment();
-        let genesis = Genesis::new("Own", 1, key, vec![department]).unwrap();
-        let members = Membership::from_genesis(&genesis);
+        let members = members();
         let name = LogName {
             network: members.network(),
             id: LogId::first(OWN.parse().unwrap()),

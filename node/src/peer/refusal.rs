@@ -2,7 +2,7 @@
 //! [`Rule`](certmesh_ledger::record::Rule).)
 //!
 //! To add a reason: a variant here, its sentence in `certmesh-text` (`en.ftl`, `refusal-<code>`); its name, status and
-//! title in `ProblemType` (`certmesh-api`, `words`); the field it is about, if any, in `http::rejection`; the sets of
+//! title in `ProblemType` (`certmesh-api`, `words::sets` and `problem`); the field it is about, if any, in `http::rejection`; the sets of
 //! problems in `http::openapi` of the routes that answer it; the table of problems in `docs/integrator.md`; a hint in
 //! `cli/src/error.rs` if there is something to do at the command line. Its status also decides the exit code of `certmesh`
 //! (409 and 422: no; others: failed). If it passes by itself, name it in `is_passing_problem` (`cli/src/retry.rs`). A watched

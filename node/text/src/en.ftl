@@ -432,7 +432,7 @@ missing-later-version = its status since record { $at } of its log, which is of 
 missing-witness = another member's signature under the checkpoint of the proof: nobody but the issuer vouches for it, and an issuer can sign a history that it shows to nobody else
 
 searched-nothing-held = nothing of the log of { $log } has arrived here yet
-searched-not-among = there is none among the { $size } records known of the log of { $log }
+searched-not-among = it is not among the { $size } records known of the log of { $log }
 
 definition-not-held = the definition of its type, record { $seq } of the log of { $log }, which has not arrived here
 definition-disputed = an undisputed definition of its type: the log of { $log } is in dispute from record { $at } on

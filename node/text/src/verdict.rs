@@ -293,7 +293,7 @@ mod tests {
             missing(&Missing::Record {
                 logs: vec![(log, 0, 0), (log, 7, 0)]
             }),
-            "a record of it; nothing of the log of 11430000006122244L has arrived here yet; there is none among the 7 records \
+            "a record of it; nothing of the log of 11430000006122244L has arrived here yet; it is not among the 7 records \
              known of the log of 11430000006122244L"
         );
         assert_eq!(

@@ -250,32 +250,15 @@ mod tests {
     use std::path::Path;
 
     use certmesh_ledger::bodies::SealedBody;
-    use certmesh_ledger::codec::Text;
     use certmesh_ledger::crypto::hash::Hash;
-    use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, FieldKey, Secret, SigningKey};
+    use certmesh_ledger::crypto::keys::{BodyKey, FieldKey, Secret};
     use certmesh_ledger::disk::MemoryDisk;
     use certmesh_ledger::log::{Place, Writer};
-    use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
     use certmesh_ledger::names::{LogId, LogName};
     use certmesh_ledger::record::{Asked, BlindedSubject, RetrievalAcknowledged, Rule};
 
     use super::*;
-
-    const OWN: &str = "11430000006122244L";
-
-    fn members() -> Membership {
-        let department = Department {
-            code: OWN.parse().unwrap(),
-            name: Text::new("Transport").unwrap(),
-            name_zh: None,
-            roles: Default::default(),
-            signing_key: SigningKey::from_seed(&[1; 32]).public(),
-            peer_id: PeerId::from_transport_seed(&[2; 32]),
-            addresses: Default::default(),
-        };
-        let key = CatalogueKey(Secret::from_bytes([3; 32])).commitment();
-        Membership::from_genesis(&Genesis::new("Copies", 1, key, vec![department]).unwrap())
-    }
+    use crate::peer::testing::{OWN, members, signing_key};
 
     fn acknowledged(n: u8, outcome: Received) -> Entry {
         Entry::from(RetrievalAcknowledged {
@@ -326,7 +309,7 @@ mod tests {
             until("2026-01-09"),
             until("2026-01-31"),
         ];
-        let mut writer = Writer::new(Arc::clone(&log), SigningKey::from_seed(&[1; 32]));
+        let mut writer = Writer::new(Arc::clone(&log), signing_key());
         for (n, outcome) in (0_u8..).zip(outcomes) {
             let kept = matches!(outcome, Received::Fields { .. }).then(|| {
                 let body = BodyKey(Secret::from_bytes([n; 32]));

@@ -10,14 +10,12 @@ use certmesh_api::OwnLogState;
 use certmesh_api::draft::{Draft, HolderCode};
 use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments, Body};
 use certmesh_ledger::catalogue::{CertificateState, Chain, DefinedPage, Life};
-use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::hash::Hash;
-use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SigningKey};
 use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::journal::Looks;
 use certmesh_ledger::log::{Checkpoint, VerifiedCheckpoint};
-use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName, NetworkId};
 use certmesh_ledger::record::{
     Attachment, AttachmentName, CertificateErased, CertificateIssued, DefinitionRef, Entry,
@@ -43,6 +41,7 @@ use crate::app::retrieve::{Fetch, Retrieve, Retrieved};
 use crate::app::verify::{Proof, Verified, Verify};
 use crate::app::{Appended, Outcomes, Position, Refusal, RetryKey, Service};
 use crate::peer::Mib;
+use crate::peer::testing::{catalogue_key, members, signing_key};
 
 /// How the fake peer behaves and what it saw.
 pub(crate) struct Fake {
@@ -77,7 +76,7 @@ pub(crate) struct Fake {
 impl Default for Fake {
     fn default() -> Self {
         Fake {
-            members: members(),
+            members: Arc::new(members()),
             looked: Mutex::default(),
             issued: Mutex::default(),
             refuse: Mutex::default(),
@@ -124,7 +123,7 @@ impl Fake {
             key_epoch: 0,
             entry: Entry::CertificateIssued(issued),
         };
-        let issued = SignedRecord::sign(&log, record, &key());
+        let issued = SignedRecord::sign(&log, record, &signing_key());
         let checkpoint = Checkpoint {
             log: log.id,
             size: seq + 1,
@@ -141,7 +140,7 @@ impl Fake {
                 status: Status::Valid,
                 status_seq: None,
             },
-            checkpoint: VerifiedCheckpoint::sign(log.network, checkpoint, &key()),
+            checkpoint: VerifiedCheckpoint::sign(log.network, checkpoint, &signing_key()),
             type_name: None,
         }
     }
@@ -195,30 +194,6 @@ impl Fake {
 
 fn own() -> DepartmentCode {
     OWN.parse().unwrap()
-}
-
-fn catalogue_key() -> CatalogueKey {
-    CatalogueKey(Secret::from_bytes([9; 32]))
-}
-
-fn key() -> SigningKey {
-    SigningKey::from_seed(&[7; 32])
-}
-
-/// A network of this department alone.
-fn members() -> Arc<Membership> {
-    let department = Department {
-        code: own(),
-        name: Text::new("Bureau").unwrap(),
-        name_zh: None,
-        roles: Default::default(),
-        signing_key: key().public(),
-        peer_id: PeerId::from_transport_seed(&[8; 32]),
-        addresses: Default::default(),
-    };
-    let commitment = catalogue_key().commitment();
-    let genesis = Genesis::new("Test", 1, commitment, vec![department]).unwrap();
-    Arc::new(Membership::from_genesis(&genesis))
 }
 
 fn appended(id: &str, seq: u64, replayed: bool, warnings: Vec<String>) -> Appended {

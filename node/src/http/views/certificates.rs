@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use certmesh_api::CertificateEvent;
 use certmesh_ledger::bodies::Body;
-use certmesh_ledger::catalogue::{Chain, Life, Successor};
+use certmesh_ledger::catalogue::{CertificateState, Chain, Life, Successor};
 use certmesh_ledger::id::CertificateId;
+use certmesh_ledger::log::VerifiedCheckpoint;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{
     Action, Attachment, Entry, Record, SignedRecord, Status, SuccessionKind,
@@ -49,14 +50,27 @@ pub(in crate::http) fn uploaded(uploaded: Uploaded) -> certmesh_api::Uploaded {
 }
 
 pub(in crate::http) fn certificate(members: &Membership, held: &Held) -> certmesh_api::Certificate {
-    let state = &held.state;
+    recorded(
+        members,
+        &held.state,
+        &held.checkpoint,
+        held.type_name.clone(),
+    )
+}
+
+fn recorded(
+    members: &Membership,
+    state: &CertificateState,
+    checkpoint: &VerifiedCheckpoint,
+    type_name: Option<String>,
+) -> certmesh_api::Certificate {
     certmesh_api::Certificate::recorded(
         state.certificate(),
         &state.issued,
         state.status,
-        &held.checkpoint,
+        checkpoint,
         members,
-        held.type_name.clone(),
+        type_name,
     )
 }
 
@@ -239,14 +253,7 @@ pub(in crate::http) fn verification(
     }
     let held = found.state.as_ref().zip(found.checkpoint.as_ref());
     let certificate = held.map(|(state, checkpoint)| {
-        certmesh_api::Certificate::recorded(
-            state.certificate(),
-            &state.issued,
-            state.status,
-            checkpoint,
-            members,
-            verified.type_name.clone(),
-        )
+        recorded(members, state, checkpoint, verified.type_name.clone())
     });
     let successors = found.successors.iter();
     certmesh_api::Verification {

@@ -9,13 +9,13 @@ use certmesh_ledger::clocks::ClockFault;
 use certmesh_ledger::log::{self, VerifiedCheckpoint, WriteError};
 use certmesh_ledger::record::Entry;
 
-use super::plan::{Destroys, Outcome, Plan, Planned};
+use super::plan::{Destroys, Plan, Planned};
 use super::{GroupCommit, internal};
 use crate::peer::{Refusal, now_ms, retries};
 
 /// What came of a group.
 pub(super) struct Applied {
-    /// Records that are new, in the order of the answers that are [`Outcome::New`].
+    /// Records that are new, in the order of the answers that are [`Outcome::New`](super::plan::Outcome::New).
     pub(super) records: Vec<log::Appended>,
     /// The checkpoint they are under; of a group that appends nothing, the one there is.
     pub(super) checkpoint: Option<VerifiedCheckpoint>,
@@ -64,7 +64,7 @@ impl GroupCommit {
             match self.before(&planned) {
                 Ok(()) => group.push(planned),
                 // The others of the group don't depend on it.
-                Err(refusal) => plan.outcomes[planned.answer].outcome = Outcome::Refused(refusal),
+                Err(refusal) => plan.answers[planned.answer].outcome = refusal.into(),
             }
         }
         let count = group.entries.len();

@@ -196,7 +196,7 @@ impl GroupCommit {
         }
         let (mut plan, replies) = Plan::of(jobs, self);
         let applied = self.apply(&mut plan);
-        self.answer(plan.outcomes, replies, applied);
+        self.answer(plan.answers, replies, applied);
     }
 
     /// Why nothing can be appended now. Before anything is, attachments of records that never came are uploads again: the

@@ -26,7 +26,7 @@ pub(super) struct Plan {
     /// What to append, in its order.
     pub(super) planned: Vec<Planned>,
     /// Of every append, in the order they were asked for.
-    pub(super) outcomes: Vec<Answer>,
+    pub(super) answers: Vec<Answer>,
 }
 
 /// An entry to append.
@@ -61,15 +61,9 @@ pub(super) enum Outcome {
     Refused(Refusal),
 }
 
-/// Why an append isn't planned.
-enum Unplanned {
-    Replayed(Box<SignedRecord>),
-    Refused(Refusal),
-}
-
-impl From<Refusal> for Unplanned {
-    fn from(refusal: Refusal) -> Unplanned {
-        Unplanned::Refused(refusal)
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Outcome {
+        Outcome::Refused(refusal)
     }
 }
 
@@ -92,7 +86,7 @@ impl Plan {
             batch: Batch::new(&committing.peer.catalogue, committing.writer.log()),
             plan: Plan {
                 planned: Vec::new(),
-                outcomes: Vec::with_capacity(prepared.len()),
+                answers: Vec::with_capacity(prepared.len()),
             },
             taken: HashSet::new(),
             destroyed: HashSet::new(),
@@ -157,7 +151,7 @@ impl Planning<'_> {
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err((id, refusal)) => {
-                self.plan.outcomes.push(Answer {
+                self.plan.answers.push(Answer {
                     id,
                     warnings: Vec::new(),
                     outcome: Outcome::Refused(refusal),
@@ -177,29 +171,28 @@ impl Planning<'_> {
                 self.plan.planned.push(Planned {
                     entry: prepared.entry,
                     kept: prepared.kept,
-                    answer: self.plan.outcomes.len(),
+                    answer: self.plan.answers.len(),
                     destroys,
                     key,
                 });
                 Outcome::New
             }
-            Err(Unplanned::Replayed(record)) => Outcome::Replayed(record),
-            Err(Unplanned::Refused(refusal)) => Outcome::Refused(refusal),
+            Err(outcome) => outcome,
         };
-        self.plan.outcomes.push(Answer {
+        self.plan.answers.push(Answer {
             id: prepared.id,
             warnings: prepared.warnings,
             outcome,
         });
     }
 
-    /// What has to be destroyed for an append, and the key to remember it by.
+    /// What has to be destroyed for an append, and the key to remember it by; what to say of one that isn't to be appended.
     fn check(
         &mut self,
         prepared: &Prepared,
         retry: Option<RetryKey>,
         rows: usize,
-    ) -> Result<(Option<Destroys>, Option<Keyed>), Unplanned> {
+    ) -> Result<(Option<Destroys>, Option<Keyed>), Outcome> {
         let (entry, kept) = (&prepared.entry, prepared.kept.as_ref());
         // An erasure may have come between a decision and its receipt.
         if let Some(seq) = prepared.needs
@@ -213,7 +206,7 @@ impl Planning<'_> {
         {
             // Before the standard is asked: what is in the log stays, whatever its type's standard says by now.
             if let Some(record) = self.existing(entry, kept)? {
-                return Err(Unplanned::Replayed(Box::new(record)));
+                return Err(Outcome::Replayed(Box::new(record)));
             }
         }
         if let Some(refusal) = &prepared.departs {
