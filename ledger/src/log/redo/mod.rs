@@ -2,16 +2,16 @@
 //!
 //! A commit changes several files: records, bodies and their keys, the head. Each of them synced by itself costs a wait for
 //! the medium, one after the other. So all the bytes of a commit, and the places where they belong, are first written here as
-//! one *entry* and synced; from then on the commit stands. Only then are they written where they belong, and left to the
-//! system to bring to the medium. When the journal is full those files are synced, and it begins again at its start. An
+//! one *entry* and synced; from then on the commit stands. Where they belong they are written as well, the head only after that,
+//! and left to the system to bring to the medium. When the journal is full those files are synced, and it begins again at its start. An
 //! opening writes the entries that it finds to their places once more: the same bytes, in the same order.
 //!
 //! The file keeps its length and is overwritten in place, so that a sync brings content to the medium and nothing about the
 //! file (`format.rs`).
 //!
 //! Two rules keep the replay from undoing anything. Whoever writes to one of these files past the journal calls
-//! [`Redo::clear`] first: to the head of a log that is being restored, to a body's key that is destroyed. And an entry's changes
-//! are written to their places before anything else is done with the journal: [`Redo::commit`] holds its lock that long.
+//! [`Redo::clear`] first: to the head of a log that is being restored, to a body's key that is destroyed. And an entry's head
+//! is written to its place before anything else is done with the journal: [`Redo::commit`] holds its lock that long.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -174,7 +174,7 @@ impl Redo {
     }
 
     /// Makes frames that are in their segment, what is kept with them and the head over them durable, all or nothing, and
-    /// writes what is not there yet to its place.
+    /// writes them to their places.
     ///
     /// After a failure the next opening finds all of it or nothing.
     pub(super) fn commit(
@@ -188,12 +188,15 @@ impl Redo {
             let size = frames.map_or(0, |frames| PLACE_LEN as u64 + frames.to - frames.from)
                 + kept.iter().map(len).sum::<u64>();
             let fits = size + len(&head) <= (self.len - BLOCK) / LARGEST;
+            // As the frames already: a disk without room refuses here, and not once the commit stands and every opening has to
+            // write it. Nothing points to what is written until the head does.
+            for change in &kept {
+                change.write()?;
+            }
             let mut changes = Vec::with_capacity(kept.len() + 2);
-            let mut written = 0;
             if fits {
                 if let Some(frames) = frames {
                     changes.push(frames.read()?);
-                    written = 1;
                 }
                 changes.extend(kept);
             } else {
@@ -202,9 +205,9 @@ impl Redo {
             }
             changes.push(head);
             self.write(state, &changes)?;
-            // The commit stands. Still under the lock, so that a clearing syncs what this writes.
-            for change in &changes[written..] {
-                change.write()?;
+            // The commit stands. Still under the lock, so that a clearing syncs the head that this writes.
+            if let Some(head) = changes.last() {
+                head.write()?;
             }
             let files = changes
                 .into_iter()
@@ -251,7 +254,6 @@ impl Redo {
 fn sync_in_place(frames: Option<&Unsynced<'_>>, kept: Vec<Change>) -> io::Result<()> {
     let mut files: BTreeMap<Target, Arc<dyn DiskFile>> = BTreeMap::new();
     for change in kept {
-        change.write()?;
         files.insert(change.target, change.file);
     }
     if let Some(frames) = frames {
