@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::bulk;
 use super::openapi::{DownloadProblems, UploadProblems};
 use super::problem::json;
-use super::rejection::Rejection;
+use super::rejection::{Late, Malformed, Rejection};
 use super::search::path_id;
 use super::shares::Place;
 use super::state::{Api, Caller};
@@ -123,9 +123,9 @@ async fn receive(
             Ok(Some(Ok(bytes))) => Some(bytes),
             Ok(None) => None,
             Ok(Some(Err(_))) => {
-                return Err(Rejection::MalformedBody("the file was cut off".to_owned()));
+                return Err(Rejection::MalformedBody(Malformed::FileCutOff));
             }
-            Err(_) => return Err(Rejection::Timeout("the file stopped coming; send it again")),
+            Err(_) => return Err(Rejection::Timeout(Late::File)),
         };
         let ended = more.is_none();
         let bytes = more.unwrap_or_default();

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::body;
-use super::rejection::Rejection;
+use super::rejection::{Late, Malformed, Rejection};
 use super::shape::Request;
 use super::shares::Place;
 use super::state::{Api, Caller};
@@ -175,9 +175,9 @@ async fn whole_body(api: &Api, body: Body) -> Result<(Vec<u8>, Option<Place>), R
                 bytes.extend_from_slice(&chunk);
             }
             Ok(Some(Err(_))) => {
-                return Err(Rejection::MalformedBody("the body was cut off".to_owned()));
+                return Err(Rejection::MalformedBody(Malformed::BodyCutOff));
             }
-            Err(_) => return Err(Rejection::Timeout("the body stopped coming; send it again")),
+            Err(_) => return Err(Rejection::Timeout(Late::Body)),
         }
     }
 }

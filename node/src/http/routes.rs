@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::hosts::{HostName, own_names_only};
 use super::layers::{Access, guard, observe, panicked};
-use super::rejection::Rejection;
+use super::rejection::{Malformed, Rejection};
 use super::state::Api;
 use super::{
     appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
@@ -217,7 +217,7 @@ async fn plain_errors(response: Response) -> Response {
     }
     let refusal = match status {
         404 => Rejection::Refused(Refusal::NotFound { what: "route" }),
-        400..500 => Rejection::MalformedBody("the request can't be read".to_owned()),
+        400..500 => Rejection::MalformedBody(Malformed::Unreadable),
         _ => Rejection::INTERNAL,
     };
     refusal.into_response()

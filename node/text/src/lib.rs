@@ -3,7 +3,8 @@
 //! - [`say`]: the sentence of a code, from the catalogue `en.ftl`, where it stands as `<family>-<code>` (families: `fault`,
 //!   `refusal` and others; a code without a sentence fails the tests of the crate that declares it)
 //! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are
-//! - [`not_valid`], [`missing`] and others: of verdicts; [`case`]: of requirements
+//! - [`explain`]: of a verdict; [`missing`] and others: what it rests on; [`case`]: of requirements
+//! - [`sentences!`]: codes as arguments of others
 //! - [`one_line`]: text from elsewhere, made safe to show
 //! - [`nearest`]: the known word that was probably meant
 
@@ -11,6 +12,7 @@ pub mod case;
 mod catalogue;
 #[doc(hidden)]
 pub mod check;
+mod explain;
 mod nearest;
 pub mod one_line;
 mod verdict;
@@ -20,9 +22,22 @@ use std::path::Path;
 use certmesh_api::faults::FaultList;
 use certmesh_api::{Coded, Fault, FieldFault, coded};
 
-pub use catalogue::say;
+pub use catalogue::{all_of, few, say};
+pub use explain::{Basis, Explained, explain};
 pub use nearest::{hint, nearest};
-pub use verdict::{missing, no_proof, not_authorised, not_valid, stale, unproven};
+pub use verdict::{Held, NoDefinition, NoProof, NotNewest, Unauthorised, missing};
+
+/// Lets codes be arguments of others: each is shown by its own sentence.
+#[macro_export]
+macro_rules! sentences {
+    ($($coded:ty),* $(,)?) => {
+        $(impl certmesh_api::Argument for $coded {
+            fn arg(&self) -> certmesh_api::Arg {
+                certmesh_api::Arg::Text($crate::say(self))
+            }
+        })*
+    };
+}
 
 coded! {
     /// What stands around the sentences of others.
@@ -33,6 +48,7 @@ coded! {
         "more" More { count: usize },
         "or" Or { first: String, last: String },
         "and" And { first: String, last: String },
+        "few" Few { first: String, count: usize },
     }
 }
 
@@ -123,6 +139,7 @@ mod tests {
             "en: frame-and: no code",
             "en: frame-at-column: no code",
             "en: frame-at-path: no code",
+            "en: frame-few: no code",
             "en: frame-more: no code",
         ];
         assert_eq!(found.len(), starts.len(), "{found:?}");
@@ -137,7 +154,7 @@ mod tests {
 
     #[test]
     fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
-        const FAMILIES: [&str; 17] = [
+        const FAMILIES: &[&str] = &[
             "obstacle-",
             "denied-",
             "frame-",
@@ -155,6 +172,26 @@ mod tests {
             "newest-",
             "held-",
             "no-proof-",
+            "verdict-",
+            "change-",
+            "place-",
+            "taker-",
+            "unconfirmed-",
+            "awaited-",
+            "loss-",
+            "stopped-",
+            "read-only-",
+            "clock-",
+            "unrecorded-",
+            "salvage-",
+            "unprovable-",
+            "log-",
+            "warning-",
+            "lost-",
+            "rejection-",
+            "malformed-",
+            "ignored-",
+            "variant-",
         ];
         for (language, source) in SOURCES {
             let (catalogue, wrong) = Catalogue::read(language, source);

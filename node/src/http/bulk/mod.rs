@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 use self::lines::{End, Group, Line, Splitter};
 use super::body;
-use super::rejection::Rejection;
+use super::rejection::{Late, Malformed, Rejection};
 use super::shares::Place;
 use super::state::{Api, Caller};
 use super::views;
@@ -267,12 +267,8 @@ fn parse_group(group: &Group, api: &Api) -> Parsed {
             Line::TooLong => Err(Rejection::BodyTooLarge {
                 limit_bytes: api.limits().line,
             }),
-            Line::CutOff => Err(Rejection::MalformedBody(
-                "the request was cut off here; send this row and those after it again".to_owned(),
-            )),
-            Line::Silent => Err(Rejection::Timeout(
-                "no data arrived for too long; send this row and those after it again",
-            )),
+            Line::CutOff => Err(Rejection::MalformedBody(Malformed::RowCutOff)),
+            Line::Silent => Err(Rejection::Timeout(Late::Row)),
         };
         (*row, draft.map(|draft| drafts.push(draft)))
     };

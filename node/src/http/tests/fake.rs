@@ -36,9 +36,11 @@ use crate::app::issue::{Incoming, Issue, Uploaded};
 use crate::app::operate::{
     LogStanding, MemberStanding, NodeStanding, Operate, Readiness, Salvaged, Word,
 };
+use crate::app::reasons::Unprovable;
 use crate::app::report::{AccessLog, Days, Lookups, Report};
 use crate::app::retrieve::{Fetch, Retrieve, Retrieved};
 use crate::app::verify::{Proof, Verified, Verify};
+use crate::app::warnings::Warning;
 use crate::app::{Appended, Outcomes, Position, Refusal, RetryKey, Service};
 use crate::peer::Mib;
 use crate::peer::testing::{catalogue_key, members, signing_key};
@@ -425,9 +427,9 @@ impl Verify for Fake {
 
     fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal> {
         match self.issued.lock().get(id) {
-            Some((0, _)) => Err(Refusal::ProofNotAvailable(
-                "not under a checkpoint yet".to_owned(),
-            )),
+            Some((0, _)) => Err(Refusal::ProofNotAvailable(Unprovable::Disputed {
+                at: 0,
+            })),
             Some(_) => {
                 let signed = self.cosigned_in.lock().is_none();
                 Ok(Proof {
@@ -558,7 +560,7 @@ impl Operate for Fake {
         let refuse = self.refuse.lock();
         Readiness {
             ready: refuse.is_none(),
-            troubles: refuse.iter().map(ToString::to_string).collect(),
+            troubles: refuse.iter().cloned().map(Warning::OwnLog).collect(),
         }
     }
 }
