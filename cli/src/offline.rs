@@ -184,7 +184,10 @@ fn describe(
         reason,
         explanation,
         missing,
-        successors: successor.map(|next| next.view(members)).into_iter().collect(),
+        successors: successor
+            .map(|next| next.view(members))
+            .into_iter()
+            .collect(),
         on: reader.on.to_string(),
         certificate: Some(certificate),
         provenance: Some(provenance),

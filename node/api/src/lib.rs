@@ -53,7 +53,7 @@ pub use certificates::*;
 pub use coded::{Argument, Coded};
 pub use definitions::*;
 #[cfg(feature = "peer")]
-pub use fault::{Fault, FaultKind};
+pub use fault::{Caution, Fault, FaultKind};
 pub use operations::*;
 pub use problem::*;
 pub use receipts::*;

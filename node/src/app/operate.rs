@@ -61,7 +61,10 @@ impl Operate for PeerService {
             }
             OwnLogState::Confirming | OwnLogState::Elsewhere => {
                 // What was in the way may be gone by now.
-                self.peer.own.refusal().map_or_else(|| Ok(self.status()), Err)
+                self.peer
+                    .own
+                    .refusal()
+                    .map_or_else(|| Ok(self.status()), Err)
             }
             _ => Ok(self.status()),
         }

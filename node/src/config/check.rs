@@ -275,7 +275,7 @@ fn net(s: &mut Settings) -> Option<NetConfig> {
         let list = addresses(s, &key, &list);
         match code.parse::<DepartmentCode>() {
             Ok(code) => drop(peers.insert(code, list)),
-            Err(error) => s.wrong(&key, error.to_string()),
+            Err(error) => s.wrong(&key, certmesh_text::parse_fault(error)),
         }
     }
     Some(NetConfig {

@@ -40,12 +40,8 @@ fn explain(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Rejection {
         return not_utf8();
     }
     match error.classify() {
-        Category::Eof if body.trim_ascii().is_empty() => {
-            Rejection::MalformedBody(Malformed::Empty)
-        }
-        Category::Eof => {
-            Rejection::MalformedBody(Malformed::EndsEarly)
-        }
+        Category::Eof if body.trim_ascii().is_empty() => Rejection::MalformedBody(Malformed::Empty),
+        Category::Eof => Rejection::MalformedBody(Malformed::EndsEarly),
         Category::Syntax | Category::Io => not_json(error),
         Category::Data => data_faults(body, error, shape),
     }

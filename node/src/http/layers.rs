@@ -127,9 +127,9 @@ async fn limited(
 ) -> Result<Response, Rejection> {
     caller.rate.request()?;
     let _place = api.take_place()?;
-    timeout(api.limits().request_time, next.run(request)).await.map_err(|_| {
-        Rejection::Timeout(Late::Request)
-    })
+    timeout(api.limits().request_time, next.run(request))
+        .await
+        .map_err(|_| Rejection::Timeout(Late::Request))
 }
 
 fn authenticate(api: &Api, headers: &HeaderMap) -> Result<(Caller, Role), Rejection> {

@@ -20,10 +20,10 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::own_log::Awaited;
-use super::warnings::Warning;
 use super::reopening::{Reopened, Reopening};
 use super::serving::Serving;
 use super::storage::Storage;
+use super::warnings::Warning;
 use super::{Connection, Peer, now_ms};
 use crate::logging::WARNINGS;
 use crate::net::{

@@ -89,8 +89,14 @@ impl Peer {
                 count,
                 records,
             }),
-            part(&copies, |count, records| LostPart::Copies { count, records }),
-            part(&lost.cases, |count, records| LostPart::Cases { count, records }),
+            part(&copies, |count, records| LostPart::Copies {
+                count,
+                records,
+            }),
+            part(&lost.cases, |count, records| LostPart::Cases {
+                count,
+                records,
+            }),
         ];
         let parts: Vec<LostPart> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then_some(Warning::Lost {
@@ -136,10 +142,7 @@ impl Peer {
 }
 
 /// What is lost of one kind, by the positions of its records.
-fn part(
-    positions: &BTreeSet<u64>,
-    of: impl FnOnce(usize, Names) -> LostPart,
-) -> Option<LostPart> {
+fn part(positions: &BTreeSet<u64>, of: impl FnOnce(usize, Names) -> LostPart) -> Option<LostPart> {
     let records = Names(positions.iter().map(u64::to_string).collect());
     (!positions.is_empty()).then(|| of(positions.len(), records))
 }

@@ -364,7 +364,10 @@ impl OwnLog {
             }
             Trust::Elsewhere { reported_by } => {
                 let reported_by = *reported_by;
-                (OwnLogState::Elsewhere, Unconfirmed::Elsewhere { reported_by })
+                (
+                    OwnLogState::Elsewhere,
+                    Unconfirmed::Elsewhere { reported_by },
+                )
             }
             Trust::Restoring { known } => {
                 let why = Unconfirmed::Restoring {

@@ -130,6 +130,16 @@ fault-role = must be `issue`, or `define:` and the code of an authority that is 
 fault-role-without-authority = role `define` names the authority whose types it is for, as in `define:11100000000013338W`; give it once for each
 fault-status-reason = must be 01 holder's request, 02 issued in error, 03 deception, 04 conditions broken, 05 holder died or dissolved, 06 lost or damaged, 07 decision of a court or superior, or 99 other
 
+caution-surrounding-space = white space around the identifier was dropped
+caution-full-width = full-width characters were read as their half-width counterparts
+caution-lower-case = lower-case letters were read as capitals
+caution-old-root = root `{ $found }` was read as `{ $expected }`
+caution-check-counts-root = check character `{ $found }` includes the root; the standard's is `{ $expected }`
+caution-receiver-not-a-member = { $to } is not a member of this network; nobody in it can take the certificate over
+
+genesis-code = { $at }: code: { $fault }
+genesis-role = { $at }: roles: `{ $role }`: { $fault }
+
 # A certificate to issue, change or erase
 
 fault-part-of-id = is part of id already; give either id, or type and serial

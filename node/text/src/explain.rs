@@ -161,7 +161,8 @@ impl Explained<'_> {
         match reason {
             // The first is named by the reason.
             NotValid::Superseded { .. } => {
-                let others: Vec<String> = successors.skip(1).map(|(id, _)| id.to_string()).collect();
+                let others: Vec<String> =
+                    successors.skip(1).map(|(id, _)| id.to_string()).collect();
                 (!others.is_empty()).then(|| Place::AlsoBy {
                     ids: few(&others, NAMED),
                 })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use certmesh_api::OwnLogState;
 use certmesh_api::draft::{Draft, HolderCode};
+use certmesh_api::{Caution, Fault, OwnLogState};
 use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments, Body};
 use certmesh_ledger::catalogue::{CertificateState, Chain, DefinedPage, Life};
 use certmesh_ledger::crypto::hash::Hash;
@@ -198,7 +198,7 @@ fn own() -> DepartmentCode {
     OWN.parse().unwrap()
 }
 
-fn appended(id: &str, seq: u64, replayed: bool, warnings: Vec<String>) -> Appended {
+fn appended(id: &str, seq: u64, replayed: bool, warnings: Vec<Fault<Caution>>) -> Appended {
     let position = Position {
         log: LogId::first(own()),
         seq,
@@ -427,9 +427,7 @@ impl Verify for Fake {
 
     fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal> {
         match self.issued.lock().get(id) {
-            Some((0, _)) => Err(Refusal::ProofNotAvailable(Unprovable::Disputed {
-                at: 0,
-            })),
+            Some((0, _)) => Err(Refusal::ProofNotAvailable(Unprovable::Disputed { at: 0 })),
             Some(_) => {
                 let signed = self.cosigned_in.lock().is_none();
                 Ok(Proof {

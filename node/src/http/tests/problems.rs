@@ -1,9 +1,9 @@
 //! Every problem has its shape, and every good request its answer.
 
 use super::*;
-use certmesh_ledger::id::ChinaTime;
 use crate::app::Refusal;
 use crate::app::reasons::{ClockOff, NotSalvaged, ReadOnly, StoppedBy, Unconfirmed};
+use certmesh_ledger::id::ChinaTime;
 use serde_json::json;
 use std::time::Instant;
 

@@ -12,7 +12,7 @@ use certmesh_ledger::record::{
     Action, Attachment, Entry, ImpossibleTransition, Record, SignedRecord, Status, SuccessionKind,
 };
 use certmesh_ledger::verify::Verdict;
-use certmesh_text::{Basis, Explained, say};
+use certmesh_text::{Basis, Explained, at_field, say};
 
 use super::name_of;
 use crate::app::find::{FoundPage, Held};
@@ -37,7 +37,7 @@ pub(in crate::http) fn appended(appended: Appended) -> certmesh_api::Appended {
         id: appended.id,
         position: self::position(&appended.position),
         replayed: appended.replayed,
-        warnings: appended.warnings,
+        warnings: appended.warnings.iter().map(at_field).collect(),
     }
 }
 
@@ -252,7 +252,9 @@ pub(in crate::http) fn verification(
     let explanation = certmesh_text::explain(&Explained {
         verdict: &found.verdict,
         change: found.change.as_ref().map(SignedRecord::record),
-        successors: successors.map(|next| (&next.id, next.log.department)).collect(),
+        successors: successors
+            .map(|next| (&next.id, next.log.department))
+            .collect(),
         members,
         basis: Basis::Logs {
             unconfirmed: verified.unconfirmed,

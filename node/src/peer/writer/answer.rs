@@ -1,6 +1,6 @@
 //! What is said of each append of a group, once it is durable or failed.
 
-use certmesh_api::{Fault, FaultKind};
+use certmesh_api::{Caution, Fault, FaultKind};
 use certmesh_ledger::catalogue::NotAllowed;
 use certmesh_ledger::disk::too_many_files;
 use certmesh_ledger::log::{AppendError, NoEffect, WriteError};
@@ -17,7 +17,7 @@ use crate::peer::requests::{Appended, Position};
 pub(super) struct Answer {
     /// What it is named by.
     pub(super) id: String,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Fault<Caution>>,
     pub(super) outcome: Outcome,
 }
 
