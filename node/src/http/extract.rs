@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use certmesh_api::FaultKind;
+use certmesh_api::limits::MAX_IDEMPOTENCY_KEY;
 use futures::StreamExt;
 use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
@@ -22,8 +23,6 @@ use crate::app::RetryKey;
 
 /// The header that makes a retried request safe.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 /// The one parameter of a path.
 pub(super) struct Segment(pub(super) String);

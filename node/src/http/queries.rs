@@ -1,7 +1,6 @@
 //! Handlers of what only looks things up. Queries read files, so each runs on a thread that may block.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
@@ -17,6 +16,7 @@ use certmesh_api::{
 use tokio::time::Instant;
 
 use super::extract::{Segment, json_body, parameters};
+use super::limits::COSIGNED_WITHIN;
 use super::openapi::{
     CertificateProblems, CommonProblems, FieldProblems, FieldsProblems, FindProblems, LogProblems,
     ProofProblems,
@@ -28,9 +28,6 @@ use super::state::{Api, Caller};
 use super::views;
 use crate::app::Refusal;
 use crate::app::find::{Search, Wanted};
-
-/// How long a proof waits for another member's signature.
-const COSIGNED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Content type of an encoded proof bundle.
 pub(super) const BUNDLE: &str = "application/vnd.certmesh.bundle";

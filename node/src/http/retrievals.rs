@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::faults::Faults;
 use certmesh_api::formats::{self, Binary, Hash};
+use certmesh_api::limits::{KEEP_DAYS, MAX_KEEP_DAYS};
 use certmesh_api::{FaultKind, FetchRequest, Retrieved};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::record::{AttachmentName, MAX_FIELDS, RetrievalHash};
@@ -22,11 +23,6 @@ use super::views;
 use crate::app::Refusal;
 use crate::app::cases::MatterName;
 use crate::app::retrieve::Fetch;
-
-/// Days for which an evidence copy is kept when nothing else is asked for.
-pub const KEEP_DAYS: u16 = 180;
-/// Most days for which an evidence copy is kept.
-pub const MAX_KEEP_DAYS: u16 = 3650;
 
 /// Checks what a purpose and a time to keep have in common.
 pub(super) fn purpose_and_days(
