@@ -96,8 +96,8 @@ fn freshness(s: &mut Settings) -> FreshnessLimits {
 
 fn department(s: &mut Settings) -> Option<DepartmentCode> {
     let text = s.required_text("department")?;
-    text.parse()
-        .map_err(|error| s.wrong("department", format!("{error}")))
+    text.parse::<DepartmentCode>()
+        .map_err(|error| s.wrong("department", certmesh_text::parse_fault(error)))
         .ok()
 }
 

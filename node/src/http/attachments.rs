@@ -29,7 +29,7 @@ use super::shares::Place;
 use super::state::{Api, Caller};
 use super::views;
 use crate::app::issue::Incoming;
-use crate::app::{Refusal, not_received};
+use crate::app::{Item, Refusal, not_received};
 
 /// Bytes that are gathered before they are written.
 const PIECE: usize = 1 << 18;
@@ -204,7 +204,9 @@ pub(super) async fn download(
     let found = api
         .query(move |service| service.attachment(&id, &name))
         .await?;
-    let (attachment, file) = found.ok_or(Refusal::NotFound { what: "attachment" })?;
+    let (attachment, file) = found.ok_or(Refusal::NotFound {
+        what: Item::Attachment,
+    })?;
     given(&api, place, &attachment, file)
 }
 

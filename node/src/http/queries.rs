@@ -26,8 +26,8 @@ use super::rejection::Rejection;
 use super::search::{PageOfList, list_page, path_department, path_id, query_date};
 use super::state::{Api, Caller};
 use super::views;
-use crate::app::Refusal;
 use crate::app::find::{Search, Wanted};
+use crate::app::{Item, Refusal};
 
 /// Content type of an encoded proof bundle.
 pub(super) const BUNDLE: &str = "application/vnd.certmesh.bundle";
@@ -69,7 +69,7 @@ pub(super) async fn fields(
     let id = path_id(&id)?;
     api.query(move |service| {
         let found = service.fields(&id)?;
-        let found = found.ok_or(Refusal::NotFound { what: "fields" })?;
+        let found = found.ok_or(Refusal::NotFound { what: Item::Fields })?;
         Ok(json(StatusCode::OK, &views::fields(&id, &found)))
     })
     .await
@@ -244,7 +244,7 @@ pub(super) async fn log(
     let code = path_department(&code)?;
     api.query(move |service| {
         let log = service.log(&code)?;
-        let log = log.ok_or(Refusal::NotFound { what: "log" })?;
+        let log = log.ok_or(Refusal::NotFound { what: Item::Log })?;
         Ok(json(StatusCode::OK, &views::log(service.members(), &log)))
     })
     .await

@@ -20,9 +20,9 @@ use super::problem::{json, located};
 use super::rejection::Rejection;
 use super::state::{Api, Caller};
 use super::views;
-use crate::app::Refusal;
 use crate::app::cases::MatterName;
 use crate::app::retrieve::Fetch;
+use crate::app::{Item, Refusal};
 
 /// Checks what a purpose and a time to keep have in common.
 pub(super) fn purpose_and_days(
@@ -115,7 +115,7 @@ pub(super) async fn copy(
     let name = name.ok_or(Rejection::INTERNAL)?;
     api.query(move |service| {
         let found = service.evidence_copy(&name)?;
-        let found = found.ok_or(Refusal::NotFound { what: "copy" })?;
+        let found = found.ok_or(Refusal::NotFound { what: Item::Copy })?;
         Ok(json(
             StatusCode::OK,
             &views::retrieved(service.members(), &found),
@@ -155,6 +155,8 @@ pub(super) async fn attachment(
     let (retrieval, name) = retrieval.zip(name).ok_or(Rejection::INTERNAL)?;
     let place = api.take_transfer_place()?;
     let found = api.service().retrieved_attachment(retrieval, name).await?;
-    let (attachment, file) = found.ok_or(Refusal::NotFound { what: "attachment" })?;
+    let (attachment, file) = found.ok_or(Refusal::NotFound {
+        what: Item::Attachment,
+    })?;
     attachments::given(&api, place, &attachment, file)
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::reasons::Names;
 use super::warnings::{LostPart, LostParts, Warning};
 use super::{Peer, now_ms};
-use crate::peer::Refusal;
+use crate::peer::{Item, Refusal};
 
 /// What is lost, and how much of the own log was compared with its bodies.
 #[derive(Default)]
@@ -132,7 +132,7 @@ impl Peer {
         }
         match self.own.log.erasure_of(id) {
             Ok(Some(_)) => Err(Refusal::Erased),
-            Ok(None) => Err(Refusal::Lost("fields")),
+            Ok(None) => Err(Refusal::Lost(Item::Fields)),
             Err(error) => {
                 tracing::error!(%error, "a log could not be read");
                 Err(Refusal::Internal)

@@ -42,7 +42,7 @@ pub(crate) mod uploads;
 pub(crate) mod warnings;
 pub(crate) mod writer;
 
-pub(crate) use refusal::{Mib, Refusal, Unreachable};
+pub(crate) use refusal::{Item, Mib, Refusal, Unreachable};
 pub(crate) use requests::{Definition, Outcomes, RetryKey};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

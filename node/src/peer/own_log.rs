@@ -355,7 +355,7 @@ impl OwnLog {
             Trust::Confirmed => return (OwnLogState::Writable, None),
             Trust::Confirming(awaited) if awaited.lost => {
                 let loss = self.loss.clone().unwrap_or(Loss::HeldByOthers);
-                let awaited = awaited.into();
+                let awaited = Box::new(awaited.into());
                 (OwnLogState::Confirming, Unconfirmed::Lost { loss, awaited })
             }
             Trust::Confirming(awaited) => {

@@ -85,7 +85,7 @@ coded! {
             /// What.
             loss: Loss,
             /// Whose word is awaited.
-            awaited: Awaiting,
+            awaited: Box<Awaiting>,
         },
         /// Another run of this peer has the log.
         "elsewhere" Elsewhere {
@@ -277,6 +277,12 @@ sentences!(
     NotSalvaged,
     Unprovable,
 );
+
+impl Argument for Box<Awaiting> {
+    fn arg(&self) -> Arg {
+        (**self).arg()
+    }
+}
 
 impl From<&Stopped> for StoppedBy {
     fn from(stopped: &Stopped) -> StoppedBy {

@@ -35,8 +35,8 @@ coded! {
         "invalid-field" InvalidField(faults: FaultList),
         /// No such route, or no such log.
         "not-found" NotFound {
-            /// What was looked for, such as `route` or `log`.
-            what: &'static str,
+            /// What was looked for.
+            what: Item,
         },
         /// No log held here has a record of it.
         "unknown-certificate" UnknownCertificate,
@@ -70,8 +70,8 @@ coded! {
         "erased" Erased,
         /// What was asked for is missing on this node's disk, though no record says that it was erased.
         "lost" Lost(
-            /// What: `fields`, `attachment` or `copy`.
-            what: &'static str,
+            /// What: fields, an attachment or a copy.
+            what: Item,
         ),
         /// The action can't follow the certificate's status.
         "impossible-transition" ImpossibleTransition {
@@ -180,6 +180,43 @@ coded! {
 }
 
 certmesh_text::sentences!(Unreachable);
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A route of the API.
+    Route,
+    /// A department's log.
+    Log,
+    /// A definition of a type.
+    Definition,
+    /// A matter.
+    Matter,
+    /// A matter or sub-matter.
+    SubMatter,
+    /// A certificate with its fields.
+    Fields,
+    /// An attachment.
+    Attachment,
+    /// A copy of what was retrieved.
+    Copy,
+}
+
+impl Argument for Item {
+    fn arg(&self) -> Arg {
+        let word = match self {
+            Item::Route => "route",
+            Item::Log => "log",
+            Item::Definition => "definition",
+            Item::Matter => "matter",
+            Item::SubMatter => "sub-matter",
+            Item::Fields => "fields",
+            Item::Attachment => "attachment",
+            Item::Copy => "copy",
+        };
+        word.arg()
+    }
+}
 
 /// Whole MiB of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -265,7 +265,11 @@ async fn the_description_health_and_readiness_need_no_token() {
     *node.fake.refuse.lock() = Some(Refusal::LogReadOnly(ReadOnly::LaterVersion { seq: 7 }));
     let not_ready = ask("GET", "/ready", "").to(&node).await;
     assert_eq!(not_ready.status, 503);
-    assert_eq!(not_ready.json()["reasons"][0], "the disk refused a write");
+    let reason = not_ready.json()["reasons"][0].to_string();
+    assert!(
+        reason.contains("record 7 of this department's log"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
@@ -363,7 +367,11 @@ async fn a_look_that_can_not_be_recorded_is_answered_with_why() {
         (answer.status, &*answer.problem()),
         (503, "lookup-not-recorded")
     );
-    assert_eq!(answer.json()["detail"], "the disk refused a write");
+    let detail = answer.json()["detail"].to_string();
+    assert!(
+        detail.contains("can't be written: no space left"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]

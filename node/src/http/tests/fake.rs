@@ -41,7 +41,7 @@ use crate::app::report::{AccessLog, Days, Lookups, Report};
 use crate::app::retrieve::{Fetch, Retrieve, Retrieved};
 use crate::app::verify::{Proof, Verified, Verify};
 use crate::app::warnings::Warning;
-use crate::app::{Appended, Outcomes, Position, Refusal, RetryKey, Service};
+use crate::app::{Appended, Item, Outcomes, Position, Refusal, RetryKey, Service};
 use crate::peer::Mib;
 use crate::peer::testing::{catalogue_key, members, signing_key};
 
@@ -457,7 +457,7 @@ impl Cases for Fake {
     fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal> {
         self.looked(client)?;
         assert_eq!(case.code.expose(), super::HOLDER_CODE);
-        Err(Refusal::NotFound { what: "matter" })
+        Err(Refusal::NotFound { what: Item::Matter })
     }
 
     fn accept_for_good(&self, _: Case, _: &str) -> BoxFuture<'static, Result<Acceptance, Refusal>> {
@@ -489,7 +489,7 @@ impl Report for Fake {
         _: Days,
         _: Option<(LogId, u64)>,
     ) -> Result<BTreeMap<LogId, LogAudit>, Refusal> {
-        Err(Refusal::NotFound { what: "log" })
+        Err(Refusal::NotFound { what: Item::Log })
     }
 
     fn access_log(
@@ -508,7 +508,7 @@ impl Report for Fake {
     }
 
     fn usage(&self, _: Days) -> Result<BTreeMap<DepartmentCode, Used>, Refusal> {
-        Err(Refusal::NotFound { what: "log" })
+        Err(Refusal::NotFound { what: Item::Log })
     }
 }
 

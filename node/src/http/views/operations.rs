@@ -64,7 +64,7 @@ pub(in crate::http) fn node(members: &Membership, node: &operate::NodeStanding) 
     }
 }
 
-pub(in crate::http) fn readiness(found: operate::Readiness) -> Readiness {
+pub(in crate::http) fn readiness(found: &operate::Readiness) -> Readiness {
     let troubles = found.troubles.iter().map(say).collect();
     let (reasons, warnings) = match found.ready {
         true => (Vec::new(), troubles),
