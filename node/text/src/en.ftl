@@ -1,8 +1,7 @@
 # Every sentence that certmesh has a code for, in English (Fluent, https://projectfluent.org).
 #
-# The part of an id before the first hyphen is the family, the rest the code; what is shown of a message are the
-# arguments that its code has. Tests hold each family's texts against its codes. A message without a family is a part of
-# others.
+# An id is the family, a hyphen and the code; what is shown of a message are the arguments that its code has. Tests hold each
+# family's texts against its codes. A message without a family is a part of others.
 
 ## What frames the sentences
 
