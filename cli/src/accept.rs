@@ -1,5 +1,6 @@
 //! `certmesh accept`: what a subject holds of what a matter requires.
 
+use certmesh_api::limits::MAX_KEEP_DAYS;
 use certmesh_api::{
     AcceptRequest, Acceptance, CollectRequest, RequirementState, RequirementStatus,
 };
@@ -44,7 +45,7 @@ pub(crate) struct Accept {
     #[arg(long, value_name = "NUMBER", requires = "collect")]
     reference: Option<String>,
     /// Days for which your node keeps the copies
-    #[arg(long, value_name = "DAYS", requires = "collect", value_parser = clap::value_parser!(u16).range(1..=3650))]
+    #[arg(long, value_name = "DAYS", requires = "collect", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_KEEP_DAYS)))]
     keep_days: Option<u16>,
 }
 

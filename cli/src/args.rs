@@ -1,8 +1,9 @@
 //! The commands, and the options all of them share.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use certmesh_api::{Action, Words};
+use certmesh_api::{Action, FaultKind, Words};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -262,6 +263,14 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Completions(args) => manual::completions(&args, screen),
         Command::Man(args) => manual::man(&args, screen),
     }
+}
+
+/// Parses an argument; what is wrong with it is explained as anywhere else.
+pub(crate) fn parsed<T: FromStr>(text: &str) -> Result<T, String>
+where
+    FaultKind: From<T::Err>,
+{
+    text.parse().map_err(certmesh_text::parse_fault)
 }
 
 /// Reads a word of a set of the API; help and errors list its words.

@@ -1,13 +1,15 @@
 //! Changing the status of a certificate, and releasing a node that waits for its own log to be confirmed.
 
 use certmesh_api::{
-    Action, Appended, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged, StatusRequest,
+    Action, Appended, Caution, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged,
+    StatusRequest,
 };
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
 use certmesh_ledger::record;
+use certmesh_text::say;
 use clap::Args;
 
-use crate::args::Global;
+use crate::args::{Global, parsed};
 use crate::client::{Client, segment};
 use crate::issue::tell_appended;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
@@ -68,7 +70,7 @@ pub(crate) struct TransferOut {
     #[command(flatten)]
     change: Change,
     /// The department that may take it over, and no other
-    #[arg(long, value_name = "DEPARTMENT")]
+    #[arg(long, value_name = "DEPARTMENT", value_parser = parsed::<DepartmentCode>)]
     to: DepartmentCode,
 }
 
@@ -154,7 +156,7 @@ fn reason_code(text: &str) -> Result<Reason, record::NotAReason> {
 pub(crate) fn read_id(text: &str, screen: &mut Screen) -> Result<CertificateId, Error> {
     let (id, variants) = CertificateId::parse_lenient(text)?;
     for variant in variants {
-        screen.note(&format!("note: {variant}"));
+        screen.note(&format!("note: {}", say(&Caution::from(variant))));
     }
     Ok(id)
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use certmesh_api::limits::MAX_KEEP_DAYS;
 use certmesh_api::{FetchRequest, Retrieved};
 use clap::Args;
 
@@ -41,7 +42,7 @@ pub(crate) struct Fetch {
     #[arg(long)]
     attachments: bool,
     /// Days for which your node keeps the copy
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_KEEP_DAYS)))]
     keep_days: Option<u16>,
 }
 

@@ -14,7 +14,7 @@ use comfy_table::Cell;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::args::Global;
+use crate::args::{Global, parsed};
 use crate::change::read_id;
 use crate::client::{Client, segment};
 use crate::holder::HolderArgs;
@@ -84,10 +84,10 @@ pub(crate) struct Find {
     )]
     purpose: Option<String>,
     /// Certificates of this type
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = parsed::<TypeCode>)]
     type_code: Option<TypeCode>,
     /// Certificates issued by this department
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = parsed::<DepartmentCode>)]
     issuer: Option<DepartmentCode>,
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]

@@ -32,7 +32,7 @@ mod type_code;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::{CertificateId, Variant};
+pub use certificate::{CertificateId, ROOT, Variant};
 pub use date::{ChinaTime, Date, DateError};
 pub use department::{DepartmentCode, DivisionCode};
 pub use error::{Characters, Excerpt, IdError, Part};
