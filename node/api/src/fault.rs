@@ -96,6 +96,9 @@ coded! {
         "holder-old-card" HolderOldCard,
         "holder-character" HolderCharacter { kind: HolderKind, position: usize },
         "holder-check" HolderCheck { kind: HolderKind, expected: char },
+        "holder-birthday" HolderBirthday,
+        "holder-placeholder" HolderPlaceholder { kind: HolderKind },
+        "holder-permit" HolderPermit { kind: HolderKind },
         "hash" Hash,
         "matter-code" MatterCode { limit: usize },
         "matter" Matter,
@@ -336,6 +339,9 @@ impl From<HolderError> for FaultKind {
             HolderError::OldIdentityNumber => Self::HolderOldCard,
             HolderError::Character { kind, position } => Self::HolderCharacter { kind, position },
             HolderError::Check { kind, expected } => Self::HolderCheck { kind, expected },
+            HolderError::Birthday => Self::HolderBirthday,
+            HolderError::Placeholder(kind) => Self::HolderPlaceholder { kind },
+            HolderError::Permit(kind) => Self::HolderPermit { kind },
         }
     }
 }

@@ -118,6 +118,12 @@ fault-holder-too-long = is longer than { $limit } characters
 fault-holder-length = is not { holder-code }: { $found } characters long, expected 18
 fault-holder-old-card = is a 15-digit number of a first-generation identity card, which isn't accepted; give the 18-character one
 fault-holder-character = is not { holder-code }: character { $position } isn't allowed there
+fault-holder-birthday = is not a resident identity card number: its digits 7 to 14 are no day of birth
+fault-holder-placeholder = is not { holder-code } but a placeholder
+fault-holder-permit = is not { holder-code }: { $kind ->
+        [516] that is H or M and 8 digits, with the 2 digits of its reissue or without
+       *[other] that is 8 digits, with the 2 digits of its reissue or without
+    }
 fault-holder-check = is not { holder-code }: its check character doesn't fit, expected `{ $expected }`
 fault-hash = must be 64 hexadecimal digits
 fault-matter-code = must be 1 to { $limit } letters, digits, `-`, `_` or `.`
