@@ -245,6 +245,22 @@ coded! {
             from: String,
         },
         "duplicate" Duplicate { columns: String },
+        "duplicate-differs" DuplicateDiffers { columns: String },
+        "duplicate-cleaned" DuplicateCleaned { columns: String },
+        "formula" Formula,
+        "formula-without-value" FormulaWithoutValue,
+        "hash-marks" HashMarks,
+        "scientific" Scientific,
+        "digits-lost" DigitsLost,
+        "decimal-number" DecimalNumber,
+        "day-in-number" DayInNumber,
+        "merged-across" MergedAcross,
+        "not-chinese" NotChinese,
+        "past-last-year" PastLastYear,
+        "counted-day" CountedDay,
+        "not-split" NotSplit { separators: Vec<String> },
+        "cut-off" CutOff { found: usize, expected: usize },
+        "born-later" BornLater,
     }
 }
 
