@@ -97,6 +97,9 @@ coded! {
         "holder-old-card" HolderOldCard,
         "holder-character" HolderCharacter { kind: HolderKind, position: usize },
         "holder-check" HolderCheck { kind: HolderKind, expected: char },
+        "holder-birthday" HolderBirthday,
+        "holder-placeholder" HolderPlaceholder { kind: HolderKind },
+        "holder-permit" HolderPermit { kind: HolderKind },
         "hash" Hash,
         "matter-code" MatterCode { limit: usize },
         "matter" Matter,
@@ -243,6 +246,22 @@ coded! {
             from: String,
         },
         "duplicate" Duplicate { columns: String },
+        "duplicate-differs" DuplicateDiffers { columns: String },
+        "duplicate-cleaned" DuplicateCleaned { columns: String },
+        "formula" Formula,
+        "formula-without-value" FormulaWithoutValue,
+        "hash-marks" HashMarks,
+        "scientific" Scientific,
+        "digits-lost" DigitsLost,
+        "decimal-number" DecimalNumber,
+        "day-in-number" DayInNumber,
+        "merged-across" MergedAcross,
+        "not-chinese" NotChinese,
+        "past-last-year" PastLastYear,
+        "counted-day" CountedDay,
+        "not-split" NotSplit { separators: Vec<String> },
+        "cut-off" CutOff { found: usize, expected: usize },
+        "born-later" BornLater,
     }
 }
 
@@ -387,6 +406,9 @@ impl From<HolderError> for FaultKind {
             HolderError::OldIdentityNumber => Self::HolderOldCard,
             HolderError::Character { kind, position } => Self::HolderCharacter { kind, position },
             HolderError::Check { kind, expected } => Self::HolderCheck { kind, expected },
+            HolderError::Birthday => Self::HolderBirthday,
+            HolderError::Placeholder(kind) => Self::HolderPlaceholder { kind },
+            HolderError::Permit(kind) => Self::HolderPermit { kind },
         }
     }
 }

@@ -211,6 +211,7 @@ impl Watcher {
                         issued = summary.issued,
                         already_there = summary.already_there,
                         merged = summary.merged,
+                        left_out = summary.left_out,
                         rejected = summary.rejected,
                         "file imported"
                     );

@@ -119,6 +119,12 @@ fault-holder-too-long = is longer than { $limit } characters
 fault-holder-length = is not { holder-code }: { $found } characters long, expected 18
 fault-holder-old-card = is a 15-digit number of a first-generation identity card, which isn't accepted; give the 18-character one
 fault-holder-character = is not { holder-code }: character { $position } isn't allowed there
+fault-holder-birthday = is not a resident identity card number: its digits 7 to 14 are no day of birth
+fault-holder-placeholder = is not { holder-code } but a placeholder
+fault-holder-permit = is not { holder-code }: { $kind ->
+        [516] that is H or M and 8 digits, with the 2 digits of its reissue or without
+       *[other] that is 8 digits, with the 2 digits of its reissue or without
+    }
 fault-holder-check = is not { holder-code }: its check character doesn't fit, expected `{ $expected }`
 fault-hash = must be 64 hexadecimal digits
 fault-matter-code = must be 1 to { $limit } letters, digits, `-`, `_` or `.`
@@ -268,6 +274,22 @@ fault-predecessor-version = is not the one after the predecessor's, and the seri
 fault-merge-in-table = is only one; a merge replaces two or more, which a table can't name
 fault-ends-before = is before `{ $from }`
 fault-duplicate = another row has the same `{ $columns }`
+fault-duplicate-differs = an earlier row has the same `{ $columns }` and something else besides; correct one of them, or say `duplicates = "first"` or `"last"` in the map
+fault-duplicate-cleaned = cleaning makes `{ $columns }` the same as in an earlier row, where it is written otherwise; see the rules of `clean`
+fault-formula = holds a formula and not its value; save the file with values only
+fault-formula-without-value = holds a formula without a stored value; open the file in a spreadsheet, save it, and import it once more
+fault-hash-marks = holds only `#`, which a spreadsheet shows for what does not fit; make the column wider and save the file again
+fault-scientific = is a number in scientific notation, as Excel and other spreadsheets write long digits; fill it in again as text
+fault-digits-lost = ends in zeros after 15 digits, as numbers do that a spreadsheet has rounded; fill it in again as text, or say `exact = true` in the map if it is right
+fault-decimal-number = is a number with decimals, as programs write that read every number so; fill it in again as text
+fault-day-in-number = is a day, as a spreadsheet makes of some numbers; fill it in again as text
+fault-merged-across = is covered by a cell merged across columns; unmerge it and fill in each cell
+fault-not-chinese = holds characters that no Chinese table has, as text does that was read or saved in the wrong encoding; see `encoding` of the map
+fault-past-last-year = is a day after the year 2999; list it in `empty` of the map if it stands for no end
+fault-counted-day = is a number as spreadsheets count days; format the column as a date, or list "serial-1900" in `date` of the map
+fault-not-split = does not have exactly one of { $separators } between two parts
+fault-cut-off = is the last line, has { $found } cells of { $expected } and no line ending; is the whole file there?
+fault-born-later = names a day of birth that has not come yet
 
 ## What a peer refuses. Each says what to do.
 
@@ -498,13 +520,45 @@ ignored-impossible = the certificate was { $status } by then, so it couldn't be 
 
 table-changed = is not a file that stays unchanged: it was changed while it was read
 table-pipe = is a pipe: an XLSX is read from a file
+table-damaged = is a spreadsheet that is damaged or not there as a whole; copy it again, or open it and save it again
+table-password = is encrypted with a password; open it in a spreadsheet and save it without one, as .xlsx or as CSV (UTF-8)
+table-old-format = is a spreadsheet in the format of Excel 97 or WPS (.xls, .et); save it as .xlsx, or as CSV (UTF-8)
+table-open-document = is an OpenDocument spreadsheet (.ods); save it as .xlsx, or as CSV (UTF-8)
+table-binary-workbook = is a binary Excel workbook (.xlsb); save it as .xlsx, or as CSV (UTF-8)
+table-markup = is a web page or other markup, whatever its name says; open it in a spreadsheet and save it as .xlsx, or as CSV (UTF-8)
+table-other-file = is neither a spreadsheet nor text; a table is .xlsx, CSV or lines of JSON
+table-not-a-spreadsheet = is not a spreadsheet but text; leave --format out, or say what it is
+table-other-encoding = is { $found }, and the map says { $given }; correct `encoding` of the map
+table-unclear-encoding = may be UTF-8 or GB18030, which read differently; say which in `encoding` of the map
+table-all-hidden = has hidden sheets only; name one in `sheet` of the map: { $sheets }
+table-hidden-rows = has { $count } hidden { $count ->
+        [1] row ({ $rows })
+       *[other] rows ({ $rows })
+    } that whoever looks at it does not see; show them, or say `hidden_rows = "import"` or `"skip"` in the map
+table-irregular = has more than { $limit } places of merged cells, hidden rows and formulas without a value; save it as CSV (UTF-8)
 table-no-toml = is not a map: line { $line }: { $why }
 table-long-map = is not a map: it is longer than 1 MiB
-table-no-xlsx = is not an XLSX file: { $why }
+table-no-xlsx = is not a spreadsheet that can be read ({ $why }); open it in a spreadsheet and save it again, as .xlsx or as CSV (UTF-8)
 table-long-shared-texts = is not an XLSX file that can be read: the texts its cells share are longer than { $limit } MiB; save it as CSV (UTF-8), or as several files
 table-too-many-shared-texts = is not an XLSX file: it says it has { $texts } texts that cells share, in { $length } bytes
 table-no-sheets = is not an XLSX file: it has no sheet
 table-no-such-sheet = is not the file of the map: it has no sheet `{ $name }`; it has { $sheets }
+
+# What is shown before anything of a table is issued.
+taken-text = reading the file as { $encoding }, cells divided by { $delimiter }, the columns' names in row { $header }
+taken-sheet = reading sheet `{ $name }`, the columns' names in row { $header }
+taken-other-sheets = not read: sheets { $names }
+taken-hidden-sheet = sheet `{ $name }` is hidden
+taken-hidden-sheets = not read: hidden sheets { $names }
+taken-rows-imported = imported with the others: { $count } hidden { $count ->
+        [1] row
+       *[other] rows
+    } ({ $rows })
+taken-rows-skipped = left out: { $count } hidden { $count ->
+        [1] row
+       *[other] rows
+    } ({ $rows })
+taken-hidden-columns = hidden columns, used as the map says: { $names }
 
 mapping-any = the map cannot be used
 mapping-file = the map does not fit the file
@@ -516,7 +570,7 @@ map-not-a-text = must be a text
 map-not-texts = must be a list of texts
 map-unknown-word = must be { $expected }
 map-delimiter = must be one ASCII character, such as ","
-map-header = must be the number of the row with the columns' names, 1 to 1000
+map-header = must be the number of the row with the columns' names, 1 to 1000, or a list of two to eight that follow each other, such as [2, 3]
 map-holder = is required, as {"{"} kind = "111", column = "…" {"}"}
 map-holder-kind-required = is required: a kind of holder's code such as "111", or a table, such as {"{"} column = "…", codes = {"{"} … {"}"} {"}"}
 map-holder-kind = must be one of { $expected } (three digits)
@@ -528,6 +582,10 @@ map-without-columns = goes with `columns`
 map-unknown-rule = `{ $name }` is not a rule{ near }; the rules are { $rules }
 map-codes = must be a table, such as {"{"} "男" = "1" {"}"}
 map-no-codes = must hold texts, at least one
+map-not-a-flag = must be true or false
+map-without-split = goes with `split`
+map-split-part = must be 1 or 2: the part before or after what `split` names
+map-rows = must be {"{"} column = "…", is = ["…"] {"}"} or {"{"} column = "…", not = ["…"] {"}"}, or a list of these
 map-spelling-sign = `{ $spelling }`: of %, only %Y, %m, %d, %H, %M, %S and %% are known
 map-spelling-part = `{ $spelling }` must hold { $sign } once
 map-none-named = must name at least one part
