@@ -215,13 +215,9 @@ impl Bodies {
         let had_keys = keys_begun(disk, &keys_path, log, &department)?;
         let had_bodies = bodies_begun(disk, &bodies_path, log)?;
         let keys = disk.open(&keys_path, true)?;
-        if !had_keys {
-            begin(&*keys, &keys_header(log, &department))?;
-        }
+        begin(&*keys, had_keys, &keys_header(log, &department))?;
         let bodies = disk.open(&bodies_path, true)?;
-        if !had_bodies {
-            begin(&*bodies, &header(Kind::Bodies, log, 0))?;
-        }
+        begin(&*bodies, had_bodies, &header(Kind::Bodies, log, 0))?;
         disk.sync_dir(dir)?;
         let end = bodies.len()?.max(HEADER_LEN);
         Ok(Bodies {
@@ -335,26 +331,36 @@ impl Bodies {
         self.end.lock().as_ref().err().cloned()
     }
 
-    /// Destroys the key of the body of the record at `seq`, durably; returns whether there was one. The encrypted bytes
-    /// stay and mean nothing from then on. `log` is the one that the record is in.
+    /// Destroys the keys of the bodies of records of a log, durably; returns of how many there was one. The encrypted bytes stay
+    /// and mean nothing from then on.
     ///
     /// # Errors
-    /// [`BodyError::Io`].
-    pub fn destroy(&self, log: &Log, seq: u64) -> Result<bool, BodyError> {
-        let held = self.is_kept(seq)?;
-        if held {
-            let mut end = self.end.lock();
-            end.clone().map_err(BodyError::ReadOnly)?;
-            // The journal first: what it holds would be written to the slot again, and shows the key until it is overwritten. A
-            // crash in between leaves the key, and the destroying to be asked for again.
-            let written = log
-                .clear_redo()
-                .and_then(|()| self.keys.write_at(&[0; SLOT_LEN], place(seq)));
-            // After a refused sync the zeros may be in memory only, and a second try would find nothing left to do.
-            if let Err(error) = written.and_then(|()| self.keys.sync()) {
-                *end = Err(error.to_string());
-                return Err(error.into());
+    /// [`BodyError::Io`], then and from then on [`BodyError::ReadOnly`] unless nothing was written.
+    pub fn destroy(&self, log: &Log, seqs: &[u64]) -> Result<u64, BodyError> {
+        let mut end = self.end.lock();
+        end.clone().map_err(BodyError::ReadOnly)?;
+        let len = self.keys.len()?;
+        let slots = || seqs.iter().filter(|seq| place(**seq) < len);
+        if slots().next().is_none() {
+            return Ok(0);
+        }
+        let mut held = 0;
+        for seq in slots() {
+            held += u64::from(self.is_kept(*seq)?);
+        }
+        let destroying = log.redo()?;
+        // The journal first: what it holds would be written to the slots again, and shows the keys until it is overwritten. A
+        // crash in between leaves the keys, and the destroying to be asked for again. Also where a slot reads as zeros: an
+        // earlier process may have written these without their being on the medium.
+        let written = destroying.past(|| {
+            for seq in slots() {
+                self.keys.write_at(&[0; SLOT_LEN], place(*seq))?;
             }
+            self.keys.sync()
+        });
+        if let Err(error) = written {
+            *end = Err(error.to_string());
+            return Err(error.into());
         }
         Ok(held)
     }
@@ -458,8 +464,11 @@ fn keys_header(log: &LogName, department: &FieldKey) -> Vec<u8> {
     bytes
 }
 
-fn begin(file: &dyn DiskFile, header: &[u8]) -> io::Result<()> {
-    file.set_len(0)?;
+/// Makes a file's header durable, also one that is there: an earlier process may have failed to sync it.
+fn begin(file: &dyn DiskFile, had: bool, header: &[u8]) -> io::Result<()> {
+    if !had {
+        file.set_len(0)?;
+    }
     file.write_at(header, 0)?;
     file.sync()
 }

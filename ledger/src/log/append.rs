@@ -1,7 +1,7 @@
 //! The end of a log where records are added.
 //!
 //! Order of durability: frames are written, then made durable, then the checkpoint is, and only then readers see anything.
-//! A department's own appends do both with one sync, [`Appender::commit_through`] the redo journal (`redo.rs`); whoever adds
+//! A department's own appends do both with one sync, [`Appender::commit_through`] the redo journal (`redo/`); whoever adds
 //! pages or takes records back calls [`Appender::sync`], then [`Appender::commit`]. A crash before the commit leaves records
 //! that the next opening cuts off; they never left the process. After any refused write the appender accepts nothing more.
 
@@ -69,8 +69,10 @@ pub(super) struct Appender {
     pub(super) segment: Option<Arc<Segment>>,
     /// Where the next frame goes in the current segment.
     pub(super) end: u64,
-    /// Up to where the current segment is durable.
+    /// Up to where the last segment is durable.
     pub(super) durable: u64,
+    /// A segment that was full before the commit of its last records.
+    pub(super) sealed: Option<Arc<Segment>>,
     pub(super) pending: Pending,
     pub(super) head_file: HeadFile,
     /// What any later content must agree with: the last checkpoint accepted, also when its records are gone.
@@ -104,7 +106,11 @@ impl Appender {
         }
         // Never tried again: after a sync that failed the system may drop what it could not write and report the next sync as
         // done.
-        step(self).map_err(|error| read_only(log.refused.get_or_init(|| error.to_string())))
+        step(self).map_err(|error| {
+            let reason = log.refused.get_or_init(|| error.to_string());
+            log.leave_redo(reason);
+            read_only(reason)
+        })
     }
 
     /// Refuses once the log is read-only.
@@ -114,7 +120,12 @@ impl Appender {
 
     /// Makes the log read-only: what was written since the last commit can't stand. The next opening cuts it off.
     pub(super) fn give_up(&mut self, log: &Log, reason: &'static str) -> AppendError {
-        let refused = self.step(log, |_| Err::<(), _>(io::Error::other(reason)));
+        self.refuse(log, io::Error::other(reason))
+    }
+
+    /// Makes the log read-only because of what the medium said.
+    pub(super) fn refuse(&mut self, log: &Log, error: io::Error) -> AppendError {
+        let refused = self.step(log, |_| Err::<(), _>(error));
         refused.expect_err("the step fails")
     }
 
@@ -266,10 +277,11 @@ impl Appender {
 
     fn seal(&mut self, log: &Log, segment: &Arc<Segment>) -> io::Result<()> {
         // The appender forgets this segment below, and a commit syncs only the one it has.
-        segment.sync()?;
+        log.sync(segment)?;
         log.index
             .seal(index_file(log, segment.first)?, &log.name, self.tip.size)?;
-        self.segment = None;
+        self.durable = self.end;
+        self.sealed = self.segment.take();
         Ok(())
     }
 
@@ -277,7 +289,7 @@ impl Appender {
     pub(super) fn sync(&mut self, log: &Log) -> Result<(), AppendError> {
         self.step(log, |appender| {
             if let Some(segment) = &appender.segment {
-                segment.sync()?;
+                log.sync(segment)?;
             }
             appender.durable = appender.end;
             Ok(())
@@ -321,8 +333,7 @@ impl Appender {
 
     /// Writes a head past the journal, which must not hold an older one then.
     fn write_head(&mut self, log: &Log, head: &Head) -> io::Result<()> {
-        log.clear_redo()?;
-        self.head_file.write(head)
+        log.past_redo(|| self.head_file.write(head))
     }
 
     /// The first entry, written or committed, that this version can't read. From it on the statuses that this version
@@ -355,24 +366,30 @@ impl Appender {
         Ok(())
     }
 
-    /// Makes all records, what is kept with them and a checkpoint of them durable with one sync, then shows it to readers.
+    /// Makes the records appended last, what is kept with them and a checkpoint of them durable with one sync, then shows it to
+    /// readers. `frames` ends with all that are not durable yet.
     pub(super) fn commit_through(
         &mut self,
         log: &Log,
         checkpoint: VerifiedCheckpoint,
+        frames: &[u8],
         kept: Vec<Change>,
     ) -> Result<(), AppendError> {
         self.step(log, |appender| {
-            let frames = appender.segment.as_ref().map(|segment| Unsynced {
+            let segment = appender.segment.as_ref().or(appender.sealed.as_ref());
+            let segment = segment.ok_or_else(|| io::Error::other("nothing was appended"))?;
+            let unsynced = (appender.end - appender.durable) as usize;
+            let frames = Unsynced {
                 first: segment.first,
                 file: &segment.records,
-                from: appender.durable,
-                to: appender.end,
-            });
+                at: appender.durable,
+                bytes: &frames[frames.len().saturating_sub(unsynced)..],
+            };
             let head = appender.head_file.next(&head_over(&checkpoint));
             // Before it is synced there a crash takes all of it back; refused, it may be on the medium whole.
-            log.redo()?.commit(frames.as_ref(), kept, head)?;
+            log.redo()?.commit(&frames, kept, head)?;
             appender.durable = appender.end;
+            appender.sealed = None;
             Ok(())
         })?;
         self.publish(log, checkpoint);
@@ -407,23 +424,53 @@ fn head_over(checkpoint: &VerifiedCheckpoint) -> Head {
 }
 
 impl Log {
-    /// Its redo journal.
-    pub(super) fn redo(&self) -> io::Result<&Redo> {
-        if let Some(redo) = self.redo.get() {
-            return Ok(redo);
+    /// Its redo journal, opened or made the first time. Only the department's own log has one.
+    pub(crate) fn redo(&self) -> io::Result<Arc<Redo>> {
+        let mut open = self.redo.lock();
+        if let Some(redo) = &*open {
+            return Ok(Arc::clone(redo));
         }
         let (path, records) = (&self.redo_path, self.segment_records);
-        let redo = Redo::open(&*self.disk, path, &self.name, records)?;
-        Ok(self.redo.get_or_init(|| redo))
+        let redo = Arc::new(Redo::open(&*self.disk, path, &self.name, records)?);
+        *open = Some(Arc::clone(&redo));
+        Ok(redo)
     }
 
-    /// Leaves nothing in the redo journal: all of it is durable where it belongs, and no part of it can be read. Before anything
-    /// that it may hold is destroyed, and when a node stops.
+    fn open_redo(&self) -> Option<Arc<Redo>> {
+        self.redo.lock().clone()
+    }
+
+    /// Does something to a file that the redo journal may be about, past it: nothing is in the journal then, and no commit
+    /// comes between.
+    pub(super) fn past_redo<T>(&self, done: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match self.open_redo() {
+            Some(redo) => redo.past(done),
+            None => done(),
+        }
+    }
+
+    /// Leaves nothing in the redo journal: all of it is durable where it belongs. When a node stops, so that whoever copies or
+    /// looks at its files finds all of it in its place.
     ///
     /// # Errors
-    /// Those of the medium; the log takes no more appends then.
+    /// Those of the medium, now or earlier; the next opening replays the journal then.
     pub fn clear_redo(&self) -> io::Result<()> {
-        self.redo.get().map_or(Ok(()), Redo::clear)
+        self.past_redo(|| Ok(()))
+    }
+
+    /// Syncs a segment.
+    fn sync(&self, segment: &Segment) -> io::Result<()> {
+        match self.open_redo() {
+            Some(redo) => redo.sync(|| segment.sync()),
+            None => segment.sync(),
+        }
+    }
+
+    /// After a refused write: leaves the journal to the next opening.
+    fn leave_redo(&self, reason: &str) {
+        if let Some(redo) = self.open_redo() {
+            redo.give_up(reason);
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 //! - its records by position, and proofs of them: `reading.rs`, `proofs.rs`; by what they are about: `lookup.rs`, beside this
 //!   module, over `index`
 //!
-//! The order in which things become durable, and what a crash at each step means, is described in `append.rs`, `redo.rs`
+//! The order in which things become durable, and what a crash at each step means, is described in `append.rs`, `redo/`
 //! and `open.rs`.
 
 mod ahead;

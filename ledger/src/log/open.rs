@@ -1,7 +1,7 @@
 //! Opening a log: everything on disk is checked against the head file, what was never acknowledged is cut off, what can
 //! be derived is rebuilt, and a log that cannot be trusted is set aside whole.
 //!
-//! In this order: what the redo journal holds goes to its places (`redo.rs`); the head that counts is made durable (`head.rs`); the records that it vouches for are read and what is
+//! In this order: what the redo journal holds goes to its places (`redo/`); the head that counts is made durable (`head.rs`); the records that it vouches for are read and what is
 //! derived from them repaired (`rebuild.rs`); what stands beyond is removed; readers see the log. A crash anywhere leaves a
 //! directory that the next opening comes to the same end with: what is repaired is derived, what is removed was vouched for by
 //! nobody, and what is set aside is moved and not changed.
@@ -267,6 +267,7 @@ impl Log {
             segment: None,
             end: HEADER_LEN,
             durable: HEADER_LEN,
+            sealed: None,
             pending: Pending::default(),
             head_file,
             floor: vouched.accepted.clone(),
@@ -292,7 +293,7 @@ impl Log {
             index: Index::new(place.index_key.clone()),
             tree,
             redo_path: place.redo_path(&name),
-            redo: OnceLock::new(),
+            redo: Mutex::default(),
             view: RwLock::new(view),
             statuses: Mutex::new(statuses),
             appender: Mutex::new(appender),

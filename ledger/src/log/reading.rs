@@ -151,7 +151,7 @@ pub struct Log {
     pub(super) tree: TreeFile,
     /// Its redo journal, and where that is; open once anything was appended.
     pub(super) redo_path: PathBuf,
-    pub(super) redo: OnceLock<Redo>,
+    pub(super) redo: Mutex<Option<Arc<Redo>>>,
     pub(super) view: RwLock<View>,
     /// Ahead of the checkpoint, but shown up to it. Locked before the view where both are.
     pub(super) statuses: Mutex<Statuses>,

@@ -51,7 +51,7 @@ impl Segment {
         first: u64,
     ) -> io::Result<Segment> {
         let records = disk.open(&dir.join(file_name(first, "records")), true)?;
-        // Nothing of such a file was ever vouched for: records are synced before the head that covers them.
+        // Nothing of such a file was ever vouched for: its header is synced before any head that covers its records.
         if records.len()? < HEADER_LEN {
             records.set_len(0)?;
             records.write_at(&header(Kind::Records, log, first), 0)?;

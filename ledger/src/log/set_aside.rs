@@ -95,14 +95,20 @@ pub(super) fn set_aside_with_head(
     place.disk.create_dir_all(dir)?;
     let aside = set_aside(place, dir, name)?;
     // After the log: a crash between the two leaves a head without its log, which the next opening takes for what it is, a loss.
-    match place
-        .disk
-        .rename(&place.head_path(name), &aside.join(KEPT_HEAD))
-    {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    // A redo journal goes along: one that can't be read would stop every opening.
+    for (from, to) in [
+        (place.head_path(name), KEPT_HEAD),
+        (place.redo_path(name), "redo"),
+    ] {
+        match place.disk.rename(&from, &aside.join(to)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) => {}
+            Ok(()) => {
+                // Where it went first, as above.
+                place.disk.sync_dir(&aside)?;
+                place.disk.sync_dir(from.parent().unwrap_or(&from))?;
+            }
+        }
     }
-    place.disk.sync_dir(&aside)?;
-    place.disk.sync_dir(&place.data.join("heads"))?;
     Ok(aside)
 }

@@ -144,15 +144,16 @@ impl Writer {
             .map_err(WriteError::OutOfFiles)?;
         match log.redo() {
             Err(error) if too_many_files(&error) => return Err(WriteError::OutOfFiles(error)),
-            // Any other failure is one of the disk, which the commit meets again.
-            _ => {}
+            // Never tried again, as any refused write.
+            Err(error) => return Err(appender.refuse(&log, error).into()),
+            Ok(_) => {}
         }
         appender.append(&log, &links, &frames, None)?;
         let kept = appender.kept(&log, || kept(first))?;
         let checkpoint = self.sign(&mut appender)?;
         // Records, bodies and checkpoint all at once: a checkpoint that vouched for what a crash took would be a signed
         // statement about records that nobody has, and the next of that size a fork.
-        appender.commit_through(&log, checkpoint.clone(), kept)?;
+        appender.commit_through(&log, checkpoint.clone(), &frames, kept)?;
         let appended = |link: &Link| Appended {
             seq: link.record.seq,
             hash: link.hash,

@@ -158,7 +158,9 @@ impl<'a> Parts<'a> {
             name.trim_start_matches('/').eq_ignore_ascii_case(wanted)
         };
         let mut names = self.archive.file_names().flatten();
-        names.find(|name| same(name)).map(std::borrow::Cow::into_owned)
+        names
+            .find(|name| same(name))
+            .map(std::borrow::Cow::into_owned)
     }
 
     fn has(&self, wanted: &str) -> bool {

@@ -16,8 +16,10 @@ pub(super) const SUM: usize = 32;
 const BEFORE: usize = 4 + SUM;
 /// Bytes of a change before its content.
 pub(super) const PLACE_LEN: usize = 1 + 8 + 8 + 4;
-/// Longer ones are no journals.
-const MAX_FILE: u64 = 64 << 20;
+/// Bytes of a journal; longer ones are none.
+pub(super) const MAX_LEN: u64 = 8 << 20;
+/// No file has a place beyond this.
+const MAX_PLACE: u64 = 1 << 42;
 
 impl Target {
     fn parts(self) -> (u8, u64) {
@@ -76,48 +78,59 @@ pub(super) struct Redone {
     pub(super) bytes: Vec<u8>,
 }
 
+impl Redone {
+    fn is_possible(&self) -> bool {
+        let len = self.bytes.len() as u64;
+        match self.target {
+            // None at the end of frames that were too many for the entry.
+            Target::Records(_) => (HEADER_LEN..MAX_PLACE).contains(&self.at),
+            Target::Bodies | Target::BodyKeys => {
+                len > 0 && (HEADER_LEN..MAX_PLACE).contains(&self.at)
+            }
+            Target::Head => {
+                (1..=BLOCK).contains(&len) && (self.at == BLOCK || self.at == 2 * BLOCK)
+            }
+        }
+    }
+
+    /// Where it ends.
+    pub(super) fn end(&self) -> u64 {
+        self.at + self.bytes.len() as u64
+    }
+}
+
 /// What a journal holds.
 pub(super) struct Found {
-    /// The changes of its entries, in order.
-    pub(super) changes: Vec<Redone>,
-    /// End of what is not zeros.
-    pub(super) used: u64,
-    pub(super) header_whole: bool,
+    /// The changes of each of its entries, in order.
+    pub(super) entries: Vec<Vec<Redone>>,
 }
 
 pub(super) fn read(file: &dyn DiskFile, log: &LogName) -> io::Result<Found> {
     let invalid = |error: HeaderError| io::Error::new(io::ErrorKind::InvalidData, error);
     let len = file.len()?;
-    if len > MAX_FILE {
+    if len > MAX_LEN {
         return Err(invalid(HeaderError::Damaged));
     }
     let mut bytes = vec![0; len as usize];
     let read = file.read_at(&mut bytes, 0)?;
     bytes.truncate(read);
     let head = &bytes[..bytes.len().min(HEADER_LEN as usize)];
-    let header_whole = match check_header(head, Kind::Redo, log, 0) {
-        Ok(()) => true,
+    match check_header(head, Kind::Redo, log, 0) {
         // Each entry has a checksum of its own.
-        Err(HeaderError::Damaged) => false,
+        Ok(()) | Err(HeaderError::Damaged) => {}
         Err(error) => return Err(invalid(error)),
-    };
-    let used = bytes.iter().rposition(|byte| *byte != 0);
-    let used = used.map_or(BLOCK, |last| (last as u64 + 1).next_multiple_of(BLOCK));
-    let mut changes = Vec::new();
+    }
+    let mut entries = Vec::new();
     let mut at = BLOCK as usize;
     let mut last = None;
     while let Some(entry) = bytes.get(at..).and_then(parse)
         && last.is_none_or(|last| last == entry.before)
     {
-        changes.extend(entry.changes);
+        entries.push(entry.changes);
         last = Some(entry.sum);
         at += entry.len.next_multiple_of(BLOCK as usize);
     }
-    Ok(Found {
-        changes,
-        used,
-        header_whole,
-    })
+    Ok(Found { entries })
 }
 
 /// An entry that was read.
@@ -146,11 +159,16 @@ fn parse(bytes: &[u8]) -> Option<Entry> {
         let (at, more) = more.split_first_chunk::<8>()?;
         let (len, more) = more.split_first_chunk::<4>()?;
         let (content, more) = more.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        changes.push(Redone {
+        let change = Redone {
             target: Target::of_parts(*kind, u64::from_le_bytes(*first))?,
             at: u64::from_le_bytes(*at),
             bytes: content.to_vec(),
-        });
+        };
+        // Only bytes of somebody else's making have a checksum and no possible place.
+        if !change.is_possible() {
+            return None;
+        }
+        changes.push(change);
         rest = more;
     }
     Some(Entry {

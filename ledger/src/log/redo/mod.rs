@@ -1,17 +1,22 @@
 //! The redo journal of a log that is appended to: what a commit must make durable goes out as one write and one sync.
 //!
 //! A commit changes several files: records, bodies and their keys, the head. Each of them synced by itself costs a wait for
-//! the medium, one after the other. So all the bytes of a commit, and the places where they belong, are first written here as
-//! one *entry* and synced; from then on the commit stands. Where they belong they are written as well, the head only after that,
+//! the medium, one after the other. So all the bytes of a commit, and the places where they belong, are written here as one
+//! *entry* and synced; from then on the commit stands. Where they belong they are written as well, the head only after that,
 //! and left to the system to bring to the medium. When the journal is full those files are synced, and it begins again at its start. An
 //! opening writes the entries that it finds to their places once more: the same bytes, in the same order.
 //!
 //! The file keeps its length and is overwritten in place, so that a sync brings content to the medium and nothing about the
 //! file (`format.rs`).
 //!
-//! Two rules keep the replay from undoing anything. Whoever writes to one of these files past the journal calls
-//! [`Redo::clear`] first: to the head of a log that is being restored, to a body's key that is destroyed. And an entry's head
-//! is written to its place before anything else is done with the journal: [`Redo::commit`] holds its lock that long.
+//! Three rules keep acknowledged bytes, and keep a replay from undoing anything:
+//! - Whoever writes to one of these files past the journal, the head of a log that is being restored or a body's key that is
+//!   destroyed, does it in [`Redo::past`]: the journal is empty before, and no commit comes between.
+//! - Whoever syncs one of these files does it under the journal's lock. A sync that fails may have dropped bytes that only the
+//!   journal has, and the next one would report success: from then on the journal is neither written, cleared nor settled,
+//!   and the next opening replays it.
+//! - An entry's head is written to its place before anything else is done with the journal: [`Redo::commit`] holds its lock that
+//!   long.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,7 +30,7 @@ use super::Place;
 use super::segment::file_name;
 use crate::disk::{Disk, DiskFile};
 use crate::names::LogName;
-use format::{BLOCK, PLACE_LEN, SUM, begin};
+use format::{BLOCK, MAX_LEN, PLACE_LEN, SUM, begin};
 
 mod format;
 mod replay;
@@ -79,26 +84,24 @@ impl Change {
     }
 }
 
-/// Frames that were written to their segment and not synced.
+/// Frames that were written to their segment and not synced, maybe none: then only where they would be.
 pub(super) struct Unsynced<'s> {
     /// First position of the segment.
     pub(super) first: u64,
     pub(super) file: &'s Arc<dyn DiskFile>,
-    /// Where they begin and end in the file.
-    pub(super) from: u64,
-    pub(super) to: u64,
+    /// Where they begin in the file.
+    pub(super) at: u64,
+    pub(super) bytes: &'s [u8],
 }
 
 impl Unsynced<'_> {
-    fn read(&self) -> io::Result<Change> {
-        let mut bytes = vec![0; (self.to - self.from) as usize];
-        self.file.read_exact_at(&mut bytes, self.from)?;
-        Ok(Change {
+    fn change(&self, bytes: &[u8]) -> Change {
+        Change {
             target: Target::Records(self.first),
             file: Arc::clone(self.file),
-            at: self.from,
-            bytes,
-        })
+            at: self.at + (self.bytes.len() - bytes.len()) as u64,
+            bytes: bytes.to_vec(),
+        }
     }
 }
 
@@ -133,7 +136,7 @@ impl State {
 /// Bytes of the journal beside segments of so many records: 8 MiB, and less only where tests have small segments.
 fn len_beside(segment_records: u64) -> u64 {
     (segment_records * 32)
-        .clamp(6 * BLOCK, 8 << 20)
+        .clamp(6 * BLOCK, MAX_LEN)
         .next_multiple_of(BLOCK)
 }
 
@@ -179,15 +182,15 @@ impl Redo {
     /// After a failure the next opening finds all of it or nothing.
     pub(super) fn commit(
         &self,
-        frames: Option<&Unsynced<'_>>,
+        frames: &Unsynced<'_>,
         kept: Vec<Change>,
         head: Change,
     ) -> io::Result<()> {
         self.step(|state| {
-            let len = |change: &Change| (PLACE_LEN + change.bytes.len()) as u64;
-            let size = frames.map_or(0, |frames| PLACE_LEN as u64 + frames.to - frames.from)
-                + kept.iter().map(len).sum::<u64>();
-            let fits = size + len(&head) <= (self.len - BLOCK) / LARGEST;
+            let len = |bytes: &[u8]| (PLACE_LEN + bytes.len()) as u64;
+            let others = kept.iter().chain([&head]);
+            let size = len(frames.bytes) + others.map(|it| len(&it.bytes)).sum::<u64>();
+            let fits = size <= (self.len - BLOCK) / LARGEST;
             // As the frames already: a disk without room refuses here, and not once the commit stands and every opening has to
             // write it. Nothing points to what is written until the head does.
             for change in &kept {
@@ -195,13 +198,12 @@ impl Redo {
             }
             let mut changes = Vec::with_capacity(kept.len() + 2);
             if fits {
-                if let Some(frames) = frames {
-                    changes.push(frames.read()?);
-                }
+                changes.push(frames.change(frames.bytes));
                 changes.extend(kept);
             } else {
-                // Before the head speaks of them.
+                // Before the head speaks of them. The entry says up to where the frames have to be there.
                 sync_in_place(frames, kept)?;
+                changes.push(frames.change(&[]));
             }
             changes.push(head);
             self.write(state, &changes)?;
@@ -233,31 +235,41 @@ impl Redo {
     }
 
     /// Makes durable where it belongs what the journal alone made durable, and overwrites the journal with zeros: nothing of
-    /// it is replayed, or can be read, after this.
-    pub(crate) fn clear(&self) -> io::Result<()> {
+    /// it is replayed, or can be read, after this. Then does what has to be done past it, before any commit.
+    pub(crate) fn past<T>(&self, done: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.step(|state| {
-            if state.used == BLOCK {
-                return Ok(());
+            if state.used > BLOCK {
+                settle(state)?;
+                let zeros = vec![0; (state.used - BLOCK) as usize];
+                self.file.write_at(&zeros, BLOCK)?;
+                self.file.sync()?;
+                state.at = BLOCK;
+                state.used = BLOCK;
             }
-            settle(state)?;
-            let zeros = vec![0; (state.used - BLOCK) as usize];
-            self.file.write_at(&zeros, BLOCK)?;
-            self.file.sync()?;
-            state.at = BLOCK;
-            state.used = BLOCK;
-            Ok(())
+            done()
         })
+    }
+
+    /// Syncs a file that entries may be about.
+    pub(super) fn sync(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.step(|_| sync())
+    }
+
+    /// Leaves the journal as it is from here on, for the next opening to replay.
+    pub(super) fn give_up(&self, reason: &str) {
+        let mut state = self.state.lock();
+        if state.is_ok() {
+            *state = Err(reason.to_owned());
+        }
     }
 }
 
 /// Makes what is too large for an entry durable where it belongs.
-fn sync_in_place(frames: Option<&Unsynced<'_>>, kept: Vec<Change>) -> io::Result<()> {
+fn sync_in_place(frames: &Unsynced<'_>, kept: Vec<Change>) -> io::Result<()> {
     let mut files: BTreeMap<Target, Arc<dyn DiskFile>> = BTreeMap::new();
+    files.insert(Target::Records(frames.first), Arc::clone(frames.file));
     for change in kept {
         files.insert(change.target, change.file);
-    }
-    if let Some(frames) = frames {
-        files.insert(Target::Records(frames.first), Arc::clone(frames.file));
     }
     let files: Vec<_> = files.into_values().collect();
     files.par_iter().try_for_each(|file| file.sync())

@@ -20,19 +20,53 @@ pub(in crate::log) fn replay(place: &Place, log: &LogName) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?,
     };
-    let found = read(&*file, log)?;
     let mut replayed = BTreeMap::new();
-    for change in found.changes {
+    for change in that_continue(place, log, read(&*file, log)?.entries)? {
         write_again(place, log, &change, &mut replayed)?;
     }
     for file in replayed.values() {
         file.sync()?;
     }
-    // Zeros to the end: what a crash left of an earlier round may hold keys that are to be destroyed.
-    if found.used > BLOCK || !found.header_whole {
-        begin(&*file, log, file.len()?.max(BLOCK))?;
+    // Zeros to the end, also over what reads as zeros: what an earlier process wrote need not be on the medium, and beneath it
+    // may be keys that are to be destroyed.
+    begin(&*file, log, file.len()?.max(BLOCK))
+}
+
+/// The changes of entries, but for records and heads from where the records don't continue those that are there: files that
+/// were copied while a node ran, or put back, need not be of one moment, and a head must not vouch for a hole.
+fn that_continue(
+    place: &Place,
+    log: &LogName,
+    entries: Vec<Vec<Redone>>,
+) -> io::Result<Vec<Redone>> {
+    let mut ends: BTreeMap<Target, u64> = BTreeMap::new();
+    let mut continues = true;
+    let mut all = Vec::new();
+    for entry in entries {
+        for change in &entry {
+            if let Target::Records(_) = change.target {
+                let end = match ends.get(&change.target) {
+                    Some(end) => *end,
+                    None => len_of(place, &change.target.path(place, log))?,
+                };
+                continues &= change.at <= end;
+                ends.insert(change.target, end.max(change.end()));
+            }
+        }
+        let kept = entry.into_iter().filter(|change| {
+            continues || matches!(change.target, Target::Bodies | Target::BodyKeys)
+        });
+        all.extend(kept);
     }
-    Ok(())
+    Ok(all)
+}
+
+/// Length of a file; 0 of one that is absent.
+fn len_of(place: &Place, path: &Path) -> io::Result<u64> {
+    match place.disk.open(path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        file => file?.len(),
+    }
 }
 
 /// Writes a change to its place. A file that is gone was taken away with what it held: what is left is judged as it is.
@@ -76,7 +110,7 @@ pub(crate) fn as_replayed(place: &Place, log: &LogName) -> io::Result<Place> {
         file => file?,
     };
     let mut over: BTreeMap<PathBuf, Vec<Redone>> = BTreeMap::new();
-    for change in read(&*file, log)?.changes {
+    for change in that_continue(place, log, read(&*file, log)?.entries)? {
         let path = change.target.path(place, log);
         let older = match place.disk.open(&path, false) {
             Ok(file) => is_older(&change, &*file)?,
@@ -170,7 +204,7 @@ impl DiskFile for ReplayedFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        let ends = self.over.iter().map(|it| it.at + it.bytes.len() as u64);
+        let ends = self.over.iter().map(Redone::end);
         Ok(self.file.len()?.max(ends.max().unwrap_or_default()))
     }
 

@@ -87,7 +87,7 @@ impl Department {
         }
         department
             .bodies
-            .destroy(department.writer.log(), ERASED)
+            .destroy(department.writer.log(), &[ERASED])
             .unwrap();
         let erased = CertificateErased {
             id: id(ERASED),
@@ -313,7 +313,7 @@ fn erased_fields_that_come_back_with_older_files_are_found() {
         .unwrap();
     department
         .bodies
-        .destroy(department.writer.log(), ERASED)
+        .destroy(department.writer.log(), &[ERASED])
         .unwrap();
     let erased = CertificateErased {
         id: id(ERASED),

@@ -93,7 +93,7 @@ fn the_key_of_a_destroyed_body_is_nowhere_on_the_disk_once_that_is_acknowledged_
         (0..4).all(|n| {
             let keep = |first| kept(&bodies, first, n);
             writer.append_with(n, vec![issue(n)], keep).is_ok()
-        }) && bodies.destroy(writer.log(), 1).is_ok()
+        }) && bodies.destroy(writer.log(), &[1]).is_ok()
     };
     let whole = MemoryDisk::new();
     assert!(run(&whole));
@@ -120,7 +120,7 @@ fn the_key_of_a_destroyed_body_is_nowhere_on_the_disk_once_that_is_acknowledged_
                 // Asked for again, it is destroyed for good, also where the journal was partly overwritten.
                 let (log, _) = open(&after);
                 let bodies = Bodies::open(&after, Path::new(BODIES), &name(), field_key()).unwrap();
-                bodies.destroy(&log, 1).unwrap();
+                bodies.destroy(&log, &[1]).unwrap();
                 assert!(!shows(&after.crash(|| false)), "{what}, {survives}");
             }
         }
@@ -222,4 +222,203 @@ fn a_journal_of_a_later_version_or_another_log_stops_the_opening_and_is_reported
     let report = fsck(&place(&disk, 8), &members(), |_| ()).unwrap();
     let redo = format!("redo/{}", name().id);
     assert!(report.faults().any(|fault| fault.file == redo));
+}
+
+#[test]
+fn after_a_failed_sync_anywhere_an_orderly_stop_leaves_the_journal_for_the_next_opening() {
+    let operations = |commits| {
+        let disk = MemoryDisk::new();
+        drop(issue_some(&disk, 0..commits));
+        disk.operations()
+    };
+    // The eighth commit fills its segment, whose sync is not the journal's.
+    for at in operations(7) + 1..=operations(8) {
+        let disk = MemoryDisk::new();
+        let (mut writer, bodies) = issue_some(&disk, 0..7);
+        disk.fail_at(at, Failure::Refuse);
+        let keep = |first| kept(&bodies, first, 7);
+        let acknowledged = 7 + u64::from(writer.append_with(7, vec![issue(7)], keep).is_ok());
+        let cleared = writer.log().clear_redo();
+        assert_eq!(cleared.is_ok(), acknowledged == 8, "operation {at}");
+        let (log, opening) = open(&disk.crash(|| false));
+        assert_eq!(opening.set_aside, None, "operation {at}");
+        assert!(log.size() >= acknowledged, "operation {at}: {}", log.size());
+    }
+}
+
+#[test]
+fn after_a_failed_destruction_no_commit_stands_and_none_is_lost() {
+    let destroyed = |disk: &MemoryDisk| {
+        let (mut writer, bodies) = issue_some(disk, 0..4);
+        let before = disk.operations();
+        let destroyed = bodies.destroy(writer.log(), &[1]).is_ok();
+        let after = disk.operations();
+        let keep = |first| kept(&bodies, first, 4);
+        let appended = writer.append_with(4, vec![issue(4)], keep).is_ok();
+        let _ = writer.log().clear_redo();
+        (destroyed, appended, before + 1..=after)
+    };
+    let (.., all) = destroyed(&MemoryDisk::new());
+    for at in all {
+        let disk = MemoryDisk::new();
+        disk.fail_at(at, Failure::Refuse);
+        let (destroyed, appended, _) = destroyed(&disk);
+        assert_eq!((destroyed, appended), (false, false), "operation {at}");
+        let crashed = disk.crash(|| false);
+        let (log, opening) = open(&crashed);
+        assert_eq!((log.size(), opening.set_aside), (4, None), "operation {at}");
+        let bodies = Bodies::open(&crashed, Path::new(BODIES), &name(), field_key()).unwrap();
+        for n in [0, 2, 3] {
+            let opened = bodies.get::<u64>(n, id(n).as_str()).unwrap();
+            assert!(opened.is_some(), "operation {at}, body {n}");
+        }
+    }
+}
+
+#[test]
+fn what_the_next_process_destroys_is_gone_also_where_it_reads_zeros_that_never_reached_the_medium()
+{
+    let (_, bodies) = issue_some(&MemoryDisk::new(), 0..2);
+    let slot = kept(&bodies, 1, 1).unwrap().remove(1).bytes;
+    let wrapped = &slot[16..88];
+    let operations = {
+        let disk = MemoryDisk::new();
+        let (writer, bodies) = issue_some(&disk, 0..4);
+        let before = disk.operations();
+        bodies.destroy(writer.log(), &[1]).unwrap();
+        before + 1..=disk.operations()
+    };
+    for at in operations {
+        let disk = MemoryDisk::new();
+        let (writer, bodies) = issue_some(&disk, 0..4);
+        disk.fail_at(at, Failure::Refuse);
+        bodies.destroy(writer.log(), &[1]).unwrap_err();
+        drop((writer, bodies));
+        // The machine stays up.
+        let (log, _) = open(&disk);
+        let bodies = Bodies::open(&disk, Path::new(BODIES), &name(), field_key()).unwrap();
+        bodies.destroy(&log, &[1]).unwrap();
+        let crashed = disk.crash(|| false);
+        for path in crashed.paths() {
+            let bytes = read(&crashed, &path);
+            let shows = bytes.windows(wrapped.len()).any(|it| it == wrapped);
+            assert!(!shows, "operation {at}: {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_head_in_a_journal_that_was_copied_later_than_the_records_vouches_for_no_hole() {
+    for large in [false, true] {
+        let disk = MemoryDisk::new();
+        let (mut writer, bodies) = issue_some(&disk, 0..3);
+        let copy = disk.crash(|| true);
+        writer.append(9, vec![issue(3)]).unwrap();
+        bodies.destroy(writer.log(), &[0]).unwrap();
+        let count = if large { 60 } else { 1 };
+        writer
+            .append(9, (4..4 + count).map(issue).collect())
+            .unwrap();
+        let later = read(&disk, &redo_path());
+        copy.corrupt(&redo_path(), |bytes| *bytes = later).unwrap();
+        let report = fsck(&place(&copy, 8), &members(), |_| ()).unwrap();
+        assert_eq!(report.logs[0].records, 3);
+        let (log, opening) = open(&copy);
+        assert_eq!((log.size(), opening.set_aside), (3, None), "{large}");
+    }
+}
+
+#[test]
+fn an_entry_with_an_impossible_place_is_none() {
+    for (target, at) in [
+        (0, u64::MAX),
+        (0, 0),
+        (1, 1 << 60),
+        (2, 3),
+        (3, 0),
+        (3, 12_288),
+        (9, 64),
+    ] {
+        let disk = MemoryDisk::new();
+        drop(issue_some(&disk, 0..2));
+        let mut entry = vec![0; 36];
+        entry.push(target);
+        entry.extend_from_slice(&0_u64.to_le_bytes());
+        entry.extend_from_slice(&u64::to_le_bytes(at));
+        entry.extend_from_slice(&1_u32.to_le_bytes());
+        entry.push(7);
+        let len = (entry.len() - 36) as u32;
+        entry[..4].copy_from_slice(&len.to_le_bytes());
+        let sum = hash(Purpose::File, &entry);
+        entry.extend_from_slice(sum.as_bytes());
+        let change = |bytes: &mut Vec<u8>| bytes[4096..4096 + entry.len()].copy_from_slice(&entry);
+        disk.corrupt(&redo_path(), change).unwrap();
+        let report = fsck(&place(&disk, 8), &members(), |_| ()).unwrap();
+        assert_eq!(report.faults().count(), 0, "{target} {at}");
+        assert_eq!(open(&disk).0.size(), 2, "{target} {at}");
+    }
+}
+
+/// A failure, then another process on the same machine that appends, then a power cut.
+fn restart_matrix(stop: impl Fn(&Log)) {
+    let issue_one = |writer: &mut Writer, bodies: &Bodies, n: u64| {
+        let keep = |first| kept(bodies, first, n);
+        writer.append_with(n, vec![issue(n)], keep).is_ok()
+    };
+    let first_run = |disk: &MemoryDisk| -> u64 {
+        let log = Log::open(&place(disk, 8), name(), &members());
+        let bodies = Bodies::open(disk, Path::new(BODIES), &name(), field_key());
+        let (Ok((log, _)), Ok(bodies)) = (log, bodies) else {
+            return 0;
+        };
+        let mut writer = Writer::new(Arc::new(log), key());
+        let acknowledged = (0..18).take_while(|n| issue_one(&mut writer, &bodies, *n));
+        let acknowledged = acknowledged.count() as u64;
+        stop(writer.log());
+        acknowledged
+    };
+    let whole = MemoryDisk::new();
+    assert_eq!(first_run(&whole), 18);
+    for at in 1..=whole.operations() {
+        for (failure, more) in [
+            (Failure::Refuse, 0),
+            (Failure::Refuse, 3),
+            (Failure::Tear, 1),
+        ] {
+            let what = format!("operation {at}, {failure:?}, {more} more");
+            let disk = MemoryDisk::new();
+            disk.fail_at(at, failure);
+            let acknowledged = first_run(&disk);
+            let (log, opening) = open(&disk);
+            assert_eq!(opening.set_aside, None, "{what}");
+            assert!(log.size() >= acknowledged, "{what}");
+            let bodies = Bodies::open(&disk, Path::new(BODIES), &name(), field_key()).unwrap();
+            let expected = log.size() + more;
+            let mut writer = Writer::new(log, key());
+            for n in expected - more..expected {
+                assert!(issue_one(&mut writer, &bodies, n), "{what}");
+            }
+            for survives in [false, true] {
+                let crashed = disk.crash(|| survives);
+                let (log, opening) = open(&crashed);
+                assert_eq!((log.size(), opening.set_aside), (expected, None), "{what}");
+                let bodies = Bodies::open(&crashed, Path::new(BODIES), &name(), field_key());
+                let bodies = bodies.unwrap_or_else(|error| panic!("{what}: {error}"));
+                for n in 0..expected {
+                    let opened = bodies.get::<u64>(n, id(n).as_str()).unwrap();
+                    assert_eq!(opened.map(|opened| opened.body), Some(n), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_next_process_goes_on_from_any_failure_of_one_that_was_killed() {
+    restart_matrix(|_| ());
+}
+
+#[test]
+fn and_from_any_of_one_that_stopped_in_order() {
+    restart_matrix(|log| drop(log.clear_redo()));
 }

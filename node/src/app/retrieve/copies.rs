@@ -218,21 +218,21 @@ fn destroy_old(
     let (mut at, mut first, mut destroyed) = (from, None, 0);
     loop {
         let batch = log.receipts(ReceiptKind::Acknowledged, at, BATCH)?;
+        let mut expired = Vec::new();
         for record in &batch {
-            let seq = record.record().seq;
             match kept_until(record) {
-                Some(until) if until < today => {
-                    let held = bodies.destroy(log, seq)?;
-                    destroyed += u64::from(held);
-                    if held && has_attachments(record) {
-                        remove_attachments(seq)?;
-                    }
-                }
+                Some(until) if until < today => expired.push(record),
                 Some(_) => {
-                    first.get_or_insert(seq);
+                    first.get_or_insert(record.record().seq);
                 }
                 None => {}
             }
+        }
+        let seqs: Vec<u64> = expired.iter().map(|record| record.record().seq).collect();
+        destroyed += bodies.destroy(log, &seqs)?;
+        // Also of those that had no body any more: an earlier run may have come no further.
+        for record in expired.into_iter().filter(|record| has_attachments(record)) {
+            remove_attachments(record.record().seq)?;
         }
         match batch.last() {
             Some(last) => at = last.record().seq + 1,

@@ -103,7 +103,7 @@ impl GroupCommit {
     /// read is gone.
     fn destroy(&self, destroys: Destroys) -> Result<(), Refusal> {
         let Destroys { seq, attachments } = destroys;
-        let destroyed = self.peer.bodies.destroy(&self.peer.own.log, seq);
+        let destroyed = self.peer.bodies.destroy(&self.peer.own.log, &[seq]);
         destroyed.map_err(|error| internal(&error))?;
         if attachments {
             let removed = self.peer.attachments.remove(seq);
