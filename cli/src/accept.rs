@@ -4,11 +4,13 @@ use certmesh_api::{
     AcceptRequest, Acceptance, CollectRequest, RequirementState, RequirementStatus,
 };
 use certmesh_ledger::id::Date;
+use certmesh_text::say;
 use clap::{ArgGroup, Args};
 
 use crate::args::Global;
 use crate::client::Client;
 use crate::holder::SubjectArgs;
+use crate::message::Message;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::named;
 use crate::screen::{Screen, Tone, counted, printable};
@@ -95,6 +97,9 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
             _ => format!("{missing} to be dealt with"),
         }
     ))?;
+    if args.collect && acceptance.case.is_none() {
+        screen.line(say(&Message::WaitsForGrant))?;
+    }
     if let Some(case) = &acceptance.case {
         screen.line(format!(
             "{} as record {} of {}",

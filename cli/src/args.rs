@@ -138,16 +138,16 @@ enum Command {
     Reinstate(change::Change),
     /// Revoke a certificate for good
     #[command(after_help = change::REVOKE_EXAMPLES)]
-    Revoke(change::Change),
+    Revoke(change::Final),
     /// Cancel a certificate at its holder's request, or because its basis no longer exists
     #[command(after_help = change::CANCEL_EXAMPLES)]
-    Cancel(change::Change),
+    Cancel(change::Final),
     /// Withdraw a certificate: its issuer takes it back
     #[command(after_help = change::WITHDRAW_EXAMPLES)]
-    Withdraw(change::Change),
+    Withdraw(change::Final),
     /// Record that a certificate has lapsed by operation of law
     #[command(after_help = change::LAPSE_EXAMPLES)]
-    Lapse(change::Change),
+    Lapse(change::Final),
     /// Let a certificate go, for another department to take over with `certmesh transfer`
     #[command(after_help = change::TRANSFER_OUT_EXAMPLES)]
     TransferOut(change::TransferOut),
@@ -235,10 +235,10 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Transfer(args) => life::transfer(&args, global, screen),
         Command::Suspend(args) => change::run(Action::Suspend, &args, global, screen),
         Command::Reinstate(args) => change::run(Action::Reinstate, &args, global, screen),
-        Command::Revoke(args) => change::run(Action::Revoke, &args, global, screen),
-        Command::Cancel(args) => change::run(Action::Cancel, &args, global, screen),
-        Command::Withdraw(args) => change::run(Action::Withdraw, &args, global, screen),
-        Command::Lapse(args) => change::run(Action::Lapse, &args, global, screen),
+        Command::Revoke(args) => change::run_final(Action::Revoke, &args, global, screen),
+        Command::Cancel(args) => change::run_final(Action::Cancel, &args, global, screen),
+        Command::Withdraw(args) => change::run_final(Action::Withdraw, &args, global, screen),
+        Command::Lapse(args) => change::run_final(Action::Lapse, &args, global, screen),
         Command::TransferOut(args) => change::transfer_out(&args, global, screen),
         Command::Erase(args) => change::erase(&args, global, screen),
         Command::Accept(args) => accept::run(&args, global, screen),

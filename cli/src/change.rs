@@ -1,15 +1,19 @@
 //! Changing the status of a certificate, and releasing a node that waits for its own log to be confirmed.
 
 use certmesh_api::{
-    Action, Appended, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged, StatusRequest,
+    Action, Appended, Certificate, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged,
+    StatusRequest,
 };
 use certmesh_ledger::id::{CertificateId, DepartmentCode};
 use certmesh_ledger::record;
+use certmesh_text::say;
 use clap::Args;
 
 use crate::args::Global;
 use crate::client::{Client, segment};
 use crate::issue::tell_appended;
+use crate::message::{Advice, Message};
+use crate::names::named;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
 use crate::{Error, Outcome};
 
@@ -62,11 +66,59 @@ pub(crate) struct Change {
     text: Option<String>,
 }
 
+/// What a change of status takes that cannot be undone.
+#[derive(Debug, Args)]
+pub(crate) struct Final {
+    #[command(flatten)]
+    change: Change,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+/// Whether a person is asked before what cannot be undone.
+#[derive(Debug, Args)]
+pub(crate) struct Asking {
+    /// Do not ask whether this is meant. Only a terminal is asked; a program is not
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Asking {
+    /// Asks whether what cannot be undone is meant for this certificate.
+    ///
+    /// # Errors
+    /// [`Error::Said`] unless the person says yes, and what the node says where it does not know the certificate.
+    fn confirm(
+        &self,
+        what: &str,
+        id: &CertificateId,
+        client: &Client,
+        screen: &mut Screen,
+    ) -> Result<(), Error> {
+        if self.yes || !screen.can_ask() {
+            return Ok(());
+        }
+        let path = format!("/v1/certificates/{}", segment(id.as_str()));
+        let certificate: Certificate = client.get(&path)?.parse()?;
+        let question = say(&Message::Confirm {
+            what: what.to_owned(),
+            certificate: named(id.as_str(), certificate.type_name.as_deref()),
+        });
+        let answer = screen.ask(&question)?.unwrap_or_default();
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" | "是" => Ok(()),
+            _ => Err(Error::Said(Message::NotConfirmed, Advice::Yes)),
+        }
+    }
+}
+
 /// What letting a certificate go takes.
 #[derive(Debug, Args)]
 pub(crate) struct TransferOut {
     #[command(flatten)]
     change: Change,
+    #[command(flatten)]
+    asking: Asking,
     /// The department that may take it over, and no other
     #[arg(long, value_name = "DEPARTMENT")]
     to: DepartmentCode,
@@ -126,6 +178,8 @@ pub(crate) struct Erase {
     /// Why, for everyone to read; it must not name the holder
     #[arg(long, value_name = "TEXT")]
     text: String,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 const ERASE_EXAMPLES: &str = "\
@@ -139,7 +193,10 @@ pub(crate) fn erase(args: &Erase, global: &Global, screen: &mut Screen) -> Resul
         text: args.text.clone(),
     };
     let path = format!("/v1/certificates/{}/erasure", segment(id.as_str()));
-    let answer = Client::new(global)?.post(&path, &request, None)?;
+    let client = Client::new(global)?;
+    args.asking
+        .confirm("Erase the fields of", &id, &client, screen)?;
+    let answer = client.post(&path, &request, None)?;
     if screen.json() {
         return screen.pass(&answer);
     }
@@ -165,7 +222,17 @@ pub(crate) fn run(
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    change(action, args, None, global, screen)
+    change(action, args, None, None, global, screen)
+}
+
+pub(crate) fn run_final(
+    action: Action,
+    args: &Final,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let asking = Some(&args.asking);
+    change(action, &args.change, None, asking, global, screen)
 }
 
 pub(crate) fn transfer_out(
@@ -177,6 +244,7 @@ pub(crate) fn transfer_out(
         Action::TransferOut,
         &args.change,
         Some(&args.to),
+        Some(&args.asking),
         global,
         screen,
     )
@@ -186,6 +254,7 @@ fn change(
     action: Action,
     args: &Change,
     to: Option<&DepartmentCode>,
+    asking: Option<&Asking>,
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
@@ -208,6 +277,9 @@ fn change(
         text: text.to_owned(),
     };
     let client = Client::new(global)?;
+    if let Some(asking) = asking {
+        asking.confirm(verb(action), &id, &client, screen)?;
+    }
     // Random, unlike an issue's: suspending once more after a reinstatement is a new change with the same content.
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(Error::Randomness)?;
@@ -218,6 +290,19 @@ fn change(
     }
     let appended: Appended = answer.parse()?;
     tell_appended(done(action), &appended, screen)
+}
+
+/// The action in a question.
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Suspend => "Suspend",
+        Action::Reinstate => "Reinstate",
+        Action::Revoke => "Revoke",
+        Action::Cancel => "Cancel",
+        Action::Withdraw => "Withdraw",
+        Action::Lapse => "Record as lapsed",
+        Action::TransferOut => "Let go",
+    }
 }
 
 fn done(action: Action) -> &'static str {

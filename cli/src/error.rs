@@ -1,5 +1,6 @@
 //! What can go wrong, the hint that helps, and the exit code it ends with.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,8 +9,10 @@ use certmesh_api::{Problem, ProblemType};
 use certmesh_ledger::id::{HolderError, IdError};
 use certmesh_tables::{FileError, TableFault};
 use certmesh_text::one_line::one_line;
+use certmesh_text::say;
 
-use crate::Outcome;
+use crate::message::{Advice, Message};
+use crate::{Outcome, connection};
 
 /// Why a command could not do its work. The message says what happened; [`Error::hint`] what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +95,7 @@ pub enum Error {
     #[error("{} does not hold a token: expected one line of printable ASCII", .0.display())]
     Token(PathBuf),
     /// The node could not be reached, or the connection broke.
-    #[error("no answer from {url}: {source}")]
+    #[error("no answer from {url}: {}", connection::why(url, source))]
     NoAnswer {
         /// What was asked.
         url: String,
@@ -120,6 +123,27 @@ pub enum Error {
     /// The node rejected a malformed question, where a plain no would mean something else.
     #[error("{}", joined(&problem_lines(.0)))]
     Misused(Box<Problem>),
+    /// What the command itself found out, and what to do about it.
+    #[error("{}", say(.0))]
+    Said(Message, Advice),
+    /// The same with a list.
+    #[error("{}", joined(&fault_lines(&say(what), faults)))]
+    Listed {
+        /// What happened.
+        what: Message,
+        /// Each on a line of its own.
+        faults: Vec<String>,
+        /// What to do about it.
+        advice: Advice,
+    },
+    /// Another error, for which this command knows a better advice.
+    #[error("{error}")]
+    Advised {
+        /// What happened.
+        error: Box<Error>,
+        /// What to do about it.
+        advice: Advice,
+    },
     /// The operating system provided no randomness.
     #[error("the operating system provides no randomness: {0}")]
     Randomness(getrandom::Error),
@@ -174,10 +198,29 @@ impl Error {
         }
     }
 
+    /// The same error with another advice.
+    pub(crate) fn advised(self, advice: Advice) -> Self {
+        Self::Advised {
+            error: Box::new(self),
+            advice,
+        }
+    }
+
+    /// The node's problem, if that is what this is.
+    pub(crate) fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Refused { problem, .. } | Self::Misused(problem) => Some(problem),
+            Self::Advised { error, .. } => error.problem(),
+            _ => None,
+        }
+    }
+
     /// The message by its lines. Only what was made as several lines is: a value within one can't begin another.
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Faults { what, faults } => fault_lines(what, faults),
+            Self::Listed { what, faults, .. } => fault_lines(&say(what), faults),
+            Self::Advised { error, .. } => error.lines(),
             Self::Table(error) => error.lines(),
             Self::Refused { problem, .. } | Self::Misused(problem) => problem_lines(problem),
             Self::Malformed {
@@ -219,13 +262,14 @@ impl Error {
             Self::Refused { problem, .. } if problem.kind == ProblemType::RetrievalRefused => {
                 Outcome::No
             }
+            Self::Advised { error, .. } => error.outcome(),
             _ => Outcome::Failed,
         }
     }
 
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
         let hint = match self {
             Self::File(error) => hint_for_file(error),
             Self::Stream(_) => "check where the output goes and where the input comes from",
@@ -271,18 +315,21 @@ impl Error {
             Self::Token(_) => {
                 "`certmesh department init` writes one to admin.token; `certmesh department token add` makes more"
             }
-            Self::NoAnswer { url, source } => hint_for_connection(url, source),
+            Self::NoAnswer { url, source } => return Some(connection::advice(url, source)),
             Self::BadAnswer { .. } => {
                 "check that --node is the API address of a certmesh node (`[api] listen`)"
             }
             Self::Refused { problem, .. } | Self::Misused(problem) => {
-                return hint_for_problem(problem);
+                return hint_for_problem(problem).map(Cow::from);
+            }
+            Self::Said(_, advice) | Self::Listed { advice, .. } | Self::Advised { advice, .. } => {
+                return Some(say(advice).into());
             }
             Self::Randomness(_) => {
                 "keys are never made without it; try again once the system has started fully"
             }
         };
-        Some(hint)
+        Some(hint.into())
     }
 }
 
@@ -344,27 +391,6 @@ fn hint_for_file(error: &FileError) -> &'static str {
         },
         FileError::Exists(_) => "choose another name, or move the existing file away first",
     }
-}
-
-fn hint_for_connection(url: &str, error: &ureq::Error) -> &'static str {
-    match error {
-        _ if url.starts_with("https://") && speaks_no_tls(error) => "is it an http:// address?",
-        ureq::Error::HostNotFound => "check the host name in --node or CERTMESH_NODE",
-        ureq::Error::Timeout(_) => "the node is busy or unreachable: try again, and see its log",
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
-            "give --ca the certificate authority of the node's TLS certificate, and check the host name in --node"
-        }
-        ureq::Error::Io(source) if source.kind() == io::ErrorKind::ConnectionRefused => {
-            "start the node (`certmesh-node run --config node.toml`), or give its address with --node or CERTMESH_NODE"
-        }
-        _ => "check that the node runs and that --node or CERTMESH_NODE is its API address",
-    }
-}
-
-/// What came back to the first bytes of TLS was something else, or nothing.
-fn speaks_no_tls(error: &ureq::Error) -> bool {
-    error.to_string().contains("corrupt message")
-        || matches!(error, ureq::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 fn hint_for_problem(problem: &Problem) -> Option<&'static str> {

@@ -246,8 +246,8 @@ impl Screen {
         let _ = self.out.flush();
         let _ = if self.json {
             let problem = match error {
-                Error::Refused { problem, .. } => Some(problem),
-                _ => None,
+                Error::Misused(_) => None,
+                error => error.problem(),
             };
             let message = error.to_string();
             let value =

@@ -4,10 +4,11 @@ use certmesh_api::{Appended, GrantRequest, Grants};
 use certmesh_ledger::id::Date;
 use clap::{Args, Subcommand};
 
-use super::{OfDepartment, any_of, of_department};
+use super::{OfDepartment, any_of, existing, of_department};
 use crate::args::Global;
 use crate::client::Client;
 use crate::issue::tell_appended;
+use crate::lookup;
 use crate::names::Names;
 use crate::screen::{Screen, cell, number, printable};
 use crate::{Error, Outcome};
@@ -64,6 +65,9 @@ pub(crate) struct Make {
     /// Last day on which the grant holds; until it is withdrawn when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     until: Option<Date>,
+    /// Grant it also if the type, a field or a matter does not exist here yet
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -80,15 +84,19 @@ pub(crate) fn run(
 ) -> Result<Outcome, Error> {
     match command {
         Command::Make(args) => {
+            let client = Client::new(global)?;
             let request = GrantRequest {
                 department: args.to.clone(),
                 role: args.to_role.clone(),
-                type_code: args.type_code.clone(),
+                type_code: lookup::type_code(&args.type_code, &client, screen)?,
                 matters: args.matters.clone(),
                 fields: args.fields.clone(),
                 until: args.until.map(|day| day.to_string()),
             };
-            let answer = Client::new(global)?.post("/v1/grants", &request, None)?;
+            if !args.force {
+                existing::check_grant(&client, &request)?;
+            }
+            let answer = client.post("/v1/grants", &request, None)?;
             if screen.json() {
                 return screen.pass(&answer);
             }

@@ -4,13 +4,13 @@ use certmesh_api::{FieldType, FieldView, SharingClass, TypeRequest, TypeStandard
 use clap::{Args, Subcommand};
 
 use super::compare::{Two, compare};
-use super::{File, any_of, define, tell_versions, versioned};
+use super::{File, any_of, define, existing, tell_versions, versioned};
 use crate::args::Global;
 use crate::client::{Client, segment};
 use crate::issue::read_value;
 use crate::names::Names;
 use crate::screen::{Screen, Tone, cell, printable};
-use crate::{Error, Outcome, state};
+use crate::{Error, Outcome, lookup, state};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -92,12 +92,16 @@ pub(crate) fn run(
     match command {
         Command::Define(args) => {
             let request: TypeRequest = read_value(&args.file, "a type definition", screen)?;
+            if !args.force {
+                existing::check_type(&Client::new(global)?, &request)?;
+            }
             define("/v1/types", "type", &request, global, screen)
         }
         Command::List => state::catalogue(global, screen),
         Command::Show(args) => {
             let client = Client::new(global)?;
-            let path = versioned(&format!("/v1/types/{}", segment(&args.code)), args.version);
+            let code = lookup::type_code(&args.code, &client, screen)?;
+            let path = versioned(&format!("/v1/types/{}", segment(&code)), args.version);
             let answer = client.get(&path)?;
             if screen.json() {
                 return screen.pass(&answer);
@@ -106,7 +110,8 @@ pub(crate) fn run(
         }
         Command::Compare(args) => {
             let client = Client::new(global)?;
-            let path = format!("/v1/types/{}", segment(&args.code));
+            let code = lookup::type_code(&args.code, &client, screen)?;
+            let path = format!("/v1/types/{}", segment(&code));
             compare(&args.versions, screen, |version| {
                 let shown: TypeStandard = client.get(&versioned(&path, version))?.parse()?;
                 Ok((

@@ -454,3 +454,45 @@ no-proof-missing = what is missing: { $missing }
 no-proof-not-authorised = the certificate is not valid: { $why }
 no-proof-claimed = several departments of its division claim to have issued it; they have to settle which of them did
 no-proof-too-large = the proof would take { $found } bytes, at most { $limit } are allowed: its type was defined again too often
+
+## What the command `certmesh` itself says: what happened, and what to do about it
+
+command-tls-authority = its TLS certificate is an authority's (CA:TRUE), as `openssl req -x509` makes by default, and not one for a server
+command-tls-unknown = no authority that is trusted here has signed its TLS certificate
+command-tls-name = its TLS certificate is for other hosts: { $names }
+command-tls-expired = its TLS certificate has expired
+command-tls-early = its TLS certificate is not valid yet by this machine's clock
+command-tls-missing = it does not answer in TLS
+command-tls-wanted = what answers there is not an HTTP server
+command-meant = note: `{ $text }`: { $meant }
+command-nothing-named = nothing is called `{ $text }`{ meant }
+command-several-named = `{ $text }` is part of { $count } names:
+meant =
+    { $near ->
+        [none] {""}
+       *[other] ; did you mean { $near }?
+    }
+command-names-nothing = this names what does not exist here; nothing was recorded:
+command-no-such-type = { $at }: no department defines type { $code }{ meant }
+command-no-such-department = { $at }: { $code } is not a member of this network{ meant }
+command-no-such-field = { $at }: the type has no field { $code }{ $near ->
+        [none] ; it has { $fields }
+       *[other] ; did you mean { $near }?
+    }
+command-no-such-matter = { $at }: no department has the sub-matter { $code }{ meant }
+command-confirm = { $what } { $certificate }? This cannot be undone. [y/N]
+command-not-confirmed = nothing was changed: the question was not answered with yes
+command-waits-for-grant = not accepted yet: nothing of it may be seen without a grant; once its issuer has granted it, accept the case again under the same reference
+
+advice-types = `certmesh type list` lists the types
+advice-matters = `certmesh matter list` lists the matters
+advice-name-one = give its code, or more of its name
+advice-correct-or-force = correct it, or give --force if it will be defined later
+advice-yes = answer y, or give --yes to not be asked
+advice-tls-authority = make another on the node: openssl req -x509 -newkey rsa:2048 -nodes -keyout tls.key -out tls.pem -days 365 -subj "/CN=HOST" -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:HOST
+advice-tls-unknown = give its authority's certificate with --ca FILE; a self-signed certificate is its own authority
+advice-tls-name = give --node the name that stands in the certificate, or have one made that names this host (subjectAltName)
+advice-tls-renew = have the node's operator renew it (`tls_certificate` in node.toml)
+advice-tls-clock = check this machine's clock and the node's
+advice-tls-missing = is it an http:// address?
+advice-tls-wanted = is it { $url }?

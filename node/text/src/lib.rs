@@ -21,7 +21,7 @@ use certmesh_api::faults::FaultList;
 use certmesh_api::{Coded, Fault, FieldFault, coded};
 
 pub use catalogue::say;
-pub use nearest::{hint, nearest};
+pub use nearest::{closest, hint, nearest};
 pub use verdict::{missing, no_proof, not_authorised, not_valid, stale, unproven};
 
 coded! {
@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
-        const FAMILIES: [&str; 17] = [
+        const FAMILIES: [&str; 19] = [
+            "command-",
+            "advice-",
             "obstacle-",
             "denied-",
             "frame-",

@@ -1,0 +1,291 @@
+//! Types, matters and departments by what people type: a code, or part of a name.
+
+use certmesh_api::{CatalogueView, LogView, MatterSummary, Matters, NodeStatus};
+use certmesh_ledger::id::{MatterCode, TypeCode};
+use certmesh_text::{closest, say};
+
+use crate::Error;
+use crate::client::Client;
+use crate::message::{Advice, Message};
+use crate::names::named;
+use crate::screen::Screen;
+
+/// Most candidates that are listed.
+const LISTED: usize = 8;
+/// Most candidates that are named as what may have been meant.
+const NEAR: usize = 3;
+
+/// What can be meant: a code with the name that people know it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) code: String,
+    pub(crate) name: String,
+}
+
+impl Known {
+    pub(crate) fn new(code: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            name: name.into(),
+        }
+    }
+
+    fn shown(&self) -> String {
+        named(&self.code, Some(&self.name))
+    }
+}
+
+/// The types that the node knows.
+pub(crate) fn types(client: &Client) -> Result<Vec<Known>, Error> {
+    let catalogue: CatalogueView = client.get_list("/v1/catalogue")?;
+    let types = catalogue.types.into_iter();
+    Ok(types
+        .map(|kind| Known::new(kind.code, kind.name.unwrap_or_default()))
+        .collect())
+}
+
+/// The members of the network.
+pub(crate) fn departments(client: &Client) -> Result<Vec<Known>, Error> {
+    let logs: Vec<LogView> = client.get("/v1/logs")?.parse()?;
+    let logs = logs.into_iter();
+    Ok(logs
+        .map(|log| Known::new(log.department, log.name))
+        .collect())
+}
+
+/// Those whose name holds the text; one whose code or whole name is the text stands for itself.
+pub(crate) fn matching<'k>(text: &str, known: &'k [Known]) -> Vec<&'k Known> {
+    let text = text.trim().to_lowercase();
+    let whole = |one: &&Known| one.code.to_lowercase() == text || one.name.to_lowercase() == text;
+    let exact: Vec<&Known> = known.iter().filter(whole).collect();
+    if !exact.is_empty() || text.is_empty() {
+        return exact;
+    }
+    let part = |one: &&Known| one.name.to_lowercase().contains(&text);
+    known.iter().filter(part).collect()
+}
+
+/// `; did you mean …?` with what the text may be a typing error or a part of; nothing where that can't be guessed.
+pub(crate) fn near(text: &str, known: &[Known]) -> Option<String> {
+    let mut found = matching(text, known);
+    if found.is_empty() {
+        let codes = closest(text, known.iter().map(|one| &*one.code));
+        let names = closest(text, known.iter().map(|one| &*one.name));
+        let close = |one: &&Known| codes.contains(&&*one.code) || names.contains(&&*one.name);
+        found = known.iter().filter(close).collect();
+    }
+    let shown: Vec<String> = found.iter().take(NEAR).map(|one| one.shown()).collect();
+    (!shown.is_empty()).then(|| shown.join(", "))
+}
+
+/// The type that is meant by its code or by part of its name. A code is taken as it is: the node says whether it exists.
+///
+/// # Errors
+/// [`Error::Said`] with the candidates when several types or none may be meant.
+pub(crate) fn type_code(text: &str, client: &Client, screen: &mut Screen) -> Result<String, Error> {
+    if text.parse::<TypeCode>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    one_of(text, &types(client)?, Advice::Types, screen)
+}
+
+/// The code of the one that is meant by its code or by part of its name; where its name was given, a note says which it is.
+///
+/// # Errors
+/// As [`type_code`].
+pub(crate) fn one_of(
+    text: &str,
+    known: &[Known],
+    advice: Advice,
+    screen: &mut Screen,
+) -> Result<String, Error> {
+    let found = the_one(text, known, matching(text, known), advice)?;
+    if found.code != text {
+        screen.note(&say(&Message::Meant {
+            text: text.to_owned(),
+            meant: found.shown(),
+        }));
+    }
+    Ok(found.code.clone())
+}
+
+/// The one candidate.
+fn the_one<'k>(
+    text: &str,
+    known: &[Known],
+    found: Vec<&'k Known>,
+    advice: Advice,
+) -> Result<&'k Known, Error> {
+    let text = text.to_owned();
+    match found.as_slice() {
+        [only] => Ok(only),
+        [] => Err(Error::Said(
+            Message::NothingNamed {
+                near: near(&text, known),
+                text,
+            },
+            advice,
+        )),
+        several => {
+            let listed = several.iter().take(LISTED).map(|one| one.shown());
+            Err(Error::Listed {
+                what: Message::SeveralNamed {
+                    text,
+                    count: several.len(),
+                },
+                faults: listed.collect(),
+                advice: Advice::NameOne,
+            })
+        }
+    }
+}
+
+/// The matter that is meant: `[department/]matter[/sub-matter]` by codes as the node takes it, or parts of the names of
+/// matter and sub-matter.
+///
+/// # Errors
+/// As [`type_code`].
+pub(crate) fn matter(text: &str, client: &Client, screen: &mut Screen) -> Result<String, Error> {
+    let codes = text
+        .split('/')
+        .all(|part| part.parse::<MatterCode>().is_ok());
+    let matters: Matters = client.get_list("/v1/matters")?;
+    let begins = |matter: &MatterSummary| {
+        let first = text.split('/').next().unwrap_or_default();
+        matter.definition.code == first || matter.department == first
+    };
+    // Which of several matters a code means is the node's to say.
+    if codes && matters.matters.iter().any(begins) {
+        return Ok(text.to_owned());
+    }
+    let own: NodeStatus = client.get("/v1/status")?.parse()?;
+    let known = parts(&matters);
+    let mut found: Vec<&Part> = known.iter().filter(|part| part.is_meant(text)).collect();
+    // Where nothing else is named, a department means its own matters.
+    if found.iter().any(|part| part.department == own.department) {
+        found.retain(|part| part.department == own.department);
+    }
+    let all: Vec<Known> = known.iter().map(Part::known).collect();
+    let found: Vec<Known> = found.into_iter().map(Part::known).collect();
+    let one = the_one(text, &all, found.iter().collect(), Advice::Matters)?;
+    screen.note(&say(&Message::Meant {
+        text: text.to_owned(),
+        meant: one.shown(),
+    }));
+    Ok(one.code.clone())
+}
+
+/// A sub-matter with the names on the way to it.
+struct Part {
+    department: String,
+    matter: Known,
+    part: Known,
+}
+
+fn parts(matters: &Matters) -> Vec<Part> {
+    let mut found = Vec::new();
+    for one in &matters.matters {
+        for part in &one.definition.sub {
+            found.push(Part {
+                department: one.department.clone(),
+                matter: Known::new(&*one.definition.code, &*one.definition.name),
+                part: Known::new(&*part.code, &*part.name),
+            });
+        }
+    }
+    found
+}
+
+impl Part {
+    /// Whether a text names it: the matter, the sub-matter, or both with a slash between them, by code or part of a name.
+    fn is_meant(&self, text: &str) -> bool {
+        let named =
+            |text: &str, known: &Known| !matching(text, std::slice::from_ref(known)).is_empty();
+        match text.split_once('/') {
+            Some((matter, part)) => named(matter, &self.matter) && named(part, &self.part),
+            None => named(text, &self.matter) || named(text, &self.part),
+        }
+    }
+
+    fn known(&self) -> Known {
+        let (department, matter, part) = (&self.department, &self.matter, &self.part);
+        Known {
+            code: format!("{department}/{}/{}", matter.code, part.code),
+            name: match matter.name == part.name {
+                true => matter.name.clone(),
+                false => format!("{} {}", matter.name, part.name),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Vec<Known> {
+        vec![
+            Known::new("11100000000013338W011", "道路运输经营许可证"),
+            Known::new("11100000000013338W012", "道路运输证"),
+            Known::new("11100000MB03271699022", "营业执照"),
+            Known::new("11100000MB03271699023", "Business licence (branch)"),
+        ]
+    }
+
+    fn codes(text: &str) -> Vec<String> {
+        let known = known();
+        let found = matching(text, &known).into_iter();
+        found.map(|one| one.code[18..].to_owned()).collect()
+    }
+
+    #[test]
+    fn part_of_a_name_means_all_that_have_it_and_a_whole_name_itself() {
+        assert_eq!(codes("执照"), ["022"]);
+        assert_eq!(codes("道路运输"), ["011", "012"]);
+        assert_eq!(codes("道路运输证"), ["012"]);
+        assert_eq!(codes("business LICENCE"), ["023"]);
+        assert_eq!(codes("11100000000013338W012"), ["012"]);
+        assert_eq!(codes("驾驶证"), Vec::<String>::new());
+        assert_eq!(codes(" "), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_probably_meant_is_named_and_nothing_where_nobody_can_guess() {
+        let shown = near("11100000MB03271699024", &known()).unwrap();
+        assert!(
+            shown.contains("营业执照 (11100000MB03271699022)"),
+            "{shown}"
+        );
+        let shown = near("营业热照", &known()).unwrap();
+        assert!(shown.contains("营业执照"), "{shown}");
+        assert_eq!(near("驾驶证", &known()), None);
+    }
+
+    #[test]
+    fn a_matter_is_meant_by_its_name_its_part_or_both() {
+        let part = Part {
+            department: "11430000006122244L".to_owned(),
+            matter: Known::new("SL-001", "企业设立登记"),
+            part: Known::new("01", "有限责任公司设立"),
+        };
+        for text in [
+            "设立登记",
+            "有限责任",
+            "SL-001",
+            "企业设立登记/01",
+            "SL-001/有限",
+        ] {
+            assert!(part.is_meant(text), "{text}");
+        }
+        for text in ["注销", "企业设立登记/02", "SL-002"] {
+            assert!(!part.is_meant(text), "{text}");
+        }
+        assert_eq!(
+            part.known(),
+            Known::new(
+                "11430000006122244L/SL-001/01",
+                "企业设立登记 有限责任公司设立"
+            )
+        );
+    }
+}
