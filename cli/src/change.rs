@@ -4,7 +4,7 @@ use certmesh_api::{
     Action, Appended, Certificate, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged,
     StatusRequest,
 };
-use certmesh_ledger::id::{CertificateId, DepartmentCode};
+use certmesh_ledger::id::{CertificateId, DepartmentCode, IdError};
 use certmesh_ledger::record;
 use certmesh_text::say;
 use clap::Args;
@@ -59,10 +59,10 @@ pub(crate) struct Change {
     id: String,
     /// Reason code: 01 holder's request, 02 issued in error, 03 obtained by deception, 04 conditions broken, 05 holder
     /// died or dissolved, 06 lost or damaged, 07 decision of a court or superior authority, 99 see the text
-    #[arg(long, value_name = "NN", value_parser = reason_code)]
+    #[arg(short, long, value_name = "NN", value_parser = reason_code)]
     reason: Option<Reason>,
     /// Reason in words, for everyone to read; it must not name the holder
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT")]
     text: Option<String>,
 }
 
@@ -104,11 +104,16 @@ impl Asking {
             what: what.to_owned(),
             certificate: named(id.as_str(), certificate.type_name.as_deref()),
         });
-        let answer = screen.ask(&question)?.unwrap_or_default();
-        match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" | "是" => Ok(()),
-            _ => Err(Error::Said(Message::NotConfirmed, Advice::Yes)),
-        }
+        ask(&question, screen)
+    }
+}
+
+/// Asks a question that only a yes answers.
+fn ask(question: &str, screen: &mut Screen) -> Result<(), Error> {
+    let answer = screen.ask(question)?.unwrap_or_default();
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" | "是" => Ok(()),
+        _ => Err(Error::Said(Message::NotConfirmed, Advice::Yes)),
     }
 }
 
@@ -176,7 +181,7 @@ pub(crate) struct Erase {
     #[arg(value_name = "ID")]
     id: String,
     /// Why, for everyone to read; it must not name the holder
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT")]
     text: String,
     #[command(flatten)]
     asking: Asking,
@@ -209,11 +214,27 @@ fn reason_code(text: &str) -> Result<Reason, record::NotAReason> {
 
 /// Reads an identifier in any form in use; a departure from the standard's is reported, not refused.
 pub(crate) fn read_id(text: &str, screen: &mut Screen) -> Result<CertificateId, Error> {
-    let (id, variants) = CertificateId::parse_lenient(text)?;
+    let (id, variants) =
+        CertificateId::parse_lenient(text).map_err(|error| not_an_identifier(text, error))?;
     for variant in variants {
         screen.note(&format!("note: {variant}"));
     }
     Ok(id)
+}
+
+/// What a text is instead of an identifier. A person's number is not repeated.
+fn not_an_identifier(text: &str, error: IdError) -> Error {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let is_person = text.len() == digits && digits == 15
+        || text.len() == 18 && (digits == 18 || digits == 17 && text.ends_with(['x', 'X']));
+    if let Ok(code) = text.parse::<DepartmentCode>() {
+        return Error::Said(Message::IsDepartment { code }, Advice::FindIssued { code });
+    }
+    if is_person {
+        return Error::Said(Message::IsPerson, Advice::FindHeld);
+    }
+    error.into()
 }
 
 pub(crate) fn run(
@@ -379,4 +400,27 @@ pub(crate) fn salvage(global: &Global, screen: &mut Screen) -> Result<Outcome, E
         screen.line(format!("  from {}", printable(copy)))?;
     }
     Ok(Outcome::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, sink};
+
+    use super::*;
+
+    fn answered(answer: &'static str) -> bool {
+        let input = Box::new(Cursor::new(answer));
+        let mut screen = Screen::over(input, Box::new(sink()), Box::new(sink()));
+        ask("Revoke it? [y/N]", &mut screen).is_ok()
+    }
+
+    #[test]
+    fn only_a_yes_confirms_what_cannot_be_undone() {
+        for yes in ["y\n", "Y\n", "yes\n", "是\n", " y \r\n"] {
+            assert!(answered(yes), "{yes:?}");
+        }
+        for no in ["", "\n", "n\n", "yy\n", "1\n"] {
+            assert!(!answered(no), "{no:?}");
+        }
+    }
 }

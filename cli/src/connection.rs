@@ -1,7 +1,6 @@
 //! Why a node did not answer, and what to do about it.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::io;
 
 use certmesh_text::say;

@@ -206,6 +206,12 @@ impl Error {
         }
     }
 
+    /// Whether the node knows nothing of that name.
+    pub(crate) fn is_not_found(&self) -> bool {
+        let problem = self.problem().and_then(|problem| problem.kind.known());
+        problem == Some(ProblemType::NotFound)
+    }
+
     /// The node's problem, if that is what this is.
     pub(crate) fn problem(&self) -> Option<&Problem> {
         match self {
@@ -363,6 +369,8 @@ fn problem_lines(problem: &Problem) -> Vec<String> {
     let mut lines = vec![detail.clone()];
     // A single fault is the detail.
     if problem.faults.len() > 1 {
+        let count = problem.faults.len() + problem.more_faults;
+        lines = vec![say(&Message::FieldsWrong { count })];
         let faults = problem.faults.iter();
         lines.extend(faults.map(|fault| format!("- {}: {}", fault.field, fault.detail)));
     }
@@ -397,21 +405,19 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
     use ProblemType::*;
 
     let hint = match problem.kind.known()? {
-        Unauthorised => "give the client's token with --token-file or CERTMESH_TOKEN_FILE",
+        Unauthorised => {
+            "give the client's token with --token-file, CERTMESH_TOKEN_FILE or a profile's token_file"
+        }
         Forbidden => {
             "this client's role is not enough: `certmesh department token add` makes a token of another role"
         }
         UnknownCertificate => {
             "check the identifier; a certificate just issued takes a moment to reach other departments"
         }
-        NotFound => {
-            "`certmesh matter list`, `catalogue` and `logs` list what this node has; copies are destroyed when their day is over"
-        }
         UnknownType => "`certmesh catalogue` lists the types; `certmesh type define` adds one",
         NotThisDepartment | OtherDepartment => {
-            "only the department that issues a certificate writes about it: ask that department's node"
+            "give that department's node with --node, and a token of it; or ask that department to do it"
         }
-        DatesOutOfOrder => "the last day of validity must not be before the first",
         DuplicateCertificate => {
             "issue the next version (--certificate-version, or `version` in a file), or `certmesh show` what is there"
         }
@@ -437,7 +443,6 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         LogFrozen => {
             "this department's log is in dispute: see `certmesh logs`, and inform the network's operators"
         }
-        Overloaded | RateLimited | Timeout => "try again in a moment",
         ProofNotAvailable => "a proof needs a checkpoint of the issuer: wait for one and try again",
         RetrievalRefused => {
             "`certmesh grant list` shows what its issuer grants, `certmesh matter show` what the matter needs"

@@ -18,6 +18,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 mod accept;
 mod args;
 mod attachments;
+mod base45;
 mod bulk;
 mod change;
 mod client;
@@ -42,6 +43,7 @@ mod moment;
 mod names;
 mod network;
 mod offline;
+mod profile;
 mod provenance;
 mod query;
 mod read_only_disk;
@@ -129,7 +131,7 @@ where
 }
 
 fn parsed(args: &[OsString]) -> Result<args::Cli, clap::Error> {
-    let command = args::Cli::command().color(colour_of_help(args));
+    let command = args::grouped(args::Cli::command()).color(colour_of_help(args));
     let matches = command.try_get_matches_from(args)?;
     args::Cli::from_arg_matches(&matches)
 }

@@ -154,7 +154,7 @@ pub(crate) struct Changes {
     #[arg(long, value_name = "DATE")]
     valid_from: Option<Date>,
     /// Last day of validity, YYYY-MM-DD [default: the old one's; when renewing it has to be given]
-    #[arg(long, value_name = "DATE", conflicts_with = "no_end")]
+    #[arg(short = 'u', long, value_name = "DATE", conflicts_with = "no_end")]
     valid_until: Option<Date>,
     /// The new certificate has no last day
     #[arg(long)]
@@ -289,7 +289,7 @@ fn succeed(
     };
     let old = Old::ask(&client, first.clone())?;
     let mut request = old.successor(kind, &ids);
-    if old.kept.is_none() && (changes.holder.holder_kind.is_none() || changes.fields.is_none()) {
+    if old.kept.is_none() && (!changes.holder.is_named() || changes.fields.is_none()) {
         return Err(Error::Usage(NOT_KEPT));
     }
     number(&mut request, kind, changes, &old);
@@ -365,7 +365,7 @@ fn days(
         request.valid_until = None;
     } else if renewal && request.valid_until.is_some() {
         return Err(Error::Usage(
-            "until when it is renewed is missing: give --valid-until, or --no-end",
+            "give the new last day: --valid-until DATE, or --no-end",
         ));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Types, matters and departments by what people type: a code, or part of a name.
 
-use certmesh_api::{CatalogueView, LogView, MatterSummary, Matters, NodeStatus};
+use certmesh_api::{CatalogueView, LogView, Matters, NodeStatus};
 use certmesh_ledger::id::{MatterCode, TypeCode};
 use certmesh_text::{closest, say};
 
@@ -140,24 +140,44 @@ fn the_one<'k>(
     }
 }
 
-/// The matter that is meant: `[department/]matter[/sub-matter]` by codes as the node takes it, or parts of the names of
-/// matter and sub-matter.
+/// Asks about a matter: by `[department/]matter[/sub-matter]` in codes as the node takes it; where the text is none of
+/// these or the node knows no such matter, by parts of the names of matter and sub-matter.
 ///
 /// # Errors
-/// As [`type_code`].
-pub(crate) fn matter(text: &str, client: &Client, screen: &mut Screen) -> Result<String, Error> {
-    let codes = text
+/// What is answered; as [`type_code`] where no name fits.
+pub(crate) fn with_matter<T>(
+    text: &str,
+    client: &Client,
+    screen: &mut Screen,
+    mut ask: impl FnMut(&str) -> Result<T, Error>,
+) -> Result<T, Error> {
+    if !text
         .split('/')
-        .all(|part| part.parse::<MatterCode>().is_ok());
-    let matters: Matters = client.get_list("/v1/matters")?;
-    let begins = |matter: &MatterSummary| {
-        let first = text.split('/').next().unwrap_or_default();
-        matter.definition.code == first || matter.department == first
-    };
-    // Which of several matters a code means is the node's to say.
-    if codes && matters.matters.iter().any(begins) {
-        return Ok(text.to_owned());
+        .all(|part| part.parse::<MatterCode>().is_ok())
+    {
+        let meant = matter(text, client, screen)?;
+        return ask(&meant);
     }
+    match ask(text) {
+        Err(unknown) if unknown.is_not_found() => match matter(text, client, screen) {
+            Ok(meant) if meant != text => ask(&meant),
+            Err(several @ Error::Listed { .. }) => Err(several),
+            // The node's own words, with what may have been meant.
+            Err(Error::Said(
+                Message::NothingNamed {
+                    near: Some(near), ..
+                },
+                _,
+            )) => Err(unknown.advised(Advice::DidYouMean { near })),
+            _ => Err(unknown.advised(Advice::Matters)),
+        },
+        answer => answer,
+    }
+}
+
+/// The sub-matter that is meant by parts of names.
+fn matter(text: &str, client: &Client, screen: &mut Screen) -> Result<String, Error> {
+    let matters: Matters = client.get_list("/v1/matters")?;
     let own: NodeStatus = client.get("/v1/status")?.parse()?;
     let known = parts(&matters);
     let mut found: Vec<&Part> = known.iter().filter(|part| part.is_meant(text)).collect();
@@ -168,6 +188,9 @@ pub(crate) fn matter(text: &str, client: &Client, screen: &mut Screen) -> Result
     let all: Vec<Known> = known.iter().map(Part::known).collect();
     let found: Vec<Known> = found.into_iter().map(Part::known).collect();
     let one = the_one(text, &all, found.iter().collect(), Advice::Matters)?;
+    if one.code == text {
+        return Ok(one.code.clone());
+    }
     screen.note(&say(&Message::Meant {
         text: text.to_owned(),
         meant: one.shown(),

@@ -2,6 +2,7 @@
 //! `certmesh-text`.
 
 use certmesh_api::coded;
+use certmesh_ledger::id::{CertificateId, DepartmentCode};
 
 coded! {
     /// What happened, and where.
@@ -41,6 +42,22 @@ coded! {
         "confirm" Confirm { what: String, certificate: String },
         /// The person did not.
         "not-confirmed" NotConfirmed,
+        /// A person's number where an identifier was meant.
+        "is-person" IsPerson,
+        /// A department's code where an identifier was meant.
+        "is-department" IsDepartment { code: DepartmentCode },
+        /// An identifier where a person's number was meant.
+        "is-certificate" IsCertificate,
+        /// A code whose form fits several kinds.
+        "several-kinds" SeveralKinds,
+        /// A code whose form fits no kind.
+        "no-kind" NoKind,
+        /// Which kind a code is taken for.
+        "taken-for" TakenFor { kind: String, name: &'static str, chinese: &'static str },
+        /// A table where one certificate was meant.
+        "is-table" IsTable { file: String, expected: &'static str },
+        /// Several fields of a request are wrong.
+        "fields-wrong" FieldsWrong { count: usize },
         /// A case that is not accepted yet.
         "waits-for-grant" WaitsForGrant,
     }
@@ -72,6 +89,22 @@ coded! {
         "name-one" NameOne,
         /// Correct it, or insist.
         "correct-or-force" CorrectOrForce,
+        /// Look for the certificates of a holder.
+        "find-held" FindHeld,
+        /// Look for the certificates of an issuer.
+        "find-issued" FindIssued { code: DepartmentCode },
+        /// Verify it.
+        "verify-it" VerifyIt,
+        /// Say which kind it is.
+        "give-kind" GiveKind { option: &'static str },
+        /// Import it.
+        "import" Import,
+        /// Ask its issuer for them.
+        "fetch" Fetch { id: CertificateId },
+        /// Ask for it again.
+        "copies" Copies,
+        /// What may have been meant.
+        "did-you-mean" DidYouMean { near: String },
         /// Answer yes, or say so beforehand.
         "yes" Yes,
     }

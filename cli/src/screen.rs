@@ -9,6 +9,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::builder::styling::{AnsiColor, Style};
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, Width};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 use zeroize::Zeroizing;
 
 use certmesh_text::one_line::{self, one_line};
@@ -158,6 +159,26 @@ impl Screen {
     pub(crate) fn field(&mut self, label: &str, value: impl AsRef<str>) -> Result<(), Error> {
         let label = self.paint(Tone::Faint, &format!("{label:<13} "));
         self.line(format!("{label}{}", value.as_ref()))
+    }
+
+    /// Prints texts from elsewhere as `label  value`, the values in one column behind the widest label. Chinese
+    /// characters take two columns each.
+    pub(crate) fn fields<'t>(
+        &mut self,
+        fields: impl IntoIterator<Item = (&'t str, &'t str)>,
+    ) -> Result<(), Error> {
+        let fields: Vec<(String, &str)> = fields
+            .into_iter()
+            .map(|(label, value)| (printable(label), value))
+            .collect();
+        let widest = fields.iter().map(|(label, _)| label.width()).max();
+        let width = widest.unwrap_or_default().clamp(13, 40);
+        for (label, value) in fields {
+            let room = " ".repeat(width.saturating_sub(label.width()));
+            let label = self.paint(Tone::Faint, &format!("{label}{room} "));
+            self.line(format!("{label}{}", printable(value)))?;
+        }
+        Ok(())
     }
 
     /// Prints a value as indented JSON.
@@ -392,6 +413,23 @@ mod tests {
             printable("a\u{1b}[31mb\u{202e}c\nd公安局"),
             "a\u{FFFD}[31mb\u{FFFD}c\u{FFFD}d公安局"
         );
+    }
+
+    #[test]
+    fn values_stand_in_one_column_whatever_the_labels_are_written_in() {
+        let text = shown_on(Colour::Never, |screen| {
+            let fields = [
+                ("ZZMC", "a"),
+                ("持证主体统一社会信用代码", "b"),
+                ("性别", "女"),
+            ];
+            screen.fields(fields).unwrap();
+        });
+        let before: Vec<usize> = text
+            .lines()
+            .map(|line| line.rsplit_once(' ').unwrap().0.width())
+            .collect();
+        assert_eq!(before, [24, 24, 24], "{text}");
     }
 
     fn shown_on(colour: Colour, show: impl FnOnce(&mut Screen)) -> String {

@@ -145,11 +145,11 @@ fn each_error_names_its_part() {
         ),
         (
             altered(".001.U", ".001"),
-            "certificate identifier: 9 parts between dots, expected 10",
+            "is not a certificate identifier, which has 10 parts between dots: this has 9",
         ),
         (
             String::new(),
-            "certificate identifier: 1 parts between dots, expected 10",
+            "is not a certificate identifier, which has 10 parts between dots: this has 1",
         ),
         (
             "9".repeat(129),
