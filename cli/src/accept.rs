@@ -10,7 +10,7 @@ use clap::Args;
 use crate::args::{Global, within};
 use crate::client::Client;
 use crate::holder::SubjectArgs;
-use crate::lookup;
+use crate::{complete, lookup};
 use crate::message::Message;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::{FieldNames, named};
@@ -27,7 +27,7 @@ use crate::{Error, Outcome};
 pub(crate) struct Accept {
     /// Matter: [DEPARTMENT/]MATTER[/SUB]; this department's, and its only sub-matter, where nothing else is named. Parts of
     /// the names do as well as codes
-    #[arg(short, long, value_name = "MATTER")]
+    #[arg(short, long, value_name = "MATTER", add = complete::own_parts())]
     matter: String,
     #[command(flatten)]
     subject: SubjectArgs,
@@ -154,7 +154,8 @@ fn present(
         let names = fields.of(&requirement.type_code, client);
         let values = requirement.values.iter();
         let values: Vec<String> = values
-            .map(|(code, value)| format!("{} {}", printable(names.name(code)), printable(value)))
+            .map(|(code, value)| format!("{} {}", names.name(code), names.value(code, value)))
+            .map(|field| printable(&field))
             .collect();
         if !values.is_empty() {
             screen.line(format!("             {}", values.join(" · ")))?;

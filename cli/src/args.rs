@@ -77,6 +77,21 @@ pub(crate) struct Global {
 
 /// The environment is asked here and not by the parser, whose usage lines would show what it gives as if it were required.
 impl Global {
+    /// No options: what the environment and the profile say.
+    ///
+    /// # Errors
+    /// As [`Profile::load`].
+    pub(crate) fn of_environment() -> Result<Global, Error> {
+        Ok(Global {
+            node: None,
+            token_file: None,
+            ca: None,
+            json: false,
+            color: Colour::Never,
+            profile: Profile::load()?,
+        })
+    }
+
     /// Address of the node.
     pub(crate) fn node(&self) -> String {
         let from_environment = || {

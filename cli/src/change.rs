@@ -234,7 +234,15 @@ fn not_an_identifier(text: &str, error: IdError) -> Error {
     if is_person {
         return Error::Said(Message::IsPerson, Advice::FindHeld);
     }
-    error.into()
+    let what = match error {
+        _ if text.is_empty() => Message::NoIdentifier,
+        IdError::PartCount { found } => Message::NotAnIdentifier {
+            text: text.to_owned(),
+            parts: found,
+        },
+        other => return other.into(),
+    };
+    Error::Said(what, Advice::Compare)
 }
 
 pub(crate) fn run(

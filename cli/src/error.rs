@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use certmesh_api::{Problem, ProblemType};
+use certmesh_api::{FaultKind, Problem, ProblemType};
 use certmesh_ledger::id::{HolderError, IdError};
 use certmesh_tables::{FileError, TableFault};
 use certmesh_text::one_line::one_line;
@@ -51,7 +51,7 @@ pub enum Error {
     #[error("{0}")]
     Identifier(#[from] IdError),
     /// A holder's code that its kind does not allow.
-    #[error("{0}")]
+    #[error("{}", holder(.0))]
     Holder(HolderError),
     /// Options that are missing or do not go together.
     #[error("{0}")]
@@ -337,6 +337,13 @@ impl Error {
         };
         Some(hint.into())
     }
+}
+
+/// A holder's code that is wrong, as the node says it of a request.
+fn holder(error: &HolderError) -> String {
+    say(&Message::Holder {
+        detail: say(&FaultKind::from(error.clone())),
+    })
 }
 
 /// Lines as one text, all but the first indented.

@@ -10,7 +10,7 @@ use crate::args::{Global, within};
 use crate::attachments;
 use crate::change::read_id;
 use crate::client::{Client, segment};
-use crate::lookup;
+use crate::{complete, lookup};
 use crate::message::Advice;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::{FieldNames, Names};
@@ -31,7 +31,7 @@ pub(crate) struct Fetch {
     #[arg(value_name = "ID")]
     id: String,
     /// The matter it is for: [DEPARTMENT/]MATTER[/SUB], one of this department's. Parts of the names do as well as codes
-    #[arg(short, long, value_name = "MATTER")]
+    #[arg(short, long, value_name = "MATTER", add = complete::own_parts())]
     matter: String,
     /// What the fields are for, in words. The issuer reads it
     #[arg(short, long, value_name = "TEXT")]
@@ -140,7 +140,7 @@ fn present(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Resul
     let mut fields = FieldNames::default();
     let fields = fields.of(&kind, client);
     let values = retrieved.fields.iter();
-    screen.fields(values.map(|(code, value)| (fields.name(code), value.as_str())))?;
+    screen.fields(values.map(|(code, value)| (fields.name(code), fields.value(code, value))))?;
     for one in &retrieved.attachments {
         attachments::show(&one.attachment, screen)?;
         if !one.whole {

@@ -22,6 +22,7 @@ mod base45;
 mod bulk;
 mod change;
 mod client;
+mod complete;
 mod connection;
 mod definitions;
 mod department;
@@ -95,6 +96,7 @@ pub fn main_with<I>(args: I) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
 {
+    complete::answer();
     // Commands read keys, tokens and field values. Where the system does not let dumps be forbidden the command works
     // anyway: the person at the keyboard can't repair that.
     let _ = certmesh_ledger::crypto::core_dumps::forbid();

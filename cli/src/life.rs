@@ -318,11 +318,22 @@ fn succeed(
             "note: the old certificate's attachments ({had}) are not the new one's: --attach gives it files"
         ));
     }
-    let answer = issue(&client, &request)?;
+    let answer = issue(&client, &request).map_err(|error| replaced_before(error, &old))?;
     if screen.json() {
         return screen.pass(&answer);
     }
     tell_appended(done(kind), &answer.parse::<Appended>()?, screen)
+}
+
+/// Where the next version is there already, it is the one to replace.
+fn replaced_before(error: Error, old: &Old) -> Error {
+    let problem = error.problem().and_then(|problem| problem.kind.known());
+    match problem {
+        Some(ProblemType::DuplicateCertificate) if old.certificate.status == Status::Superseded => {
+            error.advised(Advice::Newest)
+        }
+        _ => error,
+    }
 }
 
 /// The identifier; the node chooses it where the old one's continues.

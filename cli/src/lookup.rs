@@ -109,6 +109,21 @@ pub(crate) fn one_of(
     Ok(found.code.clone())
 }
 
+/// A type that the node does not know, or a version of it, with what may have been meant.
+pub(crate) fn unknown_type(error: Error, code: &str, client: &Client) -> Error {
+    if !error.is_not_found() {
+        return error;
+    }
+    let known = types(client).unwrap_or_default();
+    if known.iter().any(|kind| kind.code == code) {
+        return error.advised(Advice::Versions);
+    }
+    match near(code, &known) {
+        Some(near) => error.advised(Advice::DidYouMean { near }),
+        None => error.advised(Advice::Types),
+    }
+}
+
 /// The one candidate.
 fn the_one<'k>(
     text: &str,

@@ -42,6 +42,14 @@ coded! {
         "confirm" Confirm { what: String, certificate: String },
         /// The person did not.
         "not-confirmed" NotConfirmed,
+        /// A text of another form than an identifier has.
+        "not-an-identifier" NotAnIdentifier { text: String, parts: usize },
+        /// Nothing where an identifier was meant.
+        "no-identifier" NoIdentifier,
+        /// A proof where an identifier was meant.
+        "is-proof" IsProof,
+        /// A holder's code that its kind does not allow.
+        "holder" Holder { detail: String },
         /// A person's number where an identifier was meant.
         "is-person" IsPerson,
         /// A department's code where an identifier was meant.
@@ -101,6 +109,14 @@ coded! {
         "import" Import,
         /// Ask its issuer for them.
         "fetch" Fetch { id: CertificateId },
+        /// Give the genesis.
+        "network" Network,
+        /// See which versions there are.
+        "versions" Versions,
+        /// Replace what took its place.
+        "newest" Newest,
+        /// Compare it with the certificate.
+        "compare" Compare,
         /// Ask for it again.
         "copies" Copies,
         /// What may have been meant.

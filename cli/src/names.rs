@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::client::{Client, segment};
 use crate::screen::printable;
-use certmesh_api::{LogView, TypeStandard};
+use certmesh_api::{FieldView, LogView, TypeStandard};
 
 /// Names of departments, by code.
 #[derive(Debug, Default)]
@@ -48,9 +48,9 @@ impl Names {
 #[derive(Debug, Default)]
 pub(crate) struct FieldNames(BTreeMap<String, FieldsOf>);
 
-/// Names of one type's fields, by code.
+/// One type's fields, by code.
 #[derive(Debug, Default)]
-pub(crate) struct FieldsOf(BTreeMap<String, String>);
+pub(crate) struct FieldsOf(BTreeMap<String, FieldView>);
 
 impl FieldNames {
     /// Those of a type by its newest standard. They only make an answer easier to read, so a node that does not give them
@@ -61,7 +61,7 @@ impl FieldNames {
             let standard = standard.and_then(|answer| answer.parse::<TypeStandard>());
             let fields = standard.map(|standard| standard.definition.fields);
             let fields = fields.unwrap_or_default().into_iter();
-            FieldsOf(fields.map(|field| (field.code, field.name)).collect())
+            FieldsOf(fields.map(|field| (field.code.clone(), field)).collect())
         })
     }
 }
@@ -69,8 +69,16 @@ impl FieldNames {
 impl FieldsOf {
     /// The field's name, else its code.
     pub(crate) fn name<'n>(&'n self, code: &'n str) -> &'n str {
-        let name = self.0.get(code).map(String::as_str);
+        let name = self.0.get(code).map(|field| &*field.name);
         name.filter(|name| !name.is_empty()).unwrap_or(code)
+    }
+
+    /// The field's value; where it is a code, with what the code stands for.
+    pub(crate) fn value(&self, code: &str, value: &str) -> String {
+        match self.0.get(code).and_then(|field| field.codes.get(value)) {
+            Some(meaning) => format!("{value} {meaning}"),
+            None => value.to_owned(),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::moment::{china_time, china_time_and_age, now_ms};
 use crate::names::{FieldNames, Names, named};
 use crate::provenance::outcome_of;
 use crate::screen::{Screen, Tone, cell, counted, grouped, number, printable, toned};
-use crate::{Error, Outcome, attachments, lookup};
+use crate::{Error, Outcome, attachments, complete, lookup};
 
 /// Show a certificate as its issuer's log records it
 ///
@@ -86,10 +86,10 @@ pub(crate) struct Find {
     )]
     purpose: Option<String>,
     /// Certificates of this type: its code, or part of its name
-    #[arg(short, long = "type", value_name = "TYPE")]
+    #[arg(short, long = "type", value_name = "TYPE", add = complete::types())]
     type_code: Option<String>,
     /// Certificates issued by this department
-    #[arg(short, long, value_name = "CODE")]
+    #[arg(short, long, value_name = "CODE", add = complete::departments())]
     issuer: Option<DepartmentCode>,
     /// At most this many
     #[arg(short, long, value_name = "N", default_value_t = 100, value_parser = from_one)]
@@ -157,7 +157,7 @@ fn show_fields(client: &Client, id: &CertificateId, screen: &mut Screen) -> Resu
     let mut fields = FieldNames::default();
     let fields = fields.of(&id.type_code().to_string(), client);
     let values = shown.fields.iter();
-    screen.fields(values.map(|(code, value)| (fields.name(code), value.as_str())))?;
+    screen.fields(values.map(|(code, value)| (fields.name(code), fields.value(code, value))))?;
     for attachment in &shown.attachments {
         attachments::show(attachment, screen)?;
     }
@@ -271,7 +271,7 @@ pub(crate) fn history(
         let mut row = vec![
             cell(china_time(event.position.time_ms)),
             toned(tone, &event.event),
-            cell(particulars(event)),
+            cell(particulars(event, &certificates)),
             cell(format!(
                 "record {seq} of {}",
                 names.short(&event.position.log)
@@ -302,18 +302,28 @@ fn tone_of_event(event: &Word<CertificateEvent>) -> Tone {
     }
 }
 
-fn particulars(event: &HistoryEvent) -> String {
+/// Why, and what else is known of it; certificates that stand above the table are named by their numbers there.
+fn particulars(event: &HistoryEvent, numbered: &[&str]) -> String {
+    let place = |id: &str| numbered.iter().position(|one| *one == id);
+    let name = |id: &String| match place(id) {
+        Some(place) if numbered.len() > 1 => format!("certificate {}", place + 1),
+        _ => id.clone(),
+    };
     let reason = event.reason.as_ref().map(|code| match code.known() {
         Some(reason) => format!("{code} {}", record::Reason::from(reason).as_str()),
         None => code.to_string(),
     });
     let text = event.text.clone().filter(|text| !text.is_empty());
     let receiver = event.to.as_ref().map(|code| format!("to {code}"));
-    let successor = event.successor.as_ref().map(|id| format!("by {id}"));
+    let successor = event.successor.as_ref();
+    let successor = successor.map(|id| format!("by {}", name(id)));
     let replaces = event
         .succession
         .as_ref()
-        .map(|kind| format!("{kind} of {}", event.predecessors.join(", ")));
+        .map(|kind| {
+            let replaced: Vec<String> = event.predecessors.iter().map(name).collect();
+            format!("{kind} of {}", replaced.join(", "))
+        });
     let ignored = event
         .ignored
         .as_ref()

@@ -165,9 +165,9 @@ impl Screen {
     /// characters take two columns each.
     pub(crate) fn fields<'t>(
         &mut self,
-        fields: impl IntoIterator<Item = (&'t str, &'t str)>,
+        fields: impl IntoIterator<Item = (&'t str, String)>,
     ) -> Result<(), Error> {
-        let fields: Vec<(String, &str)> = fields
+        let fields: Vec<(String, String)> = fields
             .into_iter()
             .map(|(label, value)| (printable(label), value))
             .collect();
@@ -176,7 +176,7 @@ impl Screen {
         for (label, value) in fields {
             let room = " ".repeat(width.saturating_sub(label.width()));
             let label = self.paint(Tone::Faint, &format!("{label}{room} "));
-            self.line(format!("{label}{}", printable(value)))?;
+            self.line(format!("{label}{}", printable(&value)))?;
         }
         Ok(())
     }
@@ -423,6 +423,7 @@ mod tests {
                 ("持证主体统一社会信用代码", "b"),
                 ("性别", "女"),
             ];
+            let fields = fields.map(|(label, value)| (label, value.to_owned()));
             screen.fields(fields).unwrap();
         });
         let before: Vec<usize> = text

@@ -13,6 +13,7 @@ use crate::args::Global;
 use crate::change::read_id;
 use crate::client::{Client, segment};
 use crate::files::{Access, write_whole};
+use crate::message::{Advice, Message};
 use crate::moment::now_ms;
 use crate::names::Names;
 use crate::provenance::{self, Source, outcome_of};
@@ -131,7 +132,7 @@ fn scanned(screen: &mut Screen) -> Result<Zeroizing<String>, Error> {
     let is_proof = base45::decode(line.trim_end_matches(['\r', '\n']))
         .is_some_and(|bytes| Bundle::from_bytes(&bytes).is_ok());
     match is_proof {
-        true => Err(Error::NoNetworkGiven(PathBuf::from("standard input"))),
+        true => Err(Error::Said(Message::IsProof, Advice::Network)),
         false => Ok(line),
     }
 }

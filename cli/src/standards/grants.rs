@@ -8,7 +8,7 @@ use super::{OfDepartment, any_of, existing, of_department};
 use crate::args::Global;
 use crate::client::Client;
 use crate::issue::tell_appended;
-use crate::lookup;
+use crate::{complete, lookup};
 use crate::names::Names;
 use crate::screen::{Screen, cell, number, printable};
 use crate::{Error, Outcome};
@@ -46,6 +46,7 @@ pub(crate) struct Make {
     #[arg(
         long,
         value_name = "CODE",
+        add = complete::departments(),
         required_unless_present = "to_role",
         conflicts_with = "to_role"
     )]
@@ -53,8 +54,8 @@ pub(crate) struct Make {
     /// Every member with this role: issue, or define:AUTHORITY
     #[arg(long, value_name = "ROLE")]
     to_role: Option<String>,
-    /// Type of the certificates
-    #[arg(long = "type", value_name = "CODE")]
+    /// Type of the certificates: its code, or part of its name
+    #[arg(long = "type", value_name = "CODE", add = complete::types())]
     type_code: String,
     /// Sub-matter, as DEPARTMENT/MATTER/SUB; all that require the type when absent. May be given several times
     #[arg(long = "matter", value_name = "MATTER")]

@@ -10,6 +10,7 @@ use super::{File, OfDepartment, define, existing, of_department, tell_versions, 
 use crate::args::Global;
 use crate::client::{Client, segment};
 use crate::issue::read_value;
+use crate::complete;
 use crate::lookup::{self, Known};
 use crate::message::Advice;
 use crate::screen::{Screen, Tone, cell, number, printable};
@@ -61,8 +62,8 @@ with registration.toml:
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Matter: its code, or DEPARTMENT/CODE where several departments use the code
-    #[arg(value_name = "MATTER")]
+    /// Matter: its code, or DEPARTMENT/CODE where several departments use the code, or part of its name
+    #[arg(value_name = "MATTER", add = complete::matters())]
     matter: String,
     /// Version; the latest when absent
     #[arg(long, value_name = "N")]
@@ -71,8 +72,8 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// Matter: its code, or DEPARTMENT/CODE where several departments use the code
-    #[arg(value_name = "MATTER")]
+    /// Matter: its code, or DEPARTMENT/CODE where several departments use the code, or part of its name
+    #[arg(value_name = "MATTER", add = complete::matters())]
     matter: String,
     #[command(flatten)]
     versions: Two,
@@ -95,7 +96,7 @@ pub(crate) fn run(
         Command::Show(args) => {
             let client = Client::new(global)?;
             let path = versioned(&matter_path(&client, &args.matter, screen)?, args.version);
-            let answer = client.get(&path)?;
+            let answer = client.get(&path).map_err(unknown)?;
             if screen.json() {
                 return screen.pass(&answer);
             }
@@ -105,13 +106,22 @@ pub(crate) fn run(
             let client = Client::new(global)?;
             let path = matter_path(&client, &args.matter, screen)?;
             compare(&args.versions, screen, |version| {
-                let shown: Matter = client.get(&versioned(&path, version))?.parse()?;
+                let answer = client.get(&versioned(&path, version)).map_err(unknown)?;
+                let shown: Matter = answer.parse()?;
                 Ok((
                     shown.version,
                     serde_json::to_value(&shown.definition).map_err(std::io::Error::from)?,
                 ))
             })
         }
+    }
+}
+
+/// A matter, or a version of one, that the node does not know.
+fn unknown(error: Error) -> Error {
+    match error.is_not_found() {
+        true => error.advised(Advice::Matters),
+        false => error,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::client::{Client, segment};
 use crate::issue::read_value;
 use crate::names::Names;
 use crate::screen::{Screen, Tone, cell, printable};
-use crate::{Error, Outcome, lookup, state};
+use crate::{Error, Outcome, complete, lookup, state};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -67,8 +67,8 @@ with licence.toml:
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Type code
-    #[arg(value_name = "CODE")]
+    /// Type code, or part of the type's name
+    #[arg(value_name = "CODE", add = complete::types())]
     code: String,
     /// Version; the latest when absent
     #[arg(long, value_name = "N")]
@@ -77,8 +77,8 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// Type code
-    #[arg(value_name = "CODE")]
+    /// Type code, or part of the type's name
+    #[arg(value_name = "CODE", add = complete::types())]
     code: String,
     #[command(flatten)]
     versions: Two,
@@ -102,7 +102,8 @@ pub(crate) fn run(
             let client = Client::new(global)?;
             let code = lookup::type_code(&args.code, &client, screen)?;
             let path = versioned(&format!("/v1/types/{}", segment(&code)), args.version);
-            let answer = client.get(&path)?;
+            let unknown = |error| lookup::unknown_type(error, &code, &client);
+            let answer = client.get(&path).map_err(unknown)?;
             if screen.json() {
                 return screen.pass(&answer);
             }
@@ -113,7 +114,9 @@ pub(crate) fn run(
             let code = lookup::type_code(&args.code, &client, screen)?;
             let path = format!("/v1/types/{}", segment(&code));
             compare(&args.versions, screen, |version| {
-                let shown: TypeStandard = client.get(&versioned(&path, version))?.parse()?;
+                let unknown = |error| lookup::unknown_type(error, &code, &client);
+                let answer = client.get(&versioned(&path, version)).map_err(unknown)?;
+                let shown: TypeStandard = answer.parse()?;
                 Ok((
                     shown.version,
                     serde_json::to_value(&shown.definition).map_err(std::io::Error::from)?,

@@ -64,7 +64,7 @@ fn node() -> Node {
                 "requirements": [{
                     "types": ["11100000000013338W011"], "type": "11100000000013338W011",
                     "type_name": "道路运输经营许可证", "state": "held", "certificate": ID, "retrieval": "ab",
-                    "values": { "CZZT": "样本一", "XB": "女" },
+                    "values": { "CZZT": "样本一", "XB": "女" }, "fields": ["CZZT", "XB"], "visible": ["CZZT", "XB"],
                 }],
             })),
             _ => Answer::Problem(404, "not-found"),

@@ -165,7 +165,7 @@ pub enum IdError {
     },
     /// A certificate identifier isn't made of ten parts: five numbers of the root, then type, issuer, serial, version
     /// and check character.
-    #[error("is not a certificate identifier, which has 10 parts between dots: this has {found}")]
+    #[error("certificate identifier: needs 10 parts between dots, has {found}")]
     PartCount {
         /// Parts found.
         found: usize,

@@ -102,7 +102,7 @@ holder-code =
     }
 
 fault-id-too-long = { part }: { $found } bytes long, at most { $limit } are read
-fault-id-parts = is not a certificate identifier, which has 10 parts between dots: this has { $found }
+fault-id-parts = certificate identifier: needs 10 parts between dots, has { $found }
 fault-id-root = certificate identifier: root{ quoted } is not `{ $expected }`
 fault-id-length = { part }{ quoted }: { $found } characters long, expected { lengths }
 fault-id-character = { part }{ quoted }: character { $position } is `{ $found }`, expected { characters }
@@ -265,7 +265,7 @@ refusal-invalid-field = { $faults } fields are wrong; faults lists up to 100 of 
 refusal-not-found = there is no such { $what ->
         [sub-matter] matter or sub-matter
         [fields] certificate with its fields
-        [copy] evidence copy
+        [copy] retrieval, or its copy was destroyed,
        *[other] { $what }
     } here
 refusal-unknown-certificate = no log held here has a record of this certificate; its issuer's latest records may not have arrived yet
@@ -482,6 +482,10 @@ command-no-such-field = { $at }: the type has no field { $code }{ $near ->
 command-no-such-matter = { $at }: no department has the sub-matter { $code }{ meant }
 command-confirm = { $what } { $certificate }? This cannot be undone. [y/N]
 command-not-confirmed = nothing was changed: the question was not answered with yes
+command-not-an-identifier = `{ $text }` is not a certificate identifier, which has 10 parts between dots: this has { $parts }
+command-no-identifier = the certificate identifier is empty
+command-is-proof = this is a proof, and verifying it without a node needs the network's genesis
+command-holder = holder's code: { $detail }
 command-is-person = this is a person's number, not a certificate identifier
 command-is-department = { $code } is a department's code, not a certificate identifier
 command-is-certificate = this is a certificate identifier, not a person's or an organisation's code
@@ -498,6 +502,10 @@ advice-verify-it = `certmesh verify` says whether the certificate is valid
 advice-give-kind = give it with { $option } KIND; `--help` lists the kinds
 advice-import = `certmesh import FILE --type CODE --map MAP.toml` issues a certificate for each row
 advice-fetch = `certmesh fetch { $id } --matter MATTER --purpose TEXT` retrieves what the matter needs of them
+advice-network = add `--network network.toml`, the genesis file every member has
+advice-versions = `certmesh type show` without --version lists the versions
+advice-newest = it was replaced before: `certmesh history` shows what took its place; renew or amend that one
+advice-compare = compare it with the certificate, character by character; `certmesh id check` checks many at once
 advice-copies = copies are destroyed when their last day is over; `certmesh fetch` retrieves the fields again
 advice-did-you-mean = did you mean { $near }?
 advice-types = `certmesh type list` lists the types

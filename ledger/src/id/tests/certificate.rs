@@ -145,11 +145,11 @@ fn each_error_names_its_part() {
         ),
         (
             altered(".001.U", ".001"),
-            "is not a certificate identifier, which has 10 parts between dots: this has 9",
+            "certificate identifier: needs 10 parts between dots, has 9",
         ),
         (
             String::new(),
-            "is not a certificate identifier, which has 10 parts between dots: this has 1",
+            "certificate identifier: needs 10 parts between dots, has 1",
         ),
         (
             "9".repeat(129),
