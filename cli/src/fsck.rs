@@ -143,7 +143,13 @@ fn directories(args: &Fsck) -> Result<(PathBuf, PathBuf), Error> {
     if bodies.is_none() && !any.contains(&true) {
         return Err(Error::NoDataDirectory(data));
     }
-    let bodies = bodies.unwrap_or_else(|| data.join("bodies"));
+    // By one name, however it was given: what the redo journal holds is for this directory and for no copy of it.
+    let within = data.join("bodies");
+    let same = |other: &PathBuf| match (other.canonicalize(), within.canonicalize()) {
+        (Ok(other), Ok(within)) => other == within,
+        _ => false,
+    };
+    let bodies = bodies.filter(|bodies| !same(bodies)).unwrap_or(within);
     Ok((data, bodies))
 }
 

@@ -4,9 +4,9 @@
 //! Two files that only the department has. Encrypted bodies are appended to `bodies`; `keys` has a slot of 96 bytes for
 //! each record of the department's log: where the body is, and the body's key, wrapped under the department's field
 //! key. After its header `keys` has a value derived from that field key, so that nothing is kept under another by
-//! mistake. A body is durable before the checkpoint over its record, so that no acknowledged certificate has lost its
-//! fields; a crash between the two leaves a body that the slot of the next record with a body replaces. Destroying a
-//! slot makes the body unreadable for good, and the salts of its commitments with it.
+//! mistake. A body is made durable together with the checkpoint over its record, through the log's redo journal, so that no
+//! acknowledged certificate has lost its fields. Destroying a slot makes the body unreadable for good, and the salts of its
+//! commitments with it; before that the journal is cleared, which may hold the key as well.
 //!
 //! Slot: place in `bodies` (u64) · length (u32) · attachments (u32) · wrapped key (72) · checksum of all that (8). Zeros
 //! stand for no body. All integers little-endian.
@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
@@ -33,6 +34,8 @@ use crate::disk::{Disk, DiskFile};
 use crate::header::HeaderError;
 use crate::header::{HEADER_LEN, Kind, check_header, header};
 use crate::id::HolderKind;
+use crate::log::redo::Target;
+use crate::log::{Change, Log};
 use crate::names::LogName;
 use crate::record::{ATTACHMENT_MARK, Attachment, AttachmentName};
 
@@ -190,8 +193,8 @@ pub struct Opened<T> {
 /// The bodies of a department's own certificates.
 pub struct Bodies {
     department: FieldKey,
-    keys: Box<dyn DiskFile>,
-    bodies: Box<dyn DiskFile>,
+    keys: Arc<dyn DiskFile>,
+    bodies: Arc<dyn DiskFile>,
     end: Mutex<Result<u64, String>>,
 }
 
@@ -223,8 +226,8 @@ impl Bodies {
         let end = bodies.len()?.max(HEADER_LEN);
         Ok(Bodies {
             department,
-            keys,
-            bodies,
+            keys: Arc::from(keys),
+            bodies: Arc::from(bodies),
             end: Mutex::new(Ok(end)),
         })
     }
@@ -244,17 +247,21 @@ impl Bodies {
         Ok(())
     }
 
-    /// Keeps the bodies of the records from `first` on; `None` for records that have none: of a record that was cut off
-    /// nothing stays that another could be taken to have. Durable when this returns.
+    /// What keeps the bodies of the records from `first` on, for the commit of these records: nothing is written before.
+    /// `None` for records that have none: of a record that was cut off nothing stays that another could be taken to have.
     ///
     /// # Errors
-    /// [`BodyError::Io`], then and from then on [`BodyError::ReadOnly`]: nothing is retried after a refused write.
-    pub fn keep(&self, first: u64, bodies: &[Option<SealedBody>]) -> Result<(), BodyError> {
+    /// [`BodyError::Io`]; [`BodyError::ReadOnly`] after a refused write, since nothing is retried then.
+    pub fn keep(
+        &self,
+        first: u64,
+        bodies: &[Option<SealedBody>],
+    ) -> Result<Vec<Change>, BodyError> {
         let mut end = self.end.lock();
         let mut at = end.clone().map_err(BodyError::ReadOnly)?;
         let none = bodies.iter().all(Option::is_none);
         if none && self.keys.len()? <= place(first) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let begin = at;
         let mut slots = Vec::with_capacity(bodies.len() * SLOT_LEN);
@@ -269,24 +276,17 @@ impl Bodies {
                 None => slots.extend_from_slice(&[0; SLOT_LEN]),
             }
         }
-        let written = self
-            .bodies
-            .write_at(&bytes, begin)
-            .and_then(|()| self.keys.write_at(&slots, place(first)))
-            .and_then(|()| {
-                let (bodies, keys) = rayon::join(|| self.bodies.sync(), || self.keys.sync());
-                bodies.and(keys)
-            });
-        match written {
-            Ok(()) => {
-                *end = Ok(at);
-                Ok(())
-            }
-            Err(error) => {
-                *end = Err(error.to_string());
-                Err(error.into())
-            }
-        }
+        *end = Ok(at);
+        let change = |target, file: &Arc<dyn DiskFile>, at, bytes| Change {
+            target,
+            file: Arc::clone(file),
+            at,
+            bytes,
+        };
+        Ok(vec![
+            change(Target::Bodies, &self.bodies, begin, bytes),
+            change(Target::BodyKeys, &self.keys, place(first), slots),
+        ])
     }
 
     /// The body of the record at `seq`, which is about `about`; `None` when none is kept, or it was destroyed.
@@ -336,16 +336,20 @@ impl Bodies {
     }
 
     /// Destroys the key of the body of the record at `seq`, durably; returns whether there was one. The encrypted bytes
-    /// stay and mean nothing from then on.
+    /// stay and mean nothing from then on. `log` is the one that the record is in.
     ///
     /// # Errors
     /// [`BodyError::Io`].
-    pub fn destroy(&self, seq: u64) -> Result<bool, BodyError> {
+    pub fn destroy(&self, log: &Log, seq: u64) -> Result<bool, BodyError> {
         let held = self.is_kept(seq)?;
         if held {
             let mut end = self.end.lock();
             end.clone().map_err(BodyError::ReadOnly)?;
-            let written = self.keys.write_at(&[0; SLOT_LEN], place(seq));
+            // The journal first: what it holds would be written to the slot again, and shows the key until it is overwritten. A
+            // crash in between leaves the key, and the destroying to be asked for again.
+            let written = log
+                .clear_redo()
+                .and_then(|()| self.keys.write_at(&[0; SLOT_LEN], place(seq)));
             // After a refused sync the zeros may be in memory only, and a second try would find nothing left to do.
             if let Err(error) = written.and_then(|()| self.keys.sync()) {
                 *end = Err(error.to_string());

@@ -1,8 +1,9 @@
 //! The end of a log where records are added.
 //!
-//! Order of durability: frames are written, then [`Appender::sync`] makes them durable, then [`Appender::commit`] makes
-//! the checkpoint durable and only then shows readers anything. A crash before the commit leaves records that the next
-//! opening cuts off; they never left the process. After any refused write the appender accepts nothing more.
+//! Order of durability: frames are written, then made durable, then the checkpoint is, and only then readers see anything.
+//! A department's own appends do both with one sync, [`Appender::commit_through`] the redo journal (`redo.rs`); whoever adds
+//! pages or takes records back calls [`Appender::sync`], then [`Appender::commit`]. A crash before the commit leaves records
+//! that the next opening cuts off; they never left the process. After any refused write the appender accepts nothing more.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,6 +24,7 @@ use super::head::{Head, HeadFile, Progress};
 use super::link::{Link, Tip};
 use super::page::Grown;
 use super::reading::{Log, MAX_COUNTED, Unread};
+use super::redo::{Change, Redo, Unsynced};
 use super::segment::{Segment, file_name};
 use crate::disk::DiskFile;
 use crate::header::HEADER_LEN;
@@ -67,6 +69,8 @@ pub(super) struct Appender {
     pub(super) segment: Option<Arc<Segment>>,
     /// Where the next frame goes in the current segment.
     pub(super) end: u64,
+    /// Up to where the current segment is durable.
+    pub(super) durable: u64,
     pub(super) pending: Pending,
     pub(super) head_file: HeadFile,
     /// What any later content must agree with: the last checkpoint accepted, also when its records are gone.
@@ -153,9 +157,12 @@ impl Appender {
             self.tip.size,
         )?);
         segment.truncate(0, HEADER_LEN)?;
-        // The file's name has to be durable before a head vouches for what is in it: syncing the file alone keeps no name.
+        // The file, with its header, and its name have to be durable before a head vouches for what is in it: syncing the file
+        // alone keeps no name, and a commit through the journal writes only frames again.
+        segment.sync()?;
         log.disk.sync_dir(&log.dir)?;
         self.end = HEADER_LEN;
+        self.durable = HEADER_LEN;
         self.segment = Some(Arc::clone(&segment));
         log.view.write().segments.push(Arc::clone(&segment));
         Ok(segment)
@@ -269,25 +276,21 @@ impl Appender {
     /// Makes every frame written so far durable.
     pub(super) fn sync(&mut self, log: &Log) -> Result<(), AppendError> {
         self.step(log, |appender| {
-            appender
-                .segment
-                .as_ref()
-                .map_or(Ok(()), |segment| segment.sync())
+            if let Some(segment) = &appender.segment {
+                segment.sync()?;
+            }
+            appender.durable = appender.end;
+            Ok(())
         })
     }
 
-    /// The same while something else that belongs to the frames is made durable.
-    pub(super) fn sync_with(
+    /// Asks for what is kept with the records written.
+    pub(super) fn kept(
         &mut self,
         log: &Log,
-        beside: impl FnOnce() -> io::Result<()> + Send,
-    ) -> Result<(), AppendError> {
-        self.step(log, |appender| {
-            let segment = appender.segment.as_ref();
-            let sync = || segment.map_or(Ok(()), |segment| segment.sync());
-            let (synced, done) = rayon::join(sync, beside);
-            synced.and(done)
-        })
+        kept: impl FnOnce() -> io::Result<Vec<Change>>,
+    ) -> Result<Vec<Change>, AppendError> {
+        self.step(log, |_| kept())
     }
 
     /// Remembers durably how far the log has come towards a checkpoint.
@@ -305,12 +308,21 @@ impl Appender {
             };
             let accepted = appender.floor.as_ref().map(|floor| floor.signed().clone());
             let restoring = appender.restoring(log);
-            appender.head_file.write(&Head {
-                accepted,
-                progress: Some(progress),
-                restoring,
-            })
+            appender.write_head(
+                log,
+                &Head {
+                    accepted,
+                    progress: Some(progress),
+                    restoring,
+                },
+            )
         })
+    }
+
+    /// Writes a head past the journal, which must not hold an older one then.
+    fn write_head(&mut self, log: &Log, head: &Head) -> io::Result<()> {
+        log.clear_redo()?;
+        self.head_file.write(head)
     }
 
     /// The first entry, written or committed, that this version can't read. From it on the statuses that this version
@@ -335,14 +347,34 @@ impl Appender {
             "a checkpoint covers what is written"
         );
         self.step(log, |appender| {
-            appender.head_file.write(&Head {
-                accepted: Some(checkpoint.signed().clone()),
-                progress: None,
-                restoring: false,
-            })
+            appender.write_head(log, &head_over(&checkpoint))
         })?;
         // Durable from here on, and only now seen by anybody. Before the head was synced a crash takes all of it back; a head
         // that was refused may be on the medium, which the next opening finds out.
+        self.publish(log, checkpoint);
+        Ok(())
+    }
+
+    /// Makes all records, what is kept with them and a checkpoint of them durable with one sync, then shows it to readers.
+    pub(super) fn commit_through(
+        &mut self,
+        log: &Log,
+        checkpoint: VerifiedCheckpoint,
+        kept: Vec<Change>,
+    ) -> Result<(), AppendError> {
+        self.step(log, |appender| {
+            let frames = appender.segment.as_ref().map(|segment| Unsynced {
+                first: segment.first,
+                file: &segment.records,
+                from: appender.durable,
+                to: appender.end,
+            });
+            let head = appender.head_file.next(&head_over(&checkpoint));
+            // Before it is synced there a crash takes all of it back; refused, it may be on the medium whole.
+            log.redo()?.commit(frames.as_ref(), kept, head)?;
+            appender.durable = appender.end;
+            Ok(())
+        })?;
         self.publish(log, checkpoint);
         Ok(())
     }
@@ -363,6 +395,35 @@ impl Appender {
         view.unread = view.unread.or(pending.unread);
         log.floor.store(checkpoint.size, Ordering::Release);
         view.checkpoint = Some(checkpoint);
+    }
+}
+
+fn head_over(checkpoint: &VerifiedCheckpoint) -> Head {
+    Head {
+        accepted: Some(checkpoint.signed().clone()),
+        progress: None,
+        restoring: false,
+    }
+}
+
+impl Log {
+    /// Its redo journal.
+    pub(super) fn redo(&self) -> io::Result<&Redo> {
+        if let Some(redo) = self.redo.get() {
+            return Ok(redo);
+        }
+        let (path, records) = (&self.redo_path, self.segment_records);
+        let redo = Redo::open(&*self.disk, path, &self.name, records)?;
+        Ok(self.redo.get_or_init(|| redo))
+    }
+
+    /// Leaves nothing in the redo journal: all of it is durable where it belongs, and no part of it can be read. Before anything
+    /// that it may hold is destroyed, and when a node stops.
+    ///
+    /// # Errors
+    /// Those of the medium; the log takes no more appends then.
+    pub fn clear_redo(&self) -> io::Result<()> {
+        self.redo.get().map_or(Ok(()), Redo::clear)
     }
 }
 

@@ -9,6 +9,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,7 @@ use crate::membership::Membership;
 use crate::merkle::{CompactRange, root_from};
 use crate::names::LogName;
 
+use super::redo::{Change, Target};
 use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
 
 const BLOCK: u64 = 4096;
@@ -127,7 +129,7 @@ pub(crate) struct Found {
 }
 
 pub(crate) struct HeadFile {
-    file: Box<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
     counter: u64,
 }
 
@@ -139,7 +141,7 @@ impl HeadFile {
         path: &Path,
         log: &LogName,
     ) -> io::Result<(HeadFile, Found)> {
-        let file = disk.open(path, true)?;
+        let file: Arc<dyn DiskFile> = Arc::from(disk.open(path, true)?);
         let mut found = [0; HEADER_LEN as usize];
         let read = file.read_at(&mut found, 0)?;
         let header_whole = match check_header(&found[..read], Kind::Head, log, 0) {
@@ -185,23 +187,38 @@ impl HeadFile {
 
     /// Replaces the head; durable when this returns. After a failure the next opening may find the new one or the old one.
     pub(crate) fn write(&mut self, head: &Head) -> io::Result<()> {
+        let change = self.next(head);
+        change.write()?;
+        change.file.sync()
+    }
+
+    /// What replaces the head once it is written. There is no going back: if it is not, nothing more may be.
+    pub(super) fn next(&mut self, head: &Head) -> Change {
         let body = codec::encode(head);
         debug_assert!(
             body.len() <= MAX_BODY,
             "two checkpoints and 64 hashes take less than 3 KiB"
         );
-        let counter = self.counter + 1;
+        self.counter += 1;
+        let counter = self.counter;
         // Into the slot that is older: torn by a crash, it fails its checksum, and the one before it counts.
         let mut block = Vec::with_capacity(BLOCK as usize);
         block.extend_from_slice(&counter.to_le_bytes());
         block.extend_from_slice(&(body.len() as u32).to_le_bytes());
         block.extend_from_slice(&body);
         block.extend_from_slice(hash(Purpose::File, &block).as_bytes());
-        self.file.write_at(&block, (1 + counter % 2) * BLOCK)?;
-        self.file.sync()?;
-        self.counter = counter;
-        Ok(())
+        Change {
+            target: Target::Head,
+            file: Arc::clone(&self.file),
+            at: (1 + counter % 2) * BLOCK,
+            bytes: block,
+        }
     }
+}
+
+/// The counter of a slot; `None` of one that is torn or was never written.
+pub(super) fn counter(slot: &[u8]) -> Option<u64> {
+    parse(slot).map(|(counter, _)| counter)
 }
 
 fn slots(file: &dyn DiskFile) -> io::Result<[Vec<u8>; 2]> {

@@ -11,8 +11,8 @@
 //! - its records by position, and proofs of them: `reading.rs`, `proofs.rs`; by what they are about: `lookup.rs`, beside this
 //!   module, over `index`
 //!
-//! The order in which things become durable, and what a crash at each step means, is described in `append.rs` and
-//! `open.rs`.
+//! The order in which things become durable, and what a crash at each step means, is described in `append.rs`, `redo.rs`
+//! and `open.rs`.
 
 mod ahead;
 mod append;
@@ -30,6 +30,7 @@ mod proofs;
 pub(crate) mod raw;
 mod reading;
 mod rebuild;
+pub(crate) mod redo;
 mod replica;
 mod salvage;
 mod scan;
@@ -60,6 +61,7 @@ pub use open::{OpenError, Opening};
 pub use page::{MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
 pub use place::{Place, SEGMENT_RECORDS};
 pub use reading::{Log, ReadError, Stopped, Unread};
+pub use redo::Change;
 pub use replica::{Applied, ApplyError};
 pub use salvage::End;
 pub use set_aside::Damage;

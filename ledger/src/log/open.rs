@@ -1,7 +1,7 @@
 //! Opening a log: everything on disk is checked against the head file, what was never acknowledged is cut off, what can
 //! be derived is rebuilt, and a log that cannot be trusted is set aside whole.
 //!
-//! In this order: the head that counts is made durable (`head.rs`); the records that it vouches for are read and what is
+//! In this order: what the redo journal holds goes to its places (`redo.rs`); the head that counts is made durable (`head.rs`); the records that it vouches for are read and what is
 //! derived from them repaired (`rebuild.rs`); what stands beyond is removed; readers see the log. A crash anywhere leaves a
 //! directory that the next opening comes to the same end with: what is repaired is derived, what is removed was vouched for by
 //! nobody, and what is set aside is moved and not changed.
@@ -32,7 +32,7 @@ use super::segment::{file_name, firsts};
 use super::set_aside::{Damage, keep_head, set_aside, set_aside_with_head};
 use super::statuses::Statuses;
 use super::tree_file::TreeFile;
-use super::{CheckpointError, Place};
+use super::{CheckpointError, Place, redo};
 
 /// Why a log could not be opened at all.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,8 @@ impl Log {
         for path in [&dir, &place.data.join("heads")] {
             place.disk.create_dir_all(path).map_err(io)?;
         }
+        // Before any of the files that it is about is read.
+        redo::replay(place, &name).map_err(io)?;
         let (head_file, Found { head, lost }) =
             HeadFile::open(&*place.disk, &head_path, &name).map_err(io)?;
         // The directories have to outlive a crash before anything in them counts: a head that is found again without its log
@@ -264,6 +266,7 @@ impl Log {
             range: CompactRange::empty(),
             segment: None,
             end: HEADER_LEN,
+            durable: HEADER_LEN,
             pending: Pending::default(),
             head_file,
             floor: vouched.accepted.clone(),
@@ -288,6 +291,8 @@ impl Log {
             segment_records: place.segment_records,
             index: Index::new(place.index_key.clone()),
             tree,
+            redo_path: place.redo_path(&name),
+            redo: OnceLock::new(),
             view: RwLock::new(view),
             statuses: Mutex::new(statuses),
             appender: Mutex::new(appender),

@@ -44,6 +44,10 @@ impl Place {
             .join(format!("{}.broken", log.id))
     }
 
+    pub(crate) fn redo_path(&self, log: &LogName) -> PathBuf {
+        self.data.join("redo").join(log.id.to_string())
+    }
+
     /// The files of a log that a later version wrote, named from the data directory, each with its format.
     pub(crate) fn later_files(&self, log: &LogName) -> io::Result<Vec<(String, u32)>> {
         let dir = self.log_dir(log);
@@ -52,6 +56,7 @@ impl Place {
         let mut later = Vec::new();
         let beside = [
             self.head_path(log),
+            self.redo_path(log),
             self.evidence_path(log),
             self.broken_path(log),
         ];

@@ -19,6 +19,7 @@ use super::ahead::Ahead;
 use super::append::Appender;
 use super::definitions::Definitions;
 use super::page::{MAX_PAGE, Page};
+use super::redo::Redo;
 use super::segment::Segment;
 use super::statuses::{StatusEntry, Statuses};
 use super::tree_file::TreeFile;
@@ -148,6 +149,9 @@ pub struct Log {
     /// Which of its records are about what, committed or not.
     pub(super) index: Index,
     pub(super) tree: TreeFile,
+    /// Its redo journal, and where that is; open once anything was appended.
+    pub(super) redo_path: PathBuf,
+    pub(super) redo: OnceLock<Redo>,
     pub(super) view: RwLock<View>,
     /// Ahead of the checkpoint, but shown up to it. Locked before the view where both are.
     pub(super) statuses: Mutex<Statuses>,

@@ -190,6 +190,7 @@ impl Rebuild<'_> {
         appender.tip = scanned.tip;
         appender.range = scanned.range;
         appender.end = scanned.end;
+        appender.durable = scanned.end;
         appender.segment = self.segment.take();
         self.opening.cut_off += cut_off(self.log, appender)?;
         appender.show_held(self.log);

@@ -38,7 +38,7 @@ pub(crate) fn firsts(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u64>> {
 /// The files of a segment.
 pub(crate) struct Segment {
     pub(crate) first: u64,
-    records: Arc<dyn DiskFile>,
+    pub(super) records: Arc<dyn DiskFile>,
     pub(crate) offsets: Offsets,
 }
 

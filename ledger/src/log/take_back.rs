@@ -226,7 +226,11 @@ impl Writer {
                 Err(super::ApplyError::Append(error)) => return Err(error.into()),
                 Err(_) => return Err(appender.give_up(&log, CHANGED).into()),
             },
-            None => self.sign(&mut appender)?,
+            None => {
+                let checkpoint = self.sign(&mut appender)?;
+                appender.commit(&log, checkpoint.clone())?;
+                checkpoint
+            }
         };
         let names = plan
             .pieces

@@ -7,12 +7,13 @@ use rayon::prelude::*;
 
 use crate::codec;
 use crate::crypto::keys::{Signature, SigningKey};
+use crate::disk::too_many_files;
 use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
 
 use super::append::{AppendError, Appender};
 use super::link::Link;
 use super::reading::{Log, Stopped};
-use super::{Checkpoint, VerifiedCheckpoint};
+use super::{Change, Checkpoint, VerifiedCheckpoint};
 
 /// Why entries were not appended. None of them was, except for [`WriteError::Append`]: then all of them are in the log
 /// after the restart, or none.
@@ -98,11 +99,11 @@ impl Writer {
         now_ms: u64,
         entries: Vec<Entry>,
     ) -> Result<(Vec<Appended>, VerifiedCheckpoint), WriteError> {
-        self.append_with(now_ms, entries, |_| Ok(()))
+        self.append_with(now_ms, entries, |_| Ok(Vec::new()))
     }
 
-    /// The same, with something else that must be durable before the entries count. It is given the position of the first
-    /// entry and runs while the log's own files are synced; when it fails, the log becomes read-only.
+    /// The same, with what has to be durable once the entries are, which the closure gives for the position of the first
+    /// entry; when it fails, the log becomes read-only.
     ///
     /// # Errors
     /// As for [`Writer::append`].
@@ -110,7 +111,7 @@ impl Writer {
         &mut self,
         now_ms: u64,
         entries: Vec<Entry>,
-        beside: impl FnOnce(u64) -> io::Result<()> + Send,
+        kept: impl FnOnce(u64) -> io::Result<Vec<Change>>,
     ) -> Result<(Vec<Appended>, VerifiedCheckpoint), WriteError> {
         if entries.is_empty() {
             return Err(WriteError::NoEntries);
@@ -141,11 +142,17 @@ impl Writer {
         // Before the first byte: from here on nothing is opened, so that only the disk can refuse.
         log.open_ahead(&appender, links.len() as u64)
             .map_err(WriteError::OutOfFiles)?;
+        match log.redo() {
+            Err(error) if too_many_files(&error) => return Err(WriteError::OutOfFiles(error)),
+            // Any other failure is one of the disk, which the commit meets again.
+            _ => {}
+        }
         appender.append(&log, &links, &frames, None)?;
-        // Records and bodies durable, then the checkpoint: one that vouched for what a crash took would be a signed statement
-        // about records that nobody has, and the next of that size a fork.
-        appender.sync_with(&log, || beside(first))?;
+        let kept = appender.kept(&log, || kept(first))?;
         let checkpoint = self.sign(&mut appender)?;
+        // Records, bodies and checkpoint all at once: a checkpoint that vouched for what a crash took would be a signed
+        // statement about records that nobody has, and the next of that size a fork.
+        appender.commit_through(&log, checkpoint.clone(), kept)?;
         let appended = |link: &Link| Appended {
             seq: link.record.seq,
             hash: link.hash,
@@ -154,7 +161,7 @@ impl Writer {
         Ok((links.iter().map(appended).collect(), checkpoint))
     }
 
-    /// Signs a checkpoint over everything written, which must be durable, and makes it durable.
+    /// Signs a checkpoint over everything written. Nobody sees it before it is committed.
     pub(super) fn sign(&self, appender: &mut Appender) -> Result<VerifiedCheckpoint, AppendError> {
         let log = &self.log;
         let checkpoint = Checkpoint {
@@ -166,9 +173,11 @@ impl Writer {
             time_ms: appender.tip.time_ms,
             key_epoch: 0,
         };
-        let checkpoint = VerifiedCheckpoint::sign(log.name.network, checkpoint, &self.key);
-        appender.commit(log, checkpoint.clone())?;
-        Ok(checkpoint)
+        Ok(VerifiedCheckpoint::sign(
+            log.name.network,
+            checkpoint,
+            &self.key,
+        ))
     }
 
     /// Links and signs the entries: the chain of hashes in order, the signatures in parallel.

@@ -12,15 +12,19 @@ use certmesh_ledger::crypto::keys::{FieldKey, Secret};
 use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::id::{Date, HolderKind};
 use certmesh_ledger::journal::{Journal, Look, Looked};
-use certmesh_ledger::log::Applied;
-use certmesh_ledger::record::{BlindedSubject, MediaType};
+use certmesh_ledger::log::{Applied, Writer};
+use certmesh_ledger::record::{BlindedSubject, Entry, MediaType};
 use serde_json::json;
 
 use crate::Vectors;
-use crate::common::{body_key, certificate, fields, file, filled, members, name, open};
+use crate::common::{
+    CREATED_MS, body_key, certificate, fields, file, filled, issued, key as signing_key, members,
+    name, open,
+};
 
 const LOG: &str = "logs/11430000006122244L";
 const HEAD: &str = "heads/11430000006122244L";
+const REDO: &str = "redo/11430000006122244L";
 const BLOCK: usize = 4096;
 
 pub(crate) fn all(v: &mut Vectors) {
@@ -46,6 +50,7 @@ pub(crate) fn all(v: &mut Vectors) {
     assert!(matches!(applied, Applied::Progress { held: 4 }));
     head(v, "replica on its way", &replica);
     bodies(v);
+    redo(v);
     attachment(v);
     lookups(v);
 }
@@ -98,6 +103,46 @@ fn lookups(v: &mut Vectors) {
     assert_eq!((&read.looks[..], &read.damage[..]), (&looks[..], &[][..]));
 }
 
+/// A redo journal after the first commit, of a record with its body: all that a crash needs to leave.
+fn redo(v: &mut Vectors) {
+    let disk = MemoryDisk::new();
+    let key = FieldKey(Secret::from_bytes([0xF1; 32]));
+    let dir = Path::new("/data/bodies");
+    let sealed = SealedBody::seal(&key, "S00000001", &body_key(), [0xB0; 24], &1_u64);
+    let kept = Bodies::open(&disk, dir, &name(), key.clone()).expect("new files");
+    let (log, _) = open(&disk);
+    let entry = Entry::from(issued(1, None));
+    let mut writer = Writer::new(log, signing_key(1));
+    let keep = |first| Ok(kept.keep(first, &[Some(sealed)]).expect("kept"));
+    writer
+        .append_with(CREATED_MS, vec![entry], keep)
+        .expect("appended");
+    let bytes = file(&disk, REDO);
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("an entry") + 1;
+    assert!(bytes[64..BLOCK].iter().all(|byte| *byte == 0));
+    v.bytes("files", "redo journal, header", &bytes[..64]);
+    v.bytes("files", "redo journal, entry", &bytes[BLOCK..end]);
+    // The golden bytes are a journal the code replays, where nothing else of the commit reached the medium.
+    let crashed = disk.crash(|| false);
+    let golden = ["header", "entry"].map(|part| {
+        let text = v.text("files", &format!("redo journal, {part}"), "");
+        hex::decode(text).expect("hexadecimal")
+    });
+    let change = |bytes: &mut Vec<u8>| {
+        bytes.fill(0);
+        for (at, part) in [0, BLOCK].into_iter().zip(golden) {
+            bytes[at..at + part.len()].copy_from_slice(&part);
+        }
+    };
+    let path = Path::new("/data").join(REDO);
+    crashed.corrupt(&path, change).expect("a file");
+    let (log, _) = open(&crashed);
+    assert_eq!(log.size(), 1);
+    let kept = Bodies::open(&crashed, dir, &name(), key).expect("files of this log");
+    let opened = kept.get::<u64>(0, "S00000001").expect("whole");
+    assert_eq!(opened.expect("kept").body, 1);
+}
+
 /// The two files of bodies, with one body for the second record.
 fn bodies(v: &mut Vectors) {
     let disk = MemoryDisk::new();
@@ -113,7 +158,9 @@ fn bodies(v: &mut Vectors) {
     let sealed = SealedBody::seal(&key, id.as_str(), &body_key(), [0xB0; 24], &body);
     let sealed = sealed.with_attachments(1);
     let kept = Bodies::open(&disk, dir, &name(), key.clone()).expect("new files");
-    kept.keep(0, &[None, Some(sealed)]).expect("kept");
+    for change in kept.keep(0, &[None, Some(sealed)]).expect("kept") {
+        change.write().expect("written");
+    }
     for file_name in ["keys", "bodies"] {
         let path = format!("bodies/{file_name}");
         v.bytes("files", &path, &file(&disk, &path));

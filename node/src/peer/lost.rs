@@ -47,7 +47,7 @@ impl Peer {
 
     /// Erased fields that are there again were put back with older files: what the log says of them stands.
     fn destroy_again(&self, seq: u64) {
-        let destroyed = self.bodies.destroy(seq);
+        let destroyed = self.bodies.destroy(&self.own.log, seq);
         let removed = self.attachments.remove(seq);
         match destroyed
             .map_err(|error| error.to_string())

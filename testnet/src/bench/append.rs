@@ -1,24 +1,26 @@
-//! One certificate at a time, each on disk before the next.
+//! One certificate at a time, each on disk before the next; then eight callers at once.
 
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Bench, limits};
+use super::{Bench, limits, together};
 use crate::Error;
 use crate::sample::Sample;
-use crate::stats::{Times, grouped, ms, round};
+use crate::stats::{Times, grouped, ms, per_second, round};
 
 const DEFAULT_RECORDS: u64 = 3_000;
 /// Not counted: the first ones warm up connection and caches.
 const WARM_UP: u64 = 100;
+/// Connections that issue at the same time, when it is the rate that is measured.
+const CONNECTIONS: u64 = 8;
 /// Bytes of a raw write: about those of a record.
 const RAW_BYTES: usize = 300;
 
 pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
     let records = bench.records.unwrap_or(DEFAULT_RECORDS);
     bench.screen.line(format!(
-        "append: {} certificates, one after the other, on one kept-alive connection",
+        "append: {} certificates, one after the other, on one kept-alive connection, then as many on {CONNECTIONS} at a time",
         grouped(records)
     ));
     let before = limits::write_and_sync(bench.dir.path(), RAW_BYTES, records)?;
@@ -36,6 +38,23 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
             times.add(start.elapsed());
         }
     }
+    let more = Sample::new(0, "C")?;
+    let lines: Vec<Vec<u8>> = (0..records).map(|number| more.line(number)).collect();
+    let start = Instant::now();
+    together(CONNECTIONS, |connection| {
+        let mut times = Times::default();
+        for line in lines
+            .iter()
+            .skip(connection as usize)
+            .step_by(CONNECTIONS as usize)
+        {
+            let begun = Instant::now();
+            client.issue_line(line)?;
+            times.add(begun.elapsed());
+        }
+        Ok(times)
+    })?;
+    let eight = per_second(records, start.elapsed());
     drop(net);
     // Before and after: the medium's mood changes.
     let mut raw = limits::write_and_sync(bench.dir.path(), RAW_BYTES, records)?;
@@ -52,6 +71,7 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
         format!("{} ms", raw.p99_ms()),
     );
     bench.row("ratio of p50 (aim 4 or less)", ratio.to_string());
+    bench.row("certificates/s on 8 connections", grouped(eight as u64));
     Ok(json!({
         "records": records,
         "p50_ms": times.p50_ms(),
@@ -60,5 +80,6 @@ pub(super) fn run(bench: &Bench) -> Result<Value, Error> {
         "raw_p50_ms": raw.p50_ms(),
         "raw_p99_ms": raw.p99_ms(),
         "ratio_p50": ratio,
+        "eight_per_second": eight,
     }))
 }

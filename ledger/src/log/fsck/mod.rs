@@ -13,6 +13,7 @@ use crate::membership::Membership;
 use crate::names::{LogId, LogName};
 
 use super::Place;
+use super::redo::as_replayed;
 use check::Check;
 
 /// One thing wrong.
@@ -93,9 +94,27 @@ pub fn fsck(
             network: members.network(),
             id,
         };
-        let checked = Check::run(place, name, members, &mut |records| {
+        // What a crash left in the redo journal counts: an opening brings it to its place.
+        let (place, unreadable) = match as_replayed(place, &name) {
+            Ok(place) => (place, None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                (place.clone(), Some(error))
+            }
+            Err(error) => return Err(error),
+        };
+        let mut checked = Check::run(&place, name, members, &mut |records| {
             progress(before + records);
         })?;
+        if let Some(error) = unreadable.filter(|_| !checked.faults.iter().any(|it| it.later)) {
+            checked.faults.push(Fault {
+                log: id,
+                file: format!("redo/{id}"),
+                record: None,
+                rule: error.to_string(),
+                derived: false,
+                later: false,
+            });
+        }
         before += checked.records;
         report.logs.push(checked);
     }

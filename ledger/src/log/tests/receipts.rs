@@ -184,7 +184,7 @@ fn when_what_belongs_to_entries_is_not_made_durable_they_are_not_in_the_log_eith
     let (appended, _) = writer
         .append_with(1, vec![issue(0), issue(1)], |first| {
             given = Some(first);
-            Ok(())
+            Ok(Vec::new())
         })
         .unwrap();
     assert_eq!((given, appended[0].seq), (Some(0), 0));

@@ -358,6 +358,7 @@ fn a_copy_of_another_log_gives_nothing_whatever_its_directory_is_called() {
     disk.create_dir_all(Path::new("/data/set-aside")).unwrap();
     disk.rename(Path::new(LOG), Path::new(ASIDE)).unwrap();
     disk.remove(Path::new(HEAD)).unwrap();
+    disk.remove(&place(&disk, 8).redo_path(&other)).unwrap();
     let (log, _) = open(&disk);
     assert_eq!(take_back(&log).unwrap(), TakenBack::Nothing);
     // Not even with a header that says nothing of whose it is.

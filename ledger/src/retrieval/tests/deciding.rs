@@ -148,7 +148,7 @@ fn fields_that_were_destroyed_are_refused_as_erased() {
         .unwrap();
     let narrowed = decided.clone().having(&opened.body.fields);
     assert_eq!(codes_of(&narrowed), ["CZZT", "ZZMC"]);
-    assert!(bodies.destroy(seq).unwrap());
+    assert!(bodies.destroy(&world.log(ISSUER), seq).unwrap());
     let gone = bodies.get::<Body>(seq, id("OPEN").as_str()).unwrap();
     assert!(gone.is_none());
     let erased = decided.erased();

@@ -222,7 +222,7 @@ fn destroy_old(
             let seq = record.record().seq;
             match kept_until(record) {
                 Some(until) if until < today => {
-                    let held = bodies.destroy(seq)?;
+                    let held = bodies.destroy(log, seq)?;
                     destroyed += u64::from(held);
                     if held && has_attachments(record) {
                         remove_attachments(seq)?;

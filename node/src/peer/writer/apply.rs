@@ -103,7 +103,7 @@ impl GroupCommit {
     /// read is gone.
     fn destroy(&self, destroys: Destroys) -> Result<(), Refusal> {
         let Destroys { seq, attachments } = destroys;
-        let destroyed = self.peer.bodies.destroy(seq);
+        let destroyed = self.peer.bodies.destroy(&self.peer.own.log, seq);
         destroyed.map_err(|error| internal(&error))?;
         if attachments {
             let removed = self.peer.attachments.remove(seq);
@@ -133,8 +133,8 @@ impl GroupCommit {
         if let Some(fault) = self.peer.clock_fault_of(&clocks) {
             return Err(ApplyError::Clock(fault));
         }
-        // Bodies are durable with the records, both before the checkpoint. A crash before the checkpoint leaves records that
-        // nobody was told of: the next start cuts them off, and their bodies are written over.
+        // Records, bodies and checkpoint become durable at once. A crash before that leaves records that nobody knows of: the
+        // next start cuts them off.
         let (records, checkpoint) = self
             .writer
             .append_with(clocks.own_ms, group.entries, keep)?;

@@ -185,6 +185,10 @@ impl GroupCommit {
             }
             self.commit(group);
         }
+        // Whoever copies or looks at the files of a node that has stopped finds all of it in its place.
+        if let Err(error) = self.writer.log().clear_redo() {
+            tracing::warn!(%error, "the redo journal was not cleared; the next start replays it");
+        }
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
