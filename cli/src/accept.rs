@@ -10,12 +10,12 @@ use clap::Args;
 use crate::args::{Global, within};
 use crate::client::Client;
 use crate::holder::SubjectArgs;
-use crate::{complete, lookup};
 use crate::message::Message;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::{FieldNames, named};
 use crate::screen::{Screen, Tone, counted, printable};
 use crate::{Error, Outcome};
+use crate::{complete, lookup};
 
 /// See which certificates that a matter requires some department has issued to a subject already
 ///

@@ -79,7 +79,10 @@ fn offered(
 }
 
 fn fitting<'k>(word: &str, known: &'k [Known]) -> Vec<&'k Known> {
-    let begun: Vec<&Known> = known.iter().filter(|one| one.code.starts_with(word)).collect();
+    let begun: Vec<&Known> = known
+        .iter()
+        .filter(|one| one.code.starts_with(word))
+        .collect();
     match begun.is_empty() {
         true => lookup::matching(word, known),
         false => begun,

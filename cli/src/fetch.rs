@@ -10,13 +10,13 @@ use crate::args::{Global, within};
 use crate::attachments;
 use crate::change::read_id;
 use crate::client::{Client, segment};
-use crate::{complete, lookup};
 use crate::message::Advice;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::names::{FieldNames, Names};
 use crate::provenance::{outcome_of, verdict};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
+use crate::{complete, lookup};
 
 /// Retrieve the fields of a certificate that a matter needs, from the department that issued it
 ///

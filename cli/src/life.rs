@@ -22,6 +22,7 @@ use crate::change::read_id;
 use crate::client::{Answer, Client, segment};
 use crate::holder::HolderArgs;
 use crate::issue::{content_key, read_value, tell_appended};
+use crate::message::Advice;
 use crate::moment::now_ms;
 use crate::screen::Screen;
 use crate::{Error, Outcome, attachments};

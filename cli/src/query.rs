@@ -317,13 +317,10 @@ fn particulars(event: &HistoryEvent, numbered: &[&str]) -> String {
     let receiver = event.to.as_ref().map(|code| format!("to {code}"));
     let successor = event.successor.as_ref();
     let successor = successor.map(|id| format!("by {}", name(id)));
-    let replaces = event
-        .succession
-        .as_ref()
-        .map(|kind| {
-            let replaced: Vec<String> = event.predecessors.iter().map(name).collect();
-            format!("{kind} of {}", replaced.join(", "))
-        });
+    let replaces = event.succession.as_ref().map(|kind| {
+        let replaced: Vec<String> = event.predecessors.iter().map(name).collect();
+        format!("{kind} of {}", replaced.join(", "))
+    });
     let ignored = event
         .ignored
         .as_ref()

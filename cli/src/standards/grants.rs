@@ -8,10 +8,10 @@ use super::{OfDepartment, any_of, existing, of_department};
 use crate::args::Global;
 use crate::client::Client;
 use crate::issue::tell_appended;
-use crate::{complete, lookup};
 use crate::names::Names;
 use crate::screen::{Screen, cell, number, printable};
 use crate::{Error, Outcome};
+use crate::{complete, lookup};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
