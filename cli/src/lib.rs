@@ -7,7 +7,8 @@
 //! arguments, help and implementation: `department`, `network`, `standards`, `issue`, `life`, `import`, `change`,
 //! `accept`, `fetch`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They reach the
 //! node through `client` and the person through `screen`; a failure is an [`Error`], which has a hint and an
-//! [`Outcome`].
+//! [`Outcome`]. What people leave out is found by `profile` (which node), `lookup` (which type or matter), `holder` (which
+//! kind of code) and `complete` (the rest of a word); what is said to them is named in `message`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -6,13 +6,16 @@ use std::fmt::Write;
 
 use petgraph::graph::UnGraph;
 use petgraph::visit::EdgeRef;
+use unicode_width::UnicodeWidthStr;
 
 use super::TypeShown;
 use super::graphml::escaped;
 use super::picture::{FONTS, Legend, fill, thickness};
 
-/// Room for labels around the circle.
-const MARGIN: f64 = 330.0;
+/// Room that a column of text takes, of which a Chinese character has two.
+const COLUMN: f64 = 7.5;
+/// Room for the legend.
+const LEAST_WIDTH: f64 = 1000.0;
 /// Distance of neighbours on the circle.
 const STEP: f64 = 19.0;
 const LINE: f64 = 22.0;
@@ -23,8 +26,10 @@ pub(super) fn svg(shown: &[TypeShown], drawn: &UnGraph<String, u32>, legend: &Le
     order.sort_by_key(|node| (shown[*node].community, *node));
     let radius = (shown.len() as f64 * STEP / TAU).max(120.0);
     let head = LINE * (legend.lines.len() + legend.communities.len() + 3) as f64;
-    let width = 2.0 * (radius + MARGIN);
-    let (x, y) = (width / 2.0, head + radius + MARGIN);
+    let longest = shown.iter().map(|kind| label(kind).width()).max();
+    let reach = radius + 20.0 + longest.unwrap_or_default() as f64 * COLUMN;
+    let width = (2.0 * reach).max(LEAST_WIDTH);
+    let (x, y) = (width / 2.0, head + reach);
     let mut places = vec![0.0; shown.len()];
     for (place, node) in order.iter().enumerate() {
         places[*node] = TAU * place as f64 / shown.len() as f64;
@@ -34,7 +39,7 @@ pub(super) fn svg(shown: &[TypeShown], drawn: &UnGraph<String, u32>, legend: &Le
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" \
          height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"{FONTS}\" font-size=\"14\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-        height = head + width,
+        height = head + 2.0 * reach,
     );
     for edge in drawn.edge_references() {
         let (a, b) = (edge.source().index(), edge.target().index());
@@ -65,11 +70,9 @@ pub(super) fn svg(shown: &[TypeShown], drawn: &UnGraph<String, u32>, legend: &Le
             format_args!(
                 "<circle cx=\"{dot_x:.1}\" cy=\"{dot_y:.1}\" r=\"6\" fill=\"{}\" stroke=\"#666666\"/>\n\
                  <text transform=\"translate({text_x:.1} {text_y:.1}) rotate({turn:.1})\" text-anchor=\"{anchor}\" \
-                 dominant-baseline=\"middle\">{} · {} · {}</text>",
+                 dominant-baseline=\"middle\">{}</text>",
                 fill(kind.community),
-                escaped(&plain(kind)),
-                kind.grade,
-                kind.demands,
+                escaped(&label(kind)),
             ),
         );
     }
@@ -103,6 +106,10 @@ pub(super) fn svg(shown: &[TypeShown], drawn: &UnGraph<String, u32>, legend: &Le
     }
     out.push_str("</svg>\n");
     out
+}
+
+fn label(kind: &TypeShown) -> String {
+    format!("{} · {} · {}", plain(kind), kind.grade, kind.demands)
 }
 
 /// What a type is called, without what a terminal or a parser might take for something.
