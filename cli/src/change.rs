@@ -113,7 +113,7 @@ fn ask(question: &str, screen: &mut Screen) -> Result<(), Error> {
     let answer = screen.ask(question)?.unwrap_or_default();
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" | "是" => Ok(()),
-        _ => Err(Error::Said(Message::NotConfirmed, Advice::Yes)),
+        _ => Err(Error::said(Message::NotConfirmed, Advice::Yes)),
     }
 }
 
@@ -229,10 +229,10 @@ fn not_an_identifier(text: &str, error: IdError) -> Error {
     let is_person = text.len() == digits && digits == 15
         || text.len() == 18 && (digits == 18 || digits == 17 && text.ends_with(['x', 'X']));
     if let Ok(code) = text.parse::<DepartmentCode>() {
-        return Error::Said(Message::IsDepartment { code }, Advice::FindIssued { code });
+        return Error::said(Message::IsDepartment { code }, Advice::FindIssued { code });
     }
     if is_person {
-        return Error::Said(Message::IsPerson, Advice::FindHeld);
+        return Error::said(Message::IsPerson, Advice::FindHeld);
     }
     let what = match error {
         _ if text.is_empty() => Message::NoIdentifier,
@@ -242,7 +242,7 @@ fn not_an_identifier(text: &str, error: IdError) -> Error {
         },
         other => return other.into(),
     };
-    Error::Said(what, Advice::Compare)
+    Error::said(what, Advice::Compare)
 }
 
 pub(crate) fn run(

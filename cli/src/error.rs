@@ -124,17 +124,17 @@ pub enum Error {
     #[error("{}", joined(&problem_lines(.0)))]
     Misused(Box<Problem>),
     /// What the command itself found out, and what to do about it.
-    #[error("{}", say(.0))]
-    Said(Message, Advice),
+    #[error("{}", say(&**.0))]
+    Said(Box<Message>, Box<Advice>),
     /// The same with a list.
-    #[error("{}", joined(&fault_lines(&say(what), faults)))]
+    #[error("{}", joined(&fault_lines(&say(&**what), faults)))]
     Listed {
         /// What happened.
-        what: Message,
+        what: Box<Message>,
         /// Each on a line of its own.
         faults: Vec<String>,
         /// What to do about it.
-        advice: Advice,
+        advice: Box<Advice>,
     },
     /// Another error, for which this command knows a better advice.
     #[error("{error}")]
@@ -142,7 +142,7 @@ pub enum Error {
         /// What happened.
         error: Box<Error>,
         /// What to do about it.
-        advice: Advice,
+        advice: Box<Advice>,
     },
     /// The operating system provided no randomness.
     #[error("the operating system provides no randomness: {0}")]
@@ -202,7 +202,21 @@ impl Error {
     pub(crate) fn advised(self, advice: Advice) -> Self {
         Self::Advised {
             error: Box::new(self),
-            advice,
+            advice: Box::new(advice),
+        }
+    }
+
+    /// [`Error::Said`].
+    pub(crate) fn said(what: Message, advice: Advice) -> Self {
+        Self::Said(Box::new(what), Box::new(advice))
+    }
+
+    /// [`Error::Listed`].
+    pub(crate) fn listed(what: Message, faults: Vec<String>, advice: Advice) -> Self {
+        Self::Listed {
+            what: Box::new(what),
+            faults,
+            advice: Box::new(advice),
         }
     }
 
@@ -225,7 +239,7 @@ impl Error {
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Faults { what, faults } => fault_lines(what, faults),
-            Self::Listed { what, faults, .. } => fault_lines(&say(what), faults),
+            Self::Listed { what, faults, .. } => fault_lines(&say(&**what), faults),
             Self::Advised { error, .. } => error.lines(),
             Self::Table(error) => error.lines(),
             Self::Refused { problem, .. } | Self::Misused(problem) => problem_lines(problem),
@@ -329,7 +343,7 @@ impl Error {
                 return hint_for_problem(problem).map(Cow::from);
             }
             Self::Said(_, advice) | Self::Listed { advice, .. } | Self::Advised { advice, .. } => {
-                return Some(say(advice).into());
+                return Some(say(&**advice).into());
             }
             Self::Randomness(_) => {
                 "keys are never made without it; try again once the system has started fully"

@@ -137,7 +137,7 @@ fn given(
                     Message::IsCertificate => Advice::VerifyIt,
                     _ => Advice::GiveKind { option },
                 };
-                Error::Said(unclear, advice)
+                Error::said(unclear, advice)
             })?;
             screen.note(&say(&Message::TakenFor {
                 kind: kind.to_string(),

@@ -163,7 +163,7 @@ pub(crate) fn read_value<T: DeserializeOwned>(
 ) -> Result<T, Error> {
     if is_table(path) {
         let file = path.display().to_string();
-        return Err(Error::Said(
+        return Err(Error::said(
             Message::IsTable { file, expected },
             Advice::Import,
         ));

@@ -134,7 +134,7 @@ fn the_one<'k>(
     let text = text.to_owned();
     match found.as_slice() {
         [only] => Ok(only),
-        [] => Err(Error::Said(
+        [] => Err(Error::said(
             Message::NothingNamed {
                 near: near(&text, known),
                 text,
@@ -143,14 +143,9 @@ fn the_one<'k>(
         )),
         several => {
             let listed = several.iter().take(LISTED).map(|one| one.shown());
-            Err(Error::Listed {
-                what: Message::SeveralNamed {
-                    text,
-                    count: several.len(),
-                },
-                faults: listed.collect(),
-                advice: Advice::NameOne,
-            })
+            let count = several.len();
+            let what = Message::SeveralNamed { text, count };
+            Err(Error::listed(what, listed.collect(), Advice::NameOne))
         }
     }
 }
@@ -178,12 +173,12 @@ pub(crate) fn with_matter<T>(
             Ok(meant) if meant != text => ask(&meant),
             Err(several @ Error::Listed { .. }) => Err(several),
             // The node's own words, with what may have been meant.
-            Err(Error::Said(
+            Err(Error::Said(nothing, _)) => Err(unknown.advised(match *nothing {
                 Message::NothingNamed {
                     near: Some(near), ..
-                },
-                _,
-            )) => Err(unknown.advised(Advice::DidYouMean { near })),
+                } => Advice::DidYouMean { near },
+                _ => Advice::Matters,
+            })),
             _ => Err(unknown.advised(Advice::Matters)),
         },
         answer => answer,

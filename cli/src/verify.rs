@@ -132,7 +132,7 @@ fn scanned(screen: &mut Screen) -> Result<Zeroizing<String>, Error> {
     let is_proof = base45::decode(line.trim_end_matches(['\r', '\n']))
         .is_some_and(|bytes| Bundle::from_bytes(&bytes).is_ok());
     match is_proof {
-        true => Err(Error::Said(Message::IsProof, Advice::Network)),
+        true => Err(Error::said(Message::IsProof, Advice::Network)),
         false => Ok(line),
     }
 }

@@ -117,11 +117,11 @@ impl Existing {
     fn none(self) -> Result<(), Error> {
         match self.faults.is_empty() {
             true => Ok(()),
-            false => Err(Error::Listed {
-                what: Message::NamesNothing,
-                faults: self.faults,
-                advice: Advice::CorrectOrForce,
-            }),
+            false => Err(Error::listed(
+                Message::NamesNothing,
+                self.faults,
+                Advice::CorrectOrForce,
+            )),
         }
     }
 }
