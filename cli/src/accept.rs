@@ -1,5 +1,6 @@
 //! `certmesh accept`: what a subject holds of what a matter requires.
 
+use certmesh_api::limits::MAX_KEEP_DAYS;
 use certmesh_api::{
     AcceptRequest, Acceptance, CollectRequest, RequirementState, RequirementStatus,
 };
@@ -45,7 +46,7 @@ pub(crate) struct Accept {
     #[arg(short, long, value_name = "NUMBER", requires = "collect")]
     reference: Option<String>,
     /// Days for which your node keeps the copies
-    #[arg(long, value_name = "DAYS", requires = "collect", value_parser = within(1_u16, 3650))]
+    #[arg(long, value_name = "DAYS", requires = "collect", value_parser = within(1_u16, MAX_KEEP_DAYS))]
     keep_days: Option<u16>,
 }
 

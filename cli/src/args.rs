@@ -409,6 +409,14 @@ where
     }
 }
 
+/// Parses an argument; what is wrong with it is explained as anywhere else.
+pub(crate) fn parsed<T: FromStr>(text: &str) -> Result<T, String>
+where
+    FaultKind: From<T::Err>,
+{
+    text.parse().map_err(certmesh_text::parse_fault)
+}
+
 /// Reads a word of a set of the API; help and errors list its words.
 pub(crate) fn word<T: Words>() -> impl TypedValueParser<Value = T> {
     let words = T::ALL.iter().map(|word| word.as_str());

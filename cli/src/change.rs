@@ -1,15 +1,15 @@
 //! Changing the status of a certificate, and releasing a node that waits for its own log to be confirmed.
 
 use certmesh_api::{
-    Action, Appended, Certificate, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged,
-    StatusRequest,
+    Action, Appended, Caution, Certificate, ErasureRequest, NodeStatus, OwnLogState, Reason,
+    Salvaged, StatusRequest,
 };
 use certmesh_ledger::id::{CertificateId, DepartmentCode, IdError};
 use certmesh_ledger::record;
 use certmesh_text::say;
 use clap::Args;
 
-use crate::args::Global;
+use crate::args::{Global, parsed};
 use crate::client::{Client, segment};
 use crate::issue::tell_appended;
 use crate::message::{Advice, Message};
@@ -125,7 +125,7 @@ pub(crate) struct TransferOut {
     #[command(flatten)]
     asking: Asking,
     /// The department that may take it over, and no other
-    #[arg(long, value_name = "DEPARTMENT")]
+    #[arg(long, value_name = "DEPARTMENT", value_parser = parsed::<DepartmentCode>)]
     to: DepartmentCode,
 }
 
@@ -217,7 +217,7 @@ pub(crate) fn read_id(text: &str, screen: &mut Screen) -> Result<CertificateId, 
     let (id, variants) =
         CertificateId::parse_lenient(text).map_err(|error| not_an_identifier(text, error))?;
     for variant in variants {
-        screen.note(&format!("note: {variant}"));
+        screen.note(&format!("note: {}", say(&Caution::from(variant))));
     }
     Ok(id)
 }

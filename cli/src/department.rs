@@ -10,6 +10,7 @@ use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::last_run::Mark;
 use certmesh_ledger::membership::{Department, PeerId, Role, check_address, undialable};
+use certmesh_text::parse_fault;
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
@@ -129,8 +130,8 @@ fn plan(args: &Init) -> Result<Plan, Vec<String>> {
     let mut faults = Vec::new();
     let code = args
         .code
-        .parse()
-        .map_err(|error| faults.push(format!("--code: {error}")))
+        .parse::<DepartmentCode>()
+        .map_err(|error| faults.push(format!("--code: {}", parse_fault(error))))
         .ok();
     let name = check_name("--name", &args.name, &mut faults);
     let name_zh = args
@@ -139,9 +140,9 @@ fn plan(args: &Init) -> Result<Plan, Vec<String>> {
         .map(|name| check_name("--name-zh", name, &mut faults));
     let mut roles = Vec::new();
     for role in &args.role {
-        match role.parse() {
+        match role.parse::<Role>() {
             Ok(role) => roles.push(role),
-            Err(error) => faults.push(format!("--role: `{role}`: {error}")),
+            Err(error) => faults.push(format!("--role: `{role}`: {}", parse_fault(error))),
         }
     }
     if args.role.is_empty() {

@@ -48,7 +48,7 @@ pub enum Error {
         faults: Vec<String>,
     },
     /// A text that is not a certificate identifier.
-    #[error("{0}")]
+    #[error("{}", certmesh_text::parse_fault(.0.clone()))]
     Identifier(#[from] IdError),
     /// A holder's code that its kind does not allow.
     #[error("{}", holder(.0))]

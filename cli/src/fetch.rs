@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use certmesh_api::limits::MAX_KEEP_DAYS;
 use certmesh_api::{FetchRequest, Retrieved};
 use certmesh_ledger::id::CertificateId;
 use clap::Args;
@@ -44,7 +45,7 @@ pub(crate) struct Fetch {
     #[arg(long)]
     attachments: bool,
     /// Days for which your node keeps the copy
-    #[arg(long, value_name = "DAYS", value_parser = within(1_u16, 3650))]
+    #[arg(long, value_name = "DAYS", value_parser = within(1_u16, MAX_KEEP_DAYS))]
     keep_days: Option<u16>,
 }
 

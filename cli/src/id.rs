@@ -173,7 +173,7 @@ fn describe(trimmed: &str, kind: &str, error: &IdError) -> String {
             DepartmentCode::LEN
         );
     }
-    error.to_string()
+    certmesh_text::parse_fault(error.clone())
 }
 
 #[cfg(test)]

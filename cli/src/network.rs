@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::membership::{Department, Genesis, GenesisError, Role, undialable};
+use certmesh_text::genesis_fault;
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
@@ -70,8 +71,10 @@ pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Erro
 
 /// Reads and checks a genesis file.
 pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, Error> {
-    Genesis::from_toml(&read_text(path)?)
-        .map_err(|faults| Error::malformed(path, "a network's genesis file", faults.to_string()))
+    Genesis::from_toml(&read_text(path)?).map_err(|faults| {
+        let lines: Vec<String> = faults.0.iter().map(genesis_fault).collect();
+        Error::malformed(path, "a network's genesis file", lines.join("\n"))
+    })
 }
 
 fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
@@ -124,7 +127,7 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
                 .0
                 .iter()
                 .filter(|fault| all_read || **fault != GenesisError::NoDepartment);
-            faults.extend(news.map(ToString::to_string));
+            faults.extend(news.map(genesis_fault));
             None
         }
     };
@@ -163,7 +166,7 @@ fn read_department(path: &Path, faults: &mut Vec<String>) -> Option<Department> 
             faults
                 .0
                 .iter()
-                .map(|fault| fault.to_string().replace("department.toml: ", ""))
+                .map(|fault| genesis_fault(fault).replace("department.toml: ", ""))
                 .collect()
         }),
     };

@@ -4,11 +4,13 @@ use std::io::Read;
 use std::path::Path;
 
 use certmesh_api::{Certificate, Provenance, SuccessorView, Verification};
+use certmesh_ledger::id::{ChinaTime, DepartmentCode};
 use certmesh_ledger::membership::Membership;
-use certmesh_ledger::record::{Entry, RecordError, SignedRecord, Status};
-use certmesh_ledger::verify::{
-    Bundle, BundleError, MAX_BUNDLE, Missing, Reader, Verdict, VerifiedBundle,
+use certmesh_ledger::record::{
+    CertificateIssued, Entry, RecordError, SignedRecord, Status, SuccessionKind,
 };
+use certmesh_ledger::verify::{Bundle, BundleError, MAX_BUNDLE, Reader, Verdict, VerifiedBundle};
+use certmesh_text::{Basis, Explained};
 
 use crate::moment::china_time;
 use crate::names::Names;
@@ -146,6 +148,21 @@ fn describe(
     };
     let certificate = certificate(bundle, members);
     let checkpoint = &bundle.checkpoint;
+    let successor = Successor::of(bundle);
+    let explanation = certmesh_text::explain(&Explained {
+        verdict,
+        change: bundle.change.as_ref().map(SignedRecord::record),
+        successors: successor
+            .iter()
+            .map(|next| (&next.issued.id, next.department))
+            .collect(),
+        members,
+        basis: Basis::Proof {
+            on: reader.on,
+            until: ChinaTime(checkpoint.time_ms),
+            witnessed: bundle.is_witnessed(),
+        },
+    });
     let provenance = Provenance {
         department: certificate.issuer.clone(),
         department_name: certificate.issuer_name.clone().unwrap_or_default(),
@@ -168,83 +185,52 @@ fn describe(
         id: certificate.id.clone(),
         verdict: verdict.into(),
         reason,
-        explanation: explain(verdict, bundle, reader),
+        explanation,
         missing,
-        successors: successor(bundle, members).into_iter().collect(),
+        successors: successor
+            .map(|next| next.view(members))
+            .into_iter()
+            .collect(),
         on: reader.on.to_string(),
         certificate: Some(certificate),
         provenance: Some(provenance),
     }
 }
 
-fn explain(verdict: &Verdict, bundle: &VerifiedBundle, reader: &Reader) -> String {
-    let (on, known) = (reader.on, china_time(bundle.checkpoint.time_ms));
-    match verdict {
-        Verdict::Valid => {
-            let alone = match bundle.is_witnessed() {
-                true => "",
-                false => {
-                    " Only the issuer vouches for that: no other department has signed this proof."
-                }
-            };
-            format!(
-                "Genuine, and in force on {on} by all that its issuer had recorded until {known}.{alone}"
-            )
-        }
-        Verdict::NotValid(reason) => {
-            let reason = certmesh_text::not_valid(reason);
-            format!("Not in force on {on}: {reason}{}.", particulars(bundle))
-        }
-        Verdict::Unknown(missing) if missing.contains(&Missing::Witness) => {
-            "The proof does not decide it: only the issuer vouches for it. Take a proof from the node of another \
-             department, or from the issuer's once the others have signed; where the issuer's word is enough, verify with \
-             --issuer-only."
-                .to_owned()
-        }
-        Verdict::Unknown(_) => "The proof does not decide it.".to_owned(),
-    }
-}
-
-/// When and why the issuer changed the status.
-fn particulars(bundle: &VerifiedBundle) -> String {
-    let Some(change) = bundle.change.as_ref().map(SignedRecord::record) else {
-        return String::new();
-    };
-    match &change.entry {
-        Entry::StatusChanged(changed) => {
-            let text = match changed.text.as_str() {
-                "" => String::new(),
-                text => format!(", {text}"),
-            };
-            let reason = changed.reason;
-            let when = china_time(change.time_ms);
-            format!(
-                " on {when} (reason {}, {}{text})",
-                reason.code(),
-                reason.as_str()
-            )
-        }
-        _ => String::new(),
-    }
-}
-
 /// The certificate whose record superseded this one; a proof holds no other successor.
-fn successor(bundle: &VerifiedBundle, members: &Membership) -> Option<SuccessorView> {
-    let change = bundle.change.as_ref()?.record();
-    let Entry::CertificateIssued(issued) = &change.entry else {
-        return None;
-    };
-    let department = bundle.checkpoint.log.department;
-    let member = members.member(&department);
-    Some(SuccessorView {
-        id: issued.id.to_string(),
-        succession: issued.succession_kind()?.into(),
-        department: department.to_string(),
-        department_name: member
-            .map(|member| member.display_name().to_owned())
-            .unwrap_or_default(),
-        seq: change.seq,
-    })
+struct Successor<'a> {
+    issued: &'a CertificateIssued,
+    kind: SuccessionKind,
+    seq: u64,
+    department: DepartmentCode,
+}
+
+impl<'a> Successor<'a> {
+    fn of(bundle: &'a VerifiedBundle) -> Option<Self> {
+        let change = bundle.change.as_ref()?.record();
+        let Entry::CertificateIssued(issued) = &change.entry else {
+            return None;
+        };
+        Some(Successor {
+            issued,
+            kind: issued.succession_kind()?,
+            seq: change.seq,
+            department: bundle.checkpoint.log.department,
+        })
+    }
+
+    fn view(&self, members: &Membership) -> SuccessorView {
+        let member = members.member(&self.department);
+        SuccessorView {
+            id: self.issued.id.to_string(),
+            succession: self.kind.into(),
+            department: self.department.to_string(),
+            department_name: member
+                .map(|member| member.display_name().to_owned())
+                .unwrap_or_default(),
+            seq: self.seq,
+        }
+    }
 }
 
 fn certificate(bundle: &VerifiedBundle, members: &Membership) -> Certificate {

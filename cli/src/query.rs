@@ -13,7 +13,7 @@ use comfy_table::Cell;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::args::{Global, from_one};
+use crate::args::{Global, from_one, parsed};
 use crate::change::read_id;
 use crate::client::{Client, segment};
 use crate::holder::HolderArgs;
@@ -89,7 +89,7 @@ pub(crate) struct Find {
     #[arg(short, long = "type", value_name = "TYPE", add = complete::types())]
     type_code: Option<String>,
     /// Certificates issued by this department
-    #[arg(short, long, value_name = "CODE", add = complete::departments())]
+    #[arg(short, long, value_name = "CODE", value_parser = parsed::<DepartmentCode>, add = complete::departments())]
     issuer: Option<DepartmentCode>,
     /// At most this many
     #[arg(short, long, value_name = "N", default_value_t = 100, value_parser = from_one)]

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::Error;
 use crate::bench::{self, BenchArgs};
-use crate::dataset::{self, DatasetCommand};
+use crate::dataset::{self, CityArgs, DatasetCommand};
 use crate::demo::{self, DemoArgs};
 use crate::load::{self, LoadArgs};
 use crate::sample::{SHIPPED_ROWS, Sample};
@@ -30,6 +30,7 @@ enum Command {
     Down(DownArgs),
     Load(LoadArgs),
     Bench(BenchArgs),
+    City(CityArgs),
     #[command(subcommand)]
     Dataset(DatasetCommand),
     #[command(hide = true)]
@@ -86,6 +87,7 @@ fn run(command: Command) -> Result<bool, Error> {
         Command::Down(args) => up::down(&args).map(|()| true),
         Command::Load(args) => load::load(&args).map(|()| true),
         Command::Bench(args) => bench::bench(&args, own_command()?).map(|()| true),
+        Command::City(args) => dataset::city(&args, own_command()?).map(|()| true),
         Command::Dataset(command) => dataset::dataset(&command).map(|()| true),
         Command::Sample(args) => sample(&args).map(|()| true),
         Command::RawLink(args) => bench::link::serve(&args).map(|()| true),

@@ -15,6 +15,7 @@ use crate::Error;
 use crate::client::Client;
 use crate::network::Member;
 use crate::patience::Deadline;
+use crate::stats::round;
 
 /// Time a node has to stop after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(20);
@@ -244,6 +245,19 @@ pub(crate) fn tail(path: &Path) -> String {
         })
     };
     read().unwrap_or_else(|error| format!("({}: {error})", path.display()))
+}
+
+/// Most memory a process ever had resident (VmHWM of Linux), in MB (10^6 bytes).
+pub(crate) fn peak_memory_mb(pid: u32) -> Result<f64, Error> {
+    let path = format!("/proc/{pid}/status");
+    let path = Path::new(&path);
+    let text = fs::read_to_string(path).map_err(Error::file(path))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: f64 = line
+        .and_then(|line| line.trim().strip_suffix("kB"))
+        .and_then(|number| number.trim().parse().ok())
+        .ok_or_else(|| Error::malformed(path, &"says nothing of VmHWM"))?;
+    Ok(round(kib * 1024.0 / 1e6, 1))
 }
 
 #[cfg(test)]

@@ -378,3 +378,31 @@ fn wrong_usage_says_what_would_be_right() {
     assert_eq!(missing.status.code(), Some(2));
     assert!(stderr(&missing).contains("rows.jsonl"));
 }
+
+#[test]
+fn a_city_is_measured_from_its_data_set_to_a_new_peer_that_has_all_of_it() {
+    let city = run(&["city", "--scale", "0.0002", "--json"]);
+    assert!(city.status.success(), "{}", stderr(&city));
+    let figures = json(&city);
+    assert_eq!(figures["certificates"], 1_502);
+    assert_eq!(figures["departments"], 52);
+    assert!(figures["records"].as_u64() > figures["certificates"].as_u64());
+    for name in [
+        "ready_seconds",
+        "ready_peak_mb",
+        "disk_bytes_per_certificate",
+        "verdicts_per_second",
+        "cases_per_second",
+        "case_p99_ms",
+        "catch_up_records_per_second",
+        "catch_up_peak_mb",
+    ] {
+        assert!(
+            figures[name].as_f64().is_some_and(|value| value > 0.0),
+            "{name}: {figures}"
+        );
+    }
+    let refused = run(&["city", "--scale", "2"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains('2'), "{}", stderr(&refused));
+}

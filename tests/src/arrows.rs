@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Which top-level module of a crate mentions which others, each with a file that does.
 type Arrows = BTreeMap<String, BTreeMap<String, PathBuf>>;
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -21,7 +21,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// A file without its comments and its module of tests.
-fn code(path: &Path) -> String {
+pub(crate) fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let (code, _) = text
         .split_once("#[cfg(test)]\nmod tests {")

@@ -4,3 +4,5 @@ pub mod fuzz;
 
 #[cfg(test)]
 mod arrows;
+#[cfg(test)]
+mod texts;

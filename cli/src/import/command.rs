@@ -15,7 +15,7 @@ use crate::{Error, Outcome, interrupt};
 /// Import certificates that exist already, from a table or from lines of JSON
 ///
 /// Without --map, each line is a certificate as `issue --from` takes it. With --map, FILE is a table (CSV or other
-/// delimited text in UTF-8 or GB18030, XLSX, or JSON lines) of certificates of one type, and the map says which columns
+/// delimited text in UTF-8, GB18030 or UTF-16, XLSX, or JSON lines) of certificates of one type, and the map says which columns
 /// make which part of a certificate and how they are cleaned. Each row is checked against the type's standard before it
 /// is sent.
 ///
@@ -38,7 +38,8 @@ pub(crate) struct Import {
     /// The table's format [default: by the file's name; .xlsx, .jsonl, .ndjson, otherwise delimited text]
     #[arg(long, value_name = "FORMAT", requires = "map")]
     format: Option<Format>,
-    /// Check every row and issue nothing; shows how many of the certificates are already in the log
+    /// Check every row and issue nothing; shows the first rows as they would be issued, and how many of the certificates
+    /// are already in the log
     #[arg(long, requires = "map")]
     pub(super) dry_run: bool,
     /// File for the rejected rows, made at the first one, each with `_row` and `_reason` added (mode 0600: they hold
@@ -65,17 +66,24 @@ with map.toml:
            # or kind = { column = \"证件类型\", codes = { \"身份证\" = \"111\", \"护照\" = \"414\" } }
   valid_from = { column = \"发证日期\", date = [\"%Y/%m/%d\", \"%Y年%m月%d日\", \"%Y%m%d\"] }
   valid_until = { column = \"有效期至\", empty = [\"长期\", \"-\"] }   # also version, sharing, predecessor, succession
-  duplicates = \"first\"                       # or last, or reject: of rows with one serial (and version)
-  duplicates_by = [\"holder\", \"valid_from\"]   # or of rows that have these in common
-  encoding = \"auto\"                          # or utf-8, gb18030
+  duplicates = \"same\"                        # merges rows alike in everything; or first, last, reject
+  duplicates_by = [\"holder\", \"valid_from\"]   # what makes rows the same, instead of serial (and version)
+  encoding = \"auto\"                          # or utf-8, gb18030, utf-16
   delimiter = \",\"                            # found out when left out
-  sheet = \"Sheet1\"                           # the first when left out
-  header = 1                                 # the row with the columns' names
+  sheet = \"Sheet1\"                           # the first that is shown when left out
+  header = 1                                 # the row with the columns' names; or several, as [2, 3]
+  hidden_rows = \"skip\"                       # or import: rows that the spreadsheet hides
+  rows = { column = \"状态\", is = [\"有效\"] }    # only these; or not = [\"注销\"]; or a list of such conditions
   [fields]
   CZZT = { column = \"姓名\", clean = [\"trim\", \"half-width\", \"collapse-spaces\"] }
          # also full-width, no-spaces, upper, lower, alphanumeric; without `clean`: trim
   XB = { column = \"性别\", codes = { \"男\" = \"1\", \"女\" = \"2\" }, default = \"男\" }
   ZZMC = { value = \"居民身份证\" }
+
+Also of a column: two days in one, date = \"serial-1900\" or \"serial-1904\" for days that a spreadsheet counts, and
+exact = true for numbers that end in zeros after 15 digits and are right all the same.
+  valid_from = { column = \"有效期限\", split = [\"-\", \"至\"], part = 1, date = \"%Y.%m.%d\" }
+  valid_until = { column = \"有效期限\", split = [\"-\", \"至\"], part = 2, date = \"%Y.%m.%d\", empty = [\"长期\"] }
 
 Exit code: 0 if every row is in the log now (with --dry-run: could be), 1 if rows were rejected, 2 if the import could
 not be finished or was stopped.";
@@ -83,9 +91,14 @@ not be finished or was stopped.";
 impl Import {
     /// Whether the file's name is one of a table that cannot be requests.
     fn is_table(&self) -> bool {
-        let names = ["csv", "tsv", "xlsx"];
-        let extension = self.file.extension();
-        extension.is_some_and(|found| names.iter().any(|name| found.eq_ignore_ascii_case(name)))
+        match Format::by_name(&self.file) {
+            Some(Format::Xlsx) => true,
+            Some(Format::Csv) => {
+                let extension = self.file.extension();
+                extension.is_some_and(|found| !found.eq_ignore_ascii_case("txt"))
+            }
+            _ => false,
+        }
     }
 
     /// The table's format, as given or by its name.

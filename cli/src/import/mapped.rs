@@ -9,7 +9,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use certmesh_api::{NodeStatus, RowResult, TypeStandard};
-use certmesh_tables::{Checker, Fate, Head, Input, Judge, Judgement, Layout, Map, Row, Visitor};
+use certmesh_tables::{
+    Checker, Fate, Head, HiddenRows, Input, Judge, Judgement, Layout, Map, Row, Visitor,
+};
 use certmesh_text::faults;
 
 use super::batch::{Batch, Event, send_all};
@@ -19,8 +21,11 @@ use crate::args::Global;
 use crate::bulk::Sent;
 use crate::client::{Client, segment};
 use crate::error::describe_problem;
-use crate::screen::Screen;
+use crate::screen::{Screen, counted};
 use crate::{Error, Outcome, interrupt};
+
+/// Rows that a dry run shows as they would be issued.
+const SAMPLE: usize = 3;
 
 pub(super) fn run(
     args: &Import,
@@ -44,6 +49,12 @@ pub(super) fn run(
             "rejected rows of an XLSX are kept as CSV: give --rejects a name that ends in .csv",
         ));
     }
+    if let Some((count, rows)) = input.hidden_rows(&judge.layout())?
+        && judge.hidden_rows().is_none()
+        && let Some(what) = decided(count, &rows, args.dry_run, screen)?
+    {
+        judge.decide_hidden_rows(what);
+    }
     catch_interrupts()?;
     let mut tally = Tally::new(screen, args.rejects.as_deref())?;
     tally.summary.dry_run = args.dry_run;
@@ -51,7 +62,7 @@ pub(super) fn run(
     if judge.looks_ahead() {
         let mut first = FirstPass {
             judge: &mut judge,
-            tally: &tally,
+            tally: &mut tally,
         };
         let looked = input.each_row(&layout, &mut first);
         if looked.is_err() {
@@ -94,6 +105,35 @@ pub(super) fn run(
     Ok(tally.outcome(&args.file))
 }
 
+/// What is to become of hidden rows that the map says nothing of: a dry run checks them, a person is asked. `None` if
+/// nobody says.
+fn decided(
+    count: u64,
+    rows: &str,
+    dry_run: bool,
+    screen: &mut Screen,
+) -> Result<Option<HiddenRows>, Error> {
+    if dry_run {
+        screen.note(
+            "note: the import itself needs `hidden_rows = \"import\"` or `\"skip\"` in the map",
+        );
+        return Ok(Some(HiddenRows::Import));
+    }
+    if !screen.can_ask() {
+        return Ok(None);
+    }
+    let are = if count == 1 { "is" } else { "are" };
+    let count = counted(count, "row");
+    let question =
+        format!("{count} {are} hidden ({rows}). Import them, or skip them? [import/skip]");
+    let answer = screen.ask(&question)?.unwrap_or_default();
+    Ok(match answer.trim() {
+        "import" => Some(HiddenRows::Import),
+        "skip" => Some(HiddenRows::Skip),
+        _ => None,
+    })
+}
+
 /// Asks the node whose it is and for the type's standard.
 fn checker(client: &Client, type_code: &str) -> Result<Checker, Error> {
     let status: NodeStatus = client.get("/v1/status")?.parse()?;
@@ -124,7 +164,7 @@ fn open_input(args: &Import, screen: &mut Screen) -> Result<Input, Error> {
 /// Looks which rows are the same.
 struct FirstPass<'a, 's> {
     judge: &'a mut Judge,
-    tally: &'a Tally<'s>,
+    tally: &'a mut Tally<'s>,
 }
 
 impl Visitor for FirstPass<'_, '_> {
@@ -132,6 +172,7 @@ impl Visitor for FirstPass<'_, '_> {
 
     fn head(&mut self, head: &Head<'_>) -> Result<(), Error> {
         self.tally.length(head.length);
+        self.tally.taken(self.judge.announcement(head));
         Ok(self.judge.find_columns(head)?)
     }
 
@@ -161,6 +202,7 @@ impl Visitor for SecondPass<'_, '_> {
     fn head(&mut self, head: &Head<'_>) -> Result<(), Error> {
         self.tally.length(head.length);
         self.tally.summary.encoding = head.encoding.map(str::to_lowercase);
+        self.tally.taken(self.judge.announcement(head));
         self.tally.begin(head);
         Ok(self.judge.find_columns(head)?)
     }
@@ -173,7 +215,13 @@ impl Visitor for SecondPass<'_, '_> {
         let judged = self.judge.judge(row);
         let dry_run = self.tally.summary.dry_run;
         let rejects = self.tally.rejects();
+        let shown = dry_run && self.tally.summary.first.len() < SAMPLE;
+        let (mut sample, mut unknown_region) = (None, false);
         self.batch.add(row, judged, rejects, |wanted, request| {
+            unknown_region = request.unknown_region;
+            if shown {
+                sample = Some(request.request.clone());
+            }
             if dry_run {
                 wanted.ids.push(request.draft.id);
             } else {
@@ -182,6 +230,10 @@ impl Visitor for SecondPass<'_, '_> {
             }
             Ok::<(), Error>(())
         })?;
+        self.tally.summary.unknown_regions += u64::from(unknown_region);
+        if let Some(request) = sample {
+            self.tally.sample(row.number, request);
+        }
         if self.batch.is_full() || self.batch.wanted.chunk.is_full() {
             self.hand_over()?;
         }
@@ -270,6 +322,7 @@ impl SecondPass<'_, '_> {
         match &entry.fate {
             Fate::Wanted => return Ok(false),
             Fate::Merged => self.tally.summary.merged += 1,
+            Fate::LeftOut => self.tally.summary.left_out += 1,
             Fate::Rejected(rejected) => {
                 let (name, text) = (rejected.counted_under(), rejected.reason());
                 self.tally

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use certmesh_api::IssueRequest;
 use certmesh_tables::{Head, Rejects};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -23,10 +24,20 @@ pub(super) struct Summary {
     /// Encoding of a table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) encoding: Option<String>,
+    /// What was taken of a table without anybody having said so, and what of it nobody sees.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) taken: Vec<String>,
+    /// In a dry run, the first rows as they would be issued.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) first: Vec<IssueRequest>,
     pub(super) issued: u64,
     pub(super) already_there: u64,
     /// Rows that another row stands for.
     pub(super) merged: u64,
+    /// Rows that the map leaves out.
+    pub(super) left_out: u64,
+    /// Rows whose holder's identity number begins with the code of no province.
+    pub(super) unknown_regions: u64,
     /// Rows that nothing is to be said against, in a dry run.
     pub(super) valid: u64,
     /// Of these, rows whose certificate the log has, in a dry run: the same is recognised, another is rejected.
@@ -87,6 +98,24 @@ impl<'a> Tally<'a> {
     /// A note between the progress bar's pictures.
     pub(super) fn note(&mut self, text: &str) {
         self.bar.suspend(|| self.screen.note(text));
+    }
+
+    /// Says what was taken of a table, once.
+    pub(super) fn taken(&mut self, lines: Vec<String>) {
+        if self.summary.taken.is_empty() {
+            for line in &lines {
+                self.note(line);
+            }
+            self.summary.taken = lines;
+        }
+    }
+
+    /// Shows one of the first rows as it would be issued.
+    pub(super) fn sample(&mut self, row: u64, request: IssueRequest) {
+        if !self.screen.json() {
+            self.note(&format!("row {row} would be {}", described(&request)));
+        }
+        self.summary.first.push(request);
     }
 
     /// How far the input is worked off.
@@ -186,6 +215,9 @@ impl<'a> Tally<'a> {
         if summary.merged > 0 {
             screen.field("merged", grouped(summary.merged))?;
         }
+        if summary.left_out > 0 {
+            screen.field("left out", grouped(summary.left_out))?;
+        }
         screen.field("rejected", grouped(summary.rejected))?;
         for (reason, count) in &summary.rejected_by_reason {
             screen.line(format!(
@@ -193,6 +225,12 @@ impl<'a> Tally<'a> {
                 padded(&printable(reason)),
                 grouped(*count)
             ))?;
+        }
+        if summary.unknown_regions > 0 {
+            screen.note(&format!(
+                "warning: the identity numbers of {} begin with the code of no province",
+                counted(summary.unknown_regions, "row")
+            ));
         }
         if let Some(path) = rejects.filter(|_| summary.rejected > 0) {
             screen.line(format!(
@@ -220,6 +258,27 @@ impl<'a> Tally<'a> {
             Outcome::Yes
         }
     }
+}
+
+/// A certificate to issue on one line.
+fn described(request: &IssueRequest) -> String {
+    let text = |text: &Option<String>| text.as_deref().map(printable).unwrap_or_default();
+    let mut parts = vec![format!("serial {}", text(&request.serial))];
+    if let Some(version) = request.version {
+        parts.push(format!("version {version}"));
+    }
+    if let Some(holder) = &request.holder {
+        let (kind, code) = (holder.kind.as_str(), printable(&holder.code));
+        parts.push(format!("holder {kind} {code}"));
+    }
+    let until = match &request.valid_until {
+        Some(_) => format!("to {}", text(&request.valid_until)),
+        None => "without end".to_owned(),
+    };
+    parts.push(format!("from {} {until}", text(&request.valid_from)));
+    let fields = request.fields.iter();
+    parts.extend(fields.map(|(name, value)| format!("{}: {}", printable(name), printable(value))));
+    parts.join(", ")
 }
 
 /// To the width of the names' column; a Chinese character is two wide.

@@ -201,7 +201,7 @@ fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value(
         "`有效期至` is not a valid day",
         "`姓名` is 11 characters long, at most 10 are allowed",
         "`证件` has a value that `codes`",
-        "row 4: has 2 cells, the header 8",
+        "row 4: `证件号` is empty",
         "row 5: `有效期至` is before `发证日期`",
         "row 6: it is unknown-type",
         "row 8: `编号` is empty",
@@ -253,7 +253,7 @@ fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value(
     fs::rename(scene.path("rejects"), scene.path("again.csv")).unwrap();
     let summary = scene.import("again.csv", &["--json"]).exits(1).json();
     assert_eq!(counts(&summary), [6, 0, 0, 0, 6]);
-    assert_eq!(summary["rejected_by_reason"]["cell-count"], 1);
+    assert_eq!(summary["rejected_by_reason"]["empty: 证件号"], 1);
     let again = scene.rejects();
     assert_eq!(again.matches("_reason").count(), 1, "{again}");
     assert!(
@@ -439,13 +439,22 @@ fn a_spreadsheet_s_texts_numbers_and_days_are_read_and_its_rounded_numbers_are_n
         "{kept}"
     );
 
-    fs::write(scene.path("none.xlsx"), "no spreadsheet").unwrap();
     fs::remove_file(scene.path("rejects")).unwrap();
-    let run = scene.import("none.xlsx", &[]).exits(2);
-    assert!(
-        run.err.contains("is not an XLSX file") && run.out.is_empty(),
-        "{run:#?}"
-    );
+    let old = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1 and so on";
+    for (bytes, expected) in [
+        (&old[..], "is a spreadsheet in the format of Excel 97"),
+        (b"PK\x03\x04", "is a spreadsheet that is damaged"),
+        (b"<html>", "is a web page"),
+        // Text is text under any name.
+        (
+            b"x\nno,spreadsheet",
+            "the file's columns are: no, spreadsheet",
+        ),
+    ] {
+        fs::write(scene.path("none.xlsx"), bytes).unwrap();
+        let run = scene.import("none.xlsx", &[]).exits(2);
+        assert!(run.err.contains(expected) && run.out.is_empty(), "{run:#?}");
+    }
     fs::write(scene.path("map.toml"), format!("sheet = \"二\"\n{MAP}")).unwrap();
     let run = scene.import("table.xlsx", &[]).exits(2);
     assert!(
@@ -453,6 +462,80 @@ fn a_spreadsheet_s_texts_numbers_and_days_are_read_and_its_rounded_numbers_are_n
         "{}",
         run.err
     );
+}
+
+#[test]
+fn what_was_taken_of_a_file_is_shown_before_anything_is_issued() {
+    let scene = Scene::new(MAP, [HEADER, &row("A1")].concat());
+    let run = scene.import("table.csv", &["--dry-run"]).exits(0);
+    for expected in [
+        "reading the file as UTF-8, cells divided by `,`, the columns' names in row 1",
+        &format!(
+            "row 2 would be serial A1, holder 111 {HOLDER}, from 2020-01-02 without end, CZZT: 王 五"
+        ),
+    ] {
+        assert!(run.err.contains(expected), "{expected}: {}", run.err);
+    }
+    let run = scene.import("table.csv", &["--dry-run", "--json"]).exits(0);
+    let summary = run.json();
+    assert_eq!(summary["first"][0]["fields"]["XB"], "1");
+    assert_eq!(summary["taken"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn hidden_rows_are_issued_only_with_a_word() {
+    let scene = Scene::new(MAP, "");
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for (line, text) in [HEADER, &row("A1"), &row("A2"), &row("A3")]
+        .iter()
+        .enumerate()
+    {
+        for (column, cell) in text.trim_end().split(',').enumerate() {
+            sheet.write(line as u32, column as u16, cell).unwrap();
+        }
+    }
+    sheet.set_row_hidden(2).unwrap();
+    book.save(scene.path("table.xlsx")).unwrap();
+    let run = scene.import("table.xlsx", &[]).exits(2);
+    for expected in ["has 1 hidden row (3)", "hidden_rows = \"import\""] {
+        assert!(run.err.contains(expected), "{expected}: {}", run.err);
+    }
+    assert!(scene.sent().is_empty());
+    let run = scene.import("table.xlsx", &["--dry-run"]).exits(0);
+    assert!(run.err.contains("the import itself needs"), "{}", run.err);
+    let said = |word: &str| {
+        let map = format!("hidden_rows = \"{word}\"\n{MAP}");
+        fs::write(scene.path("map.toml"), map).unwrap();
+        scene.import("table.xlsx", &["--json"]).exits(0).json()
+    };
+    let summary = said("skip");
+    assert_eq!(counts(&summary), [3, 2, 0, 0, 0]);
+    assert_eq!(summary["left_out"], 1);
+    assert_eq!(scene.serials(), ["A1", "A3"]);
+    assert_eq!(counts(&said("import")), [3, 3, 0, 0, 0]);
+}
+
+#[test]
+fn a_rejects_file_comes_back_from_a_spreadsheet_as_it_was() {
+    let map = MAP.replace(
+        "\"身份证\" = \"111\", \"信用代码\" = \"001\"",
+        "\"军官证\" = \"999\"",
+    );
+    let bad = row("A1")
+        .replace("身份证", "军官证")
+        .replace(HOLDER, "990101199003")
+        .replace("男", "他");
+    let scene = Scene::new(&map, [HEADER, &bad].concat());
+    scene.import("table.csv", &[]).exits(1);
+    let kept = scene.rejects();
+    assert!(kept.contains(",'990101199003,"), "{kept}");
+    // The spreadsheet keeps the mark, and so the digits.
+    fs::rename(scene.path("rejects"), scene.path("again.csv")).unwrap();
+    fs::write(scene.path("again.csv"), kept.replace("他", "女")).unwrap();
+    let run = scene.import("again.csv", &["--dry-run"]).exits(1);
+    assert!(run.err.contains("`证件` must be 111"), "{}", run.err);
+    assert!(!scene.rejects().contains("''"), "{}", scene.rejects());
 }
 
 #[test]

@@ -154,7 +154,9 @@ fn a_proof_shows_revocation_and_dates() {
         revoked.out
     );
     assert!(
-        revoked.out.contains("reason 03") && revoked.out.contains("forged evidence"),
+        revoked
+            .out
+            .contains("obtained by deception (forged evidence)"),
         "{}",
         revoked.out
     );

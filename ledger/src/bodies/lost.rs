@@ -16,8 +16,6 @@ use crate::record::{Entry, Received};
 
 /// Slots read at a time.
 const BATCH: u64 = 4096;
-/// Positions named in one sentence.
-const NAMED: usize = 5;
 
 /// What the body of a record is, by which it is known how long it has to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,49 +219,5 @@ impl Lost {
     pub fn copies_on(&self, today: Date) -> BTreeSet<u64> {
         let due = self.copies.iter().filter(|(_, until)| **until >= today);
         due.map(|(seq, _)| *seq).collect()
-    }
-
-    /// What is lost on a day, as a sentence without its full stop; `None` when nothing is.
-    pub fn in_words(&self, today: Date) -> Option<String> {
-        let kinds = [
-            ("the fields of", "certificate", &self.certificates),
-            ("attachments of", "certificate", &self.attachments),
-            ("the copies of", "retrieval", &self.copies_on(today)),
-            ("what was collected for", "case", &self.cases),
-        ];
-        let parts: Vec<String> = kinds
-            .into_iter()
-            .filter(|(_, _, positions)| !positions.is_empty())
-            .map(|(of, what, positions)| {
-                let count = positions.len();
-                let s = if count == 1 { "" } else { "s" };
-                format!("{of} {count} {what}{s} ({})", records(positions))
-            })
-            .collect();
-        (!parts.is_empty()).then(|| {
-            format!(
-                "lost on this disk and not erased: {}; nobody else has them: put data/bodies/ back from a backup, or \
-                 record with `certmesh erase` that the fields are gone; `certmesh fsck` names each",
-                parts.join(", ")
-            )
-        })
-    }
-}
-
-/// The first few positions.
-fn records(positions: &BTreeSet<u64>) -> String {
-    let first: Vec<String> = positions
-        .iter()
-        .take(NAMED)
-        .map(ToString::to_string)
-        .collect();
-    let word = if positions.len() == 1 {
-        "record"
-    } else {
-        "records"
-    };
-    match positions.len().saturating_sub(NAMED) {
-        0 => format!("{word} {}", first.join(", ")),
-        more => format!("{word} {} and {more} more", first.join(", ")),
     }
 }

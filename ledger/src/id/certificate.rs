@@ -10,7 +10,7 @@ use super::text::{self, MAX_BYTES, text_traits};
 use super::type_code::TypeCode;
 
 /// The standard's root of every certificate identifier.
-const ROOT: &str = "1.2.156.3005.2";
+pub const ROOT: &str = "1.2.156.3005.2";
 
 /// Where the parts lie in the canonical text: root, dot, type, dot, issuer …
 const TYPE_AT: usize = ROOT.len() + 1;
@@ -169,19 +169,19 @@ text_traits!(CertificateId, "a certificate identifier");
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Variant {
     /// White space stood before or after the identifier.
-    #[error("white space around the identifier was dropped")]
+    #[error("surrounding space")]
     SurroundingSpace,
     /// Full-width characters were used.
-    #[error("full-width characters were read as their half-width counterparts")]
+    #[error("full-width")]
     FullWidth,
     /// Lower-case letters were used.
-    #[error("lower-case letters were read as capitals")]
+    #[error("lower case")]
     LowerCase,
     /// The root is that of an earlier practice.
-    #[error("root `{old}` was read as `{ROOT}`", old = Variant::OLD_ROOT)]
+    #[error("old root")]
     OldRoot,
     /// The check character was computed with the digits of the root in front.
-    #[error("check character `{found}` includes the root; the standard's is `{expected}`")]
+    #[error("check character counts the root")]
     CheckCountsRoot {
         /// The check character found.
         found: char,
@@ -192,7 +192,7 @@ pub enum Variant {
 
 impl Variant {
     /// The other root seen in use.
-    const OLD_ROOT: &'static str = "1.2.156.3003.2";
+    pub const OLD_ROOT: &'static str = "1.2.156.3003.2";
 }
 
 /// The texts between an identifier's dots.

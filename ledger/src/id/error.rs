@@ -58,21 +58,7 @@ impl Part {
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DepartmentCode => "department code",
-            Self::DivisionCode => "division code",
-            Self::IssuerCode => "issuer code",
-            Self::TypeCode => "type code",
-            Self::TypeAuthority => "type code: authority",
-            Self::Certificate => "certificate identifier",
-            Self::CertificateRoot => "certificate identifier: root",
-            Self::CertificateType => "certificate identifier: type",
-            Self::CertificateTypeAuthority => "certificate identifier: type: authority",
-            Self::CertificateIssuer => "certificate identifier: issuer",
-            Self::CertificateSerial => "certificate identifier: serial",
-            Self::CertificateVersion => "certificate identifier: version",
-            Self::CertificateCheck => "certificate identifier: check",
-        })
+        f.write_str(self.as_str())
     }
 }
 
@@ -95,16 +81,6 @@ impl Characters {
             Self::Alphanumeric => "alphanumeric",
             Self::CreditCode => "credit-code",
         }
-    }
-}
-
-impl fmt::Display for Characters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Digit => "a digit",
-            Self::Alphanumeric => "one of 0-9 A-Z",
-            Self::CreditCode => "one of 0-9 A-H J-N P-R T U W X Y",
-        })
     }
 }
 
@@ -150,11 +126,12 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// Why a text isn't the identifier it should be. The message names the part, so it can be shown as it is.
+/// Why a text isn't the identifier it should be. The message is short, for logs: what people are shown is in the catalogue of
+/// the crate `certmesh-text`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IdError {
     /// The text is longer than anything worth looking at; nothing else was examined.
-    #[error("{part}: {found} bytes long, at most {limit} are read")]
+    #[error("{part}: {found} bytes")]
     TooLong {
         /// What was being read.
         part: Part,
@@ -165,13 +142,13 @@ pub enum IdError {
     },
     /// A certificate identifier isn't made of ten parts: five numbers of the root, then type, issuer, serial, version
     /// and check character.
-    #[error("certificate identifier: needs 10 parts between dots, has {found}")]
+    #[error("certificate: {found} parts")]
     PartCount {
         /// Parts found.
         found: usize,
     },
     /// The root of a certificate identifier is another one.
-    #[error("certificate identifier: root{text} is not `{expected}`")]
+    #[error("certificate-root{text}: another root")]
     Root {
         /// The root found.
         text: Excerpt,
@@ -179,7 +156,7 @@ pub enum IdError {
         expected: &'static str,
     },
     /// The part has the wrong number of characters.
-    #[error("{part}{text}: {found} characters long, expected {}", lengths(*.least, *.most))]
+    #[error("{part}{text}: {found} characters")]
     Length {
         /// The part.
         part: Part,
@@ -193,7 +170,7 @@ pub enum IdError {
         found: usize,
     },
     /// The part holds a character it may not hold at that place.
-    #[error("{part}{text}: character {position} is `{}`, expected {expected}", found.escape_debug())]
+    #[error("{part}{text}: character {position}")]
     Character {
         /// The part.
         part: Part,
@@ -207,7 +184,7 @@ pub enum IdError {
         expected: Characters,
     },
     /// The check character is another than the rest of the text calls for.
-    #[error("{part}{text}: check character is `{}`, expected `{expected}`", found.escape_debug())]
+    #[error("{part}{text}: check character")]
     Check {
         /// The part the check character guards.
         part: Part,
@@ -219,22 +196,13 @@ pub enum IdError {
         expected: char,
     },
     /// A number to be put into an identifier has more than its three digits.
-    #[error("{part}: number is {found}, expected at most 999")]
+    #[error("{part}: number {found}")]
     Number {
         /// The part.
         part: Part,
         /// The number given.
         found: u16,
     },
-}
-
-/// The lengths allowed, in words.
-fn lengths(least: usize, most: usize) -> String {
-    match (least, most) {
-        (6, 18) => "18 (department code) or 6 (division code)".to_owned(),
-        (least, most) if least == most => most.to_string(),
-        (least, most) => format!("{least} to {most}"),
-    }
 }
 
 impl IdError {

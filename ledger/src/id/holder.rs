@@ -191,6 +191,15 @@ pub enum HolderError {
         /// Place of the character.
         position: usize,
     },
+    /// Digits 7 to 14 of an identity number are no day that somebody can have been born on.
+    #[error("holder's resident identity card: digits 7 to 14 are no day of birth")]
+    Birthday,
+    /// A code that stands for none: zeros, one character repeated, or a word such as 无.
+    #[error("holder's {}: a placeholder", .0.name())]
+    Placeholder(HolderKind),
+    /// A travel permit's number has another form.
+    #[error("holder's {}: not in the form of such a permit's number", .0.name())]
+    Permit(HolderKind),
     /// The check character, the last, doesn't fit the rest.
     #[error("holder's {}: check character doesn't fit, expected `{expected}`", kind.name())]
     Check {
@@ -202,7 +211,8 @@ pub enum HolderError {
 }
 
 /// The one way to write a holder's code, so that the same holder always gives the same text: half-width, without white
-/// space, ASCII letters in upper case. Codes that have a check character (001 and 111) are checked.
+/// space, ASCII letters in upper case, a travel permit without the number of its reissue. Codes that have a check
+/// character (001 and 111) are checked, and so is the day of birth in an identity number. Placeholders are refused.
 ///
 /// # Errors
 /// [`HolderError`], by the rule that is broken; it doesn't repeat the code.
@@ -225,9 +235,96 @@ pub fn normalise(kind: HolderKind, code: &str) -> Result<String, HolderError> {
     match kind {
         HolderKind::CreditCode => check_credit_code(&normal, chars)?,
         HolderKind::IdentityCard => check_identity_number(&normal, chars)?,
+        HolderKind::TaiwanPermit | HolderKind::HongKongMacauPermit => {
+            return permit(kind, &normal);
+        }
         _ => check_visible(kind, &normal)?,
     }
+    if is_placeholder(kind, &normal) {
+        return Err(HolderError::Placeholder(kind));
+    }
     Ok(normal)
+}
+
+/// Words that tables have where there is no code.
+const NO_CODE: [&str; 8] = ["无", "暂无", "没有", "不详", "未知", "NULL", "NONE", "N/A"];
+/// From this many characters on, a digit or letter that is repeated throughout is no code.
+const REPEATED: usize = 6;
+
+/// Whether a code stands for none: everybody without one would be the same holder.
+fn is_placeholder(kind: HolderKind, code: &str) -> bool {
+    let mut chars = code.chars();
+    let first = chars.next();
+    let repeated = code.len() >= REPEATED && code.is_ascii() && chars.all(|c| Some(c) == first);
+    // No division's code begins with 0.
+    let no_division = kind == HolderKind::IdentityCard && first == Some('0');
+    repeated
+        || no_division
+        || NO_CODE.contains(&code)
+        || !code.contains(|c: char| c.is_alphanumeric())
+}
+
+/// A travel permit's number as it stays when the permit is issued again: H or M and 8 digits (516), or 8 digits (511).
+/// The 2 digits of a reissue may follow, in brackets or after a hyphen, and the letter of the issuing office (511).
+fn permit(kind: HolderKind, code: &str) -> Result<String, HolderError> {
+    let code: String = code
+        .chars()
+        .filter(|c| !matches!(c, '(' | ')' | '-'))
+        .collect();
+    let wrong = HolderError::Permit(kind);
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (letter, length) = match kind {
+        HolderKind::HongKongMacauPermit => (true, 9),
+        _ => (false, 8),
+    };
+    let (number, rest) = code.split_at_checked(length).ok_or(wrong)?;
+    let digits = match letter {
+        true => number.strip_prefix(['H', 'M']).ok_or(wrong)?,
+        false => number,
+    };
+    let reissue = match rest.strip_suffix(|c: char| c.is_ascii_uppercase()) {
+        Some(reissue) if !letter => reissue,
+        _ => rest,
+    };
+    if !is_digits(digits) || !is_digits(reissue) || !matches!(reissue.len(), 0 | 2) {
+        return Err(wrong);
+    }
+    if is_placeholder(kind, digits) {
+        return Err(HolderError::Placeholder(kind));
+    }
+    Ok(number.to_owned())
+}
+
+/// Whether an identity number that was normalised begins with the code of a province, or with 9 and one as the cards of
+/// foreigners with permanent residence do. Such a division may still be none; numbers of others exist in tests only.
+pub fn has_known_region(number: &str) -> bool {
+    let digits = number.strip_prefix('9').unwrap_or(number);
+    let province = digits.get(..2).and_then(|digits| digits.parse::<u8>().ok());
+    matches!(
+        province,
+        Some(11..=15 | 21..=23 | 31..=37 | 41..=46 | 50..=54 | 61..=65 | 71 | 81..=83)
+    )
+}
+
+/// Year, month and day of birth in an identity number that was normalised.
+pub fn birthday(number: &str) -> Option<(u16, u8, u8)> {
+    let digits = number.get(6..14)?;
+    let number = |range: std::ops::Range<usize>| digits.get(range)?.parse().ok();
+    let year: u16 = digits.get(..4)?.parse().ok()?;
+    Some((year, number(4..6)?, number(6..8)?))
+}
+
+/// Whether there is such a day, from 1800 to the last year that dates have.
+fn is_birthday((year, month, day): (u16, u8, u8)) -> bool {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1800..=2999).contains(&year) && (1..=last).contains(&day)
 }
 
 fn check_credit_code(code: &str, chars: usize) -> Result<(), HolderError> {
@@ -259,7 +356,10 @@ fn check_identity_number(number: &str, chars: usize) -> Result<(), HolderError> 
     // 18 characters, all ASCII by now.
     let (body, found) = number.split_at(17);
     match check::identity_number(body) {
-        Some(expected) if found.chars().eq([expected]) => Ok(()),
+        Some(expected) if found.chars().eq([expected]) => match birthday(number) {
+            Some(day) if is_birthday(day) => Ok(()),
+            _ => Err(HolderError::Birthday),
+        },
         Some(expected) => Err(HolderError::Check { kind, expected }),
         None => Err(HolderError::Length { kind, found: chars }),
     }

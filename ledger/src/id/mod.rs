@@ -32,11 +32,14 @@ mod type_code;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::{CertificateId, Variant};
+pub use certificate::{CertificateId, ROOT, Variant};
 pub use date::{ChinaTime, Date, DateError};
 pub use department::{DepartmentCode, DivisionCode};
 pub use error::{Characters, Excerpt, IdError, Part};
-pub use holder::{HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, normalise};
+pub use holder::{
+    HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, birthday, has_known_region,
+    normalise,
+};
 pub use issuer::IssuerCode;
 pub use matter_code::{MatterCode, MatterCodeError};
 pub use text::MAX_BYTES;

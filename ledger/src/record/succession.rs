@@ -108,14 +108,15 @@ pub enum SuccessionError {
     TooMany(usize),
 }
 
-/// A successor's identifier that does not fit what it replaces.
+/// A successor's identifier that does not fit what it replaces. The message is short, for logs: what people are shown is in
+/// the catalogue of the crate `certmesh-text`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
     /// It is one of its own predecessors.
-    #[error("the certificate can't replace itself")]
+    #[error("replaces itself")]
     Itself,
     /// Another type, where the certificate stays what it is.
-    #[error("a {kind} keeps the type; {predecessor} is of another one")]
+    #[error("{kind}: another type than {predecessor}")]
     Type {
         /// The kind.
         kind: SuccessionKind,
@@ -123,23 +124,13 @@ pub enum Misfit {
         predecessor: CertificateId,
     },
     /// The same serial number, and not the version that comes next.
-    #[error(
-        "version {found:03} does not follow {predecessor}; {}",
-        next_version(predecessor)
-    )]
+    #[error("version {found:03} does not follow {predecessor}")]
     Version {
         /// The latest version among the predecessors.
         predecessor: CertificateId,
         /// The successor's.
         found: u16,
     },
-}
-
-fn next_version(predecessor: &CertificateId) -> String {
-    match predecessor.version() {
-        999.. => "999 is the last, so it needs another serial number".to_owned(),
-        version => format!("with the same serial number it must be {:03}", version + 1),
-    }
 }
 
 impl Succession {

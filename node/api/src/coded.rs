@@ -132,7 +132,8 @@ texts!(
     Date,
     DepartmentCode,
     TypeCode,
-    Role
+    Role,
+    crate::tokens::Role
 );
 words!(
     Action,

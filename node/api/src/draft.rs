@@ -13,7 +13,7 @@ use certmesh_ledger::record::{
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::certificates::{ErasureRequest, Holder, IssueRequest, StatusRequest};
-use crate::fault::FaultKind;
+use crate::fault::{Caution, Fault, FaultKind};
 use crate::faults::{FaultList, Faults, shown};
 use crate::replaced;
 use crate::words::Word;
@@ -111,7 +111,7 @@ pub struct Draft {
     /// What it replaces, and how.
     pub succession: Option<Succession>,
     /// Departures from the standard's form that were corrected.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Fault<Caution>>,
 }
 
 impl Draft {
@@ -176,7 +176,7 @@ fn identifier(
     request: &IssueRequest,
     own: &DepartmentCode,
     faults: &mut Faults,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Fault<Caution>>,
 ) -> Option<CertificateId> {
     if let Some(text) = &request.id {
         for (name, given) in [
@@ -221,10 +221,11 @@ pub(crate) fn lenient(
     field: &str,
     text: &str,
     faults: &mut Faults,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Fault<Caution>>,
 ) -> Option<CertificateId> {
     let (id, variants) = faults.check(field, CertificateId::parse_lenient(text))?;
-    warnings.extend(variants.iter().map(|variant| format!("{field}: {variant}")));
+    let at = |variant| Fault::new(field, Caution::from(variant));
+    warnings.extend(variants.into_iter().map(at));
     Some(id)
 }
 

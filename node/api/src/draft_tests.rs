@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use certmesh_ledger::record::SuccessionKind;
 
 use super::*;
-use crate::fault::Fault;
+use crate::Coded;
 
 const OWN: &str = "11430000006122244L";
 const ID: &str = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
@@ -142,13 +142,12 @@ fn known_variants_of_an_identifier_are_corrected_with_a_warning() {
     };
     let draft = check(old).unwrap();
     assert_eq!(draft.id.as_str(), ID);
-    assert_eq!(draft.warnings.len(), 2);
-    assert!(
-        draft
-            .warnings
-            .iter()
-            .all(|warning| warning.starts_with("id: "))
-    );
+    let codes: Vec<_> = draft
+        .warnings
+        .iter()
+        .map(|warning| (&*warning.at, warning.kind.code()))
+        .collect();
+    assert_eq!(codes, [("id", "lower-case"), ("id", "old-root")]);
 }
 
 #[test]

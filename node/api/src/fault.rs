@@ -5,7 +5,8 @@ use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::crypto::hash::NotAHash;
 use certmesh_ledger::id::{
     CertificateId, Characters, Date, DateError, DepartmentCode, Excerpt, HolderError, HolderKind,
-    HolderKindError, IdError, MAX_HOLDER_CHARS, MatterCode, MatterCodeError, Part, TypeCode,
+    HolderKindError, IdError, MAX_HOLDER_CHARS, MatterCode, MatterCodeError, Part, ROOT, TypeCode,
+    Variant,
 };
 use certmesh_ledger::log::{MAX_VERSIONS, NoEffect, NoRoom};
 use certmesh_ledger::membership::{NotARole, Role};
@@ -96,6 +97,9 @@ coded! {
         "holder-old-card" HolderOldCard,
         "holder-character" HolderCharacter { kind: HolderKind, position: usize },
         "holder-check" HolderCheck { kind: HolderKind, expected: char },
+        "holder-birthday" HolderBirthday,
+        "holder-placeholder" HolderPlaceholder { kind: HolderKind },
+        "holder-permit" HolderPermit { kind: HolderKind },
         "hash" Hash,
         "matter-code" MatterCode { limit: usize },
         "matter" Matter,
@@ -242,6 +246,72 @@ coded! {
             from: String,
         },
         "duplicate" Duplicate { columns: String },
+        "duplicate-differs" DuplicateDiffers { columns: String },
+        "duplicate-cleaned" DuplicateCleaned { columns: String },
+        "formula" Formula,
+        "formula-without-value" FormulaWithoutValue,
+        "hash-marks" HashMarks,
+        "scientific" Scientific,
+        "digits-lost" DigitsLost,
+        "decimal-number" DecimalNumber,
+        "day-in-number" DayInNumber,
+        "merged-across" MergedAcross,
+        "not-chinese" NotChinese,
+        "past-last-year" PastLastYear,
+        "counted-day" CountedDay,
+        "not-split" NotSplit { separators: Vec<String> },
+        "cut-off" CutOff { found: usize, expected: usize },
+        "born-later" BornLater,
+    }
+}
+
+coded! {
+    /// What the answer to an append warns of: a departure from the standard's form of an identifier that was corrected, or
+    /// what may not have been meant.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Caution: "caution" {
+        /// White space stood around it.
+        "surrounding-space" SurroundingSpace,
+        /// Full-width characters were used.
+        "full-width" FullWidth,
+        /// Lower-case letters were used.
+        "lower-case" LowerCase,
+        /// The root is that of an earlier practice.
+        "old-root" OldRoot {
+            /// The root found.
+            found: &'static str,
+            /// The standard's.
+            expected: &'static str,
+        },
+        /// The check character was computed with the root in front.
+        "check-counts-root" CheckCountsRoot {
+            /// The character found.
+            found: char,
+            /// The standard's.
+            expected: char,
+        },
+        /// A certificate is let go to a department that can't take it over.
+        "receiver-not-a-member" ReceiverNotAMember {
+            /// That department.
+            to: DepartmentCode,
+        },
+    }
+}
+
+impl From<Variant> for Caution {
+    fn from(variant: Variant) -> Self {
+        match variant {
+            Variant::SurroundingSpace => Self::SurroundingSpace,
+            Variant::FullWidth => Self::FullWidth,
+            Variant::LowerCase => Self::LowerCase,
+            Variant::OldRoot => Self::OldRoot {
+                found: Variant::OLD_ROOT,
+                expected: ROOT,
+            },
+            Variant::CheckCountsRoot { found, expected } => {
+                Self::CheckCountsRoot { found, expected }
+            }
+        }
     }
 }
 
@@ -336,6 +406,9 @@ impl From<HolderError> for FaultKind {
             HolderError::OldIdentityNumber => Self::HolderOldCard,
             HolderError::Character { kind, position } => Self::HolderCharacter { kind, position },
             HolderError::Check { kind, expected } => Self::HolderCheck { kind, expected },
+            HolderError::Birthday => Self::HolderBirthday,
+            HolderError::Placeholder(kind) => Self::HolderPlaceholder { kind },
+            HolderError::Permit(kind) => Self::HolderPermit { kind },
         }
     }
 }

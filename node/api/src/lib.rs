@@ -10,6 +10,7 @@
 //! - [`receipts`]: audits, access logs, look-ups, use
 //! - [`operations`]: logs, members, the node's state
 //! - errors: [`problem`]; their names are those of `ProblemType` in [`words`], their statuses and titles in [`problem`]
+//! - [`limits`]: what a request may ask for at most
 //! - [`formats`]: the forms of identifiers, codes, days and hashes in the OpenAPI document
 //! - [`words`]: verdicts, states, events and the other closed sets of words, and how words of later versions are read
 //!
@@ -24,6 +25,7 @@ pub mod cases;
 pub mod certificates;
 pub mod definitions;
 pub mod formats;
+pub mod limits;
 pub mod operations;
 pub mod problem;
 pub mod receipts;
@@ -53,7 +55,7 @@ pub use certificates::*;
 pub use coded::{Argument, Coded};
 pub use definitions::*;
 #[cfg(feature = "peer")]
-pub use fault::{Fault, FaultKind};
+pub use fault::{Caution, Fault, FaultKind};
 pub use operations::*;
 pub use problem::*;
 pub use receipts::*;

@@ -7,7 +7,7 @@ use certmesh_ledger::record::{
 
 use crate::certificates::IssueRequest;
 use crate::draft::lenient;
-use crate::fault::FaultKind;
+use crate::fault::{Caution, Fault, FaultKind};
 use crate::faults::Faults;
 use crate::words::Word;
 
@@ -23,7 +23,7 @@ fn names_predecessors(request: &IssueRequest) -> &'static str {
 pub(crate) fn succession(
     request: &IssueRequest,
     faults: &mut Faults,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Fault<Caution>>,
 ) -> Option<Succession> {
     let kind: Option<SuccessionKind> =
         faults.parse("succession", request.succession.as_ref().map(Word::as_str));

@@ -31,7 +31,7 @@ use super::{PeerService, Position, look};
 use crate::peer::journal::{NewLook, Recorded};
 use crate::peer::prepare::Fresh;
 use crate::peer::writer::Receipt;
-use crate::peer::{Peer, Refusal, now_ms};
+use crate::peer::{Item, Peer, Refusal, now_ms};
 
 /// Accepting cases.
 pub(crate) trait Cases {
@@ -358,7 +358,9 @@ fn unreadable(error: &ReadError) -> Refusal {
 }
 
 fn unknown() -> Refusal {
-    Refusal::NotFound { what: "sub-matter" }
+    Refusal::NotFound {
+        what: Item::SubMatter,
+    }
 }
 
 /// The sub-matter that is meant.

@@ -12,7 +12,7 @@ use certmesh_ledger::log::{HeaderError, ReadError, VerifiedCheckpoint};
 use certmesh_ledger::record::{Attachment, AttachmentName};
 use certmesh_ledger::verify::{Verdict, verify_record};
 
-use super::{PeerService, Refusal, look, unreadable};
+use super::{Item, PeerService, Refusal, look, unreadable};
 use crate::peer::Peer;
 
 /// Finding certificates.
@@ -130,7 +130,7 @@ impl Find for PeerService {
                 AttachmentError::Io(_) | AttachmentError::Header(HeaderError::Later(_)) => {
                     Refusal::Internal
                 }
-                _ => Refusal::Lost("attachment"),
+                _ => Refusal::Lost(Item::Attachment),
             }
         })?;
         Ok(Some((attachment, file)))

@@ -54,7 +54,9 @@ use retrieve::asking::Asking;
 
 pub(crate) use crate::peer::requests::{Appended, Position};
 pub(crate) use crate::peer::uploads::not_received;
-pub(crate) use crate::peer::{Outcomes, Refusal, RetryKey, now_ms};
+pub(crate) use crate::peer::{Item, Outcomes, Refusal, RetryKey, now_ms};
+#[cfg(test)]
+pub(crate) use crate::peer::{reasons, warnings};
 
 /// All that a peer does for its callers.
 pub(crate) trait Service:

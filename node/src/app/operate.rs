@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{PeerService, Refusal};
+use crate::peer::reasons::Unconfirmed;
 
 pub(crate) use crate::peer::health::{LogStanding, MemberStanding, NodeStanding, Readiness};
 pub(crate) use crate::peer::writer::Salvaged;
@@ -54,18 +55,17 @@ impl Operate for PeerService {
             self.vouched.notify_one();
         }
         match self.peer.own.state() {
-            OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(
-                "more of this log was signed than is on disk: appending would fork it; the rest has to come back \
-                 from other members"
-                    .into(),
-            )),
-            OwnLogState::Confirming => Err(Refusal::OwnLogUnconfirmed(match word.after_loss {
-                true => "nothing was lost: `certmesh resume` without --after-loss".to_owned(),
-                false => self.peer.own.detail().unwrap_or_default(),
-            })),
-            OwnLogState::Elsewhere => Err(Refusal::OwnLogUnconfirmed(
-                self.peer.own.detail().unwrap_or_default(),
-            )),
+            OwnLogState::Restoring => Err(Refusal::OwnLogUnconfirmed(Unconfirmed::WouldFork)),
+            OwnLogState::Confirming if word.after_loss => {
+                Err(Refusal::OwnLogUnconfirmed(Unconfirmed::NoLoss))
+            }
+            OwnLogState::Confirming | OwnLogState::Elsewhere => {
+                // What was in the way may be gone by now.
+                self.peer
+                    .own
+                    .refusal()
+                    .map_or_else(|| Ok(self.status()), Err)
+            }
             _ => Ok(self.status()),
         }
     }

@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 
 use super::find::type_name;
 use super::{PeerService, Refusal, unreadable};
+use crate::peer::reasons::Unprovable;
 use crate::peer::{Peer, now_ms};
 
 /// Verifying.
@@ -108,11 +109,12 @@ impl Verify for PeerService {
                 })
             }
             Ok(None) => Err(Refusal::UnknownCertificate),
-            Err(GatherError::Read(error @ ReadError::LaterVersion { .. })) => {
-                Err(Refusal::ProofNotAvailable(error.to_string()))
+            Err(GatherError::Read(error)) if !matches!(error, ReadError::LaterVersion { .. }) => {
+                Err(unreadable(&error))
             }
-            Err(GatherError::Read(error)) => Err(unreadable(&error)),
-            Err(error) => Err(Refusal::ProofNotAvailable(certmesh_text::no_proof(&error))),
+            Err(error) => Err(Refusal::ProofNotAvailable(Unprovable::NotMade {
+                why: (&error).into(),
+            })),
         }
     }
 
@@ -139,26 +141,21 @@ impl PeerService {
         let catalogue = &self.peer.catalogue;
         let stopped = catalogue.log(log).and_then(|log| log.stopped());
         if let Some(stopped) = stopped {
-            return Err(Refusal::ProofNotAvailable(format!(
-                "the log that holds it is in dispute from record {} on; a proof would rest on one side's word",
-                stopped.undisputed()
-            )));
+            let at = stopped.undisputed();
+            return Err(Refusal::ProofNotAvailable(Unprovable::Disputed { at }));
         }
         if *log != catalogue.own() {
             let asked_ms = self.peer.clock.now_ms();
             return match catalogue.freshness(log, asked_ms) {
                 Ok(_) => Ok(()),
-                Err(stale) => Err(Refusal::ProofNotAvailable(format!(
-                    "a proof could lack a revocation; what is missing: {}",
-                    certmesh_text::stale(&stale)
-                ))),
+                Err(stale) => Err(Refusal::ProofNotAvailable(Unprovable::NotNewestHeld {
+                    missing: (&stale).into(),
+                })),
             };
         }
         if !self.peer.own.is_confirmed() {
-            return Err(Refusal::ProofNotAvailable(format!(
-                "this department's own log is not confirmed by other members, so a proof could lack a revocation; {}",
-                self.peer.own.detail().unwrap_or_default()
-            )));
+            let why = self.peer.own.refusal().map(Box::new);
+            return Err(Refusal::ProofNotAvailable(Unprovable::Unconfirmed { why }));
         }
         Ok(())
     }

@@ -96,8 +96,8 @@ fn freshness(s: &mut Settings) -> FreshnessLimits {
 
 fn department(s: &mut Settings) -> Option<DepartmentCode> {
     let text = s.required_text("department")?;
-    text.parse()
-        .map_err(|error| s.wrong("department", format!("{error}")))
+    text.parse::<DepartmentCode>()
+        .map_err(|error| s.wrong("department", certmesh_text::parse_fault(error)))
         .ok()
 }
 
@@ -275,7 +275,7 @@ fn net(s: &mut Settings) -> Option<NetConfig> {
         let list = addresses(s, &key, &list);
         match code.parse::<DepartmentCode>() {
             Ok(code) => drop(peers.insert(code, list)),
-            Err(error) => s.wrong(&key, error.to_string()),
+            Err(error) => s.wrong(&key, certmesh_text::parse_fault(error)),
         }
     }
     Some(NetConfig {

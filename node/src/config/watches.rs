@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use super::settings::Settings;
 use crate::watch::WatchConfig;
 use crate::watch::{DONE, REJECTED};
+use certmesh_ledger::id::TypeCode;
 use certmesh_tables::Map;
 use certmesh_text::hint;
 
@@ -45,8 +46,8 @@ pub(super) fn watches(s: &mut Settings) -> Vec<WatchConfig> {
             folder
         });
         let type_code = text(s, table, &at, "type").and_then(|code| {
-            code.parse()
-                .map_err(|error| s.wrong(&format!("{at}.type"), format!("{error}")))
+            code.parse::<TypeCode>()
+                .map_err(|error| s.wrong(&format!("{at}.type"), certmesh_text::parse_fault(error)))
                 .ok()
         });
         let map = text(s, table, &at, "map").and_then(|map| {

@@ -23,13 +23,13 @@ use tokio::time::timeout;
 use super::bulk;
 use super::openapi::{DownloadProblems, UploadProblems};
 use super::problem::json;
-use super::rejection::Rejection;
+use super::rejection::{Late, Malformed, Rejection};
 use super::search::path_id;
 use super::shares::Place;
 use super::state::{Api, Caller};
 use super::views;
 use crate::app::issue::Incoming;
-use crate::app::{Refusal, not_received};
+use crate::app::{Item, Refusal, not_received};
 
 /// Bytes that are gathered before they are written.
 const PIECE: usize = 1 << 18;
@@ -123,9 +123,9 @@ async fn receive(
             Ok(Some(Ok(bytes))) => Some(bytes),
             Ok(None) => None,
             Ok(Some(Err(_))) => {
-                return Err(Rejection::MalformedBody("the file was cut off".to_owned()));
+                return Err(Rejection::MalformedBody(Malformed::FileCutOff));
             }
-            Err(_) => return Err(Rejection::Timeout("the file stopped coming; send it again")),
+            Err(_) => return Err(Rejection::Timeout(Late::File)),
         };
         let ended = more.is_none();
         let bytes = more.unwrap_or_default();
@@ -204,7 +204,9 @@ pub(super) async fn download(
     let found = api
         .query(move |service| service.attachment(&id, &name))
         .await?;
-    let (attachment, file) = found.ok_or(Refusal::NotFound { what: "attachment" })?;
+    let (attachment, file) = found.ok_or(Refusal::NotFound {
+        what: Item::Attachment,
+    })?;
     given(&api, place, &attachment, file)
 }
 

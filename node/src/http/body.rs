@@ -13,7 +13,7 @@ use serde_json::error::Category;
 
 use certmesh_text::nearest;
 
-use super::rejection::Rejection;
+use super::rejection::{Malformed, Rejection};
 use super::shape::{Member, Presence, Request, Shape};
 use crate::app::Refusal;
 
@@ -26,7 +26,7 @@ pub(super) fn parse<T: Request>(body: &[u8]) -> Result<T, Rejection> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(match serde_json::from_slice::<IgnoredAny>(body) {
             Ok(_) if std::str::from_utf8(body).is_ok() => {
-                Rejection::MalformedBody("a JSON object is expected".to_owned())
+                Rejection::MalformedBody(Malformed::NotAnObject)
             }
             Ok(_) => not_utf8(),
             Err(error) => explain(body, &error, T::shape()),
@@ -40,24 +40,20 @@ fn explain(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Rejection {
         return not_utf8();
     }
     match error.classify() {
-        Category::Eof if body.trim_ascii().is_empty() => {
-            Rejection::MalformedBody("empty; a JSON object is expected".to_owned())
-        }
-        Category::Eof => {
-            Rejection::MalformedBody("ends in the middle of its JSON; it was cut off".to_owned())
-        }
+        Category::Eof if body.trim_ascii().is_empty() => Rejection::MalformedBody(Malformed::Empty),
+        Category::Eof => Rejection::MalformedBody(Malformed::EndsEarly),
         Category::Syntax | Category::Io => not_json(error),
         Category::Data => data_faults(body, error, shape),
     }
 }
 
 fn not_utf8() -> Rejection {
-    Rejection::MalformedBody("not UTF-8 text".to_owned())
+    Rejection::MalformedBody(Malformed::NotUtf8)
 }
 
 fn not_json(error: &serde_json::Error) -> Rejection {
     let (line, column) = (error.line(), error.column());
-    Rejection::MalformedBody(format!("not JSON at line {line}, column {column}"))
+    Rejection::MalformedBody(Malformed::NotJson { line, column })
 }
 
 fn data_faults(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Rejection {
@@ -76,11 +72,10 @@ fn data_faults(body: &[u8], error: &serde_json::Error, shape: &Shape) -> Rejecti
         return Refusal::InvalidField(faults).into();
     }
     // The walk takes no note of names that stand twice.
-    let detail = match error.to_string().starts_with("duplicate field") {
-        true => "a name appears twice in one object; each may appear once",
-        false => "not in the form that /openapi.json describes",
-    };
-    Rejection::MalformedBody(detail.to_owned())
+    Rejection::MalformedBody(match error.to_string().starts_with("duplicate field") {
+        true => Malformed::NameTwice,
+        false => Malformed::OtherForm,
+    })
 }
 
 /// Where in a body a value stands. It becomes text only in a fault.
@@ -287,9 +282,9 @@ mod tests {
         }
     }
 
-    fn malformed(body: &[u8]) -> String {
+    fn malformed(body: &[u8]) -> Malformed {
         match parse::<StatusRequest>(body).map(drop) {
-            Err(Rejection::MalformedBody(detail)) => detail,
+            Err(Rejection::MalformedBody(why)) => why,
             other => panic!("{other:?}"),
         }
     }
@@ -325,18 +320,17 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_reported_by_its_place() {
-        assert_eq!(malformed(b""), "empty; a JSON object is expected");
-        assert_eq!(
-            malformed(br#"{"action": "rev"#),
-            "ends in the middle of its JSON; it was cut off"
-        );
+        assert_eq!(malformed(b""), Malformed::Empty);
+        assert_eq!(malformed(br#"{"action": "rev"#), Malformed::EndsEarly);
+        let (line, column) = (1, 13);
         assert_eq!(
             malformed(br#"{"action": nonsense}"#),
-            "not JSON at line 1, column 13"
+            Malformed::NotJson { line, column }
         );
-        assert_eq!(malformed(b"[]"), "a JSON object is expected");
-        assert_eq!(malformed(b"\"\xFF\""), "not UTF-8 text");
-        assert!(malformed(br#"{"action": "a", "action": "b"}"#).contains("appears twice"));
+        assert_eq!(malformed(b"[]"), Malformed::NotAnObject);
+        assert_eq!(malformed(b"\"\xFF\""), Malformed::NotUtf8);
+        let twice = br#"{"action": "a", "action": "b"}"#;
+        assert_eq!(malformed(twice), Malformed::NameTwice);
     }
 
     #[test]

@@ -11,8 +11,7 @@ use certmesh_ledger::journal::Place;
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::retrieval::Page;
 
-/// Longest cursor, in bytes.
-const MAX_CURSOR: usize = 512;
+use super::limits::MAX_CURSOR;
 
 /// What can be sent back as a cursor.
 pub(super) trait Cursor: Sized {

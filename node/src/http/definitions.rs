@@ -22,8 +22,8 @@ use super::rejection::Rejection;
 use super::search::{PageOfList, list_page, path_department};
 use super::state::Api;
 use super::views;
-use crate::app::Refusal;
 use crate::app::define::{Definition, ListPage};
+use crate::app::{Item, Refusal};
 
 async fn define(api: &Api, definition: Definition) -> Result<Response, Rejection> {
     let own = api.department();
@@ -81,7 +81,9 @@ pub(super) async fn show_type(
     let version = version(query.as_deref())?;
     api.query(move |service| {
         let found = service.type_standard(&code, version)?;
-        let found = found.ok_or(Refusal::NotFound { what: "definition" })?;
+        let found = found.ok_or(Refusal::NotFound {
+            what: Item::Definition,
+        })?;
         Ok(json(StatusCode::OK, &views::type_standard(&found)))
     })
     .await
@@ -156,7 +158,7 @@ pub(super) async fn show_matter(
     let version = version(query.as_deref())?;
     api.query(move |service| {
         let found = service.matter(&department, &code, version)?;
-        let found = found.ok_or(Refusal::NotFound { what: "matter" })?;
+        let found = found.ok_or(Refusal::NotFound { what: Item::Matter })?;
         Ok(json(
             StatusCode::OK,
             &views::matter(service.members(), &found),

@@ -8,13 +8,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use certmesh_api::FaultKind;
+use certmesh_api::limits::MAX_IDEMPOTENCY_KEY;
 use futures::StreamExt;
 use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::body;
-use super::rejection::Rejection;
+use super::rejection::{Late, Malformed, Rejection};
 use super::shape::Request;
 use super::shares::Place;
 use super::state::{Api, Caller};
@@ -22,8 +23,6 @@ use crate::app::RetryKey;
 
 /// The header that makes a retried request safe.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 /// The one parameter of a path.
 pub(super) struct Segment(pub(super) String);
@@ -175,9 +174,9 @@ async fn whole_body(api: &Api, body: Body) -> Result<(Vec<u8>, Option<Place>), R
                 bytes.extend_from_slice(&chunk);
             }
             Ok(Some(Err(_))) => {
-                return Err(Rejection::MalformedBody("the body was cut off".to_owned()));
+                return Err(Rejection::MalformedBody(Malformed::BodyCutOff));
             }
-            Err(_) => return Err(Rejection::Timeout("the body stopped coming; send it again")),
+            Err(_) => return Err(Rejection::Timeout(Late::Body)),
         }
     }
 }

@@ -13,7 +13,7 @@ use certmesh_api::tokens::Role;
 use tokio::time::timeout;
 
 use super::problem::ProblemName;
-use super::rejection::Rejection;
+use super::rejection::{Late, Rejection};
 use super::routes::template;
 use super::state::{Api, Caller};
 
@@ -127,11 +127,9 @@ async fn limited(
 ) -> Result<Response, Rejection> {
     caller.rate.request()?;
     let _place = api.take_place()?;
-    timeout(api.limits().request_time, next.run(request)).await.map_err(|_| {
-        Rejection::Timeout(
-            "the request took too long; a change may still become durable, so send it again with its Idempotency-Key",
-        )
-    })
+    timeout(api.limits().request_time, next.run(request))
+        .await
+        .map_err(|_| Rejection::Timeout(Late::Request))
 }
 
 fn authenticate(api: &Api, headers: &HeaderMap) -> Result<(Caller, Role), Rejection> {

@@ -18,6 +18,23 @@ pub const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(20_000).expect("not zero");
 /// fewer than it takes to go through a city.
 pub const DEFAULT_LOOKUPS: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 
+/// Requests one HTTP/2 connection may have in progress.
+pub(super) const MAX_STREAMS: u32 = 256;
+/// Bytes of an HTTP/1.1 connection read ahead, and so of a request's head. Heads come before any token is known.
+pub(super) const MAX_HEAD: usize = 64 * KIB;
+/// Longest cursor, in bytes.
+pub(super) const MAX_CURSOR: usize = 512;
+/// What is still read of a refused request, so that a client that is sending sees the answer, not a broken connection.
+pub(super) const DRAIN_BYTES: usize = 64 * MIB;
+/// For how long.
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How long a proof waits for another member's signature.
+pub(super) const COSIGNED_WITHIN: Duration = Duration::from_secs(5);
+/// One client's part of what there is.
+pub(super) const PART: usize = 4;
+/// Queries at a time that go through many records.
+pub(super) const REPORTS: usize = 2;
+
 /// The bounds. Sizes are in bytes. One client can take a quarter of what is counted at a time.
 #[derive(Clone, Debug)]
 pub struct Limits {

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::draft::holder;
 use certmesh_api::faults::Faults;
+use certmesh_api::limits::{DEFAULT_PAGE, MAX_PAGE};
 use certmesh_api::{LookupLog, LookupsRequest};
 
 use super::cursors::Cursor;
@@ -16,7 +17,7 @@ use super::extract::json_body;
 use super::openapi::LookupProblems;
 use super::problem::json;
 use super::rejection::Rejection;
-use super::search::{DEFAULT_PAGE, MAX_PAGE, PAGE_FAULT};
+use super::search::PAGE_FAULT;
 use super::state::{Api, Caller};
 use super::views;
 use crate::app::report::{Days, Lookups};

@@ -360,10 +360,63 @@ mod tests {
     use super::*;
     use crate::http::body;
     use crate::http::shape;
+    use certmesh_api::limits::{
+        DEFAULT_PAGE, KEEP_DAYS, MAX_IDEMPOTENCY_KEY, MAX_KEEP_DAYS, MAX_PAGE,
+    };
     use std::collections::BTreeSet;
 
     fn parsed() -> Value {
         serde_json::from_str(&document().to_json().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_document_states_the_limits_that_the_node_enforces() {
+        let document = parsed();
+        let schemas = &document["components"]["schemas"];
+        let bounds = |schema: &Value| (schema["minimum"].as_u64(), schema["maximum"].as_u64());
+        for (request, field, most) in [
+            ("FindRequest", "limit", MAX_PAGE),
+            ("LookupsRequest", "limit", MAX_PAGE),
+            ("FetchRequest", "keep_days", MAX_KEEP_DAYS.into()),
+            ("CollectRequest", "keep_days", MAX_KEEP_DAYS.into()),
+        ] {
+            let schema = &schemas[request]["properties"][field];
+            assert_eq!(bounds(schema), (Some(1), Some(most.into())), "{request}");
+            let absent = match field {
+                "limit" => DEFAULT_PAGE,
+                _ => KEEP_DAYS.into(),
+            };
+            let says = schema["description"].as_str().unwrap();
+            assert!(says.contains(&format!("{absent} when absent")), "{says}");
+        }
+        let mut pages = 0;
+        let paths = document["paths"].as_object().unwrap().values();
+        let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+        let parameters = operations
+            .filter_map(|of| of["parameters"].as_array())
+            .flatten();
+        for parameter in parameters {
+            let says = parameter["description"].as_str().unwrap_or_default();
+            match parameter["name"].as_str() {
+                Some("limit") => {
+                    let found = bounds(&parameter["schema"]);
+                    assert_eq!(found, (Some(1), Some(MAX_PAGE.into())));
+                    assert!(
+                        says.contains(&format!("{DEFAULT_PAGE} when absent")),
+                        "{says}"
+                    );
+                    pages += 1;
+                }
+                Some("Idempotency-Key") => {
+                    let range = format!("1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters");
+                    assert!(says.starts_with(&range), "{says}");
+                }
+                _ => {}
+            }
+        }
+        assert!(pages > 0, "lists come in pages");
+        let key = schemas["IdempotencyKey"]["pattern"].as_str().unwrap();
+        assert_eq!(key, format!("^[!-~]{{1,{MAX_IDEMPOTENCY_KEY}}}$"));
     }
 
     #[test]

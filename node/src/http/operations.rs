@@ -35,7 +35,7 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
     // Reads no file: it must answer when all queries hang.
-    let readiness = views::readiness(api.service().readiness());
+    let readiness = views::readiness(&api.service().readiness());
     let status = if readiness.ready {
         StatusCode::OK
     } else {

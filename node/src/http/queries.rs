@@ -1,7 +1,6 @@
 //! Handlers of what only looks things up. Queries read files, so each runs on a thread that may block.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
@@ -17,6 +16,7 @@ use certmesh_api::{
 use tokio::time::Instant;
 
 use super::extract::{Segment, json_body, parameters};
+use super::limits::COSIGNED_WITHIN;
 use super::openapi::{
     CertificateProblems, CommonProblems, FieldProblems, FieldsProblems, FindProblems, LogProblems,
     ProofProblems,
@@ -26,11 +26,8 @@ use super::rejection::Rejection;
 use super::search::{PageOfList, list_page, path_department, path_id, query_date};
 use super::state::{Api, Caller};
 use super::views;
-use crate::app::Refusal;
 use crate::app::find::{Search, Wanted};
-
-/// How long a proof waits for another member's signature.
-const COSIGNED_WITHIN: Duration = Duration::from_secs(5);
+use crate::app::{Item, Refusal};
 
 /// Content type of an encoded proof bundle.
 pub(super) const BUNDLE: &str = "application/vnd.certmesh.bundle";
@@ -72,7 +69,7 @@ pub(super) async fn fields(
     let id = path_id(&id)?;
     api.query(move |service| {
         let found = service.fields(&id)?;
-        let found = found.ok_or(Refusal::NotFound { what: "fields" })?;
+        let found = found.ok_or(Refusal::NotFound { what: Item::Fields })?;
         Ok(json(StatusCode::OK, &views::fields(&id, &found)))
     })
     .await
@@ -247,7 +244,7 @@ pub(super) async fn log(
     let code = path_department(&code)?;
     api.query(move |service| {
         let log = service.log(&code)?;
-        let log = log.ok_or(Refusal::NotFound { what: "log" })?;
+        let log = log.ok_or(Refusal::NotFound { what: Item::Log })?;
         Ok(json(StatusCode::OK, &views::log(service.members(), &log)))
     })
     .await

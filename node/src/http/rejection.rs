@@ -1,91 +1,143 @@
 //! The API's error answers, one problem each: what is rejected at the door, and what the peer refuses. Names, statuses and
 //! titles are those of [`ProblemType`].
 //!
-//! To add one found at the door: a variant here with its sentence and its problem; for the rest see
-//! `peer::refusal`, from `ProblemType` on.
+//! To add one found at the door: a variant here, its sentence in `certmesh-text` (`en.ftl`, `rejection-<code>`); for the rest
+//! see `peer::refusal`, from `ProblemType` on.
+
+use std::fmt;
 
 use certmesh_api::faults::FaultList;
 use certmesh_api::tokens::Role;
-use certmesh_api::{FaultKind, Problem, ProblemType};
-use thiserror::Error;
+use certmesh_api::{Arg, Argument, Coded, FaultKind, Problem, ProblemType, coded};
 
 use crate::app::Refusal;
 
-/// A request that was rejected: at the door, or by the peer behind it. The message is the problem's `detail`: it says what to do
-/// and never holds a holder's code, a name or a field's value.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Rejection {
-    /// `malformed-body` (400): not the expected JSON.
-    #[error("{0}")]
-    MalformedBody(String),
-    /// `unsupported-media-type` (415): the body is declared to be of another type.
-    #[error("the body's Content-Type must be {expected}")]
-    UnsupportedMediaType {
-        /// The expected type.
-        expected: &'static str,
-    },
-    /// `body-too-large` (413): the body, or a row of it, is longer than the limit.
-    #[error("longer than {limit_bytes} bytes; send less at a time")]
-    BodyTooLarge {
-        /// The limit, in bytes.
-        limit_bytes: usize,
-    },
-    /// `unauthorised` (401): no token, or one that no client has.
-    #[error("{}", unauthorised_detail(*.token_given))]
-    Unauthorised {
-        /// Whether a token came at all.
-        token_given: bool,
-    },
-    /// `forbidden` (403): the client's role doesn't allow this.
-    #[error("this needs the role {needed}, the token's role is {has}")]
-    Forbidden {
-        /// Least role that may do this.
-        needed: Role,
-        /// Role of the client.
-        has: Role,
-    },
-    /// `wrong-host` (421): the request is for a name that is not the API's, where only this machine can reach it.
-    #[error(
-        "this API answers to localhost, to loopback addresses and to the names in api.names of its configuration; send \
-         the request to one of them"
-    )]
-    WrongHost,
-    /// `other-site` (403): a web page of another site sent the request, where only this machine can reach the API.
-    #[error(
-        "this API accepts no requests from pages of other sites; to allow a site, put its host into api.names of the \
-         node's configuration"
-    )]
-    OtherSite,
-    /// `method-not-allowed` (405): the route exists, for other methods.
-    #[error("this route doesn't take that method; see the Allow header")]
-    MethodNotAllowed,
-    /// `rate-limited` (429): the client sends faster than its rate, or uses its whole share of the node.
-    #[error(
-        "this client sends faster than its rate, or more at a time than one client may; try again in {retry_after_s} s"
-    )]
-    RateLimited {
-        /// When to come back, in seconds.
-        retry_after_s: u64,
-    },
-    /// `timeout` (408): the request, or its next bytes, took too long.
-    #[error("{0}")]
-    Timeout(&'static str),
-    /// The peer refused it.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+coded! {
+    /// A request that was rejected: at the door, or by the peer behind it. Its code is the problem's name, its sentence the
+    /// problem's `detail`: it says what to do and never holds a holder's code, a name or a field's value.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Rejection: "rejection" {
+        /// Not the expected JSON (400).
+        "malformed-body" MalformedBody(why: Malformed),
+        /// The body is declared to be of another type (415).
+        "unsupported-media-type" UnsupportedMediaType {
+            /// The expected type.
+            expected: &'static str,
+        },
+        /// The body, or a row of it, is longer than the limit (413).
+        "body-too-large" BodyTooLarge {
+            /// The limit, in bytes.
+            limit_bytes: usize,
+        },
+        /// No token, or one that no client has (401).
+        "unauthorised" Unauthorised {
+            /// Whether a token came at all.
+            token_given: bool,
+        },
+        /// The client's role doesn't allow this (403).
+        "forbidden" Forbidden {
+            /// Least role that may do this.
+            needed: Role,
+            /// Role of the client.
+            has: Role,
+        },
+        /// The request is for a name that is not the API's, where only this machine can reach it (421).
+        "wrong-host" WrongHost,
+        /// A web page of another site sent the request, where only this machine can reach the API (403).
+        "other-site" OtherSite,
+        /// The route exists, for other methods (405).
+        "method-not-allowed" MethodNotAllowed,
+        /// The client sends faster than its rate, or uses its whole share of the node (429).
+        "rate-limited" RateLimited {
+            /// When to come back, in seconds.
+            retry_after_s: u64,
+        },
+        /// The request, or its next bytes, took too long (408).
+        "timeout" Timeout(what: Late),
+        /// The peer refused it: the problem is the refusal's.
+        "refused" Refused(why: Refusal),
+    }
+}
+
+coded! {
+    /// What is wrong with a body as a whole.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Malformed: "malformed" {
+        /// There is nothing.
+        "empty" Empty,
+        /// JSON, and not an object.
+        "not-an-object" NotAnObject,
+        /// The JSON does not end.
+        "ends-early" EndsEarly,
+        /// Not UTF-8.
+        "not-utf-8" NotUtf8,
+        /// Not JSON.
+        "not-json" NotJson {
+            /// In which line.
+            line: usize,
+            /// At which column.
+            column: usize,
+        },
+        /// An object has a name twice.
+        "name-twice" NameTwice,
+        /// Not what the OpenAPI document describes.
+        "other-form" OtherForm,
+        /// The connection ended within the body.
+        "body-cut-off" BodyCutOff,
+        /// The connection ended within a file.
+        "file-cut-off" FileCutOff,
+        /// The connection ended within a row.
+        "row-cut-off" RowCutOff,
+        /// The request itself can't be read.
+        "unreadable" Unreadable,
+    }
+}
+
+certmesh_text::sentences!(Malformed);
+
+/// What took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// The request as a whole.
+    Request,
+    /// The next bytes of its body.
+    Body,
+    /// Those of a file.
+    File,
+    /// Those of a row, of many.
+    Row,
+}
+
+impl Argument for Late {
+    fn arg(&self) -> Arg {
+        let word = match self {
+            Late::Request => "request",
+            Late::Body => "body",
+            Late::File => "file",
+            Late::Row => "row",
+        };
+        word.arg()
+    }
+}
+
+/// The sentence of its code, or the refusal's own.
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&certmesh_text::say(self))
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Rejection {
+        Rejection::Refused(refusal)
+    }
 }
 
 impl From<FaultList> for Rejection {
     fn from(faults: FaultList) -> Rejection {
         Refusal::from(faults).into()
-    }
-}
-
-fn unauthorised_detail(token_given: bool) -> &'static str {
-    if token_given {
-        "no client has this token; check that the token file belongs to this node"
-    } else {
-        "the request came without a token; send the header Authorization: Bearer TOKEN"
     }
 }
 
@@ -101,17 +153,8 @@ impl Rejection {
     /// The problem it is answered as, which gives status and title.
     pub fn problem_type(&self) -> ProblemType {
         match self {
-            Self::MalformedBody(_) => ProblemType::MalformedBody,
-            Self::UnsupportedMediaType { .. } => ProblemType::UnsupportedMediaType,
-            Self::BodyTooLarge { .. } => ProblemType::BodyTooLarge,
-            Self::Unauthorised { .. } => ProblemType::Unauthorised,
-            Self::Forbidden { .. } => ProblemType::Forbidden,
-            Self::WrongHost => ProblemType::WrongHost,
-            Self::OtherSite => ProblemType::OtherSite,
-            Self::MethodNotAllowed => ProblemType::MethodNotAllowed,
-            Self::RateLimited { .. } => ProblemType::RateLimited,
-            Self::Timeout(_) => ProblemType::Timeout,
             Self::Refused(refusal) => refusal.problem_type(),
+            other => ProblemType::named(other.code()).unwrap_or(ProblemType::Internal),
         }
     }
 
@@ -181,8 +224,24 @@ impl Rejection {
 #[cfg(test)]
 mod tests {
     use certmesh_api::Fault;
+    use certmesh_text::check::mismatches;
 
     use super::*;
+
+    #[test]
+    fn each_rejection_has_a_text_with_its_arguments_and_each_text_a_rejection() {
+        let found = [mismatches::<Rejection>(), mismatches::<Malformed>()];
+        assert_eq!(found.concat(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_rejection_at_the_door_is_a_problem_of_its_own_name() {
+        let refused = Rejection::Refused(Refusal::Internal).code();
+        for (code, _) in Rejection::CODES.iter().filter(|(code, _)| *code != refused) {
+            let problem = ProblemType::named(code);
+            assert_eq!(problem.map(ProblemType::name), Some(*code));
+        }
+    }
 
     fn faults(count: usize) -> FaultList {
         let fault = |n| Fault::new(format!("f{n}"), FaultKind::Empty);

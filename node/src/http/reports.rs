@@ -9,6 +9,7 @@ use axum::response::Response;
 use certmesh_api::draft::holder;
 use certmesh_api::faults::Faults;
 use certmesh_api::formats;
+use certmesh_api::limits::MAX_DAYS;
 use certmesh_api::{AccessLog, AccessLogRequest, AuditView, FaultKind, UseReport};
 use certmesh_ledger::id::Date;
 
@@ -20,9 +21,6 @@ use super::rejection::Rejection;
 use super::state::Api;
 use super::views;
 use crate::app::report::Days;
-
-/// Most days a question about receipts can cover.
-const MAX_DAYS: i32 = 366;
 
 impl Days {
     pub(super) fn checked(
@@ -38,8 +36,8 @@ impl Days {
             faults.add("from", FaultKind::FromAfterTo { from, to });
             return None;
         }
-        if to.days() - from.days() >= MAX_DAYS {
-            let most = u64::from(MAX_DAYS.unsigned_abs());
+        if to.days() - from.days() >= MAX_DAYS.into() {
+            let most = MAX_DAYS.into();
             faults.add("from", FaultKind::TooManyDays { most });
             return None;
         }

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use certmesh_api::faults::Faults;
 use certmesh_api::formats::{self, Binary, Hash};
+use certmesh_api::limits::{KEEP_DAYS, MAX_KEEP_DAYS};
 use certmesh_api::{FaultKind, FetchRequest, Retrieved};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::record::{AttachmentName, MAX_FIELDS, RetrievalHash};
@@ -19,14 +20,9 @@ use super::problem::{json, located};
 use super::rejection::Rejection;
 use super::state::{Api, Caller};
 use super::views;
-use crate::app::Refusal;
 use crate::app::cases::MatterName;
 use crate::app::retrieve::Fetch;
-
-/// Days for which an evidence copy is kept when nothing else is asked for.
-pub const KEEP_DAYS: u16 = 180;
-/// Most days for which an evidence copy is kept.
-pub const MAX_KEEP_DAYS: u16 = 3650;
+use crate::app::{Item, Refusal};
 
 /// Checks what a purpose and a time to keep have in common.
 pub(super) fn purpose_and_days(
@@ -119,7 +115,7 @@ pub(super) async fn copy(
     let name = name.ok_or(Rejection::INTERNAL)?;
     api.query(move |service| {
         let found = service.evidence_copy(&name)?;
-        let found = found.ok_or(Refusal::NotFound { what: "copy" })?;
+        let found = found.ok_or(Refusal::NotFound { what: Item::Copy })?;
         Ok(json(
             StatusCode::OK,
             &views::retrieved(service.members(), &found),
@@ -159,6 +155,8 @@ pub(super) async fn attachment(
     let (retrieval, name) = retrieval.zip(name).ok_or(Rejection::INTERNAL)?;
     let place = api.take_transfer_place()?;
     let found = api.service().retrieved_attachment(retrieval, name).await?;
-    let (attachment, file) = found.ok_or(Refusal::NotFound { what: "attachment" })?;
+    let (attachment, file) = found.ok_or(Refusal::NotFound {
+        what: Item::Attachment,
+    })?;
     attachments::given(&api, place, &attachment, file)
 }

@@ -12,12 +12,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::hosts::{HostName, own_names_only};
 use super::layers::{Access, guard, observe, panicked};
-use super::rejection::Rejection;
+use super::rejection::{Malformed, Rejection};
 use super::state::Api;
 use super::{
     appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
 };
-use crate::app::Refusal;
+use crate::app::{Item, Refusal};
 
 /// A route of the API.
 pub(super) struct Route {
@@ -202,7 +202,7 @@ pub fn router(api: Arc<Api>, local: Option<&[HostName]>) -> Router {
 }
 
 async fn no_route() -> Rejection {
-    Rejection::Refused(Refusal::NotFound { what: "route" })
+    Rejection::Refused(Refusal::NotFound { what: Item::Route })
 }
 
 async fn no_method() -> Rejection {
@@ -216,8 +216,8 @@ async fn plain_errors(response: Response) -> Response {
         return response;
     }
     let refusal = match status {
-        404 => Rejection::Refused(Refusal::NotFound { what: "route" }),
-        400..500 => Rejection::MalformedBody("the request can't be read".to_owned()),
+        404 => Rejection::Refused(Refusal::NotFound { what: Item::Route }),
+        400..500 => Rejection::MalformedBody(Malformed::Unreadable),
         _ => Rejection::INTERNAL,
     };
     refusal.into_response()

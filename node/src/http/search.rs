@@ -2,6 +2,7 @@
 
 use certmesh_api::draft::holder as holder_of;
 use certmesh_api::faults::Faults;
+use certmesh_api::limits::{DEFAULT_PAGE, MAX_PAGE};
 use certmesh_api::{FaultKind, FindRequest};
 use certmesh_ledger::id::{self, CertificateId, Date, DepartmentCode};
 
@@ -10,10 +11,6 @@ use super::rejection::Rejection;
 use crate::app::define::ListPage;
 use crate::app::find::{Search, Wanted};
 
-/// Most certificates on a page of a search.
-pub(super) const MAX_PAGE: u32 = 1000;
-/// Certificates on a page when none are asked for.
-pub(super) const DEFAULT_PAGE: u32 = 100;
 /// What is wrong with a page of another size.
 pub(super) const PAGE_FAULT: FaultKind = FaultKind::OutOfRange {
     least: 1,

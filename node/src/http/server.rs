@@ -25,15 +25,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use certmesh_ledger::crypto::secret_files::{self, KeyFileError};
 
 use super::hosts::HostName;
-use super::limits::Limits;
+use super::limits::{Limits, MAX_HEAD, MAX_STREAMS};
 use super::routes::router;
 use super::state::Api;
-
-/// Requests one HTTP/2 connection may have in progress.
-const MAX_STREAMS: u32 = 256;
-
-/// Bytes of an HTTP/1.1 connection read ahead, and so of a request's head. Heads come before any token is known.
-const MAX_HEAD: usize = 64 * 1024;
 
 /// Certificate and key of the API, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]

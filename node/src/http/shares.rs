@@ -10,15 +10,9 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::limits::Limits;
+use super::limits::{Limits, PART, REPORTS};
 use super::rejection::Rejection;
 use crate::app::Refusal;
-
-/// One client's part of what there is.
-const PART: usize = 4;
-
-/// Queries at a time that go through many records.
-const REPORTS: usize = 2;
 
 /// A limited resource; those who wait for it get it in the order in which they came.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use super::transport::Authenticated;
 const REFUSALS: usize = 64;
 
 /// How often an operator hears that strangers crowd the port.
-const WARNINGS: Quota = Quota::per_minute(NonZeroU32::MIN);
+const CROWD_WARNINGS: Quota = Quota::per_minute(NonZeroU32::MIN);
 
 type Handshake = <Authenticated as Transport>::ListenerUpgrade;
 type Event = TransportEvent<Handshake, io::Error>;
@@ -67,7 +67,7 @@ impl Placed {
         Placed {
             inner,
             places,
-            warnings: RateLimiter::direct(WARNINGS),
+            warnings: RateLimiter::direct(CROWD_WARNINGS),
         }
     }
 

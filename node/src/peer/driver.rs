@@ -13,6 +13,7 @@ use certmesh_ledger::sync::{
     ANNOUNCE_EVERY_MS, Announcement, Command, ConnectionId, Event, Failure, Gossiped, Heads,
     Judgement, Request, RequestId, Response, Standing, Stored, Sync, announcement, serve,
 };
+use certmesh_text::say;
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -22,6 +23,7 @@ use super::own_log::Awaited;
 use super::reopening::{Reopened, Reopening};
 use super::serving::Serving;
 use super::storage::Storage;
+use super::warnings::Warning;
 use super::{Connection, Peer, now_ms};
 use crate::logging::WARNINGS;
 use crate::net::{
@@ -102,7 +104,7 @@ pub(crate) struct Driver {
     announcement_due: bool,
     listening: Option<mpsc::Sender<libp2p::Multiaddr>>,
     /// What was last reported of the machine's clock.
-    clock_alarm: Option<String>,
+    clock_alarm: Option<Warning>,
     /// Logs that were reported as dated ahead.
     dated_ahead: BTreeSet<LogId>,
 }
@@ -587,7 +589,7 @@ impl Driver {
         let peer = &self.peer;
         let alarm = peer.clock_alarm();
         match &alarm {
-            Some(alarm) if self.clock_alarm.is_none() => tracing::warn!("{alarm}"),
+            Some(alarm) if self.clock_alarm.is_none() => tracing::warn!("{}", say(alarm)),
             None if self.clock_alarm.is_some() => {
                 tracing::info!("the clock agrees with others again");
             }
@@ -599,7 +601,7 @@ impl Driver {
             match peer.ahead(&log) {
                 Some(detail) => {
                     if self.dated_ahead.insert(id) {
-                        tracing::warn!(log = %id, "{detail}");
+                        tracing::warn!(log = %id, "{}", say(&detail));
                     }
                 }
                 None => drop(self.dated_ahead.remove(&id)),

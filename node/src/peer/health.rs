@@ -5,25 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use certmesh_api::{LogState, OwnLogState};
 use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
-use certmesh_ledger::log::{Log, Stopped, VerifiedCheckpoint};
+use certmesh_ledger::log::{Log, VerifiedCheckpoint};
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::is_dated_ahead;
+use certmesh_text::{NotNewest, say};
 
 use super::clock::Clock;
-use super::{Connection, Peer, clock_detail, now_ms};
+use super::reasons::Names;
+use super::warnings::{LogDetail, Warning};
+use super::{Connection, Peer, Refusal, now_ms};
 use crate::metrics;
-
-/// Most members named in one list.
-const NAMED: usize = 5;
-
-/// Names for a sentence: the first few, and how many more.
-pub(super) fn first_of(names: &[String]) -> String {
-    let first = names[..names.len().min(NAMED)].join(", ");
-    match names.len().saturating_sub(NAMED) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
-}
 
 /// How a log that is held stands.
 pub(crate) struct LogStanding {
@@ -40,7 +31,7 @@ pub(crate) struct LogStanding {
     /// Its state.
     pub state: LogState,
     /// What happened, or what is missing, and what to do.
-    pub detail: Option<String>,
+    pub detail: Option<LogDetail>,
     /// When a member last confirmed that what is held is the newest, ms; `None` when nothing is valid by it at present.
     pub confirmed_ms: Option<u64>,
     /// Members whose signature under the accepted checkpoint is held.
@@ -67,8 +58,8 @@ pub(crate) struct NodeStanding {
     pub peer_id: String,
     /// State of the own log.
     pub log_state: OwnLogState,
-    /// Why it takes no appends, and what to do.
-    pub log_detail: Option<String>,
+    /// Why it takes no appends.
+    pub log_detail: Option<Refusal>,
     /// Records in the own log.
     pub own_size: u64,
     /// Records in all logs held.
@@ -79,16 +70,16 @@ pub(crate) struct NodeStanding {
     pub connected: usize,
     /// Since when the process runs, ms.
     pub started_ms: u64,
-    /// What an operator should know of, each a sentence.
-    pub warnings: Vec<String>,
+    /// What an operator should know of.
+    pub warnings: Vec<Warning>,
 }
 
 /// Whether questions can be answered.
 pub(crate) struct Readiness {
     /// Whether the copy of at least one log counts as complete.
     pub ready: bool,
-    /// What is wrong, each a sentence: why not, or what is wrong nevertheless.
-    pub troubles: Vec<String>,
+    /// What is wrong: why not, or what is wrong nevertheless.
+    pub troubles: Vec<Warning>,
 }
 
 impl Peer {
@@ -143,7 +134,7 @@ impl Peer {
             department: self.department,
             peer_id: self.peer_id.clone(),
             log_state: self.log_state(),
-            log_detail: self.log_detail(),
+            log_detail: self.append_refusal(),
             own_size: self.own.log.size(),
             records,
             certificates,
@@ -153,36 +144,32 @@ impl Peer {
         }
     }
 
-    /// A log's state, and its explanation.
-    fn state_of(&self, log: &Log) -> (LogState, Option<String>) {
+    /// A log's state, and what is to be said of it.
+    fn state_of(&self, log: &Log) -> (LogState, Option<LogDetail>) {
         let id = log.name().id;
         if let Some(stopped) = log.stopped() {
-            return (LogState::Frozen, Some(explain(&stopped)));
+            let why = (&stopped).into();
+            return (LogState::Frozen, Some(LogDetail::Stopped(why)));
         }
         if id == self.catalogue.own() {
-            return (LogState::Own, self.log_detail());
+            return (LogState::Own, self.append_refusal().map(LogDetail::Own));
         }
         if let Some(reason) = self.refused(log) {
-            let lagging = self.stale(&id).map(|stale| format!("; {stale}"));
-            let detail = format!(
-                "the disk does not let its copy continue ({reason}); it is reopened automatically{}",
-                lagging.unwrap_or_default()
-            );
+            let missing = self.stale(&id);
+            let detail = LogDetail::Refused { reason, missing };
             return (LogState::Refused, Some(detail));
         }
         if let Some(path) = self.set_aside_in(log) {
-            let detail = format!("damaged on disk, kept in {path}; being fetched again");
-            return (LogState::SetAside, Some(detail));
+            let path = path.clone();
+            return (LogState::SetAside, Some(LogDetail::SetAside { path }));
         }
         if let Some(unread) = log.unread() {
-            let detail = format!(
-                "record {} is of a later version of certmesh: upgrade this peer, which can't determine what is valid in this log",
-                unread.seq
-            );
+            let detail = LogDetail::LaterVersion { seq: unread.seq };
             return (LogState::Replica, Some(detail));
         }
         // Before anything of it has arrived there is nothing to answer for.
-        let stale = self.stale(&id).filter(|_| log.size() > 0);
+        let missing = self.stale(&id).filter(|_| log.size() > 0);
+        let stale = missing.map(|missing| LogDetail::NotNewest { missing });
         (LogState::Replica, stale.or_else(|| self.ahead(log)))
     }
 
@@ -233,12 +220,6 @@ impl Peer {
         }
     }
 
-    /// Why it takes no appends, and what to do.
-    pub(crate) fn log_detail(&self) -> Option<String> {
-        let own = self.own.detail();
-        own.or_else(|| Some(clock_detail(&self.clock_fault()?)))
-    }
-
     /// What this machine's clock and a connected member's say.
     pub(crate) fn clocks_of(&self, member: &DepartmentCode) -> Option<(u64, u64)> {
         let offset_ms = self.clock_offsets().get(member).copied()?;
@@ -262,40 +243,33 @@ impl Peer {
     }
 
     /// The warning that the clock is off those of the other members.
-    pub(crate) fn clock_alarm(&self) -> Option<String> {
+    pub(crate) fn clock_alarm(&self) -> Option<Warning> {
         let clocks = self.clocks();
         if self.heard.read().connected.is_empty() {
             return None;
         }
         let (off_ms, members_ms) = (clocks.alarm()?, clocks.members_say()?);
-        let direction = if off_ms > 0 { "ahead of" } else { "behind" };
-        Some(format!(
-            "this machine's clock is {} s {direction} those of {} connected members ({} here, {} there): correct it (NTP)",
-            off_ms.unsigned_abs() / 1000,
-            clocks.members_ms.len(),
-            ChinaTime(clocks.own_ms),
-            ChinaTime(members_ms)
-        ))
+        Some(Warning::Clock {
+            off_s: off_ms.unsigned_abs() / 1000,
+            ahead: off_ms > 0,
+            members: clocks.members_ms.len(),
+            own: ChinaTime(clocks.own_ms),
+            theirs: ChinaTime(members_ms),
+        })
     }
 
     /// Why nothing is valid by a log at present.
-    fn stale(&self, id: &LogId) -> Option<String> {
+    fn stale(&self, id: &LogId) -> Option<NotNewest> {
         let stale = self.catalogue.freshness(id, self.clock.now_ms()).err()?;
-        Some(format!(
-            "nothing is valid by it at present; what is missing: {}",
-            certmesh_text::stale(&stale)
-        ))
+        Some((&stale).into())
     }
 
     /// The warning that a log's newest record is dated ahead of this peer's clock.
-    pub(crate) fn ahead(&self, log: &Log) -> Option<String> {
+    pub(crate) fn ahead(&self, log: &Log) -> Option<LogDetail> {
         let (newest_ms, now_ms) = (log.last_ms()?, now_ms());
-        is_dated_ahead(newest_ms, now_ms).then(|| {
-            format!(
-                "its newest record is dated {}, ahead of this peer's clock ({})",
-                ChinaTime(newest_ms),
-                ChinaTime(now_ms)
-            )
+        is_dated_ahead(newest_ms, now_ms).then_some(LogDetail::DatedAhead {
+            newest: ChinaTime(newest_ms),
+            own: ChinaTime(now_ms),
         })
     }
 
@@ -306,9 +280,9 @@ impl Peer {
             .unwrap_or_default()
     }
 
-    /// What an operator should know of beside the own log's state, each a sentence.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.clock_alarm().into_iter().collect();
+    /// What an operator should know of beside the own log's state.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let mut warnings: Vec<Warning> = self.clock_alarm().into_iter().collect();
         warnings.extend(self.other_instance_warning());
         warnings.extend(self.lookups.warnings());
         warnings.extend(self.lost_warning());
@@ -321,16 +295,13 @@ impl Peer {
             let name = self.name_of(&id.department);
             match self.state_of(&log) {
                 (LogState::Replica, Some(_)) if self.is_silent(&id) => silent.push(name),
-                (_, Some(detail)) => warnings.push(format!("the log of {name}: {detail}")),
+                (_, Some(detail)) => warnings.push(Warning::Log { name, detail }),
                 (_, None) => {}
             }
         }
         if !silent.is_empty() {
-            let silent = first_of(&silent);
-            warnings.push(format!(
-                "no member has recently confirmed that what is held is the newest of the logs of {silent}: until one does, \
-                 nothing is valid by them here"
-            ));
+            let logs = Names(silent);
+            warnings.push(Warning::Silent { logs });
         }
         warnings
     }
@@ -341,24 +312,18 @@ impl Peer {
         let warning = self.other_instance_warning();
         self.metrics.other_instance.set(warning.is_some().into());
         match warning {
-            Some(warning) if before.is_empty() => tracing::error!("{warning}"),
-            Some(warning) => tracing::debug!("{warning}"),
+            Some(warning) if before.is_empty() => tracing::error!("{}", say(&warning)),
+            Some(warning) => tracing::debug!("{}", say(&warning)),
             None => tracing::info!("no member sees another run of this peer any more"),
         }
     }
 
     /// The warning that another run of this peer is connected to members, and what to do.
-    fn other_instance_warning(&self) -> Option<String> {
+    fn other_instance_warning(&self) -> Option<Warning> {
         let reported_by = self.heard.read().other_instance.clone();
         let names: Vec<String> = reported_by.iter().map(|code| self.name_of(code)).collect();
-        (!names.is_empty()).then(|| {
-            format!(
-                "another run of this department's peer, with the same keys, is connected to {}: stop one of the two. After \
-                 a power cut it is this peer's own last run, for two minutes at most; if it is neither, the keys are in \
-                 other hands",
-                first_of(&names)
-            )
-        })
+        let connected_to = Names(names);
+        (!connected_to.0.is_empty()).then_some(Warning::OtherInstance { connected_to })
     }
 
     fn is_silent(&self, id: &LogId) -> bool {
@@ -377,21 +342,10 @@ impl Peer {
                 && log.stopped().is_none()
                 && self.catalogue.freshness(&log.name().id, now_ms).is_ok()
         });
-        let own = self.log_detail().into_iter();
+        let own = self.append_refusal().map(Warning::OwnLog).into_iter();
         Readiness {
             ready,
             troubles: own.chain(self.warnings()).collect(),
         }
-    }
-}
-
-/// Why a log stopped, as a sentence without its full stop.
-pub(crate) fn explain(stopped: &Stopped) -> String {
-    match stopped {
-        Stopped::Forked(evidence) => format!(
-            "its department signed two histories from record {} on; both are kept under evidence/",
-            evidence.position()
-        ),
-        Stopped::Broken(rule) => format!("its department broke a rule: {rule}"),
     }
 }

@@ -11,12 +11,14 @@ use std::time::Duration;
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::crypto::keys::CatalogueKey;
 use certmesh_ledger::id::Date;
-use certmesh_ledger::journal::{Journal, JournalError, Look, Looked, MAX_LOOKS};
+use certmesh_ledger::journal::{Journal, Look, Looked, MAX_LOOKS};
 use certmesh_ledger::record::SubjectTag;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::reasons::Unrecorded;
+use super::warnings::Warning;
 use super::{Peer, now_ms};
 use crate::peer::Refusal;
 
@@ -31,7 +33,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 pub(crate) struct Lookups {
     pub(crate) journal: Journal,
     /// Why the last look was not recorded.
-    refused: Mutex<Option<String>>,
+    refused: Mutex<Option<Unrecorded>>,
 }
 
 /// A look to record. Its time is that of the frame it gets into.
@@ -69,7 +71,7 @@ impl Lookups {
             }
             Err(error) => {
                 tracing::error!(%error, "the look-up journal can't be opened: look-ups by holder are refused until it can");
-                Some(why(&error))
+                Some((&error).into())
             }
         };
         for damage in journal.damage() {
@@ -81,19 +83,13 @@ impl Lookups {
         }
     }
 
-    /// What an operator should know of, each a sentence.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let refused = self.refused.lock().clone();
-        let refused = refused.map(|why| format!("{REFUSED}: {why}"));
+    /// What an operator should know of.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let refused = self.refused.lock().clone().map(Warning::NotRecorded);
         let damage = self.journal.damage();
-        let damaged = damage
-            .iter()
-            .map(|damage| {
-                format!(
-                    "part of the look-up journal can't be read (lookups/{damage}): look-ups may be missing there; check the \
-                     disk, and the field key if it was replaced"
-                )
-            });
+        let damaged = damage.iter().map(|damage| Warning::JournalDamaged {
+            damage: damage.to_string(),
+        });
         refused.into_iter().chain(damaged).collect()
     }
 
@@ -109,30 +105,23 @@ impl Lookups {
         }));
         let mut nonces = [[0; 24]; 2];
         let recorded = getrandom::fill(nonces.as_flattened_mut())
-            .map_err(|error| format!("the system provides no random bytes: {error}"))
+            .map_err(|error| Unrecorded::Random {
+                error: error.to_string(),
+            })
             .and_then(|()| {
                 let recorded = self.journal.record(time_ms, nonces, &looks);
-                recorded.map_err(|error| why(&error))
+                recorded.map_err(|error| (&error).into())
             });
         let mut refused = self.refused.lock();
         let before = std::mem::replace(&mut *refused, recorded.as_ref().err().cloned());
+        let recorded = recorded.map_err(Refusal::LookupNotRecorded);
         // Logged when it begins and when it is over: clients may keep asking.
         match (&recorded, before) {
-            (Err(error), None) => tracing::error!(error, "{REFUSED}"),
+            (Err(refusal), None) => tracing::error!("{refusal}"),
             (Ok(()), Some(_)) => tracing::info!("look-ups are recorded again"),
             _ => {}
         }
-        recorded.map_err(|error| Refusal::LookupNotRecorded(format!("{REFUSED}: {error}")))
-    }
-}
-
-const REFUSED: &str = "what a person holds is not shown while the look-up journal can't be written";
-
-/// What is wrong, and what to do about it.
-fn why(error: &JournalError) -> String {
-    match error {
-        JournalError::Io(error) => format!("{error}; free or repair the disk"),
-        JournalError::Header { .. } => format!("lookups/{error}; move that file elsewhere"),
+        recorded
     }
 }
 
@@ -329,7 +318,7 @@ mod tests {
         assert_eq!(lookups.warnings().len(), 1);
         disk.set_full(false);
         assert!(recorder.record_blocking(look()).is_ok());
-        assert_eq!(lookups.warnings(), [] as [&str; 0]);
+        assert_eq!(lookups.warnings(), []);
         drop(recorder);
         thread.join().unwrap();
         assert_eq!(recorded(&lookups), 2);

@@ -1,11 +1,15 @@
 //! Fields, copies and attachments of this department that are missing though no record says that they were erased.
 
+use std::collections::BTreeSet;
+
 use certmesh_ledger::bodies::{Body, BodyError, Lost, Opened};
 use certmesh_ledger::id::{CertificateId, Date};
 use parking_lot::Mutex;
 
+use super::reasons::Names;
+use super::warnings::{LostPart, LostParts, Warning};
 use super::{Peer, now_ms};
-use crate::peer::Refusal;
+use crate::peer::{Item, Refusal};
 
 /// What is lost, and how much of the own log was compared with its bodies.
 #[derive(Default)]
@@ -40,7 +44,7 @@ impl Peer {
             records: Some(records),
         };
         if let Some(warning) = self.lost_warning() {
-            tracing::error!("{warning}");
+            tracing::error!("{}", certmesh_text::say(&warning));
         }
         self.show_lost();
     }
@@ -71,9 +75,33 @@ impl Peer {
         self.show_lost();
     }
 
-    /// What is lost and what to do.
-    pub(crate) fn lost_warning(&self) -> Option<String> {
-        self.lost.lock().lost.in_words(Date::in_china(now_ms()))
+    /// What is lost, if anything is.
+    pub(crate) fn lost_warning(&self) -> Option<Warning> {
+        let held = self.lost.lock();
+        let lost = &held.lost;
+        let copies = lost.copies_on(Date::in_china(now_ms()));
+        let parts = [
+            part(&lost.certificates, |count, records| LostPart::Fields {
+                count,
+                records,
+            }),
+            part(&lost.attachments, |count, records| LostPart::Attachments {
+                count,
+                records,
+            }),
+            part(&copies, |count, records| LostPart::Copies {
+                count,
+                records,
+            }),
+            part(&lost.cases, |count, records| LostPart::Cases {
+                count,
+                records,
+            }),
+        ];
+        let parts: Vec<LostPart> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then_some(Warning::Lost {
+            parts: LostParts(parts),
+        })
     }
 
     fn show_lost(&self) {
@@ -104,11 +132,17 @@ impl Peer {
         }
         match self.own.log.erasure_of(id) {
             Ok(Some(_)) => Err(Refusal::Erased),
-            Ok(None) => Err(Refusal::Lost("fields")),
+            Ok(None) => Err(Refusal::Lost(Item::Fields)),
             Err(error) => {
                 tracing::error!(%error, "a log could not be read");
                 Err(Refusal::Internal)
             }
         }
     }
+}
+
+/// What is lost of one kind, by the positions of its records.
+fn part(positions: &BTreeSet<u64>, of: impl FnOnce(usize, Names) -> LostPart) -> Option<LostPart> {
+    let records = Names(positions.iter().map(u64::to_string).collect());
+    (!positions.is_empty()).then(|| of(positions.len(), records))
 }

@@ -4,7 +4,7 @@
 //! - `prepare`: checked requests made into entries
 //! - `writer`: the thread that commits this department's own log, many requests at a time
 //! - `requests`: what can be appended to the own log, and where it then stands
-//! - `refusal`: why a request is refused, and how to add a reason
+//! - `refusal`: why a request is refused, and how to add a refusal; `reasons`: why the own log takes no appends, and others
 //! - `driver`: the loop between network, state machine and storage; `driving`: its thread and its runtime
 //! - `answering`: fields of the own certificates shown to those who may see them
 //! - `uploads`: files that wait for the certificates they belong to
@@ -12,7 +12,7 @@
 //! - `retries`: which content was sent under which idempotency key, and how long that is remembered
 //! - `clock`: how long ago something was, even if the machine's clock is changed
 //! - `journal`: every look at what a person holds, durable before it is answered
-//! - `health`: what an operator should know of
+//! - `health`: what an operator should know of; `warnings`: what of it there is to say
 //! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
 //! - `reopening`: copies of other logs that failed on disk, opened again once the disk works
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
@@ -29,6 +29,7 @@ pub(crate) mod journal;
 pub(crate) mod lost;
 pub(crate) mod own_log;
 pub(crate) mod prepare;
+pub(crate) mod reasons;
 pub(crate) mod refusal;
 pub(crate) mod reopening;
 pub(crate) mod requests;
@@ -38,9 +39,10 @@ pub(crate) mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod uploads;
+pub(crate) mod warnings;
 pub(crate) mod writer;
 
-pub(crate) use refusal::{Mib, Refusal, Unreachable};
+pub(crate) use refusal::{Item, Mib, Refusal, Unreachable};
 pub(crate) use requests::{Definition, Outcomes, RetryKey};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -200,7 +202,7 @@ impl Peer {
     pub(crate) fn append_refusal(&self) -> Option<Refusal> {
         self.own.refusal().or_else(|| {
             let fault = self.clock_fault()?;
-            Some(Refusal::ClockOff(clock_detail(&fault)))
+            Some(Refusal::ClockOff((&fault).into()))
         })
     }
 
@@ -220,21 +222,4 @@ impl Peer {
         let age_ms = self.catalogue.freshness(log, self.clock.now_ms()).ok()?;
         Some(now_ms().saturating_sub(age_ms))
     }
-}
-
-/// What an untrusted clock prevents, and what to do.
-fn clock_detail(fault: &ClockFault) -> String {
-    let advice = match fault {
-        ClockFault::OffMembers { .. } => {
-            "correct this machine's clock (NTP), or find out whose is wrong: `certmesh peers` shows each"
-        }
-        ClockFault::BeforeLast { .. } => {
-            "set this machine's clock right (NTP); if it is, that record was dated by a wrong one, and `certmesh resume \
-             --clock-is-right` dates what follows like it"
-        }
-        ClockFault::FarAhead { .. } => {
-            "correct this machine's clock (NTP); if it is right, run `certmesh resume --clock-is-right`"
-        }
-    };
-    format!("nothing is recorded while the clock may be wrong: {fault}; {advice}")
 }

@@ -5,7 +5,6 @@
 //! the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -17,9 +16,9 @@ use certmesh_ledger::membership::{Department, Membership};
 use certmesh_ledger::sync;
 use parking_lot::{Mutex, RwLock};
 
-use super::{Connection, health};
+use super::reasons::{Awaiting, Loss, Names, ReadOnly, Unconfirmed};
+use super::{Connection, Refusal};
 use crate::metrics::Metrics;
-use crate::peer::Refusal;
 use certmesh_ledger::last_run::{LastRun, Mark};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +42,9 @@ pub(crate) struct Awaited {
     /// Whether a loss has to be made good.
     lost: bool,
     /// Names of members that are not connected.
-    absent: Vec<String>,
+    absent: Names,
     /// Names of members that are connected and have not confirmed.
-    silent: Vec<String>,
+    silent: Names,
 }
 
 impl Awaited {
@@ -65,28 +64,20 @@ impl Awaited {
             confirmed: confirmed_by.len(),
             needed,
             lost,
-            absent: gone.into_iter().map(name).collect(),
-            silent: here.into_iter().map(name).collect(),
+            absent: Names(gone.into_iter().map(name).collect()),
+            silent: Names(here.into_iter().map(name).collect()),
         }
     }
 }
 
-impl fmt::Display for Awaited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Awaited {
-            confirmed, needed, ..
-        } = self;
-        write!(f, "{confirmed} of {needed} needed confirmations")?;
-        for (what, names) in [
-            ("not connected", &self.absent),
-            ("not answered yet", &self.silent),
-        ] {
-            if names.is_empty() {
-                continue;
-            }
-            write!(f, "; {what}: {}", health::first_of(names))?;
+impl From<&Awaited> for Awaiting {
+    fn from(awaited: &Awaited) -> Awaiting {
+        Awaiting::Members {
+            confirmed: awaited.confirmed,
+            needed: awaited.needed,
+            absent: awaited.absent.clone(),
+            silent: awaited.silent.clone(),
         }
-        Ok(())
     }
 }
 
@@ -95,8 +86,8 @@ pub(crate) struct Found {
     pub(crate) mark: Mark,
     /// Nothing was ever appended.
     pub(crate) new: bool,
-    /// What was lost, in words.
-    pub(crate) loss: Option<String>,
+    /// What was lost.
+    pub(crate) loss: Option<Loss>,
 }
 
 impl Found {
@@ -106,25 +97,22 @@ impl Found {
         let last = mark.read()?;
         let empty = log.size() + log.missing() == 0;
         let loss = match (&opening.set_aside, last) {
-            (Some((path, damage)), _) => Some(format!(
-                "the log on disk was damaged ({damage}) and set aside at {}",
-                path.display()
-            )),
+            (Some((path, damage)), _) => Some(Loss::Damaged {
+                damage: damage.to_string(),
+                path: path.display().to_string(),
+            }),
             (None, LastRun::NeverAppended) if empty => None,
             (None, LastRun::Here | LastRun::Elsewhere) if opening.head_lost => {
-                Some("the head file of the log is missing".to_owned())
+                Some(Loss::HeadMissing)
             }
             (None, LastRun::Here) if !empty => None,
             // An earlier start may have found the head missing, made another, and not come far enough to write that down. A
             // crash before the very first record looks the same.
-            (None, LastRun::Here) => {
-                Some("the log is empty, and its first record was begun".to_owned())
-            }
-            (None, LastRun::Lost) => Some("a loss found earlier has not been made good".to_owned()),
-            (None, LastRun::NeverAppended | LastRun::Elsewhere) => Some(format!(
-                "the data directory is not known to be the one that the node ran with last ({})",
-                mark.path().display()
-            )),
+            (None, LastRun::Here) => Some(Loss::Begun),
+            (None, LastRun::Lost) => Some(Loss::Earlier),
+            (None, LastRun::NeverAppended | LastRun::Elsewhere) => Some(Loss::OtherDirectory {
+                mark: mark.path().display().to_string(),
+            }),
         };
         if loss.is_some() {
             mark.write_lost()?;
@@ -148,7 +136,7 @@ pub(crate) struct OwnLog {
     /// Whether nothing was ever appended, as the mark says.
     new: Mutex<bool>,
     /// Why the log on disk may not be all of it, if something was lost.
-    loss: Option<String>,
+    loss: Option<Loss>,
     metrics: Arc<Metrics>,
 }
 
@@ -209,9 +197,8 @@ impl OwnLog {
         // Before what was shown: whoever counts as heard here has shown it by then.
         let awaited = self.awaited.read().clone();
         if awaited.confirmed < awaited.needed {
-            return Some(Refusal::OwnLogUnconfirmed(format!(
-                "records are taken back once other members have reported how much of this log they hold: {awaited}"
-            )));
+            let awaited = (&awaited).into();
+            return Some(Refusal::OwnLogUnconfirmed(Unconfirmed::Unheard { awaited }));
         }
         let (held, signed) = (self.log.held(), self.log.size() + self.log.missing());
         // Its guard ends here: what others showed stands under a lock that is held while this one is taken.
@@ -221,11 +208,8 @@ impl OwnLog {
             _ => 0,
         };
         let shown = shown().max(gone);
-        (shown > held).then(|| {
-            Refusal::OwnLogUnconfirmed(format!(
-                "{held} of the {shown} records that other members hold are on disk; the rest comes from them first"
-            ))
-        })
+        let why = Unconfirmed::OthersHoldMore { held, shown };
+        (shown > held).then_some(Refusal::OwnLogUnconfirmed(why))
     }
 
     /// Whether other members have confirmed that nothing of it is missing here, or an operator vouched for it.
@@ -347,89 +331,54 @@ impl OwnLog {
         self.look().0
     }
 
-    /// Why the log takes no appends and what to do; `None` when it does.
+    /// Why the log takes no appends; `None` when it does.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        let (state, detail) = self.look();
-        let detail = detail?;
-        Some(match state {
-            OwnLogState::Frozen => Refusal::LogFrozen(detail),
-            OwnLogState::ReadOnly => Refusal::LogReadOnly(detail),
-            _ => Refusal::OwnLogUnconfirmed(detail),
-        })
-    }
-
-    /// The same in words.
-    pub(crate) fn detail(&self) -> Option<String> {
         self.look().1
     }
 
-    /// The state, and in words what keeps the log from taking appends.
-    fn look(&self) -> (OwnLogState, Option<String>) {
+    /// The state, and why the log takes no appends.
+    fn look(&self) -> (OwnLogState, Option<Refusal>) {
         if let Some(stopped) = self.log.stopped() {
-            let what = health::explain(&stopped);
-            let detail = format!(
-                "{what}; the log is frozen, and the members have to decide how it begins again"
-            );
-            return (OwnLogState::Frozen, Some(detail));
+            let refusal = Refusal::LogFrozen((&stopped).into());
+            return (OwnLogState::Frozen, Some(refusal));
         }
         let refused = self.log.refused_write().or_else(|| self.bodies.refused());
-        if let Some(reason) = refused {
-            let detail = format!(
-                "a disk write was refused ({reason}); nothing acknowledged is lost; free or repair the disk, then restart \
-                 the peer; what was refused with this may be in the log after that, so ask again rather than write it otherwise"
-            );
-            return (OwnLogState::ReadOnly, Some(detail));
+        let unwritable = match (refused, self.log.unread()) {
+            (Some(reason), _) => Some(ReadOnly::Refused { reason }),
+            (None, Some(unread)) => Some(ReadOnly::LaterVersion { seq: unread.seq }),
+            (None, None) => None,
+        };
+        if let Some(why) = unwritable {
+            return (OwnLogState::ReadOnly, Some(Refusal::LogReadOnly(why)));
         }
-        if let Some(unread) = self.log.unread() {
-            let detail = format!(
-                "record {} of this department's log is of a later version of certmesh: run that version again, since this one \
-                 doesn't know what the record changed",
-                unread.seq
-            );
-            return (OwnLogState::ReadOnly, Some(detail));
-        }
-        match &*self.trust.read() {
-            Trust::Confirmed => (OwnLogState::Writable, None),
+        let (state, why) = match &*self.trust.read() {
+            Trust::Confirmed => return (OwnLogState::Writable, None),
             Trust::Confirming(awaited) if awaited.lost => {
-                let loss = self.loss.as_deref();
-                let detail = format!(
-                    "{}: records signed since may be with any of the other members, so all of them are asked ({awaited}); `certmesh resume \
-                     --after-loss` continues without those: what only they hold, or nobody, is lost then, and forks the log \
-                     if it turns up later",
-                    loss.unwrap_or(
-                        "other members hold records of a log that this node considers new"
-                    )
-                );
-                (OwnLogState::Confirming, Some(detail))
+                let loss = self.loss.clone().unwrap_or(Loss::HeldByOthers);
+                let awaited = Box::new(awaited.into());
+                (OwnLogState::Confirming, Unconfirmed::Lost { loss, awaited })
             }
             Trust::Confirming(awaited) => {
-                let detail = format!(
-                    "waiting until other members confirm that the log on disk is whole: {awaited}; `certmesh resume` skips \
-                     this, but never run it after restoring data/ from a backup: records signed since would be lost"
-                );
-                (OwnLogState::Confirming, Some(detail))
+                let awaited = awaited.into();
+                (OwnLogState::Confirming, Unconfirmed::Confirming { awaited })
             }
             Trust::Elsewhere { reported_by } => {
-                let detail = format!(
-                    "another run of this department's peer, with the same keys, is connected to {reported_by} members and \
-                     connected first: two that append would fork the log. Stop one of the two; this one resumes by itself once \
-                     the other has stopped, and `certmesh resume` changes nothing. After a power cut it may be this peer's \
-                     own last run: members notice within two minutes that it is gone"
-                );
-                (OwnLogState::Elsewhere, Some(detail))
+                let reported_by = *reported_by;
+                (
+                    OwnLogState::Elsewhere,
+                    Unconfirmed::Elsewhere { reported_by },
+                )
             }
             Trust::Restoring { known } => {
-                let mut detail = format!(
-                    "{} of {known} records of this department's log are on disk; the rest is being fetched back from \
-                     other members",
-                    self.log.held()
-                );
-                if self.log.missing() > 0 {
-                    detail += "; `certmesh salvage` takes back what none of them holds from the copy set aside here";
-                }
-                (OwnLogState::Restoring, Some(detail))
+                let why = Unconfirmed::Restoring {
+                    held: self.log.held(),
+                    known: *known,
+                    set_aside: self.log.missing() > 0,
+                };
+                (OwnLogState::Restoring, why)
             }
-        }
+        };
+        (state, Some(Refusal::OwnLogUnconfirmed(why)))
     }
 }
 
@@ -479,30 +428,37 @@ mod tests {
                 confirmed,
                 needed: 2,
                 lost: false,
-                absent: vec!["甲".to_owned()],
-                silent: Vec::new(),
+                absent: Names(vec!["甲".to_owned()]),
+                silent: Names::default(),
             });
         };
         let refused = |shown| match own.too_early_to_salvage(|| shown) {
-            Some(Refusal::OwnLogUnconfirmed(detail)) => Some(detail),
+            Some(Refusal::OwnLogUnconfirmed(why)) => Some(why),
             Some(other) => panic!("{other:?}"),
             None => None,
         };
         heard(1);
-        let detail = refused(0).unwrap();
+        let why = refused(0).unwrap();
         let awaited = "1 of 2 needed confirmations; not connected: 甲";
+        let detail = certmesh_text::say(&why);
         assert!(detail.ends_with(awaited), "{detail}");
         // An operator's word does not stand in for theirs.
         own.confirmed();
         assert!(refused(0).is_some());
         heard(2);
         assert_eq!(refused(0), None);
-        let detail = refused(3).unwrap();
-        assert!(detail.starts_with("0 of the 3 records"), "{detail}");
+        let (held, shown) = (0, 3);
+        assert_eq!(
+            refused(shown),
+            Some(Unconfirmed::OthersHoldMore { held, shown })
+        );
         // Shown by one that is gone again.
         own.restoring(5);
-        let detail = refused(0).unwrap();
-        assert!(detail.starts_with("0 of the 5 records"), "{detail}");
+        let shown = 5;
+        assert_eq!(
+            refused(0),
+            Some(Unconfirmed::OthersHoldMore { held, shown })
+        );
     }
 
     #[test]
@@ -512,7 +468,7 @@ mod tests {
         own.elsewhere(2);
         assert_eq!(own.state(), OwnLogState::Elsewhere);
         assert!(!own.is_confirmed() && !own.vouch(false));
-        let detail = own.detail().unwrap();
+        let detail = own.refusal().unwrap().to_string();
         for part in [
             "connected to 2 members",
             "Stop one of the two",
@@ -527,26 +483,5 @@ mod tests {
         own.unconfirmed();
         assert_eq!(own.state(), OwnLogState::Confirming);
         assert!(own.vouch(false));
-    }
-
-    #[test]
-    fn what_is_awaited_names_five_members_at_most_of_each_kind() {
-        let names = |count: usize| (0..count).map(|n| format!("甲{n}")).collect();
-        let awaited = |absent, silent| Awaited {
-            confirmed: 0,
-            needed: 1,
-            lost: false,
-            absent: names(absent),
-            silent: names(silent),
-        };
-        let (one, many) = (awaited(1, 0), awaited(7, 2));
-        assert_eq!(
-            one.to_string(),
-            "0 of 1 needed confirmations; not connected: 甲0"
-        );
-        assert_eq!(
-            many.to_string(),
-            "0 of 1 needed confirmations; not connected: 甲0, 甲1, 甲2, 甲3, 甲4 and 2 more; not answered yet: 甲0, 甲1"
-        );
     }
 }

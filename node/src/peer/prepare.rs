@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use certmesh_api::draft::{Attached, Draft};
 use certmesh_api::faults::{FaultList, shown};
-use certmesh_api::{Fault, FaultKind};
+use certmesh_api::{Caution, Fault, FaultKind};
 use certmesh_ledger::bodies::{Body, SealedBody, Upload};
 use certmesh_ledger::catalogue::{self, Departure, Proposed, Standard};
 use certmesh_ledger::crypto::keys::{BodyKey, Secret};
@@ -27,7 +27,7 @@ use crate::peer::Refusal;
 /// An entry, the name of its answer, and what was corrected in the request.
 pub(crate) struct Prepared {
     pub(crate) id: String,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Fault<Caution>>,
     pub(crate) entry: Entry,
     /// The record's body.
     pub(crate) kept: Option<Kept>,
@@ -248,7 +248,7 @@ pub(crate) fn prepare(
                 .action
                 .receiver()
                 .filter(|to| peer.catalogue.members().member(to).is_none())
-                .map(|to| format!("to: {to} is not a member of this network; nobody in it can take the certificate over"))
+                .map(|to| Fault::new("to", Caution::ReceiverNotAMember { to }))
                 .into_iter()
                 .collect(),
             entry: Entry::StatusChanged(change),

@@ -1,7 +1,8 @@
 //! Why a peer refuses a request of its callers. (What an issuer refuses another peer is a
 //! [`Rule`](certmesh_ledger::record::Rule).)
 //!
-//! To add a reason: a variant here, its sentence in `certmesh-text` (`en.ftl`, `refusal-<code>`); its name, status and
+//! To add a refusal: a variant here, its sentence in `certmesh-text` (`en.ftl`, `refusal-<code>`), and where it has several
+//! reasons their codes in `reasons`; its name, status and
 //! title in `ProblemType` (`certmesh-api`, `words::sets` and `problem`); the field it is about, if any, in `http::rejection`; the sets of
 //! problems in `http::openapi` of the routes that answer it; the table of problems in `docs/integrator.md`; a hint in
 //! `cli/src/error.rs` if there is something to do at the command line. Its status also decides the exit code of `certmesh`
@@ -14,6 +15,11 @@ use certmesh_api::faults::FaultList;
 use certmesh_api::{Arg, Argument, Coded, Fault, FaultKind, ProblemType, coded};
 use certmesh_ledger::id::{ChinaTime, Date, DepartmentCode, TypeCode};
 use certmesh_ledger::record::{Action, ImpossibleTransition, Rule, Status};
+use certmesh_text::{NoDefinition, Unauthorised};
+
+use super::reasons::{
+    ClockOff, NotSalvaged, ReadOnly, StoppedBy, Unconfirmed, Unprovable, Unrecorded,
+};
 
 coded! {
     /// A request, or a row of one, that was not carried out. Its code is the problem's name; its sentence says what to do and
@@ -29,8 +35,8 @@ coded! {
         "invalid-field" InvalidField(faults: FaultList),
         /// No such route, or no such log.
         "not-found" NotFound {
-            /// What was looked for, such as `route` or `log`.
-            what: &'static str,
+            /// What was looked for.
+            what: Item,
         },
         /// No log held here has a record of it.
         "unknown-certificate" UnknownCertificate,
@@ -64,8 +70,8 @@ coded! {
         "erased" Erased,
         /// What was asked for is missing on this node's disk, though no record says that it was erased.
         "lost" Lost(
-            /// What: `fields`, `attachment` or `copy`.
-            what: &'static str,
+            /// What: fields, an attachment or a copy.
+            what: Item,
         ),
         /// The action can't follow the certificate's status.
         "impossible-transition" ImpossibleTransition {
@@ -79,17 +85,17 @@ coded! {
         /// The key was used for another content.
         "idempotency-mismatch" IdempotencyMismatch,
         /// Other members have not yet confirmed that the own log is whole.
-        "own-log-unconfirmed" OwnLogUnconfirmed(why: String),
+        "own-log-unconfirmed" OwnLogUnconfirmed(why: Unconfirmed),
         /// The part of the own log that was set aside does not lead to its last signed checkpoint.
-        "not-salvageable" NotSalvageable(why: String),
+        "not-salvageable" NotSalvageable(why: NotSalvaged),
         /// The disk refused a write.
-        "log-read-only" LogReadOnly(why: String),
+        "log-read-only" LogReadOnly(why: ReadOnly),
         /// This machine's clock may be wrong, so no record is dated by it.
-        "clock-off" ClockOff(why: String),
+        "clock-off" ClockOff(why: ClockOff),
         /// What a person holds is not shown, since the look-up can't be recorded.
-        "lookup-not-recorded" LookupNotRecorded(why: String),
+        "lookup-not-recorded" LookupNotRecorded(why: Unrecorded),
         /// The log is forked, or breaks a rule of logs.
-        "log-frozen" LogFrozen(why: String),
+        "log-frozen" LogFrozen(why: StoppedBy),
         /// More requests than the node takes at a time.
         "overloaded" Overloaded {
             /// When to come back, in seconds.
@@ -113,7 +119,7 @@ coded! {
         },
         /// The record is not under a checkpoint a proof can rest on: its log is in dispute, or is this peer's own and not yet
         /// confirmed by other members.
-        "proof-not-available" ProofNotAvailable(why: String),
+        "proof-not-available" ProofNotAvailable(why: Unprovable),
         /// The issuer refused, and names the rule.
         "retrieval-refused" RetrievalRefused {
             /// The issuer.
@@ -140,9 +146,9 @@ coded! {
             issuer: DepartmentCode,
         },
         /// The certificate's issuer was not entitled to issue it, so it was not asked.
-        "issuer-not-authorised" IssuerNotAuthorised(why: String),
+        "issuer-not-authorised" IssuerNotAuthorised(why: Unauthorised),
         /// What the answer would be checked against is not held here.
-        "not-verifiable" NotVerifiable(missing: String),
+        "not-verifiable" NotVerifiable(missing: Option<NoDefinition>),
         /// A fault of the node. The cause is in its log, not in the answer.
         "internal" Internal,
     }
@@ -173,9 +179,42 @@ coded! {
     }
 }
 
-impl Argument for Unreachable {
+certmesh_text::sentences!(Unreachable);
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A route of the API.
+    Route,
+    /// A department's log.
+    Log,
+    /// A definition of a type.
+    Definition,
+    /// A matter.
+    Matter,
+    /// A matter or sub-matter.
+    SubMatter,
+    /// A certificate with its fields.
+    Fields,
+    /// An attachment.
+    Attachment,
+    /// A copy of what was retrieved.
+    Copy,
+}
+
+impl Argument for Item {
     fn arg(&self) -> Arg {
-        Arg::Text(certmesh_text::say(self))
+        let word = match self {
+            Item::Route => "route",
+            Item::Log => "log",
+            Item::Definition => "definition",
+            Item::Matter => "matter",
+            Item::SubMatter => "sub-matter",
+            Item::Fields => "fields",
+            Item::Attachment => "attachment",
+            Item::Copy => "copy",
+        };
+        word.arg()
     }
 }
 
@@ -198,6 +237,18 @@ impl Mib {
 impl Argument for Mib {
     fn arg(&self) -> Arg {
         self.0.arg()
+    }
+}
+
+impl Argument for Refusal {
+    fn arg(&self) -> Arg {
+        Arg::Text(self.to_string())
+    }
+}
+
+impl Argument for Box<Refusal> {
+    fn arg(&self) -> Arg {
+        (**self).arg()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be appended to the own log, and the result.
 
+use certmesh_api::{Caution, Fault};
 use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::log::VerifiedCheckpoint;
 use certmesh_ledger::names::LogId;
@@ -61,7 +62,7 @@ pub(crate) struct Appended {
     /// Whether an earlier request with the same content appended it.
     pub replayed: bool,
     /// What is suspicious about what was asked for, though not wrong.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Fault<Caution>>,
 }
 
 /// The outcome of each draft, in the order of the drafts.

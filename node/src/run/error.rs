@@ -32,7 +32,7 @@ pub(crate) enum RunError {
     #[error("the system provides no random bytes: {0}")]
     Random(String),
     /// The genesis file has faults.
-    #[error("{path}:\n{faults}")]
+    #[error("{path}:\n{}", lines(faults))]
     Genesis {
         /// The file.
         path: PathBuf,
@@ -187,4 +187,10 @@ pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
         path: path.to_owned(),
         error,
     }
+}
+
+/// Each fault of a genesis on a line.
+fn lines(faults: &GenesisFaults) -> String {
+    let lines: Vec<String> = faults.0.iter().map(certmesh_text::genesis_fault).collect();
+    lines.join("\n")
 }

@@ -167,6 +167,7 @@ fn open_peer(
     let opening = opening.cloned().unwrap_or_default();
     let found = OwnLogFound::at_start(mark.clone(), &own, &opening).map_err(at(mark.path()))?;
     if let Some(loss) = &found.loss {
+        let loss = certmesh_text::say(loss);
         tracing::error!(
             "{loss}: nothing is appended until all other members have reported what they hold"
         );

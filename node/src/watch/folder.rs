@@ -1,6 +1,6 @@
 //! Which files of a folder have stopped changing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -42,6 +42,8 @@ struct Seen {
     state: State,
     /// Since when it is so, as far as was looked.
     since: Instant,
+    /// Whether another file marks it as open or half there.
+    open: bool,
     /// Not taken before, and how long it was put off for.
     put_off: Option<(Instant, Duration)>,
 }
@@ -76,8 +78,14 @@ impl Folder {
             }
         };
         self.unreadable = false;
-        let names = entries.flatten().map(|entry| entry.file_name());
-        for name in names.filter(|name| may_be_taken(name)).take(MOST) {
+        let (mut names, mut waiting) = (Vec::new(), BTreeSet::new());
+        for name in entries.flatten().map(|entry| entry.file_name()) {
+            waiting.extend(marked(&name).filter(|_| waiting.len() < MOST));
+            if names.len() < MOST && may_be_taken(&name) {
+                names.push(name);
+            }
+        }
+        for name in names {
             let Some(state) = state(&self.path.join(&name)) else {
                 continue;
             };
@@ -87,13 +95,20 @@ impl Folder {
                     state,
                     since: now,
                     put_off: None,
+                    open: false,
                 },
             };
+            let open = waiting.contains(&name);
+            if open && !seen.open {
+                tracing::info!(folder = %self.path.display(), file = ?name, "file waits: a program has it open or is still writing it");
+            }
+            let seen = Seen { open, ..seen };
             found.insert(name, seen);
         }
         self.seen = found;
         let settled = self.seen.iter().filter(|(_, seen)| {
             now.duration_since(seen.since) >= SETTLED
+                && !seen.open
                 && seen.put_off.is_none_or(|(until, _)| until <= now)
         });
         let mut ready: Vec<_> = settled
@@ -125,10 +140,51 @@ impl Folder {
     }
 }
 
-/// Not what programs hide, and not what they say is half there.
+/// Ends of the names of files that are half there: copied, downloaded, saved.
+const HALF_THERE: [&str; 13] = [
+    ".part",
+    ".tmp",
+    ".crdownload",
+    ".download",
+    ".partial",
+    ".opdownload",
+    ".filepart",
+    ".downloading",
+    ".aria2",
+    ".td",
+    ".xltd",
+    ".swp",
+    "~",
+];
+/// What systems put into folders that people look at.
+const SYSTEMS: [&str; 3] = ["thumbs.db", "desktop.ini", "ehthumbs.db"];
+
+/// Not what programs hide or mark as open, not what they say is half there, and not what belongs to the system.
 fn may_be_taken(name: &OsStr) -> bool {
-    let bytes = name.as_bytes().to_ascii_lowercase();
-    !bytes.starts_with(b".") && !bytes.ends_with(b".part") && !bytes.ends_with(b".tmp")
+    let name = name.to_string_lossy().to_lowercase();
+    let marked = name.starts_with(['.', '~']);
+    !marked
+        && !HALF_THERE.iter().any(|end| name.ends_with(end))
+        && !SYSTEMS.contains(&name.as_str())
+}
+
+/// The file that another one marks as open or as half there, if it does: `~$NAME` of Office and WPS, `.~lock.NAME#` of
+/// LibreOffice, and `NAME.part` of a browser, which puts an empty file in the place meanwhile.
+fn marked(name: &OsStr) -> Option<OsString> {
+    let bytes = name.as_bytes();
+    let before = |end: &&str| {
+        let start = bytes.len().checked_sub(end.len())?;
+        let (name, found) = bytes.split_at(start);
+        found.eq_ignore_ascii_case(end.as_bytes()).then_some(name)
+    };
+    let locked = bytes
+        .strip_prefix(b".~lock.")
+        .and_then(|rest| rest.strip_suffix(b"#"));
+    let name = bytes
+        .strip_prefix(b"~$")
+        .or(locked)
+        .or_else(|| HALF_THERE.iter().find_map(before))?;
+    (!name.is_empty()).then(|| OsStr::from_bytes(name).to_owned())
 }
 
 #[cfg(test)]
@@ -200,6 +256,34 @@ mod tests {
         // What has a new name is a new file.
         assert_eq!(scene.at(61), ["d.csv"]);
         assert_eq!(scene.at(67).len(), 2);
+    }
+
+    #[test]
+    fn what_marks_a_file_as_open_or_half_there_is_left_alone_and_the_file_waits() {
+        let mut scene = Scene::new();
+        let names = ["open.xlsx", "libre.xlsx", "下载.xlsx", "other.xlsx"];
+        let marks = [
+            "~$open.xlsx",
+            ".~lock.libre.xlsx#",
+            "下载.xlsx.crdownload",
+            "x.download",
+            "y.partial",
+            "Thumbs.db",
+            "desktop.ini",
+        ];
+        for name in names.iter().chain(&marks) {
+            scene.put(name, "1");
+        }
+        scene.at(0);
+        assert_eq!(scene.at(60), ["other.xlsx"]);
+        for mark in &marks[..3] {
+            fs::remove_file(scene.dir.path().join(mark)).unwrap();
+        }
+        let mut taken = scene.at(62);
+        taken.sort();
+        let mut all = names;
+        all.sort_unstable();
+        assert_eq!(taken, all);
     }
 
     #[test]

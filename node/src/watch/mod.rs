@@ -148,7 +148,7 @@ impl Watcher {
                 }
                 if let Some(reason) = self.needs.service.status().log_detail {
                     if !told_waiting {
-                        tracing::info!(reason, "files wait until the own log accepts appends");
+                        tracing::info!(%reason, "files wait until the own log accepts appends");
                     }
                     told_waiting = true;
                     break;
@@ -211,6 +211,7 @@ impl Watcher {
                         issued = summary.issued,
                         already_there = summary.already_there,
                         merged = summary.merged,
+                        left_out = summary.left_out,
                         rejected = summary.rejected,
                         "file imported"
                     );

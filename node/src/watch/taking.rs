@@ -44,10 +44,14 @@ pub(super) struct Summary {
     pub(super) already_there: u64,
     /// Rows that another row stands for.
     pub(super) merged: u64,
+    /// Rows that the map leaves out.
+    pub(super) left_out: u64,
     pub(super) rejected: u64,
     pub(super) rejected_by_reason: BTreeMap<String, u64>,
     /// Where the rejected rows are, if there are any, from the folder.
     pub(super) rejects: Option<String>,
+    /// What was taken of the file without anybody having said so, and what of it nobody sees.
+    pub(super) taken: Vec<String>,
     /// When the last row was decided, ms since 1970 UTC.
     pub(super) finished_ms: u64,
 }
@@ -94,7 +98,7 @@ impl Taking<'_> {
     pub(super) fn import(&self, target: &Target<'_>) -> End {
         let Some(format) = Format::by_name(self.path) else {
             return End::Unreadable(
-                "its name doesn't give its format: a name that is imported ends in .csv, .tsv, .txt, .xlsx, .jsonl or .ndjson"
+                "its name doesn't give its format: a name that is imported ends in .csv, .tsv, .txt, .xlsx, .xlsm, .jsonl or .ndjson"
                     .to_owned(),
             );
         };
@@ -281,6 +285,10 @@ impl Visitor for Issuing<'_, '_> {
 
     fn head(&mut self, head: &Head<'_>) -> Result<(), Halt> {
         self.rejects.keep_cells(head);
+        self.summary.taken = self.judge.announcement(head);
+        for taken in &self.summary.taken {
+            tracing::info!(file = ?self.taking.name(), taken, "file read");
+        }
         Ok(self.judge.find_columns(head)?)
     }
 
@@ -374,6 +382,10 @@ impl Issuing<'_, '_> {
                 Fate::Merged => {
                     metrics.watch_rows("merged", 1);
                     self.summary.merged += 1;
+                }
+                Fate::LeftOut => {
+                    metrics.watch_rows("left-out", 1);
+                    self.summary.left_out += 1;
                 }
                 Fate::Rejected(rejected) => {
                     metrics.row_refused(rejected.problem.name());

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::*;
 use crate::app::Service;
 use crate::app::define::{Define, ListPage, Versioned};
+use crate::app::reasons::{ReadOnly, Unconfirmed};
 use crate::http::tests::fake::Fake;
 use crate::metrics::Metrics;
 use crate::watch::outcome::Outcomes;
@@ -136,7 +137,7 @@ fn rows_wait_while_the_log_takes_none_and_none_is_lost_or_doubled() {
     scene.table(2_500);
     for refusal in [
         Refusal::Overloaded { retry_after_s: 1 },
-        Refusal::OwnLogUnconfirmed("waiting".to_owned()),
+        Refusal::OwnLogUnconfirmed(Unconfirmed::WouldFork),
         Refusal::Internal,
     ] {
         *scene.fake.refuse.lock() = Some(refusal);
@@ -163,7 +164,7 @@ fn rows_wait_while_the_log_takes_none_and_none_is_lost_or_doubled() {
 fn a_stop_ends_the_waiting() {
     let scene = Scene::new(MAP);
     scene.table(2_500);
-    *scene.fake.refuse.lock() = Some(Refusal::LogReadOnly("full".to_owned()));
+    *scene.fake.refuse.lock() = Some(Refusal::LogReadOnly(ReadOnly::LaterVersion { seq: 7 }));
     thread::scope(|scope| {
         let import = scope.spawn(|| scene.import("a.csv"));
         scene.until(|fake| !fake.groups.lock().is_empty());

@@ -42,6 +42,8 @@ pub enum Fate {
     Wanted,
     /// Another row stands for it.
     Merged,
+    /// The map leaves it out.
+    LeftOut,
     /// It is not issued.
     Rejected(Rejected),
 }
@@ -80,6 +82,7 @@ impl<T> Batch<T> {
     ) -> Result<(), E> {
         let fate = match judged {
             Judged::Merged => Fate::Merged,
+            Judged::LeftOut => Fate::LeftOut,
             Judged::Rejected(faults) => Fate::Rejected(Rejected {
                 problem: match row.trouble {
                     Some(_) => ProblemType::MalformedBody,
@@ -93,7 +96,7 @@ impl<T> Batch<T> {
             }
         };
         let original = match (&fate, rejects) {
-            (Fate::Merged, _) | (_, None) => Vec::new(),
+            (Fate::Merged | Fate::LeftOut, _) | (_, None) => Vec::new(),
             (_, Some(rejects)) => rejects.original(row),
         };
         self.bytes += original.len();

@@ -6,18 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use certmesh_api::draft::Draft;
 use certmesh_api::faults::FaultList;
 use certmesh_api::{Coded, Fault, FaultKind, Holder, IssueRequest, Word};
 use certmesh_ledger::catalogue::{self, Proposed, Standard};
-use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
+use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, birthday, has_known_region};
 use certmesh_ledger::record::{TypeDefined, Validity};
 use certmesh_text::nearest;
 
+use crate::dates::DateFormat;
 use crate::error::{Error, MapFault, MapUse};
 use crate::map::Map;
 use crate::row::Cells;
+use crate::value::{Digits, Value};
 
 /// What the summary counts a row under that has this fault: what is wrong, and with which columns.
 pub(crate) fn counted_under(fault: &Fault) -> String {
@@ -34,6 +37,8 @@ pub struct Request {
     pub request: IssueRequest,
     /// The same, checked.
     pub draft: Draft,
+    /// Whether the holder's identity number begins with the code of no province, as those made up for tests do.
+    pub unknown_region: bool,
 }
 
 /// Makes requests of rows, for one type of certificate.
@@ -41,6 +46,8 @@ pub struct Checker {
     type_code: String,
     own: DepartmentCode,
     standard: Standard,
+    /// Year, month and day in China Standard Time when it was made.
+    today: (u16, u8, u8),
 }
 
 /// The parts of a row by their keys in the map, each as it is after cleaning.
@@ -62,6 +69,7 @@ impl Checker {
             type_code,
             own,
             standard,
+            today: today(),
         })
     }
 
@@ -153,8 +161,24 @@ impl Checker {
         self.departures(&request, &mut found);
         // The API's own rules: the faults that were not reported already.
         match Draft::check(request.clone(), &self.own) {
-            Ok(draft) if found.faults.is_empty() => return Ok((Request { request, draft }, parts)),
-            Ok(_) => {}
+            Ok(draft) => {
+                let number = match draft.holder_kind {
+                    HolderKind::IdentityCard => Some(draft.holder_code.expose()),
+                    _ => None,
+                };
+                if number.and_then(birthday) > Some(self.today) {
+                    found.add("holder.code", FaultKind::BornLater);
+                }
+                let unknown_region = number.is_some_and(|number| !has_known_region(number));
+                if found.faults.is_empty() {
+                    let request = Request {
+                        request,
+                        draft,
+                        unknown_region,
+                    };
+                    return Ok((request, parts));
+                }
+            }
             Err(faults) => faults.into_iter().for_each(|fault| found.refused(fault)),
         }
         Err(found.faults)
@@ -197,6 +221,15 @@ impl Checker {
             found.add(&departure.place, kind);
         }
     }
+}
+
+fn today() -> (u16, u8, u8) {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_ms = since_1970.map_or(0, |since| since.as_millis());
+    let today = Date::in_china(u64::try_from(now_ms).unwrap_or(u64::MAX)).to_string();
+    DateFormat::iso()
+        .numbers(&today)
+        .unwrap_or((DateFormat::LAST_YEAR, 12, 31))
 }
 
 /// What is found wrong with a row.
@@ -251,10 +284,25 @@ impl<'m> Found<'m> {
         }
     }
 
+    /// Whether a part is a holder's code of a kind whose check character finds digits that are lost.
+    fn has_check_character(&self, key: &str, cells: &Cells) -> bool {
+        let kind = self.map.parts.get("holder.kind");
+        let kind = kind.and_then(|kind| kind.read(cells).ok().flatten());
+        key == "holder.code" && matches!(kind.as_deref(), Some("001" | "111"))
+    }
+
     fn parts(&mut self, cells: &Cells) -> Parts<'m> {
         let mut parts = Parts::new();
         for (key, value) in &self.map.parts {
-            match value.read(cells) {
+            let mut read = value.read(cells);
+            if read == Err(FaultKind::DigitsLost) && self.has_check_character(key, cells) {
+                let exact = Value {
+                    digits: Digits::Exact,
+                    ..value.clone()
+                };
+                read = exact.read(cells);
+            }
+            match read {
                 Ok(Some(text)) => {
                     parts.insert(key, Some(text));
                 }

@@ -6,14 +6,15 @@
 use std::io::{self, Read};
 
 use certmesh_api::FaultKind;
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use zeroize::Zeroizing;
 
 use crate::encoding::Utf8;
 use crate::error::Error;
 use crate::lines::MAX_LINE;
+use crate::map::joined;
 use crate::rejects;
-use crate::row::{Cells, Head, Row, TOO_LONG, Visitor};
+use crate::row::{Cells, Head, Row, TOO_LONG, Visitor, column_name};
 
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Bytes that are decoded at once.
@@ -23,8 +24,8 @@ const BLOCK: usize = 1 << 18;
 pub(super) struct Layout {
     /// What stands between cells; found out when not known.
     pub(super) delimiter: Option<u8>,
-    /// The line of the columns' names, from 1.
-    pub(super) header: u64,
+    /// First and last line of the columns' names, from 1.
+    pub(super) header: (u64, u64),
 }
 
 /// Reads all rows.
@@ -44,15 +45,21 @@ pub(super) fn read<V: Visitor>(
         at: 0,
         ended: false,
         line: 1,
+        end: b'\n',
     };
-    for _ in 1..layout.header {
+    text.find_line_ending().map_err(failed)?;
+    let said = text.said_delimiter().map_err(failed)?;
+    for _ in 1..layout.header.0 {
         text.skip_line().map_err(failed)?;
     }
     let first = text.first_line().map_err(failed)?;
-    let delimiter = layout.delimiter.unwrap_or_else(|| likely(&first));
+    let delimiter = layout.delimiter.or(said).unwrap_or_else(|| likely(&first));
     let mut records = Records {
+        core: ReaderBuilder::new()
+            .delimiter(delimiter)
+            .terminator(Terminator::Any(text.end))
+            .build(),
         text,
-        core: ReaderBuilder::new().delimiter(delimiter).build(),
         delimiter,
         out: Zeroizing::new(vec![0; 1 << 12]),
         ends: vec![0; 64],
@@ -60,40 +67,58 @@ pub(super) fn read<V: Visitor>(
         columns: None,
         guarded: false,
     };
-    let mut columns = Vec::new();
-    if let Some((_, found)) = records.next().map_err(failed)?
-        && found.is_ok()
-    {
-        records.guarded = rejects::wrote(records.cells.iter());
-        let guarded = records.guarded;
-        let name = |cell| if guarded { unguarded(cell) } else { cell };
-        columns.extend(
-            records
-                .cells
-                .iter()
-                .map(|cell| name(cell).trim().to_owned()),
-        );
+    let mut header = Vec::new();
+    for _ in layout.header.0..=layout.header.1 {
+        if let Some((_, found)) = records.next().map_err(failed)?
+            && found.is_ok()
+        {
+            records.guarded |= rejects::wrote(records.cells.iter());
+            let guarded = records.guarded;
+            let name = |cell| column_name(if guarded { unguarded(cell) } else { cell });
+            header.push(records.cells.iter().map(name).collect::<Vec<_>>());
+        }
     }
+    spread(&mut header);
+    let columns = joined(&header);
     records.columns = Some(columns.len());
     visitor.head(&Head {
         columns: &columns,
         length,
         encoding: Some(records.text.input.encoding()),
         delimiter: Some(delimiter),
+        header: Some(layout.header),
+        ..Head::default()
     })?;
     while let Some((number, found)) = records.next().map_err(failed)? {
+        if found.is_ok() && records.cells.is_blank() {
+            continue;
+        }
         let row = Row {
             number,
             position: records.text.input.position(),
             cells: &records.cells,
             trouble: found.err(),
             line: b"",
+            hidden: false,
         };
         if !visitor.row(&row)? {
             break;
         }
     }
     Ok(())
+}
+
+/// Repeats headings over the columns that they are for: saved as text, a merged heading stands over the first alone.
+fn spread(header: &mut [Vec<String>]) {
+    for row in 1..header.len() {
+        let (above, below) = header.split_at_mut(row);
+        let (heading, names) = (&mut above[row - 1], &below[0]);
+        for column in 1..heading.len().min(names.len()) {
+            if heading[column].is_empty() && !names[column].is_empty() {
+                heading[column] = heading[column - 1].clone();
+            }
+        }
+    }
 }
 
 /// The delimiter that a line has most of, outside of quotation marks.
@@ -120,6 +145,8 @@ struct Text<R> {
     ended: bool,
     /// The line that `at` is on.
     line: u64,
+    /// The last byte of each line.
+    end: u8,
 }
 
 impl<R: Read> Text<R> {
@@ -139,12 +166,53 @@ impl<R: Read> Text<R> {
         Ok(!self.ended)
     }
 
-    /// Where the first line ends, its line feed included; `None` if it is longer than is read.
+    /// Finds out what ends the lines: line feeds, or carriage returns alone as in what Excel calls CSV (Macintosh).
+    fn find_line_ending(&mut self) -> io::Result<()> {
+        let (mut seen, mut quoted) = (0, false);
+        loop {
+            let rest = &self.buffer[self.at + seen..];
+            for (i, byte) in rest.iter().enumerate() {
+                quoted ^= *byte == b'"';
+                match (byte, rest.get(i + 1)) {
+                    _ if quoted => {}
+                    (b'\n', _) | (b'\r', Some(b'\n')) => return Ok(()),
+                    (b'\r', None) if !self.ended => break,
+                    (b'\r', _) => {
+                        self.end = b'\r';
+                        return Ok(());
+                    }
+                    _ => {}
+                }
+            }
+            // The last byte may be one of two that end a line.
+            let held = rest.len().saturating_sub(1);
+            quoted ^= rest.get(held) == Some(&b'"');
+            seen += held;
+            if seen > MAX_LINE || self.ended {
+                return Ok(());
+            }
+            self.more()?;
+        }
+    }
+
+    /// The delimiter that a first line `sep=;` names, as Excel reads and some programs write it.
+    fn said_delimiter(&mut self) -> io::Result<Option<u8>> {
+        let line = self.first_line()?;
+        match line.trim_end().as_bytes() {
+            [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter] if delimiter.is_ascii() => {
+                self.skip_line()?;
+                Ok(Some(*delimiter))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Where the first line ends, its line ending included; `None` if it is longer than is read.
     fn line_end(&mut self) -> io::Result<Option<usize>> {
         let mut seen = 0;
         loop {
             let rest = &self.buffer[self.at..];
-            if let Some(end) = rest[seen..].iter().position(|byte| *byte == b'\n') {
+            if let Some(end) = rest[seen..].iter().position(|byte| *byte == self.end) {
                 return Ok(Some(seen + end + 1));
             }
             seen = rest.len();
@@ -172,7 +240,7 @@ impl<R: Read> Text<R> {
                     self.done(end);
                     return Ok(());
                 }
-                // Without its line feed: the rest follows.
+                // Without its line ending: the rest follows.
                 None => self.at = self.buffer.len(),
             }
         }
@@ -181,7 +249,7 @@ impl<R: Read> Text<R> {
     /// This many bytes are done with.
     fn done(&mut self, bytes: usize) {
         let done = &self.buffer[self.at..self.at + bytes];
-        self.line += done.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.line += done.iter().filter(|byte| **byte == self.end).count() as u64;
         self.at += bytes;
     }
 
@@ -219,12 +287,19 @@ impl<R: Read> Records<R> {
         }
         let line = self.text.line;
         let (length, mut whole) = self.record()?;
+        let mut cut_off = false;
         if whole {
             let record = &self.text.buffer[self.text.at..self.text.at + length];
-            whole = well_quoted(record, self.delimiter);
+            cut_off = record.last() != Some(&self.text.end);
+            whole = match quoting(record, self.delimiter) {
+                Quoting::Good => true,
+                Quoting::Bad => false,
+                Quoting::Spaced => fill_spaced(&mut self.cells, record, self.delimiter),
+            };
         }
-        let trouble = if whole { self.trouble() } else { None };
+        let trouble = if whole { self.trouble(cut_off) } else { None };
         if whole && trouble.is_none() {
+            self.cells.fill(self.columns.unwrap_or_default());
             self.text.done(length);
             return Ok(Some((line, Ok(()))));
         }
@@ -255,9 +330,10 @@ impl<R: Read> Records<R> {
         let (mut taken, mut out, mut ends) = (0, 0, 0);
         loop {
             let input = &self.text.buffer[self.text.at + taken..];
-            // At the end of the text a line feed stands in for the missing one.
+            // At the end of the text a line ending stands in for the missing one.
             let at_end = input.is_empty();
-            let input = if at_end { &b"\n"[..] } else { input };
+            let ending = [self.text.end];
+            let input = if at_end { &ending[..] } else { input };
             let (result, read, written, ended) =
                 self.core
                     .read_record(input, &mut self.out[out..], &mut self.ends[ends..]);
@@ -277,7 +353,7 @@ impl<R: Read> Records<R> {
                     return Ok((taken, taken <= MAX_LINE));
                 }
                 ReadRecordResult::InputEmpty => {
-                    // Still in the record after the line feed at the end: within quotation marks.
+                    // Still in the record after the line ending at the end: within quotation marks.
                     if taken > MAX_LINE || at_end {
                         return Ok((taken, false));
                     }
@@ -293,49 +369,118 @@ impl<R: Read> Records<R> {
         for &end in &self.ends[..count] {
             // The text is UTF-8, and no part of a character is taken for a delimiter.
             let cell = std::str::from_utf8(&self.out[start..end]).unwrap_or("\u{FFFD}");
+            // What stands before the line feed.
+            let is_last = end == self.ends[count - 1];
+            let cell = cell.strip_suffix('\r').filter(|_| is_last).unwrap_or(cell);
             self.cells
                 .push(if self.guarded { unguarded(cell) } else { cell });
             start = end;
         }
     }
 
-    /// What is wrong with the cells. Surplus empty ones are not: a delimiter at the end of each line is common.
-    fn trouble(&self) -> Option<FaultKind> {
+    /// What is wrong with the cells. Surplus empty ones are not: a delimiter at the end of each line is common. Nor are
+    /// missing ones, since spreadsheets leave out the delimiters after the last cell that holds anything; unless the
+    /// text ends there and may have been cut off.
+    fn trouble(&self, cut_off: bool) -> Option<FaultKind> {
         let expected = self.columns?;
         let found = self.cells.len();
-        let beyond = || {
-            self.cells
-                .iter()
-                .skip(expected)
-                .any(|cell| !cell.is_empty())
-        };
-        (found < expected || beyond()).then_some(FaultKind::CellCount { found, expected })
+        if found < expected && cut_off && !self.cells.is_blank() {
+            return Some(FaultKind::CutOff { found, expected });
+        }
+        let mut beyond = self.cells.iter().skip(expected);
+        let surplus = beyond.any(|cell| !cell.trim().is_empty());
+        surplus.then_some(FaultKind::CellCount { found, expected })
     }
 }
 
-/// Whether each quotation mark that begins a cell has one that ends it. `csv-core` continues after a closing mark as if
-/// there had been none, and so takes `1,"2`, `3,"4` for one row.
-fn well_quoted(record: &[u8], delimiter: u8) -> bool {
+/// How the quotation marks of a record stand.
+#[derive(Debug, PartialEq, Eq)]
+enum Quoting {
+    /// Each that begins a cell has one that ends it.
+    Good,
+    /// The same, if white space before them is left out.
+    Spaced,
+    /// One has none that ends it.
+    Bad,
+}
+
+/// How the quotation marks stand. `csv-core` continues after a closing mark as if there had been none, and so takes
+/// `1,"2`, `3,"4` for one row; one after a space it takes for part of the text.
+fn quoting(record: &[u8], delimiter: u8) -> Quoting {
     let mut rest = record;
     loop {
-        if let [b'"', quoted @ ..] = rest {
-            let mut end = 0;
-            loop {
-                match &quoted[end..] {
-                    [b'"', b'"', ..] => end += 2,
-                    [b'"', ..] => break,
-                    [_, ..] => end += 1,
-                    [] => return false,
-                }
-            }
-            rest = &quoted[end + 1..];
+        if let [b'"', ..] = rest {
+            let Some(after) = after_quoted(rest) else {
+                return Quoting::Bad;
+            };
+            rest = after;
             if !matches!(rest, [] | [b'\r' | b'\n', ..]) && rest.first() != Some(&delimiter) {
-                return false;
+                return match after_spaces(rest, delimiter) {
+                    [] | [b'\r' | b'\n', ..] => Quoting::Spaced,
+                    [next, ..] if *next == delimiter => Quoting::Spaced,
+                    _ => Quoting::Bad,
+                };
             }
+        } else if matches!(rest, [b' ' | b'\t', ..])
+            && matches!(after_spaces(rest, delimiter), [b'"', ..])
+        {
+            return Quoting::Spaced;
         }
         match rest.iter().position(|byte| *byte == delimiter) {
             Some(place) => rest = &rest[place + 1..],
-            None => return true,
+            None => return Quoting::Good,
+        }
+    }
+}
+
+/// What follows the quoted text that begins here.
+fn after_quoted(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.strip_prefix(b"\"")?;
+    loop {
+        let place = rest.iter().position(|byte| *byte == b'"')?;
+        match &rest[place + 1..] {
+            [b'"', after @ ..] => rest = after,
+            after => return Some(after),
+        }
+    }
+}
+
+fn after_spaces(text: &[u8], delimiter: u8) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t') && *byte != delimiter;
+    let spaces = text.iter().take_while(|byte| is_space(byte)).count();
+    &text[spaces..]
+}
+
+/// Makes cells of a record with white space around its quotation marks, as people and some programs write it; `false` if
+/// they don't stand in pairs then.
+fn fill_spaced(cells: &mut Cells, record: &[u8], delimiter: u8) -> bool {
+    cells.clear();
+    let mut rest = record.trim_ascii_end();
+    // A delimiter at the end may be white space itself.
+    if record.len() > rest.len() && record[rest.len()] == delimiter {
+        rest = &record[..=rest.len()];
+    }
+    loop {
+        let inner = after_spaces(rest, delimiter);
+        let cell = match after_quoted(inner) {
+            None if inner.first() == Some(&b'"') => return false,
+            None => {
+                let end = rest.iter().position(|byte| *byte == delimiter);
+                let (cell, after) = rest.split_at(end.unwrap_or(rest.len()));
+                rest = after;
+                String::from_utf8_lossy(cell)
+            }
+            Some(after) => {
+                let quoted = &inner[1..inner.len() - after.len() - 1];
+                rest = after_spaces(after, delimiter);
+                String::from_utf8_lossy(quoted).replace("\"\"", "\"").into()
+            }
+        };
+        cells.push(&cell);
+        match rest {
+            [] => return true,
+            [next, after @ ..] if *next == delimiter => rest = after,
+            _ => return false,
         }
     }
 }
@@ -347,21 +492,38 @@ const FORMULA: [char; 11] = [
 /// What a spreadsheet takes a cell for text by.
 const TEXT: char = '\'';
 
-/// Whether a cell would be a formula, but for marks of text before it.
-fn is_formula(cell: &str) -> bool {
-    cell.trim_start_matches(TEXT).starts_with(FORMULA)
+/// Most digits of a number that a spreadsheet shows as they are.
+const SHOWN: usize = 11;
+
+/// Whether a spreadsheet would take a cell for a formula, or write its digits otherwise, but for marks of text before it.
+fn needs_mark(cell: &str) -> bool {
+    let cell = cell.trim_start_matches(TEXT);
+    cell.starts_with(FORMULA) || is_rewritten(cell)
+}
+
+/// Whether a spreadsheet that opens and saves the cell writes its digits otherwise: it rounds numbers, cuts zeros off them,
+/// and makes days of some.
+fn is_rewritten(cell: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits(cell) {
+        return cell.len() > SHOWN || (cell.len() > 1 && cell.starts_with('0'));
+    }
+    let pair = cell.split_once(['E', 'e', '-', '/']);
+    pair.is_some_and(|(first, last)| {
+        digits(first) && digits(last) && first.len().max(last.len()) <= 4
+    })
 }
 
 /// The cell as it was before [`write`] marked it as text.
 fn unguarded(cell: &str) -> &str {
     match cell.strip_prefix(TEXT) {
-        Some(unmarked) if is_formula(unmarked) => unmarked,
+        Some(unmarked) if needs_mark(unmarked) => unmarked,
         _ => cell,
     }
 }
 
-/// A record as text of UTF-8, without its line feed. No spreadsheet takes a cell of it for a formula: what could be one,
-/// or is marked as text already, is marked as text, so that [`unguarded`] gives every cell back as it was.
+/// A record as text of UTF-8, without its line feed. No spreadsheet takes a cell of it for a formula or a number: what
+/// could be one, or is marked as text already, is marked as text, so that [`unguarded`] gives every cell back as it was.
 pub(super) fn write<'a>(delimiter: u8, cells: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let mut line = Vec::new();
     for (i, cell) in cells.enumerate() {
@@ -373,7 +535,7 @@ pub(super) fn write<'a>(delimiter: u8, cells: impl Iterator<Item = &'a str>) -> 
         if quoted {
             line.push(b'"');
         }
-        if is_formula(cell) {
+        if needs_mark(cell) {
             line.extend_from_slice(TEXT.encode_utf8(&mut [0; 4]).as_bytes());
         }
         if quoted {

@@ -34,6 +34,10 @@ impl Visitor for Seen {
 }
 
 fn seen(text: &[u8], header: u64) -> Seen {
+    seen_under(text, (header, header))
+}
+
+fn seen_under(text: &[u8], header: (u64, u64)) -> Seen {
     let mut seen = Seen::default();
     let layout = Layout {
         delimiter: None,
@@ -89,19 +93,14 @@ fn a_quotation_mark_too_many_costs_its_own_row_only() {
 }
 
 #[test]
-fn rows_with_other_cells_than_the_header_and_rows_without_end_are_reported() {
+fn rows_with_more_cells_than_the_header_and_rows_without_end_are_reported() {
     let mut text = b"a,b\n1\n1,2,3\n".to_vec();
     text.extend(std::iter::repeat_n(b'x', 3 << 20));
     text.extend_from_slice(b"\n\"q\"\"q\",2");
     let rows = seen(&text, 1).rows;
     assert_eq!(
         rows,
-        [
-            "2: cell-count",
-            "3: cell-count",
-            "4: row-too-long",
-            "5: q\"q¦2"
-        ]
+        ["2: 1¦", "3: cell-count", "4: row-too-long", "5: q\"q¦2"]
     );
 }
 
@@ -162,4 +161,104 @@ fn no_cell_that_is_written_is_a_formula_and_each_is_read_back_as_it_was() {
     }
     // In a table that somebody else wrote nothing is taken off.
     assert_eq!(seen(b"a,b\n'=1,2\n", 1).rows, ["2: '=1¦2"]);
+}
+
+#[test]
+fn a_row_lacks_trailing_cells_only_where_the_text_goes_on() {
+    assert_eq!(seen(b"a,b,c\n1\n2,3\n", 1).rows, ["2: 1¦¦", "3: 2¦3¦"]);
+    assert_eq!(
+        seen(b"a,b,c\n1,2,3\n4,5", 1).rows,
+        ["2: 1¦2¦3", "3: cut-off"]
+    );
+    assert_eq!(seen(b"a,b,c\n1,2,3\n4,5,", 1).rows, ["2: 1¦2¦3", "3: 4¦5¦"]);
+}
+
+#[test]
+fn a_row_of_nothing_but_delimiters_and_white_space_is_none() {
+    let text = "a,b\r\n1,2\r\n,,\r\n \u{3000},\u{200B}\u{FEFF}\r\n,\r\n3,4\r\n,";
+    assert_eq!(seen(text.as_bytes(), 1).rows, ["2: 1¦2", "6: 3¦4"]);
+}
+
+#[test]
+fn lines_that_end_with_carriage_returns_are_counted_and_skipped() {
+    let text = b"title\ra,b\r1,2\r\r\"3\r3\",4\r5,6,7\r8";
+    let found = seen(text, 2);
+    assert_eq!(found.columns, ["a", "b"]);
+    assert_eq!(
+        found.rows,
+        ["3: 1¦2", "5: 3\r3¦4", "7: cell-count", "8: cut-off"]
+    );
+    // One within a cell of a text whose lines end otherwise ends no row.
+    let rows = seen(b"a,b\n1,x\ry\n2,3\r\n", 1).rows;
+    assert_eq!(rows, ["2: 1¦x\ry", "3: 2¦3"]);
+}
+
+#[test]
+fn white_space_around_quotation_marks_is_none_of_the_text() {
+    let text =
+        b"a, \"b\" , \"c\"\n1, \"2, \"\"2\"\"\",3\n\"4\" ,5 5,\t\"\"\n 6 , \"7,8\n9,10,\"11\"x\n";
+    let seen = seen(text, 1);
+    assert_eq!(seen.columns, ["a", "b", "c"]);
+    assert_eq!(
+        seen.rows,
+        [
+            "2: 1¦2, \"2\"¦3",
+            "3: 4¦5 5¦",
+            "4: quotation-mark",
+            "5: quotation-mark"
+        ]
+    );
+}
+
+#[test]
+fn names_of_columns_are_those_that_people_read() {
+    let text = "\u{FEFF}\u{FEFF}证照\u{200B}编号\u{AD},\"有效\n期至\",\u{A0}姓名 \n1,2,3\n";
+    assert_eq!(
+        seen(text.as_bytes(), 1).columns,
+        ["证照编号", "有效期至", "姓名"]
+    );
+}
+
+#[test]
+fn a_first_line_that_names_the_delimiter_is_no_header() {
+    let seen = seen(b"sep=;\r\na;b,c\r\n1;2\r\n", 1);
+    assert_eq!(
+        (seen.delimiter, &*seen.columns),
+        (b';', &["a".to_owned(), "b,c".to_owned()][..])
+    );
+    assert_eq!(seen.rows, ["3: 1¦2"]);
+}
+
+#[test]
+fn the_names_of_a_header_of_several_rows_are_joined_under_their_headings() {
+    let text = "名单,,,,\n编号,持证人,,发证日期,备注\n,姓名,号码,,\nS1,张三,1,2020-01-02,\n";
+    let seen = seen_under(text.as_bytes(), (2, 3));
+    assert_eq!(
+        seen.columns,
+        ["编号", "持证人/姓名", "持证人/号码", "发证日期", "备注"]
+    );
+    assert_eq!(seen.rows, ["4: S1¦张三¦1¦2020-01-02¦"]);
+}
+
+#[test]
+fn digits_that_a_spreadsheet_would_write_otherwise_are_marked_and_read_back_as_they_were() {
+    let cells = [
+        "110105194912310021",
+        "007",
+        "12E5",
+        "1-2",
+        "3/4",
+        "'007",
+        "12",
+        "2020-01-02",
+        "12345678901",
+    ];
+    let text = String::from_utf8(write(b',', cells.into_iter())).unwrap();
+    assert_eq!(
+        text,
+        "'110105194912310021,'007,'12E5,'1-2,'3/4,''007,12,2020-01-02,12345678901"
+    );
+    let text = format!("_row,_reason,{}\n1,x,{text}\n", "c,".repeat(cells.len()));
+    let rows = seen(text.as_bytes(), 1).rows;
+    assert_eq!(rows, [format!("2: 1¦x¦{}¦", cells.join("¦"))]);
 }

@@ -10,8 +10,28 @@ use crate::error::MapFault;
 ///
 /// `%Y` is four digits; `%m`, `%d`, `%H`, `%M` and `%S` are two digits where they touch another of these, otherwise one or
 /// two. The time of day is read and left out. Everything else stands for itself, `%%` for a percent sign.
+///
+/// `serial-1900` and `serial-1904` are the days that spreadsheets count, in either of their systems.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DateFormat(Vec<Part>);
+pub(super) struct DateFormat(Form);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    Spelled(Vec<Part>),
+    /// Days counted; whether from 1904 on.
+    Counted {
+        from_1904: bool,
+    },
+}
+
+/// A year, a month and a day, whether there is such a day or not.
+pub(super) type Numbers = (u16, u8, u8);
+
+/// Days from 1899-12-30 and from 1904-01-01 to 1970-01-01: where the systems count from.
+const SINCE_1900: i32 = 25_569;
+const SINCE_1904: i32 = 24_107;
+/// The day that the first system counts though there was none, 29 February 1900.
+const NO_DAY: i32 = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
@@ -28,11 +48,44 @@ enum What {
 }
 
 impl DateFormat {
+    /// The last year that certificates have days of.
+    pub(super) const LAST_YEAR: u16 = 2999;
+
+    /// ISO 8601.
+    pub(super) fn iso() -> DateFormat {
+        let number = |what| Part::Number { what, exact: true };
+        DateFormat(Form::Spelled(vec![
+            number(What::Year),
+            Part::Literal('-'),
+            number(What::Month),
+            Part::Literal('-'),
+            number(What::Day),
+        ]))
+    }
+
     /// The day that a text of this spelling means.
     pub(super) fn read(&self, text: &str) -> Option<Date> {
+        if let Form::Counted { from_1904 } = self.0 {
+            return counted(text, from_1904);
+        }
+        let (year, month, day) = self.numbers(text)?;
+        Date::from_ymd(year.into(), month, day).ok()
+    }
+
+    /// Whether a text is a number as spreadsheets count days of this century and the one before.
+    pub(super) fn counts(text: &str) -> bool {
+        let days = text.split('.').next().unwrap_or_default();
+        days.len() == 5 && counted(text, false).is_some()
+    }
+
+    /// The year, month and day that a text of this spelling has.
+    pub(super) fn numbers(&self, text: &str) -> Option<Numbers> {
+        let Form::Spelled(parts) = &self.0 else {
+            return None;
+        };
         let (mut year, mut month, mut day) = (None, None, None);
         let mut rest = text;
-        for part in &self.0 {
+        for part in parts {
             match *part {
                 Part::Literal(literal) => rest = rest.strip_prefix(literal)?,
                 Part::Number { what, exact } => {
@@ -57,14 +110,36 @@ impl DateFormat {
         if !rest.is_empty() {
             return None;
         }
-        Date::from_ymd(year?.into(), month?, day?).ok()
+        Some((year?, month?, day?))
     }
+}
+
+/// The day that a spreadsheet counts, a time of day left out.
+fn counted(text: &str, from_1904: bool) -> Option<Date> {
+    let (days, time) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(days) || !digits(time) {
+        return None;
+    }
+    let days: i32 = days.parse().ok()?;
+    let since = match from_1904 {
+        true => SINCE_1904,
+        false if days == NO_DAY => return None,
+        false if days < NO_DAY => SINCE_1900 - 1,
+        false => SINCE_1900,
+    };
+    Date::from_days(days.checked_sub(since)?).ok()
 }
 
 impl FromStr for DateFormat {
     type Err = MapFault;
 
     fn from_str(text: &str) -> Result<Self, MapFault> {
+        match text {
+            "serial-1900" => return Ok(Self(Form::Counted { from_1904: false })),
+            "serial-1904" => return Ok(Self(Form::Counted { from_1904: true })),
+            _ => {}
+        }
         let mut parts = Vec::new();
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
@@ -107,7 +182,7 @@ impl FromStr for DateFormat {
                 return Err(MapFault::SpellingPart { spelling, sign });
             }
         }
-        Ok(Self(parts))
+        Ok(Self(Form::Spelled(parts)))
     }
 }
 
@@ -131,6 +206,22 @@ mod tests {
             ("%Y-%m-%d %H:%M:%S", "2020-03-07 0:00:00"),
         ] {
             assert_eq!(read(format, text).as_deref(), Some("2020-03-07"), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_that_a_spreadsheet_counts_are_read_in_either_system() {
+        for (format, text, day) in [
+            ("serial-1900", "43835", "2020-01-05"),
+            ("serial-1900", "43835.75", "2020-01-05"),
+            ("serial-1900", "61", "1900-03-01"),
+            ("serial-1900", "59", "1900-02-28"),
+            ("serial-1904", "42373", "2020-01-05"),
+        ] {
+            assert_eq!(read(format, text).as_deref(), Some(day), "{format} {text}");
+        }
+        for text in ["60", "0", "2958465", "-1", "4383 5", "43835.", "x", ""] {
+            assert_eq!(read("serial-1900", text), None, "{text}");
         }
     }
 

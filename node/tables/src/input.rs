@@ -9,10 +9,12 @@ use std::time::SystemTime;
 use clap::ValueEnum;
 use rustix::fs::OFlags;
 
+use crate::contents::{self, Contents};
 use crate::encoding::{Encoding, GLANCE, Utf8};
 use crate::error::{Error, TableFault};
-use crate::map::Map;
+use crate::map::{HiddenRows, Map};
 use crate::row::Visitor;
+use crate::xlsx_sheet::Sheet;
 use crate::{csv, jsonl, xlsx};
 
 /// The format of a table.
@@ -27,11 +29,14 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's name implies, if any.
+    /// The format that a file's name implies, if any. What the file is, its content decides: a table in a format that is
+    /// not read is refused by that.
     pub fn by_name(path: &Path) -> Option<Format> {
         let extension = path.extension()?.to_ascii_lowercase();
         match extension.to_str()? {
-            "xlsx" => Some(Format::Xlsx),
+            "xlsx" | "xlsm" | "xltx" | "xltm" | "xls" | "xlsb" | "et" | "ett" | "ods" => {
+                Some(Format::Xlsx)
+            }
             "jsonl" | "ndjson" => Some(Format::Jsonl),
             "csv" | "tsv" | "txt" => Some(Format::Csv),
             _ => None,
@@ -43,6 +48,7 @@ impl Format {
 pub struct Layout {
     encoding: Option<Encoding>,
     sheet: Option<String>,
+    hidden_rows: Option<HiddenRows>,
     text: csv::Layout,
     columns: Vec<String>,
 }
@@ -53,11 +59,20 @@ impl Layout {
         Layout {
             encoding: map.encoding,
             sheet: map.sheet.clone(),
+            hidden_rows: map.hidden_rows,
             text: csv::Layout {
                 delimiter: map.delimiter,
                 header: map.header,
             },
             columns: map.columns(),
+        }
+    }
+
+    fn place(&self) -> xlsx::Place<'_> {
+        xlsx::Place {
+            sheet: self.sheet.as_deref(),
+            header: self.text.header,
+            hidden_rows: self.hidden_rows,
         }
     }
 }
@@ -73,6 +88,8 @@ pub struct Input {
     links: bool,
     /// Length and time of change of a file when it was first read.
     state: Option<(u64, SystemTime)>,
+    /// What was found when a spreadsheet was looked through.
+    sheet: Option<Sheet>,
 }
 
 impl Input {
@@ -85,6 +102,7 @@ impl Input {
             is_pipe: false,
             links: true,
             state: None,
+            sheet: None,
         }
     }
 
@@ -131,6 +149,29 @@ impl Input {
         Ok(self.unchanged()?)
     }
 
+    /// The rows of the table that a spreadsheet hides, such as `3-5, 9`, and how many there are.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn hidden_rows(&mut self, layout: &Layout) -> Result<Option<(u64, String)>, Error> {
+        if self.is_pipe {
+            return Ok(None);
+        }
+        self.unchanged()?;
+        let path = self.path.clone();
+        let failed = |error: io::Error| Error::read(&path, error);
+        let mut file = self.open().map_err(failed)?;
+        let start = start_of(&mut file).map_err(failed)?;
+        if self.contents(&start)? != Contents::Zip {
+            return Ok(None);
+        }
+        let place = layout.place();
+        let sheet = xlsx::look(&file, &path, &place)?;
+        let hidden = xlsx::hidden_rows(&sheet, &place);
+        self.sheet = Some(sheet);
+        Ok(hidden)
+    }
+
     /// Rows that moved between two readings would be taken for others, and half a file for a whole one.
     fn unchanged(&mut self) -> Result<(), Error> {
         if self.is_pipe {
@@ -148,18 +189,84 @@ impl Input {
     fn rows<V: Visitor>(&mut self, layout: &Layout, visitor: &mut V) -> Result<(), V::Error> {
         let path = self.path.clone();
         let failed = |error: io::Error| Error::read(&path, error);
-        if self.format == Format::Xlsx {
-            let place = xlsx::Place {
-                sheet: layout.sheet.as_deref(),
-                header: layout.text.header,
-            };
-            return xlsx::read(self.open().map_err(failed)?, &path, &place, visitor);
+        if let Some(pipe) = self.pipe.take() {
+            let mut pipe = pipe;
+            let mut start = Vec::new();
+            let glance = pipe.by_ref().take(GLANCE as u64).read_to_end(&mut start);
+            glance.map_err(failed)?;
+            let from = start.get(..contents::START).unwrap_or(&start);
+            if self.contents(from)? != Contents::Text {
+                return Err(Error::unfit(&path, TableFault::Pipe).into());
+            }
+            let encoding = self.encoding(layout.encoding, &start[..])?;
+            let pipe = io::Cursor::new(start).chain(pipe);
+            return self.text(Utf8::new(pipe, encoding), None, layout, visitor);
         }
-        let (input, length, encoding) = self.text(layout.encoding).map_err(failed)?;
-        let input = Utf8::new(input, encoding);
+        let mut file = self.open().map_err(failed)?;
+        let start = start_of(&mut file).map_err(failed)?;
+        if self.contents(&start)? == Contents::Zip {
+            let place = layout.place();
+            let sheet = match &self.sheet {
+                Some(sheet) => sheet.clone(),
+                None => xlsx::look(&file, &path, &place)?,
+            };
+            self.sheet = Some(sheet.clone());
+            return xlsx::read(file, &path, &place, &sheet, visitor);
+        }
+        if self.format == Format::Xlsx && Format::by_name(&path) != Some(Format::Xlsx) {
+            return Err(Error::unfit(&path, TableFault::NotASpreadsheet).into());
+        }
+        let encoding = self.encoding(layout.encoding, &file)?;
+        file.rewind().map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        self.text(Utf8::new(file, encoding), Some(length), layout, visitor)
+    }
+
+    fn text<V: Visitor>(
+        &self,
+        input: Utf8<impl Read>,
+        length: Option<u64>,
+        layout: &Layout,
+        visitor: &mut V,
+    ) -> Result<(), V::Error> {
+        let failed = |error: io::Error| Error::read(&self.path, error);
         match self.format {
             Format::Jsonl => jsonl::read(input, length, &layout.columns, &failed, visitor),
             _ => csv::read(input, length, &layout.text, &failed, visitor),
+        }
+    }
+
+    /// What a file is that begins so: text or a spreadsheet.
+    ///
+    /// # Errors
+    /// What else it is.
+    fn contents(&self, start: &[u8]) -> Result<Contents, Error> {
+        let failed = |error: io::Error| Error::read(&self.path, error);
+        let signs = Encoding::signs(start).map_err(failed)?;
+        let what = match Contents::of(start, signs) {
+            found @ (Contents::Text | Contents::Zip) => return Ok(found),
+            Contents::Ole if self.is_pipe => TableFault::OldFormat,
+            Contents::Ole => contents::ole(self.open().map_err(failed)?).map_err(failed)?,
+            Contents::Markup => TableFault::Markup,
+            Contents::Other => TableFault::OtherFile,
+        };
+        Err(Error::unfit(&self.path, what))
+    }
+
+    /// The encoding of a text: as given, otherwise as its bytes say. One that is given must not contradict them.
+    fn encoding(&self, given: Option<Encoding>, text: impl Read) -> Result<Encoding, Error> {
+        let signs = Encoding::signs(text).map_err(|error| Error::read(&self.path, error))?;
+        let unfit = |what| Err(Error::unfit(&self.path, what));
+        match (given, given.and_then(|given| signs.contradict(given))) {
+            (Some(given), Some(found)) => unfit(TableFault::OtherEncoding {
+                given: given.name(),
+                found: found.name(),
+            }),
+            (Some(given), None) => Ok(given),
+            (None, _) => match signs.encoding() {
+                Some(encoding) => Ok(encoding),
+                None => unfit(TableFault::UnclearEncoding),
+            },
         }
     }
 
@@ -174,23 +281,12 @@ impl Input {
             .custom_flags(flags)
             .open(&self.path)
     }
+}
 
-    /// The bytes, how many there are, and their encoding: as given, otherwise detected, for a file over its whole
-    /// length.
-    fn text(
-        &mut self,
-        given: Option<Encoding>,
-    ) -> io::Result<(Box<dyn Read>, Option<u64>, Encoding)> {
-        if let Some(mut pipe) = self.pipe.take() {
-            let mut start = Vec::new();
-            pipe.by_ref().take(GLANCE as u64).read_to_end(&mut start)?;
-            let encoding = given.map_or_else(|| Encoding::detect(&start[..]), Ok)?;
-            return Ok((Box::new(io::Cursor::new(start).chain(pipe)), None, encoding));
-        }
-        let mut file = self.open()?;
-        let encoding = given.map_or_else(|| Encoding::detect(&file), Ok)?;
-        file.rewind()?;
-        let length = file.metadata()?.len();
-        Ok((Box::new(file), Some(length), encoding))
-    }
+/// The beginning of a file, which is rewound then.
+fn start_of(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    file.take(contents::START as u64).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok(start)
 }

@@ -27,8 +27,7 @@ pub(super) fn read<V: Visitor>(
     let mut head = Some(Head {
         columns,
         length,
-        encoding: None,
-        delimiter: None,
+        ..Head::default()
     });
     let (mut number, mut position) = (0, 0);
     let mut cells = Cells::default();
@@ -62,6 +61,7 @@ pub(super) fn read<V: Visitor>(
             cells: &cells,
             trouble: found.err(),
             line: &line,
+            hidden: false,
         };
         if !visitor.row(&row)? {
             return Ok(());

@@ -10,14 +10,16 @@ use toml::{Table, Value as Toml};
 use crate::dates::DateFormat;
 use crate::encoding::Encoding;
 use crate::error::MapFault;
-use crate::map::{Duplicates, Map};
-use crate::value::{Clean, From, Value};
+use crate::map::{Condition, Duplicates, HiddenRows, Map};
+use crate::value::{Clean, Digits, From, Split, Value};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "encoding",
     "delimiter",
     "sheet",
     "header",
+    "hidden_rows",
+    "rows",
     "serial",
     "version",
     "holder",
@@ -30,9 +32,17 @@ const KEYS: [&str; 15] = [
     "predecessor",
     "succession",
 ];
-const VALUE_KEYS: [&str; 9] = [
-    "column", "columns", "join", "value", "clean", "empty", "default", "codes", "date",
+const VALUE_KEYS: [&str; 12] = [
+    "column", "columns", "join", "value", "clean", "split", "part", "exact", "empty", "default",
+    "codes", "date",
 ];
+const CONDITION_KEYS: [&str; 6] = ["column", "columns", "join", "clean", "is", "not"];
+/// The parts that identify something.
+const NUMBERS: [&str; 3] = ["serial", "holder.code", "predecessor"];
+/// Kinds of holders whose codes have a check character, which finds digits that are lost.
+const CHECKED: [&str; 2] = ["001", "111"];
+/// Most rows of a header.
+const MAX_HEADER: u64 = 8;
 /// What a day in a table is taken to look like when the map says nothing.
 const ISO_DAY: &str = "%Y-%m-%d";
 
@@ -47,6 +57,8 @@ pub(super) fn map_of(table: &Table) -> Result<Map, Vec<Fault<MapFault>>> {
     let delimiter = reader.delimiter(table);
     let sheet = reader.text(table, "", "sheet").map(str::to_owned);
     let header = reader.header(table);
+    let hidden_rows = reader.hidden_rows(table);
+    let rows = reader.rows(table.get("rows"));
     let duplicates = reader.duplicates(table);
     let mut parts = BTreeMap::new();
     for (key, required) in [
@@ -88,6 +100,8 @@ pub(super) fn map_of(table: &Table) -> Result<Map, Vec<Fault<MapFault>>> {
             delimiter,
             sheet,
             header,
+            hidden_rows,
+            rows,
             duplicates,
             duplicates_by,
             parts,
@@ -139,8 +153,10 @@ impl Reading {
             "auto" => None,
             "utf-8" => Some(Encoding::Utf8),
             "gb18030" | "gbk" | "gb2312" => Some(Encoding::Gb18030),
+            "utf-16" | "utf-16le" => Some(Encoding::Utf16Le),
+            "utf-16be" => Some(Encoding::Utf16Be),
             _ => {
-                let expected = &["auto", "utf-8", "gb18030"];
+                let expected = &["auto", "utf-8", "gb18030", "utf-16"];
                 self.fault("encoding", MapFault::UnknownWord { expected })
             }
         }
@@ -153,23 +169,87 @@ impl Reading {
         }
     }
 
-    fn header(&mut self, table: &Table) -> u64 {
-        match table.get("header") {
-            None => 1,
-            Some(Toml::Integer(row)) if (1..=1000).contains(row) => row.unsigned_abs(),
-            Some(_) => self.fault("header", MapFault::Header).unwrap_or(1),
+    fn header(&mut self, table: &Table) -> (u64, u64) {
+        let row = |row: &Toml| match row {
+            Toml::Integer(row) if (1..=1000).contains(row) => Some(row.unsigned_abs()),
+            _ => None,
+        };
+        let rows = match table.get("header") {
+            None => Some((1, 1)),
+            Some(Toml::Array(rows)) => {
+                let rows: Option<Vec<u64>> = rows.iter().map(row).collect();
+                rows.and_then(|rows| {
+                    let (first, last) = (*rows.first()?, *rows.last()?);
+                    let adjoin = rows.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+                    (adjoin && rows.len() as u64 <= MAX_HEADER).then_some((first, last))
+                })
+            }
+            Some(one) => row(one).map(|row| (row, row)),
+        };
+        rows.unwrap_or_else(|| self.fault("header", MapFault::Header).unwrap_or((1, 1)))
+    }
+
+    fn hidden_rows(&mut self, table: &Table) -> Option<HiddenRows> {
+        match self.text(table, "", "hidden_rows")? {
+            "import" => Some(HiddenRows::Import),
+            "skip" => Some(HiddenRows::Skip),
+            _ => {
+                let expected = &["import", "skip"];
+                self.fault("hidden_rows", MapFault::UnknownWord { expected })
+            }
         }
     }
 
+    /// What holds of the rows that are imported: one condition, or a list.
+    fn rows(&mut self, given: Option<&Toml>) -> Vec<Condition> {
+        let tables: Option<Vec<&Table>> = match given {
+            None => return Vec::new(),
+            Some(Toml::Table(one)) => Some(vec![one]),
+            Some(Toml::Array(list)) => list.iter().map(Toml::as_table).collect(),
+            Some(_) => None,
+        };
+        let Some(tables) = tables else {
+            return self.fault("rows", MapFault::Rows).unwrap_or_default();
+        };
+        let conditions = tables.into_iter().filter_map(|table| {
+            self.known(table, "rows", &CONDITION_KEYS);
+            let (is, not) = (
+                self.one_or_more(table, "is"),
+                self.one_or_more(table, "not"),
+            );
+            let (texts, not) = match (is, not) {
+                (Some(texts), None) => (texts, false),
+                (None, Some(texts)) => (texts, true),
+                _ => return self.fault("rows", MapFault::Rows),
+            };
+            let mut source = table.clone();
+            source.retain(|key, _| !["is", "not"].contains(&key));
+            let value = self.value(&source, "rows", false)?;
+            Some(Condition { value, texts, not })
+        });
+        conditions.collect()
+    }
+
+    /// A text or a list of texts under `rows`.
+    fn one_or_more(&mut self, table: &Table, key: &str) -> Option<Vec<String>> {
+        match table.get(key)? {
+            Toml::String(text) => Some(vec![text.clone()]),
+            _ => self.texts(table, "rows", key),
+        }
+    }
+
+    /// What rows that are the same are to be. Who names the parts that make them so expects that the others differ.
     fn duplicates(&mut self, table: &Table) -> Duplicates {
         match self.text(table, "", "duplicates") {
-            None | Some("first") => Duplicates::First,
+            None if table.contains_key("duplicates_by") => Duplicates::First,
+            None | Some("same") => Duplicates::Same,
+            Some("first") => Duplicates::First,
             Some("last") => Duplicates::Last,
             Some("reject") => Duplicates::Reject,
             Some(_) => {
-                let expected = &["first", "last", "reject"];
+                let expected = &["same", "first", "last", "reject"];
                 self.fault("duplicates", MapFault::UnknownWord { expected })
-                    .unwrap_or(Duplicates::First)
+                    .unwrap_or(Duplicates::Same)
             }
         }
     }
@@ -187,7 +267,8 @@ impl Reading {
             }
         };
         self.known(table, key, &VALUE_KEYS);
-        if let Some(value) = self.value(table, key, is_day) {
+        if let Some(mut value) = self.value(table, key, is_day) {
+            value.digits = digits(key, &value, table);
             parts.insert(key.to_owned(), value);
         }
     }
@@ -221,11 +302,47 @@ impl Reading {
                 places: Vec::new(),
             },
             clean: self.clean(table, at),
+            split: self.split(table, at),
+            digits: match self.flag(table, at, "exact") {
+                true => Digits::Exact,
+                false => Digits::Any,
+            },
             empty: self.texts(table, at, "empty").unwrap_or_default(),
             default: self.text(table, at, "default").map(str::to_owned),
             codes: self.codes(table, at),
             dates: self.dates(table, at, is_day),
         })
+    }
+
+    fn flag(&mut self, table: &Table, at: &str, key: &str) -> bool {
+        match table.get(key) {
+            None => false,
+            Some(Toml::Boolean(flag)) => *flag,
+            Some(_) => self
+                .fault(&join(at, key), MapFault::NotAFlag)
+                .unwrap_or_default(),
+        }
+    }
+
+    fn split(&mut self, table: &Table, at: &str) -> Option<Split> {
+        let separators = match table.get("split") {
+            Some(Toml::String(one)) => vec![one.clone()],
+            Some(_) => self.texts(table, at, "split")?,
+            None if table.contains_key("part") => {
+                return self.fault(&join(at, "part"), MapFault::WithoutSplit);
+            }
+            None => return None,
+        };
+        if separators.is_empty() || separators.iter().any(String::is_empty) {
+            return self.fault(&join(at, "split"), MapFault::NoneNamed);
+        }
+        match table.get("part") {
+            Some(Toml::Integer(part @ 1..=2)) => Some(Split {
+                separators,
+                second: *part == 2,
+            }),
+            _ => self.fault(&join(at, "part"), MapFault::SplitPart),
+        }
     }
 
     fn clean(&mut self, table: &Table, at: &str) -> Vec<Clean> {
@@ -303,7 +420,12 @@ impl Reading {
         let mut code = table.clone();
         code.remove("kind");
         self.known(&code, "holder", &[&VALUE_KEYS[..], &["kind"]].concat());
-        if let Some(value) = self.value(&code, "holder", false) {
+        if let Some(mut value) = self.value(&code, "holder", false) {
+            value.digits = digits("holder.code", &value, &code);
+            if matches!(table.get("kind"), Some(Toml::String(kind)) if CHECKED.contains(&kind.as_str()))
+            {
+                value.digits = Digits::Exact;
+            }
             parts.insert("holder.code".to_owned(), value);
         }
     }
@@ -327,6 +449,15 @@ impl Reading {
             }
         }
         by
+    }
+}
+
+/// What the digits of a part may be.
+fn digits(key: &str, value: &Value, table: &Table) -> Digits {
+    match value.digits {
+        Digits::Any if NUMBERS.contains(&key) && !table.contains_key("value") => Digits::Whole,
+        _ if !NUMBERS.contains(&key) => Digits::Any,
+        digits => digits,
     }
 }
 

@@ -32,7 +32,7 @@ default = "男"
 fn a_map_is_read_and_finds_its_columns() {
     let mut map = map(WHOLE).unwrap();
     assert_eq!(map.delimiter, Some(b';'));
-    assert_eq!((map.header, map.duplicates), (2, Duplicates::Last));
+    assert_eq!((map.header, map.duplicates), ((2, 2), Duplicates::Last));
     assert_eq!(
         map.duplicates_by,
         ["holder.kind", "holder.code", "fields.CZZT"]
@@ -104,11 +104,11 @@ codes = {}
     .unwrap_err();
     let expected = [
         "encodng: is not a key here; did you mean `encoding`?",
-        "encoding: must be auto, utf-8 or gb18030",
+        "encoding: must be auto, utf-8, gb18030 or utf-16",
         "delimiter: must be one ASCII character, such as \",\"",
         "header: must be the number of the row with the columns' names, 1 to 1000",
         "sheet: must be a text",
-        "duplicates: must be first, last or reject",
+        "duplicates: must be same, first, last or reject",
         "serial.colum: is not a key here; did you mean `column`?",
         "serial: needs exactly one of `column`, `columns` (at least one) and `value`",
         "valid_from.date: `%y-%m-%d`: of %, only %Y, %m, %d, %H, %M, %S and %% are known",

@@ -262,9 +262,8 @@ mod tests {
         let columns = ["a".to_owned()];
         let head = Head {
             columns: &columns,
-            length: None,
-            encoding: None,
             delimiter: Some(b','),
+            ..Head::default()
         };
         for cells in [false, true] {
             let path = home.path().join(format!("{cells}"));

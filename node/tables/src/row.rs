@@ -17,6 +17,8 @@ pub struct Cells {
     ends: Vec<usize>,
     /// Cells that hold what no text can be made of, and why.
     unusable: Vec<(usize, FaultKind)>,
+    /// Cells that a spreadsheet has as days.
+    days: Vec<usize>,
 }
 
 impl Drop for Cells {
@@ -32,6 +34,7 @@ impl Cells {
         self.text.clear();
         self.ends.clear();
         self.unusable.clear();
+        self.days.clear();
     }
 
     /// Adds a cell.
@@ -44,6 +47,21 @@ impl Cells {
     pub fn push_unusable(&mut self, text: &str, why: FaultKind) {
         self.unusable.push((self.ends.len(), why));
         self.push(text);
+    }
+
+    /// Adds a cell that a spreadsheet has as a day, by its text.
+    pub fn push_day(&mut self, text: &str) {
+        self.days.push(self.ends.len());
+        self.push(text);
+    }
+
+    /// Adds a copy of a cell.
+    pub fn push_copy(&mut self, from: &Cells, place: usize) {
+        match from.get(place) {
+            Err(why) => self.push_unusable(from.text(place), why),
+            Ok(text) if from.is_day(place) => self.push_day(text),
+            Ok(text) => self.push(text),
+        }
     }
 
     /// Adds empty cells until there are so many.
@@ -60,7 +78,12 @@ impl Cells {
 
     /// Whether there is nothing in any cell.
     pub fn is_blank(&self) -> bool {
-        self.unusable.is_empty() && self.text.trim().is_empty()
+        self.unusable.is_empty() && self.text.chars().all(is_space)
+    }
+
+    /// Whether a spreadsheet has a cell as a day.
+    pub fn is_day(&self, place: usize) -> bool {
+        self.days.contains(&place)
     }
 
     /// Bytes of all cells.
@@ -94,6 +117,23 @@ impl Cells {
     }
 }
 
+/// White space, and the marks without width that copying leaves behind.
+pub(super) fn is_space(c: char) -> bool {
+    c.is_whitespace() || has_no_width(c)
+}
+
+/// Marks that nobody sees.
+fn has_no_width(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+}
+
+/// A column's name as people read it: without line breaks and marks without width, and without white space around it.
+pub(super) fn column_name(cell: &str) -> String {
+    let seen = |c: &char| !has_no_width(*c) && !matches!(c, '\r' | '\n');
+    let name: String = cell.chars().filter(seen).collect();
+    name.trim().to_owned()
+}
+
 /// A row as it was found.
 pub struct Row<'a> {
     /// Its number in the file, from 1: the line on which it begins, or the spreadsheet's row.
@@ -106,9 +146,12 @@ pub struct Row<'a> {
     pub trouble: Option<FaultKind>,
     /// The line it was, where the format is one of lines.
     pub line: &'a [u8],
+    /// Whether the spreadsheet hides it.
+    pub hidden: bool,
 }
 
 /// What is known before the first row.
+#[derive(Default)]
 pub struct Head<'a> {
     /// Names of the columns, in their order.
     pub columns: &'a [String],
@@ -118,6 +161,25 @@ pub struct Head<'a> {
     pub encoding: Option<&'static str>,
     /// What stands between two cells; `None` where rows are lines of JSON.
     pub delimiter: Option<u8>,
+    /// First and last row of the columns' names, from 1; `None` where rows name them themselves.
+    pub header: Option<(u64, u64)>,
+    /// What was taken of a spreadsheet.
+    pub sheet: Option<&'a SheetTaken>,
+}
+
+/// Which sheet of a spreadsheet is read, and what of the file nobody sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SheetTaken {
+    /// The sheet's name.
+    pub name: String,
+    /// Other sheets that are shown, in their order.
+    pub others: Vec<String>,
+    /// Sheets that are hidden, this one among them if it is.
+    pub hidden: Vec<String>,
+    /// Rows of the table that are hidden, such as `3-5, 9`; how many there are.
+    pub hidden_rows: Option<(u64, String)>,
+    /// Names of the table's columns that are hidden.
+    pub hidden_columns: Vec<String>,
 }
 
 /// Whoever works off the rows.

@@ -6,14 +6,19 @@ use std::collections::BTreeMap;
 use certmesh_api::FaultKind;
 
 use crate::dates::DateFormat;
-use crate::row::Cells;
+use crate::marks;
+use crate::row::{Cells, is_space};
 
-/// Where a value comes from and what is done to it, in this order: the columns are joined, cleaned, found empty or not,
-/// looked up in the code list, read as a day.
+/// Where a value comes from and what is done to it, in this order: what marks its cells as text is taken off; they are
+/// joined, cleaned, split, found empty or not, looked up in the code list, read as a day.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
     pub(super) from: From,
     pub(super) clean: Vec<Clean>,
+    /// The part of the text that it is.
+    pub(super) split: Option<Split>,
+    /// What the digits of its cells may be.
+    pub(super) digits: Digits,
     /// Texts that stand for nothing.
     pub(super) empty: Vec<String>,
     /// What stands for nothing in turn.
@@ -21,6 +26,43 @@ pub(super) struct Value {
     pub(super) codes: Option<BTreeMap<String, String>>,
     /// Spellings of a day; none if the value is not a day.
     pub(super) dates: Vec<DateFormat>,
+}
+
+/// One of the two parts of a text.
+#[derive(Clone, Debug)]
+pub(super) struct Split {
+    /// What may stand between them; the first that stands there once separates.
+    pub(super) separators: Vec<String>,
+    /// Whether it is the second one.
+    pub(super) second: bool,
+}
+
+impl Split {
+    fn part<'t>(&self, text: &'t str) -> Result<&'t str, FaultKind> {
+        let pair = |separator: &String| {
+            let (first, second) = text.split_once(separator.as_str())?;
+            (!second.contains(separator.as_str())).then_some((first, second))
+        };
+        let (first, second) =
+            self.separators
+                .iter()
+                .find_map(pair)
+                .ok_or_else(|| FaultKind::NotSplit {
+                    separators: self.separators.iter().map(|s| format!("`{s}`")).collect(),
+                })?;
+        Ok(if self.second { second } else { first }.trim_matches(is_space))
+    }
+}
+
+/// What the digits of a value's cells may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Digits {
+    /// Any: it is no number that identifies something.
+    Any,
+    /// Those of a number that identifies something, none of them lost to a spreadsheet.
+    Whole,
+    /// The same, and the map says that digits which look lost are right.
+    Exact,
 }
 
 /// Where a value comes from.
@@ -80,12 +122,7 @@ impl Clean {
     }
 }
 
-/// White space, and the marks without width that copying leaves behind.
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{200B}' | '\u{200C}' | '\u{200D}' | '\u{FEFF}')
-}
-
-fn half_width(c: char) -> char {
+pub(super) fn half_width(c: char) -> char {
     match c {
         '\u{3000}' => ' ',
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
@@ -107,6 +144,8 @@ impl Value {
         Value {
             from: From::Constant(text),
             clean: Vec::new(),
+            split: None,
+            digits: Digits::Any,
             empty: Vec::new(),
             default: None,
             codes: None,
@@ -133,12 +172,9 @@ impl Value {
         };
         let mut text = Cow::Borrowed("");
         for (i, &place) in places.iter().enumerate() {
-            let cell = row.get(place)?;
-            if cell.contains(char::REPLACEMENT_CHARACTER) {
-                return Err(FaultKind::Encoding);
-            }
+            let cell = self.cell(row, place)?;
             if i == 0 {
-                text = cell.into();
+                text = cell;
             } else {
                 text = format!("{text}{join}{cell}").into();
             }
@@ -146,7 +182,12 @@ impl Value {
         for rule in &self.clean {
             text = rule.apply(&text).into_owned().into();
         }
-        if text.is_empty() || self.empty.iter().any(|empty| *empty == text) {
+        if let Some(split) = &self.split
+            && !self.is_nothing(&text)
+        {
+            text = split.part(&text)?.to_owned().into();
+        }
+        if self.is_nothing(&text) {
             let Some(default) = &self.default else {
                 return Ok(None);
             };
@@ -155,12 +196,86 @@ impl Value {
         if let Some(codes) = &self.codes {
             text = codes.get(&*text).ok_or(FaultKind::NotInCodes)?.into();
         }
+        if marks::is_not_chinese(&text) {
+            return Err(FaultKind::NotChinese);
+        }
         if self.dates.is_empty() {
             return Ok(Some(text.into_owned()));
         }
-        let day = self.dates.iter().find_map(|format| format.read(&text));
-        day.map(|day| Some(day.to_string()))
-            .ok_or(FaultKind::NotADay)
+        self.day(&text).map(Some)
+    }
+
+    /// Whether nothing but cleaning makes another text of its cells.
+    pub(super) fn is_cleaned_only(&self) -> bool {
+        self.dates.is_empty() && self.codes.is_none()
+    }
+
+    /// The value's cells as they are written, without what marks them as text; to compare rows by.
+    pub(super) fn written(&self, row: &Cells) -> String {
+        let From::Columns { places, .. } = &self.from else {
+            return String::new();
+        };
+        let cells = places.iter().map(|&place| {
+            let cell = self.cell(row, place).unwrap_or_default();
+            cell.trim_matches(is_space).to_owned()
+        });
+        cells.collect::<Vec<_>>().join("\0")
+    }
+
+    /// A cell's text without what marks it as text for a spreadsheet.
+    fn cell<'r>(&self, row: &'r Cells, place: usize) -> Result<Cow<'r, str>, FaultKind> {
+        let cell = row.get(place)?;
+        if cell.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(FaultKind::Encoding);
+        }
+        let text = match marks::unmarked(cell) {
+            Err(_) if self.is_nothing(cell.trim_matches(is_space)) => return Ok(cell.into()),
+            text => text?,
+        };
+        if self.digits == Digits::Any {
+            if self.dates.is_empty() && marks::is_scientific(&text, false) {
+                return Err(FaultKind::Scientific);
+            }
+            return Ok(text);
+        }
+        if row.is_day(place) || marks::is_spreadsheets_day(&text) {
+            return Err(FaultKind::DayInNumber);
+        }
+        if marks::is_scientific(&text, true) {
+            return Err(FaultKind::Scientific);
+        }
+        if marks::is_decimal(&text) {
+            return Err(FaultKind::DecimalNumber);
+        }
+        if self.digits == Digits::Whole && marks::has_lost_digits(&text) {
+            return Err(FaultKind::DigitsLost);
+        }
+        marks::unquoted(text).ok_or(FaultKind::QuotationMark)
+    }
+
+    /// Whether a text stands for nothing: there is none, or the map lists it, a day in any of its spellings.
+    fn is_nothing(&self, text: &str) -> bool {
+        let same_day = |empty: &String| {
+            let listed = DateFormat::iso().numbers(empty);
+            listed.is_some() && self.dates.iter().any(|date| date.numbers(text) == listed)
+        };
+        text.is_empty()
+            || self
+                .empty
+                .iter()
+                .any(|empty| *empty == text || same_day(empty))
+    }
+
+    fn day(&self, text: &str) -> Result<String, FaultKind> {
+        if let Some(day) = self.dates.iter().find_map(|format| format.read(text)) {
+            return Ok(day.to_string());
+        }
+        let numbers = self.dates.iter().find_map(|format| format.numbers(text));
+        match numbers {
+            Some((year, ..)) if year > DateFormat::LAST_YEAR => Err(FaultKind::PastLastYear),
+            None if DateFormat::counts(text) => Err(FaultKind::CountedDay),
+            _ => Err(FaultKind::NotADay),
+        }
     }
 }
 
@@ -204,6 +319,8 @@ mod tests {
                 places: places.to_vec(),
             },
             clean: vec![Clean::Trim, Clean::HalfWidth],
+            split: None,
+            digits: Digits::Any,
             empty: vec!["-".to_owned()],
             default: None,
             codes: None,

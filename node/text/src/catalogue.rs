@@ -18,7 +18,7 @@ static SHOWN: LazyLock<Catalogue> = LazyLock::new(|| {
 });
 
 /// `a, b and c`.
-pub(crate) fn all_of<T: ToString>(items: &[T]) -> String {
+pub fn all_of<T: ToString>(items: &[T]) -> String {
     let items: Vec<String> = items.iter().map(ToString::to_string).collect();
     match items.split_last() {
         Some((last, first)) if !first.is_empty() => say(&super::Frame::And {
@@ -26,6 +26,15 @@ pub(crate) fn all_of<T: ToString>(items: &[T]) -> String {
             last: last.clone(),
         }),
         _ => items.concat(),
+    }
+}
+
+/// `a, b and 3 more`: the first few, so many at most, and how many there are beside them.
+pub fn few(items: &[String], most: usize) -> String {
+    let first = items[..items.len().min(most)].join(", ");
+    match items.len().saturating_sub(most) {
+        0 => first,
+        count => say(&super::Frame::Few { first, count }),
     }
 }
 

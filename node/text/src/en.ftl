@@ -1,8 +1,7 @@
 # Every sentence that certmesh has a code for, in English (Fluent, https://projectfluent.org).
 #
-# The part of an id before the first hyphen is the family, the rest the code; what is shown of a message are the
-# arguments that its code has. Tests hold each family's texts against its codes. A message without a family is a part of
-# others.
+# An id is the family, a hyphen and the code; what is shown of a message are the arguments that its code has. Tests hold each
+# family's texts against its codes. A message without a family is a part of others.
 
 ## What frames the sentences
 
@@ -18,6 +17,8 @@ frame-more = and { $count } more
 frame-or = { $first } or { $last }
 # Several that are all meant.
 frame-and = { $first } and { $last }
+# The first of many.
+frame-few = { $first } and { $count } more
 
 near =
     { $near ->
@@ -118,6 +119,12 @@ fault-holder-too-long = is longer than { $limit } characters
 fault-holder-length = is not { holder-code }: { $found } characters long, expected 18
 fault-holder-old-card = is a 15-digit number of a first-generation identity card, which isn't accepted; give the 18-character one
 fault-holder-character = is not { holder-code }: character { $position } isn't allowed there
+fault-holder-birthday = is not a resident identity card number: its digits 7 to 14 are no day of birth
+fault-holder-placeholder = is not { holder-code } but a placeholder
+fault-holder-permit = is not { holder-code }: { $kind ->
+        [516] that is H or M and 8 digits, with the 2 digits of its reissue or without
+       *[other] that is 8 digits, with the 2 digits of its reissue or without
+    }
 fault-holder-check = has a wrong check character for { holder-code }: it should be `{ $expected }`
 fault-hash = must be 64 hexadecimal digits
 fault-matter-code = must be 1 to { $limit } letters, digits, `-`, `_` or `.`
@@ -127,6 +134,16 @@ fault-attachment-name = an attachment's name has 1 to 64 letters (also Chinese),
 fault-role = must be `issue`, or `define:` and the code of an authority that is not a member
 fault-role-without-authority = role `define` names the authority whose types it is for, as in `define:11100000000013338W`; give it once for each
 fault-status-reason = must be 01 holder's request, 02 issued in error, 03 deception, 04 conditions broken, 05 holder died or dissolved, 06 lost or damaged, 07 decision of a court or superior, or 99 other
+
+caution-surrounding-space = white space around the identifier was dropped
+caution-full-width = full-width characters were read as their half-width counterparts
+caution-lower-case = lower-case letters were read as capitals
+caution-old-root = root `{ $found }` was read as `{ $expected }`
+caution-check-counts-root = check character `{ $found }` includes the root; the standard's is `{ $expected }`
+caution-receiver-not-a-member = { $to } is not a member of this network; nobody in it can take the certificate over
+
+genesis-code = { $at }: code: { $fault }
+genesis-role = { $at }: roles: `{ $role }`: { $fault }
 
 # A certificate to issue, change or erase
 
@@ -257,6 +274,22 @@ fault-predecessor-version = is not the one after the predecessor's, and the seri
 fault-merge-in-table = is only one; a merge replaces two or more, which a table can't name
 fault-ends-before = is before `{ $from }`
 fault-duplicate = another row has the same `{ $columns }`
+fault-duplicate-differs = an earlier row has the same `{ $columns }` and something else besides; correct one of them, or say `duplicates = "first"` or `"last"` in the map
+fault-duplicate-cleaned = cleaning makes `{ $columns }` the same as in an earlier row, where it is written otherwise; see the rules of `clean`
+fault-formula = holds a formula and not its value; save the file with values only
+fault-formula-without-value = holds a formula without a stored value; open the file in a spreadsheet, save it, and import it once more
+fault-hash-marks = holds only `#`, which a spreadsheet shows for what does not fit; make the column wider and save the file again
+fault-scientific = is a number in scientific notation, as Excel and other spreadsheets write long digits; fill it in again as text
+fault-digits-lost = ends in zeros after 15 digits, as numbers do that a spreadsheet has rounded; fill it in again as text, or say `exact = true` in the map if it is right
+fault-decimal-number = is a number with decimals, as programs write that read every number so; fill it in again as text
+fault-day-in-number = is a day, as a spreadsheet makes of some numbers; fill it in again as text
+fault-merged-across = is covered by a cell merged across columns; unmerge it and fill in each cell
+fault-not-chinese = holds characters that no Chinese table has, as text does that was read or saved in the wrong encoding; see `encoding` of the map
+fault-past-last-year = is a day after the year 2999; list it in `empty` of the map if it stands for no end
+fault-counted-day = is a number as spreadsheets count days; format the column as a date, or list "serial-1900" in `date` of the map
+fault-not-split = does not have exactly one of { $separators } between two parts
+fault-cut-off = is the last line, has { $found } cells of { $expected } and no line ending; is the whole file there?
+fault-born-later = names a day of birth that has not come yet
 
 ## What a peer refuses. Each says what to do.
 
@@ -297,9 +330,9 @@ refusal-idempotency-mismatch = this Idempotency-Key was used before with other c
 refusal-own-log-unconfirmed = { $why }
 refusal-not-salvageable = nothing was taken back: { $why }
 refusal-log-read-only = { $why }
-refusal-clock-off = { $why }
-refusal-lookup-not-recorded = { $why }
-refusal-log-frozen = { $why }
+refusal-clock-off = nothing is recorded while the clock may be wrong: { $why }
+refusal-lookup-not-recorded = what a person holds is not shown while the look-up journal can't be written: { $why }
+refusal-log-frozen = { $why }; the log is frozen, and the members have to decide how it begins again
 refusal-overloaded = the node is at its limit of simultaneous work; try again in { $retry_after_s } s
 refusal-storage-full = the disk has { $free } MiB free, { $needed } MiB are needed so that the log keeps its reserve; make room, or send less
 refusal-uploads-waiting = { $waiting } MiB of this client's uploads wait for certificates, and { $needed } MiB more would exceed its limit of { $limit } MiB; issue the certificates they belong to, or wait until they are removed after 24 hours
@@ -324,7 +357,10 @@ refusal-retrieval-refused = { $issuer } refused ({ $rule }): { rule }{ clocks };
 refusal-issuer-unreachable = the peer of { $issuer } did not answer: { $why }; the certificate's status can still be verified here
 refusal-wrong-answer = what { $issuer } sent is not what the certificate's signed record commits to; nothing of it was kept, and this department's log records that
 refusal-issuer-not-authorised = nothing was asked for: the department whose log holds the certificate may not issue it: { $why }
-refusal-not-verifiable = nothing was asked for, since the answer could not be checked here yet; what is missing: { $missing }
+refusal-not-verifiable = nothing was asked for, since the answer could not be checked here yet; what is missing: { $missing ->
+        [none] the definition of its type
+       *[other] { $missing }
+    }
 refusal-internal = the node failed to answer; its log has the cause
 
 unreachable-not-connected = it is not connected
@@ -337,17 +373,192 @@ unreachable-unavailable = the issuer can't record receipts at present, so it ans
 unreachable-not-required = the issuer does not know that the matter requires the fields asked for; its copy of the matter may be older
 unreachable-lost = the issuer's disk has lost the certificate's fields; they were not erased, and its operators may have a backup
 
+## Why the own log takes no appends, and what else stands in the way
+
+unconfirmed-confirming = waiting until other members confirm that the log on disk is whole: { $awaited }; `certmesh resume` skips this, but never run it after restoring data/ from a backup: records signed since would be lost
+unconfirmed-lost = { $loss }: records signed since may be with any of the other members, so all of them are asked ({ $awaited }); `certmesh resume --after-loss` continues without those: what only they hold, or nobody, is lost then, and forks the log if it turns up later
+unconfirmed-elsewhere = another run of this department's peer, with the same keys, is connected to { $reported_by } members and connected first: two that append would fork the log. Stop one of the two; this one resumes by itself once the other has stopped, and `certmesh resume` changes nothing. After a power cut it may be this peer's own last run: members notice within two minutes that it is gone
+unconfirmed-restoring = { $held } of { $known } records of this department's log are on disk; the rest is being fetched back from other members{ $set_aside ->
+        [true] ; `certmesh salvage` takes back what none of them holds from the copy set aside here
+       *[false] {""}
+    }
+unconfirmed-would-fork = more of this log was signed than is on disk: appending would fork it; the rest has to come back from other members
+unconfirmed-no-loss = nothing was lost: run `certmesh resume` without --after-loss
+unconfirmed-unheard = records are taken back once other members have reported how much of this log they hold: { $awaited }
+unconfirmed-others-hold-more = { $held } of the { $shown } records that other members hold are on disk; the rest comes from them first
+unconfirmed-missing = { $missing } records of this log are still to come back from other members; wait for them
+
+awaited-members = { $confirmed } of { $needed } needed confirmations{ $absent ->
+        [none] {""}
+       *[other] ; not connected: { $absent }
+    }{ $silent ->
+        [none] {""}
+       *[other] ; not answered yet: { $silent }
+    }
+
+loss-damaged = the log on disk was damaged ({ $damage }) and set aside at { $path }
+loss-head-missing = the head file of the log is missing
+loss-begun = the log is empty, and its first record was begun
+loss-earlier = a loss found earlier has not been made good
+loss-other-directory = the data directory is not known to be the one that the node ran with last ({ $mark })
+loss-held-by-others = other members hold records of a log that this node considers new
+
+stopped-forked = its department signed two histories from record { $at } on; both are kept under evidence/
+stopped-broken = its department broke a rule: { $rule }
+
+read-only-refused = a disk write was refused ({ $reason }); nothing acknowledged is lost; free or repair the disk, then restart the peer; what was refused with this may be in the log after that, so ask again rather than write it otherwise
+read-only-later-version = record { $seq } of this department's log is of a later version of certmesh: run that version again, since this one doesn't know what the record changed
+read-only-mark = the mark of the last run, beside the keys, can't be written ({ $reason }); free or repair the disk that has the keys
+
+clock-off-members = this machine's clock says { $own }, the clocks of { $members } connected members say { $theirs }; correct this machine's clock (NTP), or find out whose is wrong: `certmesh peers` shows each
+clock-before-last = this machine's clock says { $own }, the last record of this department's log is dated { $last }; set this machine's clock right (NTP); if it is, that record was dated by a wrong one, and `certmesh resume --clock-is-right` dates what follows like it
+clock-far-ahead = this machine's clock says { $own }, the newest record of any department that can be relied on is dated { $last }; correct this machine's clock (NTP); if it is right, run `certmesh resume --clock-is-right`
+
+unrecorded-disk = { $error }; free or repair the disk
+unrecorded-file = lookups/{ $error }; move that file elsewhere
+unrecorded-random = the system provides no random bytes: { $error }
+
+salvage-not-whole = { $whole } of the { $missing } records that are missing are whole in what was set aside; the first that is not is record { $at }: { $end }
+salvage-differs = the records set aside are whole and continue the log, but they are not those under the checkpoint of size { $size } that this department signed last
+
+unprovable-disputed = the log that holds it is in dispute from record { $at } on; a proof would rest on one side's word
+unprovable-not-newest = a proof could lack a revocation; what is missing: { $missing }
+unprovable-unconfirmed = this department's own log is not confirmed by other members, so a proof could lack a revocation{ $why ->
+        [none] {""}
+       *[other] ; { $why }
+    }
+unprovable-not-made = { $why }
+
+## The state of a log, and what an operator should know of
+
+log-stopped = { $why }
+log-own = { $why }
+log-refused = the disk does not let its copy continue ({ $reason }); it is reopened automatically{ $missing ->
+        [none] {""}
+       *[other] ; nothing is valid by it at present; what is missing: { $missing }
+    }
+log-set-aside = damaged on disk, kept in { $path }; being fetched again
+log-later-version = record { $seq } is of a later version of certmesh: upgrade this peer, which can't determine what is valid in this log
+log-not-newest = nothing is valid by it at present; what is missing: { $missing }
+log-dated-ahead = its newest record is dated { $newest }, ahead of this peer's clock ({ $own })
+
+warning-own-log = { $why }
+warning-clock = this machine's clock is { $off_s } s { $ahead ->
+        [true] ahead of
+       *[false] behind
+    } those of { $members } connected members ({ $own } here, { $theirs } there): correct it (NTP)
+warning-other-instance = another run of this department's peer, with the same keys, is connected to { $connected_to }: stop one of the two. After a power cut it is this peer's own last run, for two minutes at most; if it is neither, the keys are in other hands
+warning-not-recorded = { refusal-lookup-not-recorded }
+warning-journal-damaged = part of the look-up journal can't be read (lookups/{ $damage }): look-ups may be missing there; check the disk, and the field key if it was replaced
+warning-lost = lost on this disk and not erased: { $parts }; nobody else has them: put data/bodies/ back from a backup, or record with `certmesh erase` that the fields are gone; `certmesh fsck` names each
+warning-log = the log of { $name }: { $detail }
+warning-silent = no member has recently confirmed that what is held is the newest of the logs of { $logs }: until one does, nothing is valid by them here
+
+positions = { $count ->
+        [one] record { $records }
+       *[other] records { $records }
+    }
+lost-fields = the fields of { $count ->
+        [one] 1 certificate
+       *[other] { $count } certificates
+    } ({ positions })
+lost-attachments = attachments of { $count ->
+        [one] 1 certificate
+       *[other] { $count } certificates
+    } ({ positions })
+lost-copies = the copies of { $count ->
+        [one] 1 retrieval
+       *[other] { $count } retrievals
+    } ({ positions })
+lost-cases = what was collected for { $count ->
+        [one] 1 case
+       *[other] { $count } cases
+    } ({ positions })
+
+## Requests that are rejected before the peer sees them
+
+rejection-malformed-body = { $why }
+rejection-unsupported-media-type = the body's Content-Type must be { $expected }
+rejection-body-too-large = longer than { $limit_bytes } bytes; send less at a time
+rejection-unauthorised = { $token_given ->
+        [true] no client has this token; check that the token file belongs to this node
+       *[false] the request came without a token; send the header Authorization: Bearer TOKEN
+    }
+rejection-forbidden = this needs the role { $needed }, the token's role is { $has }
+rejection-wrong-host = this API answers to localhost, to loopback addresses and to the names in api.names of its configuration; send the request to one of them
+rejection-other-site = this API accepts no requests from pages of other sites; to allow a site, put its host into api.names of the node's configuration
+rejection-method-not-allowed = this route doesn't take that method; see the Allow header
+rejection-rate-limited = this client sends faster than its rate, or more at a time than one client may; try again in { $retry_after_s } s
+rejection-timeout = { $what ->
+        [body] the body stopped coming; send it again
+        [file] the file stopped coming; send it again
+        [row] no data arrived for too long; send this row and those after it again
+       *[request] the request took too long; a change may still become durable, so send it again with its Idempotency-Key
+    }
+rejection-refused = { $why }
+
+malformed-empty = empty; a JSON object is expected
+malformed-not-an-object = a JSON object is expected
+malformed-ends-early = ends in the middle of its JSON; it was cut off
+malformed-not-utf-8 = not UTF-8 text
+malformed-not-json = not JSON at line { $line }, column { $column }
+malformed-name-twice = a name appears twice in one object; each may appear once
+malformed-other-form = not in the form that /openapi.json describes
+malformed-body-cut-off = the body was cut off; send it again
+malformed-file-cut-off = the file was cut off; send it again
+malformed-row-cut-off = the request was cut off here; send this row and those after it again
+malformed-unreadable = the request can't be read
+
+## Why an event of a certificate's history had no effect
+
+ignored-issued-before = the identifier had been issued before
+ignored-transfer-elsewhere = a transfer is from another department's log
+ignored-not-valid = the certificate was not valid by then
+ignored-impossible = the certificate was { $status } by then, so it couldn't be { done }
+
 ## Tables and maps. What is wrong with a file follows its path, what is wrong with a map its key.
 
 table-changed = is not a file that stays unchanged: it was changed while it was read
 table-pipe = is a pipe: an XLSX is read from a file
+table-damaged = is a spreadsheet that is damaged or not there as a whole; copy it again, or open it and save it again
+table-password = is encrypted with a password; open it in a spreadsheet and save it without one, as .xlsx or as CSV (UTF-8)
+table-old-format = is a spreadsheet in the format of Excel 97 or WPS (.xls, .et); save it as .xlsx, or as CSV (UTF-8)
+table-open-document = is an OpenDocument spreadsheet (.ods); save it as .xlsx, or as CSV (UTF-8)
+table-binary-workbook = is a binary Excel workbook (.xlsb); save it as .xlsx, or as CSV (UTF-8)
+table-markup = is a web page or other markup, whatever its name says; open it in a spreadsheet and save it as .xlsx, or as CSV (UTF-8)
+table-other-file = is neither a spreadsheet nor text; a table is .xlsx, CSV or lines of JSON
+table-not-a-spreadsheet = is not a spreadsheet but text; leave --format out, or say what it is
+table-other-encoding = is { $found }, and the map says { $given }; correct `encoding` of the map
+table-unclear-encoding = may be UTF-8 or GB18030, which read differently; say which in `encoding` of the map
+table-all-hidden = has hidden sheets only; name one in `sheet` of the map: { $sheets }
+table-hidden-rows = has { $count } hidden { $count ->
+        [1] row ({ $rows })
+       *[other] rows ({ $rows })
+    } that whoever looks at it does not see; show them, or say `hidden_rows = "import"` or `"skip"` in the map
+table-irregular = has more than { $limit } places of merged cells, hidden rows and formulas without a value; save it as CSV (UTF-8)
 table-no-toml = is not a map: line { $line }: { $why }
 table-long-map = is not a map: it is longer than 1 MiB
-table-no-xlsx = is not an XLSX file: { $why }
+table-no-xlsx = is not a spreadsheet that can be read ({ $why }); open it in a spreadsheet and save it again, as .xlsx or as CSV (UTF-8)
 table-long-shared-texts = is not an XLSX file that can be read: the texts its cells share are longer than { $limit } MiB; save it as CSV (UTF-8), or as several files
 table-too-many-shared-texts = is not an XLSX file: it says it has { $texts } texts that cells share, in { $length } bytes
 table-no-sheets = is not an XLSX file: it has no sheet
 table-no-such-sheet = is not the file of the map: it has no sheet `{ $name }`; it has { $sheets }
+
+# What is shown before anything of a table is issued.
+taken-text = reading the file as { $encoding }, cells divided by { $delimiter }, the columns' names in row { $header }
+taken-sheet = reading sheet `{ $name }`, the columns' names in row { $header }
+taken-other-sheets = not read: sheets { $names }
+taken-hidden-sheet = sheet `{ $name }` is hidden
+taken-hidden-sheets = not read: hidden sheets { $names }
+taken-rows-imported = imported with the others: { $count } hidden { $count ->
+        [1] row
+       *[other] rows
+    } ({ $rows })
+taken-rows-skipped = left out: { $count } hidden { $count ->
+        [1] row
+       *[other] rows
+    } ({ $rows })
+taken-hidden-columns = hidden columns, used as the map says: { $names }
 
 mapping-any = the map cannot be used
 mapping-file = the map does not fit the file
@@ -359,7 +570,7 @@ map-not-a-text = must be a text
 map-not-texts = must be a list of texts
 map-unknown-word = must be { $expected }
 map-delimiter = must be one ASCII character, such as ","
-map-header = must be the number of the row with the columns' names, 1 to 1000
+map-header = must be the number of the row with the columns' names, 1 to 1000, or a list of two to eight that follow each other, such as [2, 3]
 map-holder = is required, as {"{"} kind = "111", column = "…" {"}"}
 map-holder-kind-required = is required: a kind of holder's code such as "111", or a table, such as {"{"} column = "…", codes = {"{"} … {"}"} {"}"}
 map-holder-kind = must be one of { $expected } (three digits)
@@ -371,6 +582,10 @@ map-without-columns = goes with `columns`
 map-unknown-rule = `{ $name }` is not a rule{ near }; the rules are { $rules }
 map-codes = must be a table, such as {"{"} "男" = "1" {"}"}
 map-no-codes = must hold texts, at least one
+map-not-a-flag = must be true or false
+map-without-split = goes with `split`
+map-split-part = must be 1 or 2: the part before or after what `split` names
+map-rows = must be {"{"} column = "…", is = ["…"] {"}"} or {"{"} column = "…", not = ["…"] {"}"}, or a list of these
 map-spelling-sign = `{ $spelling }`: of %, only %Y, %m, %d, %H, %M, %S and %% are known
 map-spelling-part = `{ $spelling }` must hold { $sign } once
 map-none-named = must name at least one part
@@ -450,10 +665,50 @@ held-nothing = nothing of the log of { $log } has arrived here yet
 held-up-to = the status is known up to record { $seq } of the log of { $log }, of { $time }
 
 no-proof-unreadable = { $why }
+no-proof-later-version = record { $seq } of the log of { $log } is of a later version of certmesh, which this peer can't read; upgrade the peer
 no-proof-missing = what is missing: { $missing }
 no-proof-not-authorised = the certificate is not valid: { $why }
 no-proof-claimed = several departments of its division claim to have issued it; they have to settle which of them did
 no-proof-too-large = the proof would take { $found } bytes, at most { $limit } are allowed: its type was defined again too often
+
+## A verdict in one sentence
+
+not-valid = { $reason }{ $change ->
+        [none] {""}
+       *[other] { $change }
+    }{ $place ->
+        [none] {""}
+       *[other] { $place }
+    }
+verdict-valid = genuine and in force
+verdict-valid-by-proof = Genuine, and in force on { $on } by all that its issuer had recorded until { $until }.{ $witnessed ->
+        [true] {""}
+       *[false] {" "}Only the issuer vouches for that: no other department has signed this proof.
+    }
+verdict-not-valid = { not-valid }{ $unconfirmed ->
+        [true] ; this department's own log is not yet confirmed by other members, so what was recorded last may be missing here
+       *[false] {""}
+    }
+verdict-not-valid-by-proof = Not in force on { $on }: { not-valid }.
+verdict-unknown = it can't be decided here; what is missing: { $missing }
+verdict-unknown-by-proof = { $witness ->
+        [true] The proof does not decide it: only the issuer vouches for it. Take a proof from the node of another department, or from the issuer's once the others have signed; where the issuer's word is enough, verify with --issuer-only.
+       *[false] The proof does not decide it.
+    }
+
+change-recorded = { $time ->
+        [none] {""}
+       *[other] {" "}on { $time }
+    }: { $cause }{ $text ->
+        [none] {""}
+       *[other] {" "}({ $text })
+    }
+
+place-also-by = {" "}and by { $ids }
+place-taken-over = ; { $by }
+place-open = ; { $name } ({ $to }) may take it over, which is not known here to have done so
+place-open-outside = ; department { $to }, which is not a member of this network, may take it over, which is not known here to have done so
+taker-of = { $name } ({ $department }) took it over as { $id }
 
 ## What the command `certmesh` itself says: what happened, and what to do about it
 

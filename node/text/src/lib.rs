@@ -2,8 +2,10 @@
 //!
 //! - [`say`]: the sentence of a code, from the catalogue `en.ftl`, where it stands as `<family>-<code>` (families: `fault`,
 //!   `refusal` and others; a code without a sentence fails the tests of the crate that declares it)
-//! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are
-//! - [`not_valid`], [`missing`] and others: of verdicts; [`case`]: of requirements
+//! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are; [`parse_fault`], [`genesis_fault`]: those of the
+//!   ledger's parsers, whose own messages are short
+//! - [`explain`]: of a verdict; [`missing`] and others: what it rests on; [`case`]: of requirements
+//! - [`sentences!`]: codes as arguments of others
 //! - [`one_line`]: text from elsewhere, made safe to show
 //! - [`nearest`]: the known word that was probably meant
 
@@ -11,6 +13,7 @@ pub mod case;
 mod catalogue;
 #[doc(hidden)]
 pub mod check;
+mod explain;
 mod nearest;
 pub mod one_line;
 mod verdict;
@@ -18,11 +21,33 @@ mod verdict;
 use std::path::Path;
 
 use certmesh_api::faults::FaultList;
-use certmesh_api::{Coded, Fault, FieldFault, coded};
+use certmesh_api::{Coded, Fault, FaultKind, FieldFault, coded};
+use certmesh_ledger::membership::GenesisError;
 
-pub use catalogue::say;
+pub use catalogue::{all_of, few, say};
+pub use explain::{Basis, Explained, explain};
 pub use nearest::{closest, hint, nearest};
-pub use verdict::{missing, no_proof, not_authorised, not_valid, stale, unproven};
+pub use verdict::{Held, NoDefinition, NoProof, NotNewest, Unauthorised, missing};
+
+/// Lets codes be arguments of others: each is shown by its own sentence.
+#[macro_export]
+macro_rules! sentences {
+    ($($coded:ty),* $(,)?) => {
+        $(impl certmesh_api::Argument for $coded {
+            fn arg(&self) -> certmesh_api::Arg {
+                certmesh_api::Arg::Text($crate::say(self))
+            }
+        })*
+    };
+}
+
+coded! {
+    /// A fault of a genesis or department file that is one of an identifier.
+    enum OfGenesis: "genesis" {
+        "code" Code { at: String, fault: String },
+        "role" Role { at: String, role: String, fault: String },
+    }
+}
 
 coded! {
     /// What stands around the sentences of others.
@@ -33,6 +58,7 @@ coded! {
         "more" More { count: usize },
         "or" Or { first: String, last: String },
         "and" And { first: String, last: String },
+        "few" Few { first: String, count: usize },
     }
 }
 
@@ -42,6 +68,27 @@ pub fn at_field<K: Coded>(fault: &Fault<K>) -> String {
     match field.is_empty() {
         true => detail,
         false => say(&Frame::AtField { field, detail }),
+    }
+}
+
+/// What is wrong with a text that was to be parsed.
+pub fn parse_fault(error: impl Into<FaultKind>) -> String {
+    say(&error.into())
+}
+
+/// A fault of a genesis or department file.
+pub fn genesis_fault(fault: &GenesisError) -> String {
+    match fault {
+        GenesisError::Code { at, error } => say(&OfGenesis::Code {
+            at: at.clone(),
+            fault: parse_fault(error.clone()),
+        }),
+        GenesisError::Role { at, role, error } => say(&OfGenesis::Role {
+            at: at.clone(),
+            role: role.clone(),
+            fault: parse_fault(error.clone()),
+        }),
+        other => other.to_string(),
     }
 }
 
@@ -83,7 +130,9 @@ pub fn field_fault(fault: &Fault) -> FieldFault {
 
 #[cfg(test)]
 mod tests {
-    use certmesh_api::{Arg, FaultKind};
+    use certmesh_api::{Arg, Caution};
+    use certmesh_ledger::id::{CertificateId, DepartmentCode};
+    use certmesh_ledger::membership::Role;
     use fluent_bundle::FluentArgs;
 
     use super::*;
@@ -92,8 +141,13 @@ mod tests {
 
     #[test]
     fn each_fault_has_a_text_with_its_arguments_and_each_text_a_fault() {
-        assert_eq!(mismatches::<FaultKind>(), Vec::<String>::new());
-        assert_eq!(mismatches::<Frame>(), Vec::<String>::new());
+        let found = [
+            mismatches::<FaultKind>(),
+            mismatches::<Caution>(),
+            mismatches::<OfGenesis>(),
+            mismatches::<Frame>(),
+        ];
+        assert_eq!(found.concat(), Vec::<String>::new());
     }
 
     #[test]
@@ -123,6 +177,7 @@ mod tests {
             "en: frame-and: no code",
             "en: frame-at-column: no code",
             "en: frame-at-path: no code",
+            "en: frame-few: no code",
             "en: frame-more: no code",
         ];
         assert_eq!(found.len(), starts.len(), "{found:?}");
@@ -137,7 +192,7 @@ mod tests {
 
     #[test]
     fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
-        const FAMILIES: [&str; 19] = [
+        const FAMILIES: &[&str] = &[
             "command-",
             "advice-",
             "obstacle-",
@@ -157,6 +212,27 @@ mod tests {
             "newest-",
             "held-",
             "no-proof-",
+            "verdict-",
+            "change-",
+            "place-",
+            "taker-",
+            "unconfirmed-",
+            "awaited-",
+            "loss-",
+            "stopped-",
+            "read-only-",
+            "clock-",
+            "unrecorded-",
+            "salvage-",
+            "unprovable-",
+            "log-",
+            "warning-",
+            "lost-",
+            "rejection-",
+            "malformed-",
+            "ignored-",
+            "caution-",
+            "genesis-",
         ];
         for (language, source) in SOURCES {
             let (catalogue, wrong) = Catalogue::read(language, source);
@@ -202,19 +278,98 @@ mod tests {
             say(&FaultKind::UnknownWord { expected }),
             "must be renewal, amendment or merge"
         );
-        // What the ledger's own errors say of identifiers is said here alike.
-        for text in [
-            "1143",
-            "11430000006122244A",
-            "x1430000006122244L",
-            "4301000",
-            &"9".repeat(200),
+    }
+
+    #[test]
+    fn a_fault_of_an_identifier_names_its_part_what_is_there_and_what_is_expected() {
+        const ID: &str =
+            "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+        let said = |from: &str, to: &str| {
+            let text = ID.replacen(from, to, 1);
+            parse_fault(text.parse::<CertificateId>().unwrap_err())
+        };
+        for (from, to, expected) in [
+            (
+                "3005",
+                "3006",
+                "certificate identifier: root `1.2.156.3006.2` is not `1.2.156.3005.2`",
+            ),
+            (
+                "3338W011",
+                "3338X011",
+                "certificate identifier: type: authority `11100000000013338X`: check character is `X`, expected `W`",
+            ),
+            (
+                "W011",
+                "W0B1",
+                "certificate identifier: type `11100000000013338W0B1`: character 20 is `B`, expected a digit",
+            ),
+            (
+                "11430000006122244L",
+                "3401000",
+                "certificate identifier: issuer `3401000`: 7 characters long, expected 18 (department code) or 6 (division \
+                 code)",
+            ),
+            (
+                "20230000403",
+                "2023-0403",
+                "certificate identifier: serial: character 5 is `-`, expected one of 0-9 A-Z",
+            ),
+            (
+                "20230000403",
+                "",
+                "certificate identifier: serial: 0 characters long, expected 1 to 40",
+            ),
+            (
+                ".001.",
+                ".01.",
+                "certificate identifier: version `01`: 2 characters long, expected 3",
+            ),
+            (
+                ".001.U",
+                ".001.X",
+                "certificate identifier: check character is `X`, expected `U`",
+            ),
+            (
+                ".001.U",
+                ".001",
+                "certificate identifier: 9 parts between dots, expected 10",
+            ),
         ] {
-            let error = text
-                .parse::<certmesh_ledger::id::DepartmentCode>()
-                .unwrap_err();
-            assert_eq!(say(&FaultKind::from(error.clone())), error.to_string());
+            assert_eq!(said(from, to), expected);
         }
+        let long = "9".repeat(200).parse::<CertificateId>().unwrap_err();
+        assert_eq!(
+            parse_fault(long),
+            "certificate identifier: 200 bytes long, at most 128 are read"
+        );
+        let code = "1143000000612224IL".parse::<DepartmentCode>().unwrap_err();
+        assert_eq!(
+            parse_fault(code),
+            "department code `1143000000612224IL`: character 17 is `I`, expected one of 0-9 A-H J-N P-R T U W X Y"
+        );
+    }
+
+    #[test]
+    fn a_wrong_code_in_a_genesis_is_explained_as_anywhere_else() {
+        let error = "11430000006122244X".parse::<DepartmentCode>().unwrap_err();
+        let role = "define:11430000006122244X".parse::<Role>().unwrap_err();
+        let at = || "department 2".to_owned();
+        let code = genesis_fault(&GenesisError::Code {
+            at: at(),
+            error: error.clone(),
+        });
+        assert_eq!(code, format!("department 2: code: {}", parse_fault(error)));
+        let role = genesis_fault(&GenesisError::Role {
+            at: at(),
+            role: "define".to_owned(),
+            error: role,
+        });
+        assert!(
+            role.starts_with("department 2: roles: `define`: "),
+            "{role}"
+        );
+        assert!(role.ends_with("is `X`, expected `L`"), "{role}");
     }
 
     #[test]

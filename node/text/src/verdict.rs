@@ -3,32 +3,47 @@
 use certmesh_api::coded;
 use certmesh_ledger::catalogue::{NotAuthorised, Stale, Unproven};
 use certmesh_ledger::id::{CertificateId, ChinaTime, Date};
+use certmesh_ledger::log::ReadError;
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::Status;
 use certmesh_ledger::verify::{GatherError, MAX_BUNDLE, Missing, NotValid};
 
 use crate::catalogue::{all_of, say};
+use crate::sentences;
 
 coded! {
-    enum Reason: "reason" {
+    /// Why a certificate is not valid.
+    pub(crate) enum Reason: "reason" {
         "status" Status { status: Status },
         "superseded" Superseded { by: Option<CertificateId> },
         "expired" Expired { until: Date },
         "not-yet-valid" NotYetValid { from: Date },
-        "issuer-not-authorised" IssuerNotAuthorised { why: String },
+        "issuer-not-authorised" IssuerNotAuthorised { why: Unauthorised },
         "log-forked" LogForked { at: u64 },
     }
 }
 
 coded! {
-    enum Unauthorised: "unauthorised" {
+    /// Why a department was not entitled to issue a certificate.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Unauthorised: "unauthorised" {
+        /// The identifier names another issuer.
         "not-named" NotNamed,
+        /// It lacks the role to issue.
         "no-role" NoRole,
+        /// No member may define the type.
         "nobody-defines" NobodyDefines,
+        /// The definition is by a department that may not define the type.
         "others-definition" OthersDefinition,
+        /// The record named is not a definition of the type.
         "not-a-definition" NotADefinition,
+        /// The definition does not list it.
         "not-listed" NotListed,
-        "excluded" Excluded { seq: u64 },
+        /// The definition in force by then no longer listed it.
+        "excluded" Excluded {
+            /// Position of that definition.
+            seq: u64,
+        },
     }
 }
 
@@ -54,78 +69,154 @@ coded! {
 }
 
 coded! {
-    enum Definition: "definition" {
-        "not-held" NotHeld { log: String, seq: u64 },
-        "disputed" Disputed { log: String, at: u64 },
-        "known-to" KnownTo { log: String },
-        "later-version" LaterVersion { log: String, seq: u64 },
+    /// What is not known of the definitions of a certificate's type.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum NoDefinition: "definition" {
+        /// The record is not held.
+        "not-held" NotHeld {
+            /// The log it is in.
+            log: String,
+            /// Its position.
+            seq: u64,
+        },
+        /// The log is in dispute.
+        "disputed" Disputed {
+            /// Which log.
+            log: String,
+            /// The first record in dispute.
+            at: u64,
+        },
+        /// What is held of the log is too old.
+        "known-to" KnownTo {
+            /// Which log.
+            log: String,
+        },
+        /// The record is of a later version.
+        "later-version" LaterVersion {
+            /// The log it is in.
+            log: String,
+            /// Its position.
+            seq: u64,
+        },
     }
 }
 
 coded! {
-    enum Newest: "newest" {
+    /// Why what is held of a log may not be its newest.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum NotNewest: "newest" {
+        /// More is signed.
         "behind" Behind {
+            /// How many records are.
             newest: u64,
             /// What is held.
-            held: String,
+            held: Held,
         },
-        "silent" Silent { held: String, minutes: Option<u64> },
+        /// No other member has confirmed it lately.
+        "silent" Silent {
+            /// What is held.
+            held: Held,
+            /// For how long; `None` since the peer started.
+            minutes: Option<u64>,
+        },
+        /// It is the own log, and not confirmed.
         "unconfirmed" Unconfirmed,
     }
 }
 
 coded! {
-    enum Held: "held" {
-        "nothing" Nothing { log: String },
-        "up-to" UpTo { log: String, seq: u64, time: ChinaTime },
+    /// How much of a log is held.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Held: "held" {
+        /// None of it.
+        "nothing" Nothing {
+            /// Which log.
+            log: String,
+        },
+        /// A part, or all.
+        "up-to" UpTo {
+            /// Which log.
+            log: String,
+            /// The last record.
+            seq: u64,
+            /// When it was made.
+            time: ChinaTime,
+        },
     }
 }
 
 coded! {
-    enum NoProof: "no-proof" {
+    /// Why no proof was made.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum NoProof: "no-proof" {
+        /// A log can't be read.
         "unreadable" Unreadable {
             /// The log's own error.
             why: String,
         },
-        "missing" Missing { missing: String },
-        "not-authorised" NotAuthorised { why: String },
+        /// A record is of a later version.
+        "later-version" LaterVersion {
+            /// The log it is in.
+            log: String,
+            /// Its position.
+            seq: u64,
+        },
+        /// The type's definition can't be shown.
+        "missing" Missing {
+            /// What of it.
+            missing: NoDefinition,
+        },
+        /// The certificate is not valid.
+        "not-authorised" NotAuthorised {
+            /// Why its department could not issue it.
+            why: Unauthorised,
+        },
+        /// Several departments claim it.
         "claimed" Claimed,
-        "too-large" TooLarge { found: usize, limit: usize },
+        /// It would be too long.
+        "too-large" TooLarge {
+            /// Its length, bytes.
+            found: usize,
+            /// The most, bytes.
+            limit: usize,
+        },
     }
 }
 
-/// Why a certificate is not valid.
-pub fn not_valid(reason: &NotValid) -> String {
-    say(&match reason {
-        NotValid::Status(status) => Reason::Status { status: *status },
-        NotValid::Superseded { by } => Reason::Superseded { by: by.clone() },
-        NotValid::Expired { until } => Reason::Expired { until: *until },
-        NotValid::NotYetValid { from } => Reason::NotYetValid { from: *from },
-        NotValid::IssuerNotAuthorised(why) => Reason::IssuerNotAuthorised {
-            why: not_authorised(why),
-        },
-        NotValid::LogForked { at } => Reason::LogForked { at: *at },
-    })
+sentences!(Reason, Unauthorised, NoDefinition, NotNewest, Held, NoProof);
+
+impl From<&NotValid> for Reason {
+    fn from(reason: &NotValid) -> Reason {
+        match reason {
+            NotValid::Status(status) => Reason::Status { status: *status },
+            NotValid::Superseded { by } => Reason::Superseded { by: by.clone() },
+            NotValid::Expired { until } => Reason::Expired { until: *until },
+            NotValid::NotYetValid { from } => Reason::NotYetValid { from: *from },
+            NotValid::IssuerNotAuthorised(why) => Reason::IssuerNotAuthorised { why: why.into() },
+            NotValid::LogForked { at } => Reason::LogForked { at: *at },
+        }
+    }
 }
 
-/// Why a department was not entitled to issue a certificate.
-pub fn not_authorised(why: &NotAuthorised) -> String {
-    say(&match why {
-        NotAuthorised::NotNamed => Unauthorised::NotNamed,
-        NotAuthorised::NoRole => Unauthorised::NoRole,
-        NotAuthorised::NobodyDefines => Unauthorised::NobodyDefines,
-        NotAuthorised::OthersDefinition => Unauthorised::OthersDefinition,
-        NotAuthorised::NotADefinition => Unauthorised::NotADefinition,
-        NotAuthorised::NotListed => Unauthorised::NotListed,
-        NotAuthorised::Excluded { seq } => Unauthorised::Excluded { seq: *seq },
-    })
+impl From<&NotAuthorised> for Unauthorised {
+    fn from(why: &NotAuthorised) -> Unauthorised {
+        match why {
+            NotAuthorised::NotNamed => Unauthorised::NotNamed,
+            NotAuthorised::NoRole => Unauthorised::NoRole,
+            NotAuthorised::NobodyDefines => Unauthorised::NobodyDefines,
+            NotAuthorised::OthersDefinition => Unauthorised::OthersDefinition,
+            NotAuthorised::NotADefinition => Unauthorised::NotADefinition,
+            NotAuthorised::NotListed => Unauthorised::NotListed,
+            NotAuthorised::Excluded { seq } => Unauthorised::Excluded { seq: *seq },
+        }
+    }
 }
 
 /// What would have to be known to decide whether a certificate is valid.
 pub fn missing(what: &Missing) -> String {
     say(&match what {
-        Missing::Definition(what) => return unproven(what),
-        Missing::Newest(why) => return stale(why),
+        Missing::Definition(what) => return say(&NoDefinition::from(what)),
+        Missing::Newest(why) => return say(&NotNewest::from(why)),
         Missing::Issuer(issuer) => Lacks::Issuer {
             issuer: issuer.to_string(),
         },
@@ -155,81 +246,87 @@ fn searched(log: &LogId, size: u64) -> String {
     })
 }
 
-/// What is not known of the definitions of a certificate's type.
-pub fn unproven(what: &Unproven) -> String {
-    let text = |log: &LogId| log.to_string();
-    say(&match what {
-        Unproven::NotHeld { log, seq } => Definition::NotHeld {
-            log: text(log),
-            seq: *seq,
-        },
-        Unproven::Disputed { log, at } => Definition::Disputed {
-            log: text(log),
-            at: *at,
-        },
-        Unproven::KnownTo { log, .. } => Definition::KnownTo { log: text(log) },
-        Unproven::LaterVersion { log, seq } => Definition::LaterVersion {
-            log: text(log),
-            seq: *seq,
-        },
-    })
+impl From<&Unproven> for NoDefinition {
+    fn from(what: &Unproven) -> NoDefinition {
+        match what {
+            Unproven::NotHeld { log, seq } => NoDefinition::NotHeld {
+                log: log.to_string(),
+                seq: *seq,
+            },
+            Unproven::Disputed { log, at } => NoDefinition::Disputed {
+                log: log.to_string(),
+                at: *at,
+            },
+            Unproven::KnownTo { log, .. } => NoDefinition::KnownTo {
+                log: log.to_string(),
+            },
+            Unproven::LaterVersion { log, seq } => NoDefinition::LaterVersion {
+                log: log.to_string(),
+                seq: *seq,
+            },
+        }
+    }
 }
 
-/// Why what is held of a log may not be its newest.
-pub fn stale(why: &Stale) -> String {
-    say(&match why {
-        Stale::Behind {
-            log,
-            size,
-            time_ms,
-            newest,
-        } => Newest::Behind {
-            newest: *newest,
-            held: held(log, *size, *time_ms),
-        },
-        Stale::Silent {
-            log,
-            size,
-            time_ms,
-            for_ms,
-        } => Newest::Silent {
-            held: held(log, *size, *time_ms),
-            minutes: for_ms.map(|ms| ms / 60_000),
-        },
-        Stale::Unconfirmed => Newest::Unconfirmed,
-    })
+impl From<&Stale> for NotNewest {
+    fn from(why: &Stale) -> NotNewest {
+        match why {
+            Stale::Behind {
+                log,
+                size,
+                time_ms,
+                newest,
+            } => NotNewest::Behind {
+                newest: *newest,
+                held: held(log, *size, *time_ms),
+            },
+            Stale::Silent {
+                log,
+                size,
+                time_ms,
+                for_ms,
+            } => NotNewest::Silent {
+                held: held(log, *size, *time_ms),
+                minutes: for_ms.map(|ms| ms / 60_000),
+            },
+            Stale::Unconfirmed => NotNewest::Unconfirmed,
+        }
+    }
 }
 
-fn held(log: &LogId, size: u64, time_ms: u64) -> String {
+fn held(log: &LogId, size: u64, time_ms: u64) -> Held {
     let log = log.to_string();
-    say(&match size.checked_sub(1) {
+    match size.checked_sub(1) {
         None => Held::Nothing { log },
         Some(seq) => Held::UpTo {
             log,
             seq,
             time: ChinaTime(time_ms),
         },
-    })
+    }
 }
 
-/// Why no proof of a certificate can be made.
-pub fn no_proof(why: &GatherError) -> String {
-    say(&match why {
-        GatherError::Read(error) => NoProof::Unreadable {
-            why: error.to_string(),
-        },
-        GatherError::Definition(what) => NoProof::Missing {
-            missing: unproven(what),
-        },
-        GatherError::NotAuthorised(why) => NoProof::NotAuthorised {
-            why: not_authorised(why),
-        },
-        GatherError::Claimed => NoProof::Claimed,
-        GatherError::TooLarge(found) => NoProof::TooLarge {
-            found: *found,
-            limit: MAX_BUNDLE,
-        },
-    })
+impl From<&GatherError> for NoProof {
+    fn from(why: &GatherError) -> NoProof {
+        match why {
+            GatherError::Read(ReadError::LaterVersion { log, seq }) => NoProof::LaterVersion {
+                log: log.to_string(),
+                seq: *seq,
+            },
+            GatherError::Read(error) => NoProof::Unreadable {
+                why: error.to_string(),
+            },
+            GatherError::Definition(what) => NoProof::Missing {
+                missing: what.into(),
+            },
+            GatherError::NotAuthorised(why) => NoProof::NotAuthorised { why: why.into() },
+            GatherError::Claimed => NoProof::Claimed,
+            GatherError::TooLarge(found) => NoProof::TooLarge {
+                found: *found,
+                limit: MAX_BUNDLE,
+            },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -246,8 +343,8 @@ mod tests {
             mismatches::<Unauthorised>(),
             mismatches::<Lacks>(),
             mismatches::<Searched>(),
-            mismatches::<Definition>(),
-            mismatches::<Newest>(),
+            mismatches::<NoDefinition>(),
+            mismatches::<NotNewest>(),
             mismatches::<Held>(),
             mismatches::<NoProof>(),
         ];
@@ -258,6 +355,8 @@ mod tests {
     fn every_reason_says_what_it_is_in_words_of_its_own() {
         let log = LogId::first("11430000006122244L".parse().unwrap());
         let (seq, at) = (3, 4);
+        let unproven = |what: &Unproven| say(&NoDefinition::from(what));
+        let not_authorised = |why: &NotAuthorised| say(&Unauthorised::from(why));
         let of_definitions = [
             unproven(&Unproven::NotHeld { log, seq }),
             unproven(&Unproven::Disputed { log, at }),
@@ -301,12 +400,12 @@ mod tests {
             "a record of it"
         );
         let silent = |for_ms| {
-            stale(&Stale::Silent {
+            say(&NotNewest::from(&Stale::Silent {
                 log,
                 size: 8,
                 time_ms: 0,
                 for_ms,
-            })
+            }))
         };
         assert!(silent(Some(120_000)).ends_with("no other member has confirmed for 2 minutes"));
         assert!(silent(None).ends_with("no other member has confirmed since this peer started"));

@@ -108,7 +108,7 @@ pub fn bench(args: &BenchArgs, command: Vec<OsString>) -> Result<(), Error> {
 }
 
 /// Does the same on so many connections at once, each given its number; returns the times of all.
-fn together(
+pub(crate) fn together(
     connections: u64,
     work: impl Fn(u64) -> Result<Times, Error> + Sync,
 ) -> Result<Times, Error> {

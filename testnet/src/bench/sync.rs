@@ -11,6 +11,7 @@ use super::{Bench, fill, link};
 use crate::Error;
 use crate::client::Client;
 use crate::patience::Deadline;
+use crate::process::peak_memory_mb;
 use crate::sample::Sample;
 use crate::stats::{grouped, per_second, round};
 use crate::testnet::Testnet;
@@ -148,17 +149,4 @@ fn bytes_of_records(dir: &Path) -> Result<u64, Error> {
         .filter_map(|file| file.metadata().ok())
         .map(|metadata| metadata.len())
         .sum())
-}
-
-/// Most memory a process ever had resident (VmHWM of Linux), in MB (10^6 bytes).
-fn peak_memory_mb(pid: u32) -> Result<f64, Error> {
-    let path = format!("/proc/{pid}/status");
-    let path = Path::new(&path);
-    let text = fs::read_to_string(path).map_err(Error::file(path))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = line
-        .and_then(|line| line.trim().strip_suffix("kB"))
-        .and_then(|number| number.trim().parse().ok())
-        .ok_or_else(|| Error::malformed(path, &"says nothing of VmHWM"))?;
-    Ok(round(kib * 1024.0 / 1e6, 1))
 }

@@ -11,9 +11,10 @@
 //! - `exports/<department>.csv`: tables of old systems, described in `exports/exports.toml`
 //!
 //! Where to look: `offices`, `known_types` and `kinds`, `matters`, `holders`, `certificates`, `exports`; all chance
-//! comes from `dice`. `year` measures what accepting cases over such a data set saves.
+//! comes from `dice`. `year` measures what accepting cases over such a data set saves, `city` what a node needs for it.
 
 mod certificates;
+mod city;
 mod dice;
 mod exports;
 mod holders;
@@ -38,6 +39,7 @@ use kinds::Kind;
 use matters::Planned;
 use offices::Office;
 
+pub use city::{CityArgs, city};
 pub use year::{Count, DepartmentCount, Drawn, Spread, Subjects, Year, YearArgs, measure};
 
 /// Certificates at scale 1.0: those collected from September 2012 to 15 October 2017.

@@ -100,6 +100,12 @@ impl Member {
         Ok(SigningKey::from_seed(&*SecretFile::Signing.read(&text)?))
     }
 
+    /// The mark beside its keys that says which data directory its node ran with last.
+    pub(crate) fn mark(&self) -> Mark {
+        let head = self.data().join("heads").join(self.code().as_str());
+        Mark::new(&self.dir.join("keys/signing.key"), &self.data()).with_head(head)
+    }
+
     /// Writes the node's configuration. `peers` says where it finds the others: multiaddresses by code, which stand in
     /// place of those in the genesis.
     ///

@@ -65,7 +65,7 @@ fn parts_that_do_not_fit_make_no_identifier() {
     };
     assert_eq!(
         made("1", 1000).to_string(),
-        "certificate identifier: version: number is 1000, expected at most 999"
+        "certificate-version: number 1000"
     );
     for serial in [
         "",
@@ -89,72 +89,60 @@ fn each_error_names_its_part() {
     let cases = [
         (
             altered("3005", "3006"),
-            "certificate identifier: root `1.2.156.3006.2` is not `1.2.156.3005.2`",
+            "certificate-root `1.2.156.3006.2`: another root",
         ),
         (
             altered("3338W011", "3338X011"),
-            "certificate identifier: type: authority `11100000000013338X`: check character is `X`, expected `W`",
+            "certificate-type-authority `11100000000013338X`: check character",
         ),
         (
             altered("W011", "W0B1"),
-            "certificate identifier: type `11100000000013338W0B1`: character 20 is `B`, expected a digit",
+            "certificate-type `11100000000013338W0B1`: character 20",
         ),
         (
             altered("244L", "244X"),
-            "certificate identifier: issuer `11430000006122244X`: check character is `X`, expected `L`",
+            "certificate-issuer `11430000006122244X`: check character",
         ),
         (
             altered("11430000006122244L", "3401000"),
-            "certificate identifier: issuer `3401000`: 7 characters long, expected 18 (department code) or 6 (division code)",
+            "certificate-issuer `3401000`: 7 characters",
         ),
         (
             altered("20230000403", "2023-0403"),
-            "certificate identifier: serial: character 5 is `-`, expected one of 0-9 A-Z",
+            "certificate-serial: character 5",
         ),
         (
             altered("20230000403", ""),
-            "certificate identifier: serial: 0 characters long, expected 1 to 40",
+            "certificate-serial: 0 characters",
         ),
         (
             altered("20230000403", &"1".repeat(41)),
-            "certificate identifier: serial: 41 characters long, expected 1 to 40",
+            "certificate-serial: 41 characters",
         ),
         (
             altered("20230000403", "2023.0403"),
-            "certificate identifier: serial: character 5 is `.`, expected one of 0-9 A-Z",
+            "certificate-serial: character 5",
         ),
         (
             altered(".001.", ".01."),
-            "certificate identifier: version `01`: 2 characters long, expected 3",
+            "certificate-version `01`: 2 characters",
         ),
         (
             altered(".001.", ".00A."),
-            "certificate identifier: version `00A`: character 3 is `A`, expected a digit",
+            "certificate-version `00A`: character 3",
         ),
-        (
-            altered(".001.U", ".001.X"),
-            "certificate identifier: check character is `X`, expected `U`",
-        ),
+        (altered(".001.U", ".001.X"), "certificate: check character"),
         (
             altered(".001.U", ".001.UU"),
-            "certificate identifier: check: 2 characters long, expected 1",
+            "certificate-check: 2 characters",
         ),
         (
             altered(".001.U", ".001.u"),
-            "certificate identifier: check: character 1 is `u`, expected one of 0-9 A-Z",
+            "certificate-check: character 1",
         ),
-        (
-            altered(".001.U", ".001"),
-            "certificate identifier: needs 10 parts between dots, has 9",
-        ),
-        (
-            String::new(),
-            "certificate identifier: needs 10 parts between dots, has 1",
-        ),
-        (
-            "9".repeat(129),
-            "certificate identifier: 129 bytes long, at most 128 are read",
-        ),
+        (altered(".001.U", ".001"), "certificate: 9 parts"),
+        (String::new(), "certificate: 1 parts"),
+        ("9".repeat(129), "certificate: 129 bytes"),
     ];
     for (text, message) in cases {
         assert_eq!(error(&text).to_string(), message, "{text}");
@@ -220,14 +208,6 @@ fn lenient_reading_repairs_each_known_variant_and_reports_it() {
     ] {
         assert_eq!(lenient(&variant), (parse(text), vec![warning]), "{variant}");
     }
-    assert_eq!(
-        root_counted.to_string(),
-        "check character `7` includes the root; the standard's is `U`"
-    );
-    assert_eq!(
-        Variant::OldRoot.to_string(),
-        "root `1.2.156.3003.2` was read as `1.2.156.3005.2`"
-    );
 }
 
 #[test]
@@ -271,7 +251,7 @@ fn lenient_reading_still_refuses_what_is_wrong() {
     let refused = |text: &str| CertificateId::parse_lenient(text).unwrap_err();
     assert_eq!(
         refused(&altered(".001.U", ".001.X")).to_string(),
-        "certificate identifier: check character is `X`, expected `U`"
+        "certificate: check character"
     );
     assert_eq!(
         refused(&altered("3005", "3004")).part(),

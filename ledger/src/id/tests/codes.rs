@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::strategies::{any_character, department, issuer, type_code};
 use super::{check, through_bincode, through_json, with_char};
-use crate::id::{DepartmentCode, DivisionCode, IdError, IssuerCode, MAX_BYTES, Part, TypeCode};
+use crate::id::{DepartmentCode, DivisionCode, IdError, IssuerCode, Part, TypeCode};
 
 const DEPARTMENTS: [&str; 4] = [
     "11100000000013338W",
@@ -36,21 +36,26 @@ fn a_department_code_contains_its_division() {
 
 #[test]
 fn a_wrong_department_check_character_names_the_expected_one() {
-    assert_eq!(
-        department_error("11430000006122244X").to_string(),
-        "department code `11430000006122244X`: check character is `X`, expected `L`"
-    );
+    assert!(matches!(
+        department_error("11430000006122244X"),
+        IdError::Check {
+            part: Part::DepartmentCode,
+            found: 'X',
+            expected: 'L',
+            ..
+        }
+    ));
 }
 
 #[test]
 fn a_character_outside_the_department_alphabet_is_named_with_its_place() {
     assert_eq!(
         department_error("1143000000612224IL").to_string(),
-        "department code `1143000000612224IL`: character 17 is `I`, expected one of 0-9 A-H J-N P-R T U W X Y"
+        "department-code `1143000000612224IL`: character 17"
     );
     assert_eq!(
         department_error("1143A000006122244L").to_string(),
-        "department code `1143A000006122244L`: character 5 is `A`, expected a digit"
+        "department-code `1143A000006122244L`: character 5"
     );
     // In the place of the check character, too.
     assert!(matches!(
@@ -79,7 +84,7 @@ fn lower_case_and_spaces_are_refused_in_department_codes() {
 fn a_department_code_of_wrong_length_says_both_lengths() {
     assert_eq!(
         department_error("11430000006122244").to_string(),
-        "department code `11430000006122244`: 17 characters long, expected 18"
+        "department-code `11430000006122244`: 17 characters"
     );
     assert!(matches!(
         department_error(""),
@@ -87,7 +92,7 @@ fn a_department_code_of_wrong_length_says_both_lengths() {
     ));
     assert_eq!(
         DepartmentCode::from_body("1143").unwrap_err().to_string(),
-        "department code `1143`: 4 characters long, expected 17"
+        "department-code `1143`: 4 characters"
     );
 }
 
@@ -117,10 +122,7 @@ fn letters_of_several_bytes_count_as_one_character() {
 fn an_endless_text_is_refused_by_its_length_and_not_repeated() {
     let long = "1".repeat(1 << 20);
     let message = department_error(&long).to_string();
-    assert_eq!(
-        message,
-        format!("department code: 1048576 bytes long, at most {MAX_BYTES} are read")
-    );
+    assert_eq!(message, "department-code: 1048576 bytes");
     for error in [
         long.parse::<TypeCode>().unwrap_err(),
         long.parse::<DivisionCode>().unwrap_err(),
@@ -146,15 +148,9 @@ fn a_division_code_is_six_digits() {
     let code: DivisionCode = "340100".parse().unwrap();
     assert_eq!(code.as_str(), "340100");
     let error = "34O100".parse::<DivisionCode>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "division code `34O100`: character 3 is `O`, expected a digit"
-    );
+    assert_eq!(error.to_string(), "division-code `34O100`: character 3");
     let error = "34010".parse::<DivisionCode>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "division code `34010`: 5 characters long, expected 6"
-    );
+    assert_eq!(error.to_string(), "division-code `34010`: 5 characters");
 }
 
 #[test]
@@ -175,10 +171,7 @@ fn an_issuer_names_its_department_or_any_department_of_its_division() {
 fn an_issuer_of_another_length_is_refused_with_both_lengths() {
     let error = "1234567".parse::<IssuerCode>().unwrap_err();
     assert_eq!(error.part(), Part::IssuerCode);
-    assert_eq!(
-        error.to_string(),
-        "issuer code `1234567`: 7 characters long, expected 18 (department code) or 6 (division code)"
-    );
+    assert_eq!(error.to_string(), "issuer-code `1234567`: 7 characters");
 }
 
 #[test]
@@ -191,7 +184,7 @@ fn a_type_code_contains_its_authority_and_number() {
         TypeCode::new(&code.authority(), 1000)
             .unwrap_err()
             .to_string(),
-        "type code: number is 1000, expected at most 999"
+        "type-code: number 1000"
     );
 }
 
@@ -200,20 +193,20 @@ fn type_code_errors_say_whether_authority_or_number_is_wrong() {
     let error = |text: &str| text.parse::<TypeCode>().unwrap_err().to_string();
     assert_eq!(
         error("11100000000013338X011"),
-        "type code: authority `11100000000013338X`: check character is `X`, expected `W`"
+        "type-authority `11100000000013338X`: check character"
     );
     assert_eq!(
         error("11100000000013338W01A"),
-        "type code `11100000000013338W01A`: character 21 is `A`, expected a digit"
+        "type-code `11100000000013338W01A`: character 21"
     );
     assert_eq!(
         error("11100000000013338W01"),
-        "type code `11100000000013338W01`: 20 characters long, expected 21"
+        "type-code `11100000000013338W01`: 20 characters"
     );
     // 21 bytes, with a letter of three across the end of the authority's code.
     assert_eq!(
         error("11100000000013338武1"),
-        "type code `11100000000013338武1`: 19 characters long, expected 21"
+        "type-code `11100000000013338武1`: 19 characters"
     );
 }
 
@@ -239,7 +232,7 @@ fn codes_are_serialised_as_their_text_and_read_strictly() {
     assert_eq!(back, department);
     assert_eq!(bytes.len(), 19);
     let error = serde_json::from_str::<DepartmentCode>(r#""11100000000013338X""#).unwrap_err();
-    assert!(error.to_string().contains("expected `W`"), "{error}");
+    assert!(error.to_string().contains("check character"), "{error}");
     let error = serde_json::from_str::<DepartmentCode>("1").unwrap_err();
     assert!(error.to_string().contains("18-character"), "{error}");
 }

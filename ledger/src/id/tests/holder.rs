@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::strategies::{any_character, department};
 use super::{check, through_bincode, through_json, with_char};
-use crate::id::{HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, normalise};
+use crate::id::{
+    HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, has_known_region, normalise,
+};
 
 #[test]
 fn kinds_have_three_digits_and_two_names() {
@@ -142,8 +144,147 @@ fn characters_that_cannot_be_seen_are_refused() {
     }
 }
 
+#[test]
+fn an_identity_number_names_a_day_that_somebody_can_have_been_born_on() {
+    let kind = HolderKind::IdentityCard;
+    let number = |body: &str| format!("{body}{}", check::identity_number(body).unwrap());
+    for (day, expected) in [
+        ("20000229", Ok(())),
+        ("18000101", Ok(())),
+        ("19000229", Err(HolderError::Birthday)),
+        ("19900231", Err(HolderError::Birthday)),
+        ("19901301", Err(HolderError::Birthday)),
+        ("19900100", Err(HolderError::Birthday)),
+        ("17991231", Err(HolderError::Birthday)),
+        ("30000101", Err(HolderError::Birthday)),
+    ] {
+        let found = normalise(kind, &number(&format!("110105{day}001")));
+        assert_eq!(found.map(drop), expected, "{day}");
+    }
+}
+
+#[test]
+fn a_placeholder_is_nobodys_code() {
+    let credit = HolderKind::CreditCode;
+    for (kind, code) in [
+        (credit, "000000000000000000"),
+        (HolderKind::Other, "无"),
+        (HolderKind::Other, " n/a "),
+        (HolderKind::OrdinaryPassport, "000000000"),
+        (HolderKind::OtherOrganisation, "—"),
+        (HolderKind::TaiwanPermit, "00000000"),
+        (HolderKind::HongKongMacauPermit, "H00000000"),
+    ] {
+        assert_eq!(
+            normalise(kind, code),
+            Err(HolderError::Placeholder(kind)),
+            "{code}"
+        );
+    }
+    for number in [
+        "000000000000000001",
+        "111111111111111110",
+        "999999999999999993",
+    ] {
+        assert!(normalise(HolderKind::IdentityCard, number).is_err());
+    }
+    let zeros = format!(
+        "00000019900307001{}",
+        check::identity_number("00000019900307001").unwrap()
+    );
+    let kind = HolderKind::IdentityCard;
+    assert_eq!(normalise(kind, &zeros), Err(HolderError::Placeholder(kind)));
+}
+
+#[test]
+fn the_spellings_of_one_permit_are_one_holder() {
+    for (kind, number, spellings) in [
+        (
+            HolderKind::HongKongMacauPermit,
+            "H12345678",
+            &[
+                "h12345678 ",
+                "H1234567802",
+                "H12345678(02)",
+                "Ｈ１２３４５６７８（０２）",
+                "H12345678-02",
+            ][..],
+        ),
+        (
+            HolderKind::TaiwanPermit,
+            "12345678",
+            &[
+                "12345678",
+                "1234567801",
+                "12345678(01)",
+                "1234567801(B)",
+                "12345678 01 b",
+            ],
+        ),
+    ] {
+        for spelling in spellings {
+            assert_eq!(
+                normalise(kind, spelling).as_deref(),
+                Ok(number),
+                "{spelling}"
+            );
+        }
+        for wrong in [
+            "1234567",
+            "A12345678",
+            "H1234567",
+            "H123456780",
+            "1234567x",
+            "1234567801023",
+            "12345678证",
+        ] {
+            assert_eq!(
+                normalise(kind, wrong),
+                Err(HolderError::Permit(kind)),
+                "{wrong}"
+            );
+        }
+    }
+    let kind = HolderKind::HongKongMacauPermit;
+    assert_eq!(normalise(kind, "12345678"), Err(HolderError::Permit(kind)));
+    assert_eq!(
+        normalise(kind, "H12345678B"),
+        Err(HolderError::Permit(kind))
+    );
+}
+
+#[test]
+fn a_passport_is_any_states() {
+    for code in [
+        "E12345678",
+        "AB1234567",
+        "123456789",
+        "YA1234567",
+        "C01X00T47",
+    ] {
+        assert_eq!(
+            normalise(HolderKind::OrdinaryPassport, code).as_deref(),
+            Ok(code)
+        );
+    }
+}
+
+#[test]
+fn a_region_is_known_by_its_province() {
+    for (number, known) in [
+        ("11010519491231002X", true),
+        ("810000199001010018", true),
+        ("911124199001010018", true),
+        ("990101199003071026", false),
+        ("160000199001010018", false),
+    ] {
+        assert_eq!(has_known_region(number), known, "{number}");
+    }
+}
+
 prop_compose! {
-    fn identity_number()(body in "[1-9][0-9]{16}") -> String {
+    fn identity_number()(region in "[1-9][0-9]{5}", day in "(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])", order in "[0-9]{3}") -> String {
+        let body = format!("{region}{day}{order}");
         let check = check::identity_number(&body).unwrap();
         format!("{body}{check}")
     }

@@ -184,12 +184,10 @@ impl Asking {
         let authority = catalogue.authority(&certificate.log, issued, time_ms);
         let missing = match authority.map_err(|error| unreadable(&error))? {
             Authority::NotGiven(why) => {
-                return Err(Refusal::IssuerNotAuthorised(certmesh_text::not_authorised(
-                    &why,
-                )));
+                return Err(Refusal::IssuerNotAuthorised((&why).into()));
             }
-            Authority::Unknown(missing) => certmesh_text::unproven(&missing),
-            Authority::Given => String::new(),
+            Authority::Unknown(missing) => Some((&missing).into()),
+            Authority::Given => None,
         };
         let definition = catalogue.definition_of(issued);
         let definition = definition.map_err(|error| unreadable(&error))?;

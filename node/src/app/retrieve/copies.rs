@@ -13,7 +13,7 @@ use certmesh_ledger::verify::{verify, verify_record};
 
 use crate::app::verify::Verified;
 use crate::peer::requests::Position;
-use crate::peer::{Peer, Refusal, now_ms};
+use crate::peer::{Item, Peer, Refusal, now_ms};
 
 /// How often expired copies are looked for.
 const EVERY: Duration = Duration::from_secs(600);
@@ -70,7 +70,7 @@ pub(crate) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Re
         return Ok(None);
     };
     let seq = record.record().seq;
-    let lost = Refusal::Lost("copy");
+    let lost = Refusal::Lost(Item::Copy);
     let opened = match peer.bodies.get::<EvidenceCopy>(seq, &name.to_string()) {
         Ok(opened) => opened.ok_or(lost)?,
         Err(error @ BodyError::Damaged(_)) => {

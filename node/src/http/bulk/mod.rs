@@ -12,7 +12,6 @@ mod lines;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -27,7 +26,8 @@ use tokio::time::timeout;
 
 use self::lines::{End, Group, Line, Splitter};
 use super::body;
-use super::rejection::Rejection;
+use super::limits::{DRAIN_BYTES, DRAIN_TIME};
+use super::rejection::{Late, Malformed, Rejection};
 use super::shares::Place;
 use super::state::{Api, Caller};
 use super::views;
@@ -35,10 +35,6 @@ use crate::app::{Appended, Outcomes, Refusal, RetryKey};
 
 /// Content type of newline-delimited JSON.
 pub(super) const NDJSON: &str = "application/x-ndjson";
-
-/// What is still read of a refused request, so that a client that is sending sees the answer, not a broken connection.
-const DRAIN_BYTES: usize = 64 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Runs a bulk request. The answer's head waits for the first group: when that is refused as a whole, so is the request.
 pub(super) async fn issue(
@@ -267,12 +263,8 @@ fn parse_group(group: &Group, api: &Api) -> Parsed {
             Line::TooLong => Err(Rejection::BodyTooLarge {
                 limit_bytes: api.limits().line,
             }),
-            Line::CutOff => Err(Rejection::MalformedBody(
-                "the request was cut off here; send this row and those after it again".to_owned(),
-            )),
-            Line::Silent => Err(Rejection::Timeout(
-                "no data arrived for too long; send this row and those after it again",
-            )),
+            Line::CutOff => Err(Rejection::MalformedBody(Malformed::RowCutOff)),
+            Line::Silent => Err(Rejection::Timeout(Late::Row)),
         };
         (*row, draft.map(|draft| drafts.push(draft)))
     };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::app::Refusal;
+use crate::app::reasons::{ReadOnly, Unrecorded};
 use crate::http::ClientChanges;
 use crate::http::layers::Access;
 use crate::http::routes::routes;
@@ -261,10 +262,14 @@ async fn the_description_health_and_readiness_need_no_token() {
         (ready.status, &ready.json()["ready"]),
         (200, &Value::Bool(true))
     );
-    *node.fake.refuse.lock() = Some(Refusal::LogReadOnly("the disk refused a write".to_owned()));
+    *node.fake.refuse.lock() = Some(Refusal::LogReadOnly(ReadOnly::LaterVersion { seq: 7 }));
     let not_ready = ask("GET", "/ready", "").to(&node).await;
     assert_eq!(not_ready.status, 503);
-    assert_eq!(not_ready.json()["reasons"][0], "the disk refused a write");
+    let reason = not_ready.json()["reasons"][0].to_string();
+    assert!(
+        reason.contains("record 7 of this department's log"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
@@ -350,7 +355,9 @@ async fn what_a_person_holds_takes_the_role_clerk_and_a_purpose() {
 #[tokio::test]
 async fn a_look_that_can_not_be_recorded_is_answered_with_why() {
     let node = node();
-    let why = Refusal::LookupNotRecorded("the disk refused a write".to_owned());
+    let why = Refusal::LookupNotRecorded(Unrecorded::Disk {
+        error: "no space left".to_owned(),
+    });
     *node.fake.refuse.lock() = Some(why);
     let find = serde_json::json!({
         "holder": {"kind": "001", "code": HOLDER_CODE}, "purpose": "case 2026-17",
@@ -360,7 +367,11 @@ async fn a_look_that_can_not_be_recorded_is_answered_with_why() {
         (answer.status, &*answer.problem()),
         (503, "lookup-not-recorded")
     );
-    assert_eq!(answer.json()["detail"], "the disk refused a write");
+    let detail = answer.json()["detail"].to_string();
+    assert!(
+        detail.contains("can't be written: no space left"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::app::Refusal;
+use crate::app::reasons::{ReadOnly, Unconfirmed};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
@@ -127,7 +128,7 @@ async fn a_retried_bulk_answers_replayed_for_what_is_there() {
 #[tokio::test]
 async fn what_refuses_all_rows_refuses_the_request() {
     let node = node();
-    *node.fake.refuse.lock() = Some(Refusal::OwnLogUnconfirmed("wait for the others".to_owned()));
+    *node.fake.refuse.lock() = Some(Refusal::OwnLogUnconfirmed(Unconfirmed::WouldFork));
     let answer = bulk(lines(0..3000)).to(&node).await;
     assert_eq!(
         (answer.status, &*answer.problem()),
@@ -158,7 +159,7 @@ async fn rows_are_answered_while_the_request_goes_on_and_a_later_refusal_is_by_r
         assert_ne!(n, 0);
         seen.extend(&early[..n]);
     }
-    *node.fake.refuse.lock() = Some(Refusal::LogReadOnly("the disk refused a write".to_owned()));
+    *node.fake.refuse.lock() = Some(Refusal::LogReadOnly(ReadOnly::LaterVersion { seq: 7 }));
     stream
         .write_all(format!("{}0\r\n\r\n", chunk(lines([2, 3]))).as_bytes())
         .await

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use certmesh_api::OwnLogState;
 use certmesh_api::draft::{Draft, HolderCode};
+use certmesh_api::{Caution, Fault, OwnLogState};
 use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments, Body};
 use certmesh_ledger::catalogue::{CertificateState, Chain, DefinedPage, Life};
 use certmesh_ledger::crypto::hash::Hash;
@@ -36,10 +36,12 @@ use crate::app::issue::{Incoming, Issue, Uploaded};
 use crate::app::operate::{
     LogStanding, MemberStanding, NodeStanding, Operate, Readiness, Salvaged, Word,
 };
+use crate::app::reasons::Unprovable;
 use crate::app::report::{AccessLog, Days, Lookups, Report};
 use crate::app::retrieve::{Fetch, Retrieve, Retrieved};
 use crate::app::verify::{Proof, Verified, Verify};
-use crate::app::{Appended, Outcomes, Position, Refusal, RetryKey, Service};
+use crate::app::warnings::Warning;
+use crate::app::{Appended, Item, Outcomes, Position, Refusal, RetryKey, Service};
 use crate::peer::Mib;
 use crate::peer::testing::{catalogue_key, members, signing_key};
 
@@ -196,7 +198,7 @@ fn own() -> DepartmentCode {
     OWN.parse().unwrap()
 }
 
-fn appended(id: &str, seq: u64, replayed: bool, warnings: Vec<String>) -> Appended {
+fn appended(id: &str, seq: u64, replayed: bool, warnings: Vec<Fault<Caution>>) -> Appended {
     let position = Position {
         log: LogId::first(own()),
         seq,
@@ -425,9 +427,7 @@ impl Verify for Fake {
 
     fn proof(&self, id: &CertificateId) -> Result<Proof, Refusal> {
         match self.issued.lock().get(id) {
-            Some((0, _)) => Err(Refusal::ProofNotAvailable(
-                "not under a checkpoint yet".to_owned(),
-            )),
+            Some((0, _)) => Err(Refusal::ProofNotAvailable(Unprovable::Disputed { at: 0 })),
             Some(_) => {
                 let signed = self.cosigned_in.lock().is_none();
                 Ok(Proof {
@@ -457,7 +457,7 @@ impl Cases for Fake {
     fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal> {
         self.looked(client)?;
         assert_eq!(case.code.expose(), super::HOLDER_CODE);
-        Err(Refusal::NotFound { what: "matter" })
+        Err(Refusal::NotFound { what: Item::Matter })
     }
 
     fn accept_for_good(&self, _: Case, _: &str) -> BoxFuture<'static, Result<Acceptance, Refusal>> {
@@ -489,7 +489,7 @@ impl Report for Fake {
         _: Days,
         _: Option<(LogId, u64)>,
     ) -> Result<BTreeMap<LogId, LogAudit>, Refusal> {
-        Err(Refusal::NotFound { what: "log" })
+        Err(Refusal::NotFound { what: Item::Log })
     }
 
     fn access_log(
@@ -508,7 +508,7 @@ impl Report for Fake {
     }
 
     fn usage(&self, _: Days) -> Result<BTreeMap<DepartmentCode, Used>, Refusal> {
-        Err(Refusal::NotFound { what: "log" })
+        Err(Refusal::NotFound { what: Item::Log })
     }
 }
 
@@ -558,7 +558,7 @@ impl Operate for Fake {
         let refuse = self.refuse.lock();
         Readiness {
             ready: refuse.is_none(),
-            troubles: refuse.iter().map(ToString::to_string).collect(),
+            troubles: refuse.iter().cloned().map(Warning::OwnLog).collect(),
         }
     }
 }

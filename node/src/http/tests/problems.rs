@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::app::Refusal;
+use crate::app::reasons::{ClockOff, NotSalvaged, ReadOnly, StoppedBy, Unconfirmed};
+use certmesh_ledger::id::ChinaTime;
 use serde_json::json;
 use std::time::Instant;
 
@@ -295,12 +297,15 @@ async fn status_changes_follow_the_rules_of_issuer_and_order() {
 #[tokio::test]
 async fn what_the_peer_refuses_arrives_with_its_status() {
     let node = node();
-    let text = || "says why".to_owned();
+    let clock = ClockOff::BeforeLast {
+        own: ChinaTime(0),
+        last: ChinaTime(1),
+    };
     for (refusal, status) in [
-        (Refusal::OwnLogUnconfirmed(text()), 503),
-        (Refusal::LogReadOnly(text()), 503),
-        (Refusal::ClockOff(text()), 503),
-        (Refusal::LogFrozen(text()), 503),
+        (Refusal::OwnLogUnconfirmed(Unconfirmed::WouldFork), 503),
+        (Refusal::LogReadOnly(ReadOnly::LaterVersion { seq: 7 }), 503),
+        (Refusal::ClockOff(clock), 503),
+        (Refusal::LogFrozen(StoppedBy::Forked { at: 7 }), 503),
         (
             Refusal::UnknownType {
                 type_code: "11100000000013338W011".parse().unwrap(),
@@ -380,11 +385,13 @@ async fn taking_records_back_is_for_admins_and_answers_with_what_came_or_why_not
     let answer = salvage(ADMIN).to(&node).await;
     let expected = json!({"records": 2, "copies": ["set-aside/one"], "size": 5});
     assert_eq!((answer.status, answer.json()), (200, expected));
-    *node.fake.refuse.lock() = Some(Refusal::NotSalvageable("record 7".to_owned()));
+    *node.fake.refuse.lock() = Some(Refusal::NotSalvageable(NotSalvaged::Differs { size: 7 }));
     let answer = salvage(ADMIN).to(&node).await;
     assert_eq!(
         (answer.status, &*answer.problem()),
         (409, "not-salvageable")
     );
-    assert_eq!(answer.json()["detail"], "nothing was taken back: record 7");
+    let detail = answer.json()["detail"].to_string();
+    assert!(detail.starts_with("\"nothing was taken back: "), "{detail}");
+    assert!(detail.contains("the checkpoint of size 7"), "{detail}");
 }

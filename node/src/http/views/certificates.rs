@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use certmesh_api::CertificateEvent;
+use certmesh_api::{CertificateEvent, coded};
 use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{CertificateState, Chain, Life, Successor};
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::VerifiedCheckpoint;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{
-    Action, Attachment, Entry, Record, SignedRecord, Status, SuccessionKind,
+    Action, Attachment, Entry, ImpossibleTransition, Record, SignedRecord, Status, SuccessionKind,
 };
-use certmesh_ledger::verify::{NotValid, Verdict, Verification};
+use certmesh_ledger::verify::Verdict;
+use certmesh_text::{Basis, Explained, at_field, say};
 
 use super::name_of;
 use crate::app::find::{FoundPage, Held};
@@ -36,7 +37,7 @@ pub(in crate::http) fn appended(appended: Appended) -> certmesh_api::Appended {
         id: appended.id,
         position: self::position(&appended.position),
         replayed: appended.replayed,
-        warnings: appended.warnings,
+        warnings: appended.warnings.iter().map(at_field).collect(),
     }
 }
 
@@ -147,6 +148,16 @@ fn life(life: &Life) -> Vec<certmesh_api::HistoryEvent> {
         .collect()
 }
 
+coded! {
+    /// Why an event had no effect.
+    enum Ignored: "ignored" {
+        "issued-before" IssuedBefore,
+        "transfer-elsewhere" TransferElsewhere,
+        "not-valid" NotValid,
+        "impossible" Impossible { status: Status, action: Action },
+    }
+}
+
 /// A certificate's status, and how it was superseded if it was.
 type Stage = (Status, Option<SuccessionKind>);
 
@@ -176,7 +187,7 @@ fn event(
             event.predecessors = predecessors.map(ToString::to_string).collect();
             match stage {
                 None => *stage = Some((Status::Valid, None)),
-                Some(_) => event.ignored = Some("the identifier had been issued before".into()),
+                Some(_) => event.ignored = Some(say(&Ignored::IssuedBefore)),
             }
         }
         Entry::CertificateIssued(issued) => {
@@ -185,13 +196,13 @@ fn event(
             let kind = issued.succession_kind();
             match stage {
                 _ if kind == Some(SuccessionKind::Transfer) => {
-                    event.ignored = Some("a transfer is from another department's log".into());
+                    event.ignored = Some(say(&Ignored::TransferElsewhere));
                 }
                 Some((Status::Valid, _)) => *stage = Some((Status::Superseded, kind)),
                 // A further part of a split.
                 Some((Status::Superseded, Some(SuccessionKind::Split)))
                     if kind == Some(SuccessionKind::Split) => {}
-                _ => event.ignored = Some("the certificate was not valid by then".into()),
+                _ => event.ignored = Some(say(&Ignored::NotValid)),
             }
         }
         Entry::StatusChanged(changed) => {
@@ -203,7 +214,10 @@ fn event(
             let before = stage.map_or(Status::Valid, |(status, _)| status);
             match before.after(action) {
                 Ok(next) => *stage = Some((next, None)),
-                Err(error) => event.ignored = Some(error.to_string()),
+                Err(ImpossibleTransition { from, action }) => {
+                    let status = from;
+                    event.ignored = Some(say(&Ignored::Impossible { status, action }));
+                }
             }
         }
         Entry::CertificateErased(erased) => {
@@ -229,28 +243,23 @@ pub(in crate::http) fn verification(
     verified: &Verified,
 ) -> certmesh_api::Verification {
     let found = &verified.verification;
-    let (reason, mut explanation, missing) = match &found.verdict {
-        Verdict::Valid => (None, "genuine and in force".to_owned(), Vec::new()),
-        Verdict::NotValid(reason) => (
-            Some(reason.into()),
-            explain(members, reason, found),
-            Vec::new(),
-        ),
-        Verdict::Unknown(missing) => {
-            let missing: Vec<String> = missing.iter().map(certmesh_text::missing).collect();
-            (
-                None,
-                format!(
-                    "it can't be decided here; what is missing: {}",
-                    missing.join("; ")
-                ),
-                missing,
-            )
-        }
+    let (reason, missing) = match &found.verdict {
+        Verdict::Valid => (None, Vec::new()),
+        Verdict::NotValid(reason) => (Some(reason.into()), Vec::new()),
+        Verdict::Unknown(missing) => (None, missing.iter().map(certmesh_text::missing).collect()),
     };
-    if verified.unconfirmed && matches!(found.verdict, Verdict::NotValid(_)) {
-        explanation.push_str(UNCONFIRMED);
-    }
+    let successors = found.successors.iter();
+    let explanation = certmesh_text::explain(&Explained {
+        verdict: &found.verdict,
+        change: found.change.as_ref().map(SignedRecord::record),
+        successors: successors
+            .map(|next| (&next.id, next.log.department))
+            .collect(),
+        members,
+        basis: Basis::Logs {
+            unconfirmed: verified.unconfirmed,
+        },
+    });
     let held = found.state.as_ref().zip(found.checkpoint.as_ref());
     let certificate = held.map(|(state, checkpoint)| {
         recorded(members, state, checkpoint, verified.type_name.clone())
@@ -269,10 +278,6 @@ pub(in crate::http) fn verification(
     }
 }
 
-/// Added to the verdict on a certificate of the own log.
-const UNCONFIRMED: &str = "; this department's own log is not yet confirmed by other members, so what was recorded last may \
-                           be missing here";
-
 fn successor(members: &Membership, next: &Successor) -> certmesh_api::SuccessorView {
     let department = next.log.department;
     certmesh_api::SuccessorView {
@@ -282,74 +287,6 @@ fn successor(members: &Membership, next: &Successor) -> certmesh_api::SuccessorV
         department_name: name_of(members, &department),
         seq: next.seq,
     }
-}
-
-/// Successors that a verdict's sentence names; the others are counted.
-const NAMED: usize = 4;
-
-/// What the reason itself does not say of what took the certificate's place.
-fn in_its_place(members: &Membership, reason: &NotValid, found: &Verification) -> String {
-    let mut names: Vec<String> = match reason {
-        // The first is named by the reason.
-        NotValid::Superseded { .. } => {
-            let parts = found.successors.iter().skip(1);
-            parts.map(|next| next.id.to_string()).collect()
-        }
-        NotValid::Status(Status::TransferredOut) => {
-            let taken = found.successors.iter().map(|next| successor(members, next));
-            taken
-                .map(|next| {
-                    let (name, code) = (next.department_name, next.department);
-                    format!("{name} ({code}) took it over as {}", next.id)
-                })
-                .collect()
-        }
-        _ => return String::new(),
-    };
-    let more = names.len().saturating_sub(NAMED);
-    names.truncate(NAMED);
-    if more > 0 {
-        names.push(format!("{more} more"));
-    }
-    match reason {
-        NotValid::Superseded { .. } if names.is_empty() => String::new(),
-        NotValid::Superseded { .. } => format!(" and by {}", names.join(", ")),
-        _ if names.is_empty() => match receiver(members, found) {
-            Some(to) => format!("; {to} may take it over, which is not known here to have done so"),
-            None => String::new(),
-        },
-        _ => format!("; {}", names.join("; ")),
-    }
-}
-
-/// Whom a certificate was let go to, by name and code.
-fn receiver(members: &Membership, found: &Verification) -> Option<String> {
-    let Entry::StatusChanged(changed) = &found.change.as_ref()?.record().entry else {
-        return None;
-    };
-    let to = changed.action.receiver()?;
-    let member = members.member(&to);
-    Some(match member {
-        Some(member) => format!("{} ({to})", member.display_name()),
-        None => format!("department {to}, which is not a member of this network,"),
-    })
-}
-
-fn explain(members: &Membership, reason: &NotValid, found: &Verification) -> String {
-    let mut text = certmesh_text::not_valid(reason);
-    if let Some(Entry::StatusChanged(changed)) =
-        found.change.as_ref().map(|change| &change.record().entry)
-    {
-        text.push_str(": ");
-        text.push_str(changed.reason.as_str());
-        if !changed.text.as_str().is_empty() {
-            text.push_str(" (");
-            text.push_str(changed.text.as_str());
-            text.push(')');
-        }
-    }
-    text.push_str(&in_its_place(members, reason, found));
-    text
 }
 
 fn provenance(members: &Membership, verified: &Verified) -> Option<certmesh_api::Provenance> {
@@ -371,4 +308,16 @@ fn provenance(members: &Membership, verified: &Verified) -> Option<certmesh_api:
         confirmed_ms: verified.confirmed_ms,
         answered_by: verified.answered_by.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use certmesh_text::check::mismatches;
+
+    use super::*;
+
+    #[test]
+    fn each_event_without_effect_has_a_text_with_its_arguments_and_each_text_an_event() {
+        assert_eq!(mismatches::<Ignored>(), Vec::<String>::new());
+    }
 }

@@ -2,6 +2,7 @@
 
 use certmesh_api::{LogView, NodeStatus, PeerView, Readiness, Salvaged};
 use certmesh_ledger::membership::Membership;
+use certmesh_text::say;
 
 use super::name_of;
 use crate::app::operate;
@@ -19,7 +20,7 @@ pub(in crate::http) fn log(members: &Membership, log: &operate::LogStanding) -> 
         time_ms: checkpoint.map(|checkpoint| checkpoint.time_ms),
         certificates: log.certificates,
         state: log.state.into(),
-        detail: log.detail.clone(),
+        detail: log.detail.as_ref().map(say),
         confirmed_ms: log.confirmed_ms,
         cosigned_by: log.cosigned_by.iter().map(ToString::to_string).collect(),
     }
@@ -52,21 +53,22 @@ pub(in crate::http) fn node(members: &Membership, node: &operate::NodeStanding) 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         peer_id: node.peer_id.clone(),
         log_state: node.log_state.into(),
-        log_detail: node.log_detail.clone(),
+        log_detail: node.log_detail.as_ref().map(ToString::to_string),
         own_size: node.own_size,
         records: node.records,
         certificates: node.certificates,
         peers_connected: count(node.connected),
         peers_total: count(members.members().len()).saturating_sub(1),
         started_ms: node.started_ms,
-        warnings: node.warnings.clone(),
+        warnings: node.warnings.iter().map(say).collect(),
     }
 }
 
-pub(in crate::http) fn readiness(found: operate::Readiness) -> Readiness {
+pub(in crate::http) fn readiness(found: &operate::Readiness) -> Readiness {
+    let troubles = found.troubles.iter().map(say).collect();
     let (reasons, warnings) = match found.ready {
-        true => (Vec::new(), found.troubles),
-        false => (found.troubles, Vec::new()),
+        true => (Vec::new(), troubles),
+        false => (troubles, Vec::new()),
     };
     Readiness {
         ready: found.ready,

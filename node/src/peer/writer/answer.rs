@@ -1,22 +1,23 @@
 //! What is said of each append of a group, once it is durable or failed.
 
-use certmesh_api::{Fault, FaultKind};
+use certmesh_api::{Caution, Fault, FaultKind};
 use certmesh_ledger::catalogue::NotAllowed;
 use certmesh_ledger::disk::too_many_files;
-use certmesh_ledger::log::{NoEffect, WriteError};
+use certmesh_ledger::log::{AppendError, NoEffect, WriteError};
 use certmesh_ledger::record::MAX_RECORD;
 
 use super::apply::{Applied, ApplyError};
 use super::plan::Outcome;
 use super::{GroupCommit, Reply, internal};
 use crate::peer::Refusal;
+use crate::peer::reasons::{ReadOnly, Unconfirmed};
 use crate::peer::requests::{Appended, Position};
 
 /// What is to be said of one append.
 pub(super) struct Answer {
     /// What it is named by.
     pub(super) id: String,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Fault<Caution>>,
     pub(super) outcome: Outcome,
 }
 
@@ -86,8 +87,10 @@ fn not_applied(error: &ApplyError) -> Refusal {
             Refusal::Overloaded { retry_after_s: 1 }
         }
         ApplyError::Attachments(_) => Refusal::Internal,
-        ApplyError::Clock(_) => Refusal::ClockOff(error.to_string()),
-        ApplyError::Mark(_) => Refusal::LogReadOnly(error.to_string()),
+        ApplyError::Clock(fault) => Refusal::ClockOff(fault.into()),
+        ApplyError::Mark(error) => Refusal::LogReadOnly(ReadOnly::Mark {
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -98,13 +101,17 @@ pub(super) fn not_written(error: &WriteError) -> Refusal {
             let (found, limit) = (*found, MAX_RECORD);
             Refusal::field("fields", FaultKind::EntryTooLarge { found, limit })
         }
-        WriteError::Restoring { .. } => Refusal::OwnLogUnconfirmed(error.to_string()),
-        WriteError::Stopped(_) => Refusal::LogFrozen(error.to_string()),
+        WriteError::Restoring { missing } => {
+            Refusal::OwnLogUnconfirmed(Unconfirmed::Missing { missing: *missing })
+        }
+        WriteError::Stopped(stopped) => Refusal::LogFrozen(stopped.into()),
         WriteError::OutOfFiles(_) => Refusal::Overloaded { retry_after_s: 1 },
         WriteError::NoEntries | WriteError::Unreadable(_) => Refusal::Internal,
-        WriteError::Append(_) | WriteError::LaterVersion(_) => {
-            Refusal::LogReadOnly(error.to_string())
+        WriteError::Append(AppendError::ReadOnly { reason, .. }) => {
+            let reason = reason.clone();
+            Refusal::LogReadOnly(ReadOnly::Refused { reason })
         }
+        WriteError::LaterVersion(seq) => Refusal::LogReadOnly(ReadOnly::LaterVersion { seq: *seq }),
     }
 }
 

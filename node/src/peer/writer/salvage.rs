@@ -5,6 +5,7 @@ use certmesh_ledger::log::{TakeBackError, TakenBack};
 use super::GroupCommit;
 use super::answer::not_written;
 use crate::peer::Refusal;
+use crate::peer::reasons::NotSalvaged;
 
 /// What was taken back from copies set aside.
 #[derive(Clone, Debug)]
@@ -33,8 +34,19 @@ impl GroupCommit {
             match error {
                 TakeBackError::Write(error) => not_written(&error),
                 TakeBackError::Copies(_) => Refusal::Internal,
-                TakeBackError::NotWhole { .. } | TakeBackError::Differs { .. } => {
-                    Refusal::NotSalvageable(error.to_string())
+                TakeBackError::NotWhole {
+                    whole,
+                    missing,
+                    at,
+                    end,
+                } => Refusal::NotSalvageable(NotSalvaged::NotWhole {
+                    whole,
+                    missing,
+                    at,
+                    end: end.to_string(),
+                }),
+                TakeBackError::Differs { size } => {
+                    Refusal::NotSalvageable(NotSalvaged::Differs { size })
                 }
             }
         })?;

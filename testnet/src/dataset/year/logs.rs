@@ -1,6 +1,8 @@
 //! The data set in the logs of its departments, and who holds what of it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -118,20 +120,38 @@ pub(super) struct Logs {
 pub(super) fn write(set: &DataSet, dir: &Path, seed: u64, screen: &Screen) -> Result<Logs, Error> {
     let network = Network::of(dir, &set.departments, Randomness::Seed(seed))?;
     let first = &network.members()[0];
-    // All logs in one directory, as a peer that has replicated every log keeps them.
-    let open = || {
-        let members = Membership::from_genesis(network.genesis());
-        let opened = Catalogue::open(place(first)?, members, first.code());
-        let opened = opened.map_err(|error| broken(&error));
-        opened.map(|opened| {
-            let mut catalogue = opened.catalogue;
-            // Nobody adds to them, and there is nobody to ask.
-            catalogue.limit_age(FreshnessLimits::NONE);
-            catalogue.set_own_log_whole(true);
-            catalogue
-        })
-    };
-    let catalogue = open()?;
+    let mut holders = Holders::default();
+    fill(set, &network, first, screen, |_, issued| {
+        holders.add(issued);
+    })?;
+    Ok(Logs {
+        catalogue: open(&network, first)?,
+        holders,
+        key: catalogue_key(first)?,
+    })
+}
+
+/// All logs in one member's directory, as a peer that has replicated every log keeps them.
+fn open(network: &Network, host: &Member) -> Result<Catalogue, Error> {
+    let members = Membership::from_genesis(network.genesis());
+    let opened = Catalogue::open(place(host)?, members, host.code());
+    let mut catalogue = opened.map_err(|error| broken(&error))?.catalogue;
+    // Nobody adds to them, and there is nobody to ask.
+    catalogue.limit_age(FreshnessLimits::NONE);
+    catalogue.set_own_log_whole(true);
+    Ok(catalogue)
+}
+
+/// Writes each department's definitions and certificates into its log, signed with its key, all in one member's directory;
+/// `each` is given every row with the certificate that was made of it.
+pub(in crate::dataset) fn fill(
+    set: &DataSet,
+    network: &Network,
+    host: &Member,
+    screen: &Screen,
+    mut each: impl FnMut(&IssueRequest, &CertificateIssued),
+) -> Result<(), Error> {
+    let catalogue = open(network, host)?;
     let mut desks = Vec::with_capacity(set.departments.len());
     for member in network.members() {
         desks.push(Desk::new(&catalogue, member)?);
@@ -159,25 +179,26 @@ pub(super) fn write(set: &DataSet, dir: &Path, seed: u64, screen: &Screen) -> Re
     }
     desks.iter_mut().try_for_each(|desk| desk.flush(1))?;
     let standards = standards(set)?;
-    let mut holders = Holders::default();
     let bar = screen.progress(set.count()?, "certificates");
     for desk in &mut desks {
         let department = desk.department;
         set.certificates(&department, |row| {
-            holders.add(&desk.take(row, &standards)?);
+            each(&row, &desk.take(row.clone(), &standards)?);
             bar.inc(1);
             desk.flush(BATCH).map_err(|error| error.to_string())
         })?;
         desk.flush(1)?;
     }
     bar.finish_and_clear();
-    drop(desks);
-    drop(catalogue);
-    Ok(Logs {
-        catalogue: open()?,
-        holders,
-        key: catalogue_key(first)?,
-    })
+    // Only a department's own log has a journal at its node, and these are of many.
+    for log in catalogue.logs() {
+        log.clear_redo().map_err(|error| broken(&error))?;
+    }
+    let journals = host.data().join("redo");
+    match fs::remove_dir_all(&journals) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(&journals)(error)),
+        _ => Ok(()),
+    }
 }
 
 fn standards(set: &DataSet) -> Result<HashMap<TypeCode, Standard>, Error> {

@@ -8,8 +8,8 @@
 //! matter. Nobody has made a grant, for the data set has none.
 
 mod draw;
-mod logs;
-mod reading;
+pub(super) mod logs;
+pub(super) mod reading;
 mod tally;
 
 use std::path::PathBuf;

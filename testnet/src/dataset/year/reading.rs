@@ -22,14 +22,14 @@ use crate::network::Founder;
 const MAX_LINE: u64 = 1 << 20;
 
 /// A data set but for its certificates, which are read when they are wanted.
-pub(super) struct DataSet {
+pub(in crate::dataset) struct DataSet {
     dir: PathBuf,
     /// Its departments.
-    pub(super) departments: Vec<Founder>,
+    pub(in crate::dataset) departments: Vec<Founder>,
     /// Its types, by code, with their files.
     pub(super) types: Vec<(PathBuf, TypeDefined)>,
     /// Its matters, by department and code.
-    pub(super) matters: Vec<(DepartmentCode, MatterDefined)>,
+    pub(in crate::dataset) matters: Vec<(DepartmentCode, MatterDefined)>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +48,7 @@ impl DataSet {
     ///
     /// # Errors
     /// [`Error::NoDataSet`] for a directory that holds none, otherwise what is wrong where.
-    pub(super) fn read(dir: &Path) -> Result<DataSet, Error> {
+    pub(in crate::dataset) fn read(dir: &Path) -> Result<DataSet, Error> {
         for missing in ["departments.toml", "types", "matters", "certificates"] {
             if !dir.join(missing).exists() {
                 let dir = dir.to_owned();
@@ -112,7 +112,7 @@ impl DataSet {
     ///
     /// # Errors
     /// [`Error::File`].
-    pub(super) fn count(&self) -> Result<u64, Error> {
+    pub(in crate::dataset) fn count(&self) -> Result<u64, Error> {
         let mut lines = 0;
         for path in files(&self.dir.join("certificates"), "jsonl")? {
             let stem = path.file_stem().unwrap_or_default();

@@ -1,0 +1,187 @@
+//! What an operator should know of a log, or of the node: codes with arguments, shown by the catalogue of `certmesh-text`.
+
+use certmesh_api::{Arg, Argument, coded};
+use certmesh_ledger::id::ChinaTime;
+use certmesh_text::{NotNewest, all_of, say, sentences};
+
+use super::Refusal;
+use super::reasons::{Names, StoppedBy, Unrecorded};
+
+coded! {
+    /// What happened to a log, or what is missing.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum LogDetail: "log" {
+        /// It has stopped.
+        "stopped" Stopped(why: StoppedBy),
+        /// It is this department's own, and takes no appends.
+        "own" Own(why: Refusal),
+        /// The disk does not let its copy continue.
+        "refused" Refused {
+            /// What the disk said.
+            reason: String,
+            /// Why nothing is valid by it, if nothing is.
+            missing: Option<NotNewest>,
+        },
+        /// It was damaged, and is being fetched again.
+        "set-aside" SetAside {
+            /// Where the damaged copy is.
+            path: String,
+        },
+        /// It has a record of a later version.
+        "later-version" LaterVersion {
+            /// Its position.
+            seq: u64,
+        },
+        /// Nothing is valid by it at present.
+        "not-newest" NotNewest {
+            /// What is missing.
+            missing: NotNewest,
+        },
+        /// Its newest record is dated ahead of this peer's clock.
+        "dated-ahead" DatedAhead {
+            /// That record's time.
+            newest: ChinaTime,
+            /// What this peer's clock shows.
+            own: ChinaTime,
+        },
+    }
+}
+
+coded! {
+    /// What an operator should know of.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Warning: "warning" {
+        /// The own log takes no appends.
+        "own-log" OwnLog(why: Refusal),
+        /// This machine's clock is off those of the other members.
+        "clock" Clock {
+            /// By how much, s.
+            off_s: u64,
+            /// Whether it is ahead.
+            ahead: bool,
+            /// How many members there are to compare with.
+            members: usize,
+            /// What it shows.
+            own: ChinaTime,
+            /// What theirs show.
+            theirs: ChinaTime,
+        },
+        /// Another run of this peer is connected to members.
+        "other-instance" OtherInstance {
+            /// To which.
+            connected_to: Names,
+        },
+        /// Look-ups can't be recorded.
+        "not-recorded" NotRecorded(why: Unrecorded),
+        /// A part of the look-up journal can't be read.
+        "journal-damaged" JournalDamaged {
+            /// File, place and cause: the ledger's own error.
+            damage: String,
+        },
+        /// Bodies are missing though no record says that they were erased.
+        "lost" Lost {
+            /// Of what.
+            parts: LostParts,
+        },
+        /// Something about another department's log.
+        "log" Log {
+            /// The department's name.
+            name: String,
+            /// What.
+            detail: LogDetail,
+        },
+        /// Nobody has confirmed lately that what is held of these logs is the newest.
+        "silent" Silent {
+            /// The departments' names.
+            logs: Names,
+        },
+    }
+}
+
+coded! {
+    /// What is lost, by kind.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum LostPart: "lost" {
+        /// The fields of certificates.
+        "fields" Fields {
+            /// How many.
+            count: usize,
+            /// Positions of their records.
+            records: Names,
+        },
+        /// Attachments of certificates.
+        "attachments" Attachments {
+            /// Of how many.
+            count: usize,
+            /// Positions of their records.
+            records: Names,
+        },
+        /// Copies of what was retrieved.
+        "copies" Copies {
+            /// Of how many retrievals.
+            count: usize,
+            /// Positions of their records.
+            records: Names,
+        },
+        /// What was collected for cases.
+        "cases" Cases {
+            /// How many.
+            count: usize,
+            /// Positions of their records.
+            records: Names,
+        },
+    }
+}
+
+/// Everything that is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LostParts(pub Vec<LostPart>);
+
+impl Argument for LostParts {
+    fn arg(&self) -> Arg {
+        let parts: Vec<String> = self.0.iter().map(say).collect();
+        Arg::Text(all_of(&parts))
+    }
+}
+
+sentences!(LogDetail);
+
+#[cfg(test)]
+mod tests {
+    use certmesh_text::check::mismatches;
+
+    use super::*;
+
+    #[test]
+    fn each_warning_has_a_text_with_its_arguments_and_each_text_a_warning() {
+        let found = [
+            mismatches::<LogDetail>(),
+            mismatches::<Warning>(),
+            mismatches::<LostPart>(),
+        ];
+        assert_eq!(found.concat(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_lost_is_counted_by_kind_and_its_first_records_are_named() {
+        let records = |positions: &[u64]| Names(positions.iter().map(u64::to_string).collect());
+        let parts = LostParts(vec![
+            LostPart::Fields {
+                count: 7,
+                records: records(&[1, 3, 4, 5, 6, 7, 8]),
+            },
+            LostPart::Cases {
+                count: 1,
+                records: records(&[9]),
+            },
+        ]);
+        let said = say(&Warning::Lost { parts });
+        assert!(
+            said.starts_with(
+                "lost on this disk and not erased: the fields of 7 certificates (records 1, 3, 4, 5, 6 and 2 more) and \
+                 what was collected for 1 case (record 9); nobody else has them"
+            ),
+            "{said}"
+        );
+    }
+}
