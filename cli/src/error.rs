@@ -356,7 +356,7 @@ impl Error {
 /// A holder's code that is wrong, as the node says it of a request.
 fn holder(error: &HolderError) -> String {
     say(&Message::Holder {
-        detail: say(&FaultKind::from(error.clone())),
+        detail: say(&FaultKind::from(*error)),
     })
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn one_of(
     advice: Advice,
     screen: &mut Screen,
 ) -> Result<String, Error> {
-    let found = the_one(text, known, matching(text, known), advice)?;
+    let found = the_one(text, known, &matching(text, known), advice)?;
     if found.code != text {
         screen.note(&say(&Message::Meant {
             text: text.to_owned(),
@@ -128,11 +128,11 @@ pub(crate) fn unknown_type(error: Error, code: &str, client: &Client) -> Error {
 fn the_one<'k>(
     text: &str,
     known: &[Known],
-    found: Vec<&'k Known>,
+    found: &[&'k Known],
     advice: Advice,
 ) -> Result<&'k Known, Error> {
     let text = text.to_owned();
-    match found.as_slice() {
+    match found {
         [only] => Ok(only),
         [] => Err(Error::said(
             Message::NothingNamed {
@@ -197,7 +197,12 @@ fn matter(text: &str, client: &Client, screen: &mut Screen) -> Result<String, Er
     }
     let all: Vec<Known> = known.iter().map(Part::known).collect();
     let found: Vec<Known> = found.into_iter().map(Part::known).collect();
-    let one = the_one(text, &all, found.iter().collect(), Advice::Matters)?;
+    let one = the_one(
+        text,
+        &all,
+        &found.iter().collect::<Vec<_>>(),
+        Advice::Matters,
+    )?;
     if one.code == text {
         return Ok(one.code.clone());
     }
