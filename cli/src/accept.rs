@@ -5,15 +5,18 @@ use certmesh_api::{
     AcceptRequest, Acceptance, CollectRequest, RequirementState, RequirementStatus,
 };
 use certmesh_ledger::id::Date;
-use clap::{ArgGroup, Args};
+use certmesh_text::say;
+use clap::Args;
 
-use crate::args::Global;
+use crate::args::{Global, within};
 use crate::client::Client;
 use crate::holder::SubjectArgs;
+use crate::message::Message;
 use crate::moment::{china_time_and_age, now_ms};
-use crate::names::named;
+use crate::names::{FieldNames, named};
 use crate::screen::{Screen, Tone, counted, printable};
 use crate::{Error, Outcome};
+use crate::{complete, lookup};
 
 /// See which certificates that a matter requires some department has issued to a subject already
 ///
@@ -21,13 +24,11 @@ use crate::{Error, Outcome};
 /// also when other nodes are down. Your question is in your department's look-up journal before anything is shown. It
 /// takes a client with the role clerk.
 #[derive(Debug, Args)]
-#[command(
-    after_help = EXAMPLES,
-    group = ArgGroup::new("whose").args(["subject_kind"]).required(true)
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Accept {
-    /// Matter: [DEPARTMENT/]MATTER[/SUB]; this department's, and its only sub-matter, where nothing else is named
-    #[arg(long, value_name = "MATTER")]
+    /// Matter: [DEPARTMENT/]MATTER[/SUB]; this department's, and its only sub-matter, where nothing else is named. Parts of
+    /// the names do as well as codes
+    #[arg(short, long, value_name = "MATTER", add = complete::own_parts())]
     matter: String,
     #[command(flatten)]
     subject: SubjectArgs,
@@ -35,22 +36,24 @@ pub(crate) struct Accept {
     #[arg(long, value_name = "YYYY-MM-DD")]
     on: Option<Date>,
     /// Accept the case for good: retrieve all fields that may be seen, and record how the requirements stood
-    #[arg(long, requires = "purpose")]
+    #[arg(short, long, requires = "purpose")]
     collect: bool,
     /// What the fields are for, in words. The issuers read it
-    #[arg(long, value_name = "TEXT", requires = "collect")]
+    #[arg(short, long, value_name = "TEXT", requires = "collect")]
     purpose: Option<String>,
     /// The case's number in your own system: accepting it again gives what was collected and records nothing. Without it
     /// subject, matter and day make the case
-    #[arg(long, value_name = "NUMBER", requires = "collect")]
+    #[arg(short, long, value_name = "NUMBER", requires = "collect")]
     reference: Option<String>,
     /// Days for which your node keeps the copies
-    #[arg(long, value_name = "DAYS", requires = "collect", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_KEEP_DAYS)))]
+    #[arg(long, value_name = "DAYS", requires = "collect", value_parser = within(1_u16, MAX_KEEP_DAYS))]
     keep_days: Option<u16>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  certmesh accept -m SL-001/01
+  certmesh accept -m 企业设立登记 -s - < subject.txt
   certmesh accept --matter SL-001/01 --subject-kind 111 --subject-file subject.txt
   certmesh accept --matter 11430000006122244L/SP-001/02 --subject-kind 001 --subject 91420100MA4KNJJ260 --json
   certmesh accept --matter SL-001/01 --subject-kind 111 --subject-file subject.txt \\
@@ -64,15 +67,18 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
         reference: args.reference.clone(),
         keep_days: args.keep_days,
     });
-    let request = AcceptRequest {
-        matter: args.matter.clone(),
+    let mut request = AcceptRequest {
+        matter: String::new(),
         subject: args.subject.read(screen)?,
         on: args.on.map(|day| day.to_string()),
         collect,
     };
-    let answer = Client::new(global)?
-        .post("/v1/accept", &request, None)
-        .map_err(Error::misused)?;
+    let client = Client::new(global)?;
+    let answer = lookup::with_matter(&args.matter, &client, screen, |matter| {
+        request.matter = matter.to_owned();
+        let answer = client.post("/v1/accept", &request, None);
+        answer.map_err(Error::misused)
+    })?;
     let acceptance: Acceptance = answer.parse()?;
     let all = acceptance.held as usize == acceptance.requirements.len();
     let outcome = if all { Outcome::Yes } else { Outcome::No };
@@ -83,8 +89,9 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
     let name = screen.paint(Tone::Strong, &printable(&acceptance.matter_name));
     screen.line(format!("{name}  {}", printable(&acceptance.part_name)))?;
     screen.line(printable(&acceptance.matter))?;
+    let mut fields = FieldNames::default();
     for requirement in &acceptance.requirements {
-        present(requirement, screen)?;
+        present(requirement, &client, &mut fields, screen)?;
     }
     let missing = acceptance.requirements.len() - acceptance.held as usize;
     screen.line(format!(
@@ -96,6 +103,9 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
             _ => format!("{missing} to be dealt with"),
         }
     ))?;
+    if args.collect && acceptance.case.is_none() {
+        screen.line(say(&Message::WaitsForGrant))?;
+    }
     if let Some(case) = &acceptance.case {
         screen.line(format!(
             "{} as record {} of {}",
@@ -110,7 +120,12 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
     Ok(outcome)
 }
 
-fn present(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Error> {
+fn present(
+    requirement: &RequirementState,
+    client: &Client,
+    fields: &mut FieldNames,
+    screen: &mut Screen,
+) -> Result<(), Error> {
     // Of what is not valid the state says why: revoked, expired …
     let state = requirement.state.known();
     let tone = match state {
@@ -137,12 +152,14 @@ fn present(requirement: &RequirementState, screen: &mut Screen) -> Result<(), Er
         ))?;
     }
     if let Some(retrieval) = &requirement.retrieval {
-        for (code, value) in requirement.values.iter() {
-            screen.line(format!(
-                "               {}  {}",
-                printable(code),
-                printable(value)
-            ))?;
+        let names = fields.of(&requirement.type_code, client);
+        let values = requirement.values.iter();
+        let values: Vec<String> = values
+            .map(|(code, value)| format!("{} {}", names.name(code), names.value(code, value)))
+            .map(|field| printable(&field))
+            .collect();
+        if !values.is_empty() {
+            screen.line(format!("             {}", values.join(" · ")))?;
         }
         let copy = printable(retrieval);
         screen.line(format!("             collected; its copy is {copy}"))?;

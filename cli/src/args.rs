@@ -1,12 +1,14 @@
 //! The commands, and the options all of them share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use certmesh_api::{Action, FaultKind, Words};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use certmesh_text::say;
+use clap::builder::{PossibleValuesParser, StyledStr, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::profile::Profile;
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
@@ -18,7 +20,7 @@ const LONG_ABOUT: &str = "\
 Certificates between government departments, from the department that issued them.
 
 Every department runs a node that keeps its own signed log and verified copies of the other departments' logs. \
-`certmesh` asks such a node (--node, --token-file) to issue, change, find and verify certificates. Setting up a \
+`certmesh` asks such a node (--node, --token-file, or a profile) to issue, change, find and verify certificates. Setting up a \
 department or a network, checking identifiers, verifying a proof bundle and re-verifying a data directory need no node.";
 
 const EXAMPLES: &str = "\
@@ -26,6 +28,11 @@ Examples:
   certmesh verify 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U
   certmesh import licences.jsonl --rejects rejected.jsonl
   certmesh department init --code 11430000006122244L --name Transport --dir transport
+
+Profile: ~/.config/certmesh/profile.toml, or the file that CERTMESH_PROFILE names, says what options leave out:
+  node = \"https://node.transport.example:7480\"
+  token_file = \"counter-3.token\"          # beside the profile
+  ca = \"authority.pem\"
 
 Exit codes:
   0  yes, or done
@@ -56,17 +63,35 @@ pub(crate) struct Global {
     token_file: Option<PathBuf>,
     /// Certificate authority (PEM) that the node's TLS certificate is checked against
     #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
+    ca: Option<PathBuf>,
     /// Answer in JSON
-    #[arg(long, global = true)]
+    #[arg(short, long, global = true)]
     pub(crate) json: bool,
     /// When to use colours (`auto`: on a terminal, unless NO_COLOR is set)
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
     pub(crate) color: Colour,
+    /// What the options leave out.
+    #[arg(skip)]
+    profile: Profile,
 }
 
 /// The environment is asked here and not by the parser, whose usage lines would show what it gives as if it were required.
 impl Global {
+    /// No options: what the environment and the profile say.
+    ///
+    /// # Errors
+    /// As [`Profile::load`].
+    pub(crate) fn of_environment() -> Result<Global, Error> {
+        Ok(Global {
+            node: None,
+            token_file: None,
+            ca: None,
+            json: false,
+            color: Colour::Never,
+            profile: Profile::load()?,
+        })
+    }
+
     /// Address of the node.
     pub(crate) fn node(&self) -> String {
         let from_environment = || {
@@ -77,6 +102,7 @@ impl Global {
         self.node
             .clone()
             .or_else(from_environment)
+            .or_else(|| self.profile.node.clone())
             .unwrap_or_else(|| "http://127.0.0.1:7480".to_owned())
     }
 
@@ -87,7 +113,15 @@ impl Global {
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from)
         };
-        self.token_file.clone().or_else(from_environment)
+        self.token_file
+            .clone()
+            .or_else(from_environment)
+            .or_else(|| self.profile.token_file.clone())
+    }
+
+    /// Authority of the node's TLS certificate.
+    pub(crate) fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref().or(self.profile.ca.as_deref())
     }
 }
 
@@ -100,6 +134,90 @@ pub(crate) enum Colour {
     Always,
     /// Never.
     Never,
+}
+
+/// The commands by what they are for, as the help lists them.
+const GROUPS: [(&str, &[&str]); 7] = [
+    (
+        "Certificates",
+        &["verify", "show", "history", "find", "prove"],
+    ),
+    ("Cases", &["accept", "fetch", "copy"]),
+    (
+        "Issuing",
+        &[
+            "issue",
+            "import",
+            "renew",
+            "amend",
+            "merge",
+            "split",
+            "transfer",
+            "transfer-out",
+        ],
+    ),
+    (
+        "Status",
+        &[
+            "suspend",
+            "reinstate",
+            "revoke",
+            "cancel",
+            "withdraw",
+            "lapse",
+            "erase",
+        ],
+    ),
+    (
+        "What departments agree on, and do",
+        &[
+            "type",
+            "matter",
+            "grant",
+            "catalogue",
+            "report",
+            "graph",
+            "audit",
+            "access-log",
+        ],
+    ),
+    (
+        "The node",
+        &[
+            "status",
+            "logs",
+            "peers",
+            "resume",
+            "salvage",
+            "fsck",
+            "department",
+            "network",
+        ],
+    ),
+    ("Tools", &["id", "completions", "man", "help"]),
+];
+
+/// The command with its help's list in groups.
+pub(crate) fn grouped(mut command: clap::Command) -> clap::Command {
+    command.build();
+    let heading = *command.get_styles().get_header();
+    let name = *command.get_styles().get_literal();
+    let mut list = String::new();
+    for (title, names) in GROUPS {
+        list.push_str(&format!("{heading}{title}:{heading:#}\n"));
+        for one in names {
+            let about = command
+                .find_subcommand(one)
+                .and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            list.push_str(&format!("  {name}{one:<13}{name:#} {about}\n"));
+        }
+        list.push('\n');
+    }
+    let template = format!(
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}{heading}Options:{heading:#}\n{{options}}{{after-help}}"
+    );
+    command.help_template(StyledStr::from(template))
 }
 
 #[derive(Debug, Subcommand)]
@@ -139,16 +257,16 @@ enum Command {
     Reinstate(change::Change),
     /// Revoke a certificate for good
     #[command(after_help = change::REVOKE_EXAMPLES)]
-    Revoke(change::Change),
+    Revoke(change::Final),
     /// Cancel a certificate at its holder's request, or because its basis no longer exists
     #[command(after_help = change::CANCEL_EXAMPLES)]
-    Cancel(change::Change),
+    Cancel(change::Final),
     /// Withdraw a certificate: its issuer takes it back
     #[command(after_help = change::WITHDRAW_EXAMPLES)]
-    Withdraw(change::Change),
+    Withdraw(change::Final),
     /// Record that a certificate has lapsed by operation of law
     #[command(after_help = change::LAPSE_EXAMPLES)]
-    Lapse(change::Change),
+    Lapse(change::Final),
     /// Let a certificate go, for another department to take over with `certmesh transfer`
     #[command(after_help = change::TRANSFER_OUT_EXAMPLES)]
     TransferOut(change::TransferOut),
@@ -208,7 +326,10 @@ impl Cli {
 }
 
 /// Does what the arguments ask for.
-pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> {
+pub(crate) fn dispatch(mut cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> {
+    if cli.asks_a_node() {
+        cli.global.profile = Profile::load()?;
+    }
     let global = &cli.global;
     if cli.asks_a_node()
         && let Some(path) = global.token_file()
@@ -236,10 +357,10 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
         Command::Transfer(args) => life::transfer(&args, global, screen),
         Command::Suspend(args) => change::run(Action::Suspend, &args, global, screen),
         Command::Reinstate(args) => change::run(Action::Reinstate, &args, global, screen),
-        Command::Revoke(args) => change::run(Action::Revoke, &args, global, screen),
-        Command::Cancel(args) => change::run(Action::Cancel, &args, global, screen),
-        Command::Withdraw(args) => change::run(Action::Withdraw, &args, global, screen),
-        Command::Lapse(args) => change::run(Action::Lapse, &args, global, screen),
+        Command::Revoke(args) => change::run_final(Action::Revoke, &args, global, screen),
+        Command::Cancel(args) => change::run_final(Action::Cancel, &args, global, screen),
+        Command::Withdraw(args) => change::run_final(Action::Withdraw, &args, global, screen),
+        Command::Lapse(args) => change::run_final(Action::Lapse, &args, global, screen),
         Command::TransferOut(args) => change::transfer_out(&args, global, screen),
         Command::Erase(args) => change::erase(&args, global, screen),
         Command::Accept(args) => accept::run(&args, global, screen),
@@ -265,6 +386,29 @@ pub(crate) fn dispatch(cli: Cli, screen: &mut Screen) -> Result<Outcome, Error> 
     }
 }
 
+/// Reads a number from 1.
+pub(crate) fn from_one(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| say(&FaultKind::NumberFromOne))
+}
+
+/// Reads a number within bounds.
+pub(crate) fn within<T>(least: T, most: T) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr + PartialOrd + Copy + Into<u64> + Send + Sync + 'static,
+{
+    move |text: &str| {
+        let number = text.parse().ok();
+        let number = number.filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| {
+            say(&FaultKind::OutOfRange {
+                least: least.into(),
+                most: most.into(),
+            })
+        })
+    }
+}
+
 /// Parses an argument; what is wrong with it is explained as anywhere else.
 pub(crate) fn parsed<T: FromStr>(text: &str) -> Result<T, String>
 where
@@ -280,4 +424,42 @@ pub(crate) fn word<T: Words>() -> impl TypedValueParser<Value = T> {
         let found = T::ALL.iter().find(|word| word.as_str() == text);
         found.copied().ok_or("not one of the words")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group_of_the_help() {
+        let mut command = Cli::command();
+        command.build();
+        let all: BTreeSet<&str> = command
+            .get_subcommands()
+            .map(clap::Command::get_name)
+            .collect();
+        let listed: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|(_, names)| *names)
+            .copied()
+            .collect();
+        assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), all);
+        assert_eq!(listed.len(), all.len());
+    }
+
+    #[test]
+    fn a_number_out_of_bounds_is_answered_with_the_bounds() {
+        assert_eq!(from_one("1"), Ok(1));
+        for wrong in ["0", "-1", "x", ""] {
+            let said = from_one(wrong).unwrap_err();
+            assert!(
+                said.contains("from 1") && !said.contains("18446744073709551615"),
+                "{said}"
+            );
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! Changing the status of a certificate, and releasing a node that waits for its own log to be confirmed.
 
 use certmesh_api::{
-    Action, Appended, Caution, ErasureRequest, NodeStatus, OwnLogState, Reason, Salvaged,
-    StatusRequest,
+    Action, Appended, Caution, Certificate, ErasureRequest, NodeStatus, OwnLogState, Reason,
+    Salvaged, StatusRequest,
 };
-use certmesh_ledger::id::{CertificateId, DepartmentCode};
+use certmesh_ledger::id::{CertificateId, DepartmentCode, IdError};
 use certmesh_ledger::record;
 use certmesh_text::say;
 use clap::Args;
@@ -12,6 +12,8 @@ use clap::Args;
 use crate::args::{Global, parsed};
 use crate::client::{Client, segment};
 use crate::issue::tell_appended;
+use crate::message::{Advice, Message};
+use crate::names::named;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
 use crate::{Error, Outcome};
 
@@ -57,11 +59,62 @@ pub(crate) struct Change {
     id: String,
     /// Reason code: 01 holder's request, 02 issued in error, 03 obtained by deception, 04 conditions broken, 05 holder
     /// died or dissolved, 06 lost or damaged, 07 decision of a court or superior authority, 99 see the text
-    #[arg(long, value_name = "NN", value_parser = reason_code)]
+    #[arg(short, long, value_name = "NN", value_parser = reason_code)]
     reason: Option<Reason>,
     /// Reason in words, for everyone to read; it must not name the holder
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT")]
     text: Option<String>,
+}
+
+/// What a change of status takes that cannot be undone.
+#[derive(Debug, Args)]
+pub(crate) struct Final {
+    #[command(flatten)]
+    change: Change,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+/// Whether a person is asked before what cannot be undone.
+#[derive(Debug, Args)]
+pub(crate) struct Asking {
+    /// Do not ask whether this is meant. Only a terminal is asked; a program is not
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Asking {
+    /// Asks whether what cannot be undone is meant for this certificate.
+    ///
+    /// # Errors
+    /// [`Error::Said`] unless the person says yes, and what the node says where it does not know the certificate.
+    fn confirm(
+        &self,
+        what: &str,
+        id: &CertificateId,
+        client: &Client,
+        screen: &mut Screen,
+    ) -> Result<(), Error> {
+        if self.yes || !screen.can_ask() {
+            return Ok(());
+        }
+        let path = format!("/v1/certificates/{}", segment(id.as_str()));
+        let certificate: Certificate = client.get(&path)?.parse()?;
+        let question = say(&Message::Confirm {
+            what: what.to_owned(),
+            certificate: named(id.as_str(), certificate.type_name.as_deref()),
+        });
+        ask(&question, screen)
+    }
+}
+
+/// Asks a question that only a yes answers.
+fn ask(question: &str, screen: &mut Screen) -> Result<(), Error> {
+    let answer = screen.ask(question)?.unwrap_or_default();
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" | "是" => Ok(()),
+        _ => Err(Error::said(Message::NotConfirmed, Advice::Yes)),
+    }
 }
 
 /// What letting a certificate go takes.
@@ -69,6 +122,8 @@ pub(crate) struct Change {
 pub(crate) struct TransferOut {
     #[command(flatten)]
     change: Change,
+    #[command(flatten)]
+    asking: Asking,
     /// The department that may take it over, and no other
     #[arg(long, value_name = "DEPARTMENT", value_parser = parsed::<DepartmentCode>)]
     to: DepartmentCode,
@@ -126,8 +181,10 @@ pub(crate) struct Erase {
     #[arg(value_name = "ID")]
     id: String,
     /// Why, for everyone to read; it must not name the holder
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT")]
     text: String,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 const ERASE_EXAMPLES: &str = "\
@@ -141,7 +198,10 @@ pub(crate) fn erase(args: &Erase, global: &Global, screen: &mut Screen) -> Resul
         text: args.text.clone(),
     };
     let path = format!("/v1/certificates/{}/erasure", segment(id.as_str()));
-    let answer = Client::new(global)?.post(&path, &request, None)?;
+    let client = Client::new(global)?;
+    args.asking
+        .confirm("Erase the fields of", &id, &client, screen)?;
+    let answer = client.post(&path, &request, None)?;
     if screen.json() {
         return screen.pass(&answer);
     }
@@ -154,11 +214,35 @@ fn reason_code(text: &str) -> Result<Reason, record::NotAReason> {
 
 /// Reads an identifier in any form in use; a departure from the standard's is reported, not refused.
 pub(crate) fn read_id(text: &str, screen: &mut Screen) -> Result<CertificateId, Error> {
-    let (id, variants) = CertificateId::parse_lenient(text)?;
+    let (id, variants) =
+        CertificateId::parse_lenient(text).map_err(|error| not_an_identifier(text, error))?;
     for variant in variants {
         screen.note(&format!("note: {}", say(&Caution::from(variant))));
     }
     Ok(id)
+}
+
+/// What a text is instead of an identifier. A person's number is not repeated.
+fn not_an_identifier(text: &str, error: IdError) -> Error {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let is_person = text.len() == digits && digits == 15
+        || text.len() == 18 && (digits == 18 || digits == 17 && text.ends_with(['x', 'X']));
+    if let Ok(code) = text.parse::<DepartmentCode>() {
+        return Error::said(Message::IsDepartment { code }, Advice::FindIssued { code });
+    }
+    if is_person {
+        return Error::said(Message::IsPerson, Advice::FindHeld);
+    }
+    let what = match error {
+        _ if text.is_empty() => Message::NoIdentifier,
+        IdError::PartCount { found } => Message::NotAnIdentifier {
+            text: text.to_owned(),
+            parts: found,
+        },
+        other => return other.into(),
+    };
+    Error::said(what, Advice::Compare)
 }
 
 pub(crate) fn run(
@@ -167,7 +251,17 @@ pub(crate) fn run(
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    change(action, args, None, global, screen)
+    change(action, args, None, None, global, screen)
+}
+
+pub(crate) fn run_final(
+    action: Action,
+    args: &Final,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let asking = Some(&args.asking);
+    change(action, &args.change, None, asking, global, screen)
 }
 
 pub(crate) fn transfer_out(
@@ -179,6 +273,7 @@ pub(crate) fn transfer_out(
         Action::TransferOut,
         &args.change,
         Some(&args.to),
+        Some(&args.asking),
         global,
         screen,
     )
@@ -188,6 +283,7 @@ fn change(
     action: Action,
     args: &Change,
     to: Option<&DepartmentCode>,
+    asking: Option<&Asking>,
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
@@ -210,6 +306,9 @@ fn change(
         text: text.to_owned(),
     };
     let client = Client::new(global)?;
+    if let Some(asking) = asking {
+        asking.confirm(verb(action), &id, &client, screen)?;
+    }
     // Random, unlike an issue's: suspending once more after a reinstatement is a new change with the same content.
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(Error::Randomness)?;
@@ -220,6 +319,19 @@ fn change(
     }
     let appended: Appended = answer.parse()?;
     tell_appended(done(action), &appended, screen)
+}
+
+/// The action in a question.
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Suspend => "Suspend",
+        Action::Reinstate => "Reinstate",
+        Action::Revoke => "Revoke",
+        Action::Cancel => "Cancel",
+        Action::Withdraw => "Withdraw",
+        Action::Lapse => "Record as lapsed",
+        Action::TransferOut => "Let go",
+    }
 }
 
 fn done(action: Action) -> &'static str {
@@ -296,4 +408,27 @@ pub(crate) fn salvage(global: &Global, screen: &mut Screen) -> Result<Outcome, E
         screen.line(format!("  from {}", printable(copy)))?;
     }
     Ok(Outcome::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, sink};
+
+    use super::*;
+
+    fn answered(answer: &'static str) -> bool {
+        let input = Box::new(Cursor::new(answer));
+        let mut screen = Screen::over(input, Box::new(sink()), Box::new(sink()));
+        ask("Revoke it? [y/N]", &mut screen).is_ok()
+    }
+
+    #[test]
+    fn only_a_yes_confirms_what_cannot_be_undone() {
+        for yes in ["y\n", "Y\n", "yes\n", "是\n", " y \r\n"] {
+            assert!(answered(yes), "{yes:?}");
+        }
+        for no in ["", "\n", "n\n", "yy\n", "1\n"] {
+            assert!(!answered(no), "{no:?}");
+        }
+    }
 }

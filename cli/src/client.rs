@@ -114,7 +114,7 @@ impl Client {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_per_read(Some(SILENCE_TIMEOUT))
             .timeout_per_write(Some(SILENCE_TIMEOUT));
-        if let Some(path) = &global.ca {
+        if let Some(path) = global.ca() {
             config = config.tls_config(
                 TlsConfig::builder()
                     .root_certs(read_authorities(path)?)

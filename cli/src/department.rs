@@ -9,13 +9,12 @@ use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::last_run::Mark;
-use certmesh_ledger::membership::{Department, PeerId, Role};
+use certmesh_ledger::membership::{Department, PeerId, Role, check_address, undialable};
 use certmesh_text::parse_fault;
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
 use crate::files::{Access, private_directory, sync_directory, write_new};
-use crate::network::check_address;
 use crate::screen::{Screen, Tone};
 use crate::{Error, Outcome};
 
@@ -151,14 +150,17 @@ fn plan(args: &Init) -> Result<Plan, Vec<String>> {
     }
     roles.sort_unstable();
     roles.dedup();
-    let addresses = check_addresses("--address", &args.address, &mut faults);
+    let addresses = check_addresses(&args.address, &mut faults);
     let api = args
         .api
         .parse()
         .map_err(|_| faults.push(not_a_socket(&args.api)))
         .ok();
     let mut listen = args.listen.clone();
-    check_addresses("--listen", &listen, &mut faults);
+    let unusable = listen
+        .iter()
+        .filter_map(|address| check_address(address).err());
+    faults.extend(unusable.map(|fault| format!("--listen: {fault}")));
     if listen.is_empty() {
         listen.push("/ip4/0.0.0.0/tcp/7481".to_owned());
     }
@@ -191,22 +193,20 @@ fn check_name(option: &str, name: &str, faults: &mut Vec<String>) -> Option<Text
 }
 
 fn check_addresses(
-    option: &str,
     addresses: &[String],
     faults: &mut Vec<String>,
 ) -> Option<Bounded<Text<256>, 8>> {
     let mut texts = Vec::new();
     for address in addresses {
-        if let Err(fault) = check_address(address) {
-            faults.push(format!("{option}: {fault}"));
-        }
         match Text::new(address.as_str()) {
             Ok(text) => texts.push(text),
-            Err(error) => faults.push(format!("{option}: {error}")),
+            Err(error) => faults.push(format!("--address: {error}")),
         }
     }
+    let undialable = undialable([("--address", &*texts)]).into_iter();
+    faults.extend(undialable.map(|(option, fault)| format!("{option}: {fault}")));
     Bounded::new(texts)
-        .map_err(|error| faults.push(format!("{option}: {error}")))
+        .map_err(|error| faults.push(format!("--address: {error}")))
         .ok()
 }
 

@@ -1,15 +1,18 @@
 //! What can go wrong, the hint that helps, and the exit code it ends with.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use certmesh_api::{Problem, ProblemType};
+use certmesh_api::{FaultKind, Problem, ProblemType};
 use certmesh_ledger::id::{HolderError, IdError};
 use certmesh_tables::{FileError, TableFault};
 use certmesh_text::one_line::one_line;
+use certmesh_text::say;
 
-use crate::Outcome;
+use crate::message::{Advice, Message};
+use crate::{Outcome, connection};
 
 /// Why a command could not do its work. The message says what happened; [`Error::hint`] what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +51,7 @@ pub enum Error {
     #[error("{}", certmesh_text::parse_fault(.0.clone()))]
     Identifier(#[from] IdError),
     /// A holder's code that its kind does not allow.
-    #[error("{0}")]
+    #[error("{}", holder(.0))]
     Holder(HolderError),
     /// Options that are missing or do not go together.
     #[error("{0}")]
@@ -92,7 +95,7 @@ pub enum Error {
     #[error("{} does not hold a token: expected one line of printable ASCII", .0.display())]
     Token(PathBuf),
     /// The node could not be reached, or the connection broke.
-    #[error("no answer from {url}: {source}")]
+    #[error("no answer from {url}: {}", connection::why(url, source))]
     NoAnswer {
         /// What was asked.
         url: String,
@@ -120,6 +123,27 @@ pub enum Error {
     /// The node rejected a malformed question, where a plain no would mean something else.
     #[error("{}", joined(&problem_lines(.0)))]
     Misused(Box<Problem>),
+    /// What the command itself found out, and what to do about it.
+    #[error("{}", say(&**.0))]
+    Said(Box<Message>, Box<Advice>),
+    /// The same with a list.
+    #[error("{}", joined(&fault_lines(&say(&**what), faults)))]
+    Listed {
+        /// What happened.
+        what: Box<Message>,
+        /// Each on a line of its own.
+        faults: Vec<String>,
+        /// What to do about it.
+        advice: Box<Advice>,
+    },
+    /// Another error, for which this command knows a better advice.
+    #[error("{error}")]
+    Advised {
+        /// What happened.
+        error: Box<Error>,
+        /// What to do about it.
+        advice: Box<Advice>,
+    },
     /// The operating system provided no randomness.
     #[error("the operating system provides no randomness: {0}")]
     Randomness(getrandom::Error),
@@ -174,10 +198,49 @@ impl Error {
         }
     }
 
+    /// The same error with another advice.
+    pub(crate) fn advised(self, advice: Advice) -> Self {
+        Self::Advised {
+            error: Box::new(self),
+            advice: Box::new(advice),
+        }
+    }
+
+    /// [`Error::Said`].
+    pub(crate) fn said(what: Message, advice: Advice) -> Self {
+        Self::Said(Box::new(what), Box::new(advice))
+    }
+
+    /// [`Error::Listed`].
+    pub(crate) fn listed(what: Message, faults: Vec<String>, advice: Advice) -> Self {
+        Self::Listed {
+            what: Box::new(what),
+            faults,
+            advice: Box::new(advice),
+        }
+    }
+
+    /// Whether the node knows nothing of that name.
+    pub(crate) fn is_not_found(&self) -> bool {
+        let problem = self.problem().and_then(|problem| problem.kind.known());
+        problem == Some(ProblemType::NotFound)
+    }
+
+    /// The node's problem, if that is what this is.
+    pub(crate) fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Refused { problem, .. } | Self::Misused(problem) => Some(problem),
+            Self::Advised { error, .. } => error.problem(),
+            _ => None,
+        }
+    }
+
     /// The message by its lines. Only what was made as several lines is: a value within one can't begin another.
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Faults { what, faults } => fault_lines(what, faults),
+            Self::Listed { what, faults, .. } => fault_lines(&say(&**what), faults),
+            Self::Advised { error, .. } => error.lines(),
             Self::Table(error) => error.lines(),
             Self::Refused { problem, .. } | Self::Misused(problem) => problem_lines(problem),
             Self::Malformed {
@@ -219,13 +282,14 @@ impl Error {
             Self::Refused { problem, .. } if problem.kind == ProblemType::RetrievalRefused => {
                 Outcome::No
             }
+            Self::Advised { error, .. } => error.outcome(),
             _ => Outcome::Failed,
         }
     }
 
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
         let hint = match self {
             Self::File(error) => hint_for_file(error),
             Self::Stream(_) => "check where the output goes and where the input comes from",
@@ -271,19 +335,29 @@ impl Error {
             Self::Token(_) => {
                 "`certmesh department init` writes one to admin.token; `certmesh department token add` makes more"
             }
-            Self::NoAnswer { url, source } => hint_for_connection(url, source),
+            Self::NoAnswer { url, source } => return Some(connection::advice(url, source)),
             Self::BadAnswer { .. } => {
                 "check that --node is the API address of a certmesh node (`[api] listen`)"
             }
             Self::Refused { problem, .. } | Self::Misused(problem) => {
-                return hint_for_problem(problem);
+                return hint_for_problem(problem).map(Cow::from);
+            }
+            Self::Said(_, advice) | Self::Listed { advice, .. } | Self::Advised { advice, .. } => {
+                return Some(say(&**advice).into());
             }
             Self::Randomness(_) => {
                 "keys are never made without it; try again once the system has started fully"
             }
         };
-        Some(hint)
+        Some(hint.into())
     }
+}
+
+/// A holder's code that is wrong, as the node says it of a request.
+fn holder(error: &HolderError) -> String {
+    say(&Message::Holder {
+        detail: say(&FaultKind::from(*error)),
+    })
 }
 
 /// Lines as one text, all but the first indented.
@@ -316,6 +390,8 @@ fn problem_lines(problem: &Problem) -> Vec<String> {
     let mut lines = vec![detail.clone()];
     // A single fault is the detail.
     if problem.faults.len() > 1 {
+        let count = problem.faults.len() + problem.more_faults;
+        lines = vec![say(&Message::FieldsWrong { count })];
         let faults = problem.faults.iter();
         lines.extend(faults.map(|fault| format!("- {}: {}", fault.field, fault.detail)));
     }
@@ -346,46 +422,23 @@ fn hint_for_file(error: &FileError) -> &'static str {
     }
 }
 
-fn hint_for_connection(url: &str, error: &ureq::Error) -> &'static str {
-    match error {
-        _ if url.starts_with("https://") && speaks_no_tls(error) => "is it an http:// address?",
-        ureq::Error::HostNotFound => "check the host name in --node or CERTMESH_NODE",
-        ureq::Error::Timeout(_) => "the node is busy or unreachable: try again, and see its log",
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
-            "give --ca the certificate authority of the node's TLS certificate, and check the host name in --node"
-        }
-        ureq::Error::Io(source) if source.kind() == io::ErrorKind::ConnectionRefused => {
-            "start the node (`certmesh-node run --config node.toml`), or give its address with --node or CERTMESH_NODE"
-        }
-        _ => "check that the node runs and that --node or CERTMESH_NODE is its API address",
-    }
-}
-
-/// What came back to the first bytes of TLS was something else, or nothing.
-fn speaks_no_tls(error: &ureq::Error) -> bool {
-    error.to_string().contains("corrupt message")
-        || matches!(error, ureq::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof)
-}
-
 fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
     use ProblemType::*;
 
     let hint = match problem.kind.known()? {
-        Unauthorised => "give the client's token with --token-file or CERTMESH_TOKEN_FILE",
+        Unauthorised => {
+            "give the client's token with --token-file, CERTMESH_TOKEN_FILE or a profile's token_file"
+        }
         Forbidden => {
             "this client's role is not enough: `certmesh department token add` makes a token of another role"
         }
         UnknownCertificate => {
             "check the identifier; a certificate just issued takes a moment to reach other departments"
         }
-        NotFound => {
-            "`certmesh matter list`, `catalogue` and `logs` list what this node has; copies are destroyed when their day is over"
-        }
         UnknownType => "`certmesh catalogue` lists the types; `certmesh type define` adds one",
         NotThisDepartment | OtherDepartment => {
-            "only the department that issues a certificate writes about it: ask that department's node"
+            "give that department's node with --node, and a token of it; or ask that department to do it"
         }
-        DatesOutOfOrder => "the last day of validity must not be before the first",
         DuplicateCertificate => {
             "issue the next version (--certificate-version, or `version` in a file), or `certmesh show` what is there"
         }
@@ -411,7 +464,6 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         LogFrozen => {
             "this department's log is in dispute: see `certmesh logs`, and inform the network's operators"
         }
-        Overloaded | RateLimited | Timeout => "try again in a moment",
         ProofNotAvailable => "a proof needs a checkpoint of the issuer: wait for one and try again",
         RetrievalRefused => {
             "`certmesh grant list` shows what its issuer grants, `certmesh matter show` what the matter needs"

@@ -4,17 +4,20 @@ use std::path::PathBuf;
 
 use certmesh_api::limits::MAX_KEEP_DAYS;
 use certmesh_api::{FetchRequest, Retrieved};
+use certmesh_ledger::id::CertificateId;
 use clap::Args;
 
-use crate::args::Global;
+use crate::args::{Global, within};
 use crate::attachments;
 use crate::change::read_id;
 use crate::client::{Client, segment};
+use crate::message::Advice;
 use crate::moment::{china_time_and_age, now_ms};
-use crate::names::Names;
+use crate::names::{FieldNames, Names};
 use crate::provenance::{outcome_of, verdict};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
+use crate::{complete, lookup};
 
 /// Retrieve the fields of a certificate that a matter needs, from the department that issued it
 ///
@@ -28,21 +31,21 @@ pub(crate) struct Fetch {
     /// Certificate identifier
     #[arg(value_name = "ID")]
     id: String,
-    /// The matter it is for: [DEPARTMENT/]MATTER[/SUB], one of this department's
-    #[arg(long, value_name = "MATTER")]
+    /// The matter it is for: [DEPARTMENT/]MATTER[/SUB], one of this department's. Parts of the names do as well as codes
+    #[arg(short, long, value_name = "MATTER", add = complete::own_parts())]
     matter: String,
     /// What the fields are for, in words. The issuer reads it
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT")]
     purpose: String,
     /// Codes of the fields, separated by commas, `@` for its attachments; when absent all fields that the matter needs and
     /// that may be seen
-    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    #[arg(short, long, value_name = "CODES", value_delimiter = ',')]
     fields: Vec<String>,
     /// Its attachments as well, where the matter needs them: your node keeps them, `certmesh copy --attachments DIR` saves them
     #[arg(long)]
     attachments: bool,
     /// Days for which your node keeps the copy
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_KEEP_DAYS)))]
+    #[arg(long, value_name = "DAYS", value_parser = within(1_u16, MAX_KEEP_DAYS))]
     keep_days: Option<u16>,
 }
 
@@ -75,18 +78,20 @@ Examples:
 
 pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let id = read_id(&args.id, screen)?;
-    let request = FetchRequest {
+    let mut request = FetchRequest {
         certificate: id.to_string(),
-        matter: args.matter.clone(),
+        matter: String::new(),
         purpose: args.purpose.clone(),
         fields: args.fields.clone(),
         attachments: args.attachments,
         keep_days: args.keep_days,
     };
     let client = Client::new(global)?;
-    let answer = client
-        .post("/v1/retrievals", &request, None)
-        .map_err(Error::misused)?;
+    let answer = lookup::with_matter(&args.matter, &client, screen, |matter| {
+        request.matter = matter.to_owned();
+        let answer = client.post("/v1/retrievals", &request, None);
+        answer.map_err(Error::misused)
+    })?;
     let retrieved: Retrieved = answer.parse()?;
     let came = |code: &str| match code {
         "@" => !retrieved.attachments.is_empty(),
@@ -109,7 +114,12 @@ pub(crate) fn run(args: &Fetch, global: &Global, screen: &mut Screen) -> Result<
 pub(crate) fn copy(args: &Copy, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
     let of = format!("/v1/retrievals/{}", segment(&args.retrieval));
-    let answer = client.get(&of).map_err(Error::misused)?;
+    let answer = client
+        .get(&of)
+        .map_err(|error| match error.is_not_found() {
+            true => error.advised(Advice::Copies),
+            false => error.misused(),
+        })?;
     if let Some(directory) = &args.attachments {
         let retrieved: Retrieved = answer.parse()?;
         let attachments = retrieved.attachments.into_iter().map(|one| one.attachment);
@@ -126,9 +136,12 @@ fn present(retrieved: &Retrieved, client: &Client, screen: &mut Screen) -> Resul
     let strong = screen.paint(Tone::Strong, &printable(&retrieved.certificate));
     screen.line(strong)?;
     verdict(&retrieved.verification, screen)?;
-    for (code, value) in retrieved.fields.iter() {
-        screen.field(code, printable(value))?;
-    }
+    let id = retrieved.certificate.parse::<CertificateId>().ok();
+    let kind = id.map(|id| id.type_code().to_string()).unwrap_or_default();
+    let mut fields = FieldNames::default();
+    let fields = fields.of(&kind, client);
+    let values = retrieved.fields.iter();
+    screen.fields(values.map(|(code, value)| (fields.name(code), fields.value(code, value))))?;
     for one in &retrieved.attachments {
         attachments::show(&one.attachment, screen)?;
         if !one.whole {

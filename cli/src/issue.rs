@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::args::{Global, word};
 use crate::client::Client;
 use crate::holder::HolderArgs;
+use crate::message::{Advice, Message};
 use crate::moment::china_time;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
 use crate::{Error, Outcome, attachments, files};
@@ -29,7 +30,7 @@ pub(crate) struct Issue {
     /// The whole certificate from a file (JSON, or TOML if its name ends in .toml), or `-` for JSON on standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "id", "type_code", "serial", "certificate_version", "valid_from", "valid_until", "sharing", "fields", "succession",
-        "predecessor", "holder_kind",
+        "predecessor", "holder_kind", "holder_code_file",
     ])]
     from: Option<PathBuf>,
     /// Full certificate identifier; or give --type and --serial
@@ -160,6 +161,13 @@ pub(crate) fn read_value<T: DeserializeOwned>(
     expected: &'static str,
     screen: &mut Screen,
 ) -> Result<T, Error> {
+    if is_table(path) {
+        let file = path.display().to_string();
+        return Err(Error::said(
+            Message::IsTable { file, expected },
+            Advice::Import,
+        ));
+    }
     let text = Zeroizing::new(if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
         screen.input().read_to_end(&mut bytes)?;
@@ -179,6 +187,17 @@ pub(crate) fn read_value<T: DeserializeOwned>(
         serde_json::from_str(&text).map_err(|error| error.to_string())
     };
     value.map_err(|detail| Error::malformed(path, expected, detail))
+}
+
+/// Whether a file's name says that it is a table, which has many certificates.
+fn is_table(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| {
+        let known = ["xlsx", "xls", "csv", "tsv"];
+        known
+            .iter()
+            .any(|table| extension.eq_ignore_ascii_case(table))
+    })
 }
 
 /// An idempotency key that follows from the content, so that asking again after a lost answer is not a second request.

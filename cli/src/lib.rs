@@ -7,7 +7,8 @@
 //! arguments, help and implementation: `department`, `network`, `standards`, `issue`, `life`, `import`, `change`,
 //! `accept`, `fetch`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They reach the
 //! node through `client` and the person through `screen`; a failure is an [`Error`], which has a hint and an
-//! [`Outcome`].
+//! [`Outcome`]. What people leave out is found by `profile` (which node), `lookup` (which type or matter), `holder` (which
+//! kind of code) and `complete` (the rest of a word); what is said to them is named in `message`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -18,9 +19,12 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 mod accept;
 mod args;
 mod attachments;
+mod base45;
 mod bulk;
 mod change;
 mod client;
+mod complete;
+mod connection;
 mod definitions;
 mod department;
 mod error;
@@ -34,11 +38,14 @@ mod import;
 mod interrupt;
 mod issue;
 mod life;
+mod lookup;
 mod manual;
+mod message;
 mod moment;
 mod names;
 mod network;
 mod offline;
+mod profile;
 mod provenance;
 mod query;
 mod read_only_disk;
@@ -90,6 +97,7 @@ pub fn main_with<I>(args: I) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
 {
+    complete::answer();
     // Commands read keys, tokens and field values. Where the system does not let dumps be forbidden the command works
     // anyway: the person at the keyboard can't repair that.
     let _ = certmesh_ledger::crypto::core_dumps::forbid();
@@ -126,7 +134,7 @@ where
 }
 
 fn parsed(args: &[OsString]) -> Result<args::Cli, clap::Error> {
-    let command = args::Cli::command().color(colour_of_help(args));
+    let command = args::grouped(args::Cli::command()).color(colour_of_help(args));
     let matches = command.try_get_matches_from(args)?;
     args::Cli::from_arg_matches(&matches)
 }

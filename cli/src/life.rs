@@ -22,6 +22,7 @@ use crate::change::read_id;
 use crate::client::{Answer, Client, segment};
 use crate::holder::HolderArgs;
 use crate::issue::{content_key, read_value, tell_appended};
+use crate::message::Advice;
 use crate::moment::now_ms;
 use crate::screen::Screen;
 use crate::{Error, Outcome, attachments};
@@ -154,7 +155,7 @@ pub(crate) struct Changes {
     #[arg(long, value_name = "DATE")]
     valid_from: Option<Date>,
     /// Last day of validity, YYYY-MM-DD [default: the old one's; when renewing it has to be given]
-    #[arg(long, value_name = "DATE", conflicts_with = "no_end")]
+    #[arg(short = 'u', long, value_name = "DATE", conflicts_with = "no_end")]
     valid_until: Option<Date>,
     /// The new certificate has no last day
     #[arg(long)]
@@ -289,7 +290,7 @@ fn succeed(
     };
     let old = Old::ask(&client, first.clone())?;
     let mut request = old.successor(kind, &ids);
-    if old.kept.is_none() && (changes.holder.holder_kind.is_none() || changes.fields.is_none()) {
+    if old.kept.is_none() && (!changes.holder.is_named() || changes.fields.is_none()) {
         return Err(Error::Usage(NOT_KEPT));
     }
     number(&mut request, kind, changes, &old);
@@ -318,11 +319,22 @@ fn succeed(
             "note: the old certificate's attachments ({had}) are not the new one's: --attach gives it files"
         ));
     }
-    let answer = issue(&client, &request)?;
+    let answer = issue(&client, &request).map_err(|error| replaced_before(error, &old))?;
     if screen.json() {
         return screen.pass(&answer);
     }
     tell_appended(done(kind), &answer.parse::<Appended>()?, screen)
+}
+
+/// Where the next version is there already, it is the one to replace.
+fn replaced_before(error: Error, old: &Old) -> Error {
+    let problem = error.problem().and_then(|problem| problem.kind.known());
+    match problem {
+        Some(ProblemType::DuplicateCertificate) if old.certificate.status == Status::Superseded => {
+            error.advised(Advice::Newest)
+        }
+        _ => error,
+    }
 }
 
 /// The identifier; the node chooses it where the old one's continues.
@@ -365,7 +377,7 @@ fn days(
         request.valid_until = None;
     } else if renewal && request.valid_until.is_some() {
         return Err(Error::Usage(
-            "until when it is renewed is missing: give --valid-until, or --no-end",
+            "give the new last day: --valid-until DATE, or --no-end",
         ));
     }
     Ok(())

@@ -24,7 +24,11 @@ const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   certmesh completions bash > /etc/bash_completion.d/certmesh
   certmesh completions zsh > ~/.zfunc/_certmesh
-  certmesh completions fish > ~/.config/fish/completions/certmesh.fish";
+  certmesh completions fish > ~/.config/fish/completions/certmesh.fish
+
+These know the commands and options. For types, matters and departments as well, the shell asks the command itself, and that the
+node of your profile or environment:
+  source <(COMPLETE=bash certmesh)        # in ~/.bashrc; zsh, fish, elvish and powershell likewise";
 
 /// Print the manual page, or write one page for every command
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ use crate::names::Names;
 use crate::network::read_genesis;
 use crate::provenance::{self, Source, outcome_of};
 use crate::screen::{Screen, Tone, printable};
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, base45};
 
 /// Verifies a proof file (`-`: standard input) for a reader.
 ///
@@ -68,7 +68,10 @@ fn read_proof(path: &Path, screen: &mut Screen) -> Result<Vec<u8>, Error> {
             .read_to_end(&mut bytes)
             .map_err(|error| Error::read(path, error))?;
     }
-    Ok(bytes)
+    // A scanned code has the proof in Base45, on one line.
+    let text = std::str::from_utf8(&bytes).ok();
+    let scanned = text.and_then(|text| base45::decode(text.trim_end_matches(['\r', '\n'])));
+    Ok(scanned.unwrap_or(bytes))
 }
 
 /// A proof that was changed, cut off, dated ahead, or made for another network: whatever it claims is not so proved.

@@ -1,28 +1,28 @@
 //! Asking a node about certificates: show, history, find.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use certmesh_api::{
-    CatalogueView, Certificate, CertificateEvent, CertificateFields, FindRequest,
-    History as HistoryView, HistoryEvent, NodeStatus, PeerView, Status, Verdict, Word,
+    Certificate, CertificateEvent, CertificateFields, FindRequest, History as HistoryView,
+    HistoryEvent, NodeStatus, PeerView, ProblemType, Status, Verdict, Word,
 };
-use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind, TypeCode};
+use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind};
 use certmesh_ledger::record;
 use clap::Args;
 use comfy_table::Cell;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::args::{Global, parsed};
+use crate::args::{Global, from_one, parsed};
 use crate::change::read_id;
 use crate::client::{Client, segment};
 use crate::holder::HolderArgs;
-use crate::moment::{china_time_and_age, now_ms};
-use crate::names::{Names, named};
+use crate::message::Advice;
+use crate::moment::{china_time, china_time_and_age, now_ms};
+use crate::names::{FieldNames, Names, named};
 use crate::provenance::outcome_of;
-use crate::screen::{Screen, Tone, cell, counted, grouped, printable, toned};
-use crate::{Error, Outcome, attachments};
+use crate::screen::{Screen, Tone, cell, counted, grouped, number, printable, toned};
+use crate::{Error, Outcome, attachments, complete, lookup};
 
 /// Show a certificate as its issuer's log records it
 ///
@@ -35,7 +35,7 @@ pub(crate) struct Show {
     #[arg(value_name = "ID")]
     id: String,
     /// Its holder and fields, which only its issuer's node has; it takes a client with the role issue
-    #[arg(long)]
+    #[arg(short, long)]
     fields: bool,
     /// Save its attachments, which only its issuer's node has, in this directory; it takes a client with the role issue
     #[arg(long, value_name = "DIR", conflicts_with = "fields")]
@@ -71,29 +71,31 @@ Examples:
 /// read from a file, from standard input, or from the keyboard.
 #[derive(Debug, Args)]
 #[command(after_help = FIND_EXAMPLES)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["holder_kind", "type_code", "issuer"]))]
+#[command(group = clap::ArgGroup::new("holder").multiple(true).args(["holder_kind", "holder_code_file", "purpose"])
+    .conflicts_with_all(["type_code", "issuer"]))]
+#[command(group = clap::ArgGroup::new("what").args(["type_code", "issuer"]))]
 pub(crate) struct Find {
     #[command(flatten)]
     holder: HolderArgs,
     /// What a search by holder is for, in words: a case's number, a reason
     #[arg(
+        short,
         long,
         value_name = "TEXT",
-        requires = "holder_kind",
         required_unless_present_any = ["type_code", "issuer"]
     )]
     purpose: Option<String>,
-    /// Certificates of this type
-    #[arg(long = "type", value_name = "TYPE", value_parser = parsed::<TypeCode>)]
-    type_code: Option<TypeCode>,
+    /// Certificates of this type: its code, or part of its name
+    #[arg(short, long = "type", value_name = "TYPE", add = complete::types())]
+    type_code: Option<String>,
     /// Certificates issued by this department
-    #[arg(long, value_name = "CODE", value_parser = parsed::<DepartmentCode>)]
+    #[arg(short, long, value_name = "CODE", value_parser = parsed::<DepartmentCode>, add = complete::departments())]
     issuer: Option<DepartmentCode>,
     /// At most this many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", default_value_t = 100, value_parser = from_one)]
     limit: u64,
     /// All of them
-    #[arg(long, conflicts_with = "limit")]
+    #[arg(short, long, conflicts_with = "limit")]
     all: bool,
 }
 
@@ -101,6 +103,8 @@ const FIND_EXAMPLES: &str = "\
 Examples:
   certmesh find --holder-kind 001 --purpose 'case 2026-17'
   certmesh find --holder-kind 111 --holder-code-file holder.txt --purpose 'case 2026-17'
+  certmesh find -p 'case 2026-17'
+  certmesh find -t 道路运输 -l 20
   certmesh find --type 11100000000013338W011 --limit 20
   certmesh find --issuer 11430000006122244L --all --json
 
@@ -110,10 +114,11 @@ pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<
     let id = read_id(&args.id, screen)?;
     let client = Client::new(global)?;
     if let Some(directory) = &args.attachments {
-        return attachments::save(&client, &id, directory, screen);
+        let saved = attachments::save(&client, &id, directory, screen);
+        return saved.map_err(|error| kept_elsewhere(error, &id));
     }
     if args.fields {
-        return show_fields(&client, &id, screen);
+        return show_fields(&client, &id, screen).map_err(|error| kept_elsewhere(error, &id));
     }
     let answer = client.get(&format!("/v1/certificates/{}", segment(id.as_str())))?;
     if screen.json() {
@@ -124,6 +129,15 @@ pub(crate) fn show(args: &Show, global: &Global, screen: &mut Screen) -> Result<
     screen.line(strong)?;
     show_certificate(&certificate, screen)?;
     Ok(Outcome::Yes)
+}
+
+/// What its issuer alone keeps is asked of it for a matter.
+fn kept_elsewhere(error: Error, id: &CertificateId) -> Error {
+    let problem = error.problem().and_then(|problem| problem.kind.known());
+    match problem {
+        Some(ProblemType::OtherDepartment) => error.advised(Advice::Fetch { id: id.clone() }),
+        _ => error,
+    }
 }
 
 /// What a certificate says, one field a line.
@@ -140,9 +154,10 @@ fn show_fields(client: &Client, id: &CertificateId, screen: &mut Screen) -> Resu
         "holder",
         format!("{kind} {}", printable(&shown.holder.code)),
     )?;
-    for (name, value) in &shown.fields {
-        screen.field(name, printable(value))?;
-    }
+    let mut fields = FieldNames::default();
+    let fields = fields.of(&id.type_code().to_string(), client);
+    let values = shown.fields.iter();
+    screen.fields(values.map(|(code, value)| (fields.name(code), fields.value(code, value))))?;
     for attachment in &shown.attachments {
         attachments::show(attachment, screen)?;
     }
@@ -236,37 +251,42 @@ pub(crate) fn history(
     let names = Names::ask(&client);
     let strong = screen.paint(Tone::Strong, &printable(&history.id));
     screen.line(strong)?;
-    let now = now_ms();
-    let certificates: BTreeSet<&str> = history.events.iter().map(|e| e.id.as_str()).collect();
+    // An identifier is as wide as a screen: each is shown once, and a number stands for it in the table.
+    let mut certificates: Vec<&str> = Vec::new();
+    for event in &history.events {
+        if !certificates.contains(&event.id.as_str()) {
+            certificates.push(&event.id);
+        }
+    }
     let several = certificates.len() > 1;
-    let rows = history
-        .events
-        .iter()
-        .map(|event| {
-            let tone = if event.ignored.is_some() {
-                Tone::Faint
-            } else {
-                tone_of_event(&event.event)
-            };
-            let mut row = vec![
-                cell(china_time_and_age(event.position.time_ms, now)),
-                toned(tone, &event.event),
-                cell(particulars(event)),
-                cell(format!(
-                    "record {} of {}",
-                    grouped(event.position.seq),
-                    names.short(&event.position.log)
-                )),
-            ];
-            if several {
-                row.push(cell(&event.id));
-            }
-            row
-        })
-        .collect();
+    for (n, id) in (1..).zip(certificates.iter().filter(|_| several)) {
+        screen.line(format!("{n:>3}  {}", printable(id)))?;
+    }
+    let rows = history.events.iter().map(|event| {
+        let tone = match event.ignored {
+            Some(_) => Tone::Faint,
+            None => tone_of_event(&event.event),
+        };
+        let seq = grouped(event.position.seq);
+        let mut row = vec![
+            cell(china_time(event.position.time_ms)),
+            toned(tone, &event.event),
+            cell(particulars(event, &certificates)),
+            cell(format!(
+                "record {seq} of {}",
+                names.short(&event.position.log)
+            )),
+        ];
+        if several {
+            let place = certificates.iter().position(|id| *id == event.id);
+            row.insert(0, number(place.map_or(0, |place| place as u64 + 1)));
+        }
+        row
+    });
+    let rows = rows.collect();
     match several {
-        true => screen.table(&["WHEN", "WHAT", "WHY", "WHERE", "CERTIFICATE"], &[1], rows)?,
-        false => screen.table(&["WHEN", "WHAT", "WHY", "WHERE"], &[1], rows)?,
+        true => screen.table(&["", "WHEN", "WHAT", "WHY", "WHERE"], &[0, 1, 2], rows)?,
+        false => screen.table(&["WHEN", "WHAT", "WHY", "WHERE"], &[0, 1], rows)?,
     }
     if history.cut {
         screen.note("note: the chain is longer than shown; ask for its first or last certificate shown to see further");
@@ -282,18 +302,25 @@ fn tone_of_event(event: &Word<CertificateEvent>) -> Tone {
     }
 }
 
-fn particulars(event: &HistoryEvent) -> String {
+/// Why, and what else is known of it; certificates that stand above the table are named by their numbers there.
+fn particulars(event: &HistoryEvent, numbered: &[&str]) -> String {
+    let place = |id: &str| numbered.iter().position(|one| *one == id);
+    let name = |id: &String| match place(id) {
+        Some(place) if numbered.len() > 1 => format!("certificate {}", place + 1),
+        _ => id.clone(),
+    };
     let reason = event.reason.as_ref().map(|code| match code.known() {
         Some(reason) => format!("{code} {}", record::Reason::from(reason).as_str()),
         None => code.to_string(),
     });
     let text = event.text.clone().filter(|text| !text.is_empty());
     let receiver = event.to.as_ref().map(|code| format!("to {code}"));
-    let successor = event.successor.as_ref().map(|id| format!("by {id}"));
-    let replaces = event
-        .succession
-        .as_ref()
-        .map(|kind| format!("{kind} of {}", event.predecessors.join(", ")));
+    let successor = event.successor.as_ref();
+    let successor = successor.map(|id| format!("by {}", name(id)));
+    let replaces = event.succession.as_ref().map(|kind| {
+        let replaced: Vec<String> = event.predecessors.iter().map(name).collect();
+        format!("{kind} of {}", replaced.join(", "))
+    });
     let ignored = event
         .ignored
         .as_ref()
@@ -313,13 +340,21 @@ struct Page {
 }
 
 pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    let holder = args.holder.read(screen)?;
+    let by_holder = args.type_code.is_none() && args.issuer.is_none();
+    let holder = match by_holder {
+        true => Some(args.holder.read_one(screen)?),
+        false => None,
+    };
     let client = Client::new(global)?;
+    let kind = args.type_code.as_deref();
+    let kind = kind
+        .map(|text| lookup::type_code(text, &client, screen))
+        .transpose()?;
     let limit = if args.all { u64::MAX } else { args.limit };
     let mut request = FindRequest {
         holder,
         purpose: args.purpose.clone(),
-        type_code: args.type_code.as_ref().map(ToString::to_string),
+        type_code: kind.clone(),
         issuer: args.issuer.as_ref().map(ToString::to_string),
         ..FindRequest::default()
     };
@@ -343,7 +378,7 @@ pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<
     } else {
         show_found(found, &client, screen)?;
     }
-    if nothing_there_to_find && let Some(note) = asked_in_vain(args, &client) {
+    if nothing_there_to_find && let Some(note) = asked_in_vain(kind.as_deref(), args, &client) {
         screen.note(&note);
         return Ok(Outcome::No);
     }
@@ -351,13 +386,15 @@ pub(crate) fn find(args: &Find, global: &Global, screen: &mut Screen) -> Result<
 }
 
 /// Why nothing can be found: no such type, or no such member. A node that does not answer is no reason.
-fn asked_in_vain(args: &Find, client: &Client) -> Option<String> {
-    if let Some(code) = &args.type_code
-        && let Ok(view) = client.get_list::<CatalogueView>("/v1/catalogue")
-        && !view.types.iter().any(|kind| kind.code == code.as_str())
+fn asked_in_vain(kind: Option<&str>, args: &Find, client: &Client) -> Option<String> {
+    if let Some(code) = kind
+        && let Ok(types) = lookup::types(client)
+        && !types.iter().any(|kind| kind.code == code)
     {
+        let near = lookup::near(code, &types);
+        let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
         return Some(format!(
-            "note: type {code} is not in the catalogue; `certmesh catalogue` lists the types"
+            "note: type {code} is not in the catalogue; `certmesh catalogue` lists the types{near}"
         ));
     }
     if let Some(code) = &args.issuer

@@ -7,7 +7,7 @@ use certmesh_api::{
 use certmesh_ledger::id::Date;
 use clap::Args;
 
-use crate::args::Global;
+use crate::args::{Global, from_one};
 use crate::client::{Client, segment};
 use crate::holder::SubjectArgs;
 use crate::moment::china_time;
@@ -66,7 +66,7 @@ pub(crate) struct Accesses {
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     /// At most this many look-ups; 100 when absent
-    #[arg(long, value_name = "N", requires = "local", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "local", value_parser = from_one)]
     limit: Option<u64>,
     /// All look-ups there are
     #[arg(long, requires = "local", conflicts_with = "limit")]
@@ -184,9 +184,17 @@ pub(crate) fn accesses(
     if args.local {
         return lookups(args, global, screen);
     }
-    let subject = args.subject.as_ref().ok_or(Error::Usage(
-        "name the subject with --subject-kind KIND; only --local lists the looks at everyone's data",
-    ))?;
+    let whose = SubjectArgs::default();
+    let subject = match &args.subject {
+        Some(subject) => subject,
+        None if screen.can_ask() => &whose,
+        None => {
+            return Err(Error::Usage(
+                "name the subject with --subject-file FILE and, where its form does not show it, --subject-kind KIND; only \
+                 --local lists the looks at everyone's data",
+            ));
+        }
+    };
     let request = AccessLogRequest {
         subject: subject.read(screen)?,
         from: args.from.map(|day| day.to_string()),

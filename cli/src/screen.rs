@@ -9,6 +9,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::builder::styling::{AnsiColor, Style};
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, Width};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 use zeroize::Zeroizing;
 
 use certmesh_text::one_line::{self, one_line};
@@ -160,6 +161,26 @@ impl Screen {
         self.line(format!("{label}{}", value.as_ref()))
     }
 
+    /// Prints texts from elsewhere as `label  value`, the values in one column behind the widest label. Chinese
+    /// characters take two columns each.
+    pub(crate) fn fields<'t>(
+        &mut self,
+        fields: impl IntoIterator<Item = (&'t str, String)>,
+    ) -> Result<(), Error> {
+        let fields: Vec<(String, String)> = fields
+            .into_iter()
+            .map(|(label, value)| (printable(label), value))
+            .collect();
+        let widest = fields.iter().map(|(label, _)| label.width()).max();
+        let width = widest.unwrap_or_default().clamp(13, 40);
+        for (label, value) in fields {
+            let room = " ".repeat(width.saturating_sub(label.width()));
+            let label = self.paint(Tone::Faint, &format!("{label}{room} "));
+            self.line(format!("{label}{}", printable(&value)))?;
+        }
+        Ok(())
+    }
+
     /// Prints a value as indented JSON.
     pub(crate) fn print_json(&mut self, value: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
@@ -246,8 +267,8 @@ impl Screen {
         let _ = self.out.flush();
         let _ = if self.json {
             let problem = match error {
-                Error::Refused { problem, .. } => Some(problem),
-                _ => None,
+                Error::Misused(_) => None,
+                error => error.problem(),
             };
             let message = error.to_string();
             let value =
@@ -392,6 +413,24 @@ mod tests {
             printable("a\u{1b}[31mb\u{202e}c\nd公安局"),
             "a\u{FFFD}[31mb\u{FFFD}c\u{FFFD}d公安局"
         );
+    }
+
+    #[test]
+    fn values_stand_in_one_column_whatever_the_labels_are_written_in() {
+        let text = shown_on(Colour::Never, |screen| {
+            let fields = [
+                ("ZZMC", "a"),
+                ("持证主体统一社会信用代码", "b"),
+                ("性别", "女"),
+            ];
+            let fields = fields.map(|(label, value)| (label, value.to_owned()));
+            screen.fields(fields).unwrap();
+        });
+        let before: Vec<usize> = text
+            .lines()
+            .map(|line| line.rsplit_once(' ').unwrap().0.width())
+            .collect();
+        assert_eq!(before, [24, 24, 24], "{text}");
     }
 
     fn shown_on(colour: Colour, show: impl FnOnce(&mut Screen)) -> String {

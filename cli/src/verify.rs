@@ -1,21 +1,27 @@
 //! `certmesh verify` and `certmesh prove`: is this certificate genuine and in force, and how is it known.
 
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use certmesh_api::Verification;
 use certmesh_ledger::id::{CertificateId, Date};
-use certmesh_ledger::verify::{Bundle, Reader};
+use certmesh_ledger::verify::{Bundle, MAX_BUNDLE, Reader};
 use clap::Args;
+use zeroize::Zeroizing;
 
 use crate::args::Global;
 use crate::change::read_id;
 use crate::client::{Client, segment};
 use crate::files::{Access, write_whole};
+use crate::message::{Advice, Message};
 use crate::moment::now_ms;
 use crate::names::Names;
 use crate::provenance::{self, Source, outcome_of};
-use crate::screen::Screen;
-use crate::{Error, Outcome, offline};
+use crate::screen::{LONGEST_ANSWER, Screen};
+use crate::{Error, Outcome, base45, offline};
+
+/// Most bytes that are read of a line: a proof in Base45 is one.
+const MOST_TYPED: u64 = 2 * MAX_BUNDLE as u64;
 
 /// Say whether a certificate is genuine and in force, and how that is known
 ///
@@ -26,7 +32,8 @@ use crate::{Error, Outcome, offline};
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct Verify {
-    /// Certificate identifier, or a proof file (`-`: standard input) together with --network
+    /// Certificate identifier (`-`: a line on standard input, as a code scanner types it), or a proof file (`-`: standard
+    /// input, also in Base45 as a scanned code has it) together with --network
     #[arg(value_name = "ID|FILE")]
     what: String,
     /// Genesis file of the network: verify a proof file without a node
@@ -46,6 +53,7 @@ Examples:
   certmesh verify 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U
   certmesh verify 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U \\
       --on 2026-03-04
+  certmesh verify -
   certmesh verify licence.proof --network network.toml
   certmesh verify licence.proof --network network.toml --issuer-only
 
@@ -64,6 +72,9 @@ pub(crate) struct Prove {
     /// File to write the proof to, or `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Write it in Base45 (RFC 9285), the characters that a QR code packs closest
+    #[arg(long)]
+    base45: bool,
     /// Replace a file that exists
     #[arg(long)]
     force: bool,
@@ -92,7 +103,10 @@ pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result
     if CertificateId::parse_lenient(&args.what).is_err() && Path::new(&args.what).exists() {
         return Err(Error::NoNetworkGiven(PathBuf::from(&args.what)));
     }
-    let id = read_id(&args.what, screen)?;
+    let id = match args.what.as_str() {
+        "-" => read_id(scanned(screen)?.trim(), screen)?,
+        what => read_id(what, screen)?,
+    };
     let client = Client::new(global)?;
     let mut path = format!("/v1/certificates/{}/verification", segment(id.as_str()));
     if let Some(day) = args.on {
@@ -106,6 +120,21 @@ pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result
     }
     let names = Names::ask(&client);
     provenance::show(&verification, &names, Source::Node, now_ms(), screen)
+}
+
+/// The line that a scanner or a person types.
+fn scanned(screen: &mut Screen) -> Result<Zeroizing<String>, Error> {
+    if screen.can_ask() {
+        return Ok(screen.ask("Certificate identifier:")?.unwrap_or_default());
+    }
+    let mut line = Zeroizing::new(String::with_capacity(LONGEST_ANSWER));
+    screen.input().take(MOST_TYPED).read_line(&mut line)?;
+    let is_proof = base45::decode(line.trim_end_matches(['\r', '\n']))
+        .is_some_and(|bytes| Bundle::from_bytes(&bytes).is_ok());
+    match is_proof {
+        true => Err(Error::said(Message::IsProof, Advice::Network)),
+        false => Ok(line),
+    }
 }
 
 pub(crate) fn prove(args: &Prove, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
@@ -123,12 +152,16 @@ pub(crate) fn prove(args: &Prove, global: &Global, screen: &mut Screen) -> Resul
              prove again later, or ask the node of another department",
         );
     }
+    let text = args.base45.then(|| base45::encode(&answer.body));
+    let proof = text
+        .as_ref()
+        .map_or(&answer.body[..], |text| text.as_bytes());
     if to_output {
-        screen.out().write_all(&answer.body)?;
+        screen.out().write_all(proof)?;
         return Ok(Outcome::Yes);
     }
-    write_whole(&args.output, &answer.body, args.force, Access::Everyone)?;
-    let bytes = answer.body.len();
+    write_whole(&args.output, proof, args.force, Access::Everyone)?;
+    let bytes = proof.len();
     if screen.json() {
         screen.print_json(&serde_json::json!({
             "id": id,

@@ -35,9 +35,10 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use certmesh_ledger::crypto::core_dumps;
 use certmesh_text::one_line;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use futures::{Stream, StreamExt, stream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::block_in_place;
@@ -75,6 +76,22 @@ fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
             let config = Config::load(&args)?;
             run::check(&config)?;
             say("The configuration is valid.")
+        }
+        NodeCommand::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut NodeCli::command(), "certmesh-node", &mut script);
+            write_out(&script)
+        }
+        NodeCommand::Man { dir: None } => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(NodeCli::command()).render(&mut page)?;
+            write_out(&page)
+        }
+        NodeCommand::Man { dir: Some(dir) } => {
+            std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+            clap_mangen::generate_to(NodeCli::command(), &dir)
+                .with_context(|| dir.display().to_string())?;
+            say(&format!("manual pages are in {}", dir.display()))
         }
         NodeCommand::Run(args) => {
             let config = Config::load(&args)?;
@@ -120,7 +137,11 @@ fn hangups() -> std::io::Result<impl Stream<Item = ()>> {
 
 /// Answers the person who asked. If standard output is closed, the exit code is the answer.
 fn say(text: &str) -> anyhow::Result<()> {
-    match writeln!(io::stdout(), "{text}") {
+    write_out(format!("{text}\n").as_bytes())
+}
+
+fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
+    match io::stdout().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(anyhow::Error::new(error).context("standard output"))
         }
@@ -149,8 +170,6 @@ fn text(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context;
-
     use super::*;
 
     #[test]

@@ -226,6 +226,35 @@ fn all_faults_of_a_configuration_are_reported_at_once() {
 }
 
 #[test]
+fn the_node_s_manual_pages_and_completions_name_its_commands() {
+    let ask = |args: &[&str]| run("node", args, b"", |_| {});
+    for shell in ["bash", "zsh", "fish"] {
+        let script = ask(&["completions", shell]);
+        assert!(
+            script.code == 0 && script.out.contains("net-listen"),
+            "{script:?}"
+        );
+    }
+    let page = ask(&["man"]);
+    assert!(page.code == 0 && page.out.contains(".TH"), "{page:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let pages = dir.path().join("man1");
+    assert_eq!(ask(&["man", "--dir", pages.to_str().unwrap()]).code, 0);
+    for name in [
+        "certmesh-node.1",
+        "certmesh-node-run.1",
+        "certmesh-node-check.1",
+    ] {
+        assert!(
+            fs::read_to_string(pages.join(name))
+                .unwrap()
+                .contains(".TH"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn flags_stand_above_the_environment_and_both_above_the_file() {
     let net = founded(1);
     let config = net.member(0).config();

@@ -306,6 +306,38 @@ fn while_the_issuer_is_down_nothing_is_recorded_and_it_answers_when_it_is_back()
 }
 
 #[test]
+fn a_case_that_waits_for_a_grant_keeps_its_reference_until_the_grant_is_there() {
+    let net = running(2);
+    let matter = agreed(&net);
+    let id = issue(&net, 902);
+    net.converge();
+    let question = json!({
+        "matter": "QYBG", "subject": { "kind": "111", "code": SUBJECT },
+        "collect": { "purpose": "case", "reference": "2026-19" },
+    });
+    let size = net.held(1, 1).size;
+    let waiting = net.http(1).post("/v1/accept", &question);
+    assert_eq!(waiting.status, 200, "{waiting:?}");
+    let waiting = waiting.json();
+    assert_eq!(waiting["requirements"][1]["state"], "needs-grant");
+    assert!(waiting.get("case").is_none(), "{waiting}");
+    assert_eq!(net.held(1, 1).size, size, "nothing was recorded");
+    let grant = json!({
+        "department": net.code(1), "type": kind(&net, 902), "matters": [matter], "fields": [],
+    });
+    assert_eq!(net.http(0).post("/v1/grants", &grant).status, 201);
+    net.converge();
+    let accepted = net.http(1).post("/v1/accept", &question);
+    assert_eq!(accepted.status, 201, "{accepted:?}");
+    let accepted = accepted.json();
+    assert_eq!(accepted["case"]["replayed"], false);
+    assert_eq!(accepted["requirements"][1]["certificate"], id.as_str());
+    assert_eq!(accepted["requirements"][1]["values"]["ZZBH"], "2020-17");
+    let again = net.http(1).post("/v1/accept", &question).json();
+    assert_eq!(again["case"]["replayed"], true);
+}
+
+#[test]
 fn a_case_accepted_for_good_collects_what_may_be_seen_once() {
     let mut net = running(3);
     let matter = agreed(&net);

@@ -87,7 +87,7 @@ fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 /// Text as XML takes it; XML 1.0 has no way to write control characters.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

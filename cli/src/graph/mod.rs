@@ -3,6 +3,7 @@
 //! `cooccurrence` builds the graph, `louvain` finds communities, `grade` says what to share first; `graphml` and
 //! `picture` write what other programs and people look at.
 
+mod circle;
 mod cooccurrence;
 mod grade;
 mod graphml;
@@ -18,7 +19,7 @@ use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::args::{Global, within};
 use crate::client::Client;
 use crate::definitions::{self, OwnedMatter};
 use crate::files::write_whole;
@@ -53,7 +54,7 @@ pub(crate) struct GraphArgs {
     #[arg(long, requires = "output")]
     force: bool,
     /// How many types a table or a picture shows, the most demanded of the best grades first; the others hold all
-    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=200))]
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = within(1_u16, 200))]
     top: u16,
 }
 
@@ -64,7 +65,7 @@ Examples:
   certmesh graph --matters wuhan/matters --types wuhan/types --format svg -o types.svg
   certmesh graph --format graphml -o types.graphml
 
-A picture is drawn by Graphviz where its `dot` is installed, otherwise by certmesh itself.";
+A picture is drawn by Graphviz where its `dot` is installed, otherwise on a circle by certmesh itself.";
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -170,18 +171,23 @@ pub(crate) fn run(
         Format::Svg => {
             let (svg, drawer) = picture::svg(&graph, &analysis, args.top.into())?;
             if drawer == Drawer::BuiltIn && !screen.json() {
-                screen.note("note: Graphviz is not installed; drawn without it");
+                screen.note("note: Graphviz is not installed; drawn on a circle without it");
             }
             svg
         }
     };
-    write(args, &document, &analysis, screen)
+    let shown = match format {
+        Format::Svg => analysis.types.len().min(args.top.into()),
+        _ => analysis.types.len(),
+    };
+    write(args, &document, &analysis, shown, screen)
 }
 
 fn write(
     args: &GraphArgs,
     document: &str,
     analysis: &Analysis,
+    shown: usize,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let Some(path) = &args.output else {
@@ -200,11 +206,20 @@ fn write(
     } else {
         let done = screen.paint(Tone::Good, "WRITTEN");
         screen.line(format!(
-            "{done}  {} ({types} types, {edges} edges)",
-            path.display()
+            "{done}  {} ({} types, {edges} edges)",
+            path.display(),
+            of_all(shown, types)
         ))?;
     }
     Ok(Outcome::Yes)
+}
+
+/// `40 of 664`, or the number alone where nothing is left out.
+fn of_all(shown: usize, all: usize) -> String {
+    match shown < all {
+        true => format!("{} of {}", grouped(shown as u64), grouped(all as u64)),
+        false => grouped(all as u64),
+    }
 }
 
 /// Names of types, where available: a directory of matters is looked at without a node.
@@ -364,8 +379,8 @@ fn present(analysis: &Analysis, top: u16, screen: &mut Screen) -> Result<Outcome
     let rest = analysis.types.len().saturating_sub(top.into());
     if rest > 0 {
         screen.line(format!(
-            "{} more; --top shows more, --format json all",
-            count(rest)
+            "{} types; --top shows more, --format json all",
+            of_all(analysis.types.len() - rest, analysis.types.len())
         ))?;
     }
     Ok(Outcome::Yes)

@@ -1,5 +1,5 @@
-//! A picture of the graph's most demanded types: DOT by petgraph, drawn by Graphviz where it is installed, otherwise by
-//! the crate `layout-rs`.
+//! A picture of the graph's most demanded types: DOT by petgraph, drawn by Graphviz where it is installed, otherwise on a
+//! circle.
 //!
 //! Everything at once would be a black ball, so the edges drawn are those that tie types closest for how common both
 //! are (Salton's cosine: matters with both, over the root of the product of matters with either): a forest that holds
@@ -9,8 +9,6 @@ use std::cmp::Ordering;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use layout::backends::svg::SVGWriter;
-use layout::gv::{DotParser, GraphBuilder};
 use petgraph::algo::min_spanning_tree;
 use petgraph::data::Element;
 use petgraph::dot::{Config, Dot, RankDir};
@@ -18,13 +16,14 @@ use petgraph::graph::{NodeIndex, UnGraph};
 use petgraph::visit::EdgeRef;
 
 use super::cooccurrence::Graph;
-use super::{Analysis, TypeShown};
+use super::graphml::escaped;
+use super::{Analysis, TypeShown, circle, of_all};
 use crate::Error;
 
 /// Edges drawn, for each type.
 const EDGES_EACH: usize = 2;
 /// Fonts that have Chinese, by system.
-const FONTS: &str = "Noto Sans CJK SC, Source Han Sans SC, Microsoft YaHei, PingFang SC, WenQuanYi Micro Hei, sans-serif";
+pub(super) const FONTS: &str = "Noto Sans CJK SC, Source Han Sans SC, Microsoft YaHei, PingFang SC, WenQuanYi Micro Hei, sans-serif";
 /// Fills of communities, the largest first; those beyond have the last.
 const FILLS: [&str; 10] = [
     "#a6cee3", "#fdbf6f", "#b2df8a", "#fb9a99", "#cab2d6", "#ffff99", "#ccebc5", "#fddaec",
@@ -36,7 +35,7 @@ const FILLS: [&str; 10] = [
 pub(super) enum Drawer {
     /// Graphviz's `dot`.
     Graphviz,
-    /// The crate.
+    /// [`circle`].
     BuiltIn,
 }
 
@@ -63,45 +62,122 @@ pub(super) fn svg(
     most: usize,
 ) -> Result<(String, Drawer), Error> {
     if analysis.types.is_empty() {
-        // The crate does not draw what is empty either.
         return Err(Error::Drawing("no matter demands a certificate".to_owned()));
     }
-    let dot = dot(graph, analysis, most);
-    match by_graphviz(&dot)? {
+    let shown = &analysis.types[..most.min(analysis.types.len())];
+    let drawn = chosen(graph, shown);
+    let legend = Legend::of(analysis, shown);
+    match by_graphviz(&dot(shown, &drawn, &legend))? {
         Some(svg) => Ok((svg, Drawer::Graphviz)),
-        None => Ok((built_in(&dot)?, Drawer::BuiltIn)),
+        None => Ok((circle::svg(shown, &drawn, &legend), Drawer::BuiltIn)),
     }
 }
 
+/// What a picture says about itself.
+pub(super) struct Legend {
+    /// What it shows, and how much of all.
+    pub(super) title: String,
+    /// How to read it.
+    pub(super) lines: Vec<String>,
+    /// The communities in it that have a colour of their own, and one line for the others.
+    pub(super) communities: Vec<(usize, String)>,
+}
+
+impl Legend {
+    fn of(analysis: &Analysis, shown: &[TypeShown]) -> Legend {
+        let count = of_all(shown.len(), analysis.types.len());
+        let title = format!(
+            "证照共现图谱: {count} types that {} matters of {} departments demand",
+            analysis.matters, analysis.departments
+        );
+        let lines = [
+            "each type with its grade and how often it is demanded; A share first, B share next, C share when asked, D leave",
+            "a line ties types that a matter demands together, a thick one those that many do; the closest ties are drawn",
+            "colours are communities, each with its most demanded types:",
+        ];
+        let drawn = |number: usize| shown.iter().any(|kind| kind.community == number);
+        let all = analysis
+            .communities
+            .iter()
+            .filter(|one| drawn(one.community));
+        let (own, others): (Vec<_>, Vec<_>) = all.partition(|one| one.community < FILLS.len());
+        let mut communities: Vec<(usize, String)> = own
+            .into_iter()
+            .map(|one| (one.community, one.foremost.join(", ")))
+            .collect();
+        if let [first, ..] = others.as_slice() {
+            communities.push((
+                first.community,
+                format!("{} smaller communities", others.len()),
+            ));
+        }
+        Legend {
+            title,
+            lines: lines.map(str::to_owned).to_vec(),
+            communities,
+        }
+    }
+}
+
+/// The colour of a community.
+pub(super) fn fill(community: usize) -> &'static str {
+    FILLS[(community - 1).min(FILLS.len() - 1)]
+}
+
+/// How thick a tie of this weight is drawn.
+pub(super) fn thickness(weight: u32) -> u32 {
+    1 + weight.ilog2()
+}
+
 /// The picture's graph in Graphviz's language.
-fn dot(graph: &Graph, analysis: &Analysis, most: usize) -> String {
-    let shown = &analysis.types[..most.min(analysis.types.len())];
-    let drawn = chosen(graph, shown);
-    let fill = |node: NodeIndex| FILLS[(shown[node.index()].community - 1).min(FILLS.len() - 1)];
+fn dot(shown: &[TypeShown], drawn: &UnGraph<String, u32>, legend: &Legend) -> String {
     let edge = |_: &UnGraph<String, u32>, edge: petgraph::graph::EdgeReference<'_, u32>| {
-        format!("penwidth=\"{}\"", 1 + edge.weight().ilog2())
+        format!("penwidth=\"{}\"", thickness(*edge.weight()))
     };
     let node = |_: &UnGraph<String, u32>, (node, _): (NodeIndex, &String)| {
-        format!("fillcolor=\"{}\"", fill(node))
+        format!("fillcolor=\"{}\"", fill(shown[node.index()].community))
     };
     let config = [
         Config::EdgeNoLabel,
         Config::GraphContentOnly,
         Config::RankDir(RankDir::LR),
     ];
-    let content = Dot::with_attr_getters(&drawn, &config, &edge, &node);
+    let content = Dot::with_attr_getters(drawn, &config, &edge, &node);
+    let label = label(legend);
     format!(
-        "graph {{\n    graph [layout=\"fdp\" overlap=\"false\" splines=\"true\" K=\"1.1\" fontname=\"{FONTS}\"];\n    node [shape=\"box\" style=\"filled\" fontsize=\"14\" fontname=\"{FONTS}\"];\n    edge [color=\"gray\"];\n{content}}}\n"
+        "graph {{\n    graph [layout=\"fdp\" overlap=\"false\" splines=\"true\" K=\"1.1\" fontname=\"{FONTS}\" labelloc=\"t\" \
+         labeljust=\"l\" label=<{label}>];\n    node [shape=\"box\" style=\"filled\" fontsize=\"14\" fontname=\"{FONTS}\"];\n    \
+         edge [color=\"gray\"];\n{content}}}\n"
     )
+}
+
+/// The legend as Graphviz's label of the whole, a table in HTML.
+fn label(legend: &Legend) -> String {
+    let mut rows = format!(
+        "<TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\"><FONT POINT-SIZE=\"20\">{}</FONT></TD></TR>",
+        escaped(&legend.title)
+    );
+    for line in &legend.lines {
+        rows.push_str(&format!(
+            "<TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\">{}</TD></TR>",
+            escaped(line)
+        ));
+    }
+    for (community, text) in &legend.communities {
+        rows.push_str(&format!(
+            "<TR><TD BGCOLOR=\"{}\" WIDTH=\"14\"></TD><TD ALIGN=\"LEFT\">{}</TD></TR>",
+            fill(*community),
+            escaped(text)
+        ));
+    }
+    format!("<TABLE BORDER=\"0\" CELLSPACING=\"2\">{rows}</TABLE>")
 }
 
 /// The types shown, each by its label, with the edges to draw.
 fn chosen(graph: &Graph, shown: &[TypeShown]) -> UnGraph<String, u32> {
     let mut all: UnGraph<String, Tie> = UnGraph::default();
-    // Of no use to a drawing, and a terminal or a parser might take them for something.
-    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
     for kind in shown {
-        let title = plain(kind.name.as_deref().unwrap_or(&kind.code));
+        let title = circle::plain(kind);
         all.add_node(format!("{title}\n{} · {}\n", kind.grade, kind.demands));
     }
     for (a, kind) in shown.iter().enumerate() {
@@ -175,17 +251,6 @@ fn by_graphviz(dot: &str) -> Result<Option<String>, Error> {
         .map_err(|_| failed("its picture is not UTF-8".to_owned()))
 }
 
-/// The picture by the crate.
-fn built_in(dot: &str) -> Result<String, Error> {
-    let graph = DotParser::new(dot).process().map_err(Error::Drawing)?;
-    let mut builder = GraphBuilder::new();
-    builder.visit_graph(&graph);
-    let mut writer = SVGWriter::new();
-    builder.get().do_it(false, false, false, &mut writer);
-    // Its own font has no Chinese.
-    Ok(writer.finalize().replace("Times, serif", FONTS))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -208,6 +273,13 @@ mod tests {
         (graph, analysis)
     }
 
+    fn drawn(graph: &Graph, analysis: &Analysis, most: usize) -> (String, String) {
+        let shown = &analysis.types[..most.min(analysis.types.len())];
+        let (drawn, legend) = (chosen(graph, shown), Legend::of(analysis, shown));
+        let dot = dot(shown, &drawn, &legend);
+        (circle::svg(shown, &drawn, &legend), dot)
+    }
+
     #[test]
     fn the_built_in_drawing_shows_every_label_once_and_is_the_same_every_time() {
         let matters: &[(&str, &[&str])] = &[
@@ -217,27 +289,61 @@ mod tests {
             ("z", &["E"]),
         ];
         let (graph, analysis) = analysed(matters, &[("A", "居民身份证"), ("B", "a<b \"c\" \\n")]);
-        let dot = dot(&graph, &analysis, 10);
-        let svg = built_in(&dot).unwrap();
-        assert_eq!(svg.matches("居民身份证").count(), 1, "{svg}");
+        let (svg, _) = drawn(&graph, &analysis, 10);
+        assert_eq!(svg.matches(">居民身份证 · ").count(), 1, "{svg}");
         assert!(
             svg.contains("a&lt;b &quot;c&quot; \\n") && svg.contains("Noto Sans CJK"),
             "{svg}"
         );
-        assert_eq!(built_in(&dot).unwrap(), svg);
+        assert_eq!(drawn(&graph, &analysis, 10).0, svg);
     }
 
     #[test]
-    fn pictures_of_one_and_many_types_can_be_drawn_and_of_none_there_is_no_picture() {
-        let (graph, analysis) = analysed(&[], &[]);
-        assert!(matches!(svg(&graph, &analysis, 10), Err(Error::Drawing(_))));
-        let (graph, analysis) = analysed(&[("x", &["A"])], &[]);
-        built_in(&dot(&graph, &analysis, 10)).unwrap();
+    fn a_picture_says_how_much_of_all_it_shows_and_how_to_read_it() {
+        let matters: &[(&str, &[&str])] = &[("x", &["A", "B", "C"]), ("y", &["A", "B"])];
+        let (graph, analysis) = analysed(matters, &[("A", "居民身份证")]);
+        let (svg, dot) = drawn(&graph, &analysis, 2);
+        for picture in [svg, dot] {
+            for text in [
+                "证照共现图谱: 2 of 3 types",
+                "2 matters",
+                "A share first",
+                "communities",
+            ] {
+                assert!(picture.contains(text), "{text}: {picture}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_of_many_types_do_not_stand_on_each_other() {
         let all: Vec<String> = (0..60).map(|n| format!("T{n:02}")).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         let (graph, analysis) = analysed(&[("x", &all)], &[]);
-        let dot = dot(&graph, &analysis, 50);
+        let (svg, dot) = drawn(&graph, &analysis, 50);
         assert_eq!(dot.matches(" -- ").count(), 100);
-        built_in(&dot).unwrap();
+        assert_eq!(svg.matches("<path ").count(), 100);
+        let of = |part: &str| -> Vec<f64> {
+            let (x, y) = part.split_once(')').unwrap().0.split_once(' ').unwrap();
+            vec![x.parse().unwrap(), y.parse().unwrap()]
+        };
+        let places: Vec<Vec<f64>> = svg.split("translate(").skip(1).map(of).collect();
+        assert_eq!(places.len(), 50);
+        for (n, a) in places.iter().enumerate() {
+            for b in &places[..n] {
+                assert!((a[0] - b[0]).hypot(a[1] - b[1]) > 14.0, "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_of_one_type_can_be_drawn_and_of_none_there_is_no_picture() {
+        let (graph, analysis) = analysed(&[], &[]);
+        assert!(matches!(svg(&graph, &analysis, 10), Err(Error::Drawing(_))));
+        let (graph, analysis) = analysed(&[("x", &["A"])], &[]);
+        assert_eq!(
+            drawn(&graph, &analysis, 10).0.matches("<circle ").count(),
+            1
+        );
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::measured::Measured;
-use crate::args::Global;
+use crate::args::{Global, within};
 use crate::client::Client;
 use crate::definitions::{self, OwnedMatter};
 use crate::screen::{Screen, Tone, grouped, printable};
@@ -44,7 +44,7 @@ pub(crate) struct Need {
     #[arg(long, value_name = "DIR")]
     matters: Option<PathBuf>,
     /// Cases a year, to estimate submissions from
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    #[arg(long, value_name = "N", value_parser = within(1_u64, 1_000_000_000_000))]
     cases: Option<u64>,
     /// Measured year, as `certmesh-testnet dataset year --json` prints it, in place of the cases recorded in logs
     #[arg(long, value_name = "FILE")]

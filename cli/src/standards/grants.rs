@@ -4,13 +4,14 @@ use certmesh_api::{Appended, GrantRequest, Grants};
 use certmesh_ledger::id::Date;
 use clap::{Args, Subcommand};
 
-use super::{OfDepartment, any_of, of_department};
+use super::{OfDepartment, any_of, existing, of_department};
 use crate::args::Global;
 use crate::client::Client;
 use crate::issue::tell_appended;
 use crate::names::Names;
 use crate::screen::{Screen, cell, number, printable};
 use crate::{Error, Outcome};
+use crate::{complete, lookup};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +46,7 @@ pub(crate) struct Make {
     #[arg(
         long,
         value_name = "CODE",
+        add = complete::departments(),
         required_unless_present = "to_role",
         conflicts_with = "to_role"
     )]
@@ -52,8 +54,8 @@ pub(crate) struct Make {
     /// Every member with this role: issue, or define:AUTHORITY
     #[arg(long, value_name = "ROLE")]
     to_role: Option<String>,
-    /// Type of the certificates
-    #[arg(long = "type", value_name = "CODE")]
+    /// Type of the certificates: its code, or part of its name
+    #[arg(long = "type", value_name = "CODE", add = complete::types())]
     type_code: String,
     /// Sub-matter, as DEPARTMENT/MATTER/SUB; all that require the type when absent. May be given several times
     #[arg(long = "matter", value_name = "MATTER")]
@@ -64,6 +66,9 @@ pub(crate) struct Make {
     /// Last day on which the grant holds; until it is withdrawn when absent
     #[arg(long, value_name = "YYYY-MM-DD")]
     until: Option<Date>,
+    /// Grant it also if the type, a field or a matter does not exist here yet
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -80,15 +85,19 @@ pub(crate) fn run(
 ) -> Result<Outcome, Error> {
     match command {
         Command::Make(args) => {
+            let client = Client::new(global)?;
             let request = GrantRequest {
                 department: args.to.clone(),
                 role: args.to_role.clone(),
-                type_code: args.type_code.clone(),
+                type_code: lookup::type_code(&args.type_code, &client, screen)?,
                 matters: args.matters.clone(),
                 fields: args.fields.clone(),
                 until: args.until.map(|day| day.to_string()),
             };
-            let answer = Client::new(global)?.post("/v1/grants", &request, None)?;
+            if !args.force {
+                existing::check_grant(&client, &request)?;
+            }
+            let answer = client.post("/v1/grants", &request, None)?;
             if screen.json() {
                 return screen.pass(&answer);
             }

@@ -6,10 +6,13 @@ use certmesh_api::{CatalogueView, Matter, MatterRequest, Matters};
 use clap::{Args, Subcommand};
 
 use super::compare::{Two, compare};
-use super::{File, OfDepartment, define, of_department, tell_versions, versioned};
+use super::{File, OfDepartment, define, existing, of_department, tell_versions, versioned};
 use crate::args::Global;
 use crate::client::{Client, segment};
+use crate::complete;
 use crate::issue::read_value;
+use crate::lookup::{self, Known};
+use crate::message::Advice;
 use crate::screen::{Screen, Tone, cell, number, printable};
 use crate::{Error, Outcome};
 
@@ -59,8 +62,8 @@ with registration.toml:
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Matter: its code, or DEPARTMENT/CODE where several departments use the code
-    #[arg(value_name = "MATTER")]
+    /// Matter: its code, or DEPARTMENT/CODE where several departments use the code, or part of its name
+    #[arg(value_name = "MATTER", add = complete::matters())]
     matter: String,
     /// Version; the latest when absent
     #[arg(long, value_name = "N")]
@@ -69,8 +72,8 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// Matter: its code, or DEPARTMENT/CODE where several departments use the code
-    #[arg(value_name = "MATTER")]
+    /// Matter: its code, or DEPARTMENT/CODE where several departments use the code, or part of its name
+    #[arg(value_name = "MATTER", add = complete::matters())]
     matter: String,
     #[command(flatten)]
     versions: Two,
@@ -84,13 +87,16 @@ pub(crate) fn run(
     match command {
         Command::Define(args) => {
             let request: MatterRequest = read_value(&args.file, "a matter's definition", screen)?;
+            if !args.force {
+                existing::check_matter(&Client::new(global)?, &request)?;
+            }
             define("/v1/matters", "matter", &request, global, screen)
         }
         Command::List(args) => list(args, global, screen),
         Command::Show(args) => {
             let client = Client::new(global)?;
-            let path = versioned(&matter_path(&client, &args.matter)?, args.version);
-            let answer = client.get(&path)?;
+            let path = versioned(&matter_path(&client, &args.matter, screen)?, args.version);
+            let answer = client.get(&path).map_err(unknown)?;
             if screen.json() {
                 return screen.pass(&answer);
             }
@@ -98,9 +104,10 @@ pub(crate) fn run(
         }
         Command::Compare(args) => {
             let client = Client::new(global)?;
-            let path = matter_path(&client, &args.matter)?;
+            let path = matter_path(&client, &args.matter, screen)?;
             compare(&args.versions, screen, |version| {
-                let shown: Matter = client.get(&versioned(&path, version))?.parse()?;
+                let answer = client.get(&versioned(&path, version)).map_err(unknown)?;
+                let shown: Matter = answer.parse()?;
                 Ok((
                     shown.version,
                     serde_json::to_value(&shown.definition).map_err(std::io::Error::from)?,
@@ -110,8 +117,16 @@ pub(crate) fn run(
     }
 }
 
-/// The path of a matter that is named by its code or by department and code.
-fn matter_path(client: &Client, text: &str) -> Result<String, Error> {
+/// A matter, or a version of one, that the node does not know.
+fn unknown(error: Error) -> Error {
+    match error.is_not_found() {
+        true => error.advised(Advice::Matters),
+        false => error,
+    }
+}
+
+/// The path of a matter that is named by its code, by department and code, or by part of its name.
+fn matter_path(client: &Client, text: &str, screen: &mut Screen) -> Result<String, Error> {
     let path = |department: &str, code: &str| {
         format!("/v1/matters/{}/{}", segment(department), segment(code))
     };
@@ -128,9 +143,18 @@ fn matter_path(client: &Client, text: &str) -> Result<String, Error> {
         (Some(_), Some(_)) => Err(Error::Usage(
             "several departments have a matter of this code: name it as DEPARTMENT/CODE",
         )),
-        (None, _) => Err(Error::Usage(
-            "no department has a matter of this code: `certmesh matter list` shows those there are",
-        )),
+        (None, _) => {
+            let known = all.matters.iter().map(|matter| {
+                let code = format!("{}/{}", matter.department, matter.definition.code);
+                Known::new(code, &*matter.definition.name)
+            });
+            let known: Vec<Known> = known.collect();
+            let found = lookup::one_of(text, &known, Advice::Matters, screen)?;
+            Ok(found.split_once('/').map_or_else(
+                || path(&found, ""),
+                |(department, code)| path(department, code),
+            ))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `certmesh type`, `certmesh matter` and `certmesh grant`: what the departments agree on.
 
 mod compare;
+mod existing;
 pub(crate) mod grants;
 pub(crate) mod matters;
 pub(crate) mod types;
@@ -24,6 +25,9 @@ pub(crate) struct File {
     /// Definition: TOML, or JSON if its name ends in .json; `-` for JSON on standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Define it also if it names types, fields or departments that do not exist here yet
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,13 +4,13 @@ use certmesh_api::{FieldType, FieldView, SharingClass, TypeRequest, TypeStandard
 use clap::{Args, Subcommand};
 
 use super::compare::{Two, compare};
-use super::{File, any_of, define, tell_versions, versioned};
+use super::{File, any_of, define, existing, tell_versions, versioned};
 use crate::args::Global;
 use crate::client::{Client, segment};
 use crate::issue::read_value;
 use crate::names::Names;
 use crate::screen::{Screen, Tone, cell, printable};
-use crate::{Error, Outcome, state};
+use crate::{Error, Outcome, complete, lookup, state};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -67,8 +67,8 @@ with licence.toml:
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Type code
-    #[arg(value_name = "CODE")]
+    /// Type code, or part of the type's name
+    #[arg(value_name = "CODE", add = complete::types())]
     code: String,
     /// Version; the latest when absent
     #[arg(long, value_name = "N")]
@@ -77,8 +77,8 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// Type code
-    #[arg(value_name = "CODE")]
+    /// Type code, or part of the type's name
+    #[arg(value_name = "CODE", add = complete::types())]
     code: String,
     #[command(flatten)]
     versions: Two,
@@ -92,13 +92,18 @@ pub(crate) fn run(
     match command {
         Command::Define(args) => {
             let request: TypeRequest = read_value(&args.file, "a type definition", screen)?;
+            if !args.force {
+                existing::check_type(&Client::new(global)?, &request)?;
+            }
             define("/v1/types", "type", &request, global, screen)
         }
         Command::List => state::catalogue(global, screen),
         Command::Show(args) => {
             let client = Client::new(global)?;
-            let path = versioned(&format!("/v1/types/{}", segment(&args.code)), args.version);
-            let answer = client.get(&path)?;
+            let code = lookup::type_code(&args.code, &client, screen)?;
+            let path = versioned(&format!("/v1/types/{}", segment(&code)), args.version);
+            let unknown = |error| lookup::unknown_type(error, &code, &client);
+            let answer = client.get(&path).map_err(unknown)?;
             if screen.json() {
                 return screen.pass(&answer);
             }
@@ -106,9 +111,12 @@ pub(crate) fn run(
         }
         Command::Compare(args) => {
             let client = Client::new(global)?;
-            let path = format!("/v1/types/{}", segment(&args.code));
+            let code = lookup::type_code(&args.code, &client, screen)?;
+            let path = format!("/v1/types/{}", segment(&code));
             compare(&args.versions, screen, |version| {
-                let shown: TypeStandard = client.get(&versioned(&path, version))?.parse()?;
+                let unknown = |error| lookup::unknown_type(error, &code, &client);
+                let answer = client.get(&versioned(&path, version)).map_err(unknown)?;
+                let shown: TypeStandard = answer.parse()?;
                 Ok((
                     shown.version,
                     serde_json::to_value(&shown.definition).map_err(std::io::Error::from)?,

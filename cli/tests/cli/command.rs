@@ -30,9 +30,16 @@ impl Run {
 /// The binary, in an environment that says nothing about nodes, tokens and colours.
 pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_certmesh"));
-    for name in ["CERTMESH_NODE", "CERTMESH_TOKEN_FILE", "NO_COLOR"] {
+    for name in [
+        "CERTMESH_NODE",
+        "CERTMESH_TOKEN_FILE",
+        "CERTMESH_PROFILE",
+        "NO_COLOR",
+    ] {
         command.env_remove(name);
     }
+    // Whoever runs the tests may have a profile.
+    command.env("XDG_CONFIG_HOME", "/nowhere");
     command
 }
 

@@ -71,7 +71,7 @@ fn ties_degrees_communities_and_grades_are_shown_with_their_reasons() {
     assert_eq!(found["algorithm"], "Louvain");
     let table = with_types(dir.path(), &["--top", "2"]).exits(0).out;
     assert!(
-        table.contains("居民身份证") && table.contains("1 more"),
+        table.contains("居民身份证") && table.contains("2 of 3 types"),
         "{table}"
     );
 }

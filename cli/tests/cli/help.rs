@@ -10,8 +10,15 @@ fn every_command() -> Vec<Vec<String>> {
         let mut args = path.clone();
         args.push("--help".to_owned());
         let help = certmesh(&args).exits(0).out;
-        let listed = help.split("\nCommands:\n").nth(1).unwrap_or_default();
-        for line in listed.lines().take_while(|line| !line.is_empty()) {
+        // The commands of a command stand under one heading, those of the program under several, all before the options.
+        let listed = match path.is_empty() {
+            true => help.split("\nOptions:\n").next().unwrap_or_default(),
+            false => {
+                let listed = help.split("\nCommands:\n").nth(1).unwrap_or_default();
+                listed.split("\n\n").next().unwrap_or_default()
+            }
+        };
+        for line in listed.lines() {
             let is_name = line.starts_with("  ") && !line.starts_with("   ");
             let name = line
                 .split_whitespace()

@@ -205,7 +205,7 @@ fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value(
         "row 5: `有效期至` is before `发证日期`",
         "row 6: it is unknown-type",
         "row 8: `编号` is empty",
-        "`证件号` is not a resident identity card number",
+        "`证件号` has a wrong check character for a resident identity card number: it should be `X`",
         "row 9: `证件` must be 111: holders of this type have no other kind of code",
     ] {
         assert!(run.err.contains(expected), "{expected}: {}", run.err);

@@ -9,6 +9,7 @@ mod help;
 mod id_check;
 mod import;
 mod import_table;
+mod keys;
 mod node;
 mod offline;
 mod report;

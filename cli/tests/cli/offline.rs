@@ -57,6 +57,58 @@ fn verify(department: &Department, proof: &std::path::Path, extra: &[&str]) -> R
 }
 
 #[test]
+fn a_proof_that_a_scanner_types_is_verified_and_without_a_genesis_asked_for_one() {
+    let department = Department::found_with_witness();
+    drop(department.issue_twenty());
+    let proof = fs::read(prove(&department, 3)).unwrap();
+    let typed = format!("{}\n", base45(&proof));
+    let network = department.path("network.toml");
+    let args = [
+        "verify",
+        "-",
+        "--on",
+        "2026-03-04",
+        "--network",
+        network.to_str().unwrap(),
+    ];
+    let run = certmesh_reading(args, typed.as_bytes()).exits(0);
+    assert!(
+        run.out.starts_with("VALID") && run.out.contains(id(3).as_str()),
+        "{}",
+        run.out
+    );
+    let run = certmesh_reading(["verify", "-"], typed.as_bytes()).exits(2);
+    assert!(
+        run.err.contains("this is a proof") && run.err.contains("--network"),
+        "{}",
+        run.err
+    );
+    // A character that the reader swallowed.
+    let run = certmesh_reading(args, &typed.as_bytes()[1..]);
+    assert_ne!(run.code, 0, "{}", run.out);
+}
+
+/// Bytes as a QR code has them, by the rule of RFC 9285.
+fn base45(bytes: &[u8]) -> String {
+    let characters: Vec<char> = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+        .chars()
+        .collect();
+    let of = |pair: &[u8]| match *pair {
+        [a, b] => {
+            let n = usize::from(a) * 256 + usize::from(b);
+            vec![n % 45, n / 45 % 45, n / 2025]
+        }
+        [a] => vec![usize::from(a) % 45, usize::from(a) / 45],
+        _ => vec![],
+    };
+    bytes
+        .chunks(2)
+        .flat_map(of)
+        .map(|place| characters[place])
+        .collect()
+}
+
+#[test]
 fn a_proof_of_a_valid_certificate_is_verified_without_a_node() {
     let department = Department::found_with_witness();
     drop(department.issue_twenty());

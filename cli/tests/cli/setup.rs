@@ -12,6 +12,14 @@ fn authority(code: &str) -> &'static str {
     }
 }
 
+/// An address of its own for each department.
+fn address(code: &str) -> &'static str {
+    match code {
+        "11430000006122244L" => "/ip4/127.0.0.1/tcp/7481",
+        _ => "/ip4/127.0.0.1/tcp/8481",
+    }
+}
+
 fn init(dir: &Path, code: &str) -> Run {
     certmesh([
         "department",
@@ -25,7 +33,7 @@ fn init(dir: &Path, code: &str) -> Run {
         "--dir",
         dir.to_str().unwrap(),
         "--address",
-        "/ip4/127.0.0.1/tcp/7481",
+        address(code),
         "--role",
         "issue",
         "--role",
@@ -294,6 +302,57 @@ fn all_faults_of_a_network_are_reported_at_once_and_nothing_is_written() {
         run.err
     );
     assert!(!out.exists() && !home.path().join("catalogue.key").exists());
+}
+
+#[test]
+fn an_address_that_nobody_can_dial_is_refused_before_a_network_has_it() {
+    let home = tempfile::tempdir().unwrap();
+    let set_up = |name: &str, code: &str, addresses: &[&str]| {
+        let dir = home.path().join(name);
+        let mut args = vec!["department", "init", "--name", "n", "--code", code];
+        args.extend(addresses.iter().flat_map(|address| ["--address", address]));
+        args.extend(["--dir", dir.to_str().unwrap()]);
+        (dir.clone(), certmesh(args))
+    };
+    let (a, b) = ("11430000006122244L", "11100000000013338W");
+    let (here, there) = ("/ip4/127.0.0.1/tcp/7481", "/ip4/10.1.2.3/tcp/7481");
+    for (wrong, said) in [
+        (&["/ip4/0.0.0.0/tcp/7481"][..], "nobody can dial it"),
+        (&["/ip6/::/tcp/7481"], "nobody can dial it"),
+        (&["/ip4/10.1.2.3/tcp/0"], "has port 0"),
+        (&[here, there], "reached from its own machine only"),
+    ] {
+        let (dir, run) = set_up("wrong", a, wrong);
+        let run = run.exits(2);
+        assert!(run.err.contains(said), "{}", run.err);
+        assert!(
+            run.err.contains("--address: `") && !dir.exists(),
+            "{}",
+            run.err
+        );
+    }
+    let (first, run) = set_up("first", a, &[there]);
+    run.exits(0);
+    for (name, address, said) in [
+        (
+            "same",
+            there,
+            "is also an address of department 11430000006122244L",
+        ),
+        ("loopback", here, "reached from its own machine only"),
+    ] {
+        let (second, run) = set_up(name, b, &[address]);
+        run.exits(0);
+        let out = home.path().join("network.toml");
+        let run = create(&out, &[first.clone(), second]).exits(2);
+        let expected = format!("department {b}: addresses: `{address}`");
+        assert!(
+            run.err.contains(&expected) && run.err.contains(said),
+            "{}",
+            run.err
+        );
+        assert!(!out.exists());
+    }
 }
 
 #[test]

@@ -4,11 +4,13 @@
 //! [`Membership`] is the view everything else uses. Members are those of the genesis, with key epoch 0; entries that
 //! change membership later will extend the view, so it already takes a time and an epoch.
 
+mod addresses;
 mod department;
 mod faults;
 mod genesis;
 mod peer_id;
 
+pub use addresses::{Undialable, check_address, undialable};
 pub use department::{Department, MAX_ROLES, NotARole, Role};
 pub use faults::{GenesisError, GenesisFaults};
 pub use genesis::{GENESIS_FORMAT, Genesis};

@@ -39,7 +39,8 @@ pub struct CollectRequest {
     #[schema(value_type = Purpose)]
     pub purpose: String,
     /// The case's number in this department's own system. Subject, matter and reference make the case: accepting it again
-    /// gives what was collected and records nothing. When absent, subject, matter and day do.
+    /// gives what was collected and records nothing. When absent, subject, matter and day do. A case of which nothing is
+    /// held for want of a grant is not accepted yet, and its reference can be used again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Purpose>)]
     pub reference: Option<String>,

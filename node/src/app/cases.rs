@@ -39,7 +39,8 @@ pub(crate) trait Cases {
     fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal>;
 
     /// Accepts a case for good: collects the fields that may be seen and records how the requirements stood. A case that
-    /// was accepted before is reported again. The client's look-up is durable first.
+    /// was accepted before is reported again; one of which nothing is held for want of a grant is not accepted yet. The
+    /// client's look-up is durable first.
     fn accept_for_good(
         &self,
         case: Case,
@@ -152,6 +153,15 @@ pub(crate) struct Acceptance {
     pub(crate) requirements: Vec<Standing>,
     /// Where it is recorded, once it was accepted for good.
     pub(crate) accepted: Option<Accepted>,
+}
+
+impl Acceptance {
+    /// Whether nothing is held and something could be with a grant. Such a case is not recorded: accepted again under the
+    /// same reference once the grant is there, it collects what may be seen then.
+    fn waits_for_grants(&self) -> bool {
+        let has = |state| self.requirements.iter().any(|one| one.state == state);
+        has(State::NeedsGrant) && !has(State::Held)
+    }
 }
 
 /// A case that was accepted for good.
@@ -414,6 +424,9 @@ async fn accept(asking: Asking, case: Case, recorded: Recorded) -> Result<Accept
     let collected = gather(&asking, &acceptance, &collect).await;
     for standing in &mut acceptance.requirements {
         standing.take(&collected);
+    }
+    if acceptance.waits_for_grants() {
+        return Ok(acceptance);
     }
     let entry = CaseAccepted {
         case: begun.tag,

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 /// Environment variable that names the configuration file.
 pub(super) const CONFIG_VARIABLE: &str = "CERTMESH_NODE_CONFIG";
@@ -47,6 +48,18 @@ pub enum NodeCommand {
     /// Check the configuration and the files it names, list every fault, and exit
     #[command(after_help = ONLY_IN_THE_FILE)]
     Check(NodeArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page, or write one page for every command
+    Man {
+        /// Directory to write all pages to; it is made if it is missing
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// Flags that override environment and file.

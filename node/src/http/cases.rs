@@ -76,7 +76,8 @@ impl Case {
 ///
 /// Answered from the logs this peer holds, also when other peers are down. What is held need not be submitted again.
 /// The question is in the department's look-up journal before it is answered, and each client may ask few a second.
-/// With `collect`, the fields that may be seen come from their issuers and the log records how the requirements stood.
+/// With `collect`, the fields that may be seen come from their issuers and the log records how the requirements stood. A
+/// case of which nothing is held and something needs a grant is not recorded: ask again once the grant is there.
 #[utoipa::path(
     post, path = "/v1/accept", tag = "Cases", operation_id = "acceptCase",
     request_body = AcceptRequest,

@@ -8,9 +8,10 @@ use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::crypto::keys::KeyError;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::OpenError;
-use certmesh_ledger::membership::GenesisFaults;
+use certmesh_ledger::membership::{GenesisFaults, Undialable};
 use libp2p::Multiaddr;
 
+use super::certificate::Unacceptable;
 use crate::descriptors::TooFewFiles;
 use crate::http::ServeError;
 use crate::net::NetError;
@@ -128,12 +129,27 @@ pub(crate) enum RunError {
         /// The text.
         address: String,
     },
+    /// A member's address in the genesis can't be dialled.
+    #[error(
+        "{path}: department {department}: addresses: {fault}. The file can't be changed: give an address of this member under [net.peers] in node.toml"
+    )]
+    Undialable {
+        /// The genesis file.
+        path: PathBuf,
+        /// Whose address.
+        department: String,
+        /// What is wrong with it.
+        fault: Undialable,
+    },
     /// The loop between network and disk ended by itself.
     #[error("the peer stopped because of an internal fault; its log has the cause")]
     Died,
     /// The limit on open files is too small.
     #[error(transparent)]
     Files(#[from] TooFewFiles),
+    /// Clients will refuse the API's TLS certificate.
+    #[error(transparent)]
+    Certificate(#[from] Unacceptable),
     /// The API cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),

@@ -6,7 +6,9 @@ use std::path::Path;
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret, SecretFile, SigningKey};
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::membership::{Genesis, Membership, PeerId as MemberPeer};
+use certmesh_ledger::membership::{
+    Genesis, Membership, PeerId as MemberPeer, Undialable, undialable,
+};
 use libp2p::{Multiaddr, PeerId};
 use zeroize::Zeroizing;
 
@@ -142,4 +144,30 @@ pub(crate) fn peers(config: &Config, members: &Membership, faults: &mut Vec<RunE
         peers.insert(member.code, (id, addresses));
     }
     peers
+}
+
+/// The genesis's addresses of other members that can't be dialled, but for members that the configuration has addresses of.
+pub(crate) fn undialable_peers(config: &Config, genesis: &Genesis) -> Vec<RunError> {
+    let members = genesis.departments();
+    let addresses = members
+        .iter()
+        .map(|member| (member.code.as_str(), &*member.addresses));
+    let needed = |code: &str| {
+        code != config.department.as_str()
+            && !config
+                .net
+                .peers
+                .keys()
+                .any(|member| member.as_str() == code)
+    };
+    let found = undialable(addresses).into_iter();
+    // What has another form is a fault of its own.
+    let found =
+        found.filter(|(member, fault)| needed(member) && !matches!(fault, Undialable::Form { .. }));
+    let fault = |(member, fault): (&str, _)| RunError::Undialable {
+        path: config.network.clone(),
+        department: member.to_owned(),
+        fault,
+    };
+    found.map(fault).collect()
 }

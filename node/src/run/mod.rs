@@ -1,5 +1,6 @@
 //! From a configuration to a running peer, and down again.
 
+mod certificate;
 mod data_dir;
 mod error;
 mod identity;
@@ -29,6 +30,7 @@ use futures::{Stream, StreamExt};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use parking_lot::{Mutex, RwLock};
+use rustls::pki_types::UnixTime;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -75,6 +77,10 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) fn check(config: &Config) -> Result<(), RunError> {
     let genesis = identity::read_genesis(config)?;
     let mut faults = Vec::new();
+    faults.extend(identity::undialable_peers(config, &genesis));
+    let tls = config.api.tls.as_ref();
+    let tls = tls.map(|files| certificate::check(&files.certificate, UnixTime::now()));
+    faults.extend(tls.and_then(Result::err).map(RunError::from));
     faults.extend(data_dir::check(&config.data_dir, &genesis).err());
     faults.extend(Clients::load(&config.api.tokens).err().map(RunError::from));
     match Identity::load(config, genesis) {

@@ -103,7 +103,7 @@ holder-code =
     }
 
 fault-id-too-long = { part }: { $found } bytes long, at most { $limit } are read
-fault-id-parts = certificate identifier: { $found } parts between dots, expected 10
+fault-id-parts = certificate identifier: needs 10 parts between dots, has { $found }
 fault-id-root = certificate identifier: root{ quoted } is not `{ $expected }`
 fault-id-length = { part }{ quoted }: { $found } characters long, expected { lengths }
 fault-id-character = { part }{ quoted }: character { $position } is `{ $found }`, expected { characters }
@@ -125,7 +125,7 @@ fault-holder-permit = is not { holder-code }: { $kind ->
         [516] that is H or M and 8 digits, with the 2 digits of its reissue or without
        *[other] that is 8 digits, with the 2 digits of its reissue or without
     }
-fault-holder-check = is not { holder-code }: its check character doesn't fit, expected `{ $expected }`
+fault-holder-check = has a wrong check character for { holder-code }: it should be `{ $expected }`
 fault-hash = must be 64 hexadecimal digits
 fault-matter-code = must be 1 to { $limit } letters, digits, `-`, `_` or `.`
 fault-matter = must be [department/]matter[/sub-matter], such as SL-001/01
@@ -298,7 +298,7 @@ refusal-invalid-field = { $faults } fields are wrong; faults lists up to 100 of 
 refusal-not-found = there is no such { $what ->
         [sub-matter] matter or sub-matter
         [fields] certificate with its fields
-        [copy] evidence copy
+        [copy] retrieval, or its copy was destroyed,
        *[other] { $what }
     } here
 refusal-unknown-certificate = no log held here has a record of this certificate; its issuer's latest records may not have arrived yet
@@ -306,7 +306,7 @@ refusal-unknown-type = type { $type_code } is not defined in any log held here; 
 refusal-not-this-department = { $named } is not this department; this peer appends for { $own } only
 refusal-dates-out-of-order = valid_until ({ $until }) is before valid_from ({ $from }); swap or correct them
 refusal-duplicate-certificate = a certificate with this identifier was issued before; a new version needs a new identifier
-refusal-other-department = the certificate was issued by { $issuer }; only that department can change its status
+refusal-other-department = the certificate was issued by { $issuer }; only that department can change it, and only it keeps the fields
 refusal-erased = the certificate's fields were erased, and its attachments with them: nobody can read them again
 refusal-lost = { $what ->
         [fields] the certificate's fields are
@@ -709,3 +709,69 @@ place-taken-over = ; { $by }
 place-open = ; { $name } ({ $to }) may take it over, which is not known here to have done so
 place-open-outside = ; department { $to }, which is not a member of this network, may take it over, which is not known here to have done so
 taker-of = { $name } ({ $department }) took it over as { $id }
+
+## What the command `certmesh` itself says: what happened, and what to do about it
+
+command-tls-authority = its TLS certificate is an authority's (CA:TRUE), as `openssl req -x509` makes by default, and not one for a server
+command-tls-unknown = no authority that is trusted here has signed its TLS certificate
+command-tls-name = its TLS certificate is for other hosts: { $names }
+command-tls-expired = its TLS certificate has expired
+command-tls-early = its TLS certificate is not valid yet by this machine's clock
+command-tls-missing = it does not answer in TLS
+command-tls-wanted = what answers there is not an HTTP server
+command-meant = note: `{ $text }`: { $meant }
+command-nothing-named = nothing is called `{ $text }`{ meant }
+command-several-named = `{ $text }` is part of { $count } names:
+meant =
+    { $near ->
+        [none] {""}
+       *[other] ; did you mean { $near }?
+    }
+command-names-nothing = this names what does not exist here; nothing was recorded:
+command-no-such-type = { $at }: no department defines type { $code }{ meant }
+command-no-such-department = { $at }: { $code } is not a member of this network{ meant }
+command-no-such-field = { $at }: the type has no field { $code }{ $near ->
+        [none] ; it has { $fields }
+       *[other] ; did you mean { $near }?
+    }
+command-no-such-matter = { $at }: no department has the sub-matter { $code }{ meant }
+command-confirm = { $what } { $certificate }? This cannot be undone. [y/N]
+command-not-confirmed = nothing was changed: the question was not answered with yes
+command-not-an-identifier = `{ $text }` is not a certificate identifier, which has 10 parts between dots: this has { $parts }
+command-no-identifier = the certificate identifier is empty
+command-is-proof = this is a proof, and verifying it without a node needs the network's genesis
+command-holder = holder's code: { $detail }
+command-is-person = this is a person's number, not a certificate identifier
+command-is-department = { $code } is a department's code, not a certificate identifier
+command-is-certificate = this is a certificate identifier, not a person's or an organisation's code
+command-several-kinds = the code can be an identity card's number or a unified social credit code
+command-no-kind = the code's form does not show which kind of code it is
+command-taken-for = note: taken for kind { $kind }, { $name } ({ $chinese })
+command-is-table = { $file } is a table, not { $expected }
+command-fields-wrong = { $count } fields are wrong:
+command-waits-for-grant = not accepted yet: nothing of it may be seen without a grant; once its issuer has granted it, accept the case again under the same reference
+
+advice-find-held = `certmesh find --purpose TEXT` asks for the number and finds the person's certificates
+advice-find-issued = `certmesh find --issuer { $code }` finds what it issued
+advice-verify-it = `certmesh verify` says whether the certificate is valid
+advice-give-kind = give it with { $option } KIND; `--help` lists the kinds
+advice-import = `certmesh import FILE --type CODE --map MAP.toml` issues a certificate for each row
+advice-fetch = `certmesh fetch { $id } --matter MATTER --purpose TEXT` retrieves what the matter needs of them
+advice-network = add `--network network.toml`, the genesis file every member has
+advice-versions = `certmesh type show` without --version lists the versions
+advice-newest = it was replaced before: `certmesh history` shows what took its place; renew or amend that one
+advice-compare = compare it with the certificate, character by character; `certmesh id check` checks many at once
+advice-copies = copies are destroyed when their last day is over; `certmesh fetch` retrieves the fields again
+advice-did-you-mean = did you mean { $near }?
+advice-types = `certmesh type list` lists the types
+advice-matters = `certmesh matter list` lists the matters
+advice-name-one = give its code, or more of its name
+advice-correct-or-force = correct it, or give --force if it will be defined later
+advice-yes = answer y, or give --yes to not be asked
+advice-tls-authority = make another on the node: openssl req -x509 -newkey rsa:2048 -nodes -keyout tls.key -out tls.pem -days 365 -subj "/CN=HOST" -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:HOST
+advice-tls-unknown = give its authority's certificate with --ca FILE; a self-signed certificate is its own authority
+advice-tls-name = give --node the name that stands in the certificate, or have one made that names this host (subjectAltName)
+advice-tls-renew = have the node's operator renew it (`tls_certificate` in node.toml)
+advice-tls-clock = check this machine's clock and the node's
+advice-tls-missing = is it an http:// address?
+advice-tls-wanted = is it { $url }?

@@ -26,7 +26,7 @@ use certmesh_ledger::membership::GenesisError;
 
 pub use catalogue::{all_of, few, say};
 pub use explain::{Basis, Explained, explain};
-pub use nearest::{hint, nearest};
+pub use nearest::{closest, hint, nearest};
 pub use verdict::{Held, NoDefinition, NoProof, NotNewest, Unauthorised, missing};
 
 /// Lets codes be arguments of others: each is shown by its own sentence.
@@ -193,6 +193,8 @@ mod tests {
     #[test]
     fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
         const FAMILIES: &[&str] = &[
+            "command-",
+            "advice-",
             "obstacle-",
             "denied-",
             "frame-",

@@ -2,17 +2,23 @@
 
 /// The candidate that `word` is most likely a typing error of: at most a third of its characters differ, and not all.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    closest(word, candidates).into_iter().next()
+}
+
+/// All candidates that `word` may be a typing error of, the most likely first.
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     // Nothing sensible is that long, and the distance takes quadratic time.
     if word.len() > 64 {
-        return None;
+        return Vec::new();
     }
     let limit = (word.chars().count() / 3).max(1);
-    candidates
+    let near = candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, near)| *distance <= limit && *distance < near.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .filter(|(distance, near)| *distance <= limit && *distance < near.chars().count());
+    let mut near: Vec<(usize, &str)> = near.collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    near.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// `; did you mean …?` with the candidate that `word` is most likely a typing error of, or nothing.
