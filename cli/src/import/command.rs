@@ -35,7 +35,7 @@ pub(crate) struct Import {
     /// Type code of the table's certificates, 21 characters
     #[arg(long = "type", value_name = "TYPE", requires = "map")]
     type_code: Option<String>,
-    /// The table's format [default: by the file's name; .xlsx, .jsonl, .ndjson, otherwise delimited text]
+    /// The table's format [default: a spreadsheet by the file's content, JSON lines by its name, otherwise delimited text]
     #[arg(long, value_name = "FORMAT", requires = "map")]
     format: Option<Format>,
     /// Check every row and issue nothing; shows the first rows as they would be issued, and how many of the certificates

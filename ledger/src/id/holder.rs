@@ -197,6 +197,9 @@ pub enum HolderError {
     /// A code that stands for none: zeros, one character repeated, or a word such as 无.
     #[error("holder's {}: a placeholder", .0.name())]
     Placeholder(HolderKind),
+    /// A number in scientific notation: what a spreadsheet leaves of long digits, the same for many holders.
+    #[error("holder's {}: a number in scientific notation", .0.name())]
+    Scientific(HolderKind),
     /// A travel permit's number has another form.
     #[error("holder's {}: not in the form of such a permit's number", .0.name())]
     Permit(HolderKind),
@@ -240,10 +243,28 @@ pub fn normalise(kind: HolderKind, code: &str) -> Result<String, HolderError> {
         }
         _ => check_visible(kind, &normal)?,
     }
+    if is_scientific(&normal) {
+        return Err(HolderError::Scientific(kind));
+    }
     if is_placeholder(kind, &normal) {
         return Err(HolderError::Placeholder(kind));
     }
     Ok(normal)
+}
+
+/// Whether a code is a number such as `9.90101E+17`. `12E5` may be a code: there is no point and no sign in it.
+fn is_scientific(code: &str) -> bool {
+    let Some((mantissa, exponent)) = code.split_once('E') else {
+        return false;
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let signed = exponent.strip_prefix(['+', '-']);
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let exponent = signed.unwrap_or(exponent);
+    (1..=3).contains(&whole.len())
+        && (1..=3).contains(&exponent.len())
+        && [whole, fraction, exponent].into_iter().all(digits)
+        && (signed.is_some() || !fraction.is_empty())
 }
 
 /// Words that tables have where there is no code.

@@ -408,6 +408,7 @@ impl From<HolderError> for FaultKind {
             HolderError::Check { kind, expected } => Self::HolderCheck { kind, expected },
             HolderError::Birthday => Self::HolderBirthday,
             HolderError::Placeholder(kind) => Self::HolderPlaceholder { kind },
+            HolderError::Scientific(_) => Self::Scientific,
             HolderError::Permit(kind) => Self::HolderPermit { kind },
         }
     }

@@ -256,3 +256,40 @@ fn a_spreadsheet_is_imported_and_its_rejected_rows_are_kept_and_counted() {
         assert!(metrics.contains(line), "{metrics}");
     }
 }
+
+#[test]
+fn a_spreadsheet_with_hidden_rows_is_rejected_without_a_word_in_the_map() {
+    for (word, expected) in [
+        ("", None),
+        ("hidden_rows = \"skip\"\n", Some((1, 1))),
+        ("hidden_rows = \"import\"\n", Some((2, 0))),
+    ] {
+        let scene = Scene::new(&format!("{word}{MAP}"));
+        let mut book = rust_xlsxwriter::Workbook::new();
+        let sheet = book.add_worksheet();
+        for (row, cells) in [
+            ["编号", "证件", "日期"],
+            ["S1", "11010519491231002X", "2020-01-02"],
+            ["S2", "11010519491231002X", "2020-01-02"],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            sheet.write_row(row as u32, 0, cells).unwrap();
+        }
+        sheet.set_row_hidden(1).unwrap();
+        book.save(scene.dir.path().join("a.xlsx")).unwrap();
+        let end = scene.import("a.xlsx");
+        let Some(expected) = expected else {
+            let why = said(&end);
+            assert!(why.contains("has 1 hidden row (2)"), "{why}");
+            assert_eq!(scene.fake.groups.lock().iter().sum::<usize>(), 0);
+            continue;
+        };
+        let End::Done(summary) = end else {
+            panic!("{}", said(&end));
+        };
+        assert_eq!((summary.issued, summary.left_out), expected);
+        assert_eq!(summary.taken.len(), 2, "{:?}", summary.taken);
+    }
+}

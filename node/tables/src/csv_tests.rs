@@ -174,7 +174,7 @@ fn a_row_lacks_trailing_cells_only_where_the_text_goes_on() {
 }
 
 #[test]
-fn a_row_of_nothing_but_delimiters_and_white_space_is_none() {
+fn a_row_of_nothing_but_delimiters_and_white_space_is_skipped() {
     let text = "a,b\r\n1,2\r\n,,\r\n \u{3000},\u{200B}\u{FEFF}\r\n,\r\n3,4\r\n,";
     assert_eq!(seen(text.as_bytes(), 1).rows, ["2: 1¦2", "6: 3¦4"]);
 }
@@ -194,7 +194,7 @@ fn lines_that_end_with_carriage_returns_are_counted_and_skipped() {
 }
 
 #[test]
-fn white_space_around_quotation_marks_is_none_of_the_text() {
+fn white_space_around_quotation_marks_is_left_out() {
     let text =
         b"a, \"b\" , \"c\"\n1, \"2, \"\"2\"\"\",3\n\"4\" ,5 5,\t\"\"\n 6 , \"7,8\n9,10,\"11\"x\n";
     let seen = seen(text, 1);
@@ -220,7 +220,7 @@ fn names_of_columns_are_those_that_people_read() {
 }
 
 #[test]
-fn a_first_line_that_names_the_delimiter_is_no_header() {
+fn a_first_line_that_names_the_delimiter_is_not_the_header() {
     let seen = seen(b"sep=;\r\na;b,c\r\n1;2\r\n", 1);
     assert_eq!(
         (seen.delimiter, &*seen.columns),

@@ -1,7 +1,7 @@
 //! Rows that are the same, in bounded memory.
 //!
 //! Of each row 16 bytes are kept: BLAKE3, under a key made for this run, of the parts that make rows the same; and 16 of
-//! all its parts, and of these as they are written, to say whether rows are alike in everything. That is about 70 MB for a
+//! all its parts, and of these as they are written, to say whether rows are alike in everything. That is about 80 MB for a
 //! million rows; half as much again while the table grows. Two different rows with the same 16 bytes would be taken for
 //! one; among a billion rows the chance is less than one in 10^20.
 
@@ -34,7 +34,7 @@ pub(super) enum Verdict {
     Reject,
     /// An earlier row is the same by the parts that make them so, and differs otherwise.
     Differs,
-    /// An earlier row is the same, but only by what cleaning makes of these parts.
+    /// Another row is the same, but only by what cleaning makes of these parts.
     MadeSame,
 }
 
@@ -53,8 +53,8 @@ type Key = [u8; 16];
 enum Seen {
     /// Of the first: all of it, and its parts as they are written.
     First { all: u64, written: u64 },
-    /// The number of the last row.
-    Last(u64),
+    /// Of the last: its number, and the parts as they are written; whether an earlier one is written otherwise.
+    Last { row: u64, written: u64, mixed: bool },
     /// Whether there are several.
     Several(bool),
 }
@@ -106,7 +106,17 @@ impl Doubles {
         match self.rule {
             Duplicates::Same | Duplicates::First => {}
             Duplicates::Last => {
-                seen.insert_entry(Seen::Last(row));
+                let written = print.written;
+                let last = |mixed| Seen::Last {
+                    row,
+                    written,
+                    mixed,
+                };
+                seen.and_modify(|seen| {
+                    let same = |seen: &Seen| matches!(seen, Seen::Last { written: before, mixed: false, .. } if *before == written);
+                    *seen = last(!same(seen));
+                })
+                .or_insert(last(false));
             }
             Duplicates::Reject => {
                 seen.and_modify(|seen| *seen = Seen::Several(true))
@@ -131,8 +141,9 @@ impl Doubles {
                 Verdict::Differs
             }
             Some(Seen::First { .. }) => Verdict::Merge,
-            Some(Seen::Last(last)) if last == row => Verdict::Take,
-            Some(Seen::Last(_)) => Verdict::Merge,
+            Some(Seen::Last { mixed: true, .. }) => Verdict::MadeSame,
+            Some(Seen::Last { row: last, .. }) if last == row => Verdict::Take,
+            Some(Seen::Last { .. }) => Verdict::Merge,
             Some(Seen::Several(true)) => Verdict::Reject,
             Some(Seen::Several(false)) => Verdict::Take,
         }
@@ -190,6 +201,8 @@ mod tests {
         // Nor does the rule for rows that are the same hold for those that cleaning makes the same.
         let expected = [Take, Merge, Merge, MadeSame];
         assert_eq!(judged(Duplicates::First, &rows), expected);
+        let expected = [MadeSame, MadeSame, MadeSame, MadeSame];
+        assert_eq!(judged(Duplicates::Last, &rows), expected);
     }
 
     #[test]

@@ -256,7 +256,8 @@ impl Value {
     /// Whether a text stands for nothing: there is none, or the map lists it, a day in any of its spellings.
     fn is_nothing(&self, text: &str) -> bool {
         let same_day = |empty: &String| {
-            let listed = DateFormat::iso().numbers(empty);
+            let is_day = empty.starts_with(|c: char| c.is_ascii_digit());
+            let listed = is_day.then(|| DateFormat::iso().numbers(empty)).flatten();
             listed.is_some() && self.dates.iter().any(|date| date.numbers(text) == listed)
         };
         text.is_empty()

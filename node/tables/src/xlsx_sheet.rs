@@ -59,7 +59,10 @@ impl Sheet {
     /// [`Error::Unfit`]; [`Error::File`].
     pub(super) fn look(file: &File, path: &Path, name: Option<&str>) -> Result<Sheet, Error> {
         let mut parts = Parts::open(file, path)?;
-        let (sheets, recalculated) = parts.sheets()?;
+        let (mut sheets, recalculated) = parts.sheets()?;
+        let tables = parts.tables()?;
+        // Not charts, which are sheets of their own.
+        sheets.retain(|sheet| tables.contains_key(&sheet.relation));
         let names = |hidden: bool| {
             let of = sheets.iter().filter(move |sheet| sheet.hidden == hidden);
             of.map(|sheet| sheet.name.clone()).collect::<Vec<_>>()
@@ -88,8 +91,9 @@ impl Sheet {
             hidden: names(true),
             ..Sheet::default()
         };
-        let place = parts.place(&found.relation)?;
-        parts.rows(&place, recalculated, &mut sheet)?;
+        if let Some(place) = tables.get(&found.relation) {
+            parts.rows(place, recalculated, &mut sheet)?;
+        }
         sheet.merged.sort_unstable();
         sheet.hidden_rows.sort_unstable();
         Ok(sheet)
@@ -232,21 +236,24 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The part that a relation of the workbook leads to.
-    fn place(&mut self, relation: &str) -> Result<String, Error> {
+    /// The parts that are sheets with cells, by the relations that lead to them.
+    fn tables(&mut self) -> Result<BTreeMap<String, String>, Error> {
         let relations = self.beside(&format!("_rels/{}.rels", self.workbook.1));
-        let mut found = None;
+        let mut found = Vec::new();
         self.elements(&relations, &mut |element| {
-            if attribute(element, "Id").as_deref() == Some(relation) {
-                found = attribute(element, "Target");
+            let kind = attribute(element, "Type").unwrap_or_default();
+            let ends = (attribute(element, "Id"), attribute(element, "Target"));
+            if let (true, (Some(id), Some(target))) = (kind.ends_with("/worksheet"), ends) {
+                found.push((id, target));
             }
             Ok(())
         })?;
-        let target = found.ok_or_else(|| self.unfit(TableFault::Damaged))?;
-        Ok(match target.strip_prefix('/') {
+        let place = |target: String| match target.strip_prefix('/') {
             Some(whole) => whole.to_owned(),
             None => self.beside(target.trim_start_matches("./")),
-        })
+        };
+        let found = found.into_iter();
+        Ok(found.map(|(id, target)| (id, place(target))).collect())
     }
 
     fn rows(&mut self, place: &str, recalculated: bool, sheet: &mut Sheet) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use certmesh_api::Coded;
-use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook, Worksheet};
+use rust_xlsxwriter::{Chart, ChartType, ExcelDateTime, Format, Formula, Workbook, Worksheet};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -183,7 +183,7 @@ fn a_merged_heading_names_its_columns_in_the_last_row_of_the_header() {
 }
 
 #[test]
-fn hidden_rows_are_found_and_told_apart() {
+fn hidden_rows_are_found_and_listed() {
     let file = book(|sheet| {
         let table: Vec<Vec<String>> = (0..9).map(|row| vec![row.to_string()]).collect();
         for (row, cells) in table.iter().enumerate() {
@@ -223,7 +223,7 @@ fn hidden_rows_are_found_and_told_apart() {
     };
     let rows = "3-4, 7, 9".to_owned();
     assert_eq!(what, TableFault::HiddenRows { count: 4, rows });
-    // Those of the header and before it are none of the table's.
+    // Rows up to the header are not part of the table.
     let below = Place {
         header: (9, 9),
         ..unknown
@@ -258,6 +258,22 @@ fn the_first_sheet_that_is_shown_is_read_unless_one_is_named() {
     };
     let text = try_seen(&file, &other).err().unwrap().to_string();
     assert!(text.contains("no sheet `无`; it has 旧, 新, 又"), "{text}");
+}
+
+#[test]
+fn a_sheet_that_is_a_chart_is_not_read() {
+    let mut book = Workbook::new();
+    let mut chart = Chart::new(ChartType::Column);
+    chart.add_series().set_values(("表", 0, 0, 1, 0));
+    let drawn = book.add_chartsheet().set_name("图").unwrap();
+    drawn.insert_chart(0, 0, &chart).unwrap();
+    let sheet = book.add_worksheet().set_name("表").unwrap();
+    rows(sheet, &[&["a"], &["1"]]);
+    let seen = try_seen(&saved(book), &place(FIRST_ROW)).unwrap();
+    assert_eq!(
+        (&*seen.taken.name, &*seen.rows),
+        ("表", &["2: 1".to_owned()][..])
+    );
 }
 
 #[test]

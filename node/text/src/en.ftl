@@ -275,7 +275,7 @@ fault-merge-in-table = is only one; a merge replaces two or more, which a table 
 fault-ends-before = is before `{ $from }`
 fault-duplicate = another row has the same `{ $columns }`
 fault-duplicate-differs = an earlier row has the same `{ $columns }` and something else besides; correct one of them, or say `duplicates = "first"` or `"last"` in the map
-fault-duplicate-cleaned = cleaning makes `{ $columns }` the same as in an earlier row, where it is written otherwise; see the rules of `clean`
+fault-duplicate-cleaned = cleaning makes `{ $columns }` the same as in another row, where it is written otherwise; see the rules of `clean`
 fault-formula = holds a formula and not its value; save the file with values only
 fault-formula-without-value = holds a formula without a stored value; open the file in a spreadsheet, save it, and import it once more
 fault-hash-marks = holds only `#`, which a spreadsheet shows for what does not fit; make the column wider and save the file again

@@ -197,6 +197,27 @@ fn a_placeholder_is_nobodys_code() {
 }
 
 #[test]
+fn what_a_spreadsheet_leaves_of_long_digits_is_nobodys_code() {
+    let kind = HolderKind::Other;
+    for code in [
+        "9.90101E+17",
+        "9.90101e17",
+        "1E+15",
+        "9.9E-05",
+        "９.９Ｅ＋１７",
+    ] {
+        assert_eq!(
+            normalise(kind, code),
+            Err(HolderError::Scientific(kind)),
+            "{code}"
+        );
+    }
+    for code in ["12E5", "E12345678", "9.90101E", "1234E+5", "军E+5"] {
+        assert!(normalise(kind, code).is_ok(), "{code}");
+    }
+}
+
+#[test]
 fn the_spellings_of_one_permit_are_one_holder() {
     for (kind, number, spellings) in [
         (
