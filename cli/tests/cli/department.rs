@@ -120,6 +120,8 @@ impl Department {
             text: Text::new("forged evidence").unwrap(),
         }));
         writer.append(time_ms, entries).unwrap();
+        // As a node that stops: what a test damages afterwards is not healed from the journal.
+        log.clear_redo().unwrap();
         log
     }
 }

@@ -333,7 +333,7 @@ mod tests {
             (
                 ".001.U",
                 ".001",
-                "certificate identifier: 9 parts between dots, expected 10",
+                "certificate identifier: needs 10 parts between dots, has 9",
             ),
         ] {
             assert_eq!(said(from, to), expected);
