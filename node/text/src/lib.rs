@@ -233,6 +233,7 @@ mod tests {
             "ignored-",
             "caution-",
             "genesis-",
+            "taken-",
         ];
         for (language, source) in SOURCES {
             let (catalogue, wrong) = Catalogue::read(language, source);
