@@ -117,7 +117,8 @@ fn matters_of_the_data_set_are_taken_by_a_node_whose_catalogue_then_gives_the_sa
     let graph = offline(&["graph"]);
     for file in fs::read_dir(&district).unwrap() {
         let file = file.unwrap().path();
-        net.cli(0, &["matter", "define", file.to_str().unwrap()])
+        // Its types are others' to define, who are not here.
+        net.cli(0, &["matter", "define", "--force", file.to_str().unwrap()])
             .exits(0);
     }
     net.converge();
