@@ -85,6 +85,8 @@ fn written(disk: &MemoryDisk, batches: Vec<Vec<Entry>>) -> Acknowledged {
     for (entries, time_ms) in batches.into_iter().zip(CREATED_MS..) {
         writer.append(time_ms, entries).expect("appended");
     }
+    // What is damaged or put back afterwards is not healed from the journal.
+    log.clear_redo().expect("written");
     let checkpoint = log.checkpoint().expect("a checkpoint");
     let records = (0..log.size())
         .map(|seq| log.record(seq).expect("readable"))
