@@ -92,7 +92,7 @@ impl SubjectArgs {
     }
 }
 
-/// Reads a holder's code from a file, standard input (`-`) or the keyboard; `missing` is the message if there is none. A
+/// Reads a holder's code from a file, standard input (`-`) or the keyboard; `missing` is the message if nothing is given. A
 /// card reader or a code scanner types it as a person does, with Enter at its end.
 ///
 /// # Errors

@@ -100,13 +100,18 @@ pub(crate) fn one_of(
     screen: &mut Screen,
 ) -> Result<String, Error> {
     let found = the_one(text, known, &matching(text, known), advice)?;
-    if found.code != text {
+    Ok(noted(text, found, screen))
+}
+
+/// The code of what a text means; a note says which it is, unless the text is its code.
+fn noted(text: &str, meant: &Known, screen: &mut Screen) -> String {
+    if meant.code != text {
         screen.note(&say(&Message::Meant {
             text: text.to_owned(),
-            meant: found.shown(),
+            meant: meant.shown(),
         }));
     }
-    Ok(found.code.clone())
+    meant.code.clone()
 }
 
 /// A type that the node does not know, or a version of it, with what may have been meant.
@@ -150,8 +155,8 @@ fn the_one<'k>(
     }
 }
 
-/// Asks about a matter: by `[department/]matter[/sub-matter]` in codes as the node takes it; where the text is none of
-/// these or the node knows no such matter, by parts of the names of matter and sub-matter.
+/// Asks about a matter: by `[department/]matter[/sub-matter]` in codes as the node takes it; where the text is of another
+/// form or the node does not know the matter, by parts of the names of matter and sub-matter.
 ///
 /// # Errors
 /// What is answered; as [`type_code`] where no name fits.
@@ -203,14 +208,7 @@ fn matter(text: &str, client: &Client, screen: &mut Screen) -> Result<String, Er
         &found.iter().collect::<Vec<_>>(),
         Advice::Matters,
     )?;
-    if one.code == text {
-        return Ok(one.code.clone());
-    }
-    screen.note(&say(&Message::Meant {
-        text: text.to_owned(),
-        meant: one.shown(),
-    }));
-    Ok(one.code.clone())
+    Ok(noted(text, one, screen))
 }
 
 /// A sub-matter with the names on the way to it.

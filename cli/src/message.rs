@@ -24,7 +24,7 @@ coded! {
         "tls-wanted" TlsWanted,
         /// What was named in another way than by its code.
         "meant" Meant { text: String, meant: String },
-        /// A text that is no code and in no name.
+        /// A text that is neither a code nor part of a name.
         "nothing-named" NothingNamed { text: String, near: Option<String> },
         /// A text that several names hold.
         "several-named" SeveralNamed { text: String, count: usize },

@@ -114,7 +114,8 @@ impl Existing {
         }
     }
 
-    fn none(self) -> Result<(), Error> {
+    /// All faults found, if any was.
+    fn into_result(self) -> Result<(), Error> {
         match self.faults.is_empty() {
             true => Ok(()),
             false => Err(Error::listed(
@@ -138,7 +139,7 @@ pub(super) fn check_type(client: &Client, request: &TypeRequest) -> Result<(), E
     for code in &request.issuers {
         existing.department("issuers", code);
     }
-    existing.none()
+    existing.into_result()
 }
 
 /// Checks the types and fields that a matter requires.
@@ -158,7 +159,7 @@ pub(super) fn check_matter(client: &Client, request: &MatterRequest) -> Result<(
             }
         }
     }
-    existing.none()
+    existing.into_result()
 }
 
 /// Checks whom and what a grant is for.
@@ -180,7 +181,7 @@ pub(super) fn check_grant(client: &Client, request: &GrantRequest) -> Result<(),
     for matter in &request.matters {
         existing.matter("--matter", matter);
     }
-    existing.none()
+    existing.into_result()
 }
 
 #[cfg(test)]
@@ -259,7 +260,7 @@ mod tests {
         for (fault, expected) in checked.faults.iter().zip(expected) {
             assert!(fault.contains(expected), "{fault}");
         }
-        assert!(checked.none().is_err());
+        assert!(checked.into_result().is_err());
     }
 
     #[test]

@@ -114,14 +114,8 @@ pub fn check_bodies(
     let Some(files) = Files::open(place, dir, members, &mut report)? else {
         return Ok(report);
     };
-    // What a crash left in the redo journal counts: an opening brings it to its place. One that can't be read is reported with
-    // the log.
-    let replayed = as_replayed(place, &files.name).unwrap_or_else(|_| place.clone());
-    let place = &replayed;
-    let Some(files) = Files::open(place, dir, members, &mut report)? else {
-        return Ok(report);
-    };
     report.log = Some(files.name.id);
+    let place = &files.place;
     let mut check = Check {
         place,
         dir,
@@ -141,6 +135,8 @@ pub fn check_bodies(
 /// The two files of bodies, and whose they are.
 struct Files {
     name: LogName,
+    /// Where the logs are, as an opening would find them.
+    place: Place,
     keys: Box<dyn DiskFile>,
     keys_header: Vec<u8>,
     bodies: Box<dyn DiskFile>,
@@ -182,11 +178,18 @@ impl Files {
             report.unchecked.push(why.to_owned());
             return Ok(None);
         };
+        // What a crash left in the redo journal counts: an opening brings it to its place. One that can't be read is reported with
+        // the log.
+        let place = match as_replayed(place, &name) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => place.clone(),
+            replayed => replayed?,
+        };
         Ok(Some(Files {
             name,
             keys: place.disk.open(&dir.join("keys"), false)?,
             keys_header: headers.swap_remove(0),
             bodies: place.disk.open(&dir.join("bodies"), false)?,
+            place,
         }))
     }
 

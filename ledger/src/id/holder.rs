@@ -252,8 +252,9 @@ pub fn normalise(kind: HolderKind, code: &str) -> Result<String, HolderError> {
     Ok(normal)
 }
 
-/// Whether a code is a number such as `9.90101E+17`. `12E5` may be a code: there is no point and no sign in it.
-fn is_scientific(code: &str) -> bool {
+/// Whether a text in half-width capitals is a number in scientific notation, such as `9.90101E+17`: what spreadsheets make of long
+/// digits. `12E5` may be a code: there is no point and no sign in it.
+pub fn is_scientific(code: &str) -> bool {
     let Some((mantissa, exponent)) = code.split_once('E') else {
         return false;
     };
@@ -267,9 +268,9 @@ fn is_scientific(code: &str) -> bool {
         && (signed.is_some() || !fraction.is_empty())
 }
 
-/// Words that tables have where there is no code.
+/// Words that tables have in place of a missing code.
 const NO_CODE: [&str; 8] = ["无", "暂无", "没有", "不详", "未知", "NULL", "NONE", "N/A"];
-/// From this many characters on, a digit or letter that is repeated throughout is no code.
+/// From this many characters on, a digit or letter that is repeated throughout makes a placeholder.
 const REPEATED: usize = 6;
 
 /// Whether a code stands for none: everybody without one would be the same holder.

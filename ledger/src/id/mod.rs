@@ -38,7 +38,7 @@ pub use department::{DepartmentCode, DivisionCode};
 pub use error::{Characters, Excerpt, IdError, Part};
 pub use holder::{
     HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, birthday, has_known_region,
-    normalise,
+    is_scientific, normalise,
 };
 pub use issuer::IssuerCode;
 pub use matter_code::{MatterCode, MatterCodeError};

@@ -192,7 +192,8 @@ impl HeadFile {
         change.file.sync()
     }
 
-    /// What replaces the head once it is written. There is no going back: if it is not, nothing more may be.
+    /// What replaces the head once it is written. Whoever fails to write it writes no other: that would go into the slot of the
+    /// head that counts.
     pub(super) fn next(&mut self, head: &Head) -> Change {
         let body = codec::encode(head);
         debug_assert!(

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use certmesh_api::FaultKind;
+use certmesh_ledger::id;
 
 use crate::row::is_space;
 use crate::value::half_width;
@@ -94,19 +95,9 @@ pub(super) fn is_scientific(text: &str, identifies: bool) -> bool {
         return false;
     }
     let text: String = text.chars().map(half_width).collect();
-    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
-        return false;
-    };
-    let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, ""));
-    let signed = exponent.strip_prefix(['+', '-']);
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let exponent = signed.unwrap_or(exponent);
-    (1..=3).contains(&whole.len())
-        && digits(whole)
-        && digits(fraction)
-        && (1..=3).contains(&exponent.len())
-        && digits(exponent)
-        && (signed.is_some() || (identifies && !fraction.is_empty()))
+    // Some write the point as a comma.
+    let text = text.to_ascii_uppercase().replace(',', ".");
+    (identifies || text.contains(['+', '-'])) && id::is_scientific(&text)
 }
 
 /// Whether a number of digits ends as one does of which a spreadsheet kept 15.

@@ -57,7 +57,7 @@ impl Split {
 /// What the digits of a value's cells may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Digits {
-    /// Any: it is no number that identifies something.
+    /// Any: it identifies nothing.
     Any,
     /// Those of a number that identifies something, none of them lost to a spreadsheet.
     Whole,
@@ -253,7 +253,7 @@ impl Value {
         marks::unquoted(text).ok_or(FaultKind::QuotationMark)
     }
 
-    /// Whether a text stands for nothing: there is none, or the map lists it, a day in any of its spellings.
+    /// Whether a text stands for nothing: it is empty, or the map lists it, a day in any of its spellings.
     fn is_nothing(&self, text: &str) -> bool {
         let same_day = |empty: &String| {
             let is_day = empty.starts_with(|c: char| c.is_ascii_digit());

@@ -3,8 +3,8 @@
 //! A commit changes several files: records, bodies and their keys, the head. Each of them synced by itself costs a wait for
 //! the medium, one after the other. So all the bytes of a commit, and the places where they belong, are written here as one
 //! *entry* and synced; from then on the commit stands. Where they belong they are written as well, the head only after that,
-//! and left to the system to bring to the medium. When the journal is full those files are synced, and it begins again at its start. An
-//! opening writes the entries that it finds to their places once more: the same bytes, in the same order.
+//! and left to the system to bring to the medium. When the journal is full those files are synced, and it begins again at its
+//! start. An opening writes the entries that it finds to their places once more: the same bytes, in the same order.
 //!
 //! The file keeps its length and is overwritten in place, so that a sync brings content to the medium and nothing about the
 //! file (`format.rs`).
@@ -38,8 +38,8 @@ mod replay;
 pub(crate) use replay::as_replayed;
 pub(super) use replay::replay;
 
-/// An entry takes at most this part of the journal; what is larger is synced where it belongs.
-const LARGEST: u64 = 4;
+/// One part in so many of the journal is the most that an entry takes; what is larger is synced where it belongs.
+const PARTS: u64 = 4;
 
 /// A file that a commit changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,11 +95,21 @@ pub(super) struct Unsynced<'s> {
 }
 
 impl Unsynced<'_> {
-    fn change(&self, bytes: &[u8]) -> Change {
+    /// The frames, for an entry that has room for them.
+    fn all(&self) -> Change {
+        self.change(self.at, self.bytes)
+    }
+
+    /// No bytes, where the frames end: up to there they have to be in their place already.
+    fn end(&self) -> Change {
+        self.change(self.at + self.bytes.len() as u64, &[])
+    }
+
+    fn change(&self, at: u64, bytes: &[u8]) -> Change {
         Change {
             target: Target::Records(self.first),
             file: Arc::clone(self.file),
-            at: self.at + (self.bytes.len() - bytes.len()) as u64,
+            at,
             bytes: bytes.to_vec(),
         }
     }
@@ -122,15 +132,6 @@ struct State {
     used: u64,
     /// Files with changes that the journal alone makes durable.
     lazy: BTreeMap<Target, Arc<dyn DiskFile>>,
-}
-
-impl State {
-    const EMPTY: State = State {
-        at: BLOCK,
-        last: [0; SUM],
-        used: BLOCK,
-        lazy: BTreeMap::new(),
-    };
 }
 
 /// Bytes of the journal beside segments of so many records: 8 MiB, and less only where tests have small segments.
@@ -161,7 +162,12 @@ impl Redo {
         Ok(Redo {
             file,
             len,
-            state: Mutex::new(Ok(State::EMPTY)),
+            state: Mutex::new(Ok(State {
+                at: BLOCK,
+                last: [0; SUM],
+                used: BLOCK,
+                lazy: BTreeMap::new(),
+            })),
         })
     }
 
@@ -190,7 +196,7 @@ impl Redo {
             let len = |bytes: &[u8]| (PLACE_LEN + bytes.len()) as u64;
             let others = kept.iter().chain([&head]);
             let size = len(frames.bytes) + others.map(|it| len(&it.bytes)).sum::<u64>();
-            let fits = size <= (self.len - BLOCK) / LARGEST;
+            let fits = size <= (self.len - BLOCK) / PARTS;
             // As the frames already: a disk without room refuses here, and not once the commit stands and every opening has to
             // write it. Nothing points to what is written until the head does.
             for change in &kept {
@@ -198,12 +204,12 @@ impl Redo {
             }
             let mut changes = Vec::with_capacity(kept.len() + 2);
             if fits {
-                changes.push(frames.change(frames.bytes));
+                changes.push(frames.all());
                 changes.extend(kept);
             } else {
-                // Before the head speaks of them. The entry says up to where the frames have to be there.
+                // Before the head speaks of them.
                 sync_in_place(frames, kept)?;
-                changes.push(frames.change(&[]));
+                changes.push(frames.end());
             }
             changes.push(head);
             self.write(state, &changes)?;

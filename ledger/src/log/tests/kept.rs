@@ -407,3 +407,12 @@ fn what_can_t_be_checked_is_said_and_is_no_fault() {
     let report = check_bodies(&nowhere, dir, &members(), Some(&key), today, |_| ()).unwrap();
     assert_eq!(faults(&report), [(Some(1), "bodies/keys")]);
 }
+
+#[test]
+fn a_damaged_header_is_reported_once() {
+    let department = Department::with_everything();
+    let damage = |bytes: &mut Vec<u8>| bytes[20] ^= 1;
+    department.disk.corrupt(Path::new(BODIES), damage).unwrap();
+    let report = department.check(Some(&field_key()));
+    assert_eq!(faults(&report), [(None, "bodies/bodies")]);
+}
