@@ -13,7 +13,7 @@
 //! Two crates were weighed, as released when this was written:
 //! - `jmt` 0.12 has the same tree shape, but is made for a versioned database: each change is a numbered version, comes
 //!   back as a batch of nodes to store, and is read again through a `TreeReader` that the caller implements. Here the
-//!   map holds only certificates not plainly valid, is written from nothing at each start, and needs two versions at most.
+//!   map holds only certificates not plainly valid, can always be derived from the records, and needs two versions at most.
 //!   It distinguishes leaf and node by strings of its own under one hash function, where the ledger has a key for each
 //!   purpose; an empty subtree is a string too. It needs borsh, brings `ics23` by default, and builds on older majors
 //!   of `digest`, `hashbrown` and `itertools`.
@@ -24,28 +24,25 @@
 //!
 //! What remains to write is short enough to read in one sitting, and is checked against a naive model.
 
+mod pages;
 mod proof;
+mod saving;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::codec;
 use crate::crypto::hash::{Hash, Purpose, hash};
-use crate::disk::MemoryDisk;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::DiskFile;
+
+use pages::{Page, Pages};
 
 pub use proof::{MAX_DEPTH, StatusProof, StatusProofError, Terminal};
-
-/// Bytes of a page: some 40 statuses. A change costs the hashes of a page, so larger ones would make changes slow; memory
-/// holds some 200 bytes of each, and some 130 more of one that is proved from while it has changes that are not committed,
-/// so smaller ones would need more of it.
-const PAGE: usize = 2048;
+pub use saving::{OpenError, Save};
 
 /// Changes that wait to be written to their pages, each page once.
 const MAX_WAITING: usize = 4096;
@@ -63,7 +60,7 @@ impl Value for Hash {
 }
 
 /// A value, and the one before the change that gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Versions<V> {
     now: Option<V>,
     before: Option<V>,
@@ -96,7 +93,8 @@ impl<V: Copy> Versions<V> {
 type Entry<V> = (Hash, Versions<V>);
 
 /// The map. Its entries stand in pages of a file, sorted; memory has the tree above the pages, some 8 bytes an entry, with
-/// the hashes that no change has made stale. The file is nobody's to keep: it is written from nothing whenever a map begins.
+/// the hashes that no change has made stale. A [`Save`] of that tree opens the map again from its file; without one the file
+/// is of no use, and the map is derived from the records.
 ///
 /// Each change is made at a point, a number that does not fall, and shows once everything before a later point has been
 /// committed. So the map can run ahead of what readers are shown.
@@ -107,14 +105,6 @@ pub struct StatusMap<V> {
     committed: u64,
 }
 
-/// The pages in the file. None is ever changed in place, so a write that fails harms nothing that is there; then all of them
-/// continue in memory: what can be derived must keep no peer from starting, or from answering, on a disk that is full.
-struct Pages {
-    file: Box<dyn DiskFile>,
-    slots: u32,
-    free: Vec<u32>,
-}
-
 /// What lies below a place in the tree. Never deeper than 256 branches, so recursion is bounded.
 #[derive(Default)]
 enum Node {
@@ -122,18 +112,6 @@ enum Node {
     Empty,
     Page(Page),
     Branch(Box<Branch>),
-}
-
-/// Entries in the file.
-struct Page {
-    slot: u32,
-    /// Bytes used.
-    len: u32,
-    /// Of those bytes, so that what the medium changes is found.
-    checksum: u64,
-    /// The last change in it.
-    latest: u64,
-    summaries: Summaries,
 }
 
 /// More entries than a page takes.
@@ -176,7 +154,7 @@ impl Summaries {
 }
 
 /// How many entries there are below a place, as far as it matters, and their hash.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 enum Summary {
     None,
     One(Hash),
@@ -217,28 +195,28 @@ impl Summary {
 }
 
 impl<V: Value> StatusMap<V> {
-    /// A map without entries whose pages go into a file; what the file holds is lost. Changes show once they are committed.
+    /// A map without entries whose pages go into a file. What the file holds is lost, so no save may name it any longer.
+    /// Changes show once they are committed.
     ///
     /// # Errors
     /// Those of the medium.
     pub fn new(file: Box<dyn DiskFile>) -> io::Result<StatusMap<V>> {
         file.set_len(0)?;
-        Ok(StatusMap {
-            pages: Pages {
-                file,
-                slots: 0,
-                free: Vec::new(),
-            },
+        Ok(StatusMap::over(Pages::in_file(file)))
+    }
+
+    /// The same in memory; it is never saved.
+    pub fn in_memory() -> StatusMap<V> {
+        StatusMap::over(Pages::in_memory())
+    }
+
+    fn over(pages: Pages) -> StatusMap<V> {
+        StatusMap {
+            pages,
             top: Node::Empty,
             waiting: BTreeMap::new(),
             committed: 0,
-        })
-    }
-
-    /// The same in memory.
-    pub fn in_memory() -> StatusMap<V> {
-        let map = memory().and_then(StatusMap::new);
-        map.expect("memory takes every write")
+        }
     }
 
     /// Sets the value of a key, or takes the key out, at a point not before any earlier one's.
@@ -334,7 +312,7 @@ impl<V: Value> StatusMap<V> {
                     place = next;
                 }
                 Node::Page(page) => {
-                    let leaves = leaves::<V>(&pages.read(page)?, until);
+                    let leaves = leaves::<V>(&pages.read(page, depth)?, until);
                     break within_page(&leaves, key, &mut siblings);
                 }
                 Node::Empty => break Terminal::Empty,
@@ -356,7 +334,7 @@ impl<V: Value> StatusMap<V> {
             depth += 1;
         }
         match place {
-            Node::Page(page) => self.pages.find(page, key),
+            Node::Page(page) => self.pages.find(page, key, depth),
             _ => Ok(Versions::ABSENT),
         }
     }
@@ -372,86 +350,11 @@ impl<V: Value> StatusMap<V> {
     }
 }
 
-impl Pages {
-    fn bytes(&self, page: &Page) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; page.len as usize];
-        self.file.read_exact_at(&mut bytes, place(page.slot))?;
-        match checksum(&bytes) == page.checksum {
-            true => Ok(bytes),
-            false => Err(damaged()),
-        }
-    }
-
-    fn read<V: Value>(&self, page: &Page) -> io::Result<Vec<Entry<V>>> {
-        let bytes = self.bytes(page)?;
-        let mut rest = &*bytes;
-        let mut entries = Vec::new();
-        while !rest.is_empty() {
-            entries.push(codec::decode_next(&mut rest).map_err(|_| damaged())?);
-        }
-        Ok(entries)
-    }
-
-    fn find<V: Value>(&self, page: &Page, key: &Hash) -> io::Result<Versions<V>> {
-        let bytes = self.bytes(page)?;
-        let mut rest = &*bytes;
-        while !rest.is_empty() {
-            let (at, versions): Entry<V> = codec::decode_next(&mut rest).map_err(|_| damaged())?;
-            if at == *key {
-                return Ok(versions);
-            }
-        }
-        Ok(Versions::ABSENT)
-    }
-
-    fn move_to_memory(&mut self) -> io::Result<()> {
-        let mut pages = vec![0; place(self.slots) as usize];
-        let read = self.file.read_at(&mut pages, 0)?;
-        let file = memory()?;
-        file.write_at(&pages[..read], 0)?;
-        self.file = file;
-        Ok(())
-    }
-
-    /// Writes sorted entries of a place: to a page, or to as many as it takes.
-    fn write<V: Value>(&mut self, entries: &[Entry<V>], depth: usize) -> io::Result<Node> {
-        if entries.is_empty() {
-            return Ok(Node::Empty);
-        }
-        let mut bytes = Vec::with_capacity(PAGE);
-        for entry in entries {
-            if bytes.len() > PAGE {
-                break;
-            }
-            codec::encode_into(entry, &mut bytes);
-        }
-        if bytes.len() > PAGE {
-            let (left, right) = halves(entries, depth);
-            let left = self.write(left, depth + 1)?;
-            let right = self.write(right, depth + 1)?;
-            return Ok(Branch::of(left, right));
-        }
-        let slot = self.free.pop().unwrap_or(self.slots);
-        if self.file.write_at(&bytes, place(slot)).is_err() {
-            self.move_to_memory()?;
-            self.file.write_at(&bytes, place(slot))?;
-        }
-        self.slots = self.slots.max(slot + 1);
-        Ok(Node::Page(Page {
-            slot,
-            len: bytes.len() as u32,
-            checksum: checksum(&bytes),
-            latest: entries
-                .iter()
-                .map(|(_, versions)| versions.at)
-                .max()
-                .unwrap_or(0),
-            summaries: Summaries::default(),
-        }))
-    }
-}
-
 impl Node {
+    fn is_empty(&self) -> bool {
+        matches!(self, Node::Empty)
+    }
+
     fn latest(&self) -> u64 {
         match self {
             Node::Empty => 0,
@@ -491,12 +394,14 @@ fn put<V: Value>(
             *node = pages.write(&entries, depth)?;
         }
         Node::Page(page) => {
-            let slot = page.slot;
-            let mut entries: BTreeMap<Hash, Versions<V>> = pages.read(page)?.into_iter().collect();
+            let held = pages.read_for(page, &changes[0].0, depth)?;
+            let mut entries: BTreeMap<Hash, Versions<V>> = held.into_iter().collect();
             entries.extend(changes.iter().copied());
             let entries: Vec<Entry<V>> = entries.into_iter().filter_map(kept).collect();
-            *node = pages.write(&entries, depth)?;
-            pages.free.push(slot);
+            let written = pages.write(&entries, depth)?;
+            if let Node::Page(replaced) = std::mem::replace(node, written) {
+                pages.release(&replaced);
+            }
         }
         Node::Branch(branch) => {
             let (left, right) = halves(changes, depth);
@@ -504,7 +409,7 @@ fn put<V: Value>(
             put(pages, &mut branch.left, depth + 1, left, committed)?;
             put(pages, &mut branch.right, depth + 1, right, committed)?;
             branch.latest = branch.left.latest().max(branch.right.latest());
-            if let (Node::Empty, Node::Empty) = (&branch.left, &branch.right) {
+            if branch.left.is_empty() && branch.right.is_empty() {
                 *node = Node::Empty;
             }
         }
@@ -532,7 +437,7 @@ fn summary<V: Value>(
     let (summaries, found) = match node {
         Node::Empty => return Ok(Summary::None),
         Node::Page(page) => {
-            let leaves = leaves::<V>(&pages.read(page)?, until);
+            let leaves = leaves::<V>(&pages.read(page, depth)?, until);
             (&mut page.summaries, Summary::of_leaves(&leaves, depth))
         }
         Node::Branch(branch) => {
@@ -566,7 +471,7 @@ fn only_leaf<V: Value>(
         };
     }
     let leaves = match place {
-        Node::Page(page) => leaves::<V>(&pages.read(page)?, until),
+        Node::Page(page) => leaves::<V>(&pages.read(page, depth)?, until),
         _ => Vec::new(),
     };
     Ok(match leaves.first() {
@@ -600,26 +505,6 @@ type Keyed<T> = [(Hash, T)];
 /// Sorted entries that agree in the bits above a depth, parted by the bit at it.
 fn halves<T>(entries: &Keyed<T>, depth: usize) -> (&Keyed<T>, &Keyed<T>) {
     entries.split_at(entries.partition_point(|(key, _)| !bit(key, depth)))
-}
-
-/// Where a page begins in the file.
-fn place(slot: u32) -> u64 {
-    u64::from(slot) * PAGE as u64
-}
-
-fn memory() -> io::Result<Box<dyn DiskFile>> {
-    MemoryDisk::new().open(Path::new("statuses"), true)
-}
-
-fn checksum(page: &[u8]) -> u64 {
-    hash(Purpose::File, page).fingerprint()
-}
-
-fn damaged() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        "the file of statuses is damaged; restart the peer to have it written again from the records",
-    )
 }
 
 /// The bit of a key at a depth below 256, most significant first.

@@ -1,10 +1,16 @@
+mod saving;
+
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::disk::{Disk, MemoryDisk};
+
+use super::pages::memory;
 use super::*;
 
 type Model = BTreeMap<Hash, Hash>;
@@ -372,7 +378,7 @@ fn many(n: u64) -> impl Iterator<Item = (Hash, Hash)> {
 fn memory_holds_a_few_bytes_an_entry_and_pages_that_are_no_longer_used_are_used_again() {
     let mut map = map_of(many(20_000));
     map.root().unwrap();
-    let used = map.pages.slots as usize - map.pages.free.len();
+    let used = map.pages.slots.count as usize - map.pages.slots.free.len();
     let bytes = used * (size_of::<Page>() + size_of::<Branch>());
     assert!(bytes < 20_000 * 24, "{bytes} bytes for 20,000 entries");
     for _ in 0..5 {
@@ -386,9 +392,9 @@ fn memory_holds_a_few_bytes_an_entry_and_pages_that_are_no_longer_used_are_used_
         map.root().unwrap();
     }
     assert!(
-        (map.pages.slots as usize) < used * 3,
+        (map.pages.slots.count as usize) < used * 3,
         "{} slots",
-        map.pages.slots
+        map.pages.slots.count
     );
 }
 
