@@ -100,6 +100,7 @@ pub struct Metrics {
     log_refused: Family<Department, Gauge>,
     log_frozen: Family<Department, Gauge>,
     log_set_aside: Family<Department, Gauge>,
+    log_unread: Family<Department, Gauge>,
     member_connected: Family<Department, Gauge>,
     clock_offset: Family<Department, Gauge<f64, AtomicU64>>,
     retrievals_asked: Family<Outcome, Counter>,
@@ -155,6 +156,7 @@ impl Metrics {
             log_refused: Family::default(),
             log_frozen: Family::default(),
             log_set_aside: Family::default(),
+            log_unread: Family::default(),
             member_connected: Family::default(),
             clock_offset: Family::default(),
             retrievals_asked: Family::default(),
@@ -306,6 +308,11 @@ impl Metrics {
             "1 while the copy of a department's log is set aside as damaged and nothing of it has come back",
             self.log_set_aside.clone(),
         );
+        registry.register(
+            "log_unread_records",
+            "Records of a department's log that the start took from a snapshot and that have not been read since; each is checked when it is asked for",
+            self.log_unread.clone(),
+        );
         registry.register_with_unit(
             "clock_offset",
             "How far a connected member's clock is ahead of this machine's",
@@ -433,6 +440,12 @@ impl Metrics {
             let gauge = family.get_or_create(&Department::of(department));
             gauge.set(holds.into());
         }
+    }
+
+    /// How many records of a department's log have not been read since the start.
+    pub fn set_unread(&self, department: &DepartmentCode, records: u64) {
+        let gauge = self.log_unread.get_or_create(&Department::of(department));
+        gauge.set(records.try_into().unwrap_or(i64::MAX));
     }
 
     /// Which of the other members are connected.

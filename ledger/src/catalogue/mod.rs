@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
 
 use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
@@ -53,6 +53,8 @@ pub struct Catalogue {
     defined: defined::Cache,
     /// Whether other members have confirmed that the own log on disk is whole.
     own_whole: AtomicBool,
+    /// Locked while a log is opened again, which writes to its files.
+    reopening: Mutex<()>,
 }
 
 /// What happened while the logs were opened.
@@ -145,6 +147,7 @@ impl Catalogue {
             limits: FreshnessLimits::default(),
             defined: defined::Cache::default(),
             own_whole: AtomicBool::new(false),
+            reopening: Mutex::new(()),
         };
         for evidence in found {
             if let Some(log) = catalogue.log(&evidence.log()) {
@@ -176,9 +179,11 @@ impl Catalogue {
             network: self.members.network(),
             id: *id,
         };
+        let _reopening = self.reopening.lock();
         // What is still being written to the copy that is open must not be written beside the one that is being opened.
         slot.read().close("it is being opened again");
-        let (log, opening) = match Log::open(&self.place, name, &self.members) {
+        // Whatever was saved: something on disk is not as it should be, or could not be written.
+        let (log, opening) = match Log::open_checked(&self.place, name, &self.members) {
             Err(error) => Log::open_after_failure(&self.place, name, &self.members, &error)?,
             opened => opened?,
         };
@@ -194,6 +199,17 @@ impl Catalogue {
             news.entry(*id).or_default().lost(before.size());
         }
         Ok(opening)
+    }
+
+    /// Saves a snapshot of every log that has none as new as itself, several at a time; returns those of which none could be
+    /// saved, and why.
+    pub fn save_snapshots(&self) -> Vec<(LogId, std::io::Error)> {
+        let logs: Vec<Arc<Log>> = self.logs().collect();
+        let saved = logs.into_par_iter().filter_map(|log| {
+            let error = log.save_snapshot().err()?;
+            Some((log.name().id, error))
+        });
+        saved.collect()
     }
 
     /// Who belongs to the network.

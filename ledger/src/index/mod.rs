@@ -6,9 +6,11 @@
 //!
 //! - `key.rs`: what can be asked for, and the fingerprints that stand for it
 //! - `filing.rs`: which keys each kind of entry is filed under
-//! - `tail.rs`: the index of the segment that still grows, in memory
-//! - `sealed.rs`: the index of a full segment, in its file
-//! - `Index`, here: those of all segments of a log
+//! - `tail.rs`: the part that still grows, in memory
+//! - `sealed.rs`, `filter.rs`: a part that doesn't, in its file
+//! - `Index`, here: the parts of a log's index, each about the records behind those of the one before. As many as are of one size
+//!   are merged into one (`merge.rs`), so that a question asks few parts however long the log is
+//! - `check.rs`: whether a file is what records give, for fsck
 //!
 //! **To add an index**: give `Key` a constructor whose first byte no other has, in the run of keys that as many records share
 //! (`Certificate` for those of few, `Subject` for those of a person, `Type` for those of very many); file the entries that it
@@ -21,10 +23,13 @@
 //! under another key is made again at the next opening, while one made under the same key is taken to be complete; until the
 //! peer has opened a log again, fsck finds its old indexes incomplete. Add the key to the table of *Index* and to the derivation
 //! of the index key in `ledger/SPEC.md`, section 14, and to the golden vectors (`tests/golden/keys.rs`); if issues are filed
-//! under it, change the memory of unsealed segments in `docs/limits.md`.
+//! under it, change the memory of what is not in index files yet in `docs/limits.md`.
 
+mod check;
 mod filing;
+mod filter;
 mod key;
+mod merge;
 mod sealed;
 mod tail;
 
@@ -32,25 +37,27 @@ mod tail;
 mod tests;
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
+use crate::crypto::hash::Hash;
 use crate::crypto::keys::IndexKey;
 use crate::disk::DiskFile;
 use crate::names::LogName;
 
+pub(crate) use check::IndexCheck;
 pub(crate) use filing::Filing;
 pub(crate) use key::Key;
 pub use key::ReceiptKind;
-pub(crate) use sealed::key_in;
+pub(crate) use sealed::SealedIndex;
 
 use key::Filed;
-use sealed::{SealedIndex, file_of};
 use tail::TailIndex;
 
-/// The indexes of a log: of its full segments in files, of the one that grows in memory.
+/// The index of a log: parts in files, and one that grows in memory.
 pub(crate) struct Index {
     /// The secret that fingerprints are made under.
     key: IndexKey,
@@ -58,27 +65,14 @@ pub(crate) struct Index {
 }
 
 struct Parts {
-    /// Those of full segments, each with its segment's first position, in order.
-    sealed: Vec<(u64, Arc<SealedIndex>)>,
-    /// First position of the segment that grows.
+    /// In order, without a gap.
+    sealed: Vec<Arc<SealedIndex>>,
+    /// First position of the part that grows.
     first: u64,
     tail: TailIndex,
 }
 
-impl Parts {
-    /// The number of the segment that a position is in.
-    fn number_of(&self, seq: u64) -> usize {
-        match seq >= self.first {
-            true => self.sealed.len(),
-            false => {
-                let after = self.sealed.partition_point(|(first, _)| *first <= seq);
-                after.saturating_sub(1)
-            }
-        }
-    }
-}
-
-/// The index of one segment.
+/// One of the parts.
 enum Part<'p> {
     Sealed(&'p SealedIndex),
     Tail(&'p TailIndex),
@@ -119,7 +113,12 @@ impl Index {
         &self.key
     }
 
-    /// Enters records of the segment that grows.
+    /// First position of the part that grows: places that are entered count from there.
+    pub(crate) fn first_growing(&self) -> u64 {
+        self.parts.read().first
+    }
+
+    /// Enters records of the part that grows.
     pub(crate) fn enter(&self, filings: &[Filing]) {
         // Only tables in memory change under this lock, which everyone who asks waits for: fingerprints were made before.
         let tail = &mut self.parts.write().tail;
@@ -128,45 +127,50 @@ impl Index {
         }
     }
 
-    /// Writes the index of the segment that grows, which is full, into its file, and asks that from here on. The next segment
-    /// begins at `next`.
+    /// Writes the part that grows into its file, and asks that from here on. The next part begins at `next`.
     ///
-    /// Nothing is synced. A crash may leave the file torn or absent: then its checksum fails, and the next opening makes it
-    /// again from the records.
+    /// Nothing is synced. After a failure the part continues to grow in memory.
     pub(crate) fn seal(&self, file: Box<dyn DiskFile>, log: &LogName, next: u64) -> io::Result<()> {
-        let (first, bytes) = {
+        let (first, runs) = {
             let parts = self.parts.read();
-            let bytes = file_of(&parts.tail, &self.key, log, parts.first);
-            (parts.first, bytes)
+            (parts.first, parts.tail.sorted())
         };
-        file.set_len(0)?;
-        file.write_at(&bytes, 0)?;
-        let sealed = SealedIndex::open(file, log, first, &self.key)?
-            .ok_or_else(|| io::Error::other("the index just written reads differently"))?;
-        self.put(sealed, next);
+        let counts = runs.each_ref().map(|run| run.len() as u64);
+        let entries = |run: usize| Ok(runs[run].iter().copied().map(Ok));
+        let sealed = SealedIndex::write(file, &self.key, log, first..next, counts, entries)?;
+        self.put(sealed);
         Ok(())
     }
 
-    /// Takes the file of the next full segment's index as it is, if it is whole and made under this index's key; returns
-    /// whether it is.
+    /// Takes a file as the next part, if it is the one that has a checksum, made under this index's key; returns whether it is.
+    /// The runs in it are not read.
     pub(crate) fn adopt(
         &self,
         file: Box<dyn DiskFile>,
         log: &LogName,
-        next: u64,
+        records: Range<u64>,
+        sum: Hash,
     ) -> io::Result<bool> {
-        let first = self.parts.read().first;
-        let found = SealedIndex::open(file, log, first, &self.key)?;
-        Ok(found.map(|sealed| self.put(sealed, next)).is_some())
+        if records.start != self.first_growing() {
+            return Ok(false);
+        }
+        let found = SealedIndex::open(file, log, records, &self.key)?;
+        let found = found.filter(|sealed| sealed.sum() == sum);
+        Ok(found.map(|sealed| self.put(sealed)).is_some())
     }
 
-    /// Puts the index of a full segment in the place of the one in memory: both at once, so that whoever asks meanwhile finds
-    /// each record in one of them.
-    fn put(&self, sealed: SealedIndex, next: u64) {
+    /// Puts a part in the place of the one in memory: both at once, so that whoever asks meanwhile finds each record in one of
+    /// them.
+    fn put(&self, sealed: SealedIndex) {
         let parts = &mut *self.parts.write();
-        parts.sealed.push((parts.first, Arc::new(sealed)));
-        parts.first = next;
+        parts.first = sealed.records().end;
+        parts.sealed.push(Arc::new(sealed));
         parts.tail = TailIndex::default();
+    }
+
+    /// The parts in files, in order.
+    pub(crate) fn sealed(&self) -> Vec<Arc<SealedIndex>> {
+        self.parts.read().sealed.clone()
     }
 
     /// Positions filed under any of some keys, in order: the first `limit` from one position on and before another.
@@ -178,30 +182,23 @@ impl Index {
         limit: usize,
     ) -> io::Result<Vec<u64>> {
         let keys: SmallVec<[Filed; 3]> = keys.iter().map(|key| key.under(&self.key)).collect();
-        let mut number = self.parts.read().number_of(from);
+        let mut at = from;
         let mut found = Vec::new();
-        while found.len() < limit {
+        while at < until && found.len() < limit {
             let wanted = limit - found.len();
-            let more = self.ask(number, |first, part| {
-                if first >= until {
-                    return Ok(None);
-                }
-                let place = u32::try_from(from.saturating_sub(first)).unwrap_or(u32::MAX);
+            at = self.ask(at, |records, part| {
+                let place = u32::try_from(at - records.start).unwrap_or(u32::MAX);
                 let mut places = Vec::new();
                 for key in &keys {
                     places.extend(part.first(*key, place, wanted)?);
                 }
                 places.sort_unstable();
                 places.dedup();
-                let positions = places.into_iter().map(|place| first + u64::from(place));
+                let positions = places.into_iter().map(|it| records.start + u64::from(it));
                 let before = positions.take_while(|seq| *seq < until).take(wanted);
                 found.extend(before);
-                Ok(Some(()))
+                Ok(records.end)
             })?;
-            if more.flatten().is_none() {
-                break;
-            }
-            number += 1;
         }
         Ok(found)
     }
@@ -209,59 +206,34 @@ impl Index {
     /// Positions filed under a key before one position, newest first: the latest `limit`.
     pub(crate) fn latest(&self, key: &Key, below: u64, limit: usize) -> io::Result<Vec<u64>> {
         let of = key.under(&self.key);
-        let newest = self.parts.read().sealed.len();
+        let mut at = below;
         let mut found = Vec::new();
-        for number in (0..=newest).rev() {
-            if found.len() == limit {
-                break;
-            }
+        while at > 0 && found.len() < limit {
             let wanted = limit - found.len();
-            self.ask(number, |first, part| {
-                let below = u32::try_from(below.saturating_sub(first)).unwrap_or(u32::MAX);
+            at = self.ask(at - 1, |records, part| {
+                let below = u32::try_from(at - records.start).unwrap_or(u32::MAX);
                 let places = part.latest(of, below, wanted)?.into_iter();
-                found.extend(places.map(|place| first + u64::from(place)));
-                Ok(())
+                found.extend(places.map(|place| records.start + u64::from(place)));
+                Ok(records.start)
             })?;
         }
         Ok(found)
     }
 
-    /// Asks the index of one segment, by its number; `None` beyond the last.
+    /// Asks the part that a position is in. The one that grows is about all records from its first on.
     fn ask<T>(
         &self,
-        number: usize,
-        question: impl FnOnce(u64, Part<'_>) -> io::Result<T>,
-    ) -> io::Result<Option<T>> {
+        seq: u64,
+        question: impl FnOnce(Range<u64>, Part<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
         let parts = self.parts.read();
-        if let Some((first, sealed)) = parts.sealed.get(number) {
-            let (first, sealed) = (*first, Arc::clone(sealed));
-            // A file is asked without the lock: whoever appends must not wait for the disk.
-            drop(parts);
-            return question(first, Part::Sealed(&sealed)).map(Some);
+        if seq >= parts.first {
+            return question(parts.first..u64::MAX, Part::Tail(&parts.tail));
         }
-        match number == parts.sealed.len() {
-            true => question(parts.first, Part::Tail(&parts.tail)).map(Some),
-            false => Ok(None),
-        }
+        let number = parts.sealed.partition_point(|it| it.records().end <= seq);
+        let sealed = Arc::clone(&parts.sealed[number]);
+        // A file is asked without the lock: whoever appends must not wait for the disk.
+        drop(parts);
+        question(sealed.records(), Part::Sealed(&sealed))
     }
-}
-
-/// Whether a file is the index of the segment that begins at `first` and whose records were filed so under a key, byte for
-/// byte.
-pub(crate) fn is_index_of(
-    file: &dyn DiskFile,
-    filing: &Filing,
-    key: &IndexKey,
-    log: &LogName,
-    first: u64,
-) -> io::Result<bool> {
-    let mut tail = TailIndex::default();
-    tail.take(filing);
-    let expected = file_of(&tail, key, log, first);
-    if file.len()? != expected.len() as u64 {
-        return Ok(false);
-    }
-    let mut found = vec![0; expected.len()];
-    file.read_exact_at(&mut found, 0)?;
-    Ok(found == expected)
 }

@@ -1,17 +1,18 @@
-//! The index of a segment that is full: a file of three sorted runs.
+//! A part of an index that no longer grows: a file of three sorted runs.
 //!
 //! A run is read with a search that starts where a uniformly distributed key should stand. Memory keeps a checksum of each
-//! block of a run, and each read is held against it: a byte that the medium changed after the file was opened would
+//! block of a run, and each read is held against it: a byte that the medium changed after the file was written would
 //! otherwise read as the absence of what is there, and what follows from that as the fault of the log's department.
 //!
-//! File: header (64) · index key (32) · three counts (u64) · checksum of all (32) · runs of fingerprint (u64), place in the
-//! segment (u32), each sorted. All integers little-endian. The key stands in the file so that fsck can check every entry
-//! without a key of the peer; an index made under another key is made again.
+//! File: header (64) · index key (32) · records (u64) · three counts (u64) · length of the trailer (u64) · checksum of all that
+//! and the trailer (32) · runs of fingerprint (u64), place in the part (u32), each sorted · trailer: checksums of the blocks
+//! (u64), run by run, then filters. All integers little-endian. Opening a file reads what stands before and behind the runs, so it
+//! takes as long as there are blocks, not entries. The key stands in the file so that fsck can check every entry without a key of
+//! the peer; a part made under another key is of no use.
 
 use std::io;
 use std::ops::Range;
-
-use xorf::{BinaryFuse8, Filter};
+use std::sync::Arc;
 
 use crate::crypto::hash::{Hash, Purpose, hash, hash_parts};
 use crate::crypto::keys::{IndexKey, Secret};
@@ -19,108 +20,227 @@ use crate::disk::DiskFile;
 use crate::header::{HEADER_LEN, Kind, check_header, header};
 use crate::names::LogName;
 
-use super::key::{Filed, Run};
-use super::tail::TailIndex;
+use super::filter::{Filters, FiltersMade};
+use super::key::Filed;
 
 const ENTRY_LEN: usize = 12;
 const KEY_LEN: usize = 32;
 const SUM_LEN: usize = 32;
-/// Where the checksum stands: after header, key and counts.
-const SUM_AT: usize = HEADER_LEN as usize + KEY_LEN + 3 * 8;
+/// Where the checksum stands: after header, key, number of records, counts and length of the trailer.
+const SUM_AT: usize = HEADER_LEN as usize + KEY_LEN + 5 * 8;
 pub(super) const RUNS_AT: u64 = (SUM_AT + SUM_LEN) as u64;
 
-/// The bytes of an index file: what a segment's index has in memory, whose fingerprints were made under a key.
-pub(super) fn file_of(tail: &TailIndex, key: &IndexKey, log: &LogName, first: u64) -> Vec<u8> {
-    let mut bytes = header(Kind::Index, log, first).to_vec();
-    bytes.extend_from_slice(key.expose());
-    let mut runs = Vec::new();
-    for run in tail.sorted() {
-        bytes.extend_from_slice(&(run.len() as u64).to_le_bytes());
-        for (fingerprint, place) in run {
-            runs.extend_from_slice(&fingerprint.to_le_bytes());
-            runs.extend_from_slice(&place.to_le_bytes());
-        }
-    }
-    let sum = checksum(&bytes, &runs);
-    bytes.extend_from_slice(sum.as_bytes());
-    bytes.extend_from_slice(&runs);
-    bytes
-}
+/// Entries of a block: what is read at a time.
+const BLOCK: usize = 512;
 
-fn checksum(front: &[u8], runs: &[u8]) -> Hash {
-    hash_parts(Purpose::File, &[front, runs])
-}
+/// Bytes that are written at a time.
+const WRITE: usize = 1 << 20;
 
-/// Index of a sealed segment, in its file.
-pub(super) struct SealedIndex {
-    file: Box<dyn DiskFile>,
+/// Fingerprint and place.
+pub(super) type RunEntry = (u64, u32);
+
+/// A part of an index, in its file.
+pub(crate) struct SealedIndex {
+    file: Arc<dyn DiskFile>,
+    from: u64,
+    records: u64,
+    /// The checksum that its file names: what stands in the file follows from it.
+    sum: Hash,
     counts: [u64; 3],
-    /// Of each block of each run: some 16 KB for a segment of 2^18 certificates.
+    /// Of each block of each run.
     checksums: [Vec<u64>; 3],
-    /// Of the run by certificate, most of whose keys stand in one segment of many; `None` when it could not be made, which
-    /// costs nothing but reads.
-    certificates: Option<BinaryFuse8>,
+    /// Of the runs by certificate and by subject, most of whose keys stand in few parts.
+    filters: [Filters; 2],
 }
 
 impl SealedIndex {
-    /// Opens and checks an index file; `None` when it is missing, damaged, another's, or made under another key, and must be
-    /// made again.
+    /// Writes the part of so many records from a position on: the entries of each run in their order, as many as `counts` says.
+    ///
+    /// Nothing is synced. A crash may leave the file torn; no snapshot lists it before it is synced.
+    pub(super) fn write<I>(
+        file: Box<dyn DiskFile>,
+        key: &IndexKey,
+        log: &LogName,
+        records: Range<u64>,
+        counts: [u64; 3],
+        entries: impl Fn(usize) -> io::Result<I>,
+    ) -> io::Result<SealedIndex>
+    where
+        I: Iterator<Item = io::Result<RunEntry>>,
+    {
+        file.set_len(0)?;
+        let mut at = RUNS_AT;
+        let mut checksums = [const { Vec::new() }; 3];
+        let mut filters = [const { None }; 2];
+        let mut waiting = Vec::with_capacity(WRITE + BLOCK * ENTRY_LEN);
+        for run in 0..3 {
+            let mut made = FiltersMade::of(counts[run]);
+            let mut block = Vec::with_capacity(BLOCK * ENTRY_LEN);
+            let mut written = 0;
+            for entry in entries(run)? {
+                let (fingerprint, place) = entry?;
+                block.extend_from_slice(&fingerprint.to_le_bytes());
+                block.extend_from_slice(&place.to_le_bytes());
+                if run < 2 {
+                    made.add(fingerprint);
+                }
+                written += 1;
+                if block.len() == BLOCK * ENTRY_LEN || written == counts[run] {
+                    checksums[run].push(block_checksum(&block));
+                    waiting.append(&mut block);
+                }
+                if waiting.len() >= WRITE {
+                    file.write_at(&waiting, at)?;
+                    at += waiting.len() as u64;
+                    waiting.clear();
+                }
+            }
+            if written != counts[run] {
+                return Err(damaged());
+            }
+            if let Some(filters) = filters.get_mut(run) {
+                *filters = Some(made.end());
+            }
+        }
+        let filters = filters.map(Option::unwrap_or_default);
+        let mut trailer = Vec::new();
+        for sum in checksums.iter().flatten() {
+            trailer.extend_from_slice(&sum.to_le_bytes());
+        }
+        for filters in &filters {
+            filters.encode(&mut trailer);
+        }
+        let mut front = header(Kind::Index, log, records.start).to_vec();
+        front.extend_from_slice(key.expose());
+        let count = records.end - records.start;
+        for number in [count]
+            .into_iter()
+            .chain(counts)
+            .chain([trailer.len() as u64])
+        {
+            front.extend_from_slice(&number.to_le_bytes());
+        }
+        let sum = checksum(&front, &trailer);
+        front.extend_from_slice(sum.as_bytes());
+        waiting.extend_from_slice(&trailer);
+        file.write_at(&waiting, at)?;
+        file.write_at(&front, 0)?;
+        Ok(SealedIndex {
+            file: Arc::from(file),
+            from: records.start,
+            records: count,
+            sum,
+            counts,
+            checksums,
+            filters,
+        })
+    }
+
+    /// Opens the part of some records; `None` when its file is missing, damaged, another's, or made under another key, and must
+    /// be made again. Its runs are not read.
     pub(super) fn open(
         file: Box<dyn DiskFile>,
         log: &LogName,
-        first: u64,
+        records: Range<u64>,
         key: &IndexKey,
     ) -> io::Result<Option<SealedIndex>> {
-        let mut bytes = vec![
-            0;
-            usize::try_from(file.len()?)
-                .unwrap_or(usize::MAX)
-                .min(64 << 20)
-        ];
-        let read = file.read_at(&mut bytes, 0)?;
-        bytes.truncate(read);
-        let Some((front, rest)) = bytes.split_at_checked(SUM_AT) else {
+        let found = SealedIndex::read(file, log, records)?;
+        Ok(found
+            .and_then(|(made_under, index)| (made_under.expose() == key.expose()).then_some(index)))
+    }
+
+    /// The same under whatever key it was made, with that key.
+    pub(super) fn read(
+        file: Box<dyn DiskFile>,
+        log: &LogName,
+        records: Range<u64>,
+    ) -> io::Result<Option<(IndexKey, SealedIndex)>> {
+        let mut front = [0; RUNS_AT as usize];
+        if file.read_at(&mut front, 0)? < front.len() {
             return Ok(None);
-        };
-        let Some((sum, runs)) = rest.split_first_chunk::<SUM_LEN>() else {
-            return Ok(None);
-        };
+        }
+        let (front, sum) = front.split_at(SUM_AT);
         let (top, rest) = front.split_at(HEADER_LEN as usize);
         let (made_under, numbers) = rest.split_at(KEY_LEN);
-        if check_header(top, Kind::Index, log, first).is_err() || made_under != key.expose() {
+        if check_header(top, Kind::Index, log, records.start).is_err() {
             return Ok(None);
         }
-        let mut counts = [0; 3];
-        for (count, bytes) in counts.iter_mut().zip(numbers.chunks_exact(8)) {
-            *count = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
-        }
-        let whole = counts
-            .iter()
-            .try_fold(0u64, |sum, count| sum.checked_add(*count));
-        let fits = whole.and_then(|n| n.checked_mul(ENTRY_LEN as u64)) == Some(runs.len() as u64);
-        if !fits || checksum(front, runs).as_bytes() != sum {
+        let (numbers, _) = numbers.as_chunks();
+        let [count, certificates, subjects, types, trailer_len] =
+            [0, 1, 2, 3, 4].map(|n| u64::from_le_bytes(numbers[n]));
+        let counts = [certificates, subjects, types];
+        let entries = counts.iter().try_fold(0u64, |sum, n| sum.checked_add(*n));
+        let runs_len = entries.and_then(|n| n.checked_mul(ENTRY_LEN as u64));
+        let trailer_at = runs_len.and_then(|len| len.checked_add(RUNS_AT));
+        let end = trailer_at.and_then(|at| at.checked_add(trailer_len));
+        let (Some(trailer_at), Some(end)) = (trailer_at, end) else {
+            return Ok(None);
+        };
+        if count != records.end - records.start || end != file.len()? {
             return Ok(None);
         }
-        let mut rest = runs;
-        let checksums = counts.map(|count| {
-            let (run, after) = rest.split_at(count as usize * ENTRY_LEN);
+        let mut trailer = vec![0; trailer_len as usize];
+        if file.read_at(&mut trailer, trailer_at)? < trailer.len()
+            || checksum(front, &trailer).as_bytes() != sum
+        {
+            return Ok(None);
+        }
+        let mut rest = &*trailer;
+        let mut checksums = [const { Vec::new() }; 3];
+        for (run, count) in counts.iter().enumerate() {
+            let len = count.div_ceil(BLOCK as u64) as usize * 8;
+            let Some((sums, after)) = rest.split_at_checked(len) else {
+                return Ok(None);
+            };
+            let (sums, _) = sums.as_chunks();
+            checksums[run] = sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
             rest = after;
-            run.chunks(BLOCK * ENTRY_LEN).map(block_checksum).collect()
-        });
-        Ok(Some(SealedIndex {
-            file,
+        }
+        let mut filters = [const { None }; 2];
+        for (run, filters) in filters.iter_mut().enumerate() {
+            *filters = Filters::decode(&mut rest, counts[run]);
+        }
+        let [Some(certificates), Some(subjects)] = filters else {
+            return Ok(None);
+        };
+        let key: [u8; KEY_LEN] = made_under.try_into().expect("as long as a key");
+        let sum: [u8; SUM_LEN] = sum.try_into().expect("as long as a checksum");
+        let index = SealedIndex {
+            file: Arc::from(file),
+            from: records.start,
+            records: count,
+            sum: Hash::from_bytes(sum),
             counts,
             checksums,
-            certificates: filter(&runs[..counts[Run::Certificate as usize] as usize * ENTRY_LEN]),
-        }))
+            filters: [certificates, subjects],
+        };
+        Ok(Some((IndexKey(Secret::from_bytes(key)), index)))
+    }
+
+    /// Which records it is about.
+    pub(crate) fn records(&self) -> Range<u64> {
+        self.from..self.from + self.records
+    }
+
+    /// The checksum that its file names.
+    pub(crate) fn sum(&self) -> Hash {
+        self.sum
+    }
+
+    /// Makes its file durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    /// Entries of each run.
+    pub(super) fn counts(&self) -> [u64; 3] {
+        self.counts
     }
 
     /// Whether a key may stand here: nearly always right, and without a read.
     pub(super) fn may_have(&self, of: Filed) -> bool {
-        match &self.certificates {
-            Some(filter) if of.run == Run::Certificate => filter.contains(&of.fingerprint),
-            _ => true,
-        }
+        let filters = self.filters.get(of.run as usize);
+        filters.is_none_or(|filters| filters.may_have(of.fingerprint))
     }
 
     /// The first places of a key, in order, from one on; only as many are read as are wanted.
@@ -129,7 +249,7 @@ impl SealedIndex {
             return Ok(Vec::new());
         }
         let wanted = of.fingerprint;
-        let mut run = Reader::new(self, of.run);
+        let mut run = Reader::new(self, of.run as usize);
         let mut at = run.lower_bound((wanted, from))?;
         let mut places = Vec::new();
         while at < run.count && places.len() < limit {
@@ -149,7 +269,7 @@ impl SealedIndex {
             return Ok(Vec::new());
         }
         let wanted = of.fingerprint;
-        let mut run = Reader::new(self, of.run);
+        let mut run = Reader::new(self, of.run as usize);
         let mut at = run.lower_bound((wanted, below))?;
         let mut places = Vec::new();
         while at > 0 && places.len() < limit {
@@ -162,25 +282,17 @@ impl SealedIndex {
         }
         Ok(places)
     }
+
+    /// All entries of a run in their order, each block held against its checksum.
+    pub(super) fn entries(&self, run: usize) -> impl Iterator<Item = io::Result<RunEntry>> {
+        let mut reader = Reader::new(self, run);
+        (0..reader.count).map(move |at| reader.entry(at))
+    }
 }
 
-/// A filter of the fingerprints of a run, which is sorted.
-fn filter(run: &[u8]) -> Option<BinaryFuse8> {
-    let (entries, _) = run.as_chunks();
-    let mut fingerprints: Vec<u64> = entries.iter().map(|entry| split(entry).0).collect();
-    fingerprints.dedup();
-    BinaryFuse8::try_from(fingerprints).ok()
+fn checksum(front: &[u8], trailer: &[u8]) -> Hash {
+    hash_parts(Purpose::File, &[front, trailer])
 }
-
-/// The key that an index file names; `None` when it is too short to name one.
-pub(crate) fn key_in(file: &dyn DiskFile) -> io::Result<Option<IndexKey>> {
-    let mut key = [0; KEY_LEN];
-    let read = file.read_at(&mut key, HEADER_LEN)?;
-    Ok((read == KEY_LEN).then(|| IndexKey(Secret::from_bytes(key))))
-}
-
-/// Entries of a block: what is read at a time.
-const BLOCK: usize = 512;
 
 fn block_checksum(block: &[u8]) -> u64 {
     hash(Purpose::File, block).fingerprint()
@@ -208,8 +320,7 @@ struct Reader<'i> {
 }
 
 impl<'i> Reader<'i> {
-    fn new(index: &'i SealedIndex, run: Run) -> Reader<'i> {
-        let run = run as usize;
+    fn new(index: &'i SealedIndex, run: usize) -> Reader<'i> {
         let before: u64 = index.counts[..run].iter().sum();
         Reader {
             file: &*index.file,

@@ -1,4 +1,4 @@
-//! The index of the segment that still grows: three hash tables in memory.
+//! The part of an index that still grows: three hash tables in memory.
 
 use std::num::NonZeroU32;
 
@@ -7,7 +7,7 @@ use hashbrown::{HashTable, hash_table};
 use super::filing::Filing;
 use super::key::Filed;
 
-/// Index of a segment that still grows.
+/// The part of an index that still grows.
 #[derive(Default)]
 pub(super) struct TailIndex {
     runs: [GrowingRun; 3],
@@ -129,7 +129,7 @@ impl TailIndex {
     }
 
     /// What an index file holds of it: each run's fingerprints and places, sorted.
-    pub(super) fn sorted(&self) -> impl Iterator<Item = Vec<(u64, u32)>> {
-        self.runs.iter().map(GrowingRun::sorted)
+    pub(super) fn sorted(&self) -> [Vec<(u64, u32)>; 3] {
+        self.runs.each_ref().map(GrowingRun::sorted)
     }
 }

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::filing::Filing;
 use super::key::{Filed, Key, Run};
-use super::sealed::{RUNS_AT, SealedIndex, file_of};
+use super::sealed::RUNS_AT;
 use super::tail::TailIndex;
 use super::*;
 use crate::codec::Text;
-use crate::crypto::hash::{Hash, Purpose, hash};
+use crate::crypto::hash::{Purpose, hash};
 use crate::disk::{Disk, MemoryDisk};
 use crate::id::CertificateId;
 use crate::names::{LogId, NetworkId};
@@ -35,13 +35,23 @@ fn key() -> IndexKey {
     IndexKey::from_transport_seed(&[7; 32])
 }
 
+/// More records than a test has.
+const RECORDS: Range<u64> = 0..10_000;
+
 fn sealed(tail: &TailIndex) -> SealedIndex {
-    let file = MemoryDisk::new().open(Path::new("/index"), true).unwrap();
-    file.write_at(&file_of(tail, &key(), &name(), 0), 0)
-        .unwrap();
-    SealedIndex::open(file, &name(), 0, &key())
-        .unwrap()
-        .unwrap()
+    sealed_on(&MemoryDisk::new(), Path::new("/index"), tail)
+}
+
+/// Written to a file, and opened from there.
+fn sealed_on(disk: &MemoryDisk, path: &Path, tail: &TailIndex) -> SealedIndex {
+    let runs = tail.sorted();
+    let counts = runs.each_ref().map(|run| run.len() as u64);
+    let entries = |run: usize| Ok(runs[run].iter().copied().map(Ok));
+    let file = disk.open(path, true).unwrap();
+    SealedIndex::write(file, &key(), &name(), RECORDS, counts, entries).unwrap();
+    let file = disk.open(path, false).unwrap();
+    let opened = SealedIndex::open(file, &name(), RECORDS, &key());
+    opened.unwrap().unwrap()
 }
 
 /// What a key of the subject run is made of.
@@ -113,14 +123,10 @@ fn a_byte_that_changes_after_the_opening_makes_the_block_an_error_and_hides_noth
     }
     let mut tail = TailIndex::default();
     tail.take(&filing);
-    let bytes = file_of(&tail, &key(), &name(), 0);
-    disk.open(path, true).unwrap().write_at(&bytes, 0).unwrap();
-    let file = disk.open(path, false).unwrap();
-    let sealed = SealedIndex::open(file, &name(), 0, &key())
-        .unwrap()
-        .unwrap();
+    let sealed = sealed_on(&disk, path, &tail);
+    let end = RUNS_AT as usize + 3 * 12 * keys.len();
     let mut refused = 0;
-    for at in (RUNS_AT as usize..bytes.len()).step_by(1_301) {
+    for at in (RUNS_AT as usize..end).step_by(1_301) {
         disk.corrupt(path, |bytes| bytes[at] ^= 0x10).unwrap();
         for run in [Run::Certificate, Run::Subject, Run::Type] {
             for n in (0..1_200).step_by(97).chain([7, 5_000]) {
@@ -142,8 +148,7 @@ fn a_byte_that_changes_after_the_opening_makes_the_block_an_error_and_hides_noth
         disk.corrupt(path, |bytes| bytes[at] ^= 0x10).unwrap();
     }
     assert!(refused > 100, "{refused}");
-    disk.corrupt(path, |bytes| bytes.truncate(bytes.len() - 1))
-        .unwrap();
+    disk.corrupt(path, |bytes| bytes.truncate(end - 1)).unwrap();
     assert!(sealed.latest(filed(Run::Type, 7), 1_800, 1).is_ok());
     let last = keys
         .iter()
@@ -194,7 +199,7 @@ fn a_sealed_index_rules_out_nearly_every_absent_certificate_without_a_read() {
 }
 
 #[test]
-fn a_segment_with_no_certificate_or_few_is_sealed_like_any_other() {
+fn a_part_with_no_certificate_or_few_is_sealed_like_any_other() {
     for count in 0..40u64 {
         let filed = |n: u64| Key::new(Run::Certificate, &[&n.to_le_bytes()]).under(&key());
         let mut filing = Filing::default();
@@ -225,20 +230,26 @@ fn change_of(seq: u64) -> (u64, Entry) {
 }
 
 #[test]
-fn positions_are_found_in_order_across_full_segments_and_the_one_that_grows() {
-    const SEGMENT: u64 = 8;
+fn positions_are_found_in_order_across_parts_merged_or_not() {
+    const PART: u64 = 8;
     let disk = MemoryDisk::new();
-    for size in [0, 5, 8, 27, 32] {
+    let cases = [0, 5, 8, 27, 32, 70, 400].map(|size| [(size, false), (size, true)]);
+    for (size, merge) in cases.into_iter().flatten() {
         let index = Index::new(key());
         for seq in 0..size {
             let mut filing = Filing::default();
-            filing.add(&key(), &name(), &change_of(seq).1, (seq % SEGMENT) as u32);
+            filing.add(&key(), &name(), &change_of(seq).1, (seq % PART) as u32);
             index.enter(&[filing]);
-            if (seq + 1) % SEGMENT == 0 {
+            if (seq + 1) % PART == 0 {
                 let path = format!("/{size}/{seq}.index");
                 let file = disk.open(Path::new(&path), true).unwrap();
                 index.seal(file, &name(), seq + 1).unwrap();
             }
+        }
+        while merge && let Some(records) = index.due(PART) {
+            let path = format!("/{size}/{}-{}.index", records.start, records.end);
+            let file = disk.open(Path::new(&path), true).unwrap();
+            index.merge(file, &name(), records).unwrap();
         }
         for of in 0..6 {
             let asked = [Key::certificate(&certificate(of))];
@@ -281,7 +292,7 @@ fn a_record_under_several_of_the_keys_asked_for_is_found_once() {
 }
 
 #[test]
-fn an_index_file_is_adopted_only_if_it_is_whole_and_of_that_segment_and_key() {
+fn an_index_file_is_adopted_only_if_it_is_whole_and_of_those_records_and_that_key() {
     let disk = MemoryDisk::new();
     let path = Path::new("/0.index");
     let index = Index::new(key());
@@ -291,20 +302,96 @@ fn an_index_file_is_adopted_only_if_it_is_whole_and_of_that_segment_and_key() {
     index
         .seal(disk.open(path, true).unwrap(), &name(), 1)
         .unwrap();
-    let adopts = |index: &Index| {
-        index
-            .adopt(disk.open(path, false).unwrap(), &name(), 9)
-            .unwrap()
+    let sum = index.sealed()[0].sum();
+    let adopts = |index: &Index, records| {
+        let file = disk.open(path, false).unwrap();
+        index.adopt(file, &name(), records, sum).unwrap()
     };
     let same = Index::new(key());
-    assert!(adopts(&same));
+    assert!(!adopts(&same, 0..2), "it is of one record");
+    assert!(!adopts(&same, 1..2), "it is of the first");
+    let other = disk.open(path, false).unwrap();
+    assert!(!same.adopt(other, &name(), 0..1, Hash::ZERO).unwrap());
+    assert!(adopts(&same, 0..1));
     let asked = [Key::certificate(&certificate(change_of(0).0))];
     assert_eq!(same.first(&asked, 0, 9, 1).unwrap(), [0]);
-    assert!(!adopts(&same), "it is not the next segment's");
-    assert!(!adopts(&Index::new(IndexKey::from_transport_seed(
-        &[8; 32]
-    ))));
+    assert!(!adopts(&same, 0..1), "it is there already");
+    let other = IndexKey::from_transport_seed(&[8; 32]);
+    assert!(!adopts(&Index::new(other), 0..1));
     disk.corrupt(path, |bytes| *bytes.last_mut().unwrap() ^= 1)
         .unwrap();
-    assert!(!adopts(&Index::new(key())));
+    assert!(!adopts(&Index::new(key()), 0..1));
+}
+
+#[test]
+fn merging_leaves_at_most_three_parts_of_a_size_and_few_in_all() {
+    let disk = MemoryDisk::new();
+    let index = Index::new(key());
+    let mut most = 0;
+    for seq in 0..3_000 {
+        let mut filing = Filing::default();
+        filing.add(&key(), &name(), &change_of(seq).1, 0);
+        index.enter(&[filing]);
+        let path = format!("/{seq}.index");
+        let file = disk.open(Path::new(&path), true).unwrap();
+        index.seal(file, &name(), seq + 1).unwrap();
+        while let Some(records) = index.due(4) {
+            let path = format!("/{}-{}.index", records.start, records.end);
+            let file = disk.open(Path::new(&path), true).unwrap();
+            index.merge(file, &name(), records).unwrap();
+        }
+        most = most.max(index.sealed().len());
+    }
+    // Sizes of 4, 16, 64, 256, 1,024 and 4,096.
+    assert!(most <= 18, "{most}");
+    assert_eq!(index.sealed().last().unwrap().records().end, 3_000);
+}
+
+#[test]
+fn a_damaged_part_is_never_merged_into_another() {
+    let disk = MemoryDisk::new();
+    let index = Index::new(key());
+    for seq in 0..4 {
+        let mut filing = Filing::default();
+        filing.add(&key(), &name(), &change_of(seq).1, 0);
+        index.enter(&[filing]);
+        let path = format!("/{seq}.index");
+        let file = disk.open(Path::new(&path), true).unwrap();
+        index.seal(file, &name(), seq + 1).unwrap();
+    }
+    disk.corrupt(Path::new("/2.index"), |bytes| bytes[RUNS_AT as usize] ^= 1)
+        .unwrap();
+    let file = disk.open(Path::new("/merged.index"), true).unwrap();
+    assert!(index.merge(file, &name(), 0..4).is_err());
+    assert_eq!(index.sealed().len(), 4);
+}
+
+#[test]
+fn a_file_holds_what_its_records_give_or_is_found_to_differ() {
+    let disk = MemoryDisk::new();
+    let path = Path::new("/0.index");
+    let index = Index::new(key());
+    for seq in 0..5 {
+        let mut filing = Filing::default();
+        filing.add(&key(), &name(), &change_of(seq).1, seq as u32);
+        index.enter(&[filing]);
+    }
+    index
+        .seal(disk.open(path, true).unwrap(), &name(), 5)
+        .unwrap();
+    let check = |records: Range<u64>| {
+        let file = disk.open(path, false).unwrap();
+        let mut check = IndexCheck::new(file, &name(), 0..5).unwrap().unwrap();
+        for seq in records {
+            check.take(&name(), &change_of(seq).1, seq);
+        }
+        check.holds()
+    };
+    assert!(check(0..5).unwrap());
+    assert!(check(0..9).unwrap(), "later records are not its own");
+    assert!(!check(0..4).unwrap());
+    assert!(!check(1..5).unwrap());
+    disk.corrupt(path, |bytes| bytes[RUNS_AT as usize] ^= 1)
+        .unwrap();
+    assert!(check(0..5).is_err());
 }

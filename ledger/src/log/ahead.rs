@@ -2,7 +2,7 @@
 //!
 //! A process or a system can run out of descriptors while the disk refuses nothing. An open that failed in the middle of an
 //! append would leave the log between two states, and make it read-only as a refused write does. So whatever may have to be
-//! opened on the way (a new segment, the index of a full one) is opened first: where no descriptor is left then, the log is as
+//! opened on the way (a new segment) is opened first: where no descriptor is left then, the log is as
 //! it was, and the next append tries again.
 
 use std::collections::BTreeMap;
@@ -55,6 +55,11 @@ impl Ahead {
             ready.synced = Some(dir.to_owned());
         }
         Ok(())
+    }
+
+    /// Opens or makes a file that nobody counts on to be found again after a crash, nor its name.
+    pub(super) fn open_derived(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.open(path, true)
     }
 
     fn changed(&self) {
@@ -132,12 +137,9 @@ impl Log {
             None if records > 0 => begin(&mut names, first),
             None => {}
         }
-        while end >= first + self.segment_records {
-            names.push(file_name(first, "index"));
+        while end > first + self.segment_records {
             first += self.segment_records;
-            if end > first {
-                begin(&mut names, first);
-            }
+            begin(&mut names, first);
         }
         names
     }

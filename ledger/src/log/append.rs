@@ -25,8 +25,7 @@ use super::link::{Link, Tip};
 use super::page::Grown;
 use super::reading::{Log, MAX_COUNTED, Unread};
 use super::redo::{Change, Redo, Unsynced};
-use super::segment::{Segment, file_name};
-use crate::disk::DiskFile;
+use super::segment::Segment;
 use crate::header::HEADER_LEN;
 use crate::index::Filing;
 use crate::names::LogId;
@@ -107,6 +106,7 @@ impl Appender {
         // Never tried again: after a sync that failed the system may drop what it could not write and report the next sync as
         // done.
         step(self).map_err(|error| {
+            log.saw(&error);
             let reason = log.refused.get_or_init(|| error.to_string());
             log.leave_redo(reason);
             read_only(reason)
@@ -142,12 +142,15 @@ impl Appender {
             let (mut links, mut frames) = (links, frames);
             while !links.is_empty() {
                 let segment = appender.current_segment(log)?;
-                let room = (segment.first + log.segment_records - appender.tip.size) as usize;
+                let size = appender.tip.size;
+                let room = segment.first + log.segment_records - size;
+                let room = room.min(log.index_room(size)) as usize;
                 let (now, later) = links.split_at(room.min(links.len()));
                 let bytes = now.iter().map(|link| link.frame_len as usize).sum();
                 let (now_frames, later_frames) = frames.split_at(bytes);
                 let grown = grown.filter(|_| now.len() == all);
                 appender.append_within(log, &segment, now, now_frames, grown)?;
+                log.seal_full_index(appender.tip.size);
                 if appender.tip.size == segment.first + log.segment_records {
                     appender.seal(log, &segment)?;
                 }
@@ -211,17 +214,19 @@ impl Appender {
                 log.tree.write(self.tip.size, &nodes)?;
             }
         }
-        let file = |(n, links): (usize, &[Link])| {
+        let first = log.index.first_growing();
+        let file = |links: &[Link]| {
             let mut filing = Filing::default();
-            for (link, place) in links.iter().zip((place as usize + n * TOGETHER) as u32..) {
+            for link in links {
+                let place = (link.record.seq - first) as u32;
                 filing.add(log.index.key(), &log.name, &link.record.entry, place);
             }
             filing
         };
         // Waking other threads takes longer than a few records do.
         let filings: Vec<Filing> = match links.len() {
-            0..=TOGETHER => vec![file((0, links))],
-            _ => links.par_chunks(TOGETHER).enumerate().map(file).collect(),
+            0..=TOGETHER => vec![file(links)],
+            _ => links.par_chunks(TOGETHER).map(file).collect(),
         };
         // Entered before they are noted: a later record's change looks up whether one of these issued the certificate.
         log.index.enter(&filings);
@@ -278,8 +283,6 @@ impl Appender {
     fn seal(&mut self, log: &Log, segment: &Arc<Segment>) -> io::Result<()> {
         // The appender forgets this segment below, and a commit syncs only the one it has.
         log.sync(segment)?;
-        log.index
-            .seal(index_file(log, segment.first)?, &log.name, self.tip.size)?;
         self.durable = self.end;
         self.sealed = self.segment.take();
         Ok(())
@@ -472,10 +475,4 @@ impl Log {
             redo.give_up(reason);
         }
     }
-}
-
-/// The file of a segment's index, made if it is absent.
-pub(super) fn index_file(log: &Log, first: u64) -> io::Result<Box<dyn DiskFile>> {
-    log.disk
-        .open(&log.dir.join(file_name(first, "index")), true)
 }

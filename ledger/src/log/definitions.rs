@@ -434,6 +434,10 @@ impl PendingDefinitions {
     }
 }
 
+#[path = "definitions_saved.rs"]
+mod saved;
 #[cfg(test)]
 #[path = "definitions_tests.rs"]
 mod tests;
+
+pub(super) use saved::SavedDefinitions;

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
@@ -26,13 +26,14 @@ use super::ahead::Ahead;
 use super::append::{Appender, Pending};
 use super::head::{Found, Head, HeadFile, Vouched};
 use super::link::Tip;
-use super::reading::{Log, View};
+use super::reading::{Log, View, is_damage};
 use super::rebuild::{Halt, rebuild};
+use super::scan::Start;
 use super::segment::{file_name, firsts};
 use super::set_aside::{Damage, keep_head, set_aside, set_aside_with_head};
 use super::statuses::Statuses;
 use super::tree_file::TreeFile;
-use super::{CheckpointError, Place, redo};
+use super::{CheckpointError, Place, redo, snapshot};
 
 /// Why a log could not be opened at all.
 #[derive(Debug, thiserror::Error)]
@@ -85,11 +86,22 @@ impl OpenError {
     }
 }
 
+/// What an opening begins with.
+#[derive(Clone, Copy, PartialEq)]
+enum Begin {
+    /// What was saved, if there is anything.
+    Snapshot,
+    /// The first record.
+    Records,
+}
+
 /// What opening a log found and did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Opening {
-    /// Records on disk and verified.
+    /// Records on disk.
     pub records: u64,
+    /// Of those, how many were taken from a snapshot and not read; each is checked when it is asked for.
+    pub from: u64,
     /// Bytes beyond them that no head vouched for, cut off.
     pub cut_off: u64,
     /// Derived files that were rebuilt: tree nodes, offsets, indexes.
@@ -115,6 +127,27 @@ impl Log {
         place: &Place,
         name: LogName,
         members: &Membership,
+    ) -> Result<(Log, Opening), OpenError> {
+        Log::open_from(place, name, members, Begin::Snapshot)
+    }
+
+    /// The same, reading and checking every record, whatever was saved.
+    ///
+    /// # Errors
+    /// As for [`Log::open`].
+    pub fn open_checked(
+        place: &Place,
+        name: LogName,
+        members: &Membership,
+    ) -> Result<(Log, Opening), OpenError> {
+        Log::open_from(place, name, members, Begin::Records)
+    }
+
+    fn open_from(
+        place: &Place,
+        name: LogName,
+        members: &Membership,
+        begin: Begin,
     ) -> Result<(Log, Opening), OpenError> {
         let io = |error| OpenError::Io {
             log: name.id,
@@ -149,17 +182,37 @@ impl Log {
                 log: name.id,
                 error,
             })?;
-        let log = Log::empty(place, name, dir.clone(), head_file, &vouched).map_err(io)?;
+        let (log, saved) = match begin {
+            Begin::Snapshot if !lost => {
+                Log::resume(place, name, &dir, head_file, &vouched).map_err(io)?
+            }
+            _ => {
+                snapshot::forget(&*place.disk, &dir).map_err(io)?;
+                let log = Log::empty(place, name, dir.clone(), head_file, &vouched);
+                (log.map_err(io)?, None)
+            }
+        };
         let mut opening = Opening {
             head_lost: lost,
+            from: saved.as_ref().map_or(0, |start| start.tip.size),
             ..Opening::default()
         };
+        let resumed = saved.is_some();
         let rebuilt = if lost && has_records(&*place.disk, &dir).map_err(io)? {
             // Not cut off as if nobody had vouched for them: a department may have acknowledged them.
             Err(Halt::Damage(Damage::HeadLost))
         } else {
-            rebuild(&log, &vouched, &mut opening)
+            rebuild(&log, &vouched, saved, &mut opening)
         };
+        let is_damage = match &rebuilt {
+            Err(Halt::Damage(_)) => true,
+            Err(Halt::Io(error)) => is_damage(error),
+            Ok(()) => false,
+        };
+        if resumed && is_damage {
+            // Whether records are damaged, or only what was saved, shows when all of them have been read.
+            return Log::open_from(place, name, members, Begin::Records);
+        }
         match rebuilt {
             Ok(()) => {
                 opening.records = log.held();
@@ -202,7 +255,7 @@ impl Log {
             false => set_aside_with_head(place, &dir, &name)
                 .ok()
                 .and_then(|aside| {
-                    let (log, opening) = Log::open(place, name, members).ok()?;
+                    let (log, opening) = Log::open_checked(place, name, members).ok()?;
                     let damage = Damage::Unreadable(error.to_string());
                     let opening = Opening {
                         set_aside: Some((aside, damage)),
@@ -252,6 +305,33 @@ impl Log {
         Ok((log, aside))
     }
 
+    /// A log with what was saved of it, and where the records behind that begin; an empty one if nothing was that is of use.
+    fn resume(
+        place: &Place,
+        name: LogName,
+        dir: &Path,
+        head_file: HeadFile,
+        vouched: &Vouched,
+    ) -> io::Result<(Log, Option<Start>)> {
+        // Before the file of the statuses is begun anew.
+        let segment_records = place.segment_records;
+        let loaded = snapshot::load(&*place.disk, dir, &name, segment_records, &vouched.head);
+        let Some(loaded) = loaded else {
+            snapshot::forget(&*place.disk, dir)?;
+            let log = Log::empty(place, name, dir.to_owned(), head_file, vouched)?;
+            return Ok((log, None));
+        };
+        let placeholder = Statuses::new(StatusMap::in_memory());
+        let log = Log::with_statuses(place, name, dir.to_owned(), head_file, vouched, placeholder)?;
+        if let Some(start) = loaded.put(&log)? {
+            return Ok((log, Some(start)));
+        }
+        snapshot::forget(&*place.disk, dir)?;
+        let head_file = log.appender.into_inner().head_file;
+        let log = Log::empty(place, name, dir.to_owned(), head_file, vouched)?;
+        Ok((log, None))
+    }
+
     fn empty(
         place: &Place,
         name: LogName,
@@ -259,8 +339,19 @@ impl Log {
         head_file: HeadFile,
         vouched: &Vouched,
     ) -> io::Result<Log> {
-        let tree = TreeFile::open(&*place.disk, &dir.join("tree"), &name)?;
         let statuses = new_statuses(&*place.disk, &dir.join("statuses"));
+        Log::with_statuses(place, name, dir, head_file, vouched, statuses)
+    }
+
+    fn with_statuses(
+        place: &Place,
+        name: LogName,
+        dir: PathBuf,
+        head_file: HeadFile,
+        vouched: &Vouched,
+        statuses: Statuses,
+    ) -> io::Result<Log> {
+        let tree = TreeFile::open(&*place.disk, &dir.join("tree"), &name)?;
         let appender = Appender {
             tip: Tip::NONE,
             range: CompactRange::empty(),
@@ -306,6 +397,10 @@ impl Log {
                     .map_or(0, |accepted| accepted.size),
             ),
             refused: OnceLock::new(),
+            snapshots: Mutex::default(),
+            is_damaged: AtomicBool::new(false),
+            unread_below: AtomicU64::new(0),
+            proved: RwLock::default(),
         })
     }
 }

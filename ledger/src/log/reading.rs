@@ -1,9 +1,9 @@
 //! A log as everyone but its appender sees it: what is committed under the last accepted checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
@@ -21,6 +21,7 @@ use super::definitions::Definitions;
 use super::page::{MAX_PAGE, Page};
 use super::redo::Redo;
 use super::segment::Segment;
+use super::snapshot::Snapshots;
 use super::statuses::{StatusEntry, Statuses};
 use super::tree_file::TreeFile;
 use super::{ForkEvidence, VerifiedCheckpoint};
@@ -164,6 +165,13 @@ pub struct Log {
     pub(super) floor: AtomicU64,
     /// The first refusal of a disk write.
     pub(super) refused: OnceLock<String>,
+    pub(super) snapshots: Mutex<Snapshots>,
+    /// Something that was read since the opening is not what it was: the next opening has to read everything.
+    pub(super) is_damaged: AtomicBool,
+    /// Records before it were not read by the opening, nor since.
+    pub(super) unread_below: AtomicU64,
+    /// Roots of the blocks among these that were found to be under the root in memory.
+    pub(super) proved: RwLock<HashMap<u64, Hash>>,
 }
 
 impl Log {
@@ -282,10 +290,7 @@ impl Log {
     /// Reads a record that is held, committed or not.
     pub(super) fn held_record(&self, seq: u64) -> Result<SignedRecord, ReadError> {
         let segment = segment_of(&self.view.read().segments, seq);
-        let segment = segment.ok_or(ReadError::Damaged {
-            log: self.name.id,
-            seq,
-        })?;
+        let segment = segment.ok_or_else(|| self.damaged(seq))?;
         self.read_record(&segment, seq)
     }
 
@@ -294,10 +299,7 @@ impl Log {
         segment: &Segment,
         seq: u64,
     ) -> Result<SignedRecord, ReadError> {
-        let damaged = || ReadError::Damaged {
-            log: self.name.id,
-            seq,
-        };
+        let damaged = || self.damaged(seq);
         let offsets = segment
             .offsets
             .read(seq - segment.first, 1)
@@ -309,11 +311,9 @@ impl Log {
         let (frame, _) = Frame::read(&bytes).map_err(|_| damaged())?;
         let record =
             SignedRecord::decode(&self.name, &frame).map_err(|_: RecordError| damaged())?;
-        let leaf = self.tree.leaf(seq).map_err(|e| self.io(e))?;
-        if record.leaf() == leaf && record.record().seq == seq {
-            Ok(record)
-        } else {
-            Err(damaged())
+        match record.record().seq == seq && self.is_leaf(seq, record.leaf())? {
+            true => Ok(record),
+            false => Err(damaged()),
         }
     }
 
@@ -388,6 +388,7 @@ impl Log {
             Some(segment) => self.frames_for_page(&segment, from, size, max_bytes.min(MAX_PAGE))?,
             None => (Vec::new(), 0),
         };
+        self.check_unread(from, &frames)?;
         let left = left_range(&self.tree, from).map_err(|e| self.tree_error(e))?;
         let right = right_range(&self.tree, from + count, size).map_err(|e| self.tree_error(e))?;
         Ok(Page {
@@ -400,7 +401,7 @@ impl Log {
     }
 
     /// Hands over the entries of committed records, in order, as they are on disk: they were checked when the log was opened
-    /// or written, and are not checked again.
+    /// or written, and are checked again only if the opening did not read them.
     pub(crate) fn entries(
         &self,
         range: std::ops::Range<u64>,
@@ -412,15 +413,13 @@ impl Log {
         };
         let (mut at, until) = (range.start, range.end.min(size));
         while at < until {
-            let damaged = || ReadError::Damaged {
-                log: self.name.id,
-                seq: at,
-            };
+            let damaged = || self.damaged(at);
             let segment = segment_of(&segments, at).ok_or_else(damaged)?;
             let (frames, count) = self.frames_for_page(&segment, at, until, MAX_PAGE)?;
             if count == 0 {
                 return Err(damaged());
             }
+            self.check_unread(at, &frames)?;
             for (seq, frame) in (at..).zip(Frames::new(&frames)) {
                 let record = frame
                     .ok()
@@ -461,15 +460,46 @@ impl Log {
         let frames: Vec<bool> = Frames::new(&bytes).map(|frame| frame.is_ok()).collect();
         let whole = frames.iter().take_while(|whole| **whole).count();
         if (whole, frames.len()) != (fits, fits) {
-            return Err(ReadError::Damaged {
-                log: self.name.id,
-                seq: from + whole.min(fits) as u64,
-            });
+            return Err(self.damaged(from + whole.min(fits) as u64));
         }
         Ok((bytes, fits as u64))
     }
 
+    /// Frames of committed records from a position on, at least one and up to `max_bytes`, and how many; `None` behind the last.
+    pub(super) fn frames_from(
+        &self,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<Option<(Vec<u8>, u64)>, ReadError> {
+        let (segment, size) = {
+            let view = self.view.read();
+            (segment_of(&view.segments, from), view.size())
+        };
+        match segment.filter(|_| from < size) {
+            None => Ok(None),
+            Some(segment) => match self.frames_for_page(&segment, from, size, max_bytes)? {
+                (_, 0) => Err(self.damaged(from)),
+                frames => Ok(Some(frames)),
+            },
+        }
+    }
+
+    /// What was read of a record is not what is covered.
+    pub(super) fn damaged(&self, seq: u64) -> ReadError {
+        self.is_damaged.store(true, Ordering::Release);
+        let log = self.name.id;
+        ReadError::Damaged { log, seq }
+    }
+
+    /// Takes note of what the medium said: whether a file hasn't what it should have.
+    pub(super) fn saw(&self, error: &io::Error) {
+        if is_damage(error) {
+            self.is_damaged.store(true, Ordering::Release);
+        }
+    }
+
     pub(super) fn io(&self, error: io::Error) -> ReadError {
+        self.saw(&error);
         ReadError::Io {
             log: self.name.id,
             error,
@@ -480,6 +510,14 @@ impl Log {
     pub(super) fn leaf(&self, seq: u64) -> io::Result<Hash> {
         self.tree.leaf(seq)
     }
+}
+
+/// Whether an error says that a file hasn't what it should have.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    )
 }
 
 fn segment_of(segments: &[Arc<Segment>], seq: u64) -> Option<Arc<Segment>> {

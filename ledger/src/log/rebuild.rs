@@ -11,13 +11,14 @@ use crate::disk::Disk;
 use crate::header::{HEADER_LEN, HeaderError};
 use crate::index::Filing;
 
-use super::append::{Appender, index_file};
+use super::append::Appender;
 use super::checkpoint::Agreement;
 use super::head::Vouched;
+use super::index_files::index_files;
 use super::link::BrokenRule;
 use super::open::Opening;
 use super::reading::Log;
-use super::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Scanned, Visitor, scan};
+use super::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Scanned, Start, Visitor, scan};
 use super::segment::{Segment, file_name, firsts};
 use super::set_aside::Damage;
 use super::statuses::changed;
@@ -34,26 +35,38 @@ pub(super) enum Halt {
     Damage(#[from] Damage),
 }
 
-/// Fills an empty log with what its files hold, as far as its head vouches for it.
-pub(super) fn rebuild(log: &Log, vouched: &Vouched, opening: &mut Opening) -> Result<(), Halt> {
+/// Fills a log with what its files hold, as far as its head vouches for it: all of it, or what stands behind a snapshot that was
+/// put into it.
+pub(super) fn rebuild(
+    log: &Log,
+    vouched: &Vouched,
+    start: Option<Start>,
+    opening: &mut Opening,
+) -> Result<(), Halt> {
     let files = Files {
         disk: &*log.disk,
         dir: &log.dir,
         log: &log.name,
         segment_records: log.segment_records,
     };
+    if start.is_none() {
+        // Made again from the records: nothing else would show that what one holds is theirs.
+        for records in index_files(&*log.disk, &log.dir)? {
+            log.disk.remove(&log.index_path(&records))?;
+        }
+    }
+    let start = start.unwrap_or_else(Start::first);
     let mut rebuild = Rebuild {
         log,
         vouched,
         opening,
         appender: log.appender.lock(),
-        segment: None,
-        indexed: false,
+        segment: start.segment.clone(),
         offsets_repaired: false,
         tree_repaired: false,
         filing: Filing::default(),
     };
-    let scanned = scan(&files, &vouched.head, &mut rebuild)?;
+    let scanned = scan(&files, &vouched.head, start, &mut rebuild)?;
     Ok(rebuild.finish(scanned)?)
 }
 
@@ -64,8 +77,6 @@ struct Rebuild<'r> {
     appender: MutexGuard<'r, Appender>,
     /// The segment whose records are being read.
     segment: Option<Arc<Segment>>,
-    /// Whether its index was found whole, so that its records need not be entered again.
-    indexed: bool,
     /// Whether its offsets had to be written again.
     offsets_repaired: bool,
     tree_repaired: bool,
@@ -85,9 +96,6 @@ impl Visitor for Rebuild<'_> {
         log.view.write().segments.push(Arc::clone(&segment));
         self.segment = Some(segment);
         self.offsets_repaired = false;
-        // It holds all of the segment's records before they have been read; a look-up gives only those before a position.
-        let next = first + log.segment_records;
-        self.indexed = begun.full && log.index.adopt(index_file(log, first)?, &log.name, next)?;
         Ok(())
     }
 
@@ -107,13 +115,16 @@ impl Visitor for Rebuild<'_> {
             self.offsets_repaired |= segment.offsets.repair(batch.place(), batch.ends)?;
         }
         self.tree_repaired |= log.tree.repair(batch.from(), batch.nodes)?;
-        for (link, place) in batch.links.iter().zip(batch.place() as u32..) {
-            let entry = &link.record.entry;
-            if !self.indexed {
-                self.filing.add(log.index.key(), &log.name, entry, place);
-            }
-            if !changed(entry).is_empty() || self.filing.len() >= AT_ONCE {
+        for link in batch.links {
+            let (seq, entry) = (link.record.seq, &link.record.entry);
+            let place = (seq - log.index.first_growing()) as u32;
+            self.filing.add(log.index.key(), &log.name, entry, place);
+            let full = log.index_room(seq) == 1;
+            if full || !changed(entry).is_empty() || self.filing.len() >= AT_ONCE {
                 self.enter();
+            }
+            if full {
+                log.seal_full_index(seq + 1);
             }
             self.appender.note(log, link)?;
         }
@@ -155,13 +166,8 @@ impl Visitor for Rebuild<'_> {
         if ended.full
             && let Some(segment) = self.segment.take()
         {
-            let log = self.log;
-            self.opening.cut_off += segment.truncate(log.segment_records, ended.end)?;
-            if !self.indexed {
-                self.opening.repaired += 1;
-                log.index
-                    .seal(index_file(log, ended.first)?, &log.name, ended.size)?;
-            }
+            let records = self.log.segment_records;
+            self.opening.cut_off += segment.truncate(records, ended.end)?;
         }
         Ok(())
     }
@@ -216,15 +222,9 @@ fn cut_off(log: &Log, appender: &Appender) -> io::Result<u64> {
         let records = log.disk.open(&file(*first, "records"), false)?;
         bytes += records.len()?.saturating_sub(HEADER_LEN);
         removed |= remove(&*log.disk, &file(*first, "offsets"))?;
-        removed |= remove(&*log.disk, &file(*first, "index"))?;
-    }
-    if let Some(segment) = &appender.segment {
-        // One that was sealed before its records were cut off would pass for the next ones' index.
-        removed |= remove(&*log.disk, &file(segment.first, "index"))?;
     }
     if removed {
-        // Before the records, by which an opening finds the others: an index left behind alone would stand beside the records
-        // that come to that place, whole and not theirs, should a crash take the one then written over it.
+        // Before the records, by which an opening finds the others.
         log.disk.sync_dir(&log.dir)?;
     }
     for first in &beyond {

@@ -161,7 +161,7 @@ impl Log {
             return Err(ApplyError::Diverged { below: from });
         }
         for (link, seq) in page.links.iter().zip(from..held) {
-            if self.leaf(seq).map_err(|e| self.io(e))? != link.leaf {
+            if !self.is_leaf(seq, link.leaf)? {
                 return Err(ApplyError::Forked(Box::new(self.evidence(page, seq)?)));
             }
         }
@@ -181,10 +181,7 @@ impl Log {
             .nth(place)
             .and_then(Result::ok)
             .and_then(|frame| SignedRecord::decode(&self.name, &frame).ok())
-            .ok_or(ReadError::Damaged {
-                log: self.name.id,
-                seq,
-            })?;
+            .ok_or_else(|| self.damaged(seq))?;
         if ours.hash() == theirs.hash() {
             // One record under two signatures: the checkpoints over them are what contradicts.
             return Err(ApplyError::Broken(BrokenRule::Rewritten { size: seq + 1 }));

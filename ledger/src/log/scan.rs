@@ -9,7 +9,7 @@
 //! 3. Segments follow one another without a gap, each with its header: here.
 //! 4. Frames, and each record as a link of the log: `segment.rs`, `link.rs`; where they are damaged: here.
 //! 5. Offsets and tree nodes that the records give, with each batch of records: `segment.rs`, `tree_file.rs`.
-//! 6. The index of each full segment, at its end: [`index`](crate::index).
+//! 6. The files of the index, when the records that they are about have been read: [`index`](crate::index).
 //! 7. The accepted checkpoint, when its last record has been read; the one being caught up with, at the end: `checkpoint.rs`,
 //!    `head.rs`.
 //!
@@ -29,7 +29,7 @@ use crate::record::Frame;
 use super::checkpoint::{Agreement, Reached};
 use super::head::Head;
 use super::link::{BrokenRule, Link, Tip, follows, links};
-use super::segment::{FrameReader, file_name, firsts};
+use super::segment::{FrameReader, Segment, file_name, firsts};
 
 /// Most records of a batch: enough to be worth several threads, few enough that decoded they stay in a cache.
 pub(super) const BATCH: usize = 512;
@@ -47,8 +47,6 @@ pub(super) struct Begun {
     pub(super) first: u64,
     /// Its records file.
     pub(super) records: Arc<dyn DiskFile>,
-    /// Whether the head vouches for all the records that a segment takes: then it has to have an index.
-    pub(super) full: bool,
 }
 
 /// Consecutive records that are whole, with what is derived from them.
@@ -121,6 +119,28 @@ pub(super) struct Scanned {
     pub(super) end: u64,
 }
 
+/// Where a scan begins: behind records that are taken as they are.
+pub(super) struct Start {
+    pub(super) tip: Tip,
+    pub(super) range: CompactRange,
+    /// Where the last record ends in its segment's file.
+    pub(super) end: u64,
+    /// The segment that it is in, unless that is full. It has begun for the visitor.
+    pub(super) segment: Option<Arc<Segment>>,
+}
+
+impl Start {
+    /// At the first record.
+    pub(super) fn first() -> Start {
+        Start {
+            tip: Tip::NONE,
+            range: CompactRange::empty(),
+            end: HEADER_LEN,
+            segment: None,
+        }
+    }
+}
+
 /// What is made of a log's files. A method that is given something wrong ends the scan with an error, or takes note of it.
 pub(super) trait Visitor {
     /// Why the scan ends early.
@@ -175,6 +195,7 @@ pub(super) trait Visitor {
 pub(super) fn scan<V: Visitor>(
     files: &Files<'_>,
     head: &Head,
+    start: Start,
     visitor: &mut V,
 ) -> Result<Scanned, V::Halt> {
     let until = head.vouched();
@@ -182,11 +203,17 @@ pub(super) fn scan<V: Visitor>(
         files,
         head,
         visitor,
-        tip: Tip::NONE,
+        tip: start.tip,
         after_damage: false,
-        range: CompactRange::empty(),
-        end: HEADER_LEN,
+        range: start.range,
+        end: start.end,
     };
+    if walk.tip.size > 0 {
+        walk.compare()?;
+    }
+    if let Some(segment) = start.segment {
+        walk.rest(segment.first, &*segment.records, until)?;
+    }
     let firsts = firsts(files.disk, files.dir)?;
     // A segment begins where the one before it ended: any other file holds nothing that the head vouches for.
     while walk.tip.size < until && firsts.contains(&walk.tip.size) {
@@ -227,7 +254,6 @@ impl<V: Visitor> Walk<'_, V> {
         let (files, first) = (self.files, self.tip.size);
         let path = files.dir.join(file_name(first, "records"));
         let records: Arc<dyn DiskFile> = Arc::from(files.disk.open(&path, false)?);
-        let after_last = first + files.segment_records;
         let mut header = [0; HEADER_LEN as usize];
         let read = records.read_at(&mut header, 0)?;
         if let Err(error) = check_header(&header[..read], Kind::Records, files.log, first) {
@@ -236,10 +262,15 @@ impl<V: Visitor> Walk<'_, V> {
         self.visitor.segment(&Begun {
             first,
             records: Arc::clone(&records),
-            full: after_last <= until,
         })?;
         self.end = HEADER_LEN;
-        self.frames(first, &*records, until.min(after_last))?;
+        self.rest(first, &*records, until)
+    }
+
+    /// Reads what is left of a segment.
+    fn rest(&mut self, first: u64, records: &dyn DiskFile, until: u64) -> Result<(), V::Halt> {
+        let after_last = first + self.files.segment_records;
+        self.frames(first, records, until.min(after_last))?;
         self.visitor.segment_end(&Ended {
             first,
             size: self.tip.size,
@@ -251,7 +282,7 @@ impl<V: Visitor> Walk<'_, V> {
 
     /// Reads the records of a segment up to a position.
     fn frames(&mut self, first: u64, file: &dyn DiskFile, until: u64) -> Result<(), V::Halt> {
-        let mut reader = FrameReader::new(file, HEADER_LEN);
+        let mut reader = FrameReader::new(file, self.end);
         while self.tip.size < until {
             let Some(why) = self.batch(first, &mut reader, until)? else {
                 continue;

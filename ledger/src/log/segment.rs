@@ -150,6 +150,11 @@ impl Offsets {
         Ok(Offsets(file))
     }
 
+    /// Makes the file durable, for a snapshot.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
     /// Opens the file to read; `None` if it does not exist, or why it is not this segment's.
     pub(crate) fn look(
         disk: &dyn Disk,

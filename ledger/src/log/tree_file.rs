@@ -64,6 +64,25 @@ impl TreeFile {
         Ok(!same)
     }
 
+    /// The nodes of the subtree of a level whose first leaf is at a position, in the file's order.
+    pub(crate) fn nodes(&self, first: u64, level: u32) -> io::Result<Vec<Hash>> {
+        let mut bytes = vec![0; 32 * ((2 << level) - 1)];
+        self.file
+            .read_exact_at(&mut bytes, HEADER_LEN + 32 * nodes_before(first))?;
+        let (nodes, _) = bytes.as_chunks();
+        Ok(nodes.iter().map(|node| Hash::from_bytes(*node)).collect())
+    }
+
+    /// One node.
+    pub(crate) fn stored(&self, level: u32, index: u64) -> io::Result<Hash> {
+        self.node(level, index)
+    }
+
+    /// Makes the file durable, which only a snapshot asks for: without one it is compared with the records at every opening.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
     pub(crate) fn truncate(&self, size: u64) -> io::Result<()> {
         self.file.set_len(HEADER_LEN + 32 * nodes_before(size))
     }

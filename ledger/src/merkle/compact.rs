@@ -97,7 +97,7 @@ impl<H: TreeHasher> CompactRange<H> {
     /// Appends a perfect subtree of 2^level leaves; `size` must be a multiple of that.
     ///
     /// Appending is binary addition: every carry joins the two subtrees of equal size at the right end.
-    fn push_subtree(
+    pub(crate) fn push_subtree(
         &mut self,
         level: u32,
         digest: H::Digest,

@@ -32,7 +32,7 @@ pub(crate) fn all(v: &mut Vectors) {
     for name in [
         "000000000000.records",
         "000000000000.offsets",
-        "000000000000.index",
+        "000000000000-000000000004.index",
         "000000000004.records",
         "000000000004.offsets",
         "tree",
@@ -42,6 +42,11 @@ pub(crate) fn all(v: &mut Vectors) {
     }
     v.put("files", "paths", json!(disk.paths()));
     head(v, "own log", &disk);
+    log.save_snapshot().expect("saved");
+    for name in ["snapshot", "statuses"] {
+        let path = format!("{LOG}/{name}");
+        v.bytes("files", &path, &file(&disk, &path));
+    }
     let replica = MemoryDisk::new();
     let (copy, _) = open(&replica);
     let page = log.page(0, usize::MAX).expect("a page");

@@ -64,9 +64,13 @@ pub(crate) fn all(v: &mut Vectors) {
     let kinds: Vec<u32> = records.map(Entry::kind).collect();
     assert_eq!((kinds, defined().seq), (vec![2, 0, 0, 1], 0));
     let (disk, _) = filled();
-    let index = file(&disk, "logs/11430000006122244L/000000000000.index");
+    let index = file(
+        &disk,
+        "logs/11430000006122244L/000000000000-000000000004.index",
+    );
     assert_eq!(index[64..96], *index_key.0.expose());
-    let mut runs = &index[64 + 32 + 24 + 32..];
+    let trailer = u64::from_le_bytes(index[128..136].try_into().expect("eight bytes"));
+    let mut runs = &index[64 + 32 + 40 + 32..index.len() - trailer as usize];
     for keys in &mut expected {
         keys.sort_unstable();
         for (key, place) in keys {

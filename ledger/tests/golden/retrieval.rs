@@ -254,12 +254,15 @@ fn receipts(v: &mut Vectors, signed: &SignedRetrieval) {
     let read = Entry::AccessLogRead(AccessLogRead { subject });
     v.entry("entries", "access log read", &read);
     all.extend([entry, read]);
-    // One of each kind fills a segment.
+    // One of each kind fills a part of the index.
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);
     let mut writer = Writer::new(log, key(1));
     writer.append(CREATED_MS, all).expect("appended");
-    let index = file(&disk, &format!("logs/{ISSUER}/000000000000.index"));
+    let index = file(
+        &disk,
+        &format!("logs/{ISSUER}/000000000000-000000000004.index"),
+    );
     v.bytes("files", "index of one receipt of each kind", &index);
 }
 

@@ -160,7 +160,6 @@ impl Peer {
             return (LogState::Refused, Some(detail));
         }
         if let Some(path) = self.set_aside_in(log) {
-            let path = path.clone();
             return (LogState::SetAside, Some(LogDetail::SetAside { path }));
         }
         if let Some(unread) = log.unread() {
@@ -207,8 +206,8 @@ impl Peer {
     }
 
     /// Where a copy was set aside that has not been fetched back yet.
-    fn set_aside_in(&self, log: &Log) -> Option<&String> {
-        let path = self.set_aside.get(&log.name().id);
+    fn set_aside_in(&self, log: &Log) -> Option<String> {
+        let path = self.set_aside.read().get(&log.name().id).cloned();
         path.filter(|_| log.size() == 0)
     }
 
@@ -286,6 +285,7 @@ impl Peer {
         warnings.extend(self.other_instance_warning());
         warnings.extend(self.lookups.warnings());
         warnings.extend(self.lost_warning());
+        warnings.extend(self.own.log.is_damaged().then_some(Warning::OwnDamaged));
         let mut silent = Vec::new();
         for log in self.catalogue.logs() {
             let id = log.name().id;

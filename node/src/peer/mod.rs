@@ -38,6 +38,7 @@ pub(crate) mod serving;
 pub(crate) mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod upkeep;
 pub(crate) mod uploads;
 pub(crate) mod warnings;
 pub(crate) mod writer;
@@ -59,6 +60,7 @@ use certmesh_ledger::store::Store;
 use certmesh_ledger::sync::Instance;
 use certmesh_ledger::verify::Question;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
 use clock::Clock;
@@ -119,8 +121,10 @@ pub(crate) struct Peer {
     pub(crate) own: OwnLog,
     pub(crate) heard: RwLock<Heard>,
     pub(crate) cosignatures: RwLock<HashMap<LogId, Signed>>,
-    /// Logs that were set aside at this start, and where.
-    pub(crate) set_aside: BTreeMap<LogId, String>,
+    /// The upkeep found the own log damaged below its snapshot.
+    pub(crate) own_is_damaged: Notify,
+    /// Logs that were set aside in this run, and where.
+    pub(crate) set_aside: RwLock<BTreeMap<LogId, String>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) started_ms: u64,
     pub(crate) clock: Clock,

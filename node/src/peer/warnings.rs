@@ -78,6 +78,8 @@ coded! {
             /// File, place and cause: the ledger's own error.
             damage: String,
         },
+        /// What is on disk of the own log is not what was written.
+        "own-damaged" OwnDamaged,
         /// Bodies are missing though no record says that they were erased.
         "lost" Lost {
             /// Of what.

@@ -6,10 +6,9 @@ mod error;
 mod identity;
 mod reload;
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -53,6 +52,7 @@ use crate::peer::journal::{self, Lookups, Recorder};
 use crate::peer::own_log::{Found as OwnLogFound, OwnLog};
 use crate::peer::reopening::Reopening;
 use crate::peer::storage::Storage;
+use crate::peer::upkeep::Upkeep;
 use crate::peer::uploads::{self, Uploads};
 use crate::peer::writer::WriterHandle;
 use crate::peer::{Peer, now_ms, retries};
@@ -190,10 +190,7 @@ fn open_peer(
     let peer = Peer {
         department: config.department,
         peer_id: identity.peer_id.to_string(),
-        set_aside: openings
-            .iter()
-            .filter_map(aside)
-            .collect::<BTreeMap<_, _>>(),
+        set_aside: RwLock::new(openings.iter().filter_map(aside).collect()),
         catalogue,
         catalogue_key: identity.catalogue_key.clone(),
         field_key: identity.field_key.clone(),
@@ -210,6 +207,7 @@ fn open_peer(
         lookups: Arc::new(Lookups::open(lookups)),
         uploads: Uploads::new(uploads, config.api.uploads),
         lost: Default::default(),
+        own_is_damaged: Notify::new(),
         heard: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
@@ -271,9 +269,22 @@ fn report_openings(openings: &[(LogId, Opening)]) {
                 repaired_files = opening.repaired,
                 "log recovered: what was never acknowledged was cut off, what can be derived was rebuilt"
             ),
-            None => tracing::info!(%log, records = opening.records, "log opened"),
+            None => tracing::info!(
+                %log,
+                records = opening.records,
+                from_snapshot = opening.from,
+                "log opened"
+            ),
         }
     }
+}
+
+/// How a run ended.
+enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// The own log turned out to be damaged. Another run finds out what is, and repairs it.
+    Damaged,
 }
 
 /// Runs a peer until `stopped` resolves. With each configuration that comes out of `reloads` it reads again what can
@@ -282,10 +293,25 @@ fn report_openings(openings: &[(LogId, Opening)]) {
 /// # Errors
 /// [`RunError`] when it cannot start.
 pub(crate) async fn run(
-    config: Config,
+    mut config: Config,
     stopped: impl Future<Output = ()>,
     reloads: impl Stream<Item = Result<Config, ConfigError>>,
 ) -> Result<(), RunError> {
+    let (mut stopped, mut reloads) = (pin!(stopped), pin!(reloads));
+    loop {
+        match run_once(&mut config, stopped.as_mut(), reloads.as_mut()).await? {
+            Ended::Stopped => return Ok(()),
+            Ended::Damaged => tracing::error!("starting again, to read all of the own log"),
+        }
+    }
+}
+
+async fn run_once(
+    settled: &mut Config,
+    mut stopped: Pin<&mut impl Future<Output = ()>>,
+    mut reloads: Pin<&mut impl Stream<Item = Result<Config, ConfigError>>>,
+) -> Result<Ended, RunError> {
+    let config = settled.clone();
     let identity = Identity::load(&config, identity::read_genesis(&config)?)?;
     let clients = Clients::load(&config.api.tokens)?;
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
@@ -311,6 +337,8 @@ pub(crate) async fn run(
         config.api.tls.as_ref(),
         &config.api.names,
     )?;
+    // Another run is found where this one was.
+    settled.api.listen = running.address();
     data_dir.announce_process(&running.url(), &work.addresses().await)?;
     let needs = Needs {
         service,
@@ -329,12 +357,12 @@ pub(crate) async fn run(
         tokens: config.api.tokens,
         tls: config.api.tls,
     };
-    let (mut stopped, mut reloads) = (pin!(stopped), pin!(reloads));
-    let died = loop {
+    let ended = loop {
         tokio::select! {
-            () = &mut stopped => break false,
+            () = &mut stopped => break Ok(Ended::Stopped),
             // It ends by itself only in a panic: a peer that no longer hears others must not continue to answer.
-            () = work.driver.ended() => break true,
+            () = work.driver.ended() => break Err(RunError::Died),
+            () = peer.own_is_damaged.notified() => break Ok(Ended::Damaged),
             Some(read) = reloads.next() => tokio::task::block_in_place(|| reloading.reload(read)),
         }
     };
@@ -349,21 +377,22 @@ pub(crate) async fn run(
     if let Some(watching) = watching {
         tokio::task::block_in_place(|| watching.stop());
     }
-    work.stop().await;
+    work.stop(&peer).await;
     if let Err(error) = peer.store.flush() {
         tracing::warn!(%error, "state store not flushed");
     }
     tracing::info!("stopped");
-    if died { Err(RunError::Died) } else { Ok(()) }
+    ended
 }
 
-/// What works beside the API: the driver with its network and storage, the writer, the recording of look-ups, the
+/// What works beside the API: the driver with its network and storage, the writer, the recording of look-ups, the upkeep of files, the
 /// forgetting of old retries, uploads and look-ups, the destroying of old evidence copies, and the measuring of the disk.
 struct Work {
     driver: Driving,
     stop_driver: oneshot::Sender<()>,
     writer: thread::JoinHandle<()>,
     recorder: thread::JoinHandle<()>,
+    upkeep: Upkeep,
     forgetting: JoinHandle<()>,
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
@@ -453,6 +482,7 @@ impl Work {
             stop_driver,
             writer: writer_thread,
             recorder: recorder_thread,
+            upkeep: Upkeep::start(peer).map_err(&spawn_error)?,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
@@ -491,7 +521,7 @@ impl Work {
     }
 
     /// Stops all of it, once the API is gone.
-    async fn stop(self) {
+    async fn stop(self, peer: &Peer) {
         // Fails when it has ended by itself.
         let _ = self.stop_driver.send(());
         tokio::task::block_in_place(|| self.driver.join());
@@ -502,6 +532,7 @@ impl Work {
         if tokio::task::block_in_place(|| self.recorder.join()).is_err() {
             tracing::error!("the thread of the look-up journal panicked");
         }
+        tokio::task::block_in_place(|| self.upkeep.stop(peer));
         self.forgetting.abort();
         self.destroying.abort();
         self.removing.abort();

@@ -450,6 +450,7 @@ warning-clock = this machine's clock is { $off_s } s { $ahead ->
 warning-other-instance = another run of this department's peer, with the same keys, is connected to { $connected_to }: stop one of the two. After a power cut it is this peer's own last run, for two minutes at most; if it is neither, the keys are in other hands
 warning-not-recorded = { refusal-lookup-not-recorded }
 warning-journal-damaged = part of the look-up journal can't be read (lookups/{ $damage }): look-ups may be missing there; check the disk, and the field key if it was replaced
+warning-own-damaged = what is on disk of the own log is no longer what was written: restart the peer, which then reads all of it, makes again what can be derived, and fetches damaged records from other members
 warning-lost = lost on this disk and not erased: { $parts }; nobody else has them: put data/bodies/ back from a backup, or record with `certmesh erase` that the fields are gone; `certmesh fsck` names each
 warning-log = the log of { $name }: { $detail }
 warning-silent = no member has recently confirmed that what is held is the newest of the logs of { $logs }: until one does, nothing is valid by them here

@@ -37,9 +37,10 @@ pub(super) fn tamper(stage: &mut Stage) -> Result<Details, Error> {
     let begun = Instant::now();
     stage.net.start(victim, stage.deadline)?;
     let client = stage.net.client(victim)?;
-    let aside = set_aside(&data, &log)?;
+    let what = || "the damage to be found".to_owned();
+    let aside = stage.deadline.wait(what, || Ok(set_aside(&data, &log)))?;
     stage.say(format!(
-        "found at the start: the copy is set aside as {}",
+        "found as the peer reads what it holds: the copy is set aside as {}",
         aside.strip_prefix(&data).unwrap_or(&aside).display()
     ));
     let what = || "the copy to be fetched again from peers".to_owned();
@@ -102,21 +103,20 @@ fn flip_a_byte(path: &Path) -> Result<u64, Error> {
     flip().map_err(Error::file(path))
 }
 
-/// Where the damaged copy went.
-fn set_aside(data: &Path, log: &str) -> Result<PathBuf, Error> {
+/// Where the damaged copy went, once it is found.
+fn set_aside(data: &Path, log: &str) -> Option<PathBuf> {
     let dir = data.join("set-aside");
     let entries = fs::read_dir(&dir)
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path());
-    let copy = entries
+    entries
         .filter(|path| {
             path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with(log))
         })
-        .max();
-    copy.ok_or_else(|| Error::Broken("the damaged copy was not found at the start".to_owned()))
+        .max()
 }
 
 #[cfg(test)]

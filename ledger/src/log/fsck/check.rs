@@ -7,17 +7,18 @@ use std::io;
 use rayon::prelude::*;
 
 use crate::crypto::hash::Hash;
-use crate::crypto::keys::{IndexKey, PublicKey, SIGNATURE_LEN};
+use crate::crypto::keys::{PublicKey, SIGNATURE_LEN};
 use crate::header::{HEADER_LEN, HeaderError};
 use crate::id::CertificateId;
-use crate::index::{Filing, is_index_of, key_in};
+use crate::index::IndexCheck;
 use crate::log::Place;
 use crate::log::broken;
 use crate::log::checkpoint::Agreement;
 use crate::log::definitions::Definitions;
 use crate::log::head::{Head, HeadFile, own};
+use crate::log::index_files::{index_files, index_name};
 use crate::log::link::{BrokenRule, verify};
-use crate::log::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Visitor, scan};
+use crate::log::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Start, Visitor, scan};
 use crate::log::segment::{Offsets, file_name};
 use crate::log::statuses::{Statuses, status_key};
 use crate::log::tree_file::TreeFile;
@@ -62,6 +63,8 @@ pub(super) struct Check<'c> {
     /// Whether other nodes than those of the records were found in it.
     tree_differs: bool,
     segment: Segment,
+    /// The files of its index, each with its name.
+    index: Vec<(String, IndexCheck)>,
     /// Records of the segment whose signatures are still to be checked.
     unsigned: Vec<Unsigned>,
 }
@@ -85,10 +88,6 @@ struct Segment {
     offsets: Option<Offsets>,
     /// Whether its offsets were found to be others than those of the records.
     offsets_differ: bool,
-    /// The key that its index names; the place's where it names none, which is a fault by itself.
-    index_key: IndexKey,
-    /// What its index has to hold.
-    filing: Filing,
 }
 
 impl<'c> Check<'c> {
@@ -120,9 +119,8 @@ impl<'c> Check<'c> {
             segment: Segment {
                 offsets: None,
                 offsets_differ: false,
-                index_key: place.index_key.clone(),
-                filing: Filing::default(),
             },
+            index: Vec::new(),
             unsigned: Vec::new(),
         };
         if !check.later_files()? {
@@ -150,6 +148,7 @@ impl<'c> Check<'c> {
     fn log(&mut self) -> io::Result<()> {
         let head = self.head();
         self.open_tree(&head)?;
+        self.open_index(&head)?;
         let (place, name) = (self.place, self.name);
         let files = Files {
             disk: &*place.disk,
@@ -157,7 +156,8 @@ impl<'c> Check<'c> {
             log: &name,
             segment_records: place.segment_records,
         };
-        scan(&files, &head, self)?;
+        scan(&files, &head, Start::first(), self)?;
+        self.check_index()?;
         self.check_stop()?;
         (self.progress)(self.report.records);
         Ok(())
@@ -240,6 +240,28 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
+    /// Opens the files of the index. One that is about records which no head vouches for is left from before a crash.
+    fn open_index(&mut self, head: &Head) -> io::Result<()> {
+        let (disk, dir) = (&*self.place.disk, self.place.log_dir(&self.name));
+        for records in index_files(disk, &dir)? {
+            if records.end > head.vouched() {
+                continue;
+            }
+            let name = index_name(&records);
+            let file = disk.open(&dir.join(&name), false)?;
+            match IndexCheck::new(file, &self.name, records)? {
+                Some(check) => self.index.push((name, check)),
+                None => self.index_fault(&name),
+            }
+        }
+        Ok(())
+    }
+
+    fn index_fault(&mut self, name: &str) {
+        let rule = "the index is not that of the records";
+        self.fault(self.path(name), None, rule, Content::Derived);
+    }
+
     fn stored_leaf(&self, seq: u64) -> io::Result<Option<Hash>> {
         match &self.tree {
             Some(tree) => tree.stored_leaf(seq),
@@ -286,14 +308,13 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    /// Adds records to what an index, the statuses and the definitions have to be.
+    /// Adds records to what the index, the statuses and the definitions have to be.
     fn derive(&mut self, batch: &Batch<'_>) -> io::Result<()> {
-        for (link, place) in batch.links.iter().zip(batch.place() as u32..) {
+        for link in batch.links {
             let entry = &link.record.entry;
-            let Segment {
-                index_key, filing, ..
-            } = &mut self.segment;
-            filing.add(index_key, &self.name, entry, place);
+            for (_, check) in &mut self.index {
+                check.take(&self.name, entry, link.record.seq);
+            }
             let defines = self.definitions.take(link);
             let issued = &self.issued;
             let before = |id: &CertificateId| Ok(issued.contains(&beginning(id)));
@@ -309,19 +330,13 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    fn check_index(&mut self, first: u64) -> io::Result<()> {
-        let name = file_name(first, "index");
-        let path = self.place.log_dir(&self.name).join(&name);
-        let Segment {
-            index_key, filing, ..
-        } = &self.segment;
-        let same = match self.place.disk.open(&path, false) {
-            Ok(file) => is_index_of(&*file, filing, index_key, &self.name, first)?,
-            Err(_) => false,
-        };
-        if !same && self.records_whole() {
-            let rule = "the index is not that of the records";
-            self.fault(self.path(&name), None, rule, Content::Derived);
+    /// Holds the files of the index against the records, all of which have been read.
+    fn check_index(&mut self) -> io::Result<()> {
+        for (name, check) in std::mem::take(&mut self.index) {
+            let same = check.holds().unwrap_or(false);
+            if !same && self.records_whole() {
+                self.index_fault(&name);
+            }
         }
         Ok(())
     }
@@ -360,15 +375,9 @@ impl Visitor for Check<'_> {
             Some(offsets) => !offsets.are(0, &[HEADER_LEN])?,
             None => true,
         };
-        let named = match disk.open(&dir.join(file_name(begun.first, "index")), false) {
-            Ok(file) => key_in(&*file)?,
-            Err(_) => None,
-        };
         self.segment = Segment {
             offsets,
             offsets_differ,
-            index_key: named.unwrap_or_else(|| self.place.index_key.clone()),
-            filing: Filing::default(),
         };
         Ok(())
     }
@@ -463,7 +472,6 @@ impl Visitor for Check<'_> {
                 let rule = "there are bytes after the last record";
                 self.fault(self.records_path(ended.first), None, rule, Content::Derived);
             }
-            self.check_index(ended.first)?;
         }
         Ok(())
     }

@@ -224,13 +224,13 @@ fn verified_page(log: &Log, from: u64) -> VerifiedPage {
 #[test]
 fn an_index_that_rots_after_the_opening_makes_nothing_absent_and_breaks_no_rule() {
     let (_, untouched, source) = replica_that_is_behind();
-    let path = format!("/data/logs/{ISSUER}/000000000000.index");
+    let path = format!("/data/logs/{ISSUER}/000000000000-000000000004.index");
     let mut len = 0;
     let (disk, ..) = replica_that_is_behind();
     disk.corrupt(Path::new(&path), |bytes| len = bytes.len())
         .unwrap();
     let mut refused = 0;
-    for at in (152..len).step_by(3) {
+    for at in (168..len).step_by(3) {
         let (disk, replica, _) = replica_that_is_behind();
         disk.corrupt(Path::new(&path), |bytes| bytes[at] ^= 0x20)
             .unwrap();
@@ -331,8 +331,12 @@ fn every_damaged_file_is_named_not_only_the_first() {
     let disk = MemoryDisk::new();
     let (log, _) = open(&disk);
     grow(&log, 0..9);
-    let files = ["000000000000.offsets", "000000000000.index", "tree"]
-        .map(|file| format!("logs/{ISSUER}/{file}"));
+    let files = [
+        "000000000000.offsets",
+        "000000000000-000000000004.index",
+        "tree",
+    ]
+    .map(|file| format!("logs/{ISSUER}/{file}"));
     for file in &files {
         // Behind the header, which is another fault.
         disk.corrupt(&Path::new("/data").join(file), |bytes| bytes[70] ^= 1)

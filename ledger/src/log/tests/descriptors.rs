@@ -90,8 +90,8 @@ fn check_whole(disk: &Scarce, log: &Log) {
 
 #[test]
 fn an_append_without_a_descriptor_left_changes_nothing_and_the_next_one_goes_on() {
-    // Each in turn: a new segment, the index of a full one, an index and the segment after it, and several of them.
-    for (before, more) in [(0, 1), (5, 3), (8, 1), (5, 20)] {
+    // Each in turn: the first segment, the one after a full one, the one that the append comes to, and several of them.
+    for (before, more) in [(0, 1), (8, 1), (5, 4), (5, 20)] {
         let mut refused = 0;
         // One more at a time, until it is enough.
         for left in 0.. {

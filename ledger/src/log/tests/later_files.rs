@@ -44,7 +44,7 @@ fn a_file_of_a_later_version_is_refused_by_name_and_nothing_is_changed() {
     let files = [
         format!("logs/{ISSUER}/000000000000.records"),
         format!("logs/{ISSUER}/000000000000.offsets"),
-        format!("logs/{ISSUER}/000000000000.index"),
+        format!("logs/{ISSUER}/000000000000-000000000004.index"),
         format!("logs/{ISSUER}/000000000008.records"),
         format!("logs/{ISSUER}/tree"),
         format!("heads/{ISSUER}"),

@@ -14,6 +14,7 @@ mod redo;
 mod salvage;
 mod salvage_crashes;
 mod scan;
+mod snapshot;
 mod stopped;
 
 use std::path::PathBuf;

@@ -194,6 +194,10 @@ pub(in crate::dataset) fn fill(
     for log in catalogue.logs() {
         log.clear_redo().map_err(|error| broken(&error))?;
     }
+    // As a node that stops.
+    if let Some((_, error)) = catalogue.save_snapshots().into_iter().next() {
+        return Err(broken(&error));
+    }
     let journals = host.data().join("redo");
     match fs::remove_dir_all(&journals) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(&journals)(error)),

@@ -1,0 +1,134 @@
+//! What the files of the logs need while a node runs: parts of indexes are merged, snapshots saved, and what the start did not read
+//! is read in the background.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use certmesh_ledger::log::Log;
+use certmesh_ledger::names::LogId;
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+
+use super::Peer;
+
+/// From one round to the next.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Bytes that are read in a round: a city's logs take some minutes, and a disk that others use as well hardly notices.
+const SCRUBBED: usize = 16 << 20;
+
+/// The thread that does it; ends when this is dropped.
+pub(crate) struct Upkeep {
+    _running: Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Upkeep {
+    pub(crate) fn start(peer: &Arc<Peer>) -> std::io::Result<Upkeep> {
+        let (running, stopped) = bounded(0);
+        let mut rounds = Rounds {
+            peer: Arc::clone(peer),
+            read: BTreeMap::new(),
+            refused: BTreeSet::new(),
+        };
+        let thread = thread::Builder::new().name("upkeep".to_owned());
+        let thread = thread.spawn(move || {
+            while stopped.recv_timeout(ROUND) == Err(RecvTimeoutError::Timeout) {
+                rounds.next();
+            }
+        })?;
+        Ok(Upkeep {
+            _running: running,
+            thread,
+        })
+    }
+
+    /// Waits for what it is at. Once nothing is appended any more, saves snapshots, so that the next start reads nothing.
+    pub(crate) fn stop(self, peer: &Peer) {
+        let Upkeep { _running, thread } = self;
+        drop(_running);
+        if thread.join().is_err() {
+            tracing::error!("the thread that keeps the logs' files panicked");
+        }
+        for (log, error) in peer.catalogue.save_snapshots() {
+            tracing::warn!(%log, %error, "no snapshot saved: the next start reads all of this log");
+        }
+    }
+}
+
+struct Rounds {
+    peer: Arc<Peer>,
+    /// Up to where each log was read.
+    read: BTreeMap<LogId, u64>,
+    /// Logs whose upkeep failed: said once.
+    refused: BTreeSet<LogId>,
+}
+
+impl Rounds {
+    fn next(&mut self) {
+        let peer = Arc::clone(&self.peer);
+        let mut left = SCRUBBED;
+        for log in peer.catalogue.logs() {
+            let id = log.name().id;
+            if let Err(error) = log.maintain()
+                && self.refused.insert(id)
+            {
+                tracing::warn!(log = %id, %error, "no snapshot saved: the next start reads all of this log");
+            }
+            self.scrub(&log, &mut left);
+            let read = self.read.get(&id).copied().unwrap_or(0);
+            let unread = log.unread_below().saturating_sub(read);
+            peer.metrics.set_unread(&id.department, unread);
+        }
+    }
+
+    /// Reads on in a log, as long as this round may.
+    fn scrub(&mut self, log: &Log, left: &mut usize) {
+        let id = log.name().id;
+        let read = self.read.entry(id).or_default();
+        while *left > 0 && log.unread_below() > 0 && !log.is_damaged() {
+            match log.scrub(*read) {
+                Ok(Some((next, bytes))) => {
+                    *read = next;
+                    *left = left.saturating_sub(bytes);
+                }
+                Ok(None) => tracing::info!(log = %id, "all records read"),
+                Err(error) => {
+                    tracing::error!(log = %id, %error, "what is on disk of a log is no longer what was written");
+                    self.peer.repair(&id);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// Has a log read from the first record: what can be derived is made again, damaged records are fetched again. The own log is
+    /// left to another run, since something may be appended to it.
+    fn repair(&self, id: &LogId) {
+        if *id == self.catalogue.own() {
+            self.own_is_damaged.notify_one();
+            return;
+        }
+        let started = Instant::now();
+        match self.catalogue.reopen(id) {
+            Ok(opening) => {
+                if let Some((path, damage)) = opening.set_aside {
+                    tracing::error!(
+                        log = %id,
+                        path = %path.display(),
+                        %damage,
+                        "log set aside: it is damaged and will be fetched again from other members"
+                    );
+                    let path = path.display().to_string();
+                    self.set_aside.write().insert(*id, path);
+                }
+                let took_ms = started.elapsed().as_millis();
+                tracing::info!(log = %id, took_ms, "the copy of a log was read again");
+            }
+            Err(error) => tracing::error!(log = %id, %error, "the copy of a log can't be opened"),
+        }
+    }
+}
