@@ -5,11 +5,12 @@
 //! department wrote: the number its caller names, or the few that are candidates for the one asked for. One that stops early
 //! returns where to continue.
 
-use crate::id::{CertificateId, TypeCode};
+use crate::id::{CertificateId, Date, TypeCode};
 use crate::index::{Key, ReceiptKind};
 use crate::log::{Log, ReadError};
 use crate::record::{
-    BlindedSubject, CaseTag, CertificateIssued, Entry, RetrievalHash, SignedRecord, SubjectTag,
+    Action, BlindedSubject, CaseTag, CertificateIssued, Entry, RetrievalHash, SignedRecord,
+    SubjectTag,
 };
 
 /// Most records given of one certificate.
@@ -254,6 +255,47 @@ impl Log {
         limit: usize,
     ) -> Result<Vec<SignedRecord>, ReadError> {
         self.candidates(&[Key::receipts(kind)], from, limit)
+    }
+
+    /// Receipts of a kind that were made on a day in China, from a position on, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn receipts_on(
+        &self,
+        kind: ReceiptKind,
+        day: Date,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        self.candidates(&[Key::receipts_on(kind, day)], from, limit)
+    }
+
+    /// Certificates of this log whose last day is this one, whatever became of them, from a position on, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn ending_on(
+        &self,
+        day: Date,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        self.candidates(&[Key::last_day(day)], from, limit)
+    }
+
+    /// Changes of status by one kind of action (transfers to whomever), from a position on, at most `limit`. Whether one still
+    /// stands, [`Log::status`] of its certificate says.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn changes_by(
+        &self,
+        action: Action,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<SignedRecord>, ReadError> {
+        self.candidates(&[Key::action(action)], from, limit)
     }
 
     /// Position of the first committed record made at a time or later; the log's size when there is none.

@@ -103,8 +103,10 @@ fn a_damaged_own_log_is_restored_from_the_others_before_it_is_written_again() {
     damage(&net, 0, 0, 10);
     net.start_again(0);
     net.wait_logged(0, "log set aside");
+    // It starts again by itself, and answers nothing for that moment.
     until("the loss to be noticed", || {
-        net.log_state(0) == OwnLogState::Restoring
+        let status = net.api(0).status();
+        status.is_ok_and(|status| status.log_state == OwnLogState::Restoring)
     });
     let new = crate::support::row(0, "TAM9", 0);
     net.http(0)
@@ -154,8 +156,10 @@ fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_w
 
     net.start_again(0);
     net.wait_logged(0, "log set aside");
+    // It starts again by itself, and answers nothing for that moment.
     until("the loss to be noticed", || {
-        net.log_state(0) == OwnLogState::Restoring
+        let status = net.api(0).status();
+        status.is_ok_and(|status| status.log_state == OwnLogState::Restoring)
     });
     let early_salvage = net.cli(0, &["salvage"]);
     assert_ne!(early_salvage.code, 0);

@@ -7,7 +7,7 @@ use crate::crypto::hash::{Purpose, hash};
 use crate::crypto::keys::IndexKey;
 use crate::disk::DiskFile;
 use crate::names::LogName;
-use crate::record::Entry;
+use crate::record::Record;
 
 use super::filing::Filing;
 use super::key::{Filed, Run};
@@ -57,14 +57,15 @@ impl IndexCheck {
         }))
     }
 
-    /// Adds the record at a position, if the part is about it.
-    pub(crate) fn take(&mut self, log: &LogName, entry: &Entry, seq: u64) {
+    /// Adds a record, if the part is about it.
+    pub(crate) fn take(&mut self, log: &LogName, record: &Record) {
+        let seq = record.seq;
         let records = self.part.records();
         if !records.contains(&seq) {
             return;
         }
         let mut filing = Filing::default();
-        filing.add(&self.key, log, entry, (seq - records.start) as u32);
+        filing.add(&self.key, log, record, (seq - records.start) as u32);
         for (expected, entries) in self.expected.iter_mut().zip(&filing.0) {
             for entry in entries {
                 expected.add(*entry);

@@ -9,8 +9,8 @@
 use smallvec::SmallVec;
 
 use crate::crypto::keys::IndexKey;
-use crate::id::{CertificateId, TypeCode};
-use crate::record::{BlindedSubject, CaseTag, RetrievalHash, SubjectTag};
+use crate::id::{CertificateId, Date, TypeCode};
+use crate::record::{Action, BlindedSubject, CaseTag, RetrievalHash, SubjectTag};
 
 /// The runs of an index: many records share a key of a type, few one of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,31 @@ impl Key {
 
     pub(crate) fn blinded(subject: &BlindedSubject) -> Key {
         Key::new(Run::Subject, &[b"b", subject.0.as_bytes()])
+    }
+
+    /// Receipts of a kind made on a day in China.
+    pub(crate) fn receipts_on(kind: ReceiptKind, day: Date) -> Key {
+        let day = day.days().to_le_bytes();
+        Key::new(Run::Type, &[b"y", &[kind as u8], &day])
+    }
+
+    /// Certificates whose last day is this one.
+    pub(crate) fn last_day(day: Date) -> Key {
+        Key::new(Run::Type, &[b"u", &day.days().to_le_bytes()])
+    }
+
+    /// Changes of status by one kind of action, to whomever.
+    pub(crate) fn action(action: Action) -> Key {
+        let kind = match action {
+            Action::Suspend => 0,
+            Action::Reinstate => 1,
+            Action::Revoke => 2,
+            Action::Cancel => 3,
+            Action::Withdraw => 4,
+            Action::Lapse => 5,
+            Action::TransferOut(_) => 6,
+        };
+        Key::new(Run::Type, &[b"h", &[kind]])
     }
 
     pub(crate) fn receipts(kind: ReceiptKind) -> Key {

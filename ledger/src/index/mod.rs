@@ -16,7 +16,7 @@
 //! (`Certificate` for those of few, `Subject` for those of a person, `Type` for those of very many); file the entries that it
 //! is for under it in `Filing::add`; put the question into `lookup.rs`, where the records at the positions are read and
 //! compared with what was asked. A question to all logs is a method of [`catalogue`](crate::catalogue). A key is exact: a range
-//! is asked as several keys, and positions come in the log's order. (Changes of status are filed under their certificate alone.)
+//! is asked as several keys, and positions come in the log's order.
 //!
 //! It changes what index files hold, so change the text that
 //! [`IndexKey::from_transport_seed`](crate::crypto::keys::IndexKey::from_transport_seed) derives the key from: an index made

@@ -12,10 +12,11 @@ use super::*;
 use crate::codec::Text;
 use crate::crypto::hash::{Purpose, hash};
 use crate::disk::{Disk, MemoryDisk};
-use crate::id::CertificateId;
+use crate::id::{CertificateId, Date};
 use crate::names::{LogId, NetworkId};
 use crate::record::{
-    Action, BlindedSubject, CaseTag, Entry, Reason, RetrievalHash, StatusChanged, SubjectTag,
+    Action, BlindedSubject, CaseTag, Entry, Reason, Record, RecordHash, RetrievalHash,
+    StatusChanged, SubjectTag,
 };
 
 fn name() -> LogName {
@@ -178,6 +179,10 @@ fn keys_of_different_kinds_never_meet_whatever_they_name() {
         Key::retrieval(ReceiptKind::Acknowledged, &name),
         Key::case(&CaseTag(hash)),
         Key::receipts(ReceiptKind::Decided),
+        Key::receipts_on(ReceiptKind::Decided, Date::in_china(0)),
+        Key::last_day(Date::in_china(0)),
+        Key::action(Action::Suspend),
+        Key::action(Action::Reinstate),
     ];
     for (n, one) in keys.iter().enumerate() {
         assert!(keys[n + 1..].iter().all(|other| other != one), "{n}");
@@ -229,6 +234,16 @@ fn change_of(seq: u64) -> (u64, Entry) {
     (of, Entry::StatusChanged(changed))
 }
 
+fn record(seq: u64) -> Record {
+    Record {
+        seq,
+        prev: RecordHash::NONE,
+        time_ms: 1_000,
+        key_epoch: 0,
+        entry: change_of(seq).1,
+    }
+}
+
 #[test]
 fn positions_are_found_in_order_across_parts_merged_or_not() {
     const PART: u64 = 8;
@@ -238,7 +253,7 @@ fn positions_are_found_in_order_across_parts_merged_or_not() {
         let index = Index::new(key());
         for seq in 0..size {
             let mut filing = Filing::default();
-            filing.add(&key(), &name(), &change_of(seq).1, (seq % PART) as u32);
+            filing.add(&key(), &name(), &record(seq), (seq % PART) as u32);
             index.enter(&[filing]);
             if (seq + 1) % PART == 0 {
                 let path = format!("/{size}/{seq}.index");
@@ -277,9 +292,9 @@ fn positions_are_found_in_order_across_parts_merged_or_not() {
 fn a_record_under_several_of_the_keys_asked_for_is_found_once() {
     let index = Index::new(key());
     let mut filing = Filing::default();
-    filing.add(&key(), &name(), &change_of(1).1, 0);
-    filing.add(&key(), &name(), &change_of(0).1, 1);
-    filing.add(&key(), &name(), &change_of(1).1, 2);
+    filing.add(&key(), &name(), &record(1), 0);
+    filing.add(&key(), &name(), &record(0), 1);
+    filing.add(&key(), &name(), &record(1), 2);
     index.enter(&[filing]);
     let (one, other) = (certificate(change_of(1).0), certificate(change_of(0).0));
     let keys = [
@@ -297,7 +312,7 @@ fn an_index_file_is_adopted_only_if_it_is_whole_and_of_those_records_and_that_ke
     let path = Path::new("/0.index");
     let index = Index::new(key());
     let mut filing = Filing::default();
-    filing.add(&key(), &name(), &change_of(0).1, 0);
+    filing.add(&key(), &name(), &record(0), 0);
     index.enter(&[filing]);
     index
         .seal(disk.open(path, true).unwrap(), &name(), 1)
@@ -330,7 +345,7 @@ fn merging_leaves_at_most_three_parts_of_a_size_and_few_in_all() {
     let mut most = 0;
     for seq in 0..3_000 {
         let mut filing = Filing::default();
-        filing.add(&key(), &name(), &change_of(seq).1, 0);
+        filing.add(&key(), &name(), &record(seq), 0);
         index.enter(&[filing]);
         let path = format!("/{seq}.index");
         let file = disk.open(Path::new(&path), true).unwrap();
@@ -353,7 +368,7 @@ fn a_damaged_part_is_never_merged_into_another() {
     let index = Index::new(key());
     for seq in 0..4 {
         let mut filing = Filing::default();
-        filing.add(&key(), &name(), &change_of(seq).1, 0);
+        filing.add(&key(), &name(), &record(seq), 0);
         index.enter(&[filing]);
         let path = format!("/{seq}.index");
         let file = disk.open(Path::new(&path), true).unwrap();
@@ -373,7 +388,7 @@ fn a_file_holds_what_its_records_give_or_is_found_to_differ() {
     let index = Index::new(key());
     for seq in 0..5 {
         let mut filing = Filing::default();
-        filing.add(&key(), &name(), &change_of(seq).1, seq as u32);
+        filing.add(&key(), &name(), &record(seq), seq as u32);
         index.enter(&[filing]);
     }
     index
@@ -383,7 +398,7 @@ fn a_file_holds_what_its_records_give_or_is_found_to_differ() {
         let file = disk.open(path, false).unwrap();
         let mut check = IndexCheck::new(file, &name(), 0..5).unwrap().unwrap();
         for seq in records {
-            check.take(&name(), &change_of(seq).1, seq);
+            check.take(&name(), &record(seq));
         }
         check.holds()
     };

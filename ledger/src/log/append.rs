@@ -219,7 +219,7 @@ impl Appender {
             let mut filing = Filing::default();
             for link in links {
                 let place = (link.record.seq - first) as u32;
-                filing.add(log.index.key(), &log.name, &link.record.entry, place);
+                filing.add(log.index.key(), &log.name, &link.record, place);
             }
             filing
         };

@@ -118,7 +118,8 @@ impl Visitor for Rebuild<'_> {
         for link in batch.links {
             let (seq, entry) = (link.record.seq, &link.record.entry);
             let place = (seq - log.index.first_growing()) as u32;
-            self.filing.add(log.index.key(), &log.name, entry, place);
+            let record = &link.record;
+            self.filing.add(log.index.key(), &log.name, record, place);
             let full = log.index_room(seq) == 1;
             if full || !changed(entry).is_empty() || self.filing.len() >= AT_ONCE {
                 self.enter();

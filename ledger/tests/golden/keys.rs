@@ -1,6 +1,7 @@
 //! What records are filed under in the index files.
 
 use certmesh_ledger::crypto::keys::IndexKey;
+use certmesh_ledger::id::Date;
 use certmesh_ledger::log::ReceiptKind;
 use certmesh_ledger::record::Entry;
 use serde_json::json;
@@ -57,7 +58,12 @@ pub(crate) fn all(v: &mut Vectors) {
         put(v, 1, &what, &of_type, place);
         let what = format!("type of certificate {n}");
         put(v, 2, &what, &[b"t", code.as_bytes()], place);
+        if let Some(last) = issued(n) {
+            let what = format!("last day of certificate {n}");
+            put(v, 2, &what, &[b"u", &last.days().to_le_bytes()], place);
+        }
     }
+    put(v, 2, "suspensions", &[b"h", &[0]], 3);
     let [first, second, _] = batches();
     // The definition is filed under nothing.
     let records = first.iter().chain(&second[..1]);
@@ -86,6 +92,15 @@ pub(crate) fn all(v: &mut Vectors) {
     receipts(v, &index_key);
 }
 
+/// The last day of a certificate of the first segment.
+fn issued(n: u64) -> Option<Date> {
+    let [first, ..] = batches();
+    match &first[n as usize] {
+        Entry::CertificateIssued(issued) => issued.validity.until(),
+        _ => panic!("the first batch issues it"),
+    }
+}
+
 fn fingerprint(key: &IndexKey, parts: &[&[u8]]) -> u64 {
     let (first, _) = key.0.expose().split_first_chunk().expect("32 bytes");
     SipHasher24::new_with_key(first).hash(&parts.concat())
@@ -106,6 +121,17 @@ fn receipts(v: &mut Vectors, key: &IndexKey) {
             json!({
                 "run": 2,
                 "of": hex::encode(hashed),
+                "fingerprint": hex::encode(fingerprint(key, &[&hashed]).to_le_bytes()),
+            }),
+        );
+        let day = Date::in_china(0).days().to_le_bytes();
+        let hashed = [&[b'y', kind as u8][..], &day].concat();
+        v.put(
+            "index keys",
+            &format!("receipts of kind {word} on 1970-01-01"),
+            json!({
+                "run": 2,
+                "of": hex::encode(&hashed),
                 "fingerprint": hex::encode(fingerprint(key, &[&hashed]).to_le_bytes()),
             }),
         );

@@ -313,7 +313,7 @@ impl<'c> Check<'c> {
         for link in batch.links {
             let entry = &link.record.entry;
             for (_, check) in &mut self.index {
-                check.take(&self.name, entry, link.record.seq);
+                check.take(&self.name, &link.record);
             }
             let defines = self.definitions.take(link);
             let issued = &self.issued;

@@ -208,3 +208,54 @@ fn when_what_belongs_to_entries_is_not_made_durable_they_are_not_in_the_log_eith
     writer.append(4, receipts(0)).unwrap();
     assert_eq!(log.size(), 7);
 }
+
+#[test]
+fn receipts_changes_and_certificates_are_found_by_day_and_by_kind_of_action() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    let day = |n: i32| Date::from_days(20_100 + n).unwrap();
+    for n in 0..30u64 {
+        let mut entries = receipts(n);
+        let Entry::CertificateIssued(issued) = &mut entries[1] else {
+            panic!("a certificate is second");
+        };
+        let until = (n % 4 != 0).then(|| day((n % 4) as i32));
+        issued.validity = Validity::new(Date::from_days(20_000).unwrap(), until).unwrap();
+        entries.push(change(n, [Action::Suspend, Action::Revoke][n as usize % 2]));
+        let at = day((n / 10) as i32).begins_in_china_ms() + n;
+        writer.append(at, entries).unwrap();
+    }
+    let seqs = |records: Vec<SignedRecord>| -> Vec<u64> {
+        records.iter().map(|it| it.record().seq).collect()
+    };
+    let matching = |wanted: &dyn Fn(&crate::record::Record) -> bool| -> Vec<u64> {
+        let all = (0..log.size()).map(|seq| log.record(seq).unwrap());
+        seqs(all.filter(|it| wanted(it.record())).collect())
+    };
+    for n in 0..5 {
+        let ending = seqs(log.ending_on(day(n), 0, 100).unwrap());
+        let expected = matching(&|record| {
+            matches!(&record.entry, Entry::CertificateIssued(issued)
+                if issued.validity.until() == Some(day(n)))
+        });
+        assert_eq!(ending, expected, "{n}");
+        let made = seqs(
+            log.receipts_on(ReceiptKind::Decided, day(n), 0, 100)
+                .unwrap(),
+        );
+        let expected = matching(&|record| {
+            matches!(&record.entry, Entry::RetrievalDecided(_))
+                && Date::in_china(record.time_ms) == day(n)
+        });
+        assert_eq!(made, expected, "{n}");
+    }
+    let revoked = seqs(log.changes_by(Action::Revoke, 0, 100).unwrap());
+    let expected = matching(
+        &|record| matches!(&record.entry, Entry::StatusChanged(changed) if changed.action == Action::Revoke),
+    );
+    assert_eq!((revoked.len(), &revoked), (15, &expected));
+    // From a position on, and no more than are wanted.
+    let rest = log.changes_by(Action::Revoke, revoked[3], 2).unwrap();
+    assert_eq!(seqs(rest), revoked[3..5]);
+}
