@@ -80,7 +80,8 @@ with map.toml:
   XB = { column = \"性别\", codes = { \"男\" = \"1\", \"女\" = \"2\" }, default = \"男\" }
   ZZMC = { value = \"居民身份证\" }
 
-Also of a column: two days in one, date = \"serial-1900\" or \"serial-1904\" for days that a spreadsheet counts, and
+Also of a column: two days in one, date = \"serial-1900\" or \"serial-1904\" for days that a spreadsheet counts,
+date = \"iso-8601\" for times such as 2020-01-04T16:00:00Z, of which the day in China counts, and
 exact = true for numbers that end in zeros after 15 digits and are right all the same.
   valid_from = { column = \"有效期限\", split = [\"-\", \"至\"], part = 1, date = \"%Y.%m.%d\" }
   valid_until = { column = \"有效期限\", split = [\"-\", \"至\"], part = 2, date = \"%Y.%m.%d\", empty = [\"长期\"] }
