@@ -43,8 +43,8 @@ pub(crate) struct Import {
     #[arg(long, requires = "map")]
     pub(super) dry_run: bool,
     /// File for the rejected rows, made at the first one, each with `_row` and `_reason` added (mode 0600: they hold
-    /// personal data); in the input's own format, those of an XLSX as CSV in UTF-8. One that holds anything is left as
-    /// it is
+    /// personal data). Those of a table are kept in a spreadsheet when FILE ends in .xlsx, otherwise as CSV in UTF-8;
+    /// lines of JSON as such. One that holds anything is left as it is
     #[arg(long, value_name = "FILE")]
     pub(super) rejects: Option<PathBuf>,
     /// How often a chunk is sent again before giving up; the waits grow up to 15 seconds
@@ -58,7 +58,7 @@ Examples:
   certmesh import rejected.jsonl --rejects rejected-again.jsonl
   zcat licences.jsonl.gz | certmesh import - --json
   certmesh import cards.csv --type 11100000000013338W011 --map map.toml --dry-run
-  certmesh import cards.xlsx --type 11100000000013338W011 --map map.toml --rejects rejected.csv
+  certmesh import cards.xlsx --type 11100000000013338W011 --map map.toml --rejects rejected.xlsx
 
 with map.toml:
   serial = \"证照编号\"                       # a column; or { columns = [\"区\", \"号\"], join = \"\" }
@@ -89,7 +89,17 @@ exact = true for numbers that end in zeros after 15 digits and are right all the
 Exit code: 0 if every row is in the log now (with --dry-run: could be), 1 if rows were rejected, 2 if the import could
 not be finished or was stopped.";
 
+/// Why rejected rows are not kept in a spreadsheet.
+pub(super) const NO_SPREADSHEET: &str =
+    "lines of JSON that are rejected are kept as such: give --rejects a name that ends in .jsonl";
+
 impl Import {
+    /// Whether rejected rows are kept in a spreadsheet.
+    pub(super) fn keeps_spreadsheet(&self) -> bool {
+        let extension = self.rejects.as_deref().and_then(Path::extension);
+        extension.is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"))
+    }
+
     /// Whether the file's name is one of a table that cannot be requests.
     fn is_table(&self) -> bool {
         match Format::by_name(&self.file) {

@@ -10,12 +10,12 @@ use std::thread;
 
 use certmesh_api::{NodeStatus, RowResult, TypeStandard};
 use certmesh_tables::{
-    Checker, Fate, Head, HiddenRows, Input, Judge, Judgement, Layout, Map, Row, Visitor,
+    Checker, Fate, Format, Head, HiddenRows, Input, Judge, Judgement, Layout, Map, Row, Visitor,
 };
 use certmesh_text::faults;
 
 use super::batch::{Batch, Event, send_all};
-use super::command::{Import, catch_interrupts, open};
+use super::command::{Import, NO_SPREADSHEET, catch_interrupts, open};
 use super::tally::Tally;
 use crate::args::Global;
 use crate::bulk::Sent;
@@ -43,11 +43,8 @@ pub(super) fn run(
             "`duplicates = \"last\"` and `\"reject\"` read the rows twice: give a file, no pipe",
         ));
     }
-    let is_xlsx = |path: &Path| path.extension().is_some_and(|name| name == "xlsx");
-    if args.rejects.as_deref().is_some_and(is_xlsx) {
-        return Err(Error::Usage(
-            "rejected rows of an XLSX are kept as CSV: give --rejects a name that ends in .csv",
-        ));
+    if args.keeps_spreadsheet() && args.format() == Format::Jsonl {
+        return Err(Error::Usage(NO_SPREADSHEET));
     }
     if let Some((count, rows)) = input.hidden_rows(&judge.layout())?
         && judge.hidden_rows().is_none()
@@ -56,7 +53,7 @@ pub(super) fn run(
         judge.decide_hidden_rows(what);
     }
     catch_interrupts()?;
-    let mut tally = Tally::new(screen, args.rejects.as_deref())?;
+    let mut tally = Tally::new(screen, args.rejects.as_deref(), args.keeps_spreadsheet())?;
     tally.summary.dry_run = args.dry_run;
     let layout = judge.layout();
     if judge.looks_ahead() {

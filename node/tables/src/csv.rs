@@ -55,10 +55,18 @@ pub(super) fn read<V: Visitor>(
     };
     text.find_line_ending().map_err(failed)?;
     let said = text.said_delimiter().map_err(failed)?;
-    for _ in 1..layout.header.0 {
-        text.skip_line().map_err(failed)?;
+    let mut first = text.first_line().map_err(failed)?;
+    // A file of rejected rows has one row of names, whatever the table had that the map is for.
+    let header = match begins_rejects(&first) {
+        true => (1, 1),
+        false => layout.header,
+    };
+    if header.0 > 1 {
+        for _ in 1..header.0 {
+            text.skip_line().map_err(failed)?;
+        }
+        first = text.first_line().map_err(failed)?;
     }
-    let first = text.first_line().map_err(failed)?;
     let delimiter = layout
         .delimiter
         .or(said)
@@ -76,26 +84,26 @@ pub(super) fn read<V: Visitor>(
         columns: None,
         guarded: false,
     };
-    let mut header = Vec::new();
-    for _ in layout.header.0..=layout.header.1 {
+    let mut names = Vec::new();
+    for _ in header.0..=header.1 {
         if let Some((_, found)) = records.next().map_err(failed)?
             && found.is_ok()
         {
             records.guarded |= rejects::wrote(records.cells.iter());
             let guarded = records.guarded;
             let name = |cell| column_name(if guarded { unguarded(cell) } else { cell });
-            header.push(records.cells.iter().map(name).collect::<Vec<_>>());
+            names.push(records.cells.iter().map(name).collect::<Vec<_>>());
         }
     }
-    spread(&mut header);
-    let columns = joined(&header);
+    spread(&mut names);
+    let columns = joined(&names);
     records.columns = Some(columns.len());
     visitor.head(&Head {
         columns: &columns,
         length,
         encoding: Some(records.text.input.encoding()),
         delimiter: Some(delimiter),
-        header: Some(layout.header),
+        header: Some(header),
         full,
         ..Head::default()
     })?;
@@ -116,6 +124,14 @@ pub(super) fn read<V: Visitor>(
         }
     }
     Ok(())
+}
+
+/// Whether a line is the first one of a file of rejected rows, as it was written or as a spreadsheet saved it.
+fn begins_rejects(line: &str) -> bool {
+    let divides = |c: char| DELIMITERS.map(char::from).contains(&c);
+    let cells = line.trim().splitn(3, divides);
+    let names: Vec<&str> = cells.map(|cell| cell.trim_matches('"')).collect();
+    rejects::wrote(names.into_iter())
 }
 
 /// Repeats headings over the columns that they are for: saved as text, a merged heading stands over the first alone.

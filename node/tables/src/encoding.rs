@@ -10,8 +10,9 @@ const BLOCK: usize = 1 << 16;
 /// Bytes that a detection looks at, where the input cannot be read twice.
 pub(super) const GLANCE: usize = 1 << 20;
 
-/// One of so many bytes is zero at least in a table of UTF-16.
-const FEWEST_ZEROS: usize = 64;
+/// Fewest bytes of a table in UTF-16 that are zero, and of how many of its bytes one is at least.
+const FEWEST_ZEROS: usize = 4;
+const ONE_ZERO_IN: usize = 16;
 
 /// A text's encoding. A byte order mark outweighs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +187,8 @@ fn certain(start: &[u8]) -> Option<Encoding> {
     };
     // A text of another encoding may hold a few as well, where it was damaged.
     let (even, odd) = (zeros(0), zeros(1));
-    match FEWEST_ZEROS * (even + odd) >= start.len() {
+    let zeros = even + odd;
+    match zeros >= FEWEST_ZEROS && zeros * ONE_ZERO_IN >= start.len() {
         true if odd > 4 * even => Some(Encoding::Utf16Le),
         true if even > 4 * odd => Some(Encoding::Utf16Be),
         _ => None,

@@ -437,9 +437,6 @@ fn ctrl_z_at_the_end_of_a_text_is_no_row_and_no_part_of_one() {
 #[test]
 fn a_control_character_in_a_cell_rejects_its_row_and_no_other() {
     let mut text = format!("{HEADER}\n");
-    for row in 0..200 {
-        text.push_str(&format!("B{row},H{row},2020/1/5,,一二三四五六七八\n"));
-    }
     for row in [
         "A1,G1,2020/1/5,,甲\0乙",
         "A2,G2,2020/1/5\u{7},,甲",
@@ -451,12 +448,12 @@ fn a_control_character_in_a_cell_rejects_its_row_and_no_other() {
     }
     let rows = try_judged(MAP, text.as_bytes()).unwrap();
     assert_eq!(
-        rows[200..],
+        rows,
         [
-            "202: 姓名: control-character",
-            "203: 起: control-character",
-            "204: 证件: control-character",
-            "205: A4 G4 2020-01-05.. 甲",
+            "2: 姓名: control-character",
+            "3: 起: control-character",
+            "4: 证件: control-character",
+            "5: A4 G4 2020-01-05.. 甲",
         ]
     );
 }

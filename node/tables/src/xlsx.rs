@@ -13,6 +13,7 @@ use crate::error::{Error, TableFault};
 use crate::lines::MAX_LINE;
 use crate::map::{HiddenRows, joined};
 use crate::number_form::NumberForm;
+use crate::rejects;
 use crate::row::{
     Cells, Head, LAST_ROWS, Row, SheetTaken, TOO_LONG, Visitor, column_name, is_space,
 };
@@ -198,6 +199,10 @@ impl<V: Visitor> Table<'_, V> {
     /// Hands on the row; `false` ends the reading.
     fn row(&mut self) -> Result<bool, V::Error> {
         let number = u64::from(self.number);
+        if number == 1 && rejects::wrote(self.cells.iter()) {
+            // A file of rejected rows has one row of names, whatever the table had that the map is for.
+            self.header = (1, 1);
+        }
         if number < self.header.0 {
             return Ok(true);
         }

@@ -602,7 +602,7 @@ fn is_zero(element: &BytesStart<'_>, name: &str) -> bool {
 }
 
 /// `AB12` of a column and a row; of a row alone, its first cell.
-fn place_name(column: u32, row: u32) -> String {
+pub(super) fn place_name(column: u32, row: u32) -> String {
     let mut column = column.max(1);
     let mut letters = Vec::new();
     while column > 0 {
