@@ -10,7 +10,7 @@ use clap::Args;
 use super::{mapped, plain};
 use crate::args::Global;
 use crate::screen::Screen;
-use crate::{Error, Outcome, interrupt};
+use crate::{Error, Outcome, complete, interrupt};
 
 /// Import certificates that exist already, from a table or from lines of JSON
 ///
@@ -32,8 +32,8 @@ pub(crate) struct Import {
     /// How a table's columns become certificates (TOML)
     #[arg(long, value_name = "MAP", requires = "type_code")]
     map: Option<PathBuf>,
-    /// Type code of the table's certificates, 21 characters
-    #[arg(long = "type", value_name = "TYPE", requires = "map")]
+    /// Type of the table's certificates, by its code of 21 characters or part of its name
+    #[arg(long = "type", value_name = "TYPE", requires = "map", add = complete::types())]
     type_code: Option<String>,
     /// The table's format [default: a spreadsheet by the file's content, JSON lines by its name, otherwise delimited text]
     #[arg(long, value_name = "FORMAT", requires = "map")]

@@ -22,7 +22,7 @@ use crate::bulk::Sent;
 use crate::client::{Client, segment};
 use crate::error::describe_problem;
 use crate::screen::{Screen, counted};
-use crate::{Error, Outcome, interrupt};
+use crate::{Error, Outcome, interrupt, lookup};
 
 /// Rows that a dry run shows as they would be issued.
 const SAMPLE: usize = 3;
@@ -36,7 +36,8 @@ pub(super) fn run(
 ) -> Result<Outcome, Error> {
     let map = Map::read(map)?;
     let client = Client::new(global)?;
-    let mut judge = Judge::new(map, checker(&client, type_code)?)?;
+    let type_code = lookup::type_code(type_code, &client, screen)?;
+    let mut judge = Judge::new(map, checker(&client, &type_code)?)?;
     let mut input = open_input(args, screen)?;
     if judge.looks_ahead() && !input.can_be_read_twice() {
         return Err(Error::Usage(
@@ -135,7 +136,8 @@ fn decided(
 fn checker(client: &Client, type_code: &str) -> Result<Checker, Error> {
     let status: NodeStatus = client.get("/v1/status")?.parse()?;
     let path = format!("/v1/types/{}", segment(type_code));
-    let found: TypeStandard = client.get(&path)?.parse()?;
+    let unknown = |error| lookup::unknown_type(error, type_code, client);
+    let found: TypeStandard = client.get(&path).map_err(unknown)?.parse()?;
     let own = status.department.parse();
     let own = own.map_err(|_| client.bad_answer("/v1/status", "no department code"))?;
     let definition = found.definition.check();

@@ -42,6 +42,12 @@ fn answer(request: &Request) -> Answer {
             "peers_connected": 0, "peers_total": 0, "started_ms": 0,
         }));
     }
+    if path == "/v1/catalogue" {
+        let kind = json!({
+            "code": TYPE, "name": "身份证", "defined_by": "11430000006122244L", "version": 1, "issued": {}, "fields": [],
+        });
+        return Answer::json(&json!({ "certificates": 0, "types": [kind] }));
+    }
     if path.starts_with("/v1/types/") {
         let field = |code: &str, required: bool| json!({ "code": code, "name": code, "required": required, "max": 10 });
         return Answer::json(&json!({
@@ -540,6 +546,31 @@ fn a_rejects_file_comes_back_from_a_spreadsheet_as_it_was() {
     let run = scene.import("again.csv", &["--dry-run"]).exits(1);
     assert!(run.err.contains("`证件` must be 111"), "{}", run.err);
     assert!(!scene.rejects().contains("''"), "{}", scene.rejects());
+}
+
+#[test]
+fn the_type_of_a_table_is_named_by_part_of_its_name_as_well() {
+    let scene = Scene::new(MAP, [HEADER, &row("A2")].concat());
+    let (map, table) = (scene.path("map.toml"), scene.path("table.csv"));
+    let import = |kind: &str| {
+        let (map, table) = (map.to_str().unwrap(), table.to_str().unwrap());
+        certmesh([
+            "--node",
+            &scene.node.url,
+            "import",
+            table,
+            "--map",
+            map,
+            "--type",
+            kind,
+        ])
+    };
+    let run = import("身份").exits(0);
+    assert!(run.err.contains(TYPE), "{}", run.err);
+    assert_eq!(scene.serials(), ["A2"]);
+    let run = import("护照").exits(2);
+    assert!(run.err.contains("护照") && run.out.is_empty(), "{run:#?}");
+    assert_eq!(scene.serials(), ["A2"]);
 }
 
 #[test]
