@@ -614,7 +614,7 @@ map-unknown-field = is not a field of this type's standard; extension fields beg
 obstacle-not-collected = its fields were not collected: { $why }
 obstacle-lacks = the certificate has no { $codes }, which the matter needs
 obstacle-incomplete = its attachments are not here whole yet; asking for them gets the rest
-obstacle-not-then = its fields were not collected when the case was accepted; retrieve them by themselves
+obstacle-not-then = its fields are not among what the case keeps; retrieve them by themselves
 obstacle-lost = what was collected for the case is lost on this node's disk; retrieve the fields separately
 obstacle-too-many = a department issued more certificates of this type to the subject than are looked at, and none of those is valid; look the certificate up by its number
 obstacle-not-covered = the grant in force does not cover { $codes }, which the matter needs; its issuer can grant it
@@ -758,6 +758,7 @@ command-no-kind = the code's form does not show which kind of code it is
 command-taken-for = note: taken for kind { $kind }, { $name } ({ $chinese })
 command-is-table = { $file } is a table, not { $expected }
 command-fields-wrong = { $count } fields are wrong:
+command-case-continues = what was not collected can be later: accept the case again under the same reference
 command-waits-for-grant = not accepted yet: nothing of it may be seen without a grant; once its issuer has granted it, accept the case again under the same reference
 
 advice-find-held = `certmesh find --purpose TEXT` asks for the number and finds the person's certificates

@@ -206,7 +206,10 @@ impl Planning<'_> {
             || !matches!(entry, Entry::CertificateIssued(_) | Entry::StatusChanged(_))
         {
             // Before the standard is asked: what is in the log stays, whatever its type's standard says by now.
-            if let Some(record) = self.existing(entry, kept)? {
+            // Of two that continue the same, the second finds the first.
+            if let Some(record) = self.existing(entry, kept)?
+                && prepared.continues != Some(record.record().seq)
+            {
                 return Err(Outcome::Replayed(Box::new(record)));
             }
         }
