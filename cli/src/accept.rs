@@ -41,8 +41,8 @@ pub(crate) struct Accept {
     /// What the fields are for, in words. The issuers read it
     #[arg(short, long, value_name = "TEXT", requires = "collect")]
     purpose: Option<String>,
-    /// The case's number in your own system: accepting it again gives what was collected and records nothing. Without it
-    /// subject, matter and day make the case
+    /// The case's number in your own system: accepting it again gives what was collected, and collects what could not be
+    /// before. Without it subject, matter and day make the case
     #[arg(short, long, value_name = "NUMBER", requires = "collect")]
     reference: Option<String>,
     /// Days for which your node keeps the copies
@@ -116,6 +116,13 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
             case.position.seq,
             printable(&case.position.log)
         ))?;
+        let waits = |one: &RequirementState| {
+            one.state.known() == Some(RequirementStatus::NeedsGrant)
+                || (one.obstacle.is_some() && one.retrieval.is_none())
+        };
+        if acceptance.requirements.iter().any(waits) {
+            screen.line(say(&Message::CaseContinues))?;
+        }
     }
     Ok(outcome)
 }

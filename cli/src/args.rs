@@ -33,6 +33,7 @@ Profile: ~/.config/certmesh/profile.toml, or the file that CERTMESH_PROFILE name
   node = \"https://node.transport.example:7480\"
   token_file = \"counter-3.token\"          # beside the profile
   ca = \"authority.pem\"
+  network = \"network.toml\"               # the genesis, by which proofs are verified
 
 Exit codes:
   0  yes, or done
@@ -117,6 +118,11 @@ impl Global {
             .clone()
             .or_else(from_environment)
             .or_else(|| self.profile.token_file.clone())
+    }
+
+    /// The network's genesis.
+    pub(crate) fn network(&self) -> Option<&Path> {
+        self.profile.network.as_deref()
     }
 
     /// Authority of the node's TLS certificate.

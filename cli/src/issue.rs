@@ -17,7 +17,7 @@ use crate::holder::HolderArgs;
 use crate::message::{Advice, Message};
 use crate::moment::china_time;
 use crate::screen::{Screen, Tone, counted, grouped, printable};
-use crate::{Error, Outcome, attachments, files};
+use crate::{Error, Outcome, attachments, complete, files, lookup};
 
 /// Issue one certificate in the department's own log
 ///
@@ -36,8 +36,8 @@ pub(crate) struct Issue {
     /// Full certificate identifier; or give --type and --serial
     #[arg(long, value_name = "ID", conflicts_with_all = ["type_code", "serial", "certificate_version"])]
     id: Option<String>,
-    /// Type code, 21 characters
-    #[arg(long = "type", value_name = "TYPE")]
+    /// Type, by its code of 21 characters or part of its name
+    #[arg(long = "type", value_name = "TYPE", add = complete::types())]
     type_code: Option<String>,
     /// The department's own serial number, of 0-9 and A-Z
     #[arg(long, value_name = "SERIAL")]
@@ -92,6 +92,9 @@ pub(crate) fn run(args: &Issue, global: &Global, screen: &mut Screen) -> Result<
         None => request(args, screen)?,
     };
     let client = Client::new(global)?;
+    if let Some(text) = &args.type_code {
+        request.type_code = Some(lookup::type_code(text, &client, screen)?);
+    }
     let sent = attachments::send(&client, &attaching, screen)?;
     // An upload is another each time; what was uploaded is not.
     let mut content = request.clone();

@@ -25,7 +25,7 @@ use crate::issue::{content_key, read_value, tell_appended};
 use crate::message::Advice;
 use crate::moment::now_ms;
 use crate::screen::Screen;
-use crate::{Error, Outcome, attachments};
+use crate::{Error, Outcome, attachments, complete, lookup};
 
 /// Renew a certificate for a further time
 ///
@@ -140,8 +140,8 @@ Examples:
 /// What differs from the old certificate.
 #[derive(Debug, Args)]
 pub(crate) struct Changes {
-    /// Type code [default: the old one's]
-    #[arg(long = "type", value_name = "TYPE")]
+    /// Type, by its code or part of its name [default: the old one's]
+    #[arg(long = "type", value_name = "TYPE", add = complete::types())]
     type_code: Option<String>,
     /// The department's own serial number [default when renewing or amending: the old one's, in its next version]
     #[arg(long, value_name = "SERIAL")]
@@ -293,7 +293,11 @@ fn succeed(
     if old.kept.is_none() && (!changes.holder.is_named() || changes.fields.is_none()) {
         return Err(Error::Usage(NOT_KEPT));
     }
-    number(&mut request, kind, changes, &old);
+    let type_code = match &changes.type_code {
+        Some(text) => Some(lookup::type_code(text, &client, screen)?),
+        None => None,
+    };
+    number(&mut request, kind, changes, type_code, &old);
     days(&mut request, kind, changes, screen)?;
     if let Some(sharing) = changes.sharing {
         request.sharing = Some(sharing.into());
@@ -338,16 +342,21 @@ fn replaced_before(error: Error, old: &Old) -> Error {
 }
 
 /// The identifier; the node chooses it where the old one's continues.
-fn number(request: &mut IssueRequest, kind: SuccessionKind, changes: &Changes, old: &Old) {
-    let given = changes.serial.is_some()
-        || changes.certificate_version.is_some()
-        || changes.type_code.is_some();
+fn number(
+    request: &mut IssueRequest,
+    kind: SuccessionKind,
+    changes: &Changes,
+    type_code: Option<String>,
+    old: &Old,
+) {
+    let given =
+        changes.serial.is_some() || changes.certificate_version.is_some() || type_code.is_some();
     if kind.keeps_identifier() && !given {
         return;
     }
     let old_type = || old.certificate.type_code.clone();
     let old_serial = || old.id.serial().to_owned();
-    request.type_code = Some(changes.type_code.clone().unwrap_or_else(old_type));
+    request.type_code = Some(type_code.unwrap_or_else(old_type));
     request.serial = Some(changes.serial.clone().unwrap_or_else(old_serial));
     request.version = changes.certificate_version;
 }

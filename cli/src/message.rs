@@ -68,6 +68,7 @@ coded! {
         "fields-wrong" FieldsWrong { count: usize },
         /// A case that is not accepted yet.
         "waits-for-grant" WaitsForGrant,
+        "case-continues" CaseContinues,
     }
 }
 

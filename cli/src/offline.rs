@@ -19,19 +19,19 @@ use crate::provenance::{self, Source, outcome_of};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome, base45};
 
-/// Verifies a proof file (`-`: standard input) for a reader.
+/// Verifies a proof for a reader; `named` is what messages call it.
 ///
 /// # Errors
-/// When proof or genesis cannot be read, or are not valid files. A proof that does not hold is an answer, not an error.
+/// When the genesis cannot be read, or either is not a valid file. A proof that does not hold is an answer, not an error.
 pub(crate) fn run(
-    proof: &Path,
+    proof: &[u8],
+    named: &Path,
     genesis: &Path,
     reader: &Reader,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let members = Membership::from_genesis(&read_genesis(genesis)?);
-    let bytes = read_proof(proof, screen)?;
-    let verified = Bundle::from_bytes(&bytes).and_then(|bundle| bundle.verify(&members));
+    let verified = Bundle::from_bytes(proof).and_then(|bundle| bundle.verify(&members));
     let judged = verified.and_then(|verified| {
         let verdict = verified.judge(reader)?;
         Ok((verified, verdict))
@@ -39,7 +39,7 @@ pub(crate) fn run(
     let (verified, verdict) = match judged {
         Ok(judged) => judged,
         Err(error @ BundleError::NotABundle) => {
-            return Err(Error::malformed(proof, "a proof", error.to_string()));
+            return Err(Error::malformed(named, "a proof", error.to_string()));
         }
         Err(error) => return does_not_hold(&error, reader, screen),
     };
@@ -56,8 +56,11 @@ pub(crate) fn run(
     provenance::show(&verification, &names, Source::File, reader.now_ms, screen)
 }
 
-/// Reads no more than a proof can have.
-fn read_proof(path: &Path, screen: &mut Screen) -> Result<Vec<u8>, Error> {
+/// Reads a proof from its file (`-`: standard input), as it is or in Base45, and no more than a proof can have.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read_proof(path: &Path, screen: &mut Screen) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let limit = MAX_BUNDLE as u64 * 2;
     if path.as_os_str() == "-" {

@@ -19,6 +19,8 @@ pub(crate) struct Profile {
     pub(crate) token_file: Option<PathBuf>,
     /// Authority of the node's TLS certificate.
     pub(crate) ca: Option<PathBuf>,
+    /// The network's genesis, by which proofs are verified.
+    pub(crate) network: Option<PathBuf>,
 }
 
 impl Profile {
@@ -55,6 +57,7 @@ impl Profile {
         };
         profile.token_file = profile.token_file.map(beside);
         profile.ca = profile.ca.map(beside);
+        profile.network = profile.network.map(beside);
         Ok(profile)
     }
 }
@@ -92,6 +95,7 @@ mod tests {
                     .unwrap_or(file)
             };
             profile.token_file = profile.token_file.map(inside);
+            profile.network = profile.network.map(inside);
             profile
         })
     }
@@ -99,12 +103,13 @@ mod tests {
     #[test]
     fn a_profile_names_node_and_files_beside_it() {
         let profile = read(
-            "node = \"https://node.example:7480\"\ntoken_file = \"counter.token\"\nca = \"/etc/ca.pem\"\n",
+            "node = \"https://node.example:7480\"\ntoken_file = \"counter.token\"\nca = \"/etc/ca.pem\"\nnetwork = \"network.toml\"\n",
         );
         let expected = Profile {
             node: Some("https://node.example:7480".to_owned()),
             token_file: Some("counter.token".into()),
             ca: Some("/etc/ca.pem".into()),
+            network: Some("network.toml".into()),
         };
         assert_eq!(profile.unwrap(), expected);
     }

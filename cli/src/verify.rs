@@ -32,11 +32,11 @@ const MOST_TYPED: u64 = 2 * MAX_BUNDLE as u64;
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct Verify {
-    /// Certificate identifier (`-`: a line on standard input, as a code scanner types it), or a proof file (`-`: standard
-    /// input, also in Base45 as a scanned code has it) together with --network
-    #[arg(value_name = "ID|FILE")]
+    /// Certificate identifier, or a proof: its file, or its Base45 as a scanned code has it. `-`: a line on standard input,
+    /// as a code scanner types either of them; with --network, standard input to its end
+    #[arg(value_name = "ID|PROOF")]
     what: String,
-    /// Genesis file of the network: verify a proof file without a node
+    /// Genesis file of the network, by which a proof is verified without a node [default: the profile's `network`]
     #[arg(long, value_name = "GENESIS")]
     network: Option<PathBuf>,
     /// Verify as of this day (China Standard Time), YYYY-MM-DD [default: today]. Only the dates of validity are as of that
@@ -56,6 +56,7 @@ Examples:
   certmesh verify -
   certmesh verify licence.proof --network network.toml
   certmesh verify licence.proof --network network.toml --issuer-only
+  certmesh verify '6BFOXN%TSKD6S$4…' --network network.toml
 
 Exit code: 0 valid, 1 not valid, 3 unknown; 2 if the question could not be asked.";
 
@@ -87,25 +88,41 @@ Examples:
   certmesh verify licence.proof --network network.toml";
 
 pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
-    if let Some(genesis) = &args.network {
-        if CertificateId::parse_lenient(&args.what).is_ok() && !Path::new(&args.what).exists() {
-            return Err(Error::IdentifierWithNetwork(args.what.clone()));
+    let is_id = CertificateId::parse_lenient(&args.what).is_ok();
+    if args.network.is_some() && is_id && !Path::new(&args.what).exists() {
+        return Err(Error::IdentifierWithNetwork(args.what.clone()));
+    }
+    let asked = match args.what.as_str() {
+        // With a genesis a file is meant, whatever its name; without one an identifier, so that an odd file name cannot
+        // keep a certificate from being asked for.
+        what if is_id && args.network.is_none() => Asked::Id(Zeroizing::new(what.to_owned())),
+        "-" if args.network.is_none() || screen.can_ask() => Asked::of(scanned(screen)?),
+        what => match proof_in(what) {
+            Some(proof) => Asked::Proof(proof),
+            None if args.network.is_some() || Path::new(what).exists() => Asked::File,
+            None => Asked::Id(Zeroizing::new(what.to_owned())),
+        },
+    };
+    let id = match asked {
+        Asked::Id(text) => match read_id(text.trim(), screen)? {
+            id if args.network.is_some() => {
+                return Err(Error::IdentifierWithNetwork(id.to_string()));
+            }
+            id => id,
+        },
+        Asked::Proof(proof) => {
+            let Some(genesis) = genesis(args, global) else {
+                return Err(Error::said(Message::IsProof, Advice::Network));
+            };
+            return offline(proof, args, genesis, screen);
         }
-        let now_ms = now_ms();
-        let reader = Reader {
-            on: args.on.unwrap_or_else(|| Date::in_china(now_ms)),
-            now_ms,
-            issuer_only: args.issuer_only,
-        };
-        return offline::run(Path::new(&args.what), genesis, &reader, screen);
-    }
-    // A file is meant only where no identifier is: an odd file name cannot keep a certificate from being asked for.
-    if CertificateId::parse_lenient(&args.what).is_err() && Path::new(&args.what).exists() {
-        return Err(Error::NoNetworkGiven(PathBuf::from(&args.what)));
-    }
-    let id = match args.what.as_str() {
-        "-" => read_id(scanned(screen)?.trim(), screen)?,
-        what => read_id(what, screen)?,
+        Asked::File => {
+            let Some(genesis) = genesis(args, global) else {
+                return Err(Error::NoNetworkGiven(PathBuf::from(&args.what)));
+            };
+            let proof = offline::read_proof(Path::new(&args.what), screen)?;
+            return offline(proof, args, genesis, screen);
+        }
     };
     let client = Client::new(global)?;
     let mut path = format!("/v1/certificates/{}/verification", segment(id.as_str()));
@@ -122,19 +139,64 @@ pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result
     provenance::show(&verification, &names, Source::Node, now_ms(), screen)
 }
 
+/// What is to be verified.
+enum Asked {
+    /// What should be an identifier.
+    Id(Zeroizing<String>),
+    Proof(Vec<u8>),
+    /// A proof in the file of that name, or on standard input.
+    File,
+}
+
+impl Asked {
+    /// What a line is.
+    fn of(line: Zeroizing<String>) -> Asked {
+        match proof_in(&line) {
+            Some(proof) => Asked::Proof(proof),
+            None => Asked::Id(line),
+        }
+    }
+}
+
+/// The proof that a text is in Base45.
+fn proof_in(text: &str) -> Option<Vec<u8>> {
+    let proof = base45::decode(text.trim_end_matches(['\r', '\n']))?;
+    Bundle::from_bytes(&proof).is_ok().then_some(proof)
+}
+
+fn genesis<'a>(args: &'a Verify, global: &'a Global) -> Option<&'a Path> {
+    args.network.as_deref().or(global.network())
+}
+
+fn offline(
+    proof: Vec<u8>,
+    args: &Verify,
+    genesis: &Path,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let now_ms = now_ms();
+    let reader = Reader {
+        on: args.on.unwrap_or_else(|| Date::in_china(now_ms)),
+        now_ms,
+        issuer_only: args.issuer_only,
+    };
+    // A proof itself is no name to call it by.
+    let named = match Path::new(&args.what).exists() {
+        true => Path::new(&args.what),
+        false => Path::new("-"),
+    };
+    offline::run(&proof, named, genesis, &reader, screen)
+}
+
 /// The line that a scanner or a person types.
 fn scanned(screen: &mut Screen) -> Result<Zeroizing<String>, Error> {
     if screen.can_ask() {
-        return Ok(screen.ask("Certificate identifier:")?.unwrap_or_default());
+        let question = "Certificate identifier, or proof:";
+        return Ok(screen.ask(question)?.unwrap_or_default());
     }
     let mut line = Zeroizing::new(String::with_capacity(LONGEST_ANSWER));
     screen.input().take(MOST_TYPED).read_line(&mut line)?;
-    let is_proof = base45::decode(line.trim_end_matches(['\r', '\n']))
-        .is_some_and(|bytes| Bundle::from_bytes(&bytes).is_ok());
-    match is_proof {
-        true => Err(Error::said(Message::IsProof, Advice::Network)),
-        false => Ok(line),
-    }
+    Ok(line)
 }
 
 pub(crate) fn prove(args: &Prove, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {

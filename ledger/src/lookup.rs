@@ -19,6 +19,10 @@ const MAX_HISTORY: usize = 10_000;
 /// Most records that are read to find a log's certificates, in [`Log::certificates`].
 pub const MAX_READ: usize = 1_024;
 
+/// Most records under a case's key that are looked at for its latest. The key is of that case alone, but for a chance of
+/// 2^-64.
+const CASE_CANDIDATES: usize = 4;
+
 impl Log {
     /// Committed records that concern a certificate (its issue, its changes of status, its successors), oldest first; of
     /// more than 10,000 the first.
@@ -190,6 +194,18 @@ impl Log {
             &Key::case(tag),
             |entry| matches!(entry, Entry::CaseAccepted(accepted) if accepted.case == *tag),
         )
+    }
+
+    /// The latest record of a case: where it was continued, of its continuation.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn latest_of_case(&self, tag: &CaseTag) -> Result<Option<SignedRecord>, ReadError> {
+        let (mut records, _) = self.latest(&Key::case(tag), CASE_CANDIDATES)?;
+        records.retain(
+            |record| matches!(&record.record().entry, Entry::CaseAccepted(accepted) if accepted.case == *tag),
+        );
+        Ok(records.into_iter().next())
     }
 
     /// The first record under a key that is wanted. Each key is of such records alone, so the first candidate is the one but

@@ -46,6 +46,17 @@ fn what_is_wrong_with_a_certificate_is_reported_by_name_and_field_and_nothing_is
             Some("id"),
         ),
         (with(1, "id", Value::Null), 422, "invalid-field", Some("id")),
+        // Born in 2099, with the check character that fits.
+        (
+            with(
+                1,
+                "holder",
+                json!({"kind": "111", "code": "110105209903070019"}),
+            ),
+            422,
+            "invalid-field",
+            Some("holder.code"),
+        ),
         (
             with(1, "holder", Value::Null),
             422,

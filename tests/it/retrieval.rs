@@ -338,6 +338,68 @@ fn a_case_that_waits_for_a_grant_keeps_its_reference_until_the_grant_is_there() 
 }
 
 #[test]
+fn a_case_that_was_partly_collected_is_continued_once_under_its_reference() {
+    let net = running(2);
+    let matter = agreed(&net);
+    let (open, closed) = (issue(&net, 901), issue(&net, 902));
+    net.converge();
+    let question = json!({
+        "matter": "QYBG", "subject": { "kind": "111", "code": SUBJECT },
+        "collect": { "purpose": "case", "reference": "2026-20" },
+    });
+    let accept = || net.http(1).post("/v1/accept", &question).json();
+    let first = accept();
+    assert_eq!(first["case"]["replayed"], false, "{first}");
+    assert_eq!(first["requirements"][1]["state"], "needs-grant");
+    let seq = |case: &Value| case["case"]["position"]["seq"].as_u64().unwrap();
+    // Nothing more can be seen yet.
+    let (size, again) = (net.held(1, 1).size, accept());
+    assert_eq!(
+        (seq(&again), &again["case"]["replayed"]),
+        (seq(&first), &json!(true))
+    );
+    assert_eq!(net.held(1, 1).size, size);
+    let grant = json!({
+        "department": net.code(1), "type": kind(&net, 902), "matters": [matter], "fields": [],
+    });
+    assert_eq!(net.http(0).post("/v1/grants", &grant).status, 201);
+    net.converge();
+    let receipts = net.held(0, 0).size;
+    let rest = accept();
+    assert_eq!(rest["case"]["replayed"], false, "{rest}");
+    assert!(seq(&rest) > seq(&first));
+    for (requirement, id) in [(0, &open), (1, &closed)] {
+        let requirement = &rest["requirements"][requirement];
+        assert_eq!(requirement["certificate"], id.as_str());
+        assert_eq!(requirement["values"]["ZZBH"], "2020-17");
+    }
+    // One receipt, for what was not collected before.
+    assert_eq!(
+        rest["requirements"][0]["retrieval"],
+        first["requirements"][0]["retrieval"]
+    );
+    assert_eq!(net.held(0, 0).size, receipts + 1);
+    let (size, last) = (net.held(1, 1).size, accept());
+    assert_eq!(
+        (seq(&last), &last["case"]["replayed"]),
+        (seq(&rest), &json!(true))
+    );
+    assert_eq!(last["requirements"][1]["values"]["ZZBH"], "2020-17");
+    assert_eq!(
+        (net.held(1, 1).size, net.held(0, 0).size),
+        (size, receipts + 1)
+    );
+    // It is one case.
+    let used = net.http(1).get("/v1/reports/use").json();
+    let own = used["departments"].as_array().unwrap().iter();
+    let own = own.filter(|one| one["department"] == net.code(1).as_str());
+    assert_eq!(
+        own.map(|one| one["cases"].clone()).collect::<Vec<_>>(),
+        [json!(1)]
+    );
+}
+
+#[test]
 fn a_case_accepted_for_good_collects_what_may_be_seen_once() {
     let mut net = running(3);
     let matter = agreed(&net);
@@ -409,7 +471,8 @@ fn a_case_accepted_for_good_collects_what_may_be_seen_once() {
     assert!(obstacle.contains("did not answer"), "{obstacle}");
     let later = accept(&net, "2026-18");
     let obstacle = later["requirements"][0]["obstacle"].as_str().unwrap();
-    assert!(obstacle.contains("by themselves"), "{obstacle}");
+    assert!(obstacle.contains("did not answer"), "{obstacle}");
+    assert_eq!(later["case"]["replayed"], true);
     assert_eq!(other["held"], 1);
     let used = net.http(1).get("/v1/reports/use").json();
     let own = used["departments"].as_array().unwrap();

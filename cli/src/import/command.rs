@@ -10,7 +10,7 @@ use clap::Args;
 use super::{mapped, plain};
 use crate::args::Global;
 use crate::screen::Screen;
-use crate::{Error, Outcome, interrupt};
+use crate::{Error, Outcome, complete, interrupt};
 
 /// Import certificates that exist already, from a table or from lines of JSON
 ///
@@ -32,8 +32,8 @@ pub(crate) struct Import {
     /// How a table's columns become certificates (TOML)
     #[arg(long, value_name = "MAP", requires = "type_code")]
     map: Option<PathBuf>,
-    /// Type code of the table's certificates, 21 characters
-    #[arg(long = "type", value_name = "TYPE", requires = "map")]
+    /// Type of the table's certificates, by its code of 21 characters or part of its name
+    #[arg(long = "type", value_name = "TYPE", requires = "map", add = complete::types())]
     type_code: Option<String>,
     /// The table's format [default: a spreadsheet by the file's content, JSON lines by its name, otherwise delimited text]
     #[arg(long, value_name = "FORMAT", requires = "map")]
@@ -43,8 +43,8 @@ pub(crate) struct Import {
     #[arg(long, requires = "map")]
     pub(super) dry_run: bool,
     /// File for the rejected rows, made at the first one, each with `_row` and `_reason` added (mode 0600: they hold
-    /// personal data); in the input's own format, those of an XLSX as CSV in UTF-8. One that holds anything is left as
-    /// it is
+    /// personal data). Those of a table are kept in a spreadsheet when FILE ends in .xlsx, otherwise as CSV in UTF-8;
+    /// lines of JSON as such. One that holds anything is left as it is
     #[arg(long, value_name = "FILE")]
     pub(super) rejects: Option<PathBuf>,
     /// How often a chunk is sent again before giving up; the waits grow up to 15 seconds
@@ -58,7 +58,7 @@ Examples:
   certmesh import rejected.jsonl --rejects rejected-again.jsonl
   zcat licences.jsonl.gz | certmesh import - --json
   certmesh import cards.csv --type 11100000000013338W011 --map map.toml --dry-run
-  certmesh import cards.xlsx --type 11100000000013338W011 --map map.toml --rejects rejected.csv
+  certmesh import cards.xlsx --type 11100000000013338W011 --map map.toml --rejects rejected.xlsx
 
 with map.toml:
   serial = \"证照编号\"                       # a column; or { columns = [\"区\", \"号\"], join = \"\" }
@@ -80,7 +80,8 @@ with map.toml:
   XB = { column = \"性别\", codes = { \"男\" = \"1\", \"女\" = \"2\" }, default = \"男\" }
   ZZMC = { value = \"居民身份证\" }
 
-Also of a column: two days in one, date = \"serial-1900\" or \"serial-1904\" for days that a spreadsheet counts, and
+Also of a column: two days in one, date = \"serial-1900\" or \"serial-1904\" for days that a spreadsheet counts,
+date = \"iso-8601\" for times such as 2020-01-04T16:00:00Z, of which the day in China counts, and
 exact = true for numbers that end in zeros after 15 digits and are right all the same.
   valid_from = { column = \"有效期限\", split = [\"-\", \"至\"], part = 1, date = \"%Y.%m.%d\" }
   valid_until = { column = \"有效期限\", split = [\"-\", \"至\"], part = 2, date = \"%Y.%m.%d\", empty = [\"长期\"] }
@@ -88,7 +89,17 @@ exact = true for numbers that end in zeros after 15 digits and are right all the
 Exit code: 0 if every row is in the log now (with --dry-run: could be), 1 if rows were rejected, 2 if the import could
 not be finished or was stopped.";
 
+/// Why rejected rows are not kept in a spreadsheet.
+pub(super) const NO_SPREADSHEET: &str =
+    "lines of JSON that are rejected are kept as such: give --rejects a name that ends in .jsonl";
+
 impl Import {
+    /// Whether rejected rows are kept in a spreadsheet.
+    pub(super) fn keeps_spreadsheet(&self) -> bool {
+        let extension = self.rejects.as_deref().and_then(Path::extension);
+        extension.is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"))
+    }
+
     /// Whether the file's name is one of a table that cannot be requests.
     fn is_table(&self) -> bool {
         match Format::by_name(&self.file) {

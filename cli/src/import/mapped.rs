@@ -10,19 +10,19 @@ use std::thread;
 
 use certmesh_api::{NodeStatus, RowResult, TypeStandard};
 use certmesh_tables::{
-    Checker, Fate, Head, HiddenRows, Input, Judge, Judgement, Layout, Map, Row, Visitor,
+    Checker, Fate, Format, Head, HiddenRows, Input, Judge, Judgement, Layout, Map, Row, Visitor,
 };
 use certmesh_text::faults;
 
 use super::batch::{Batch, Event, send_all};
-use super::command::{Import, catch_interrupts, open};
+use super::command::{Import, NO_SPREADSHEET, catch_interrupts, open};
 use super::tally::Tally;
 use crate::args::Global;
 use crate::bulk::Sent;
 use crate::client::{Client, segment};
 use crate::error::describe_problem;
 use crate::screen::{Screen, counted};
-use crate::{Error, Outcome, interrupt};
+use crate::{Error, Outcome, interrupt, lookup};
 
 /// Rows that a dry run shows as they would be issued.
 const SAMPLE: usize = 3;
@@ -36,18 +36,16 @@ pub(super) fn run(
 ) -> Result<Outcome, Error> {
     let map = Map::read(map)?;
     let client = Client::new(global)?;
-    let mut judge = Judge::new(map, checker(&client, type_code)?)?;
+    let type_code = lookup::type_code(type_code, &client, screen)?;
+    let mut judge = Judge::new(map, checker(&client, &type_code)?)?;
     let mut input = open_input(args, screen)?;
     if judge.looks_ahead() && !input.can_be_read_twice() {
         return Err(Error::Usage(
             "`duplicates = \"last\"` and `\"reject\"` read the rows twice: give a file, no pipe",
         ));
     }
-    let is_xlsx = |path: &Path| path.extension().is_some_and(|name| name == "xlsx");
-    if args.rejects.as_deref().is_some_and(is_xlsx) {
-        return Err(Error::Usage(
-            "rejected rows of an XLSX are kept as CSV: give --rejects a name that ends in .csv",
-        ));
+    if args.keeps_spreadsheet() && args.format() == Format::Jsonl {
+        return Err(Error::Usage(NO_SPREADSHEET));
     }
     if let Some((count, rows)) = input.hidden_rows(&judge.layout())?
         && judge.hidden_rows().is_none()
@@ -56,7 +54,7 @@ pub(super) fn run(
         judge.decide_hidden_rows(what);
     }
     catch_interrupts()?;
-    let mut tally = Tally::new(screen, args.rejects.as_deref())?;
+    let mut tally = Tally::new(screen, args.rejects.as_deref(), args.keeps_spreadsheet())?;
     tally.summary.dry_run = args.dry_run;
     let layout = judge.layout();
     if judge.looks_ahead() {
@@ -138,7 +136,8 @@ fn decided(
 fn checker(client: &Client, type_code: &str) -> Result<Checker, Error> {
     let status: NodeStatus = client.get("/v1/status")?.parse()?;
     let path = format!("/v1/types/{}", segment(type_code));
-    let found: TypeStandard = client.get(&path)?.parse()?;
+    let unknown = |error| lookup::unknown_type(error, type_code, client);
+    let found: TypeStandard = client.get(&path).map_err(unknown)?.parse()?;
     let own = status.department.parse();
     let own = own.map_err(|_| client.bad_answer("/v1/status", "no department code"))?;
     let definition = found.definition.check();

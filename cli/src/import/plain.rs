@@ -6,7 +6,7 @@ use std::path::Path;
 use certmesh_api::{Problem, ProblemType, RowResult};
 use certmesh_tables::{Line, Lines, MAX_LINE, as_it_was};
 
-use super::command::{Import, catch_interrupts, open};
+use super::command::{Import, NO_SPREADSHEET, catch_interrupts, open};
 use super::tally::Tally;
 use crate::args::Global;
 use crate::bulk::{self, Chunk};
@@ -25,6 +25,9 @@ struct Run<'a> {
 }
 
 pub(super) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    if args.keeps_spreadsheet() {
+        return Err(Error::Usage(NO_SPREADSHEET));
+    }
     let client = Client::new(global)?;
     let (mut input, length): (Box<dyn BufRead>, _) = if args.file.as_os_str() == "-" {
         (screen.take_input(), None)
@@ -32,7 +35,7 @@ pub(super) fn run(args: &Import, global: &Global, screen: &mut Screen) -> Result
         let (file, length) = open(&args.file)?;
         (Box::new(BufReader::with_capacity(1 << 18, file)), length)
     };
-    let tally = Tally::new(screen, args.rejects.as_deref())?;
+    let tally = Tally::new(screen, args.rejects.as_deref(), false)?;
     tally.length(length);
     catch_interrupts()?;
     let mut run = Run {

@@ -59,9 +59,17 @@ pub(super) struct Tally<'a> {
 impl<'a> Tally<'a> {
     /// # Errors
     /// As [`Rejects::new`].
-    pub(super) fn new(screen: &'a mut Screen, rejects: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn new(
+        screen: &'a mut Screen,
+        rejects: Option<&Path>,
+        spreadsheet: bool,
+    ) -> Result<Self, Error> {
+        let rejects = rejects.map(match spreadsheet {
+            true => Rejects::spreadsheet,
+            false => Rejects::new,
+        });
         Ok(Self {
-            rejects: rejects.map(Rejects::new).transpose()?,
+            rejects: rejects.transpose()?,
             bar: progress_bar(screen),
             screen,
             summary: Summary::default(),
@@ -182,11 +190,14 @@ impl<'a> Tally<'a> {
         self.summary.seconds = self.started.elapsed().as_secs_f64();
     }
 
-    /// Prints the summary.
+    /// Ends the file of rejected rows, and prints the summary.
     ///
     /// # Errors
-    /// Those of standard output.
+    /// Those of writing the rejects file, and of standard output.
     pub(super) fn report(&mut self, rejects: Option<&Path>) -> Result<(), Error> {
+        if let Some(rejects) = self.rejects.take() {
+            rejects.finish()?;
+        }
         let (summary, screen) = (&self.summary, &mut *self.screen);
         if screen.json() {
             return screen.print_json(summary);

@@ -42,6 +42,12 @@ fn answer(request: &Request) -> Answer {
             "peers_connected": 0, "peers_total": 0, "started_ms": 0,
         }));
     }
+    if path == "/v1/catalogue" {
+        let kind = json!({
+            "code": TYPE, "name": "身份证", "defined_by": "11430000006122244L", "version": 1, "issued": {}, "fields": [],
+        });
+        return Answer::json(&json!({ "certificates": 0, "types": [kind] }));
+    }
     if path.starts_with("/v1/types/") {
         let field = |code: &str, required: bool| json!({ "code": code, "name": code, "required": required, "max": 10 });
         return Answer::json(&json!({
@@ -95,7 +101,11 @@ impl Scene {
     }
 
     fn import_reading(&self, table: &str, more: &[&str], input: &[u8]) -> Run {
-        let (map, rejects) = (self.path("map.toml"), self.path("rejects"));
+        self.import_keeping(table, "rejects", more, input)
+    }
+
+    fn import_keeping(&self, table: &str, rejects: &str, more: &[&str], input: &[u8]) -> Run {
+        let (map, rejects) = (self.path("map.toml"), self.path(rejects));
         let table = match table {
             "-" => table.into(),
             name => self.path(name),
@@ -536,6 +546,84 @@ fn a_rejects_file_comes_back_from_a_spreadsheet_as_it_was() {
     let run = scene.import("again.csv", &["--dry-run"]).exits(1);
     assert!(run.err.contains("`证件` must be 111"), "{}", run.err);
     assert!(!scene.rejects().contains("''"), "{}", scene.rejects());
+}
+
+#[test]
+fn the_type_of_a_table_is_named_by_part_of_its_name_as_well() {
+    let scene = Scene::new(MAP, [HEADER, &row("A2")].concat());
+    let (map, table) = (scene.path("map.toml"), scene.path("table.csv"));
+    let import = |kind: &str| {
+        let (map, table) = (map.to_str().unwrap(), table.to_str().unwrap());
+        certmesh([
+            "--node",
+            &scene.node.url,
+            "import",
+            table,
+            "--map",
+            map,
+            "--type",
+            kind,
+        ])
+    };
+    let run = import("身份").exits(0);
+    assert!(run.err.contains(TYPE), "{}", run.err);
+    assert_eq!(scene.serials(), ["A2"]);
+    let run = import("护照").exits(2);
+    assert!(run.err.contains("护照") && run.out.is_empty(), "{run:#?}");
+    assert_eq!(scene.serials(), ["A2"]);
+}
+
+#[test]
+fn rejected_rows_in_a_spreadsheet_are_imported_again_by_the_same_map() {
+    let map = format!("sheet = \"名单\"\nheader = [2, 3]\n{MAP}");
+    let scene = Scene::new(&map, "");
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet().set_name("名单").unwrap();
+    sheet.write(0, 0, "二〇二〇年").unwrap();
+    for (column, name) in HEADER.trim().split(',').enumerate() {
+        sheet.write(2, column as u16, name).unwrap();
+    }
+    for (at, serial) in [(3, "007"), (4, "008")] {
+        let row = row(serial).replace("2020/1/2", "2020-01-02");
+        let row = if at == 4 {
+            row.replace('男', "他")
+        } else {
+            row
+        };
+        for (column, cell) in row.trim_end_matches('\n').split(',').enumerate() {
+            sheet.write(at, column as u16, cell).unwrap();
+        }
+    }
+    book.save(scene.path("table.xlsx")).unwrap();
+    scene
+        .import_keeping("table.xlsx", "rejected.xlsx", &[], b"")
+        .exits(1);
+    assert_eq!(scene.serials(), ["007"]);
+    let mode = fs::metadata(scene.path("rejected.xlsx"))
+        .unwrap()
+        .permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    // Rejected again until it is corrected, and with its own columns alone.
+    let run = scene
+        .import_keeping("rejected.xlsx", "again.xlsx", &[], b"")
+        .exits(1);
+    assert!(run.err.contains("row 2: `性别`"), "{}", run.err);
+    fs::write(
+        scene.path("map.toml"),
+        map.replace("\"男\" =", "\"他\" = \"1\", \"男\" ="),
+    )
+    .unwrap();
+    scene
+        .import_keeping("again.xlsx", "third.xlsx", &[], b"")
+        .exits(0);
+    assert_eq!(scene.serials(), ["007", "008"]);
+    assert!(!scene.path("third.xlsx").exists());
+    // Lines of JSON are no cells.
+    fs::write(scene.path("table.jsonl"), "{}\n").unwrap();
+    let run = scene
+        .import_keeping("table.jsonl", "x.xlsx", &[], b"")
+        .exits(2);
+    assert!(run.err.contains("ends in .jsonl"), "{}", run.err);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Fewer keys: what is said once, guessed and said, or typed by a scanner; and messages that say what to do.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -36,7 +37,7 @@ fn node() -> Node {
             .unwrap_or_default()
             .to_owned();
         let part = |code: &str, name: &str| json!({ "code": code, "name": name, "requires": [] });
-        match path.as_str() {
+        match path.split('?').next().unwrap_or_default() {
             "/v1/catalogue" => Answer::json(&catalogue()),
             "/v1/logs" => Answer::json(&json!([])),
             "/v1/matters" => Answer::json(&json!({ "matters": [{
@@ -123,6 +124,106 @@ fn a_type_is_named_by_part_of_its_name_and_the_candidates_are_listed() {
     }
     let none = certmesh(["--node", &node.url, "find", "-t", "道路运输正"]).exits(2);
     assert!(none.err.contains("did you mean 道路运输证"), "{}", none.err);
+}
+
+/// What a bash that has sourced the script offers for the last of the words that were typed.
+fn offered(node: &Node, words: &[&str]) -> Vec<String> {
+    const SCRIPT: &str = r#"
+        source <(COMPLETE=bash "$CERTMESH")
+        completion=$(complete -p certmesh) || exit
+        function=${completion#*-F }
+        COMP_WORDS=(certmesh "$@") COMP_CWORD=$# COMP_TYPE=9
+        "${function%% *}" certmesh "${COMP_WORDS[$#]}" "${COMP_WORDS[$# - 1]}"
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new("bash")
+        .args(["--norc", "--noprofile", "-c", SCRIPT, "bash"])
+        .args(words)
+        .env("CERTMESH", env!("CARGO_BIN_EXE_certmesh"))
+        .env("CERTMESH_NODE", &node.url)
+        .env("XDG_CONFIG_HOME", home.path())
+        .env_remove("CERTMESH_PROFILE")
+        .env_remove("CERTMESH_TOKEN_FILE")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn a_bash_offers_commands_and_what_the_node_knows() {
+    let node = node();
+    let both = ["11100000000013338W011", "11100000000013338W012"];
+    assert_eq!(offered(&node, &["iss"]), ["issue"]);
+    assert_eq!(offered(&node, &["type", "show", "道路"]), both);
+    assert_eq!(
+        offered(&node, &["type", "show", "11100000000013338W01"]),
+        both
+    );
+    assert_eq!(offered(&node, &["issue", "--type", "经营"]), both[..1]);
+    assert_eq!(
+        offered(&node, &["accept", "-m", "设立"]),
+        ["SL-001/01", "SL-001/02"]
+    );
+    // Of a node that does not answer nothing is known.
+    let silent = Node::start(|_| Answer::Problem(503, "overloaded"));
+    assert_eq!(offered(&silent, &["type", "show", "道路"]), [""]);
+}
+
+#[test]
+fn what_is_issued_is_named_by_part_of_its_name_as_well() {
+    let node = node();
+    let home = tempfile::tempdir().unwrap();
+    let holder = home.path().join("holder");
+    fs::write(&holder, CARD).unwrap();
+    let with = |kind: &str| {
+        certmesh([
+            "--node",
+            &node.url,
+            "issue",
+            "--type",
+            kind,
+            "--serial",
+            "1",
+            "--valid-from",
+            "2026-01-01",
+            "--holder-kind",
+            "111",
+            "--holder-code-file",
+            holder.to_str().unwrap(),
+        ])
+    };
+    let run = with("运输经营");
+    assert!(
+        run.err
+            .contains("道路运输经营许可证 (11100000000013338W011)"),
+        "{}",
+        run.err
+    );
+    let sent = node.asked().into_iter();
+    let sent: Vec<String> = sent
+        .filter(|request| request.line.starts_with("POST /v1/certificates "))
+        .map(|request| request.text().to_string())
+        .collect();
+    assert!(
+        sent.len() == 1 && sent[0].contains("\"type\":\"11100000000013338W011\""),
+        "{sent:?}"
+    );
+    let run = with("道路运输").exits(2);
+    assert!(run.err.contains("道路运输证"), "{}", run.err);
+    assert_eq!(
+        node.asked()
+            .iter()
+            .filter(|request| request.line.starts_with("POST"))
+            .count(),
+        1
+    );
 }
 
 #[test]

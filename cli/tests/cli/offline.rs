@@ -8,7 +8,7 @@ use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::log::{Cosignature, Place, SEGMENT_RECORDS, VerifiedCheckpoint};
 use certmesh_ledger::verify::Bundle;
 
-use crate::command::{Run, certmesh, certmesh_reading};
+use crate::command::{Run, binary, certmesh, certmesh_reading};
 use crate::department::{CODE, Department, WITNESS, id};
 
 /// Writes the proof of certificate `n`, signed by the other member as well.
@@ -83,6 +83,24 @@ fn a_proof_that_a_scanner_types_is_verified_and_without_a_genesis_asked_for_one(
         "{}",
         run.err
     );
+    // As an argument, and by a profile that names the genesis.
+    let text = typed.trim_end_matches('\n');
+    let run = certmesh([&["verify", text][..], &args[2..]].concat()).exits(0);
+    assert!(run.out.starts_with("VALID"), "{}", run.out);
+    let run = certmesh(["verify", text]).exits(2);
+    assert!(run.err.contains("this is a proof"), "{}", run.err);
+    let profile = department.path("counter.toml");
+    fs::write(&profile, "network = \"network.toml\"\n").unwrap();
+    let file = prove(&department, 4);
+    for what in [text, file.to_str().unwrap()] {
+        let output = binary()
+            .env("CERTMESH_PROFILE", &profile)
+            .args(["verify", what, "--on", "2026-03-04"])
+            .output()
+            .unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(out.starts_with("VALID"), "{out}");
+    }
     // A character that the reader swallowed.
     let run = certmesh_reading(args, &typed.as_bytes()[1..]);
     assert_ne!(run.code, 0, "{}", run.out);

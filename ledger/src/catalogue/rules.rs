@@ -277,7 +277,8 @@ impl<'c> Batch<'c> {
                 let name = acknowledged.asked.name(self.log.name().network);
                 self.log.acknowledgement_of(&name)
             }
-            Entry::CaseAccepted(accepted) => self.log.accepted_case(&accepted.case),
+            // Whatever it says: who continues a case says which record it continues.
+            Entry::CaseAccepted(accepted) => self.log.latest_of_case(&accepted.case),
             // A request is decided once: the same again is a replay.
             Entry::GrantWithdrawn(_)
             | Entry::RetrievalDecided(_)

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 use super::check;
+use super::date::Date;
 use super::department::DepartmentCode;
 use super::error::IdError;
 use super::text;
@@ -317,19 +318,30 @@ fn permit(kind: HolderKind, code: &str) -> Result<String, HolderError> {
     Ok(number.to_owned())
 }
 
-/// Whether an identity number that was normalised begins with the code of a province, or with 9 and one as the cards of
-/// foreigners with permanent residence do. Such a division may still be none; numbers of others exist in tests only.
+/// Whether an identity number that was normalised begins with the code of a province, with 9 and one as the cards of
+/// foreigners with permanent residence do, or with 99 as numbers made up for tests do. Such a division may still be none.
 pub fn has_known_region(number: &str) -> bool {
     let digits = number.strip_prefix('9').unwrap_or(number);
     let province = digits.get(..2).and_then(|digits| digits.parse::<u8>().ok());
-    matches!(
-        province,
-        Some(11..=15 | 21..=23 | 31..=37 | 41..=46 | 50..=54 | 61..=65 | 71 | 81..=83)
-    )
+    number.starts_with("99")
+        || matches!(
+            province,
+            Some(11..=15 | 21..=23 | 31..=37 | 41..=46 | 50..=54 | 61..=65 | 71 | 81..=83)
+        )
+}
+
+/// Whether a code that was normalised is of somebody who is not born on this day yet. Only identity numbers have a day of
+/// birth.
+pub fn is_born_after(kind: HolderKind, code: &str, day: Date) -> bool {
+    kind == HolderKind::IdentityCard
+        && birthday(code).is_some_and(|(year, month, birth)| {
+            // Days before the first that a date can be are long past.
+            Date::from_ymd(year.into(), month, birth).is_ok_and(|born| born > day)
+        })
 }
 
 /// Year, month and day of birth in an identity number that was normalised.
-pub fn birthday(number: &str) -> Option<(u16, u8, u8)> {
+fn birthday(number: &str) -> Option<(u16, u8, u8)> {
     let digits = number.get(6..14)?;
     let number = |range: std::ops::Range<usize>| digits.get(range)?.parse().ok();
     let year: u16 = digits.get(..4)?.parse().ok()?;

@@ -37,7 +37,7 @@ pub use date::{ChinaTime, Date, DateError};
 pub use department::{DepartmentCode, DivisionCode};
 pub use error::{Characters, Excerpt, IdError, Part};
 pub use holder::{
-    HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, birthday, has_known_region,
+    HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, has_known_region, is_born_after,
     is_scientific, normalise,
 };
 pub use issuer::IssuerCode;

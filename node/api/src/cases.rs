@@ -38,9 +38,9 @@ pub struct CollectRequest {
     /// What the fields are for, in words, at most 512 bytes. The issuers read it; no log holds it.
     #[schema(value_type = Purpose)]
     pub purpose: String,
-    /// The case's number in this department's own system. Subject, matter and reference make the case: accepting it again
-    /// gives what was collected and records nothing. When absent, subject, matter and day do. A case of which nothing is
-    /// held for want of a grant is not accepted yet, and its reference can be used again.
+    /// The case's number in this department's own system. Subject, matter and reference make the case; when absent, subject,
+    /// matter and day do. Accepting it again gives what was collected, and continues it where more can be collected than
+    /// then: only that is asked for and recorded. A case of which nothing is held for want of a grant is not accepted yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Purpose>)]
     pub reference: Option<String>,

@@ -262,6 +262,9 @@ coded! {
         "not-split" NotSplit { separators: Vec<String> },
         "cut-off" CutOff { found: usize, expected: usize },
         "born-later" BornLater,
+        "several-days" SeveralDays,
+        "private-use" PrivateUse,
+        "character-reference" CharacterReference,
     }
 }
 

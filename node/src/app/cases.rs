@@ -3,6 +3,9 @@
 //!
 //! Two requests are the same case when subject, matter and reference (without one, the day) are the same: [`Begun::read`] makes
 //! the case's tag of these. Any other field may differ when a case is accepted again.
+//!
+//! A case accepted again is continued: what could not be collected before, for want of a grant or of an answer, is collected
+//! if it can be now, and another record says how the requirements stand then. What was collected is never asked for again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +20,8 @@ use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, Matte
 use certmesh_ledger::journal::Looked;
 use certmesh_ledger::log::ReadError;
 use certmesh_ledger::record::{
-    CaseAccepted, CaseTag, Entry, MatterDefined, MatterRef, RequirementMet, SignedRecord,
+    CaseAccepted, CaseTag, Entry, MatterDefined, MatterRef, RequirementMet, RetrievalHash,
+    SignedRecord,
 };
 use certmesh_ledger::retrieval::{ATTACHMENTS, CaseFile};
 use futures::future::{BoxFuture, join_all};
@@ -39,8 +43,8 @@ pub(crate) trait Cases {
     fn accept(&self, case: &Case, client: &str) -> Result<Acceptance, Refusal>;
 
     /// Accepts a case for good: collects the fields that may be seen and records how the requirements stood. A case that
-    /// was accepted before is reported again; one of which nothing is held for want of a grant is not accepted yet. The
-    /// client's look-up is durable first.
+    /// was accepted before is reported again, and continued where more can be collected than then; one of which nothing is
+    /// held for want of a grant is not accepted yet. The client's look-up is durable first.
     fn accept_for_good(
         &self,
         case: Case,
@@ -186,6 +190,8 @@ pub(crate) struct Standing {
     pub(crate) collected: Option<Arc<Retrieved>>,
     /// What prevented collecting it, or all of it.
     pub(crate) obstacle: Option<Obstacle>,
+    /// Whether the case has what was collected for it before, or nobody knows: it is not asked for again.
+    settled: bool,
 }
 
 /// Why fields are not here though the certificate is held.
@@ -196,7 +202,7 @@ pub(crate) enum Obstacle {
     Lacks(Vec<Text<64>>),
     /// Attachments are not here whole.
     Incomplete,
-    /// They were not collected when the case was accepted.
+    /// They are not among what the case has: its copy is no longer kept, or was of another certificate.
     NotThen,
     /// What was collected is lost on this disk.
     Lost,
@@ -229,6 +235,11 @@ impl Standing {
 
     fn is_collectable(&self) -> bool {
         self.state == State::Held && !self.visible().is_empty()
+    }
+
+    /// Whether its fields are to be collected now.
+    fn is_open(&self) -> bool {
+        self.is_collectable() && self.collected.is_none() && !self.settled
     }
 
     /// Takes in what was collected, or why nothing was.
@@ -271,7 +282,7 @@ impl Standing {
     /// As the log records it.
     fn met(&self) -> Option<(TypeCode, RequirementMet)> {
         let met = match self.state {
-            State::Held if self.collected.is_some() => RequirementMet::Collected,
+            State::Held if self.collected.is_some() || self.settled => RequirementMet::Collected,
             State::Held => RequirementMet::Held,
             State::NeedsGrant => RequirementMet::NeedsGrant,
             State::Unknown => RequirementMet::Unknown,
@@ -338,6 +349,7 @@ fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptance, Refusal>
             type_name: None,
             collected: None,
             obstacle: None,
+            settled: false,
         };
         let code = standing.type_code();
         standing.type_name = code.and_then(|code| type_name(peer, &code));
@@ -391,8 +403,8 @@ pub(crate) fn resolve(peer: &Peer, name: &MatterName) -> Result<MatterRef, Refus
     })
 }
 
-/// Accepts a case: the first time its fields are collected and it is recorded; from then on the answer is what was collected
-/// then, and nothing is asked or recorded.
+/// Accepts a case: the first time its fields are collected and it is recorded. From then on the answer is what was collected;
+/// asked for and recorded is only what can be collected in addition.
 async fn accept(asking: Asking, case: Case, recorded: Recorded) -> Result<Acceptance, Refusal> {
     let collect = case.collect.clone().ok_or(Refusal::Internal)?;
     if let Some(refusal) = asking.peer().append_refusal() {
@@ -405,39 +417,48 @@ async fn accept(asking: Asking, case: Case, recorded: Recorded) -> Result<Accept
             .await?
     };
     let mut acceptance = begun.acceptance;
-    if let Some(before) = begun.before {
+    if let Some(before) = &begun.before {
         for standing in &mut acceptance.requirements {
             standing.take(&before.collected);
-            if standing.is_collectable() && standing.collected.is_none() {
-                standing.obstacle = Some(match before.lost {
-                    true => Obstacle::Lost,
-                    false => Obstacle::NotThen,
-                });
-            }
+            standing.settled = before.settles(standing);
         }
-        acceptance.accepted = Some(Accepted {
-            position: before.position,
-            replayed: true,
-        });
-        return Ok(acceptance);
     }
     let collected = gather(&asking, &acceptance, &collect).await;
     for standing in &mut acceptance.requirements {
         standing.take(&collected);
     }
-    if acceptance.waits_for_grants() {
-        return Ok(acceptance);
+    match &begun.before {
+        Some(before) => {
+            for standing in &mut acceptance.requirements {
+                if standing.settled && standing.is_collectable() && standing.collected.is_none() {
+                    standing.obstacle = Some(match before.lost {
+                        true => Obstacle::Lost,
+                        false => Obstacle::NotThen,
+                    });
+                }
+            }
+            if !collected.values().any(Result::is_ok) {
+                acceptance.accepted = Some(Accepted {
+                    position: before.position,
+                    replayed: true,
+                });
+                return Ok(acceptance);
+            }
+        }
+        None if acceptance.waits_for_grants() => return Ok(acceptance),
+        None => {}
     }
     let entry = CaseAccepted {
         case: begun.tag,
         matter: acceptance.matter.clone(),
         requirements: Bounded::first(acceptance.requirements.iter().filter_map(Standing::met)),
     };
+    let before = begun.before.iter().flat_map(|before| &before.retrievals);
     let retrievals = collected
         .iter()
         .filter_map(|(id, result)| Some((id.clone(), result.as_ref().ok()?.name)));
     let file = CaseFile {
-        retrievals: Bounded::first(retrievals),
+        retrievals: Bounded::first(before.cloned().chain(retrievals)),
     };
     let fresh = Fresh::draw().map_err(|error| internal(&error))?;
     let name = begun.tag.to_string();
@@ -448,6 +469,7 @@ async fn accept(asking: Asking, case: Case, recorded: Recorded) -> Result<Accept
             entry: Entry::CaseAccepted(entry),
             kept: Some(kept),
             needs: None,
+            continues: begun.before.map(|before| before.position.seq),
         })
         .await?;
     acceptance.accepted = Some(Accepted {
@@ -471,7 +493,13 @@ struct Begun {
 
 /// The same case, accepted before.
 struct Before {
+    /// Of its latest record.
     position: Position,
+    /// How its requirements stood then.
+    requirements: Vec<(TypeCode, RequirementMet)>,
+    /// What was retrieved for it until then.
+    retrievals: Vec<(CertificateId, RetrievalHash)>,
+    /// The same, as far as it is kept still.
     collected: Collected,
     /// Whether it is no longer known what was collected.
     lost: bool,
@@ -500,7 +528,7 @@ impl Begun {
             }
         };
         let tag = peer.field_key.case_tag(&subject, &matter, &reference);
-        let held = peer.own.log.accepted_case(&tag);
+        let held = peer.own.log.latest_of_case(&tag);
         let before = match held.map_err(|error| internal(&error))? {
             Some(record) => Some(Before::read(peer, &tag, &record)?),
             None => None,
@@ -528,6 +556,10 @@ impl Before {
         };
         let lost = file.is_none();
         let retrievals = file.map(|kept| kept.body.retrievals).unwrap_or_default();
+        let requirements = match &record.record().entry {
+            Entry::CaseAccepted(accepted) => accepted.requirements.to_vec(),
+            _ => Vec::new(),
+        };
         let mut collected = Collected::new();
         for (id, name) in retrievals.iter() {
             // Expired copies count as not collected.
@@ -540,18 +572,34 @@ impl Before {
         }
         Ok(Before {
             position,
+            requirements,
+            retrievals: retrievals.to_vec(),
             collected,
             lost,
         })
     }
+
+    /// Whether what a requirement needs was collected, or that is not known. A copy that is no longer kept was collected, and
+    /// so was that of a certificate which another has replaced since.
+    fn settles(&self, standing: &Standing) -> bool {
+        let types = &standing.assessment.requirement.types;
+        let collected = |(code, met): &(TypeCode, RequirementMet)| {
+            *met == RequirementMet::Collected && types.contains(code)
+        };
+        let certificate = standing.certificate();
+        let retrieved = |(id, _): &(CertificateId, RetrievalHash)| Some(id) == certificate;
+        self.lost
+            || self.requirements.iter().any(collected)
+            || self.retrievals.iter().any(retrieved)
+    }
 }
 
-/// Asks for the fields of every certificate held, each once, all at the same time.
+/// Asks for the fields of every certificate held that are not collected yet, each once, all at the same time.
 async fn gather(asking: &Asking, acceptance: &Acceptance, collect: &Collect) -> Collected {
     let mut wanted: BTreeMap<CertificateId, Vec<Text<64>>> = BTreeMap::new();
     for standing in &acceptance.requirements {
         if let Some(id) = standing.certificate()
-            && standing.is_collectable()
+            && standing.is_open()
         {
             let fields = wanted.entry(id.clone()).or_default();
             fields.extend(standing.visible().iter().cloned());

@@ -156,6 +156,7 @@ async fn accesses(
         entry: Entry::AccessLogRead(looked),
         kept: None,
         needs: None,
+        continues: None,
     };
     let recorded = asking.record(receipt).await?.position;
     let reading = asking.clone();

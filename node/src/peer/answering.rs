@@ -82,6 +82,7 @@ impl Answering {
             entry: decided.receipt.clone().into(),
             kept: None,
             needs: decided.show.as_ref().map(|state| state.issued.record().seq),
+            continues: None,
         };
         let seq = match self.record(receipt).await {
             Ok(seq) => seq,

@@ -33,6 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) kept: Option<Kept>,
     /// Position of a record whose body has to be kept still.
     pub(crate) needs: Option<u64>,
+    /// Position of the record that it continues, of which it is no repetition.
+    pub(crate) continues: Option<u64>,
     /// Why it may not be appended, unless the log says it already: a standard may have changed since.
     pub(crate) departs: Option<Refusal>,
 }
@@ -239,6 +241,7 @@ pub(crate) fn prepare(
                     uploads,
                 }),
                 needs: None,
+                continues: None,
                 departs,
             }
         }
@@ -254,6 +257,7 @@ pub(crate) fn prepare(
             entry: Entry::StatusChanged(change),
             kept: None,
             needs: None,
+            continues: None,
             departs: None,
         },
         Append::Erase(erased) => Prepared {
@@ -262,6 +266,7 @@ pub(crate) fn prepare(
             entry: Entry::CertificateErased(erased),
             kept: None,
             needs: None,
+            continues: None,
             departs: None,
         },
         Append::Receipt(receipt) => Prepared {
@@ -275,6 +280,7 @@ pub(crate) fn prepare(
                 uploads: Vec::new(),
             }),
             needs: receipt.needs,
+            continues: receipt.continues,
             departs: None,
         },
         Append::Define(definition) => Prepared {
@@ -283,6 +289,7 @@ pub(crate) fn prepare(
             entry: Entry::from(*definition),
             kept: None,
             needs: None,
+            continues: None,
             departs: None,
         },
     })

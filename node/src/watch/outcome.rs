@@ -58,14 +58,21 @@ impl Beside {
     fn name(self, file: &OsStr) -> OsString {
         let mut name = file.to_owned();
         name.push(match self {
-            // Rejected rows of an XLSX are kept as CSV.
-            Beside::Rejects if Format::by_name(Path::new(file)) == Some(Format::Xlsx) => ".csv",
-            Beside::Rejects => "",
+            Beside::Rejects => match Format::by_name(Path::new(file)) {
+                // In a spreadsheet as well, but one of its own kind.
+                Some(Format::Xlsx) if !is_xlsx(file) => ".xlsx",
+                _ => "",
+            },
             Beside::Summary => ".summary.json",
             Beside::Reason => ".reason.txt",
         });
         name
     }
+}
+
+fn is_xlsx(file: &OsStr) -> bool {
+    let extension = Path::new(file).extension();
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"))
 }
 
 /// The outcomes of a folder.
@@ -343,8 +350,8 @@ mod tests {
 
     #[test]
     fn an_imported_file_is_moved_with_its_summary_and_its_rejected_rows() {
-        let scene = Scene::new(&["a.csv", "b.xlsx"]);
-        for name in ["a.csv", "b.xlsx"] {
+        let scene = Scene::new(&["a.csv", "b.xlsx", "c.xlsm"]);
+        for name in ["a.csv", "b.xlsx", "c.xlsm"] {
             let target = scene.target(name);
             fs::write(target.rejects(), "row").unwrap();
             fs::set_permissions(scene.path(name), Permissions::from_mode(0o640)).unwrap();
@@ -355,8 +362,11 @@ mod tests {
             "done/a.csv.summary.json",
             "done/b.xlsx",
             "done/b.xlsx.summary.json",
+            "done/c.xlsm",
+            "done/c.xlsm.summary.json",
             "rejected/a.csv",
-            "rejected/b.xlsx.csv",
+            "rejected/b.xlsx",
+            "rejected/c.xlsm.xlsx",
         ];
         assert_eq!(scene.files(), expected);
         for name in &expected[..2] {

@@ -106,7 +106,11 @@ impl Taking<'_> {
             Ok(judge) => judge,
             Err(why) => return End::Later(why),
         };
-        let mut rejects = match Rejects::new(&target.rejects()) {
+        let rejects = match format {
+            Format::Xlsx => Rejects::spreadsheet(&target.rejects()),
+            Format::Csv | Format::Jsonl => Rejects::new(&target.rejects()),
+        };
+        let mut rejects = match rejects {
             Ok(rejects) => rejects,
             Err(error) => return End::Later(error.to_string()),
         };
@@ -195,6 +199,15 @@ impl Taking<'_> {
             Halt::Import(error) => error,
         };
         match error {
+            // As often as it is tried.
+            Error::File(FileError::Write { ref source, .. })
+                if source.kind() == io::ErrorKind::FileTooLarge =>
+            {
+                End::Unreadable(format!(
+                    "it has more rejected rows than a spreadsheet has; drop it as several files, or as .csv{}",
+                    before(summary)
+                ))
+            }
             Error::File(FileError::Read { source, .. })
                 if source.kind() == io::ErrorKind::NotFound =>
             {

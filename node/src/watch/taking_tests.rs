@@ -247,11 +247,15 @@ fn a_spreadsheet_is_imported_and_its_rejected_rows_are_kept_and_counted() {
         panic!("the spreadsheet was not imported");
     };
     assert_eq!((told.issued, told.rejected), (2, 2));
-    assert_eq!(told.rejects.as_deref(), Some("rejected/a.xlsx.csv"));
+    assert_eq!(told.rejects.as_deref(), Some("rejected/a.xlsx"));
+    // They are a spreadsheet of the same kind: dropped again, these rows are still the same.
+    let kept = scene.dir.path().join("rejected/.a.xlsx.rejects");
+    fs::rename(kept, scene.dir.path().join("b.xlsx")).unwrap();
+    assert_eq!(done(scene.import("b.xlsx")), [2, 0, 0, 0, 2]);
     let metrics = scene.needs.metrics.encode();
     for line in [
         "certmesh_rows_issued_total 2",
-        "certmesh_rows_refused_total{reason=\"invalid-field\"} 2",
+        "certmesh_rows_refused_total{reason=\"invalid-field\"} 4",
     ] {
         assert!(metrics.contains(line), "{metrics}");
     }

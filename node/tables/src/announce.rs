@@ -23,6 +23,7 @@ coded! {
         "rows-imported" RowsImported { count: u64, rows: String },
         "rows-skipped" RowsSkipped { count: u64, rows: String },
         "hidden-columns" HiddenColumns { names: String },
+        "full" Full { row: u64 },
     }
 }
 
@@ -41,11 +42,13 @@ pub(super) fn announcement(head: &Head<'_>, hidden_rows: Option<HiddenRows>) -> 
             byte => format!("`{}`", char::from(byte.unwrap_or(b','))),
         };
         let encoding = head.encoding.unwrap_or("UTF-8");
-        return vec![say(&Taken::Text {
+        let text = Taken::Text {
             encoding,
             delimiter,
             header,
-        })];
+        };
+        let full = head.full.map(|row| Taken::Full { row });
+        return [text].iter().chain(&full).map(say).collect();
     };
     let name = sheet.name.clone();
     let names = |names: &[String]| names.join(", ");
@@ -80,6 +83,7 @@ pub(super) fn announcement(head: &Head<'_>, hidden_rows: Option<HiddenRows>) -> 
         let names = names(&sheet.hidden_columns);
         taken.push(Taken::HiddenColumns { names });
     }
+    taken.extend(head.full.map(|row| Taken::Full { row }));
     taken.iter().map(say).collect()
 }
 

@@ -12,11 +12,10 @@ use certmesh_api::draft::Draft;
 use certmesh_api::faults::FaultList;
 use certmesh_api::{Coded, Fault, FaultKind, Holder, IssueRequest, Word};
 use certmesh_ledger::catalogue::{self, Proposed, Standard};
-use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, birthday, has_known_region};
+use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, has_known_region, is_born_after};
 use certmesh_ledger::record::{TypeDefined, Validity};
 use certmesh_text::nearest;
 
-use crate::dates::DateFormat;
 use crate::error::{Error, MapFault, MapUse};
 use crate::map::Map;
 use crate::row::Cells;
@@ -37,7 +36,7 @@ pub struct Request {
     pub request: IssueRequest,
     /// The same, checked.
     pub draft: Draft,
-    /// Whether the holder's identity number begins with the code of no province, as those made up for tests do.
+    /// Whether the holder's identity number begins with the code of no province.
     pub unknown_region: bool,
 }
 
@@ -46,8 +45,8 @@ pub struct Checker {
     type_code: String,
     own: DepartmentCode,
     standard: Standard,
-    /// Year, month and day in China Standard Time when it was made.
-    today: (u16, u8, u8),
+    /// The day in China when it was made.
+    today: Date,
 }
 
 /// The parts of a row by their keys in the map, each as it is after cleaning.
@@ -162,14 +161,12 @@ impl Checker {
         // The API's own rules: the faults that were not reported already.
         match Draft::check(request.clone(), &self.own) {
             Ok(draft) => {
-                let number = match draft.holder_kind {
-                    HolderKind::IdentityCard => Some(draft.holder_code.expose()),
-                    _ => None,
-                };
-                if number.and_then(birthday) > Some(self.today) {
+                let (kind, code) = (draft.holder_kind, draft.holder_code.expose());
+                // The peer holds it against the record's time; here before anything is sent.
+                if is_born_after(kind, code, self.today) {
                     found.add("holder.code", FaultKind::BornLater);
                 }
-                let unknown_region = number.is_some_and(|number| !has_known_region(number));
+                let unknown_region = kind == HolderKind::IdentityCard && !has_known_region(code);
                 if found.faults.is_empty() {
                     let request = Request {
                         request,
@@ -223,13 +220,10 @@ impl Checker {
     }
 }
 
-fn today() -> (u16, u8, u8) {
+fn today() -> Date {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     let now_ms = since_1970.map_or(0, |since| since.as_millis());
-    let today = Date::in_china(u64::try_from(now_ms).unwrap_or(u64::MAX)).to_string();
-    DateFormat::iso()
-        .numbers(&today)
-        .unwrap_or((DateFormat::LAST_YEAR, 12, 31))
+    Date::in_china(u64::try_from(now_ms).unwrap_or(u64::MAX))
 }
 
 /// What is found wrong with a row.

@@ -33,6 +33,10 @@ const OTHERS: [&[u8]; 9] = [
     b"{\\rtf",
     b"SQLite format 3",
 ];
+/// Fewest bytes of a file's beginning that are zero where it is no text, and of how many of them one is at least. A text
+/// may hold a few where it was damaged: its rows are rejected.
+const FEWEST_ZEROS: usize = 4;
+const ONE_ZERO_IN: usize = 64;
 const OLE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 /// Name of the part of an OLE container that holds an encrypted XLSX.
 const ENCRYPTED: &str = "EncryptedPackage";
@@ -53,7 +57,8 @@ impl Contents {
             signs.encoding(),
             Some(Encoding::Utf16Le | Encoding::Utf16Be)
         );
-        if start.contains(&0) && !wide {
+        let zeros = start.iter().filter(|byte| **byte == 0).count();
+        if zeros >= FEWEST_ZEROS && zeros * ONE_ZERO_IN >= start.len() && !wide {
             return Contents::Other;
         }
         let mut shown = start
@@ -121,6 +126,7 @@ mod tests {
             (b"a,b\n1,2\n", Contents::Text),
             (b"<5,b\n", Contents::Text),
             (b"a\0,\0b\0\n\0", Contents::Text),
+            (b"a,b\n1,\x002\n", Contents::Text),
         ] {
             assert_eq!(of(start), contents, "{start:?}");
         }

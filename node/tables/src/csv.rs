@@ -17,6 +17,8 @@ use crate::rejects;
 use crate::row::{Cells, Head, Row, TOO_LONG, Visitor, column_name};
 
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+/// Ctrl-Z, by which programs of DOS end a text.
+const END_OF_FILE: u8 = 0x1A;
 /// Bytes that are decoded at once.
 const BLOCK: usize = 1 << 18;
 
@@ -26,6 +28,8 @@ pub(super) struct Layout {
     pub(super) delimiter: Option<u8>,
     /// First and last line of the columns' names, from 1.
     pub(super) header: (u64, u64),
+    /// Names of columns that are wanted.
+    pub(super) columns: Vec<String>,
 }
 
 /// Reads all rows.
@@ -35,6 +39,7 @@ pub(super) struct Layout {
 pub(super) fn read<V: Visitor>(
     input: Utf8<impl Read>,
     length: Option<u64>,
+    full: Option<u64>,
     layout: &Layout,
     failed: &dyn Fn(io::Error) -> Error,
     visitor: &mut V,
@@ -46,14 +51,26 @@ pub(super) fn read<V: Visitor>(
         ended: false,
         line: 1,
         end: b'\n',
+        held_back: 0,
     };
     text.find_line_ending().map_err(failed)?;
     let said = text.said_delimiter().map_err(failed)?;
-    for _ in 1..layout.header.0 {
-        text.skip_line().map_err(failed)?;
+    let mut first = text.first_line().map_err(failed)?;
+    // A file of rejected rows has one row of names, whatever the table had that the map is for.
+    let header = match begins_rejects(&first) {
+        true => (1, 1),
+        false => layout.header,
+    };
+    if header.0 > 1 {
+        for _ in 1..header.0 {
+            text.skip_line().map_err(failed)?;
+        }
+        first = text.first_line().map_err(failed)?;
     }
-    let first = text.first_line().map_err(failed)?;
-    let delimiter = layout.delimiter.or(said).unwrap_or_else(|| likely(&first));
+    let delimiter = layout
+        .delimiter
+        .or(said)
+        .unwrap_or_else(|| likely(&first, &layout.columns));
     let mut records = Records {
         core: ReaderBuilder::new()
             .delimiter(delimiter)
@@ -67,26 +84,27 @@ pub(super) fn read<V: Visitor>(
         columns: None,
         guarded: false,
     };
-    let mut header = Vec::new();
-    for _ in layout.header.0..=layout.header.1 {
+    let mut names = Vec::new();
+    for _ in header.0..=header.1 {
         if let Some((_, found)) = records.next().map_err(failed)?
             && found.is_ok()
         {
             records.guarded |= rejects::wrote(records.cells.iter());
             let guarded = records.guarded;
             let name = |cell| column_name(if guarded { unguarded(cell) } else { cell });
-            header.push(records.cells.iter().map(name).collect::<Vec<_>>());
+            names.push(records.cells.iter().map(name).collect::<Vec<_>>());
         }
     }
-    spread(&mut header);
-    let columns = joined(&header);
+    spread(&mut names);
+    let columns = joined(&names);
     records.columns = Some(columns.len());
     visitor.head(&Head {
         columns: &columns,
         length,
         encoding: Some(records.text.input.encoding()),
         delimiter: Some(delimiter),
-        header: Some(layout.header),
+        header: Some(header),
+        full,
         ..Head::default()
     })?;
     while let Some((number, found)) = records.next().map_err(failed)? {
@@ -108,6 +126,14 @@ pub(super) fn read<V: Visitor>(
     Ok(())
 }
 
+/// Whether a line is the first one of a file of rejected rows, as it was written or as a spreadsheet saved it.
+fn begins_rejects(line: &str) -> bool {
+    let divides = |c: char| DELIMITERS.map(char::from).contains(&c);
+    let cells = line.trim().splitn(3, divides);
+    let names: Vec<&str> = cells.map(|cell| cell.trim_matches('"')).collect();
+    rejects::wrote(names.into_iter())
+}
+
 /// Repeats headings over the columns that they are for: saved as text, a merged heading stands over the first alone.
 fn spread(header: &mut [Vec<String>]) {
     for row in 1..header.len() {
@@ -121,19 +147,27 @@ fn spread(header: &mut [Vec<String>]) {
     }
 }
 
-/// The delimiter that a line has most of, outside of quotation marks.
-fn likely(line: &str) -> u8 {
-    let mut counts = [0; DELIMITERS.len()];
-    let mut quoted = false;
-    for byte in line.bytes() {
-        quoted ^= byte == b'"';
-        if let Some(which) = DELIMITERS.iter().position(|d| *d == byte && !quoted) {
-            counts[which] += 1;
-        }
-    }
+/// The delimiter of a line of columns' names: the one between most of the names that are wanted; where that is not clear,
+/// the one that the line has most of, outside of quotation marks.
+fn likely(line: &str, wanted: &[String]) -> u8 {
+    let found = |delimiter: u8| {
+        let mut quoted = false;
+        let outside = |c: char| {
+            quoted ^= c == '"';
+            c == char::from(delimiter) && !quoted
+        };
+        let cells: Vec<String> = line
+            .split(outside)
+            .map(|cell| column_name(cell.trim().trim_matches('"')))
+            .collect();
+        let names = wanted
+            .iter()
+            .filter(|name| cells.contains(&column_name(name)));
+        (names.count(), cells.len())
+    };
     // Of several, the first.
-    let most = (0..DELIMITERS.len()).rev().max_by_key(|i| counts[*i]);
-    DELIMITERS[most.unwrap_or_default()]
+    let most = DELIMITERS.into_iter().rev().max_by_key(|one| found(*one));
+    most.unwrap_or(DELIMITERS[0])
 }
 
 /// The text from the record under way on.
@@ -147,6 +181,8 @@ struct Text<R> {
     line: u64,
     /// The last byte of each line.
     end: u8,
+    /// How many marks of the end of a file were read last: they are text only if more follows.
+    held_back: usize,
 }
 
 impl<R: Read> Text<R> {
@@ -158,12 +194,26 @@ impl<R: Read> Text<R> {
         self.buffer.drain(..self.at);
         self.at = 0;
         let held = self.buffer.len();
-        self.buffer.resize(held + BLOCK, 0);
-        let found = self.input.read(&mut self.buffer[held..]);
-        self.buffer
-            .truncate(held + found.as_ref().map_or(0, |found| *found));
-        self.ended = found? == 0;
-        Ok(!self.ended)
+        loop {
+            let from = held + self.held_back;
+            self.buffer.resize(from, END_OF_FILE);
+            self.buffer.resize(from + BLOCK, 0);
+            let found = self.input.read(&mut self.buffer[from..]);
+            let length = found.as_ref().map_or(0, |found| *found);
+            self.buffer.truncate(from + length);
+            self.ended = found? == 0;
+            let new = &self.buffer[held..];
+            let marks = new.iter().rev().take_while(|byte| **byte == END_OF_FILE);
+            self.held_back = marks.count();
+            if self.held_back > MAX_LINE {
+                self.held_back = 0;
+            }
+            let end = self.buffer.len() - self.held_back;
+            self.buffer.truncate(end);
+            if self.ended || self.buffer.len() > held {
+                return Ok(self.buffer.len() > held);
+            }
+        }
     }
 
     /// Finds out what ends the lines: line feeds, or carriage returns alone as in what Excel calls CSV (Macintosh).
@@ -198,7 +248,7 @@ impl<R: Read> Text<R> {
     /// The delimiter that a first line `sep=;` names, as Excel reads and some programs write it.
     fn said_delimiter(&mut self) -> io::Result<Option<u8>> {
         let line = self.first_line()?;
-        match line.trim_end().as_bytes() {
+        match line.trim_end_matches(['\r', '\n']).as_bytes() {
             [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter] if delimiter.is_ascii() => {
                 self.skip_line()?;
                 Ok(Some(*delimiter))

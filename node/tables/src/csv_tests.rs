@@ -42,10 +42,11 @@ fn seen_under(text: &[u8], header: (u64, u64)) -> Seen {
     let layout = Layout {
         delimiter: None,
         header,
+        columns: Vec::new(),
     };
     let failed = |error| Error::read(std::path::Path::new("table"), error);
     let input = Utf8::new(text, Encoding::Utf8);
-    read(input, None, &layout, &failed, &mut seen).unwrap();
+    read(input, None, None, &layout, &failed, &mut seen).unwrap();
     seen
 }
 
@@ -227,6 +228,11 @@ fn a_first_line_that_names_the_delimiter_is_not_the_header() {
         (b';', &["a".to_owned(), "b,c".to_owned()][..])
     );
     assert_eq!(seen.rows, ["3: 1¦2"]);
+    let tabs = self::seen(b"sep=\t\r\na,b\tc\r\n1\t2\r\n", 1);
+    assert_eq!(
+        (tabs.delimiter, &*tabs.rows),
+        (b'\t', &["3: 1¦2".to_owned()][..])
+    );
 }
 
 #[test]

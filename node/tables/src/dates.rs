@@ -11,7 +11,8 @@ use crate::error::MapFault;
 /// `%Y` is four digits; `%m`, `%d`, `%H`, `%M` and `%S` are two digits where they touch another of these, otherwise one or
 /// two. The time of day is read and left out. Everything else stands for itself, `%%` for a percent sign.
 ///
-/// `serial-1900` and `serial-1904` are the days that spreadsheets count, in either of their systems.
+/// `serial-1900` and `serial-1904` are the days that spreadsheets count, in either of their systems; `iso-8601` is what
+/// programs write, with a time of day or without, in any zone: the day in China.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DateFormat(Form);
 
@@ -22,6 +23,8 @@ enum Form {
     Counted {
         from_1904: bool,
     },
+    /// ISO 8601.
+    Iso,
 }
 
 /// A year, a month and a day, whether there is such a day or not.
@@ -65,11 +68,14 @@ impl DateFormat {
 
     /// The day that a text of this spelling means.
     pub(super) fn read(&self, text: &str) -> Option<Date> {
-        if let Form::Counted { from_1904 } = self.0 {
-            return counted(text, from_1904);
+        match self.0 {
+            Form::Counted { from_1904 } => counted(text, from_1904),
+            Form::Iso => day_in_china(text),
+            Form::Spelled(_) => {
+                let (year, month, day) = self.numbers(text)?;
+                Date::from_ymd(year.into(), month, day).ok()
+            }
         }
-        let (year, month, day) = self.numbers(text)?;
-        Date::from_ymd(year.into(), month, day).ok()
     }
 
     /// Whether a text is a number as spreadsheets count days of this century and the one before.
@@ -114,6 +120,51 @@ impl DateFormat {
     }
 }
 
+/// The day of a text of ISO 8601, `2020-01-05`, `2020-01-05T08:30` or `2020-01-04T16:00:00.000Z`. Of a time in a zone, as
+/// programs write it that keep times in that of Greenwich, the day in China: midnight there is on the day before.
+pub(super) fn day_in_china(text: &str) -> Option<Date> {
+    const CHINA: i32 = 8 * 60;
+    const DAY: i32 = 24 * 60;
+    let (day, time) = match text.split_once(['T', ' ']) {
+        Some((day, time)) => (day, Some(time)),
+        None => (text, None),
+    };
+    let day = DateFormat::iso().read(day)?;
+    let Some(time) = time else {
+        return Some(day);
+    };
+    let (clock, zone) = match time.find(['Z', 'z', '+', '-']) {
+        Some(place) => time.split_at(place),
+        None => (time, ""),
+    };
+    let minutes = minutes(clock)?;
+    let east = match zone.split_at_checked(1) {
+        None => return Some(day),
+        Some(("Z" | "z", "")) => 0,
+        Some(("+", ahead)) => self::minutes(ahead)?,
+        Some(("-", behind)) => -self::minutes(behind)?,
+        Some(_) => return None,
+    };
+    let later = (minutes - east + CHINA).div_euclid(DAY);
+    Date::from_days(day.days().checked_add(later)?).ok()
+}
+
+/// Minutes since midnight of `16:00`, `1600`, `16:00:00` or `16:00:00.000`.
+fn minutes(clock: &str) -> Option<i32> {
+    let clock = clock.split(['.', ',']).next().unwrap_or_default();
+    let digits = clock.replace(':', "");
+    let pair = |at: usize| match digits.get(at..at + 2) {
+        Some(pair) if pair.bytes().all(|byte| byte.is_ascii_digit()) => pair.parse().ok(),
+        _ => None,
+    };
+    if !matches!(digits.len(), 2 | 4 | 6) {
+        return None;
+    }
+    let minutes: i32 = if digits.len() > 2 { pair(2)? } else { 0 };
+    let hours: i32 = pair(0)?;
+    (hours <= 24 && minutes < 60).then_some(hours * 60 + minutes)
+}
+
 /// The day that a spreadsheet counts, a time of day left out.
 fn counted(text: &str, from_1904: bool) -> Option<Date> {
     let (days, time) = text.split_once('.').unwrap_or((text, "0"));
@@ -138,6 +189,7 @@ impl FromStr for DateFormat {
         match text {
             "serial-1900" => return Ok(Self(Form::Counted { from_1904: false })),
             "serial-1904" => return Ok(Self(Form::Counted { from_1904: true })),
+            "iso-8601" => return Ok(Self(Form::Iso)),
             _ => {}
         }
         let mut parts = Vec::new();
@@ -174,6 +226,19 @@ impl FromStr for DateFormat {
                     }
                 }
             }
+        }
+        let has_time = parts.iter().any(|part| {
+            matches!(
+                part,
+                Part::Number {
+                    what: What::TimeOfDay,
+                    ..
+                }
+            )
+        });
+        if has_time && parts.last() == Some(&Part::Literal('Z')) {
+            let spelling = text.to_owned();
+            return Err(MapFault::SpellingZone { spelling });
         }
         for (wanted, sign) in [(What::Year, "%Y"), (What::Month, "%m"), (What::Day, "%d")] {
             let has = |part: &&Part| matches!(part, Part::Number { what, .. } if *what == wanted);
@@ -223,6 +288,36 @@ mod tests {
         for text in ["60", "0", "2958465", "-1", "4383 5", "43835.", "x", ""] {
             assert_eq!(read("serial-1900", text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_in_a_zone_is_of_the_day_that_it_is_in_china() {
+        for (text, day) in [
+            ("2020-01-05", "2020-01-05"),
+            ("2020-01-05T23:59:59", "2020-01-05"),
+            ("2020-01-05 00:00:00", "2020-01-05"),
+            ("2020-01-04T16:00:00.000Z", "2020-01-05"),
+            ("2020-01-04T15:59:59Z", "2020-01-04"),
+            ("2020-01-05T00:00:00+08:00", "2020-01-05"),
+            ("2020-01-04T23:00-0500", "2020-01-05"),
+            ("2019-12-31T16:00Z", "2020-01-01"),
+        ] {
+            assert_eq!(read("iso-8601", text).as_deref(), Some(day), "{text}");
+        }
+        for text in [
+            "16:00:00",
+            "T16:00",
+            "2020-01-05T",
+            "2020-01-05T16:00Zx",
+            "2020-01-05T16:00+",
+            "2020-02-30T00:00Z",
+            "2020-01-05T99:00Z",
+            "",
+        ] {
+            assert_eq!(read("iso-8601", text), None, "{text}");
+        }
+        let zone = "%Y-%m-%dT%H:%M:%SZ".parse::<DateFormat>();
+        assert!(matches!(zone, Err(MapFault::SpellingZone { .. })));
     }
 
     #[test]

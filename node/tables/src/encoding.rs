@@ -10,6 +10,10 @@ const BLOCK: usize = 1 << 16;
 /// Bytes that a detection looks at, where the input cannot be read twice.
 pub(super) const GLANCE: usize = 1 << 20;
 
+/// Fewest bytes of a table in UTF-16 that are zero, and of how many of its bytes one is at least.
+const FEWEST_ZEROS: usize = 4;
+const ONE_ZERO_IN: usize = 16;
+
 /// A text's encoding. A byte order mark outweighs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -181,9 +185,12 @@ fn certain(start: &[u8]) -> Option<Encoding> {
         let bytes = start.iter().skip(odd).step_by(2);
         bytes.filter(|byte| **byte == 0).count()
     };
-    match (zeros(0), zeros(1)) {
-        (even, odd) if odd > 4 * even => Some(Encoding::Utf16Le),
-        (even, odd) if even > 4 * odd => Some(Encoding::Utf16Be),
+    // A text of another encoding may hold a few as well, where it was damaged.
+    let (even, odd) = (zeros(0), zeros(1));
+    let zeros = even + odd;
+    match zeros >= FEWEST_ZEROS && zeros * ONE_ZERO_IN >= start.len() {
+        true if odd > 4 * even => Some(Encoding::Utf16Le),
+        true if even > 4 * odd => Some(Encoding::Utf16Be),
         _ => None,
     }
 }
@@ -205,6 +212,8 @@ pub(super) struct Utf8<R> {
     /// What of the block is not decoded yet.
     left: std::ops::Range<usize>,
     ended: bool,
+    /// Whether the decoder has handed out all; it must not be used again.
+    finished: bool,
     decoded: Zeroizing<Vec<u8>>,
     /// What of the decoded text is not handed out yet.
     text: std::ops::Range<usize>,
@@ -227,6 +236,7 @@ impl<R: Read> Utf8<R> {
             block: Zeroizing::new(vec![0; BLOCK]),
             left: 0..0,
             ended: false,
+            finished: false,
             decoded: Zeroizing::new(vec![0; BLOCK]),
             text: 0..0,
             read: 0,
@@ -247,6 +257,9 @@ impl<R: Read> Utf8<R> {
 impl<R: Read> Read for Utf8<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.text.is_empty() {
+            if self.finished {
+                return Ok(0);
+            }
             if self.left.is_empty() && !self.ended {
                 let length = read(&mut self.input, &mut self.block)?;
                 self.read += length as u64;
@@ -259,9 +272,7 @@ impl<R: Read> Read for Utf8<R> {
                     .decode_to_utf8(bytes, &mut self.decoded, self.ended);
             self.left.start += taken;
             self.text = 0..written;
-            if written == 0 && self.ended && result == CoderResult::InputEmpty {
-                return Ok(0);
-            }
+            self.finished = self.ended && result == CoderResult::InputEmpty;
         }
         let length = self.text.len().min(out.len());
         let start = self.text.start;
@@ -339,6 +350,30 @@ mod tests {
         let marked = [&[0xFF, 0xFE][..], &units(u16::to_le_bytes)].concat();
         assert_eq!(detect(&marked), Some(Encoding::Utf16Le));
         assert_eq!(decoded(&marked, Encoding::Utf16Le), text);
+    }
+
+    #[test]
+    fn a_few_zeros_make_no_text_utf_16() {
+        let text = format!("编号,姓名\n1,王\0五\n{}", "2,张三\n".repeat(100));
+        assert_eq!(detect(text.as_bytes()), Some(Encoding::Utf8));
+        assert_eq!(detect(&gb(&text)), Some(Encoding::Gb18030));
+    }
+
+    #[test]
+    fn a_text_that_was_cut_off_within_a_character_ends_there() {
+        let wide: Vec<u8> = "编,1".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, encoding) in [
+            (&wide[..wide.len() - 1], Encoding::Utf16Le),
+            (&gb("编,三")[..4], Encoding::Gb18030),
+            (&"编,三".as_bytes()[..6], Encoding::Utf8),
+        ] {
+            let mut reader = Utf8::new(bytes, encoding);
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "编,\u{FFFD}", "{encoding:?}");
+            // Whoever asks again learns the same.
+            assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
+        }
     }
 
     #[test]

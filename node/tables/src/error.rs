@@ -98,6 +98,10 @@ coded! {
         "all-hidden" AllHidden { sheets: String },
         "hidden-rows" HiddenRows { count: u64, rows: String },
         "irregular" Irregular { limit: usize },
+        "irregular-cell" IrregularCell {
+            /// Its place, such as `B7`.
+            cell: String,
+        },
         "no-toml" NoToml {
             line: usize,
             /// The parser's own error.
@@ -156,6 +160,7 @@ coded! {
         "split-part" SplitPart,
         "rows" Rows,
         "spelling-sign" SpellingSign { spelling: String },
+        "spelling-zone" SpellingZone { spelling: String },
         "spelling-part" SpellingPart { spelling: String, sign: &'static str },
         "none-named" NoneNamed,
         "unknown-part" UnknownPart { name: String, near: Option<String> },

@@ -8,12 +8,13 @@ use std::time::SystemTime;
 
 use clap::ValueEnum;
 use rustix::fs::OFlags;
+use zeroize::Zeroizing;
 
 use crate::contents::{self, Contents};
 use crate::encoding::{Encoding, GLANCE, Utf8};
 use crate::error::{Error, TableFault};
 use crate::map::{HiddenRows, Map};
-use crate::row::Visitor;
+use crate::row::{LAST_ROWS, Visitor};
 use crate::xlsx_sheet::Sheet;
 use crate::{csv, jsonl, xlsx};
 
@@ -50,7 +51,6 @@ pub struct Layout {
     sheet: Option<String>,
     hidden_rows: Option<HiddenRows>,
     text: csv::Layout,
-    columns: Vec<String>,
 }
 
 impl Layout {
@@ -63,8 +63,8 @@ impl Layout {
             text: csv::Layout {
                 delimiter: map.delimiter,
                 header: map.header,
+                columns: map.columns(),
             },
-            columns: map.columns(),
         }
     }
 
@@ -200,7 +200,7 @@ impl Input {
             }
             let encoding = self.encoding(layout.encoding, &start[..])?;
             let pipe = io::Cursor::new(start).chain(pipe);
-            return self.text(Utf8::new(pipe, encoding), None, layout, visitor);
+            return self.text(Utf8::new(pipe, encoding), None, None, layout, visitor);
         }
         let mut file = self.open().map_err(failed)?;
         let start = start_of(&mut file).map_err(failed)?;
@@ -219,20 +219,32 @@ impl Input {
         let encoding = self.encoding(layout.encoding, &file)?;
         file.rewind().map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        self.text(Utf8::new(file, encoding), Some(length), layout, visitor)
+        let full = match self.format {
+            Format::Jsonl => None,
+            _ => full(Utf8::new(&file, encoding), length).map_err(failed)?,
+        };
+        file.rewind().map_err(failed)?;
+        self.text(
+            Utf8::new(file, encoding),
+            Some(length),
+            full,
+            layout,
+            visitor,
+        )
     }
 
     fn text<V: Visitor>(
         &self,
         input: Utf8<impl Read>,
         length: Option<u64>,
+        full: Option<u64>,
         layout: &Layout,
         visitor: &mut V,
     ) -> Result<(), V::Error> {
         let failed = |error: io::Error| Error::read(&self.path, error);
         match self.format {
-            Format::Jsonl => jsonl::read(input, length, &layout.columns, &failed, visitor),
-            _ => csv::read(input, length, &layout.text, &failed, visitor),
+            Format::Jsonl => jsonl::read(input, length, &layout.text.columns, &failed, visitor),
+            _ => csv::read(input, length, full, &layout.text, &failed, visitor),
         }
     }
 
@@ -281,6 +293,26 @@ impl Input {
             .custom_flags(flags)
             .open(&self.path)
     }
+}
+
+/// The number of a text's lines, if it is that of the last row that a spreadsheet can have: what was saved from a longer
+/// table lacks rows.
+fn full(mut text: Utf8<impl Read>, length: u64) -> io::Result<Option<u64>> {
+    if length < LAST_ROWS[0] {
+        return Ok(None);
+    }
+    let mut block = Zeroizing::new(vec![0; 1 << 16]);
+    let (mut lines, mut last) = (0, b'\n');
+    loop {
+        let found = text.read(&mut block)?;
+        let Some(end) = block[..found].last() else {
+            break;
+        };
+        last = *end;
+        lines += block[..found].iter().filter(|byte| **byte == b'\n').count() as u64;
+    }
+    lines += u64::from(last != b'\n');
+    Ok(LAST_ROWS.into_iter().find(|row| *row == lines))
 }
 
 /// The beginning of a file, which is rewound then.

@@ -7,6 +7,9 @@ use crate::error::TableFault;
 use crate::input::{Format, Input};
 use crate::row::Visitor;
 
+#[path = "reported_tests.rs"]
+mod reported;
+
 const OWN: &str = "11430000006122244L";
 const MAP: &str = r#"
 serial = "编号"
@@ -22,6 +25,7 @@ const HEADER: &str = "编号,证件,起,止,姓名";
 struct Judging {
     judge: Judge,
     rows: Vec<String>,
+    said: Vec<String>,
     ahead: bool,
 }
 
@@ -29,6 +33,7 @@ impl Visitor for Judging {
     type Error = Error;
 
     fn head(&mut self, head: &Head<'_>) -> Result<(), Error> {
+        self.said = self.judge.announcement(head);
         self.judge.find_columns(head)
     }
 
@@ -68,6 +73,11 @@ impl Visitor for Judging {
 
 /// What becomes of the rows of a file under a map.
 fn try_judged(map: &str, file: &[u8]) -> Result<Vec<String>, Error> {
+    Ok(said_and_judged(map, file)?.1)
+}
+
+/// What is said of a file before its rows, and what becomes of these.
+fn said_and_judged(map: &str, file: &[u8]) -> Result<(Vec<String>, Vec<String>), Error> {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fs::write(path("map.toml"), map).unwrap();
@@ -86,13 +96,14 @@ fn try_judged(map: &str, file: &[u8]) -> Result<Vec<String>, Error> {
         ahead: judge.looks_ahead(),
         judge,
         rows: Vec::new(),
+        said: Vec::new(),
     };
     if judging.ahead {
         input.each_row(&layout, &mut judging)?;
         judging.ahead = false;
     }
     input.each_row(&layout, &mut judging)?;
-    Ok(judging.rows)
+    Ok((judging.said, judging.rows))
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@
 //! numbers are read); `map`, read by `map_file`, says which columns are which part of a certificate, `value`, `marks` and
 //! `dates` clean them; `check` makes requests of them and reports every fault; `doubles` finds rows that are the same,
 //! and `judge` decides on each row. `announce` says what was taken of a file before anything is issued. `batch` gathers
-//! rows for whoever issues them; `rejects` keeps those that are not issued.
+//! rows for whoever issues them; `rejects` keeps those that are not issued, in a spreadsheet by `xlsx_write`.
 //!
 //! What is wrong with a row is a [`FaultKind`](certmesh_api::FaultKind), declared in `certmesh-api` under "Of a row of a
 //! table", its sentence in `certmesh-text` (`en.ftl`, `fault-<code>`). It is found where it shows: a line or cell that can't
@@ -37,6 +37,7 @@ mod value;
 mod xlsx;
 mod xlsx_bounds;
 mod xlsx_sheet;
+mod xlsx_write;
 
 pub use batch::{Batch, Fate, Judgement, Rejected};
 pub use check::{Checker, Request};

@@ -151,9 +151,48 @@ pub(super) fn is_spreadsheets_day(text: &str) -> bool {
     (digits(first) && month(last)) || (month(first) && digits(last))
 }
 
+/// Why the characters of a text can't be what was written: they were read or saved in the wrong encoding, only some fonts
+/// show them, or they are markup.
+pub(super) fn of_characters(text: &str) -> Option<FaultKind> {
+    if text.is_ascii() && !text.contains('&') {
+        return is_not_chinese(text).then_some(FaultKind::NotChinese);
+    }
+    // Before there were places for them in Unicode, rare characters of names had such ones, in the fonts of some systems.
+    let is_private = |c: char| matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}');
+    if text.contains(is_private) {
+        return Some(FaultKind::PrivateUse);
+    }
+    if text.split('&').skip(1).any(begins_reference) {
+        return Some(FaultKind::CharacterReference);
+    }
+    is_not_chinese(text).then_some(FaultKind::NotChinese)
+}
+
+/// Names of characters in markup that tables are found to hold.
+const REFERENCES: [&str; 9] = [
+    "amp", "lt", "gt", "quot", "apos", "nbsp", "middot", "bull", "ensp",
+];
+
+/// Whether a text continues a reference to a character after its `&`: `#29579;`, `#x738B;`, `middot;`.
+fn begins_reference(text: &str) -> bool {
+    let Some((name, _)) = text.split_once(';') else {
+        return false;
+    };
+    let of = |digits: &str, is_digit: fn(&u8) -> bool| {
+        (1..=7).contains(&digits.len()) && digits.as_bytes().iter().all(is_digit)
+    };
+    match name.strip_prefix('#') {
+        Some(number) => match number.strip_prefix(['x', 'X']) {
+            Some(digits) => of(digits, u8::is_ascii_hexdigit),
+            None => of(number, u8::is_ascii_digit),
+        },
+        None => REFERENCES.contains(&name),
+    }
+}
+
 /// Whether a text can be in no Chinese table: its letters are beyond ASCII, of scripts in which nothing is written here
 /// but what was read in the wrong encoding; or it is what is left of text that was damaged so.
-pub(super) fn is_not_chinese(text: &str) -> bool {
+fn is_not_chinese(text: &str) -> bool {
     // The first byte of each such letter, and of no other character.
     let is_lead = |byte: &u8| (0xC3..=0xDF).contains(byte);
     if !text.as_bytes().iter().any(is_lead) {

@@ -1,4 +1,5 @@
-//! The file that rejected rows go to, each with its place and its reason: lines of JSON, or delimited text like the table.
+//! The file that rejected rows go to, each with its place and its reason: lines of JSON, delimited text like the table, or
+//! a spreadsheet.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::csv;
 use crate::error::{Error, FileError};
 use crate::row::{Head, Row};
+use crate::xlsx_write::{MOST_TEXT, Sheet};
 use certmesh_text::one_line::one_line;
 
 /// What the file adds to a row; removed when the row is imported again.
@@ -22,16 +24,28 @@ const COLUMNS: [&str; 2] = ["_row", "_reason"];
 /// Holds a line that is not an object.
 const LINE: &str = "_line";
 
+/// Name of a spreadsheet's sheet, unless the table has one to be found by.
+const SHEET: &str = "rejected";
+
 /// Whether a table with these columns is a file of rejected rows.
 pub(super) fn wrote<'a>(columns: impl Iterator<Item = &'a str>) -> bool {
     columns.take(COLUMNS.len()).eq(COLUMNS)
 }
 
-/// A file that is made at the first rejected row, for its owner alone, and holds each as soon as it is rejected.
+/// A file that is made at the first rejected row, for its owner alone. It holds each as soon as it is rejected; a
+/// spreadsheet is one when it is finished.
 pub struct Rejects {
     path: PathBuf,
-    file: Option<File>,
+    to: Option<To>,
     form: Form,
+    /// Whether cells are kept in a spreadsheet.
+    spreadsheet: bool,
+}
+
+/// What the rows are written to.
+enum To {
+    Text(File),
+    Sheet(Box<Sheet>),
 }
 
 /// What the file is made of.
@@ -44,6 +58,13 @@ enum Form {
         /// The line of the columns' names.
         header: Vec<u8>,
         /// Columns that an earlier rejects file had put before the table's own.
+        skip: usize,
+    },
+    /// Cells of a spreadsheet.
+    Sheet {
+        name: String,
+        /// The columns' names, with those that are put before them.
+        header: Vec<String>,
         skip: usize,
     },
 }
@@ -72,8 +93,20 @@ impl Rejects {
         }
         Ok(Self {
             path: path.to_owned(),
-            file: None,
+            to: None,
             form: Form::Json,
+            spreadsheet: false,
+        })
+    }
+
+    /// The same; cells are kept in a spreadsheet, each as a text, so that no program makes another of it.
+    ///
+    /// # Errors
+    /// As [`Rejects::new`].
+    pub fn spreadsheet(path: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            spreadsheet: true,
+            ..Self::new(path)?
         })
     }
 
@@ -84,6 +117,17 @@ impl Rejects {
         };
         let columns = || head.columns.iter().map(String::as_str);
         let skip = if wrote(columns()) { COLUMNS.len() } else { 0 };
+        if self.spreadsheet {
+            let header = COLUMNS.into_iter().chain(columns().skip(skip));
+            // The map may look for the sheet by its name.
+            let name = head.sheet.map_or(SHEET, |sheet| &sheet.name);
+            self.form = Form::Sheet {
+                name: name.to_owned(),
+                header: header.map(str::to_owned).collect(),
+                skip,
+            };
+            return;
+        }
         let header = csv::write(delimiter, COLUMNS.into_iter().chain(columns().skip(skip)));
         self.form = Form::Cells {
             delimiter,
@@ -99,10 +143,8 @@ impl Rejects {
             Form::Json => row.line.to_vec(),
             Form::Cells {
                 delimiter, skip, ..
-            } if row.trouble != Some(FaultKind::QuotationMark) => {
-                csv::write(*delimiter, row.cells.iter().skip(*skip))
-            }
-            Form::Cells { delimiter, .. } => csv::write(*delimiter, row.cells.iter()),
+            } => csv::write(*delimiter, cells(row, *skip)),
+            Form::Sheet { skip, .. } => in_a_row(cells(row, *skip)),
         }
     }
 
@@ -113,49 +155,96 @@ impl Rejects {
     pub fn add(&mut self, row: u64, reason: &str, original: &[u8]) -> Result<(), Error> {
         // It quotes what is in the row; the row itself is kept as it is.
         let reason = &*one_line(reason);
-        let (first, line) = match &self.form {
-            Form::Json => (
-                &b""[..],
-                format!("{}\n", rejected_line(row, reason, original)).into_bytes(),
-            ),
-            Form::Cells {
-                delimiter, header, ..
-            } => {
-                let marks = [&*row.to_string(), reason];
-                let marks = csv::write(*delimiter, marks.into_iter());
-                let line = [&marks[..], &[*delimiter], original, b"\n"].concat();
-                (&header[..], line)
-            }
-        };
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => FileError::Exists(self.path.clone()).into(),
             _ => Error::write(&self.path, error),
         };
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                let mut options = File::options();
-                options.append(true).create_new(true).mode(0o600);
-                let file = none.insert(options.open(&self.path).map_err(failed)?);
-                file.write_all(first).map_err(failed)?;
-                file
+        let to = match &mut self.to {
+            Some(to) => to,
+            none => none.insert(begun(&self.path, &self.form).map_err(failed)?),
+        };
+        let written = match (to, &self.form) {
+            (To::Sheet(sheet), _) => {
+                let (row, end) = (row.to_string(), reason.floor_char_boundary(MOST_TEXT));
+                let marks = [&*row, &reason[..end]];
+                sheet.row(marks.into_iter().chain(out_of_a_row(original)))
+            }
+            (To::Text(file), Form::Cells { delimiter, .. }) => {
+                let marks = [&*row.to_string(), reason];
+                let marks = csv::write(*delimiter, marks.into_iter());
+                file.write_all(&[&marks[..], &[*delimiter], original, b"\n"].concat())
+            }
+            (To::Text(file), _) => {
+                let line = format!("{}\n", rejected_line(row, reason, original));
+                file.write_all(line.as_bytes())
             }
         };
-        file.write_all(&line).map_err(failed)
+        written.map_err(failed)
     }
 
-    /// Makes what was added durable; returns whether there is a file at all.
+    /// Makes what was added durable, and a spreadsheet one; returns whether there is a file at all.
     ///
     /// # Errors
     /// [`FileError::Write`].
     pub fn finish(self) -> Result<bool, Error> {
-        let Some(file) = self.file else {
-            return Ok(false);
+        let finished = match self.to {
+            None => return Ok(false),
+            Some(To::Text(file)) => file.sync_all(),
+            Some(To::Sheet(sheet)) => sheet.finish(),
         };
-        let synced = file.sync_all();
-        synced.map_err(|error| Error::write(&self.path, error))?;
+        finished.map_err(|error| Error::write(&self.path, error))?;
         Ok(true)
     }
+}
+
+/// Makes the file, up to the columns' names.
+fn begun(path: &Path, form: &Form) -> io::Result<To> {
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(path)?;
+    match form {
+        Form::Json => Ok(To::Text(file)),
+        Form::Cells { header, .. } => {
+            file.write_all(header)?;
+            Ok(To::Text(file))
+        }
+        Form::Sheet { name, header, .. } => {
+            let mut sheet = Sheet::begin(file, name)?;
+            sheet.row(header.iter().map(String::as_str))?;
+            Ok(To::Sheet(Box::new(sheet)))
+        }
+    }
+}
+
+/// The cells that are the table's own.
+fn cells<'r>(row: &'r Row<'_>, skip: usize) -> impl Iterator<Item = &'r str> {
+    // Of a line that could not be divided into cells, there is one.
+    let skip = match row.trouble {
+        Some(FaultKind::QuotationMark) => 0,
+        _ => skip,
+    };
+    row.cells.iter().skip(skip)
+}
+
+/// Cells one after the other, each with its length before it.
+fn in_a_row<'a>(cells: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for cell in cells {
+        // A row is of bounded length.
+        bytes.extend_from_slice(&(cell.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(cell.as_bytes());
+    }
+    bytes
+}
+
+/// The cells that [`in_a_row`] was given.
+fn out_of_a_row(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (cell, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        bytes = rest;
+        std::str::from_utf8(cell).ok()
+    })
 }
 
 type Members<'a> = BTreeMap<String, &'a RawValue>;
@@ -198,6 +287,9 @@ fn rejected_line(row: u64, reason: &str, line: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::{Format, Input, Layout};
+    use crate::map::Map;
+    use crate::row::{Cells, SheetTaken, Visitor};
     use certmesh_text::one_line::{self, HOSTILE};
 
     #[test]
@@ -254,6 +346,113 @@ mod tests {
             Rejects::new(Path::new("/nowhere/r")),
             Err(Error::File(FileError::Write { .. }))
         ));
+    }
+
+    /// Remembers what it saw.
+    #[derive(Default)]
+    struct Seen {
+        sheet: Option<String>,
+        columns: Vec<String>,
+        rows: Vec<Vec<String>>,
+    }
+
+    impl Visitor for Seen {
+        type Error = Error;
+
+        fn head(&mut self, head: &Head<'_>) -> Result<(), Error> {
+            self.sheet = head.sheet.map(|sheet| sheet.name.clone());
+            self.columns = head.columns.to_vec();
+            Ok(())
+        }
+
+        fn row(&mut self, row: &Row<'_>) -> Result<bool, Error> {
+            self.rows
+                .push(row.cells.iter().map(str::to_owned).collect());
+            Ok(true)
+        }
+    }
+
+    fn seen(path: &Path, header: &str) -> Seen {
+        let dir = tempfile::tempdir().unwrap();
+        let map = dir.path().join("map.toml");
+        let text = format!(
+            "header = {header}\nserial = \"a\"\nvalid_from = \"a\"\nholder = {{ kind = \"111\", column = \"a\" }}\n"
+        );
+        fs::write(&map, text).unwrap();
+        let layout = Layout::of(&Map::read(&map).unwrap());
+        let mut seen = Seen::default();
+        let mut input = Input::file(path, Format::Csv);
+        input.each_row(&layout, &mut seen).unwrap();
+        seen
+    }
+
+    #[test]
+    fn rejected_rows_are_read_back_as_they_were_whatever_rows_the_tables_header_had() {
+        let texts = [
+            "110105194912310021",
+            "007",
+            "1-2",
+            "=1+1",
+            "'x",
+            " a  b ",
+            "two\nlines\r\n",
+            "<&>\"",
+            "_x000D_ _x005F_ _x00_",
+            "\u{7}\u{0}",
+            "2020-01-05",
+            "",
+            "𠮷",
+        ];
+        let columns: Vec<String> = (0..texts.len()).map(|n| format!("甲/{n}")).collect();
+        let taken = SheetTaken {
+            name: "名[单] & \"x\"".to_owned(),
+            ..SheetTaken::default()
+        };
+        let head = Head {
+            columns: &columns,
+            delimiter: Some(b','),
+            sheet: Some(&taken),
+            ..Head::default()
+        };
+        let mut cells = Cells::default();
+        texts.iter().for_each(|text| cells.push(text));
+        let row = Row {
+            number: 7,
+            position: 0,
+            cells: &cells,
+            trouble: None,
+            line: b"",
+            hidden: false,
+        };
+        let home = tempfile::tempdir().unwrap();
+        for (make, name) in [
+            (Rejects::new as fn(&Path) -> _, "rejects.csv"),
+            (Rejects::spreadsheet, "rejects.xlsx"),
+        ] {
+            let path = home.path().join(name);
+            let mut rejects = make(&path).unwrap();
+            rejects.keep_cells(&head);
+            for number in [7, 9] {
+                let original = rejects.original(&row);
+                rejects
+                    .add(number, "why; \"what\" to do", &original)
+                    .unwrap();
+            }
+            assert!(rejects.finish().unwrap());
+            for header in ["1", "3", "[2, 3]"] {
+                let seen = seen(&path, header);
+                let marks = COLUMNS.map(str::to_owned);
+                assert_eq!(seen.columns, [&marks[..], &columns].concat());
+                let sheet = "名单 & \"x\"".to_owned();
+                assert_eq!(seen.sheet, name.ends_with("xlsx").then_some(sheet));
+                for (found, number) in seen.rows.iter().zip(["7", "9"]) {
+                    assert_eq!(found[..2], [number, "why; \"what\" to do"]);
+                    // A line ends within a text as it does everywhere in XML.
+                    assert_eq!(found[2..], texts, "{name}");
+                }
+                assert_eq!(seen.rows.len(), 2);
+            }
+        }
     }
 
     #[test]

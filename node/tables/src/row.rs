@@ -124,7 +124,13 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// Marks that nobody sees.
 fn has_no_width(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+    is_invisible(c) || matches!(c, '\u{180E}' | '\u{200C}' | '\u{200D}')
+}
+
+/// Marks that nobody sees and that change nothing of what is seen beside them: copying from other programs leaves them
+/// in texts. Those that join letters or keep them apart, as Mongolian and Uyghur are written, are no such marks.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{61C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 /// A column's name as people read it: without line breaks and marks without width, and without white space around it.
@@ -163,6 +169,8 @@ pub struct Head<'a> {
     pub delimiter: Option<u8>,
     /// First and last row of the columns' names, from 1; `None` where rows name them themselves.
     pub header: Option<(u64, u64)>,
+    /// The last row, where it is the last that a spreadsheet can have: there may have been more.
+    pub full: Option<u64>,
     /// What was taken of a spreadsheet.
     pub sheet: Option<&'a SheetTaken>,
 }
@@ -181,6 +189,9 @@ pub struct SheetTaken {
     /// Names of the table's columns that are hidden.
     pub hidden_columns: Vec<String>,
 }
+
+/// The last row of a spreadsheet in the format of Excel 97, and in today's.
+pub(super) const LAST_ROWS: [u64; 2] = [1 << 16, 1 << 20];
 
 /// Whoever works off the rows.
 pub trait Visitor {

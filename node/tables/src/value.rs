@@ -7,7 +7,7 @@ use certmesh_api::FaultKind;
 
 use crate::dates::DateFormat;
 use crate::marks;
-use crate::row::{Cells, is_space};
+use crate::row::{Cells, is_invisible, is_space};
 
 /// Where a value comes from and what is done to it, in this order: what marks its cells as text is taken off; they are
 /// joined, cleaned, split, found empty or not, looked up in the code list, read as a day.
@@ -24,7 +24,7 @@ pub(super) struct Value {
     /// What stands for nothing in turn.
     pub(super) default: Option<String>,
     pub(super) codes: Option<BTreeMap<String, String>>,
-    /// Spellings of a day; none if the value is not a day.
+    /// Spellings of a day, the last one for what is in none of the others; none if the value is not a day.
     pub(super) dates: Vec<DateFormat>,
 }
 
@@ -196,13 +196,21 @@ impl Value {
         if let Some(codes) = &self.codes {
             text = codes.get(&*text).ok_or(FaultKind::NotInCodes)?.into();
         }
-        if marks::is_not_chinese(&text) {
-            return Err(FaultKind::NotChinese);
+        if let Some(fault) = marks::of_characters(&text) {
+            return Err(fault);
         }
         if self.dates.is_empty() {
             return Ok(Some(text.into_owned()));
         }
-        self.day(&text).map(Some)
+        let held = match places.as_slice() {
+            [place] if self.split.is_none() && row.is_day(*place) => DateFormat::iso().read(&text),
+            _ => None,
+        };
+        match held {
+            // Whatever the map's spellings would make of its text.
+            Some(day) => Ok(Some(day.to_string())),
+            None => self.day(&text).map(Some),
+        }
     }
 
     /// Whether nothing but cleaning makes another text of its cells.
@@ -228,9 +236,20 @@ impl Value {
         if cell.contains(char::REPLACEMENT_CHARACTER) {
             return Err(FaultKind::Encoding);
         }
-        let text = match marks::unmarked(cell) {
-            Err(_) if self.is_nothing(cell.trim_matches(is_space)) => return Ok(cell.into()),
-            text => text?,
+        if cell.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+            return Err(FaultKind::ControlCharacter);
+        }
+        let cell: Cow<'_, str> = match cell.contains(is_invisible) {
+            true => cell.replace(is_invisible, "").into(),
+            false => cell.into(),
+        };
+        let unmarked =
+            marks::unmarked(&cell).map(|text| (text.len() < cell.len()).then(|| text.into_owned()));
+        let text = match unmarked {
+            Err(_) if self.is_nothing(cell.trim_matches(is_space)) => return Ok(cell),
+            Err(fault) => return Err(fault),
+            Ok(Some(text)) => text.into(),
+            Ok(None) => cell,
         };
         if self.digits == Digits::Any {
             if self.dates.is_empty() && marks::is_scientific(&text, false) {
@@ -268,8 +287,17 @@ impl Value {
     }
 
     fn day(&self, text: &str) -> Result<String, FaultKind> {
-        if let Some(day) = self.dates.iter().find_map(|format| format.read(text)) {
-            return Ok(day.to_string());
+        if let Some((last, given)) = self.dates.split_last() {
+            let mut days = given.iter().filter_map(|format| format.read(text));
+            if let Some(day) = days.next() {
+                return match days.all(|other| other == day) {
+                    true => Ok(day.to_string()),
+                    false => Err(FaultKind::SeveralDays),
+                };
+            }
+            if let Some(day) = last.read(text) {
+                return Ok(day.to_string());
+            }
         }
         let numbers = self.dates.iter().find_map(|format| format.numbers(text));
         match numbers {

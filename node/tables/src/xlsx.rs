@@ -8,18 +8,20 @@ use std::path::Path;
 use calamine::{DataRef, Reader, Xlsx};
 use certmesh_api::FaultKind;
 
+use crate::dates::day_in_china;
 use crate::error::{Error, TableFault};
 use crate::lines::MAX_LINE;
 use crate::map::{HiddenRows, joined};
 use crate::number_form::NumberForm;
-use crate::row::{Cells, Head, Row, SheetTaken, TOO_LONG, Visitor, column_name, is_space};
+use crate::rejects;
+use crate::row::{
+    Cells, Head, LAST_ROWS, Row, SheetTaken, TOO_LONG, Visitor, column_name, is_space,
+};
 use crate::xlsx_bounds;
-use crate::xlsx_sheet::{Merged, Range, Sheet};
+use crate::xlsx_sheet::{COLUMNS, Merged, Range, Sheet};
 
 /// From here on a spreadsheet's numbers are rounded.
 const EXACT: f64 = 1e15;
-/// Most columns that a spreadsheet has.
-const COLUMNS: u32 = 16_384;
 /// Most ranges of hidden rows that a message lists.
 const LISTED: usize = 10;
 
@@ -102,7 +104,7 @@ pub(super) fn read<V: Visitor>(
     };
     let mut table = Table {
         header: place.header,
-        length: u64::from(reader.dimensions().end.0) + 1,
+        length: u64::from(sheet.last_row),
         sheet,
         taken,
         names: Vec::new(),
@@ -116,9 +118,6 @@ pub(super) fn read<V: Visitor>(
     while let Some((cell, style)) = reader.next_cell_with_style_id().map_err(malformed)? {
         let (row, column) = cell.get_position();
         let (row, column) = (row + 1, column + 1);
-        if column > COLUMNS {
-            return Err(Error::unfit(path, TableFault::Damaged).into());
-        }
         if row != table.number {
             if !table.row()? {
                 return Ok(());
@@ -200,6 +199,10 @@ impl<V: Visitor> Table<'_, V> {
     /// Hands on the row; `false` ends the reading.
     fn row(&mut self) -> Result<bool, V::Error> {
         let number = u64::from(self.number);
+        if number == 1 && rejects::wrote(self.cells.iter()) {
+            // A file of rejected rows has one row of names, whatever the table had that the map is for.
+            self.header = (1, 1);
+        }
         if number < self.header.0 {
             return Ok(true);
         }
@@ -250,6 +253,9 @@ impl<V: Visitor> Table<'_, V> {
             encoding: None,
             delimiter: Some(b','),
             header: Some(self.header),
+            full: LAST_ROWS
+                .into_iter()
+                .find(|row| *row == u64::from(self.sheet.last_row)),
             sheet: Some(&self.taken),
         })
     }
@@ -346,8 +352,11 @@ fn push(cells: &mut Cells, value: &DataRef<'_>, form: &NumberForm) {
             let (year, month, day, ..) = time.to_ymd_hms_milli();
             cells.push_day(&format!("{year:04}-{month:02}-{day:02}"));
         }
-        // The day of an ISO 8601 time.
-        DataRef::DateTimeIso(text) => cells.push_day(text.split('T').next().unwrap_or_default()),
+        DataRef::DateTimeIso(text) => match day_in_china(text) {
+            Some(day) => cells.push_day(&day.to_string()),
+            // A time without a day, or none at all.
+            None => cells.push_unusable(text, FaultKind::Duration),
+        },
         DataRef::DateTime(_) | DataRef::DurationIso(_) => {
             cells.push_unusable("", FaultKind::Duration);
         }

@@ -2,6 +2,9 @@
 //! which hold a formula without a value. Read from the parts themselves before the cells are: some of it stands after them.
 //!
 //! Only places are kept, as ranges; how many, is bounded.
+//!
+//! A file whose cells are written in such a way that programs read them differently is refused here: nobody knows what whoever
+//! looked at it saw. So are places that the library which reads the cells would add up to numbers too large.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,6 +19,9 @@ use crate::error::{Error, TableFault};
 
 /// Most ranges that are kept.
 const MOST: usize = 1 << 20;
+/// Most rows that a spreadsheet has, and most columns.
+const ROWS: u32 = 1 << 20;
+pub(super) const COLUMNS: u32 = 1 << 14;
 
 /// A range of rows or columns, from 1, both ends in it.
 pub(super) type Range = (u32, u32);
@@ -48,6 +54,8 @@ pub(super) struct Sheet {
     pub(super) hidden_columns: Vec<Range>,
     /// In the order of their first rows.
     pub(super) merged: Vec<Merged>,
+    /// The last row that is written.
+    pub(super) last_row: u32,
     /// Rows of the cells with a formula without a value, by their columns.
     uncomputed: BTreeMap<u32, Vec<Range>>,
 }
@@ -268,6 +276,7 @@ impl<'a> Parts<'a> {
             row_holds: false,
             column: 0,
             cell: None,
+            irregular: false,
         };
         let (mut reader, mut buffer) = (self.reader(place)?, Vec::new());
         let damaged = |_| Error::unfit(path, TableFault::Damaged);
@@ -276,9 +285,16 @@ impl<'a> Parts<'a> {
             match reader.read_event_into(&mut buffer).map_err(damaged)? {
                 Event::Start(element) => looking.start(&element)?,
                 Event::Text(text) => looking.text(&text),
+                Event::GeneralRef(_) => looking.part(Part::Reference),
+                Event::CData(_) => looking.part(Part::Literal),
+                Event::Comment(_) | Event::PI(_) => looking.part(Part::Aside),
                 Event::End(element) => looking.end(element.local_name().as_ref()),
                 Event::Eof => return Ok(()),
                 _ => {}
+            }
+            if looking.irregular {
+                let cell = place_name(looking.column, looking.row);
+                return Err(Error::unfit(path, TableFault::IrregularCell { cell }));
             }
             if looking.sheet.kept() > MOST {
                 return Err(Error::unfit(path, TableFault::Irregular { limit: MOST }));
@@ -331,16 +347,113 @@ struct Looking<'a> {
     row_holds: bool,
     column: u32,
     cell: Option<Cell>,
+    /// Whether programs read the cell under way differently.
+    irregular: bool,
 }
 
-#[derive(Default)]
+/// What the value of a cell is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// A number, or whatever it is.
+    Number,
+    /// The place of a text among those that cells share.
+    Shared,
+    /// A text that stands beside the value.
+    Inline,
+    /// A text, or a day.
+    Text,
+    Flag,
+    Error,
+    /// The library that reads cells refuses it.
+    Unknown,
+}
+
+/// Parts of a cell in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    #[default]
+    Begun,
+    Formula,
+    Value,
+    Inline,
+}
+
+/// Parts of a value beside plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Reference,
+    Literal,
+    Aside,
+}
+
+/// Errors that the library which reads cells knows.
+const ERRORS: [&str; 7] = [
+    "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!",
+];
+
 struct Cell {
+    written: Written,
+    step: Step,
     formula: bool,
-    /// Whether an empty text is a value.
-    is_text: bool,
+    /// Within its value, or an inline text.
     in_value: bool,
     holds: bool,
     is_zero: bool,
+}
+
+impl Cell {
+    fn of(element: &BytesStart<'_>) -> Cell {
+        let written = match attribute(element, "t").as_deref() {
+            None | Some("n") => Written::Number,
+            Some("s") => Written::Shared,
+            Some("inlineStr") => Written::Inline,
+            Some("str" | "d") => Written::Text,
+            Some("b") => Written::Flag,
+            Some("e") => Written::Error,
+            Some(_) => Written::Unknown,
+        };
+        Cell {
+            written,
+            step: Step::Begun,
+            formula: false,
+            in_value: false,
+            holds: false,
+            is_zero: false,
+        }
+    }
+
+    /// Goes on to a part of the cell; `false` where it does not stand in the order of such parts.
+    fn goes_on(&mut self, step: Step) -> bool {
+        let inline = step != Step::Inline || self.written == Written::Inline;
+        let in_order = self.step < step && inline;
+        self.step = step;
+        in_order
+    }
+
+    /// Whether a part of the value may hold something beside one plain text.
+    fn may_hold(&self, part: Part) -> bool {
+        match (self.step, self.written, part) {
+            (Step::Inline, ..) => true,
+            (_, Written::Text, part) => part != Part::Literal,
+            _ => false,
+        }
+    }
+
+    /// Whether the text of a value is one of its kind.
+    fn fits(&self, text: &str) -> bool {
+        match self.written {
+            _ if self.step != Step::Value => true,
+            Written::Number | Written::Shared | Written::Flag | Written::Error if self.holds => {
+                false
+            }
+            Written::Shared => text.bytes().all(|byte| byte.is_ascii_digit()),
+            Written::Flag => matches!(text, "0" | "1" | "true" | "false"),
+            Written::Error => ERRORS.contains(&text),
+            // It stands beside it.
+            Written::Inline => false,
+            _ => true,
+        }
+    }
 }
 
 impl Looking<'_> {
@@ -353,9 +466,26 @@ impl Looking<'_> {
                     self.sheet.hidden_columns.push((first, last));
                 }
             }
+            "dimension" => {
+                let cells = attribute(element, "ref").unwrap_or_default();
+                let (first, last) = cells.split_once(':').unwrap_or((&cells, &cells));
+                let (first, last) = (cell_place(first), cell_place(last));
+                let is_range = first
+                    .zip(last)
+                    .is_some_and(|(first, last)| first.0 <= last.0 && first.1 <= last.1);
+                if !is_range {
+                    return Err(Error::unfit(self.path, TableFault::Damaged));
+                }
+            }
             "row" => {
-                let number = attribute(element, "r").and_then(|row| row.parse().ok());
-                self.row = number.unwrap_or(self.row.saturating_add(1));
+                let before = self.row;
+                self.row = match attribute(element, "r") {
+                    Some(number) => number.parse().unwrap_or_default(),
+                    None => before.saturating_add(1),
+                };
+                self.column = 0;
+                self.irregular = self.row <= before || self.row > ROWS;
+                self.sheet.last_row = self.row;
                 let high = attribute(element, "ht").is_some();
                 self.row_hidden =
                     flag(element, "hidden") || is_zero(element, "ht") || (self.all_hidden && !high);
@@ -363,15 +493,26 @@ impl Looking<'_> {
                 self.column = 0;
             }
             "c" => {
-                let place = attribute(element, "r").and_then(|place| cell_place(&place));
-                self.column = place.map_or(self.column.saturating_add(1), |(column, _)| column);
-                self.cell = Some(Cell {
-                    is_text: attribute(element, "t").as_deref() == Some("str"),
-                    ..Cell::default()
-                });
+                let before = self.column;
+                let next = (before.saturating_add(1), self.row);
+                let (column, row) = match attribute(element, "r") {
+                    Some(place) => cell_place(&place).unwrap_or_default(),
+                    None => next,
+                };
+                self.column = column;
+                self.irregular = row != self.row || column <= before || column > COLUMNS;
+                self.cell = Some(Cell::of(element));
             }
-            "f" => self.of_cell(|cell| cell.formula = true),
-            "v" | "t" => self.of_cell(|cell| cell.in_value = true),
+            "f" => {
+                self.step(Step::Formula);
+                self.of_cell(|cell| cell.formula = true);
+            }
+            "v" => {
+                self.step(Step::Value);
+                self.of_cell(|cell| cell.in_value = true);
+            }
+            "is" => self.step(Step::Inline),
+            "t" => self.of_cell(|cell| cell.in_value = true),
             "mergeCell" => {
                 let range = attribute(element, "ref");
                 let merged = range.as_deref().and_then(merged);
@@ -389,12 +530,26 @@ impl Looking<'_> {
         }
     }
 
+    fn step(&mut self, step: Step) {
+        if let Some(cell) = &mut self.cell {
+            self.irregular |= !cell.goes_on(step);
+        }
+    }
+
     fn text(&mut self, text: &str) {
         if let Some(cell) = self.cell.as_mut().filter(|cell| cell.in_value)
             && !text.is_empty()
         {
+            self.irregular |= !cell.fits(text);
             cell.is_zero = !cell.holds && text == "0";
             cell.holds = true;
+        }
+    }
+
+    fn part(&mut self, part: Part) {
+        if let Some(cell) = self.cell.as_mut().filter(|cell| cell.in_value) {
+            self.irregular |= !cell.may_hold(part);
+            cell.holds |= part != Part::Aside;
         }
     }
 
@@ -407,7 +562,8 @@ impl Looking<'_> {
                 };
                 // Libraries that don't compute write 0 for every value, and that the file is to be computed.
                 let stands_for_none = self.recalculated && cell.is_zero;
-                let valued = (cell.holds && !stands_for_none) || (cell.is_text && !cell.holds);
+                let is_text = cell.written == Written::Text;
+                let valued = (cell.holds && !stands_for_none) || (is_text && !cell.holds);
                 if cell.formula && !valued {
                     extend(
                         self.sheet.uncomputed.entry(self.column).or_default(),
@@ -445,6 +601,18 @@ fn is_zero(element: &BytesStart<'_>, name: &str) -> bool {
     size.is_some_and(|size| size <= 0.0)
 }
 
+/// `AB12` of a column and a row; of a row alone, its first cell.
+pub(super) fn place_name(column: u32, row: u32) -> String {
+    let mut column = column.max(1);
+    let mut letters = Vec::new();
+    while column > 0 {
+        letters.push(char::from(b'A' + ((column - 1) % 26) as u8));
+        column = (column - 1) / 26;
+    }
+    let letters: String = letters.into_iter().rev().collect();
+    format!("{letters}{row}")
+}
+
 /// Column and row of `AB12`.
 fn cell_place(text: &str) -> Option<(u32, u32)> {
     let text = text.replace('$', "");
@@ -477,6 +645,10 @@ mod tests {
     fn places_are_read_as_spreadsheets_write_them() {
         assert_eq!(cell_place("A1"), Some((1, 1)));
         assert_eq!(cell_place("$AB$12"), Some((28, 12)));
+        for name in ["A1", "Z9", "AA10", "AZ52", "BA53", "XFD1048576"] {
+            let (column, row) = cell_place(name).unwrap();
+            assert_eq!(place_name(column, row), name);
+        }
         for text in ["", "A", "1", "A0", "ABCD1", "A-1"] {
             assert_eq!(cell_place(text), None, "{text}");
         }

@@ -261,7 +261,7 @@ fault-quotation-mark = a quotation mark begins a cell and none ends it; double i
 fault-cell-count = has { $found } cells, the header { $expected }; is a cell with a delimiter or quotation mark not quoted?
 fault-no-object = is not a JSON object
 fault-rounded-number = is a number of more than 15 digits, which spreadsheets round; the column has to be text
-fault-duration = is a duration
+fault-duration = is a duration, or a time without a day
 fault-spreadsheet-error = holds a spreadsheet's error
 fault-neither-text-nor-number = is neither text nor a whole number
 fault-encoding = holds bytes that are not valid in the file's encoding
@@ -290,6 +290,9 @@ fault-counted-day = is a number as spreadsheets count days; format the column as
 fault-not-split = does not have exactly one of { $separators } between two parts
 fault-cut-off = is the last line, has { $found } cells of { $expected } and no line ending; is the whole file there?
 fault-born-later = names a day of birth that has not come yet
+fault-several-days = is one day in one of the map's spellings and another day in another; leave the right one in `date` of the map
+fault-private-use = holds a character of private use, which only some fonts show, often in place of a rare one of a name; type it again
+fault-character-reference = holds a character as markup, as web forms write rare ones (such as &#29579;); put the character itself there
 
 ## What a peer refuses. Each says what to do.
 
@@ -536,6 +539,7 @@ table-hidden-rows = has { $count } hidden { $count ->
         [1] row ({ $rows })
        *[other] rows ({ $rows })
     } that whoever looks at it does not see; show them, or say `hidden_rows = "import"` or `"skip"` in the map
+table-irregular-cell = has a cell, { $cell }, written in such a way that programs read it differently; open the file in a spreadsheet, look at the cell, save the file again, and import that
 table-irregular = has more than { $limit } places of merged cells, hidden rows and formulas without a value; save it as CSV (UTF-8)
 table-no-toml = is not a map: line { $line }: { $why }
 table-long-map = is not a map: it is longer than 1 MiB
@@ -559,6 +563,10 @@ taken-rows-skipped = left out: { $count } hidden { $count ->
         [1] row
        *[other] rows
     } ({ $rows })
+taken-full = the table ends in row { $row }, the last that { $row ->
+        [65536] an .xls file
+       *[other] a spreadsheet
+    } can have: if it was saved from a longer one, rows are missing; compare the last row with the source's
 taken-hidden-columns = hidden columns, used as the map says: { $names }
 
 mapping-any = the map cannot be used
@@ -588,6 +596,7 @@ map-without-split = goes with `split`
 map-split-part = must be 1 or 2: the part before or after what `split` names
 map-rows = must be {"{"} column = "…", is = ["…"] {"}"} or {"{"} column = "…", not = ["…"] {"}"}, or a list of these
 map-spelling-sign = `{ $spelling }`: of %, only %Y, %m, %d, %H, %M, %S and %% are known
+map-spelling-zone = `{ $spelling }` leaves out the time of day before `Z`, which is a time of another zone: say "iso-8601" instead, for the day in China
 map-spelling-part = `{ $spelling }` must hold { $sign } once
 map-none-named = must name at least one part
 map-unknown-part = the map has no `{ $name }`{ near }
@@ -606,7 +615,7 @@ map-unknown-field = is not a field of this type's standard; extension fields beg
 obstacle-not-collected = its fields were not collected: { $why }
 obstacle-lacks = the certificate has no { $codes }, which the matter needs
 obstacle-incomplete = its attachments are not here whole yet; asking for them gets the rest
-obstacle-not-then = its fields were not collected when the case was accepted; retrieve them by themselves
+obstacle-not-then = its fields are not among what the case keeps; retrieve them by themselves
 obstacle-lost = what was collected for the case is lost on this node's disk; retrieve the fields separately
 obstacle-too-many = a department issued more certificates of this type to the subject than are looked at, and none of those is valid; look the certificate up by its number
 obstacle-not-covered = the grant in force does not cover { $codes }, which the matter needs; its issuer can grant it
@@ -750,6 +759,7 @@ command-no-kind = the code's form does not show which kind of code it is
 command-taken-for = note: taken for kind { $kind }, { $name } ({ $chinese })
 command-is-table = { $file } is a table, not { $expected }
 command-fields-wrong = { $count } fields are wrong:
+command-case-continues = what was not collected can be later: accept the case again under the same reference
 command-waits-for-grant = not accepted yet: nothing of it may be seen without a grant; once its issuer has granted it, accept the case again under the same reference
 
 advice-find-held = `certmesh find --purpose TEXT` asks for the number and finds the person's certificates

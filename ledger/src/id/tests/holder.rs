@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::strategies::{any_character, department};
 use super::{check, through_bincode, through_json, with_char};
 use crate::id::{
-    HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, has_known_region, normalise,
+    Date, HolderError, HolderKind, HolderKindError, MAX_HOLDER_CHARS, has_known_region,
+    is_born_after, normalise,
 };
 
 #[test]
@@ -296,11 +297,32 @@ fn a_region_is_known_by_its_province() {
         ("11010519491231002X", true),
         ("810000199001010018", true),
         ("911124199001010018", true),
-        ("990101199003071026", false),
+        ("990101199003071026", true),
         ("160000199001010018", false),
+        ("916000199001010018", false),
     ] {
         assert_eq!(has_known_region(number), known, "{number}");
     }
+}
+
+#[test]
+fn nobody_holds_anything_before_the_day_of_birth() {
+    let day = |text: &str| text.parse::<Date>().unwrap();
+    for (code, on, later) in [
+        ("110105199003070013", "1990-03-06", true),
+        ("110105199003070013", "1990-03-07", false),
+        ("110105299903070013", "2026-11-27", true),
+        ("110105184912310013", "1900-01-01", false),
+    ] {
+        let found = is_born_after(HolderKind::IdentityCard, code, day(on));
+        assert_eq!(found, later, "{code} {on}");
+    }
+    let passport = HolderKind::OrdinaryPassport;
+    assert!(!is_born_after(
+        passport,
+        "110105299903070013",
+        day("2026-11-27")
+    ));
 }
 
 prop_compose! {

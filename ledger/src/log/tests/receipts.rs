@@ -81,6 +81,8 @@ fn all_are_found(log: &Log) {
         assert_eq!(found(acknowledged), Some(first + 2));
         let case = log.accepted_case(&CaseTag(named(n).0)).unwrap();
         assert_eq!(found(case), Some(first + 3));
+        let latest = log.latest_of_case(&CaseTag(named(n).0)).unwrap();
+        assert_eq!(found(latest), Some(first + 3));
     }
     let unknown = named(ROUNDS);
     assert!(log.decision_of(&unknown).unwrap().is_none());

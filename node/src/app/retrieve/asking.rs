@@ -348,6 +348,7 @@ impl Asking {
             entry: acknowledged.into(),
             kept,
             needs: None,
+            continues: None,
         };
         self.record(receipt).await?;
         result.map(drop)

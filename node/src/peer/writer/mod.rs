@@ -50,6 +50,8 @@ pub(crate) struct Receipt {
     pub(crate) kept: Option<SealedBody>,
     /// Position of a record whose body has to be kept still when the receipt is appended.
     pub(crate) needs: Option<u64>,
+    /// Position of the record that it continues, of which it is no repetition.
+    pub(crate) continues: Option<u64>,
 }
 
 /// Where the outcomes of a request go.

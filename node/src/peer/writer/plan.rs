@@ -6,6 +6,7 @@ use certmesh_api::{Fault, FaultKind};
 use certmesh_ledger::bodies::{Body, FileId};
 use certmesh_ledger::catalogue::Batch;
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash_parts};
+use certmesh_ledger::id::{Date, is_born_after};
 use certmesh_ledger::log::Log;
 use certmesh_ledger::record::{
     CertificateErased, CertificateIssued, Entry, SharingClass, SignedRecord, commit_fields,
@@ -205,12 +206,20 @@ impl Planning<'_> {
             || !matches!(entry, Entry::CertificateIssued(_) | Entry::StatusChanged(_))
         {
             // Before the standard is asked: what is in the log stays, whatever its type's standard says by now.
-            if let Some(record) = self.existing(entry, kept)? {
+            // Of two that continue the same, the second finds the first.
+            if let Some(record) = self.existing(entry, kept)?
+                && prepared.continues != Some(record.record().seq)
+            {
                 return Err(Outcome::Replayed(Box::new(record)));
             }
         }
         if let Some(refusal) = &prepared.departs {
             return Err(refusal.clone().into());
+        }
+        if let Some(body) = kept.and_then(|kept| kept.body.as_ref())
+            && is_born_after(body.holder_kind, &body.holder_code, self.day())
+        {
+            return Err(Refusal::field("holder.code", FaultKind::BornLater).into());
         }
         let key = retry.filter(|_| rows == 1);
         let keyed = key.map(|key| (key, self.content(entry, kept)));
@@ -232,6 +241,11 @@ impl Planning<'_> {
             _ => None,
         };
         Ok((destroys, keyed))
+    }
+
+    /// The day in China on which the records will be: none is dated before the one before it.
+    fn day(&self) -> Date {
+        Date::in_china(now_ms().max(self.log.last_ms().unwrap_or_default()))
     }
 
     fn is_kept(&self, seq: u64) -> bool {
