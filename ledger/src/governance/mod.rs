@@ -10,6 +10,8 @@
 //!   itself; [`Recovery`]: when too many can't be reached
 //! - [`Block`], [`Certificate`]: links of the chain, and the votes that make one final
 //! - [`State`]: what is so at a height, and the fold that leads from one to the next: [`State::apply`]
+//! - [`History`]: the chain, and what was so at any height of it; [`History::judge`]: which rule judges which record
+//! - [`TrustFile`]: genesis and chain, for whoever verifies where there is no network
 
 mod action;
 mod block;
@@ -17,6 +19,8 @@ mod chain;
 mod fault;
 mod fold;
 mod founding;
+mod history;
+mod judge;
 mod kinds;
 mod member;
 mod own;
@@ -25,6 +29,7 @@ mod proposal;
 mod state;
 #[cfg(test)]
 mod tests;
+mod trust_file;
 
 pub use action::{
     Action, Admit, ChangeRoles, Cut, CutReason, Govern, Introduction, MAX_ACTION, Newcomer,
@@ -39,6 +44,8 @@ pub use chain::{BlockId, ChainId, ProposalId};
 pub use fault::{ActionFault, BlockError, CertificateFault, Fault, PositionFault};
 pub use fold::quorum;
 pub use founding::{Founding, FoundingDepartment, FoundingError};
+pub use history::{Changes, History, Rules};
+pub use judge::{Claim, Judge, Judgement, Why};
 pub use kinds::{Ascending, Keys, NotAscending, Ordered, SealingKey, Signed, Unreadable};
 pub use member::{Ended, Epoch, GenerationEnd, GenerationEnded, Marker, Member, Standing, Trail};
 pub use own::{EndReason, EpochEnd, EpochEnded, Held, Lost, OwnChange, SignedChange};
@@ -47,3 +54,4 @@ pub use policy::{
 };
 pub use proposal::{Decision, MAX_ACTIONS, Proposal, Withdrawal, approve};
 pub use state::{FORMAT_VERSION, State};
+pub use trust_file::{Part, TrustFile, TrustFileError};

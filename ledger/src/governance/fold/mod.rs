@@ -27,28 +27,8 @@ impl State {
     /// # Errors
     /// [`BlockError`] if the block does not hold, or is of a later version.
     pub fn apply(&self, block: &Block) -> Result<State, BlockError> {
-        self.check_version()?;
-        let height = self.height.saturating_add(1);
-        if block.height != height {
-            return Err(BlockError::Height {
-                found: block.height,
-                expected: height,
-            });
-        }
-        if block.before != self.head {
-            return Err(BlockError::Before {
-                height,
-                found: block.before,
-                expected: self.head,
-            });
-        }
-        if block.time_ms < self.time_ms {
-            return Err(BlockError::Time {
-                height,
-                found: block.time_ms,
-                least: self.time_ms,
-            });
-        }
+        self.check_place(block)?;
+        let height = block.height;
         if block.items.is_empty() {
             return Err(BlockError::Empty(height));
         }
@@ -78,10 +58,37 @@ impl State {
     /// # Errors
     /// [`BlockError`] if the block does not hold, or is not final by the votes of those who governed before it.
     pub fn accept(&self, block: &FinalBlock) -> Result<State, BlockError> {
-        self.check_version()?;
-        // Votes first: whoever sends blocks that nobody voted for makes nobody fold them.
+        self.check_place(&block.block)?;
+        // Votes before items: whoever sends blocks that nobody voted for makes nobody fold them.
         self.check_certificate(block)?;
         self.apply(&block.block)
+    }
+
+    /// Whether a block follows from here.
+    fn check_place(&self, block: &Block) -> Result<(), BlockError> {
+        self.check_version()?;
+        let height = self.height.saturating_add(1);
+        if block.height != height {
+            return Err(BlockError::Height {
+                found: block.height,
+                expected: height,
+            });
+        }
+        if block.before != self.head {
+            return Err(BlockError::Before {
+                height,
+                found: block.before,
+                expected: self.head,
+            });
+        }
+        if block.time_ms < self.time_ms {
+            return Err(BlockError::Time {
+                height,
+                found: block.time_ms,
+                least: self.time_ms,
+            });
+        }
+        Ok(())
     }
 
     fn check_version(&self) -> Result<(), BlockError> {

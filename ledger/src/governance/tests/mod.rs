@@ -3,6 +3,9 @@
 mod actions;
 mod chain;
 mod deciding;
+mod judging;
 mod own;
+mod properties;
 mod recovery;
+mod trust;
 mod world;

@@ -334,7 +334,6 @@ fn after_a_loss_a_department_goes_on_at_the_largest_that_enough_members_hold() {
     assert_eq!(trail.generations[0].size, 8);
     assert_eq!(trail.epochs[0].ended.unwrap().why, EndReason::Rotated);
     // In the next generation nobody holds anything yet: it goes on where this one did, not at nothing.
-    world.secrets.get_mut(&code(4)).unwrap().operating.push(key);
     let held: Vec<_> = (0..3).map(|by| (by, None)).collect();
     let position = Position {
         root: empty_root(),

@@ -64,6 +64,13 @@ pub(super) struct World {
     pub(super) time_ms: u64,
     seeds: u64,
     nonces: u64,
+    /// Every key that was made, by its public half.
+    keyring: BTreeMap<[u8; 32], SigningKey>,
+}
+
+fn keyed(seed: [u8; 32]) -> ([u8; 32], SigningKey) {
+    let key = SigningKey::from_seed(&seed);
+    (*key.public().as_bytes(), key)
 }
 
 pub(super) fn seed(n: u64) -> [u8; 32] {
@@ -115,6 +122,7 @@ impl World {
             time_ms: CREATED_MS + 1,
             seeds,
             nonces: 0,
+            keyring: (1..=seeds).map(|n| keyed(seed(n))).collect(),
         }
     }
 
@@ -132,21 +140,42 @@ impl World {
 
     pub(super) fn fresh_key(&mut self) -> SigningKey {
         self.seeds += 1;
-        SigningKey::from_seed(&seed(self.seeds))
+        let (public, key) = keyed(seed(self.seeds));
+        self.keyring.insert(public, key.clone());
+        key
     }
 
-    /// A department that doesn't belong yet, with fresh keys.
+    /// Fresh keys of a department that doesn't belong yet; it signs with them once it does.
     pub(super) fn newcomer(&mut self, n: usize) -> Introduction {
+        let from = self.seeds + 1;
         let own = secrets(&mut self.seeds);
-        let introduction = self.introduction(n, &own);
-        let before = self
-            .secrets
-            .get(&code(n))
-            .map(|before| before.operating.clone());
-        let operating = [before.unwrap_or_default(), own.operating].concat();
-        let own = Secrets { operating, ..own };
-        self.secrets.insert(code(n), own);
-        introduction
+        let made = (from..=self.seeds).map(|n| keyed(seed(n)));
+        self.keyring.extend(made);
+        self.introduction(n, &own)
+    }
+
+    /// Lets each department sign with the keys that are its own now.
+    fn keep_up(&mut self) {
+        let key = |public: &crate::crypto::keys::PublicKey| self.keyring.get(public.as_bytes());
+        for member in self.state.members() {
+            let epochs = &self.state.trails[&member.code].epochs;
+            let operating: Option<Vec<_>> = epochs
+                .iter()
+                .map(|epoch| key(&epoch.key).cloned())
+                .collect();
+            let identity = key(&member.keys.identity).cloned();
+            let (Some(identity), Some(operating)) = (identity, operating) else {
+                continue;
+            };
+            let before = self.secrets.get(&member.code);
+            let own = Secrets {
+                identity,
+                operating,
+                transport: before.map_or([0; 32], |before| before.transport),
+                sealing: member.keys.sealing,
+            };
+            self.secrets.insert(member.code, own);
+        }
     }
 
     pub(super) fn introduction(&self, n: usize, own: &Secrets) -> Introduction {
@@ -275,6 +304,7 @@ impl World {
         self.state = self.state.accept(&block)?;
         self.blocks.push(block);
         self.time_ms += 1000;
+        self.keep_up();
         Ok(())
     }
 
@@ -302,9 +332,8 @@ impl World {
     }
 
     pub(super) fn rotate(&mut self, n: usize) {
-        let (change, key) = self.rotation(n);
+        let (change, _) = self.rotation(n);
         self.make(vec![change.into()]).unwrap();
-        self.secrets.get_mut(&code(n)).unwrap().operating.push(key);
     }
 
     pub(super) fn position(&self, n: usize, size: u64) -> Position {
