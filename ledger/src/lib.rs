@@ -17,6 +17,7 @@
 //! - [`lookup`]: questions to one log, by what its records are about
 //! - [`last_run`]: which data directory a peer ran with last
 //! - [`membership`]: who belongs, with which keys
+//! - [`governance`]: how that changes: the chain of what the members decided
 //! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
 //! - [`bodies`]: what a department keeps of its own certificates beside the log
 //! - [`journal`]: who looked up what a person holds, kept beside the log
@@ -36,6 +37,7 @@ pub mod clocks;
 pub mod codec;
 pub mod crypto;
 pub mod disk;
+pub mod governance;
 pub mod header;
 pub mod id;
 pub mod index;

@@ -14,6 +14,8 @@ mod entries;
 mod fields;
 #[path = "golden/files.rs"]
 mod files;
+#[path = "golden/governance.rs"]
+mod governance;
 #[path = "golden/keys.rs"]
 mod keys;
 #[path = "golden/ledger.rs"]
@@ -193,6 +195,7 @@ fn every_byte_is_the_one_the_format_says() {
     keys::all(&mut vectors);
     retrieval::all(&mut vectors);
     files::all(&mut vectors);
+    governance::all(&mut vectors);
     match &vectors.golden {
         Some(golden) => assert_eq!(&vectors.made, golden, "the file holds nothing else"),
         None => {

@@ -155,9 +155,37 @@ pub enum Purpose {
     BlindedSubject,
     /// A case, under the department's field key.
     Case,
+    /// Name of a network's governance, over network and what it was founded with.
+    Governance,
+    /// A block of governance, over its canonical bytes.
+    Block,
+    /// What a governor's node signs about a block.
+    Vote,
+    /// What a proposer signs, over a proposal to the members.
+    Proposal,
+    /// What a governor signs to approve a proposal.
+    Approval,
+    /// What a proposer signs to withdraw a proposal.
+    Withdrawal,
+    /// What a department signs with all of its keys to be admitted.
+    Introduction,
+    /// What a new identity key signs, to show that it is held.
+    Identity,
+    /// What a department signs to change its own keys.
+    OwnChange,
+    /// What a new key of an own change signs, to show that it is held.
+    Possession,
+    /// What a department signs about where an epoch of its keys ended.
+    EpochEnded,
+    /// What a member signs that knows nothing of an epoch beyond its end.
+    EpochWitnessed,
+    /// What a member signs about how much it holds of a log that was lost.
+    LogHeld,
+    /// What ends the governing of members that can't be reached.
+    Recovery,
 }
 
-const PURPOSES: usize = Purpose::Case as usize + 1;
+const PURPOSES: usize = Purpose::Recovery as usize + 1;
 
 impl Purpose {
     /// The name in the key-derivation context.
@@ -190,6 +218,20 @@ impl Purpose {
             Purpose::RetrievalRest => "retrieval-rest",
             Purpose::BlindedSubject => "blinded-subject",
             Purpose::Case => "case",
+            Purpose::Governance => "governance",
+            Purpose::Block => "block",
+            Purpose::Vote => "vote",
+            Purpose::Proposal => "proposal",
+            Purpose::Approval => "approval",
+            Purpose::Withdrawal => "withdrawal",
+            Purpose::Introduction => "introduction",
+            Purpose::Identity => "identity",
+            Purpose::OwnChange => "own-change",
+            Purpose::Possession => "possession",
+            Purpose::EpochEnded => "epoch-ended",
+            Purpose::EpochWitnessed => "epoch-witnessed",
+            Purpose::LogHeld => "log-held",
+            Purpose::Recovery => "recovery",
         }
     }
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::crypto::keys::{KeyError, PublicKey};
+
 /// Identity multihash of a protobuf-encoded Ed25519 public key (libp2p peer-id specification): these six bytes, then
 /// the key.
 const PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
@@ -31,6 +33,19 @@ impl PeerId {
                 .verifying_key()
                 .to_bytes(),
         )
+    }
+
+    /// The transport key itself.
+    ///
+    /// # Errors
+    /// [`KeyError::Weak`] if no peer can have it: an identity's text does not show that.
+    pub fn public_key(&self) -> Result<PublicKey, KeyError> {
+        PublicKey::from_bytes(&self.0)
+    }
+
+    /// The 32 bytes of the transport key.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The bytes libp2p uses (a multihash).

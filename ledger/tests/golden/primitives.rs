@@ -17,7 +17,7 @@ use crate::common::{
     AUTHORITY, ISSUER, READER, WITNESS, catalogue_key, certificate, code, genesis, key, tag,
 };
 
-const PURPOSES: [Purpose; 27] = [
+const PURPOSES: [Purpose; 41] = [
     Purpose::Network,
     Purpose::Record,
     Purpose::Leaf,
@@ -45,6 +45,20 @@ const PURPOSES: [Purpose; 27] = [
     Purpose::RetrievalRest,
     Purpose::BlindedSubject,
     Purpose::Case,
+    Purpose::Governance,
+    Purpose::Block,
+    Purpose::Vote,
+    Purpose::Proposal,
+    Purpose::Approval,
+    Purpose::Withdrawal,
+    Purpose::Introduction,
+    Purpose::Identity,
+    Purpose::OwnChange,
+    Purpose::Possession,
+    Purpose::EpochEnded,
+    Purpose::EpochWitnessed,
+    Purpose::LogHeld,
+    Purpose::Recovery,
 ];
 
 pub(crate) fn all(v: &mut Vectors) {

@@ -1,0 +1,192 @@
+//! Blocks, what stands in them, and the votes that make one final.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, Bounded, DecodeError};
+use crate::crypto::hash::Purpose;
+use crate::crypto::keys::{Signature, SigningKey};
+use crate::id::DepartmentCode;
+
+use super::chain::{BlockId, ChainId};
+use super::kinds::{Ascending, Ordered, Signed, kinds};
+use super::own::{EpochEnded, SignedChange};
+use super::policy::{MAX_GOVERNORS, MAX_RECOVERY_KEYS};
+use super::proposal::{Decision, Withdrawal};
+
+/// Most items of a block.
+pub const MAX_ITEMS: usize = 64;
+
+/// Most bytes of an item's content.
+pub const MAX_ITEM: usize = 73_728;
+
+/// Most bytes of a block.
+pub const MAX_BLOCK: usize = 262_144;
+
+/// Most bytes of a block with its certificate.
+pub const MAX_FINAL_BLOCK: usize = MAX_BLOCK + 8_192;
+
+kinds! {
+    /// What a block is made for.
+    #[expect(clippy::large_enum_variant, reason = "at most 64 of them are held at a time")]
+    Item, MAX_ITEM;
+    /// The members decided.
+    0 Decision(Decision),
+    /// A proposer withdrew its proposal.
+    1 Withdrawal(Withdrawal),
+    /// A department changed its own keys.
+    2 OwnChange(SignedChange),
+    /// A department says where an epoch of its keys ended.
+    3 EpochEnded(EpochEnded),
+    /// Holders of recovery keys end the governing of members that can't be reached.
+    4 Recovery(SignedRecovery),
+}
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// From 1, without gaps.
+    pub height: u64,
+    /// The block before it.
+    pub before: BlockId,
+    /// When it was made, ms since 1970 UTC; never less than that of the block before.
+    pub time_ms: u64,
+    /// What changes, in order; at least one.
+    pub items: Bounded<Item, MAX_ITEMS>,
+}
+
+impl Block {
+    /// Its hash.
+    pub fn id(&self, chain: ChainId) -> BlockId {
+        BlockId(chain.message(Purpose::Block, self))
+    }
+
+    /// Reads a block from its canonical bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Block, DecodeError> {
+        codec::decode(bytes, MAX_BLOCK)
+    }
+}
+
+/// Which of the two votes of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Stage {
+    /// For a block that may become final.
+    Prevote,
+    /// For a block that enough have voted for: enough of these make it final.
+    Precommit,
+}
+
+/// What a governor's node says in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Vote {
+    /// Of the block.
+    pub height: u64,
+    /// Which attempt at this height, from 0.
+    pub round: u32,
+    /// Which vote.
+    pub stage: Stage,
+    /// For which block; for none in this round otherwise.
+    pub block: Option<BlockId>,
+}
+
+impl Vote {
+    /// Votes.
+    pub fn sign(self, chain: ChainId, by: DepartmentCode, operating: &SigningKey) -> Signed {
+        chain.sign(Purpose::Vote, &self, by, operating)
+    }
+}
+
+/// Why a block is final: the precommits of one round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The round.
+    pub round: u32,
+    /// By the operating keys of those who governed before the block.
+    pub votes: Ascending<Signed, MAX_GOVERNORS>,
+}
+
+/// A block with its certificate, not checked yet: [`History::extend`](super::History::extend) does that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalBlock {
+    /// The block.
+    pub block: Block,
+    /// Why it is final.
+    pub certificate: Certificate,
+}
+
+impl FinalBlock {
+    /// Reads one from its canonical bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<FinalBlock, DecodeError> {
+        codec::decode(bytes, MAX_FINAL_BLOCK)
+    }
+
+    /// What the votes of its certificate are over.
+    pub(super) fn vote(&self, chain: ChainId) -> Vote {
+        Vote {
+            height: self.block.height,
+            round: self.certificate.round,
+            stage: Stage::Precommit,
+            block: Some(self.block.id(chain)),
+        }
+    }
+}
+
+/// What ends the governing of members that can't be reached. It names the very block that it follows: once that has
+/// another successor, there was no need of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The height of its block.
+    pub height: u64,
+    /// The block before.
+    pub before: BlockId,
+    /// Who no longer governs.
+    pub ends: Ascending<DepartmentCode, MAX_GOVERNORS>,
+}
+
+/// A recovery with its signatures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedRecovery {
+    /// What ends.
+    pub recovery: Recovery,
+    /// By as many of the recovery keys as the policy asks for.
+    pub keys: Ascending<RecoverySignature, MAX_RECOVERY_KEYS>,
+    /// By the identity keys of more than a third of the governors, none of them among those whose governing ends.
+    pub governors: Ascending<Signed, MAX_GOVERNORS>,
+}
+
+/// A signature by a recovery key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoverySignature {
+    /// The key's place in the policy's list, from 0.
+    pub key: u8,
+    /// Over the recovery.
+    pub signature: Signature,
+}
+
+impl Ordered for RecoverySignature {
+    type Key = u8;
+
+    fn key(&self) -> u8 {
+        self.key
+    }
+}
+
+impl Recovery {
+    /// Signs with a recovery key.
+    pub fn sign(&self, chain: ChainId, place: u8, key: &SigningKey) -> RecoverySignature {
+        RecoverySignature {
+            key: place,
+            signature: key.sign(&chain.message(Purpose::Recovery, self)),
+        }
+    }
+
+    /// A governor agrees to it.
+    pub fn agree(&self, chain: ChainId, by: DepartmentCode, identity: &SigningKey) -> Signed {
+        chain.sign(Purpose::Recovery, self, by, identity)
+    }
+}

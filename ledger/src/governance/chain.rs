@@ -1,0 +1,101 @@
+//! The chain's name, and what its signatures are over.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::crypto::hash::{Hash, Purpose, hash_parts};
+use crate::crypto::keys::{PublicKey, Signature, SigningKey};
+use crate::id::DepartmentCode;
+use crate::names::NetworkId;
+
+use super::founding::Founding;
+use super::kinds::Signed;
+
+/// Name of a network's governance: hash of network and founding. Every signature of governance is over it, so that none
+/// means anything in another network.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ChainId(pub Hash);
+
+impl ChainId {
+    /// The name of what began like this.
+    pub fn of(network: NetworkId, founding: &Founding) -> ChainId {
+        let parts: [&[u8]; 2] = [network.0.as_bytes(), &codec::encode(founding)];
+        ChainId(hash_parts(Purpose::Governance, &parts))
+    }
+
+    /// What is signed for a purpose.
+    pub(super) fn message<T: Serialize>(self, purpose: Purpose, content: &T) -> Hash {
+        hash_parts(purpose, &[self.0.as_bytes(), &codec::encode(content)])
+    }
+
+    /// A department's signature, its code beside what it signs.
+    pub(super) fn sign<T: Serialize>(
+        self,
+        purpose: Purpose,
+        content: &T,
+        by: DepartmentCode,
+        key: &SigningKey,
+    ) -> Signed {
+        let signature = key.sign(&self.message(purpose, &(content, by)));
+        Signed { by, signature }
+    }
+
+    /// Whether a department's signature is by this key.
+    pub(super) fn is_signed<T: Serialize>(
+        self,
+        purpose: Purpose,
+        content: &T,
+        signed: &Signed,
+        key: &PublicKey,
+    ) -> bool {
+        let message = self.message(purpose, &(content, signed.by));
+        key.verify(&message, &signed.signature).is_ok()
+    }
+
+    /// Whether a signature over content that names its signer is by this key.
+    pub(super) fn verifies<T: Serialize>(
+        self,
+        purpose: Purpose,
+        content: &T,
+        signature: &Signature,
+        key: &PublicKey,
+    ) -> bool {
+        let message = self.message(purpose, content);
+        key.verify(&message, signature).is_ok()
+    }
+}
+
+impl fmt::Display for ChainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Hash of a block. Since each block names the one before, it stands for the whole history up to it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct BlockId(pub Hash);
+
+impl BlockId {
+    /// What the first block names as the one before.
+    pub fn founding(chain: ChainId) -> BlockId {
+        BlockId(chain.0)
+    }
+}
+
+impl fmt::Display for BlockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Hash of a proposal, which its proposer signs and the approvals are over.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ProposalId(pub Hash);
+
+impl fmt::Display for ProposalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

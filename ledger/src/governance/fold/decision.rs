@@ -1,0 +1,127 @@
+//! Decisions of the members, and proposals withdrawn.
+
+use crate::crypto::hash::Purpose;
+use crate::crypto::keys::PublicKey;
+use crate::id::DepartmentCode;
+
+use super::super::action::Action;
+use super::super::fault::Fault;
+use super::super::policy::Share;
+use super::super::proposal::{Decision, Withdrawal};
+use super::super::state::{Sitting, State};
+
+impl State {
+    pub(super) fn decide(&mut self, decision: &Decision) -> Result<(), Fault> {
+        self.check_approved(decision)?;
+        let before = self.deciding();
+        let proposal = &decision.proposal;
+        for (at, action) in proposal.actions.iter().enumerate() {
+            let refused = |fault| Fault::Action { at, fault };
+            self.act(action).map_err(refused)?;
+        }
+        let after = self.deciding();
+        // A recovery may have left fewer than the policy asks for: then a decision may still add some.
+        let (left, least) = (after.len(), self.least_governors());
+        if left == 0 || left < least && left < before.len() {
+            return Err(Fault::TooFewGovernors { left, least });
+        }
+        match after != before || proposal.actions.iter().any(ends_sitting) {
+            true => self.sitting.end(),
+            false => self
+                .sitting
+                .close(proposal.proposer, proposal.id(self.chain)),
+        }
+        Ok(())
+    }
+
+    /// Whether enough of those who govern now want a proposal, and may still.
+    pub(super) fn check_approved(&self, decision: &Decision) -> Result<(), Fault> {
+        let proposal = &decision.proposal;
+        self.check_sitting(proposal.sitting)?;
+        if self.time_ms > proposal.lapses_ms {
+            return Err(Fault::Lapsed {
+                lapsed: proposal.lapses_ms,
+                time: self.time_ms,
+            });
+        }
+        if proposal.actions.is_empty() {
+            return Err(Fault::NoAction);
+        }
+        let id = proposal.id(self.chain);
+        let proposer = self.identity_of_governor(&proposal.proposer)?;
+        if self.sitting.closed.contains(&(proposal.proposer, id)) {
+            return Err(Fault::Closed);
+        }
+        if proposer.verify(&id.0, &decision.signature).is_err() {
+            return Err(Fault::Signature(proposal.proposer));
+        }
+        if decision.approvals.find(&proposal.proposer).is_some() {
+            return Err(Fault::ProposerTwice);
+        }
+        let (found, governors) = (1 + decision.approvals.len(), self.governors().count());
+        let Share { of, parts } = self.policy.decide;
+        if !self.policy.decide.is_exceeded_by(found, governors) {
+            return Err(Fault::Approvals {
+                found,
+                governors,
+                of,
+                parts,
+            });
+        }
+        for approval in decision.approvals.iter() {
+            let key = self.identity_of_governor(&approval.by)?;
+            if !self.chain.is_signed(Purpose::Approval, &id, approval, key) {
+                return Err(Fault::Signature(approval.by));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn withdraw(&mut self, withdrawal: &Withdrawal) -> Result<(), Fault> {
+        self.check_sitting(withdrawal.sitting)?;
+        let by = withdrawal.signed.by;
+        let key = self.identity_of_governor(&by)?;
+        let content = (withdrawal.proposal, withdrawal.sitting);
+        let signed = &withdrawal.signed;
+        if !(self.chain).is_signed(Purpose::Withdrawal, &content, signed, key) {
+            return Err(Fault::Signature(by));
+        }
+        if self.sitting.closed.contains(&(by, withdrawal.proposal)) {
+            return Err(Fault::Closed);
+        }
+        // Nobody else has to agree to a withdrawal: without a bound one governor could fill the chain with them.
+        let withdrawn = self.sitting.withdrawn.entry(by).or_default();
+        if *withdrawn >= Sitting::MAX_WITHDRAWN {
+            return Err(Fault::Withdrawals(by));
+        }
+        *withdrawn += 1;
+        self.sitting.close(by, withdrawal.proposal);
+        Ok(())
+    }
+
+    fn check_sitting(&self, found: u64) -> Result<(), Fault> {
+        match self.sitting.number {
+            now if now == found => Ok(()),
+            now => Err(Fault::Sitting { found, now }),
+        }
+    }
+
+    fn identity_of_governor(&self, code: &DepartmentCode) -> Result<&PublicKey, Fault> {
+        let governor = self.governor(code).ok_or(Fault::NotAGovernor(*code))?;
+        Ok(&governor.keys.identity)
+    }
+
+    /// Who decides.
+    fn deciding(&self) -> Vec<DepartmentCode> {
+        self.governors().map(|member| member.code).collect()
+    }
+}
+
+/// Whether approvals given before this action say nothing after it: they were given to other keys, by other rules, or to
+/// something read otherwise. What changes who governs does so as well, whichever action it is.
+fn ends_sitting(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ReplaceIdentity(_) | Action::ReplacePolicy(_) | Action::RaiseVersion(_)
+    )
+}

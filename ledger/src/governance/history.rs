@@ -1,0 +1,218 @@
+//! The whole chain, and what was so at any height of it.
+//!
+//! A record, a cosignature, a connection: each is judged by governance as of some height, and any peer that holds the chain
+//! up to there has to come to the same. A history keeps for each department and for the common rules one version a change;
+//! what a block didn't touch is shared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::crypto::keys::{CatalogueCommitment, PublicKey};
+use crate::id::{DepartmentCode, TypeCode};
+use crate::membership::{Genesis, Role};
+
+use super::block::FinalBlock;
+use super::chain::{BlockId, ChainId};
+use super::fault::BlockError;
+use super::founding::{Founding, FoundingError};
+use super::member::{Member, Standing, Trail};
+use super::policy::Policy;
+use super::state::{State, definer};
+
+/// Versions of one thing, each from a height on.
+type Versions<T> = Vec<(u64, Arc<T>)>;
+
+/// The rules that all departments have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The format version in force.
+    pub version: u32,
+    /// The policy in force.
+    pub policy: Policy,
+    /// What a key has to fit to be the network's catalogue key.
+    pub catalogue_key: CatalogueCommitment,
+}
+
+impl Rules {
+    fn of(state: &State) -> Rules {
+        Rules {
+            version: state.version(),
+            policy: state.policy().clone(),
+            catalogue_key: state.catalogue_key(),
+        }
+    }
+}
+
+/// What a block changed, for those who have to act on it: close connections, judge logs again, show something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Departments that are otherwise than before, or whose records are judged otherwise.
+    pub departments: BTreeSet<DepartmentCode>,
+    /// Whether the common rules changed.
+    pub rules: bool,
+}
+
+/// A chain of final blocks, verified from its genesis.
+#[derive(Clone, Debug)]
+pub struct History {
+    state: State,
+    /// What each height's block is called; at 0, the founding.
+    heads: Vec<BlockId>,
+    members: BTreeMap<DepartmentCode, Versions<Member>>,
+    rules: Versions<Rules>,
+}
+
+impl History {
+    /// The history of a network without a block.
+    ///
+    /// # Errors
+    /// [`FoundingError`] if genesis and founding don't fit together.
+    pub fn begin(genesis: &Genesis, founding: &Founding) -> Result<History, FoundingError> {
+        let state = State::of_genesis(genesis, founding)?;
+        let first = |(code, member): (&DepartmentCode, &Arc<Member>)| {
+            (*code, vec![(0, Arc::clone(member))])
+        };
+        Ok(History {
+            heads: vec![state.head()],
+            members: state.members.iter().map(first).collect(),
+            rules: vec![(0, Arc::new(Rules::of(&state)))],
+            state,
+        })
+    }
+
+    /// Adds the next block.
+    ///
+    /// # Errors
+    /// [`BlockError`] if it isn't final, doesn't hold, or is not the next one; then nothing changed.
+    pub fn extend(&mut self, block: &FinalBlock) -> Result<Changes, BlockError> {
+        let next = self.state.accept(block)?;
+        let height = next.height();
+        let mut changes = Changes::default();
+        for (code, member) in &next.members {
+            if self.state.members.get(code) != Some(member) {
+                let versions = self.members.entry(*code).or_default();
+                versions.push((height, Arc::clone(member)));
+                changes.departments.insert(*code);
+            }
+        }
+        for (code, trail) in &next.trails {
+            if self.state.trails.get(code) != Some(trail) {
+                changes.departments.insert(*code);
+            }
+        }
+        let rules = Rules::of(&next);
+        if *self.rules_now() != rules {
+            self.rules.push((height, Arc::new(rules)));
+            changes.rules = true;
+        }
+        self.heads.push(next.head());
+        self.state = next;
+        Ok(changes)
+    }
+
+    /// What is so after the last block.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The chain that it is of.
+    pub fn chain(&self) -> ChainId {
+        self.state.chain()
+    }
+
+    /// Its last height.
+    pub fn height(&self) -> u64 {
+        self.state.height()
+    }
+
+    /// What the block of a height is called; `None` of one that isn't known here.
+    pub fn head_at(&self, height: u64) -> Option<BlockId> {
+        self.heads.get(usize::try_from(height).ok()?).copied()
+    }
+
+    /// The common rules as of a height; `None` of one that isn't known here.
+    pub fn rules_at(&self, height: u64) -> Option<&Rules> {
+        self.known(height)?;
+        as_of(&self.rules, height)
+    }
+
+    /// A department as of a height, also one that was removed by then; `None` if it had not been admitted, or of a height
+    /// that isn't known here.
+    pub fn department_at(&self, code: &DepartmentCode, height: u64) -> Option<&Member> {
+        self.known(height)?;
+        as_of(self.members.get(code)?, height)
+    }
+
+    /// A department that belonged as of a height, suspended or not.
+    pub fn member_at(&self, code: &DepartmentCode, height: u64) -> Option<&Member> {
+        let department = self.department_at(code, height);
+        department.filter(|member| member.belongs())
+    }
+
+    /// Those that belonged as of a height.
+    pub fn members_at(&self, height: u64) -> impl Iterator<Item = &Member> {
+        let codes = self.members.keys();
+        codes.filter_map(move |code| self.member_at(code, height))
+    }
+
+    /// Those that decided as of a height.
+    pub fn governors_at(&self, height: u64) -> impl Iterator<Item = &Member> {
+        self.members_at(height)
+            .filter(|member| member.is_governor())
+    }
+
+    /// Whether a department had a role as of a height, and was not suspended. What stands from a position on that a later
+    /// decision names is judged by that: [`History::judge`](History::judge).
+    pub fn had_role(&self, code: &DepartmentCode, role: Role, height: u64) -> bool {
+        let member = self.member_at(code, height);
+        member.is_some_and(|member| member.is_active() && member.roles.find(&role).is_some())
+    }
+
+    /// The member that defined a type as of a height.
+    pub fn definer_at(&self, code: &TypeCode, height: u64) -> Option<DepartmentCode> {
+        definer(self.members_at(height), code)
+    }
+
+    /// The key of an epoch, whether it is in force or not.
+    pub fn key(&self, code: &DepartmentCode, epoch: u32) -> Option<&PublicKey> {
+        Some(&self.trail(code)?.epoch(epoch)?.key)
+    }
+
+    /// What a department's records are judged by besides what it was.
+    pub fn trail(&self, code: &DepartmentCode) -> Option<&Trail> {
+        self.state.trail(code)
+    }
+
+    /// Who changes the statuses of a department's certificates: itself while it belongs, else the successor that its removal
+    /// named, or that one's; nobody if there is none.
+    pub fn changes_statuses(&self, code: &DepartmentCode) -> Option<DepartmentCode> {
+        let mut code = *code;
+        // A successor belonged when it was named, so each removal on the way is of a later height than the one before: the
+        // way never comes back to where it was.
+        loop {
+            let member = self.department_at(&code, self.height())?;
+            match member.standing {
+                Standing::Removed { successor, .. } => code = successor?,
+                _ => return Some(code),
+            }
+        }
+    }
+
+    fn known(&self, height: u64) -> Option<()> {
+        (height <= self.height()).then_some(())
+    }
+
+    fn rules_now(&self) -> &Rules {
+        let (_, rules) = self
+            .rules
+            .last()
+            .expect("there are some from the beginning");
+        rules
+    }
+}
+
+/// The version in force at a height.
+fn as_of<T>(versions: &Versions<T>, height: u64) -> Option<&T> {
+    let after = versions.partition_point(|(since, _)| *since <= height);
+    Some(&*versions[after.checked_sub(1)?].1)
+}

@@ -1,0 +1,172 @@
+//! Which rule judges which record.
+//!
+//! A record names the governance height that it was written by, and key, role and version are judged there. Left at that,
+//! whoever has an old key could write as of an old height for ever. So what ends something also names where in the log:
+//! from a position on the later state judges, whatever a record claims, and an ended key authorises nothing.
+
+use crate::crypto::hash::Hash;
+use crate::crypto::keys::PublicKey;
+use crate::id::DepartmentCode;
+use crate::membership::Role;
+use crate::names::LogId;
+
+use super::history::{History, Rules};
+use super::member::{GenerationEnd, Member};
+use super::own::EndReason;
+
+/// Where something stands, and as of when it claims to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// In which log.
+    pub log: LogId,
+    /// At which position: that of a record, or of a checkpoint's last one.
+    pub seq: u64,
+    /// By which of the department's operating keys.
+    pub epoch: u32,
+    /// As of which governance height.
+    pub height: u64,
+}
+
+/// How something that a department signed in its log is to be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement<'h> {
+    /// By these.
+    By(Judge<'h>),
+    /// Under a height or generation that isn't known here. It may be right: its sender has to show the governance that
+    /// explains it, and until then nothing of it is kept.
+    Early,
+    /// It counts for nothing.
+    Nothing(Why),
+}
+
+/// What something that counts is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judge<'h> {
+    /// The key that has to have signed it.
+    pub key: &'h PublicKey,
+    /// The department as of the height that it names, and as of each later one that judges from its position on. What it
+    /// may do it must have been allowed as of all of them: a role given back later, or a suspension that ended, makes
+    /// nothing right that was dated back.
+    members: Vec<&'h Member>,
+    /// The common rules as of the height that it names: the format version is that.
+    pub rules: &'h Rules,
+    /// Size and root that the log has to lead to for it to count, as the ends of its epoch and generation have it.
+    pub leads_to: [Option<(u64, Hash)>; 2],
+    /// Its epoch is one whose key was stolen: it counts only under a checkpoint that living epochs witnessed.
+    pub needs_witnesses: bool,
+}
+
+impl Judge<'_> {
+    /// Whether the department had a role for it.
+    pub fn has_role(&self, role: Role) -> bool {
+        let has = |member: &&Member| member.roles.find(&role).is_some();
+        self.members.iter().all(has)
+    }
+}
+
+/// Why something that a department signed counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// The department didn't belong as of that height.
+    #[error("{0} was not a member then")]
+    NotAMember(DepartmentCode),
+    /// It belonged, suspended.
+    #[error("{0} was suspended")]
+    Suspended(DepartmentCode),
+    /// The generation wasn't that of the department's log as of that height.
+    #[error("the department's log was of another generation then")]
+    Generation,
+    /// Beyond where its generation ended.
+    #[error("void: the members, or the department, ended the log before it")]
+    Void(GenerationEnd),
+    /// The epoch wasn't in force as of that height.
+    #[error("its key was not in force then")]
+    NotInForce,
+    /// Beyond where its epoch ended.
+    #[error("its key ended before it")]
+    Ended(EndReason),
+}
+
+impl History {
+    /// How something in a log is to be judged, with all that is known now.
+    pub fn judge(&self, claim: &Claim) -> Judgement<'_> {
+        match self.judge_known(claim) {
+            Some(Ok(judge)) => Judgement::By(judge),
+            Some(Err(why)) => Judgement::Nothing(why),
+            None => Judgement::Early,
+        }
+    }
+
+    /// `None` for what isn't known here.
+    fn judge_known(&self, claim: &Claim) -> Option<Result<Judge<'_>, Why>> {
+        let rules = self.rules_at(claim.height)?;
+        Some(self.judged(claim, rules))
+    }
+
+    fn judged<'h>(&'h self, claim: &Claim, rules: &'h Rules) -> Result<Judge<'h>, Why> {
+        let Claim {
+            log, seq, height, ..
+        } = *claim;
+        let code = log.department;
+        let absent = Why::NotAMember(code);
+        let then = self.member_at(&code, height).ok_or(absent)?;
+        let trail = self.trail(&code).ok_or(absent)?;
+        // A later generation than at the height it names: whoever knew of that one knew of a later height as well.
+        if then.generation != log.generation {
+            return Err(Why::Generation);
+        }
+        let generation_end = trail.generation_end(log.generation);
+        if let Some(end) = generation_end.filter(|end| seq >= end.size) {
+            return Err(Why::Void(end.why));
+        }
+        let epoch = trail.epoch(claim.epoch);
+        let in_force = then.epoch == claim.epoch && then.operating_key().is_some();
+        let epoch = epoch.filter(|_| in_force).ok_or(Why::NotInForce)?;
+        if let Some(end) = &epoch.ended {
+            let ended_in = end.position.log.generation;
+            if log.generation > ended_in || log.generation == ended_in && seq >= end.position.size {
+                return Err(Why::Ended(end.why));
+            }
+        }
+        let later = trail.markers.iter().filter(|marker| {
+            marker.height > height && marker.position.log == log && marker.position.size <= seq
+        });
+        let later = later.map(|marker| self.member_at(&code, marker.height).ok_or(absent));
+        let members: Vec<&Member> = std::iter::once(Ok(then))
+            .chain(later)
+            .collect::<Result<_, _>>()?;
+        if !members.iter().all(|member| member.is_active()) {
+            return Err(Why::Suspended(code));
+        }
+        let epoch_end = epoch.ended.filter(|end| end.position.log == log);
+        Ok(Judge {
+            key: &epoch.key,
+            members,
+            rules,
+            leads_to: [
+                epoch_end.map(|end| (end.position.size, end.position.root)),
+                generation_end.map(|end| (end.size, end.root)),
+            ],
+            needs_witnesses: stolen(epoch.ended.map(|end| end.why)),
+        })
+    }
+
+    /// The key that a department's word outside its own log, such as a cosignature, has to be signed with, and whether that
+    /// key was stolen since. `None` if it had none as of that height, or of a height that isn't known here.
+    pub fn word_of(
+        &self,
+        code: &DepartmentCode,
+        epoch: u32,
+        height: u64,
+    ) -> Option<(&PublicKey, Option<EndReason>)> {
+        let member = self.member_at(code, height)?;
+        let in_force = member.is_active() && member.epoch == epoch;
+        member.operating_key().filter(|_| in_force)?;
+        let epoch = self.trail(code)?.epoch(epoch)?;
+        Some((&epoch.key, epoch.ended.map(|end| end.why)))
+    }
+}
+
+fn stolen(why: Option<EndReason>) -> bool {
+    why == Some(EndReason::Stolen)
+}

@@ -1,0 +1,57 @@
+//! Who belongs, with which keys, decided by the members.
+//!
+//! Governance is a chain of blocks that begins with the genesis. The governors' nodes vote on each block, in which order
+//! things happen; what a block changes counts only with enough signatures by the departments' identity keys, made by people,
+//! offline if they like. So stolen nodes decide nothing, and absent people stop nothing that is decided.
+//!
+//! Where to look:
+//! - [`Founding`]: what a genesis adds for governing; [`Policy`] the thresholds and bounds
+//! - [`Proposal`], [`Action`], [`Decision`]: what the members decide; [`OwnChange`], [`EpochEnded`]: what a department changes by
+//!   itself; [`Recovery`]: when too many can't be reached
+//! - [`Block`], [`Certificate`]: links of the chain, and the votes that make one final
+//! - [`State`]: what is so at a height, and the fold that leads from one to the next: [`State::apply`]
+//! - [`History`]: the chain, and what was so at any height of it; [`History::judge`]: which rule judges which record
+//! - [`TrustFile`]: genesis and chain, for whoever verifies where there is no network
+
+mod action;
+mod block;
+mod chain;
+mod fault;
+mod fold;
+mod founding;
+mod history;
+mod judge;
+mod kinds;
+mod member;
+mod own;
+mod policy;
+mod proposal;
+mod state;
+#[cfg(test)]
+mod tests;
+mod trust_file;
+
+pub use action::{
+    Action, Admit, ChangeRoles, Cut, CutReason, Govern, Introduction, MAX_ACTION, Newcomer,
+    Position, RaiseVersion, Remove, ReplaceCatalogueKey, ReplaceIdentity, ReplacePolicy, Resume,
+    Suspend,
+};
+pub use block::{
+    Block, Certificate, FinalBlock, Item, MAX_BLOCK, MAX_FINAL_BLOCK, MAX_ITEM, MAX_ITEMS,
+    Recovery, RecoverySignature, SignedRecovery, Stage, Vote,
+};
+pub use chain::{BlockId, ChainId, ProposalId};
+pub use fault::{ActionFault, BlockError, CertificateFault, Fault, PositionFault};
+pub use fold::quorum;
+pub use founding::{Founding, FoundingDepartment, FoundingError};
+pub use history::{Changes, History, Rules};
+pub use judge::{Claim, Judge, Judgement, Why};
+pub use kinds::{Ascending, Keys, NotAscending, Ordered, SealingKey, Signed, Unreadable};
+pub use member::{Ended, Epoch, GenerationEnd, GenerationEnded, Marker, Member, Standing, Trail};
+pub use own::{EndReason, EpochEnd, EpochEnded, Held, Lost, OwnChange, SignedChange};
+pub use policy::{
+    MAX_GOVERNORS, MAX_RECOVERY_KEYS, Policy, PolicyError, RecoveryKey, RecoveryKeys, Share, Terms,
+};
+pub use proposal::{Decision, MAX_ACTIONS, Proposal, Withdrawal, approve};
+pub use state::{FORMAT_VERSION, State};
+pub use trust_file::{Part, TrustFile, TrustFileError};

@@ -1,0 +1,350 @@
+//! Which rule judges which record.
+
+use super::world::{World, code, root};
+use crate::governance::*;
+use crate::membership::Role;
+use crate::names::LogId;
+
+fn history(world: &World) -> History {
+    let mut history = History::begin(&world.genesis, &world.founding).unwrap();
+    for block in &world.blocks {
+        history.extend(block).unwrap();
+    }
+    assert_eq!(history.state(), &world.state);
+    history
+}
+
+fn claim(n: usize, generation: u32, seq: u64, epoch: u32, height: u64) -> Claim {
+    let department = code(n);
+    let log = LogId {
+        department,
+        generation,
+    };
+    Claim {
+        log,
+        seq,
+        epoch,
+        height,
+    }
+}
+
+/// Why something of department 4, in its first generation, counts for nothing; none if it counts.
+fn why(history: &History, seq: u64, epoch: u32, height: u64) -> Option<Why> {
+    match history.judge(&claim(4, 0, seq, epoch, height)) {
+        Judgement::By(_) => None,
+        Judgement::Nothing(why) => Some(why),
+        Judgement::Early => panic!("early"),
+    }
+}
+
+fn suspend(world: &mut World, size: u64) {
+    let suspend = world.suspend(4, size);
+    world.decide(&[suspend]).unwrap();
+}
+
+fn resume(world: &mut World) {
+    let since = world.member(4).suspended_since().unwrap();
+    let department = code(4);
+    world
+        .decide(&[Resume { department, since }.into()])
+        .unwrap();
+}
+
+fn cut(world: &mut World, size: u64, why: CutReason, first_epoch: u32) {
+    let position = world.position(4, size);
+    let cut = Cut {
+        position,
+        why,
+        first_epoch,
+    };
+    world.decide(&[cut.into()]).unwrap();
+}
+
+#[test]
+fn what_names_a_height_that_is_not_known_is_early_and_nobody_s_fault() {
+    let mut world = World::new(4, 1);
+    world.rotate(4);
+    let history = history(&world);
+    assert_eq!(history.judge(&claim(4, 0, 0, 1, 2)), Judgement::Early);
+    assert_eq!(history.judge(&claim(99, 7, 0, 9, 2)), Judgement::Early);
+    assert_eq!(why(&history, 0, 1, 1), None);
+    assert_eq!(history.rules_at(2), None);
+    assert_eq!(history.member_at(&code(4), 2), None);
+}
+
+#[test]
+fn a_record_is_signed_by_the_key_in_force_at_the_height_that_it_names() {
+    let mut world = World::new(4, 1);
+    world.rotate(3);
+    world.rotate(4);
+    let history = history(&world);
+    for (epoch, height, counts) in [
+        (0, 0, true),
+        (0, 1, true),
+        (0, 2, false),
+        (1, 1, false),
+        (1, 2, true),
+        (2, 2, false),
+        (u32::MAX, 2, false),
+    ] {
+        let expected = (!counts).then_some(Why::NotInForce);
+        assert_eq!(
+            why(&history, 5, epoch, height),
+            expected,
+            "{epoch} at {height}"
+        );
+    }
+    let Judgement::By(judge) = history.judge(&claim(4, 0, 5, 1, 2)) else {
+        panic!("it counts")
+    };
+    assert_eq!(judge.key, &world.own(4).now().public());
+    assert!(!judge.needs_witnesses);
+    let absent = Judgement::Nothing(Why::NotAMember(code(50)));
+    assert_eq!(history.judge(&claim(50, 0, 0, 0, 0)), absent);
+}
+
+#[test]
+fn an_ended_key_authorises_nothing_from_its_end_on_and_before_what_leads_to_its_root() {
+    let mut world = World::new(4, 1);
+    world.rotate(4);
+    // Its thief still dates records back; until its end is known they count like any other.
+    assert_eq!(why(&history(&world), 12, 0, 0), None);
+    let end = EpochEnd {
+        position: world.position(4, 10),
+        epoch: 0,
+        why: EndReason::Stolen,
+    };
+    let ended = world.ended(4, end, &[0, 1, 2]);
+    world.make(vec![ended.into()]).unwrap();
+    let history = history(&world);
+    assert_eq!(why(&history, 10, 0, 0), Some(Why::Ended(EndReason::Stolen)));
+    let Judgement::By(judge) = history.judge(&claim(4, 0, 9, 0, 0)) else {
+        panic!("it counts")
+    };
+    assert_eq!(judge.leads_to, [Some((10, root(10))), None]);
+    assert!(judge.needs_witnesses);
+    assert_eq!(why(&history, 10, 1, 1), None);
+    let (_, why) = history.word_of(&code(4), 0, 0).unwrap();
+    assert_eq!(why, Some(EndReason::Stolen));
+}
+
+#[test]
+fn from_the_position_of_a_suspension_on_no_older_height_helps() {
+    let mut world = World::new(4, 1);
+    suspend(&mut world, 20);
+    let suspended = Some(Why::Suspended(code(4)));
+    let while_suspended = history(&world);
+    assert_eq!(why(&while_suspended, 19, 0, 0), None);
+    assert_eq!(why(&while_suspended, 19, 0, 1), suspended);
+    assert_eq!(why(&while_suspended, 20, 0, 0), suspended);
+    assert!(while_suspended.word_of(&code(4), 0, 1).is_none());
+    resume(&mut world);
+    let resumed = history(&world);
+    // What it writes as of the resumption counts, what it dates back before the suspension doesn't.
+    assert_eq!(why(&resumed, 20, 0, 2), None);
+    assert_eq!(why(&resumed, 20, 0, 0), suspended);
+    assert_eq!(why(&resumed, 20, 0, 1), suspended);
+    assert_eq!(why(&resumed, 19, 0, 0), None);
+}
+
+#[test]
+fn a_role_that_was_taken_is_not_used_by_naming_an_older_height() {
+    let mut world = World::new(4, 1);
+    let role = Role::Issue;
+    let one = || Ascending::new(vec![role]).unwrap();
+    let take = ChangeRoles {
+        department: code(4),
+        give: Ascending::default(),
+        take: one(),
+        position: Some(world.position(4, 7)),
+    };
+    world.decide(&[take.clone().into()]).unwrap();
+    let give = ChangeRoles {
+        give: one(),
+        take: Ascending::default(),
+        position: None,
+        ..take
+    };
+    world.decide(&[give.into()]).unwrap();
+    let history = history(&world);
+    let has = |seq, height| match history.judge(&claim(4, 0, seq, 0, height)) {
+        Judgement::By(judge) => judge.has_role(role),
+        other => panic!("{other:?}"),
+    };
+    assert!(has(6, 0));
+    assert!(!has(7, 0));
+    assert!(!has(7, 1));
+    assert!(has(7, 2));
+    // Dated back it stays wrong, though the role came back and something else was decided since.
+    let position = world.position(4, 7);
+    let other = Role::Define(code(60));
+    let change = |give: &[Role], take: &[Role], position| ChangeRoles {
+        department: code(4),
+        give: Ascending::new(give.to_vec()).unwrap(),
+        take: Ascending::new(take.to_vec()).unwrap(),
+        position,
+    };
+    world.decide(&[change(&[other], &[], None).into()]).unwrap();
+    world
+        .decide(&[change(&[], &[other], Some(position)).into()])
+        .unwrap();
+    suspend(&mut world, 9);
+    resume(&mut world);
+    let later = self::history(&world);
+    let Judgement::By(judge) = later.judge(&claim(4, 0, 7, 0, 0)) else {
+        panic!("it counts, for what needs no role")
+    };
+    assert!(!judge.has_role(role));
+    assert_eq!(why(&later, 9, 0, 0), Some(Why::Suspended(code(4))));
+    assert!(history.had_role(&code(4), role, 0));
+    assert!(!history.had_role(&code(4), role, 1));
+}
+
+#[test]
+fn a_cut_voids_what_is_beyond_it_and_the_next_generation_has_living_keys_alone() {
+    let mut world = World::new(4, 1);
+    world.rotate(4);
+    cut(&mut world, 10, CutReason::Compromised, 2);
+    let history_now = history(&world);
+    let void = Some(Why::Void(GenerationEnd::Cut(CutReason::Compromised)));
+    assert_eq!(why(&history_now, 10, 1, 1), void);
+    assert_eq!(why(&history_now, 9, 1, 1), None);
+    // The old generation as of a height at which it had ended, and the next one as of one at which it hadn't begun.
+    assert_eq!(why(&history_now, 9, 1, 2), Some(Why::Generation));
+    let next =
+        |history: &History, epoch, height| match history.judge(&claim(4, 1, 10, epoch, height)) {
+            Judgement::By(_) => None,
+            Judgement::Nothing(why) => Some(why),
+            Judgement::Early => panic!("early"),
+        };
+    assert_eq!(next(&history_now, 1, 1), Some(Why::Generation));
+    for epoch in [0, 1, 2] {
+        assert_eq!(next(&history_now, epoch, 2), Some(Why::NotInForce));
+    }
+    world.rotate(4);
+    let rotated = history(&world);
+    assert_eq!(next(&rotated, 2, 3), None);
+    assert_eq!(next(&rotated, 1, 3), Some(Why::NotInForce));
+    // Bare words of a key that was stolen need witnesses now, wherever they stand.
+    let Judgement::By(judge) = rotated.judge(&claim(4, 0, 9, 0, 0)) else {
+        panic!("it counts")
+    };
+    assert!(judge.needs_witnesses);
+    assert_eq!(judge.leads_to[1], Some((10, root(10))));
+}
+
+#[test]
+fn what_was_there_before_a_removal_keeps_its_judge_and_nothing_after_it_has_one() {
+    let mut world = World::new(4, 1);
+    suspend(&mut world, 20);
+    let remove = Remove {
+        position: world.position(4, 25),
+        since: 1,
+        successor: Some(code(1)),
+    };
+    world.decide(&[remove.into()]).unwrap();
+    let removed = history(&world);
+    assert_eq!(why(&removed, 19, 0, 0), None);
+    assert_eq!(why(&removed, 22, 0, 0), Some(Why::Suspended(code(4))));
+    let void = Some(Why::Void(GenerationEnd::Removed));
+    assert_eq!(why(&removed, 25, 0, 0), void);
+    assert_eq!(why(&removed, 19, 0, 2), Some(Why::NotAMember(code(4))));
+    assert_eq!(removed.changes_statuses(&code(4)), Some(code(1)));
+    assert_eq!(removed.changes_statuses(&code(1)), Some(code(1)));
+    assert_eq!(removed.changes_statuses(&code(9)), None);
+    // Again a member, in the next generation; what it was judged by stays.
+    let admit = world.admit(4, false);
+    world.decide(&[admit]).unwrap();
+    let again = history(&world);
+    assert_eq!(why(&again, 19, 0, 0), None);
+    assert_eq!(why(&again, 25, 0, 0), void);
+    assert_eq!(why(&again, 25, 1, 3), Some(Why::Generation));
+    let next = again.judge(&claim(4, 1, 25, 1, 3));
+    assert!(matches!(next, Judgement::By(_)), "{next:?}");
+    assert_eq!(again.changes_statuses(&code(4)), Some(code(4)));
+}
+
+#[test]
+fn certificates_of_a_removed_successor_go_to_its_own_and_end_with_one_that_has_none() {
+    let mut world = World::new(4, 4);
+    for (n, successor) in [(4, Some(5)), (5, Some(6)), (6, None)] {
+        let suspend = world.suspend(n, 0);
+        world.decide(&[suspend]).unwrap();
+        let remove = Remove {
+            position: world.position(n, 0),
+            since: world.member(n).suspended_since().unwrap(),
+            successor: successor.map(code),
+        };
+        world.decide(&[remove.into()]).unwrap();
+        let expected = successor.map(code);
+        for gone in 4..=n {
+            assert_eq!(history(&world).changes_statuses(&code(gone)), expected);
+        }
+    }
+}
+
+#[test]
+fn every_height_is_answered_as_it_was_when_it_was_the_last() {
+    let mut world = World::new(4, 2);
+    let mut states = vec![world.state.clone()];
+    let step = |world: &mut World, actions: &[Action], states: &mut Vec<State>| {
+        world.decide(actions).unwrap();
+        states.push(world.state.clone());
+    };
+    let admit = world.admit(8, true);
+    step(&mut world, &[admit], &mut states);
+    let suspend = world.suspend(3, 4);
+    step(&mut world, &[suspend], &mut states);
+    world.rotate(2);
+    states.push(world.state.clone());
+    let department = code(5);
+    let govern = Govern {
+        department,
+        governs: true,
+    };
+    step(&mut world, &[govern.into()], &mut states);
+    let before = world.state.policy().clone();
+    let after = Policy::new(Terms {
+        fresh_ms: 61_000,
+        ..before.clone().into()
+    });
+    let policy = ReplacePolicy {
+        before,
+        after: after.unwrap(),
+    };
+    step(&mut world, &[policy.into()], &mut states);
+    let history = history(&world);
+    for (height, state) in states.iter().enumerate() {
+        let height = height as u64;
+        assert!(history.members_at(height).eq(state.members()));
+        assert!(history.governors_at(height).eq(state.governors()));
+        assert_eq!(history.head_at(height), Some(state.head()));
+        let rules = history.rules_at(height).unwrap();
+        assert_eq!(&rules.policy, state.policy());
+        assert_eq!(rules.version, state.version());
+    }
+    assert_eq!(history.head_at(states.len() as u64), None);
+}
+
+#[test]
+fn whoever_holds_connections_or_logs_open_learns_whom_a_block_is_about() {
+    let mut world = World::new(4, 2);
+    let mut history = History::begin(&world.genesis, &world.founding).unwrap();
+    let mut changes = |world: &World| history.extend(world.blocks.last().unwrap()).unwrap();
+    world.rotate(4);
+    assert_eq!(changes(&world).departments, [code(4)].into());
+    let end = EpochEnd {
+        position: world.position(4, 3),
+        epoch: 0,
+        why: EndReason::Rotated,
+    };
+    // Nothing of the member itself changes here, but how its log is judged does.
+    let ended = world.ended(4, end, &[0, 1, 2]);
+    world.make(vec![ended.into()]).unwrap();
+    let changed = changes(&world);
+    assert_eq!(changed.departments, [code(4)].into());
+    assert!(!changed.rules);
+    world.decide(&[RaiseVersion { after: 2 }.into()]).unwrap();
+    let changed = changes(&world);
+    assert!(changed.rules && changed.departments.is_empty());
+}

@@ -1,0 +1,11 @@
+//! Rules of governance, each held against what would break it.
+
+mod actions;
+mod chain;
+mod deciding;
+mod judging;
+mod own;
+mod properties;
+mod recovery;
+mod trust;
+mod world;
