@@ -57,29 +57,29 @@ fn states(answer: &Value) -> Vec<(&str, Option<&str>)> {
         .collect()
 }
 
-#[test]
-fn a_case_is_accepted_from_the_local_replica_while_the_issuer_is_down() {
-    let mut net = running(2);
-    let matter = agreed(&net);
-    let open = issue(&net, 901, "2999-12-31");
-    let closed = issue(&net, 902, "2999-12-31");
+/// What the second department's command says of a case of which not everything is there.
+#[track_caller]
+fn ask(net: &TestNet) -> Value {
+    let args = [
+        "--json",
+        "accept",
+        "--matter",
+        "CSDJ",
+        "--subject-kind",
+        "111",
+        "--subject-file",
+        "-",
+    ];
+    let ran = net.cli_with(1, &args, SUBJECT.as_bytes());
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    ran.json()
+}
+
+fn what_needs_a_grant_and_what_is_missing_is_named(net: &TestNet, matter: &str) {
+    let open = issue(net, 901, "2999-12-31");
+    let closed = issue(net, 902, "2999-12-31");
     net.converge();
-    let ask = |net: &TestNet| {
-        let args = [
-            "--json",
-            "accept",
-            "--matter",
-            "CSDJ",
-            "--subject-kind",
-            "111",
-            "--subject-file",
-            "-",
-        ];
-        let ran = net.cli_with(1, &args, SUBJECT.as_bytes());
-        assert_eq!(ran.code, 1, "{}", ran.err);
-        ran.json()
-    };
-    let first = ask(&net);
+    let first = ask(net);
     assert_eq!(first["matter"], matter);
     assert_eq!(
         states(&first),
@@ -92,41 +92,41 @@ fn a_case_is_accepted_from_the_local_replica_while_the_issuer_is_down() {
     );
     let obstacle = first["requirements"][1]["obstacle"].as_str().unwrap();
     assert!(obstacle.contains("有条件共享"), "{obstacle}");
+}
 
-    let granted = net.cli(
-        0,
-        &[
-            "grant",
-            "make",
-            "--to",
-            &net.code(1),
-            "--type",
-            &kind(&net, 902),
-        ],
-    );
+fn the_issuer_makes_the_grant_and_issues_what_has_expired(net: &TestNet) {
+    let (to, kind) = (net.code(1), kind(net, 902));
+    let granted = net.cli(0, &["grant", "make", "--to", &to, "--type", &kind]);
     assert_eq!(granted.code, 0, "{}", granted.err);
-    issue(&net, 903, "2026-01-01");
+    issue(net, 903, "2026-01-01");
     net.converge();
-    net.stop(0).unwrap();
-    let told = ask(&net);
-    let only: Vec<&str> = states(&told).into_iter().map(|(state, _)| state).collect();
-    assert_eq!(only, ["held", "held", "expired", "held"]);
-    assert_eq!(told["held"], 3);
-    assert_eq!(told["requirements"][2]["verification"]["reason"], "expired");
+}
 
-    let shown = net.cli_with(
-        1,
-        &[
-            "accept",
-            "--matter",
-            &matter,
-            "--subject-kind",
-            "111",
-            "--subject-file",
-            "-",
-        ],
-        SUBJECT.as_bytes(),
+fn what_is_held_and_what_expired_is_known_without_the_issuer(net: &TestNet) {
+    let answer = ask(net);
+    let only: Vec<&str> = states(&answer)
+        .into_iter()
+        .map(|(state, _)| state)
+        .collect();
+    assert_eq!(only, ["held", "held", "expired", "held"]);
+    assert_eq!(answer["held"], 3);
+    assert_eq!(
+        answer["requirements"][2]["verification"]["reason"],
+        "expired"
     );
+}
+
+fn the_command_shows_the_case_and_never_the_subject_s_code(net: &TestNet, matter: &str) {
+    let args = [
+        "accept",
+        "--matter",
+        matter,
+        "--subject-kind",
+        "111",
+        "--subject-file",
+        "-",
+    ];
+    let shown = net.cli_with(1, &args, SUBJECT.as_bytes());
     assert!(
         shown.out.contains("EXPIRED") && shown.out.contains("3 of 4"),
         "{}",
@@ -138,67 +138,51 @@ fn a_case_is_accepted_from_the_local_replica_while_the_issuer_is_down() {
 }
 
 #[test]
+fn a_case_is_accepted_from_the_local_replica_while_the_issuer_is_down() {
+    let mut net = running(2);
+    let matter = agreed(&net);
+    what_needs_a_grant_and_what_is_missing_is_named(&net, &matter);
+    the_issuer_makes_the_grant_and_issues_what_has_expired(&net);
+    net.stop(0).unwrap();
+    what_is_held_and_what_expired_is_known_without_the_issuer(&net);
+    the_command_shows_the_case_and_never_the_subject_s_code(&net, &matter);
+}
+
+#[test]
 fn who_may_accept_and_what_is_asked_wrongly_is_reported() {
-    let net = running(2);
+    let mut net = running(2);
     agreed(&net);
-    let dir = net.data(1).parent().unwrap().to_owned();
-    let dir = dir.to_str().unwrap();
-    for (name, role) in [
+    let clients = [
         ("counter", "clerk"),
         ("watcher", "read"),
         ("office", "issue"),
-    ] {
-        let made = net.cli(
-            1,
-            &[
-                "department",
-                "token",
-                "add",
-                "--dir",
-                dir,
-                "--name",
-                name,
-                "--role",
-                role,
-            ],
-        );
-        assert_eq!(made.code, 0, "{}", made.err);
-    }
-    let mut net = net;
+    ];
+    net.add_tokens(1, &clients);
     net.stop(1).unwrap();
     net.start_again(1);
     net.wait_writable(1);
-    let token = |name: &str| {
-        let path = std::path::Path::new(dir).join(format!("{name}.token"));
-        std::fs::read_to_string(path).unwrap().trim().to_owned()
-    };
-    let http = |name: &str| net.http(1).with_token(Some(&token(name)));
     let case =
         |matter: &str| json!({ "matter": matter, "subject": { "kind": "111", "code": SUBJECT } });
-    assert_eq!(
-        http("counter").post("/v1/accept", &case("CSDJ")).status,
-        200
-    );
+    let counter = net.http_as(1, "counter");
+    assert_eq!(counter.post("/v1/accept", &case("CSDJ")).status, 200);
     for name in ["watcher", "office"] {
-        http(name)
+        net.http_as(1, name)
             .post("/v1/accept", &case("CSDJ"))
             .problem(403, "forbidden");
     }
-    http("counter")
-        .post(
-            "/v1/types",
-            &json!({ "code": kind(&net, 905), "name": "x" }),
-        )
+    let definition = json!({ "code": kind(&net, 905), "name": "x" });
+    counter
+        .post("/v1/types", &definition)
         .problem(403, "forbidden");
-    http("counter")
+    counter
         .post("/v1/accept", &case("NONE"))
         .problem(404, "not-found");
-    http("counter")
+    counter
         .post("/v1/accept", &case("a b"))
         .problem(422, "invalid-field");
-    let wrong =
-        json!({ "matter": "CSDJ", "subject": { "kind": "111", "code": format!("{SUBJECT}9") } });
-    let refused = http("counter").post("/v1/accept", &wrong);
+    let mut wrong = case("CSDJ");
+    wrong["subject"]["code"] = format!("{SUBJECT}9").into();
+    let refused = counter.post("/v1/accept", &wrong);
     refused.problem(422, "invalid-field");
     assert!(!refused.text.contains(SUBJECT));
 }

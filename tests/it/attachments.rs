@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use certmesh_ledger::bodies::Upload;
@@ -10,7 +11,7 @@ use certmesh_ledger::crypto::keys::{FieldKey, Secret, SecretFile};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Http, TestNet, files_below, founded, one_of_two, row, running, until,
+    Answer, Http, Ran, TestNet, files_below, founded, one_of_two, row, running, until,
 };
 
 /// Stands in the plain text of each attachment again and again.
@@ -392,73 +393,96 @@ fn attachments_are_asked_for_and_granted_under_one_code_and_no_standard_refuses_
     assert_eq!(requirement["visible"], json!(["@"]));
 }
 
-#[test]
-fn the_command_attaches_files_and_saves_them_checked() {
-    let net = one_of_two();
-    let dir = net.scratch("files");
-    fs::create_dir(&dir).unwrap();
-    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
-    let content = pdf(5 * MIB);
-    fs::write(path("执照 (1).PDF"), &content).unwrap();
-    fs::write(path("photo.jpg"), b"\xff\xd8\xff\xe0 a picture").unwrap();
-    fs::write(path("wrong.png"), b"no picture").unwrap();
-    fs::write(path("certificate.json"), row(0, "ATT", 0).to_string()).unwrap();
-    let (json, scan, photo) = (
-        path("certificate.json"),
-        path("执照 (1).PDF"),
-        path("photo.jpg"),
-    );
-    let issue = [
-        "issue", "--from", &json, "--attach", &scan, "--attach", &photo,
-    ];
+/// A directory with a certificate and files to attach, one of which is not what its name says.
+struct Desk {
+    dir: PathBuf,
+    scan: Vec<u8>,
+}
 
-    let bad = path("wrong.png");
-    let wrong = [&issue[..], &["--attach", &bad, "--attach", &json]].concat();
-    let refused = net.cli(0, &wrong).exits(2);
-    assert!(
-        refused.err.contains("wrong.png: does not begin"),
-        "{}",
-        refused.err
-    );
-    assert!(
-        refused.err.contains("certificate.json: its name"),
-        "{}",
-        refused.err
-    );
-    assert_eq!(below(&net, "uploads").len(), 0);
+impl Desk {
+    fn of(net: &TestNet) -> Desk {
+        let dir = net.scratch("files");
+        fs::create_dir(&dir).unwrap();
+        let desk = Desk {
+            dir,
+            scan: pdf(5 * MIB),
+        };
+        for (name, content) in [
+            ("执照 (1).PDF", &desk.scan[..]),
+            ("photo.jpg", b"\xff\xd8\xff\xe0 a picture"),
+            ("wrong.png", b"no picture"),
+            ("certificate.json", row(0, "ATT", 0).to_string().as_bytes()),
+        ] {
+            fs::write(desk.dir.join(name), content).unwrap();
+        }
+        desk
+    }
 
-    let done = net.cli(0, &issue).exits(0);
+    fn path(&self, name: &str) -> String {
+        self.dir.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.dir.join(name)).unwrap()
+    }
+
+    /// `certmesh issue` with the two good files, and these arguments.
+    fn issue(&self, net: &TestNet, more: &[&str]) -> Ran {
+        let json = self.path("certificate.json");
+        let (scan, photo) = (self.path("执照 (1).PDF"), self.path("photo.jpg"));
+        let issue = [
+            "issue", "--from", &json, "--attach", &scan, "--attach", &photo,
+        ];
+        net.cli(0, &[&issue[..], more].concat())
+    }
+}
+
+fn wrong_files_are_named_and_nothing_is_uploaded(net: &TestNet, desk: &Desk) {
+    let (bad, json) = (desk.path("wrong.png"), desk.path("certificate.json"));
+    let refused = desk.issue(net, &["--attach", &bad, "--attach", &json]);
+    let refused = refused.exits(2).err;
+    assert!(refused.contains("wrong.png: does not begin"), "{refused}");
+    assert!(refused.contains("certificate.json: its name"), "{refused}");
+    assert_eq!(below(net, "uploads").len(), 0);
+}
+
+/// The identifier of what was issued, and of what is issued when that is asked again though the files were sent again.
+fn the_certificate_is_issued_once_with_both_files(net: &TestNet, desk: &Desk) -> String {
+    let done = desk.issue(net, &[]).exits(0);
     assert!(done.out.contains("with 2 attachments"), "{}", done.out);
     assert!(done.err.contains("执照__1_.PDF"), "{}", done.err);
-    // Asked again it is the same certificate, though the files were sent again.
-    let again = net
-        .cli(0, &[&issue[..], &["--json"]].concat())
-        .exits(0)
-        .json();
+    let again = desk.issue(net, &["--json"]).exits(0).json();
     assert_eq!(again["replayed"], true);
-    let id = again["id"].as_str().unwrap();
+    again["id"].as_str().unwrap().to_owned()
+}
 
+fn the_files_are_saved_as_they_were_and_over_no_other_file(net: &TestNet, desk: &Desk, id: &str) {
     let fields = net.cli(0, &["show", id, "--fields"]).exits(0);
     assert!(
         fields.out.contains("photo.jpg (image/jpeg, 14 bytes)"),
         "{}",
         fields.out
     );
-    let out = path("saved");
+    let out = desk.path("saved");
     let show = ["show", id, "--attachments", &out, "--json"];
     let saved = net.cli(0, &show).exits(0).json();
     assert_eq!(saved["attachments"].as_array().unwrap().len(), 2);
-    assert!(fs::read(dir.join("saved/执照__1_.PDF")).unwrap() == content);
-    assert_eq!(
-        fs::read(dir.join("saved/photo.jpg")).unwrap(),
-        fs::read(&photo).unwrap()
-    );
-    // What is there is left as it is.
-    fs::write(dir.join("saved/photo.jpg"), "mine").unwrap();
+    assert!(desk.read("saved/执照__1_.PDF") == desk.scan);
+    assert_eq!(desk.read("saved/photo.jpg"), desk.read("photo.jpg"));
+    fs::write(desk.path("saved/photo.jpg"), "mine").unwrap();
     let kept = net.cli(0, &show).exits(2);
     assert!(kept.err.contains("already exists"), "{}", kept.err);
-    assert_eq!(fs::read(dir.join("saved/photo.jpg")).unwrap(), b"mine");
-    net.cli(0, &["erase", id, "--text", "test"]).exits(0);
-    let other = path("other");
-    net.cli(0, &["show", id, "--attachments", &other]).exits(2);
+    assert_eq!(desk.read("saved/photo.jpg"), b"mine");
+}
+
+#[test]
+fn the_command_attaches_files_and_saves_them_checked() {
+    let net = one_of_two();
+    let desk = Desk::of(&net);
+    wrong_files_are_named_and_nothing_is_uploaded(&net, &desk);
+    let id = the_certificate_is_issued_once_with_both_files(&net, &desk);
+    the_files_are_saved_as_they_were_and_over_no_other_file(&net, &desk, &id);
+    net.cli(0, &["erase", &id, "--text", "test"]).exits(0);
+    let other = desk.path("other");
+    net.cli(0, &["show", &id, "--attachments", &other]).exits(2);
 }

@@ -86,31 +86,28 @@ fn write_with_fields(net: &TestNet, of: usize, id: &CertificateId, definition: D
     .unwrap();
 }
 
-#[test]
-fn only_the_issuers_that_a_type_lists_can_issue_it_whatever_others_write() {
-    let mut net = running(3);
-    let kind = define(&net, 901, &[net.code(0)]);
-    matter(&net, &kind);
-    let real = issue(&net, 0, &kind, "REAL1");
-    net.converge();
-    // The third department's node is changed: it names the definition, or one of its own making.
+/// The third department's node is changed: it names the type's definition, none, or one of its own making, and writes
+/// many certificates of the same person, so that the real one might not be found among them.
+fn the_third_department_issues_what_it_may_not(
+    net: &mut TestNet,
+    kind: &str,
+) -> [CertificateId; 3] {
     net.stop(0).unwrap();
-    let named = definition(pen(&net, 0).log(), &kind);
+    let named = definition(pen(net, 0).log(), kind);
     net.stop(2).unwrap();
-    let ids = ["NAMED", "NOTHING", "JUNK"].map(|serial| forged(&net, 2, &kind, serial));
-    write_with_fields(&net, 2, &ids[0], named);
+    let ids = ["NAMED", "NOTHING", "JUNK"].map(|serial| forged(net, 2, kind, serial));
+    write_with_fields(net, 2, &ids[0], named);
     {
-        let mut pen = pen(&net, 2);
+        let mut pen = pen(net, 2);
         let own = DefinitionRef {
             log: pen.log().name().id,
             seq: 0,
             hash: RecordHash(Hash::ZERO),
         };
-        let mut entries = vec![issued(&net, &ids[1], own), issued(&net, &ids[2], named)];
-        // And many about the same person, so that the real one might not be found among them.
+        let mut entries = vec![issued(net, &ids[1], own), issued(net, &ids[2], named)];
         entries.extend((0..20_000).map(|n| {
-            let id = forged(&net, 2, &kind, &format!("J{n}"));
-            issued(&net, &id, named)
+            let id = forged(net, 2, kind, &format!("J{n}"));
+            issued(net, &id, named)
         }));
         write(&mut pen, entries);
     }
@@ -118,63 +115,79 @@ fn only_the_issuers_that_a_type_lists_can_issue_it_whatever_others_write() {
     net.start_again(2);
     net.ready();
     net.converge();
-    for id in &ids {
+    ids
+}
+
+fn no_peer_calls_it_valid(net: &TestNet, ids: &[CertificateId], real: &str) {
+    for id in ids {
         for at in 0..3 {
-            let told = net.api(at).verification(id.as_str()).unwrap();
-            let said = (
-                told.verdict.as_str(),
-                told.reason.as_ref().map(Word::as_str),
+            let found = net.api(at).verification(id.as_str()).unwrap();
+            let verdict = (
+                found.verdict.as_str(),
+                found.reason.as_ref().map(Word::as_str),
             );
             assert_eq!(
-                said,
+                verdict,
                 ("not-valid", Some("issuer-not-authorised")),
                 "{id} at {at}"
             );
         }
     }
     assert_eq!(net.cli(1, &["verify", ids[0].as_str()]).code, 1);
-    assert_eq!(net.cli(1, &["verify", &real]).code, 0);
+    assert_eq!(net.cli(1, &["verify", real]).code, 0);
+}
 
-    let met = accept(&net, true);
+fn only_the_real_one_is_accepted_found_and_asked_for(
+    net: &TestNet,
+    kind: &str,
+    forged: &CertificateId,
+    real: &str,
+) {
+    let met = accept(net, true);
     assert_eq!(
         (&met["certificate"], &met["state"]),
         (&json!(real), &json!("held")),
         "{met}"
     );
     assert_eq!(met["values"]["CZZT"], "真实姓名");
-
-    let found = net
-        .http(1)
+    let http = net.http(1);
+    let found = http
         .post("/v1/find", &json!({ "type": kind, "limit": 3 }))
         .json();
     for one in found["certificates"].as_array().unwrap() {
-        let own = one["id"] == real.as_str();
-        assert_eq!(one["verdict"] == "valid", own, "{one}");
+        assert_eq!(one["verdict"] == "valid", one["id"] == real, "{one}");
     }
-    let fetch = json!({ "certificate": ids[0], "matter": "QYBG", "purpose": "case 2" });
-    net.http(1)
-        .post("/v1/retrievals", &fetch)
+    let fetch = json!({ "certificate": forged, "matter": "QYBG", "purpose": "case 2" });
+    http.post("/v1/retrievals", &fetch)
         .problem(409, "issuer-not-authorised");
-    // A proof says no offline, too.
+}
+
+fn a_proof_says_no_offline(net: &TestNet, forged: &CertificateId) {
     let proof = net.scratch("forged.proof");
-    net.cli(
-        1,
-        &["prove", ids[0].as_str(), "-o", proof.to_str().unwrap()],
-    )
-    .exits(0);
+    let proof = proof.to_str().unwrap();
+    net.cli(1, &["prove", forged.as_str(), "-o", proof])
+        .exits(0);
     let network = net.network().dir().join("network.toml");
-    let args = [
-        "verify",
-        proof.to_str().unwrap(),
-        "--network",
-        network.to_str().unwrap(),
-    ];
+    let args = ["verify", proof, "--network", network.to_str().unwrap()];
     let offline = net.cli(1, &args).exits(1);
     assert!(
         offline.out.contains("issuer not authorised"),
         "{}",
         offline.out
     );
+}
+
+#[test]
+fn only_the_issuers_that_a_type_lists_can_issue_it_whatever_others_write() {
+    let mut net = running(3);
+    let kind = define(&net, 901, &[net.code(0)]);
+    matter(&net, &kind);
+    let real = issue(&net, 0, &kind, "REAL1");
+    net.converge();
+    let ids = the_third_department_issues_what_it_may_not(&mut net, &kind);
+    no_peer_calls_it_valid(&net, &ids, &real);
+    only_the_real_one_is_accepted_found_and_asked_for(&net, &kind, &ids[0], &real);
+    a_proof_says_no_offline(&net, &ids[0]);
 }
 
 #[test]
@@ -261,21 +274,12 @@ fn a_certificate_whose_definition_is_not_here_yet_is_unknown_and_says_what_is_mi
     net.wait_verdict(1, id.as_str(), "valid", None);
 }
 
-#[test]
-fn a_department_is_not_framed_with_looks_it_never_took() {
-    const FRAMES: u64 = 5_000;
-    let mut net = running(3);
-    let kind = define(&net, 901, &[]);
-    matter(&net, &kind);
-    let id = issue(&net, 0, &kind, "REAL1");
-    net.converge();
-    let fetch = json!({ "certificate": id, "matter": "QYBG", "purpose": "case 17" });
-    assert_eq!(net.http(1).post("/v1/retrievals", &fetch).status, 201);
-    net.converge();
+/// Receipts of the third department that it answered the second one, which never asked it.
+fn the_third_department_frames_the_second(net: &mut TestNet, kind: &str, frames: u64) {
     net.stop(2).unwrap();
     {
-        let mut pen = pen(&net, 2);
-        let key = catalogue_key(&net);
+        let mut pen = pen(net, 2);
+        let key = catalogue_key(net);
         let tag = key.subject_tag(HolderKind::IdentityCard, SUBJECT);
         let subject = key.blind(&tag, Date::in_china(now_ms()));
         let network = pen.log().name().network;
@@ -304,13 +308,17 @@ fn a_department_is_not_framed_with_looks_it_never_took() {
                 },
             })
         };
-        write(&mut pen, (0..FRAMES).map(frame).collect());
+        write(&mut pen, (0..frames).map(frame).collect());
     }
     net.start_again(2);
     net.ready();
     net.converge();
-    let subject = json!({ "subject": { "kind": "111", "code": SUBJECT } });
-    let log = net.http(0).post("/v1/access-log", &subject).json();
+}
+
+/// But whose log has more than was read, and only that one, is named, and can be read on.
+fn the_access_log_shows_no_look_that_was_not_taken(net: &TestNet) {
+    let mut question = json!({ "subject": { "kind": "111", "code": SUBJECT } });
+    let log = net.http(0).post("/v1/access-log", &question).json();
     let of = |log: &Value, code: String| {
         let events = log["events"].as_array().unwrap().iter();
         events.filter(|event| event["log"] == code.as_str()).count()
@@ -319,35 +327,47 @@ fn a_department_is_not_framed_with_looks_it_never_took() {
     assert_eq!(of(&log, net.code(1)), 1);
     // The issuer's receipt, and that this was asked.
     assert_eq!(of(&log, net.code(0)), 2);
-    // Whose log has more, and only that one.
     let more = log["more"].as_array().unwrap();
     assert_eq!(
         (more.len(), &more[0]["department"]),
         (1, &json!(net.code(2))),
         "{log}"
     );
-    let mut on = subject.clone();
-    on["cursor"] = more[0]["cursor"].clone();
-    let next = net.http(0).post("/v1/access-log", &on).json();
+    question["cursor"] = more[0]["cursor"].clone();
+    let next = net.http(0).post("/v1/access-log", &question).json();
     assert_eq!(next["events"].as_array().unwrap().len(), 0);
     assert_ne!(next["more"][0]["cursor"], more[0]["cursor"]);
+}
 
-    let audit = net.http(0).get("/v1/audit").json();
+fn the_audit_and_the_reports_count_what_was_proven(net: &TestNet, frames: u64) {
+    let http = net.http(0);
+    let audit = http.get("/v1/audit").json();
     let counts =
         ["matched", "wrong", "awaited", "unproven"].map(|name| audit[name].as_u64().unwrap());
-    assert_eq!(counts, [1, 0, 0, FRAMES], "{audit}");
-    let month = &Date::in_china(now_ms()).to_string()[..7].to_owned();
-    let usage = net
-        .http(0)
-        .get(&format!("/v1/reports/use?month={month}"))
+    assert_eq!(counts, [1, 0, 0, frames], "{audit}");
+    let day = Date::in_china(now_ms()).to_string();
+    let usage = http
+        .get(&format!("/v1/reports/use?month={}", &day[..7]))
         .json();
-    let shared: u64 = usage["departments"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["shared"].as_u64().unwrap())
-        .sum();
+    let departments = usage["departments"].as_array().unwrap().iter();
+    let shared: u64 = departments.map(|one| one["shared"].as_u64().unwrap()).sum();
     assert_eq!(shared, 1, "{usage}");
+}
+
+#[test]
+fn a_department_is_not_framed_with_looks_it_never_took() {
+    const FRAMES: u64 = 5_000;
+    let mut net = running(3);
+    let kind = define(&net, 901, &[]);
+    matter(&net, &kind);
+    let id = issue(&net, 0, &kind, "REAL1");
+    net.converge();
+    let fetch = json!({ "certificate": id, "matter": "QYBG", "purpose": "case 17" });
+    assert_eq!(net.http(1).post("/v1/retrievals", &fetch).status, 201);
+    net.converge();
+    the_third_department_frames_the_second(&mut net, &kind, FRAMES);
+    the_access_log_shows_no_look_that_was_not_taken(&net);
+    the_audit_and_the_reports_count_what_was_proven(&net, FRAMES);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{certmesh, one_of_two, row, running};
+use crate::support::{Ran, TestNet, certmesh, one_of_two, row, run, running};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -129,70 +129,59 @@ fn exit_codes_say_yes_no_failure_and_unknown() {
     }
 }
 
-#[test]
-fn a_certificate_s_life_can_be_led_from_the_command_line() {
-    let net = one_of_two();
-    let definition = net.scratch("licence.toml");
-    let kind = format!("{}021", net.code(0));
+/// A file of the test with this content.
+fn written(net: &TestNet, name: &str, content: &str) -> String {
+    let path = net.scratch(name);
+    fs::write(&path, content).unwrap();
+    text(&path).to_owned()
+}
+
+fn a_type_is_defined_from_a_file(net: &TestNet, kind: &str) {
     let lines = format!(
         "code = \"{kind}\"\nname = \"道路运输经营许可证\"\n[[fields]]\ncode = \"ZZBH\"\nname = \"证照编号\"\nrequired = true\n"
     );
-    fs::write(&definition, lines).unwrap();
-    assert_eq!(
-        net.cli(0, &["type", "define", text(&definition), "--json"])
-            .exits(0)
-            .json()["id"],
-        kind
-    );
+    let definition = written(net, "licence.toml", &lines);
+    let defined = net.cli(0, &["type", "define", &definition, "--json"]);
+    assert_eq!(defined.exits(0).json()["id"], kind);
+}
 
-    let holder = row(0, "LIFE", 0)["holder"].clone();
-    let (holder_kind, holder_code) = (
-        holder["kind"].as_str().unwrap(),
-        holder["code"].as_str().unwrap(),
-    );
-    let code_file = net.scratch("holder.txt");
-    fs::write(&code_file, format!("{holder_code}\n")).unwrap();
-    let fields = net.scratch("fields.json");
-    fs::write(&fields, json!({"ZZBH": "0001"}).to_string()).unwrap();
+/// The identifier of what was issued; asked again, the first result comes.
+fn a_certificate_is_issued_by_arguments(net: &TestNet, kind: &str, holder: (&str, &str)) -> String {
+    let code_file = written(net, "holder.txt", &format!("{}\n", holder.1));
+    let fields = written(net, "fields.json", &json!({"ZZBH": "0001"}).to_string());
     let issue = [
         "issue",
         "--type",
-        &kind,
+        kind,
         "--serial",
         "20260001",
         "--holder-kind",
-        holder_kind,
+        holder.0,
         "--holder-code-file",
-        text(&code_file),
+        &code_file,
         "--valid-from",
         "2026-01-01",
         "--fields",
-        text(&fields),
+        &fields,
         "--json",
     ];
     let issued = net.cli(0, &issue).exits(0).json();
-    let id = issued["id"].as_str().unwrap();
     assert_eq!(issued["replayed"], false);
-    assert_eq!(
-        net.cli(0, &issue).exits(0).json()["replayed"],
-        true,
-        "asked again, the first result"
-    );
+    let again = net.cli(0, &issue).exits(0).json();
+    assert_eq!(again["replayed"], true, "asked again, the first result");
+    issued["id"].as_str().unwrap().to_owned()
+}
 
+fn its_status_changes_and_its_history_says_how(net: &TestNet, id: &str) {
     for (action, status) in [
         ("suspend", "suspended"),
         ("reinstate", "valid"),
         ("cancel", "cancelled"),
     ] {
-        net.cli(
-            0,
-            &[action, id, "--reason", "99", "--text", "for the record"],
-        )
-        .exits(0);
-        assert_eq!(
-            net.cli(0, &["show", id, "--json"]).exits(0).json()["status"],
-            status
-        );
+        let args = [action, id, "--reason", "99", "--text", "for the record"];
+        net.cli(0, &args).exits(0);
+        let shown = net.cli(0, &["show", id, "--json"]).exits(0).json();
+        assert_eq!(shown["status"], status);
     }
     let history = net.cli(0, &["history", id, "--json"]).exits(0).json();
     let events: Vec<&str> = history["events"]
@@ -202,67 +191,66 @@ fn a_certificate_s_life_can_be_led_from_the_command_line() {
         .map(|e| e["event"].as_str().unwrap())
         .collect();
     assert_eq!(events, ["issued", "suspended", "reinstated", "cancelled"]);
+}
 
-    // The whole certificate from a file, or from standard input.
-    let whole = row(0, "LIFE", 1);
-    let file = net.scratch("certificate.json");
-    fs::write(&file, whole.to_string()).unwrap();
-    net.cli(0, &["issue", "--from", text(&file)]).exits(0);
-    net.cli_with(
-        0,
-        &["issue", "--from", "-"],
-        row(0, "LIFE", 2).to_string().as_bytes(),
-    )
-    .exits(0);
+fn whole_certificates_are_issued_from_a_file_or_standard_input(net: &TestNet) {
+    let file = written(net, "certificate.json", &row(0, "LIFE", 1).to_string());
+    net.cli(0, &["issue", "--from", &file]).exits(0);
+    let from_input = |row: Value| {
+        let args = ["issue", "--from", "-"];
+        net.cli_with(0, &args, row.to_string().as_bytes())
+    };
+    from_input(row(0, "LIFE", 2)).exits(0);
     let mut wrong = row(0, "LIFE", 3);
     wrong["valid_until"] = "1970-01-01".into();
-    let refused = net
-        .cli_with(0, &["issue", "--from", "-"], wrong.to_string().as_bytes())
-        .exits(1);
+    let refused = from_input(wrong).exits(1);
     assert!(refused.err.contains("valid_until"), "{refused:?}");
+}
 
-    let found = net.cli_with(
-        0,
-        &[
+fn it_is_found_by_its_holder_and_by_its_type(
+    net: &TestNet,
+    id: &str,
+    kind: &str,
+    holder: (&str, &str),
+) {
+    let by_holder = |kind: &str, code: &str| {
+        let args = [
             "find",
             "--holder-kind",
-            holder_kind,
+            kind,
             "--holder-code-file",
             "-",
             "--purpose",
             "a test",
             "--json",
-        ],
-        holder_code.as_bytes(),
-    );
-    let found = found.exits(0).json();
-    let ids: Vec<&Value> = found["certificates"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|c| &c["id"])
-        .collect();
-    assert!(ids.contains(&&Value::from(id)), "{found}");
-    let by_type = net
-        .cli(0, &["find", "--type", &kind, "--all", "--json"])
-        .exits(0)
-        .json();
+        ];
+        net.cli_with(0, &args, code.as_bytes())
+    };
+    let found = by_holder(holder.0, holder.1).exits(0).json();
+    let mut certificates = found["certificates"].as_array().unwrap().iter();
+    assert!(certificates.any(|one| one["id"] == id), "{found}");
+    let by_type = net.cli(0, &["find", "--type", kind, "--all", "--json"]);
+    let by_type = by_type.exits(0).json();
     assert_eq!(by_type["certificates"].as_array().unwrap().len(), 1);
-    let bad_code = net.cli_with(
-        0,
-        &[
-            "find",
-            "--holder-kind",
-            "111",
-            "--holder-code-file",
-            "-",
-            "--purpose",
-            "a test",
-        ],
-        b"123",
-    );
+    let bad_code = by_holder("111", "123");
     assert_eq!(bad_code.code, 2);
     assert!(!bad_code.err.contains("123"));
+}
+
+#[test]
+fn a_certificate_s_life_can_be_led_from_the_command_line() {
+    let net = one_of_two();
+    let kind = format!("{}021", net.code(0));
+    let holder = row(0, "LIFE", 0)["holder"].clone();
+    let holder = (
+        holder["kind"].as_str().unwrap(),
+        holder["code"].as_str().unwrap(),
+    );
+    a_type_is_defined_from_a_file(&net, &kind);
+    let id = a_certificate_is_issued_by_arguments(&net, &kind, holder);
+    its_status_changes_and_its_history_says_how(&net, &id);
+    whole_certificates_are_issued_from_a_file_or_standard_input(&net);
+    it_is_found_by_its_holder_and_by_its_type(&net, &id, &kind, holder);
 }
 
 #[test]
@@ -304,54 +292,44 @@ fn proofs_are_written_verified_and_never_overwritten_unasked() {
     assert!(shown.to_string().contains(&net.code(1)));
 }
 
-#[test]
-fn departments_and_a_network_are_founded_by_the_command_and_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let place = |name: &str| dir.path().join(name);
-    let offline = |args: &[&str]| certmesh(args, b"", None, None);
+fn init(dir: &Path, code: &str, name: &str) -> Ran {
+    let args = [
+        "department",
+        "init",
+        "--code",
+        code,
+        "--name",
+        name,
+        "--dir",
+        text(dir),
+        "--api",
+        "127.0.0.1:0",
+        "--listen",
+        "/ip4/127.0.0.1/tcp/0",
+    ];
+    certmesh(&args, b"", None, None)
+}
+
+fn a_department_is_founded_once_and_all_faults_are_reported_at_once(dir: &Path) {
     for (name, code) in [
         ("transport", "11430000006122244L"),
         ("ministry", "11100000000013338W"),
     ] {
-        let (made, again) = (place(name), place(name));
-        let init = |dir: &Path| {
-            offline(&[
-                "department",
-                "init",
-                "--code",
-                code,
-                "--name",
-                name,
-                "--dir",
-                text(dir),
-                "--api",
-                "127.0.0.1:0",
-                "--listen",
-                "/ip4/127.0.0.1/tcp/0",
-            ])
-        };
-        init(&made).exits(0);
-        init(&again).exits(2);
+        init(&dir.join(name), code, name).exits(0);
+        init(&dir.join(name), code, name).exits(2);
     }
-    let faulty = offline(&[
-        "department",
-        "init",
-        "--code",
-        "11430000006122244M",
-        "--name",
-        "",
-        "--dir",
-        text(&place("x")),
-    ])
-    .exits(2);
+    let faulty = init(&dir.join("x"), "11430000006122244M", "").exits(2);
     assert!(
         faulty.err.contains("--code") && faulty.err.contains("--name"),
         "all faults at once: {}",
         faulty.err
     );
-    assert!(!place("x").exists());
-    let (genesis, transport, ministry) =
-        (place("network.toml"), place("transport"), place("ministry"));
+    assert!(!dir.join("x").exists());
+}
+
+fn a_network_is_made_of_them_once(dir: &Path) {
+    let [genesis, transport, ministry] =
+        ["network.toml", "transport", "ministry"].map(|name| dir.join(name));
     let create = [
         "network",
         "create",
@@ -362,20 +340,28 @@ fn departments_and_a_network_are_founded_by_the_command_and_run() {
         text(&transport),
         text(&ministry),
     ];
-    offline(&create).exits(0);
-    offline(&create).exits(2);
+    certmesh(&create, b"", None, None).exits(0);
+    certmesh(&create, b"", None, None).exits(2);
+}
+
+fn a_node_of_each_could_start(dir: &Path) {
     for name in ["transport", "ministry"] {
-        fs::copy(&genesis, place(name).join("network.toml")).unwrap();
-        fs::copy(
-            place("catalogue.key"),
-            place(name).join("keys/catalogue.key"),
-        )
-        .unwrap();
-        let config = place(name).join("node.toml");
-        let checked =
-            crate::support::run("node", &["check", "--config", text(&config)], b"", |_| ());
+        let home = dir.join(name);
+        fs::copy(dir.join("network.toml"), home.join("network.toml")).unwrap();
+        fs::copy(dir.join("catalogue.key"), home.join("keys/catalogue.key")).unwrap();
+        let config = home.join("node.toml");
+        let args = ["check", "--config", text(&config)];
+        let checked = run("node", &args, b"", |_| ());
         assert_eq!(checked.code, 0, "{checked:?}");
     }
+}
+
+#[test]
+fn departments_and_a_network_are_founded_by_the_command_and_run() {
+    let dir = tempfile::tempdir().unwrap();
+    a_department_is_founded_once_and_all_faults_are_reported_at_once(dir.path());
+    a_network_is_made_of_them_once(dir.path());
+    a_node_of_each_could_start(dir.path());
 }
 
 #[test]

@@ -127,8 +127,8 @@ fn history(net: &TestNet, of: usize, run: &str, own: u64) -> (Arc<Log>, Vec<Cert
     (Arc::clone(writer.log()), ids)
 }
 
-#[test]
-fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays() {
+/// Two peers that can't reach each other; the third department isn't there.
+fn two_cut_apart() -> TestNet {
     let mut net = founded(3);
     for index in [0, 1] {
         net.start_trusting(index);
@@ -139,12 +139,17 @@ fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays()
     until("the cut to be noticed", || {
         (0..2).all(|index| net.api(index).status().unwrap().peers_connected == 0)
     });
+    net
+}
+
+/// Has each of the two peers believe another history of the third department; gives the certificates in them.
+fn each_believes_another_history(net: &TestNet) -> [Vec<CertificateId>; 2] {
     // Not of one length: finding where they part takes a search.
-    let (one, ids_of_one) = history(&net, 2, "ONE", 30);
-    let (other, ids_of_other) = history(&net, 2, "OTHER", 47);
+    let (one, ids_of_one) = history(net, 2, "ONE", 30);
+    let (other, ids_of_other) = history(net, 2, "OTHER", 47);
     let villains = [
-        Villain::as_member(&net, 2, &[0], Storyteller(Arc::clone(&one))),
-        Villain::as_member(&net, 2, &[1], Storyteller(Arc::clone(&other))),
+        Villain::as_member(net, 2, &[0], Storyteller(Arc::clone(&one))),
+        Villain::as_member(net, 2, &[1], Storyteller(Arc::clone(&other))),
     ];
     for (at, log, ids) in [(0, &one, &ids_of_one), (1, &other, &ids_of_other)] {
         until("the history to be believed", || {
@@ -153,50 +158,66 @@ fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays()
         net.wait_verdict(at, ids.last().unwrap().as_str(), "valid", None);
     }
     drop(villains);
+    [ids_of_one, ids_of_other]
+}
 
+fn the_log_is_frozen_with_evidence_on_disk(net: &TestNet, at: usize) {
+    let defined = types(2).len() as u64;
+    let view = net.held(at, 2);
+    assert_eq!(view.state, LogState::Frozen);
+    let stated = format!("two histories from record {} on", SHARED + defined);
+    assert!(view.detail.as_ref().unwrap().contains(&stated), "{view:?}");
+    let evidence = net
+        .data(at)
+        .join("evidence")
+        .join(format!("{}.fork", net.code(2)));
+    until("the evidence to be on disk", || evidence.is_file());
+}
+
+/// In dispute: not valid. Before the dispute: whether it still is in force, nobody can say.
+fn no_certificate_of_it_is_valid(net: &TestNet, at: usize, ids: &[CertificateId]) {
+    let (before, disputed) = ids.split_at(SHARED as usize);
+    for id in disputed {
+        let found = net.api(at).verification(id.as_str()).unwrap();
+        assert_eq!(
+            (
+                found.verdict.known(),
+                found.reason.as_ref().and_then(Word::known)
+            ),
+            (Some(Verdict::NotValid), Some(NotValidReason::LogForked))
+        );
+    }
+    for id in before {
+        let found = net.api(at).verification(id.as_str()).unwrap();
+        assert_eq!(found.verdict, Verdict::Unknown);
+        assert!(found.missing[0].contains("in dispute"), "{found:?}");
+    }
+    net.http(at)
+        .get(&format!("/v1/certificates/{}/proof", ids[0]))
+        .problem(409, "proof-not-available");
+    let code = net.cli(at, &["verify", ids[0].as_str()]).code;
+    assert_eq!(code, 3);
+    assert_eq!(net.cli(at, &["verify", ids[20].as_str()]).code, 1);
+}
+
+fn both_have_frozen_it(net: &TestNet, histories: &[Vec<CertificateId>; 2]) {
+    for (at, ids) in histories.iter().enumerate() {
+        the_log_is_frozen_with_evidence_on_disk(net, at);
+        no_certificate_of_it_is_valid(net, at, ids);
+    }
+}
+
+#[test]
+fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays() {
+    let mut net = two_cut_apart();
+    let histories = each_believes_another_history(&net);
     net.links().heal_all();
     for at in [0, 1] {
         until("the log to be frozen", || {
             net.held(at, 2).state == LogState::Frozen
         });
     }
-    let defined = types(2).len() as u64;
-    let frozen = |net: &TestNet| {
-        for (at, ids) in [(0, &ids_of_one), (1, &ids_of_other)] {
-            let view = net.held(at, 2);
-            assert_eq!(view.state, LogState::Frozen);
-            let said = format!("two histories from record {} on", SHARED + defined);
-            assert!(view.detail.as_ref().unwrap().contains(&said), "{view:?}");
-            let evidence = net
-                .data(at)
-                .join("evidence")
-                .join(format!("{}.fork", net.code(2)));
-            until("the evidence to be on disk", || evidence.is_file());
-            // In dispute: not valid. Before the dispute: whether it still is in force, nobody can say.
-            for id in &ids[SHARED as usize..] {
-                let found = net.api(at).verification(id.as_str()).unwrap();
-                assert_eq!(
-                    (
-                        found.verdict.known(),
-                        found.reason.as_ref().and_then(Word::known)
-                    ),
-                    (Some(Verdict::NotValid), Some(NotValidReason::LogForked))
-                );
-            }
-            for id in &ids[..SHARED as usize] {
-                let found = net.api(at).verification(id.as_str()).unwrap();
-                assert_eq!(found.verdict, Verdict::Unknown);
-                assert!(found.missing[0].contains("in dispute"), "{found:?}");
-            }
-            net.http(at)
-                .get(&format!("/v1/certificates/{}/proof", ids[0]))
-                .problem(409, "proof-not-available");
-            let code = net.cli(at, &["verify", ids[0].as_str()]).code;
-            assert_eq!(code, 3);
-            assert_eq!(net.cli(at, &["verify", ids[20].as_str()]).code, 1);
-        }
-    };
-    frozen(&net);
+    both_have_frozen_it(&net, &histories);
 
     // The other logs continue.
     let more = net.issue(0, "ON", 5);
@@ -207,11 +228,11 @@ fn a_forked_log_is_frozen_everywhere_at_the_same_record_and_the_evidence_stays()
     for index in [0, 1] {
         net.start_trusting(index);
     }
-    frozen(&net);
+    both_have_frozen_it(&net, &histories);
     net.ready();
     let more = net.issue(1, "ON2", 5);
     net.wait_verdict(0, &more[4], "valid", None);
-    frozen(&net);
+    both_have_frozen_it(&net, &histories);
 }
 
 #[test]

@@ -21,21 +21,16 @@ fn rows_file(net: &TestNet, name: &str, rows: &[Value]) -> std::path::PathBuf {
     path
 }
 
-#[test]
-fn an_import_shows_and_keeps_its_rejected_rows_and_finishes_when_they_are_corrected() {
-    let net = one_of_two();
+/// The rejected rows of an import of 2,500 of which two are wrong and one stands there twice.
+fn all_but_the_wrong_rows_are_issued_and_those_are_kept(net: &TestNet) -> Vec<Value> {
     let mut rows: Vec<Value> = (0..2_500).map(|number| row(0, "IMP", number)).collect();
     rows[7]["valid_until"] = "1960-01-01".into();
     rows[2_100]["holder"]["code"] = "12345".into();
     rows[2_200] = rows[2_199].clone();
-    let file = rows_file(&net, "rows.jsonl", &rows);
+    let file = rows_file(net, "rows.jsonl", &rows);
     let rejects = net.scratch("rejects.jsonl");
-    let ran = net
-        .cli(
-            0,
-            &["import", text(&file), "--rejects", text(&rejects), "--json"],
-        )
-        .exits(1);
+    let args = ["import", text(&file), "--rejects", text(&rejects), "--json"];
+    let ran = net.cli(0, &args).exits(1);
     let summary = ran.json();
     // The same row twice in one chunk: the second is recognised, or refused as a duplicate; never issued twice.
     assert_eq!(
@@ -60,31 +55,30 @@ fn an_import_shows_and_keeps_its_rejected_rows_and_finishes_when_they_are_correc
         (&rejected[0]["_row"], &rejected[1]["_row"]),
         (&8.into(), &2_101.into())
     );
-    assert_eq!(
-        fs::metadata(&rejects).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    let mode = fs::metadata(&rejects).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    rejected
+}
 
-    // Corrected, with the marks still in them.
-    let mut mended = rejected[..2].to_vec();
-    mended[0]["valid_until"] = "2060-01-01".into();
-    mended[1]["holder"] = row(0, "IMP", 2_100)["holder"].clone();
-    let again = rows_file(&net, "mended.jsonl", &mended);
-    let summary = net
-        .cli(0, &["import", text(&again), "--json"])
-        .exits(0)
-        .json();
+/// With the marks still in them.
+fn corrected_rows_are_issued(net: &TestNet, rejected: &[Value]) {
+    let mut corrected = rejected[..2].to_vec();
+    corrected[0]["valid_until"] = "2060-01-01".into();
+    corrected[1]["holder"] = row(0, "IMP", 2_100)["holder"].clone();
+    let again = rows_file(net, "corrected.jsonl", &corrected);
+    let summary = net.cli(0, &["import", text(&again), "--json"]).exits(0);
+    let summary = summary.json();
     assert_eq!(
         (&summary["issued"], &summary["rejected"]),
         (&2.into(), &0.into())
     );
+}
 
-    // The whole file once more, from standard input: everything is recognised.
-    let whole: Vec<Value> = (0..2_500)
+fn the_whole_file_from_standard_input_is_recognised(net: &TestNet) {
+    let lines: String = (0..2_500)
         .filter(|n| ![7, 2_200].contains(n))
-        .map(|number| row(0, "IMP", number))
+        .map(|number| format!("{}\n", row(0, "IMP", number)))
         .collect();
-    let lines: String = whole.iter().map(|row| format!("{row}\n")).collect();
     let summary = net
         .cli_with(0, &["import", "-", "--json"], lines.as_bytes())
         .exits(0)
@@ -94,6 +88,14 @@ fn an_import_shows_and_keeps_its_rejected_rows_and_finishes_when_they_are_correc
         (&0.into(), &2_498.into())
     );
     assert_eq!(net.held(0, 0).certificates, 2_499);
+}
+
+#[test]
+fn an_import_shows_and_keeps_its_rejected_rows_and_finishes_when_they_are_corrected() {
+    let net = one_of_two();
+    let rejected = all_but_the_wrong_rows_are_issued_and_those_are_kept(&net);
+    corrected_rows_are_issued(&net, &rejected);
+    the_whole_file_from_standard_input_is_recognised(&net);
 }
 
 #[test]

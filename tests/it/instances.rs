@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use certmesh_api::{LogState, NodeStatus, OwnLogState, Verdict};
+use certmesh_api::{LogState, NodeStatus, OwnLogState, Verdict, Word};
 use certmesh_testnet::client::Client;
 use certmesh_testnet::network::Member;
 use certmesh_testnet::process::Node;
@@ -25,23 +25,6 @@ fn copied(net: &TestNet) -> Member {
     copy
 }
 
-/// The copy's node, connected to all other members, and its API.
-fn start(net: &TestNet, copy: &Member) -> (Node, Client, Http) {
-    let peers: Vec<_> = (1..net.len())
-        .map(|other| {
-            let address = target(net, other);
-            let address = format!("/ip4/{}/tcp/{}", address.ip(), address.port());
-            (net.member(other).code(), address)
-        })
-        .collect();
-    copy.write_config(&peers).unwrap();
-    let mut node = Node::start(&node_command(), copy, &[]).unwrap();
-    let api = node.serving(deadline()).unwrap().api;
-    let client = Client::with_token_file(&api, &copy.token_file()).unwrap();
-    let token = fs::read_to_string(copy.token_file()).unwrap();
-    (node, client, Http::new(&api, token.trim()))
-}
-
 fn reports(status: &NodeStatus) -> bool {
     let other = |warning: &String| warning.contains("another run of this department's peer");
     status.warnings.iter().any(other)
@@ -54,68 +37,118 @@ fn measured(http: &Http) -> bool {
     value.ends_with(" 1")
 }
 
+/// A running copy of the first department's node.
+struct Copy {
+    node: Node,
+    client: Client,
+    http: Http,
+}
+
+impl Copy {
+    /// Starts it connected to all other members.
+    fn start(net: &TestNet, copy: &Member) -> Copy {
+        let peers: Vec<_> = (1..net.len())
+            .map(|other| {
+                let address = target(net, other);
+                let address = format!("/ip4/{}/tcp/{}", address.ip(), address.port());
+                (net.member(other).code(), address)
+            })
+            .collect();
+        copy.write_config(&peers).unwrap();
+        let mut node = Node::start(&node_command(), copy, &[]).unwrap();
+        let api = node.serving(deadline()).unwrap().api;
+        let token = fs::read_to_string(copy.token_file()).unwrap();
+        Copy {
+            node,
+            client: Client::with_token_file(&api, &copy.token_file()).unwrap(),
+            http: Http::new(&api, token.trim()),
+        }
+    }
+
+    fn status(&self) -> NodeStatus {
+        self.client.status().unwrap()
+    }
+
+    fn verdict(&self, id: &str) -> Word<Verdict> {
+        self.client.verification(id).unwrap().verdict
+    }
+}
+
+fn both_report_the_other(net: &TestNet, copy: &Copy) {
+    until("the copy to be elsewhere", || {
+        copy.status().log_state == OwnLogState::Elsewhere
+    });
+    until("both to report the other", || {
+        reports(&copy.status()) && reports(&net.api(0).status().unwrap())
+    });
+    assert!(measured(&copy.http) && measured(&net.http(0)));
+    net.wait_logged(0, "another run of this department's peer");
+    let warning = &net.api(0).status().unwrap().warnings[0];
+    assert!(warning.contains(net.member(1).department.display_name()));
+}
+
+/// Whatever its operator says.
+fn the_copy_takes_nothing_and_calls_nothing_valid(copy: &Copy, sample: &Sample, id: &str) {
+    let refused = serde_json::to_value(sample.row(0)).unwrap();
+    copy.http
+        .post("/v1/certificates", &refused)
+        .problem(503, "own-log-unconfirmed");
+    let stated = copy.client.confirm_log().unwrap_err().to_string();
+    assert!(stated.contains("Stop one of the two"), "{stated}");
+    assert_eq!(copy.status().log_state, OwnLogState::Elsewhere);
+    assert_eq!(copy.verdict(id), Verdict::Unknown);
+}
+
+/// What the first has appended meanwhile comes before anything of the copy's own.
+fn the_copy_takes_over_after_the_first(
+    net: &mut TestNet,
+    copy: &Copy,
+    sample: &Sample,
+    newest: &str,
+) {
+    net.stop(0).unwrap();
+    until("the copy to take over", || {
+        copy.status().log_state == OwnLogState::Writable
+    });
+    until("the copy to report nobody", || {
+        !reports(&copy.status()) && !measured(&copy.http)
+    });
+    assert_eq!(copy.verdict(newest), Verdict::Valid);
+    let by_copy = copy.client.issue(&sample.row(0)).unwrap();
+    net.wait_verdict(2, &by_copy.id, "valid", None);
+}
+
+/// Back again, the first one is the later one.
+fn the_first_takes_over_after_the_copy(net: &mut TestNet, copy: Copy) {
+    net.start_again(0);
+    until("the first to be elsewhere", || {
+        net.log_state(0) == OwnLogState::Elsewhere && reports(&copy.status())
+    });
+    copy.node.stop().unwrap();
+    net.wait_writable(0);
+    let last = net.issue(0, "LAST", 3);
+    net.wait_verdict(2, &last[2], "valid", None);
+}
+
 #[test]
 fn a_copied_node_is_seen_by_both_and_goes_on_by_itself_when_the_first_has_stopped() {
     let mut net = running(3);
     let before = net.issue(0, "FIRST", 5);
     net.converge();
     net.stop(0).unwrap();
-    let copy = copied(&net);
+    let directory = copied(&net);
     net.start_again(0);
     net.ready();
     assert!(!reports(&net.api(0).status().unwrap()) && !measured(&net.http(0)));
 
-    let (node, client, http) = start(&net, &copy);
-    until("the copy to be elsewhere", || {
-        client.status().unwrap().log_state == OwnLogState::Elsewhere
-    });
-    until("both to report the other", || {
-        reports(&client.status().unwrap()) && reports(&net.api(0).status().unwrap())
-    });
-    assert!(measured(&http) && measured(&net.http(0)));
-    net.wait_logged(0, "another run of this department's peer");
-    let warning = &net.api(0).status().unwrap().warnings[0];
-    assert!(warning.contains(net.member(1).department.display_name()));
-
-    // The first goes on, the copy takes nothing, whatever its operator says, and calls nothing valid.
+    let copy = Copy::start(&net, &directory);
+    both_report_the_other(&net, &copy);
     let sample = Sample::new(0, "TWIN").unwrap();
-    let refused = serde_json::to_value(sample.row(0)).unwrap();
-    http.post("/v1/certificates", &refused)
-        .problem(503, "own-log-unconfirmed");
-    let stated = client.confirm_log().unwrap_err().to_string();
-    assert!(stated.contains("Stop one of the two"), "{stated}");
-    assert_eq!(client.status().unwrap().log_state, OwnLogState::Elsewhere);
-    assert_eq!(
-        client.verification(&before[0]).unwrap().verdict,
-        Verdict::Unknown
-    );
+    the_copy_takes_nothing_and_calls_nothing_valid(&copy, &sample, &before[0]);
     let meanwhile = net.issue(0, "ORIG", 20);
     net.wait_verdict(1, &meanwhile[19], "valid", None);
-
-    // What the first has appended meanwhile comes before anything of the copy's own.
-    net.stop(0).unwrap();
-    until("the copy to take over", || {
-        client.status().unwrap().log_state == OwnLogState::Writable
-    });
-    until("the copy to report nobody", || {
-        !reports(&client.status().unwrap()) && !measured(&http)
-    });
-    assert_eq!(
-        client.verification(&meanwhile[19]).unwrap().verdict,
-        Verdict::Valid
-    );
-    let by_copy = client.issue(&sample.row(0)).unwrap();
-    net.wait_verdict(2, &by_copy.id, "valid", None);
-
-    // Back again, the first one is the later one.
-    net.start_again(0);
-    until("the first to be elsewhere", || {
-        net.log_state(0) == OwnLogState::Elsewhere && reports(&client.status().unwrap())
-    });
-    node.stop().unwrap();
-    net.wait_writable(0);
-    let last = net.issue(0, "LAST", 3);
-    net.wait_verdict(2, &last[2], "valid", None);
+    the_copy_takes_over_after_the_first(&mut net, &copy, &sample, &meanwhile[19]);
+    the_first_takes_over_after_the_copy(&mut net, copy);
     for log in net.converge() {
         assert!(
             log.state == LogState::Own || log.state == LogState::Replica,

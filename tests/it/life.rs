@@ -73,45 +73,47 @@ fn refused(net: &TestNet, at: usize, body: &Value) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn a_renewal_is_the_next_version_and_the_old_one_names_it_everywhere() {
-    let net = running(2);
-    // Its days are long over, which needs no record and hinders no renewal.
+/// A certificate whose days are long over, which needs no record and hinders no renewal.
+fn issue_expired(net: &TestNet) -> Value {
     let mut old = row(0, "LIFE", 1);
     old["valid_from"] = "2001-01-01".into();
     old["valid_until"] = "2002-01-01".into();
     let answer = net.http(0).post("/v1/certificates", &old);
     assert_eq!(answer.status, 201, "{answer:?}");
-    let first = old["id"].as_str().unwrap();
-    net.wait_verdict(1, first, "not-valid", Some("expired"));
-    assert_eq!(events(&net, 0, first), ["1.1: issued"]);
+    let id = old["id"].as_str().unwrap();
+    net.wait_verdict(1, id, "not-valid", Some("expired"));
+    assert_eq!(events(net, 0, id), ["1.1: issued"]);
+    old
+}
 
+fn a_renewal_says_what_the_old_one_said_until_another_day(net: &TestNet, old: &Value) {
+    let first = old["id"].as_str().unwrap();
     let missing = net.cli(0, &["renew", first]).exits(2);
     assert!(missing.err.contains("--valid-until"), "{}", missing.err);
-    let renewed = command(&net, 0, &["renew", first, "--valid-until", "2999-01-01"]);
+    let renew = ["renew", first, "--valid-until", "2999-01-01"];
     let second = version(first, 2);
-    assert_eq!(renewed["id"], second);
+    assert_eq!(command(net, 0, &renew)["id"], second);
+    let new = get(net, 0, &second, "/fields");
+    assert_eq!(
+        (&new["fields"], &new["holder"]),
+        (&old["fields"], &old["holder"])
+    );
+    assert_eq!(command(net, 0, &renew)["replayed"], true);
+}
+
+fn the_old_one_names_the_new_one(net: &TestNet, first: &str, second: &str) {
     net.wait_verdict(1, first, "not-valid", Some("superseded"));
-    net.wait_verdict(1, &second, "valid", None);
-    assert_eq!(successors(&net, 1, first), std::slice::from_ref(&second));
+    net.wait_verdict(1, second, "valid", None);
+    assert_eq!(successors(net, 1, first), [second]);
     let verdict = net.cli(1, &["verify", first]).exits(1).out;
     assert!(
         verdict.contains(&format!("replaced by {second}")),
         "{verdict}"
     );
     assert!(verdict.contains("renewal, record"), "{verdict}");
-    // What the old one said, the new one says.
-    let told = get(&net, 0, &second, "/fields");
-    assert_eq!(
-        (&told["fields"], &told["holder"]),
-        (&old["fields"], &old["holder"])
-    );
-    let again = command(&net, 0, &["renew", first, "--valid-until", "2999-01-01"]);
-    assert_eq!(again["replayed"], true);
+}
 
-    command(&net, 0, &["renew", &second, "--no-end"]);
-    let third = version(first, 3);
-    net.wait_verdict(1, &third, "valid", None);
+fn all_three_have_one_history_everywhere(net: &TestNet, ids: [&str; 3]) {
     let chain = [
         "1.1: issued",
         "1.2: issued",
@@ -119,36 +121,42 @@ fn a_renewal_is_the_next_version_and_the_old_one_names_it_everywhere() {
         "1.3: issued",
         "1.2: superseded",
     ];
-    for id in [first, &second, &third] {
+    for id in ids {
         for at in 0..2 {
-            assert_eq!(events(&net, at, id), chain);
+            assert_eq!(events(net, at, id), chain);
         }
     }
-    let shown = net.cli(1, &["history", &third]).exits(0).out;
+    let shown = net.cli(1, &["history", ids[2]]).exits(0).out;
     // Identifiers are as wide as a screen: the table names them by numbers.
-    let numbered = shown.contains(&format!("  2  {second}\n"));
+    let numbered = shown.contains(&format!("  2  {}\n", ids[1]));
     assert!(
         numbered && shown.contains("renewal of certificate 2"),
         "{shown}"
     );
-    // A proof carries the successor's record with it.
-    let (proof, genesis) = (
-        net.scratch("old.proof"),
-        net.network().dir().join("network.toml"),
-    );
+}
+
+fn a_proof_carries_the_successor_s_record(net: &TestNet, first: &str, second: &str) {
+    let proof = net.scratch("old.proof");
     let proof = proof.to_str().unwrap();
     net.cli(1, &["prove", first, "-o", proof]).exits(0);
-    let offline = net.cli(
-        1,
-        &[
-            "verify",
-            proof,
-            "--network",
-            genesis.to_str().unwrap(),
-            "--json",
-        ],
-    );
+    let genesis = net.network().dir().join("network.toml");
+    let network = ["--network", genesis.to_str().unwrap(), "--json"];
+    let offline = net.cli(1, &[&["verify", proof][..], &network].concat());
     assert_eq!(offline.exits(1).json()["successors"][0]["id"], second);
+}
+
+#[test]
+fn a_renewal_is_the_next_version_and_the_old_one_names_it_everywhere() {
+    let net = running(2);
+    let old = issue_expired(&net);
+    let first = old["id"].as_str().unwrap();
+    let (second, third) = (version(first, 2), version(first, 3));
+    a_renewal_says_what_the_old_one_said_until_another_day(&net, &old);
+    the_old_one_names_the_new_one(&net, first, &second);
+    command(&net, 0, &["renew", &second, "--no-end"]);
+    net.wait_verdict(1, &third, "valid", None);
+    all_three_have_one_history_everywhere(&net, [first, &second, &third]);
+    a_proof_carries_the_successor_s_record(&net, first, &second);
 }
 
 #[test]
@@ -224,75 +232,46 @@ fn several_are_merged_into_one_and_each_names_it() {
     );
 }
 
-#[test]
-fn a_split_issues_all_parts_and_the_old_one_names_them() {
-    let net = running(2);
-    let whole = net.issue(0, "LIFE", 2).remove(1);
-    let part = |name: &str, content: Value| {
-        let path = net.scratch(name);
-        fs::write(&path, content.to_string()).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let north = part(
-        "north.json",
-        json!({"serial": "N2", "fields": {"CZZT": "北"}}),
-    );
-    let south = part("south.json", json!({"serial": "S3"}));
-    let nameless = part("nameless.json", json!({"fields": {"CZZT": "无"}}));
-    let size = net.held(0, 0).size;
-    let faulty = ["split", &whole, "--part", &north, "--part", &nameless];
-    let faulty = net.cli(0, &faulty).exits(2);
-    assert!(
-        faulty.err.contains("nameless.json: serial"),
-        "{}",
-        faulty.err
-    );
-    let lonely = net.cli(0, &["split", &whole, "--part", &north]).exits(2);
-    assert!(
-        lonely.err.contains("one part is not a split"),
-        "{}",
-        lonely.err
-    );
-    // A part that is wrong is found before any is issued.
-    assert_eq!(net.held(0, 0).size, size);
+/// A file that describes a part.
+fn part(net: &TestNet, name: &str, content: Value) -> String {
+    let path = net.scratch(name);
+    fs::write(&path, content.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
 
-    let args = ["split", &whole, "--part", &north, "--part", &south];
-    let parts = command(&net, 0, &args);
-    let ids: Vec<&str> = parts
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|part| part["id"].as_str().unwrap())
-        .collect();
-    let again = command(&net, 0, &args);
-    assert!(
-        again
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|part| part["replayed"] == true),
-        "{again}"
-    );
-    // One more, later.
-    let west = part("west.json", json!({"serial": "W4", "valid_until": null}));
-    let third = command(&net, 0, &["split", &whole, "--part", &west]);
-    let third = third[0]["id"].as_str().unwrap();
-    net.wait_verdict(1, third, "valid", None);
-    assert_eq!(successors(&net, 1, &whole), [ids[0], ids[1], third]);
-    let verdict = get(&net, 1, &whole, "/verification");
+/// Before any part is issued.
+fn a_wrong_or_single_part_is_refused(net: &TestNet, whole: &str, good: &str) {
+    let nameless = part(net, "nameless.json", json!({"fields": {"CZZT": "无"}}));
+    let size = net.held(0, 0).size;
+    let faulty = ["split", whole, "--part", good, "--part", &nameless];
+    let faulty = net.cli(0, &faulty).exits(2).err;
+    assert!(faulty.contains("nameless.json: serial"), "{faulty}");
+    let lonely = net.cli(0, &["split", whole, "--part", good]).exits(2).err;
+    assert!(lonely.contains("one part is not a split"), "{lonely}");
+    assert_eq!(net.held(0, 0).size, size);
+}
+
+/// The identifiers of what a split of these two issued, once.
+fn both_parts_are_issued_once(net: &TestNet, whole: &str, parts: [&str; 2]) -> Vec<String> {
+    let args = ["split", whole, "--part", parts[0], "--part", parts[1]];
+    let issued = command(net, 0, &args);
+    let again = command(net, 0, &args);
+    let mut again_parts = again.as_array().unwrap().iter();
+    assert!(again_parts.all(|part| part["replayed"] == true), "{again}");
+    let issued = issued.as_array().unwrap().iter();
+    issued
+        .map(|part| part["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn the_old_one_names_all_parts(net: &TestNet, whole: &str, ids: &[String]) {
+    net.wait_verdict(1, &ids[2], "valid", None);
+    assert_eq!(successors(net, 1, whole), ids);
+    let verdict = get(net, 1, whole, "/verification");
     let text = verdict["explanation"].as_str().unwrap();
-    assert!(
-        ids.iter().all(|id| text.contains(id)) && text.contains(third),
-        "{text}"
-    );
-    let old = get(&net, 0, &whole, "/fields");
-    let fields = get(&net, 0, ids[0], "/fields")["fields"].clone();
+    assert!(ids.iter().all(|id| text.contains(id)), "{text}");
     assert_eq!(
-        (&fields["CZZT"], &fields["ZZMC"]),
-        (&json!("北"), &old["fields"]["ZZMC"])
-    );
-    assert_eq!(
-        events(&net, 1, third),
+        events(net, 1, &ids[2]),
         [
             "1.1: issued",
             "2.1: issued",
@@ -305,106 +284,240 @@ fn a_split_issues_all_parts_and_the_old_one_names_them() {
     );
 }
 
+fn a_part_says_what_the_old_one_said_except_where_it_says_otherwise(
+    net: &TestNet,
+    whole: &str,
+    part: &str,
+) {
+    let old = get(net, 0, whole, "/fields");
+    let fields = get(net, 0, part, "/fields")["fields"].clone();
+    assert_eq!(
+        (&fields["CZZT"], &fields["ZZMC"]),
+        (&json!("北"), &old["fields"]["ZZMC"])
+    );
+}
+
 #[test]
-fn a_transfer_is_shown_by_a_third_department_while_both_others_are_down() {
-    let mut net = running(3);
-    let old = row(0, "LIFE", 1);
-    let first = net.issue(0, "LIFE", 2).remove(1);
-    let second = version(&first, 2);
-    command(&net, 0, &["amend", &first]);
-    net.wait_verdict(1, &second, "valid", None);
+fn a_split_issues_all_parts_and_the_old_one_names_them() {
+    let net = running(2);
+    let whole = net.issue(0, "LIFE", 2).remove(1);
+    let north = json!({"serial": "N2", "fields": {"CZZT": "北"}});
+    let north = part(&net, "north.json", north);
+    let south = part(&net, "south.json", json!({"serial": "S3"}));
+    a_wrong_or_single_part_is_refused(&net, &whole, &north);
+    let mut ids = both_parts_are_issued_once(&net, &whole, [&north, &south]);
+    // One more, later.
+    let west = json!({"serial": "W4", "valid_until": null});
+    let west = part(&net, "west.json", west);
+    let third = command(&net, 0, &["split", &whole, "--part", &west]);
+    ids.push(third[0]["id"].as_str().unwrap().to_owned());
+    the_old_one_names_all_parts(&net, &whole, &ids);
+    a_part_says_what_the_old_one_said_except_where_it_says_otherwise(&net, &whole, &ids[0]);
+}
+
+/// The arguments by which a department takes a certificate over, with the holder and the fields that stood in it.
+fn take_over_arguments(net: &TestNet, id: &str, old: &Value) -> Vec<String> {
     let holder = net.scratch("holder.txt");
     fs::write(&holder, old["holder"]["code"].as_str().unwrap()).unwrap();
     let fields = net.scratch("fields.json");
     fs::write(&fields, old["fields"].to_string()).unwrap();
-    let kind = old["holder"]["kind"].as_str().unwrap();
-    let args = ["transfer", &second, "--serial", "T7", "--holder-kind", kind];
-    let args = [&args[..], &["--holder-code-file", holder.to_str().unwrap()]].concat();
-    // Only its own department has what the old one says.
-    let missing = net.cli(1, &args).exits(2);
-    assert!(missing.err.contains("--fields"), "{}", missing.err);
-    let args = [&args[..], &["--fields", fields.to_str().unwrap()]].concat();
-    // The old department has not let it go.
-    let kept = net.cli(1, &args).exits(1);
-    assert!(kept.err.contains("transferred-out first"), "{}", kept.err);
+    let args = [
+        "transfer",
+        id,
+        "--serial",
+        "T7",
+        "--holder-kind",
+        old["holder"]["kind"].as_str().unwrap(),
+        "--holder-code-file",
+        holder.to_str().unwrap(),
+        "--fields",
+        fields.to_str().unwrap(),
+    ];
+    args.map(str::to_owned).to_vec()
+}
 
-    let out = net
-        .cli(
-            0,
-            &[
-                "transfer-out",
-                &second,
-                "--to",
-                &net.code(1),
-                "--reason",
-                "01",
-            ],
-        )
-        .exits(0);
-    assert!(out.out.contains("TRANSFERRED OUT"), "{}", out.out);
-    net.wait_verdict(1, &second, "not-valid", Some("transferred-out"));
-    let nobody = get(&net, 1, &second, "/verification");
+fn nobody_takes_over_what_was_not_let_go(net: &TestNet, take_over: &[&str]) {
+    // Only its own department has what the old one says.
+    let without_fields = &take_over[..take_over.len() - 2];
+    let missing = net.cli(1, without_fields).exits(2);
+    assert!(missing.err.contains("--fields"), "{}", missing.err);
+    let kept = net.cli(1, take_over).exits(1);
+    assert!(kept.err.contains("transferred-out first"), "{}", kept.err);
+}
+
+fn it_is_let_go_for_the_second_department_and_no_other(
+    net: &TestNet,
+    id: &str,
+    take_over: &[&str],
+) {
+    let to = net.code(1);
+    let out = ["transfer-out", id, "--to", &to, "--reason", "01"];
+    let out = net.cli(0, &out).exits(0).out;
+    assert!(out.contains("TRANSFERRED OUT"), "{out}");
+    net.wait_verdict(1, id, "not-valid", Some("transferred-out"));
+    let nobody = get(net, 1, id, "/verification");
     let text = nobody["explanation"].as_str().unwrap();
     assert!(text.contains("not known here"), "{text}");
-    // It was let go for the second department, so the third can't take it.
-    let others = net.cli(2, &args).exits(1);
-    assert!(
-        others.err.contains("only that department"),
-        "{}",
-        others.err
-    );
-    let taken = command(&net, 1, &args);
-    let new = taken["id"].as_str().unwrap().to_owned();
+    let others = net.cli(2, take_over).exits(1).err;
+    assert!(others.contains("only that department"), "{others}");
+}
+
+/// The identifier under which the second department took it over, once.
+fn it_is_taken_over_once(net: &TestNet, id: &str, take_over: &[&str]) -> String {
+    let taken = command(net, 1, take_over);
+    let new = taken["id"].as_str().unwrap();
     assert_eq!(taken["position"]["log"], net.code(1));
     let mut other = row(1, "LIFE", 1);
     other["id"] = Value::Null;
-    other["type"] = json!(&first.parse::<CertificateId>().unwrap().type_code());
+    other["type"] = json!(id.parse::<CertificateId>().unwrap().type_code());
     other["serial"] = "T8".into();
     other["succession"] = "transfer".into();
-    other["predecessors"] = json!([second]);
-    let why = refused(&net, 1, &other);
+    other["predecessors"] = json!([id]);
     assert_eq!(
-        why,
+        refused(net, 1, &other),
         [format!(
-            "predecessors: predecessor {second} was taken over before, as {new}"
+            "predecessors: predecessor {id} was taken over before, as {new}"
         )]
     );
+    new.to_owned()
+}
+
+fn the_third_department_shows_who_took_it_over(net: &TestNet, old: &str, new: &str) {
+    assert_eq!(successors(net, 2, old), [new]);
+    let verdict = get(net, 2, old, "/verification");
+    let next = &verdict["successors"][0];
+    assert_eq!(next["department"], net.code(1));
+    assert_eq!(next["succession"], "transfer");
+    let text = verdict["explanation"].as_str().unwrap();
+    assert!(text.contains(&format!("took it over as {new}")), "{text}");
+}
+
+fn the_third_department_shows_the_whole_chain(net: &TestNet, ids: [&str; 3]) {
+    let chain = [
+        "1.1: issued",
+        "1.2: issued",
+        "1.1: superseded",
+        "1.2: transferred-out",
+        "7.1: issued",
+    ];
+    for id in ids {
+        assert_eq!(events(net, 2, id), chain);
+    }
+    let history = get(net, 2, ids[0], "/history");
+    let events = history["events"].as_array().unwrap().iter();
+    let logs: Vec<&str> = events
+        .map(|event| event["position"]["log"].as_str().unwrap())
+        .collect();
+    let (a, b) = (net.code(0), net.code(1));
+    assert_eq!(logs, [&a, &a, &a, &a, &b]);
+    let shown = net.cli(2, &["history", ids[2]]).exits(0).out;
+    let numbered = shown.contains(&format!("  2  {}\n", ids[1]));
+    assert!(
+        numbered && shown.contains("transfer of certificate 2"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_transfer_is_shown_by_a_third_department_while_both_others_are_down() {
+    let mut net = running(3);
+    let first = net.issue(0, "LIFE", 2).remove(1);
+    let second = version(&first, 2);
+    command(&net, 0, &["amend", &first]);
+    net.wait_verdict(1, &second, "valid", None);
+    let take_over = take_over_arguments(&net, &second, &row(0, "LIFE", 1));
+    let take_over: Vec<&str> = take_over.iter().map(String::as_str).collect();
+    nobody_takes_over_what_was_not_let_go(&net, &take_over);
+    it_is_let_go_for_the_second_department_and_no_other(&net, &second, &take_over);
+    let new = it_is_taken_over_once(&net, &second, &take_over);
     net.wait_verdict(2, &new, "valid", None);
     // A department that was issuing is not the one that answers.
     net.converge();
     net.kill(0);
     net.kill(1);
-    assert_eq!(successors(&net, 2, &second), std::slice::from_ref(&new));
-    let told = get(&net, 2, &second, "/verification");
-    assert_eq!(told["successors"][0]["department"], net.code(1));
-    assert_eq!(told["successors"][0]["succession"], "transfer");
-    let text = told["explanation"].as_str().unwrap();
-    assert!(text.contains(&format!("took it over as {new}")), "{text}");
-    for id in [&first, &second, &new] {
-        let chain = [
-            "1.1: issued",
-            "1.2: issued",
-            "1.1: superseded",
-            "1.2: transferred-out",
-            "7.1: issued",
-        ];
-        assert_eq!(events(&net, 2, id), chain);
-    }
-    let history = get(&net, 2, &first, "/history");
-    let logs: Vec<&str> = history["events"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|event| event["position"]["log"].as_str().unwrap())
-        .collect();
-    let (a, b) = (net.code(0), net.code(1));
-    assert_eq!(logs, [&a, &a, &a, &a, &b]);
-    let shown = net.cli(2, &["history", &new]).exits(0).out;
-    let numbered = shown.contains(&format!("  2  {second}\n"));
+    the_third_department_shows_who_took_it_over(&net, &second, &new);
+    the_third_department_shows_the_whole_chain(&net, [&first, &second, &new]);
+}
+
+fn succeeding(succession: &str, predecessors: Value) -> Value {
+    let mut body = row(0, "NEW", 1);
+    body["succession"] = succession.into();
+    body["predecessors"] = predecessors;
+    body
+}
+
+/// In bulk, too.
+#[track_caller]
+fn is_refused_for(net: &TestNet, body: &Value, expected: &[String]) {
+    let why = refused(net, 0, body);
+    let fits = |(why, expected): (&String, &String)| why.starts_with(expected.as_str());
     assert!(
-        numbered && shown.contains("transfer of certificate 2"),
-        "{shown}"
+        why.len() == expected.len() && why.iter().zip(expected).all(fits),
+        "{why:#?}\n{expected:#?}"
     );
+    let bulk = net.http(0).bulk(&[], body.to_string().as_bytes()).lines();
+    let faults = bulk[0]["error"]["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), why.len());
+}
+
+/// What stands in another log, or in none, or still in the department's own.
+fn only_what_was_let_go_is_taken_over(net: &TestNet, good: &str, other: &str) {
+    let outside = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
+    let log = format!("is in the log of department {}", net.code(1));
+    for (succession, id, why) in [
+        ("split", other, log.as_str()),
+        ("transfer", other, "is valid as far as is known here"),
+        ("transfer", good, "is in this department's own log"),
+        ("transfer", outside, "was issued by no member"),
+    ] {
+        let why = format!("predecessors: predecessor {id} {why}");
+        is_refused_for(net, &succeeding(succession, json!([id])), &[why]);
+    }
+}
+
+fn each_predecessor_must_be_valid(net: &TestNet, revoked: &str, suspended: &str, never: &str) {
+    let of = |id: &str, why: &str| format!("predecessors: predecessor {id} {why}");
+    is_refused_for(
+        net,
+        &succeeding("renewal", json!([revoked])),
+        &[of(revoked, "is revoked; only a valid")],
+    );
+    is_refused_for(
+        net,
+        &succeeding("merge", json!([revoked, suspended, never])),
+        &[
+            of(revoked, "is revoked"),
+            of(suspended, "is suspended"),
+            of(never, "is in no log held here"),
+        ],
+    );
+    let gone = net.cli(0, &["renew", revoked, "--no-end"]).exits(1);
+    assert!(gone.err.contains("is revoked"), "{}", gone.err);
+}
+
+fn each_kind_of_succession_has_its_form(net: &TestNet, good: &str, of_other_type: &str) {
+    for (succession, id, why) in [
+        (
+            "merge",
+            good,
+            "predecessors: a merge puts one certificate in the place of two or more",
+        ),
+        (
+            "renewal",
+            of_other_type,
+            "predecessors: a renewal keeps the type",
+        ),
+        (
+            "replacement",
+            good,
+            "succession: must be renewal, amendment",
+        ),
+    ] {
+        is_refused_for(net, &succeeding(succession, json!([id])), &[why.to_owned()]);
+    }
+    let renew = ["renew", good, "--no-end", "--certificate-version", "3"];
+    let skipped = net.cli(0, &renew).exits(1);
+    assert!(skipped.err.contains("it must be 002"), "{}", skipped.err);
 }
 
 #[test]
@@ -420,75 +533,9 @@ fn what_cannot_follow_is_refused_with_every_reason_and_changes_nothing() {
         (answer.status == 200).then_some(())
     });
     let size = net.held(0, 0).size;
-    let body = |succession: &str, predecessors: Value| {
-        let mut body = row(0, "NEW", 1);
-        body["succession"] = succession.into();
-        body["predecessors"] = predecessors;
-        body
-    };
-    let never = version(good, 7);
-    let elsewhere = format!(
-        "predecessor {} is in the log of department {}",
-        others[1],
-        net.code(1)
-    );
-    for (body, expected) in [
-        (
-            body("renewal", json!([revoked])),
-            vec![format!("predecessors: predecessor {revoked} is revoked; only a valid")],
-        ),
-        (
-            body("merge", json!([revoked, suspended, never])),
-            vec![
-                format!("predecessors: predecessor {revoked} is revoked"),
-                format!("predecessors: predecessor {suspended} is suspended"),
-                format!("predecessors: predecessor {never} is in no log held here"),
-            ],
-        ),
-        (
-            body("split", json!([others[1]])),
-            vec![format!("predecessors: {elsewhere}")],
-        ),
-        (
-            body("transfer", json!([others[1]])),
-            vec![format!("predecessors: predecessor {} is valid as far as is known here", others[1])],
-        ),
-        (
-            body("transfer", json!([good])),
-            vec![format!("predecessors: predecessor {good} is in this department's own log")],
-        ),
-        (
-            body("transfer", json!(["1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"])),
-            vec!["predecessors: predecessor 1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U was issued by no member".to_owned()],
-        ),
-        (
-            body("merge", json!([good])),
-            vec!["predecessors: a merge puts one certificate in the place of two or more".to_owned()],
-        ),
-        (
-            body("renewal", json!([ids[0]])),
-            vec!["predecessors: a renewal keeps the type".to_owned()],
-        ),
-        (
-            body("replacement", json!([good])),
-            vec!["succession: must be renewal, amendment".to_owned()],
-        ),
-    ] {
-        let why = refused(&net, 0, &body);
-        let fits = |(why, expected): (&String, &String)| why.starts_with(expected.as_str());
-        assert!(
-            why.len() == expected.len() && why.iter().zip(&expected).all(fits),
-            "{why:#?}\n{expected:#?}"
-        );
-        // The same row in bulk is refused in the same words.
-        let bulk = net.http(0).bulk(&[], body.to_string().as_bytes()).lines();
-        assert_eq!(bulk[0]["error"]["faults"].as_array().unwrap().len(), why.len());
-    }
-    let renew = ["renew", good, "--no-end", "--certificate-version", "3"];
-    let skipped = net.cli(0, &renew).exits(1);
-    assert!(skipped.err.contains("it must be 002"), "{}", skipped.err);
-    let gone = net.cli(0, &["renew", revoked, "--no-end"]).exits(1);
-    assert!(gone.err.contains("is revoked"), "{}", gone.err);
+    each_predecessor_must_be_valid(&net, revoked, suspended, &version(good, 7));
+    only_what_was_let_go_is_taken_over(&net, good, &others[1]);
+    each_kind_of_succession_has_its_form(&net, good, &ids[0]);
     assert_eq!(net.held(0, 0).size, size);
     net.wait_verdict(1, good, "valid", None);
 }

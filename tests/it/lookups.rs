@@ -9,7 +9,7 @@ use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::id::HolderKind;
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, TestNet, files_below, one_of_two};
+use crate::support::{Answer, Http, PATIENCE, TestNet, files_below, one_of_two};
 
 const SUBJECT: &str = "11010519491231002X";
 
@@ -115,77 +115,67 @@ fn look_until_killed(net: &mut TestNet, round: usize, id: &str) -> Vec<String> {
     answered
 }
 
-#[test]
-fn who_looks_takes_the_right_role_and_leaves_a_trace_and_no_answer_has_a_subject_s_tag() {
-    let mut net = one_of_two();
-    let id = held(&net);
-    let dir = net.member(0).dir.clone();
-    for (name, role) in [("counter", "clerk"), ("watcher", "read")] {
-        let dir = dir.to_str().unwrap();
-        let args = [
-            "department",
-            "token",
-            "add",
-            "--dir",
-            dir,
-            "--name",
-            name,
-            "--role",
-            role,
-        ];
-        net.cli(0, &args).exits(0);
-    }
-    net.stop(0).unwrap();
-    net.start_trusting(0);
-    net.wait_writable(0);
-    let http = |name: &str| {
-        let token = fs::read_to_string(dir.join(format!("{name}.token"))).unwrap();
-        net.http(0).with_token(Some(token.trim()))
-    };
-    let (clerk, reader) = (http("counter"), http("watcher"));
-    let find = json!({ "holder": subject(), "purpose": "case 2026-17" });
-    let case = json!({ "matter": "CSDJ", "subject": subject() });
+fn find() -> Value {
+    json!({ "holder": subject(), "purpose": "case 2026-17" })
+}
+
+fn case() -> Value {
+    json!({ "matter": "CSDJ", "subject": subject() })
+}
+
+/// Who looked and how, of an answer of the journal.
+fn events(journal: &Value) -> Vec<(String, String)> {
+    let looks = journal["lookups"].as_array().unwrap().iter();
+    looks
+        .map(|look| (look["client"].to_string(), look["event"].to_string()))
+        .collect()
+}
+
+/// That the journal is read is its first entry.
+fn the_wrong_role_is_refused_and_leaves_no_trace(net: &TestNet) {
+    let (clerk, reader) = (net.http_as(0, "counter"), net.http_as(0, "watcher"));
     for refused in [
-        reader.post("/v1/find", &find),
-        reader.post("/v1/accept", &case),
+        reader.post("/v1/find", &find()),
+        reader.post("/v1/accept", &case()),
         clerk.post("/v1/access-log/local", &json!({})),
     ] {
         refused.problem(403, "forbidden");
     }
-    let all = lookups(&net);
-    // That it is read is the first entry.
-    let events = |told: &Value| -> Vec<(String, String)> {
-        let looks = told["lookups"].as_array().unwrap().iter();
-        looks
-            .map(|look| (look["client"].to_string(), look["event"].to_string()))
-            .collect()
-    };
+    let all = lookups(net);
     assert_eq!(events(&all).len(), 1, "{all}");
     assert_eq!(events(&all)[0].1, "\"access-log\"");
+}
 
+/// What clients of each role are answered to whatever they may ask.
+fn answers_to_every_role(net: &TestNet, id: &str) -> [Answer; 13] {
+    let (clerk, reader) = (net.http_as(0, "counter"), net.http_as(0, "watcher"));
     let admin = net.http(0);
     let path = |rest: &str| format!("/v1/certificates/{id}{rest}");
-    let answers = [
-        clerk.post("/v1/find", &find),
-        clerk.post("/v1/accept", &case),
+    let of_subject = json!({ "subject": subject() });
+    [
+        clerk.post("/v1/find", &find()),
+        clerk.post("/v1/accept", &case()),
         reader.post("/v1/find", &json!({ "issuer": net.code(0) })),
         reader.get(&path("")),
         reader.get(&path("/history")),
         reader.get(&path("/verification")),
         admin.get(&path("/fields")),
-        admin.post("/v1/access-log", &json!({ "subject": subject() })),
-        admin.post("/v1/access-log/local", &json!({ "subject": subject() })),
+        admin.post("/v1/access-log", &of_subject),
+        admin.post("/v1/access-log/local", &of_subject),
         reader.get("/v1/audit"),
         reader.get("/v1/status"),
         reader.get("/v1/logs"),
         reader.get("/v1/catalogue"),
-    ];
-    let text = fs::read_to_string(dir.join("keys/catalogue.key")).unwrap();
+    ]
+}
+
+fn no_answer_has_the_subject_s_tag(net: &TestNet, answers: &[Answer]) {
+    let text = fs::read_to_string(net.member(0).dir.join("keys/catalogue.key")).unwrap();
     let secret = SecretFile::Catalogue.read(&text).unwrap();
     let key = CatalogueKey(Secret::from_bytes(*secret));
     let tag = key.subject_tag(HolderKind::IdentityCard, SUBJECT);
     let shown = tag.to_string();
-    for answer in &answers {
+    for answer in answers {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(!answer.text.contains(&shown[..16]), "{answer:?}");
     }
@@ -196,24 +186,41 @@ fn who_looks_takes_the_right_role_and_leaves_a_trace_and_no_answer_has_a_subject
         let read = fs::read(path).unwrap();
         read.windows(bytes.len()).any(|window| window == bytes)
     }));
+}
 
-    let told = lookups(&net);
-    let of_clerk: Vec<_> = events(&told)
+fn the_journal_says_who_looked_for_what(net: &TestNet) {
+    let journal = lookups(net);
+    let of_clerk: Vec<_> = events(&journal)
         .into_iter()
         .filter(|(client, _)| client == "\"counter\"")
         .map(|(_, event)| event)
         .collect();
-    assert_eq!(of_clerk, ["\"find\"", "\"accept\""], "{told}");
-    let looks = told["lookups"].as_array().unwrap();
+    assert_eq!(of_clerk, ["\"find\"", "\"accept\""], "{journal}");
+    let looks = journal["lookups"].as_array().unwrap();
     assert_eq!(looks[1]["purpose"], "case 2026-17");
     assert_eq!(looks[2]["matter"], format!("{}/CSDJ/01", net.code(0)));
-    // Everyone's look-ups together come in pages.
-    let page = admin
-        .post("/v1/access-log/local", &json!({ "limit": 2 }))
-        .json();
+}
+
+fn everyone_s_look_ups_come_in_pages(admin: &Http) {
+    let of = |body: Value| admin.post("/v1/access-log/local", &body).json();
+    let page = of(json!({ "limit": 2 }));
     assert_eq!(page["lookups"].as_array().unwrap().len(), 2);
-    let rest = json!({ "limit": 1000, "cursor": page["next"] });
-    let rest = admin.post("/v1/access-log/local", &rest).json();
+    let rest = of(json!({ "limit": 1000, "cursor": page["next"] }));
     assert!(rest["lookups"].as_array().unwrap().len() >= 4, "{rest}");
     assert_eq!(rest["next"], Value::Null);
+}
+
+#[test]
+fn who_looks_takes_the_right_role_and_leaves_a_trace_and_no_answer_has_a_subject_s_tag() {
+    let mut net = one_of_two();
+    let id = held(&net);
+    net.add_tokens(0, &[("counter", "clerk"), ("watcher", "read")]);
+    net.stop(0).unwrap();
+    net.start_trusting(0);
+    net.wait_writable(0);
+    the_wrong_role_is_refused_and_leaves_no_trace(&net);
+    let answers = answers_to_every_role(&net, &id);
+    no_answer_has_the_subject_s_tag(&net, &answers);
+    the_journal_says_who_looked_for_what(&net);
+    everyone_s_look_ups_come_in_pages(&net.http(0));
 }

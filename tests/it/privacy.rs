@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{certmesh, deadline, files_below, founded, row, until};
+use crate::support::{Http, TestNet, certmesh, deadline, files_below, founded, row, until};
 use certmesh_testnet::testnet::define_types;
 
 /// An identity number that no sample has, and what stands in the fields.
@@ -26,9 +26,8 @@ pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     contains(text.as_bytes()) || contains(hex::encode(text).as_bytes())
 }
 
-#[test]
-fn a_holder_s_code_and_the_fields_values_never_reach_any_file_or_log() {
-    let code = holder();
+/// Two nodes that log as much as they can.
+fn talkative() -> TestNet {
     let mut net = founded(2);
     for index in 0..2 {
         net.start_with(
@@ -43,26 +42,30 @@ fn a_holder_s_code_and_the_fields_values_never_reach_any_file_or_log() {
         define_types(&net.api(index), index).unwrap();
     }
     net.converge();
-    let http = net.http(0);
-    let planted = |number: u64| {
-        let mut row = row(0, "PRIV", number);
-        row["holder"] = json!({"kind": "111", "code": code});
-        row["fields"]["CZZT"] = NAME.into();
-        row["fields"]["KZ_BZ"] = FIELD.into();
-        row
-    };
+    net
+}
+
+/// A certificate of the planted holder, with the planted values.
+fn planted(number: u64) -> Value {
+    let mut row = row(0, "PRIV", number);
+    row["holder"] = json!({"kind": "111", "code": holder()});
+    row["fields"]["CZZT"] = NAME.into();
+    row["fields"]["KZ_BZ"] = FIELD.into();
+    row
+}
+
+fn what_is_planted_is_issued_alone_and_in_bulk(http: &Http) {
     let issued = http.post_keyed("/v1/certificates", "once", &planted(0));
     assert_eq!(issued.status, 201);
-    assert!(!holds(issued.text.as_bytes(), &code));
+    assert!(!holds(issued.text.as_bytes(), &holder()));
     let lines = format!("{}\n{}\n", planted(1), planted(2));
-    assert!(
-        http.bulk(&[("idempotency-key", "many")], lines.as_bytes())
-            .lines()
-            .iter()
-            .all(|row| row["ok"] == true)
-    );
+    let bulk = http.bulk(&[("idempotency-key", "many")], lines.as_bytes());
+    assert!(bulk.lines().iter().all(|row| row["ok"] == true));
+}
 
-    // Mistakes of every kind, with the code where it does not belong.
+/// The answers to mistakes of every kind, with the code where it does not belong.
+fn answers_to_mistakes(http: &Http) -> Vec<String> {
+    let code = holder();
     let mut misplaced = planted(3);
     misplaced["fields"][&code] = NAME.into();
     misplaced["serial"] = code.clone().into();
@@ -80,47 +83,38 @@ fn a_holder_s_code_and_the_fields_values_never_reach_any_file_or_log() {
         answers.push(http.bulk(&[], body.to_string().as_bytes()).text);
     }
     let cut_off = planted(7).to_string();
-    answers.push(
-        http.bulk(&[], &cut_off.as_bytes()[..cut_off.len() - 3])
-            .text,
-    );
+    let cut_off = &cut_off.as_bytes()[..cut_off.len() - 3];
+    answers.push(http.bulk(&[], cut_off).text);
     answers.push(http.post("/v1/certificates", &code.clone().into()).text);
-    answers.push(
-        http.post(
-            "/v1/find",
-            &json!({"holder": {"kind": "111", "code": format!("{code}9")}, "purpose": NAME}),
-        )
-        .text,
-    );
-    let find = json!({"holder": {"kind": "111", "code": code}, "purpose": NAME});
+    let too_long = json!({"holder": {"kind": "111", "code": format!("{code}9")}, "purpose": NAME});
+    answers.push(http.post("/v1/find", &too_long).text);
+    answers
+}
+
+fn the_holder_s_certificates_are_found(http: &Http) -> String {
+    let find = json!({"holder": {"kind": "111", "code": holder()}, "purpose": NAME});
     let found = http.post("/v1/find", &find);
     assert_eq!(found.json()["certificates"].as_array().unwrap().len(), 3);
-    answers.push(found.text);
-    for answer in &answers {
-        assert!(
-            !holds(answer.as_bytes(), &code) && !holds(answer.as_bytes(), FIELD),
-            "{answer}"
-        );
-    }
-    let by_cli = net.cli_with(
-        1,
-        &[
-            "find",
-            "--holder-kind",
-            "111",
-            "--holder-code-file",
-            "-",
-            "--purpose",
-            NAME,
-            "--json",
-        ],
-        code.as_bytes(),
-    );
-    assert!(!holds(by_cli.out.as_bytes(), &code));
-    net.converge();
-    net.stop_all().unwrap();
+    found.text
+}
 
-    let mut looked_at = 0;
+fn the_command_does_not_print_the_code_it_read(net: &TestNet) {
+    let args = [
+        "find",
+        "--holder-kind",
+        "111",
+        "--holder-code-file",
+        "-",
+        "--purpose",
+        NAME,
+        "--json",
+    ];
+    let ran = net.cli_with(1, &args, holder().as_bytes());
+    assert!(!holds(ran.out.as_bytes(), &holder()));
+}
+
+fn no_file_holds_what_was_planted(net: &TestNet) {
+    let (code, mut looked_at) = (holder(), 0);
     for path in files_below(net.network().dir()) {
         let bytes = fs::read(&path).unwrap();
         looked_at += bytes.len();
@@ -135,6 +129,25 @@ fn a_holder_s_code_and_the_fields_values_never_reach_any_file_or_log() {
     // Not vacuous: records and log lines were looked at.
     assert!(looked_at > 10_000);
     assert!(net.node_log(0).contains("/v1/find"));
+}
+
+#[test]
+fn a_holder_s_code_and_the_fields_values_never_reach_any_file_or_log() {
+    let mut net = talkative();
+    let http = net.http(0);
+    what_is_planted_is_issued_alone_and_in_bulk(&http);
+    let mut answers = answers_to_mistakes(&http);
+    answers.push(the_holder_s_certificates_are_found(&http));
+    for answer in &answers {
+        assert!(
+            !holds(answer.as_bytes(), &holder()) && !holds(answer.as_bytes(), FIELD),
+            "{answer}"
+        );
+    }
+    the_command_does_not_print_the_code_it_read(&net);
+    net.converge();
+    net.stop_all().unwrap();
+    no_file_holds_what_was_planted(&net);
 }
 
 #[test]

@@ -22,150 +22,72 @@ fn with(number: u64, member: &str, value: Value) -> Value {
     row
 }
 
-#[test]
-fn what_is_wrong_with_a_certificate_is_reported_by_name_and_field_and_nothing_is_appended() {
-    let net = one_of_two();
-    let http = net.http(0);
-    let before = net.held(0, 0).size;
-    let mut other_department = row(1, "API", 0);
+/// Certificates with one thing wrong each, the name of the problem, and the field it names.
+fn wrong_certificates() -> Vec<(Value, &'static str, &'static str)> {
     let mut wrong_check = row(0, "API", 1)["id"].as_str().unwrap().to_owned();
     let last = wrong_check.pop().unwrap();
     wrong_check.push(if last == 'A' { 'B' } else { 'A' });
-
-    let cases: Vec<(Value, u16, &str, Option<&str>)> = vec![
+    let wrong_code = json!({"kind": "111", "code": "990000198706050010"});
+    let wrong_kind = json!({"kind": "222", "code": "1"});
+    let too_long = json!({"ZZMC": "x".repeat(4097)});
+    // With the check character that fits.
+    let born_in_2099 = json!({"kind": "111", "code": "110105209903070019"});
+    let invalid: [(&str, Value, &str); 14] = [
+        ("id", wrong_check.into(), "id"),
+        ("id", "nonsense".into(), "id"),
+        ("id", Value::Null, "id"),
+        ("holder", Value::Null, "holder"),
+        ("holder", wrong_code, "holder.code"),
+        ("holder", born_in_2099, "holder.code"),
+        ("holder", wrong_kind, "holder.kind"),
+        ("valid_from", Value::Null, "valid_from"),
+        ("valid_from", "2025-02-30".into(), "valid_from"),
+        ("sharing", "everybody".into(), "sharing"),
+        ("fields", too_long, "fields.ZZMC"),
+        ("valid_form", "2025-01-01".into(), "valid_form"),
+        ("version", 3.into(), "version"),
         (
-            with(1, "id", wrong_check.into()),
-            422,
-            "invalid-field",
-            Some("id"),
-        ),
-        (
-            with(1, "id", "nonsense".into()),
-            422,
-            "invalid-field",
-            Some("id"),
-        ),
-        (with(1, "id", Value::Null), 422, "invalid-field", Some("id")),
-        // Born in 2099, with the check character that fits.
-        (
-            with(
-                1,
-                "holder",
-                json!({"kind": "111", "code": "110105209903070019"}),
-            ),
-            422,
-            "invalid-field",
-            Some("holder.code"),
-        ),
-        (
-            with(1, "holder", Value::Null),
-            422,
-            "invalid-field",
-            Some("holder"),
-        ),
-        (
-            with(
-                1,
-                "holder",
-                json!({"kind": "111", "code": "990000198706050010"}),
-            ),
-            422,
-            "invalid-field",
-            Some("holder.code"),
-        ),
-        (
-            with(1, "holder", json!({"kind": "222", "code": "1"})),
-            422,
-            "invalid-field",
-            Some("holder.kind"),
-        ),
-        (
-            with(1, "valid_from", Value::Null),
-            422,
-            "invalid-field",
-            Some("valid_from"),
-        ),
-        (
-            with(1, "valid_from", "2025-02-30".into()),
-            422,
-            "invalid-field",
-            Some("valid_from"),
-        ),
-        (
-            with(1, "valid_until", "1999-01-01".into()),
-            422,
-            "dates-out-of-order",
-            Some("valid_until"),
-        ),
-        (
-            with(1, "sharing", "everybody".into()),
-            422,
-            "invalid-field",
-            Some("sharing"),
-        ),
-        (
-            with(1, "fields", json!({"ZZMC": "x".repeat(4097)})),
-            422,
-            "invalid-field",
-            Some("fields.ZZMC"),
-        ),
-        (
-            with(1, "valid_form", "2025-01-01".into()),
-            422,
-            "invalid-field",
-            Some("valid_form"),
-        ),
-        (
-            with(1, "version", 3.into()),
-            422,
-            "invalid-field",
-            Some("version"),
-        ),
-        (
-            with(1, "predecessor", row(0, "API", 99)["id"].clone()),
-            422,
-            "invalid-field",
-            Some("predecessors"),
-        ),
-        (
-            other_department.take(),
-            422,
-            "not-this-department",
-            Some("id"),
+            "predecessor",
+            row(0, "API", 99)["id"].clone(),
+            "predecessors",
         ),
     ];
-    for (body, status, name, field) in cases {
-        let answer = issue(&http, &body);
-        assert_eq!(
-            answer.problem(status, name).as_deref(),
-            field,
-            "{body}\n{answer:?}"
-        );
-        // The same row in bulk fails alone, in the same words.
-        let bulk = http.bulk(&[], body.to_string().as_bytes()).lines();
-        assert_eq!(
-            (&bulk[0]["ok"], &bulk[0]["row"]),
-            (&false.into(), &1.into())
-        );
-        assert_eq!(
-            bulk[0]["error"]["type"],
-            format!("urn:certmesh:problem:{name}")
-        );
-        assert_eq!(bulk[0]["error"]["field"].as_str(), field);
-    }
+    let mut wrong: Vec<_> = invalid
+        .into_iter()
+        .map(|(member, value, field)| (with(1, member, value), "invalid-field", field))
+        .collect();
+    let ends_before = with(1, "valid_until", "1999-01-01".into());
+    wrong.push((ends_before, "dates-out-of-order", "valid_until"));
+    wrong.push((row(1, "API", 0), "not-this-department", "id"));
+    wrong
+}
 
-    let kind = format!("{}777", net.code(0));
-    let unknown_type = json!({"type": kind, "serial": "1", "valid_from": "2025-01-01", "holder": row(0, "API", 1)["holder"]});
+#[track_caller]
+fn is_refused_alone_and_in_bulk_in_the_same_words(
+    http: &Http,
+    body: &Value,
+    name: &str,
+    field: &str,
+) {
+    let answer = issue(http, body);
     assert_eq!(
-        issue(&http, &unknown_type)
-            .problem(422, "unknown-type")
-            .as_deref(),
-        Some("type")
+        answer.problem(422, name).as_deref(),
+        Some(field),
+        "{body}\n{answer:?}"
     );
+    let bulk = http.bulk(&[], body.to_string().as_bytes()).lines();
+    assert_eq!(
+        (&bulk[0]["ok"], &bulk[0]["row"]),
+        (&false.into(), &1.into())
+    );
+    let error = &bulk[0]["error"];
+    assert_eq!(error["type"], format!("urn:certmesh:problem:{name}"));
+    assert_eq!(error["field"].as_str(), Some(field));
+}
 
-    // Several faults at once are all told.
+fn all_faults_are_reported_at_once(http: &Http) {
     let many = json!({"id": "x", "valid_from": "then", "sharing": "y"});
-    let answer = issue(&http, &many);
+    let answer = issue(http, &many);
     answer.problem(422, "invalid-field");
     let faults: BTreeSet<String> = answer.json()["faults"]
         .as_array()
@@ -177,38 +99,55 @@ fn what_is_wrong_with_a_certificate_is_reported_by_name_and_field_and_nothing_is
         faults,
         BTreeSet::from(["holder", "id", "sharing", "valid_from"].map(str::to_owned))
     );
-    assert_eq!(net.held(0, 0).size, before);
 }
 
 #[test]
-fn malformed_and_oversized_requests_are_refused_before_they_cost_anything() {
+fn what_is_wrong_with_a_certificate_is_reported_by_name_and_field_and_nothing_is_appended() {
     let net = one_of_two();
     let http = net.http(0);
+    let before = net.held(0, 0).size;
+    for (body, name, field) in wrong_certificates() {
+        is_refused_alone_and_in_bulk_in_the_same_words(&http, &body, name, field);
+    }
+    let unknown_type = json!({
+        "type": format!("{}777", net.code(0)), "serial": "1", "valid_from": "2025-01-01",
+        "holder": row(0, "API", 1)["holder"],
+    });
+    issue(&http, &unknown_type).problem_in(422, "unknown-type", "type");
+    all_faults_are_reported_at_once(&http);
+    assert_eq!(net.held(0, 0).size, before);
+}
+
+fn bodies_that_are_no_certificate_are_malformed(http: &Http) {
     let path = "/v1/certificates";
     let text = row(0, "API", 1).to_string();
-    for body in [
-        "",
-        "{",
-        "[]",
-        "null",
-        "\"x\"",
-        &text[..text.len() - 2],
-        "{\"id\":\"a\",\"id\":\"b\"}",
-        "\u{0}",
-    ] {
-        let answer = http.post_with(path, "application/json", &[], body.as_bytes());
-        answer.problem(400, "malformed-body");
+    let deep = "[".repeat(100_000);
+    let bodies: [&[u8]; 10] = [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\"x\"",
+        &text.as_bytes()[..text.len() - 2],
+        b"{\"id\":\"a\",\"id\":\"b\"}",
+        b"\0",
+        b"{\"id\":\"\xFF\"}",
+        deep.as_bytes(),
+    ];
+    for body in bodies {
+        http.post_with(path, "application/json", &[], body)
+            .problem(400, "malformed-body");
     }
-    http.post_with(path, "application/json", &[], b"{\"id\":\"\xFF\"}")
-        .problem(400, "malformed-body");
     http.post_with(path, "text/plain", &[], text.as_bytes())
         .problem(415, "unsupported-media-type");
     http.bulk(&[("content-encoding", "identity")], text.as_bytes());
-    // Refused by its declared length, before a byte of it is sent.
+}
+
+fn a_body_is_refused_by_its_declared_length_before_a_byte_of_it_is_sent(http: &Http) {
     let mut stream = TcpStream::connect(http.address()).unwrap();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
-         content-length: 20000000\r\n\r\n",
+        "POST /v1/certificates HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 20000000\r\n\r\n",
         http.address(),
         http.token(),
     );
@@ -221,89 +160,74 @@ fn malformed_and_oversized_requests_are_refused_before_they_cost_anything() {
         answer.contains("urn:certmesh:problem:body-too-large"),
         "{answer}"
     );
-    let deep = "[".repeat(100_000);
-    http.post_with(path, "application/json", &[], deep.as_bytes())
-        .problem(400, "malformed-body");
+}
 
+fn paths_that_lead_nowhere_are_refused(http: &Http) {
     http.get("/v1/nothing").problem(404, "not-found");
     http.get("/v1/certificates")
         .problem(405, "method-not-allowed");
-    http.get("/v1/certificates/abc")
-        .problem(422, "invalid-field");
-    http.get("/v1/certificates/%FF")
-        .problem(422, "invalid-field");
+    for id in ["abc", "%FF"] {
+        http.get(&format!("/v1/certificates/{id}"))
+            .problem(422, "invalid-field");
+    }
+    http.get("/v1/logs/11100000000013338W")
+        .problem(404, "not-found");
+    http.get("/v1/logs/xyz")
+        .problem_in(422, "invalid-field", "department");
+}
+
+fn a_certificate_that_is_not_there_is_unknown(http: &Http) {
     let absent = row(0, "API", 77)["id"].as_str().unwrap().to_owned();
-    http.get(&format!("/v1/certificates/{absent}"))
-        .problem(404, "unknown-certificate");
-    http.get(&format!("/v1/certificates/{absent}/history"))
-        .problem(404, "unknown-certificate");
-    http.get(&format!("/v1/certificates/{absent}/proof"))
-        .problem(404, "unknown-certificate");
-    let unknown = http.get(&format!("/v1/certificates/{absent}/verification"));
+    for part in ["", "/history", "/proof"] {
+        http.get(&format!("/v1/certificates/{absent}{part}"))
+            .problem(404, "unknown-certificate");
+    }
+    let verification = format!("/v1/certificates/{absent}/verification");
+    let unknown = http.get(&verification);
     assert_eq!(
         (unknown.status, &unknown.json()["verdict"]),
         (200, &"unknown".into())
     );
-    let on = http.get(&format!(
-        "/v1/certificates/{absent}/verification?on=tomorrow"
-    ));
-    assert_eq!(on.problem(422, "invalid-field").as_deref(), Some("on"));
-    http.get("/v1/logs/11100000000013338W")
-        .problem(404, "not-found");
-    assert_eq!(
-        http.get("/v1/logs/xyz")
-            .problem(422, "invalid-field")
-            .as_deref(),
-        Some("department")
-    );
+    http.get(&format!("{verification}?on=tomorrow"))
+        .problem_in(422, "invalid-field", "on");
+}
 
+fn searches_without_bounds_are_refused(http: &Http, issuer: &str) {
     let find = |body: Value| http.post("/v1/find", &body);
     find(json!({})).problem(422, "invalid-field");
-    find(json!({"issuer": net.code(0), "type": format!("{}001", net.code(0))}))
-        .problem(422, "invalid-field");
-    assert_eq!(
-        find(json!({"issuer": net.code(0), "limit": 0}))
-            .problem(422, "invalid-field")
-            .as_deref(),
-        Some("limit")
-    );
-    assert_eq!(
-        find(json!({"issuer": net.code(0), "limit": 1001}))
-            .problem(422, "invalid-field")
-            .as_deref(),
-        Some("limit")
-    );
-    assert_eq!(
-        find(json!({"issuer": net.code(0), "cursor": "zzz"}))
-            .problem(422, "invalid-field")
-            .as_deref(),
-        Some("cursor")
-    );
+    find(json!({"issuer": issuer, "type": format!("{issuer}001")})).problem(422, "invalid-field");
+    for (member, value) in [
+        ("limit", json!(0)),
+        ("limit", json!(1001)),
+        ("cursor", json!("zzz")),
+    ] {
+        find(json!({"issuer": issuer, member: value})).problem_in(422, "invalid-field", member);
+    }
+}
 
-    let kinds = |body: Value| http.post("/v1/types", &body);
-    let code = format!("{}001", net.code(0));
-    assert_eq!(
-        kinds(json!({"code": "1", "name": "x"}))
-            .problem(422, "invalid-field")
-            .as_deref(),
-        Some("code")
-    );
-    assert_eq!(
-        kinds(json!({"code": code, "name": ""}))
-            .problem(422, "invalid-field")
-            .as_deref(),
-        Some("name")
-    );
-    let others = format!("{}001", net.code(1));
-    assert_eq!(
-        kinds(json!({"code": others, "name": "x"}))
-            .problem(422, "invalid-field")
-            .as_deref(),
-        Some("code")
-    );
-    let strangers = kinds(json!({"code": "11100000000013338W011", "name": "x"}));
+fn types_of_others_and_without_a_name_are_refused(http: &Http, own: &str, other: &str) {
+    let kinds = |code: &str, name: &str| {
+        let body = json!({"code": code, "name": name});
+        http.post("/v1/types", &body)
+    };
+    kinds("1", "x").problem_in(422, "invalid-field", "code");
+    kinds(&format!("{own}001"), "").problem_in(422, "invalid-field", "name");
+    kinds(&format!("{other}001"), "x").problem_in(422, "invalid-field", "code");
+    let strangers = kinds("11100000000013338W011", "x");
     assert!(
         strangers.status == 422,
         "without the role `define`: {strangers:?}"
     );
+}
+
+#[test]
+fn malformed_and_oversized_requests_are_refused_before_they_cost_anything() {
+    let net = one_of_two();
+    let http = net.http(0);
+    bodies_that_are_no_certificate_are_malformed(&http);
+    a_body_is_refused_by_its_declared_length_before_a_byte_of_it_is_sent(&http);
+    paths_that_lead_nowhere_are_refused(&http);
+    a_certificate_that_is_not_there_is_unknown(&http);
+    searches_without_bounds_are_refused(&http, &net.code(0));
+    types_of_others_and_without_a_name_are_refused(&http, &net.code(0), &net.code(1));
 }

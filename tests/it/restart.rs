@@ -112,10 +112,10 @@ fn the_only_member_of_a_network_need_not_wait_for_anybody() {
     assert_eq!(net.held(0, 0).detail, None);
 }
 
-#[test]
-fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
-    let mut net = running(2);
-    let ids = net.issue(0, "ALONE", 3);
+/// Certificates of the first department, one of them suspended; then, after its disk was backed up, one is revoked and
+/// another issued, which is the last. Both nodes are stopped and the backup put back.
+fn put_back_an_old_backup(net: &mut TestNet) -> Vec<String> {
+    let mut ids = net.issue(0, "ALONE", 3);
     net.change(0, &ids[1], "suspend");
     net.converge();
     net.stop(0).unwrap();
@@ -124,14 +124,16 @@ fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
     net.start_again(0);
     net.wait_writable(0);
     net.change(0, &ids[0], "revoke");
-    let later = net.issue(0, "LATER", 1);
+    ids.extend(net.issue(0, "LATER", 1));
     net.converge();
     net.stop_all().unwrap();
-
     let data = net.data(0);
     fs::remove_dir_all(&data).unwrap();
     copy_dir(&backup, &data);
-    net.start_again(0);
+    ids
+}
+
+fn alone_it_calls_nothing_valid(net: &TestNet, ids: &[String]) {
     let verify = |id: &str| net.api(0).verification(id).unwrap();
     let revoked = verify(&ids[0]);
     assert_eq!(revoked.verdict, Verdict::Unknown);
@@ -148,34 +150,41 @@ fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
         "{suspended:?}"
     );
     // One that is not on this disk may have been issued since.
-    let absent = verify(&later[0]);
+    let absent = verify(&ids[3]);
     assert_eq!(
         (absent.verdict.as_str(), absent.missing.len()),
         ("unknown", 2)
     );
-    let http = net.http(0);
-    http.get(&format!("/v1/certificates/{}/proof", ids[0]))
+}
+
+fn alone_it_proves_nothing(net: &TestNet, id: &str) {
+    net.http(0)
+        .get(&format!("/v1/certificates/{id}/proof"))
         .problem(409, "proof-not-available");
     let own = net.held(0, 0);
     assert_eq!(own.state, LogState::Own);
     assert!(own.detail.unwrap().contains("0 of 1 needed confirmations"));
+}
 
-    net.start_again(1);
+fn confirmed_by_the_other_it_judges_and_proves(net: &TestNet, ids: &[String]) {
     net.wait_verdict(0, &ids[0], "not-valid", Some("revoked"));
     net.wait_verdict(0, &ids[2], "valid", None);
-    let heard = net
-        .api(0)
-        .verification(&ids[2])
-        .unwrap()
-        .provenance
-        .unwrap();
-    assert!(heard.confirmed_ms.is_some());
-    assert_eq!(
-        http.get(&format!("/v1/certificates/{}/proof", ids[0]))
-            .status,
-        200
-    );
+    let heard = net.api(0).verification(&ids[2]).unwrap();
+    assert!(heard.provenance.unwrap().confirmed_ms.is_some());
+    let proof = format!("/v1/certificates/{}/proof", ids[0]);
+    assert_eq!(net.http(0).get(&proof).status, 200);
     assert_eq!(net.held(0, 0).detail, None);
+}
+
+#[test]
+fn an_old_backup_that_runs_alone_calls_nothing_valid_and_proves_nothing() {
+    let mut net = running(2);
+    let ids = put_back_an_old_backup(&mut net);
+    net.start_again(0);
+    alone_it_calls_nothing_valid(&net, &ids);
+    alone_it_proves_nothing(&net, &ids[0]);
+    net.start_again(1);
+    confirmed_by_the_other_it_judges_and_proves(&net, &ids);
 }
 
 fn hang_up(net: &TestNet, index: usize) {

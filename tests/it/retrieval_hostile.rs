@@ -7,7 +7,7 @@ use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile, SigningKey};
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
 use certmesh_ledger::names::NetworkId;
-use certmesh_ledger::record::{MatterRef, Rule};
+use certmesh_ledger::record::{BlindedSubject, MatterRef, Rule};
 use certmesh_ledger::retrieval::{Answer, NotTaken, Retrieval, SignedRetrieval};
 use certmesh_ledger::sync::{Request, Response};
 use certmesh_node::net::{Net, NetEvent, RequestFailure};
@@ -17,6 +17,8 @@ use serde_json::json;
 use crate::retrieval::{agreed, issue};
 use crate::support::{TestNet, running};
 use crate::villain::{Conduct, Villain, peer_id};
+
+const SUBJECT: &str = "11010519491231002X";
 
 fn now_ms() -> u64 {
     let since = std::time::SystemTime::now()
@@ -101,7 +103,7 @@ impl Asker {
 /// A valid request of the second member, ready to be bent.
 fn sound(net: &TestNet, certificate: &str, matter: &str, nonce: u8) -> Retrieval {
     let time_ms = now_ms();
-    let (kind, code) = (HolderKind::IdentityCard, "11010519491231002X");
+    let (kind, code) = (HolderKind::IdentityCard, SUBJECT);
     let key = catalogue_key(net);
     let codes = ["CZZT", "ZZBH"].map(|code| Text::new(code).unwrap());
     Retrieval {
@@ -126,71 +128,97 @@ fn catalogue_key(net: &TestNet) -> CatalogueKey {
     ))
 }
 
-#[test]
-fn what_is_replayed_stale_relayed_or_forged_is_refused_also_after_a_restart() {
-    let mut net = running(3);
-    let matter = agreed(&net);
-    let id = issue(&net, 901);
-    net.converge();
-    net.stop(1).unwrap();
-    let network: NetworkId = net.network().genesis().network_id();
-    let (own, others) = (signing_key(&net, 1), signing_key(&net, 2));
-    let signed =
-        |retrieval: Retrieval, key: &SigningKey| SignedRetrieval::sign(network, retrieval, key);
-    let size = |net: &TestNet| net.held(0, 0).size;
-    let asker = Asker::in_place_of(&net, 1);
+/// What the requests of the test are made of.
+struct Forge<'a> {
+    net: &'a TestNet,
+    certificate: String,
+    matter: String,
+}
 
-    let good = signed(sound(&net, &id, &matter, 1), &own);
+impl Forge<'_> {
+    fn sound(&self, nonce: u8) -> Retrieval {
+        sound(self.net, &self.certificate, &self.matter, nonce)
+    }
+
+    fn signed_by(&self, member: usize, retrieval: Retrieval) -> SignedRetrieval {
+        let network = self.net.network().genesis().network_id();
+        SignedRetrieval::sign(network, retrieval, &signing_key(self.net, member))
+    }
+
+    /// The subject of a retrieval, for the holder with this code.
+    fn subject(&self, retrieval: &Retrieval, code: &str) -> BlindedSubject {
+        let key = catalogue_key(self.net);
+        let tag = key.subject_tag(HolderKind::IdentityCard, code);
+        key.blind(&tag, retrieval.day())
+    }
+
+    /// Requests that the second member did not make, could not make, or made for somebody else.
+    fn improper(&self) -> [SignedRetrieval; 6] {
+        let third: DepartmentCode = self.net.code(2).parse().unwrap();
+        // Another's request, properly signed by it, through this peer.
+        let mut relayed = self.sound(2);
+        relayed.asker = third;
+        let mut for_another_issuer = self.sound(3);
+        for_another_issuer.issuer = third;
+        let foreign = NetworkId(certmesh_ledger::crypto::hash::Hash::ZERO);
+        // A look at somebody else than the certificate's holder would stand in that person's access log.
+        let mut of_another_holder = self.sound(8);
+        of_another_holder.subject = self.subject(&of_another_holder, "110105194912310038");
+        // Made with a key that the department doesn't have.
+        let mut epoch = self.sound(9);
+        epoch.key_epoch = 1;
+        [
+            self.signed_by(2, relayed),
+            self.signed_by(1, for_another_issuer),
+            self.signed_by(2, self.sound(4)),
+            SignedRetrieval::sign(foreign, self.sound(5), &signing_key(self.net, 1)),
+            self.signed_by(1, of_another_holder),
+            self.signed_by(1, epoch),
+        ]
+    }
+
+    fn stale(&self, nonce: u8, time_ms: u64) -> SignedRetrieval {
+        let mut stale = self.sound(nonce);
+        stale.time_ms = time_ms;
+        stale.subject = self.subject(&stale, SUBJECT);
+        self.signed_by(1, stale)
+    }
+
+    /// How many records the issuer has.
+    fn records(&self) -> u64 {
+        self.net.held(0, 0).size
+    }
+}
+
+const REPLAYED: Answer = Answer::NotTaken(NotTaken::Replayed);
+const IMPROPER: Answer = Answer::NotTaken(NotTaken::Improper);
+
+fn a_request_is_answered_once(forge: &Forge<'_>, asker: &Asker, good: &SignedRetrieval) {
     let Answer::Fields {
         receipt,
         disclosure,
-    } = asker.ask(&good)
+    } = asker.ask(good)
     else {
         panic!("a sound request is answered");
     };
     assert_eq!(disclosure.shown().count(), 2);
-    let after = size(&net);
-    assert_eq!(receipt + 1, after);
-    let replayed = Answer::NotTaken(NotTaken::Replayed);
-    let improper = Answer::NotTaken(NotTaken::Improper);
-    assert_eq!(asker.ask(&good), replayed);
-    // Another's request, properly signed by it, through this peer; one for another issuer; one signed by somebody else; one
-    // changed after it was signed.
-    let third: DepartmentCode = net.code(2).parse().unwrap();
-    let mut relayed = sound(&net, &id, &matter, 2);
-    relayed.asker = third;
-    assert_eq!(asker.ask(&signed(relayed, &others)), improper);
-    let mut elsewhere = sound(&net, &id, &matter, 3);
-    elsewhere.issuer = third;
-    assert_eq!(asker.ask(&signed(elsewhere, &own)), improper);
-    assert_eq!(
-        asker.ask(&signed(sound(&net, &id, &matter, 4), &others)),
-        improper
-    );
-    let foreign = NetworkId(certmesh_ledger::crypto::hash::Hash::ZERO);
-    let of_another = SignedRetrieval::sign(foreign, sound(&net, &id, &matter, 5), &own);
-    assert_eq!(asker.ask(&of_another), improper);
-    // A look at somebody else than the certificate's holder would stand in that person's access log.
-    let mut other = sound(&net, &id, &matter, 8);
-    let key = catalogue_key(&net);
-    let stranger = key.subject_tag(HolderKind::IdentityCard, "110105194912310038");
-    other.subject = key.blind(&stranger, other.day());
-    assert_eq!(asker.ask(&signed(other, &own)), improper);
-    // One made with a key that the department doesn't have.
-    let mut epoch = sound(&net, &id, &matter, 9);
-    epoch.key_epoch = 1;
-    assert_eq!(asker.ask(&signed(epoch, &own)), improper);
-    // None of these left a record.
-    assert_eq!(size(&net), after);
+    assert_eq!(receipt + 1, forge.records());
+    assert_eq!(asker.ask(good), REPLAYED);
+}
 
-    // Stale ones are the asker's doing, so they leave a receipt.
+fn improper_requests_leave_no_record(forge: &Forge<'_>, asker: &Asker) {
+    let before = forge.records();
+    for (n, request) in forge.improper().iter().enumerate() {
+        assert_eq!(asker.ask(request), IMPROPER, "{n}");
+    }
+    assert_eq!(forge.records(), before);
+}
+
+/// They are the asker's doing.
+fn stale_requests_leave_a_receipt(forge: &Forge<'_>, asker: &Asker) {
+    let before = forge.records();
     for (nonce, time_ms) in [(6, now_ms() - 600_000), (7, now_ms() + 600_000)] {
-        let mut stale = sound(&net, &id, &matter, nonce);
-        stale.time_ms = time_ms;
-        let key = catalogue_key(&net);
-        let tag = key.subject_tag(HolderKind::IdentityCard, "11010519491231002X");
-        stale.subject = key.blind(&tag, stale.day());
-        let answer = asker.ask(&signed(stale, &own));
+        let answer = asker.ask(&forge.stale(nonce, time_ms));
         assert!(
             matches!(
                 answer,
@@ -202,13 +230,34 @@ fn what_is_replayed_stale_relayed_or_forged_is_refused_also_after_a_restart() {
             "{answer:?}"
         );
     }
-    assert_eq!(size(&net), after + 2);
-    drop(asker);
+    assert_eq!(forge.records(), before + 2);
+}
+
+#[test]
+fn what_is_replayed_stale_relayed_or_forged_is_refused_also_after_a_restart() {
+    let mut net = running(3);
+    let matter = agreed(&net);
+    let certificate = issue(&net, 901);
+    net.converge();
+    net.stop(1).unwrap();
+    let good = {
+        let forge = Forge {
+            net: &net,
+            certificate,
+            matter,
+        };
+        let asker = Asker::in_place_of(&net, 1);
+        let good = forge.signed_by(1, forge.sound(1));
+        a_request_is_answered_once(&forge, &asker, &good);
+        improper_requests_leave_no_record(&forge, &asker);
+        stale_requests_leave_a_receipt(&forge, &asker);
+        good
+    };
 
     net.kill(0);
     net.start_trusting(0);
     let asker = Asker::in_place_of(&net, 1);
-    assert_eq!(asker.ask(&good), replayed);
+    assert_eq!(asker.ask(&good), REPLAYED);
     drop(asker);
     // The villain acknowledged nothing: the audit will say so, once it is time to.
     let audit = net.http(2).get("/v1/audit").json();

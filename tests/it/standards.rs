@@ -130,64 +130,53 @@ fn a_serial_number_may_not_hold_the_holder_s_code() {
     assert_eq!(faults(&net, &telling), ["serial"]);
 }
 
-#[test]
-fn versions_of_types_and_matters_reach_every_peer_and_are_compared_there_while_their_department_is_down()
- {
-    let mut net = running(2);
+/// The same again is no new version.
+fn define_two_versions(net: &TestNet) {
+    let http = net.http(0);
     for name in ["执照", "营业执照"] {
-        assert_eq!(
-            net.http(0).post("/v1/types", &licence(&net, name)).status,
-            201
-        );
-        assert_eq!(
-            net.http(0).post("/v1/matters", &matter(&net, name)).status,
-            201
-        );
+        assert_eq!(http.post("/v1/types", &licence(net, name)).status, 201);
+        assert_eq!(http.post("/v1/matters", &matter(net, name)).status, 201);
     }
-    // The same again is no new version.
-    assert_eq!(
-        net.http(0)
-            .post("/v1/types", &licence(&net, "营业执照"))
-            .status,
-        200
-    );
-    net.converge();
-    let code = net.code(0);
-    net.stop(0).unwrap();
+    let again = http.post("/v1/types", &licence(net, "营业执照"));
+    assert_eq!(again.status, 200);
+}
 
-    let (kind, at) = (format!("{code}900"), net.http(1));
-    let shown = at.get(&format!("/v1/types/{kind}")).json();
+fn another_peer_shows_each_version_of_a_type(net: &TestNet, kind: &str) {
+    let http = net.http(1);
+    let of = |version: &str| http.get(&format!("/v1/types/{kind}{version}"));
+    let shown = of("").json();
     assert_eq!(
         (&shown["version"], &shown["definition"]["name"]),
         (&2.into(), &"营业执照".into())
     );
     assert_eq!(shown["definition"]["fields"][3]["codes"]["2"], "股份");
-    let first = at.get(&format!("/v1/types/{kind}?version=1")).json();
-    assert_eq!(first["definition"], licence(&net, "执照"));
-    assert_eq!(at.get(&format!("/v1/types/{kind}?version=3")).status, 404);
-    assert_eq!(at.get(&format!("/v1/types/{kind}?version=x")).status, 422);
-    let matters = at.get(&format!("/v1/matters?department={code}")).json();
-    assert_eq!(
-        matters["matters"][0]["definition"],
-        matter(&net, "营业执照")
-    );
-    assert_eq!(at.get(&format!("/v1/matters/{code}/NONE")).status, 404);
-
-    let compared = net.cli(1, &["--json", "type", "compare", &kind]).json();
+    let first = of("?version=1").json();
+    assert_eq!(first["definition"], licence(net, "执照"));
+    assert_eq!(of("?version=3").status, 404);
+    assert_eq!(of("?version=x").status, 422);
+    let compared = net.cli(1, &["--json", "type", "compare", kind]).json();
     assert_eq!(
         compared["changes"],
         json!([{ "path": "name", "before": "执照", "after": "营业执照" }])
     );
-    let told = net.cli(1, &["matter", "show", "SP-001"]);
-    assert_eq!(told.code, 0, "{}", told.err);
+}
+
+fn another_peer_shows_the_newest_matter(net: &TestNet) {
+    let (code, http) = (net.code(0), net.http(1));
+    let matters = http.get(&format!("/v1/matters?department={code}")).json();
+    assert_eq!(matters["matters"][0]["definition"], matter(net, "营业执照"));
+    assert_eq!(http.get(&format!("/v1/matters/{code}/NONE")).status, 404);
+    let shown = net.cli(1, &["matter", "show", "SP-001"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
     assert!(
-        told.out.contains("营业执照 (") && told.out.contains("首次申请"),
+        shown.out.contains("营业执照 (") && shown.out.contains("首次申请"),
         "{}",
-        told.out
+        shown.out
     );
     assert_eq!(net.cli(1, &["matter", "show", "NONE"]).code, 2);
+}
 
-    // Figures come from what is here.
+fn figures_come_from_what_is_there(net: &TestNet) {
     let need = net.cli(1, &["--json", "report", "need"]).exits(0).json();
     assert_eq!(
         (&need["types"], &need["demands"], &need["avoidable"]),
@@ -198,6 +187,18 @@ fn versions_of_types_and_matters_reach_every_peer_and_are_compared_there_while_t
     assert_eq!(net.cli(1, &["graph", "--format", "png"]).code, 2);
     let fresh = net.cli(1, &["--json", "report", "freshness"]).json();
     assert_eq!(fresh[0]["behind"], 0, "{fresh}");
+}
+
+#[test]
+fn versions_of_types_and_matters_reach_every_peer_and_are_compared_there_while_their_department_is_down()
+ {
+    let mut net = running(2);
+    define_two_versions(&net);
+    net.converge();
+    net.stop(0).unwrap();
+    another_peer_shows_each_version_of_a_type(&net, &format!("{}900", net.code(0)));
+    another_peer_shows_the_newest_matter(&net);
+    figures_come_from_what_is_there(&net);
 }
 
 /// All of a list, page by page, with the sizes of the pages.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use certmesh_api::{LogState, OwnLogState, Verdict};
+use certmesh_api::{LogState, LogView, OwnLogState, Verdict};
 use serde_json::Value;
 
 use crate::support::{TestNet, deadline, eventually, files_below, flip, running, until};
@@ -138,10 +138,18 @@ fn a_damaged_own_log_is_restored_from_the_others_before_it_is_written_again() {
     assert_eq!((net.fsck(0).0, net.fsck(1).0), (0, 0));
 }
 
-#[test]
-fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_what_was_set_aside()
-{
-    let mut net = running(3);
+/// What the first department appended: early certificates that all have, and then, while the others were down, later
+/// ones and a revocation that are on its damaged disk alone.
+struct Damaged {
+    early: Vec<String>,
+    reached: u64,
+    late: Vec<String>,
+    whole: LogView,
+    /// The first segment before it was damaged.
+    records: Vec<u8>,
+}
+
+fn damaged_before_the_newest_reached_anybody(net: &mut TestNet) -> Damaged {
     let early = net.issue(0, "TAM", 40);
     net.converge();
     let reached = net.held(0, 0).size;
@@ -151,9 +159,18 @@ fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_w
     net.change(0, &early[3], "revoke");
     let whole = net.held(0, 0);
     net.stop(0).unwrap();
-    let before = fs::read(net.segment(0, 0, "records")).unwrap();
-    damage(&net, 0, 0, 10);
+    let records = fs::read(net.segment(0, 0, "records")).unwrap();
+    damage(net, 0, 0, 10);
+    Damaged {
+        early,
+        reached,
+        late,
+        whole,
+        records,
+    }
+}
 
+fn it_waits_for_the_others_before_anything_is_taken_back(net: &mut TestNet) {
     net.start_again(0);
     net.wait_logged(0, "log set aside");
     // It starts again by itself, and answers nothing for that moment.
@@ -167,9 +184,12 @@ fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_w
         early_salvage.err.contains("0 of 2 needed confirmations"),
         "{early_salvage:?}"
     );
+}
+
+fn what_the_others_hold_comes_back(net: &mut TestNet, was: &Damaged) {
     net.start_again(1);
     net.start_again(2);
-    let back = format!("{reached} of {} records", whole.size);
+    let back = format!("{} of {} records", was.reached, was.whole.size);
     until("what the others hold to be back", || {
         let detail = net.api(0).status().unwrap().log_detail;
         detail.is_some_and(|detail| detail.contains(&back) && detail.contains("certmesh salvage"))
@@ -179,39 +199,55 @@ fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_w
         OwnLogState::Restoring,
         "the rest is still missing"
     );
+}
 
+fn salvaging_takes_the_rest_back(net: &TestNet, was: &Damaged) {
     let salvaged = eventually("the others to have been heard", || {
         let ran = net.cli(0, &["salvage", "--json"]);
         (ran.code == 0).then(|| ran.json())
     });
     let expected = serde_json::json!({
-        "records": whole.size - reached, "copies": [format!("set-aside/{}-1", net.code(0))], "size": whole.size,
+        "records": was.whole.size - was.reached,
+        "copies": [format!("set-aside/{}-1", net.code(0))],
+        "size": was.whole.size,
     });
     assert_eq!(salvaged, expected);
     net.wait_writable(0);
     let own = net.held(0, 0);
-    assert_eq!((own.size, &own.root), (whole.size, &whole.root));
+    assert_eq!((own.size, &own.root), (was.whole.size, &was.whole.root));
     for at in 0..3 {
-        net.wait_verdict(at, &late[24], "valid", None);
-        net.wait_verdict(at, &early[3], "not-valid", Some("revoked"));
+        net.wait_verdict(at, &was.late[24], "valid", None);
+        net.wait_verdict(at, &was.early[3], "not-valid", Some("revoked"));
     }
-    // What is secret came through it too, and the log goes on.
-    assert!(net.api(0).certificate(&late[7]).is_ok());
-    let fields = net
-        .http(0)
-        .get(&format!("/v1/certificates/{}/fields", late[7]));
-    assert_eq!(fields.status, 200);
+    // What is secret came through it too.
+    assert!(net.api(0).certificate(&was.late[7]).is_ok());
+    let fields = format!("/v1/certificates/{}/fields", was.late[7]);
+    assert_eq!(net.http(0).get(&fields).status, 200);
     let again = net.cli(0, &["salvage"]).exits(0);
     assert!(again.out.contains("NOTHING TO TAKE BACK"), "{again:?}");
+}
+
+fn the_log_goes_on_with_every_byte_it_had(net: &mut TestNet, was: &Damaged) {
     net.issue(0, "TAM3", 3);
     let logs = net.converge();
     assert!(logs.iter().all(|log| log.state != LogState::Frozen));
     net.stop_all().unwrap();
     let after = fs::read(net.segment(0, 0, "records")).unwrap();
-    assert_eq!(&after[..before.len()], before);
+    assert_eq!(&after[..was.records.len()], was.records);
     for at in 0..3 {
         assert_eq!(net.fsck(at).0, 0);
     }
+}
+
+#[test]
+fn records_that_reached_nobody_before_the_disk_was_damaged_are_taken_back_from_what_was_set_aside()
+{
+    let mut net = running(3);
+    let was = damaged_before_the_newest_reached_anybody(&mut net);
+    it_waits_for_the_others_before_anything_is_taken_back(&mut net);
+    what_the_others_hold_comes_back(&mut net, &was);
+    salvaging_takes_the_rest_back(&net, &was);
+    the_log_goes_on_with_every_byte_it_had(&mut net, &was);
 }
 
 #[test]

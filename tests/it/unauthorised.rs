@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use certmesh_ledger::sync::{Instance, Request, Response};
 use certmesh_testnet::process::NodeFile;
 use libp2p::identity::Keypair;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpSocket;
 
-use crate::support::{TestNet, founded, one_of_two, row, running, until};
+use crate::support::{Answer, Http, TestNet, founded, one_of_two, row, running, until};
 use crate::villain::{Asker, Seen, Villain, network_id, peer_id, target, transport_key};
 
 /// How long an intruder tries.
@@ -162,9 +162,8 @@ fn a_member_that_restarts_finds_its_peers_while_strangers_hold_connections_half_
     drop(strangers);
 }
 
-#[test]
-fn without_a_good_token_or_the_right_role_the_api_does_nothing() {
-    let mut net = one_of_two();
+/// Adds a client of each role by the hashes of their tokens, as an operator can.
+fn add_reader_and_issuer(net: &TestNet) {
     let tokens = net.member(0).dir.join("tokens.toml");
     let mut text = std::fs::read_to_string(&tokens).unwrap();
     for role in ["read", "issue"] {
@@ -174,86 +173,121 @@ fn without_a_good_token_or_the_right_role_the_api_does_nothing() {
         ));
     }
     std::fs::write(&tokens, text).unwrap();
+}
+
+/// What clients ask of one certificate and of the node.
+struct Requests {
+    reads: [String; 6],
+    of_status: String,
+    find: Value,
+    definition: Value,
+}
+
+impl Requests {
+    fn of(net: &TestNet, id: &str) -> Requests {
+        let by_id = format!("/v1/certificates/{id}");
+        Requests {
+            of_status: format!("{by_id}/status"),
+            find: json!({"issuer": net.code(0)}),
+            definition: json!({"code": format!("{}009", net.code(0)), "name": "x"}),
+            reads: [
+                by_id.clone(),
+                format!("{by_id}/history"),
+                "/v1/catalogue".to_owned(),
+                "/v1/logs".to_owned(),
+                "/v1/peers".to_owned(),
+                "/v1/status".to_owned(),
+            ],
+        }
+    }
+
+    fn issue(&self, http: &Http) -> Answer {
+        http.post("/v1/certificates", &row(0, "TOK", 1))
+    }
+
+    fn issue_in_bulk(&self, http: &Http) -> Answer {
+        http.bulk(&[], row(0, "TOK", 1).to_string().as_bytes())
+    }
+
+    fn revoke(&self, http: &Http) -> Answer {
+        http.post(&self.of_status, &json!({"action": "revoke"}))
+    }
+
+    fn define(&self, http: &Http) -> Answer {
+        http.post("/v1/types", &self.definition)
+    }
+
+    fn vouch(&self, http: &Http) -> Answer {
+        http.post("/v1/log/vouch", &json!({}))
+    }
+
+    fn salvage(&self, http: &Http) -> Answer {
+        http.post("/v1/log/salvage", &json!({}))
+    }
+}
+
+fn nobody_gets_more_than_what_is_open(requests: &Requests, nobody: &Http) {
+    for path in &requests.reads {
+        nobody.get(path).problem(401, "unauthorised");
+    }
+    for refused in [
+        requests.issue(nobody),
+        requests.issue_in_bulk(nobody),
+        requests.revoke(nobody),
+        nobody.post("/v1/find", &requests.find),
+        requests.define(nobody),
+        requests.vouch(nobody),
+        requests.salvage(nobody),
+    ] {
+        refused.problem(401, "unauthorised");
+    }
+    for open in ["/health", "/ready", "/metrics", "/openapi.json"] {
+        assert_eq!(nobody.get(open).status, 200);
+    }
+}
+
+fn a_reader_only_reads(requests: &Requests, reader: &Http) {
+    for path in &requests.reads {
+        assert_eq!(reader.get(path).status, 200, "{path}");
+    }
+    for refused in [
+        requests.issue(reader),
+        requests.issue_in_bulk(reader),
+        requests.revoke(reader),
+        requests.vouch(reader),
+    ] {
+        refused.problem(403, "forbidden");
+    }
+}
+
+fn an_issuer_neither_defines_nor_operates(requests: &Requests, issuer: &Http) {
+    for refused in [
+        requests.define(issuer),
+        requests.vouch(issuer),
+        requests.salvage(issuer),
+    ] {
+        refused.problem(403, "forbidden");
+    }
+}
+
+#[test]
+fn without_a_good_token_or_the_right_role_the_api_does_nothing() {
+    let mut net = one_of_two();
+    add_reader_and_issuer(&net);
     net.stop(0).unwrap();
     net.start_trusting(0);
     let admin = net.http(0);
-    let id = admin.post("/v1/certificates", &row(0, "TOK", 0)).json()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let issued = admin.post("/v1/certificates", &row(0, "TOK", 0)).json();
     let before = net.held(0, 0).size;
-    let status = json!({"action": "revoke"});
-    let definition = json!({"code": format!("{}009", net.code(0)), "name": "x"});
-    let by_id = format!("/v1/certificates/{id}");
-    let (of_status, history) = (format!("{by_id}/status"), format!("{by_id}/history"));
-    let reads = [
-        by_id.as_str(),
-        &history,
-        "/v1/catalogue",
-        "/v1/logs",
-        "/v1/peers",
-        "/v1/status",
-    ];
-
+    let requests = Requests::of(&net, issued["id"].as_str().unwrap());
     for token in [None, Some("wrong"), Some("")] {
-        let nobody = admin.with_token(token);
-        for path in reads {
-            nobody.get(path).problem(401, "unauthorised");
-        }
-        nobody
-            .post("/v1/certificates", &row(0, "TOK", 1))
-            .problem(401, "unauthorised");
-        nobody
-            .bulk(&[], row(0, "TOK", 1).to_string().as_bytes())
-            .problem(401, "unauthorised");
-        nobody
-            .post(&of_status, &status)
-            .problem(401, "unauthorised");
-        nobody
-            .post("/v1/find", &json!({"issuer": net.code(0)}))
-            .problem(401, "unauthorised");
-        nobody
-            .post("/v1/types", &definition)
-            .problem(401, "unauthorised");
-        nobody
-            .post("/v1/log/vouch", &json!({}))
-            .problem(401, "unauthorised");
-        nobody
-            .post("/v1/log/salvage", &json!({}))
-            .problem(401, "unauthorised");
-        for open in ["/health", "/ready", "/metrics", "/openapi.json"] {
-            assert_eq!(nobody.get(open).status, 200);
-        }
+        nobody_gets_more_than_what_is_open(&requests, &admin.with_token(token));
     }
-    let reader = admin.with_token(Some("read-secret"));
-    for path in reads {
-        assert_eq!(reader.get(path).status, 200, "{path}");
-    }
-    reader
-        .post("/v1/certificates", &row(0, "TOK", 1))
-        .problem(403, "forbidden");
-    reader
-        .bulk(&[], row(0, "TOK", 1).to_string().as_bytes())
-        .problem(403, "forbidden");
-    reader.post(&of_status, &status).problem(403, "forbidden");
-    reader
-        .post("/v1/log/vouch", &json!({}))
-        .problem(403, "forbidden");
+    a_reader_only_reads(&requests, &admin.with_token(Some("read-secret")));
     let issuer = admin.with_token(Some("issue-secret"));
-    issuer
-        .post("/v1/types", &definition)
-        .problem(403, "forbidden");
-    issuer
-        .post("/v1/log/vouch", &json!({}))
-        .problem(403, "forbidden");
-    issuer
-        .post("/v1/log/salvage", &json!({}))
-        .problem(403, "forbidden");
+    an_issuer_neither_defines_nor_operates(&requests, &issuer);
     assert_eq!(net.held(0, 0).size, before, "nothing was appended");
-    assert_eq!(
-        issuer.post("/v1/certificates", &row(0, "TOK", 1)).status,
-        201
-    );
-    assert_eq!(issuer.post(&of_status, &status).status, 201);
-    assert_eq!(admin.post("/v1/types", &definition).status, 201);
+    assert_eq!(requests.issue(&issuer).status, 201);
+    assert_eq!(requests.revoke(&issuer).status, 201);
+    assert_eq!(requests.define(&admin).status, 201);
 }

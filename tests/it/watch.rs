@@ -53,9 +53,8 @@ fn counts(summary: &Value) -> [u64; 5] {
         .map(|name| summary[name].as_u64().unwrap())
 }
 
-#[test]
-fn a_table_dropped_into_the_folder_is_imported_and_what_cannot_be_comes_back_with_its_reason() {
-    let mut net = scene(MAP);
+/// A table of 2,500 rows in GB 18030, five of which are wrong.
+fn dirty_table() -> Vec<u8> {
     let mut lines: Vec<String> = (0..2_500).map(line).collect();
     lines[3] = lines[3].replace("男", "南");
     lines[4] = lines[4].replace("2029/12/31", "2031/1/3");
@@ -65,21 +64,31 @@ fn a_table_dropped_into_the_folder_is_imported_and_what_cannot_be_comes_back_wit
     let text = table(lines);
     let (bytes, _, lossy) = encoding_rs::GB18030.encode(&text);
     assert!(!lossy);
-    // What is half there has another name, or is hidden.
-    fs::write(inbox(&net, "卡.csv.part"), &bytes).unwrap();
-    fs::rename(inbox(&net, "卡.csv.part"), inbox(&net, "卡.csv")).unwrap();
-    fs::write(inbox(&net, ".hidden.csv"), "x").unwrap();
-    fs::write(inbox(&net, "scan.pdf"), "%PDF").unwrap();
-    fs::write(inbox(&net, "other.csv"), "编号,姓名\n1,王五\n").unwrap();
+    bytes.into_owned()
+}
 
-    let told = summary(&net, "卡.csv");
-    assert_eq!(counts(&told), [2_500, 2_495, 0, 0, 5], "{told}");
-    assert_eq!(told["rejects"], "rejected/卡.csv");
-    assert_eq!(told["rejected_by_reason"].as_object().unwrap().len(), 5);
-    assert_eq!(held(&net), 2_495);
-    assert_eq!(fs::read(inbox(&net, "done/卡.csv")).unwrap(), *bytes);
-    assert!(!inbox(&net, "卡.csv").exists());
-    let rejects = fs::read_to_string(inbox(&net, "rejected/卡.csv")).unwrap();
+/// What is half there has another name, or is hidden.
+fn drop_the_table_beside_other_files(net: &TestNet, table: &[u8]) {
+    fs::write(inbox(net, "卡.csv.part"), table).unwrap();
+    fs::rename(inbox(net, "卡.csv.part"), inbox(net, "卡.csv")).unwrap();
+    fs::write(inbox(net, ".hidden.csv"), "x").unwrap();
+    fs::write(inbox(net, "scan.pdf"), "%PDF").unwrap();
+    fs::write(inbox(net, "other.csv"), "编号,姓名\n1,王五\n").unwrap();
+}
+
+fn the_table_is_imported_and_kept(net: &TestNet, table: &[u8]) {
+    let summary = summary(net, "卡.csv");
+    assert_eq!(counts(&summary), [2_500, 2_495, 0, 0, 5], "{summary}");
+    assert_eq!(summary["rejects"], "rejected/卡.csv");
+    assert_eq!(summary["rejected_by_reason"].as_object().unwrap().len(), 5);
+    assert_eq!(held(net), 2_495);
+    assert_eq!(fs::read(inbox(net, "done/卡.csv")).unwrap(), table);
+    assert!(!inbox(net, "卡.csv").exists());
+}
+
+/// The file that has them.
+fn rejected_rows_come_back_with_their_reasons(net: &TestNet) -> String {
+    let rejects = fs::read_to_string(inbox(net, "rejected/卡.csv")).unwrap();
     let rows: Vec<&str> = rejects.lines().collect();
     assert!(
         rows[0].starts_with("\u{FEFF}_row,_reason,证照编号"),
@@ -97,22 +106,33 @@ fn a_table_dropped_into_the_folder_is_imported_and_what_cannot_be_comes_back_wit
     for (row, (number, column)) in rows[1..].iter().zip(expected) {
         assert!(row.starts_with(number) && row.contains(column), "{row}");
     }
+    rejects
+}
 
-    let reason = wait_for(&inbox(&net, "rejected/scan.pdf.reason.txt"));
+fn other_files_come_back_with_their_reasons(net: &TestNet) {
+    let reason = wait_for(&inbox(net, "rejected/scan.pdf.reason.txt"));
     assert!(reason.contains("ends in .csv"), "{reason}");
-    let reason = wait_for(&inbox(&net, "rejected/other.csv.reason.txt"));
+    let reason = wait_for(&inbox(net, "rejected/other.csv.reason.txt"));
     assert!(reason.contains("no column `证照编号`"), "{reason}");
-    assert!(inbox(&net, "rejected/other.csv").exists());
+    assert!(inbox(net, "rejected/other.csv").exists());
+}
 
-    // Mended rows are dropped as they came back, under a name that was there before.
-    let mended = rejects.replace("南", "女").replace("2031/1/3", "2028/1/1");
-    fs::write(inbox(&net, "卡.csv"), mended).unwrap();
-    let told = summary(&net, "卡-2.csv");
-    assert_eq!(counts(&told), [5, 2, 0, 0, 3], "{told}");
-    assert_eq!(fs::read(inbox(&net, "done/卡.csv")).unwrap(), *bytes);
-    assert_eq!(held(&net), 2_497);
-    assert!(inbox(&net, ".hidden.csv").exists());
+/// As they came back, under a name that was there before.
+fn corrected_rows_are_imported_and_nothing_is_overwritten(
+    net: &TestNet,
+    rejects: &str,
+    table: &[u8],
+) {
+    let corrected = rejects.replace("南", "女").replace("2031/1/3", "2028/1/1");
+    fs::write(inbox(net, "卡.csv"), corrected).unwrap();
+    let summary = summary(net, "卡-2.csv");
+    assert_eq!(counts(&summary), [5, 2, 0, 0, 3], "{summary}");
+    assert_eq!(fs::read(inbox(net, "done/卡.csv")).unwrap(), table);
+    assert_eq!(held(net), 2_497);
+    assert!(inbox(net, ".hidden.csv").exists());
+}
 
+fn metrics_and_log_count_and_name_no_value(net: &TestNet) {
     let metrics = net.http(0).get("/metrics").text;
     for line in [
         "certmesh_rows_issued_total 2497",
@@ -123,6 +143,18 @@ fn a_table_dropped_into_the_folder_is_imported_and_what_cannot_be_comes_back_wit
     let log = net.node_log(0);
     assert!(log.contains("file imported"), "{log}");
     assert!(!log.contains('王') && !log.contains("不详"), "{log}");
+}
+
+#[test]
+fn a_table_dropped_into_the_folder_is_imported_and_what_cannot_be_comes_back_with_its_reason() {
+    let mut net = scene(MAP);
+    let table = dirty_table();
+    drop_the_table_beside_other_files(&net, &table);
+    the_table_is_imported_and_kept(&net, &table);
+    let rejects = rejected_rows_come_back_with_their_reasons(&net);
+    other_files_come_back_with_their_reasons(&net);
+    corrected_rows_are_imported_and_nothing_is_overwritten(&net, &rejects, &table);
+    metrics_and_log_count_and_name_no_value(&net);
     net.stop(0).unwrap();
     assert_eq!(net.fsck(0).0, 0);
 }
@@ -179,33 +211,27 @@ fn a_peer_killed_in_the_middle_of_a_file_takes_it_again_without_doubles() {
     }
 }
 
+/// Adds watches with something wrong in each part of them.
+fn add_faulty_watches(net: &TestNet) {
+    let (map, folder) = (net.scratch("map.toml"), net.scratch("inbox"));
+    fs::write(&map, "serial = 7\nholdr = \"x\"\n").unwrap();
+    fs::create_dir_all(inbox(net, "")).unwrap();
+    fs::write(inbox(net, "done"), "").unwrap();
+    let code = type_code(net);
+    for settings in [
+        format!("folder = \"nowhere\"\ntype = {code:?}\nmap = {map:?}\n"),
+        format!("folder = {folder:?}\ntype = \"12\"\nmpa = \"m\"\n"),
+        format!("folder = {folder:?}\ntype = 7\nmap = \"none.toml\"\n"),
+        format!("folder = {map:?}\n"),
+    ] {
+        watch(net, &settings);
+    }
+}
+
 #[test]
 fn every_fault_of_every_watch_is_reported_at_once() {
     let net = founded(2);
-    let map = net.scratch("map.toml");
-    fs::write(&map, "serial = 7\nholdr = \"x\"\n").unwrap();
-    fs::create_dir_all(inbox(&net, "")).unwrap();
-    fs::write(inbox(&net, "done"), "").unwrap();
-    let code = type_code(&net);
-    watch(
-        &net,
-        &format!("folder = \"nowhere\"\ntype = {code:?}\nmap = {map:?}\n"),
-    );
-    watch(
-        &net,
-        &format!(
-            "folder = {:?}\ntype = \"12\"\nmpa = \"m\"\n",
-            net.scratch("inbox")
-        ),
-    );
-    watch(
-        &net,
-        &format!(
-            "folder = {:?}\ntype = 7\nmap = \"none.toml\"\n",
-            net.scratch("inbox")
-        ),
-    );
-    watch(&net, &format!("folder = {map:?}\n"));
+    add_faulty_watches(&net);
     let config = net.member(0).config();
     let expected = [
         "watch[0].folder: ",
@@ -228,12 +254,8 @@ fn every_fault_of_every_watch_is_reported_at_once() {
         "watch[3].map: is missing",
     ];
     for command in ["check", "run"] {
-        let ran = run(
-            "node",
-            &[command, "--config", config.to_str().unwrap()],
-            b"",
-            |_| (),
-        );
+        let args = [command, "--config", config.to_str().unwrap()];
+        let ran = run("node", &args, b"", |_| ());
         assert_eq!(ran.code, 2, "{ran:?}");
         for words in expected {
             assert!(ran.err.contains(words), "`{words}` is missing: {}", ran.err);

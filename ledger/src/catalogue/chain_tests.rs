@@ -6,7 +6,7 @@ use super::super::tests::{
 };
 use super::super::{Batch, NotAllowed, NotReplaceable};
 use super::*;
-use crate::log::{BrokenRule, Stopped};
+use crate::log::{BrokenRule, Stopped, Writer};
 use crate::record::{Action, Misfit};
 use crate::verify::{NotValid, Verdict, verify};
 
@@ -60,26 +60,28 @@ fn members_of(chain: &Chain) -> Vec<CertificateId> {
     chain.lives.iter().map(|life| life.id.clone()).collect()
 }
 
+/// A catalogue in which A issued number 1, whose days are over by 2031, and numbers 2, since revoked, and 3, since
+/// suspended.
+fn issued_revoked_suspended() -> (Catalogue, Writer) {
+    let catalogue = catalogue(A);
+    let [first, revoked, suspended] = ["1", "2", "3"].map(|serial| id(A, serial, 1));
+    let mut writer = writer(&catalogue, A, 1);
+    let entries = vec![
+        define(),
+        issue(&first, None),
+        issue(&revoked, None),
+        issue(&suspended, None),
+        change(&revoked, Action::Revoke),
+        change(&suspended, Action::Suspend),
+    ];
+    writer.append(1, entries).unwrap();
+    (catalogue, writer)
+}
+
 #[test]
 fn a_renewal_takes_the_next_version_of_what_is_valid_expired_or_not() {
-    let catalogue = catalogue(A);
-    let log = catalogue.log(&catalogue.own()).unwrap();
-    let (first, second, third) = (id(A, "1", 1), id(A, "1", 2), id(A, "1", 3));
-    let (revoked, suspended) = (id(A, "2", 1), id(A, "3", 1));
-    let mut writer = writer(&catalogue, A, 1);
-    writer
-        .append(
-            1,
-            vec![
-                define(),
-                issue(&first, None),
-                issue(&revoked, None),
-                issue(&suspended, None),
-                change(&revoked, Action::Revoke),
-                change(&suspended, Action::Suspend),
-            ],
-        )
-        .unwrap();
+    let (catalogue, _) = issued_revoked_suspended();
+    let [first, second, third] = [1, 2, 3].map(|version| id(A, "1", version));
     // Its days are over; that is the calendar's word, not a status.
     assert!(matches!(
         verdict(&catalogue, &first, "2031-01-01"),
@@ -87,12 +89,12 @@ fn a_renewal_takes_the_next_version_of_what_is_valid_expired_or_not() {
     ));
     let renewal = after(&second, SuccessionKind::Renewal, &[&first]);
     allowed(&catalogue, &renewal);
-    for (of, status) in [(&revoked, Status::Revoked), (&suspended, Status::Suspended)] {
-        let next = id(A, of.serial(), 2);
-        let why = refused(&catalogue, &after(&next, SuccessionKind::Renewal, &[of]));
-        let of = of.clone();
+    for (serial, status) in [("2", Status::Revoked), ("3", Status::Suspended)] {
+        let (of, next) = (id(A, serial, 1), id(A, serial, 2));
+        let why = refused(&catalogue, &after(&next, SuccessionKind::Renewal, &[&of]));
         assert_eq!(why, [NotReplaceable::Status { id: of, status }]);
     }
+    let log = catalogue.log(&catalogue.own()).unwrap();
     let mut batch = Batch::new(&catalogue, &log);
     assert!(matches!(
         batch.check(&after(&third, SuccessionKind::Renewal, &[&first])),
@@ -107,6 +109,14 @@ fn a_renewal_takes_the_next_version_of_what_is_valid_expired_or_not() {
         batch.check(&again),
         Err(NotAllowed::NotReplaceable(_))
     ));
+}
+
+#[test]
+fn what_was_renewed_and_amended_is_superseded_and_one_chain_from_wherever_it_is_asked() {
+    let (catalogue, mut writer) = issued_revoked_suspended();
+    let [first, second, third] = [1, 2, 3].map(|version| id(A, "1", version));
+    let renewal = after(&second, SuccessionKind::Renewal, &[&first]);
+    let amended = after(&third, SuccessionKind::Amendment, &[&second]);
     writer.append(2, vec![renewal, amended]).unwrap();
     let by = Some(second.clone());
     assert_eq!(
@@ -201,69 +211,88 @@ fn the_parts_of_a_split_name_one_certificate_and_nothing_else_does() {
     assert_eq!(refused(&catalogue, &split), superseded);
 }
 
-#[test]
-fn a_transfer_takes_over_what_its_department_let_go_once() {
+/// What A issued, what B issued, and writers of both logs; the catalogue is B's.
+struct BetweenTwo {
+    catalogue: Catalogue,
+    of_a: CertificateId,
+    of_b: CertificateId,
+    at_a: Writer,
+    at_b: Writer,
+}
+
+fn issued_by_two() -> BetweenTwo {
     let catalogue = catalogue(B);
-    let (old, kept, own) = (id(A, "1", 1), id(A, "2", 1), id(B, "7", 1));
-    let (new, again) = (id(B, "1", 1), id(B, "2", 1));
+    let (of_a, of_b) = (id(A, "1", 1), id(B, "7", 1));
     let mut at_a = writer(&catalogue, A, 1);
     let mut at_b = writer(&catalogue, B, 2);
-    let entries = vec![define(), issue(&old, None), issue(&kept, None)];
-    at_a.append(1, entries).unwrap();
-    at_b.append(1, vec![issue(&own, None)]).unwrap();
-    let a = A.parse().unwrap();
-    let still = |id: &CertificateId| NotReplaceable::NotTransferredOut {
-        id: id.clone(),
+    at_a.append(1, vec![define(), issue(&of_a, None)]).unwrap();
+    at_b.append(1, vec![issue(&of_b, None)]).unwrap();
+    BetweenTwo {
+        catalogue,
+        of_a,
+        of_b,
+        at_a,
+        at_b,
+    }
+}
+
+#[test]
+fn only_a_transfer_takes_over_another_department_s_certificate_and_only_once_it_was_let_go() {
+    let two = issued_by_two();
+    let (new, a) = (id(B, "1", 1), A.parse().unwrap());
+    let still = NotReplaceable::NotTransferredOut {
+        id: two.of_a.clone(),
         status: Status::Valid,
         department: a,
     };
-    assert_eq!(refused(&catalogue, &transfer(&new, &old)), [still(&old)]);
+    let outside = id("11100000000013338W", "1", 1);
+    let never = id(A, "3", 1);
+    for (of, why) in [
+        (&two.of_a, still),
+        (&two.of_b, NotReplaceable::OwnTransfer(two.of_b.clone())),
+        (&outside, NotReplaceable::Outside(outside.clone())),
+        (&never, NotReplaceable::Unknown(never.clone())),
+    ] {
+        assert_eq!(refused(&two.catalogue, &transfer(&new, of)), [why]);
+    }
     let elsewhere = NotReplaceable::Elsewhere {
-        id: old.clone(),
+        id: two.of_a.clone(),
         department: a,
     };
-    let renewal = after(&new, SuccessionKind::Renewal, &[&old]);
-    assert_eq!(refused(&catalogue, &renewal), [elsewhere]);
-    let outside = id("11100000000013338W", "1", 1);
-    for (of, why) in [
-        (&own, NotReplaceable::OwnTransfer(own.clone())),
-        (&outside, NotReplaceable::Outside(outside.clone())),
-        (&id(A, "3", 1), NotReplaceable::Unknown(id(A, "3", 1))),
-    ] {
-        assert_eq!(refused(&catalogue, &transfer(&new, of)), [why]);
-    }
+    let renewal = after(&new, SuccessionKind::Renewal, &[&two.of_a]);
+    assert_eq!(refused(&two.catalogue, &renewal), [elsewhere]);
+}
 
-    at_a.append(2, vec![let_go(&old, B)]).unwrap();
-    assert_eq!(successors(&catalogue, &old), []);
+#[test]
+fn a_transfer_takes_over_what_its_department_let_go_once() {
+    let mut two = issued_by_two();
+    let (catalogue, old) = (&two.catalogue, &two.of_a);
+    let (new, again) = (id(B, "1", 1), id(B, "2", 1));
+    two.at_a.append(2, vec![let_go(old, B)]).unwrap();
+    assert_eq!(successors(catalogue, old), []);
     let log = catalogue.log(&catalogue.own()).unwrap();
-    let mut batch = Batch::new(&catalogue, &log);
-    batch.check(&transfer(&new, &old)).unwrap();
+    let mut batch = Batch::new(catalogue, &log);
+    batch.check(&transfer(&new, old)).unwrap();
     let taken = |why: Result<(), NotAllowed>| match why {
         Err(NotAllowed::NotReplaceable(why)) => {
-            let by = new.clone();
-            assert_eq!(
-                why,
-                [NotReplaceable::TakenOver {
-                    id: old.clone(),
-                    by
-                }]
-            );
+            let (id, by) = (old.clone(), new.clone());
+            assert_eq!(why, [NotReplaceable::TakenOver { id, by }]);
         }
         other => panic!("{other:?}"),
     };
-    taken(batch.check(&transfer(&again, &old)));
-    at_b.append(2, vec![transfer(&new, &old)]).unwrap();
-    taken(Batch::new(&catalogue, &log).check(&transfer(&again, &old)));
+    taken(batch.check(&transfer(&again, old)));
+    two.at_b.append(2, vec![transfer(&new, old)]).unwrap();
+    taken(Batch::new(catalogue, &log).check(&transfer(&again, old)));
 
     let out = Verdict::NotValid(NotValid::Status(Status::TransferredOut));
-    assert_eq!(verdict(&catalogue, &old, ON), out);
-    assert_eq!(verdict(&catalogue, &new, ON), Verdict::Valid);
-    let found = verify(&catalogue, &old, question(day(ON))).unwrap();
+    assert_eq!(verdict(catalogue, old, ON), out);
+    assert_eq!(verdict(catalogue, &new, ON), Verdict::Valid);
+    let found = verify(catalogue, old, question(day(ON))).unwrap();
     let [next] = &found.successors[..] else {
         panic!("{found:?}")
     };
     assert_eq!((&next.id, next.log), (&new, catalogue.own()));
-    for asked in [&old, &new] {
+    for asked in [old, &new] {
         let mut members = members_of(&catalogue.chain(asked).unwrap());
         members.sort();
         let mut both = [old.clone(), new.clone()];

@@ -81,28 +81,51 @@ fn any_subset_of_fields_verifies_and_any_changed_byte_of_it_fails() {
     assert!(!format!("{key:?}").contains("01"));
 }
 
-/// Whatever an issuer commits to: of all it could put together from one committed root, no two openings of a name differ.
-#[test]
-fn one_name_opens_to_one_value_whatever_was_committed() {
-    let definition = definition(&["A", "B"]);
-    let opening = |name: &str, value: &str| FieldOpening {
+// Whatever an issuer commits to: of all it could put together from one committed root, no two openings of a name differ.
+
+const PLACE_SALT: Hash = Hash::from_bytes([7; 32]);
+
+fn opening(name: &str, value: &str) -> FieldOpening {
+    FieldOpening {
         name: name.to_owned(),
         value: value.to_owned(),
         salt: hash(Purpose::FieldSalt, value.as_bytes()),
-    };
-    let (one, two) = (opening("A", "one"), opening("A", "two"));
-    let salt = Hash::from_bytes([7; 32]);
-    let disclosure = |named: Vec<DisclosedField>, others_root, others| Disclosure {
-        place_salt: salt,
+    }
+}
+
+fn shown(opening: &FieldOpening) -> DisclosedField {
+    DisclosedField::Shown(opening.clone())
+}
+
+fn hidden(opening: &FieldOpening) -> DisclosedField {
+    DisclosedField::Hidden(opening.commitment())
+}
+
+fn other(opening: &FieldOpening, path: [Hash; DEPTH as usize]) -> DisclosedOther {
+    let opening = opening.clone();
+    DisclosedOther { opening, path }
+}
+
+fn disclosure(
+    named: Vec<DisclosedField>,
+    others_root: Hash,
+    others: Vec<DisclosedOther>,
+) -> Disclosure {
+    Disclosure {
+        place_salt: PLACE_SALT,
         named: Bounded::first(named),
         others_root,
         others: Bounded::first(others),
-    };
-    let shown = |opening: &FieldOpening| DisclosedField::Shown(opening.clone());
-    let hidden = |opening: &FieldOpening| DisclosedField::Hidden(opening.commitment());
+    }
+}
+
+#[test]
+fn of_a_definition_s_fields_one_name_opens_to_one_value_whatever_was_committed() {
+    let definition = definition(&["A", "B"]);
+    let (one, two) = (opening("A", "one"), opening("A", "two"));
     // Two leaves for one name among those of the definition: the second is B's.
     let leaves = [one.commitment(), two.commitment()];
-    let committed = field_root(&salt, &leaves, &Hash::ZERO);
+    let committed = field_root(&PLACE_SALT, &leaves, &Hash::ZERO);
     let first = disclosure(vec![shown(&one), hidden(&two)], Hash::ZERO, vec![]);
     assert_eq!(first.verify(&committed, &definition).unwrap()["A"], "one");
     let second = disclosure(vec![hidden(&one), shown(&two)], Hash::ZERO, vec![]);
@@ -119,45 +142,39 @@ fn one_name_opens_to_one_value_whatever_was_committed() {
         );
     }
     // A field of the definition's once more among the others.
-    let path = [Hash::ZERO; DEPTH as usize];
-    let other = |opening: &FieldOpening, path| DisclosedOther {
-        opening: opening.clone(),
-        path,
-    };
-    let root = other(&two, path).root(&salt);
-    let committed = field_root(&salt, &leaves, &root);
-    let again = disclosure(
-        vec![shown(&one), hidden(&two)],
-        root,
-        vec![other(&two, path)],
-    );
+    let again = other(&two, [Hash::ZERO; DEPTH as usize]);
+    let root = again.root(&PLACE_SALT);
+    let committed = field_root(&PLACE_SALT, &leaves, &root);
+    let again = disclosure(vec![shown(&one), hidden(&two)], root, vec![again]);
     assert_eq!(
         again.verify(&committed, &definition),
         Err(DisclosureError::Order)
     );
-    // Of the others a name has one place, whatever is put elsewhere: only what stands there opens.
+}
+
+#[test]
+fn of_the_other_fields_a_name_has_one_place_and_only_what_stands_there_opens() {
     let (one, two) = (opening("KZ_A", "one"), opening("KZ_A", "two"));
-    let leaf = DEPTH as usize - 1;
     let beside = |opening: &FieldOpening| {
-        let mut path = path;
-        path[leaf] = opening.commitment();
+        let mut path = [Hash::ZERO; DEPTH as usize];
+        path[DEPTH as usize - 1] = opening.commitment();
         path
     };
-    let root = other(&one, beside(&two)).root(&salt);
-    assert_ne!(root, other(&two, beside(&one)).root(&salt));
-    let committed = field_root(&salt, &[], &root);
+    let root = other(&one, beside(&two)).root(&PLACE_SALT);
+    assert_ne!(root, other(&two, beside(&one)).root(&PLACE_SALT));
+    let committed = field_root(&PLACE_SALT, &[], &root);
     let open = |shown| {
-        disclosure(vec![], root, vec![shown])
+        disclosure(vec![], root, shown)
             .verify(&committed, &[])
             .map(|shown| shown.len())
     };
-    assert_eq!(open(other(&one, beside(&two))), Ok(1));
-    assert_eq!(open(other(&two, beside(&one))), Err(DisclosureError::Root));
-    let both = vec![other(&one, beside(&two)), other(&one, beside(&two))];
+    assert_eq!(open(vec![other(&one, beside(&two))]), Ok(1));
     assert_eq!(
-        disclosure(vec![], root, both).verify(&committed, &[]),
-        Err(DisclosureError::Order)
+        open(vec![other(&two, beside(&one))]),
+        Err(DisclosureError::Root)
     );
+    let both = vec![other(&one, beside(&two)), other(&one, beside(&two))];
+    assert_eq!(open(both), Err(DisclosureError::Order));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use certmesh_ledger::catalogue::{Catalogue, MAX_CHAIN};
+use certmesh_ledger::catalogue::{Catalogue, MAX_CHAIN, Successor};
 use certmesh_ledger::disk::MemoryDisk;
-use certmesh_ledger::id::Date;
-use certmesh_ledger::log::{MAX_PAGE, Writer};
+use certmesh_ledger::id::{CertificateId, Date};
+use certmesh_ledger::log::{Log, MAX_PAGE, Writer};
 use certmesh_ledger::record::{Action, Entry, Status, Succession, SuccessionKind};
 use certmesh_ledger::verify::{Bundle, NotValid, Question, Reader, Verdict, verify};
 use proptest::prelude::*;
@@ -93,6 +93,35 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+fn replica_of(log: &Log) -> Arc<Log> {
+    let (replica, _) = open(&MemoryDisk::new());
+    while replica.size() < log.size() {
+        let page = log.page(replica.held(), MAX_PAGE).expect("a page");
+        let verified = page.verify(&members()).expect("verifies");
+        replica.apply(&verified).expect("applies");
+    }
+    replica
+}
+
+/// Each is issued by its record in the place of this one, and only a split has more than one.
+fn successors_are_issued_in_its_place(
+    log: &Log,
+    id: &CertificateId,
+    successors: &[Successor],
+) -> Result<(), TestCaseError> {
+    for next in successors {
+        let Entry::CertificateIssued(issued) =
+            &log.record(next.seq).expect("held").record().entry.clone()
+        else {
+            panic!("a successor that no record issues")
+        };
+        prop_assert!(issued.id == next.id && issued.supersedes().contains(id));
+        prop_assert!(issued.succession_kind() == Some(next.kind));
+        prop_assert!(successors.len() == 1 || next.kind == SuccessionKind::Split);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -112,11 +141,7 @@ proptest! {
             act.on(&mut statuses);
             writer.append(DEFINED_MS + n, vec![act.entry()]).expect("appended");
         }
-        let (replica, _) = open(&MemoryDisk::new());
-        while replica.size() < log.size() {
-            let page = log.page(replica.held(), MAX_PAGE).expect("a page");
-            replica.apply(&page.verify(&members()).expect("verifies")).expect("applies");
-        }
+        let replica = replica_of(&log);
         let day: Date = "2026-07-01".parse().expect("a day");
         for n in 0..FEW {
             let id = certificate(&format!("S{n:08}"));
@@ -130,14 +155,7 @@ proptest! {
             prop_assert_eq!(found.verdict == Verdict::Valid, expected == Status::Valid);
             let first = found.successors.first();
             prop_assert_eq!(first.is_some(), expected == Status::Superseded);
-            for next in &found.successors {
-                let Entry::CertificateIssued(issued) = &log.record(next.seq).expect("held").record().entry.clone() else {
-                    panic!("a successor that no record issues")
-                };
-                prop_assert!(issued.id == next.id && issued.supersedes().contains(&id));
-                prop_assert!(issued.succession_kind() == Some(next.kind));
-                prop_assert!(found.successors.len() == 1 || next.kind == SuccessionKind::Split);
-            }
+            successors_are_issued_in_its_place(&log, &id, &found.successors)?;
             if expected == Status::Superseded {
                 let by = first.map(|next| next.id.clone());
                 prop_assert_eq!(&found.verdict, &Verdict::NotValid(NotValid::Superseded { by }));

@@ -2,7 +2,7 @@
 
 use certmesh_ledger::catalogue::{Authority, NotAuthorised, Stale, Unproven};
 use certmesh_ledger::id::Date;
-use certmesh_ledger::record::Status;
+use certmesh_ledger::record::{CertificateIssued, Status};
 use certmesh_ledger::verify::{Facts, Missing, NotValid, Verdict, judge};
 
 use crate::common::{certificate, issued, name};
@@ -18,84 +18,101 @@ const STATUSES: [Status; 8] = [
     Status::Superseded,
 ];
 
-#[test]
-fn the_first_reason_against_a_certificate_is_the_one_given_and_only_without_any_is_it_valid() {
-    // Number 1 is valid from 2024-01-01 to 2033-12-31.
-    let certificate_issued = issued(1, None);
-    let seq = 10;
-    let (from, until) = (
-        certificate_issued.validity.from(),
-        certificate_issued.validity.until(),
-    );
-    let until = until.expect("number 1 ends");
-    let successor = certificate("S00000009");
-    let days = [from.days() - 1, from.days(), until.days(), until.days() + 1];
+/// Where the certificate was issued in its log.
+const SEQ: u64 = 10;
+
+/// The verdict by the order of reasons, as the format's text has it.
+fn by_the_rules(facts: &Facts<'_>) -> Verdict {
+    let validity = &facts.certificate.validity;
+    let (from, until) = (validity.from(), validity.until().expect("number 1 ends"));
+    let mut missing = Vec::new();
+    if facts.stopped_at == Some(SEQ + 1) {
+        missing.push(Missing::StatusSince { at: SEQ + 1 });
+    }
+    missing.extend(facts.unread_at.map(|at| Missing::LaterVersion { at }));
+    if facts.stopped_at.is_none() {
+        missing.extend(facts.stale.clone().map(Missing::Newest));
+    }
+    if let Authority::Unknown(unproven) = &facts.authority {
+        missing.push(Missing::Definition(unproven.clone()));
+    }
+    if let Authority::NotGiven(why) = &facts.authority {
+        return Verdict::NotValid(NotValid::IssuerNotAuthorised(why.clone()));
+    }
+    let by = facts.successor.clone();
+    let rules = [
+        (facts.stopped_at == Some(0), NotValid::LogForked { at: 0 }),
+        (
+            facts.stopped_at == Some(SEQ),
+            NotValid::LogForked { at: SEQ },
+        ),
+        (
+            facts.status == Status::Superseded,
+            NotValid::Superseded { by },
+        ),
+        (
+            facts.status != Status::Valid,
+            NotValid::Status(facts.status),
+        ),
+        (facts.on > until, NotValid::Expired { until }),
+        (facts.on < from, NotValid::NotYetValid { from }),
+    ];
+    let against = rules.into_iter().find(|(holds, _)| *holds);
+    match against {
+        Some((_, why)) => Verdict::NotValid(why),
+        None if missing.is_empty() => Verdict::Valid,
+        None => Verdict::Unknown(missing),
+    }
+}
+
+/// Every combination of what can be known of a certificate that is valid on the two middle days of these four.
+fn all_facts<'f>(certificate: &'f CertificateIssued, days: [i32; 4]) -> Vec<Facts<'f>> {
     let log = name().id;
-    let why = NotAuthorised::NotListed;
-    let unproven = Unproven::NotHeld { log, seq: 7 };
     let authorities = [
         Authority::Given,
-        Authority::NotGiven(why.clone()),
-        Authority::Unknown(unproven.clone()),
+        Authority::NotGiven(NotAuthorised::NotListed),
+        Authority::Unknown(Unproven::NotHeld { log, seq: 7 }),
     ];
-    let cases: Vec<(Status, i32, bool)> = STATUSES
-        .into_iter()
-        .flat_map(|status| days.map(|day| [(status, day, false), (status, day, true)]))
-        .flatten()
-        .collect();
-    let mut valid = 0;
+    let successor = self::certificate("S00000009");
+    let mut all = Vec::new();
     for authority in &authorities {
-        for stopped_at in [None, Some(0), Some(10), Some(11)] {
+        for stopped_at in [None, Some(0), Some(SEQ), Some(SEQ + 1)] {
             for unread_at in [None, Some(3), Some(12)] {
-                for (status, day, is_stale) in &cases {
-                    let (status, stale) = (*status, is_stale.then_some(Stale::Unconfirmed));
-                    let on = Date::from_days(*day).expect("a date");
-                    let verdict = judge(&Facts {
-                        certificate: &certificate_issued,
-                        seq,
-                        status,
-                        successor: Some(successor.clone()),
-                        authority: authority.clone(),
-                        unread_at,
-                        stopped_at,
-                        stale: stale.clone(),
-                        on,
-                    });
-                    let mut missing = Vec::new();
-                    if stopped_at == Some(11) {
-                        missing.push(Missing::StatusSince { at: 11 });
+                for status in STATUSES {
+                    for day in days {
+                        for stale in [None, Some(Stale::Unconfirmed)] {
+                            all.push(Facts {
+                                certificate,
+                                seq: SEQ,
+                                status,
+                                successor: Some(successor.clone()),
+                                authority: authority.clone(),
+                                unread_at,
+                                stopped_at,
+                                stale,
+                                on: Date::from_days(day).expect("a date"),
+                            });
+                        }
                     }
-                    missing.extend(unread_at.map(|at| Missing::LaterVersion { at }));
-                    if stopped_at.is_none() {
-                        missing.extend(stale.map(Missing::Newest));
-                    }
-                    if let Authority::Unknown(unproven) = authority {
-                        missing.push(Missing::Definition(unproven.clone()));
-                    }
-                    let by = Some(successor.clone());
-                    let rules = [
-                        (
-                            matches!(authority, Authority::NotGiven(_)),
-                            NotValid::IssuerNotAuthorised(why.clone()),
-                        ),
-                        (stopped_at == Some(0), NotValid::LogForked { at: 0 }),
-                        (stopped_at == Some(10), NotValid::LogForked { at: 10 }),
-                        (status == Status::Superseded, NotValid::Superseded { by }),
-                        (status != Status::Valid, NotValid::Status(status)),
-                        (on > until, NotValid::Expired { until }),
-                        (on < from, NotValid::NotYetValid { from }),
-                    ];
-                    let against = rules.into_iter().find(|(holds, _)| *holds);
-                    let expected = match against {
-                        Some((_, why)) => Verdict::NotValid(why),
-                        None if missing.is_empty() => Verdict::Valid,
-                        None => Verdict::Unknown(missing),
-                    };
-                    assert_eq!(verdict, expected);
-                    valid += usize::from(verdict == Verdict::Valid);
                 }
             }
         }
+    }
+    all
+}
+
+#[test]
+fn the_first_reason_against_a_certificate_is_the_one_given_and_only_without_any_is_it_valid() {
+    // Number 1 is valid from 2024-01-01 to 2033-12-31.
+    let certificate = issued(1, None);
+    let validity = &certificate.validity;
+    let (from, until) = (validity.from(), validity.until().expect("number 1 ends"));
+    let days = [from.days() - 1, from.days(), until.days(), until.days() + 1];
+    let mut valid = 0;
+    for facts in all_facts(&certificate, days) {
+        let verdict = judge(&facts);
+        assert_eq!(verdict, by_the_rules(&facts));
+        valid += usize::from(verdict == Verdict::Valid);
     }
     assert_eq!(
         valid, 2,

@@ -48,6 +48,13 @@ impl Answer {
         problem["field"].as_str().map(str::to_owned)
     }
 
+    /// Checks that this is a problem document of this name and status that names this field.
+    #[track_caller]
+    pub(crate) fn problem_in(&self, status: u16, name: &str, field: &str) {
+        let named = self.problem(status, name);
+        assert_eq!(named.as_deref(), Some(field), "{self:?}");
+    }
+
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.text

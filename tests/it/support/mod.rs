@@ -257,6 +257,24 @@ impl TestNet {
         Http::new(&self.node_file(index).unwrap().api, token.trim())
     }
 
+    /// Adds clients of a department, each with its role; its node knows them once it has started again.
+    #[track_caller]
+    pub(crate) fn add_tokens(&self, index: usize, clients: &[(&str, &str)]) {
+        let dir = self.member(index).dir.to_str().unwrap();
+        for (name, role) in clients {
+            let token = ["department", "token", "add", "--dir", dir];
+            let client = ["--name", name, "--role", role];
+            self.cli(index, &[&token[..], &client].concat()).exits(0);
+        }
+    }
+
+    /// The API as a client that `add_tokens` added.
+    pub(crate) fn http_as(&self, index: usize, name: &str) -> Http {
+        let path = self.member(index).dir.join(format!("{name}.token"));
+        let token = fs::read_to_string(path).unwrap();
+        self.http(index).with_token(Some(token.trim()))
+    }
+
     /// The `certmesh` command as this department's administrator.
     pub(crate) fn cli(&self, index: usize, args: &[&str]) -> Ran {
         self.cli_with(index, args, b"")

@@ -8,7 +8,9 @@ use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Blob, Bounded, encode};
 use certmesh_ledger::crypto::hash::{Purpose, hash};
 use certmesh_ledger::disk::MemoryDisk;
-use certmesh_ledger::log::{Cosignature, ForkEvidence, MAX_PAGE, SignedCheckpoint, Writer};
+use certmesh_ledger::log::{
+    Cosignature, ForkEvidence, Log, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint, Writer,
+};
 use certmesh_ledger::record::{
     AccessLogRead, Action, Asked, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision,
     Disclosure, Entry, Received, Record, RecordHash, RequirementMet, RetrievalAcknowledged,
@@ -34,8 +36,31 @@ fn write(target: &str, name: &str, bytes: &[u8]) {
 
 /// Not a check: run by hand (`cargo test -p certmesh-tests --lib -- --ignored`) when the format or the network changes.
 #[test]
-#[ignore = "writes the corpora anew"]
+#[ignore = "writes the corpora again"]
 fn seeds() {
+    let (catalogue, checkpoint) = a_written_log();
+    let held = catalogue.log(&log().id).expect("held");
+    let pages = [(0, MAX_PAGE), (1, 400), (10, MAX_PAGE)]
+        .map(|(from, most)| held.page(from, most).expect("a page"));
+    let department = log().id.department;
+    let cosignature = Cosignature::sign(log().network, &checkpoint, department, 5, &key());
+    frames(&held);
+    page_files(&pages);
+    fork_evidence(&checkpoint);
+    requests();
+    responses(&checkpoint, &cosignature, &pages[1]);
+    bundles(&catalogue, &cosignature);
+    texts();
+    for (i, proof) in status_proofs().iter().enumerate() {
+        write("status_proof", &format!("{i}"), &encode(proof));
+    }
+    log_changes();
+    receipts();
+    retrievals();
+}
+
+/// A catalogue with a log of every kind of issue and change, and its newest checkpoint.
+fn a_written_log() -> (Catalogue, VerifiedCheckpoint) {
     let disk = MemoryDisk::new();
     let department = log().id.department;
     let opened = Catalogue::open(place(&disk), members().clone(), department).expect("opens");
@@ -59,21 +84,15 @@ fn seeds() {
         ),
     ];
     let (_, checkpoint) = writer.append(TIME_MS, entries).expect("appended");
+    (opened.catalogue, checkpoint)
+}
+
+fn frames(held: &Log) {
     for seq in [0, 1, 2, 3, 6, 7, 8, 9] {
         write(
             "record_frame",
             &format!("{seq}"),
             &held.record(seq).expect("held").frame(),
-        );
-    }
-    let pages = [(0, MAX_PAGE), (1, 400), (10, MAX_PAGE)]
-        .map(|(from, most)| held.page(from, most).expect("a page"));
-    for page in &pages {
-        write("page", &format!("from-{}", page.from), &encode(page));
-        write(
-            "announcement",
-            &format!("head-{}", page.from),
-            &Announcement::Head(page.clone()).encode(),
         );
     }
     let later = Record {
@@ -82,6 +101,21 @@ fn seeds() {
     };
     let later = SignedRecord::sign(&log(), later, &key());
     write("record_frame", "later-version", &later.frame());
+}
+
+fn page_files(pages: &[Page]) {
+    for page in pages {
+        write("page", &format!("from-{}", page.from), &encode(page));
+        write(
+            "announcement",
+            &format!("head-{}", page.from),
+            &Announcement::Head(page.clone()).encode(),
+        );
+    }
+}
+
+/// Two records of one position, and two checkpoints of one size.
+fn fork_evidence(checkpoint: &VerifiedCheckpoint) {
     let one = Record {
         seq: 0,
         prev: RecordHash::NONE,
@@ -115,26 +149,24 @@ fn seeds() {
             &Response::Evidence(evidence.clone()).encode(),
         );
     }
-    let request = Request::Page {
+}
+
+fn requests() {
+    let heads = Request::Heads {
+        instance: Instance(7),
+    };
+    let page = Request::Page {
         log: log().id,
         from: 300,
         max_bytes: 1 << 20,
     };
-    write(
-        "request",
-        "heads",
-        &Request::Heads {
-            instance: Instance(7),
-        }
-        .encode(),
-    );
-    write("request", "page", &request.encode());
-    write(
-        "request",
-        "evidence",
-        &Request::Evidence { log: log().id }.encode(),
-    );
-    let cosignature = Cosignature::sign(log().network, &checkpoint, department, 5, &key());
+    let evidence = Request::Evidence { log: log().id };
+    for (name, request) in [("heads", heads), ("page", page), ("evidence", evidence)] {
+        write("request", name, &request.encode());
+    }
+}
+
+fn responses(checkpoint: &VerifiedCheckpoint, cosignature: &Cosignature, page: &Page) {
     let head = Head {
         checkpoint: checkpoint.signed().clone(),
         cosignature: Some(cosignature.clone()),
@@ -147,22 +179,23 @@ fn seeds() {
         rival: false,
     };
     write("response", "heads", &Response::Heads(heads).encode());
-    write(
-        "response",
-        "page",
-        &Response::Page(pages[1].clone()).encode(),
-    );
+    write("response", "page", &Response::Page(page.clone()).encode());
     write("response", "not-held", &Response::NotHeld.encode());
+}
+
+fn bundles(catalogue: &Catalogue, cosignature: &Cosignature) {
     for n in 1..=7 {
-        let bundle = Bundle::gather(&opened.catalogue, &certificate(n), |_| {
-            vec![cosignature.clone()]
-        });
+        let bundle = Bundle::gather(catalogue, &certificate(n), |_| vec![cosignature.clone()]);
         write(
             "bundle",
             &format!("{n}"),
             &bundle.expect("readable").expect("held").to_bytes(),
         );
     }
+}
+
+/// What people write or type: a network, a department, identifiers.
+fn texts() {
     write("genesis_toml", "network", genesis().to_toml().as_bytes());
     write(
         "department_toml",
@@ -179,12 +212,6 @@ fn seeds() {
     {
         write("certificate_id", &format!("{i}"), text.as_bytes());
     }
-    for (i, proof) in status_proofs().iter().enumerate() {
-        write("status_proof", &format!("{i}"), &encode(proof));
-    }
-    log_changes();
-    receipts();
-    retrievals();
 }
 
 /// A frame of each receipt, whatever was decided and came.

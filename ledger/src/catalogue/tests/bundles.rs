@@ -218,8 +218,9 @@ fn no_byte_of_a_bundle_with_its_definitions_and_their_witnesses_can_be_another()
     }
 }
 
-#[test]
-fn a_bundle_that_leaves_out_a_definition_is_refused() {
+/// A proof of a certificate of B's whose definitions show the one it names, the second of A's four, and both later ones;
+/// the last excludes B. With it the record of the first.
+fn with_three_definitions() -> (Raw, Blob<MAX_RECORD>) {
     let catalogue = catalogue(POWERLESS);
     let all = vec![
         define_for(&[A]),
@@ -229,16 +230,19 @@ fn a_bundle_that_leaves_out_a_definition_is_refused() {
     ];
     let named = write(&catalogue, A, 1, all);
     write(&catalogue, B, ISSUED, vec![by(B, "1", named[1])]);
-    let whole = Raw::of(&gather(&catalogue, &id(B, "1")));
+    let record = catalogue.log(&named[0].log).unwrap().record(0).unwrap();
+    let first = Blob::new(codec::encode(record.record())).unwrap();
+    (Raw::of(&gather(&catalogue, &id(B, "1"))), first)
+}
+
+#[test]
+fn a_bundle_that_leaves_out_a_definition_is_refused() {
+    let (mut whole, first) = with_three_definitions();
     let excluded = NotAuthorised::Excluded { seq: 2 };
     let excluded = Verdict::NotValid(NotValid::IssuerNotAuthorised(excluded));
     assert_eq!(whole.verdict(), Ok(excluded));
-    let records = whole.clone().definitions().records.clone().into_vec();
+    let records = whole.definitions().records.clone().into_vec();
     assert_eq!(records.len(), 3);
-    let before = {
-        let record = catalogue.log(&named[0].log).unwrap().record(0).unwrap();
-        Blob::new(codec::encode(record.record())).unwrap()
-    };
     let picks: [&[usize]; 7] = [
         &[0],
         &[0, 1],
@@ -254,7 +258,20 @@ fn a_bundle_that_leaves_out_a_definition_is_refused() {
         raw.definitions().records = Bounded::first(shown);
         assert_eq!(raw.verdict(), Err(BundleError::Definition), "{pick:?}");
     }
-    // Nor does it help to say that more or fewer came before, or that the chain begins elsewhere.
+    // The first shown is the one named.
+    let mut raw = whole.clone();
+    let definitions = raw.definitions();
+    definitions.records = Bounded::first([first].into_iter().chain(records));
+    definitions.versions_before = 0;
+    definitions.chain_before = Hash::ZERO;
+    assert_eq!(raw.verdict(), Err(BundleError::Definition));
+    whole.definition = None;
+    assert_eq!(whole.verdict(), Err(BundleError::Definition));
+}
+
+#[test]
+fn a_bundle_that_says_otherwise_of_what_came_before_its_definitions_or_after_is_refused() {
+    let (whole, _) = with_three_definitions();
     let changes: [fn(&mut RawDefinitions); 7] = [
         |it| it.last = 2,
         |it| it.last = u64::MAX,
@@ -269,19 +286,6 @@ fn a_bundle_that_leaves_out_a_definition_is_refused() {
         change(raw.definitions());
         assert_eq!(raw.verdict(), Err(BundleError::Definition), "change {n}");
     }
-    let mut raw = whole.clone();
-    raw.definition = None;
-    assert_eq!(raw.verdict(), Err(BundleError::Definition));
-    let mut raw = whole;
-    let shown = [before].into_iter().chain(records);
-    raw.definitions().records = Bounded::first(shown);
-    raw.definitions().versions_before = 0;
-    raw.definitions().chain_before = Hash::ZERO;
-    assert_eq!(
-        raw.verdict(),
-        Err(BundleError::Definition),
-        "the first shown is the one named"
-    );
 }
 
 #[test]
@@ -470,15 +474,20 @@ fn a_type_defined_again_too_often_makes_a_proof_too_large_and_not_a_wrong_one() 
     assert_eq!(raw.verdict(), Ok(Verdict::Valid));
 }
 
-#[test]
-fn a_proof_dated_ahead_of_its_reader_by_more_than_ten_minutes_is_refused_whoever_dated_it() {
-    assert_eq!(MAX_AHEAD_MS, 600_000);
+/// Proofs of a certificate of B's and of one that it revoked.
+fn of_a_valid_and_a_revoked_one() -> [Raw; 2] {
     let catalogue = catalogue(POWERLESS);
     let named = write(&catalogue, A, 1, vec![define()]);
     write(&catalogue, B, ISSUED, vec![by(B, "1", named[0])]);
     let revoked = vec![by(B, "2", named[0]), change(&id(B, "2"), Action::Revoke)];
     write(&catalogue, B, ISSUED, revoked);
-    let raw = Raw::of(&gather(&catalogue, &id(B, "1")));
+    ["1", "2"].map(|serial| Raw::of(&gather(&catalogue, &id(B, serial))))
+}
+
+#[test]
+fn a_proof_dated_ahead_of_its_reader_by_more_than_ten_minutes_is_refused_whoever_dated_it() {
+    assert_eq!(MAX_AHEAD_MS, 600_000);
+    let [raw, revoked] = of_a_valid_and_a_revoked_one();
     let fresh = |department: &str, n: u8, time_ms| {
         let mut raw = raw.clone();
         let definitions = raw.definitions();
@@ -493,26 +502,11 @@ fn a_proof_dated_ahead_of_its_reader_by_more_than_ten_minutes_is_refused_whoever
     };
     let later = ISSUED + 5 * DAY;
     for (what, raw, by, time_ms) in [
-        ("the checkpoint", fresh(A, 1, ISSUED - 1), B, ISSUED),
-        (
-            "a witness",
-            witnessed(POWERLESS, 3, later),
-            POWERLESS,
-            later,
-        ),
-        (
-            "whoever signed the definitions",
-            fresh(A, 1, later),
-            A,
-            later,
-        ),
+        ("checkpoint", fresh(A, 1, ISSUED - 1), B, ISSUED),
+        ("witness", witnessed(POWERLESS, 3, later), POWERLESS, later),
+        ("signer of the definitions", fresh(A, 1, later), A, later),
         // Even where it makes the definitions no fresher.
-        (
-            "the issuer below the definitions",
-            fresh(B, 2, later),
-            B,
-            later,
-        ),
+        ("issuer below the definitions", fresh(B, 2, later), B, later),
     ] {
         let by = by.parse().unwrap();
         let reported = |now_ms| raw.verdict_for(&(now_ms, true));
@@ -527,10 +521,9 @@ fn a_proof_dated_ahead_of_its_reader_by_more_than_ten_minutes_is_refused_whoever
         assert_eq!(reported(now_ms), Err(refused), "{what}");
     }
     // Not even that a certificate is revoked does such a proof say.
-    let raw = Raw::of(&gather(&catalogue, &id(B, "2")));
-    let early = raw.verdict_for(&(0, true));
+    let early = revoked.verdict_for(&(0, true));
     assert!(matches!(early, Err(BundleError::DatedAhead { .. })));
-    assert!(matches!(raw.verdict(), Ok(Verdict::NotValid(_))));
+    assert!(matches!(revoked.verdict(), Ok(Verdict::NotValid(_))));
 }
 
 #[test]

@@ -86,67 +86,58 @@ fn parts_that_do_not_fit_make_no_identifier() {
 
 #[test]
 fn each_error_names_its_part() {
-    let cases = [
+    let long = "1".repeat(41);
+    for (from, to, message) in [
         (
-            altered("3005", "3006"),
+            "3005",
+            "3006",
             "certificate-root `1.2.156.3006.2`: another root",
         ),
         (
-            altered("3338W011", "3338X011"),
+            "3338W011",
+            "3338X011",
             "certificate-type-authority `11100000000013338X`: check character",
         ),
         (
-            altered("W011", "W0B1"),
+            "W011",
+            "W0B1",
             "certificate-type `11100000000013338W0B1`: character 20",
         ),
         (
-            altered("244L", "244X"),
+            "244L",
+            "244X",
             "certificate-issuer `11430000006122244X`: check character",
         ),
         (
-            altered("11430000006122244L", "3401000"),
+            "11430000006122244L",
+            "3401000",
             "certificate-issuer `3401000`: 7 characters",
         ),
         (
-            altered("20230000403", "2023-0403"),
+            "20230000403",
+            "2023-0403",
             "certificate-serial: character 5",
         ),
+        ("20230000403", "", "certificate-serial: 0 characters"),
+        ("20230000403", &long, "certificate-serial: 41 characters"),
         (
-            altered("20230000403", ""),
-            "certificate-serial: 0 characters",
-        ),
-        (
-            altered("20230000403", &"1".repeat(41)),
-            "certificate-serial: 41 characters",
-        ),
-        (
-            altered("20230000403", "2023.0403"),
+            "20230000403",
+            "2023.0403",
             "certificate-serial: character 5",
         ),
-        (
-            altered(".001.", ".01."),
-            "certificate-version `01`: 2 characters",
-        ),
-        (
-            altered(".001.", ".00A."),
-            "certificate-version `00A`: character 3",
-        ),
-        (altered(".001.U", ".001.X"), "certificate: check character"),
-        (
-            altered(".001.U", ".001.UU"),
-            "certificate-check: 2 characters",
-        ),
-        (
-            altered(".001.U", ".001.u"),
-            "certificate-check: character 1",
-        ),
-        (altered(".001.U", ".001"), "certificate: 9 parts"),
-        (String::new(), "certificate: 1 parts"),
-        ("9".repeat(129), "certificate: 129 bytes"),
-    ];
-    for (text, message) in cases {
+        (".001.", ".01.", "certificate-version `01`: 2 characters"),
+        (".001.", ".00A.", "certificate-version `00A`: character 3"),
+        (".001.U", ".001.X", "certificate: check character"),
+        (".001.U", ".001.UU", "certificate-check: 2 characters"),
+        (".001.U", ".001.u", "certificate-check: character 1"),
+        (".001.U", ".001", "certificate: 9 parts"),
+    ] {
+        let text = altered(from, to);
         assert_eq!(error(&text).to_string(), message, "{text}");
     }
+    assert_eq!(error("").to_string(), "certificate: 1 parts");
+    let long = "9".repeat(129);
+    assert_eq!(error(&long).to_string(), "certificate: 129 bytes");
 }
 
 #[test]

@@ -267,12 +267,9 @@ fn what_is_signed_for_a_further_log_of_a_department_proves_nothing() {
     );
 }
 
-#[test]
-fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
-    let disk = MemoryDisk::new();
-    let (log, _) = open(&disk);
-    let mut writer = Writer::new(Arc::clone(&log), key());
-    let entries = [
+/// Records of every kind that changes a status, also where it may not.
+fn issues_and_changes_of_every_kind() -> [Entry; 17] {
+    [
         issue(1),
         issue(2),
         change(2, Action::Suspend),
@@ -297,21 +294,30 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
         issue(10),
         change(10, Action::Revoke),
         change(77, Action::Revoke),
-    ];
-    let expected = [
-        (1, Some((Status::Superseded, 8))),
-        (2, Some((Status::Suspended, 2))),
-        (3, Some((Status::Superseded, 8))),
-        (4, Some((Status::Superseded, 6))),
-        (5, Some((Status::Superseded, 9))),
-        (6, Some((Status::Superseded, 12))),
-        (7, None),
-        (8, None),
-        (9, None),
-        (10, Some((Status::Revoked, 15))),
-        (77, None),
-    ];
-    for (entry, time_ms) in entries.into_iter().zip(1..) {
+    ]
+}
+
+/// By certificate: its status if not plainly valid, and which of those records made it so.
+const THEN_HELD: [(u64, Option<(Status, u64)>); 11] = [
+    (1, Some((Status::Superseded, 8))),
+    (2, Some((Status::Suspended, 2))),
+    (3, Some((Status::Superseded, 8))),
+    (4, Some((Status::Superseded, 6))),
+    (5, Some((Status::Superseded, 9))),
+    (6, Some((Status::Superseded, 12))),
+    (7, None),
+    (8, None),
+    (9, None),
+    (10, Some((Status::Revoked, 15))),
+    (77, None),
+];
+
+#[test]
+fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    for (entry, time_ms) in issues_and_changes_of_every_kind().into_iter().zip(1..) {
         writer.append(time_ms, vec![entry]).unwrap();
     }
     let copy = MemoryDisk::new();
@@ -322,7 +328,7 @@ fn writer_replica_opening_and_check_agree_on_statuses_whatever_was_written() {
     let (reopened, opening) = open(&disk);
     assert_eq!(opening.set_aside, None);
     for log in [&log, &replica, &slow, &reopened] {
-        for (n, status) in expected {
+        for (n, status) in THEN_HELD {
             let held = log
                 .status(&id(n))
                 .unwrap()

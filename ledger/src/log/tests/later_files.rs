@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::disk::Disk;
 use crate::header::{Kind, header};
 use crate::log::{ForkEvidence, HeaderError, OpenError, fsck};
 use crate::record::{Record, SignedRecord};
@@ -38,10 +39,65 @@ fn evidence() -> Vec<u8> {
     ForkEvidence::records(name().id, &signed(1), &signed(2)).to_file(name().network)
 }
 
+/// A log with every kind of file, of which a later version wrote this one.
+fn with_a_later(file: &str) -> MemoryDisk {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    grow(&log, 0..5);
+    drop(log);
+    let broken = header(Kind::Broken, &name(), 0);
+    for (kind, bytes) in [("fork", &evidence()[..]), ("broken", &broken)] {
+        let path = PathBuf::from(format!("/data/evidence/{ISSUER}.{kind}"));
+        let file = disk.open(&path, true).unwrap();
+        file.write_at(bytes, 0).unwrap();
+    }
+    disk.corrupt(&Path::new("/data").join(file), |bytes| later(bytes))
+        .unwrap();
+    disk
+}
+
+fn opening_refuses_it_by_name(disk: &MemoryDisk, file: &str) -> OpenError {
+    let error = Log::open(&place(disk, 8), name(), &members())
+        .err()
+        .unwrap();
+    let text = error.to_string();
+    assert!(
+        text.contains(file) && text.contains("later version") && text.contains("upgrade"),
+        "{text}"
+    );
+    assert!(
+        matches!(
+            &error,
+            OpenError::Later {
+                error: HeaderError::Later(2),
+                ..
+            }
+        ),
+        "{file}"
+    );
+    error
+}
+
+/// A copy of another department's log: nothing is known of it, and it stays as well.
+fn a_copy_stays_closed_for_it(disk: &MemoryDisk, file: &str, error: &OpenError) {
+    let (log, opening) =
+        Log::open_after_failure(&place(disk, 8), name(), &members(), error).unwrap();
+    assert!(opening.closed.is_some_and(|why| why.contains(file)));
+    assert_eq!((log.size(), log.refused_write().is_some()), (0, true));
+}
+
+fn fsck_finds_it_and_nothing_else(disk: &MemoryDisk, file: &str) {
+    let report = fsck(&place(disk, 8), &members(), |_| ()).unwrap();
+    let faults: Vec<_> = report.faults().collect();
+    assert!(
+        faults.len() == 1 && faults[0].later && faults[0].file == file,
+        "{faults:?}"
+    );
+}
+
 #[test]
 fn a_file_of_a_later_version_is_refused_by_name_and_nothing_is_changed() {
-    use crate::disk::Disk;
-    let files = [
+    for file in [
         format!("logs/{ISSUER}/000000000000.records"),
         format!("logs/{ISSUER}/000000000000.offsets"),
         format!("logs/{ISSUER}/000000000000-000000000004.index"),
@@ -50,55 +106,12 @@ fn a_file_of_a_later_version_is_refused_by_name_and_nothing_is_changed() {
         format!("heads/{ISSUER}"),
         format!("evidence/{ISSUER}.fork"),
         format!("evidence/{ISSUER}.broken"),
-    ];
-    for file in files {
-        let disk = MemoryDisk::new();
-        let (log, _) = open(&disk);
-        grow(&log, 0..5);
-        drop(log);
-        let fork = PathBuf::from(format!("/data/evidence/{ISSUER}.fork"));
-        disk.open(&fork, true)
-            .unwrap()
-            .write_at(&evidence(), 0)
-            .unwrap();
-        let broken = PathBuf::from(format!("/data/evidence/{ISSUER}.broken"));
-        let bytes = header(Kind::Broken, &name(), 0);
-        disk.open(&broken, true)
-            .unwrap()
-            .write_at(&bytes, 0)
-            .unwrap();
-        disk.corrupt(&Path::new("/data").join(&file), |bytes| later(bytes))
-            .unwrap();
+    ] {
+        let disk = with_a_later(&file);
         let before = contents(&disk);
-        let error = Log::open(&place(&disk, 8), name(), &members())
-            .err()
-            .unwrap();
-        let said = error.to_string();
-        assert!(
-            said.contains(&file) && said.contains("later version") && said.contains("upgrade"),
-            "{said}"
-        );
-        assert!(
-            matches!(
-                &error,
-                OpenError::Later {
-                    error: HeaderError::Later(2),
-                    ..
-                }
-            ),
-            "{file}"
-        );
-        // A copy of another department's log: nothing is known of it, and it stays as well.
-        let (log, opening) =
-            Log::open_after_failure(&place(&disk, 8), name(), &members(), &error).unwrap();
-        assert!(opening.closed.is_some_and(|why| why.contains(&file)));
-        assert_eq!((log.size(), log.refused_write().is_some()), (0, true));
-        let report = fsck(&place(&disk, 8), &members(), |_| ()).unwrap();
-        let faults: Vec<_> = report.faults().collect();
-        assert!(
-            faults.len() == 1 && faults[0].later && faults[0].file == file,
-            "{faults:?}"
-        );
+        let error = opening_refuses_it_by_name(&disk, &file);
+        a_copy_stays_closed_for_it(&disk, &file, &error);
+        fsck_finds_it_and_nothing_else(&disk, &file);
         assert_eq!(contents(&disk), before, "{file}");
     }
 }

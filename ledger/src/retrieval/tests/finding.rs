@@ -156,8 +156,10 @@ fn receipts_of_one_moment_are_listed_in_the_order_of_their_log() {
     assert_eq!(reported, seqs);
 }
 
-#[test]
-fn use_is_counted_by_department_within_its_time() {
+/// Receipts of the issuer at noon, a millisecond before and ten after, and of the asker at the ninth: six answers and two
+/// cases.
+fn used_at_noon() -> World {
+    use RequirementMet::{Collected, Held, Missing, NeedsGrant, NotValid, Unknown};
     let case = |n, requirements: &[RequirementMet]| {
         Entry::CaseAccepted(CaseAccepted {
             case: CaseTag(Hash::from_bytes([n; 32])),
@@ -187,7 +189,9 @@ fn use_is_counted_by_department_within_its_time() {
     let receipts = receipts.map(Entry::from).into();
     world.write(ISSUER, noon(), receipts);
     world.write(ISSUER, noon() + 10, vec![Entry::from(refused(6))]);
-    use RequirementMet::{Collected, Held, Missing, NeedsGrant, NotValid, Unknown};
+    let seven = [
+        Held, Collected, Missing, NotValid, NeedsGrant, Held, Unknown,
+    ];
     let got = vec![
         took(1, 70),
         Entry::from(acknowledge(&refused(2))),
@@ -195,16 +199,16 @@ fn use_is_counted_by_department_within_its_time() {
         took(4, 900),
         took(5, 31),
         wrong,
-        case(
-            1,
-            &[
-                Held, Collected, Missing, NotValid, NeedsGrant, Held, Unknown,
-            ],
-        ),
+        case(1, &seven),
         case(2, &[]),
     ];
     world.write(ASKER, noon() + 9, got);
-    let world = world.again();
+    world.again()
+}
+
+#[test]
+fn use_is_counted_by_department_within_its_time() {
+    let world = used_at_noon();
     let counted = usage(&world.catalogue, noon(), noon() + 10, FAR_ON).unwrap();
     let mut expected: BTreeMap<DepartmentCode, Usage> =
         codes().map(|code| (code, Usage::default())).into();
@@ -257,8 +261,14 @@ fn accepted(n: u8) -> Entry {
     })
 }
 
-#[test]
-fn what_is_dated_ahead_is_in_no_month_and_counted_by_itself_whichever_month_is_asked_for() {
+/// Read at noon: what is dated ten minutes later at most is of now, a millisecond more is ahead, and so is a year.
+struct Ahead {
+    world: World,
+    edge: u64,
+    next_year: u64,
+}
+
+fn dated_now_and_ahead() -> Ahead {
     let world = World::new();
     let shown = |n| decided(n, answered_with(&["ZZMC"]));
     world.write(ISSUER, noon(), vec![Entry::from(shown(1))]);
@@ -274,37 +284,46 @@ fn what_is_dated_ahead_is_in_no_month_and_counted_by_itself_whichever_month_is_a
     world.write(ASKER, edge + 1, ahead);
     world.write(ASKER, next_year, vec![accepted(4)]);
     world.write(ISSUER, u64::MAX, vec![Entry::from(shown(2))]);
+    Ahead {
+        world,
+        edge,
+        next_year,
+    }
+}
+
+#[test]
+fn what_is_dated_ahead_is_in_no_month_and_counted_by_itself_whichever_month_is_asked_for() {
+    let Ahead {
+        world,
+        edge,
+        next_year,
+    } = dated_now_and_ahead();
     let used = |times: (u64, u64), now_ms, department: &str| {
         let mut all = usage(&world.catalogue, times.0, times.1, now_ms).unwrap();
         assert_eq!(all.len(), 4);
         all.remove(&code(department)).unwrap()
     };
-    let within = Usage {
+    let nothing = Usage::default;
+    let got = |cases| Usage {
         retrieved: 1,
-        cases: 1,
-        required: 1,
-        saved: 1,
+        cases,
+        required: cases,
+        saved: cases,
         took_ms: vec![40],
         ..Usage::default()
-    };
-    let ahead = Usage {
-        cases: 3,
-        required: 3,
-        saved: 3,
-        ..within.clone()
     };
     let shared = Usage {
         shared: 1,
         ..Usage::default()
     };
     for (times, asker, issuer) in [
-        ((0, u64::MAX), within.clone(), shared.clone()),
-        ((0, noon()), Usage::default(), Usage::default()),
-        ((next_year, u64::MAX), Usage::default(), Usage::default()),
+        ((0, u64::MAX), got(1), shared.clone()),
+        ((0, noon()), nothing(), nothing()),
+        ((next_year, u64::MAX), nothing(), nothing()),
     ] {
         let expected = Used {
             within: asker,
-            ahead: ahead.clone(),
+            ahead: got(3),
         };
         assert_eq!(used(times, noon(), ASKER), expected, "{times:?}");
         let expected = Used {
@@ -314,12 +333,11 @@ fn what_is_dated_ahead_is_in_no_month_and_counted_by_itself_whichever_month_is_a
         assert_eq!(used(times, noon(), ISSUER), expected, "{times:?}");
     }
     // Once their time has come they are of it.
-    let later = used((edge + 1, u64::MAX), next_year, ASKER);
     let expected = Used {
-        within: ahead,
-        ahead: Usage::default(),
+        within: got(3),
+        ahead: nothing(),
     };
-    assert_eq!(later, expected);
+    assert_eq!(used((edge + 1, u64::MAX), next_year, ASKER), expected);
 }
 
 #[test]
