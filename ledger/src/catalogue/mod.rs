@@ -32,7 +32,7 @@ use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
 
 use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
-use crate::log::{ForkEvidence, Log, OpenError, Opening, Place, ReadError, Stopped};
+use crate::log::{self, ForkEvidence, Log, OpenError, Opening, Place, ReadError, Stopped};
 use crate::lookup::MAX_READ;
 use crate::membership::Membership;
 use crate::names::{LogId, LogName};
@@ -113,15 +113,19 @@ impl Catalogue {
     ) -> Result<Opened, OpenError> {
         let network = members.network();
         let codes: Vec<DepartmentCode> = members.members().map(|member| member.code).collect();
-        let opened: Vec<_> = codes
-            .into_par_iter()
-            .map(|code| {
-                let name = LogName {
-                    network,
-                    id: LogId::first(code),
-                };
-                let opened = match Log::open(&place, name, &members) {
-                    Err(error) if code != own => {
+        let names: Vec<LogName> = codes
+            .into_iter()
+            .map(|code| LogName {
+                network,
+                id: LogId::first(code),
+            })
+            .collect();
+        log::begin(&place, &names)?;
+        let opened: Vec<_> = names
+            .par_iter()
+            .map(|&name| {
+                let opened = match Log::open_in(&place, name, &members) {
+                    Err(error) if name.id.department != own => {
                         Log::open_after_failure(&place, name, &members, &error)
                     }
                     opened => opened,
@@ -129,6 +133,7 @@ impl Catalogue {
                 opened.map(|(log, opening)| (name.id, Arc::new(log), opening))
             })
             .collect::<Result<_, _>>()?;
+        log::end(&place, &names)?;
         let mut logs = BTreeMap::new();
         let mut openings = Vec::new();
         let (found, mut bad_evidence) = evidence::load(&place, &members);

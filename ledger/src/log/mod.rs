@@ -61,6 +61,7 @@ pub use fork::{EvidenceError, ForkEvidence, MAX_EVIDENCE, MAX_EVIDENCE_FILE};
 pub use fsck::{Fault, FsckReport, LogReport, fsck};
 pub use link::{BrokenRule, Link};
 pub use open::{OpenError, Opening};
+pub(crate) use open::{begin, end};
 pub use page::{MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
 pub use place::{Place, SEGMENT_RECORDS};
 pub use reading::{Log, ReadError, Stopped, Unread};

@@ -128,6 +128,18 @@ impl Log {
         name: LogName,
         members: &Membership,
     ) -> Result<(Log, Opening), OpenError> {
+        begin(place, &[name])?;
+        let opened = Log::open_in(place, name, members)?;
+        end(place, &[name])?;
+        Ok(opened)
+    }
+
+    /// The same between [`begin`] and [`end`], which do once for many logs what would take a wait for the medium in each.
+    pub(crate) fn open_in(
+        place: &Place,
+        name: LogName,
+        members: &Membership,
+    ) -> Result<(Log, Opening), OpenError> {
         Log::open_from(place, name, members, Begin::Snapshot)
     }
 
@@ -140,7 +152,10 @@ impl Log {
         name: LogName,
         members: &Membership,
     ) -> Result<(Log, Opening), OpenError> {
-        Log::open_from(place, name, members, Begin::Records)
+        begin(place, &[name])?;
+        let opened = Log::open_from(place, name, members, Begin::Records)?;
+        end(place, &[name])?;
+        Ok(opened)
     }
 
     fn open_from(
@@ -160,22 +175,10 @@ impl Log {
         }
         let dir = place.log_dir(&name);
         let head_path = place.head_path(&name);
-        for path in [&dir, &place.data.join("heads")] {
-            place.disk.create_dir_all(path).map_err(io)?;
-        }
         // Before any of the files that it is about is read.
         redo::replay(place, &name).map_err(io)?;
         let (head_file, Found { head, lost }) =
             HeadFile::open(&*place.disk, &head_path, &name).map_err(io)?;
-        // The directories have to outlive a crash before anything in them counts: a head that is found again without its log
-        // reads as a loss.
-        for path in [
-            &place.data,
-            &place.data.join("logs"),
-            &place.data.join("heads"),
-        ] {
-            place.disk.sync_dir(path).map_err(io)?;
-        }
         let vouched = head
             .verify(&name, members)
             .map_err(|error| OpenError::Head {
@@ -402,6 +405,41 @@ impl Log {
             unread_below: AtomicU64::new(0),
             proved: RwLock::default(),
         })
+    }
+}
+
+/// Makes the directories of logs that are to be opened, and has them outlive a crash before anything in them counts: a head that
+/// is found again without its log reads as a loss.
+///
+/// # Errors
+/// Those of the medium, as of the first log.
+pub(crate) fn begin(place: &Place, names: &[LogName]) -> Result<(), OpenError> {
+    of_first(names, || {
+        for name in names {
+            // One that can't be made keeps nobody from opening the others: its log can't be opened.
+            let _ = place.disk.create_dir_all(&place.log_dir(name));
+        }
+        place.disk.create_dir_all(&place.data.join("heads"))?;
+        place.disk.sync_dir(&place.data)?;
+        place.disk.sync_dir(&place.data.join("logs"))
+    })
+}
+
+/// Has the names of head files outlive a crash, before anyone sees their logs.
+///
+/// # Errors
+/// Those of the medium, as of the first log.
+pub(crate) fn end(place: &Place, names: &[LogName]) -> Result<(), OpenError> {
+    of_first(names, || place.disk.sync_dir(&place.data.join("heads")))
+}
+
+fn of_first(names: &[LogName], done: impl FnOnce() -> io::Result<()>) -> Result<(), OpenError> {
+    match names.first() {
+        Some(first) => done().map_err(|error| OpenError::Io {
+            log: first.id,
+            error,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -237,8 +237,10 @@ impl Log {
         self.refused.get().cloned()
     }
 
-    /// Takes nothing more from here on, as after a write that was refused; waits for one that is under way.
+    /// Takes nothing more from here on, as after a write that was refused, and writes to no file any more; waits for what is under
+    /// way.
     pub(crate) fn close(&self, reason: &str) {
+        let _snapshots = self.snapshots.lock();
         let _appender = self.appender.lock();
         let _ = self.refused.set(reason.to_owned());
     }

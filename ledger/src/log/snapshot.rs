@@ -85,11 +85,19 @@ impl Log {
         if self.is_damaged() {
             return self.forget(&mut snapshots);
         }
+        if self.refused.get().is_some() {
+            return Ok(());
+        }
         self.merge_index().inspect_err(|error| self.saw(error))?;
         match self.size().saturating_sub(snapshots.size) >= self.index_unit() {
             true => self.save(&mut snapshots),
             false => Ok(()),
         }
+    }
+
+    /// Records under the accepted checkpoint that came after the last snapshot. Memory holds their index.
+    pub fn unsaved(&self) -> u64 {
+        self.size().saturating_sub(self.snapshots.lock().size)
     }
 
     /// Saves a snapshot unless nothing has changed since the last: when a node stops, so that the next start reads nothing.

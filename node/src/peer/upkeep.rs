@@ -15,6 +15,10 @@ use super::Peer;
 /// From one round to the next.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// Records that have come since the last snapshot of a log and make another one worth while once nothing more comes: memory has
+/// their index, and a start after a crash reads them.
+const UNSAVED: u64 = 1 << 10;
+
 /// Bytes that are read in a round: a city's logs take some minutes, and a disk that others use as well hardly notices.
 const SCRUBBED: usize = 16 << 20;
 
@@ -30,6 +34,7 @@ impl Upkeep {
         let mut rounds = Rounds {
             peer: Arc::clone(peer),
             read: BTreeMap::new(),
+            sizes: BTreeMap::new(),
             refused: BTreeSet::new(),
         };
         let thread = thread::Builder::new().name("upkeep".to_owned());
@@ -61,6 +66,8 @@ struct Rounds {
     peer: Arc<Peer>,
     /// Up to where each log was read.
     read: BTreeMap<LogId, u64>,
+    /// How many records each log had in the last round.
+    sizes: BTreeMap<LogId, u64>,
     /// Logs whose upkeep failed: said once.
     refused: BTreeSet<LogId>,
 }
@@ -71,7 +78,13 @@ impl Rounds {
         let mut left = SCRUBBED;
         for log in peer.catalogue.logs() {
             let id = log.name().id;
-            if let Err(error) = log.maintain()
+            let before = self.sizes.insert(id, log.size());
+            let is_idle = before == Some(log.size());
+            let kept = match is_idle && log.unsaved() >= UNSAVED {
+                true => log.maintain().and_then(|()| log.save_snapshot()),
+                false => log.maintain(),
+            };
+            if let Err(error) = kept
                 && self.refused.insert(id)
             {
                 tracing::warn!(log = %id, %error, "no snapshot saved: the next start reads all of this log");
