@@ -40,7 +40,7 @@ pub(crate) fn advice(url: &str, error: &ureq::Error) -> Cow<'static, str> {
 fn tls(url: &str, error: &ureq::Error) -> Option<(Message, Advice)> {
     use CertificateError as Why;
 
-    if let Some(why) = refused_certificate(error) {
+    if let Some(rustls::Error::InvalidCertificate(why)) = refused_by_tls(error) {
         return Some(match why {
             Why::Other(other) if is_authority(other) => {
                 (Message::TlsAuthority, Advice::TlsAuthority)
@@ -70,16 +70,16 @@ fn tls(url: &str, error: &ureq::Error) -> Option<(Message, Advice)> {
     }
 }
 
-/// Why the node's certificate was refused, if that is what ended the connection.
-fn refused_certificate(error: &ureq::Error) -> Option<&CertificateError> {
+/// What TLS itself had against what came, if that is what ended the connection.
+fn refused_by_tls(error: &ureq::Error) -> Option<&rustls::Error> {
     let mut cause = match error {
         ureq::Error::Io(error) => error.get_ref().map(|error| error as &dyn std::error::Error),
         ureq::Error::Rustls(error) => Some(error as &dyn std::error::Error),
         _ => None,
     };
     while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
-            return Some(why);
+        if let Some(refused) = error.downcast_ref() {
+            return Some(refused);
         }
         cause = error.source();
     }
@@ -95,8 +95,10 @@ fn is_authority(other: &rustls::OtherError) -> bool {
 
 /// What came back to the first bytes of TLS was something else, or nothing.
 fn speaks_no_tls(error: &ureq::Error) -> bool {
-    error.to_string().contains("corrupt message")
-        || matches!(error, ureq::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof)
+    matches!(
+        refused_by_tls(error),
+        Some(rustls::Error::InvalidMessage(_))
+    ) || matches!(error, ureq::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 #[cfg(test)]

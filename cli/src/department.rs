@@ -10,7 +10,7 @@ use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::last_run::Mark;
 use certmesh_ledger::membership::{Department, PeerId, Role, check_address, undialable};
-use certmesh_text::parse_fault;
+use certmesh_text::{address_fault, parse_fault};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
@@ -160,7 +160,7 @@ fn plan(args: &Init) -> Result<Plan, Vec<String>> {
     let unusable = listen
         .iter()
         .filter_map(|address| check_address(address).err());
-    faults.extend(unusable.map(|fault| format!("--listen: {fault}")));
+    faults.extend(unusable.map(|fault| format!("--listen: {}", address_fault(&fault))));
     if listen.is_empty() {
         listen.push("/ip4/0.0.0.0/tcp/7481".to_owned());
     }
@@ -204,7 +204,7 @@ fn check_addresses(
         }
     }
     let undialable = undialable([("--address", &*texts)]).into_iter();
-    faults.extend(undialable.map(|(option, fault)| format!("{option}: {fault}")));
+    faults.extend(undialable.map(|(option, fault)| format!("{option}: {}", address_fault(&fault))));
     Bounded::new(texts)
         .map_err(|error| faults.push(format!("--address: {error}")))
         .ok()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::membership::{Department, Genesis, GenesisError, Role, undialable};
-use certmesh_text::genesis_fault;
+use certmesh_text::{address_fault, genesis_fault};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
@@ -115,7 +115,9 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
     let members = members.iter().map(String::as_str);
     let addresses = departments.iter().map(|department| &*department.addresses);
     let undialable = undialable(members.zip(addresses)).into_iter();
-    faults.extend(undialable.map(|(member, fault)| format!("{member}: addresses: {fault}")));
+    faults.extend(
+        undialable.map(|(member, fault)| format!("{member}: addresses: {}", address_fault(&fault))),
+    );
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(key.as_mut_slice()).map_err(Error::Randomness)?;
     let commitment = CatalogueKey(Secret::from_bytes(*key)).commitment();

@@ -27,6 +27,8 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+#[cfg(test)]
+mod pages;
 mod peer;
 mod run;
 mod watch;

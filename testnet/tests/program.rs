@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use certmesh_testnet::client::Client;
-use certmesh_testnet::record::Record;
+use certmesh_testnet::record::{Record, RecordedDepartment};
 use serde_json::{Value, json};
 
 fn run(args: &[&str]) -> Output {
@@ -47,54 +47,36 @@ impl Drop for Down<'_> {
 }
 
 fn certificates(record: &Record) -> Vec<u64> {
-    let of = |department: &certmesh_testnet::record::RecordedDepartment| {
+    let of = |department: &RecordedDepartment| {
         let client = Client::with_token_file(&department.api, &department.token_file).unwrap();
         client.status().unwrap().certificates
     };
     record.departments.iter().map(of).collect()
 }
 
-#[test]
-fn a_detached_network_runs_until_down_and_comes_back_with_keys_and_data() {
-    let temporary = tempfile::tempdir().unwrap();
-    let path = temporary.path().join("net");
+/// The record of two departments that run behind the command that started them.
+fn up_detached(path: &Path) -> Record {
     let dir = path.to_str().unwrap();
-    let _down = Down(dir);
     let up = run(&["up", "--departments", "2", "--dir", dir, "--detach"]);
     assert!(up.status.success(), "{}", stderr(&up));
-    let first = Record::read(&path).unwrap().unwrap();
-    assert_eq!(first.departments.len(), 2);
-    let said = String::from_utf8_lossy(&up.stdout).into_owned();
-    let one = &first.departments[0];
+    let record = Record::read(path).unwrap().unwrap();
+    assert_eq!(record.departments.len(), 2);
+    let shown = String::from_utf8_lossy(&up.stdout).into_owned();
+    let one = &record.departments[0];
+    let token = one.token_file.display();
     assert!(
-        said.contains(&format!("CERTMESH_NODE={}", one.api))
-            && said.contains(&format!("CERTMESH_TOKEN_FILE={}", one.token_file.display())),
-        "{said}"
+        shown.contains(&format!("CERTMESH_NODE={}", one.api))
+            && shown.contains(&format!("CERTMESH_TOKEN_FILE={token}")),
+        "{shown}"
     );
-    assert!(is_alive(first.supervisor_pid));
+    assert!(is_alive(record.supervisor_pid));
+    record
+}
 
+fn another_network_in_its_directory_is_refused(dir: &str) {
     let again = run(&["up", "--dir", dir]);
     assert_eq!(again.status.code(), Some(2));
     assert!(stderr(&again).contains("is running"), "{}", stderr(&again));
-
-    let load = run(&[
-        "load",
-        "--dir",
-        dir,
-        "--rate",
-        "40",
-        "--seconds",
-        "1",
-        "--json",
-    ]);
-    let figures = json(&load);
-    assert_eq!(
-        (&figures["issued"], &figures["errors"]),
-        (&40.into(), &0.into()),
-        "{figures}"
-    );
-    assert_eq!(figures["verified"], 4);
-    let issued: u64 = 40;
     let demo = run(&["demo", "--departments", "2", "--keep", dir]);
     assert_eq!(demo.status.code(), Some(2));
     assert!(
@@ -102,27 +84,50 @@ fn a_detached_network_runs_until_down_and_comes_back_with_keys_and_data() {
         "{}",
         stderr(&demo)
     );
+}
 
+fn load(dir: &str, rate: &str, more: &[&str]) -> Output {
+    let args = ["load", "--dir", dir, "--rate", rate, "--seconds", "1"];
+    run(&[&args[..], more].concat())
+}
+
+/// Issues forty certificates at each department.
+fn load_is_issued_and_verified(dir: &str) {
+    let figures = json(&load(dir, "40", &["--json"]));
+    assert_eq!(
+        (&figures["issued"], &figures["errors"]),
+        (&40.into(), &0.into()),
+        "{figures}"
+    );
+    assert_eq!(figures["verified"], 4);
+}
+
+fn a_department_that_was_killed_is_named(dir: &str, killed: &RecordedDepartment) {
     let kill = Command::new("kill")
-        .args(["-9", &first.departments[1].pid.to_string()])
+        .args(["-9", &killed.pid.to_string()])
         .status()
         .unwrap();
-    assert!(kill.success() && ends_soon(first.departments[1].pid));
-    let load = run(&["load", "--dir", dir, "--rate", "1", "--seconds", "1"]);
-    let said = stderr(&load);
-    assert_eq!(load.status.code(), Some(2), "{said}");
+    assert!(kill.success() && ends_soon(killed.pid));
+    let load = load(dir, "1", &[]);
+    let stated = stderr(&load);
+    assert_eq!(load.status.code(), Some(2), "{stated}");
     assert!(
-        said.contains(&first.departments[1].name_zh) && said.contains("does not answer"),
-        "{said}"
+        stated.contains(&killed.name_zh) && stated.contains("does not answer"),
+        "{stated}"
     );
+}
 
+fn down_ends_every_process(path: &Path, record: &Record) {
+    let dir = path.to_str().unwrap();
     assert!(run(&["down", "--dir", dir]).status.success());
-    assert_eq!(Record::read(&path).unwrap(), None);
-    for department in &first.departments {
+    assert_eq!(Record::read(path).unwrap(), None);
+    for department in &record.departments {
         assert!(!is_alive(department.pid), "{} still runs", department.name);
     }
-    assert!(ends_soon(first.supervisor_pid));
+    assert!(ends_soon(record.supervisor_pid));
+}
 
+fn it_comes_back_with_keys_and_data(dir: &str, first: &Record) {
     let other_size = run(&["up", "--departments", "3", "--dir", dir]);
     assert!(
         stderr(&other_size).contains("2 departments"),
@@ -133,7 +138,21 @@ fn a_detached_network_runs_until_down_and_comes_back_with_keys_and_data() {
     assert!(up.status.success(), "{}", stderr(&up));
     let second: Record = serde_json::from_value(json(&up)).unwrap();
     assert_eq!(second.network, first.network);
-    assert_eq!(certificates(&second), [issued, issued]);
+    assert_eq!(certificates(&second), [40, 40]);
+}
+
+#[test]
+fn a_detached_network_runs_until_down_and_comes_back_with_keys_and_data() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("net");
+    let dir = path.to_str().unwrap();
+    let _down = Down(dir);
+    let first = up_detached(&path);
+    load_is_issued_and_verified(dir);
+    another_network_in_its_directory_is_refused(dir);
+    a_department_that_was_killed_is_named(dir, &first.departments[1]);
+    down_ends_every_process(&path, &first);
+    it_comes_back_with_keys_and_data(dir, &first);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::{certmesh, certmesh_reading};
@@ -240,61 +241,66 @@ fn an_import_that_cannot_go_on_says_how_far_it_came() {
     assert!(!rejects.exists(), "no row was rejected");
 }
 
-#[test]
-fn ctrl_c_stops_after_the_chunk_under_way_and_the_import_can_be_run_again() {
-    // The first chunk is answered, the second one is met by a busy node.
+/// A node that answers the first chunk and is busy from the second on.
+fn busy_from_the_second_chunk() -> Node {
     let mut count = 0;
-    let node = Node::start(move |request| {
+    Node::start(move |request| {
         count += 1;
         if count == 1 {
             whole(request)
         } else {
             Answer::Problem(503, "overloaded")
         }
-    });
-    let home = tempfile::tempdir().unwrap();
-    let serials = (0..4_500).map(|n| {
-        if n == 3 {
-            "R3".to_owned()
-        } else {
-            n.to_string()
-        }
-    });
-    let (path, rejects) = file(&home, &rows(serials));
-    let rejects_text = rejects.to_str().unwrap();
-    let args = [
-        "--node",
-        &node.url,
-        "import",
-        &path,
-        "--rejects",
-        rejects_text,
-    ];
-    let child = crate::command::binary()
-        .args(args)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    })
+}
+
+fn wait_asked(node: &Node, times: usize) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    while node.asked().len() < 2 {
+    while node.asked().len() < times {
         assert!(Instant::now() < deadline);
         std::thread::sleep(Duration::from_millis(10));
     }
-    // Each reject is there as soon as it is known.
-    let kept = fs::read_to_string(&rejects).unwrap();
-    assert!(kept.starts_with("{\"serial\":\"R3\""), "{kept}");
-    let killed = std::process::Command::new("kill")
+}
+
+/// How the command ended after Ctrl-C: its code, output and errors.
+fn interrupt(child: Child) -> (Option<i32>, String, String) {
+    let killed = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()
         .unwrap();
     assert!(killed.success());
     let output = child.wait_with_output().unwrap();
-    let (out, err) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    );
-    assert_eq!(output.status.code(), Some(2), "{out}{err}");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn ctrl_c_stops_after_the_chunk_under_way_and_the_import_can_be_run_again() {
+    let node = busy_from_the_second_chunk();
+    let home = tempfile::tempdir().unwrap();
+    let serials = (0..4_500).map(|n| match n {
+        3 => "R3".to_owned(),
+        n => n.to_string(),
+    });
+    let (path, rejects) = file(&home, &rows(serials));
+    let import = ["--node", &node.url, "import", &path];
+    let child = crate::command::binary()
+        .args(import)
+        .args(["--rejects", rejects.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_asked(&node, 2);
+    // Each reject is there as soon as it is known.
+    let kept = fs::read_to_string(&rejects).unwrap();
+    assert!(kept.starts_with("{\"serial\":\"R3\""), "{kept}");
+    let (code, out, err) = interrupt(child);
+    assert_eq!(code, Some(2), "{out}{err}");
     assert!(
         out.contains("STOPPED  2,000 rows")
             && out.contains("1,999")

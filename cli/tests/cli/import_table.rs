@@ -185,13 +185,14 @@ fn a_table_is_mapped_and_cleaned_in_utf_8_and_in_gb18030() {
     }
 }
 
-#[test]
-fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value() {
-    let bad = "b-2,户口,12345,2020.1.2,2031-13-01,一二三四五六七八九十一,未知,secret\n";
+const BAD_ROW: &str = "b-2,户口,12345,2020.1.2,2031-13-01,一二三四五六七八九十一,未知,secret\n";
+
+/// Rows of which six have faults, each of another kind.
+fn faulty_rows() -> Scene {
     let table = [
         HEADER,
         &row("A1"),
-        bad,
+        BAD_ROW,
         "A3,身份证\n",
         &row("A4").replace("长期", "2019-01-01"),
         &row("R5"),
@@ -200,9 +201,13 @@ fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value(
         &row("A8")
             .replace("身份证", "信用代码")
             .replace(HOLDER, "11430000006122244L"),
-    ]
-    .concat();
-    let scene = Scene::new(MAP, &table);
+    ];
+    Scene::new(MAP, table.concat())
+}
+
+#[test]
+fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value() {
+    let scene = faulty_rows();
     let run = scene.import("table.csv", &[]).exits(1);
     for expected in [
         "row 3: `性别` has a value that `codes` of the map does not list",
@@ -244,8 +249,12 @@ fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value(
     ] {
         assert!(run.out.contains(line), "{line}: {}", run.out);
     }
+}
 
-    // Kept as CSV, in the order of the file, for its owner alone, and good to be imported again.
+#[test]
+fn rejected_rows_are_kept_as_csv_in_their_order_for_their_owner_alone_to_be_imported_again() {
+    let scene = faulty_rows();
+    scene.import("table.csv", &[]).exits(1);
     let kept = scene.rejects();
     assert!(kept.starts_with("\u{FEFF}_row,_reason,编号,证件"), "{kept}");
     let rows: Vec<&str> = kept.lines().skip(1).collect();
@@ -254,7 +263,7 @@ fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value(
         .map(|row| row.split(',').next().unwrap())
         .collect();
     assert_eq!(numbers, ["3", "4", "5", "6", "8", "9"]);
-    assert!(rows[0].ends_with(bad.trim_end()), "{}", rows[0]);
+    assert!(rows[0].ends_with(BAD_ROW.trim_end()), "{}", rows[0]);
     let mode = fs::metadata(scene.path("rejects"))
         .unwrap()
         .permissions()
@@ -266,10 +275,8 @@ fn a_row_s_faults_are_reported_all_at_once_by_row_and_column_and_never_by_value(
     assert_eq!(summary["rejected_by_reason"]["empty: 证件号"], 1);
     let again = scene.rejects();
     assert_eq!(again.matches("_reason").count(), 1, "{again}");
-    assert!(
-        again.lines().nth(1).unwrap().ends_with(bad.trim_end()),
-        "{again}"
-    );
+    let first = again.lines().nth(1).unwrap();
+    assert!(first.ends_with(BAD_ROW.trim_end()), "{again}");
 }
 
 #[test]
@@ -399,9 +406,9 @@ fn faults_of_the_map_are_reported_before_anything_is_sent() {
     assert!(run.err.contains("--map and --type"), "{}", run.err);
 }
 
-#[test]
-fn a_spreadsheet_s_texts_numbers_and_days_are_read_and_its_rounded_numbers_are_not() {
-    let scene = Scene::new(&format!("header = 2\n{MAP}"), "");
+/// A spreadsheet with a title, a header in its second row, an empty row, and two rows whose serials are numbers and whose
+/// first days are days. The code of the second one is a number, too, and rounded.
+fn write_spreadsheet(scene: &Scene) {
     let mut book = Workbook::new();
     let sheet = book.add_worksheet();
     sheet.write(0, 0, "居民身份证登记表").unwrap();
@@ -409,7 +416,6 @@ fn a_spreadsheet_s_texts_numbers_and_days_are_read_and_its_rounded_numbers_are_n
         sheet.write(1, column as u16, name).unwrap();
     }
     let day = Format::new().set_num_format("yyyy/m/d");
-    // Row 3 is left empty.
     for (line, code) in [(3, Some(HOLDER)), (4, None)] {
         sheet.write(line, 0, 1_000 + line).unwrap();
         sheet.write(line, 1, "身份证").unwrap();
@@ -428,6 +434,12 @@ fn a_spreadsheet_s_texts_numbers_and_days_are_read_and_its_rounded_numbers_are_n
     }
     sheet.write(3, 6, "女").unwrap();
     book.save(scene.path("table.xlsx")).unwrap();
+}
+
+#[test]
+fn a_spreadsheet_s_texts_numbers_and_days_are_read_and_its_rounded_numbers_are_not() {
+    let scene = Scene::new(&format!("header = 2\n{MAP}"), "");
+    write_spreadsheet(&scene);
     let run = scene.import("table.xlsx", &["--json"]).exits(1);
     assert_eq!(counts(&run.json()), [2, 1, 0, 0, 1]);
     assert!(
@@ -448,8 +460,11 @@ fn a_spreadsheet_s_texts_numbers_and_days_are_read_and_its_rounded_numbers_are_n
         kept.starts_with(&header) && kept.contains("1004,身份证"),
         "{kept}"
     );
+}
 
-    fs::remove_file(scene.path("rejects")).unwrap();
+#[test]
+fn what_is_no_readable_spreadsheet_is_named_and_so_is_a_sheet_that_is_not_there() {
+    let scene = Scene::new(&format!("header = 2\n{MAP}"), "");
     let old = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1 and so on";
     for (bytes, expected) in [
         (&old[..], "is a spreadsheet in the format of Excel 97"),
@@ -465,6 +480,7 @@ fn a_spreadsheet_s_texts_numbers_and_days_are_read_and_its_rounded_numbers_are_n
         let run = scene.import("none.xlsx", &[]).exits(2);
         assert!(run.err.contains(expected) && run.out.is_empty(), "{run:#?}");
     }
+    write_spreadsheet(&scene);
     fs::write(scene.path("map.toml"), format!("sheet = \"二\"\n{MAP}")).unwrap();
     let run = scene.import("table.xlsx", &[]).exits(2);
     assert!(

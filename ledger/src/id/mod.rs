@@ -42,5 +42,5 @@ pub use holder::{
 };
 pub use issuer::IssuerCode;
 pub use matter_code::{MatterCode, MatterCodeError};
-pub use text::MAX_BYTES;
+pub use text::{MAX_BYTES, half_width};
 pub use type_code::TypeCode;

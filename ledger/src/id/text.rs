@@ -91,7 +91,7 @@ pub(super) fn digits_of(number: u16) -> Option<[u8; 3]> {
 }
 
 /// A full-width letter, digit, sign or space (U+FF01–U+FF5E, U+3000) as its ASCII counterpart; others unchanged.
-pub(super) fn half_width(c: char) -> char {
+pub fn half_width(c: char) -> char {
     match c {
         '\u{3000}' => ' ',
         // The full-width block mirrors ASCII 0x21–0x7E in order.

@@ -35,7 +35,7 @@ impl Month {
     }
 
     /// Name of its file.
-    pub(super) fn file_name(self) -> String {
+    pub fn file_name(self) -> String {
         format!("{self}{ENDING}")
     }
 

@@ -10,34 +10,25 @@ use crate::codec::Text;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undialable {
     /// Not a multiaddress of a kind that nodes use.
-    #[error(
-        "`{}` is not an address that a node can use; expected /ip4/10.1.2.3/tcp/7481, or /ip6/…, /dns4/HOST/… and …/udp/7481/quic-v1",
-        address.escape_debug()
-    )]
+    #[error("`{}`: not an address that a node can use", address.escape_debug())]
     Form {
         /// The text.
         address: String,
     },
     /// All interfaces of a machine: an address to listen on.
-    #[error(
-        "`{address}` stands for all addresses of a machine: a node can listen on it, but nobody can dial it; give the address or host name at which other departments reach the node"
-    )]
+    #[error("`{address}`: stands for all addresses of a machine")]
     Unspecified {
         /// The address.
         address: String,
     },
     /// Port 0: any free port of the one who listens.
-    #[error(
-        "`{address}` has port 0, which nobody can dial; give the port on which the node listens"
-    )]
+    #[error("`{address}`: port 0")]
     NoPort {
         /// The address.
         address: String,
     },
     /// Reached from its own machine only, in a network that spans several.
-    #[error(
-        "`{address}` is reached from its own machine only, but `{beside}` is an address of another machine; give the address or host name at which other departments reach the node"
-    )]
+    #[error("`{address}`: reached from its own machine only, unlike `{beside}`")]
     Loopback {
         /// The address.
         address: String,
@@ -45,9 +36,7 @@ pub enum Undialable {
         beside: String,
     },
     /// Two members can't listen on one address.
-    #[error(
-        "`{address}` is also an address of {other}; each node needs an address or a port of its own"
-    )]
+    #[error("`{address}`: also an address of {other}")]
     Shared {
         /// The address.
         address: String,

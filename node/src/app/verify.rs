@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
-use certmesh_ledger::log::ReadError;
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::is_dated_ahead;
-use certmesh_ledger::verify::{Bundle, GatherError, Verification, verify};
+use certmesh_ledger::verify::{Bundle, Verification, verify};
+use certmesh_text::NoProof;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -109,12 +109,10 @@ impl Verify for PeerService {
                 })
             }
             Ok(None) => Err(Refusal::UnknownCertificate),
-            Err(GatherError::Read(error)) if !matches!(error, ReadError::LaterVersion { .. }) => {
-                Err(unreadable(&error))
-            }
-            Err(error) => Err(Refusal::ProofNotAvailable(Unprovable::NotMade {
-                why: (&error).into(),
-            })),
+            Err(error) => Err(match NoProof::of(&error) {
+                Ok(why) => Refusal::ProofNotAvailable(Unprovable::NotMade { why }),
+                Err(error) => unreadable(error),
+            }),
         }
     }
 

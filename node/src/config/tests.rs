@@ -1,4 +1,5 @@
 use super::*;
+use crate::pages::states;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
@@ -91,6 +92,41 @@ fn a_good_file_gives_every_value_with_paths_relative_to_it() {
 }
 
 #[test]
+fn the_page_states_each_number_that_counts_when_none_is_given() {
+    const MIB: u64 = 1 << 20;
+    let config = load(&department(GOOD), NodeArgs::default(), &[]).unwrap();
+    let (api, net) = (&config.api, &config.net);
+    for (key, number) in [
+        (
+            "api.lookups_per_second",
+            api.lookups_per_second.get().into(),
+        ),
+        ("api.max_body_mib", api.max_body as u64 / MIB),
+        ("api.timeout_s", api.timeout.as_secs()),
+        ("api.max_uploads_mib", api.uploads.of_client / MIB),
+        ("api.keep_free_mib", api.uploads.keep_free / MIB),
+        (
+            "net.retrievals_per_second",
+            net.retrievals_per_second.get().into(),
+        ),
+        ("lookups.keep_days", config.lookups_kept_days.into()),
+    ] {
+        states("docs/operator.md", &format!("| `{key}` | {number} |"));
+    }
+    for (key, bytes) in [
+        ("api.max_uploads_mib", api.uploads.of_client),
+        ("api.keep_free_mib", api.uploads.keep_free),
+    ] {
+        states("docs/limits.md", &format!("`{key}` ({})", bytes / MIB));
+    }
+    let most = super::watches::MAX_WATCHES;
+    states(
+        "docs/operator.md",
+        &format!("as many as there are types, {most} at most"),
+    );
+}
+
+#[test]
 fn flags_stand_above_the_environment_and_that_above_the_file() {
     let dir = department(GOOD);
     let environment = [
@@ -118,9 +154,8 @@ fn flags_stand_above_the_environment_and_that_above_the_file() {
     assert_eq!(config.data_dir, Path::new("elsewhere"));
 }
 
-#[test]
-fn every_fault_is_listed_at_once_with_its_key() {
-    let config = r#"
+/// A configuration with a fault in each part of it.
+const FAULTY: &str = r#"
 department = "11430000006122244X"
 data_dir = 7
 netwrok = "network.toml"
@@ -148,8 +183,11 @@ trust_own_disk = true
 [lookups]
 keep_days = 1
 "#;
+
+#[test]
+fn every_fault_is_listed_at_once_with_its_key() {
     let faults = faults(
-        config,
+        FAULTY,
         &[
             ("CERTMESH_NODE_API_RATE_PER_SECOND", "many"),
             ("CERTMESH_NODE_API_TOKNES", "x"),

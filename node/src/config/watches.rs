@@ -15,7 +15,7 @@ use certmesh_tables::Map;
 use certmesh_text::hint;
 
 /// Most folders of one peer.
-const MAX_WATCHES: usize = 64;
+pub(super) const MAX_WATCHES: usize = 64;
 const KEYS: [&str; 3] = ["folder", "type", "map"];
 
 /// The watches that have no fault; the faults of the others are noted.

@@ -146,3 +146,16 @@ impl Default for ReconnectConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::states;
+
+    #[test]
+    fn the_page_states_how_many_messages_of_a_member_are_read() {
+        let limit = NetLimits::default().gossip_per_second;
+        let text = format!("each of up to {limit} messages a second is still decrypted");
+        states("SECURITY.md", &text);
+    }
+}

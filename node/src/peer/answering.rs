@@ -254,3 +254,18 @@ pub(crate) fn piece(
     let bytes = bytes.inspect_err(|error| unreadable(error)).ok()?;
     Blob::new(bytes.to_vec()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::{in_words, states};
+
+    #[test]
+    fn the_page_states_how_many_requests_a_member_may_make_at_once() {
+        let burst = in_words(BURST_S.into());
+        states(
+            "docs/operator.md",
+            &format!("{burst} seconds' worth at once"),
+        );
+    }
+}

@@ -126,3 +126,16 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::states;
+
+    #[test]
+    fn the_page_states_how_often_peers_confirm_to_each_other() {
+        let a_day = 24 * 3_600_000 / STATED_AGAIN_MS;
+        assert_eq!(a_day, 2);
+        states("docs/limits.md", "Peers confirm to each other twice a day");
+    }
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 use certmesh_ledger::codec::{Bounded, Text};
 use certmesh_ledger::crypto::keys::CatalogueKey;
 use certmesh_ledger::id::Date;
-use certmesh_ledger::journal::{Journal, Look, Looked, MAX_LOOKS};
+use certmesh_ledger::journal::{Journal, Look, Looked, MAX_LOOKS, Unreadable};
 use certmesh_ledger::record::SubjectTag;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
@@ -88,7 +88,10 @@ impl Lookups {
         let refused = self.refused.lock().clone().map(Warning::NotRecorded);
         let damage = self.journal.damage();
         let damaged = damage.iter().map(|damage| Warning::JournalDamaged {
-            damage: damage.to_string(),
+            file: damage.month.file_name(),
+            from: damage.from,
+            to: damage.to,
+            other_key: damage.what == Unreadable::OtherKey,
         });
         refused.into_iter().chain(damaged).collect()
     }

@@ -98,7 +98,7 @@ impl Found {
         let empty = log.size() + log.missing() == 0;
         let loss = match (&opening.set_aside, last) {
             (Some((path, damage)), _) => Some(Loss::Damaged {
-                damage: damage.to_string(),
+                damage: damage.into(),
                 path: path.display().to_string(),
             }),
             (None, LastRun::NeverAppended) if empty => None,

@@ -6,7 +6,7 @@ use certmesh_ledger::clocks::ClockFault;
 use certmesh_ledger::id::ChinaTime;
 use certmesh_ledger::journal::JournalError;
 use certmesh_ledger::log::Stopped;
-use certmesh_text::{NoProof, NotNewest, few, sentences};
+use certmesh_text::{Broken, CopyEnd, Damaged, NoProof, NotNewest, NotTheFile, few, sentences};
 
 use super::Refusal;
 
@@ -50,8 +50,8 @@ coded! {
     pub enum Loss: "loss" {
         /// It was damaged, and set aside.
         "damaged" Damaged {
-            /// What is wrong with it: the ledger's own error.
-            damage: String,
+            /// What is wrong with it.
+            damage: Damaged,
             /// Where it is now.
             path: String,
         },
@@ -136,8 +136,8 @@ coded! {
         },
         /// It breaks a rule of logs.
         "broken" Broken {
-            /// The rule: the ledger's own error.
-            rule: String,
+            /// Which.
+            rule: Broken,
         },
     }
 }
@@ -205,8 +205,10 @@ coded! {
         },
         /// A file is not one of this journal.
         "file" File {
-            /// The file, and what it is instead: the ledger's own error.
-            error: String,
+            /// The file.
+            name: String,
+            /// What it is instead.
+            file: NotTheFile,
         },
         /// The system gives no random bytes.
         "random" Random {
@@ -228,8 +230,8 @@ coded! {
             missing: u64,
             /// The first that is not whole.
             at: u64,
-            /// What is wrong there: the ledger's own error.
-            end: String,
+            /// What is wrong there.
+            end: CopyEnd,
         },
         /// It is not what that checkpoint covers.
         "differs" Differs {
@@ -290,9 +292,7 @@ impl From<&Stopped> for StoppedBy {
             Stopped::Forked(evidence) => StoppedBy::Forked {
                 at: evidence.position(),
             },
-            Stopped::Broken(rule) => StoppedBy::Broken {
-                rule: rule.to_string(),
-            },
+            Stopped::Broken(rule) => StoppedBy::Broken { rule: rule.into() },
         }
     }
 }
@@ -323,10 +323,14 @@ impl From<&ClockFault> for ClockOff {
 
 impl From<&JournalError> for Unrecorded {
     fn from(error: &JournalError) -> Unrecorded {
-        let text = error.to_string();
         match error {
-            JournalError::Io(_) => Unrecorded::Disk { error: text },
-            JournalError::Header { .. } => Unrecorded::File { error: text },
+            JournalError::Io(error) => Unrecorded::Disk {
+                error: error.to_string(),
+            },
+            JournalError::Header { file, error } => Unrecorded::File {
+                name: file.clone(),
+                file: error.into(),
+            },
         }
     }
 }

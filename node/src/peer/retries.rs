@@ -97,9 +97,16 @@ mod tests {
 
     use super::super::now_ms;
     use super::*;
+    use crate::pages::states;
 
     fn content(text: &[u8]) -> Hash {
         hash(Purpose::Request, text)
+    }
+
+    #[test]
+    fn the_page_states_how_long_a_key_is_remembered() {
+        assert_eq!(WEEK_MS, 7 * 24 * 3_600_000);
+        states("ARCHITECTURE.md", "for a week at least and two at most");
     }
 
     #[test]

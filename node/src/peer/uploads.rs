@@ -334,6 +334,14 @@ pub(crate) async fn keep_removing(peer: Arc<Peer>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::states;
+
+    #[test]
+    fn the_page_states_how_long_an_upload_is_good() {
+        let hours = GOOD_FOR_MS / 3_600_000;
+        let text = format!("good for one certificate and for {hours} hours");
+        states("docs/integrator.md", &text);
+    }
 
     #[test]
     fn an_upload_goes_after_its_time_and_not_before() {

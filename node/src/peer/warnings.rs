@@ -75,8 +75,14 @@ coded! {
         "not-recorded" NotRecorded(why: Unrecorded),
         /// A part of the look-up journal can't be read.
         "journal-damaged" JournalDamaged {
-            /// File, place and cause: the ledger's own error.
-            damage: String,
+            /// The file.
+            file: String,
+            /// First byte of the part.
+            from: u64,
+            /// The byte after its last.
+            to: u64,
+            /// Whether it is whole, but written under another field key.
+            other_key: bool,
         },
         /// What is on disk of the own log is not what was written.
         "own-damaged" OwnDamaged,
@@ -185,5 +191,25 @@ mod tests {
             ),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_part_of_the_journal_that_cannot_be_read_is_named_with_the_reason() {
+        let reported = |other_key| {
+            say(&Warning::JournalDamaged {
+                file: "2026-01.looks".to_owned(),
+                from: 64,
+                to: 12_000,
+                other_key,
+            })
+        };
+        let part = "(lookups/2026-01.looks, bytes 64 to 12000:";
+        for (other_key, why) in [
+            (false, "damaged"),
+            (true, "written under another field key"),
+        ] {
+            let text = reported(other_key);
+            assert!(text.contains(&format!("{part} {why})")), "{text}");
+        }
     }
 }

@@ -131,7 +131,8 @@ pub(crate) enum RunError {
     },
     /// A member's address in the genesis can't be dialled.
     #[error(
-        "{path}: department {department}: addresses: {fault}. The file can't be changed: give an address of this member under [net.peers] in node.toml"
+        "{path}: department {department}: addresses: {}. The file can't be changed: give an address of this member under [net.peers] in node.toml",
+        certmesh_text::address_fault(fault)
     )]
     Undialable {
         /// The genesis file.

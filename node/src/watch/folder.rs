@@ -192,6 +192,14 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::pages::{in_words, states};
+
+    #[test]
+    fn the_pages_state_how_long_a_file_must_not_have_changed() {
+        let settled = in_words(SETTLED.as_secs());
+        let text = format!("has not changed for {settled} seconds is taken");
+        states("docs/operator.md", &text);
+    }
 
     struct Scene {
         dir: tempfile::TempDir,

@@ -8,6 +8,7 @@ use crate::app::define::{Define, ListPage, Versioned};
 use crate::app::reasons::{ReadOnly, Unconfirmed};
 use crate::http::tests::fake::Fake;
 use crate::metrics::Metrics;
+use crate::pages::{grouped, states};
 use crate::watch::outcome::Outcomes;
 use certmesh_api::TypeRequest;
 use certmesh_tables::Map;
@@ -120,6 +121,13 @@ fn said(end: &End) -> String {
         End::Gone => "gone".to_owned(),
         End::Stopped => "stopped".to_owned(),
     }
+}
+
+#[test]
+fn the_page_states_how_many_rows_a_file_may_have() {
+    let most = grouped(MOST_ROWS);
+    let text = format!("one at a time, of at most {most} rows each");
+    states("docs/operator.md", &text);
 }
 
 #[test]

@@ -4,10 +4,9 @@
 use std::borrow::Cow;
 
 use certmesh_api::FaultKind;
-use certmesh_ledger::id;
+use certmesh_ledger::id::{self, half_width};
 
 use crate::row::is_space;
-use crate::value::half_width;
 
 /// Errors of spreadsheets, as they are written.
 const ERRORS: [&str; 11] = [

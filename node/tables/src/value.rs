@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use certmesh_api::FaultKind;
+use certmesh_ledger::id::half_width;
 
 use crate::dates::DateFormat;
 use crate::marks;
@@ -122,14 +123,7 @@ impl Clean {
     }
 }
 
-pub(super) fn half_width(c: char) -> char {
-    match c {
-        '\u{3000}' => ' ',
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        _ => c,
-    }
-}
-
+/// The inverse of [`half_width`].
 fn full_width(c: char) -> char {
     match c {
         ' ' => '\u{3000}',

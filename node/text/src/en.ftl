@@ -145,6 +145,12 @@ caution-receiver-not-a-member = { $to } is not a member of this network; nobody 
 genesis-code = { $at }: code: { $fault }
 genesis-role = { $at }: roles: `{ $role }`: { $fault }
 
+address-form = `{ $address }` is not an address that a node can use; expected /ip4/10.1.2.3/tcp/7481, or /ip6/…, /dns4/HOST/… and …/udp/7481/quic-v1
+address-unspecified = `{ $address }` stands for all addresses of a machine: a node can listen on it, but nobody can dial it; give the address or host name at which other departments reach the node
+address-no-port = `{ $address }` has port 0, which nobody can dial; give the port on which the node listens
+address-loopback = `{ $address }` is reached from its own machine only, but `{ $beside }` is an address of another machine; give the address or host name at which other departments reach the node
+address-shared = `{ $address }` is also an address of { $other }; each node needs an address or a port of its own
+
 # A certificate to issue, change or erase
 
 fault-part-of-id = is part of id already; give either id, or type and serial
@@ -409,6 +415,35 @@ loss-held-by-others = other members hold records of a log that this node conside
 stopped-forked = its department signed two histories from record { $at } on; both are kept under evidence/
 stopped-broken = its department broke a rule: { $rule }
 
+broken-encoding = record { $seq } is not in the encoding of records ({ $error })
+broken-algorithm = record { $seq } is signed with an algorithm that this version doesn't know; it knows ed25519
+broken-signature = the signature of record { $seq } does not verify
+broken-key-epoch = record { $seq } names a key of epoch { $epoch }; only epoch 0 is known
+broken-position = record { $seq } says it is record { $says }
+broken-link = record { $seq } does not link to the record before it
+broken-time = record { $seq } is older than the record before it
+broken-head = the checkpoint of size { $size } names another last record
+broken-checkpoint-time = the checkpoint of size { $size } is not of the time of its last record
+broken-rewritten = the log no longer begins with the { $size } records of a checkpoint accepted before
+broken-statuses = the checkpoint of size { $size } commits to other statuses than its records give
+
+damage-short = the head file vouches for { $expected } records, { $found } are readable
+damage-head-lost = the head file is missing or unreadable
+damage-rule = { $rule }
+damage-unreadable = it can't be opened: { $error }
+damage-root = the first { $size } records are not those of the checkpoint
+damage-header = segment { $first }: { $file }
+
+file-damaged = the header is damaged, or this is not a certmesh file
+file-later-version = written by a later version of certmesh (file format { $format }): upgrade certmesh
+file-other = the file belongs to another log, network or position
+
+copy-end-reached = everything asked for was read
+copy-end-absent = no copy has a whole record that continues the log there
+copy-end-cut-off = the copy ends there, or the record is cut off or its length damaged
+copy-end-rule = { $rule }
+copy-end-unreadable = { $error }
+
 read-only-refused = a disk write was refused ({ $reason }); nothing acknowledged is lost; free or repair the disk, then restart the peer; what was refused with this may be in the log after that, so ask again rather than write it otherwise
 read-only-later-version = record { $seq } of this department's log is of a later version of certmesh: run that version again, since this one doesn't know what the record changed
 read-only-mark = the mark of the last run, beside the keys, can't be written ({ $reason }); free or repair the disk that has the keys
@@ -418,7 +453,7 @@ clock-before-last = this machine's clock says { $own }, the last record of this 
 clock-far-ahead = this machine's clock says { $own }, the newest record of any department that can be relied on is dated { $last }; correct this machine's clock (NTP); if it is right, run `certmesh resume --clock-is-right`
 
 unrecorded-disk = { $error }; free or repair the disk
-unrecorded-file = lookups/{ $error }; move that file elsewhere
+unrecorded-file = lookups/{ $name }: { $file }; move that file elsewhere
 unrecorded-random = the system provides no random bytes: { $error }
 
 salvage-not-whole = { $whole } of the { $missing } records that are missing are whole in what was set aside; the first that is not is record { $at }: { $end }
@@ -452,7 +487,10 @@ warning-clock = this machine's clock is { $off_s } s { $ahead ->
     } those of { $members } connected members ({ $own } here, { $theirs } there): correct it (NTP)
 warning-other-instance = another run of this department's peer, with the same keys, is connected to { $connected_to }: stop one of the two. After a power cut it is this peer's own last run, for two minutes at most; if it is neither, the keys are in other hands
 warning-not-recorded = { refusal-lookup-not-recorded }
-warning-journal-damaged = part of the look-up journal can't be read (lookups/{ $damage }): look-ups may be missing there; check the disk, and the field key if it was replaced
+warning-journal-damaged = part of the look-up journal can't be read (lookups/{ $file }, bytes { $from } to { $to }: { $other_key ->
+        [true] written under another field key
+       *[false] damaged
+    }): look-ups may be missing there; check the disk, and the field key if it was replaced
 warning-own-damaged = what is on disk of the own log is no longer what was written: restart the peer, which then reads all of it, makes again what can be derived, and fetches damaged records from other members
 warning-lost = lost on this disk and not erased: { $parts }; nobody else has them: put data/bodies/ back from a backup, or record with `certmesh erase` that the fields are gone; `certmesh fsck` names each
 warning-log = the log of { $name }: { $detail }
@@ -674,7 +712,6 @@ newest-unconfirmed = confirmation by other members that this department's own lo
 held-nothing = nothing of the log of { $log } has arrived here yet
 held-up-to = the status is known up to record { $seq } of the log of { $log }, of { $time }
 
-no-proof-unreadable = { $why }
 no-proof-later-version = record { $seq } of the log of { $log } is of a later version of certmesh, which this peer can't read; upgrade the peer
 no-proof-missing = what is missing: { $missing }
 no-proof-not-authorised = the certificate is not valid: { $why }

@@ -2,9 +2,10 @@
 //!
 //! - [`say`]: the sentence of a code, from the catalogue `en.ftl`, where it stands as `<family>-<code>` (families: `fault`,
 //!   `refusal` and others; a code without a sentence fails the tests of the crate that declares it)
-//! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are; [`parse_fault`], [`genesis_fault`]: those of the
-//!   ledger's parsers, whose own messages are short
+//! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are; [`parse_fault`], [`genesis_fault`],
+//!   [`address_fault`]: those of the ledger, whose own messages are short
 //! - [`explain`]: of a verdict; [`missing`] and others: what it rests on; [`case`]: of requirements
+//! - [`Broken`], [`Damaged`]: what is wrong with a log
 //! - [`sentences!`]: codes as arguments of others
 //! - [`one_line`]: text from elsewhere, made safe to show
 //! - [`nearest`]: the known word that was probably meant
@@ -14,6 +15,8 @@ mod catalogue;
 #[doc(hidden)]
 pub mod check;
 mod explain;
+mod log;
+mod membership;
 mod nearest;
 pub mod one_line;
 mod verdict;
@@ -22,10 +25,11 @@ use std::path::Path;
 
 use certmesh_api::faults::FaultList;
 use certmesh_api::{Coded, Fault, FaultKind, FieldFault, coded};
-use certmesh_ledger::membership::GenesisError;
 
 pub use catalogue::{all_of, few, say};
 pub use explain::{Basis, Explained, explain};
+pub use log::{Broken, CopyEnd, Damaged, NotTheFile};
+pub use membership::{address_fault, genesis_fault};
 pub use nearest::{closest, hint, nearest};
 pub use verdict::{Held, NoDefinition, NoProof, NotNewest, Unauthorised, missing};
 
@@ -39,14 +43,6 @@ macro_rules! sentences {
             }
         })*
     };
-}
-
-coded! {
-    /// A fault of a genesis or department file that is one of an identifier.
-    enum OfGenesis: "genesis" {
-        "code" Code { at: String, fault: String },
-        "role" Role { at: String, role: String, fault: String },
-    }
 }
 
 coded! {
@@ -74,22 +70,6 @@ pub fn at_field<K: Coded>(fault: &Fault<K>) -> String {
 /// What is wrong with a text that was to be parsed.
 pub fn parse_fault(error: impl Into<FaultKind>) -> String {
     say(&error.into())
-}
-
-/// A fault of a genesis or department file.
-pub fn genesis_fault(fault: &GenesisError) -> String {
-    match fault {
-        GenesisError::Code { at, error } => say(&OfGenesis::Code {
-            at: at.clone(),
-            fault: parse_fault(error.clone()),
-        }),
-        GenesisError::Role { at, role, error } => say(&OfGenesis::Role {
-            at: at.clone(),
-            role: role.clone(),
-            fault: parse_fault(error.clone()),
-        }),
-        other => other.to_string(),
-    }
 }
 
 /// A fault of a row with the columns it is at.
@@ -132,7 +112,6 @@ pub fn field_fault(fault: &Fault) -> FieldFault {
 mod tests {
     use certmesh_api::{Arg, Caution};
     use certmesh_ledger::id::{CertificateId, DepartmentCode};
-    use certmesh_ledger::membership::Role;
     use fluent_bundle::FluentArgs;
 
     use super::*;
@@ -144,7 +123,6 @@ mod tests {
         let found = [
             mismatches::<FaultKind>(),
             mismatches::<Caution>(),
-            mismatches::<OfGenesis>(),
             mismatches::<Frame>(),
         ];
         assert_eq!(found.concat(), Vec::<String>::new());
@@ -190,51 +168,58 @@ mod tests {
         );
     }
 
+    /// How the identifiers of the texts that something shows by themselves begin.
+    const FAMILIES: &[&str] = &[
+        "command-",
+        "advice-",
+        "obstacle-",
+        "denied-",
+        "frame-",
+        "fault-",
+        "table-",
+        "mapping-",
+        "map-",
+        "refusal-",
+        "unreachable-",
+        "reason-",
+        "unauthorised-",
+        "missing-",
+        "searched-",
+        "definition-",
+        "newest-",
+        "held-",
+        "no-proof-",
+        "verdict-",
+        "change-",
+        "place-",
+        "taker-",
+        "unconfirmed-",
+        "awaited-",
+        "loss-",
+        "broken-",
+        "damage-",
+        "copy-end-",
+        "file-",
+        "stopped-",
+        "read-only-",
+        "clock-",
+        "unrecorded-",
+        "salvage-",
+        "unprovable-",
+        "log-",
+        "warning-",
+        "lost-",
+        "rejection-",
+        "malformed-",
+        "ignored-",
+        "caution-",
+        "genesis-",
+        "address-",
+        "taken-",
+    ];
+
     #[test]
     fn every_text_can_be_shown_and_belongs_to_a_family_or_to_another_text() {
-        const FAMILIES: &[&str] = &[
-            "command-",
-            "advice-",
-            "obstacle-",
-            "denied-",
-            "frame-",
-            "fault-",
-            "table-",
-            "mapping-",
-            "map-",
-            "refusal-",
-            "unreachable-",
-            "reason-",
-            "unauthorised-",
-            "missing-",
-            "searched-",
-            "definition-",
-            "newest-",
-            "held-",
-            "no-proof-",
-            "verdict-",
-            "change-",
-            "place-",
-            "taker-",
-            "unconfirmed-",
-            "awaited-",
-            "loss-",
-            "stopped-",
-            "read-only-",
-            "clock-",
-            "unrecorded-",
-            "salvage-",
-            "unprovable-",
-            "log-",
-            "warning-",
-            "lost-",
-            "rejection-",
-            "malformed-",
-            "ignored-",
-            "caution-",
-            "genesis-",
-            "taken-",
-        ];
         for (language, source) in SOURCES {
             let (catalogue, wrong) = Catalogue::read(language, source);
             assert_eq!(wrong, Vec::<String>::new(), "{language}");
@@ -285,60 +270,54 @@ mod tests {
     fn a_fault_of_an_identifier_names_its_part_what_is_there_and_what_is_expected() {
         const ID: &str =
             "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U";
-        let said = |from: &str, to: &str| {
-            let text = ID.replacen(from, to, 1);
-            parse_fault(text.parse::<CertificateId>().unwrap_err())
-        };
         for (from, to, expected) in [
             (
                 "3005",
                 "3006",
-                "certificate identifier: root `1.2.156.3006.2` is not `1.2.156.3005.2`",
+                "root `1.2.156.3006.2` is not `1.2.156.3005.2`",
             ),
             (
                 "3338W011",
                 "3338X011",
-                "certificate identifier: type: authority `11100000000013338X`: check character is `X`, expected `W`",
+                "type: authority `11100000000013338X`: check character is `X`, expected `W`",
             ),
             (
                 "W011",
                 "W0B1",
-                "certificate identifier: type `11100000000013338W0B1`: character 20 is `B`, expected a digit",
+                "type `11100000000013338W0B1`: character 20 is `B`, expected a digit",
             ),
             (
                 "11430000006122244L",
                 "3401000",
-                "certificate identifier: issuer `3401000`: 7 characters long, expected 18 (department code) or 6 (division \
-                 code)",
+                "issuer `3401000`: 7 characters long, expected 18 (department code) or 6 (division code)",
             ),
             (
                 "20230000403",
                 "2023-0403",
-                "certificate identifier: serial: character 5 is `-`, expected one of 0-9 A-Z",
+                "serial: character 5 is `-`, expected one of 0-9 A-Z",
             ),
             (
                 "20230000403",
                 "",
-                "certificate identifier: serial: 0 characters long, expected 1 to 40",
+                "serial: 0 characters long, expected 1 to 40",
             ),
             (
                 ".001.",
                 ".01.",
-                "certificate identifier: version `01`: 2 characters long, expected 3",
+                "version `01`: 2 characters long, expected 3",
             ),
-            (
-                ".001.U",
-                ".001.X",
-                "certificate identifier: check character is `X`, expected `U`",
-            ),
-            (
-                ".001.U",
-                ".001",
-                "certificate identifier: needs 10 parts between dots, has 9",
-            ),
+            (".001.U", ".001.X", "check character is `X`, expected `U`"),
+            (".001.U", ".001", "needs 10 parts between dots, has 9"),
         ] {
-            assert_eq!(said(from, to), expected);
+            let fault = ID.replacen(from, to, 1).parse::<CertificateId>();
+            let text = parse_fault(fault.unwrap_err());
+            let rest = text.strip_prefix("certificate identifier: ");
+            assert_eq!(rest, Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn an_identifier_that_is_too_long_and_a_department_code_are_described_too() {
         let long = "9".repeat(200).parse::<CertificateId>().unwrap_err();
         assert_eq!(
             parse_fault(long),
@@ -349,28 +328,6 @@ mod tests {
             parse_fault(code),
             "department code `1143000000612224IL`: character 17 is `I`, expected one of 0-9 A-H J-N P-R T U W X Y"
         );
-    }
-
-    #[test]
-    fn a_wrong_code_in_a_genesis_is_explained_as_anywhere_else() {
-        let error = "11430000006122244X".parse::<DepartmentCode>().unwrap_err();
-        let role = "define:11430000006122244X".parse::<Role>().unwrap_err();
-        let at = || "department 2".to_owned();
-        let code = genesis_fault(&GenesisError::Code {
-            at: at(),
-            error: error.clone(),
-        });
-        assert_eq!(code, format!("department 2: code: {}", parse_fault(error)));
-        let role = genesis_fault(&GenesisError::Role {
-            at: at(),
-            role: "define".to_owned(),
-            error: role,
-        });
-        assert!(
-            role.starts_with("department 2: roles: `define`: "),
-            "{role}"
-        );
-        assert!(role.ends_with("is `X`, expected `L`"), "{role}");
     }
 
     #[test]

@@ -149,11 +149,6 @@ coded! {
     /// Why no proof was made.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum NoProof: "no-proof" {
-        /// A log can't be read.
-        "unreadable" Unreadable {
-            /// The log's own error.
-            why: String,
-        },
         /// A record is of a later version.
         "later-version" LaterVersion {
             /// The log it is in.
@@ -306,16 +301,18 @@ fn held(log: &LogId, size: u64, time_ms: u64) -> Held {
     }
 }
 
-impl From<&GatherError> for NoProof {
-    fn from(why: &GatherError) -> NoProof {
-        match why {
+impl NoProof {
+    /// Why no proof was made.
+    ///
+    /// # Errors
+    /// The log's own error where it can't be read: a fault of this peer, not a reason to show.
+    pub fn of(why: &GatherError) -> Result<NoProof, &ReadError> {
+        Ok(match why {
             GatherError::Read(ReadError::LaterVersion { log, seq }) => NoProof::LaterVersion {
                 log: log.to_string(),
                 seq: *seq,
             },
-            GatherError::Read(error) => NoProof::Unreadable {
-                why: error.to_string(),
-            },
+            GatherError::Read(error) => return Err(error),
             GatherError::Definition(what) => NoProof::Missing {
                 missing: what.into(),
             },
@@ -325,7 +322,7 @@ impl From<&GatherError> for NoProof {
                 found: *found,
                 limit: MAX_BUNDLE,
             },
-        }
+        })
     }
 }
 

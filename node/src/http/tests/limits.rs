@@ -2,10 +2,51 @@
 
 use super::*;
 use crate::http::extract::json_body;
+use crate::http::limits::{COSIGNED_WITHIN, DEFAULT_LOOKUPS, DEFAULT_RATE, PART};
+use crate::pages::{grouped, states};
 use certmesh_api::FindRequest;
+use certmesh_api::faults::MAX_FAULTS;
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+#[test]
+fn the_pages_state_each_limit_of_a_client() {
+    const MIB: usize = 1 << 20;
+    let limits = Limits::default();
+    let page = "docs/integrator.md";
+    for row in [
+        format!(
+            "requests of a client | {} a second",
+            grouped(DEFAULT_RATE.get().into())
+        ),
+        format!("of a client | {DEFAULT_LOOKUPS} a second, or"),
+        format!("body of an ordinary request | {} MiB |", limits.body / MIB),
+        format!(
+            "ordinary requests at a time | {} |",
+            grouped(limits.requests as u64)
+        ),
+        format!("bulk requests at a time | {} |", limits.bulk_requests),
+        format!("files in transfer at a time | {} |", limits.transfers),
+        format!("A line is at most {} KiB", limits.line / 1024),
+        format!("lists every fault of a request, {MAX_FAULTS} at most"),
+    ] {
+        states(page, &row);
+    }
+    assert_eq!(PART, 4);
+    states(
+        page,
+        "one client | a quarter of what the node does at a time",
+    );
+    states(
+        "docs/limits.md",
+        "gets a quarter of what a node does at a time",
+    );
+    let waits = COSIGNED_WITHIN.as_secs();
+    for page in ["docs/limits.md", "docs/clerk.md", "ARCHITECTURE.md"] {
+        states(page, &format!("waits up to {waits} seconds for one"));
+    }
+}
 
 #[tokio::test]
 async fn a_body_past_the_limit_is_refused_declared_or_not() {

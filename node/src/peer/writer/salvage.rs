@@ -43,7 +43,7 @@ impl GroupCommit {
                     whole,
                     missing,
                     at,
-                    end: end.to_string(),
+                    end: (&end).into(),
                 }),
                 TakeBackError::Differs { size } => {
                     Refusal::NotSalvageable(NotSalvaged::Differs { size })

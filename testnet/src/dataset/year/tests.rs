@@ -200,43 +200,38 @@ fn a_year_over_a_data_set_adds_up_and_grants_would_add_what_sharing_allows() {
     assert!(year.saved_per_case <= year.by_order_spread.max);
 }
 
-#[test]
-fn the_figures_of_a_year_by_hand() {
-    // One sub-matter that asks for the one type there is, held by two people without end, not to be shared; two
-    // departments have it, one of them the issuer.
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("set");
-    let (own, other) = ("11430000006122244L", "11330105002500287C");
+const OWN: &str = "11430000006122244L";
+const OTHER: &str = "11330105002500287C";
+
+/// A data set with one sub-matter that asks for the one type there is, held by two people without end, not to be shared;
+/// two departments have it, one of them the issuer.
+fn two_departments_with_one_type(data: &Path) {
     for sub in [
         "types".to_owned(),
         "certificates".to_owned(),
-        format!("matters/{own}"),
-        format!("matters/{other}"),
+        format!("matters/{OWN}"),
+        format!("matters/{OTHER}"),
     ] {
         fs::create_dir_all(data.join(sub)).unwrap();
     }
-    let file = |name: String, text: String| fs::write(data.join(name), text).unwrap();
+    let file = |name: &str, text: String| fs::write(data.join(name), text).unwrap();
     let listed = |code: &str| format!("[[department]]\ncode = \"{code}\"\nname = \"{code}\"\n");
-    file(
-        "departments.toml".to_owned(),
-        format!("{}{}", listed(own), listed(other)),
+    let departments = format!("{}{}", listed(OWN), listed(OTHER));
+    file("departments.toml", departments);
+    let of_type = format!(
+        "code = \"{OWN}001\"\nname = \"证\"\nholder = [\"111\"]\nsharing = \"not-shared\"\n"
     );
-    file(
-        format!("types/{own}001.toml"),
-        format!(
-            "code = \"{own}001\"\nname = \"证\"\nholder = [\"111\"]\nsharing = \"not-shared\"\n"
-        ),
-    );
-    for code in [own, other] {
+    file(&format!("types/{OWN}001.toml"), of_type);
+    for code in [OWN, OTHER] {
         let matter = format!(
             "code = \"M\"\nname = \"事项\"\n[[sub]]\ncode = \"01\"\nname = \"子项\"\n\
-             [[sub.requires]]\ntypes = [\"{own}001\"]\nfields = [\"ZZBH\"]\n"
+             [[sub.requires]]\ntypes = [\"{OWN}001\"]\nfields = [\"ZZBH\"]\n"
         );
-        file(format!("matters/{code}/M.toml"), matter);
+        file(&format!("matters/{code}/M.toml"), matter);
     }
     let row = |serial: &str, from: &str, holder: &str| {
         let row = serde_json::json!({
-            "type": format!("{own}001"), "serial": serial, "valid_from": from,
+            "type": format!("{OWN}001"), "serial": serial, "valid_from": from,
             "holder": { "kind": "111", "code": holder }, "fields": { "ZZBH": "1" },
         });
         format!("{row}\n")
@@ -245,9 +240,16 @@ fn the_figures_of_a_year_by_hand() {
         row("N1", "2015-01-01", "11010519491231002X"),
         row("N2", "2017-01-01", "440524188001010014"),
     ];
-    file(format!("certificates/{own}.jsonl"), rows.concat());
+    file(&format!("certificates/{OWN}.jsonl"), rows.concat());
+}
+
+#[test]
+fn the_figures_of_a_year_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("set");
+    two_departments_with_one_type(&data);
     let args = YearArgs {
-        data: data.clone(),
+        data,
         cases: 400,
         seed: 0,
         json: true,
@@ -264,7 +266,7 @@ fn the_figures_of_a_year_by_hand() {
             .unwrap()
             .count
     };
-    let (own, other) = (of(own), of(other));
+    let (own, other) = (of(OWN), of(OTHER));
     assert_eq!(own.cases + other.cases, 400);
     assert!(own.saved > 50 && own.needs_grant == 0, "{own:?}");
     assert!(other.needs_grant > 50 && other.saved == 0, "{other:?}");
