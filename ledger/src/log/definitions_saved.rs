@@ -13,12 +13,15 @@ use crate::record::RecordHash;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedDefinitions {
     types: Vec<(TypeCode, Vec<SavedListing>)>,
-    matters: Vec<(MatterCode, RecordHash, Vec<(u64, u64)>)>,
+    matters: Vec<(MatterCode, RecordHash, Vec<SavedVersion>)>,
     grants: Vec<(u64, TypeCode, Vec<u8>)>,
     type_bytes: u64,
     matter_bytes: u64,
     grant_bytes: u64,
 }
+
+/// Position and time of a version's record.
+type SavedVersion = (u64, u64);
 
 #[derive(Serialize, Deserialize)]
 struct SavedListing {
