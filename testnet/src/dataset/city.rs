@@ -51,6 +51,9 @@ pub struct CityArgs {
     /// Where to put the data, on the file system to be measured [default: the directory for temporary files]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Fail if it takes more memory or disk than it should; times depend on the machine
+    #[arg(long)]
+    pub check: bool,
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
@@ -70,6 +73,14 @@ struct Figure {
     unit: &'static str,
     /// Most it should be, or least.
     limit: Option<Limit>,
+}
+
+impl Figure {
+    /// Whether it is of memory or disk, and more than it should be.
+    fn exceeds(&self) -> bool {
+        let of_size = matches!(self.unit, "MB" | "B");
+        of_size && matches!(self.limit, Some(Limit::Most(most)) if self.value > most)
+    }
 }
 
 enum Limit {
@@ -219,7 +230,14 @@ pub fn city(args: &CityArgs, command: Vec<OsString>) -> Result<(), Error> {
     ];
     let counts = (certificates, records, net.len() - 1);
     show(&screen, args.scale, counts, &figures);
-    Ok(())
+    match figures.iter().find(|figure| args.check && figure.exceeds()) {
+        Some(Figure {
+            what, value, unit, ..
+        }) => Err(Error::Broken(format!(
+            "{what}: {value} {unit} is more than it should be"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Waits until the node has verdicts.
