@@ -116,9 +116,12 @@ pub(crate) fn run(args: &Accept, global: &Global, screen: &mut Screen) -> Result
             case.position.seq,
             printable(&case.position.log)
         ))?;
-        let waits = |one: &RequirementState| {
-            one.state.known() == Some(RequirementStatus::NeedsGrant)
-                || (one.obstacle.is_some() && one.retrieval.is_none())
+        let waits = |one: &RequirementState| match one.state.known() {
+            Some(RequirementStatus::NeedsGrant) => true,
+            Some(RequirementStatus::Held) => {
+                !case.replayed && one.obstacle.is_some() && one.retrieval.is_none()
+            }
+            _ => false,
         };
         if acceptance.requirements.iter().any(waits) {
             screen.line(say(&Message::CaseContinues))?;

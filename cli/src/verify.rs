@@ -114,14 +114,14 @@ pub(crate) fn run(args: &Verify, global: &Global, screen: &mut Screen) -> Result
             let Some(genesis) = genesis(args, global) else {
                 return Err(Error::said(Message::IsProof, Advice::Network));
             };
-            return offline(proof, args, genesis, screen);
+            return offline(&proof, args, genesis, screen);
         }
         Asked::File => {
             let Some(genesis) = genesis(args, global) else {
                 return Err(Error::NoNetworkGiven(PathBuf::from(&args.what)));
             };
             let proof = offline::read_proof(Path::new(&args.what), screen)?;
-            return offline(proof, args, genesis, screen);
+            return offline(&proof, args, genesis, screen);
         }
     };
     let client = Client::new(global)?;
@@ -169,7 +169,7 @@ fn genesis<'a>(args: &'a Verify, global: &'a Global) -> Option<&'a Path> {
 }
 
 fn offline(
-    proof: Vec<u8>,
+    proof: &[u8],
     args: &Verify,
     genesis: &Path,
     screen: &mut Screen,
@@ -185,7 +185,7 @@ fn offline(
         true => Path::new(&args.what),
         false => Path::new("-"),
     };
-    offline::run(&proof, named, genesis, &reader, screen)
+    offline::run(proof, named, genesis, &reader, screen)
 }
 
 /// The line that a scanner or a person types.

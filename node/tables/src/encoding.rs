@@ -245,7 +245,10 @@ impl<R: Read> Utf8<R> {
 
     /// The encoding's name, once anything is read.
     pub(super) fn encoding(&self) -> &'static str {
-        self.decoder.encoding().name()
+        match self.decoder.encoding() {
+            encoding if encoding == GB18030 => Encoding::Gb18030.name(),
+            encoding => encoding.name(),
+        }
     }
 
     /// Bytes of the input read so far.

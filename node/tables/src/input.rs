@@ -221,7 +221,7 @@ impl Input {
         let length = file.metadata().map_err(failed)?.len();
         let full = match self.format {
             Format::Jsonl => None,
-            _ => full(Utf8::new(&file, encoding), length).map_err(failed)?,
+            _ => full(&file, encoding, length).map_err(failed)?,
         };
         file.rewind().map_err(failed)?;
         self.text(
@@ -297,10 +297,15 @@ impl Input {
 
 /// The number of a text's lines, if it is that of the last row that a spreadsheet can have: what was saved from a longer
 /// table lacks rows.
-fn full(mut text: Utf8<impl Read>, length: u64) -> io::Result<Option<u64>> {
+fn full(file: &File, encoding: Encoding, length: u64) -> io::Result<Option<u64>> {
     if length < LAST_ROWS[0] {
         return Ok(None);
     }
+    let mut text: Box<dyn Read + '_> = match encoding {
+        // No part of another character is a line feed there.
+        Encoding::Utf8 | Encoding::Gb18030 => Box::new(file),
+        Encoding::Utf16Le | Encoding::Utf16Be => Box::new(Utf8::new(file, encoding)),
+    };
     let mut block = Zeroizing::new(vec![0; 1 << 16]);
     let (mut lines, mut last) = (0, b'\n');
     loop {

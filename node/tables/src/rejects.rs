@@ -165,8 +165,9 @@ impl Rejects {
         };
         let written = match (to, &self.form) {
             (To::Sheet(sheet), _) => {
-                let (row, end) = (row.to_string(), reason.floor_char_boundary(MOST_TEXT));
-                let marks = [&*row, &reason[..end]];
+                let row = row.to_string();
+                let reason: String = reason.chars().take(MOST_TEXT).collect();
+                let marks = [&*row, &*reason];
                 sheet.row(marks.into_iter().chain(out_of_a_row(original)))
             }
             (To::Text(file), Form::Cells { delimiter, .. }) => {

@@ -233,7 +233,7 @@ impl Value {
         if cell.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
             return Err(FaultKind::ControlCharacter);
         }
-        let cell: Cow<'_, str> = match cell.contains(is_invisible) {
+        let cell: Cow<'_, str> = match !cell.is_ascii() && cell.contains(is_invisible) {
             true => cell.replace(is_invisible, "").into(),
             false => cell.into(),
         };

@@ -447,7 +447,9 @@ impl Cell {
                 false
             }
             Written::Shared => text.bytes().all(|byte| byte.is_ascii_digit()),
-            Written::Flag => matches!(text, "0" | "1" | "true" | "false"),
+            Written::Flag => ["0", "1", "true", "false"]
+                .iter()
+                .any(|flag| text.eq_ignore_ascii_case(flag)),
             Written::Error => ERRORS.contains(&text),
             // It stands beside it.
             Written::Inline => false,

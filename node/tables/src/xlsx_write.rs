@@ -3,7 +3,7 @@
 //! Every cell is a text, and so is what is typed into the sheet: its columns have the format `@`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IntoInnerError, Write};
 
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -11,8 +11,8 @@ use zip::write::SimpleFileOptions;
 use crate::row::LAST_ROWS;
 use crate::xlsx_sheet::place_name;
 
-/// Most bytes of a text that a spreadsheet keeps in a cell, if each of its characters is one byte.
-pub(super) const MOST_TEXT: usize = 32_767;
+/// Characters of a text that a spreadsheet keeps in a cell, whichever they are: 32,767 units, of which some take two.
+pub(super) const MOST_TEXT: usize = 32_767 / 2;
 
 const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
 const RELATIONS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
@@ -95,7 +95,7 @@ impl Sheet {
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.zip.write_all(b"</sheetData></worksheet>")?;
         let file = self.zip.finish()?;
-        let file = file.into_inner().map_err(|error| error.into_error())?;
+        let file = file.into_inner().map_err(IntoInnerError::into_error)?;
         file.sync_all()
     }
 }
