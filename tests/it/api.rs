@@ -203,7 +203,7 @@ fn post_under_key(http: &Http, key: &str, number: u64) -> Answer {
 }
 
 #[track_caller]
-fn is_the_first_result(answer: Answer, first: &Value) {
+fn is_the_first_result(answer: &Answer, first: &Value) {
     assert_eq!(answer.status, 200);
     let answer = answer.json();
     assert_eq!(answer["replayed"], true);
@@ -236,8 +236,8 @@ fn an_idempotency_key_makes_a_retried_request_return_the_first_result() {
     assert_eq!(first.status, 201);
     let first = first.json();
     let size = net.held(0, 0).size;
-    is_the_first_result(post_under_key(&http, "key-1", 0), &first);
-    is_the_first_result(post_under_key(&http, "another", 0), &first);
+    is_the_first_result(&post_under_key(&http, "key-1", 0), &first);
+    is_the_first_result(&post_under_key(&http, "another", 0), &first);
     anything_but_the_same_request_under_a_key_is_refused(&http);
     assert_eq!(net.held(0, 0).size, size);
 
@@ -254,7 +254,7 @@ fn an_idempotency_key_makes_a_retried_request_return_the_first_result() {
     net.kill(0);
     net.start_trusting(0);
     let http = net.http(0);
-    is_the_first_result(post_under_key(&http, "key-1", 0), &first);
+    is_the_first_result(&post_under_key(&http, "key-1", 0), &first);
     assert_eq!(http.post_keyed(&path, "change-1", &suspend).status, 200);
 }
 

@@ -233,7 +233,7 @@ fn several_are_merged_into_one_and_each_names_it() {
 }
 
 /// A file that describes a part.
-fn part(net: &TestNet, name: &str, content: Value) -> String {
+fn part(net: &TestNet, name: &str, content: &Value) -> String {
     let path = net.scratch(name);
     fs::write(&path, content.to_string()).unwrap();
     path.to_str().unwrap().to_owned()
@@ -241,7 +241,7 @@ fn part(net: &TestNet, name: &str, content: Value) -> String {
 
 /// Before any part is issued.
 fn a_wrong_or_single_part_is_refused(net: &TestNet, whole: &str, good: &str) {
-    let nameless = part(net, "nameless.json", json!({"fields": {"CZZT": "无"}}));
+    let nameless = part(net, "nameless.json", &json!({"fields": {"CZZT": "无"}}));
     let size = net.held(0, 0).size;
     let faulty = ["split", whole, "--part", good, "--part", &nameless];
     let faulty = net.cli(0, &faulty).exits(2).err;
@@ -302,13 +302,13 @@ fn a_split_issues_all_parts_and_the_old_one_names_them() {
     let net = running(2);
     let whole = net.issue(0, "LIFE", 2).remove(1);
     let north = json!({"serial": "N2", "fields": {"CZZT": "北"}});
-    let north = part(&net, "north.json", north);
-    let south = part(&net, "south.json", json!({"serial": "S3"}));
+    let north = part(&net, "north.json", &north);
+    let south = part(&net, "south.json", &json!({"serial": "S3"}));
     a_wrong_or_single_part_is_refused(&net, &whole, &north);
     let mut ids = both_parts_are_issued_once(&net, &whole, [&north, &south]);
     // One more, later.
     let west = json!({"serial": "W4", "valid_until": null});
-    let west = part(&net, "west.json", west);
+    let west = part(&net, "west.json", &west);
     let third = command(&net, 0, &["split", &whole, "--part", &west]);
     ids.push(third[0]["id"].as_str().unwrap().to_owned());
     the_old_one_names_all_parts(&net, &whole, &ids);
