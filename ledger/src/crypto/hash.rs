@@ -161,6 +161,8 @@ pub enum Purpose {
     Block,
     /// What a governor's node signs about a block.
     Vote,
+    /// What a governor's node signs to offer a block in a round.
+    Offer,
     /// What a proposer signs, over a proposal to the members.
     Proposal,
     /// What a governor signs to approve a proposal.
@@ -221,6 +223,7 @@ impl Purpose {
             Purpose::Governance => "governance",
             Purpose::Block => "block",
             Purpose::Vote => "vote",
+            Purpose::Offer => "offer",
             Purpose::Proposal => "proposal",
             Purpose::Approval => "approval",
             Purpose::Withdrawal => "withdrawal",

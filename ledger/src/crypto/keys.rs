@@ -135,7 +135,7 @@ impl<'de> Deserialize<'de> for PublicKey {
 }
 
 /// An Ed25519 signature: 65 bytes on the wire, the algorithm byte first.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Signature([u8; 64]);
 
 impl Signature {

@@ -11,11 +11,13 @@
 //! - [`Block`], [`Certificate`]: links of the chain, and the votes that make one final
 //! - [`State`]: what is so at a height, and the fold that leads from one to the next: [`State::apply`]
 //! - [`History`]: the chain, and what was so at any height of it; [`History::judge`]: which rule judges which record
+//! - [`consensus`]: how the governors' nodes agree on the next block
 //! - [`TrustFile`]: genesis and chain, for whoever verifies where there is no network
 
 mod action;
 mod block;
 mod chain;
+pub mod consensus;
 mod fault;
 mod fold;
 mod founding;

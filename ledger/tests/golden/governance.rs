@@ -3,6 +3,7 @@
 use certmesh_ledger::codec::{Blob, Bounded, decode, encode};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
 use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SigningKey};
+use certmesh_ledger::governance::consensus::{Again, Message, Offer};
 use certmesh_ledger::governance::{
     Action, Admit, Ascending, Block, Certificate, ChainId, ChangeRoles, Cut, CutReason, Decision,
     EndReason, EpochEnd, EpochEnded, FinalBlock, Founding, FoundingDepartment, Govern, Held,
@@ -363,6 +364,25 @@ fn vote(v: &mut Vectors) {
     let signed = none.sign(chain(), code(ISSUER), &key(1));
     v.shown("governance", "vote", &none);
     v.shown("governance", "signed vote", &signed);
+    let state = State::of_genesis(&genesis(), &founding()).expect("they fit");
+    let block = next(&state, vec![own_change().into()]).block;
+    let prevote = Vote {
+        height: 1,
+        round: 2,
+        stage: Stage::Prevote,
+        block: Some(block.id(chain())),
+    };
+    let prevotes =
+        [(ISSUER, 1), (WITNESS, 2)].map(|(by, n)| prevote.sign(chain(), code(by), &key(n)));
+    let again = Again {
+        round: 2,
+        prevotes: Ascending::new(prevotes.to_vec()).expect("two"),
+    };
+    let offer = Offer::sign(chain(), block, 3, Some(again), code(ISSUER), &key(1));
+    let message = Message::Offer(offer);
+    v.put("governance", "offer", json!(hex::encode(encode(&message))));
+    let read = hex::decode(v.text("governance", "offer", "")).expect("hexadecimal");
+    assert_eq!(decode::<Message>(&read, 1 << 20), Ok(message));
 }
 
 /// The reader's keys change, it governs, and a department is admitted.

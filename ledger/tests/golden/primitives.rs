@@ -17,7 +17,7 @@ use crate::common::{
     AUTHORITY, ISSUER, READER, WITNESS, catalogue_key, certificate, code, genesis, key, tag,
 };
 
-const PURPOSES: [Purpose; 41] = [
+const PURPOSES: [Purpose; 42] = [
     Purpose::Network,
     Purpose::Record,
     Purpose::Leaf,
@@ -48,6 +48,7 @@ const PURPOSES: [Purpose; 41] = [
     Purpose::Governance,
     Purpose::Block,
     Purpose::Vote,
+    Purpose::Offer,
     Purpose::Proposal,
     Purpose::Approval,
     Purpose::Withdrawal,

@@ -2,10 +2,12 @@
 
 mod actions;
 mod chain;
+mod consensus;
 mod deciding;
 mod judging;
 mod own;
 mod properties;
 mod recovery;
+mod simulated;
 mod trust;
 mod world;

@@ -1,0 +1,111 @@
+//! What governors' nodes say to each other about the next block, and what each keeps of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::hash::Purpose;
+use crate::crypto::keys::{PublicKey, SigningKey};
+use crate::governance::block::{Block, Vote};
+use crate::governance::chain::{BlockId, ChainId};
+use crate::governance::kinds::{Ascending, Signed};
+use crate::governance::policy::MAX_GOVERNORS;
+use crate::id::DepartmentCode;
+
+/// A block offered in a round, by the governor whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Which round.
+    pub round: u32,
+    /// Why a block of an earlier round is offered again, if it is one.
+    pub again: Option<Again>,
+    /// The block.
+    pub block: Block,
+    /// By the operating key of whoever offers it.
+    pub signed: Signed,
+}
+
+/// The prevotes of an earlier round that were enough for this very block.
+///
+/// They come with the offer: a liar may have shown its own to one governor alone, which is bound to the block from then on
+/// and could never show the others why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// Which round.
+    pub round: u32,
+    /// The prevotes.
+    pub prevotes: Ascending<Signed, MAX_GOVERNORS>,
+}
+
+impl Offer {
+    /// Offers a block.
+    pub fn sign(
+        chain: ChainId,
+        block: Block,
+        round: u32,
+        again: Option<Again>,
+        by: DepartmentCode,
+        operating: &SigningKey,
+    ) -> Offer {
+        let content = (
+            block.id(chain),
+            round,
+            again.as_ref().map(|again| again.round),
+        );
+        Offer {
+            round,
+            signed: chain.sign(Purpose::Offer, &content, by, operating),
+            again,
+            block,
+        }
+    }
+
+    /// The earlier round.
+    pub(super) fn valid_round(&self) -> Option<u32> {
+        self.again.as_ref().map(|again| again.round)
+    }
+
+    pub(super) fn is_signed(&self, chain: ChainId, block: BlockId, key: &PublicKey) -> bool {
+        let content = (block, self.round, self.valid_round());
+        chain.is_signed(Purpose::Offer, &content, &self.signed, key)
+    }
+}
+
+/// What a governor's node sends to all the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "sent, and never held in numbers")]
+pub enum Message {
+    /// A block.
+    Offer(Offer),
+    /// A vote.
+    Vote(Vote, Signed),
+}
+
+/// Which time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Wait {
+    /// For an offer.
+    Offer,
+    /// For more prevotes.
+    Prevotes,
+    /// For more precommits.
+    Precommits,
+}
+
+/// What moved the node's part in the decision on one height. All of them, in their order, bring a node that was restarted to
+/// where it was: to the same lock, and to the same votes in the same rounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few for each round of one height"
+)]
+pub enum Entry {
+    /// It took part from then on.
+    Begun,
+    /// It had this block to offer.
+    Own(u32, Block),
+    /// It was offered a block, and found that it holds or doesn't.
+    Offered(Offer, bool),
+    /// A vote came, or was cast: what it cast it stands by, even if a later version of the program would vote otherwise.
+    Voted(Vote, Signed),
+    /// A time was over.
+    Over(u32, Wait),
+}

@@ -1,0 +1,411 @@
+//! A network of governors on a network that loses, delays and reorders: some lie, some crash at any step and come back.
+//!
+//! Honest nodes never make two blocks of one height final, never vote twice, and get on once enough of them are up.
+
+use std::collections::BTreeMap;
+
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::world::{World, code};
+use crate::codec::Bounded;
+use crate::governance::consensus::*;
+use crate::governance::*;
+use crate::id::DepartmentCode;
+
+/// What is in flight.
+#[derive(Clone)]
+enum Parcel {
+    Said(Message),
+    Final(FinalBlock),
+}
+
+struct Node {
+    by: DepartmentCode,
+    lies: bool,
+    /// Durable: blocks, and what consensus keeps of the present height.
+    state: State,
+    blocks: Vec<FinalBlock>,
+    kept: Vec<Entry>,
+    /// Gone while it is down.
+    running: Option<Consensus>,
+    wake: Option<u64>,
+    /// It is down until then.
+    up_at: u64,
+}
+
+struct Network {
+    rng: ChaCha8Rng,
+    world: World,
+    nodes: Vec<Node>,
+    flying: BTreeMap<(u64, u64), (usize, Parcel)>,
+    sent: u64,
+    now: u64,
+    /// Until then messages get lost and nodes crash.
+    calm_at: u64,
+    items: Vec<Item>,
+    finals: BTreeMap<u64, BlockId>,
+    votes: BTreeMap<(usize, u64, u32, Stage), Vote>,
+}
+
+impl Network {
+    fn new(seed: u64, governors: usize, liars: usize) -> Network {
+        let mut world = World::new(governors, 6);
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        // Changes of departments that don't govern: any order of them holds. Enough for three blocks of two.
+        let items = (governors..governors + 6).map(|n| world.rotation(n).0.into());
+        let items = items.collect();
+        let node = |n: usize| Node {
+            by: code(n),
+            lies: n < liars,
+            state: world.state.clone(),
+            blocks: Vec::new(),
+            kept: Vec::new(),
+            running: None,
+            wake: None,
+            up_at: 0,
+        };
+        Network {
+            nodes: (0..governors).map(node).collect(),
+            rng,
+            world,
+            flying: BTreeMap::new(),
+            sent: 0,
+            now: 0,
+            calm_at: 60_000,
+            items,
+            finals: BTreeMap::new(),
+            votes: BTreeMap::new(),
+        }
+    }
+
+    fn moment(&mut self, n: usize) -> Moment {
+        // Clocks are up to two minutes apart.
+        let skew = n as u64 * 20_000 % 120_000;
+        Moment {
+            running_ms: self.now,
+            clock_ms: self.world.time_ms + self.now + skew,
+        }
+    }
+
+    fn send(&mut self, to: usize, parcel: Parcel) {
+        let wild = self.now < self.calm_at;
+        if wild && self.rng.random_bool(0.2) {
+            return;
+        }
+        let delay = match wild {
+            true => self.rng.random_range(1..8_000),
+            false => self.rng.random_range(1..200),
+        };
+        self.sent += 1;
+        self.flying
+            .insert((self.now + delay, self.sent), (to, parcel));
+    }
+
+    /// Starts a node, or begins its next height.
+    fn start(&mut self, n: usize) {
+        let key = self.world.secrets[&code(n)].now().clone();
+        let (state, by) = (self.nodes[n].state.clone(), self.nodes[n].by);
+        let mut running = Consensus::new(&state, by, key).expect("a governor");
+        let at = self.moment(n);
+        let commands = running.resume(self.nodes[n].kept.clone(), at);
+        self.nodes[n].running = Some(running);
+        self.carry_out(n, commands);
+        if self.nodes[n].state.height() > state.height() {
+            // What it had kept was enough, and the next height has begun.
+            return;
+        }
+        let mut now = state.at(state.time_ms());
+        let mut pending = Vec::new();
+        for item in &self.items {
+            if let Ok(next) = now.with(item) {
+                now = next;
+                pending.push(item.clone());
+            }
+        }
+        // Not everybody knows of everything.
+        pending.truncate(self.rng.random_range(0..=2));
+        if n + 1 == self.nodes.len() || self.now >= self.calm_at {
+            pending = self.missing(&state);
+        }
+        self.handle(n, Event::Pending(Bounded::new(pending).unwrap()));
+    }
+
+    fn missing(&self, state: &State) -> Vec<Item> {
+        let now = state.at(state.time_ms());
+        let holds = self.items.iter().filter(|item| now.with(item).is_ok());
+        holds.take(1).cloned().collect()
+    }
+
+    fn handle(&mut self, n: usize, event: Event) {
+        let at = self.moment(n);
+        let Some(running) = &mut self.nodes[n].running else {
+            return;
+        };
+        let commands = running.handle(event, at);
+        self.carry_out(n, commands);
+    }
+
+    fn carry_out(&mut self, n: usize, commands: Vec<Command>) {
+        for command in commands {
+            let crashes = self.now < self.calm_at && self.rng.random_bool(0.01);
+            if crashes {
+                return self.crash(n);
+            }
+            match command {
+                Command::Keep(entries) => self.nodes[n].kept.extend(entries),
+                Command::Wake(at) => self.nodes[n].wake = Some(at),
+                Command::Send(message) => self.say(n, message),
+                Command::Final(block) => {
+                    for to in 0..self.nodes.len() {
+                        self.send(to, Parcel::Final((*block).clone()));
+                    }
+                    self.adopt(n, &block);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn crash(&mut self, n: usize) {
+        let away = self.rng.random_range(1..20_000);
+        let node = &mut self.nodes[n];
+        node.running = None;
+        node.wake = None;
+        node.up_at = self.now + away;
+        if node.lies {
+            // Its disk is put back to what it once was.
+            let len = node.kept.len();
+            node.kept.truncate(self.rng.random_range(0..=len));
+        }
+    }
+
+    fn adopt(&mut self, n: usize, block: &FinalBlock) {
+        let node = &mut self.nodes[n];
+        if block.block.height != node.state.height() + 1 {
+            return;
+        }
+        node.state = node.state.accept(block).expect("a final block holds");
+        let (height, id) = (node.state.height(), node.state.head());
+        node.blocks.push(block.clone());
+        node.kept.clear();
+        node.wake = None;
+        if !node.lies {
+            let first = *self.finals.entry(height).or_insert(id);
+            assert_eq!(first, id, "two blocks of height {height} are final");
+        }
+        self.start(n);
+    }
+
+    fn say(&mut self, n: usize, message: Message) {
+        if !self.nodes[n].lies {
+            if let Message::Vote(vote, _) = &message {
+                let place = (n, vote.height, vote.round, vote.stage);
+                let first = *self.votes.entry(place).or_insert(*vote);
+                assert_eq!(first, *vote, "an honest node votes twice");
+            }
+        }
+        for to in (0..self.nodes.len()).filter(|to| *to != n) {
+            let message = match self.nodes[n].lies && self.rng.random_bool(0.5) {
+                true => self.lie(n, &message),
+                false => message.clone(),
+            };
+            self.send(to, Parcel::Said(message));
+        }
+    }
+
+    /// Something else in the place of what it would have said, and signed as well.
+    fn lie(&mut self, n: usize, message: &Message) -> Message {
+        let key = self.world.secrets[&code(n)].now();
+        let chain = self.world.chain();
+        match message {
+            Message::Vote(vote, _) => {
+                let known: Vec<BlockId> =
+                    self.votes.values().filter_map(|vote| vote.block).collect();
+                let block = known.choose(&mut self.rng).copied();
+                let stage = match self.rng.random_bool(0.5) {
+                    true => Stage::Prevote,
+                    false => Stage::Precommit,
+                };
+                let round = vote.round + self.rng.random_range(0..3);
+                let vote = Vote {
+                    round,
+                    stage,
+                    block,
+                    ..*vote
+                };
+                Message::Vote(vote, vote.sign(chain, code(n), key))
+            }
+            Message::Offer(offer) => {
+                let mut block = offer.block.clone();
+                block.time_ms += self.rng.random_range(1..400_000);
+                if self.rng.random_bool(0.2) {
+                    block.items = Bounded::default();
+                }
+                let valid = offer
+                    .round
+                    .checked_sub(1)
+                    .filter(|_| self.rng.random_bool(0.3));
+                let prevotes = Ascending::default();
+                let valid = valid.map(|round| Again { round, prevotes });
+                Message::Offer(Offer::sign(chain, block, offer.round, valid, code(n), key))
+            }
+        }
+    }
+
+    fn deliver(&mut self, to: usize, parcel: Parcel) {
+        match parcel {
+            Parcel::Said(message) => {
+                // Who is behind, or ahead, exchanges blocks.
+                let height = match &message {
+                    Message::Vote(vote, _) => vote.height,
+                    Message::Offer(offer) => offer.block.height,
+                };
+                let missed: Vec<FinalBlock> = {
+                    let mine = &self.nodes[to].blocks;
+                    mine.iter().skip(height as usize - 1).cloned().collect()
+                };
+                if !missed.is_empty() {
+                    for behind in 0..self.nodes.len() {
+                        self.send(behind, Parcel::Final(missed[0].clone()));
+                    }
+                }
+                self.handle(to, Event::Message(message));
+            }
+            Parcel::Final(block) if self.nodes[to].running.is_some() => self.adopt(to, &block),
+            Parcel::Final(_) => {}
+        }
+    }
+
+    /// Runs until all honest nodes have so many blocks; false if they haven't by then.
+    fn run(&mut self, height: u64, until: u64) -> bool {
+        for n in 0..self.nodes.len() {
+            self.start(n);
+        }
+        while self.now < until {
+            let done = |node: &Node| node.lies || node.state.height() >= height;
+            if self.nodes.iter().all(done) {
+                return true;
+            }
+            let flying = self.flying.keys().next().map(|(at, _)| *at);
+            let wakes = self.nodes.iter().map(|node| match node.running {
+                Some(_) => node.wake,
+                None => Some(node.up_at),
+            });
+            let next = wakes.flatten().chain(flying).min();
+            // Nothing more would ever happen.
+            let Some(next) = next else { return false };
+            let was_wild = self.now < self.calm_at;
+            self.now = self.now.max(next);
+            if was_wild && self.now >= self.calm_at {
+                self.spread_pending();
+            }
+            if let Some((_, (to, parcel))) = self.take_due() {
+                self.deliver(to, parcel);
+                continue;
+            }
+            for n in 0..self.nodes.len() {
+                if self.nodes[n].running.is_none() {
+                    if self.nodes[n].up_at <= self.now {
+                        self.start(n);
+                    }
+                } else if self.nodes[n].wake.is_some_and(|wake| wake <= self.now) {
+                    self.nodes[n].wake = None;
+                    self.handle(n, Event::Tick);
+                }
+            }
+        }
+        false
+    }
+
+    /// What is pending comes to everybody in the end.
+    fn spread_pending(&mut self) {
+        for n in 0..self.nodes.len() {
+            let pending = self.missing(&self.nodes[n].state);
+            self.handle(n, Event::Pending(Bounded::new(pending).unwrap()));
+        }
+    }
+
+    fn take_due(&mut self) -> Option<((u64, u64), (usize, Parcel))> {
+        let first = self.flying.first_entry()?;
+        (first.key().0 <= self.now).then(|| first.remove_entry())
+    }
+}
+
+fn simulate(governors: usize, liars: usize, seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let mut network = Network::new(seed, governors, liars);
+        let all = network.run(3, 3_600_000);
+        let heights: Vec<u64> = network
+            .nodes
+            .iter()
+            .map(|node| node.state.height())
+            .collect();
+        assert!(
+            all,
+            "seed {seed}: {governors} governors, {liars} lie: {heights:?}"
+        );
+        let bytes = |node: &Node| node.state.to_bytes();
+        let honest: Vec<&Node> = network.nodes.iter().filter(|node| !node.lies).collect();
+        for node in &honest {
+            if node.state.height() == honest[0].state.height() {
+                assert_eq!(bytes(node), bytes(honest[0]), "seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn governors_that_crash_at_any_step_agree_and_get_on() {
+    simulate(1, 0, 0..4);
+    simulate(2, 0, 0..6);
+    simulate(3, 0, 0..12);
+    simulate(4, 0, 0..12);
+}
+
+#[test]
+fn less_than_a_third_that_lie_part_nobody_and_stop_nothing() {
+    simulate(4, 1, 0..24);
+    simulate(7, 2, 0..8);
+}
+
+#[test]
+fn with_a_third_gone_nothing_is_decided_and_nothing_is_lost() {
+    let mut network = Network::new(1, 4, 0);
+    network.calm_at = 0;
+    for n in [0, 1] {
+        network.nodes[n].up_at = u64::MAX;
+    }
+    for n in [2, 3] {
+        network.start(n);
+    }
+    let mut ticks = 0;
+    while ticks < 500 {
+        ticks += 1;
+        network.now += 1_000;
+        while let Some((_, (to, parcel))) = network.take_due() {
+            network.deliver(to, parcel);
+        }
+        for n in [2, 3] {
+            network.handle(n, Event::Tick);
+        }
+    }
+    assert!(network.finals.is_empty());
+    // However long it was: one comes back, and it goes on.
+    network.nodes[1].up_at = network.now;
+    let until = network.now + 600_000;
+    while network.now < until && network.finals.is_empty() {
+        network.now += 500;
+        if network.nodes[1].running.is_none() {
+            network.start(1);
+        }
+        while let Some((_, (to, parcel))) = network.take_due() {
+            network.deliver(to, parcel);
+        }
+        for n in [1, 2, 3] {
+            network.handle(n, Event::Tick);
+        }
+    }
+    assert!(!network.finals.is_empty());
+}
