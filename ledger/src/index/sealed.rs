@@ -13,6 +13,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::crypto::hash::{Hash, Purpose, hash, hash_parts};
 use crate::crypto::keys::{IndexKey, Secret};
@@ -51,6 +52,8 @@ pub(crate) struct SealedIndex {
     checksums: [Vec<u64>; 3],
     /// Of the runs by certificate and by subject, most of whose keys stand in few parts.
     filters: [Filters; 2],
+    /// Whether its file is durable.
+    is_synced: AtomicBool,
 }
 
 impl SealedIndex {
@@ -133,6 +136,7 @@ impl SealedIndex {
             counts,
             checksums,
             filters,
+            is_synced: AtomicBool::new(false),
         })
     }
 
@@ -213,6 +217,7 @@ impl SealedIndex {
             counts,
             checksums,
             filters: [certificates, subjects],
+            is_synced: AtomicBool::new(false),
         };
         Ok(Some((IndexKey(Secret::from_bytes(key)), index)))
     }
@@ -227,9 +232,13 @@ impl SealedIndex {
         self.sum
     }
 
-    /// Makes its file durable.
+    /// Makes its file durable, unless it is known to be.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync()
+        if !self.is_synced.load(Ordering::Acquire) {
+            self.file.sync()?;
+            self.is_synced.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Entries of each run.

@@ -166,7 +166,7 @@ impl Log {
         drop(appender);
         let synced = snapshots.synced;
         let done = || {
-            for part in index.iter().filter(|it| it.records().end > synced) {
+            for part in &index {
                 part.sync()?;
             }
             for segment in segments {
