@@ -156,7 +156,7 @@ impl Network {
             match command {
                 Command::Keep(entries) => self.nodes[n].kept.extend(entries),
                 Command::Wake(at) => self.nodes[n].wake = Some(at),
-                Command::Send(message) => self.say(n, message),
+                Command::Send(message) => self.say(n, &message),
                 Command::Final(block) => {
                     for to in 0..self.nodes.len() {
                         self.send(to, Parcel::Final((*block).clone()));
@@ -198,17 +198,17 @@ impl Network {
         self.start(n);
     }
 
-    fn say(&mut self, n: usize, message: Message) {
-        if !self.nodes[n].lies {
-            if let Message::Vote(vote, _) = &message {
-                let place = (n, vote.height, vote.round, vote.stage);
-                let first = *self.votes.entry(place).or_insert(*vote);
-                assert_eq!(first, *vote, "an honest node votes twice");
-            }
+    fn say(&mut self, n: usize, message: &Message) {
+        if !self.nodes[n].lies
+            && let Message::Vote(vote, _) = message
+        {
+            let place = (n, vote.height, vote.round, vote.stage);
+            let first = *self.votes.entry(place).or_insert(*vote);
+            assert_eq!(first, *vote, "an honest node votes twice");
         }
         for to in (0..self.nodes.len()).filter(|to| *to != n) {
             let message = match self.nodes[n].lies && self.rng.random_bool(0.5) {
-                true => self.lie(n, &message),
+                true => self.lie(n, message),
                 false => message.clone(),
             };
             self.send(to, Parcel::Said(message));
