@@ -21,6 +21,7 @@ pub const MAX_ACTION: usize = 12_288;
 
 kinds! {
     /// One thing that a proposal would change.
+    #[expect(clippy::large_enum_variant, reason = "at most 16 of them are held at a time")]
     Action, MAX_ACTION;
     /// A department becomes a member, or a removed one becomes a member again.
     0 Admit(Admit),

@@ -71,7 +71,6 @@ impl Offer {
 
 /// What a governor's node sends to all the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "sent, and never held in numbers")]
 pub enum Message {
     /// A block.
     Offer(Offer),
@@ -93,10 +92,6 @@ pub enum Wait {
 /// What moved the node's part in the decision on one height. All of them, in their order, bring a node that was restarted to
 /// where it was: to the same lock, and to the same votes in the same rounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a few for each round of one height"
-)]
 pub enum Entry {
     /// It took part from then on.
     Begun,

@@ -48,7 +48,6 @@ const OFFERS_A_ROUND: usize = 2;
 
 /// What can happen.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "handled one at a time")]
 pub enum Event {
     /// These items are pending, in the place of those before. They hold, one after the other.
     Pending(Bounded<Item, MAX_ITEMS>),

@@ -51,10 +51,10 @@ impl Ahead {
             let rounds: BTreeSet<u32> = self.votes.values().map(|(vote, _)| vote.round).collect();
             let mut counted = rounds.into_iter().rev();
             let round = counted.find(|round| *round <= near || self.are_enough(Some(*round)))?;
-            let ready = self
-                .votes
-                .extract_if(.., |_, (vote, _)| vote.round == round);
-            self.following = ready.map(|(_, found)| found).collect();
+            let ready = |vote: &Vote| vote.round == round;
+            let found = self.votes.values().filter(|(vote, _)| ready(vote));
+            self.following = found.copied().collect();
+            self.votes.retain(|_, (vote, _)| !ready(vote));
         }
         self.following.pop()
     }

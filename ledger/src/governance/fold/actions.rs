@@ -124,10 +124,10 @@ impl State {
             return Err(ActionFault::TooSoon(code));
         }
         self.check_position(&remove.position)?;
-        if let Some(successor) = remove.successor {
-            if successor == code || self.member(&successor).is_none() {
-                return Err(ActionFault::Successor(successor));
-            }
+        if let Some(successor) = remove.successor
+            && (successor == code || self.member(&successor).is_none())
+        {
+            return Err(ActionFault::Successor(successor));
         }
         self.mark(remove.position);
         let all = u32::MAX;

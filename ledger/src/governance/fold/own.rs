@@ -8,7 +8,7 @@ use crate::merkle::{Blake3Tree, CompactRange};
 use super::super::action::CutReason;
 use super::super::fault::{Fault, PositionFault};
 use super::super::kinds::Signed;
-use super::super::member::{Ended, Member};
+use super::super::member::{Ended, Member, Trail};
 use super::super::own::{EndReason, EpochEnd, EpochEnded, Held, Lost, SignedChange};
 use super::super::policy::Share;
 use super::super::state::{State, UsedKey};
@@ -168,7 +168,7 @@ impl State {
             Some(_) => return Err(refused("it ended before")),
             None => {
                 self.check_position(&end.position)?;
-                let open = trail.map_or(0, |trail| trail.first_open_epoch());
+                let open = trail.map_or(0, Trail::first_open_epoch);
                 if u64::from(end.epoch) != open as u64 {
                     return Err(refused("an earlier one has not ended"));
                 }

@@ -66,11 +66,11 @@ fn action(world: &mut World, kind: u8, about: usize, size: u64) -> Action {
     let department = code(about);
     let member = world.state.members.get(&department).cloned();
     let Some(member) = member.filter(|member| member.belongs() || kind == 0) else {
-        return world.admit(about, size % 2 == 0);
+        return world.admit(about, size.is_multiple_of(2));
     };
     let position = world.position(about, size);
     match kind {
-        0 => world.admit(about, size % 2 == 0),
+        0 => world.admit(about, size.is_multiple_of(2)),
         1 => Suspend { position }.into(),
         2 => Resume {
             department,

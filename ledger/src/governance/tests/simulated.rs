@@ -46,6 +46,10 @@ struct Network {
     calm_at: u64,
     items: Vec<Item>,
     finals: BTreeMap<u64, BlockId>,
+    /// Liars try to part the others into two halves, which hardly hear of each other.
+    parted: bool,
+    /// The blocks that a liar offers to the halves, by height and round.
+    plots: BTreeMap<(u64, u32), [BlockId; 2]>,
     votes: BTreeMap<(usize, u64, u32, Stage), Vote>,
 }
 
@@ -76,6 +80,8 @@ impl Network {
             calm_at: 60_000,
             items,
             finals: BTreeMap::new(),
+            parted: liars > 0 && seed.is_multiple_of(2),
+            plots: BTreeMap::new(),
             votes: BTreeMap::new(),
         }
     }
@@ -156,7 +162,7 @@ impl Network {
             match command {
                 Command::Keep(entries) => self.nodes[n].kept.extend(entries),
                 Command::Wake(at) => self.nodes[n].wake = Some(at),
-                Command::Send(message) => self.say(n, message),
+                Command::Send(message) => self.say(n, &message),
                 Command::Final(block) => {
                     for to in 0..self.nodes.len() {
                         self.send(to, Parcel::Final((*block).clone()));
@@ -198,20 +204,60 @@ impl Network {
         self.start(n);
     }
 
-    fn say(&mut self, n: usize, message: Message) {
-        if !self.nodes[n].lies {
-            if let Message::Vote(vote, _) = &message {
-                let place = (n, vote.height, vote.round, vote.stage);
-                let first = *self.votes.entry(place).or_insert(*vote);
-                assert_eq!(first, *vote, "an honest node votes twice");
-            }
+    fn say(&mut self, n: usize, message: &Message) {
+        if !self.nodes[n].lies
+            && let Message::Vote(vote, _) = message
+        {
+            let place = (n, vote.height, vote.round, vote.stage);
+            let first = *self.votes.entry(place).or_insert(*vote);
+            assert_eq!(first, *vote, "an honest node votes twice");
         }
         for to in (0..self.nodes.len()).filter(|to| *to != n) {
+            let honest = !self.nodes[n].lies && !self.nodes[to].lies;
+            let apart = self.parted && self.now < self.calm_at && n % 2 != to % 2;
+            if apart && honest && self.rng.random_bool(0.9) {
+                continue;
+            }
+            if self.parted && self.nodes[n].lies {
+                self.plot(n, to, message);
+                continue;
+            }
             let message = match self.nodes[n].lies && self.rng.random_bool(0.5) {
-                true => self.lie(n, &message),
+                true => self.lie(n, message),
                 false => message.clone(),
             };
             self.send(to, Parcel::Said(message));
+        }
+    }
+
+    /// Offers one half another block than the other half, and votes for each half's own.
+    fn plot(&mut self, n: usize, to: usize, message: &Message) {
+        let key = self.world.secrets[&code(n)].now().clone();
+        let (chain, half) = (self.world.chain(), to % 2);
+        match message {
+            Message::Offer(offer) => {
+                let mut other = offer.block.clone();
+                other.time_ms += 1;
+                let blocks = [offer.block.clone(), other];
+                let ids = [blocks[0].id(chain), blocks[1].id(chain)];
+                self.plots.insert((offer.block.height, offer.round), ids);
+                let block = blocks[half].clone();
+                let offer = Offer::sign(chain, block, offer.round, None, code(n), &key);
+                self.send(to, Parcel::Said(Message::Offer(offer)));
+            }
+            Message::Vote(vote, _) => {
+                let block = self.plots.get(&(vote.height, vote.round));
+                let block = block.map_or(vote.block, |ids| Some(ids[half]));
+                for stage in [Stage::Prevote, Stage::Precommit] {
+                    let vote = Vote {
+                        stage,
+                        block,
+                        ..*vote
+                    };
+                    let message = Message::Vote(vote, vote.sign(chain, code(n), &key));
+                    self.send(to, Parcel::Said(message));
+                }
+            }
         }
     }
 
