@@ -38,21 +38,31 @@ fn ends_at_its_head(page: &Page) -> bool {
     page.end() == Ok(page.checkpoint.checkpoint.size)
 }
 
-/// How many announcements are looked at: a token bucket, kept as the time at which it is full again.
+/// How often something may happen: a token bucket, kept as the time at which it is full again.
 #[derive(Default)]
 pub(super) struct Bucket {
     full_at_ms: u64,
 }
 
 impl Bucket {
-    fn take(&mut self, now_ms: u64) -> bool {
-        let full_at_ms = self.full_at_ms.max(now_ms);
-        let is_there = full_at_ms - now_ms <= (BURST - 1) * ANNOUNCE_EVERY_MS;
+    /// Whether there is one, where there are `burst` at most, and one more each time this many milliseconds have passed.
+    pub(super) fn has(&self, now_ms: u64, burst: u64, each_ms: u64) -> bool {
+        self.full_at_ms.saturating_sub(now_ms) <= (burst - 1) * each_ms
+    }
+
+    /// Takes one, if there is one.
+    pub(super) fn take(&mut self, now_ms: u64, burst: u64, each_ms: u64) -> bool {
+        let is_there = self.has(now_ms, burst, each_ms);
         if is_there {
-            self.full_at_ms = full_at_ms + ANNOUNCE_EVERY_MS;
+            self.full_at_ms = self.full_at_ms.max(now_ms) + each_ms;
         }
         is_there
     }
+}
+
+/// Whether one more announcement is looked at.
+fn looks(bucket: &mut Bucket, now_ms: u64) -> bool {
+    bucket.take(now_ms, BURST, ANNOUNCE_EVERY_MS)
 }
 
 /// Why an announcement is rejected: whoever passed it on could have seen that.
@@ -120,7 +130,7 @@ impl Sync {
         // Before the signature is verified whoever passed it on pays, and only then its department: else anyone could use up
         // what another has.
         if let Some(peer) = self.peers.get_mut(&from)
-            && !peer.announcements.entry(log).or_default().take(now_ms)
+            && !looks(peer.announcements.entry(log).or_default(), now_ms)
         {
             return Ok(Judgement::Ignore);
         }
@@ -133,7 +143,7 @@ impl Sync {
         }
         // A department that makes up heads without end can sign them all.
         let bucket = self.logs.get_mut(&log).map(|log| &mut log.announcements);
-        if !bucket.is_some_and(|bucket| bucket.take(now_ms)) {
+        if !bucket.is_some_and(|bucket| looks(bucket, now_ms)) {
             return Ok(Judgement::Ignore);
         }
         let verified = page.clone().under(checkpoint, &self.members);

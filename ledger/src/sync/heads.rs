@@ -13,6 +13,10 @@ use super::state::{Search, Sync, Waiting, agrees};
 /// Peers to compare heads with after a change, each in turn.
 const COMPARED_AFTER_CHANGE: usize = 8;
 
+/// Peers to compare heads with in the time between two comparisons with the same peer: all of them in a network of up to 65
+/// members; of more they take turns.
+const COMPARED_IN_TURN: u64 = 64;
+
 /// A signature under the same checkpoint is checked and kept again when it is this much newer, ms.
 const COSIGNED_AGAIN_MS: u64 = 3_600_000;
 
@@ -21,34 +25,52 @@ const EVIDENCE_AT_ONCE: usize = 4;
 
 impl Sync {
     pub(super) fn ask_for_heads(&mut self, now_ms: u64, out: &mut Vec<Command>) {
+        let mut after_change = BTreeSet::new();
         if self.compare_at_ms.take_if(|at| *at <= now_ms).is_some() {
             let codes: Vec<DepartmentCode> = self.peers.keys().copied().collect();
             let first = self.rotation % codes.len().max(1);
             let few = codes.len().min(COMPARED_AFTER_CHANGE);
-            for code in codes.iter().cycle().skip(first).take(few) {
-                if let Some(peer) = self.peers.get_mut(code) {
-                    peer.heads_due_ms = now_ms;
-                }
-            }
+            after_change.extend(codes.iter().cycle().skip(first).take(few));
             self.rotation = self.rotation.wrapping_add(COMPARED_AFTER_CHANGE);
         }
-        let due: Vec<DepartmentCode> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.heads_due_ms <= now_ms)
-            .map(|(code, _)| *code)
-            .collect();
-        for code in due {
-            if let Some(peer) = self.peers.get_mut(&code) {
-                peer.heads_due_ms = now_ms + self.settings.heads_every_ms;
+        let each_ms = self.settings.heads_every_ms / COMPARED_IN_TURN;
+        let has_turn = self.comparisons.has(now_ms, COMPARED_IN_TURN, each_ms);
+        // An answer is as long as there are logs: if all peers were asked each time, what a peer is sent at rest would grow with
+        // the square of the network. One that was not heard yet does not wait, nor does any while the own log needs to be
+        // confirmed.
+        let (mut asked, mut in_turn) = (after_change, Vec::new());
+        for (code, peer) in &self.peers {
+            if peer.heads_due_ms > now_ms || asked.contains(code) {
+                continue;
             }
-            let asked = |waiting: &Waiting| {
-                waiting.to == code && matches!(waiting.body, Request::Heads { .. })
-            };
-            if !self.waiting.values().any(asked) {
-                let instance = self.instance;
-                self.send(code, Request::Heads { instance }, now_ms, out);
+            if !peer.heard || !self.confirmed {
+                asked.insert(*code);
+            } else if has_turn {
+                in_turn.push((peer.heads_due_ms, *code));
             }
+        }
+        // Whoever has waited longest comes first, so that each has its turn.
+        in_turn.sort_unstable();
+        for (_, code) in in_turn {
+            if self.comparisons.take(now_ms, COMPARED_IN_TURN, each_ms) {
+                asked.insert(code);
+            }
+        }
+        for code in asked {
+            self.ask_for_heads_of(code, now_ms, out);
+        }
+    }
+
+    /// Asks a peer for its heads, unless it has been asked and has not answered.
+    fn ask_for_heads_of(&mut self, code: DepartmentCode, now_ms: u64, out: &mut Vec<Command>) {
+        if let Some(peer) = self.peers.get_mut(&code) {
+            peer.heads_due_ms = now_ms + self.settings.heads_every_ms;
+        }
+        let asked =
+            |waiting: &Waiting| waiting.to == code && matches!(waiting.body, Request::Heads { .. });
+        if !self.waiting.values().any(asked) {
+            let instance = self.instance;
+            self.send(code, Request::Heads { instance }, now_ms, out);
         }
     }
 
@@ -70,6 +92,7 @@ impl Sync {
         }
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.sizes.clear();
+            peer.heard = true;
         }
         // One that says "another was first" to some withholds from it what is newer: nothing is confirmed by the others alone.
         let confirms = counts && self.elsewhere.is_empty();
@@ -195,7 +218,13 @@ impl Sync {
         if log == self.own {
             self.own_known = self.own_known.max(checkpoint.size);
         }
-        if let Some(accepted) = holdings.accepted(&log)
+        let accepted = holdings.accepted(&log);
+        // Nearly always, and then the tree need not be read: it was compared when this was accepted.
+        if accepted.as_ref() == Some(checkpoint) {
+            self.note_size(&from, &log, checkpoint.size);
+            return true;
+        }
+        if let Some(accepted) = accepted
             && let Some(evidence) = ForkEvidence::of_checkpoints(&accepted, checkpoint)
         {
             self.freeze_and_tell(evidence, out);

@@ -70,6 +70,7 @@ impl Peer {
     pub(super) fn new(now_ms: u64, settings: &Settings) -> Peer {
         Peer {
             heads_due_ms: now_ms,
+            heard: false,
             in_flight: 0,
             avoided_until_ms: 0,
             rests_until_ms: 0,

@@ -21,6 +21,8 @@ use super::pace::Wait;
 
 pub(super) struct Peer {
     pub(super) heads_due_ms: u64,
+    /// Its heads were heard since it connected.
+    pub(super) heard: bool,
     pub(super) in_flight: usize,
     /// It is not asked for pages until then: it sent something wrong.
     pub(super) avoided_until_ms: u64,
@@ -106,6 +108,8 @@ pub struct Sync {
     pub(super) waiting: BTreeMap<RequestId, Waiting>,
     pub(super) next_request: RequestId,
     pub(super) rotation: usize,
+    /// Peers whose heads may be asked for again.
+    pub(super) comparisons: Bucket,
     /// When heads are compared with a few peers because of what changed.
     pub(super) compare_at_ms: Option<u64>,
     /// The log a page was last asked of: the next one's turn comes first.
@@ -153,6 +157,7 @@ impl Sync {
             waiting: BTreeMap::new(),
             next_request: 0,
             rotation: 0,
+            comparisons: Bucket::default(),
             compare_at_ms: None,
             last_asked: None,
             confirmed_by: BTreeSet::new(),

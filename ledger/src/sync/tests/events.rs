@@ -307,6 +307,7 @@ impl World {
         let Some(connection) = self.network.connection(from, to) else {
             return;
         };
+        self.peers[from].sent.count(&message());
         for delay_ms in self.network.delays(&mut self.rng) {
             let message = message();
             self.plan(

@@ -10,6 +10,7 @@
 //! - `scenarios`, `adversaries`, `recovery`, `mixed`: the tests
 //! - `fresh`: what peers take for the newest, and what clocks do to it
 //! - `instances`: a second run of a department's peer
+//! - `traffic`: how many messages and bytes peers send, and how that grows with the network
 //! - `heads`: tests of one state machine by itself, of what it makes of the heads it hears
 //! - `announcements`: the same, of what is announced to it
 //! - `stalled`: the same, of pages that come late, slowly or not at all
@@ -29,6 +30,7 @@ mod peer;
 mod recovery;
 mod scenarios;
 mod stalled;
+mod traffic;
 mod truth;
 mod world;
 

@@ -23,6 +23,7 @@ use crate::sync::{
 };
 
 use super::adversary::Conduct;
+use super::world::Message;
 
 /// What the clocks of the simulated world say at its beginning.
 pub(super) const EPOCH_MS: u64 = 1_790_000_000_000;
@@ -72,6 +73,35 @@ pub(super) struct Peer {
     pub(super) accepted: BTreeMap<LogId, u64>,
     /// Others' signatures under checkpoints, kept.
     pub(super) kept: usize,
+    /// What it sent since this was last cleared.
+    pub(super) sent: Sent,
+}
+
+/// Messages that a peer sent, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) requests: u64,
+    pub(super) request_bytes: u64,
+    pub(super) answers: u64,
+    pub(super) answer_bytes: u64,
+    /// Announcements, its own and those it passed on: here to every neighbour, since there is no mesh.
+    pub(super) announcements: u64,
+}
+
+impl Sent {
+    pub(super) fn count(&mut self, message: &Message) {
+        match message {
+            Message::Request(_, bytes) => {
+                self.requests += 1;
+                self.request_bytes += bytes.len() as u64;
+            }
+            Message::Response(_, bytes) => {
+                self.answers += 1;
+                self.answer_bytes += bytes.len() as u64;
+            }
+            Message::Gossip(_) => self.announcements += 1,
+        }
+    }
 }
 
 pub(super) fn code(n: usize) -> DepartmentCode {
@@ -128,6 +158,7 @@ impl Peer {
             storage_free_ms: 0,
             accepted: BTreeMap::new(),
             kept: 0,
+            sent: Sent::default(),
         }
     }
 
