@@ -9,11 +9,14 @@ use super::{Definitions, GrantHeld, Listing, MatterVersion, MatterVersions, Type
 use crate::id::{DepartmentCode, MatterCode, TypeCode};
 use crate::record::RecordHash;
 
+/// Position and time of each version of a matter.
+type SavedVersions = Vec<(u64, u64)>;
+
 /// All that a log defines. Departments listed by a version as by the one before are saved once, as memory has them once.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedDefinitions {
     types: Vec<(TypeCode, Vec<SavedListing>)>,
-    matters: Vec<(MatterCode, RecordHash, Vec<(u64, u64)>)>,
+    matters: Vec<(MatterCode, RecordHash, SavedVersions)>,
     grants: Vec<(u64, TypeCode, Vec<u8>)>,
     type_bytes: u64,
     matter_bytes: u64,

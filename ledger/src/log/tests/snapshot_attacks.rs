@@ -18,6 +18,7 @@ use crate::log::{ApplyError, BrokenRule, MAX_PAGE, Stopped};
 use crate::record::TypeDefined;
 use crate::status_map::StatusMap;
 
+type Versions = Vec<(u64, u64)>;
 type Listings = Vec<(u64, RecordHash, u64, Option<Vec<DepartmentCode>>)>;
 
 /// A snapshot's body as SPEC.md, section 14, has it.
@@ -30,7 +31,7 @@ struct Body {
     range: Vec<Hash>,
     end: u64,
     types: Vec<(TypeCode, Listings)>,
-    matters: Vec<(MatterCode, RecordHash, Vec<(u64, u64)>)>,
+    matters: Vec<(MatterCode, RecordHash, Versions)>,
     grants: Vec<(u64, TypeCode, Vec<u8>)>,
     type_bytes: u64,
     matter_bytes: u64,
