@@ -100,6 +100,23 @@ pub(crate) fn decode_borrowed<'b, T: Serialize + Deserialize<'b>>(
     bytes: &'b [u8],
     limit: usize,
 ) -> Result<T, DecodeError> {
+    decode_within::<T, { 4 << 20 }>(bytes, limit)
+}
+
+/// The same for a value of up to `MOST` bytes.
+///
+/// # Errors
+/// As for [`decode`].
+pub(crate) fn decode_large<T: Serialize + DeserializeOwned, const MOST: usize>(
+    bytes: &[u8],
+) -> Result<T, DecodeError> {
+    decode_within::<T, MOST>(bytes, MOST)
+}
+
+fn decode_within<'b, T: Serialize + Deserialize<'b>, const MOST: usize>(
+    bytes: &'b [u8],
+    limit: usize,
+) -> Result<T, DecodeError> {
     if bytes.len() > limit {
         return Err(DecodeError::TooLong {
             found: bytes.len(),
@@ -109,7 +126,7 @@ pub(crate) fn decode_borrowed<'b, T: Serialize + Deserialize<'b>>(
     // The limit is the type's capacity bound inside bincode too: a length prefix that promises more than it is refused
     // before anything is allocated for it.
     let (value, used): (T, usize) =
-        bincode::serde::borrow_decode_from_slice(bytes, CONFIG.with_limit::<{ 4 << 20 }>())
+        bincode::serde::borrow_decode_from_slice(bytes, CONFIG.with_limit::<MOST>())
             .map_err(|e| DecodeError::Malformed(e.to_string()))?;
     if used < bytes.len() {
         return Err(DecodeError::Trailing(bytes.len() - used));

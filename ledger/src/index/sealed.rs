@@ -232,11 +232,16 @@ impl SealedIndex {
         self.sum
     }
 
+    /// Takes note that its file is durable.
+    pub(super) fn note_durable(&self) {
+        self.is_synced.store(true, Ordering::Release);
+    }
+
     /// Makes its file durable, unless it is known to be.
     pub(crate) fn sync(&self) -> io::Result<()> {
         if !self.is_synced.load(Ordering::Acquire) {
             self.file.sync()?;
-            self.is_synced.store(true, Ordering::Release);
+            self.note_durable();
         }
         Ok(())
     }

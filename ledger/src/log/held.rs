@@ -92,6 +92,12 @@ impl Log {
     /// # Errors
     /// [`ReadError`]: what is on disk is damaged. The next opening finds out what.
     pub fn scrub(&self, from: u64) -> Result<Option<(u64, usize)>, ReadError> {
+        // Whatever the medium said: what it does not give is as good as damaged, and the next opening must not pass over it again.
+        let found = self.scrub_from(from);
+        found.inspect_err(|_| self.is_damaged.store(true, Ordering::Release))
+    }
+
+    fn scrub_from(&self, from: u64) -> Result<Option<(u64, usize)>, ReadError> {
         let Some((frames, _)) = self.frames_from(from, MAX_PAGE)? else {
             self.unread_below.store(0, Ordering::Release);
             self.proved.write().clear();

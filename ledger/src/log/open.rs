@@ -185,6 +185,11 @@ impl Log {
                 log: name.id,
                 error,
             })?;
+        // What was derived here once made a page break a rule: it is judged again by the records, not by what was derived then.
+        let begin = match place.disk.open(&place.broken_path(&name), false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => begin,
+            _ => Begin::Records,
+        };
         let (log, saved) = match begin {
             Begin::Snapshot if !lost => {
                 Log::resume(place, name, &dir, head_file, &vouched).map_err(io)?
@@ -209,7 +214,8 @@ impl Log {
         };
         let is_damage = match &rebuilt {
             Err(Halt::Damage(_)) => true,
-            Err(Halt::Io(error)) => is_damage(error),
+            // Or a record below the snapshot, which was looked up and is not what the root covers.
+            Err(Halt::Io(error)) => is_damage(error) || log.is_damaged(),
             Ok(()) => false,
         };
         if resumed && is_damage {

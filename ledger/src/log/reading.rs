@@ -12,7 +12,7 @@ use crate::codec::{Blob, Bounded};
 use crate::crypto::hash::Hash;
 use crate::id::{CertificateId, TypeCode};
 use crate::index::{Index, Key};
-use crate::merkle::{left_range, right_range};
+use crate::merkle::right_range;
 use crate::record::{Entry, Frame, Frames, Record, RecordError, SignedRecord};
 
 use super::ahead::Ahead;
@@ -237,10 +237,10 @@ impl Log {
         self.refused.get().cloned()
     }
 
-    /// Takes nothing more from here on, as after a write that was refused, and writes to no file any more; waits for what is under
-    /// way.
+    /// Takes nothing more from here on, as after a write that was refused, and writes none of its files; waits for what is
+    /// under way.
     pub(crate) fn close(&self, reason: &str) {
-        let _snapshots = self.snapshots.lock();
+        self.leave_files();
         let _appender = self.appender.lock();
         let _ = self.refused.set(reason.to_owned());
     }
@@ -391,7 +391,8 @@ impl Log {
             None => (Vec::new(), 0),
         };
         self.check_unread(from, &frames)?;
-        let left = left_range(&self.tree, from).map_err(|e| self.tree_error(e))?;
+        // Held against the root in memory: a node that the medium changed would be this peer's fault to whoever gets the page.
+        let left = self.range_at(from)?;
         let right = right_range(&self.tree, from + count, size).map_err(|e| self.tree_error(e))?;
         Ok(Page {
             checkpoint: checkpoint.signed().clone(),

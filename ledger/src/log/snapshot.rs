@@ -26,7 +26,7 @@ use crate::header::{HEADER_LEN, Kind, check_header, header};
 use crate::id::TypeCode;
 use crate::merkle::CompactRange;
 use crate::names::LogName;
-use crate::record::RecordHash;
+use crate::record::{Entry, RecordHash};
 use crate::status_map::StatusMap;
 
 use super::definitions::SavedDefinitions;
@@ -70,6 +70,8 @@ pub(super) struct Snapshots {
     size: u64,
     /// Records in files that were synced for it.
     synced: u64,
+    /// Whether another copy of the log is open, or is about to be: its files are no longer this one's.
+    is_closed: bool,
     /// Why there is none any more: a sync was refused. The next one would report what was lost then as durable.
     refused: Option<String>,
 }
@@ -82,6 +84,9 @@ impl Log {
     /// Those of the medium, and damage found on the way. Nothing is lost by it: the log is as it was.
     pub fn maintain(&self) -> io::Result<()> {
         let mut snapshots = self.snapshots.lock();
+        if snapshots.is_closed {
+            return Ok(());
+        }
         if self.is_damaged() {
             return self.forget(&mut snapshots);
         }
@@ -108,6 +113,9 @@ impl Log {
     /// As for [`Log::maintain`].
     pub fn save_snapshot(&self) -> io::Result<()> {
         let mut snapshots = self.snapshots.lock();
+        if snapshots.is_closed {
+            return Ok(());
+        }
         if self.is_damaged() {
             return self.forget(&mut snapshots);
         }
@@ -120,6 +128,17 @@ impl Log {
     /// Whether something that was read since the opening was damaged.
     pub fn is_damaged(&self) -> bool {
         self.is_damaged.load(Ordering::Acquire)
+    }
+
+    /// Leaves the log's files to whoever opens it next; waits for what is being merged or saved.
+    pub(super) fn leave_files(&self) {
+        self.snapshots.lock().is_closed = true;
+    }
+
+    /// Whether the entry at a position is one that this version can't read.
+    fn is_unread(&self, seq: u64) -> bool {
+        let held = self.held_record(seq);
+        held.is_ok_and(|held| matches!(held.record().entry, Entry::Unknown(_)))
     }
 
     /// Removes the snapshot: the next opening reads everything, and repairs what can be repaired.
@@ -139,7 +158,11 @@ impl Log {
         }
         self.seal_index(tip.size)?;
         let Some(statuses) = self.statuses.lock().map().save()? else {
-            return Ok(());
+            // Not tried again: each time would write a part of the index, of a few records.
+            let reason =
+                "the file of statuses was refused: they are in memory until the next start";
+            snapshots.refused = Some(reason.to_owned());
+            return Err(io::Error::other(reason));
         };
         let index = self.index.sealed();
         let (body, segments) = {
@@ -265,7 +288,7 @@ fn read(file: &dyn DiskFile, log: &LogName) -> Option<(Body, Vec<u8>)> {
     }
     let body_len = usize::try_from(u64::from_le_bytes(*body_len)).ok()?;
     let (body, statuses) = rest.split_at_checked(body_len)?;
-    let body = codec::decode(body, MAX_BODY).ok()?;
+    let body = codec::decode_large::<_, MAX_BODY>(body).ok()?;
     Some((body, statuses.to_vec()))
 }
 
@@ -346,12 +369,19 @@ impl Loaded {
         view.definitions = Arc::new(body.definitions.restore());
         view.issued = body.issued.into_iter().collect::<BTreeMap<_, _>>();
         view.unread = body.unread.map(|(seq, time_ms)| Unread { seq, time_ms });
+        drop(view);
         log.unread_below.store(body.size, Ordering::Release);
         *log.snapshots.lock() = Snapshots {
             size: body.size,
             synced: body.size,
-            refused: None,
+            ..Snapshots::default()
         };
+        // What could not be read when it was saved may be by now: it has to be taken in then.
+        if let Some((seq, _)) = body.unread
+            && !log.is_unread(seq)
+        {
+            return Ok(None);
+        }
         Ok(Some(start))
     }
 }

@@ -15,6 +15,7 @@ mod salvage;
 mod salvage_crashes;
 mod scan;
 mod snapshot;
+mod snapshot_attacks;
 mod stopped;
 
 use std::path::PathBuf;
