@@ -162,7 +162,7 @@ impl History {
     }
 
     /// Whether a department had a role as of a height, and was not suspended. What stands from a position on that a later
-    /// decision names is judged by that: [`History::judge`](History::judge).
+    /// decision names is judged by that: [`History::judge`].
     pub fn had_role(&self, code: &DepartmentCode, role: Role, height: u64) -> bool {
         let member = self.member_at(code, height);
         member.is_some_and(|member| member.is_active() && member.roles.find(&role).is_some())

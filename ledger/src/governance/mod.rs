@@ -8,6 +8,7 @@
 //! - [`Founding`]: what a genesis adds for governing; [`Policy`] the thresholds and bounds
 //! - [`Proposal`], [`Action`], [`Decision`]: what the members decide; [`OwnChange`], [`EpochEnded`]: what a department changes by
 //!   itself; [`Recovery`]: when too many can't be reached
+//! - [`Pool`]: what waits for a block
 //! - [`Block`], [`Certificate`]: links of the chain, and the votes that make one final
 //! - [`State`]: what is so at a height, and the fold that leads from one to the next: [`State::apply`]
 //! - [`History`]: the chain, and what was so at any height of it; [`History::judge`]: which rule judges which record
@@ -27,6 +28,7 @@ mod kinds;
 mod member;
 mod own;
 mod policy;
+mod pool;
 mod proposal;
 mod state;
 #[cfg(test)]
@@ -54,6 +56,7 @@ pub use own::{EndReason, EpochEnd, EpochEnded, Held, Lost, OwnChange, SignedChan
 pub use policy::{
     MAX_GOVERNORS, MAX_RECOVERY_KEYS, Policy, PolicyError, RecoveryKey, RecoveryKeys, Share, Terms,
 };
+pub use pool::{Pool, Refused};
 pub use proposal::{Decision, MAX_ACTIONS, Proposal, Withdrawal, approve};
 pub use state::{FORMAT_VERSION, State};
 pub use trust_file::{Part, TrustFile, TrustFileError};

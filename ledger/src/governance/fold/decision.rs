@@ -5,7 +5,9 @@ use crate::crypto::keys::PublicKey;
 use crate::id::DepartmentCode;
 
 use super::super::action::Action;
+use super::super::chain::ProposalId;
 use super::super::fault::Fault;
+use super::super::kinds::Signed;
 use super::super::policy::Share;
 use super::super::proposal::{Decision, Withdrawal};
 use super::super::state::{Sitting, State};
@@ -35,7 +37,29 @@ impl State {
     }
 
     /// Whether enough of those who govern now want a proposal, and may still.
-    pub(super) fn check_approved(&self, decision: &Decision) -> Result<(), Fault> {
+    fn check_approved(&self, decision: &Decision) -> Result<(), Fault> {
+        self.check_proposed(decision)?;
+        let proposer = decision.proposal.proposer;
+        if decision.approvals.find(&proposer).is_some() {
+            return Err(Fault::ProposerTwice);
+        }
+        let (found, governors) = (1 + decision.approvals.len(), self.governors().count());
+        let Share { of, parts } = self.policy.decide;
+        if !self.policy.decide.is_exceeded_by(found, governors) {
+            return Err(Fault::Approvals {
+                found,
+                governors,
+                of,
+                parts,
+            });
+        }
+        let id = decision.proposal.id(self.chain);
+        let mut approvals = decision.approvals.iter();
+        approvals.try_for_each(|approval| self.check_approval(id, approval))
+    }
+
+    /// Whether a proposal may be decided, were it approved.
+    pub(in crate::governance) fn check_proposed(&self, decision: &Decision) -> Result<(), Fault> {
         let proposal = &decision.proposal;
         self.check_sitting(proposal.sitting)?;
         if self.time_ms > proposal.lapses_ms {
@@ -52,29 +76,23 @@ impl State {
         if self.sitting.closed.contains(&(proposal.proposer, id)) {
             return Err(Fault::Closed);
         }
-        if proposer.verify(&id.0, &decision.signature).is_err() {
-            return Err(Fault::Signature(proposal.proposer));
+        match proposer.verify(&id.0, &decision.signature) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(Fault::Signature(proposal.proposer)),
         }
-        if decision.approvals.find(&proposal.proposer).is_some() {
-            return Err(Fault::ProposerTwice);
+    }
+
+    /// Whether a governor approves a proposal.
+    pub(in crate::governance) fn check_approval(
+        &self,
+        proposal: ProposalId,
+        approval: &Signed,
+    ) -> Result<(), Fault> {
+        let key = self.identity_of_governor(&approval.by)?;
+        match (self.chain).is_signed(Purpose::Approval, &proposal, approval, key) {
+            true => Ok(()),
+            false => Err(Fault::Signature(approval.by)),
         }
-        let (found, governors) = (1 + decision.approvals.len(), self.governors().count());
-        let Share { of, parts } = self.policy.decide;
-        if !self.policy.decide.is_exceeded_by(found, governors) {
-            return Err(Fault::Approvals {
-                found,
-                governors,
-                of,
-                parts,
-            });
-        }
-        for approval in decision.approvals.iter() {
-            let key = self.identity_of_governor(&approval.by)?;
-            if !self.chain.is_signed(Purpose::Approval, &id, approval, key) {
-                return Err(Fault::Signature(approval.by));
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn withdraw(&mut self, withdrawal: &Withdrawal) -> Result<(), Fault> {

@@ -6,6 +6,7 @@ mod consensus;
 mod deciding;
 mod judging;
 mod own;
+mod pool;
 mod properties;
 mod recovery;
 mod simulated;

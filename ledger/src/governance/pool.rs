@@ -1,0 +1,175 @@
+//! What waits for a block: proposals that gather approvals, own changes, ends of epochs, withdrawals.
+//!
+//! Whoever may put something here has room of its own, and can't take another's: a department that floods the others with what
+//! is rightly signed fills that and no more, and what is decided about it waits elsewhere. Nothing here is durable: it comes
+//! again from whoever wants it.
+
+use std::collections::BTreeMap;
+
+use crate::codec::{self, Bounded};
+use crate::id::DepartmentCode;
+
+use super::block::{Item, MAX_BLOCK, MAX_ITEMS};
+use super::chain::ProposalId;
+use super::fault::Fault;
+use super::kinds::Ascending;
+use super::own::{EpochEnded, SignedChange};
+use super::proposal::{Decision, Withdrawal};
+use super::state::State;
+
+/// Room in a block beside its items.
+const AROUND_ITEMS: usize = 128;
+
+/// Why something doesn't wait for a block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It does not hold, and would not with more approvals.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Its proposer has as many pending as the policy allows.
+    #[error(
+        "{proposer} has {limit} proposals pending, as many as the policy allows; it can withdraw one"
+    )]
+    Proposals {
+        /// Whose.
+        proposer: DepartmentCode,
+        /// How many.
+        limit: usize,
+    },
+    /// The department has one of its kind pending.
+    #[error("{0} has another one pending; once that is final, the next can follow")]
+    Pending(DepartmentCode),
+    /// A recovery is not made final by all governors.
+    #[error("a recovery does not wait with other items")]
+    Recovery,
+}
+
+/// What waits for a block.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    proposals: BTreeMap<DepartmentCode, BTreeMap<ProposalId, Decision>>,
+    withdrawals: BTreeMap<DepartmentCode, Withdrawal>,
+    changes: BTreeMap<DepartmentCode, SignedChange>,
+    ends: BTreeMap<DepartmentCode, EpochEnded>,
+}
+
+impl Pool {
+    /// Takes something that came. True if it, or an approval that came with it, is new here, and so worth passing on.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn add(&mut self, item: &Item, state: &State, clock_ms: u64) -> Result<bool, Refused> {
+        let next = state.at(clock_ms);
+        match item {
+            Item::Decision(decision) => self.add_proposal(decision, &next),
+            Item::Withdrawal(withdrawal) => {
+                let by = withdrawal.signed.by;
+                add_one(&mut self.withdrawals, by, withdrawal, item, &next)
+            }
+            Item::OwnChange(change) => {
+                let by = change.change.department;
+                add_one(&mut self.changes, by, change, item, &next)
+            }
+            Item::EpochEnded(ended) => {
+                let by = ended.end.position.log.department;
+                add_one(&mut self.ends, by, ended, item, &next)
+            }
+            Item::Recovery(_) => Err(Refused::Recovery),
+            Item::Unreadable(unreadable) => Err(Fault::Unreadable(unreadable.kind).into()),
+        }
+    }
+
+    fn add_proposal(&mut self, decision: &Decision, next: &State) -> Result<bool, Refused> {
+        next.check_proposed(decision)?;
+        let proposer = decision.proposal.proposer;
+        let id = decision.proposal.id(next.chain());
+        let pending = self.proposals.entry(proposer).or_default();
+        let limit = usize::from(next.policy().pending_proposals);
+        if !pending.contains_key(&id) && pending.len() >= limit {
+            return Err(Refused::Proposals { proposer, limit });
+        }
+        let known = pending.get(&id);
+        let mut approvals = known.map_or_else(Vec::new, |known| known.approvals.to_vec());
+        let before = approvals.len();
+        for approval in decision.approvals.iter() {
+            let is_new = !approvals.iter().any(|known| known.by == approval.by);
+            // A wrong one keeps no right one from counting.
+            if is_new && approval.by != proposer && next.check_approval(id, approval).is_ok() {
+                approvals.push(*approval);
+            }
+        }
+        let is_new = known.is_none() || approvals.len() > before;
+        // Governors other than the proposer, each once: never more than there is room for.
+        let approvals = Ascending::new(approvals).unwrap_or_default();
+        let decision = Decision {
+            approvals,
+            ..decision.clone()
+        };
+        pending.insert(id, decision);
+        Ok(is_new)
+    }
+
+    /// Forgets what can't hold any more, such as all proposals of a sitting that ended.
+    pub fn settle(&mut self, state: &State, clock_ms: u64) {
+        let next = state.at(clock_ms);
+        for pending in self.proposals.values_mut() {
+            pending.retain(|_, decision| next.check_proposed(decision).is_ok());
+        }
+        self.proposals.retain(|_, pending| !pending.is_empty());
+        let holds = |item: Item| next.with(&item).is_ok();
+        self.withdrawals.retain(|_, one| holds(one.clone().into()));
+        self.changes.retain(|_, one| holds(one.clone().into()));
+        self.ends.retain(|_, one| holds(one.clone().into()));
+    }
+
+    /// Proposals that wait for approvals, or for their block.
+    pub fn proposals(&self) -> impl Iterator<Item = (ProposalId, &Decision)> {
+        let pending = self.proposals.values().flatten();
+        pending.map(|(id, decision)| (*id, decision))
+    }
+
+    /// What the next block could be made of: items that hold, one after the other. What the members decided comes first, so
+    /// that nothing a department does by itself outdates it.
+    pub fn next(&self, state: &State, clock_ms: u64) -> Bounded<Item, MAX_ITEMS> {
+        let withdrawals = self.withdrawals.values().cloned().map(Item::from);
+        let decisions = self
+            .proposals()
+            .map(|(_, decision)| decision.clone().into());
+        let ends = self.ends.values().cloned().map(Item::from);
+        let changes = self.changes.values().cloned().map(Item::from);
+        let mut next = state.at(clock_ms);
+        let (mut items, mut room) = (Vec::new(), MAX_BLOCK - AROUND_ITEMS);
+        for item in withdrawals.chain(decisions).chain(ends).chain(changes) {
+            let size = codec::encode(&item).len();
+            if items.len() == MAX_ITEMS || size > room {
+                continue;
+            }
+            if let Ok(after) = next.with(&item) {
+                next = after;
+                room -= size;
+                items.push(item);
+            }
+        }
+        Bounded::first(items)
+    }
+}
+
+/// Takes the only one of its kind that a department may have pending; the one before stays as long as it holds.
+fn add_one<T: Clone + PartialEq + Into<Item>>(
+    pending: &mut BTreeMap<DepartmentCode, T>,
+    by: DepartmentCode,
+    one: &T,
+    item: &Item,
+    next: &State,
+) -> Result<bool, Refused> {
+    let before = pending.get(&by);
+    if before == Some(one) {
+        return Ok(false);
+    }
+    next.with(item)?;
+    if before.is_some_and(|before| next.with(&before.clone().into()).is_ok()) {
+        return Err(Refused::Pending(by));
+    }
+    pending.insert(by, one.clone());
+    Ok(true)
+}
