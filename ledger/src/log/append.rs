@@ -433,6 +433,10 @@ impl Log {
         if let Some(redo) = &*open {
             return Ok(Arc::clone(redo));
         }
+        // Another copy of the log may be open by now, and the journal its own.
+        if let Some(reason) = self.refused.get() {
+            return Err(io::Error::other(reason.clone()));
+        }
         let (path, records) = (&self.redo_path, self.segment_records);
         let redo = Arc::new(Redo::open(&*self.disk, path, &self.name, records)?);
         *open = Some(Arc::clone(&redo));
@@ -470,7 +474,7 @@ impl Log {
     }
 
     /// After a refused write: leaves the journal to the next opening.
-    fn leave_redo(&self, reason: &str) {
+    pub(super) fn leave_redo(&self, reason: &str) {
         if let Some(redo) = self.open_redo() {
             redo.give_up(reason);
         }

@@ -332,8 +332,11 @@ impl Log {
         };
         let placeholder = Statuses::new(StatusMap::in_memory());
         let log = Log::with_statuses(place, name, dir.to_owned(), head_file, vouched, placeholder)?;
-        if let Some(start) = loaded.put(&log)? {
-            return Ok((log, Some(start)));
+        match loaded.put(&log) {
+            Ok(Some(start)) => return Ok((log, Some(start))),
+            Err(error) if too_many_files(&error) => return Err(error),
+            // A file that can't be read may be one that is made again.
+            Ok(None) | Err(_) => {}
         }
         snapshot::forget(&*place.disk, dir)?;
         let head_file = log.appender.into_inner().head_file;

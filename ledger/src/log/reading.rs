@@ -243,6 +243,7 @@ impl Log {
         self.leave_files();
         let _appender = self.appender.lock();
         let _ = self.refused.set(reason.to_owned());
+        self.leave_redo(reason);
     }
 
     /// What this log defines: types, matters, grants.

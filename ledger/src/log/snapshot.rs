@@ -70,6 +70,8 @@ pub(super) struct Snapshots {
     size: u64,
     /// Records in files that were synced for it.
     synced: u64,
+    /// Where the part that grows began when parts before it could not be merged.
+    not_merged: Option<u64>,
     /// Whether another copy of the log is open, or is about to be: its files are no longer this one's.
     is_closed: bool,
     /// Why there is none any more: a sync was refused. The next one would report what was lost then as durable.
@@ -93,7 +95,15 @@ impl Log {
         if self.refused.get().is_some() {
             return Ok(());
         }
-        self.merge_index().inspect_err(|error| self.saw(error))?;
+        // Not tried again before there is something new to merge: it would begin at the beginning.
+        let growing = self.index.first_growing();
+        if snapshots.not_merged != Some(growing)
+            && let Err(error) = self.merge_index()
+        {
+            self.saw(&error);
+            snapshots.not_merged = Some(growing);
+            return Err(error);
+        }
         match self.size().saturating_sub(snapshots.size) >= self.index_unit() {
             true => self.save(&mut snapshots),
             false => Ok(()),

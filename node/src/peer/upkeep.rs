@@ -59,6 +59,8 @@ impl Upkeep {
         for (log, error) in peer.catalogue.save_snapshots() {
             tracing::warn!(%log, %error, "no snapshot saved: the next start reads all of this log");
         }
+        // A task that was not waited for may still destroy a copy: past the journal of this run, not of the next.
+        peer.catalogue.close();
     }
 }
 
@@ -100,7 +102,12 @@ impl Rounds {
     fn scrub(&mut self, log: &Log, left: &mut usize) {
         let id = log.name().id;
         let read = self.read.entry(id).or_default();
-        while *left > 0 && log.unread_below() > 0 && !log.is_damaged() {
+        if log.unread_below() > 0 && log.is_damaged() {
+            // Somebody who asked has met it first.
+            self.peer.repair(&id);
+            return;
+        }
+        while *left > 0 && log.unread_below() > 0 {
             match log.scrub(*read) {
                 Ok(Some((next, bytes))) => {
                     *read = next;
