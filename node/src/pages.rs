@@ -118,7 +118,15 @@ mod tests {
         let lag = in_words(DEFINITION_LAG_MS / DAY_MS);
         assert_eq!(lag, "one");
         states(LIMITS, "less than a day before the certificate was issued");
-        let records = SEGMENT_RECORDS.ilog2();
-        states(LIMITS, &format!("for each of 2^{records} records"));
+        // A part of an index is written when a quarter of a segment has come.
+        let records = SEGMENT_RECORDS / 4;
+        let power = records.ilog2();
+        states(LIMITS, &format!("for each of 2^{power} records"));
+        let unsaved = format!(
+            "{},{:03} records of each log",
+            records / 1000,
+            records % 1000
+        );
+        states(LIMITS, &unsaved);
     }
 }

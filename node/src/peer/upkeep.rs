@@ -152,3 +152,17 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::states;
+
+    #[test]
+    fn the_pages_state_how_fast_what_lies_still_is_read() {
+        assert_eq!(ROUND, Duration::from_secs(1));
+        let rate = format!("{} MiB a second", SCRUBBED >> 20);
+        states("docs/limits.md", &rate);
+        states("docs/operator.md", &rate);
+    }
+}
