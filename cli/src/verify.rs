@@ -33,7 +33,7 @@ const MOST_TYPED: u64 = 2 * MAX_BUNDLE as u64;
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct Verify {
     /// Certificate identifier, or a proof: its file, or its Base45 as a scanned code has it. `-`: a line on standard input,
-    /// as a code scanner types either of them; with --network, standard input to its end
+    /// as a code scanner types either of them; with --network, all of standard input
     #[arg(value_name = "ID|PROOF")]
     what: String,
     /// Genesis file of the network, by which a proof is verified without a node [default: the profile's `network`]

@@ -101,7 +101,7 @@ impl CertificateState {
 }
 
 impl Catalogue {
-    /// Opens the logs of all members, several at a time, checking every byte. Another department's log that can't be opened
+    /// Opens the logs of all members, several at a time, each as [`Log::open`] does. Another department's log that can't be opened
     /// is set aside, so that one damaged copy keeps nobody from asking about the others.
     ///
     /// # Errors

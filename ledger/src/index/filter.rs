@@ -10,8 +10,8 @@ const RANGE: u64 = 1 << 16;
 
 const DESCRIPTOR_LEN: usize = <BinaryFuse8 as DmaSerializable>::DESCRIPTOR_LEN;
 
-/// The filters of a run, each of a range of fingerprints. Where one could not be made there is none, which costs nothing but
-/// reads.
+/// The filters of a run, each of a range of fingerprints. A range whose filter could not be made goes without, which costs
+/// nothing but reads.
 #[derive(Default)]
 pub(super) struct Filters(Vec<Option<Parts>>);
 
@@ -44,7 +44,7 @@ impl Filters {
         }
     }
 
-    /// Each as its descriptor, the length of its fingerprints (u32) and these; zeros where there is none.
+    /// Each as its descriptor, the length of its fingerprints (u32) and these; zeros for a range without.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         for filter in &self.0 {
             let (descriptor, fingerprints) = match filter {

@@ -8,7 +8,9 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use crate::crypto::hash::Hash;
-use crate::merkle::{Blake3Tree, TreeHasher, left_range, position, right_range, root_from};
+use crate::merkle::{
+    Blake3Tree, NodeReader, TreeHasher, left_range, position, right_range, root_from,
+};
 use crate::record::{Frame, Frames, leaf_hash, record_hash};
 
 use super::page::MAX_PAGE;
@@ -120,7 +122,7 @@ impl super::tree_file::TreeFile {
             let index = seq >> level;
             let sibling = match level < TOGETHER {
                 true => near[(position(level, index ^ 1) - position(0, group)) as usize],
-                false => self.stored(level, index ^ 1)?,
+                false => self.node(level, index ^ 1)?,
             };
             node = match index & 1 {
                 0 => Blake3Tree::node(&node, &sibling),

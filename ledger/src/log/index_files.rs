@@ -49,7 +49,7 @@ impl Log {
     pub(super) fn seal_full_index(&self, size: u64) {
         let grown = size - self.index.first_growing();
         if grown > 0 && grown.is_multiple_of(self.index_unit()) {
-            // Tried again when it has doubled: until then memory has it.
+            // Tried again when as many have come once more: until then memory has it.
             let _ = self.seal_index(size);
         }
     }

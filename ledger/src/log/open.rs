@@ -1,8 +1,9 @@
-//! Opening a log: everything on disk is checked against the head file, what was never acknowledged is cut off, what can
+//! Opening a log: what is on disk is checked against the head file, what was never acknowledged is cut off, what can
 //! be derived is rebuilt, and a log that cannot be trusted is set aside whole.
 //!
-//! In this order: what the redo journal holds goes to its places (`redo/`); the head that counts is made durable (`head.rs`); the records that it vouches for are read and what is
-//! derived from them repaired (`rebuild.rs`); what stands beyond is removed; readers see the log. A crash anywhere leaves a
+//! In this order: what the redo journal holds goes to its places (`redo/`); the head that counts is made durable (`head.rs`); a
+//! snapshot is taken, if there is one that is of use (`snapshot.rs`); the records behind it that the head vouches for, or all of
+//! them, are read and what is derived from them repaired (`rebuild.rs`); what stands beyond is removed; readers see the log. A crash anywhere leaves a
 //! directory that the next opening comes to the same end with: what is repaired is derived, what is removed was vouched for by
 //! nobody, and what is set aside is moved and not changed.
 
@@ -322,7 +323,7 @@ impl Log {
         head_file: HeadFile,
         vouched: &Vouched,
     ) -> io::Result<(Log, Option<Start>)> {
-        // Before the file of the statuses is begun anew.
+        // Before the file of the statuses is emptied.
         let segment_records = place.segment_records;
         let loaded = snapshot::load(&*place.disk, dir, &name, segment_records, &vouched.head);
         let Some(loaded) = loaded else {

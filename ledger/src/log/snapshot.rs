@@ -74,7 +74,7 @@ pub(super) struct Snapshots {
     not_merged: Option<u64>,
     /// Whether another copy of the log is open, or is about to be: its files are no longer this one's.
     is_closed: bool,
-    /// Why there is none any more: a sync was refused. The next one would report what was lost then as durable.
+    /// Why no more are saved: a sync was refused, and the next one would report what was lost then as durable.
     refused: Option<String>,
 }
 
@@ -261,7 +261,7 @@ pub(super) struct Loaded {
     statuses: Statuses,
 }
 
-/// Reads a log's snapshot, if the head can be reached from it; `None` where there is none, or none that is of use.
+/// Reads a log's snapshot, if the head can be reached from it; `None` where that is not so, or there is no snapshot.
 pub(super) fn load(
     disk: &dyn Disk,
     dir: &Path,

@@ -73,11 +73,6 @@ impl TreeFile {
         Ok(nodes.iter().map(|node| Hash::from_bytes(*node)).collect())
     }
 
-    /// One node.
-    pub(crate) fn stored(&self, level: u32, index: u64) -> io::Result<Hash> {
-        self.node(level, index)
-    }
-
     /// Makes the file durable, which only a snapshot asks for: without one it is compared with the records at every opening.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync()

@@ -57,6 +57,8 @@ pub(crate) struct Inbox {
     pub(crate) heads: watch::Receiver<Option<VerifiedCheckpoint>>,
     pub(crate) stored: mpsc::Receiver<Stored>,
     pub(crate) reopened: mpsc::Receiver<Reopened>,
+    /// Copies that were found damaged.
+    pub(crate) damaged: mpsc::Receiver<LogId>,
     /// An operator vouches for the own log.
     pub(crate) vouched: Arc<Notify>,
     pub(crate) asks: mpsc::Receiver<Ask>,
@@ -177,6 +179,7 @@ impl Driver {
                     }
                     self.handle(Event::Stored(stored));
                 }
+                Some(log) = inbox.damaged.recv() => self.reopening.damaged(log),
                 Some(reopened) = inbox.reopened.recv() => {
                     let log = reopened.log;
                     if self.reopening.opened(reopened) {

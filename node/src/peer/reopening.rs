@@ -68,11 +68,23 @@ impl Reopening {
             again_in_s = wait.as_secs(),
             "the copy of a log can't continue: nothing is valid by it once it lags; it is reopened automatically"
         );
+        self.open_again(log, wait);
+    }
+
+    /// What is on disk of a copy turned out to be damaged: has it opened again.
+    pub(crate) fn damaged(&mut self, log: LogId) {
+        if self.waiting.insert(log) {
+            self.open_again(log, Duration::ZERO);
+        }
+    }
+
+    fn open_again(&self, log: LogId, wait: Duration) {
         let (peer, opened) = (Arc::clone(&self.peer), self.opened.clone());
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let started = Instant::now();
-            let open = move || peer.catalogue.reopen(&log);
+            let reopened = Arc::clone(&peer);
+            let open = move || reopened.catalogue.reopen(&log);
             let refused = match tokio::task::spawn_blocking(open).await {
                 Ok(Ok(opening)) => {
                     if let Some((path, damage)) = &opening.set_aside {
@@ -82,6 +94,8 @@ impl Reopening {
                             %damage,
                             "log set aside: it is damaged and will be fetched again from other members"
                         );
+                        let path = path.display().to_string();
+                        peer.set_aside.write().insert(log, path);
                     }
                     opening.closed
                 }

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use certmesh_ledger::log::Log;
 use certmesh_ledger::names::LogId;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use tokio::sync::mpsc;
 
 use super::Peer;
 
@@ -29,13 +30,15 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(crate) fn start(peer: &Arc<Peer>) -> std::io::Result<Upkeep> {
+    /// Starts the thread; `damaged` takes the copies that it finds damaged.
+    pub(crate) fn start(peer: &Arc<Peer>, damaged: mpsc::Sender<LogId>) -> std::io::Result<Upkeep> {
         let (running, stopped) = bounded(0);
         let mut rounds = Rounds {
             peer: Arc::clone(peer),
             read: BTreeMap::new(),
             sizes: BTreeMap::new(),
             refused: BTreeSet::new(),
+            damaged,
         };
         let thread = thread::Builder::new().name("upkeep".to_owned());
         let thread = thread.spawn(move || {
@@ -72,6 +75,7 @@ struct Rounds {
     sizes: BTreeMap<LogId, u64>,
     /// Logs whose upkeep failed: said once.
     refused: BTreeSet<LogId>,
+    damaged: mpsc::Sender<LogId>,
 }
 
 impl Rounds {
@@ -101,54 +105,35 @@ impl Rounds {
     /// Reads on in a log, as long as this round may.
     fn scrub(&mut self, log: &Log, left: &mut usize) {
         let id = log.name().id;
-        let read = self.read.entry(id).or_default();
         if log.unread_below() > 0 && log.is_damaged() {
             // Somebody who asked has met it first.
-            self.peer.repair(&id);
+            self.repair(id);
             return;
         }
         while *left > 0 && log.unread_below() > 0 {
-            match log.scrub(*read) {
+            let read = self.read.get(&id).copied().unwrap_or(0);
+            match log.scrub(read) {
                 Ok(Some((next, bytes))) => {
-                    *read = next;
+                    self.read.insert(id, next);
                     *left = left.saturating_sub(bytes);
                 }
                 Ok(None) => tracing::info!(log = %id, "all records read"),
                 Err(error) => {
                     tracing::error!(log = %id, %error, "what is on disk of a log is no longer what was written");
-                    self.peer.repair(&id);
+                    self.repair(id);
                     return;
                 }
             }
         }
     }
-}
 
-impl Peer {
     /// Has a log read from the first record: what can be derived is made again, damaged records are fetched again. The own log is
     /// left to another run, since something may be appended to it.
-    fn repair(&self, id: &LogId) {
-        if *id == self.catalogue.own() {
-            self.own_is_damaged.notify_one();
-            return;
-        }
-        let started = Instant::now();
-        match self.catalogue.reopen(id) {
-            Ok(opening) => {
-                if let Some((path, damage)) = opening.set_aside {
-                    tracing::error!(
-                        log = %id,
-                        path = %path.display(),
-                        %damage,
-                        "log set aside: it is damaged and will be fetched again from other members"
-                    );
-                    let path = path.display().to_string();
-                    self.set_aside.write().insert(*id, path);
-                }
-                let took_ms = started.elapsed().as_millis();
-                tracing::info!(log = %id, took_ms, "the copy of a log was read again");
-            }
-            Err(error) => tracing::error!(log = %id, %error, "the copy of a log can't be opened"),
+    fn repair(&self, id: LogId) {
+        match id == self.peer.catalogue.own() {
+            true => self.peer.own_is_damaged.notify_one(),
+            // Fails when the driver has ended: the next start reads everything.
+            false => drop(self.damaged.blocking_send(id)),
         }
     }
 }

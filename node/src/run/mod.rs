@@ -456,6 +456,7 @@ impl Work {
             ask,
         );
         let (reopening, reopened) = Reopening::new(Arc::clone(peer));
+        let (damaged, damaged_received) = mpsc::channel(WAITING);
         let parts = Parts {
             peer: Arc::clone(peer),
             reopening,
@@ -470,6 +471,7 @@ impl Work {
             heads: heads_received,
             stored: stored_received,
             reopened,
+            damaged: damaged_received,
             vouched: Arc::clone(&vouched),
             asks,
             addresses,
@@ -482,7 +484,7 @@ impl Work {
             stop_driver,
             writer: writer_thread,
             recorder: recorder_thread,
-            upkeep: Upkeep::start(peer).map_err(&spawn_error)?,
+            upkeep: Upkeep::start(peer, damaged).map_err(&spawn_error)?,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),

@@ -152,7 +152,7 @@ fn cells_that_do_not_stand_in_their_order_are_refused_with_their_place() {
 }
 
 /// GDKsoftware/OfficeXML4D#6: an empty text was saved as the shared text number -1; Excel drops such a cell, and a reader
-/// that takes what is no number for 0 reads the first text of the file. The sum of what programs are lenient about: values
+/// that takes what is not a number for 0 reads the first text of the file. The sum of what programs are lenient about: values
 /// in markup, after the formula they belong to, or beside the text that they stand for.
 #[test]
 fn a_value_that_programs_read_differently_is_refused_with_its_cell() {
