@@ -25,9 +25,14 @@ fn copied(net: &TestNet) -> Member {
     copy
 }
 
+/// What a node says of another run, if any.
+fn report(status: &NodeStatus) -> Option<&String> {
+    let other = |warning: &&String| warning.contains("another run of this department's peer");
+    status.warnings.iter().find(other)
+}
+
 fn reports(status: &NodeStatus) -> bool {
-    let other = |warning: &String| warning.contains("another run of this department's peer");
-    status.warnings.iter().any(other)
+    report(status).is_some()
 }
 
 fn measured(http: &Http) -> bool {
@@ -83,8 +88,13 @@ fn both_report_the_other(net: &TestNet, copy: &Copy) {
     });
     assert!(measured(&copy.http) && measured(&net.http(0)));
     net.wait_logged(0, "another run of this department's peer");
-    let warning = &net.api(0).status().unwrap().warnings[0];
-    assert!(warning.contains(net.member(1).department.display_name()));
+    // Each member says so when the first one next compares heads with it, so not all are named at once.
+    until("every member that sees both to be named", || {
+        let status = net.api(0).status().unwrap();
+        let names = (1..net.len()).map(|other| net.member(other).department.display_name());
+        let named = |warning: &String| names.clone().all(|name| warning.contains(name));
+        report(&status).is_some_and(named)
+    });
 }
 
 /// Whatever its operator says.
