@@ -110,6 +110,16 @@ impl Filler {
         appended.map(drop).map_err(|error| broken(&error))
     }
 
+    /// Leaves the files as a node that ran and stopped does: parts of the index merged, and a snapshot to open from.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] when they cannot be written.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        let log = self.writer.log();
+        let saved = log.maintain().and_then(|()| log.save_snapshot());
+        saved.map_err(|error| broken(&error))
+    }
+
     /// What a node would record of a certificate that passed its checks, with the current definition of its type.
     pub(crate) fn issued(
         &self,

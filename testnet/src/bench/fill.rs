@@ -77,7 +77,7 @@ fn fill(
         }
     }
     bar.finish_and_clear();
-    Ok(())
+    filler.finish()
 }
 
 /// Definitions of a department's types as entries.

@@ -194,7 +194,10 @@ pub(in crate::dataset) fn fill(
     for log in catalogue.logs() {
         log.clear_redo().map_err(|error| broken(&error))?;
     }
-    // As a node that stops.
+    // As a node that ran and stopped.
+    for log in catalogue.logs() {
+        log.maintain().map_err(|error| broken(&error))?;
+    }
     if let Some((_, error)) = catalogue.save_snapshots().into_iter().next() {
         return Err(broken(&error));
     }
