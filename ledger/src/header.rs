@@ -32,6 +32,9 @@ pub(crate) enum Kind {
     Looks,
     Fork,
     Broken,
+    Blocks,
+    Votes,
+    Pending,
 }
 
 impl Kind {
@@ -50,6 +53,9 @@ impl Kind {
             Kind::Looks => b"LOOK",
             Kind::Fork => b"FORK",
             Kind::Broken => b"BROK",
+            Kind::Blocks => b"GOVB",
+            Kind::Votes => b"GOVV",
+            Kind::Pending => b"GOVP",
         }
     }
 }
@@ -72,11 +78,16 @@ pub enum HeaderError {
 
 /// magic (8) · kind (4) · version (u32) · hash of the log's name (32) · first seq (u64) · checksum of all that (8).
 pub(crate) fn header(kind: Kind, log: &LogName, first: u64) -> [u8; HEADER_LEN as usize] {
+    header_of(kind, &log.prefix(), first)
+}
+
+/// The same for a file that belongs to no log, but to what has this name.
+pub(crate) fn header_of(kind: Kind, name: &[u8], first: u64) -> [u8; HEADER_LEN as usize] {
     let mut bytes = [0; HEADER_LEN as usize];
     bytes[..8].copy_from_slice(MAGIC);
     bytes[8..12].copy_from_slice(kind.tag());
     bytes[12..16].copy_from_slice(&VERSION.to_le_bytes());
-    bytes[16..48].copy_from_slice(hash(Purpose::File, &log.prefix()).as_bytes());
+    bytes[16..48].copy_from_slice(hash(Purpose::File, name).as_bytes());
     bytes[48..56].copy_from_slice(&first.to_le_bytes());
     let sum = hash(Purpose::File, &bytes[..56]);
     bytes[56..].copy_from_slice(&sum.as_bytes()[..8]);
@@ -90,7 +101,15 @@ pub(crate) fn check_header(
     log: &LogName,
     first: u64,
 ) -> Result<(), HeaderError> {
-    if bytes == header(kind, log, first) {
+    check_header_of(bytes, &header(kind, log, first))
+}
+
+/// Checks bytes against the header that they should be.
+pub(crate) fn check_header_of(
+    bytes: &[u8],
+    expected: &[u8; HEADER_LEN as usize],
+) -> Result<(), HeaderError> {
+    if bytes == expected {
         return Ok(());
     }
     verified(bytes)?;

@@ -17,10 +17,10 @@ use super::proposal::{Decision, Withdrawal};
 pub const MAX_ITEMS: usize = 64;
 
 /// Most bytes of an item's content.
-pub const MAX_ITEM: usize = 73_728;
+pub const MAX_ITEM: usize = 49_152;
 
-/// Most bytes of a block.
-pub const MAX_BLOCK: usize = 262_144;
+/// Most bytes of a block: one that is offered is gossiped.
+pub const MAX_BLOCK: usize = 57_344;
 
 /// Most bytes of a block with its certificate.
 pub const MAX_FINAL_BLOCK: usize = MAX_BLOCK + 8_192;

@@ -13,12 +13,15 @@
 //! - [`State`]: what is so at a height, and the fold that leads from one to the next: [`State::apply`]
 //! - [`History`]: the chain, and what was so at any height of it; [`History::judge`]: which rule judges which record
 //! - [`consensus`]: how the governors' nodes agree on the next block
+//! - [`engine`]: a member's part in it: blocks fetched, items passed on, votes cast
+//! - [`Store`]: what a peer keeps of all this on disk
 //! - [`TrustFile`]: genesis and chain, for whoever verifies where there is no network
 
 mod action;
 mod block;
 mod chain;
 pub mod consensus;
+pub mod engine;
 mod fault;
 mod fold;
 mod founding;
@@ -31,6 +34,7 @@ mod policy;
 mod pool;
 mod proposal;
 mod state;
+mod store;
 #[cfg(test)]
 mod tests;
 mod trust_file;
@@ -59,4 +63,5 @@ pub use policy::{
 pub use pool::{Pool, Refused};
 pub use proposal::{Decision, MAX_ACTIONS, Proposal, Withdrawal, approve};
 pub use state::{FORMAT_VERSION, State};
+pub use store::{Kept, Store, StoreError};
 pub use trust_file::{Part, TrustFile, TrustFileError};

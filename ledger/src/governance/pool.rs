@@ -128,18 +128,24 @@ impl Pool {
         pending.map(|(id, decision)| (*id, decision))
     }
 
+    /// Everything that waits. What the members decide comes before what a department does by itself, which can so not outdate
+    /// it.
+    pub fn items(&self) -> impl Iterator<Item = Item> {
+        let proposals = self
+            .proposals()
+            .map(|(_, decision)| decision.clone().into());
+        let withdrawals = self.withdrawals.values().cloned().map(Item::from);
+        let ends = self.ends.values().cloned().map(Item::from);
+        let changes = self.changes.values().cloned().map(Item::from);
+        withdrawals.chain(proposals).chain(ends).chain(changes)
+    }
+
     /// What the next block could be made of: items that hold, one after the other. What the members decided comes first, so
     /// that nothing a department does by itself outdates it.
     pub fn next(&self, state: &State, clock_ms: u64) -> Bounded<Item, MAX_ITEMS> {
-        let withdrawals = self.withdrawals.values().cloned().map(Item::from);
-        let decisions = self
-            .proposals()
-            .map(|(_, decision)| decision.clone().into());
-        let ends = self.ends.values().cloned().map(Item::from);
-        let changes = self.changes.values().cloned().map(Item::from);
         let mut next = state.at(clock_ms);
         let (mut items, mut room) = (Vec::new(), MAX_BLOCK - AROUND_ITEMS);
-        for item in withdrawals.chain(decisions).chain(ends).chain(changes) {
+        for item in self.items() {
             let size = codec::encode(&item).len();
             if items.len() == MAX_ITEMS || size > room {
                 continue;

@@ -8,6 +8,7 @@ use crate::governance::block::{Block, Vote};
 use crate::governance::chain::{BlockId, ChainId};
 use crate::governance::kinds::{Ascending, Signed};
 use crate::governance::policy::MAX_GOVERNORS;
+use crate::governance::state::State;
 use crate::id::DepartmentCode;
 
 /// A block offered in a round, by the governor whose turn it is.
@@ -76,6 +77,37 @@ pub enum Message {
     Offer(Offer),
     /// A vote.
     Vote(Vote, Signed),
+}
+
+impl Message {
+    /// The height that it is about.
+    pub fn height(&self) -> u64 {
+        match self {
+            Message::Offer(offer) => offer.block.height,
+            Message::Vote(vote, _) => vote.height,
+        }
+    }
+
+    /// Whose it claims to be.
+    pub fn by(&self) -> DepartmentCode {
+        match self {
+            Message::Offer(offer) => offer.signed.by,
+            Message::Vote(_, signed) => signed.by,
+        }
+    }
+
+    /// Whether a governor after `state` signed it, for the next height: so much everybody can tell who holds the chain.
+    pub fn is_authentic(&self, state: &State) -> bool {
+        let governor = state.governor(&self.by());
+        let Some(key) = governor.and_then(|governor| governor.operating_key()) else {
+            return false;
+        };
+        let chain = state.chain();
+        match self {
+            Message::Offer(offer) => offer.is_signed(chain, offer.block.id(chain), key),
+            Message::Vote(vote, signed) => chain.is_signed(Purpose::Vote, vote, signed, key),
+        }
+    }
 }
 
 /// Which time is over.

@@ -91,8 +91,13 @@ impl State {
         Ok(())
     }
 
+    /// Whether this program knows the version in force. If not it folds nothing beyond.
+    pub fn is_readable(&self) -> bool {
+        self.version <= FORMAT_VERSION
+    }
+
     fn check_version(&self) -> Result<(), BlockError> {
-        match self.version <= FORMAT_VERSION {
+        match self.is_readable() {
             true => Ok(()),
             false => Err(BlockError::LaterVersion {
                 version: self.version,

@@ -1,0 +1,507 @@
+//! A member's part in governance: what it knows of the chain, what waits for a block, and, if it governs, its votes.
+//!
+//! A state machine: an [`Event`] and a time give [`Command`]s, to be carried out in their order. Every member has one. It
+//! fetches final blocks from whoever has more, passes on what is said and what is pending, and never anything that it could
+//! not check. It holds no socket, clock or disk.
+//!
+//! Gossip makes it fast and nothing waits for it: what got lost is found when heads are compared ([`Known`]).
+
+mod news;
+mod peers;
+mod rates;
+
+use crate::codec::{self, Bounded};
+use crate::crypto::hash::{Purpose, hash};
+use crate::crypto::keys::{PublicKey, SigningKey};
+use crate::id::DepartmentCode;
+
+use super::block::{FinalBlock, Item, MAX_ITEMS};
+use super::consensus::{self, Consensus, Entry, Message, Moment};
+use super::fault::Fault;
+use super::history::{Changes, History};
+use super::pool::{Pool, Refused};
+use super::state::State;
+use peers::Peers;
+use rates::Rates;
+
+pub use news::{Known, MAX_ANSWER, MAX_BLOCKS, MAX_PENDING, News, Question, Reply};
+
+/// From one look at what is pending to the next, ms: with time a proposal lapses, and a quota is free again.
+const LOOK_EVERY_MS: u64 = 1_000;
+
+/// Names a question until it is answered.
+pub type QuestionId = u64;
+
+/// Names a gossiped message until it is judged.
+pub type NewsId = u64;
+
+/// What a peer was left with by the run before.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// What moved its part in the decision on a height, and on which.
+    pub votes: (u64, Vec<Entry>),
+    /// What waited for a block.
+    pub pending: Vec<Item>,
+    /// Operating keys that it may have voted with and forgotten how: it votes with them no more.
+    pub barred: Vec<PublicKey>,
+}
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A member's peer is connected.
+    Connected(DepartmentCode),
+    /// It no longer is.
+    Disconnected(DepartmentCode),
+    /// A peer said what it knows.
+    Heard(DepartmentCode, Known),
+    /// Something was gossiped; `None` could not be read.
+    News(DepartmentCode, NewsId, Option<Box<News>>),
+    /// A question was answered, or not.
+    Answered(DepartmentCode, QuestionId, Option<Box<Reply>>),
+    /// Time passed.
+    Tick,
+}
+
+/// What to do, in this order.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Make these durable, after those before of the same height, before anything further is done. Those of earlier heights
+    /// can go.
+    Keep(u64, Vec<Entry>),
+    /// Keep the next block of the chain.
+    Store(Box<FinalBlock>),
+    /// It is in force, and changed this.
+    Changed(Changes),
+    /// Make these durable in the place of those before: somebody here was told that they wait.
+    KeepPending(Vec<Item>),
+    /// Gossip.
+    Publish(Box<News>),
+    /// Pass a gossiped message on, or not.
+    Judge(NewsId, Verdict),
+    /// Ask a peer.
+    Ask(DepartmentCode, QuestionId, Question),
+    /// Report to the operator a peer that sent something wrong.
+    Blame(DepartmentCode, &'static str),
+}
+
+/// What to do with a gossiped message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Pass it on.
+    Accept,
+    /// Neither pass it on nor blame anyone.
+    Ignore,
+    /// Do not pass it on; whoever did is at fault.
+    Reject,
+}
+
+/// A member's part in governance.
+pub struct Engine {
+    history: History,
+    blocks: Vec<FinalBlock>,
+    own: DepartmentCode,
+    keys: Vec<SigningKey>,
+    barred: Vec<PublicKey>,
+    /// It voted on this height: of those before it may not know how.
+    votes_from: u64,
+    pool: Pool,
+    /// What the present height's decision was last told to wait.
+    pending: Bounded<Item, MAX_ITEMS>,
+    consensus: Option<Consensus>,
+    wake: Option<u64>,
+    looked_at: Option<u64>,
+    peers: Peers,
+    rates: Rates,
+    again: u64,
+    commands: Vec<Command>,
+}
+
+impl Engine {
+    /// Goes on with what the run before left. `history` is that of `blocks`; `keys` are the operating keys that this node has,
+    /// one of which may be of the next epoch.
+    pub fn start(
+        history: History,
+        blocks: Vec<FinalBlock>,
+        own: DepartmentCode,
+        keys: Vec<SigningKey>,
+        left: Left,
+        at: Moment,
+    ) -> (Engine, Vec<Command>) {
+        let mut engine = Engine {
+            history,
+            blocks,
+            own,
+            keys,
+            barred: left.barred,
+            votes_from: left.votes.0,
+            pool: Pool::default(),
+            pending: Bounded::default(),
+            consensus: None,
+            wake: None,
+            looked_at: None,
+            peers: Peers::default(),
+            rates: Rates::default(),
+            // Of two runs no two messages are the same bytes.
+            again: at.clock_ms,
+            commands: Vec::new(),
+        };
+        for item in &left.pending {
+            // What does not hold any more was decided, or lapsed.
+            let _ = engine.pool.add(item, engine.history.state(), at.clock_ms);
+        }
+        let (height, votes) = left.votes;
+        engine.begin_height(at);
+        if let Some(consensus) = &mut engine.consensus
+            && consensus.height() == height
+        {
+            let commands = consensus.resume(votes, at);
+            engine.follow(commands, at);
+        }
+        engine.look(at);
+        let commands = std::mem::take(&mut engine.commands);
+        (engine, commands)
+    }
+
+    /// What an event comes to.
+    pub fn handle(&mut self, event: Event, at: Moment) -> Vec<Command> {
+        match event {
+            Event::Connected(peer) => self.peers.connected(peer),
+            Event::Disconnected(peer) => self.peers.disconnected(&peer),
+            Event::Heard(from, known) => self.on_heard(from, known, at),
+            Event::News(from, id, news) => {
+                let verdict = match news {
+                    Some(news) => self.on_news(from, *news, at),
+                    None => Verdict::Reject,
+                };
+                self.commands.push(Command::Judge(id, verdict));
+            }
+            Event::Answered(from, question, reply) => self.on_reply(from, question, reply, at),
+            Event::Tick => self.on_tick(at),
+        }
+        std::mem::take(&mut self.commands)
+    }
+
+    /// Takes something that people of this department want decided. The last of the commands says so to the others.
+    ///
+    /// # Errors
+    /// [`Refused`], with what to do.
+    pub fn submit(&mut self, item: &Item, at: Moment) -> Result<Vec<Command>, Refused> {
+        self.pool.add(item, self.history.state(), at.clock_ms)?;
+        let kept = self.pool.items().collect();
+        self.commands.push(Command::KeepPending(kept));
+        self.publish_item(item.clone());
+        self.look(at);
+        Ok(std::mem::take(&mut self.commands))
+    }
+
+    /// Answers another peer.
+    pub fn answer(&self, question: &Question) -> Reply {
+        match question {
+            Question::Blocks { from } => {
+                let skip = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+                Reply::Blocks(news::fitting(self.blocks.iter().skip(skip).cloned()))
+            }
+            Question::Pending => Reply::Pending(news::fitting(self.pool.items())),
+        }
+    }
+
+    /// What this peer knows, for the others.
+    pub fn known(&self) -> Known {
+        let sum = |sum: u64, item: Item| sum.wrapping_add(short_hash(&item));
+        Known {
+            height: self.history.height(),
+            head: self.history.state().head(),
+            pending: self.pool.items().fold(0, sum),
+        }
+    }
+
+    /// The chain so far.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What waits for a block.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The final blocks.
+    pub fn blocks(&self) -> &[FinalBlock] {
+        &self.blocks
+    }
+
+    /// Which attempt at the next block this node takes part in.
+    pub fn round_in_progress(&self) -> Option<u32> {
+        self.consensus.as_ref()?.round_in_progress()
+    }
+
+    /// Whether more than a third of the governors have shown nothing newer, within the policy's age. Else this peer may be cut
+    /// off from a majority that decides without it, and its yes could be one that was taken back.
+    pub fn is_current(&self, at: Moment) -> bool {
+        let (shown, all) = self.governors_heard(at);
+        all < 3 * shown
+    }
+
+    /// How many governors have shown nothing newer within the policy's age, this one included, and how many there are.
+    pub fn governors_heard(&self, at: Moment) -> (usize, usize) {
+        let state = self.history.state();
+        let since = at.running_ms.saturating_sub(state.policy().fresh_ms);
+        let here = (state.height(), state.head());
+        let shows = |code: &DepartmentCode| {
+            *code == self.own || self.peers.shows_nothing_newer(code, here, since)
+        };
+        let governors = state.governors().map(|governor| governor.code);
+        let (mut shown, mut all) = (0, 0);
+        for code in governors {
+            all += 1;
+            shown += usize::from(shows(&code));
+        }
+        (shown, all)
+    }
+
+    fn on_heard(&mut self, from: DepartmentCode, known: Known, at: Moment) {
+        self.peers.heard(from, known, at.running_ms);
+        self.ask(at);
+    }
+
+    fn on_news(&mut self, from: DepartmentCode, news: News, at: Moment) -> Verdict {
+        match news {
+            News::Said { message, .. } => self.on_said(from, *message, at),
+            News::Pending { height, item } => self.on_item(height, &item, at),
+            News::Final { height, .. } => {
+                // A hint that whoever passes it on has the block. Each governor gives its own.
+                self.peers.may_have(from, height);
+                self.ask(at);
+                Verdict::Ignore
+            }
+        }
+    }
+
+    fn on_said(&mut self, from: DepartmentCode, message: Message, at: Moment) -> Verdict {
+        let next = self.history.height().saturating_add(1);
+        if message.height() > next {
+            self.peers.may_have(from, message.height() - 1);
+            self.ask(at);
+        }
+        if message.height() != next {
+            return Verdict::Ignore;
+        }
+        if !message.is_authentic(self.history.state()) {
+            return Verdict::Reject;
+        }
+        // Beyond what an honest one says, whatever it signs: neither counted nor passed on.
+        if !self.rates.may(message.by(), at.running_ms) {
+            return Verdict::Ignore;
+        }
+        self.decide(consensus::Event::Message(message), at);
+        Verdict::Accept
+    }
+
+    fn on_item(&mut self, height: u64, item: &Item, at: Moment) -> Verdict {
+        let here = self.history.height();
+        match self.pool.add(item, self.history.state(), at.clock_ms) {
+            Ok(true) => {
+                self.look(at);
+                // Counted once its signature was found right: nobody uses up another's.
+                match signer(item).is_some_and(|by| self.rates.may(by, at.running_ms)) {
+                    true => Verdict::Accept,
+                    false => Verdict::Ignore,
+                }
+            }
+            // Under the very state of whoever passed it on no signature turns wrong.
+            Err(Refused::Fault(Fault::Signature(_))) if height == here => Verdict::Reject,
+            Ok(false) | Err(_) => Verdict::Ignore,
+        }
+    }
+
+    fn on_reply(
+        &mut self,
+        from: DepartmentCode,
+        question: QuestionId,
+        reply: Option<Box<Reply>>,
+        at: Moment,
+    ) {
+        let Some(asked) = self.peers.answered(&from, question) else {
+            return;
+        };
+        match (asked, reply.map(|reply| *reply)) {
+            (Question::Blocks { .. }, Some(Reply::Blocks(blocks))) => {
+                let before = self.history.height();
+                let is_right = self.on_blocks(blocks.into_vec(), at);
+                if !is_right {
+                    self.commands
+                        .push(Command::Blame(from, "it sent a block that is not final"));
+                }
+                if !is_right || self.history.height() == before {
+                    // It said that it had more.
+                    self.peers.distrust(&from, at.running_ms);
+                }
+            }
+            (Question::Pending, Some(Reply::Pending(items))) => {
+                for item in &*items {
+                    let _ = self.pool.add(item, self.history.state(), at.clock_ms);
+                }
+                self.look(at);
+            }
+            _ => self.peers.distrust(&from, at.running_ms),
+        }
+        self.ask(at);
+    }
+
+    /// Takes final blocks as far as they go on from here; false if one of them does not hold.
+    fn on_blocks(&mut self, blocks: Vec<FinalBlock>, at: Moment) -> bool {
+        for block in blocks {
+            // Another way it has come meanwhile.
+            if block.block.height <= self.history.height() {
+                continue;
+            }
+            if !self.history.state().is_readable() {
+                return true;
+            }
+            if !self.extend(block, at) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Adds the next final block, and begins the height after it.
+    fn extend(&mut self, block: FinalBlock, at: Moment) -> bool {
+        let Ok(changes) = self.history.extend(&block) else {
+            return false;
+        };
+        self.blocks.push(block.clone());
+        self.commands.push(Command::Store(Box::new(block)));
+        self.commands.push(Command::Changed(changes));
+        self.pool.settle(self.history.state(), at.clock_ms);
+        if self.history.state().governor(&self.own).is_some() {
+            let state = self.history.state();
+            let (height, block) = (state.height(), state.head());
+            let again = self.next_again();
+            self.commands.push(Command::Publish(Box::new(News::Final {
+                again,
+                height,
+                block,
+            })));
+        }
+        self.begin_height(at);
+        true
+    }
+
+    /// Takes part in the decision on the next block, if this node has a vote in it.
+    fn begin_height(&mut self, at: Moment) {
+        self.wake = None;
+        self.pending = Bounded::default();
+        self.rates.begin();
+        let state = self.history.state();
+        let key = voting_key(state, &self.own, &self.keys, &self.barred);
+        let key = key.filter(|_| state.height().saturating_add(1) >= self.votes_from);
+        self.consensus = key.and_then(|key| Consensus::new(state, self.own, key.clone()));
+        self.look(at);
+    }
+
+    /// Tells the decision on the next block what is pending, if that is other than before.
+    fn look(&mut self, at: Moment) {
+        self.looked_at = Some(at.running_ms);
+        if self.consensus.is_none() {
+            return;
+        }
+        let pending = self.pool.next(self.history.state(), at.clock_ms);
+        if pending != self.pending {
+            self.pending = pending.clone();
+            self.decide(consensus::Event::Pending(pending), at);
+        }
+    }
+
+    fn decide(&mut self, event: consensus::Event, at: Moment) {
+        if let Some(consensus) = &mut self.consensus {
+            let commands = consensus.handle(event, at);
+            self.follow(commands, at);
+        }
+    }
+
+    fn follow(&mut self, commands: Vec<consensus::Command>, at: Moment) {
+        let height = self.history.height().saturating_add(1);
+        for command in commands {
+            match command {
+                consensus::Command::Keep(entries) => {
+                    self.commands.push(Command::Keep(height, entries));
+                }
+                consensus::Command::Send(message) => {
+                    let (again, message) = (self.next_again(), Box::new(message));
+                    let news = Box::new(News::Said { again, message });
+                    self.commands.push(Command::Publish(news));
+                }
+                // Nothing more comes of this height.
+                consensus::Command::Final(block) => {
+                    self.extend(*block, at);
+                    return;
+                }
+                consensus::Command::Wake(when) => self.wake = Some(when),
+            }
+        }
+    }
+
+    fn on_tick(&mut self, at: Moment) {
+        if self.wake.is_some_and(|when| when <= at.running_ms) {
+            self.wake = None;
+            self.decide(consensus::Event::Tick, at);
+        }
+        let due = |looked: u64| looked.saturating_add(LOOK_EVERY_MS) <= at.running_ms;
+        if self.looked_at.is_none_or(due) {
+            self.pool.settle(self.history.state(), at.clock_ms);
+            self.look(at);
+        }
+        self.ask(at);
+    }
+
+    /// Asks for blocks where somebody has more, and for what is pending elsewhere.
+    fn ask(&mut self, at: Moment) {
+        let known = self.known();
+        let reads_on = self.history.state().is_readable();
+        for (peer, id, question) in self.peers.questions(&known, reads_on, at.running_ms) {
+            self.commands.push(Command::Ask(peer, id, question));
+        }
+    }
+
+    fn publish_item(&mut self, item: Item) {
+        let (height, item) = (self.history.height(), Box::new(item));
+        let news = Box::new(News::Pending { height, item });
+        self.commands.push(Command::Publish(news));
+    }
+
+    fn next_again(&mut self) -> u64 {
+        self.again = self.again.wrapping_add(1);
+        self.again
+    }
+}
+
+/// The key that a department's node votes with now; none if it does not govern, has another key, or may have forgotten votes.
+fn voting_key<'k>(
+    state: &State,
+    own: &DepartmentCode,
+    keys: &'k [SigningKey],
+    barred: &[PublicKey],
+) -> Option<&'k SigningKey> {
+    let living = state.governor(own)?.operating_key()?;
+    let held = keys.iter().find(|key| key.public() == *living)?;
+    (!barred.contains(living)).then_some(held)
+}
+
+/// Whose word an item is.
+fn signer(item: &Item) -> Option<DepartmentCode> {
+    match item {
+        Item::Decision(decision) => Some(decision.proposal.proposer),
+        Item::Withdrawal(withdrawal) => Some(withdrawal.signed.by),
+        Item::OwnChange(change) => Some(change.change.department),
+        Item::EpochEnded(ended) => Some(ended.end.position.log.department),
+        Item::Recovery(_) | Item::Unreadable(_) => None,
+    }
+}
+
+fn short_hash(item: &Item) -> u64 {
+    let hash = hash(Purpose::Block, &codec::encode(item));
+    let (first, _) = hash.as_bytes().split_first_chunk().expect("32 bytes");
+    u64::from_le_bytes(*first)
+}

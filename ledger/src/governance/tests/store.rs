@@ -1,0 +1,141 @@
+//! What is kept on disk survives what can happen to it, or is cut off and comes again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::world::{World, code};
+use crate::disk::{Failure, MemoryDisk};
+use crate::governance::consensus::Entry;
+use crate::governance::*;
+
+const DIR: &str = "governance";
+
+fn begun(world: &World) -> History {
+    History::begin(&world.genesis, &world.founding).unwrap()
+}
+
+fn open(disk: &MemoryDisk, begun: History) -> (Store, Kept) {
+    Store::open(Arc::new(disk.clone()), Path::new(DIR), begun).unwrap()
+}
+
+/// A network, its history without a block, and three blocks.
+fn three_blocks() -> (World, History, Vec<FinalBlock>) {
+    let mut world = World::new(4, 3);
+    let begun = begun(&world);
+    for n in 4..7 {
+        world.rotate(n);
+    }
+    let blocks = world.blocks.clone();
+    (world, begun, blocks)
+}
+
+fn vote(world: &World, height: u64, round: u32) -> Entry {
+    let vote = Vote {
+        height,
+        round,
+        stage: Stage::Prevote,
+        block: None,
+    };
+    let signed = vote.sign(world.chain(), code(0), world.own(0).now());
+    Entry::Voted(vote, signed)
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_crash_at_any_operation() {
+    let (world, begun, blocks) = three_blocks();
+    let count = {
+        let disk = MemoryDisk::new();
+        write(&disk, &world, begun.clone(), &blocks);
+        disk.operations()
+    };
+    assert!(count > 20, "{count}");
+    for at in 0..count {
+        for failure in [Failure::Die, Failure::Tear] {
+            for survives in [false, true] {
+                let disk = MemoryDisk::new();
+                disk.fail_at(at, failure);
+                let done = write(&disk, &world, begun.clone(), &blocks);
+                let (mut store, kept) = open(&disk.crash(|| survives), begun.clone());
+                assert!(kept.blocks.len() >= done.blocks, "block lost at {at}");
+                assert_eq!(kept.history.height(), kept.blocks.len() as u64);
+                let (height, votes) = &kept.left.votes;
+                assert!((*height, votes.len()) >= done.votes, "vote lost at {at}");
+                assert!(kept.left.pending.len() >= done.pending, "item lost at {at}");
+                assert!(kept.left.barred.len() >= done.barred);
+                // And it goes on.
+                if let Some(next) = blocks.get(kept.blocks.len()) {
+                    store.append(next).unwrap();
+                }
+                store.keep(9, &[vote(&world, 9, 0)]).unwrap();
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Done {
+    blocks: usize,
+    votes: (u64, usize),
+    pending: usize,
+    barred: usize,
+}
+
+/// Writes as a node does, until the disk refuses; what was acknowledged.
+fn write(disk: &MemoryDisk, world: &World, begun: History, blocks: &[FinalBlock]) -> Done {
+    let mut done = Done::default();
+    let all = || -> std::io::Result<()> {
+        let opened = Store::open(Arc::new(disk.clone()), Path::new(DIR), begun);
+        let (mut store, _) = opened.map_err(|error| std::io::Error::other(error.to_string()))?;
+        store.bar(&[world.own(1).now().public()])?;
+        done.barred = 1;
+        for (block, height) in blocks.iter().zip(1..) {
+            let item = block.block.items[0].clone();
+            store.keep_pending(&vec![item; blocks.len()])?;
+            done.pending = blocks.len();
+            for round in 0..2 {
+                store.keep(height, &[vote(world, height, round)])?;
+                done.votes = (height, round as usize + 1);
+            }
+            store.append(block)?;
+            done.blocks += 1;
+        }
+        Ok(())
+    };
+    let _ = all();
+    done
+}
+
+#[test]
+fn a_damaged_block_and_those_after_it_are_cut_off_and_come_again() {
+    let (_, begun, blocks) = three_blocks();
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk, begun.clone());
+    for block in &blocks {
+        store.append(block).unwrap();
+    }
+    drop(store);
+    let second = 64 + 12 + crate::codec::encode(&blocks[0]).len() + 40;
+    disk.corrupt(&Path::new(DIR).join("blocks"), |bytes| bytes[second] ^= 1)
+        .unwrap();
+    let (mut store, kept) = open(&disk, begun.clone());
+    assert_eq!(kept.blocks.len(), 1);
+    assert!(kept.cut_off > 0);
+    for block in &blocks[1..] {
+        store.append(block).unwrap();
+    }
+    let (_, kept) = open(&disk, begun);
+    assert_eq!((kept.blocks.len(), kept.cut_off), (3, 0));
+}
+
+#[test]
+fn another_network_s_files_are_refused_and_left_as_they_are() {
+    let (_, begun, blocks) = three_blocks();
+    let disk = MemoryDisk::new();
+    let (mut store, _) = open(&disk, begun.clone());
+    store.append(&blocks[0]).unwrap();
+    drop(store);
+    let other = super::store::begun(&World::new(5, 0));
+    let refused = Store::open(Arc::new(disk.clone()), Path::new(DIR), other);
+    assert!(matches!(refused, Err(StoreError::Header { .. })));
+    assert_eq!(open(&disk, begun).1.blocks.len(), 1);
+}
