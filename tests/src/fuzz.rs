@@ -182,7 +182,10 @@ pub fn response(bytes: &[u8]) {
                 check_disclosure(disclosure);
             }
         }
-        Response::NotHeld | Response::Piece(_) | Response::OtherInstance => {}
+        Response::NotHeld
+        | Response::Piece(_)
+        | Response::OtherInstance
+        | Response::Governance(_) => {}
     }
 }
 
@@ -195,6 +198,7 @@ pub fn announcement(bytes: &[u8]) {
     match announcement {
         Announcement::Head(page) => check_page(page),
         Announcement::Fork(evidence) => check_evidence(&evidence),
+        Announcement::Governance(_) => {}
     }
 }
 

@@ -74,7 +74,9 @@ impl fmt::Display for ChainId {
 }
 
 /// Hash of a block. Since each block names the one before, it stands for the whole history up to it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
+)]
 pub struct BlockId(pub Hash);
 
 impl BlockId {

@@ -49,8 +49,10 @@ pub enum Refused {
 pub struct Pool {
     proposals: BTreeMap<DepartmentCode, BTreeMap<ProposalId, Decision>>,
     withdrawals: BTreeMap<DepartmentCode, Withdrawal>,
-    changes: BTreeMap<DepartmentCode, SignedChange>,
+    own_changes: BTreeMap<DepartmentCode, SignedChange>,
     ends: BTreeMap<DepartmentCode, EpochEnded>,
+    /// How often any of it changed.
+    changes: u64,
 }
 
 impl Pool {
@@ -59,20 +61,25 @@ impl Pool {
     /// # Errors
     /// [`Refused`].
     pub fn add(&mut self, item: &Item, state: &State, clock_ms: u64) -> Result<bool, Refused> {
-        let next = state.at(clock_ms);
+        let is_new = self.add_to(item, &state.at(clock_ms))?;
+        self.changes += u64::from(is_new);
+        Ok(is_new)
+    }
+
+    fn add_to(&mut self, item: &Item, next: &State) -> Result<bool, Refused> {
         match item {
-            Item::Decision(decision) => self.add_proposal(decision, &next),
+            Item::Decision(decision) => self.add_proposal(decision, next),
             Item::Withdrawal(withdrawal) => {
                 let by = withdrawal.signed.by;
-                add_one(&mut self.withdrawals, by, withdrawal, item, &next)
+                add_one(&mut self.withdrawals, by, withdrawal, item, next)
             }
             Item::OwnChange(change) => {
                 let by = change.change.department;
-                add_one(&mut self.changes, by, change, item, &next)
+                add_one(&mut self.own_changes, by, change, item, next)
             }
             Item::EpochEnded(ended) => {
                 let by = ended.end.position.log.department;
-                add_one(&mut self.ends, by, ended, item, &next)
+                add_one(&mut self.ends, by, ended, item, next)
             }
             Item::Recovery(_) => Err(Refused::Recovery),
             Item::Unreadable(unreadable) => Err(Fault::Unreadable(unreadable.kind).into()),
@@ -112,20 +119,32 @@ impl Pool {
     /// Forgets what can't hold any more, such as all proposals of a sitting that ended.
     pub fn settle(&mut self, state: &State, clock_ms: u64) {
         let next = state.at(clock_ms);
+        let before = self.len();
         for pending in self.proposals.values_mut() {
             pending.retain(|_, decision| next.check_proposed(decision).is_ok());
         }
         self.proposals.retain(|_, pending| !pending.is_empty());
         let holds = |item: Item| next.with(&item).is_ok();
         self.withdrawals.retain(|_, one| holds(one.clone().into()));
-        self.changes.retain(|_, one| holds(one.clone().into()));
+        self.own_changes.retain(|_, one| holds(one.clone().into()));
         self.ends.retain(|_, one| holds(one.clone().into()));
+        self.changes += u64::from(self.len() != before);
     }
 
     /// Proposals that wait for approvals, or for their block.
     pub fn proposals(&self) -> impl Iterator<Item = (ProposalId, &Decision)> {
         let pending = self.proposals.values().flatten();
         pending.map(|(id, decision)| (*id, decision))
+    }
+
+    /// How often what waits has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn len(&self) -> usize {
+        let proposals: usize = self.proposals.values().map(BTreeMap::len).sum();
+        proposals + self.withdrawals.len() + self.own_changes.len() + self.ends.len()
     }
 
     /// Everything that waits. What the members decide comes before what a department does by itself, which can so not outdate
@@ -136,7 +155,7 @@ impl Pool {
             .map(|(_, decision)| decision.clone().into());
         let withdrawals = self.withdrawals.values().cloned().map(Item::from);
         let ends = self.ends.values().cloned().map(Item::from);
-        let changes = self.changes.values().cloned().map(Item::from);
+        let changes = self.own_changes.values().cloned().map(Item::from);
         withdrawals.chain(proposals).chain(ends).chain(changes)
     }
 

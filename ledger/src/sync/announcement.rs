@@ -95,6 +95,8 @@ impl Sync {
                     Err("with evidence of a fork that proves nothing")
                 }
             }
+            // The governance engine judges it.
+            Some(Announcement::Governance(_)) => Ok(Judgement::Ignore),
             Some(Announcement::Head(page)) => {
                 self.head_announced(from, page, now_ms, holdings, out)
             }

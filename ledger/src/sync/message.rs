@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
+use crate::governance::MAX_BLOCK;
+use crate::governance::engine::{Known, MAX_ANSWER, News, Question, Reply};
 use crate::log::{
     Cosignature, ForkEvidence, Log, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
 };
@@ -16,6 +18,10 @@ pub const MAX_REQUEST: usize = MAX_RETRIEVAL + 1024;
 pub const MAX_RESPONSE: usize = MAX_PAGE + 64 * 1024;
 /// Most bytes of an encoded announcement.
 pub const MAX_ANNOUNCEMENT: usize = 64 * 1024;
+
+// What governors say fits: a block that is offered, with 64 votes of an earlier round.
+const _: () = assert!(MAX_BLOCK + 8 * 1024 <= MAX_ANNOUNCEMENT);
+const _: () = assert!(MAX_ANSWER <= MAX_RESPONSE);
 
 /// One run of a peer: drawn at random at each start, so that two that run with the same keys are distinguished.
 #[derive(
@@ -49,6 +55,8 @@ pub enum Request {
     Retrieve(Box<SignedRetrieval>),
     /// A piece of an attachment that an answer to such a request showed.
     Piece(Box<PieceRequest>),
+    /// Blocks of the governance chain, or what waits for one.
+    Governance(Question),
 }
 
 /// The answer to a request.
@@ -69,6 +77,8 @@ pub enum Response {
     /// To [`Request::Heads`]: another run of the asker's peer was here first, and is connected still. Nothing is confirmed
     /// to the later one.
     OtherInstance,
+    /// To [`Request::Governance`].
+    Governance(Box<Reply>),
 }
 
 /// The heads a peer holds.
@@ -84,6 +94,8 @@ pub struct Heads {
     pub time_ms: u64,
     /// A second run of the asker's peer has connected since.
     pub rival: bool,
+    /// What it knows of governance.
+    pub governance: Known,
 }
 
 /// The head of a log at a peer.
@@ -102,6 +114,8 @@ pub enum Announcement {
     Head(Page),
     /// A fork.
     Fork(ForkEvidence),
+    /// About the governance chain.
+    Governance(Box<News>),
 }
 
 macro_rules! message {
@@ -144,6 +158,9 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
             Some(Stopped::Forked(evidence)) => Response::Evidence((*evidence).clone()),
             _ => Response::NotHeld,
         }),
-        Request::Heads { .. } | Request::Retrieve(_) | Request::Piece(_) => Ok(Response::NotHeld),
+        Request::Heads { .. }
+        | Request::Retrieve(_)
+        | Request::Piece(_)
+        | Request::Governance(_) => Ok(Response::NotHeld),
     }
 }

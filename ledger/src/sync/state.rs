@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::codec::Bounded;
 use crate::crypto::hash::Hash;
+use crate::governance::engine::Known;
 use crate::id::DepartmentCode;
 use crate::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use crate::membership::Membership;
@@ -509,6 +510,8 @@ impl Sync {
             instance: self.instance,
             time_ms,
             rival: false,
+            // The governance engine's to say.
+            governance: Known::default(),
         }
     }
 }

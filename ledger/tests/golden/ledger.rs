@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Bounded, encode};
-use certmesh_ledger::crypto::hash::{Purpose, hash_parts};
+use certmesh_ledger::crypto::hash::{Purpose, hash, hash_parts};
 use certmesh_ledger::disk::MemoryDisk;
+use certmesh_ledger::governance::BlockId;
+use certmesh_ledger::governance::engine::{Known, Question};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint,
@@ -281,6 +283,10 @@ fn messages(
     );
     v.shown("messages", "request page", &request);
     v.shown("messages", "request evidence", &Request::Evidence { log });
+    let blocks = Request::Governance(Question::Blocks { from: 300 });
+    v.shown("messages", "request blocks", &blocks);
+    let pending = Request::Governance(Question::Pending);
+    v.shown("messages", "request pending", &pending);
     let heads = Heads {
         heads: Bounded::first([Some(cosignature.clone()), None].map(|cosignature| Head {
             checkpoint: checkpoint.signed().clone(),
@@ -290,6 +296,11 @@ fn messages(
         instance: Instance(0x0102_0304_0506_0708),
         time_ms: 1_790_000_000_000,
         rival: true,
+        governance: Known {
+            height: 3,
+            head: BlockId(hash(Purpose::Block, b"head")),
+            pending: 7,
+        },
     };
     let of = |what: &str| json!(what);
     v.wire(

@@ -11,6 +11,8 @@ use receipts::{acknowledged, blinded, case_accepted, decided};
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
 use certmesh_ledger::crypto::keys::Signature;
+use certmesh_ledger::governance::BlockId;
+use certmesh_ledger::governance::engine::{Known, News, Question};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, MatterCode, TypeCode,
 };
@@ -465,7 +467,17 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
                 from,
             }))
         }),
+        number().prop_map(|from| Request::Governance(Question::Blocks { from })),
+        Just(Request::Governance(Question::Pending)),
     ]
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    (any::<u64>(), any_hash(), any::<u64>()).prop_map(|(height, head, pending)| Known {
+        height,
+        head: BlockId(head),
+        pending,
+    })
 }
 
 pub(crate) fn response() -> impl Strategy<Value = Response> {
@@ -480,14 +492,18 @@ pub(crate) fn response() -> impl Strategy<Value = Response> {
         any::<u64>(),
         any::<u64>(),
         any::<bool>(),
+        known(),
     )
-        .prop_map(|(heads, forked, instance, time_ms, rival)| Heads {
-            heads,
-            forked,
-            instance: Instance(instance),
-            time_ms,
-            rival,
-        });
+        .prop_map(
+            |(heads, forked, instance, time_ms, rival, governance)| Heads {
+                heads,
+                forked,
+                instance: Instance(instance),
+                time_ms,
+                rival,
+                governance,
+            },
+        );
     prop_oneof![
         heads.prop_map(Response::Heads),
         page().prop_map(Response::Page),
@@ -503,5 +519,14 @@ pub(crate) fn announcement() -> impl Strategy<Value = Announcement> {
     prop_oneof![
         page().prop_map(Announcement::Head),
         evidence().prop_map(Announcement::Fork),
+        (any::<u64>(), number(), any_hash()).prop_map(|(again, height, block)| {
+            let block = BlockId(block);
+            let news = News::Final {
+                again,
+                height,
+                block,
+            };
+            Announcement::Governance(Box::new(news))
+        }),
     ]
 }

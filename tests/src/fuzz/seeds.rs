@@ -8,6 +8,7 @@ use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Blob, Bounded, encode};
 use certmesh_ledger::crypto::hash::{Purpose, hash};
 use certmesh_ledger::disk::MemoryDisk;
+use certmesh_ledger::governance::engine::{Known, Question};
 use certmesh_ledger::log::{
     Cosignature, ForkEvidence, Log, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint, Writer,
 };
@@ -161,7 +162,13 @@ fn requests() {
         max_bytes: 1 << 20,
     };
     let evidence = Request::Evidence { log: log().id };
-    for (name, request) in [("heads", heads), ("page", page), ("evidence", evidence)] {
+    let blocks = Request::Governance(Question::Blocks { from: 7 });
+    for (name, request) in [
+        ("heads", heads),
+        ("page", page),
+        ("evidence", evidence),
+        ("blocks", blocks),
+    ] {
         write("request", name, &request.encode());
     }
 }
@@ -177,6 +184,7 @@ fn responses(checkpoint: &VerifiedCheckpoint, cosignature: &Cosignature, page: &
         instance: Instance(9),
         time_ms: 1_790_000_000_000,
         rival: false,
+        governance: Known::default(),
     };
     write("response", "heads", &Response::Heads(heads).encode());
     write("response", "page", &Response::Page(page.clone()).encode());

@@ -106,6 +106,8 @@ pub struct Engine {
     /// It voted on this height: of those before it may not know how.
     votes_from: u64,
     pool: Pool,
+    /// The sum over what is in it, and after how many changes.
+    sum: (u64, u64),
     /// What the present height's decision was last told to wait.
     pending: Bounded<Item, MAX_ITEMS>,
     consensus: Option<Consensus>,
@@ -136,6 +138,7 @@ impl Engine {
             barred: left.barred,
             votes_from: left.votes.0,
             pool: Pool::default(),
+            sum: (0, 0),
             pending: Bounded::default(),
             consensus: None,
             wake: None,
@@ -159,6 +162,7 @@ impl Engine {
             engine.follow(commands, at);
         }
         engine.look(at);
+        engine.sum_up();
         let commands = std::mem::take(&mut engine.commands);
         (engine, commands)
     }
@@ -179,6 +183,8 @@ impl Engine {
             Event::Answered(from, question, reply) => self.on_reply(from, question, reply, at),
             Event::Tick => self.on_tick(at),
         }
+        self.sum_up();
+        self.ask(at);
         std::mem::take(&mut self.commands)
     }
 
@@ -192,6 +198,7 @@ impl Engine {
         self.commands.push(Command::KeepPending(kept));
         self.publish_item(item.clone());
         self.look(at);
+        self.sum_up();
         Ok(std::mem::take(&mut self.commands))
     }
 
@@ -208,11 +215,10 @@ impl Engine {
 
     /// What this peer knows, for the others.
     pub fn known(&self) -> Known {
-        let sum = |sum: u64, item: Item| sum.wrapping_add(short_hash(&item));
         Known {
             height: self.history.height(),
             head: self.history.state().head(),
-            pending: self.pool.items().fold(0, sum),
+            pending: self.sum.0,
         }
     }
 
@@ -262,7 +268,6 @@ impl Engine {
 
     fn on_heard(&mut self, from: DepartmentCode, known: Known, at: Moment) {
         self.peers.heard(from, known, at.running_ms);
-        self.ask(at);
     }
 
     fn on_news(&mut self, from: DepartmentCode, news: News, at: Moment) -> Verdict {
@@ -272,7 +277,6 @@ impl Engine {
             News::Final { height, .. } => {
                 // A hint that whoever passes it on has the block. Each governor gives its own.
                 self.peers.may_have(from, height);
-                self.ask(at);
                 Verdict::Ignore
             }
         }
@@ -282,7 +286,6 @@ impl Engine {
         let next = self.history.height().saturating_add(1);
         if message.height() > next {
             self.peers.may_have(from, message.height() - 1);
-            self.ask(at);
         }
         if message.height() != next {
             return Verdict::Ignore;
@@ -346,7 +349,6 @@ impl Engine {
             }
             _ => self.peers.distrust(&from, at.running_ms),
         }
-        self.ask(at);
     }
 
     /// Takes final blocks as far as they go on from here; false if one of them does not hold.
@@ -453,7 +455,6 @@ impl Engine {
             self.pool.settle(self.history.state(), at.clock_ms);
             self.look(at);
         }
-        self.ask(at);
     }
 
     /// Asks for blocks where somebody has more, and for what is pending elsewhere.
@@ -469,6 +470,15 @@ impl Engine {
         let (height, item) = (self.history.height(), Box::new(item));
         let news = Box::new(News::Pending { height, item });
         self.commands.push(Command::Publish(news));
+    }
+
+    /// Sums up what waits, if it has changed.
+    fn sum_up(&mut self) {
+        let changes = self.pool.changes();
+        if self.sum.1 != changes {
+            let sum = |sum: u64, item: Item| sum.wrapping_add(short_hash(&item));
+            self.sum = (self.pool.items().fold(0, sum), changes);
+        }
     }
 
     fn next_again(&mut self) -> u64 {

@@ -45,7 +45,7 @@ pub enum News {
 }
 
 /// What a peer knows of governance; it stands in its heads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     /// The last final block it holds.
     pub height: u64,

@@ -20,7 +20,9 @@ const DISTRUST_MS: u64 = 60_000;
 /// From one question for what is pending to the next, of one peer, ms.
 const PENDING_EVERY_MS: u64 = 10_000;
 
-/// Every question is answered or given up by whoever sends it, within its time.
+/// After which a question is given up, ms: whoever sends it may have had no room for the answer.
+const PATIENCE_MS: u64 = 60_000;
+
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     peers: BTreeMap<DepartmentCode, Peer>,
@@ -110,6 +112,8 @@ impl Peers {
         now_ms: u64,
     ) -> Vec<(DepartmentCode, QuestionId, Question)> {
         let mut questions = Vec::new();
+        self.open
+            .retain(|_, open| open.asked_ms.saturating_add(PATIENCE_MS) > now_ms);
         let from = known.height.saturating_add(1);
         if let Some(peer) = self
             .to_ask_for_blocks(known.height, now_ms)

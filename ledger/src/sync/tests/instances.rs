@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::catalogue::Catalogue;
 use crate::codec::Bounded;
 use crate::disk::MemoryDisk;
+use crate::governance::engine::Known;
 use crate::id::DepartmentCode;
 use crate::log::{VerifiedCheckpoint, Writer};
 use crate::names::LogId;
@@ -111,6 +112,7 @@ impl Alone {
             n,
             Response::Heads(Heads {
                 rival,
+                governance: Known::default(),
                 ..Heads::default()
             }),
         )

@@ -9,6 +9,7 @@ use crate::codec::{Bounded, Text};
 use crate::crypto::hash::{Hash, Purpose, hash};
 use crate::crypto::keys::{CatalogueCommitment, SigningKey};
 use crate::disk::MemoryDisk;
+use crate::governance::engine::Known;
 use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
 use crate::log::{Cosignature, ForkEvidence, Log, Place, VerifiedCheckpoint, Writer};
 use crate::membership::{Department, Genesis, Membership, PeerId, Role};
@@ -243,12 +244,15 @@ impl Peer {
                 let heads = running.sync.heads(&running.catalogue, wall_ms, cosignature);
                 return Some(Response::Heads(Heads {
                     rival: standing == Standing::First,
+                    governance: Known::default(),
                     ..heads
                 }));
             }
             Request::Page { log, .. } | Request::Evidence { log } => log,
             // Replication never asks this: no peer here has fields to show.
-            Request::Retrieve(_) | Request::Piece(_) => return Some(Response::NotHeld),
+            Request::Retrieve(_) | Request::Piece(_) | Request::Governance(_) => {
+                return Some(Response::NotHeld);
+            }
         };
         let served = running.catalogue.log(log).map(|log| serve(&log, request));
         Some(served.and_then(Result::ok).unwrap_or(Response::NotHeld))
