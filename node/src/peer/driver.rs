@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use certmesh_ledger::crypto::keys::SigningKey;
+use certmesh_ledger::governance::engine::{self, QuestionId, Reply};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::VerifiedCheckpoint;
 use certmesh_ledger::names::LogId;
@@ -19,6 +20,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::clock::Clock;
+use super::governance::{Governing, Input, Output};
 use super::own_log::Awaited;
 use super::reopening::{Reopened, Reopening};
 use super::serving::Serving;
@@ -62,6 +64,8 @@ pub(crate) struct Inbox {
     /// An operator vouches for the own log.
     pub(crate) vouched: Arc<Notify>,
     pub(crate) asks: mpsc::Receiver<Ask>,
+    /// What the thread of governance wants done.
+    pub(crate) governance: mpsc::Receiver<Output>,
     /// The members' addresses, as they were read last.
     pub(crate) addresses: watch::Receiver<Addresses>,
     pub(crate) stop: oneshot::Receiver<()>,
@@ -70,6 +74,7 @@ pub(crate) struct Inbox {
 /// Who waits for the answer to a request of this peer's.
 enum Waiting {
     Sync(RequestId),
+    Governance(QuestionId),
     Asker(oneshot::Sender<Result<Response, RequestFailure>>),
 }
 
@@ -80,6 +85,7 @@ pub(crate) struct Parts {
     pub(crate) key: SigningKey,
     pub(crate) net: Net,
     pub(crate) sync: Sync,
+    pub(crate) governing: Governing,
     pub(crate) storage: Storage,
     pub(crate) answering: Answering,
 }
@@ -89,6 +95,7 @@ pub(crate) struct Driver {
     key: SigningKey,
     net: Net,
     sync: Sync,
+    governing: Governing,
     storage: Storage,
     serving: Serving,
     warnings: DefaultKeyedRateLimiter<DepartmentCode>,
@@ -111,6 +118,14 @@ pub(crate) struct Driver {
     dated_ahead: BTreeSet<LogId>,
 }
 
+/// What a reply to a question of governance holds; `None` if it is not one.
+fn governance_reply(bytes: &[u8]) -> Option<Box<Reply>> {
+    match Response::decode(bytes) {
+        Ok(Response::Governance(reply)) => Some(reply),
+        _ => None,
+    }
+}
+
 impl Driver {
     pub(crate) fn new(
         parts: Parts,
@@ -123,6 +138,7 @@ impl Driver {
             key,
             net,
             sync,
+            governing,
             storage,
             answering,
         } = parts;
@@ -133,6 +149,7 @@ impl Driver {
             key,
             net,
             sync,
+            governing,
             storage,
             serving: Serving::new(),
             warnings: RateLimiter::keyed(WARNINGS),
@@ -188,6 +205,7 @@ impl Driver {
                 }
                 () = inbox.vouched.notified() => self.handle(Event::OwnLogVouched),
                 Some(ask) = inbox.asks.recv() => self.ask(ask),
+                Some(output) = inbox.governance.recv() => self.govern(output),
                 Ok(()) = inbox.addresses.changed() => {
                     let addresses = inbox.addresses.borrow_and_update().clone();
                     self.net.set_members(addresses);
@@ -276,6 +294,11 @@ impl Driver {
                     let connection = connection.map(|connection| ConnectionId(connection.0));
                     driver.answered((code, connection), request, result);
                 }),
+                Some(Waiting::Governance(question)) => self.with_code(peer, |driver, code| {
+                    let reply = result.ok().and_then(|bytes| governance_reply(&bytes));
+                    let answered = engine::Event::Answered(code, question, reply);
+                    driver.give(Input::Event(answered));
+                }),
                 Some(Waiting::Asker(asker)) => {
                     let answer = result.and_then(|bytes| {
                         Response::decode(&bytes).map_err(|_| RequestFailure::Truncated)
@@ -288,7 +311,13 @@ impl Driver {
                 let name = driver.next_gossip;
                 driver.next_gossip += 1;
                 driver.gossip.insert(name, id);
-                let announcement = Announcement::decode(&bytes).ok().map(Box::new);
+                let announcement = match Announcement::decode(&bytes).ok() {
+                    Some(Announcement::Governance(news)) => {
+                        let event = engine::Event::News(code, name, Some(news));
+                        return driver.give(Input::Event(event));
+                    }
+                    other => other.map(Box::new),
+                };
                 driver.handle(Event::Gossiped(Gossiped {
                     from: code,
                     id: name,
@@ -328,14 +357,21 @@ impl Driver {
                 let cosignature = |checkpoint: &VerifiedCheckpoint| {
                     self.peer.fresh_cosignature(&self.key, checkpoint)
                 };
+                let governance = self.peer.governance.read().known;
                 let make = || {
                     let heads = self.sync.heads(&self.peer.catalogue, now_ms(), cosignature);
-                    Response::Heads(Heads { rival, ..heads }).encode()
+                    let heads = Heads {
+                        rival,
+                        governance,
+                        ..heads
+                    };
+                    Response::Heads(heads).encode()
                 };
                 let answer = self.serving.heads(rival, make);
                 return self.respond(id, answer);
             }
             Request::Page { log, .. } | Request::Evidence { log } => *log,
+            Request::Governance(question) => return self.give(Input::Question(*question, id)),
             Request::Piece(asked) => {
                 let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
                 let asked = asked.clone();
@@ -407,7 +443,8 @@ impl Driver {
         let answer = match result {
             Ok(bytes) => Response::decode(&bytes)
                 .map(Box::new)
-                .map_err(|_| Failure::Malformed),
+                .map_err(|_| Failure::Malformed)
+                .inspect(|response| self.hear_of_governance(from, response)),
             Err(error) => {
                 tracing::debug!(department = %from, ?error, "request not answered");
                 Err(match error {
@@ -424,6 +461,60 @@ impl Driver {
         });
     }
 
+    /// What a peer knows of governance stands in its heads.
+    fn hear_of_governance(&mut self, from: DepartmentCode, response: &Response) {
+        if let Response::Heads(heads) = response {
+            self.give(Input::Event(engine::Event::Heard(from, heads.governance)));
+        }
+    }
+
+    /// Hands something to the thread of governance. What it has no room for is heard or asked for again.
+    fn give(&mut self, input: Input) {
+        match self.governing.give(input) {
+            Ok(()) => {}
+            Err(Input::Event(engine::Event::News(_, id, _))) => {
+                self.judge(id, GossipVerdict::Ignore);
+            }
+            Err(_) => tracing::debug!("the thread of governance is busy"),
+        }
+    }
+
+    /// Does what the thread of governance wants done.
+    fn govern(&mut self, output: Output) {
+        match output {
+            Output::Publish(news) => self.publish(&Announcement::Governance(news)),
+            Output::Judge(id, verdict) => self.judge(
+                id,
+                match verdict {
+                    engine::Verdict::Accept => GossipVerdict::Accept,
+                    engine::Verdict::Ignore => GossipVerdict::Ignore,
+                    engine::Verdict::Reject => GossipVerdict::Reject,
+                },
+            ),
+            Output::Ask(to, question, request) => match self.peer_ids.get(&to) {
+                Some(id) => {
+                    let sent = self.net.request(*id, request.encode());
+                    self.requests.insert(sent, Waiting::Governance(question));
+                }
+                None => {
+                    let answered = engine::Event::Answered(to, question, None);
+                    self.give(Input::Event(answered));
+                }
+            },
+            Output::Answer(to, answer) => self.respond(to, answer),
+            Output::Changed(_) => self.serving.heads_changed(),
+            Output::Blame(peer, what) => {
+                tracing::warn!(department = %peer, what, "a peer misbehaved");
+            }
+        }
+    }
+
+    fn judge(&mut self, id: u64, verdict: GossipVerdict) {
+        if let Some(id) = self.gossip.remove(&id) {
+            self.net.validate(id, verdict);
+        }
+    }
+
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Request { to, request, body } => {
@@ -437,18 +528,14 @@ impl Driver {
                     self.handle(Event::Stored(busy));
                 }
             }
-            Command::Judge { id, judgement } => {
-                if let Some(id) = self.gossip.remove(&id) {
-                    self.net.validate(
-                        id,
-                        match judgement {
-                            Judgement::Accept => GossipVerdict::Accept,
-                            Judgement::Ignore => GossipVerdict::Ignore,
-                            Judgement::Reject => GossipVerdict::Reject,
-                        },
-                    );
-                }
-            }
+            Command::Judge { id, judgement } => self.judge(
+                id,
+                match judgement {
+                    Judgement::Accept => GossipVerdict::Accept,
+                    Judgement::Ignore => GossipVerdict::Ignore,
+                    Judgement::Reject => GossipVerdict::Reject,
+                },
+            ),
             Command::Announce(announcement) => self.publish(&announcement),
             Command::Cosign(checkpoint) => drop(self.peer.cosign(&self.key, &checkpoint)),
             Command::KeepCosignature(checkpoint, cosignature) => {

@@ -12,6 +12,7 @@
 //! - `retries`: which content was sent under which idempotency key, and how long that is remembered
 //! - `clock`: how long ago something was, even if the machine's clock is changed
 //! - `journal`: every look at what a person holds, durable before it is answered
+//! - `governance`: the thread of this peer's part in governance
 //! - `health`: what an operator should know of; `warnings`: what of it there is to say
 //! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
 //! - `reopening`: copies of other logs that failed on disk, opened again once the disk works
@@ -24,6 +25,7 @@ pub(crate) mod clock;
 pub(crate) mod cosignatures;
 pub(crate) mod driver;
 pub(crate) mod driving;
+pub(crate) mod governance;
 pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod lost;
@@ -120,6 +122,8 @@ pub(crate) struct Peer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) own: OwnLog,
     pub(crate) heard: RwLock<Heard>,
+    /// What is shown of governance.
+    pub(crate) governance: RwLock<governance::Shown>,
     pub(crate) cosignatures: RwLock<HashMap<LogId, Signed>>,
     /// The upkeep found the own log damaged below its snapshot.
     pub(crate) own_is_damaged: Notify,

@@ -209,6 +209,7 @@ fn open_peer(
         lost: Default::default(),
         own_is_damaged: Notify::new(),
         heard: RwLock::default(),
+        governance: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
         started_ms: now_ms(),
