@@ -12,7 +12,7 @@ use crate::profile::Profile;
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
-    accept, change, department, fetch, files, fsck, graph, id, import, issue, life, manual,
+    accept, change, department, fetch, files, fsck, govern, graph, id, import, issue, life, manual,
     network, query, receipts, report, standards, state, verify,
 };
 
@@ -198,6 +198,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "fsck",
             "department",
             "network",
+            "govern",
         ],
     ),
     ("Tools", &["id", "completions", "man", "help"]),
@@ -234,6 +235,9 @@ enum Command {
     /// Found a network of departments, or look at one
     #[command(subcommand, after_help = network::EXAMPLES)]
     Network(network::Command),
+    /// Decide with the other members: who belongs, with which keys and roles, by which policy
+    #[command(subcommand, after_help = govern::EXAMPLES)]
+    Govern(govern::Command),
     /// Certificate types and their standards: define, list, show, compare
     #[command(subcommand, after_help = standards::types::EXAMPLES)]
     Type(standards::types::Command),
@@ -349,6 +353,7 @@ pub(crate) fn dispatch(mut cli: Cli, screen: &mut Screen) -> Result<Outcome, Err
     match cli.command {
         Command::Department(command) => department::run(command, screen),
         Command::Network(command) => network::run(command, screen),
+        Command::Govern(command) => govern::run(&command, global, screen),
         Command::Type(command) => standards::types::run(&command, global, screen),
         Command::Matter(command) => standards::matters::run(&command, global, screen),
         Command::Grant(command) => standards::grants::run(&command, global, screen),

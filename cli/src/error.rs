@@ -56,6 +56,9 @@ pub enum Error {
     /// Options that are missing or do not go together.
     #[error("{0}")]
     Usage(&'static str),
+    /// What the members decide does not allow it.
+    #[error("{0}")]
+    Govern(String),
     /// An identifier where a file was meant, or the other way round.
     #[error("{} is a file: verifying it without a node needs the network's genesis", .0.display())]
     NoNetworkGiven(PathBuf),
@@ -160,6 +163,11 @@ impl From<certmesh_tables::Error> for Error {
 }
 
 impl Error {
+    /// What the members decide does not allow it, and why.
+    pub(crate) fn govern(why: String) -> Error {
+        Error::Govern(why)
+    }
+
     /// [`FileError::Read`] of a file.
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         FileError::read(path, source).into()
@@ -311,6 +319,7 @@ impl Error {
             Self::Usage(_) | Self::Arguments(_) => {
                 "`--help` after the command shows its options and examples"
             }
+            Self::Govern(_) => "`certmesh govern members` and `list` show how things are; nothing was sent",
             Self::IdentifierWithNetwork(_) => "leave out --network to ask a node",
             Self::NoNetworkGiven(_) => {
                 "add `--network network.toml`, the genesis file every member has"
@@ -450,6 +459,7 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
              runs with this department's keys. `certmesh resume` only if this disk was not restored from a backup and no second node \
              runs"
         }
+        NotDecidable => "`certmesh govern list` shows how things are",
         NotSalvageable => {
             "keep this disk and what lies under set-aside/ as they are: a later version of certmesh will let the members decide \
              how the log continues"

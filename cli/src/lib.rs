@@ -5,7 +5,7 @@
 //!
 //! A tour: `args` names the commands and what they have in common. Each family of commands is one file with its
 //! arguments, help and implementation: `department`, `network`, `standards`, `issue`, `life`, `import`, `change`,
-//! `accept`, `fetch`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They reach the
+//! `accept`, `fetch`, `govern`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They reach the
 //! node through `client` and the person through `screen`; a failure is an [`Error`], which has a hint and an
 //! [`Outcome`]. What people leave out is found by `profile` (which node), `lookup` (which type or matter), `holder` (which
 //! kind of code) and `complete` (the rest of a word); what is said to them is named in `message`.
@@ -31,6 +31,7 @@ mod error;
 mod fetch;
 mod files;
 mod fsck;
+mod govern;
 mod graph;
 mod holder;
 mod id;

@@ -314,6 +314,9 @@ fn the_openapi_document_lists_every_route_and_nothing_else() {
         ("get", "/v1/status"),
         ("post", "/v1/log/vouch"),
         ("post", "/v1/log/salvage"),
+        ("get", "/v1/governance"),
+        ("get", "/v1/governance/trust-file"),
+        ("post", "/v1/governance/items"),
     ];
     let contract = contract.map(|(method, path)| (method.to_owned(), path.to_owned()));
     assert_eq!(listed, BTreeSet::from(contract));

@@ -63,6 +63,8 @@ coded! {
         },
         "not-a-string" NotAString,
         "not-a-boolean" NotABoolean,
+        /// Not an item of governance in hexadecimal.
+        "not-an-item" NotAnItem,
         "not-a-count" NotACount { least: u64, most: u64 },
         "not-an-object" NotAnObject,
         "not-an-array" NotAnArray,

@@ -8,6 +8,7 @@
 //! - [`definitions`]: types with their standards, matters, grants
 //! - [`cases`] and [`retrievals`]: what a matter requires, fields asked of their issuer
 //! - [`receipts`]: audits, access logs, look-ups, use
+//! - [`governance`]: how governance stands, and what is to be decided
 //! - [`operations`]: logs, members, the node's state
 //! - errors: [`problem`]; their names are those of `ProblemType` in [`words`], their statuses and titles in [`problem`]
 //! - [`limits`]: what a request may ask for at most
@@ -25,6 +26,7 @@ pub mod cases;
 pub mod certificates;
 pub mod definitions;
 pub mod formats;
+pub mod governance;
 pub mod limits;
 pub mod operations;
 pub mod problem;
@@ -56,6 +58,7 @@ pub use coded::{Argument, Coded};
 pub use definitions::*;
 #[cfg(feature = "peer")]
 pub use fault::{Caution, Fault, FaultKind};
+pub use governance::*;
 pub use operations::*;
 pub use problem::*;
 pub use receipts::*;

@@ -58,6 +58,7 @@ impl ProblemType {
             Self::ImpossibleTransition => (409, "Impossible transition"),
             Self::IdempotencyMismatch => (422, "Idempotency mismatch"),
             Self::OwnLogUnconfirmed => (503, "Own log unconfirmed"),
+            Self::NotDecidable => (409, "Not decidable"),
             Self::NotSalvageable => (409, "Not salvageable"),
             Self::LogReadOnly => (503, "Log read-only"),
             Self::ClockOff => (503, "Clock off"),

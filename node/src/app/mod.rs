@@ -3,6 +3,7 @@
 //!
 //! One module a topic. Each has a trait that lists its use cases (object-safe, so that callers can be tested with a peer in
 //! memory), what is asked, checked in every part that can be checked without logs, and the answers:
+//! - [`govern`]: governance: what is known of it, and what this department wants decided
 //! - [`issue`]: certificates and the files that belong to them
 //! - [`change`]: statuses of certificates, fields erased
 //! - [`define`]: types, matters and grants, defined and listed
@@ -28,6 +29,7 @@ pub(crate) mod cases;
 pub(crate) mod change;
 pub(crate) mod define;
 pub(crate) mod find;
+pub(crate) mod govern;
 pub(crate) mod issue;
 pub(crate) mod operate;
 pub(crate) mod report;
@@ -48,6 +50,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::peer::Peer;
+use crate::peer::governance::Governing;
 use crate::peer::journal::{NewLook, Recorder};
 use crate::peer::writer::{Append, WriterHandle};
 use retrieve::asking::Asking;
@@ -64,6 +67,7 @@ pub(crate) trait Service:
     + change::Change
     + define::Define
     + find::Find
+    + govern::Govern
     + verify::Verify
     + cases::Cases
     + retrieve::Retrieve
@@ -83,6 +87,7 @@ pub(crate) struct PeerService {
     pub(crate) writer: WriterHandle,
     pub(crate) asking: Asking,
     pub(crate) recorder: Recorder,
+    pub(crate) governing: Governing,
     /// Notifies the driver that an operator vouches for the own log.
     pub(crate) vouched: Arc<Notify>,
 }

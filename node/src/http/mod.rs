@@ -4,7 +4,7 @@
 //! `layers` (access log, tokens, roles, rates, time), `routes` (which path goes where, and who may), a handler, and behind
 //! all of them what a peer does as an `app::Service`. Handlers: `appends` (issue, change, erase), `bulk`, `attachments`,
 //! `definitions` (types, matters, grants), `queries` (certificates, searches, verdicts, the catalogue, logs, members), [`cases`],
-//! [`retrievals`], [`reports`] (receipts), [`lookups`] (the look-up journal), `operations` (health, metrics). A request's
+//! [`retrievals`], [`reports`] (receipts), `governance`, [`lookups`] (the look-up journal), `operations` (health, metrics). A request's
 //! share of the node's capacity is counted in `shares`.
 //!
 //! A request's JSON is a type of [`certmesh_api`]: its schema is what [`openapi`] shows and what `body` names faults by
@@ -31,6 +31,7 @@ pub mod cases;
 mod cursors;
 mod definitions;
 mod extract;
+mod governance;
 pub mod hosts;
 mod layers;
 pub mod limits;

@@ -15,7 +15,8 @@ use super::layers::Access;
 use super::problem::PROBLEM_TYPE;
 use super::routes::routes;
 use super::{
-    appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
+    appends, attachments, cases, definitions, governance, lookups, operations, queries, reports,
+    retrievals,
 };
 
 /// The whole document.
@@ -50,6 +51,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         cases::accept, retrievals::fetch, retrievals::copy, retrievals::attachment, reports::audit, reports::access_log, lookups::lookups, reports::usage,
         queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
+        governance::show, governance::trust_file, governance::submit,
     ),
     servers((url = "/", description = "The node that answers this document")),
     components(schemas(
@@ -62,6 +64,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "Certificates", description = "Issue, change, find, verify"),
         (name = "Catalogue", description = "Certificate types, matters, grants"),
         (name = "Cases", description = "What a subject holds of what a matter requires, retrieval, receipts"),
+        (name = "Governance", description = "Who belongs to the network, decided by its members"),
         (name = "Node", description = "This peer and the logs it holds"),
     ),
 )]
@@ -219,6 +222,7 @@ fn examples() -> Vec<(&'static str, Value)> {
                 "upload": "c2VhbGVk", "media_type": "application/pdf", "size": 52_311, "content": "0b".repeat(32),
             }),
         ),
+        ("GovernanceRequest", json!({"item": "00f0"})),
         (
             "Verification",
             json!({
@@ -351,6 +355,7 @@ problem_sets! {
     DefinitionProblems: [COMMON, FIELD, &[NotFound]];
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
     BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];
+    GovernanceProblems: [COMMON, BODY, FIELD, &[NotDecidable]];
     SalvageProblems: [COMMON, OWN_LOG, &[NotSalvageable]];
     StatusProblems: [COMMON, BODY, FIELD, OWN_LOG, CHANGING];
 }

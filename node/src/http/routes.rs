@@ -15,7 +15,8 @@ use super::layers::{Access, guard, observe, panicked};
 use super::rejection::{Malformed, Rejection};
 use super::state::Api;
 use super::{
-    appends, attachments, cases, definitions, lookups, operations, queries, reports, retrievals,
+    appends, attachments, cases, definitions, governance, lookups, operations, queries, reports,
+    retrievals,
 };
 use crate::app::{Item, Refusal};
 
@@ -121,12 +122,19 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/v1/peers", READ, get(queries::peers)),
         reads("/v1/status", READ, get(queries::status)),
         posts("/v1/log/vouch", ADMIN, post(appends::vouch_for_own_log)),
+        reads("/v1/governance", READ, get(governance::show)),
+        reads(
+            "/v1/governance/trust-file",
+            READ,
+            get(governance::trust_file),
+        ),
+        posts("/v1/governance/items", ADMIN, post(governance::submit)),
         posts("/v1/log/salvage", ADMIN, post(appends::salvage_own_log)),
     ]
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 37] = [
+const TEMPLATES: [&str; 40] = [
     "/health",
     "/ready",
     "/metrics",
@@ -164,6 +172,9 @@ const TEMPLATES: [&str; 37] = [
     "/v1/status",
     "/v1/log/vouch",
     "/v1/log/salvage",
+    "/v1/governance",
+    "/v1/governance/trust-file",
+    "/v1/governance/items",
 ];
 
 /// The template equal to a matched path.

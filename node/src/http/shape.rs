@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use certmesh_api::{
-    AcceptRequest, AccessLogRequest, ErasureRequest, FetchRequest, FindRequest, GrantRequest,
-    IssueRequest, LookupsRequest, MatterRequest, StatusRequest, TypeRequest,
+    AcceptRequest, AccessLogRequest, ErasureRequest, FetchRequest, FindRequest, GovernanceRequest,
+    GrantRequest, IssueRequest, LookupsRequest, MatterRequest, StatusRequest, TypeRequest,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -67,7 +67,7 @@ macro_rules! requests {
 }
 
 requests! {
-    AcceptRequest AccessLogRequest ErasureRequest FetchRequest FindRequest GrantRequest IssueRequest LookupsRequest
+    AcceptRequest AccessLogRequest ErasureRequest FetchRequest FindRequest GovernanceRequest GrantRequest IssueRequest LookupsRequest
     MatterRequest StatusRequest TypeRequest
 }
 

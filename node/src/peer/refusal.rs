@@ -86,6 +86,11 @@ coded! {
         "idempotency-mismatch" IdempotencyMismatch,
         /// Other members have not yet confirmed that the own log is whole.
         "own-log-unconfirmed" OwnLogUnconfirmed(why: Unconfirmed),
+        /// What is to be decided does not hold as things are.
+        "not-decidable" NotDecidable {
+            /// Why not, and what to do.
+            why: String,
+        },
         /// The part of the own log that was set aside does not lead to its last signed checkpoint.
         "not-salvageable" NotSalvageable(why: NotSalvaged),
         /// The disk refused a write.

@@ -5,6 +5,7 @@
 //! - [`at_field`], [`at_column`] and [`faults`]: faults with where they are; [`parse_fault`], [`genesis_fault`],
 //!   [`address_fault`]: those of the ledger, whose own messages are short
 //! - [`explain`]: of a verdict; [`missing`] and others: what it rests on; [`case`]: of requirements
+//! - [`governance`]: what members decide
 //! - [`Broken`], [`Damaged`]: what is wrong with a log
 //! - [`sentences!`]: codes as arguments of others
 //! - [`one_line`]: text from elsewhere, made safe to show
@@ -15,6 +16,7 @@ mod catalogue;
 #[doc(hidden)]
 pub mod check;
 mod explain;
+pub mod governance;
 mod log;
 mod membership;
 mod nearest;

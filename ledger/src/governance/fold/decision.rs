@@ -9,14 +9,29 @@ use super::super::chain::ProposalId;
 use super::super::fault::Fault;
 use super::super::kinds::Signed;
 use super::super::policy::Share;
-use super::super::proposal::{Decision, Withdrawal};
+use super::super::proposal::{Decision, Proposal, Withdrawal};
 use super::super::state::{Sitting, State};
 
 impl State {
+    /// What would be so after a proposal of the present sitting, were it approved by enough in a block of this time: for those
+    /// who are to approve it.
+    ///
+    /// # Errors
+    /// [`Fault`] if approvals would change nothing.
+    pub fn after(&self, proposal: &Proposal, time_ms: u64) -> Result<State, Fault> {
+        let mut next = self.at(time_ms);
+        next.check_open(proposal)?;
+        next.carry_out(proposal)?;
+        Ok(next)
+    }
+
     pub(super) fn decide(&mut self, decision: &Decision) -> Result<(), Fault> {
         self.check_approved(decision)?;
+        self.carry_out(&decision.proposal)
+    }
+
+    fn carry_out(&mut self, proposal: &Proposal) -> Result<(), Fault> {
         let before = self.deciding();
-        let proposal = &decision.proposal;
         for (at, action) in proposal.actions.iter().enumerate() {
             let refused = |fault| Fault::Action { at, fault };
             self.act(action).map_err(refused)?;
@@ -61,6 +76,16 @@ impl State {
     /// Whether a proposal may be decided, were it approved.
     pub(in crate::governance) fn check_proposed(&self, decision: &Decision) -> Result<(), Fault> {
         let proposal = &decision.proposal;
+        let key = self.check_open(proposal)?;
+        let id = proposal.id(self.chain);
+        match key.verify(&id.0, &decision.signature) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(Fault::Signature(proposal.proposer)),
+        }
+    }
+
+    /// Whether a proposal, signed or not, may be decided; gives its proposer's identity key.
+    fn check_open(&self, proposal: &Proposal) -> Result<&PublicKey, Fault> {
         self.check_sitting(proposal.sitting)?;
         if self.time_ms > proposal.lapses_ms {
             return Err(Fault::Lapsed {
@@ -73,12 +98,9 @@ impl State {
         }
         let id = proposal.id(self.chain);
         let proposer = self.identity_of_governor(&proposal.proposer)?;
-        if self.sitting.closed.contains(&(proposal.proposer, id)) {
-            return Err(Fault::Closed);
-        }
-        match proposer.verify(&id.0, &decision.signature) {
-            Ok(()) => Ok(()),
-            Err(_) => Err(Fault::Signature(proposal.proposer)),
+        match self.sitting.closed.contains(&(proposal.proposer, id)) {
+            true => Err(Fault::Closed),
+            false => Ok(proposer),
         }
     }
 

@@ -395,6 +395,8 @@ words! {
         IdempotencyMismatch = "urn:certmesh:problem:idempotency-mismatch",
         /// other members have not yet confirmed that the own log is whole
         OwnLogUnconfirmed = "urn:certmesh:problem:own-log-unconfirmed",
+        /// what is to be decided does not hold as things are
+        NotDecidable = "urn:certmesh:problem:not-decidable",
         /// the part of the own log that was set aside does not lead to its last signed checkpoint
         NotSalvageable = "urn:certmesh:problem:not-salvageable",
         /// the disk refused a write

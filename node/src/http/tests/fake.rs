@@ -12,6 +12,7 @@ use certmesh_ledger::bodies::{AttachmentFile, AttachmentKey, Attachments, Body};
 use certmesh_ledger::catalogue::{CertificateState, Chain, DefinedPage, Life};
 use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::disk::MemoryDisk;
+use certmesh_ledger::governance::Item as GovernanceItem;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::journal::Looks;
 use certmesh_ledger::log::{Checkpoint, VerifiedCheckpoint};
@@ -32,6 +33,7 @@ use crate::app::cases::{Acceptance, Case, Cases};
 use crate::app::change::Change;
 use crate::app::define::{Define, Definition, Grants, ListPage, Types, Versioned};
 use crate::app::find::{Find, FoundPage, Held, Search, Wanted};
+use crate::app::govern::{Govern, Shown};
 use crate::app::issue::{Incoming, Issue, Uploaded};
 use crate::app::operate::{
     LogStanding, MemberStanding, NodeStanding, Operate, Readiness, Salvaged, Word,
@@ -560,6 +562,21 @@ impl Operate for Fake {
             ready: refuse.is_none(),
             troubles: refuse.iter().cloned().map(Warning::OwnLog).collect(),
         }
+    }
+}
+
+impl Govern for Fake {
+    fn governance(&self) -> Shown {
+        Shown::default()
+    }
+
+    fn trust_file(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn propose(&self, _: GovernanceItem) -> BoxFuture<'static, Result<Shown, Refusal>> {
+        let refused = self.refuse.lock().clone();
+        Box::pin(async { refused.map_or_else(|| Ok(Shown::default()), Err) })
     }
 }
 

@@ -1,0 +1,105 @@
+//! `certmesh govern`: what the members decide, and what is to be decided.
+//!
+//! Everything shown and signed here comes of the chain itself: the node hands out genesis and blocks as a trust file, which is
+//! verified from the network's identity on. A node that lies could hide the newest blocks, and no more.
+
+mod network;
+mod propose;
+mod sign;
+mod show;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::args::Global;
+use crate::screen::Screen;
+use crate::{Error, Outcome};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  certmesh govern list
+  certmesh govern propose admit health.introduction --role issue --reason \"decided on 3 March\" \\
+      --identity-key transport.identity
+  certmesh govern approve 3fa2 --identity-key transport.identity
+  certmesh govern log";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show who belongs to the network, who governs, and by which policy
+    Members,
+    /// Show what waits for approvals
+    List,
+    /// Show a proposal: what it would change, who approves
+    Show(One),
+    /// Show every decision so far
+    Log,
+    /// Propose something: all of it takes effect once enough governors approve
+    #[command(subcommand, after_help = propose::EXAMPLES)]
+    Propose(propose::Command),
+    Approve(Decide),
+    Withdraw(Decide),
+    Introduce(sign::Introduce),
+    Sign(sign::SignFile),
+    Submit(sign::SubmitFile),
+}
+
+/// A proposal.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// The proposal, by the beginning of its hash
+    #[arg(value_name = "PROPOSAL")]
+    proposal: String,
+}
+
+/// Approve a proposal, or withdraw an own one
+#[derive(Debug, Args)]
+#[command(after_help = DECIDE_EXAMPLES)]
+pub(crate) struct Decide {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    signer: Signer,
+}
+
+const DECIDE_EXAMPLES: &str = "\
+Examples:
+  certmesh govern approve 3fa2 --identity-key transport.identity
+  certmesh govern approve 3fa2 --export 3fa2.unsigned      sign it where the key is: certmesh govern sign
+  certmesh govern withdraw 3fa2 --identity-key transport.identity --yes";
+
+/// With which key, and where.
+#[derive(Debug, Args)]
+pub(crate) struct Signer {
+    /// The file of the department's identity key
+    #[arg(long, value_name = "FILE", required_unless_present = "export")]
+    identity_key: Option<PathBuf>,
+    /// A file with the key's passphrase [default: asked for at the terminal, or CERTMESH_PASSPHRASE]
+    #[arg(long, value_name = "FILE", requires = "identity_key")]
+    passphrase_file: Option<PathBuf>,
+    /// Write it to a file to be signed where the key is, with `certmesh govern sign`, instead of signing it here
+    #[arg(long, value_name = "FILE", conflicts_with = "identity_key")]
+    export: Option<PathBuf>,
+    /// Sign without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) fn run(
+    command: &Command,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    match command {
+        Command::Members => show::members(global, screen),
+        Command::List => show::list(global, screen),
+        Command::Show(one) => show::proposal(one, global, screen),
+        Command::Log => show::log(global, screen),
+        Command::Propose(command) => propose::run(command, global, screen),
+        Command::Approve(args) => sign::approve(args, global, screen),
+        Command::Withdraw(args) => sign::withdraw(args, global, screen),
+        Command::Introduce(args) => sign::introduce(args, global, screen),
+        Command::Sign(args) => sign::sign_file(args, screen),
+        Command::Submit(args) => sign::submit_file(args, global, screen),
+    }
+}

@@ -1,0 +1,129 @@
+//! The chain as the node hands it out, verified here, and what waits there.
+
+use certmesh_api::GovernanceView;
+use certmesh_ledger::codec;
+use certmesh_ledger::governance::{
+    Decision, FinalBlock, History, Item, MAX_BLOCK, Member, Pool, ProposalId, State, TrustFile,
+};
+use certmesh_ledger::id::DepartmentCode;
+
+use crate::args::Global;
+use crate::client::Client;
+use crate::moment::now_ms;
+use crate::{Error, Outcome};
+
+/// What a node knows of governance.
+pub(super) struct Network {
+    pub(super) history: History,
+    pub(super) blocks: Vec<FinalBlock>,
+    pub(super) view: GovernanceView,
+    /// What waits that holds, or may with more approvals.
+    pub(super) pool: Pool,
+}
+
+impl Network {
+    /// Asks a node, and verifies what it says.
+    pub(super) fn ask(client: &Client) -> Result<Network, Error> {
+        let path = "/v1/governance/trust-file";
+        let trust = client.get(path)?;
+        let trust = TrustFile::read(&trust.body, None)
+            .map_err(|error| client.bad_answer(path, &error.to_string()))?;
+        let view: GovernanceView = client.get("/v1/governance")?.parse()?;
+        let mut pool = Pool::default();
+        for item in &view.pending {
+            let item = hex::decode(item).ok();
+            let item = item.and_then(|bytes| codec::decode::<Item>(&bytes, MAX_BLOCK).ok());
+            if let Some(item) = item {
+                // What the node shows and does not hold is passed over: nothing rests on it.
+                let _ = pool.add(&item, trust.history.state(), now_ms());
+            }
+        }
+        Ok(Network {
+            history: trust.history,
+            blocks: trust.blocks,
+            view,
+            pool,
+        })
+    }
+
+    /// The same, of the node that the options name.
+    pub(super) fn of(global: &Global) -> Result<(Client, Network), Error> {
+        let client = Client::new(global)?;
+        let network = Network::ask(&client)?;
+        Ok((client, network))
+    }
+
+    pub(super) fn state(&self) -> &State {
+        self.history.state()
+    }
+
+    /// A department's name and code.
+    pub(super) fn name(&self, code: &DepartmentCode) -> String {
+        name(self.history.department_at(code, self.history.height()), code)
+    }
+
+    /// A member, by its code.
+    pub(super) fn member(&self, code: &DepartmentCode) -> Result<&Member, Error> {
+        let member = self.state().member(code);
+        member.ok_or_else(|| Error::govern(format!("{code} is not a member of the network")))
+    }
+
+    /// The pending proposal whose hash begins so.
+    pub(super) fn proposal(&self, begins: &str) -> Result<(ProposalId, &Decision), Error> {
+        let begins = begins.trim().to_ascii_lowercase();
+        let fits = |(id, _): &(ProposalId, &Decision)| id.to_string().starts_with(&begins);
+        let mut found = self.pool.proposals().filter(fits);
+        match (found.next(), found.next()) {
+            (Some(one), None) if !begins.is_empty() => Ok(one),
+            (Some(_), Some(_)) => Err(Error::govern(format!(
+                "several proposals begin with `{begins}`: give more of it"
+            ))),
+            _ => Err(Error::govern(format!("no pending proposal begins with `{begins}`"))),
+        }
+    }
+
+    /// Sends something signed to the node.
+    pub(super) fn submit(client: &Client, item: &Item) -> Result<GovernanceView, Error> {
+        let request = certmesh_api::GovernanceRequest {
+            item: hex::encode(codec::encode(item)),
+        };
+        client.post("/v1/governance/items", &request, None)?.parse()
+    }
+}
+
+pub(super) fn name(member: Option<&Member>, code: &DepartmentCode) -> String {
+    match member {
+        Some(member) => format!("{} ({code})", member.name),
+        None => code.to_string(),
+    }
+}
+
+/// How a proposal stands.
+pub(super) struct Standing {
+    pub(super) approve: usize,
+    pub(super) governors: usize,
+    /// Approvals it needs in all.
+    pub(super) needed: usize,
+}
+
+impl Standing {
+    pub(super) fn of(state: &State, decision: &Decision) -> Standing {
+        let governors = state.governors().count();
+        let share = state.policy().decide;
+        let (of, parts) = (usize::from(share.of), usize::from(share.parts));
+        Standing {
+            approve: 1 + decision.approvals.len(),
+            governors,
+            // More than the share of all.
+            needed: governors * of / parts + 1,
+        }
+    }
+}
+
+/// Yes once enough approve.
+pub(super) fn outcome(standing: &Standing) -> Outcome {
+    match standing.approve >= standing.needed {
+        true => Outcome::Yes,
+        false => Outcome::No,
+    }
+}

@@ -1,0 +1,479 @@
+//! Signing with an identity key: here, or where the key is.
+//!
+//! What leaves for another machine is a file of text that has all that a person needs to see there: the chain, and what is to
+//! be signed. What comes back is signed, and anybody may hand it to a node.
+
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::codec;
+use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
+use certmesh_ledger::governance::{
+    Ascending, Decision, Introduction, Item, Keys, MAX_BLOCK, Newcomer, Proposal, State, Withdrawal,
+    approve as approval,
+};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::membership::PeerId;
+use certmesh_text::governance as words;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::network::{Network, Standing, outcome};
+use super::{Decide, Signer, propose, show};
+use crate::args::Global;
+use crate::client::Client;
+use crate::files::{Access, read_text, write_new};
+use crate::identity;
+use crate::moment::now_ms;
+use crate::screen::{Screen, Tone, printable};
+use crate::{Error, Outcome};
+
+/// Introduce a department that is to be admitted: signed by each key that it names
+#[derive(Debug, Args)]
+#[command(after_help = INTRODUCE_EXAMPLES)]
+pub(crate) struct Introduce {
+    /// The department's directory, as `certmesh department init` made it
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// The network's genesis file
+    #[arg(long, value_name = "FILE")]
+    network: PathBuf,
+    /// The file of the department's identity key
+    #[arg(long, value_name = "FILE")]
+    identity_key: PathBuf,
+    /// A file with the key's passphrase [default: asked for at the terminal, or CERTMESH_PASSPHRASE]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The introduction to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+const INTRODUCE_EXAMPLES: &str = "\
+Examples:
+  certmesh govern introduce health --network network.toml --identity-key health.identity \\
+      --out health.introduction";
+
+/// Sign a file that `--export` wrote, on a machine that needs no network
+#[derive(Debug, Args)]
+#[command(after_help = SIGN_EXAMPLES)]
+pub(crate) struct SignFile {
+    /// What is to be signed
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The file of the department's identity key
+    #[arg(long, value_name = "FILE")]
+    identity_key: PathBuf,
+    /// A file with the key's passphrase [default: asked for at the terminal, or CERTMESH_PASSPHRASE]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// What is signed
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Sign without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+const SIGN_EXAMPLES: &str = "\
+Examples:
+  certmesh govern sign 3fa2.unsigned --identity-key transport.identity --out 3fa2.signed";
+
+/// Hand a signed file to the node
+#[derive(Debug, Args)]
+#[command(after_help = SUBMIT_EXAMPLES)]
+pub(crate) struct SubmitFile {
+    /// What was signed
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  certmesh govern submit 3fa2.signed";
+
+/// What is to be signed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Request {
+    Propose(Proposal),
+    Approve(Decision),
+    Withdraw(Decision),
+}
+
+impl Request {
+    /// The item that it comes to.
+    fn sign(&self, state: &State, by: DepartmentCode, key: &SigningKey) -> Item {
+        let chain = state.chain();
+        match self {
+            Request::Propose(proposal) => Decision::propose(chain, proposal.clone(), key).into(),
+            Request::Approve(decision) => {
+                let id = decision.proposal.id(chain);
+                let own = approval(chain, id, by, key);
+                let approvals = Ascending::new(vec![own]).expect("a single one ascends");
+                let decision = Decision {
+                    approvals,
+                    ..decision.clone()
+                };
+                decision.into()
+            }
+            Request::Withdraw(decision) => {
+                let id = decision.proposal.id(chain);
+                Withdrawal::sign(chain, id, decision.proposal.sitting, by, key).into()
+            }
+        }
+    }
+
+    fn proposal(&self) -> &Proposal {
+        match self {
+            Request::Propose(proposal) => proposal,
+            Request::Approve(decision) | Request::Withdraw(decision) => &decision.proposal,
+        }
+    }
+
+    fn verb(&self) -> &'static str {
+        match self {
+            Request::Propose(_) => "propose",
+            Request::Approve(_) => "approve",
+            Request::Withdraw(_) => "withdraw",
+        }
+    }
+}
+
+/// The department of the node that is asked.
+pub(super) fn own(client: &Client) -> Result<DepartmentCode, Error> {
+    let path = "/v1/status";
+    let status: certmesh_api::NodeStatus = client.get(path)?.parse()?;
+    let code = status.department.parse();
+    code.map_err(|_| client.bad_answer(path, "the department is not a code"))
+}
+
+pub(super) fn propose(
+    proposal: Proposal,
+    signer: &Signer,
+    client: &Client,
+    network: &Network,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    decide(&Request::Propose(proposal), signer, client, network, screen)
+}
+
+pub(super) fn approve(
+    args: &Decide,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let (client, network) = Network::of(global)?;
+    let (_, decision) = network.proposal(&args.one.proposal)?;
+    check_positions(&decision.proposal, &client, &network)?;
+    let request = Request::Approve(decision.clone());
+    decide(&request, &args.signer, &client, &network, screen)
+}
+
+pub(super) fn withdraw(
+    args: &Decide,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let (client, network) = Network::of(global)?;
+    let (_, decision) = network.proposal(&args.one.proposal)?;
+    let request = Request::Withdraw(decision.clone());
+    decide(&request, &args.signer, &client, &network, screen)
+}
+
+/// A proposal that ends a log below what this node holds would void records that others rely on.
+fn check_positions(
+    proposal: &Proposal,
+    client: &Client,
+    network: &Network,
+) -> Result<(), Error> {
+    use certmesh_ledger::governance::Action::{ChangeRoles, Cut, Remove, Suspend};
+    for action in proposal.actions.iter() {
+        let position = match action {
+            Suspend(action) => action.position,
+            Remove(action) => action.position,
+            Cut(action) => action.position,
+            ChangeRoles(action) => match action.position {
+                Some(position) => position,
+                None => continue,
+            },
+            _ => continue,
+        };
+        let held = propose::held(position.log, client)?;
+        if position.size < held.size || position.size == held.size && position.root != held.root {
+            return Err(Error::govern(format!(
+                "it ends the log of {} at record {} (root {}), and this node holds {} records (root {}), which would count for \
+                 nothing: have it withdrawn, and proposed again with what members hold",
+                network.name(&position.log.department),
+                position.size,
+                position.root,
+                held.size,
+                held.root
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Shows what is to be signed and what it would change, and signs it here or writes it down for where the key is.
+fn decide(
+    request: &Request,
+    signer: &Signer,
+    client: &Client,
+    network: &Network,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let state = network.state();
+    check(request, state)?;
+    if let Some(out) = &signer.export {
+        let trust = client.get("/v1/governance/trust-file")?;
+        let content = codec::encode(&(request, trust.body.to_vec()));
+        write_new(out, envelope(UNSIGNED, &content).as_bytes(), Access::Everyone)?;
+        if !screen.json() {
+            screen.line(format!(
+                "{}: sign it with `certmesh govern sign`, where the key is",
+                out.display()
+            ))?;
+        }
+        return Ok(Outcome::Yes);
+    }
+    let path = signer.identity_key.as_deref();
+    let path = path.ok_or(Error::Usage("give --identity-key, or --export"))?;
+    if !screen.json() {
+        present(request, network, screen)?;
+    }
+    agreed(request.verb(), signer.yes, screen)?;
+    let key = identity::read(path, signer.passphrase_file.as_deref(), screen)?;
+    let by = whose(&key, state)?;
+    let item = request.sign(state, by, &key);
+    submit(&item, client, screen)
+}
+
+/// Whether signing it would change anything.
+fn check(request: &Request, state: &State) -> Result<(), Error> {
+    if let Request::Withdraw(_) = request {
+        return Ok(());
+    }
+    let after = state.after(request.proposal(), now_ms());
+    after.map(drop).map_err(|fault| Error::govern(fault.to_string()))
+}
+
+fn present(request: &Request, network: &Network, screen: &mut Screen) -> Result<(), Error> {
+    match request {
+        Request::Propose(proposal) => {
+            screen.line("This would")?;
+            for line in words::proposal(proposal, &|code| network.name(code)) {
+                screen.line(format!("  - {}", printable(&line)))?;
+            }
+            Ok(())
+        }
+        Request::Approve(decision) | Request::Withdraw(decision) => {
+            let id = decision.proposal.id(network.state().chain());
+            show::describe(network, &id.to_string(), decision, screen)
+        }
+    }
+}
+
+fn agreed(verb: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
+    if yes {
+        return Ok(());
+    }
+    if !screen.can_ask() {
+        return Err(Error::Usage("give --yes to sign without being asked"));
+    }
+    let answer = screen.ask(&format!("Sign, to {verb} it? [y/N]"))?;
+    match answer.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes")) {
+        true => Ok(()),
+        false => Err(Error::govern("nothing was signed".to_owned())),
+    }
+}
+
+/// The governor whose identity key this is.
+fn whose(key: &SigningKey, state: &State) -> Result<DepartmentCode, Error> {
+    let public = key.public();
+    let member = state.members().find(|member| member.keys.identity == public);
+    let member = member.ok_or_else(|| {
+        Error::govern(format!("no member has the identity key {public}: is it another department's, or was it replaced?"))
+    })?;
+    match member.is_governor() {
+        true => Ok(member.code),
+        false => Err(Error::govern(format!("{} ({}) does not govern", member.name, member.code))),
+    }
+}
+
+fn submit(item: &Item, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
+    let view = Network::submit(client, item)?;
+    let network = Network::ask(client)?;
+    let Item::Decision(decision) = item else {
+        if screen.json() {
+            screen.print_json(&view)?;
+            return Ok(Outcome::Yes);
+        }
+        let taken = screen.paint(Tone::Good, "TAKEN UP");
+        screen.line(format!("{taken}  it takes effect with the next block"))?;
+        return Ok(Outcome::Yes);
+    };
+    let id = decision.proposal.id(network.state().chain()).to_string();
+    let Ok((_, pending)) = network.proposal(&id) else {
+        // Decided meanwhile.
+        if screen.json() {
+            screen.print_json(&json!({"proposal": id, "decided": true, "height": network.state().height()}))?;
+            return Ok(Outcome::Yes);
+        }
+        let decided = screen.paint(Tone::Good, "DECIDED");
+        screen.line(format!("{decided}  `certmesh govern log` shows it"))?;
+        return Ok(Outcome::Yes);
+    };
+    let standing = Standing::of(network.state(), pending);
+    if screen.json() {
+        let mut shown = show::proposal_json(&network, &id, pending);
+        shown["decided"] = json!(false);
+        screen.print_json(&shown)?;
+        return Ok(Outcome::Yes);
+    }
+    let (tone, word) = match outcome(&standing) {
+        Outcome::Yes => (Tone::Good, "APPROVED"),
+        _ => (Tone::Faint, "WAITS"),
+    };
+    let word = screen.paint(tone, word);
+    screen.line(format!(
+        "{word}  proposal {}: {} of {} approvals needed",
+        words::short(&id),
+        standing.approve,
+        standing.needed
+    ))?;
+    Ok(Outcome::Yes)
+}
+
+pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome, Error> {
+    let content = open(UNSIGNED, &args.file, MAX_UNSIGNED)?;
+    let malformed = |detail: String| Error::malformed(&args.file, "a file to be signed", detail);
+    let (request, trust): (Request, Vec<u8>) =
+        codec::decode(&content, MAX_UNSIGNED).map_err(|error| malformed(error.to_string()))?;
+    let trust = certmesh_ledger::governance::TrustFile::read(&trust, None)
+        .map_err(|error| malformed(error.to_string()))?;
+    let state = trust.history.state().clone();
+    check(&request, &state)?;
+    if !screen.json() {
+        let name = |code: &DepartmentCode| super::network::name(state.member(code), code);
+        screen.fields([
+            ("network", state.network().to_string()),
+            ("block", format!("{}, the last one when this was exported", state.height())),
+            ("reason", request.proposal().reason.to_string()),
+        ])?;
+        screen.line("It would")?;
+        for line in words::proposal(request.proposal(), &name) {
+            screen.line(format!("  - {}", printable(&line)))?;
+        }
+    }
+    agreed(request.verb(), args.yes, screen)?;
+    let key = identity::read(&args.identity_key, args.passphrase_file.as_deref(), screen)?;
+    let by = whose(&key, &state)?;
+    let item = request.sign(&state, by, &key);
+    write_new(
+        &args.out,
+        envelope(SIGNED, &codec::encode(&item)).as_bytes(),
+        Access::Everyone,
+    )?;
+    if !screen.json() {
+        screen.line(format!("{}: `certmesh govern submit` hands it to a node", args.out.display()))?;
+    }
+    Ok(Outcome::Yes)
+}
+
+pub(super) fn submit_file(
+    args: &SubmitFile,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let content = open(SIGNED, &args.file, MAX_BLOCK)?;
+    let item = codec::decode(&content, MAX_BLOCK)
+        .map_err(|error| Error::malformed(&args.file, "a signed file", error.to_string()))?;
+    submit(&item, &Client::new(global)?, screen)
+}
+
+pub(super) fn introduce(
+    args: &Introduce,
+    _global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let genesis = crate::network::read_genesis(&args.network)?;
+    let department = crate::network::read_own_department(&args.dir)?;
+    let identity = identity::read(&args.identity_key, args.passphrase_file.as_deref(), screen)?;
+    let secret = |name: &str, kind: SecretFile| {
+        let path = args.dir.join("keys").join(name);
+        let text = zeroize::Zeroizing::new(read_text(&path)?);
+        let secret = kind.read(&text);
+        secret.map_err(|error| Error::malformed(&path, "a key file", error.to_string()))
+    };
+    let operating = SigningKey::from_seed(&secret("signing.key", SecretFile::Signing)?);
+    let seed = secret("transport.key", SecretFile::Transport)?;
+    let transport = SigningKey::from_seed(&seed);
+    let newcomer = Newcomer {
+        code: department.code,
+        name: department.name.clone(),
+        name_zh: department.name_zh.clone(),
+        keys: Keys {
+            identity: identity.public(),
+            operating: operating.public(),
+            transport: PeerId::from_transport_seed(&seed),
+            sealing: department.sealing_key,
+        },
+    };
+    let chain = certmesh_ledger::governance::ChainId::of(&genesis);
+    let introduction = Introduction::sign(chain, newcomer, &identity, &operating, &transport);
+    let content = codec::encode(&introduction);
+    write_new(&args.out, envelope(INTRODUCTION, &content).as_bytes(), Access::Everyone)?;
+    if !screen.json() {
+        screen.line(format!(
+            "{}: give it to a governor, who proposes with `certmesh govern propose admit`",
+            args.out.display()
+        ))?;
+    }
+    Ok(Outcome::Yes)
+}
+
+/// Reads an introduction and checks that it is one to this network.
+pub(super) fn read_introduction(path: &Path, network: &Network) -> Result<Introduction, Error> {
+    let content = open(INTRODUCTION, path, MAX_BLOCK)?;
+    let introduction: Introduction = codec::decode(&content, MAX_BLOCK)
+        .map_err(|error| Error::malformed(path, "an introduction", error.to_string()))?;
+    match introduction.is_proved(network.state().chain()) {
+        true => Ok(introduction),
+        false => Err(Error::malformed(
+            path,
+            "an introduction to this network",
+            "its keys have not signed it: was it made with the genesis file of another network?".to_owned(),
+        )),
+    }
+}
+
+const INTRODUCTION: &str = "certmesh-introduction-v1";
+const UNSIGNED: &str = "certmesh-unsigned-v1";
+const SIGNED: &str = "certmesh-signed-v1";
+
+/// Most bytes of a file to be signed: it has the whole chain.
+const MAX_UNSIGNED: usize = 256 << 20;
+
+/// Bytes as text that survives mail: what they are, then hexadecimal digits.
+fn envelope(kind: &str, content: &[u8]) -> String {
+    let mut text = format!("{kind}\n");
+    for line in content.chunks(32) {
+        text.push_str(&hex::encode(line));
+        text.push('\n');
+    }
+    text
+}
+
+fn open(kind: &'static str, path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
+    let text = read_text(path)?;
+    let malformed = |detail: &str| Error::malformed(path, kind, detail.to_owned());
+    let (found, digits) = text.split_once('\n').unwrap_or((&text, ""));
+    if found.trim() != kind {
+        return Err(malformed("its first line says that it is something else"));
+    }
+    let digits: String = digits.split_whitespace().collect();
+    if digits.len() / 2 > limit {
+        return Err(malformed("it is too long"));
+    }
+    hex::decode(&digits).map_err(|_| malformed("it was cut off, or has other characters than hexadecimal digits"))
+}
