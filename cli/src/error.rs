@@ -319,7 +319,9 @@ impl Error {
             Self::Usage(_) | Self::Arguments(_) => {
                 "`--help` after the command shows its options and examples"
             }
-            Self::Govern(_) => "`certmesh govern members` and `list` show how things are; nothing was sent",
+            Self::Govern(_) => {
+                "`certmesh govern members` and `list` show how things are; nothing was sent"
+            }
             Self::IdentifierWithNetwork(_) => "leave out --network to ask a node",
             Self::NoNetworkGiven(_) => {
                 "add `--network network.toml`, the genesis file every member has"

@@ -35,6 +35,7 @@ mod govern;
 mod graph;
 mod holder;
 mod id;
+mod identity;
 mod import;
 mod interrupt;
 mod issue;

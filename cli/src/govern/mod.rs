@@ -5,8 +5,8 @@
 
 mod network;
 mod propose;
-mod sign;
 mod show;
+mod sign;
 
 use std::path::PathBuf;
 

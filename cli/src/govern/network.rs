@@ -59,7 +59,10 @@ impl Network {
 
     /// A department's name and code.
     pub(super) fn name(&self, code: &DepartmentCode) -> String {
-        name(self.history.department_at(code, self.history.height()), code)
+        name(
+            self.history.department_at(code, self.history.height()),
+            code,
+        )
     }
 
     /// A member, by its code.
@@ -78,7 +81,9 @@ impl Network {
             (Some(_), Some(_)) => Err(Error::govern(format!(
                 "several proposals begin with `{begins}`: give more of it"
             ))),
-            _ => Err(Error::govern(format!("no pending proposal begins with `{begins}`"))),
+            _ => Err(Error::govern(format!(
+                "no pending proposal begins with `{begins}`"
+            ))),
         }
     }
 

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use certmesh_api::LogView;
-use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::codec::{Ascending, Bounded, Text};
+use certmesh_ledger::genesis::{Policy, Role, Share, Terms};
 use certmesh_ledger::governance::{
-    Action, Admit, Ascending, ChangeRoles, Cut, CutReason, Govern, Policy, Position, Proposal,
-    Remove, ReplacePolicy, Resume, Suspend, Terms,
+    Action, Admit, ChangeRoles, Cut, CutReason, Govern, Position, Proposal, Remove, ReplacePolicy,
+    Resume, Suspend,
 };
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::membership::{Role, Share};
 use certmesh_ledger::names::LogId;
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -229,7 +229,11 @@ fn action<'c>(
             common,
         } => {
             let introduction = sign::read_introduction(introduction, network)?;
-            let roles = if role.is_empty() { &[Role::Issue][..] } else { role };
+            let roles = if role.is_empty() {
+                &[Role::Issue][..]
+            } else {
+                role
+            };
             let admit = Admit {
                 introduction,
                 roles: roles_of(roles)?,
@@ -268,7 +272,9 @@ fn action<'c>(
             common,
         } => {
             let takes = !take.is_empty();
-            let position = takes.then(|| position(whose, client, network)).transpose()?;
+            let position = takes
+                .then(|| position(whose, client, network))
+                .transpose()?;
             let change = ChangeRoles {
                 department: whose.department,
                 give: roles_of(give)?,
@@ -338,7 +344,9 @@ fn position(whose: &Whose, client: &Client, network: &Network) -> Result<Positio
     let member = network.member(&whose.department)?;
     let log = member.log();
     if let (Some(size), Some(root)) = (whose.size, &whose.root) {
-        let root = root.parse().map_err(|error| Error::govern(format!("--root: {error}")))?;
+        let root = root
+            .parse()
+            .map_err(|error| Error::govern(format!("--root: {error}")))?;
         return Ok(Position { log, size, root });
     }
     held(log, client)
@@ -348,10 +356,15 @@ fn position(whose: &Whose, client: &Client, network: &Network) -> Result<Positio
 pub(super) fn held(log: LogId, client: &Client) -> Result<Position, Error> {
     let path = format!("/v1/logs/{}", segment(log.department.as_str()));
     let view: LogView = client.get(&path)?.parse()?;
-    let (size, root) = match view.root {
-        Some(root) => (view.size, root),
-        None => (0, certmesh_ledger::governance::empty_root().to_string()),
+    let Some(root) = view.root else {
+        return Ok(Position::beginning(log));
     };
-    let root = root.parse().map_err(|_| client.bad_answer(&path, "the root is not a hash"))?;
-    Ok(Position { log, size, root })
+    let root = root
+        .parse()
+        .map_err(|_| client.bad_answer(&path, "the root is not a hash"))?;
+    Ok(Position {
+        log,
+        size: view.size,
+        root,
+    })
 }

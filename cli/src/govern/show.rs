@@ -24,7 +24,14 @@ pub(super) fn members(global: &Global, screen: &mut Screen) -> Result<Outcome, E
     }
     screen.fields([
         ("network", state.network().to_string()),
-        ("decisions", format!("{} blocks, the last {}", state.height(), words::short(&state.head().to_string()))),
+        (
+            "decisions",
+            format!(
+                "{} blocks, the last {}",
+                state.height(),
+                words::short(&state.head().to_string())
+            ),
+        ),
         ("policy", words::policy(state.policy())),
         (
             "governors",
@@ -57,7 +64,14 @@ pub(super) fn members(global: &Global, screen: &mut Screen) -> Result<Outcome, E
         ]
     });
     let rows = rows.collect();
-    let header = ["DEPARTMENT", "NAME", "STANDING", "GOVERNS", "ROLES", "KEY EPOCH"];
+    let header = [
+        "DEPARTMENT",
+        "NAME",
+        "STANDING",
+        "GOVERNS",
+        "ROLES",
+        "KEY EPOCH",
+    ];
     screen.table(&header, &[0, 2, 3, 5], rows)?;
     Ok(Outcome::Yes)
 }
@@ -75,7 +89,7 @@ fn member_json(member: &Member) -> Value {
         "own_changes": member.changes,
         "keys": {
             "identity": member.keys.identity.to_string(), "operating": member.keys.operating.to_string(),
-            "transport": member.keys.transport.to_string(), "sealing": hex::encode(member.keys.sealing.0),
+            "transport": member.keys.transport.to_string(), "sealing": member.keys.sealing.to_string(),
         },
     })
 }
@@ -89,7 +103,9 @@ pub(super) fn list(global: &Global, screen: &mut Screen) -> Result<Outcome, Erro
             .proposals()
             .map(|(id, decision)| proposal_json(&network, &id.to_string(), decision))
             .collect();
-        let others: Vec<Value> = others(&network).map(|item| item_json(&network, &item)).collect();
+        let others: Vec<Value> = others(&network)
+            .map(|item| item_json(&network, &item))
+            .collect();
         screen.print_json(&json!({"proposals": proposals, "others": others}))?;
         return Ok(Outcome::Yes);
     }
@@ -100,9 +116,14 @@ pub(super) fn list(global: &Global, screen: &mut Screen) -> Result<Outcome, Erro
         rows.push(vec![
             cell(words::short(&id.to_string())),
             cell(printable(&network.name(&decision.proposal.proposer))),
-            cell(format!("{} of {} needed", standing.approve, standing.needed)),
+            cell(format!(
+                "{} of {} needed",
+                standing.approve, standing.needed
+            )),
             cell(china_time_and_age(decision.proposal.lapses_ms, now)),
-            lines_cell(words::proposal(&decision.proposal, &|code| network.name(code))),
+            lines_cell(words::proposal(&decision.proposal, &|code| {
+                network.name(code)
+            })),
         ]);
     }
     for item in others(&network) {
@@ -118,7 +139,13 @@ pub(super) fn list(global: &Global, screen: &mut Screen) -> Result<Outcome, Erro
         screen.line("Nothing waits for a decision.")?;
         return Ok(Outcome::Yes);
     }
-    let header = ["PROPOSAL", "BY", "APPROVALS", "LAPSES", "WHAT IT WOULD CHANGE"];
+    let header = [
+        "PROPOSAL",
+        "BY",
+        "APPROVALS",
+        "LAPSES",
+        "WHAT IT WOULD CHANGE",
+    ];
     screen.table(&header, &[0, 2], rows)?;
     Ok(Outcome::Yes)
 }
@@ -149,7 +176,11 @@ pub(super) fn describe(
 ) -> Result<(), Error> {
     let (state, proposal) = (network.state(), &decision.proposal);
     let standing = Standing::of(state, decision);
-    let approvals: Vec<String> = decision.approvals.iter().map(|by| network.name(&by.by)).collect();
+    let approvals: Vec<String> = decision
+        .approvals
+        .iter()
+        .map(|by| network.name(&by.by))
+        .collect();
     screen.fields([
         ("proposal", id.to_owned()),
         ("by", network.name(&proposal.proposer)),
@@ -201,9 +232,16 @@ pub(super) fn log(global: &Global, screen: &mut Screen) -> Result<Outcome, Error
             .blocks
             .iter()
             .map(|block| {
-                let items: Vec<Value> =
-                    block.block.items.iter().map(|item| item_json(&network, item)).collect();
-                let id = network.history.head_at(block.block.height).map(|id| id.to_string());
+                let items: Vec<Value> = block
+                    .block
+                    .items
+                    .iter()
+                    .map(|item| item_json(&network, item))
+                    .collect();
+                let id = network
+                    .history
+                    .head_at(block.block.height)
+                    .map(|id| id.to_string());
                 json!({
                     "height": block.block.height, "block": id, "time_ms": block.block.time_ms,
                     "votes": block.certificate.votes.len(), "items": items,
@@ -228,6 +266,10 @@ pub(super) fn log(global: &Global, screen: &mut Screen) -> Result<Outcome, Error
         ]
     });
     let rows = rows.collect();
-    screen.table(&["BLOCK", "TIME", "FINAL BY", "WHAT CHANGED"], &[0, 1, 2], rows)?;
+    screen.table(
+        &["BLOCK", "TIME", "FINAL BY", "WHAT CHANGED"],
+        &[0, 1, 2],
+        rows,
+    )?;
     Ok(Outcome::Yes)
 }

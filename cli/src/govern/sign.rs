@@ -5,14 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
-use certmesh_ledger::codec;
+use certmesh_ledger::codec::{self, Ascending};
 use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
+use certmesh_ledger::genesis::PeerId;
 use certmesh_ledger::governance::{
-    Ascending, Decision, Introduction, Item, Keys, MAX_BLOCK, Newcomer, Proposal, State, Withdrawal,
+    Decision, Introduction, Item, Keys, MAX_BLOCK, Newcomer, Proposal, State, Withdrawal,
     approve as approval,
 };
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::membership::PeerId;
 use certmesh_text::governance as words;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ enum Request {
 impl Request {
     /// The item that it comes to.
     fn sign(&self, state: &State, by: DepartmentCode, key: &SigningKey) -> Item {
-        let chain = state.chain();
+        let chain = state.network();
         match self {
             Request::Propose(proposal) => Decision::propose(chain, proposal.clone(), key).into(),
             Request::Approve(decision) => {
@@ -181,11 +181,7 @@ pub(super) fn withdraw(
 }
 
 /// A proposal that ends a log below what this node holds would void records that others rely on.
-fn check_positions(
-    proposal: &Proposal,
-    client: &Client,
-    network: &Network,
-) -> Result<(), Error> {
+fn check_positions(proposal: &Proposal, client: &Client, network: &Network) -> Result<(), Error> {
     use certmesh_ledger::governance::Action::{ChangeRoles, Cut, Remove, Suspend};
     for action in proposal.actions.iter() {
         let position = match action {
@@ -227,7 +223,11 @@ fn decide(
     if let Some(out) = &signer.export {
         let trust = client.get("/v1/governance/trust-file")?;
         let content = codec::encode(&(request, trust.body.to_vec()));
-        write_new(out, envelope(UNSIGNED, &content).as_bytes(), Access::Everyone)?;
+        write_new(
+            out,
+            envelope(UNSIGNED, &content).as_bytes(),
+            Access::Everyone,
+        )?;
         if !screen.json() {
             screen.line(format!(
                 "{}: sign it with `certmesh govern sign`, where the key is",
@@ -254,7 +254,9 @@ fn check(request: &Request, state: &State) -> Result<(), Error> {
         return Ok(());
     }
     let after = state.after(request.proposal(), now_ms());
-    after.map(drop).map_err(|fault| Error::govern(fault.to_string()))
+    after
+        .map(drop)
+        .map_err(|fault| Error::govern(fault.to_string()))
 }
 
 fn present(request: &Request, network: &Network, screen: &mut Screen) -> Result<(), Error> {
@@ -267,7 +269,7 @@ fn present(request: &Request, network: &Network, screen: &mut Screen) -> Result<
             Ok(())
         }
         Request::Approve(decision) | Request::Withdraw(decision) => {
-            let id = decision.proposal.id(network.state().chain());
+            let id = decision.proposal.id(network.state().network());
             show::describe(network, &id.to_string(), decision, screen)
         }
     }
@@ -290,13 +292,18 @@ fn agreed(verb: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
 /// The governor whose identity key this is.
 fn whose(key: &SigningKey, state: &State) -> Result<DepartmentCode, Error> {
     let public = key.public();
-    let member = state.members().find(|member| member.keys.identity == public);
+    let member = state
+        .members()
+        .find(|member| member.keys.identity == public);
     let member = member.ok_or_else(|| {
         Error::govern(format!("no member has the identity key {public}: is it another department's, or was it replaced?"))
     })?;
     match member.is_governor() {
         true => Ok(member.code),
-        false => Err(Error::govern(format!("{} ({}) does not govern", member.name, member.code))),
+        false => Err(Error::govern(format!(
+            "{} ({}) does not govern",
+            member.name, member.code
+        ))),
     }
 }
 
@@ -312,11 +319,13 @@ fn submit(item: &Item, client: &Client, screen: &mut Screen) -> Result<Outcome, 
         screen.line(format!("{taken}  it takes effect with the next block"))?;
         return Ok(Outcome::Yes);
     };
-    let id = decision.proposal.id(network.state().chain()).to_string();
+    let id = decision.proposal.id(network.state().network()).to_string();
     let Ok((_, pending)) = network.proposal(&id) else {
         // Decided meanwhile.
         if screen.json() {
-            screen.print_json(&json!({"proposal": id, "decided": true, "height": network.state().height()}))?;
+            screen.print_json(
+                &json!({"proposal": id, "decided": true, "height": network.state().height()}),
+            )?;
             return Ok(Outcome::Yes);
         }
         let decided = screen.paint(Tone::Good, "DECIDED");
@@ -357,7 +366,10 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
         let name = |code: &DepartmentCode| super::network::name(state.member(code), code);
         screen.fields([
             ("network", state.network().to_string()),
-            ("block", format!("{}, the last one when this was exported", state.height())),
+            (
+                "block",
+                format!("{}, the last one when this was exported", state.height()),
+            ),
             ("reason", request.proposal().reason.to_string()),
         ])?;
         screen.line("It would")?;
@@ -375,7 +387,10 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
         Access::Everyone,
     )?;
     if !screen.json() {
-        screen.line(format!("{}: `certmesh govern submit` hands it to a node", args.out.display()))?;
+        screen.line(format!(
+            "{}: `certmesh govern submit` hands it to a node",
+            args.out.display()
+        ))?;
     }
     Ok(Outcome::Yes)
 }
@@ -405,7 +420,7 @@ pub(super) fn introduce(
         let secret = kind.read(&text);
         secret.map_err(|error| Error::malformed(&path, "a key file", error.to_string()))
     };
-    let operating = SigningKey::from_seed(&secret("signing.key", SecretFile::Signing)?);
+    let operating = SigningKey::from_seed(&*secret("signing.key", SecretFile::Signing)?);
     let seed = secret("transport.key", SecretFile::Transport)?;
     let transport = SigningKey::from_seed(&seed);
     let newcomer = Newcomer {
@@ -419,10 +434,14 @@ pub(super) fn introduce(
             sealing: department.sealing_key,
         },
     };
-    let chain = certmesh_ledger::governance::ChainId::of(&genesis);
+    let chain = genesis.network_id();
     let introduction = Introduction::sign(chain, newcomer, &identity, &operating, &transport);
     let content = codec::encode(&introduction);
-    write_new(&args.out, envelope(INTRODUCTION, &content).as_bytes(), Access::Everyone)?;
+    write_new(
+        &args.out,
+        envelope(INTRODUCTION, &content).as_bytes(),
+        Access::Everyone,
+    )?;
     if !screen.json() {
         screen.line(format!(
             "{}: give it to a governor, who proposes with `certmesh govern propose admit`",
@@ -437,12 +456,13 @@ pub(super) fn read_introduction(path: &Path, network: &Network) -> Result<Introd
     let content = open(INTRODUCTION, path, MAX_BLOCK)?;
     let introduction: Introduction = codec::decode(&content, MAX_BLOCK)
         .map_err(|error| Error::malformed(path, "an introduction", error.to_string()))?;
-    match introduction.is_proved(network.state().chain()) {
+    match introduction.is_proved(network.state().network()) {
         true => Ok(introduction),
         false => Err(Error::malformed(
             path,
             "an introduction to this network",
-            "its keys have not signed it: was it made with the genesis file of another network?".to_owned(),
+            "its keys have not signed it: was it made with the genesis file of another network?"
+                .to_owned(),
         )),
     }
 }
@@ -475,5 +495,6 @@ fn open(kind: &'static str, path: &Path, limit: usize) -> Result<Vec<u8>, Error>
     if digits.len() / 2 > limit {
         return Err(malformed("it is too long"));
     }
-    hex::decode(&digits).map_err(|_| malformed("it was cut off, or has other characters than hexadecimal digits"))
+    hex::decode(&digits)
+        .map_err(|_| malformed("it was cut off, or has other characters than hexadecimal digits"))
 }

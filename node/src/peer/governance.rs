@@ -10,10 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use certmesh_ledger::governance::consensus::Moment;
+use certmesh_ledger::genesis::Genesis;
 use certmesh_ledger::governance::engine::{
-    Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Verdict,
+    Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Verdict, is_enough,
 };
-use certmesh_ledger::governance::{Changes, Item, Refused, Store};
+use certmesh_ledger::governance::{Changes, FinalBlock, Item, Refused, Store, TrustFile};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::sync::{Request, Response};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -61,6 +62,8 @@ pub(crate) enum Output {
 /// What of it is shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
+    /// The genesis, and the blocks so far.
+    pub(crate) chain: Option<Arc<(Genesis, Vec<FinalBlock>)>>,
     /// What this peer knows, for other peers.
     pub(crate) known: Known,
     /// What waits for a block.
@@ -71,6 +74,20 @@ pub(crate) struct Shown {
     pub(crate) governors: (usize, usize),
     /// What the disk said when something could not be kept: this run takes no part any more.
     pub(crate) failed: Option<String>,
+}
+
+impl Shown {
+    /// Genesis and chain as a trust file.
+    pub(crate) fn trust_file(&self) -> Vec<u8> {
+        let chain = self.chain.as_deref();
+        chain.map_or_else(Vec::new, |(genesis, blocks)| TrustFile::write(genesis, blocks))
+    }
+
+    /// Whether enough governors have shown nothing newer.
+    pub(crate) fn is_current(&self) -> bool {
+        let (shown, all) = self.governors;
+        is_enough(shown, all)
+    }
 }
 
 /// Hands things to the thread; ends it when dropped.
@@ -125,7 +142,9 @@ pub(crate) fn start(
     let commands = parts.commands;
     let thread = thread::Builder::new().name("governance".to_owned());
     let thread = thread.spawn(move || {
-        let ended = running.carry_out(commands).and_then(|()| running.run(&inputs));
+        let ended = running
+            .carry_out(commands)
+            .and_then(|()| running.run(&inputs));
         match ended {
             Ok(()) | Err(Ended::Stopped) => {}
             Err(Ended::Failed(error)) => {
@@ -241,7 +260,10 @@ impl Running {
                 Command::KeepPending(items) => self.store.keep_pending(&items)?,
                 Command::Store(block) => {
                     self.store.append(&block)?;
-                    tracing::info!(height = block.block.height, "a block of governance is final");
+                    tracing::info!(
+                        height = block.block.height,
+                        "a block of governance is final"
+                    );
                 }
                 Command::Changed(changes) => {
                     self.show();
@@ -267,6 +289,12 @@ impl Running {
         let at = moment(self.begun);
         let mut shown = self.peer.governance.write();
         let known = self.engine.known();
+        if let Some(chain) = &mut shown.chain
+            && chain.1.len() < self.engine.blocks().len()
+        {
+            let new = &self.engine.blocks()[chain.1.len()..];
+            Arc::make_mut(chain).1.extend_from_slice(new);
+        }
         if shown.known.pending != known.pending {
             shown.pending = self.engine.pool().items().collect();
         }

@@ -11,20 +11,22 @@ use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certmesh_api::tokens::Clients;
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::crypto::keys::{FieldKey, IndexKey};
 use certmesh_ledger::disk::RealDisk;
+use certmesh_ledger::governance::engine::Engine;
+use certmesh_ledger::governance::{History, Store as GovernanceStore};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::journal::Journal;
 use certmesh_ledger::log::{Log, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
-use certmesh_ledger::sync::{Instance, Settings, Sync};
+use certmesh_ledger::sync::{Instance, OwnLog as OwnLogOnDisk, Settings, Sync};
 use futures::{Stream, StreamExt};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
@@ -48,6 +50,7 @@ use crate::peer::clock::Clock;
 use crate::peer::driver::Addresses;
 use crate::peer::driver::{Driver, Inbox, Parts};
 use crate::peer::driving::{Driving, PeerRuntime};
+use crate::peer::governance::{self, Shown};
 use crate::peer::journal::{self, Lookups, Recorder};
 use crate::peer::own_log::{Found as OwnLogFound, OwnLog};
 use crate::peer::reopening::Reopening;
@@ -209,7 +212,10 @@ fn open_peer(
         lost: Default::default(),
         own_is_damaged: Notify::new(),
         heard: RwLock::default(),
-        governance: RwLock::default(),
+        governance: RwLock::new(Shown {
+            chain: Some(Arc::new((identity.genesis.clone(), Vec::new()))),
+            ..Shown::default()
+        }),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
         started_ms: now_ms(),
@@ -220,6 +226,45 @@ fn open_peer(
     peer.load_cosignatures();
     peer.look_for_lost();
     Ok(Arc::new(peer))
+}
+
+/// What the thread of governance begins with: chain and votes as the run before left them.
+fn open_governance(
+    config: &Config,
+    identity: &Identity,
+    peer: &Arc<Peer>,
+) -> Result<governance::Parts, RunError> {
+    let dir = config.data_dir.join("governance");
+    let begun = History::begin(&identity.genesis);
+    let (mut store, mut kept) = GovernanceStore::open(Arc::new(RealDisk), &dir, begun)?;
+    if kept.cut_off > 0 {
+        tracing::warn!(
+            bytes = kept.cut_off,
+            "blocks of governance were damaged: cut off, to be fetched again"
+        );
+    }
+    let key = identity.signing.public();
+    if peer.own.found() == OwnLogOnDisk::Lost && !kept.left.barred.contains(&key) {
+        // What this key voted was on the disk that was lost, too.
+        kept.left.barred.push(key);
+        store.bar(&kept.left.barred).map_err(at(&dir))?;
+    }
+    let begun = Instant::now();
+    let (engine, commands) = Engine::start(
+        kept.history,
+        kept.blocks,
+        config.department,
+        vec![identity.signing.clone()],
+        kept.left,
+        governance::moment(begun),
+    );
+    Ok(governance::Parts {
+        peer: Arc::clone(peer),
+        store,
+        engine,
+        commands,
+        begun,
+    })
 }
 
 /// Whether the bodies of the own certificates, if there are any, were kept under this field key. Changes nothing.
@@ -393,6 +438,7 @@ struct Work {
     stop_driver: oneshot::Sender<()>,
     writer: thread::JoinHandle<()>,
     recorder: thread::JoinHandle<()>,
+    governance: thread::JoinHandle<()>,
     upkeep: Upkeep,
     forgetting: JoinHandle<()>,
     destroying: JoinHandle<()>,
@@ -456,6 +502,10 @@ impl Work {
             answering.clone(),
             ask,
         );
+        let (outputs, governance_outputs) = mpsc::channel(WAITING);
+        let governance = open_governance(config, identity, peer)?;
+        let (governing, governance) =
+            governance::start(governance, outputs).map_err(&spawn_error)?;
         let (reopening, reopened) = Reopening::new(Arc::clone(peer));
         let (damaged, damaged_received) = mpsc::channel(WAITING);
         let parts = Parts {
@@ -464,6 +514,7 @@ impl Work {
             key,
             net,
             sync,
+            governing: governing.clone(),
             storage,
             answering,
         };
@@ -475,6 +526,7 @@ impl Work {
             damaged: damaged_received,
             vouched: Arc::clone(&vouched),
             asks,
+            governance: governance_outputs,
             addresses,
             stop,
         };
@@ -485,6 +537,7 @@ impl Work {
             stop_driver,
             writer: writer_thread,
             recorder: recorder_thread,
+            governance,
             upkeep: Upkeep::start(peer, damaged).map_err(&spawn_error)?,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
@@ -508,6 +561,7 @@ impl Work {
             writer,
             asking,
             recorder,
+            governing,
             vouched,
         };
         Ok((work, service))
@@ -534,6 +588,9 @@ impl Work {
         }
         if tokio::task::block_in_place(|| self.recorder.join()).is_err() {
             tracing::error!("the thread of the look-up journal panicked");
+        }
+        if tokio::task::block_in_place(|| self.governance.join()).is_err() {
+            tracing::error!("the thread of governance panicked");
         }
         tokio::task::block_in_place(|| self.upkeep.stop(peer));
         self.forgetting.abort();

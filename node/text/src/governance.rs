@@ -1,9 +1,8 @@
 //! What governance decides, in words.
 
 use certmesh_api::coded;
-use certmesh_ledger::governance::{
-    Action, CutReason, EndReason, Item, OwnChange, Policy, Proposal, RecoveryKeys, Share,
-};
+use certmesh_ledger::genesis::{Policy, RecoveryKeys, Share};
+use certmesh_ledger::governance::{Action, CutReason, EndReason, Item, OwnChange, Proposal};
 use certmesh_ledger::id::DepartmentCode;
 
 use crate::{all_of, say};

@@ -246,7 +246,7 @@ impl Engine {
     /// off from a majority that decides without it, and its yes could be one that was taken back.
     pub fn is_current(&self, at: Moment) -> bool {
         let (shown, all) = self.governors_heard(at);
-        all < 3 * shown
+        is_enough(shown, all)
     }
 
     /// How many governors have shown nothing newer within the policy's age, this one included, and how many there are.
@@ -485,6 +485,11 @@ impl Engine {
         self.again = self.again.wrapping_add(1);
         self.again
     }
+}
+
+/// Whether so many governors are more than a third of all.
+pub fn is_enough(shown: usize, all: usize) -> bool {
+    all < 3 * shown
 }
 
 /// The key that a department's node votes with now; none if it does not govern, has another key, or may have forgotten votes.

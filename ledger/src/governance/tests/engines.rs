@@ -94,7 +94,7 @@ impl Engines {
     }
 
     pub(super) fn start(&mut self, n: usize) {
-        let begun = History::begin(&self.world.genesis, &self.world.founding).unwrap();
+        let begun = History::begin(&self.world.genesis);
         let disk = Arc::new(self.nodes[n].disk.clone());
         let (store, kept) = Store::open(disk, Path::new("governance"), begun).unwrap();
         let keys = self.world.own(n).operating.clone();
@@ -474,7 +474,7 @@ fn a_governor_that_says_far_too_much_is_passed_over_and_decided_about() {
     let mut net = Engines::new(4, 1);
     let by = code(3);
     let key = net.world.own(3).now().clone();
-    let chain = net.world.chain();
+    let chain = net.world.network();
     let mut passed_on = 0;
     for round in 0..500 {
         let vote = Vote {
@@ -519,7 +519,7 @@ fn what_nobody_signed_is_rejected_and_what_cannot_be_judged_yet_blames_nobody() 
         });
         verdict.unwrap()
     };
-    let (chain, stranger) = (net.world.chain(), net.world.fresh_key());
+    let (chain, stranger) = (net.world.network(), net.world.fresh_key());
     let vote = |height| Vote {
         height,
         round: 0,
@@ -558,7 +558,7 @@ fn a_key_whose_votes_may_be_forgotten_votes_no_more() {
     net.kill(2);
     let lost = net.world.own(2).now().public();
     net.nodes[2].disk = MemoryDisk::new();
-    let begun = History::begin(&net.world.genesis, &net.world.founding).unwrap();
+    let begun = History::begin(&net.world.genesis);
     let disk = Arc::new(net.nodes[2].disk.clone());
     let (mut store, _) = Store::open(disk, Path::new("governance"), begun).unwrap();
     store.bar(&[lost]).unwrap();

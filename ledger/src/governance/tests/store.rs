@@ -11,7 +11,7 @@ use crate::governance::*;
 const DIR: &str = "governance";
 
 fn begun(world: &World) -> History {
-    History::begin(&world.genesis, &world.founding).unwrap()
+    History::begin(&world.genesis)
 }
 
 fn open(disk: &MemoryDisk, begun: History) -> (Store, Kept) {
@@ -36,7 +36,7 @@ fn vote(world: &World, height: u64, round: u32) -> Entry {
         stage: Stage::Prevote,
         block: None,
     };
-    let signed = vote.sign(world.chain(), code(0), world.own(0).now());
+    let signed = vote.sign(world.network(), code(0), world.own(0).now());
     Entry::Voted(vote, signed)
 }
 
