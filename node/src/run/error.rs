@@ -111,6 +111,9 @@ pub(crate) enum RunError {
     /// The bodies of the own certificates can't be opened.
     #[error(transparent)]
     Bodies(#[from] BodyError),
+    /// What is kept of governance cannot be used.
+    #[error("governance: {0}")]
+    Governance(#[from] certmesh_ledger::governance::StoreError),
     /// The tokens file has faults.
     #[error(transparent)]
     Tokens(#[from] TokensError),
