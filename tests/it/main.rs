@@ -18,6 +18,7 @@ mod forked;
 mod freshness;
 mod fuzz_corpus;
 mod gossip;
+mod govern;
 mod hostile;
 mod import;
 mod import_table;

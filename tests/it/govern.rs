@@ -1,0 +1,164 @@
+//! What members decide about their network, by the command, over nodes that run, stop and are killed.
+
+use serde_json::Value;
+
+use crate::support::{Ran, TestNet, eventually, running, until};
+
+fn identity(net: &TestNet, index: usize) -> String {
+    let path = net.member(index).dir.join("keys/identity.key");
+    path.to_str().unwrap().to_owned()
+}
+
+/// A command of governance at a department's node, signed by it where it signs.
+fn govern(net: &TestNet, index: usize, args: &[&str]) -> Ran {
+    let args: Vec<&str> = ["--json", "govern"].iter().chain(args).copied().collect();
+    net.cli(index, &args)
+}
+
+fn signed(net: &TestNet, index: usize, args: &[&str]) -> Value {
+    let key = identity(net, index);
+    let args: Vec<&str> = args
+        .iter()
+        .copied()
+        .chain(["--identity-key", &key, "--yes"])
+        .collect();
+    let ran = govern(net, index, &args);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.json()
+}
+
+/// The proposals that a node shows.
+fn pending(net: &TestNet, index: usize) -> Vec<Value> {
+    let list = govern(net, index, &["list"]).json();
+    list["proposals"].as_array().unwrap().clone()
+}
+
+fn height(net: &TestNet, index: usize) -> u64 {
+    govern(net, index, &["members"]).json()["height"]
+        .as_u64()
+        .unwrap()
+}
+
+fn until_at(net: &TestNet, index: usize, at: u64) {
+    until("a block to be final", || height(net, index) == at);
+}
+
+#[test]
+fn what_enough_governors_approve_is_decided_while_one_is_down() {
+    let mut net = running(4);
+    net.stop(3).unwrap();
+    let proposed = signed(
+        &net,
+        0,
+        &["propose", "policy", "--decide", "1/2", "--reason", "a smaller share is enough"],
+    );
+    assert_eq!(proposed["decided"], false, "{proposed}");
+    assert_eq!((&proposed["approve"], &proposed["needed"]), (&1.into(), &3.into()));
+    let id = proposed["proposal"].as_str().unwrap().to_owned();
+    for index in [1, 2] {
+        let found = eventually("the proposal to arrive", || pending(&net, index).pop());
+        assert_eq!(found["proposal"].as_str().unwrap(), id);
+        assert_eq!(found["proposer"].as_str().unwrap(), net.code(0));
+        let change = found["changes"][0].as_str().unwrap();
+        assert!(change.contains("more than 1/2 of the governors decide"), "{change}");
+        signed(&net, index, &["approve", &id[..8]]);
+    }
+    for index in 0..3 {
+        until_at(&net, index, 1);
+        assert!(pending(&net, index).is_empty());
+        let policy = govern(&net, index, &["members"]).json()["policy"]["decide"].clone();
+        assert_eq!(policy, serde_json::json!({"of": 1, "parts": 2}));
+    }
+    // Whoever was away hears of it.
+    net.start_again(3);
+    until_at(&net, 3, 1);
+    // And kept it: alone, after a kill.
+    net.kill(3);
+    for index in 0..3 {
+        net.stop(index).unwrap();
+    }
+    net.start_again(3);
+    assert_eq!(height(&net, 3), 1);
+    let log = govern(&net, 3, &["log"]).json();
+    assert_eq!(log["blocks"][0]["height"], 1);
+    assert!(log["blocks"][0]["votes"].as_u64().unwrap() >= 3, "{log}");
+}
+
+#[test]
+fn what_was_said_to_wait_outlives_a_kill_and_reaches_those_who_were_away() {
+    let mut net = running(3);
+    for index in [1, 2] {
+        net.stop(index).unwrap();
+    }
+    let other = net.code(2);
+    let args = ["propose", "governing", &other, "--end", "--reason", "by turns"];
+    let id = signed(&net, 0, &args)["proposal"].as_str().unwrap().to_owned();
+    net.kill(0);
+    net.start_again(0);
+    assert_eq!(pending(&net, 0)[0]["proposal"].as_str().unwrap(), id);
+    net.start_again(1);
+    until("the proposal to be at the one who was away", || {
+        pending(&net, 1).len() == 1
+    });
+    // Withdrawn, it waits nowhere; that too is a block, which the two of three make.
+    signed(&net, 0, &["withdraw", &id]);
+    until_at(&net, 1, 1);
+    assert!(pending(&net, 1).is_empty());
+}
+
+#[test]
+fn an_approval_is_signed_where_no_network_is() {
+    let net = running(3);
+    let other = net.code(2);
+    let args = ["propose", "governing", &other, "--end", "--reason", "by turns"];
+    let id = signed(&net, 0, &args)["proposal"].as_str().unwrap().to_owned();
+    until("the proposal to arrive", || pending(&net, 1).len() == 1);
+    let [unsigned, done] = ["unsigned", "signed"].map(|name| net.scratch(name));
+    let [unsigned, done] = [&unsigned, &done].map(|path| path.to_str().unwrap());
+    let exported = govern(&net, 1, &["approve", &id, "--export", unsigned]);
+    assert_eq!(exported.code, 0, "{exported:?}");
+    // A key of somebody who does not govern, or of another network, signs nothing.
+    let stranger = net.member(0).dir.join("keys/signing.key");
+    let args = ["sign", unsigned, "--out", done, "--yes", "--identity-key"];
+    let wrong: Vec<&str> = args.iter().copied().chain([stranger.to_str().unwrap()]).collect();
+    assert_eq!(govern(&net, 1, &wrong).code, 2);
+    for approver in [1, 2] {
+        let key = identity(&net, approver);
+        let _ = std::fs::remove_file(done);
+        let args: Vec<&str> = args.iter().copied().chain([key.as_str()]).collect();
+        let ran = govern(&net, 1, &args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let submitted = govern(&net, 2, &["submit", done]);
+        assert_eq!(submitted.code, 0, "{submitted:?}");
+    }
+    until_at(&net, 0, 1);
+    let members = govern(&net, 0, &["members"]).json();
+    let ended = members["members"].as_array().unwrap().iter();
+    let governs: Vec<bool> = ended.map(|member| member["governs"].as_bool().unwrap()).collect();
+    assert_eq!(governs, [true, true, false]);
+}
+
+#[test]
+fn what_cannot_be_decided_is_refused_before_anybody_signs() {
+    let net = running(3);
+    let key = identity(&net, 0);
+    let code = net.code(1);
+    let try_it = |args: &[&str]| {
+        let args: Vec<&str> = args
+            .iter()
+            .copied()
+            .chain(["--reason", "a try", "--identity-key", &key, "--yes"])
+            .collect();
+        govern(&net, 0, &args)
+    };
+    let resumed = try_it(&["propose", "resume", &code]);
+    assert_eq!(resumed.code, 2);
+    assert!(resumed.err.contains("is not suspended"), "{resumed:?}");
+    let policy = try_it(&["propose", "policy", "--decide", "1/3"]);
+    assert!(policy.err.contains("at least 1/2"), "{policy:?}");
+    let already = try_it(&["propose", "governing", &code]);
+    assert!(already.err.contains("action 0"), "{already:?}");
+    let stranger = try_it(&["propose", "suspend", "11430000006122244L"]);
+    assert!(stranger.err.contains("not a member"), "{stranger:?}");
+    assert!(pending(&net, 0).is_empty());
+}
