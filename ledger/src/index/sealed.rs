@@ -32,7 +32,7 @@ const SUM_AT: usize = HEADER_LEN as usize + KEY_LEN + 5 * 8;
 pub(super) const RUNS_AT: u64 = (SUM_AT + SUM_LEN) as u64;
 
 /// Entries of a block: what is read at a time.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// Bytes that are written at a time.
 const WRITE: usize = 1 << 20;

@@ -140,8 +140,9 @@ impl Log {
         self.is_damaged.load(Ordering::Acquire)
     }
 
-    /// Leaves the log's files to whoever opens it next; waits for what is being merged or saved.
+    /// Leaves the log's files to whoever opens it next; waits for what is being saved. What is being merged is given up.
     pub(super) fn leave_files(&self) {
+        self.stop_merging();
         self.snapshots.lock().is_closed = true;
     }
 
