@@ -32,7 +32,7 @@ pub(crate) const BATCH: usize = 5_000;
 pub(crate) fn place(member: &Member) -> Result<Place, Error> {
     let transport = secret(member, SecretFile::Transport, "transport.key")?;
     Ok(Place {
-        disk: Arc::new(RealDisk),
+        disk: Arc::new(RealDisk::default()),
         data: member.data(),
         segment_records: SEGMENT_RECORDS,
         index_key: IndexKey::from_transport_seed(transport.expose()),
@@ -185,7 +185,12 @@ impl Keeper {
     /// [`Error::Broken`] when they cannot be opened.
     pub(crate) fn bodies(&self, log: &Log, member: &Member) -> Result<Bodies, Error> {
         let dir = member.data().join("bodies");
-        let bodies = Bodies::open(&RealDisk, &dir, log.name(), self.department.clone());
+        let bodies = Bodies::open(
+            &RealDisk::default(),
+            &dir,
+            log.name(),
+            self.department.clone(),
+        );
         bodies.map_err(|error| broken(&error))
     }
 

@@ -232,16 +232,17 @@ impl SealedIndex {
         self.sum
     }
 
-    /// Takes note that its file is durable.
-    pub(super) fn note_durable(&self) {
+    /// Takes note that its file is durable, which therefore need not stay open.
+    pub(super) fn note_durable(&self) -> io::Result<()> {
         self.is_synced.store(true, Ordering::Release);
+        self.file.rest()
     }
 
     /// Makes its file durable, unless it is known to be.
     pub(crate) fn sync(&self) -> io::Result<()> {
         if !self.is_synced.load(Ordering::Acquire) {
             self.file.sync()?;
-            self.note_durable();
+            self.note_durable()?;
         }
         Ok(())
     }
