@@ -43,7 +43,7 @@ impl Disk for ReadOnlyDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        RealDisk.list(path)
+        RealDisk::default().list(path)
     }
 }
 

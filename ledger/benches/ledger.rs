@@ -40,7 +40,7 @@ fn folder() -> TempDir {
 
 fn open(folder: &Path, segment_records: u64) -> Arc<Log> {
     let place = Place {
-        disk: Arc::new(RealDisk),
+        disk: Arc::new(RealDisk::default()),
         data: folder.to_owned(),
         segment_records,
         index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),

@@ -9,8 +9,10 @@ use crate::net::NetLimits;
 
 /// For the state store, tables, keys, attachments that are read or written, and what libraries open by themselves.
 const OWN: usize = 192;
-/// For each log: two more full segments of three files each.
+/// For each log: the files of two more segments, until they rest, and two parts of its index.
 const PER_LOG: usize = 6;
+/// Fewest and most files of logs that rest and are open all the same.
+const AT_REST: (usize, usize) = (32, 4096);
 /// Connections of the API below which no peer starts.
 const LEAST_API: usize = 64;
 /// Handshakes at once below which no peer starts.
@@ -54,12 +56,19 @@ pub(crate) fn raise() -> usize {
     limit.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX))
 }
 
+/// How many files that rest may be open: those of full segments and of index parts, of which a log has the more the longer it is.
+/// Those read last are; the others are opened again when they are read.
+pub(crate) fn at_rest(limit: usize) -> usize {
+    let (fewest, most) = AT_REST;
+    (limit / 8).clamp(fewest, most)
+}
+
 /// Files that are open now; none where the system doesn't say.
 pub(crate) fn open_now() -> usize {
     std::fs::read_dir("/dev/fd").map_or(0, Iterator::count)
 }
 
-/// Shares the limit out, after the logs of this many members were opened.
+/// Shares the limit out, after the logs of this many members were opened. `open` files are, without those that rest.
 ///
 /// # Errors
 /// [`TooFewFiles`].
@@ -75,17 +84,26 @@ pub(crate) fn share(
     // Members' addresses have as many places for handshakes as strangers have.
     let least = LEAST_API + 2 * LEAST_HANDSHAKES;
     let free = limit
-        .checked_sub(kept)
+        .checked_sub(kept + at_rest(limit))
         .filter(|free| *free >= least)
-        .ok_or(TooFewFiles {
+        .ok_or_else(|| TooFewFiles {
             limit,
-            needed: kept + least,
+            needed: enough(kept + least),
         })?;
     let handshakes = (free / 8).max(LEAST_HANDSHAKES).min(wanted.handshakes);
     Ok(Shares {
         api: (free - 2 * handshakes).min(wanted.api),
         handshakes,
     })
+}
+
+/// The least limit that leaves so many files beside those that rest.
+fn enough(files: usize) -> usize {
+    let mut limit = files;
+    while limit < files + at_rest(limit) {
+        limit = files + at_rest(limit);
+    }
+    limit
 }
 
 #[cfg(test)]
@@ -124,11 +142,13 @@ mod tests {
                     Ok(Shares { api, handshakes }) => {
                         assert!(api >= LEAST_API && handshakes >= LEAST_HANDSHAKES);
                         let connections = api + 2 * handshakes + 4 * members;
-                        assert!(connections + 5 * members + 6 * members + OWN <= limit);
+                        let logs = 5 * members + 6 * members + at_rest(limit);
+                        assert!(connections + logs + OWN <= limit);
                     }
                     Err(TooFewFiles { needed, .. }) => {
                         assert!(needed > limit);
                         assert!(share(needed, 5 * members, members, WANTED, &net).is_ok());
+                        assert!(share(needed - 1, 5 * members, members, WANTED, &net).is_err());
                     }
                 }
             }

@@ -53,6 +53,30 @@ pub enum Error {
     /// A scale no data set can have.
     #[error("scale {0}: a data set has 0.0001 to 1 times the 7.512 million certificates")]
     Scale(f64),
+    /// Growth is measured against a log of a hundredth of the certificates, which has to have some.
+    #[error(
+        "{found} certificates are too few to measure growth with; it takes {least} at least (--records)"
+    )]
+    TooFew {
+        /// How many were asked for.
+        found: u64,
+        /// Fewest there can be.
+        least: u64,
+    },
+    /// The file system has no room for what is to be measured.
+    #[error(
+        "this takes {} MB of disk, and {} MB are free: name a directory with more room (--dir), or fewer certificates          (--records {fits} fits)",
+        needed / 1_000_000,
+        room / 1_000_000
+    )]
+    NoRoom {
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that are free.
+        room: u64,
+        /// How many certificates fit.
+        fits: u64,
+    },
     /// The directory holds no data set.
     #[error(
         "{} holds no data set: it has no {missing}; `certmesh-testnet dataset wuhan --out DIR` writes one",

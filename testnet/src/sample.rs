@@ -5,6 +5,7 @@
 //! every department, so that looking for a holder finds certificates of several issuers.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use certmesh_api::{Holder, IssueRequest, SharingClass};
 use certmesh_ledger::id::{
@@ -17,6 +18,8 @@ use crate::departments::{self, CertificateType};
 pub const SHIPPED_ROWS: u64 = 3_000;
 
 const PEOPLE: u64 = 60_000;
+/// Identity numbers of one division: 20,000 birthdays, 999 people each.
+const MOST_PEOPLE: u64 = 20_000 * 999;
 const ORGANISATIONS: u64 = 20_000;
 
 /// 1950-01-01 and 2021-01-01 in days since 1970.
@@ -34,6 +37,9 @@ pub struct Sample {
     issuer_name: String,
     types: Vec<(TypeCode, CertificateType)>,
     run: String,
+    /// Numbers of the people, each with as many of the certificates as the next: `None` for those drawn by chance, of whom there
+    /// are as many however long the sample is.
+    people: Option<Range<u64>>,
 }
 
 impl Sample {
@@ -54,6 +60,7 @@ impl Sample {
             issuer_name,
             types: types?,
             run: run.to_owned(),
+            people: None,
         };
         CertificateId::new(
             sample.types[0].0,
@@ -70,6 +77,17 @@ impl Sample {
     /// [`IdError`] never in practice: index and run are valid.
     pub fn shipped() -> Result<Sample, IdError> {
         Sample::new(0, "2025S")
+    }
+
+    /// The same certificates, held in turn by these people: those of one are far from each other in the sample.
+    ///
+    /// # Panics
+    /// For no people, or more than identity numbers can be made up for.
+    #[must_use]
+    pub(crate) fn among(self, people: Range<u64>) -> Sample {
+        assert!(people.start < people.end && people.end <= MOST_PEOPLE);
+        let people = Some(people);
+        Sample { people, ..self }
     }
 
     /// The department that issues them.
@@ -94,10 +112,13 @@ impl Sample {
         let (_, kind) = self.types[self.place(number)];
         let dice = self.dice(number);
         let issued = day(FIRST_ISSUE + (dice[0] % 1_400) as i32);
-        let (code, holder_name) = if kind.personal {
-            person(dice[1] % PEOPLE)
-        } else {
-            organisation(dice[1] % ORGANISATIONS)
+        let chosen = |of: u64| match &self.people {
+            Some(people) => people.start + number % (people.end - people.start),
+            None => dice[1] % of,
+        };
+        let (code, holder_name) = match kind.personal {
+            true => person(chosen(PEOPLE)),
+            false => organisation(chosen(ORGANISATIONS)),
         };
         // Twenty years for most, long-term for the rest.
         let until = (!dice[2].is_multiple_of(4)).then(|| day(issued.days() + 7_304).to_string());
@@ -224,6 +245,20 @@ mod tests {
                 assert_eq!(row.id, Some(sample.id(number).to_string()));
             }
         }
+    }
+
+    #[test]
+    fn people_in_turn_hold_as_many_certificates_of_each_type() {
+        let sample = Sample::new(0, "T").unwrap().among(7..12);
+        let mut held: BTreeMap<(String, TypeCode), u64> = BTreeMap::new();
+        for number in 0..40 {
+            let row = sample.row(number);
+            let id = check_row(&row, &sample.issuer());
+            *held
+                .entry((row.holder.unwrap().code, id.type_code()))
+                .or_default() += 1;
+        }
+        assert_eq!(held.into_values().collect::<Vec<_>>(), [4; 10]);
     }
 
     #[test]

@@ -425,3 +425,33 @@ fn a_city_is_measured_from_its_data_set_to_a_new_peer_that_has_all_of_it() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains('2'), "{}", stderr(&refused));
 }
+
+#[test]
+fn growth_is_measured_at_a_log_and_at_one_of_a_hundredth_of_it() {
+    let growth = run(&["bench", "growth", "--records", "1700", "--json"]);
+    assert!(growth.status.success(), "{}", stderr(&growth));
+    let figures = json(&growth);
+    assert_eq!(
+        (
+            figures["records"].as_u64(),
+            figures["records_short"].as_u64()
+        ),
+        (Some(1_700), Some(17))
+    );
+    for what in ["verdict", "find", "case", "append", "look_up"] {
+        for of in ["p50_ms", "p50_ms_short", "p99_ms", "ratio"] {
+            let name = format!("{what}_{of}");
+            assert!(
+                figures[&name].as_f64().is_some_and(|value| value > 0.0),
+                "{name}: {figures}"
+            );
+        }
+    }
+    let refused = run(&["bench", "growth", "--records", "100"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("--records"),
+        "{}",
+        stderr(&refused)
+    );
+}

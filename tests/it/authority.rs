@@ -77,7 +77,7 @@ fn write_with_fields(net: &TestNet, of: usize, id: &CertificateId, definition: D
     let key = BodyKey(Secret::from_bytes([7; 32]));
     let sealed = SealedBody::seal(&field_key(), id.as_str(), &key, [9; 24], &body);
     let dir = net.data(of).join("bodies");
-    let bodies = Bodies::open(&RealDisk, &dir, pen.log().name(), field_key()).unwrap();
+    let bodies = Bodies::open(&RealDisk::default(), &dir, pen.log().name(), field_key()).unwrap();
     pen.append_with(now_ms(), vec![issued(net, id, definition)], |first| {
         bodies
             .keep(first, &[Some(sealed)])

@@ -82,7 +82,7 @@ impl Department {
 
     pub(crate) fn open(&self) -> Arc<Log> {
         let place = Place {
-            disk: Arc::new(RealDisk),
+            disk: Arc::new(RealDisk::default()),
             data: self.path("data"),
             segment_records: SEGMENT_RECORDS,
             index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),

@@ -31,7 +31,7 @@ fn prove_with(
     cosignatures: impl Fn(&VerifiedCheckpoint) -> Vec<Cosignature>,
 ) -> PathBuf {
     let place = Place {
-        disk: Arc::new(RealDisk),
+        disk: Arc::new(RealDisk::default()),
         data: department.path("data"),
         segment_records: SEGMENT_RECORDS,
         index_key: certmesh_ledger::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),

@@ -206,6 +206,13 @@ impl Catalogue {
         Ok(opening)
     }
 
+    /// Gives up merging parts of the logs' indexes, which whoever stops would have to wait for. Nothing is merged any more.
+    pub fn stop_merging(&self) {
+        for log in self.logs() {
+            log.stop_merging();
+        }
+    }
+
     /// Saves a snapshot of every log that has none as new as itself, several at a time; returns those of which none could be
     /// saved, and why.
     pub fn save_snapshots(&self) -> Vec<(LogId, std::io::Error)> {

@@ -5,13 +5,14 @@
 //! its entries do; `rename` within one directory is atomic. Until then any part of what was written may survive or not.
 
 mod memory;
+mod real;
+mod resting;
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 pub use memory::{Failure, MemoryDisk};
+pub use real::RealDisk;
 
 /// Too many open files, of the system and of the process (ENFILE, EMFILE): errors that have no kind of their own.
 const TOO_MANY_FILES: [i32; 2] = [23, 24];
@@ -89,6 +90,15 @@ pub trait DiskFile: Send + Sync {
     /// Those of the medium.
     fn sync(&self) -> io::Result<()>;
 
+    /// Says that the file will hardly be written any more: it is made durable, and need not stay open while nobody reads it. Whoever
+    /// reads or writes it then opens it again, which fails with `NotFound` if another file or none has its name by now.
+    ///
+    /// # Errors
+    /// Those of making it durable, and then it stays open.
+    fn rest(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Reads exactly `buf.len()` bytes.
     ///
     /// # Errors
@@ -98,87 +108,5 @@ pub trait DiskFile: Send + Sync {
             n if n == buf.len() => Ok(()),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
-    }
-}
-
-/// The operating system's files.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RealDisk;
-
-impl Disk for RealDisk {
-    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(create)
-            .truncate(false)
-            .open(path)?;
-        Ok(Box::new(RealFile(file)))
-    }
-
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
-        }
-        names.sort_unstable();
-        Ok(names)
-    }
-}
-
-struct RealFile(File);
-
-impl DiskFile for RealFile {
-    fn read_at(&self, mut buf: &mut [u8], mut offset: u64) -> io::Result<usize> {
-        let wanted = buf.len();
-        while !buf.is_empty() {
-            match self.0.read_at(buf, offset) {
-                Ok(0) => break,
-                Ok(n) => {
-                    buf = &mut buf[n..];
-                    offset += n as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(wanted - buf.len())
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
     }
 }

@@ -7,12 +7,13 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::DiskFile;
 use crate::names::LogName;
 
 use super::Index;
-use super::sealed::{RunEntry, SealedIndex};
+use super::sealed::{BLOCK, RunEntry, SealedIndex};
 
 /// Parts of one level that are merged.
 const TOGETHER: usize = 4;
@@ -48,7 +49,8 @@ impl Index {
     }
 
     /// Merges the parts of some records into one file, and asks that from here on. Nothing is synced, and the files of the parts
-    /// stay.
+    /// stay. Returns whether it came to its end: it is given up between two blocks once `is_given_up` is set, and then the file
+    /// is of no use and the parts are asked as before.
     ///
     /// # Errors
     /// Those of the medium, and damage to one of the parts; then these are asked as before.
@@ -57,7 +59,8 @@ impl Index {
         file: Box<dyn DiskFile>,
         log: &LogName,
         records: Range<u64>,
-    ) -> io::Result<()> {
+        is_given_up: &AtomicBool,
+    ) -> io::Result<bool> {
         let within = |part: &&Arc<SealedIndex>| {
             let part = part.records();
             records.start <= part.start && part.end <= records.end
@@ -73,13 +76,27 @@ impl Index {
             }
         }
         let from = records.start;
-        let entries = |run| Ok(Merged::new(&merged, from, run));
-        let one = SealedIndex::write(file, &self.key, log, records.clone(), counts, entries)?;
+        let entries = |run| {
+            let merged = (0..).zip(Merged::new(&merged, from, run));
+            Ok(merged.map(|(at, entry)| match at % BLOCK {
+                0 if is_given_up.load(Ordering::Acquire) => Err(given_up()),
+                _ => entry,
+            }))
+        };
+        let one = match SealedIndex::write(file, &self.key, log, records.clone(), counts, entries) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            one => one?,
+        };
         let sealed = &mut self.parts.write().sealed;
         let at = sealed.partition_point(|part| part.records().start < from);
         sealed.splice(at..at + merged.len(), [Arc::new(one)]);
-        Ok(())
+        Ok(true)
     }
+}
+
+/// What ends the writing of a part from within. The medium never says it: a file's reads and writes are repeated then.
+fn given_up() -> io::Error {
+    io::ErrorKind::Interrupted.into()
 }
 
 /// The entries of a run of several parts, in their order.

@@ -156,9 +156,13 @@ impl Index {
         }
         let found = SealedIndex::open(file, log, records, &self.key)?;
         let found = found.filter(|sealed| sealed.sum() == sum);
+        let Some(sealed) = found else {
+            return Ok(false);
+        };
         // Whoever has the checksum has it from a snapshot.
-        let found = found.inspect(SealedIndex::note_durable);
-        Ok(found.map(|sealed| self.put(sealed)).is_some())
+        sealed.note_durable()?;
+        self.put(sealed);
+        Ok(true)
     }
 
     /// Puts a part in the place of the one in memory: both at once, so that whoever asks meanwhile finds each record in one of
@@ -226,16 +230,27 @@ impl Index {
     fn ask<T>(
         &self,
         seq: u64,
-        question: impl FnOnce(Range<u64>, Part<'_>) -> io::Result<T>,
+        mut question: impl FnMut(Range<u64>, Part<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let parts = self.parts.read();
-        if seq >= parts.first {
-            return question(parts.first..u64::MAX, Part::Tail(&parts.tail));
+        loop {
+            let parts = self.parts.read();
+            if seq >= parts.first {
+                return question(parts.first..u64::MAX, Part::Tail(&parts.tail));
+            }
+            let number = parts.sealed.partition_point(|it| it.records().end <= seq);
+            let sealed = Arc::clone(&parts.sealed[number]);
+            // A file is asked without the lock: whoever appends must not wait for the disk.
+            drop(parts);
+            match question(sealed.records(), Part::Sealed(&sealed)) {
+                // Merged and removed meanwhile: what was filed there is in another.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.has(&sealed) => {}
+                answer => return answer,
+            }
         }
-        let number = parts.sealed.partition_point(|it| it.records().end <= seq);
-        let sealed = Arc::clone(&parts.sealed[number]);
-        // A file is asked without the lock: whoever appends must not wait for the disk.
-        drop(parts);
-        question(sealed.records(), Part::Sealed(&sealed))
+    }
+
+    fn has(&self, part: &Arc<SealedIndex>) -> bool {
+        let parts = self.parts.read();
+        parts.sealed.iter().any(|it| Arc::ptr_eq(it, part))
     }
 }

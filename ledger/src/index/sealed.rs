@@ -32,7 +32,7 @@ const SUM_AT: usize = HEADER_LEN as usize + KEY_LEN + 5 * 8;
 pub(super) const RUNS_AT: u64 = (SUM_AT + SUM_LEN) as u64;
 
 /// Entries of a block: what is read at a time.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// Bytes that are written at a time.
 const WRITE: usize = 1 << 20;
@@ -232,16 +232,17 @@ impl SealedIndex {
         self.sum
     }
 
-    /// Takes note that its file is durable.
-    pub(super) fn note_durable(&self) {
+    /// Takes note that its file is durable, which therefore need not stay open.
+    pub(super) fn note_durable(&self) -> io::Result<()> {
         self.is_synced.store(true, Ordering::Release);
+        self.file.rest()
     }
 
     /// Makes its file durable, unless it is known to be.
     pub(crate) fn sync(&self) -> io::Result<()> {
         if !self.is_synced.load(Ordering::Acquire) {
             self.file.sync()?;
-            self.note_durable();
+            self.note_durable()?;
         }
         Ok(())
     }

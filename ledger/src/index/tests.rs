@@ -1,6 +1,7 @@
 //! A sealed index answers as the growing one did that it was made of.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 
@@ -264,7 +265,11 @@ fn positions_are_found_in_order_across_parts_merged_or_not() {
         while merge && let Some(records) = index.due(PART) {
             let path = format!("/{size}/{}-{}.index", records.start, records.end);
             let file = disk.open(Path::new(&path), true).unwrap();
-            index.merge(file, &name(), records).unwrap();
+            assert!(
+                index
+                    .merge(file, &name(), records, &AtomicBool::new(false))
+                    .unwrap()
+            );
         }
         for of in 0..6 {
             let asked = [Key::certificate(&certificate(of))];
@@ -353,7 +358,11 @@ fn merging_leaves_at_most_three_parts_of_a_size_and_few_in_all() {
         while let Some(records) = index.due(4) {
             let path = format!("/{}-{}.index", records.start, records.end);
             let file = disk.open(Path::new(&path), true).unwrap();
-            index.merge(file, &name(), records).unwrap();
+            assert!(
+                index
+                    .merge(file, &name(), records, &AtomicBool::new(false))
+                    .unwrap()
+            );
         }
         most = most.max(index.sealed().len());
     }
@@ -377,7 +386,11 @@ fn a_damaged_part_is_never_merged_into_another() {
     disk.corrupt(Path::new("/2.index"), |bytes| bytes[RUNS_AT as usize] ^= 1)
         .unwrap();
     let file = disk.open(Path::new("/merged.index"), true).unwrap();
-    assert!(index.merge(file, &name(), 0..4).is_err());
+    assert!(
+        index
+            .merge(file, &name(), 0..4, &AtomicBool::new(false))
+            .is_err()
+    );
     assert_eq!(index.sealed().len(), 4);
 }
 

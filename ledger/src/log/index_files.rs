@@ -6,6 +6,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use crate::disk::Disk;
 
@@ -64,13 +65,30 @@ impl Log {
         self.index.seal(file, &self.name, size)
     }
 
-    /// Merges parts of the index as long as enough of them are of one size. The files that they had stay.
+    /// Merges parts of the index as long as enough of them are of one size, and until it is to be given up. The files that they
+    /// had stay; one that was not completed goes.
     pub(super) fn merge_index(&self) -> io::Result<()> {
         while let Some(records) = self.index.due(self.index_unit()) {
-            let file = self.ahead.open_derived(&self.index_path(&records))?;
-            self.index.merge(file, &self.name, records)?;
+            let path = self.index_path(&records);
+            let file = self.ahead.open_derived(&path)?;
+            let merged = self
+                .index
+                .merge(file, &self.name, records, &self.merges_no_more);
+            if !matches!(merged, Ok(true)) {
+                // Should it stay, the next snapshot or opening removes it: none names it.
+                let _ = self.disk.remove(&path);
+            }
+            if !merged? {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Gives up what is being merged, and merges nothing any more: whoever closes the log does not wait for it, which takes the
+    /// longer the longer the log is.
+    pub(crate) fn stop_merging(&self) {
+        self.merges_no_more.store(true, Ordering::Release);
     }
 
     pub(super) fn index_path(&self, records: &Range<u64>) -> PathBuf {

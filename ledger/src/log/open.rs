@@ -411,6 +411,7 @@ impl Log {
             ),
             refused: OnceLock::new(),
             snapshots: Mutex::default(),
+            merges_no_more: AtomicBool::new(false),
             is_damaged: AtomicBool::new(false),
             unread_below: AtomicU64::new(0),
             proved: RwLock::default(),

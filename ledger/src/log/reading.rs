@@ -166,6 +166,8 @@ pub struct Log {
     /// The first refusal of a disk write.
     pub(super) refused: OnceLock<String>,
     pub(super) snapshots: Mutex<Snapshots>,
+    /// Whether parts of the index are merged no more, since the log closes.
+    pub(super) merges_no_more: AtomicBool,
     /// Something that was read since the opening is not what it was: the next opening has to read everything.
     pub(super) is_damaged: AtomicBool,
     /// Records before it were not read by the opening, nor since.

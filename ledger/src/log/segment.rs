@@ -79,6 +79,12 @@ impl Segment {
         self.records.sync()
     }
 
+    /// Makes both files durable, and need not keep them open: for a segment that is full.
+    pub(super) fn rest(&self) -> io::Result<()> {
+        self.records.rest()?;
+        self.offsets.0.rest()
+    }
+
     /// Writes frames at a place; `ends` are the positions where each of them ends.
     pub(crate) fn write(
         &self,

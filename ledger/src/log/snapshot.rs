@@ -70,6 +70,8 @@ pub(super) struct Snapshots {
     size: u64,
     /// Records in files that were synced for it.
     synced: u64,
+    /// Records in full segments whose files rest.
+    resting: u64,
     /// Where the part that grows began when parts before it could not be merged.
     not_merged: Option<u64>,
     /// Whether another copy of the log is open, or is about to be: its files are no longer this one's.
@@ -104,10 +106,32 @@ impl Log {
             snapshots.not_merged = Some(growing);
             return Err(error);
         }
+        self.rest_full(&mut snapshots)?;
         match self.size().saturating_sub(snapshots.size) >= self.index_unit() {
             true => self.save(&mut snapshots),
             false => Ok(()),
         }
+    }
+
+    /// Has the files of segments rest that have become full, also of those that no checkpoint covers yet.
+    fn rest_full(&self, snapshots: &mut Snapshots) -> io::Result<()> {
+        if let Some(reason) = &snapshots.refused {
+            return Err(io::Error::other(reason.clone()));
+        }
+        let segments = self.view.read().segments.clone();
+        let from = segments.partition_point(|segment| segment.first < snapshots.resting);
+        for segment in &segments[from..] {
+            let end = segment.first + self.segment_records;
+            if end > self.held() {
+                break;
+            }
+            if let Err(error) = segment.rest() {
+                snapshots.refused = Some(error.to_string());
+                return Err(error);
+            }
+            snapshots.resting = end;
+        }
+        Ok(())
     }
 
     /// Records under the accepted checkpoint that came after the last snapshot. Memory holds their index.
@@ -140,8 +164,9 @@ impl Log {
         self.is_damaged.load(Ordering::Acquire)
     }
 
-    /// Leaves the log's files to whoever opens it next; waits for what is being merged or saved.
+    /// Leaves the log's files to whoever opens it next; waits for what is being saved. What is being merged is given up.
     pub(super) fn leave_files(&self) {
+        self.stop_merging();
         self.snapshots.lock().is_closed = true;
     }
 
@@ -354,6 +379,9 @@ impl Loaded {
             };
             if !whole {
                 return Ok(None);
+            }
+            if count == log.segment_records {
+                segment.rest()?;
             }
             segments.push(Arc::new(segment));
         }

@@ -52,10 +52,12 @@ impl Upkeep {
         })
     }
 
-    /// Waits for what it is at. Once nothing is appended any more, saves snapshots, so that the next start reads nothing.
+    /// Waits for what it is at, but for merging, which is given up. Once nothing is appended any more, saves snapshots, so that
+    /// the next start reads nothing.
     pub(crate) fn stop(self, peer: &Peer) {
         let Upkeep { _running, thread } = self;
         drop(_running);
+        peer.catalogue.stop_merging();
         if thread.join().is_err() {
             tracing::error!("the thread that keeps the logs' files panicked");
         }

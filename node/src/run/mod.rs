@@ -135,12 +135,13 @@ fn open_peer(
     config: &Config,
     identity: &Identity,
     metrics: &Arc<Metrics>,
+    disk: &RealDisk,
 ) -> Result<Arc<Peer>, RunError> {
     let dir = &config.data_dir;
     let members = &identity.members;
     check_bodies(dir, members, config.department, &identity.field_key)?;
     let place = Place {
-        disk: Arc::new(RealDisk),
+        disk: Arc::new(disk.clone()),
         data: dir.clone(),
         segment_records: SEGMENT_RECORDS,
         index_key: IndexKey::from_transport_seed(&identity.transport),
@@ -176,16 +177,16 @@ fn open_peer(
         );
     }
     let bodies = Bodies::open(
-        &RealDisk,
+        disk,
         &dir.join("bodies"),
         own.name(),
         identity.field_key.clone(),
     )?;
     let bodies = Arc::new(bodies);
-    let attachments = Attachments::open(Arc::new(RealDisk), &dir.join("bodies"), *own.name());
+    let attachments = Attachments::open(Arc::new(disk.clone()), &dir.join("bodies"), *own.name());
     let uploads = uploads::directory(dir);
     let lookups = Journal::new(
-        Arc::new(RealDisk),
+        Arc::new(disk.clone()),
         dir.join("lookups"),
         *own.name(),
         &identity.field_key,
@@ -278,7 +279,12 @@ fn check_bodies(
         network: members.network(),
         id: LogId::first(department),
     };
-    Ok(Bodies::check(&RealDisk, &dir.join("bodies"), &log, key)?)
+    Ok(Bodies::check(
+        &RealDisk::default(),
+        &dir.join("bodies"),
+        &log,
+        key,
+    )?)
 }
 
 /// The own log's head file, as `Place` has it.
@@ -364,9 +370,11 @@ async fn run_once(
     try_ports(&config.net.listen)?;
     let files = descriptors::raise();
     let metrics = Arc::new(Metrics::new());
-    let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics))?;
+    let disk = RealDisk::new(descriptors::at_rest(files));
+    let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics, &disk))?;
     let mut limits = config.api.limits();
-    let shares = share_files(files, &limits, &identity)?;
+    let open = descriptors::open_now().saturating_sub(disk.open_at_rest());
+    let shares = share_files(files, open, &limits, &identity)?;
     limits.connections = shares.api;
     let (mut work, service) = Work::start(&config, &identity, &peer, shares)?;
     let service = Arc::new(service);
@@ -601,15 +609,20 @@ impl Work {
     }
 }
 
-/// Shares the files that may be open out to connections, now that the logs' own are open.
-fn share_files(limit: usize, api: &Limits, identity: &Identity) -> Result<Shares, RunError> {
+/// Shares the files that may be open out to connections, now that the logs' own are open: `open` of those that don't rest.
+fn share_files(
+    limit: usize,
+    open: usize,
+    api: &Limits,
+    identity: &Identity,
+) -> Result<Shares, RunError> {
     let net = NetLimits::default();
     let wanted = Shares {
         api: api.connections,
         handshakes: net.max_handshakes,
     };
     let members = identity.peers.len() + 1;
-    let shares = descriptors::share(limit, descriptors::open_now(), members, wanted, &net)?;
+    let shares = descriptors::share(limit, open, members, wanted, &net)?;
     if shares != wanted {
         tracing::warn!(
             limit,

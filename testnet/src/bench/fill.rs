@@ -82,7 +82,7 @@ fn fill(
 }
 
 /// Definitions of a department's types as entries.
-fn types(index: usize) -> Result<Vec<Entry>, Error> {
+pub(super) fn types(index: usize) -> Result<Vec<Entry>, Error> {
     departments::type_definitions(index)?
         .into_iter()
         .map(|definition| match definition.check() {

@@ -4,6 +4,7 @@ mod accept;
 mod append;
 mod fetch;
 mod fill;
+mod growth;
 mod import;
 mod issue;
 mod limits;
@@ -66,6 +67,8 @@ pub enum What {
     Fetch,
     /// Verdicts over the API, and proofs offline against raw signature checks
     Verify,
+    /// Look-ups, cases and appends at a log of many certificates, against those at a log of a hundredth of it
+    Growth,
 }
 
 /// What a measurement needs.
@@ -102,6 +105,7 @@ pub fn bench(args: &BenchArgs, command: Vec<OsString>) -> Result<(), Error> {
         What::Accept => accept::run(&bench),
         What::Fetch => fetch::run(&bench),
         What::Verify => verify::run(&bench),
+        What::Growth => growth::run(&bench),
     }?;
     screen.document(&figures);
     Ok(())
@@ -128,11 +132,13 @@ pub(crate) fn together(
 impl Bench {
     /// A network of this many departments, its links straight, none of its nodes started.
     fn network(&self, departments: usize) -> Result<Testnet, Error> {
-        let network = Network::create(
-            &self.dir.path().join("network"),
-            departments,
-            Randomness::System,
-        )?;
+        self.network_in("network", departments)
+    }
+
+    /// The same in a directory of its own, for a measurement that takes several networks.
+    fn network_in(&self, dir: &str, departments: usize) -> Result<Testnet, Error> {
+        let dir = self.dir.path().join(dir);
+        let network = Network::create(&dir, departments, Randomness::System)?;
         let net = Testnet::new(network, self.command.clone(), Links::Direct)?;
         catch_signals(net.runtime().handle())?;
         Ok(net)

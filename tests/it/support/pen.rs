@@ -28,7 +28,7 @@ pub(crate) fn now_ms() -> u64 {
 pub(crate) fn pen(net: &TestNet, of: usize) -> Writer {
     let genesis = net.network().genesis();
     let place = Place {
-        disk: Arc::new(RealDisk),
+        disk: Arc::new(RealDisk::default()),
         data: net.data(of),
         segment_records: SEGMENT_RECORDS,
         // Not its node's: indexes that a changed node left are made again.

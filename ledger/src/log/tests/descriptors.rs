@@ -1,11 +1,13 @@
 //! A process that has no descriptor left.
 
+use std::env;
 use std::io;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, RealDisk};
 use crate::log::{Applied, WriteError, fsck};
 use crate::sync::{StoreFailure, stored};
 
@@ -162,4 +164,78 @@ fn a_page_that_comes_without_a_descriptor_left_can_be_added_later() {
     while !matches!(store().unwrap(), Applied::Accepted(_)) {}
     assert_eq!(log.checkpoint(), source.checkpoint());
     check_whole(&disk, &log);
+}
+
+/// Files that the process of the test below may have open, and segments of its log, of two files each.
+const LIMIT: usize = 64;
+const SEGMENTS: u64 = 150;
+const CHILD: &str = "CERTMESH_TEST_FEW_DESCRIPTORS";
+
+#[test]
+fn a_log_of_more_files_than_may_be_open_is_written_read_and_opened_again() {
+    if env::var_os(CHILD).is_some() {
+        return with_few_descriptors();
+    }
+    let own = env::current_exe().unwrap();
+    let limit = format!("--nofile={LIMIT}:{LIMIT}");
+    let here = "log::tests::descriptors::a_log_of_more_files_than_may_be_open_is_written_read_and_opened_again";
+    let output = Command::new("prlimit")
+        .arg(limit)
+        .arg(own)
+        .args(["--exact", here, "--test-threads=1"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+fn with_few_descriptors() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = |checked: bool| {
+        let place = Place {
+            disk: Arc::new(RealDisk::new(16)),
+            data: dir.path().to_owned(),
+            ..place(&MemoryDisk::new(), 8)
+        };
+        let (log, opening) = match checked {
+            true => Log::open_checked(&place, name(), &members()).unwrap(),
+            false => Log::open(&place, name(), &members()).unwrap(),
+        };
+        assert_eq!((opening.repaired, opening.set_aside), (0, None));
+        Arc::new(log)
+    };
+    let log = opened(false);
+    let mut writer = Writer::new(Arc::clone(&log), key());
+    for segment in 0..SEGMENTS {
+        let first = segment * 8;
+        writer
+            .append(1_000 + segment, issues(first..first + 8))
+            .unwrap();
+        // Now and then, as a node does.
+        if segment % 4 == 3 {
+            log.maintain().unwrap();
+        }
+    }
+    let all_are_found = |log: &Log| {
+        assert_eq!(log.size(), SEGMENTS * 8);
+        // In an order that meets another segment each time.
+        for turn in 0..log.size() {
+            let n = turn * 601 % log.size();
+            let found = log.issue_of(&id(n)).unwrap();
+            assert_eq!(found.map(|record| record.record().seq), Some(n));
+        }
+    };
+    all_are_found(&log);
+    log.save_snapshot().unwrap();
+    drop(writer);
+    drop(log);
+    // From the snapshot, and from the records.
+    all_are_found(&opened(false));
+    let log = opened(true);
+    all_are_found(&log);
+    let first = log.size();
+    let mut writer = Writer::new(log, key());
+    writer.append(1_000_000, issues(first..first + 20)).unwrap();
 }

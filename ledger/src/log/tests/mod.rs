@@ -9,6 +9,7 @@ mod descriptors;
 mod kept;
 mod later_files;
 mod later_versions;
+mod merging;
 mod receipts;
 mod redo;
 mod salvage;
