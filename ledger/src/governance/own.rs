@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::SignedCheckpoint;
 use crate::crypto::hash::{Hash, Purpose};
 use crate::crypto::keys::{PublicKey, Signature, SigningKey};
 use crate::id::DepartmentCode;
-use crate::log::SignedCheckpoint;
 use crate::membership::PeerId;
 use crate::names::LogId;
 

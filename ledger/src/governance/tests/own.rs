@@ -1,9 +1,9 @@
 //! What departments change by themselves.
 
 use super::world::{World, code, empty_root, root};
+use crate::checkpoint::SignedCheckpoint;
 use crate::crypto::keys::SigningKey;
 use crate::governance::*;
-use crate::log::SignedCheckpoint;
 use crate::membership::PeerId;
 
 #[test]

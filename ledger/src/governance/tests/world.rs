@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::codec::{Bounded, Text};
 use crate::crypto::hash::{Hash, Purpose, hash};
 use crate::crypto::keys::{CatalogueKey, Secret, SigningKey};
 use crate::governance::*;
 use crate::id::DepartmentCode;
-use crate::log::{Checkpoint, SignedCheckpoint};
 use crate::membership::{Department, Genesis, PeerId, Role};
 use crate::merkle::CompactRange;
-use crate::record::RecordHash;
+use crate::names::RecordHash;
 
 pub(super) const CREATED_MS: u64 = 1_700_000_000_000;
 
