@@ -25,7 +25,9 @@ pub struct Checkpoint {
     pub status_root: Hash,
     /// When it was made, ms since 1970 UTC.
     pub time_ms: u64,
-    /// Which of the department's keys signed it.
+    /// The governance height that it was signed by; not less than that of the last record.
+    pub height: u64,
+    /// Which of the department's keys signed it; not an earlier one than that of the last record.
     pub key_epoch: u32,
 }
 

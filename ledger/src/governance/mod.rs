@@ -44,7 +44,7 @@ pub use block::{
     Block, Certificate, FinalBlock, Item, MAX_BLOCK, MAX_FINAL_BLOCK, MAX_ITEM, MAX_ITEMS,
     Recovery, RecoverySignature, SignedRecovery, Stage, Vote,
 };
-pub use chain::{BlockId, ChainId, ProposalId};
+pub use chain::{BlockId, ChainHead, ChainId, ProposalId};
 pub use fault::{ActionFault, BlockError, CertificateFault, Fault, PositionFault};
 pub use fold::quorum;
 pub use founding::{Founding, FoundingDepartment, FoundingError};

@@ -18,7 +18,10 @@ pub struct Record {
     pub prev: RecordHash,
     /// When it was made, ms since 1970 UTC; never less than the record before it.
     pub time_ms: u64,
-    /// Which of the department's keys signed it; 0.
+    /// The governance height that it was written by: who its department was, and what it might do, is judged as of there.
+    /// Never less than the record before it.
+    pub height: u64,
+    /// Which of the department's keys signed it; never an earlier one than the record before it.
     pub key_epoch: u32,
     /// What it says.
     pub entry: Entry,
@@ -30,6 +33,7 @@ struct Encoded<'b> {
     seq: u64,
     prev: RecordHash,
     time_ms: u64,
+    height: u64,
     key_epoch: u32,
     kind: u32,
     #[serde(borrow)]
@@ -43,6 +47,7 @@ impl Serialize for Record {
             seq: self.seq,
             prev: self.prev,
             time_ms: self.time_ms,
+            height: self.height,
             key_epoch: self.key_epoch,
             kind: self.entry.kind(),
             content: Borrowed(&content),
@@ -58,13 +63,11 @@ impl Record {
     /// [`RecordError`], by the rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         let encoded: Encoded<'_> = codec::decode_borrowed(bytes, MAX_RECORD)?;
-        if encoded.key_epoch != 0 {
-            return Err(RecordError::KeyEpoch(encoded.key_epoch));
-        }
         Ok(Record {
             seq: encoded.seq,
             prev: encoded.prev,
             time_ms: encoded.time_ms,
+            height: encoded.height,
             key_epoch: encoded.key_epoch,
             entry: Entry::read(encoded.kind, encoded.content.0),
         })
@@ -94,9 +97,6 @@ pub enum RecordError {
     /// The signature's algorithm is unknown or it does not verify.
     #[error("record: {0}")]
     Signature(#[from] KeyError),
-    /// A key that no department has: in this version none has more than its first.
-    #[error("record: names a key of epoch {0}; only epoch 0 is known")]
-    KeyEpoch(u32),
 }
 
 /// A record with its signature, decoded; whether the signature verifies is for [`SignedRecord::verify`] to say.

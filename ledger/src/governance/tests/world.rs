@@ -373,6 +373,7 @@ impl World {
             head: RecordHash::NONE,
             status_root: Hash::ZERO,
             time_ms: self.time_ms,
+            height: self.state.height(),
             key_epoch: epoch,
         };
         let key = &self.own(n).operating[epoch as usize];

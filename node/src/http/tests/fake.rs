@@ -122,6 +122,7 @@ impl Fake {
             seq,
             prev: RecordHash::NONE,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
             entry: Entry::CertificateIssued(issued),
         };
@@ -133,6 +134,7 @@ impl Fake {
             head: issued.hash(),
             status_root: Hash::ZERO,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
         };
         Held {
