@@ -28,6 +28,7 @@ fn record(n: u64) -> Record {
         seq: n,
         prev: RecordHash(hash(Purpose::Record, &n.to_le_bytes())),
         time_ms: CREATED_MS,
+        height: 0,
         key_epoch: 0,
         entry: issue(n),
     }

@@ -119,6 +119,7 @@ impl Vectors {
                 "seq": record.seq,
                 "prev": record.prev.to_string(),
                 "time_ms": record.time_ms,
+                "height": record.height,
                 "key_epoch": record.key_epoch,
                 "entry": described(&record.entry),
             },

@@ -46,6 +46,7 @@ impl MakesUp {
             head: RecordHash(Hash::from_bytes([1; 32])),
             status_root: Hash::ZERO,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
         };
         Page {

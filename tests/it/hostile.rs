@@ -79,6 +79,7 @@ fn checkpoint(
         head: RecordHash(nothing),
         status_root: nothing,
         time_ms: 1_790_000_000_000,
+        height: 0,
         key_epoch: 0,
     };
     SignedCheckpoint::sign(network, checkpoint, key)

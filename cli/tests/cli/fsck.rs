@@ -150,6 +150,7 @@ fn fork(department: &Department) -> ForkEvidence {
             seq: 5,
             prev: RecordHash::NONE,
             time_ms: 1_790_000_000_000,
+            height: 0,
             key_epoch: 0,
             entry: Entry::StatusChanged(StatusChanged {
                 id: id(n),

@@ -13,13 +13,13 @@ use crate::department::{CODE, Department, WITNESS, id};
 
 /// Writes the proof of certificate `n`, signed by the other member as well.
 fn prove(department: &Department, n: u64) -> PathBuf {
-    let network = department.members.network();
+    let members = &department.members;
     let key = department.key_of("witness");
     let witness = WITNESS.parse().unwrap();
     prove_with(department, n, |checkpoint| {
         let time_ms = checkpoint.time_ms;
         vec![Cosignature::sign(
-            network, checkpoint, witness, time_ms, &key,
+            members, checkpoint, witness, time_ms, &key,
         )]
     })
 }

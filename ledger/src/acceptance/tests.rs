@@ -64,6 +64,7 @@ fn defined(number: u16) -> DefinitionRef {
             seq,
             prev,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
             entry,
         };

@@ -132,6 +132,7 @@ pub(super) fn defined() -> DefinitionRef {
         seq: 0,
         prev: RecordHash::NONE,
         time_ms: 1,
+        height: 0,
         key_epoch: 0,
         entry: define(),
     };

@@ -70,6 +70,25 @@ impl BlockId {
     }
 }
 
+/// Up to where somebody knows the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChainHead {
+    /// The last height.
+    pub height: u64,
+    /// Its block; the founding at height 0.
+    pub block: BlockId,
+}
+
+impl ChainHead {
+    /// That of a network without a block.
+    pub fn founding(network: NetworkId) -> ChainHead {
+        ChainHead {
+            height: 0,
+            block: BlockId(network.0),
+        }
+    }
+}
+
 impl fmt::Display for BlockId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -45,7 +45,7 @@ pub use block::{
     Block, Certificate, FinalBlock, Item, MAX_BLOCK, MAX_FINAL_BLOCK, MAX_ITEM, MAX_ITEMS,
     Recovery, RecoverySignature, SignedRecovery, Stage, Vote,
 };
-pub use chain::{BlockId, ProposalId};
+pub use chain::{BlockId, ChainHead, ProposalId};
 pub use fault::{ActionFault, BlockError, CertificateFault, Fault, PositionFault};
 pub use fold::quorum;
 pub use history::{Changes, History, Rules};

@@ -240,6 +240,7 @@ fn record(seq: u64) -> Record {
         seq,
         prev: RecordHash::NONE,
         time_ms: 1_000,
+        height: 0,
         key_epoch: 0,
         entry: change_of(seq).1,
     }

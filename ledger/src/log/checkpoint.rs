@@ -1,55 +1,16 @@
-//! Signed statements of a log's head, and witnesses' signatures under them.
+//! Checkpoints held against their logs and their departments' keys, and witnesses' signatures under them.
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec;
+use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
 use crate::crypto::keys::{Signature, SigningKey};
+use crate::governance::ChainHead;
 use crate::id::DepartmentCode;
 use crate::membership::Membership;
-use crate::names::NetworkId;
-use crate::record::RecordHash;
+use crate::names::{LogId, NetworkId};
 
-use crate::names::LogId;
-
-use super::link::Tip;
-
-/// The state of a log after `size` records.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// Which log.
-    pub log: LogId,
-    /// Records covered; at least 1.
-    pub size: u64,
-    /// Merkle root over them.
-    pub root: Hash,
-    /// Hash of the last one.
-    pub head: RecordHash,
-    /// Root of the status map after them.
-    pub status_root: Hash,
-    /// When it was made, ms since 1970 UTC.
-    pub time_ms: u64,
-    /// Which of the department's keys signed it.
-    pub key_epoch: u32,
-}
-
-impl Checkpoint {
-    /// What the department signs.
-    pub fn hash(&self, network: NetworkId) -> Hash {
-        hash_parts(
-            Purpose::Checkpoint,
-            &[network.0.as_bytes(), &codec::encode(self)],
-        )
-    }
-
-    /// Whether the two say different things of a log of one size: then its department signed a fork.
-    pub fn contradicts(&self, other: &Checkpoint) -> bool {
-        self.log == other.log
-            && self.size == other.size
-            && (self.root, self.head, self.status_root)
-                != (other.root, other.head, other.status_root)
-    }
-}
+use super::link::{BrokenRule, Tip};
 
 /// The state of a log after its records so far, as far as a checkpoint says it.
 pub(super) struct Reached {
@@ -65,10 +26,32 @@ pub(super) struct Reached {
 /// What of a checkpoint the records of its size lead to.
 pub(super) struct Agreement {
     pub(super) root: bool,
-    pub(super) head: bool,
-    pub(super) time: bool,
+    head: bool,
+    time: bool,
+    /// Governance height and key epoch.
+    claim: bool,
     /// Or nobody with this version can say.
-    pub(super) statuses: bool,
+    statuses: bool,
+}
+
+impl Agreement {
+    /// Whether they lead to all of it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.root && self.broken(0).next().is_none()
+    }
+
+    /// The rules that a checkpoint of this size broke, its root aside: of other records it says nothing.
+    pub(super) fn broken(&self, size: u64) -> impl Iterator<Item = BrokenRule> {
+        let rules = [
+            (self.head, BrokenRule::Head { size }),
+            // Up to when a log is known, all of its holders have to judge alike.
+            (self.time, BrokenRule::CheckpointTime { size }),
+            (self.claim, BrokenRule::CheckpointClaim { size }),
+            (self.statuses, BrokenRule::StatusRoot { size }),
+        ];
+        let broken = rules.into_iter().filter(|(agrees, _)| !agrees);
+        broken.map(|(_, rule)| rule)
+    }
 }
 
 impl Checkpoint {
@@ -79,20 +62,12 @@ impl Checkpoint {
             root: self.root == found.root,
             head: self.head == found.tip.head,
             time: self.time_ms == found.tip.time_ms,
+            claim: self.height >= found.tip.height && self.key_epoch >= found.tip.key_epoch,
             statuses: found
                 .status_root
                 .is_none_or(|root| root == self.status_root),
         }
     }
-}
-
-/// A checkpoint and its department's signature, not checked yet.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct SignedCheckpoint {
-    /// What is signed.
-    pub checkpoint: Checkpoint,
-    /// The log's department.
-    pub signature: Signature,
 }
 
 /// Why a checkpoint or cosignature is refused.
@@ -121,15 +96,6 @@ pub enum CheckpointError {
 }
 
 impl SignedCheckpoint {
-    /// Signs a checkpoint.
-    pub fn sign(network: NetworkId, checkpoint: Checkpoint, key: &SigningKey) -> SignedCheckpoint {
-        let signature = key.sign(&checkpoint.hash(network));
-        SignedCheckpoint {
-            checkpoint,
-            signature,
-        }
-    }
-
     /// Checks the department's signature.
     ///
     /// # Errors
@@ -181,25 +147,34 @@ impl std::ops::Deref for VerifiedCheckpoint {
     }
 }
 
-/// A witness's signature: "I hold every record under this checkpoint, and have checked them".
+/// A witness's signature: "I hold every record under this checkpoint, have checked them, and know governance up to here".
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Cosignature {
     /// The witness.
     pub witness: DepartmentCode,
     /// Which of its keys.
     pub key_epoch: u32,
+    /// Up to where it knows governance: whoever knows less can't say who this witness is.
+    pub governance: ChainHead,
     /// When, ms since 1970 UTC.
     pub time_ms: u64,
-    /// Over checkpoint, witness, epoch and time.
+    /// Over the checkpoint and all of this.
     pub signature: Signature,
 }
 
 impl Cosignature {
-    fn message(checkpoint: &Hash, witness: &DepartmentCode, key_epoch: u32, time_ms: u64) -> Hash {
-        let parts: [&[u8]; 4] = [
+    fn message(
+        checkpoint: &Hash,
+        (witness, key_epoch): (&DepartmentCode, u32),
+        governance: &ChainHead,
+        time_ms: u64,
+    ) -> Hash {
+        let parts: [&[u8]; 6] = [
             checkpoint.as_bytes(),
             witness.as_str().as_bytes(),
             &key_epoch.to_le_bytes(),
+            &governance.height.to_le_bytes(),
+            governance.block.0.as_bytes(),
             &time_ms.to_le_bytes(),
         ];
         hash_parts(Purpose::Cosignature, &parts)
@@ -207,16 +182,20 @@ impl Cosignature {
 
     /// Cosigns a checkpoint.
     pub fn sign(
-        network: NetworkId,
+        members: &Membership,
         checkpoint: &VerifiedCheckpoint,
         witness: DepartmentCode,
         time_ms: u64,
         key: &SigningKey,
     ) -> Cosignature {
-        let message = Cosignature::message(&checkpoint.hash(network), &witness, 0, time_ms);
+        let network = members.network();
+        let (key_epoch, governance) = (0, ChainHead::founding(network));
+        let hash = checkpoint.hash(network);
+        let message = Cosignature::message(&hash, (&witness, key_epoch), &governance, time_ms);
         Cosignature {
             witness,
-            key_epoch: 0,
+            key_epoch,
+            governance,
             time_ms,
             signature: key.sign(&message),
         }
@@ -235,12 +214,9 @@ impl Cosignature {
         let key = members
             .key(&department, epoch)
             .ok_or(CheckpointError::UnknownKey { department, epoch })?;
-        let message = Cosignature::message(
-            &checkpoint.hash(members.network()),
-            &department,
-            epoch,
-            self.time_ms,
-        );
+        let hash = checkpoint.hash(members.network());
+        let signed_by = (&department, epoch);
+        let message = Cosignature::message(&hash, signed_by, &self.governance, self.time_ms);
         key.verify(&message, &self.signature)
             .map_err(|_| CheckpointError::BadSignature(department))
     }

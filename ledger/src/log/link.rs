@@ -38,6 +38,18 @@ pub enum BrokenRule {
         /// Its position.
         seq: u64,
     },
+    /// The record names an earlier governance height than the one before it.
+    #[error("record {seq} names an earlier governance height than the record before it")]
+    Height {
+        /// Its position.
+        seq: u64,
+    },
+    /// The record is signed with an earlier key than the one before it.
+    #[error("record {seq} is signed with a key of an earlier epoch than the record before it")]
+    Epoch {
+        /// Its position.
+        seq: u64,
+    },
     /// The checkpoint's head is not the last record.
     #[error("the checkpoint of size {size} names another last record")]
     Head {
@@ -47,6 +59,14 @@ pub enum BrokenRule {
     /// The checkpoint's time is not that of the last record.
     #[error("the checkpoint of size {size} is not of the time of its last record")]
     CheckpointTime {
+        /// The checkpoint's size.
+        size: u64,
+    },
+    /// The checkpoint names an earlier governance height, or an earlier key, than its last record.
+    #[error(
+        "the checkpoint of size {size} names an earlier governance height or key epoch than its last record"
+    )]
+    CheckpointClaim {
         /// The checkpoint's size.
         size: u64,
     },
@@ -71,10 +91,13 @@ impl BrokenRule {
             BrokenRule::Record { seq, .. }
             | BrokenRule::Seq { seq, .. }
             | BrokenRule::Prev { seq }
-            | BrokenRule::Time { seq } => *seq,
+            | BrokenRule::Time { seq }
+            | BrokenRule::Height { seq }
+            | BrokenRule::Epoch { seq } => *seq,
             BrokenRule::Rewritten { .. } => 0,
             BrokenRule::Head { size }
             | BrokenRule::CheckpointTime { size }
+            | BrokenRule::CheckpointClaim { size }
             | BrokenRule::StatusRoot { size } => size.saturating_sub(1),
         }
     }
@@ -115,6 +138,10 @@ pub(crate) struct Tip {
     pub(crate) head: RecordHash,
     /// Time of the last one, ms.
     pub(crate) time_ms: u64,
+    /// Governance height that the last one names.
+    pub(crate) height: u64,
+    /// Epoch of the key that signed the last one.
+    pub(crate) key_epoch: u32,
 }
 
 impl Tip {
@@ -123,6 +150,8 @@ impl Tip {
         size: 0,
         head: RecordHash::NONE,
         time_ms: 0,
+        height: 0,
+        key_epoch: 0,
     };
 
     /// That of a log whose last record is this one.
@@ -131,6 +160,8 @@ impl Tip {
             size: link.record.seq + 1,
             head: link.hash,
             time_ms: link.record.time_ms,
+            height: link.record.height,
+            key_epoch: link.record.key_epoch,
         }
     }
 }
@@ -186,6 +217,13 @@ pub(crate) fn follows(link: &Link, tip: &Tip) -> Result<(), BrokenRule> {
     }
     if link.record.time_ms < tip.time_ms {
         return Err(BrokenRule::Time { seq });
+    }
+    // Otherwise whoever has an old key could write as of when it was in force, wherever the log has come to.
+    if link.record.height < tip.height {
+        return Err(BrokenRule::Height { seq });
+    }
+    if link.record.key_epoch < tip.key_epoch {
+        return Err(BrokenRule::Epoch { seq });
     }
     Ok(())
 }

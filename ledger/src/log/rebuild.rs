@@ -156,7 +156,7 @@ impl Visitor for Rebuild<'_> {
     }
 
     fn accepted(&mut self, size: u64, found: &Agreement) -> Result<(), Halt> {
-        if !(found.root && found.head && found.statuses) {
+        if !found.is_whole() {
             return Err(Damage::Root { size }.into());
         }
         if let Some(accepted) = &self.vouched.accepted {

@@ -4,7 +4,7 @@ use crate::record::{Frames, SignedRecord};
 
 use super::append::{AppendError, Appender};
 use super::broken;
-use super::checkpoint::{Agreement, Reached};
+use super::checkpoint::Reached;
 use super::link::{BrokenRule, follows};
 use super::page::VerifiedPage;
 use super::reading::{Log, ReadError, Stopped};
@@ -211,17 +211,11 @@ impl Log {
             root: appender.range.root(),
             status_root,
         });
-        // The root was compared when the page was verified. Up to when a log is known, all of its holders have to judge alike,
-        // so its checkpoint's time must be that of its last record.
-        let rule = match found {
-            Agreement { head: false, .. } => BrokenRule::Head { size },
-            Agreement { time: false, .. } => BrokenRule::CheckpointTime { size },
-            Agreement {
-                statuses: false, ..
-            } => BrokenRule::StatusRoot { size },
-            Agreement { .. } => return Ok(appender.commit(self, checkpoint.clone())?),
-        };
-        Err(ApplyError::Broken(rule))
+        // The root was compared when the page was verified.
+        match found.broken(size).next() {
+            Some(rule) => Err(ApplyError::Broken(rule)),
+            None => Ok(appender.commit(self, checkpoint.clone())?),
+        }
     }
 }
 

@@ -143,7 +143,7 @@ impl Trial {
             root: self.range.root(),
             status_root,
         });
-        Ok(found.root && found.head && found.time && found.statuses)
+        Ok(found.is_whole())
     }
 
     fn status_root(&self, log: &Log) -> io::Result<Hash> {

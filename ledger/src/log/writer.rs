@@ -172,6 +172,7 @@ impl Writer {
             head: appender.tip.head,
             status_root: appender.status_root(log)?,
             time_ms: appender.tip.time_ms,
+            height: 0,
             key_epoch: 0,
         };
         Ok(VerifiedCheckpoint::sign(
@@ -195,6 +196,7 @@ impl Writer {
                 seq,
                 prev,
                 time_ms,
+                height: 0,
                 key_epoch: 0,
                 entry,
             };

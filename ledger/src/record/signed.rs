@@ -1,30 +1,13 @@
 //! Records as links of a log: hash, signature, and the frames they are stored and sent in.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::codec::{self, Borrowed, DecodeError};
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
 use crate::crypto::keys::{KeyError, PublicKey, SIGNATURE_LEN, Signature, SigningKey};
-use crate::names::LogName;
+use crate::names::{LogName, RecordHash};
 
 use super::{Entry, MAX_RECORD};
-
-/// Hash of a record: binds network, log and the record's canonical bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct RecordHash(pub Hash);
-
-impl RecordHash {
-    /// The `prev` of a log's first record.
-    pub const NONE: RecordHash = RecordHash(Hash::ZERO);
-}
-
-impl fmt::Display for RecordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// One link of a hash-linked log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +18,10 @@ pub struct Record {
     pub prev: RecordHash,
     /// When it was made, ms since 1970 UTC; never less than the record before it.
     pub time_ms: u64,
-    /// Which of the department's keys signed it; 0.
+    /// The governance height that it was written by: who its department was, and what it might do, is judged as of there.
+    /// Never less than the record before it.
+    pub height: u64,
+    /// Which of the department's keys signed it; never an earlier one than the record before it.
     pub key_epoch: u32,
     /// What it says.
     pub entry: Entry,
@@ -47,6 +33,7 @@ struct Encoded<'b> {
     seq: u64,
     prev: RecordHash,
     time_ms: u64,
+    height: u64,
     key_epoch: u32,
     kind: u32,
     #[serde(borrow)]
@@ -60,6 +47,7 @@ impl Serialize for Record {
             seq: self.seq,
             prev: self.prev,
             time_ms: self.time_ms,
+            height: self.height,
             key_epoch: self.key_epoch,
             kind: self.entry.kind(),
             content: Borrowed(&content),
@@ -75,13 +63,11 @@ impl Record {
     /// [`RecordError`], by the rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         let encoded: Encoded<'_> = codec::decode_borrowed(bytes, MAX_RECORD)?;
-        if encoded.key_epoch != 0 {
-            return Err(RecordError::KeyEpoch(encoded.key_epoch));
-        }
         Ok(Record {
             seq: encoded.seq,
             prev: encoded.prev,
             time_ms: encoded.time_ms,
+            height: encoded.height,
             key_epoch: encoded.key_epoch,
             entry: Entry::read(encoded.kind, encoded.content.0),
         })
@@ -111,9 +97,6 @@ pub enum RecordError {
     /// The signature's algorithm is unknown or it does not verify.
     #[error("record: {0}")]
     Signature(#[from] KeyError),
-    /// A key that no department has: in this version none has more than its first.
-    #[error("record: names a key of epoch {0}; only epoch 0 is known")]
-    KeyEpoch(u32),
 }
 
 /// A record with its signature, decoded; whether the signature verifies is for [`SignedRecord::verify`] to say.

@@ -607,6 +607,7 @@ mod tests {
                 seq: 7,
                 prev: RecordHash::NONE,
                 time_ms: 0,
+                height: 0,
                 key_epoch: 0,
                 entry: Entry::StatusChanged(StatusChanged {
                     id: id.clone(),

@@ -222,6 +222,7 @@ pub(crate) fn defined() -> DefinitionRef {
             seq: 0,
             prev: RecordHash::NONE,
             time_ms: DEFINED_MS,
+            height: 0,
             key_epoch: 0,
             entry: define(),
         };

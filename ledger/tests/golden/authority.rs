@@ -182,10 +182,10 @@ fn bundles(v: &mut Vectors, catalogue: &Catalogue) {
     // The reader's signature under the issuer's checkpoint, the issuer's own, and the witness's, whose certificate it is.
     let by = |n: u8, department: &'static str| {
         move |checkpoint: &VerifiedCheckpoint| {
-            let network = members().network();
+            let members = members();
             let own = checkpoint.log == name().id;
             let sign =
-                || Cosignature::sign(network, checkpoint, code(department), fresh_ms, &key(n));
+                || Cosignature::sign(&members, checkpoint, code(department), fresh_ms, &key(n));
             own.then(sign).into_iter().collect::<Vec<_>>()
         }
     };

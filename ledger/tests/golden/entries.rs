@@ -17,6 +17,8 @@ pub(crate) fn all(v: &mut Vectors) {
     entries(v);
     unread(v);
     refused(v);
+    let later = record((300, 2), erased(1));
+    v.record("record", "of a later height and key epoch", &later);
 }
 
 /// Entries that the log of the other vectors does not hold.
@@ -60,11 +62,12 @@ fn entries(v: &mut Vectors) {
     }
 }
 
-fn record(key_epoch: u32, entry: Entry) -> Record {
+fn record((height, key_epoch): (u64, u32), entry: Entry) -> Record {
     Record {
         seq: 0,
         prev: RecordHash::NONE,
         time_ms: CREATED_MS,
+        height,
         key_epoch,
         entry,
     }
@@ -113,13 +116,13 @@ fn unread(v: &mut Vectors) {
         assert!(matches!(entry, Entry::Unknown(_)), "{what}");
         v.entry("unread entries", what, &entry);
         let name = format!("{what}, in a record");
-        v.record("unread entries", &name, &record(0, entry));
+        v.record("unread entries", &name, &record((0, 0), entry));
     }
 }
 
 /// Bytes that are no record, whatever the entry says.
 fn refused(v: &mut Vectors) {
-    let good = encode(&record(0, issue(1)));
+    let good = encode(&record((0, 0), issue(1)));
     let content = Blob::<MAX_RECORD>::new(issue(1).content()).expect("within a record");
     let tail = encode(&content);
     let front = good.strip_suffix(&tail[..]).expect("the content ends it");
@@ -129,11 +132,6 @@ fn refused(v: &mut Vectors) {
     let longer = [front, &[251], &(short + 2).to_le_bytes()[..], rest].concat();
     let shorter = [front, &[251], &short.to_le_bytes()[..], rest].concat();
     for (what, bytes) in [
-        ("of key epoch 1", encode(&record(1, issue(1)))),
-        (
-            "of key epoch 1, unread",
-            encode(&record(1, Entry::read(11, b"any"))),
-        ),
         ("a byte after the content", [&good[..], &[0]].concat()),
         ("content shorter than its length", longer),
         ("content longer than its length", shorter),
@@ -148,9 +146,9 @@ fn refused(v: &mut Vectors) {
         Record::decode(&golden).expect_err(what);
     }
     let longest = |more: usize| {
-        let around = encode(&record(0, Entry::read(11, &[7; 10_000]))).len() - 10_000;
+        let around = encode(&record((0, 0), Entry::read(11, &[7; 10_000]))).len() - 10_000;
         let content = vec![7; MAX_RECORD - around + more];
-        encode(&record(0, Entry::read(11, &content)))
+        encode(&record((0, 0), Entry::read(11, &content)))
     };
     Record::decode(&longest(0)).expect("as long as a record may be");
     Record::decode(&longest(1)).expect_err("a byte too long");

@@ -172,6 +172,7 @@ fn own_change() -> SignedChange {
         head: RecordHash::NONE,
         status_root: Hash::ZERO,
         time_ms: CREATED_MS + 5,
+        height: 0,
         key_epoch: 0,
     };
     let checkpoint = SignedCheckpoint::sign(genesis().network_id(), checkpoint, &key(3));

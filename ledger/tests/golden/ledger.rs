@@ -62,6 +62,7 @@ fn records(v: &mut Vectors) {
             seq,
             prev,
             time_ms: CREATED_MS + 100 * batch,
+            height: 0,
             key_epoch: 0,
             entry,
         };
@@ -182,13 +183,15 @@ fn signatures(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> Cosignature {
         checkpoint.signed(),
     );
     let time_ms = CREATED_MS + 1000;
-    let cosignature = Cosignature::sign(network, checkpoint, code(WITNESS), time_ms, &key(2));
+    let cosignature = Cosignature::sign(&members(), checkpoint, code(WITNESS), time_ms, &key(2));
     let message = hash_parts(
         Purpose::Cosignature,
         &[
             plain.hash(network).as_bytes(),
             WITNESS.as_bytes(),
             &0u32.to_le_bytes(),
+            &0u64.to_le_bytes(),
+            network.0.as_bytes(),
             &time_ms.to_le_bytes(),
         ],
     );
@@ -197,6 +200,12 @@ fn signatures(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> Cosignature {
         Ok(())
     );
     v.bytes("checkpoint", "cosignature's message", message.as_bytes());
+    let later = Checkpoint {
+        height: 300,
+        key_epoch: 2,
+        ..plain.clone()
+    };
+    v.shown("checkpoint", "of a later height and key epoch", &later);
     let mut further = plain.clone();
     further.log.generation = 1;
     let further = SignedCheckpoint::sign(network, further, &key(1));
@@ -210,7 +219,12 @@ fn signatures(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> Cosignature {
         json!("the same but for the generation"),
         &further,
     );
-    let described = json!({ "witness": WITNESS, "key_epoch": 0, "time_ms": time_ms });
+    let described = json!({
+        "witness": WITNESS,
+        "key_epoch": 0,
+        "governance": { "height": 0, "block": network },
+        "time_ms": time_ms,
+    });
     v.wire("checkpoint", "cosignature", described, &cosignature);
     cosignature
         .verify(plain, &members())
@@ -223,6 +237,7 @@ fn evidence(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> ForkEvidence {
         seq: 0,
         prev: RecordHash::NONE,
         time_ms: CREATED_MS,
+        height: 0,
         key_epoch: 0,
         entry,
     };
@@ -355,7 +370,7 @@ fn bundles(v: &mut Vectors) {
     let witness = |checkpoint: &VerifiedCheckpoint| {
         let time_ms = CREATED_MS + 1000;
         vec![Cosignature::sign(
-            members().network(),
+            &members(),
             checkpoint,
             code(WITNESS),
             time_ms,

@@ -12,8 +12,8 @@ use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
 use certmesh_ledger::crypto::keys::Signature;
 use certmesh_ledger::genesis::Role;
-use certmesh_ledger::governance::BlockId;
 use certmesh_ledger::governance::engine::{Known, News, Question};
+use certmesh_ledger::governance::{BlockId, ChainHead};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, MatterCode, TypeCode,
 };
@@ -321,6 +321,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         seq,
         prev: RecordHash(prev),
         time_ms,
+        height: 0,
         key_epoch: 0,
         entry,
     })
@@ -359,10 +360,10 @@ pub(crate) fn log_id() -> impl Strategy<Value = LogId> {
 pub(crate) fn checkpoint() -> impl Strategy<Value = SignedCheckpoint> {
     (
         (log_id(), number(), any_hash(), any_hash()),
-        (any_hash(), number(), any::<u32>(), signature()),
+        (any_hash(), number(), number(), any::<u32>(), signature()),
     )
         .prop_map(
-            |((log, size, root, head), (status_root, time_ms, key_epoch, signature))| {
+            |((log, size, root, head), (status_root, time_ms, height, key_epoch, signature))| {
                 SignedCheckpoint {
                     checkpoint: Checkpoint {
                         log,
@@ -371,6 +372,7 @@ pub(crate) fn checkpoint() -> impl Strategy<Value = SignedCheckpoint> {
                         head: RecordHash(head),
                         status_root,
                         time_ms,
+                        height,
                         key_epoch,
                     },
                     signature,
@@ -380,14 +382,26 @@ pub(crate) fn checkpoint() -> impl Strategy<Value = SignedCheckpoint> {
 }
 
 pub(crate) fn cosignature() -> impl Strategy<Value = Cosignature> {
-    (department(), any::<u32>(), number(), signature()).prop_map(
-        |(witness, key_epoch, time_ms, signature)| Cosignature {
-            witness,
-            key_epoch,
-            time_ms,
-            signature,
-        },
+    let governance = (number(), any_hash()).prop_map(|(height, block)| ChainHead {
+        height,
+        block: BlockId(block),
+    });
+    (
+        department(),
+        any::<u32>(),
+        governance,
+        number(),
+        signature(),
     )
+        .prop_map(
+            |(witness, key_epoch, governance, time_ms, signature)| Cosignature {
+                witness,
+                key_epoch,
+                governance,
+                time_ms,
+                signature,
+            },
+        )
 }
 
 fn blob<const N: usize>() -> impl Strategy<Value = Blob<N>> {

@@ -57,9 +57,8 @@ fn bundles() -> Vec<Vec<u8>> {
     let opened = Catalogue::open(place(&disk), members(), department).expect("opens");
     fill(&opened.catalogue.log(&name().id).expect("held"));
     let witness = |checkpoint: &VerifiedCheckpoint| {
-        let network = members().network();
         vec![Cosignature::sign(
-            network,
+            &members(),
             checkpoint,
             code(WITNESS),
             CREATED_MS,

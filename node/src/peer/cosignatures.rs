@@ -39,8 +39,8 @@ impl Peer {
 
     /// Signs under a checkpoint that is accepted here.
     pub(crate) fn cosign(&self, key: &SigningKey, checkpoint: &VerifiedCheckpoint) -> Cosignature {
-        let network = self.catalogue.members().network();
-        let signed = Cosignature::sign(network, checkpoint, self.department, now_ms(), key);
+        let members = self.catalogue.members();
+        let signed = Cosignature::sign(members, checkpoint, self.department, now_ms(), key);
         self.keep_cosignature(checkpoint.clone(), signed.clone());
         signed
     }

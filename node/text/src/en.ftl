@@ -420,12 +420,14 @@ stopped-broken = its department broke a rule: { $rule }
 broken-encoding = record { $seq } is not in the encoding of records ({ $error })
 broken-algorithm = record { $seq } is signed with an algorithm that this version doesn't know; it knows ed25519
 broken-signature = the signature of record { $seq } does not verify
-broken-key-epoch = record { $seq } names a key of epoch { $epoch }; only epoch 0 is known
 broken-position = record { $seq } says it is record { $says }
 broken-link = record { $seq } does not link to the record before it
 broken-time = record { $seq } is older than the record before it
+broken-height = record { $seq } names an earlier governance height than the record before it
+broken-epoch = record { $seq } is signed with a key of an earlier epoch than the record before it
 broken-head = the checkpoint of size { $size } names another last record
 broken-checkpoint-time = the checkpoint of size { $size } is not of the time of its last record
+broken-checkpoint-claim = the checkpoint of size { $size } names an earlier governance height or key epoch than its last record
 broken-rewritten = the log no longer begins with the { $size } records of a checkpoint accepted before
 broken-statuses = the checkpoint of size { $size } commits to other statuses than its records give
 

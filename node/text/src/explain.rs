@@ -256,6 +256,7 @@ mod tests {
             seq: 4,
             prev: RecordHash::NONE,
             time_ms: 0,
+            height: 0,
             key_epoch: 0,
             entry: Entry::StatusChanged(StatusChanged {
                 id: ID.parse().unwrap(),

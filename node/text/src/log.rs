@@ -28,13 +28,6 @@ coded! {
             /// Its position.
             seq: u64,
         },
-        /// A record names a key that no department has.
-        "key-epoch" KeyEpoch {
-            /// Its position.
-            seq: u64,
-            /// The key's epoch.
-            epoch: u32,
-        },
         /// A record names another position than its own.
         "position" Position {
             /// Where it is.
@@ -52,6 +45,16 @@ coded! {
             /// Its position.
             seq: u64,
         },
+        /// A record names an earlier governance height than the one before it.
+        "height" Height {
+            /// Its position.
+            seq: u64,
+        },
+        /// A record is signed with an earlier key than the one before it.
+        "epoch" Epoch {
+            /// Its position.
+            seq: u64,
+        },
         /// A checkpoint names another last record.
         "head" Head {
             /// The checkpoint's size.
@@ -59,6 +62,11 @@ coded! {
         },
         /// A checkpoint is not of the time of its last record.
         "checkpoint-time" CheckpointTime {
+            /// The checkpoint's size.
+            size: u64,
+        },
+        /// A checkpoint names an earlier governance height or key than its last record.
+        "checkpoint-claim" CheckpointClaim {
             /// The checkpoint's size.
             size: u64,
         },
@@ -155,8 +163,11 @@ impl From<&BrokenRule> for Broken {
             BrokenRule::Seq { seq, says } => Broken::Position { seq, says },
             BrokenRule::Prev { seq } => Broken::Link { seq },
             BrokenRule::Time { seq } => Broken::Time { seq },
+            BrokenRule::Height { seq } => Broken::Height { seq },
+            BrokenRule::Epoch { seq } => Broken::Epoch { seq },
             BrokenRule::Head { size } => Broken::Head { size },
             BrokenRule::CheckpointTime { size } => Broken::CheckpointTime { size },
+            BrokenRule::CheckpointClaim { size } => Broken::CheckpointClaim { size },
             BrokenRule::Rewritten { size } => Broken::Rewritten { size },
             BrokenRule::StatusRoot { size } => Broken::Statuses { size },
         }
@@ -171,7 +182,6 @@ fn of_record(seq: u64, error: &RecordError) -> Broken {
         },
         RecordError::Signature(KeyError::UnknownAlgorithm) => Broken::Algorithm { seq },
         RecordError::Signature(_) => Broken::Signature { seq },
-        RecordError::KeyEpoch(epoch) => Broken::KeyEpoch { seq, epoch: *epoch },
     }
 }
 

@@ -127,6 +127,7 @@ pub(crate) fn first_record() -> Record {
         seq: 0,
         prev: RecordHash::NONE,
         time_ms: TIME_MS,
+        height: 0,
         key_epoch: 0,
         entry: Entry::from(definition()),
     }

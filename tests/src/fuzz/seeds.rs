@@ -44,7 +44,7 @@ fn seeds() {
     let pages = [(0, MAX_PAGE), (1, 400), (10, MAX_PAGE)]
         .map(|(from, most)| held.page(from, most).expect("a page"));
     let department = log().id.department;
-    let cosignature = Cosignature::sign(log().network, &checkpoint, department, 5, &key());
+    let cosignature = Cosignature::sign(catalogue.members(), &checkpoint, department, 5, &key());
     frames(&held);
     page_files(&pages);
     fork_evidence(&checkpoint);
@@ -121,6 +121,7 @@ fn fork_evidence(checkpoint: &VerifiedCheckpoint) {
         seq: 0,
         prev: RecordHash::NONE,
         time_ms: 1,
+        height: 0,
         key_epoch: 0,
         entry: issue(1, None),
     };
@@ -289,6 +290,7 @@ fn receipts() {
             seq: 0,
             prev: RecordHash::NONE,
             time_ms: asked.time_ms,
+            height: 0,
             key_epoch: 0,
             entry,
         };

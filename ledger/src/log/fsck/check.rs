@@ -447,13 +447,8 @@ impl Visitor for Check<'_> {
             let rule = format!("the first {size} records are not those of the checkpoint");
             self.fault(self.head_path(), None, rule, Content::Original);
         }
-        if !found.head {
-            let rule = "the checkpoint names another last record";
+        for rule in found.broken(size) {
             self.fault(self.head_path(), Some(size - 1), rule, Content::Original);
-        }
-        if !found.statuses {
-            let rule = "the checkpoint commits to other statuses than its records give";
-            self.fault(self.head_path(), None, rule, Content::Original);
         }
         Ok(())
     }

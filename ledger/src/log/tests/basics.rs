@@ -5,7 +5,7 @@ use crate::log::{
     MAX_PAGE, Page, SignedCheckpoint, Stopped, WriteError, fsck,
 };
 use crate::merkle::CompactRange;
-use crate::record::{Record, RecordError, SignedRecord, Status};
+use crate::record::{Record, SignedRecord, Status};
 
 /// Copies everything from one log to another in pages of at most `bytes`.
 pub(super) fn replicate(from: &Log, to: &Log, bytes: usize) {
@@ -202,11 +202,12 @@ fn an_empty_page_at_the_end_announces_the_head() {
 }
 
 /// A log's first record, as the department would sign it.
-fn first(log: &LogName, key_epoch: u32, entry: Entry) -> SignedRecord {
+fn first(log: &LogName, (height, key_epoch): (u64, u32), entry: Entry) -> SignedRecord {
     let record = Record {
         seq: 0,
         prev: RecordHash::NONE,
         time_ms: 1,
+        height,
         key_epoch,
         entry,
     };
@@ -224,16 +225,22 @@ fn checkpoint_of(log: &LogName, record: &SignedRecord) -> SignedCheckpoint {
         head: record.hash(),
         status_root: Hash::ZERO,
         time_ms: 1,
+        height: 0,
         key_epoch: 0,
     };
     SignedCheckpoint::sign(log.network, checkpoint, &key())
 }
 
 #[test]
-fn another_key_epoch_is_the_department_s_fault() {
-    let record = first(&name(), 1, issue(1));
+fn a_checkpoint_of_an_earlier_height_or_key_than_its_last_record_is_the_department_s_fault() {
+    for later in [(1, 0), (0, 1)] {
+        stops_for_its_claim(&first(&name(), later, issue(1)));
+    }
+}
+
+fn stops_for_its_claim(record: &SignedRecord) {
     let page = Page {
-        checkpoint: checkpoint_of(&name(), &record),
+        checkpoint: checkpoint_of(&name(), record),
         from: 0,
         left: Bounded::default(),
         right: Bounded::default(),
@@ -243,10 +250,11 @@ fn another_key_epoch_is_the_department_s_fault() {
     let page = page.verify(&members()).unwrap();
     let (replica, _) = open(&MemoryDisk::new());
     let refused = replica.apply(&page);
-    let Err(ApplyError::Broken(BrokenRule::Record { seq: 0, error })) = refused else {
-        panic!("{refused:?}");
-    };
-    assert_eq!(error, RecordError::KeyEpoch(1));
+    let rule = BrokenRule::CheckpointClaim { size: 1 };
+    assert!(
+        matches!(&refused, Err(ApplyError::Broken(broken)) if *broken == rule),
+        "{refused:?}"
+    );
     assert!(matches!(replica.stopped(), Some(Stopped::Broken(_))));
 }
 
@@ -254,7 +262,7 @@ fn another_key_epoch_is_the_department_s_fault() {
 fn what_is_signed_for_a_further_log_of_a_department_proves_nothing() {
     let mut further = name();
     further.id.generation = 1;
-    let [one, other] = [1, 2].map(|n| first(&further, 0, issue(n)));
+    let [one, other] = [1, 2].map(|n| first(&further, (0, 0), issue(n)));
     let refused = CheckpointError::Generation(further.id);
     assert_eq!(
         checkpoint_of(&further, &one).verify(&members()),

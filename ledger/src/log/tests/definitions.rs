@@ -182,6 +182,7 @@ fn a_record_of_a_definition_that_another_log_repeats_has_another_hash() {
             seq: 0,
             prev: RecordHash::NONE,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
             entry: define(1, 0),
         };

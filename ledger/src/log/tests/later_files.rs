@@ -31,6 +31,7 @@ fn evidence() -> Vec<u8> {
             seq: 5,
             prev: RecordHash::NONE,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
             entry: issue(n),
         };

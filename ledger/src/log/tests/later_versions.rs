@@ -19,6 +19,8 @@ pub(super) struct Later {
     range: CompactRange,
     head: RecordHash,
     time_ms: u64,
+    /// Governance height and key epoch that the next record names.
+    pub(super) claim: (u64, u32),
 }
 
 impl Later {
@@ -28,6 +30,7 @@ impl Later {
             range: CompactRange::empty(),
             head: RecordHash::NONE,
             time_ms: 0,
+            claim: (0, 0),
         }
     }
 
@@ -42,7 +45,8 @@ impl Later {
                 seq: self.size(),
                 prev: self.head,
                 time_ms,
-                key_epoch: 0,
+                height: self.claim.0,
+                key_epoch: self.claim.1,
                 entry,
             };
             let signed = SignedRecord::sign(&name(), record, &key());
@@ -61,6 +65,7 @@ impl Later {
             head: self.head,
             status_root,
             time_ms: self.time_ms,
+            height: 0,
             key_epoch: 0,
         };
         let page = Page {
@@ -281,6 +286,7 @@ fn an_unread_entry_is_as_long_as_any_may_be_and_no_longer() {
             seq: 0,
             prev: RecordHash::NONE,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
             entry: Entry::read(11, &vec![7; content]),
         };

@@ -238,6 +238,7 @@ fn write_unacknowledged(disk: &MemoryDisk, checkpoint: &VerifiedCheckpoint) {
         seq: 27,
         prev: checkpoint.head,
         time_ms: 2_000,
+        height: 0,
         key_epoch: 0,
         entry: issue(900),
     };

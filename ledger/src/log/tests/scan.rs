@@ -64,7 +64,7 @@ impl Visitor for Recorder<'_> {
         Ok(None)
     }
     fn accepted(&mut self, size: u64, found: &Agreement) -> std::io::Result<()> {
-        let agrees = found.root && found.head;
+        let agrees = found.is_whole();
         self.sees(format!("checkpoint {size}: {agrees}"))
     }
     fn segment_end(&mut self, ended: &Ended) -> std::io::Result<()> {

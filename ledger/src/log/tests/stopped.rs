@@ -61,14 +61,27 @@ fn a_log_that_stopped_for_a_broken_rule_stops_again_whenever_it_is_opened() {
 
 #[test]
 fn a_rule_broken_by_a_record_is_found_again_by_whoever_opens_the_log_or_comes_to_that_record() {
-    let mut department = Later::new();
-    department.write(5, vec![issue(0), issue(1)]);
-    // Time goes back.
-    department.write(4, vec![issue(2)]);
+    let seq = 2;
+    for (time_ms, claim, rule) in [
+        (4, (7, 2), BrokenRule::Time { seq }),
+        (5, (6, 2), BrokenRule::Height { seq }),
+        (5, (7, 1), BrokenRule::Epoch { seq }),
+    ] {
+        let mut department = Later::new();
+        department.claim = (7, 2);
+        department.write(5, vec![issue(0), issue(1)]);
+        // Something goes back.
+        department.claim = claim;
+        department.write(time_ms, vec![issue(2)]);
+        stops_at(rule, department);
+    }
+}
+
+/// Whoever comes to the last record of a department's log finds that it breaks a rule, also under a later checkpoint.
+fn stops_at(rule: BrokenRule, mut department: Later) {
     let first = department.page(Hash::ZERO);
     department.write(6, vec![issue(3)]);
     let later = department.page(Hash::ZERO);
-    let rule = BrokenRule::Time { seq: 2 };
     for page in [&first, &later] {
         let disk = MemoryDisk::new();
         let (log, _) = open(&disk);

@@ -113,6 +113,7 @@ fn defined() -> DefinitionRef {
         seq: 0,
         prev: RecordHash::NONE,
         time_ms: 1,
+        height: 0,
         key_epoch: 0,
         entry: Entry::from(definition()),
     };

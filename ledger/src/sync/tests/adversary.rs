@@ -70,6 +70,7 @@ fn inflated(peer: &Peer, members: &Membership) -> Page {
         head: RecordHash(root),
         status_root: Hash::ZERO,
         time_ms: 1,
+        height: 0,
         key_epoch: 0,
     };
     Page {

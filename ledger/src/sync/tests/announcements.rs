@@ -153,6 +153,7 @@ fn made_up(from: u64, frames: &[Vec<u8>]) -> Page {
         head: RecordHash(Hash::from_bytes([1; 32])),
         status_root: Hash::ZERO,
         time_ms: 1,
+        height: 0,
         key_epoch: 0,
     };
     Page {

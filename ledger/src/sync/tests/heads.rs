@@ -159,7 +159,7 @@ fn a_signature_under_the_same_checkpoint_is_kept_again_once_it_is_an_hour_newer(
     let checkpoint = alone.grows(1, vec![]);
     let signed = |checkpoint: &VerifiedCheckpoint, time_ms| Head {
         cosignature: Some(Cosignature::sign(
-            members(3).network(),
+            &members(3),
             checkpoint,
             code(2),
             time_ms,

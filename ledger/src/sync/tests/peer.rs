@@ -272,8 +272,8 @@ impl Peer {
             Some(&checkpoint),
             "cosigned what is not held"
         );
-        let network = running.catalogue.members().network();
-        let cosignature = Cosignature::sign(network, &checkpoint, self.code, now_ms, &self.key);
+        let members = running.catalogue.members();
+        let cosignature = Cosignature::sign(members, &checkpoint, self.code, now_ms, &self.key);
         running
             .cosignatures
             .insert(checkpoint.log, (checkpoint, cosignature));

@@ -101,11 +101,11 @@ impl Lone {
     }
 
     fn heads_of(&self, n: usize) -> Heads {
-        let network = self.catalogue.members().network();
+        let members = self.catalogue.members();
         let checkpoints = self.catalogue.logs().filter_map(|log| log.checkpoint());
         let heads = checkpoints.map(|held| Head {
             cosignature: (held.log.department != code(n))
-                .then(|| Cosignature::sign(network, &held, code(n), EPOCH_MS, &key(n))),
+                .then(|| Cosignature::sign(members, &held, code(n), EPOCH_MS, &key(n))),
             checkpoint: held.signed().clone(),
         });
         Heads {

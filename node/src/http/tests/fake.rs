@@ -124,6 +124,7 @@ impl Fake {
             seq,
             prev: RecordHash::NONE,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
             entry: Entry::CertificateIssued(issued),
         };
@@ -135,6 +136,7 @@ impl Fake {
             head: issued.hash(),
             status_root: Hash::ZERO,
             time_ms: 1,
+            height: 0,
             key_epoch: 0,
         };
         Held {
