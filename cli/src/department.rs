@@ -5,11 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::codec::{Ascending, Bounded, Text};
 use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
+use certmesh_ledger::crypto::sealing::SealingSecret;
+use certmesh_ledger::genesis::{Department, PeerId, Role, check_address, undialable};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::last_run::Mark;
-use certmesh_ledger::membership::{Department, PeerId, Role, check_address, undialable};
 use certmesh_text::{address_fault, parse_fault};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
@@ -221,10 +222,13 @@ fn write(dir: &Path, plan: &Plan) -> Result<Department, Error> {
     let keys = dir.join("keys");
     private_directory(&keys)?;
     private_directory(&dir.join("data"))?;
-    let (signing, transport, field) = (random()?, random()?, random()?);
+    let (identity, signing, transport) = (random()?, random()?, random()?);
+    let (sealing, field) = (random()?, random()?);
     for (file, secret, name) in [
+        (SecretFile::Identity, &identity, "identity.key"),
         (SecretFile::Signing, &signing, "signing.key"),
         (SecretFile::Transport, &transport, "transport.key"),
+        (SecretFile::Sealing, &sealing, "sealing.key"),
         (SecretFile::Field, &field, "field.key"),
     ] {
         write_new(
@@ -246,9 +250,12 @@ fn write(dir: &Path, plan: &Plan) -> Result<Department, Error> {
         code: plan.code,
         name: plan.name.clone(),
         name_zh: plan.name_zh.clone(),
-        roles: Bounded::first(plan.roles.iter().copied()),
+        roles: Ascending::first(plan.roles.iter().copied()),
+        governs: true,
+        identity_key: SigningKey::from_seed(&identity).public(),
         signing_key: SigningKey::from_seed(&signing).public(),
         peer_id: PeerId::from_transport_seed(&transport),
+        sealing_key: SealingSecret::from_seed(&sealing).public(),
         addresses: plan.addresses.clone(),
     };
     let public = format!(
@@ -351,8 +358,10 @@ fn present(
             "department_file": args.dir.join("department.toml"),
             "config": args.dir.join("node.toml"),
             "token_file": args.dir.join("admin.token"),
+            "identity_key": department.identity_key,
             "signing_key": department.signing_key,
             "peer_id": department.peer_id,
+            "sealing_key": department.sealing_key,
         }))?;
         return Ok(Outcome::Yes);
     }
@@ -363,6 +372,7 @@ fn present(
         department.code
     ))?;
     screen.line("")?;
+    screen.field("identity key", department.identity_key.to_string())?;
     screen.field("signing key", department.signing_key.to_string())?;
     screen.field("peer", department.peer_id.to_string())?;
     screen.line("")?;

@@ -9,12 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use certmesh_ledger::bodies::{BodiesReport, BodyFault, check_bodies};
 use certmesh_ledger::crypto::keys::{FieldKey, IndexKey, Secret, SecretFile};
 use certmesh_ledger::crypto::secret_files;
+use certmesh_ledger::genesis::Department;
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     EvidenceError, Fault, ForkEvidence, FsckReport, HeaderError, LogReport, MAX_EVIDENCE_FILE,
     Place, SEGMENT_RECORDS, fsck,
 };
-use certmesh_ledger::membership::{Department, Membership};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

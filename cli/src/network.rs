@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
-use certmesh_ledger::membership::{Department, Genesis, GenesisError, Role, undialable};
+use certmesh_ledger::genesis::{Department, Genesis, GenesisError, Policy, Role, undialable};
 use certmesh_text::{address_fault, genesis_fault};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
@@ -38,6 +38,10 @@ pub(crate) struct Create {
     /// Genesis file to write
     #[arg(long, value_name = "FILE", default_value = "network.toml")]
     out: PathBuf,
+    /// What the departments agree on about deciding: a file with the keys of the genesis's [policy] table [default: more than
+    /// two thirds decide, two thirds of the others witness, no recovery keys]
+    #[arg(long, value_name = "POLICY.toml")]
+    policy: Option<PathBuf>,
     /// The departments' `department.toml` files, or the directories they are in
     #[arg(required = true, value_name = "DEPARTMENT.toml")]
     departments: Vec<PathBuf>,
@@ -46,7 +50,7 @@ pub(crate) struct Create {
 const CREATE_EXAMPLES: &str = "\
 Examples:
   certmesh network create --name Wuhan --out network.toml transport ministry
-  certmesh network create --name Wuhan --out wuhan/network.toml departments/*.toml";
+  certmesh network create --name Wuhan --out wuhan/network.toml --policy policy.toml departments/*.toml";
 
 /// Show a network's genesis file: its identity and its founding departments
 #[derive(Debug, Args)]
@@ -118,17 +122,22 @@ fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {
     faults.extend(
         undialable.map(|(member, fault)| format!("{member}: addresses: {}", address_fault(&fault))),
     );
+    let policy = read_policy(args.policy.as_deref(), &mut faults);
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(key.as_mut_slice()).map_err(Error::Randomness)?;
     let commitment = CatalogueKey(Secret::from_bytes(*key)).commitment();
-    let genesis = match Genesis::new(&args.name, now_ms(), commitment, departments) {
+    let genesis = match Genesis::new(&args.name, now_ms(), commitment, policy, departments) {
         Ok(genesis) => Some(genesis),
         Err(genesis_faults) => {
-            // With a file that could not be read, "no department" would only repeat what is said already.
-            let news = genesis_faults
-                .0
-                .iter()
-                .filter(|fault| all_read || **fault != GenesisError::NoDepartment);
+            // Whoever could not be read may be who is missing: to report that as well would only repeat it.
+            let repeats = |fault: &GenesisError| {
+                matches!(
+                    fault,
+                    GenesisError::NoDepartment | GenesisError::Governors { .. }
+                )
+            };
+            let news = genesis_faults.0.iter();
+            let news = news.filter(|fault| all_read || !repeats(fault));
             faults.extend(news.map(genesis_fault));
             None
         }
@@ -159,6 +168,24 @@ fn department_file(path: &Path) -> PathBuf {
     } else {
         path.to_owned()
     }
+}
+
+/// The policy of a file, or the usual one.
+fn read_policy(path: Option<&Path>, faults: &mut Vec<String>) -> Policy {
+    let Some(path) = path else {
+        return Policy::usual();
+    };
+    let read = match std::fs::read_to_string(path) {
+        Err(error) => Err(vec![error.to_string()]),
+        Ok(text) => {
+            Policy::from_toml(&text).map_err(|faults| faults.0.iter().map(genesis_fault).collect())
+        }
+    };
+    read.unwrap_or_else(|found| {
+        let found = found.into_iter();
+        faults.extend(found.map(|fault| format!("{}: {fault}", path.display())));
+        Policy::usual()
+    })
 }
 
 fn read_department(path: &Path, faults: &mut Vec<String>) -> Option<Department> {
@@ -272,8 +299,11 @@ fn as_json(genesis: &Genesis) -> serde_json::Value {
                 "name": department.name.as_str(),
                 "name_zh": department.name_zh.as_ref().map(Text::as_str),
                 "roles": department.roles.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "governs": department.governs,
+                "identity_key": department.identity_key,
                 "signing_key": department.signing_key,
                 "peer_id": department.peer_id,
+                "sealing_key": department.sealing_key,
                 "addresses": department.addresses.iter().map(Text::as_str).collect::<Vec<_>>(),
             })
         })
@@ -283,7 +313,24 @@ fn as_json(genesis: &Genesis) -> serde_json::Value {
         "name": genesis.name(),
         "created_ms": genesis.created_ms(),
         "catalogue_key": genesis.catalogue_key().to_string(),
+        "policy": policy_as_json(genesis.policy()),
         "departments": departments,
+    })
+}
+
+fn policy_as_json(policy: &Policy) -> serde_json::Value {
+    let recovery = policy.recovery.as_ref().map(|recovery| {
+        let keys: Vec<String> = recovery.keys.iter().map(|key| key.0.to_string()).collect();
+        serde_json::json!({ "need": recovery.need, "keys": keys })
+    });
+    serde_json::json!({
+        "decide": policy.decide.to_string(),
+        "witness": policy.witness.to_string(),
+        "least_governors": policy.least_governors,
+        "pending_proposals": policy.pending_proposals,
+        "own_changes_a_day": policy.own_changes_a_day,
+        "fresh_ms": policy.fresh_ms,
+        "recovery": recovery,
     })
 }
 
@@ -303,6 +350,16 @@ fn show(args: &Show, screen: &mut Screen) -> Result<Outcome, Error> {
         china_time_and_age(created, now_ms())
     };
     screen.field("created", when)?;
+    let policy = genesis.policy();
+    let governors = genesis.departments().iter().filter(|d| d.governs).count();
+    screen.field(
+        "decided by",
+        format!("more than {} of {governors} that govern", policy.decide),
+    )?;
+    if let Some(recovery) = &policy.recovery {
+        let all = recovery.keys.len();
+        screen.field("recovery", format!("{} of {all} keys", recovery.need))?;
+    }
     screen.line("")?;
     let rows = genesis
         .departments()
@@ -314,13 +371,21 @@ fn show(args: &Show, screen: &mut Screen) -> Result<Outcome, Error> {
                 cell(department.code.as_str()),
                 cell(department.display_name()),
                 lines_cell(roles),
+                cell(if department.governs { "yes" } else { "no" }),
                 cell(department.peer_id.to_string()),
                 lines_cell(addresses),
             ]
         })
         .collect();
     screen.table(
-        &["DEPARTMENT", "NAME", "ROLES", "PEER", "ADDRESSES"],
+        &[
+            "DEPARTMENT",
+            "NAME",
+            "ROLES",
+            "GOVERNS",
+            "PEER",
+            "ADDRESSES",
+        ],
         &[0],
         rows,
     )?;

@@ -3,12 +3,16 @@
 //! One value has exactly one encoding. [`decode`] refuses trailing bytes and any input that does not encode back to
 //! itself, such as an integer longer than it need be, so a hash or signature over bytes is one over the value.
 
+mod ascending;
+
 use bincode::config::{Configuration, standard};
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+pub use ascending::{Ascending, NotAscending, Ordered};
 
 const CONFIG: Configuration = standard();
 

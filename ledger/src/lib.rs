@@ -16,8 +16,9 @@
 //! - [`log`]: a department's log on disk, and replicas of it
 //! - [`lookup`]: questions to one log, by what its records are about
 //! - [`last_run`]: which data directory a peer ran with last
-//! - [`membership`]: who belongs, with which keys
+//! - [`genesis`]: what a network begins with
 //! - [`governance`]: how that changes: the chain of what the members decided
+//! - [`membership`]: who belongs, with which keys
 //! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
 //! - [`bodies`]: what a department keeps of its own certificates beside the log
 //! - [`journal`]: who looked up what a person holds, kept beside the log
@@ -37,6 +38,7 @@ pub mod clocks;
 pub mod codec;
 pub mod crypto;
 pub mod disk;
+pub mod genesis;
 pub mod governance;
 pub mod header;
 pub mod id;

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::crypto::keys::KeyError;
+use certmesh_ledger::genesis::GenesisFaults;
 use certmesh_ledger::id::IdError;
-use certmesh_ledger::membership::GenesisFaults;
 
 use crate::client::ClientError;
 

@@ -9,9 +9,9 @@ mod network;
 mod seeds;
 
 use certmesh_ledger::codec::{self, encode};
+use certmesh_ledger::genesis::{Department, Genesis};
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::{ForkEvidence, Page};
-use certmesh_ledger::membership::{Department, Genesis};
 use certmesh_ledger::record::{Disclosure, Entry, Frame, SignedRecord, is_dated_ahead};
 use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, MAX_RETRIEVAL, SignedRetrieval};
 use certmesh_ledger::status_map::StatusProof;

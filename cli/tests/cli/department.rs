@@ -8,9 +8,10 @@ use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
 use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::disk::RealDisk;
+use certmesh_ledger::genesis::Genesis;
 use certmesh_ledger::id::{CertificateId, Date, HolderKind, IssuerCode, TypeCode};
 use certmesh_ledger::log::{Log, Place, SEGMENT_RECORDS, Writer};
-use certmesh_ledger::membership::{Genesis, Membership};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, SharingClass,

@@ -5,11 +5,13 @@ use super::*;
 use crate::catalogue::FreshnessLimits;
 use crate::codec::Bounded;
 use crate::crypto::hash::{Hash, Purpose, hash};
-use crate::crypto::keys::{CatalogueCommitment, SigningKey};
+use crate::crypto::keys::SigningKey;
 use crate::disk::MemoryDisk;
+use crate::genesis::Role;
+use crate::genesis::testing::{department, network};
 use crate::id::{CertificateId, HolderKind, TypeCode};
 use crate::log::{Place, Writer};
-use crate::membership::{Department, Genesis, Membership, PeerId, Role};
+use crate::membership::Membership;
 use crate::names::{LogId, LogName};
 use crate::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, GrantMade, Grantee, MatterDefined,
@@ -143,18 +145,9 @@ fn key(n: u8) -> SigningKey {
 }
 
 fn members() -> Membership {
-    let department = |code: &str, n: u8| Department {
-        code: code.parse().unwrap(),
-        name: Text::new(code).unwrap(),
-        name_zh: None,
-        roles: Bounded::first([Role::Issue]),
-        signing_key: key(n).public(),
-        peer_id: PeerId::from_transport_seed(&[n; 32]),
-        addresses: Bounded::default(),
-    };
-    let all = [(ISSUER, 1), (ASKER, 2), (SECOND, 3)].map(|(code, n)| department(code, n));
-    let genesis = Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), all.into()).unwrap();
-    Membership::from_genesis(&genesis)
+    let all = [(ISSUER, 1), (ASKER, 2), (SECOND, 3)];
+    let all = all.map(|(code, n)| department(code, key(n).public(), &[Role::Issue]));
+    Membership::from_genesis(&network("test", all.into()))
 }
 
 /// A catalogue in which the asker's matter requires these and the issuer wrote those.

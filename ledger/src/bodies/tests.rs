@@ -1,10 +1,11 @@
 use super::*;
-use crate::codec::{Bounded, Text};
-use crate::crypto::keys::{CatalogueCommitment, IndexKey, Secret, SigningKey};
+use crate::crypto::keys::{IndexKey, Secret, SigningKey};
 use crate::disk::{Failure, MemoryDisk};
+use crate::genesis::Role;
+use crate::genesis::testing::{department, network};
 use crate::id::CertificateId;
 use crate::log::Place;
-use crate::membership::{Department, Genesis, Membership, PeerId, Role};
+use crate::membership::Membership;
 use crate::names::LogId;
 use crate::names::NetworkId;
 use crate::record::commit_fields;
@@ -82,18 +83,9 @@ fn own_log(disk: &MemoryDisk) -> Log {
         segment_records: 8,
         index_key: IndexKey::from_transport_seed(&[7; 32]),
     };
-    let department = Department {
-        code: log().id.department,
-        name: Text::new("Issuer").unwrap(),
-        name_zh: None,
-        roles: Bounded::first([Role::Issue]),
-        signing_key: SigningKey::from_seed(&[1; 32]).public(),
-        peer_id: PeerId::from_transport_seed(&[1; 32]),
-        addresses: Bounded::default(),
-    };
-    let key = CatalogueCommitment(crate::crypto::hash::Hash::ZERO);
-    let genesis = Genesis::new("test", 0, key, vec![department]).unwrap();
-    let members = Membership::from_genesis(&genesis);
+    let key = SigningKey::from_seed(&[1; 32]).public();
+    let department = department(log().id.department.as_str(), key, &[Role::Issue]);
+    let members = Membership::from_genesis(&network("test", vec![department]));
     Log::open(&place, log(), &members).unwrap().0
 }
 

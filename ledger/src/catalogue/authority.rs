@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::genesis::Role;
 use crate::id::{DepartmentCode, TypeCode};
 use crate::log::{Definitions, Listing, ReadError, Unread};
-use crate::membership::{Membership, Role};
+use crate::membership::Membership;
 use crate::names::LogId;
 use crate::record::{CertificateIssued, DefinitionRef, TypeDefined};
 

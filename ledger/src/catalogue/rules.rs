@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::crypto::hash::Hash;
+use crate::genesis::Role;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
 use crate::log::{Definitions, Log, NoEffect, Position, ReadError, status_key};
-use crate::membership::Role;
 use crate::names::LogId;
 use crate::record::{
     Basis, CaseTag, CertificateIssued, Decision, DefinitionRef, Entry, GrantMade, GrantWithdrawn,

@@ -2,8 +2,9 @@
 //! department that would ask reach the same result.
 
 use crate::codec::Text;
+use crate::genesis::Department;
 use crate::id::{Date, DepartmentCode, TypeCode};
-use crate::membership::{Department, Membership};
+use crate::membership::Membership;
 use crate::record::{
     Basis, CertificateIssued, GrantMade, Grantee, MatterDefined, MatterRef, Rule, SharingClass,
 };

@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalogue::tests::{A, B, id, issue, members};
 use crate::codec::Bounded;
-use crate::membership::Role;
+use crate::genesis::Role;
 use crate::record::{Entry, Requirement, SubMatter};
 
 fn matter(department: &str, part: &str) -> MatterRef {

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use super::*;
 use crate::codec::{Bounded, Text};
 use crate::crypto::hash::{Hash, Purpose, hash};
-use crate::crypto::keys::{CatalogueCommitment, SigningKey};
+use crate::crypto::keys::SigningKey;
 use crate::disk::MemoryDisk;
+use crate::genesis::Role;
+use crate::genesis::testing::{department, network};
 use crate::id::{Date, HolderKind, IssuerCode};
 use crate::log::Writer;
-use crate::membership::{Department, Genesis, PeerId, Role};
 use crate::record::{
     Action, DefinitionRef, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MatterDefined, Misfit,
     Reason, Record, RecordHash, SharingClass, StatusChanged, Succession, SuccessionKind,
@@ -39,23 +40,13 @@ fn define_role() -> Role {
 }
 
 pub(super) fn members() -> Membership {
-    let department = |code: &str, n: u8, roles: &[Role]| Department {
-        code: code.parse().unwrap(),
-        name: Text::new(code).unwrap(),
-        name_zh: None,
-        roles: Bounded::first(roles.iter().copied()),
-        signing_key: key(n).public(),
-        peer_id: PeerId::from_transport_seed(&[n; 32]),
-        addresses: Bounded::default(),
-    };
+    let member = |code, n, roles: &[Role]| department(code, key(n).public(), roles);
     let all = vec![
-        department(A, 1, &[Role::Issue, define_role()]),
-        department(B, 2, &[Role::Issue]),
-        department(POWERLESS, 3, &[]),
+        member(A, 1, &[Role::Issue, define_role()]),
+        member(B, 2, &[Role::Issue]),
+        member(POWERLESS, 3, &[]),
     ];
-    Membership::from_genesis(
-        &Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), all).unwrap(),
-    )
+    Membership::from_genesis(&network("test", all))
 }
 
 pub(super) fn catalogue(own: &str) -> Catalogue {

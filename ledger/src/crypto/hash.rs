@@ -155,8 +155,6 @@ pub enum Purpose {
     BlindedSubject,
     /// A case, under the department's field key.
     Case,
-    /// Name of a network's governance, over network and what it was founded with.
-    Governance,
     /// A block of governance, over its canonical bytes.
     Block,
     /// What a governor's node signs about a block.
@@ -220,7 +218,6 @@ impl Purpose {
             Purpose::RetrievalRest => "retrieval-rest",
             Purpose::BlindedSubject => "blinded-subject",
             Purpose::Case => "case",
-            Purpose::Governance => "governance",
             Purpose::Block => "block",
             Purpose::Vote => "vote",
             Purpose::Offer => "offer",

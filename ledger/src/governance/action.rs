@@ -5,16 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::Text;
+use crate::codec::{Ascending, Text};
 use crate::crypto::hash::{Hash, Purpose};
 use crate::crypto::keys::{CatalogueCommitment, PublicKey, Signature, SigningKey};
+use crate::genesis::{MAX_ROLES, Policy, Role};
 use crate::id::DepartmentCode;
-use crate::membership::{MAX_ROLES, Role};
-use crate::names::LogId;
+use crate::names::{LogId, NetworkId};
 
-use super::chain::ChainId;
-use super::kinds::{Ascending, Keys, kinds};
-use super::policy::Policy;
+use super::kinds::{Keys, kinds};
 
 /// Most bytes of an action's content.
 pub const MAX_ACTION: usize = 12_288;
@@ -99,13 +97,13 @@ pub struct Newcomer {
 impl Introduction {
     /// Introduces a department to a network.
     pub fn sign(
-        chain: ChainId,
+        network: NetworkId,
         newcomer: Newcomer,
         identity: &SigningKey,
         operating: &SigningKey,
         transport: &SigningKey,
     ) -> Introduction {
-        let message = chain.message(Purpose::Introduction, &newcomer);
+        let message = network.message(Purpose::Introduction, &newcomer);
         Introduction {
             newcomer,
             identity: identity.sign(&message),
@@ -116,8 +114,8 @@ impl Introduction {
 
     /// Whether whoever wrote it holds the keys that it names. Without this a department could be admitted with a key that
     /// is another's, and keep that one from ever using it.
-    pub fn is_proved(&self, chain: ChainId) -> bool {
-        let message = chain.message(Purpose::Introduction, &self.newcomer);
+    pub fn is_proved(&self, network: NetworkId) -> bool {
+        let message = network.message(Purpose::Introduction, &self.newcomer);
         let keys = &self.newcomer.keys;
         let transport = keys.transport.public_key();
         let held = |key: &PublicKey, signature| key.verify(&message, signature).is_ok();
@@ -215,7 +213,7 @@ pub struct ReplaceIdentity {
 impl ReplaceIdentity {
     /// Proves that the new key is held.
     pub fn sign(
-        chain: ChainId,
+        network: NetworkId,
         department: DepartmentCode,
         before: PublicKey,
         after: &SigningKey,
@@ -225,13 +223,13 @@ impl ReplaceIdentity {
             department,
             before,
             after: after.public(),
-            proof: after.sign(&chain.message(Purpose::Identity, &content)),
+            proof: after.sign(&network.message(Purpose::Identity, &content)),
         }
     }
 
-    pub(super) fn is_proved(&self, chain: ChainId) -> bool {
+    pub(super) fn is_proved(&self, network: NetworkId) -> bool {
         let content = (self.department, self.before, self.after);
-        chain.verifies(Purpose::Identity, &content, &self.proof, &self.after)
+        network.verifies(Purpose::Identity, &content, &self.proof, &self.after)
     }
 }
 

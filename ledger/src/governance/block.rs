@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, Bounded, DecodeError};
+use crate::codec::{self, Ascending, Bounded, DecodeError, Ordered};
 use crate::crypto::hash::Purpose;
 use crate::crypto::keys::{Signature, SigningKey};
+use crate::genesis::{MAX_GOVERNORS, MAX_RECOVERY_KEYS};
 use crate::id::DepartmentCode;
+use crate::names::NetworkId;
 
-use super::chain::{BlockId, ChainId};
-use super::kinds::{Ascending, Ordered, Signed, kinds};
+use super::chain::BlockId;
+use super::kinds::{Signed, kinds};
 use super::own::{EpochEnded, SignedChange};
-use super::policy::{MAX_GOVERNORS, MAX_RECOVERY_KEYS};
 use super::proposal::{Decision, Withdrawal};
 
 /// Most items of a block.
@@ -56,8 +57,8 @@ pub struct Block {
 
 impl Block {
     /// Its hash.
-    pub fn id(&self, chain: ChainId) -> BlockId {
-        BlockId(chain.message(Purpose::Block, self))
+    pub fn id(&self, network: NetworkId) -> BlockId {
+        BlockId(network.message(Purpose::Block, self))
     }
 
     /// Reads a block from its canonical bytes.
@@ -93,8 +94,8 @@ pub struct Vote {
 
 impl Vote {
     /// Votes.
-    pub fn sign(self, chain: ChainId, by: DepartmentCode, operating: &SigningKey) -> Signed {
-        chain.sign(Purpose::Vote, &self, by, operating)
+    pub fn sign(self, network: NetworkId, by: DepartmentCode, operating: &SigningKey) -> Signed {
+        network.sign(Purpose::Vote, &self, by, operating)
     }
 }
 
@@ -126,12 +127,12 @@ impl FinalBlock {
     }
 
     /// What the votes of its certificate are over.
-    pub(super) fn vote(&self, chain: ChainId) -> Vote {
+    pub(super) fn vote(&self, network: NetworkId) -> Vote {
         Vote {
             height: self.block.height,
             round: self.certificate.round,
             stage: Stage::Precommit,
-            block: Some(self.block.id(chain)),
+            block: Some(self.block.id(network)),
         }
     }
 }
@@ -178,15 +179,15 @@ impl Ordered for RecoverySignature {
 
 impl Recovery {
     /// Signs with a recovery key.
-    pub fn sign(&self, chain: ChainId, place: u8, key: &SigningKey) -> RecoverySignature {
+    pub fn sign(&self, network: NetworkId, place: u8, key: &SigningKey) -> RecoverySignature {
         RecoverySignature {
             key: place,
-            signature: key.sign(&chain.message(Purpose::Recovery, self)),
+            signature: key.sign(&network.message(Purpose::Recovery, self)),
         }
     }
 
     /// A governor agrees to it.
-    pub fn agree(&self, chain: ChainId, by: DepartmentCode, identity: &SigningKey) -> Signed {
-        chain.sign(Purpose::Recovery, self, by, identity)
+    pub fn agree(&self, network: NetworkId, by: DepartmentCode, identity: &SigningKey) -> Signed {
+        network.sign(Purpose::Recovery, self, by, identity)
     }
 }

@@ -1,4 +1,4 @@
-//! The chain's name, and what its signatures are over.
+//! What the chain's signatures are over, and what its blocks are called.
 
 use std::fmt;
 
@@ -10,21 +10,11 @@ use crate::crypto::keys::{PublicKey, Signature, SigningKey};
 use crate::id::DepartmentCode;
 use crate::names::NetworkId;
 
-use super::founding::Founding;
 use super::kinds::Signed;
 
-/// Name of a network's governance: hash of network and founding. Every signature of governance is over it, so that none
+/// Every signature of governance is over the network's name, which is the hash of all that its governance begins with: so none
 /// means anything in another network.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct ChainId(pub Hash);
-
-impl ChainId {
-    /// The name of what began like this.
-    pub fn of(network: NetworkId, founding: &Founding) -> ChainId {
-        let parts: [&[u8]; 2] = [network.0.as_bytes(), &codec::encode(founding)];
-        ChainId(hash_parts(Purpose::Governance, &parts))
-    }
-
+impl NetworkId {
     /// What is signed for a purpose.
     pub(super) fn message<T: Serialize>(self, purpose: Purpose, content: &T) -> Hash {
         hash_parts(purpose, &[self.0.as_bytes(), &codec::encode(content)])
@@ -67,20 +57,14 @@ impl ChainId {
     }
 }
 
-impl fmt::Display for ChainId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// Hash of a block. Since each block names the one before, it stands for the whole history up to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct BlockId(pub Hash);
 
 impl BlockId {
     /// What the first block names as the one before.
-    pub fn founding(chain: ChainId) -> BlockId {
-        BlockId(chain.0)
+    pub fn genesis(network: NetworkId) -> BlockId {
+        BlockId(network.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why a block, or an item in it, does not hold.
 
+use crate::genesis::Role;
 use crate::id::DepartmentCode;
-use crate::membership::Role;
 
 use super::chain::BlockId;
 

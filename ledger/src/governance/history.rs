@@ -8,15 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::crypto::keys::{CatalogueCommitment, PublicKey};
+use crate::genesis::{Genesis, Policy, Role};
 use crate::id::{DepartmentCode, TypeCode};
-use crate::membership::{Genesis, Role};
+use crate::names::NetworkId;
 
 use super::block::FinalBlock;
-use super::chain::{BlockId, ChainId};
+use super::chain::BlockId;
 use super::fault::BlockError;
-use super::founding::{Founding, FoundingError};
 use super::member::{Member, Standing, Trail};
-use super::policy::Policy;
 use super::state::{State, definer};
 
 /// Versions of one thing, each from a height on.
@@ -56,7 +55,7 @@ pub struct Changes {
 #[derive(Clone, Debug)]
 pub struct History {
     state: State,
-    /// What each height's block is called; at 0, the founding.
+    /// What each height's block is called; at 0, the genesis.
     heads: Vec<BlockId>,
     members: BTreeMap<DepartmentCode, Versions<Member>>,
     rules: Versions<Rules>,
@@ -64,20 +63,17 @@ pub struct History {
 
 impl History {
     /// The history of a network without a block.
-    ///
-    /// # Errors
-    /// [`FoundingError`] if genesis and founding don't fit together.
-    pub fn begin(genesis: &Genesis, founding: &Founding) -> Result<History, FoundingError> {
-        let state = State::of_genesis(genesis, founding)?;
+    pub fn begin(genesis: &Genesis) -> History {
+        let state = State::of_genesis(genesis);
         let first = |(code, member): (&DepartmentCode, &Arc<Member>)| {
             (*code, vec![(0, Arc::clone(member))])
         };
-        Ok(History {
+        History {
             heads: vec![state.head()],
             members: state.members.iter().map(first).collect(),
             rules: vec![(0, Arc::new(Rules::of(&state)))],
             state,
-        })
+        }
     }
 
     /// Adds the next block.
@@ -116,8 +112,8 @@ impl History {
     }
 
     /// The chain that it is of.
-    pub fn chain(&self) -> ChainId {
-        self.state.chain()
+    pub fn chain(&self) -> NetworkId {
+        self.state.network()
     }
 
     /// Its last height.

@@ -6,8 +6,8 @@
 
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::PublicKey;
+use crate::genesis::Role;
 use crate::id::DepartmentCode;
-use crate::membership::Role;
 use crate::names::LogId;
 
 use super::history::{History, Rules};

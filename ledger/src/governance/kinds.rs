@@ -1,105 +1,15 @@
-//! What the lists and the extensible values of governance are encoded as.
+//! What the extensible values of governance are encoded as.
 //!
-//! What is signed must have one form: lists whose order means nothing are ascending, each element once, and a list in any
-//! other order is not canonical. What a later version may add to, actions and items, carries its kind and its length, so
-//! that a reader that doesn't know the kind can still hash it and pass it on.
+//! What a later version may add to, actions and items, carries its kind and its length, so that a reader that doesn't know
+//! the kind can still hash it and pass it on.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::codec::Bounded;
+use crate::codec::Ordered;
 use crate::crypto::keys::{PublicKey, Signature};
+use crate::crypto::sealing::SealingKey;
+use crate::genesis::PeerId;
 use crate::id::DepartmentCode;
-use crate::membership::Role;
-
-/// What an element of an [`Ascending`] list is ordered by.
-pub trait Ordered {
-    /// By this.
-    type Key: Ord;
-
-    /// The element's key.
-    fn key(&self) -> Self::Key;
-}
-
-impl Ordered for DepartmentCode {
-    type Key = DepartmentCode;
-
-    fn key(&self) -> DepartmentCode {
-        *self
-    }
-}
-
-impl Ordered for Role {
-    type Key = Role;
-
-    fn key(&self) -> Role {
-        *self
-    }
-}
-
-/// A list in ascending order without duplicates, of at most `N` elements.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Ascending<T, const N: usize>(Bounded<T, N>);
-
-/// Why a list is not [`Ascending`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAscending {
-    /// More elements than the bound.
-    #[error("more than {0} elements")]
-    TooMany(usize),
-    /// Two elements with the same key.
-    #[error("an element stands twice")]
-    Twice,
-}
-
-impl<T: Ordered, const N: usize> Ascending<T, N> {
-    /// Sorts the elements.
-    ///
-    /// # Errors
-    /// [`NotAscending`] for more than `N` elements, or two with the same key.
-    pub fn new(mut elements: Vec<T>) -> Result<Self, NotAscending> {
-        elements.sort_by_key(Ordered::key);
-        if !ascends(&elements) {
-            return Err(NotAscending::Twice);
-        }
-        let elements = Bounded::new(elements).map_err(|_| NotAscending::TooMany(N))?;
-        Ok(Ascending(elements))
-    }
-
-    /// The element with a key.
-    pub fn find(&self, key: &T::Key) -> Option<&T> {
-        let at = self.0.binary_search_by(|element| element.key().cmp(key));
-        at.ok().map(|at| &self.0[at])
-    }
-}
-
-fn ascends<T: Ordered>(elements: &[T]) -> bool {
-    elements.windows(2).all(|two| two[0].key() < two[1].key())
-}
-
-impl<T, const N: usize> Default for Ascending<T, N> {
-    fn default() -> Self {
-        Ascending(Bounded::default())
-    }
-}
-
-impl<T, const N: usize> std::ops::Deref for Ascending<T, N> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        &self.0
-    }
-}
-
-impl<'de, T: Ordered + Deserialize<'de>, const N: usize> Deserialize<'de> for Ascending<T, N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let elements = Bounded::deserialize(deserializer)?;
-        match ascends(&elements) {
-            true => Ok(Ascending(elements)),
-            false => Err(serde::de::Error::custom("not in ascending order")),
-        }
-    }
-}
 
 /// A department's signature under something: what it is under, and by which of its keys, depends on where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,13 +28,6 @@ impl Ordered for Signed {
     }
 }
 
-/// An X25519 public key that is sealed to (HPKE, RFC 9180).
-///
-/// Nothing is signed with it, so that its holder has the secret half is not proved: a department that names another's key
-/// can't open what is sealed to itself, and that is all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealingKey(pub [u8; 32]);
-
 /// The keys of a department that are in force at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {
@@ -133,7 +36,7 @@ pub struct Keys {
     /// Signs records, checkpoints, cosignatures, retrievals and votes; held by the node.
     pub operating: PublicKey,
     /// The node's identity in connections.
-    pub transport: crate::membership::PeerId,
+    pub transport: PeerId,
     /// What is for this department is sealed to it.
     pub sealing: SealingKey,
 }

@@ -2,15 +2,15 @@
 
 use serde::Serialize;
 
-use crate::codec::Text;
+use crate::codec::{Ascending, Text};
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::PublicKey;
+use crate::genesis::{MAX_ROLES, Role};
 use crate::id::DepartmentCode;
-use crate::membership::{MAX_ROLES, Role};
 use crate::names::LogId;
 
 use super::action::{CutReason, Position};
-use super::kinds::{Ascending, Keys};
+use super::kinds::Keys;
 use super::own::EndReason;
 
 /// Whether a department belongs.

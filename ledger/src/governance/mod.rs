@@ -5,7 +5,6 @@
 //! offline if they like. So stolen nodes decide nothing, and absent people stop nothing that is decided.
 //!
 //! Where to look:
-//! - [`Founding`]: what a genesis adds for governing; [`Policy`] the thresholds and bounds
 //! - [`Proposal`], [`Action`], [`Decision`]: what the members decide; [`OwnChange`], [`EpochEnded`]: what a department changes by
 //!   itself; [`Recovery`]: when too many can't be reached
 //! - [`Pool`]: what waits for a block
@@ -21,13 +20,11 @@ mod chain;
 pub mod consensus;
 mod fault;
 mod fold;
-mod founding;
 mod history;
 mod judge;
 mod kinds;
 mod member;
 mod own;
-mod policy;
 mod pool;
 mod proposal;
 mod state;
@@ -44,18 +41,14 @@ pub use block::{
     Block, Certificate, FinalBlock, Item, MAX_BLOCK, MAX_FINAL_BLOCK, MAX_ITEM, MAX_ITEMS,
     Recovery, RecoverySignature, SignedRecovery, Stage, Vote,
 };
-pub use chain::{BlockId, ChainId, ProposalId};
+pub use chain::{BlockId, ProposalId};
 pub use fault::{ActionFault, BlockError, CertificateFault, Fault, PositionFault};
 pub use fold::quorum;
-pub use founding::{Founding, FoundingDepartment, FoundingError};
 pub use history::{Changes, History, Rules};
 pub use judge::{Claim, Judge, Judgement, Why};
-pub use kinds::{Ascending, Keys, NotAscending, Ordered, SealingKey, Signed, Unreadable};
+pub use kinds::{Keys, Signed, Unreadable};
 pub use member::{Ended, Epoch, GenerationEnd, GenerationEnded, Marker, Member, Standing, Trail};
 pub use own::{EndReason, EpochEnd, EpochEnded, Held, Lost, OwnChange, SignedChange};
-pub use policy::{
-    MAX_GOVERNORS, MAX_RECOVERY_KEYS, Policy, PolicyError, RecoveryKey, RecoveryKeys, Share, Terms,
-};
 pub use pool::{Pool, Refused};
 pub use proposal::{Decision, MAX_ACTIONS, Proposal, Withdrawal, approve};
 pub use state::{FORMAT_VERSION, State};

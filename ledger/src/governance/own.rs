@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::{Ascending, Ordered};
 use crate::crypto::hash::{Hash, Purpose};
 use crate::crypto::keys::{PublicKey, Signature, SigningKey};
+use crate::crypto::sealing::SealingKey;
+use crate::genesis::{MAX_GOVERNORS, PeerId};
 use crate::id::DepartmentCode;
 use crate::log::SignedCheckpoint;
-use crate::membership::PeerId;
-use crate::names::LogId;
+use crate::names::{LogId, NetworkId};
 
 use super::action::Position;
-use super::chain::ChainId;
-use super::kinds::{Ascending, Ordered, SealingKey, Signed};
-use super::policy::MAX_GOVERNORS;
+use super::kinds::Signed;
 
 /// A change of a department's own keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Ordered for Held {
 impl Held {
     /// States it for one own change of the log's department: for a later loss other records count.
     pub fn sign(
-        chain: ChainId,
+        network: NetworkId,
         log: LogId,
         number: u64,
         checkpoint: Option<SignedCheckpoint>,
@@ -70,19 +70,19 @@ impl Held {
         operating: &SigningKey,
     ) -> Held {
         let content = (log, number, &checkpoint);
-        let signed = chain.sign(Purpose::LogHeld, &content, by, operating);
+        let signed = network.sign(Purpose::LogHeld, &content, by, operating);
         Held { checkpoint, signed }
     }
 
     pub(super) fn is_signed(
         &self,
-        chain: ChainId,
+        network: NetworkId,
         log: LogId,
         number: u64,
         key: &PublicKey,
     ) -> bool {
         let content = (log, number, &self.checkpoint);
-        chain.is_signed(Purpose::LogHeld, &content, &self.signed, key)
+        network.is_signed(Purpose::LogHeld, &content, &self.signed, key)
     }
 }
 
@@ -102,15 +102,15 @@ pub struct SignedChange {
 impl SignedChange {
     /// Signs a change with the identity key and with those of the new keys that sign.
     pub fn sign(
-        chain: ChainId,
+        network: NetworkId,
         change: OwnChange,
         identity: &SigningKey,
         operating: Option<&SigningKey>,
         transport: Option<&SigningKey>,
     ) -> SignedChange {
-        let possession = chain.message(Purpose::Possession, &change);
+        let possession = network.message(Purpose::Possession, &change);
         SignedChange {
-            identity: identity.sign(&chain.message(Purpose::OwnChange, &change)),
+            identity: identity.sign(&network.message(Purpose::OwnChange, &change)),
             operating: operating.map(|key| key.sign(&possession)),
             transport: transport.map(|key| key.sign(&possession)),
             change,
@@ -119,8 +119,8 @@ impl SignedChange {
 
     /// Whether each new key that signs has signed, and nothing else has. Otherwise whoever sees a key before it is final
     /// could take it for its own department, and keep the other from ever using it.
-    pub(super) fn is_possessed(&self, chain: ChainId) -> bool {
-        let message = chain.message(Purpose::Possession, &self.change);
+    pub(super) fn is_possessed(&self, network: NetworkId) -> bool {
+        let message = network.message(Purpose::Possession, &self.change);
         let held = |key: Option<PublicKey>, signature: &Option<Signature>| match (key, signature) {
             (None, None) => true,
             (Some(key), Some(signature)) => key.verify(&message, signature).is_ok(),
@@ -170,25 +170,25 @@ pub struct EpochEnded {
 
 impl EpochEnded {
     /// Ends an epoch; nobody has witnessed it yet.
-    pub fn sign(chain: ChainId, end: EpochEnd, operating: &SigningKey) -> EpochEnded {
+    pub fn sign(network: NetworkId, end: EpochEnd, operating: &SigningKey) -> EpochEnded {
         EpochEnded {
             end,
-            signature: operating.sign(&EpochEnded::message(chain, &end)),
+            signature: operating.sign(&EpochEnded::message(network, &end)),
             witnesses: Ascending::default(),
         }
     }
 
-    pub(super) fn message(chain: ChainId, end: &EpochEnd) -> Hash {
-        chain.message(Purpose::EpochEnded, end)
+    pub(super) fn message(network: NetworkId, end: &EpochEnd) -> Hash {
+        network.message(Purpose::EpochEnded, end)
     }
 
     /// Witnesses an end.
     pub fn witness(
-        chain: ChainId,
+        network: NetworkId,
         end: &EpochEnd,
         by: DepartmentCode,
         operating: &SigningKey,
     ) -> Signed {
-        chain.sign(Purpose::EpochWitnessed, end, by, operating)
+        network.sign(Purpose::EpochWitnessed, end, by, operating)
     }
 }

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::{self, Bounded};
+use crate::codec::{self, Ascending, Bounded};
 use crate::id::DepartmentCode;
 
 use super::block::{Item, MAX_BLOCK, MAX_ITEMS};
 use super::chain::ProposalId;
 use super::fault::Fault;
-use super::kinds::Ascending;
 use super::own::{EpochEnded, SignedChange};
 use super::proposal::{Decision, Withdrawal};
 use super::state::State;
@@ -82,7 +81,7 @@ impl Pool {
     fn add_proposal(&mut self, decision: &Decision, next: &State) -> Result<bool, Refused> {
         next.check_proposed(decision)?;
         let proposer = decision.proposal.proposer;
-        let id = decision.proposal.id(next.chain());
+        let id = decision.proposal.id(next.network());
         let pending = self.proposals.entry(proposer).or_default();
         let limit = usize::from(next.policy().pending_proposals);
         if !pending.contains_key(&id) && pending.len() >= limit {

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Bounded, Text};
+use crate::codec::{Ascending, Bounded, Text};
 use crate::crypto::hash::Purpose;
 use crate::crypto::keys::{Signature, SigningKey};
+use crate::genesis::MAX_GOVERNORS;
 use crate::id::DepartmentCode;
+use crate::names::NetworkId;
 
 use super::action::Action;
-use super::chain::{ChainId, ProposalId};
-use super::kinds::{Ascending, Signed};
-use super::policy::MAX_GOVERNORS;
+use super::chain::ProposalId;
+use super::kinds::Signed;
 
 /// Most actions of a proposal.
 pub const MAX_ACTIONS: usize = 16;
@@ -35,8 +36,8 @@ pub struct Proposal {
 
 impl Proposal {
     /// Its hash: what its proposer signs.
-    pub fn id(&self, chain: ChainId) -> ProposalId {
-        ProposalId(chain.message(Purpose::Proposal, self))
+    pub fn id(&self, network: NetworkId) -> ProposalId {
+        ProposalId(network.message(Purpose::Proposal, self))
     }
 }
 
@@ -53,9 +54,9 @@ pub struct Decision {
 
 impl Decision {
     /// Proposes: no other governor has approved yet.
-    pub fn propose(chain: ChainId, proposal: Proposal, identity: &SigningKey) -> Decision {
+    pub fn propose(network: NetworkId, proposal: Proposal, identity: &SigningKey) -> Decision {
         Decision {
-            signature: identity.sign(&proposal.id(chain).0),
+            signature: identity.sign(&proposal.id(network).0),
             proposal,
             approvals: Ascending::default(),
         }
@@ -64,12 +65,12 @@ impl Decision {
 
 /// Approves a proposal.
 pub fn approve(
-    chain: ChainId,
+    network: NetworkId,
     proposal: ProposalId,
     by: DepartmentCode,
     identity: &SigningKey,
 ) -> Signed {
-    chain.sign(Purpose::Approval, &proposal, by, identity)
+    network.sign(Purpose::Approval, &proposal, by, identity)
 }
 
 /// A proposer's word that its proposal is not to be decided. It stands in the chain: a peer that keeps the proposal back
@@ -87,13 +88,13 @@ pub struct Withdrawal {
 impl Withdrawal {
     /// Withdraws a proposal.
     pub fn sign(
-        chain: ChainId,
+        network: NetworkId,
         proposal: ProposalId,
         sitting: u64,
         by: DepartmentCode,
         identity: &SigningKey,
     ) -> Withdrawal {
-        let signed = chain.sign(Purpose::Withdrawal, &(proposal, sitting), by, identity);
+        let signed = network.sign(Purpose::Withdrawal, &(proposal, sitting), by, identity);
         Withdrawal {
             proposal,
             sitting,

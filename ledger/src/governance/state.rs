@@ -7,23 +7,20 @@ use serde::Serialize;
 
 use crate::codec;
 use crate::crypto::keys::{CatalogueCommitment, PublicKey};
+use crate::genesis::{Genesis, Policy, Role};
 use crate::id::{DepartmentCode, TypeCode};
-use crate::membership::{Genesis, Role};
 use crate::names::NetworkId;
 
-use super::chain::{BlockId, ChainId, ProposalId};
-use super::founding::{Founding, FoundingError};
-use super::kinds::{Ascending, Keys};
+use super::chain::{BlockId, ProposalId};
+use super::kinds::Keys;
 use super::member::{Member, Quota, Standing, Trail};
-use super::policy::{MAX_GOVERNORS, Policy};
 
 /// The format version of this program, the only one so far.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// What governance comes to at one height: a pure function of genesis, founding and the blocks up to there.
+/// What governance comes to at one height: a pure function of the genesis and the blocks up to there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    pub(super) chain: ChainId,
     pub(super) network: NetworkId,
     pub(super) height: u64,
     pub(super) head: BlockId,
@@ -94,60 +91,47 @@ impl UsedKey {
             UsedKey::signs(&keys.identity),
             UsedKey::signs(&keys.operating),
             UsedKey::Signs(*keys.transport.as_bytes()),
-            UsedKey::Seals(code, keys.sealing.0),
+            UsedKey::Seals(code, *keys.sealing.as_bytes()),
         ]
     }
 }
 
 impl State {
     /// What is so at height 0.
-    ///
-    /// # Errors
-    /// [`FoundingError`] if genesis and founding don't fit together.
-    pub fn of_genesis(genesis: &Genesis, founding: &Founding) -> Result<State, FoundingError> {
+    pub fn of_genesis(genesis: &Genesis) -> State {
         let network = genesis.network_id();
-        let chain = ChainId::of(network, founding);
         let mut state = State {
-            chain,
             network,
             height: 0,
-            head: BlockId::founding(chain),
+            head: BlockId::genesis(network),
             time_ms: genesis.created_ms(),
             version: FORMAT_VERSION,
             sitting: Sitting::default(),
-            policy: founding.policy.clone(),
+            policy: genesis.policy().clone(),
             catalogue_key: genesis.catalogue_key(),
             members: BTreeMap::new(),
             trails: BTreeMap::new(),
             used: Arc::default(),
         };
-        let departments = genesis.departments();
-        let stranger = |code: &DepartmentCode| !departments.iter().any(|d| d.code == *code);
-        if let Some(stranger) = founding.departments.iter().find(|d| stranger(&d.code)) {
-            return Err(FoundingError::Departments(stranger.code));
-        }
-        for department in departments {
+        let recovery = state.policy.recovery_keys().map(UsedKey::signs);
+        let mut used: Vec<UsedKey> = recovery.collect();
+        for department in genesis.departments() {
             let code = department.code;
-            let founder = founding.departments.find(&code);
-            let founder = founder.ok_or(FoundingError::Departments(code))?;
             let keys = Keys {
-                identity: founder.identity,
+                identity: department.identity_key,
                 operating: department.signing_key,
                 transport: department.peer_id.clone(),
-                sealing: founder.sealing,
+                sealing: department.sealing_key,
             };
-            if !state.use_keys(UsedKey::all(code, &keys)) {
-                return Err(FoundingError::KeyTwice(code.to_string()));
-            }
+            used.extend(UsedKey::all(code, &keys));
             let trail = Trail::begin(keys.operating, 0);
             let member = Member {
                 code,
                 name: department.name.clone(),
                 name_zh: department.name_zh.clone(),
                 standing: Standing::Present,
-                governs: founder.governs,
-                roles: Ascending::new(department.roles.to_vec())
-                    .expect("a genesis has each role of a department once"),
+                governs: department.governs,
+                roles: department.roles.clone(),
                 keys,
                 epoch: 0,
                 first_epoch: 0,
@@ -158,24 +142,9 @@ impl State {
             state.members.insert(code, Arc::new(member));
             state.trails.insert(code, Arc::new(trail));
         }
-        let recovery: Vec<UsedKey> = founding
-            .policy
-            .recovery_keys()
-            .map(UsedKey::signs)
-            .collect();
-        if !state.use_keys(recovery) {
-            return Err(FoundingError::KeyTwice("recovery".to_owned()));
-        }
-        let (found, least) = (state.governors().count(), state.least_governors());
-        match (least..=MAX_GOVERNORS).contains(&found) {
-            true => Ok(state),
-            false => Err(FoundingError::Governors { found, least }),
-        }
-    }
-
-    /// The chain that it is of.
-    pub fn chain(&self) -> ChainId {
-        self.chain
+        // A genesis has each key once.
+        state.use_keys(used);
+        state
     }
 
     /// The network that it governs.
@@ -188,7 +157,7 @@ impl State {
         self.height
     }
 
-    /// The last of them; at height 0, what stands for the founding.
+    /// The last of them; at height 0, what stands for the genesis.
     pub fn head(&self) -> BlockId {
         self.head
     }
@@ -263,13 +232,7 @@ impl State {
             .map(|(code, trail)| (code, &**trail))
             .collect();
         let used: Vec<&UsedKey> = self.used.iter().collect();
-        let place = (
-            self.chain,
-            self.network,
-            self.height,
-            self.head,
-            self.time_ms,
-        );
+        let place = (self.network, self.height, self.head, self.time_ms);
         let rules = (
             self.version,
             &self.sitting,

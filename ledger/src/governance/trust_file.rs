@@ -4,13 +4,12 @@
 //! keeps the largest head it has seen, and takes none that leads elsewhere.
 
 use crate::codec::{self, DecodeError};
-use crate::membership::{Genesis, GenesisFaults};
+use crate::genesis::{Genesis, GenesisFaults};
 use crate::names::NetworkId;
 
 use super::block::{FinalBlock, MAX_FINAL_BLOCK};
 use super::chain::BlockId;
 use super::fault::BlockError;
-use super::founding::{Founding, FoundingError};
 use super::history::History;
 use crate::crypto::hash::Hash;
 
@@ -19,9 +18,6 @@ const MAGIC: &[u8; 16] = b"certmesh-trust\0\x01";
 
 /// Most bytes of a genesis in one.
 const MAX_GENESIS: usize = 16 << 20;
-
-/// Most bytes of a founding.
-const MAX_FOUNDING: usize = 1 << 20;
 
 /// Why bytes are not a trust file that can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,9 +66,6 @@ pub enum TrustFileError {
         /// The one asked for.
         expected: NetworkId,
     },
-    /// Genesis and founding don't fit.
-    #[error("trust file: {0}")]
-    Founding(#[from] FoundingError),
     /// A block that doesn't follow from what stands before it.
     #[error("trust file: {0}")]
     Block(#[from] BlockError),
@@ -95,8 +88,6 @@ pub enum Part {
     Beginning,
     /// The genesis.
     Genesis,
-    /// The founding.
-    Founding,
     /// The block of a height.
     Block(u64),
 }
@@ -106,7 +97,6 @@ impl std::fmt::Display for Part {
         match self {
             Part::Beginning => f.write_str("its beginning"),
             Part::Genesis => f.write_str("genesis"),
-            Part::Founding => f.write_str("founding"),
             Part::Block(height) => write!(f, "block {height}"),
         }
     }
@@ -117,18 +107,16 @@ impl std::fmt::Display for Part {
 pub struct TrustFile {
     /// What the network began with.
     pub genesis: Genesis,
-    /// What its governance began with.
-    pub founding: Founding,
     /// All of it up to the file's last block.
     pub history: History,
 }
 
 impl TrustFile {
-    /// Writes a trust file of a genesis, a founding and all blocks of the chain up to one.
-    pub fn write(genesis: &Genesis, founding: &Founding, blocks: &[FinalBlock]) -> Vec<u8> {
-        let chain = super::chain::ChainId::of(genesis.network_id(), founding);
-        let last = blocks.last().map(|last| last.block.id(chain));
-        let head = last.unwrap_or_else(|| BlockId::founding(chain));
+    /// Writes a trust file of a genesis and all blocks of the chain up to one.
+    pub fn write(genesis: &Genesis, blocks: &[FinalBlock]) -> Vec<u8> {
+        let network = genesis.network_id();
+        let last = blocks.last().map(|last| last.block.id(network));
+        let head = last.unwrap_or_else(|| BlockId::genesis(network));
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&(blocks.len() as u64).to_le_bytes());
         out.extend_from_slice(head.0.as_bytes());
@@ -138,7 +126,6 @@ impl TrustFile {
             out.extend_from_slice(bytes);
         };
         part(genesis.to_toml().as_bytes());
-        part(&codec::encode(founding));
         for block in blocks {
             part(&codec::encode(block));
         }
@@ -181,9 +168,7 @@ impl TrustFile {
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             return Err(TrustFileError::Network { found, expected });
         }
-        let founding = parts.next(Part::Founding, MAX_FOUNDING)?;
-        let founding = codec::decode(founding, MAX_FOUNDING).map_err(malformed(Part::Founding))?;
-        let mut history = History::begin(&genesis, &founding)?;
+        let mut history = History::begin(&genesis);
         while history.height() < height {
             let at = Part::Block(history.height() + 1);
             let block = parts.next(at, MAX_FINAL_BLOCK)?;
@@ -195,11 +180,7 @@ impl TrustFile {
         }
         let (found, expected) = (history.state().head(), BlockId(Hash::from_bytes(*head)));
         match found == expected {
-            true => Ok(TrustFile {
-                genesis,
-                founding,
-                history,
-            }),
+            true => Ok(TrustFile { genesis, history }),
             false => Err(TrustFileError::Head { found, expected }),
         }
     }

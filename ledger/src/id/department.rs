@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::codec::Ordered;
+
 use super::check;
 use super::error::{Characters, IdError, Part};
 use super::text::{self, text_traits};
@@ -15,6 +17,14 @@ const DIGIT: Characters = Characters::Digit;
 /// characters of the organisation, and a check character. A value of this type has been checked; lower case is refused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DepartmentCode([u8; Self::LEN]);
+
+impl Ordered for DepartmentCode {
+    type Key = DepartmentCode;
+
+    fn key(&self) -> DepartmentCode {
+        *self
+    }
+}
 
 impl DepartmentCode {
     /// Characters in a department code.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Bounded, Text};
+use crate::genesis::Role;
 use crate::id::{Date, DepartmentCode, TypeCode};
-use crate::membership::Role;
 
 use super::MatterRef;
 

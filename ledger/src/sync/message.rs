@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
+use crate::genesis::MAX_DEPARTMENTS;
 use crate::log::{
     Cosignature, ForkEvidence, Log, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
 };
-use crate::membership::MAX_DEPARTMENTS;
 use crate::names::LogId;
 use crate::retrieval::{Answer, MAX_PIECE, MAX_RETRIEVAL, PieceRequest, SignedRetrieval};
 

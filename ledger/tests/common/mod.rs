@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use certmesh_ledger::codec::{Bounded, Text, encode};
+use certmesh_ledger::codec::{Ascending, Bounded, Text, encode};
 use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, Secret, SigningKey};
+use certmesh_ledger::crypto::sealing::SealingKey;
 use certmesh_ledger::disk::Disk;
 use certmesh_ledger::disk::MemoryDisk;
+use certmesh_ledger::genesis::{
+    Department, Genesis, PeerId, Policy, RecoveryKey, RecoveryKeys, Role, Terms,
+};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, normalise};
 use certmesh_ledger::log::{Log, Opening, Place, Writer};
-use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     Action, CertificateErased, CertificateIssued, CodeItem, DefinitionRef, Entry, FieldData,
@@ -56,18 +60,45 @@ pub(crate) fn text<const N: usize>(text: &str) -> Text<N> {
     Text::new(text).expect("a valid text")
 }
 
+/// The identity key of the department with this signing key.
+pub(crate) fn identity(n: u8) -> SigningKey {
+    key(n + 150)
+}
+
+pub(crate) fn recovery_key() -> SigningKey {
+    key(199)
+}
+
+pub(crate) fn sealing(n: u8) -> SealingKey {
+    SealingKey::from_bytes([n; 32]).expect("a usable key")
+}
+
+fn policy() -> Policy {
+    let keys = Ascending::new(vec![RecoveryKey(recovery_key().public())]).expect("one");
+    let recovery = Some(RecoveryKeys { keys, need: 1 });
+    Policy::new(Terms {
+        recovery,
+        ..Policy::usual().into()
+    })
+    .expect("a policy")
+}
+
 fn department(code_text: &str, n: u8, name_zh: Option<&str>, roles: &[Role]) -> Department {
     Department {
         code: code(code_text),
         name: text(&format!("Department {n}")),
         name_zh: name_zh.map(text),
-        roles: Bounded::first(roles.iter().copied()),
+        roles: Ascending::first(roles.iter().copied()),
+        governs: n < 3,
+        identity_key: identity(n).public(),
         signing_key: key(n).public(),
         peer_id: PeerId::from_transport_seed(&[n + 100; 32]),
+        sealing_key: sealing(n),
         addresses: Bounded::first([text(&format!("/ip4/127.0.0.1/tcp/748{n}"))]),
     }
 }
 
+/// Issuer and witness govern; the reader does not.
 pub(crate) fn genesis() -> Genesis {
     let departments = vec![
         department(
@@ -80,7 +111,7 @@ pub(crate) fn genesis() -> Genesis {
         department(READER, 3, None, &[]),
     ];
     let key = catalogue_key().commitment();
-    Genesis::new("Golden", CREATED_MS, key, departments).expect("a valid genesis")
+    Genesis::new("Golden", CREATED_MS, key, policy(), departments).expect("a valid genesis")
 }
 
 pub(crate) fn members() -> Membership {

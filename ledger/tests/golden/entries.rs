@@ -1,7 +1,7 @@
 //! Entries of every kind, those that no reader of this version understands, and invalid records.
 
 use certmesh_ledger::codec::{Blob, Text, encode};
-use certmesh_ledger::membership::Role;
+use certmesh_ledger::genesis::Role;
 use certmesh_ledger::record::{
     Action, Entry, GrantWithdrawn, Grantee, MAX_RECORD, Reason, Record, RecordHash, SuccessionKind,
 };

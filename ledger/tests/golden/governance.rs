@@ -1,66 +1,34 @@
 //! Governance: what is signed and hashed, one of each kind, and a chain of a few blocks in a trust file.
 
-use certmesh_ledger::codec::{Blob, Bounded, decode, encode};
+use certmesh_ledger::codec::{Ascending, Blob, Bounded, decode, encode};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
-use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SigningKey};
+use certmesh_ledger::crypto::keys::{CatalogueKey, Secret};
+use certmesh_ledger::genesis::{PeerId, Policy, Role, Terms};
 use certmesh_ledger::governance::consensus::{Again, Message, Offer};
 use certmesh_ledger::governance::{
-    Action, Admit, Ascending, Block, Certificate, ChainId, ChangeRoles, Cut, CutReason, Decision,
-    EndReason, EpochEnd, EpochEnded, FinalBlock, Founding, FoundingDepartment, Govern, Held,
-    Introduction, Item, Keys, Lost, MAX_ACTION, MAX_ITEM, Newcomer, OwnChange, Policy, Position,
-    Proposal, RaiseVersion, Recovery, RecoveryKey, RecoveryKeys, Remove, ReplaceCatalogueKey,
-    ReplaceIdentity, ReplacePolicy, Resume, SealingKey, SignedChange, SignedRecovery, Stage, State,
-    Suspend, Terms, TrustFile, Vote, Withdrawal, approve,
+    Action, Admit, Block, Certificate, ChangeRoles, Cut, CutReason, Decision, EndReason, EpochEnd,
+    EpochEnded, FinalBlock, Govern, Held, Introduction, Item, Keys, Lost, MAX_ACTION, MAX_ITEM,
+    Newcomer, OwnChange, Position, Proposal, RaiseVersion, Recovery, Remove, ReplaceCatalogueKey,
+    ReplaceIdentity, ReplacePolicy, Resume, SignedChange, SignedRecovery, Stage, State, Suspend,
+    TrustFile, Vote, Withdrawal, approve,
 };
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{Checkpoint, SignedCheckpoint};
-use certmesh_ledger::membership::{PeerId, Role};
-use certmesh_ledger::names::LogId;
+use certmesh_ledger::names::{LogId, NetworkId};
 use certmesh_ledger::record::RecordHash;
 use serde_json::{Value, json};
 
 use crate::Vectors;
-use crate::common::{AUTHORITY, CREATED_MS, ISSUER, READER, WITNESS, code, genesis, key, text};
+use crate::common::{
+    AUTHORITY, CREATED_MS, ISSUER, READER, WITNESS, code, genesis, identity, key, recovery_key,
+    sealing, text,
+};
 
 /// The department that is admitted.
 const NEWCOMER: &str = "11420000MB0U91235X";
 
-/// The identity key of the founding department with this signing key.
-fn identity(n: u8) -> SigningKey {
-    key(n + 150)
-}
-
-fn recovery_key() -> SigningKey {
-    key(199)
-}
-
-fn sealing(n: u8) -> SealingKey {
-    SealingKey([n; 32])
-}
-
-/// Issuer and witness govern; the reader does not.
-fn founding() -> Founding {
-    let departments = [(ISSUER, 1), (WITNESS, 2), (READER, 3)];
-    let departments = departments.map(|(text, n)| FoundingDepartment {
-        code: code(text),
-        identity: identity(n).public(),
-        sealing: sealing(n),
-        governs: n < 3,
-    });
-    let keys = Ascending::new(vec![RecoveryKey(recovery_key().public())]).expect("one");
-    let recovery = Some(RecoveryKeys { keys, need: 1 });
-    Founding {
-        departments: Ascending::new(departments.to_vec()).expect("three"),
-        policy: Policy::new(Terms {
-            recovery,
-            ..Policy::usual().into()
-        })
-        .expect("a policy"),
-    }
-}
-
-fn chain() -> ChainId {
-    ChainId::of(genesis().network_id(), &founding())
+fn network() -> NetworkId {
+    genesis().network_id()
 }
 
 fn position(of: &str, size: u64) -> Position {
@@ -81,7 +49,7 @@ fn newcomer() -> DepartmentCode {
 
 /// One action of each kind.
 fn actions() -> Vec<(&'static str, Action)> {
-    let (chain, commitment) = (chain(), |n| {
+    let (network, commitment) = (network(), |n| {
         CatalogueKey(Secret::from_bytes([n; 32])).commitment()
     });
     let keys = Keys {
@@ -96,7 +64,7 @@ fn actions() -> Vec<(&'static str, Action)> {
         name_zh: Some(text("省交通运输厅")),
         keys,
     };
-    let introduction = Introduction::sign(chain, newcomer, &identity(4), &key(4), &key(104));
+    let introduction = Introduction::sign(network, newcomer, &identity(4), &key(4), &key(104));
     let admit = Admit {
         introduction,
         roles: roles(&[Role::Issue]),
@@ -155,7 +123,7 @@ fn actions() -> Vec<(&'static str, Action)> {
         ),
         (
             "identity key",
-            ReplaceIdentity::sign(chain, code(READER), before, &key(190)).into(),
+            ReplaceIdentity::sign(network, code(READER), before, &key(190)).into(),
         ),
         (
             "catalogue key",
@@ -168,7 +136,7 @@ fn actions() -> Vec<(&'static str, Action)> {
         (
             "policy",
             ReplacePolicy {
-                before: founding().policy,
+                before: genesis().policy().clone(),
                 after: Policy::usual(),
             }
             .into(),
@@ -186,11 +154,11 @@ fn decision(sitting: u64, actions: Vec<Action>) -> Decision {
         reason: text("as agreed on Monday"),
         actions: Bounded::new(actions).expect("few"),
     };
-    let id = proposal.id(chain());
-    let approval = approve(chain(), id, code(WITNESS), &identity(2));
+    let id = proposal.id(network());
+    let approval = approve(network(), id, code(WITNESS), &identity(2));
     Decision {
         approvals: Ascending::new(vec![approval]).expect("one"),
-        ..Decision::propose(chain(), proposal, &identity(1))
+        ..Decision::propose(network(), proposal, &identity(1))
     }
 }
 
@@ -208,8 +176,8 @@ fn own_change() -> SignedChange {
     };
     let checkpoint = SignedCheckpoint::sign(genesis().network_id(), checkpoint, &key(3));
     let held = [
-        Held::sign(chain(), log, 1, Some(checkpoint), code(ISSUER), &key(1)),
-        Held::sign(chain(), log, 1, None, code(WITNESS), &key(2)),
+        Held::sign(network(), log, 1, Some(checkpoint), code(ISSUER), &key(1)),
+        Held::sign(network(), log, 1, None, code(WITNESS), &key(2)),
     ];
     let change = OwnChange {
         department: code(READER),
@@ -223,7 +191,7 @@ fn own_change() -> SignedChange {
         }),
     };
     SignedChange::sign(
-        chain(),
+        network(),
         change,
         &identity(3),
         Some(&key(13)),
@@ -235,31 +203,29 @@ fn own_change() -> SignedChange {
 fn items() -> Vec<(&'static str, Item)> {
     let all: Vec<Action> = actions().into_iter().map(|(_, action)| action).collect();
     let decision = decision(0, all);
-    let id = decision.proposal.id(chain());
+    let id = decision.proposal.id(network());
     let end = EpochEnd {
         position: position(READER, 2),
         epoch: 0,
         why: EndReason::Stolen,
     };
-    let witness = EpochEnded::witness(chain(), &end, code(ISSUER), &key(1));
+    let witness = EpochEnded::witness(network(), &end, code(ISSUER), &key(1));
     let ended = EpochEnded {
         witnesses: Ascending::new(vec![witness]).expect("one"),
-        ..EpochEnded::sign(chain(), end, &key(13))
+        ..EpochEnded::sign(network(), end, &key(13))
     };
     let recovery = Recovery {
         height: 1,
-        before: State::of_genesis(&genesis(), &founding())
-            .expect("they fit")
-            .head(),
+        before: State::of_genesis(&genesis()).head(),
         ends: Ascending::new(vec![code(WITNESS)]).expect("one"),
     };
-    let agrees = recovery.agree(chain(), code(ISSUER), &identity(1));
+    let agrees = recovery.agree(network(), code(ISSUER), &identity(1));
     let recovery = SignedRecovery {
-        keys: Ascending::new(vec![recovery.sign(chain(), 0, &recovery_key())]).expect("one"),
+        keys: Ascending::new(vec![recovery.sign(network(), 0, &recovery_key())]).expect("one"),
         governors: Ascending::new(vec![agrees]).expect("one"),
         recovery,
     };
-    let withdrawal = Withdrawal::sign(chain(), id, 0, code(ISSUER), &identity(1));
+    let withdrawal = Withdrawal::sign(network(), id, 0, code(ISSUER), &identity(1));
     vec![
         ("decision", decision.into()),
         ("withdrawal", withdrawal.into()),
@@ -298,9 +264,9 @@ fn next(state: &State, items: Vec<Item>) -> FinalBlock {
         height: block.height,
         round: 2,
         stage: Stage::Precommit,
-        block: Some(block.id(chain())),
+        block: Some(block.id(network())),
     };
-    let votes = [(ISSUER, 1), (WITNESS, 2)].map(|(by, n)| vote.sign(chain(), code(by), &key(n)));
+    let votes = [(ISSUER, 1), (WITNESS, 2)].map(|(by, n)| vote.sign(network(), code(by), &key(n)));
     let votes = Ascending::new(votes.to_vec()).expect("two");
     let certificate = Certificate { round: 2, votes };
     FinalBlock { block, certificate }
@@ -308,8 +274,6 @@ fn next(state: &State, items: Vec<Item>) -> FinalBlock {
 
 pub(crate) fn all(v: &mut Vectors) {
     let section = "governance";
-    v.shown(section, "founding", &founding());
-    v.put(section, "chain", json!(chain().to_string()));
     v.shown(section, "policy without recovery keys", &Policy::usual());
     for (name, action) in actions() {
         let content = Blob::<MAX_ACTION>::new(action.content()).expect("within an action");
@@ -347,7 +311,7 @@ pub(crate) fn all(v: &mut Vectors) {
         "proposal",
         json!({
             "bytes": hex::encode(encode(&proposal)),
-            "hash": proposal.id(chain()).to_string(),
+            "hash": proposal.id(network()).to_string(),
         }),
     );
     vote(v);
@@ -361,24 +325,24 @@ fn vote(v: &mut Vectors) {
         stage: Stage::Prevote,
         block: None,
     };
-    let signed = none.sign(chain(), code(ISSUER), &key(1));
+    let signed = none.sign(network(), code(ISSUER), &key(1));
     v.shown("governance", "vote", &none);
     v.shown("governance", "signed vote", &signed);
-    let state = State::of_genesis(&genesis(), &founding()).expect("they fit");
+    let state = State::of_genesis(&genesis());
     let block = next(&state, vec![own_change().into()]).block;
     let prevote = Vote {
         height: 1,
         round: 2,
         stage: Stage::Prevote,
-        block: Some(block.id(chain())),
+        block: Some(block.id(network())),
     };
     let prevotes =
-        [(ISSUER, 1), (WITNESS, 2)].map(|(by, n)| prevote.sign(chain(), code(by), &key(n)));
+        [(ISSUER, 1), (WITNESS, 2)].map(|(by, n)| prevote.sign(network(), code(by), &key(n)));
     let again = Again {
         round: 2,
         prevotes: Ascending::new(prevotes.to_vec()).expect("two"),
     };
-    let offer = Offer::sign(chain(), block, 3, Some(again), code(ISSUER), &key(1));
+    let offer = Offer::sign(network(), block, 3, Some(again), code(ISSUER), &key(1));
     let message = Message::Offer(offer);
     v.put("governance", "offer", json!(hex::encode(encode(&message))));
     let read = hex::decode(v.text("governance", "offer", "")).expect("hexadecimal");
@@ -387,7 +351,7 @@ fn vote(v: &mut Vectors) {
 
 /// The reader's keys change, it governs, and a department is admitted.
 fn blocks(v: &mut Vectors) {
-    let mut state = State::of_genesis(&genesis(), &founding()).expect("they fit");
+    let mut state = State::of_genesis(&genesis());
     let [admit, govern] = [0, 5].map(|n| actions().swap_remove(n).1);
     let mut blocks = Vec::new();
     for item in [Item::from(own_change()), decision(0, vec![govern]).into()] {
@@ -397,9 +361,9 @@ fn blocks(v: &mut Vectors) {
     }
     // With three governors, of whom two are not more than two thirds.
     let mut third = decision(1, vec![admit]);
-    let id = third.proposal.id(chain());
+    let id = third.proposal.id(network());
     let approvals =
-        [(WITNESS, 2), (READER, 3)].map(|(by, n)| approve(chain(), id, code(by), &identity(n)));
+        [(WITNESS, 2), (READER, 3)].map(|(by, n)| approve(network(), id, code(by), &identity(n)));
     third.approvals = Ascending::new(approvals.to_vec()).expect("two");
     let block = next(&state, vec![third.into()]);
     state = state.accept(&block).expect("the block holds");
@@ -410,14 +374,14 @@ fn blocks(v: &mut Vectors) {
             "governance",
             &name,
             json!({
-                "hash": block.block.id(chain()).to_string(),
+                "hash": block.block.id(network()).to_string(),
                 "bytes": hex::encode(encode(block)),
             }),
         );
         let read = hex::decode(v.text("governance", &name, "bytes")).expect("hexadecimal");
         assert_eq!(FinalBlock::decode(&read).as_ref(), Ok(block));
     }
-    let file = TrustFile::write(&genesis(), &founding(), &blocks);
+    let file = TrustFile::write(&genesis(), &blocks);
     v.put(
         "governance",
         "trust file",

@@ -3,10 +3,10 @@
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash, keyed};
 use certmesh_ledger::crypto::keys::{PublicKey, SecretFile, Signature};
+use certmesh_ledger::genesis::{Department, Genesis, PeerId, Role};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, TypeCode, check, normalise,
 };
-use certmesh_ledger::membership::{Department, Genesis, PeerId, Role};
 use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{Action, Reason, SharingClass, Status, Validity};
 use certmesh_ledger::sync::{Request, Response};
@@ -14,10 +14,11 @@ use serde_json::json;
 
 use crate::Vectors;
 use crate::common::{
-    AUTHORITY, ISSUER, READER, WITNESS, catalogue_key, certificate, code, genesis, key, tag,
+    AUTHORITY, ISSUER, READER, WITNESS, catalogue_key, certificate, code, genesis, identity, key,
+    sealing, tag,
 };
 
-const PURPOSES: [Purpose; 42] = [
+const PURPOSES: [Purpose; 41] = [
     Purpose::Network,
     Purpose::Record,
     Purpose::Leaf,
@@ -45,7 +46,6 @@ const PURPOSES: [Purpose; 42] = [
     Purpose::RetrievalRest,
     Purpose::BlindedSubject,
     Purpose::Case,
-    Purpose::Governance,
     Purpose::Block,
     Purpose::Vote,
     Purpose::Offer,
@@ -338,6 +338,7 @@ fn keys(v: &mut Vectors) {
     for kind in [
         SecretFile::Signing,
         SecretFile::Transport,
+        SecretFile::Sealing,
         SecretFile::Field,
         SecretFile::Catalogue,
     ] {
@@ -390,7 +391,11 @@ fn founded_by_hand(v: &mut Vectors) {
              roles = [\"define:{authority}\", \"issue\", \"define:{authority}\"]\n\
              name = \" Department {n} \"\n\
              code = \"{code}\"\n\
-             signing_key = \"ed25519:{digits}\"\n"
+             signing_key = \"ed25519:{digits}\"\n\
+             sealing_key = \"{}\"\n\
+             identity_key = \"{}\"\n",
+            sealing(n),
+            identity(n).public()
         )
     });
     let toml = format!(
@@ -398,7 +403,7 @@ fn founded_by_hand(v: &mut Vectors) {
          created_ms = 1_700_000_000_000\n\
          name = 'By hand'\n\
          catalogue_key = \"{}\"\n\
-         format = \"certmesh-genesis-1\"\n\n{}",
+         format = \"certmesh-genesis-2\"\n\n{}",
         catalogue_key().commitment().to_string().to_uppercase(),
         departments.join("\n")
     );
@@ -424,14 +429,33 @@ fn refused_founding(v: &mut Vectors) {
         let (before, after) = toml.rsplit_once("roles = []").expect("the reader has none");
         format!("{before}roles = [\"define:{authority}\"]{after}")
     };
+    let (signing, identity) = (
+        key(1).public().to_string(),
+        identity(2).public().to_string(),
+    );
+    let twice = toml.replace(&identity, &signing);
     for (what, toml) in [
         ("an authority given twice", give(AUTHORITY)),
         ("a member's own types", give(WITNESS)),
         ("the department's own types", give(READER)),
         ("an authority without a code", give("")),
+        (
+            "a format before identity keys",
+            toml.replace("genesis-2", "genesis-1"),
+        ),
+        (
+            "nobody who governs",
+            toml.replace("governs = true", "governs = false"),
+        ),
+        (
+            "a policy by which half of them decide",
+            toml.replace("decide = \"2/3\"", "decide = \"1/3\""),
+        ),
+        ("a key that signs and identifies", twice),
     ] {
         let name = format!("refused, {what}");
         v.put("genesis", &name, json!(toml));
+        assert_ne!(toml, genesis().to_toml(), "{what}");
         Genesis::from_toml(&v.text("genesis", &name, "")).expect_err(what);
     }
     Genesis::from_toml(&give("11430000006122255X")).expect_err("a wrong check character");

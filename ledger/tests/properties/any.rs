@@ -11,6 +11,7 @@ use receipts::{acknowledged, blinded, case_accepted, decided};
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
 use certmesh_ledger::crypto::keys::Signature;
+use certmesh_ledger::genesis::Role;
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, MatterCode, TypeCode,
 };
@@ -18,7 +19,6 @@ use certmesh_ledger::log::{
     Checkpoint, Cosignature, DefinitionEntry, ForkEvidence, MAX_PAGE, Page, SignedCheckpoint,
     StatusEntry,
 };
-use certmesh_ledger::membership::Role;
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{

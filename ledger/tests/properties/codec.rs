@@ -4,10 +4,11 @@ use std::fmt::Debug;
 
 use certmesh_ledger::codec::{decode, encode};
 use certmesh_ledger::crypto::keys::{CatalogueKey, PublicKey, Secret, Signature};
+use certmesh_ledger::genesis::{Department, Genesis, PeerId};
 use certmesh_ledger::log::{
     Cosignature, DefinitionEntry, ForkEvidence, Page, SignedCheckpoint, StatusEntry,
 };
-use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
 use certmesh_ledger::record::{Disclosure, Entry, Record};
 use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, SignedRetrieval};
@@ -211,7 +212,9 @@ proptest! {
         department.addresses = certmesh_ledger::codec::Bounded::first([crate::common::text(&address)]);
         department.signing_key = key(seed).public();
         let catalogue_key = CatalogueKey(Secret::from_bytes([seed; 32])).commitment();
-        let founded = Genesis::new(&name, u64::from(seed), catalogue_key, vec![department.clone()]);
+        let policy = genesis().policy().clone();
+        let founders = vec![department.clone()];
+        let founded = Genesis::new(&name, u64::from(seed), catalogue_key, policy, founders);
         let genesis = founded.expect("valid");
         let read = Genesis::from_toml(&genesis.to_toml());
         prop_assert_eq!(read.as_ref(), Ok(&genesis));

@@ -2,10 +2,10 @@
 //! under the family and the code: `fault-too-long`.
 
 use certmesh_ledger::codec::Text;
+use certmesh_ledger::genesis::Role;
 use certmesh_ledger::id::{
     CertificateId, Characters, ChinaTime, Date, DepartmentCode, Excerpt, HolderKind, Part, TypeCode,
 };
-use certmesh_ledger::membership::Role;
 use certmesh_ledger::record::{Action, MediaType, Rule, Status, SuccessionKind};
 
 use crate::faults::FaultList;

@@ -3,13 +3,13 @@
 use certmesh_ledger::catalogue::{self, NotReplaceable};
 use certmesh_ledger::codec::{Text, TextError};
 use certmesh_ledger::crypto::hash::NotAHash;
+use certmesh_ledger::genesis::{NotARole, Role};
 use certmesh_ledger::id::{
     CertificateId, Characters, Date, DateError, DepartmentCode, Excerpt, HolderError, HolderKind,
     HolderKindError, IdError, MAX_HOLDER_CHARS, MatterCode, MatterCodeError, Part, ROOT, TypeCode,
     Variant,
 };
 use certmesh_ledger::log::{MAX_VERSIONS, NoEffect, NoRoom};
-use certmesh_ledger::membership::{NotARole, Role};
 use certmesh_ledger::record::{
     MAX_PREDECESSORS, Misfit, NotAMatterRef, NotAReason, NotAnAction, NotAnAttachmentName, Status,
     SuccessionError, SuccessionKind, UnknownWord, ValidityError,

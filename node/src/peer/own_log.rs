@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use certmesh_api::OwnLogState;
 use certmesh_ledger::bodies::Bodies;
+use certmesh_ledger::genesis::Department;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{Log, Opening};
-use certmesh_ledger::membership::{Department, Membership};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::sync;
 use parking_lot::{Mutex, RwLock};
 

@@ -2,7 +2,9 @@
 
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SigningKey};
-use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId};
+use certmesh_ledger::crypto::sealing::SealingSecret;
+use certmesh_ledger::genesis::{Department, Genesis, PeerId, Policy};
+use certmesh_ledger::membership::Membership;
 
 /// The department.
 pub(crate) const OWN: &str = "11430000006122244L";
@@ -24,11 +26,14 @@ pub(crate) fn members() -> Membership {
         name: Text::new("Transport").unwrap(),
         name_zh: None,
         roles: Default::default(),
+        governs: true,
+        identity_key: SigningKey::from_seed(&[11; 32]).public(),
         signing_key: signing_key().public(),
         peer_id: PeerId::from_transport_seed(&[2; 32]),
+        sealing_key: SealingSecret::from_seed(&[12; 32]).public(),
         addresses: Default::default(),
     };
     let commitment = catalogue_key().commitment();
-    let genesis = Genesis::new("Test", 1, commitment, vec![department]);
+    let genesis = Genesis::new("Test", 1, commitment, Policy::usual(), vec![department]);
     Membership::from_genesis(&genesis.unwrap())
 }

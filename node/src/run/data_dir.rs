@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use certmesh_ledger::membership::Genesis;
+use certmesh_ledger::genesis::Genesis;
 use certmesh_ledger::names::NetworkId;
 use libp2p::Multiaddr;
 

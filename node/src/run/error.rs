@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use certmesh_api::tokens::TokensError;
 use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::crypto::keys::KeyError;
+use certmesh_ledger::genesis::{GenesisFaults, Undialable};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::OpenError;
-use certmesh_ledger::membership::{GenesisFaults, Undialable};
 use libp2p::Multiaddr;
 
 use super::certificate::Unacceptable;

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret, SecretFile, SigningKey};
+use certmesh_ledger::genesis::{Genesis, PeerId as MemberPeer, Undialable, undialable};
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::membership::{
-    Genesis, Membership, PeerId as MemberPeer, Undialable, undialable,
-};
+use certmesh_ledger::membership::Membership;
 use libp2p::{Multiaddr, PeerId};
 use zeroize::Zeroizing;
 

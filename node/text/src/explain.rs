@@ -210,7 +210,8 @@ impl Explained<'_> {
 mod tests {
     use certmesh_ledger::codec::Text;
     use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SigningKey};
-    use certmesh_ledger::membership::{Department, Genesis, PeerId};
+    use certmesh_ledger::crypto::sealing::SealingSecret;
+    use certmesh_ledger::genesis::{Department, Genesis, PeerId, Policy};
     use certmesh_ledger::record::{Action, Reason as Cause, RecordHash, StatusChanged};
 
     use super::*;
@@ -237,12 +238,16 @@ mod tests {
             name: Text::new("Transport").unwrap(),
             name_zh: None,
             roles: Default::default(),
+            governs: true,
+            identity_key: SigningKey::from_seed(&[11; 32]).public(),
             signing_key: SigningKey::from_seed(&[1; 32]).public(),
             peer_id: PeerId::from_transport_seed(&[2; 32]),
+            sealing_key: SealingSecret::from_seed(&[12; 32]).public(),
             addresses: Default::default(),
         };
         let key = CatalogueKey(Secret::from_bytes([3; 32]));
-        let genesis = Genesis::new("Test", 1, key.commitment(), vec![department]);
+        let (key, policy) = (key.commitment(), Policy::usual());
+        let genesis = Genesis::new("Test", 1, key, policy, vec![department]);
         Membership::from_genesis(&genesis.unwrap())
     }
 

@@ -1,7 +1,7 @@
 //! What is wrong with a genesis, a department file, or an address in them.
 
 use certmesh_api::coded;
-use certmesh_ledger::membership::{GenesisError, Undialable};
+use certmesh_ledger::genesis::{GenesisError, Undialable};
 
 use crate::{parse_fault, say};
 
@@ -56,8 +56,8 @@ pub fn address_fault(fault: &Undialable) -> String {
 #[cfg(test)]
 mod tests {
     use certmesh_ledger::codec::Text;
+    use certmesh_ledger::genesis::{Role, undialable};
     use certmesh_ledger::id::DepartmentCode;
-    use certmesh_ledger::membership::{Role, undialable};
 
     use super::*;
     use crate::check::mismatches;

@@ -5,8 +5,9 @@ use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
 use certmesh_api::draft::Draft;
+use certmesh_ledger::genesis::Genesis;
 use certmesh_ledger::log::Log;
-use certmesh_ledger::membership::{Genesis, Membership};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{Entry, SharingClass};
 use certmesh_text::faults;

@@ -5,11 +5,12 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use certmesh_ledger::codec::{Bounded, Text};
+use certmesh_ledger::codec::{Ascending, Bounded, Text};
 use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
+use certmesh_ledger::crypto::sealing::SealingSecret;
+use certmesh_ledger::genesis::{Department, MAX_GOVERNORS, PeerId, Role};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::last_run::Mark;
-use certmesh_ledger::membership::{Department, PeerId, Role};
 use zeroize::Zeroizing;
 
 use super::{Founder, member_dir, replace, write_new};
@@ -174,9 +175,12 @@ pub(super) fn create_member(
     }
     let secret = |what: &str| randomness.secret(&format!("{index} {what}"));
     let (signing, transport, field) = (secret("signing")?, secret("transport")?, secret("field")?);
+    let (identity, sealing) = (secret("identity")?, secret("sealing")?);
     for (file, secret, name) in [
+        (SecretFile::Identity, &identity, "identity.key"),
         (SecretFile::Signing, &signing, "signing.key"),
         (SecretFile::Transport, &transport, "transport.key"),
+        (SecretFile::Sealing, &sealing, "sealing.key"),
         (SecretFile::Field, &field, "field.key"),
     ] {
         write_new(
@@ -204,9 +208,13 @@ pub(super) fn create_member(
         code: founder.code,
         name: text(&founder.name)?,
         name_zh: Some(text(&founder.name_zh)?),
-        roles: Bounded::first([Role::Issue]),
+        roles: Ascending::first([Role::Issue]),
+        // No more can govern.
+        governs: index < MAX_GOVERNORS,
+        identity_key: SigningKey::from_seed(&identity).public(),
         signing_key: SigningKey::from_seed(&signing).public(),
         peer_id: PeerId::from_transport_seed(&transport),
+        sealing_key: SealingSecret::from_seed(&sealing).public(),
         // Peers are found through the links of the test network, whose ports are known only while it runs.
         addresses: Bounded::first([]),
     };

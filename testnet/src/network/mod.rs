@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
+use certmesh_ledger::genesis::{Department, Genesis, Policy};
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::membership::{Department, Genesis};
 
 use self::member::create_member;
 use crate::Error;
@@ -95,7 +95,13 @@ impl Network {
             .collect();
         let secret = randomness.secret("catalogue")?;
         let commitment = CatalogueKey(Secret::from_bytes(*secret)).commitment();
-        let genesis = Genesis::new("Testnet", now_ms(), commitment, departments)?;
+        let genesis = Genesis::new(
+            "Testnet",
+            now_ms(),
+            commitment,
+            Policy::usual(),
+            departments,
+        )?;
         let text = genesis.to_toml();
         let catalogue_key = SecretFile::Catalogue.write(&secret);
         for member in &members {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use certmesh_ledger::codec::{self, Bounded, Text};
+use certmesh_ledger::codec::{self, Ascending, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
 use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, PublicKey, Secret, SigningKey};
+use certmesh_ledger::crypto::sealing::SealingSecret;
+use certmesh_ledger::genesis::{Department, Genesis, PeerId, Policy, Role};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind};
-use certmesh_ledger::membership::{Department, Genesis, Membership, PeerId, Role};
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::record::{
     Action, BlindedSubject, CertificateIssued, DefinitionRef, Entry, FieldDefinition, FieldRoot,
@@ -42,14 +44,24 @@ pub(crate) fn genesis() -> Genesis {
         code: CODE.parse().expect("a valid code"),
         name: Text::new("Issuer").expect("a valid text"),
         name_zh: None,
-        roles: Bounded::first([Role::Issue, Role::Define(authority())]),
+        roles: Ascending::first([Role::Issue, Role::Define(authority())]),
+        governs: true,
+        identity_key: SigningKey::from_seed(&[151; 32]).public(),
         signing_key: public_key(),
         peer_id: PeerId::from_transport_seed(&[101; 32]),
+        sealing_key: SealingSecret::from_seed(&[161; 32]).public(),
         addresses: Bounded::first([Text::new("/ip4/127.0.0.1/tcp/7481").expect("a valid text")]),
     };
     let catalogue_key = CatalogueKey(Secret::from_bytes([201; 32])).commitment();
-    Genesis::new("Fuzz", 1_700_000_000_000, catalogue_key, vec![department])
-        .expect("a valid genesis")
+    let policy = Policy::usual();
+    Genesis::new(
+        "Fuzz",
+        1_700_000_000_000,
+        catalogue_key,
+        policy,
+        vec![department],
+    )
+    .expect("a valid genesis")
 }
 
 pub(crate) fn members() -> &'static Membership {

@@ -1,6 +1,7 @@
 //! Identifiers that name a division, which several departments may claim.
 
 use super::*;
+use crate::genesis::testing::{department, network};
 use crate::verify::verify_record;
 
 /// Another department of A's division, 430000.
@@ -10,19 +11,11 @@ fn second() -> DepartmentCode {
 
 /// A, which defines the type for these or for everybody, and the second department.
 fn world(issuers: &[DepartmentCode]) -> (Catalogue, CertificateId, Entry) {
-    let department = |code: DepartmentCode, n: u8| Department {
-        code,
-        name: Text::new("d").unwrap(),
-        name_zh: None,
-        roles: Bounded::first([Role::Issue].into_iter().chain((n == 1).then(define_role))),
-        signing_key: key(n).public(),
-        peer_id: PeerId::from_transport_seed(&[n; 32]),
-        addresses: Bounded::default(),
-    };
-    let all = vec![department(A.parse().unwrap(), 1), department(second(), 2)];
-    let members = Membership::from_genesis(
-        &Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), all).unwrap(),
-    );
+    let all = vec![
+        department(A, key(1).public(), &[Role::Issue, define_role()]),
+        department(second().as_str(), key(2).public(), &[Role::Issue]),
+    ];
+    let members = Membership::from_genesis(&network("test", all));
     let place = Place {
         disk: Arc::new(MemoryDisk::new()),
         data: PathBuf::from("/d"),

@@ -24,8 +24,8 @@ impl Consensus {
         if offer.block.height != self.height() || !in_turn || !earlier || !near {
             return None;
         }
-        let chain = self.state.chain();
-        let id = offer.block.id(chain);
+        let network = self.state.network();
+        let id = offer.block.id(network);
         let seen = self.offers.get(&offer.round);
         let before = seen.and_then(|seen| seen.get(&(id, valid_round)).copied());
         let are_enough = seen.is_some_and(|seen| seen.len() >= OFFERS_A_ROUND);
@@ -34,7 +34,8 @@ impl Consensus {
         }
         let key = self.state.governor(&by)?.operating_key()?;
         let again = offer.again.as_ref();
-        if !offer.is_signed(chain, id, key) || !again.is_none_or(|again| self.is_enough(again, id))
+        if !offer.is_signed(network, id, key)
+            || !again.is_none_or(|again| self.is_enough(again, id))
         {
             return None;
         }
@@ -78,13 +79,13 @@ impl Consensus {
 
     /// Whether it is a vote of one who has one.
     pub(super) fn is_vote(&self, vote: &Vote, signed: &Signed) -> bool {
-        let chain = self.state.chain();
+        let network = self.state.network();
         let key = self.state.governor(&signed.by);
         let key = key.and_then(|governor| governor.operating_key());
         vote.round <= MAX_ROUND
             && key.is_some_and(|key| {
                 let purpose = Purpose::Vote;
-                chain.is_signed(purpose, vote, signed, key)
+                network.is_signed(purpose, vote, signed, key)
             })
     }
 }

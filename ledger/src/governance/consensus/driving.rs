@@ -10,9 +10,10 @@ use malachitebft_core_types::{
     SignedVote, Timeout, Validity,
 };
 
+use crate::codec::Ascending;
 use crate::governance::block::{Block, Certificate, FinalBlock, Vote};
 use crate::governance::chain::BlockId;
-use crate::governance::kinds::{Ascending, Signed};
+use crate::governance::kinds::Signed;
 
 use super::context::{Ballot, Candidate, Governance, Offered};
 use super::message::{Again, Entry, Message, Offer, Wait};
@@ -111,7 +112,7 @@ impl Consensus {
     }
 
     fn offer(&mut self, offered: &Offered) -> Option<Input<Governance>> {
-        let (chain, by) = (self.state.chain(), self.by);
+        let (network, by) = (self.state.network(), self.by);
         let round = offered.round.as_u32()?;
         let block = (*offered.candidate.block).clone();
         let polka = self
@@ -127,7 +128,7 @@ impl Consensus {
                 prevotes: Ascending::new(prevotes.collect()).ok()?,
             })
         });
-        let offer = Offer::sign(chain, block, round, again, by, &self.key);
+        let offer = Offer::sign(network, block, round, again, by, &self.key);
         let signed = SignedMessage::new(offered.clone(), offer.signed.signature);
         self.say(Message::Offer(offer));
         Some(Input::Proposal(signed, Validity::Valid))
@@ -140,7 +141,7 @@ impl Consensus {
         if stands != vote {
             return None;
         }
-        let signed = vote.sign(self.state.chain(), self.by, &self.key);
+        let signed = vote.sign(self.state.network(), self.by, &self.key);
         if !self.replaying {
             self.unkept.push(Entry::Voted(vote, signed));
         }
@@ -171,7 +172,7 @@ impl Consensus {
 
     fn candidate(&self, block: &Block) -> Candidate {
         Candidate {
-            id: block.id(self.state.chain()),
+            id: block.id(self.state.network()),
             block: Arc::new(block.clone()),
         }
     }

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::Ascending;
 use crate::crypto::hash::Purpose;
 use crate::crypto::keys::{PublicKey, SigningKey};
+use crate::genesis::MAX_GOVERNORS;
 use crate::governance::block::{Block, Vote};
-use crate::governance::chain::{BlockId, ChainId};
-use crate::governance::kinds::{Ascending, Signed};
-use crate::governance::policy::MAX_GOVERNORS;
+use crate::governance::chain::BlockId;
+use crate::governance::kinds::Signed;
 use crate::id::DepartmentCode;
+use crate::names::NetworkId;
 
 /// A block offered in a round, by the governor whose turn it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ pub struct Again {
 impl Offer {
     /// Offers a block.
     pub fn sign(
-        chain: ChainId,
+        network: NetworkId,
         block: Block,
         round: u32,
         again: Option<Again>,
@@ -46,13 +48,13 @@ impl Offer {
         operating: &SigningKey,
     ) -> Offer {
         let content = (
-            block.id(chain),
+            block.id(network),
             round,
             again.as_ref().map(|again| again.round),
         );
         Offer {
             round,
-            signed: chain.sign(Purpose::Offer, &content, by, operating),
+            signed: network.sign(Purpose::Offer, &content, by, operating),
             again,
             block,
         }
@@ -63,9 +65,9 @@ impl Offer {
         self.again.as_ref().map(|again| again.round)
     }
 
-    pub(super) fn is_signed(&self, chain: ChainId, block: BlockId, key: &PublicKey) -> bool {
+    pub(super) fn is_signed(&self, network: NetworkId, block: BlockId, key: &PublicKey) -> bool {
         let content = (block, self.round, self.valid_round());
-        chain.is_signed(Purpose::Offer, &content, &self.signed, key)
+        network.is_signed(Purpose::Offer, &content, &self.signed, key)
     }
 }
 

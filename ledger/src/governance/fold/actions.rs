@@ -1,19 +1,18 @@
 //! What each action does.
 
+use crate::codec::Ascending;
+use crate::genesis::{MAX_DEPARTMENTS, MAX_GOVERNORS, Role};
 use crate::id::DepartmentCode;
-use crate::membership::{MAX_DEPARTMENTS, Role};
 
 use super::super::action::{
     Action, Admit, ChangeRoles, Cut, CutReason, Govern, Position, RaiseVersion, Remove,
     ReplaceCatalogueKey, ReplaceIdentity, ReplacePolicy, Resume, Suspend,
 };
 use super::super::fault::{ActionFault, PositionFault};
-use super::super::kinds::Ascending;
 use super::super::member::{
     Ended, GenerationEnd, GenerationEnded, Marker, Member, Quota, Standing, Trail,
 };
 use super::super::own::EndReason;
-use super::super::policy::MAX_GOVERNORS;
 use super::super::state::{State, UsedKey};
 
 type Done = Result<(), ActionFault>;
@@ -50,7 +49,7 @@ impl State {
         if blank(newcomer.name.as_str()) || name_zh.is_some_and(|name| blank(name.as_str())) {
             return Err(ActionFault::NoName(code));
         }
-        if !admit.introduction.is_proved(self.chain) {
+        if !admit.introduction.is_proved(self.network) {
             return Err(ActionFault::NotPossessed(code));
         }
         let role = Role::Define(code);
@@ -161,8 +160,8 @@ impl State {
         let takes = |role: &Role| change.take.find(role).is_some();
         let left = member.roles.iter().filter(|role| !takes(role));
         let roles: Vec<Role> = left.chain(change.give.iter()).copied().collect();
-        let roles = Ascending::new(roles)
-            .map_err(|_| ActionFault::TooMany(crate::membership::MAX_ROLES))?;
+        let roles =
+            Ascending::new(roles).map_err(|_| ActionFault::TooMany(crate::genesis::MAX_ROLES))?;
         self.check_roles(&code, &change.give)?;
         match &change.position {
             Some(position) if !change.take.is_empty() && position.log.department == code => {
@@ -214,7 +213,7 @@ impl State {
         if member.keys.identity != replace.before {
             return Err(ActionFault::Overtaken("an identity key"));
         }
-        if !replace.is_proved(self.chain) {
+        if !replace.is_proved(self.network) {
             return Err(ActionFault::NotPossessed(code));
         }
         if !self.use_keys([UsedKey::signs(&replace.after)]) {

@@ -47,12 +47,12 @@ impl State {
                 voters: voters.len(),
             }));
         }
-        let vote = last.vote(self.chain);
+        let vote = last.vote(self.network);
         for signed in last.certificate.votes.iter() {
             let voter = voters.iter().find(|voter| voter.code == signed.by);
             let voter = voter.ok_or_else(|| fault(CertificateFault::NoVoter(signed.by)))?;
             let key = voter.operating_key();
-            let verifies = |key| self.chain.is_signed(Purpose::Vote, &vote, signed, key);
+            let verifies = |key| self.network.is_signed(Purpose::Vote, &vote, signed, key);
             if !key.is_some_and(verifies) {
                 return Err(fault(CertificateFault::BadVote(signed.by)));
             }

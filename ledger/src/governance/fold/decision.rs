@@ -2,13 +2,13 @@
 
 use crate::crypto::hash::Purpose;
 use crate::crypto::keys::PublicKey;
+use crate::genesis::Share;
 use crate::id::DepartmentCode;
 
 use super::super::action::Action;
 use super::super::chain::ProposalId;
 use super::super::fault::Fault;
 use super::super::kinds::Signed;
-use super::super::policy::Share;
 use super::super::proposal::{Decision, Withdrawal};
 use super::super::state::{Sitting, State};
 
@@ -31,7 +31,7 @@ impl State {
             true => self.sitting.end(),
             false => self
                 .sitting
-                .close(proposal.proposer, proposal.id(self.chain)),
+                .close(proposal.proposer, proposal.id(self.network)),
         }
         Ok(())
     }
@@ -53,7 +53,7 @@ impl State {
                 parts,
             });
         }
-        let id = decision.proposal.id(self.chain);
+        let id = decision.proposal.id(self.network);
         let mut approvals = decision.approvals.iter();
         approvals.try_for_each(|approval| self.check_approval(id, approval))
     }
@@ -71,7 +71,7 @@ impl State {
         if proposal.actions.is_empty() {
             return Err(Fault::NoAction);
         }
-        let id = proposal.id(self.chain);
+        let id = proposal.id(self.network);
         let proposer = self.identity_of_governor(&proposal.proposer)?;
         if self.sitting.closed.contains(&(proposal.proposer, id)) {
             return Err(Fault::Closed);
@@ -89,7 +89,7 @@ impl State {
         approval: &Signed,
     ) -> Result<(), Fault> {
         let key = self.identity_of_governor(&approval.by)?;
-        match (self.chain).is_signed(Purpose::Approval, &proposal, approval, key) {
+        match (self.network).is_signed(Purpose::Approval, &proposal, approval, key) {
             true => Ok(()),
             false => Err(Fault::Signature(approval.by)),
         }
@@ -101,7 +101,7 @@ impl State {
         let key = self.identity_of_governor(&by)?;
         let content = (withdrawal.proposal, withdrawal.sitting);
         let signed = &withdrawal.signed;
-        if !(self.chain).is_signed(Purpose::Withdrawal, &content, signed, key) {
+        if !(self.network).is_signed(Purpose::Withdrawal, &content, signed, key) {
             return Err(Fault::Signature(by));
         }
         if self.sitting.closed.contains(&(by, withdrawal.proposal)) {

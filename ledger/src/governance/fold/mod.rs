@@ -49,7 +49,7 @@ impl State {
             let refused = |fault| BlockError::Item { height, at, fault };
             next = next.with(item).map_err(refused)?;
         }
-        next.head = block.id(self.chain);
+        next.head = block.id(self.network);
         Ok(next)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::crypto::hash::{Hash, Purpose};
 use crate::crypto::keys::PublicKey;
+use crate::genesis::Share;
 use crate::id::DepartmentCode;
 use crate::merkle::{Blake3Tree, CompactRange};
 
@@ -10,7 +11,6 @@ use super::super::fault::{Fault, PositionFault};
 use super::super::kinds::Signed;
 use super::super::member::{Ended, Member, Trail};
 use super::super::own::{EndReason, EpochEnd, EpochEnded, Held, Lost, SignedChange};
-use super::super::policy::Share;
 use super::super::state::{State, UsedKey};
 
 impl State {
@@ -32,11 +32,11 @@ impl State {
         }
         let identity = &member.keys.identity;
         let verifies =
-            (self.chain).verifies(Purpose::OwnChange, change, &signed.identity, identity);
+            (self.network).verifies(Purpose::OwnChange, change, &signed.identity, identity);
         if !verifies {
             return Err(Fault::Signature(code));
         }
-        if !signed.is_possessed(self.chain) {
+        if !signed.is_possessed(self.network) {
             return Err(Fault::NotPossessed(code));
         }
         if let Some(lost) = &change.lost {
@@ -50,7 +50,7 @@ impl State {
             transport
                 .as_ref()
                 .map(|peer| UsedKey::Signs(*peer.as_bytes())),
-            sealing.map(|key| UsedKey::Seals(code, key.0)),
+            sealing.map(|key| UsedKey::Seals(code, *key.as_bytes())),
         ];
         if !self.use_keys(keys.into_iter().flatten()) {
             return Err(Fault::KeyUsed(code));
@@ -98,7 +98,7 @@ impl State {
         let mut most = begun.map_or_else(nothing, |end| (end.size, end.root));
         for held in lost.held.iter() {
             let by = held.signed.by;
-            let signs = |key: &PublicKey| held.is_signed(self.chain, present, number, key);
+            let signs = |key: &PublicKey| held.is_signed(self.network, present, number, key);
             self.check_witness(&member.code, by, signs)?;
             let Some(size_and_root) = self.largest_held(member, held)? else {
                 continue;
@@ -141,7 +141,7 @@ impl State {
         let end = &ended.end;
         let code = end.position.log.department;
         let member = self.member(&code).ok_or(Fault::NotAMember(code))?;
-        let message = EpochEnded::message(self.chain, end);
+        let message = EpochEnded::message(self.network, end);
         let verifies = |key: &PublicKey| key.verify(&message, &ended.signature).is_ok();
         if !member.operating_key().is_some_and(verifies) {
             return Err(Fault::Signature(code));
@@ -196,7 +196,7 @@ impl State {
     }
 
     fn is_witness(&self, end: &EpochEnd, witness: &Signed, key: &PublicKey) -> bool {
-        (self.chain).is_signed(Purpose::EpochWitnessed, end, witness, key)
+        (self.network).is_signed(Purpose::EpochWitnessed, end, witness, key)
     }
 
     /// Whether a governor other than the department signed, by its operating key.

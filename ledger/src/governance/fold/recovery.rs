@@ -1,11 +1,11 @@
 //! Ending the governing of members that can't be reached.
 
 use crate::crypto::hash::Purpose;
+use crate::genesis::Share;
 use crate::id::DepartmentCode;
 
 use super::super::block::SignedRecovery;
 use super::super::fault::Fault;
-use super::super::policy::Share;
 use super::super::state::State;
 
 const A_THIRD: Share = Share { of: 1, parts: 3 };
@@ -33,7 +33,7 @@ impl State {
             let ends = recovery.ends.find(&by).is_some();
             let governor = self.governor(&by).filter(|_| !ends);
             let key = &governor.ok_or(Fault::NotAGovernor(by))?.keys.identity;
-            if !(self.chain).is_signed(Purpose::Recovery, recovery, agreed, key) {
+            if !(self.network).is_signed(Purpose::Recovery, recovery, agreed, key) {
                 return Err(Fault::Signature(by));
             }
         }
@@ -49,7 +49,7 @@ impl State {
         let terms = self.policy.recovery.as_ref();
         let need = terms.map_or(0, |terms| usize::from(terms.need));
         let keys = terms.map_or(&[][..], |terms| &terms.keys);
-        let message = self.chain.message(Purpose::Recovery, &signed.recovery);
+        let message = self.network.message(Purpose::Recovery, &signed.recovery);
         let verified = signed.keys.iter().filter(|one| {
             let key = keys.get(usize::from(one.key));
             key.is_some_and(|key| key.0.verify(&message, &one.signature).is_ok())

@@ -1,10 +1,11 @@
 //! What each action asks for and does.
 
 use super::world::{Secrets, World, code, root, secrets};
+use crate::codec::Ascending;
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::{CatalogueCommitment, SigningKey};
+use crate::genesis::{Policy, RecoveryKey, RecoveryKeys, Role, Terms};
 use crate::governance::*;
-use crate::membership::Role;
 
 fn roles(roles: &[Role]) -> Ascending<Role, 256> {
     Ascending::new(roles.to_vec()).unwrap()
@@ -361,13 +362,13 @@ fn a_governor_without_a_living_key_counts_and_cannot_vote() {
 #[test]
 fn an_identity_key_is_replaced_by_one_that_is_held_and_the_old_one_signs_nothing_then() {
     let mut world = World::new(4, 1);
-    let chain = world.chain();
+    let network = world.network();
     let (before, after) = (world.own(4).identity.public(), world.fresh_key());
-    let replace = ReplaceIdentity::sign(chain, code(4), before, &after);
+    let replace = ReplaceIdentity::sign(network, code(4), before, &after);
     let others = world.own(1).identity.public();
     for (wrong, fault) in [
         (
-            ReplaceIdentity::sign(chain, code(4), others, &after),
+            ReplaceIdentity::sign(network, code(4), others, &after),
             ActionFault::Overtaken("an identity key"),
         ),
         (
@@ -378,7 +379,7 @@ fn an_identity_key_is_replaced_by_one_that_is_held_and_the_old_one_signs_nothing
             ActionFault::NotPossessed(code(4)),
         ),
         (
-            ReplaceIdentity::sign(chain, code(4), before, &world.own(1).identity),
+            ReplaceIdentity::sign(network, code(4), before, &world.own(1).identity),
             ActionFault::KeyUsed(code(4)),
         ),
     ] {

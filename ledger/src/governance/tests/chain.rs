@@ -1,7 +1,7 @@
 //! What makes a block the next one, and final.
 
-use super::world::{CREATED_MS, World, code};
-use crate::codec::{Bounded, encode};
+use super::world::{World, code};
+use crate::codec::{Ascending, Bounded, encode};
 use crate::governance::*;
 
 fn votes(world: &World, block: &Block, by: &[usize]) -> FinalBlock {
@@ -22,7 +22,7 @@ fn a_block_follows_the_one_before_in_height_hash_and_time_and_says_something() {
     world.rotate(4);
     let (change, _) = world.rotation(4);
     let good = world.block(vec![change.into()]);
-    let founding = BlockId::founding(world.chain());
+    let genesis = BlockId::genesis(world.network());
     let time = world.state.time_ms();
     for (block, expected) in [
         (
@@ -47,12 +47,12 @@ fn a_block_follows_the_one_before_in_height_hash_and_time_and_says_something() {
         ),
         (
             Block {
-                before: founding,
+                before: genesis,
                 ..good.clone()
             },
             BlockError::Before {
                 height: 2,
-                found: founding,
+                found: genesis,
                 expected: world.state.head(),
             },
         ),
@@ -152,7 +152,7 @@ fn a_vote_is_of_one_round_of_one_stage_for_one_block_and_by_a_present_key() {
         ..good.clone()
     };
     assert_eq!(certificate_fault(&world, &other_block), bad);
-    let id = block.id(world.chain());
+    let id = block.id(world.network());
     for vote in [
         Vote {
             height: 1,
@@ -173,7 +173,7 @@ fn a_vote_is_of_one_round_of_one_stage_for_one_block_and_by_a_present_key() {
             block: Some(id),
         },
     ] {
-        let of = |n: usize| vote.sign(world.chain(), code(n), world.own(n).now());
+        let of = |n: usize| vote.sign(world.network(), code(n), world.own(n).now());
         let votes = Ascending::new(vec![of(0), of(1), of(2)]).unwrap();
         let certificate = Certificate { round: 0, votes };
         let wrong = FinalBlock {
@@ -198,9 +198,9 @@ fn a_vote_is_of_one_round_of_one_stage_for_one_block_and_by_a_present_key() {
         height: 2,
         round: 0,
         stage: Stage::Precommit,
-        block: Some(block.id(world.chain())),
+        block: Some(block.id(world.network())),
     };
-    let by_old = by_old.sign(world.chain(), code(0), &world.own(0).operating[0]);
+    let by_old = by_old.sign(world.network(), code(0), &world.own(0).operating[0]);
     let others = good.certificate.votes[1..].iter().copied();
     let by_old = Certificate {
         round: 0,
@@ -219,7 +219,7 @@ fn votes_of_all_nodes_do_not_replace_one_identity_signature() {
     let mut world = World::new(4, 1);
     let actions = [world.suspend(4, 0)];
     let proposal = world.proposal(0, &actions);
-    let by_node = Decision::propose(world.chain(), proposal, world.own(0).now());
+    let by_node = Decision::propose(world.network(), proposal, world.own(0).now());
     let block = world.certified(vec![by_node.into()]);
     let fault = world.state.accept(&block);
     assert!(matches!(fault, Err(BlockError::Item { .. })), "{fault:?}");
@@ -275,43 +275,4 @@ fn a_program_folds_nothing_beyond_a_version_that_it_does_not_know_and_says_so() 
         ..block.block
     };
     assert_eq!(world.state.apply(&garbage), Err(later));
-}
-
-#[test]
-fn genesis_and_founding_must_fit() {
-    let world = World::new(4, 1);
-    let of = |founding: &Founding| State::of_genesis(&world.genesis, founding).map(|_| ());
-    let departments = world.founding.departments.to_vec();
-    let founding = |departments| Founding {
-        departments: Ascending::new(departments).unwrap(),
-        policy: Policy::usual(),
-    };
-    assert_eq!(of(&founding(departments.clone())), Ok(()));
-    let missing = founding(departments[1..].to_vec());
-    assert_eq!(of(&missing), Err(FoundingError::Departments(code(0))));
-    let mut more = departments.clone();
-    more.push(FoundingDepartment {
-        code: code(9),
-        ..departments[0].clone()
-    });
-    assert_eq!(
-        of(&founding(more)),
-        Err(FoundingError::Departments(code(9)))
-    );
-    let mut nobody = departments.clone();
-    nobody
-        .iter_mut()
-        .for_each(|department| department.governs = false);
-    assert_eq!(
-        of(&founding(nobody)),
-        Err(FoundingError::Governors { found: 0, least: 1 })
-    );
-    let mut twice = departments.clone();
-    twice[1].identity = world.own(3).now().public();
-    let fault = of(&founding(twice));
-    assert!(
-        matches!(fault, Err(FoundingError::KeyTwice(_))),
-        "{fault:?}"
-    );
-    assert_eq!(world.state.time_ms(), CREATED_MS);
 }

@@ -1,7 +1,7 @@
 //! One governor's part in the decision on a block.
 
 use super::world::{World, code};
-use crate::codec::Bounded;
+use crate::codec::{Ascending, Bounded};
 use crate::governance::consensus::*;
 use crate::governance::*;
 
@@ -56,13 +56,13 @@ fn voted(world: &World, by: usize, round: u32, stage: Stage, block: Option<Block
         stage,
         block,
     };
-    let signed = vote.sign(world.chain(), code(by), world.own(by).now());
+    let signed = vote.sign(world.network(), code(by), world.own(by).now());
     Event::Message(Message::Vote(vote, signed))
 }
 
 fn offered(world: &World, by: usize, round: u32, block: &Block) -> Event {
     let (block, key) = (block.clone(), world.own(by).now());
-    let offer = Offer::sign(world.chain(), block, round, None, code(by), key);
+    let offer = Offer::sign(world.network(), block, round, None, code(by), key);
     Event::Message(Message::Offer(offer))
 }
 
@@ -148,7 +148,7 @@ fn a_block_that_does_not_hold_or_is_dated_ahead_gets_no_vote() {
         let begun = node.handle(pending(vec![item.clone()]), at(&world, 0));
         assert_eq!(votes(&begun), []);
         let commands = node.handle(offered(&world, chosen, 0, &block), at(&world, 0));
-        let id = block.id(world.chain());
+        let id = block.id(world.network());
         let vote = votes(&commands).pop().expect("a vote");
         assert_eq!(vote.block, gets_it.then_some(id), "{block:?}");
     }
@@ -172,7 +172,7 @@ fn only_whose_turn_it_is_offers_and_a_vote_counts_by_its_signature() {
     let forged = Event::Message(Message::Offer(forged));
     assert_eq!(votes(&node.handle(forged, at(&world, 0))), []);
     let commands = node.handle(offered(&world, in_turn(4, 0), 0, &block), at(&world, 0));
-    let id = Some(block.id(world.chain()));
+    let id = Some(block.id(world.network()));
     assert_eq!(votes(&commands).len(), 1);
     // Two prevotes beside the own one are enough; a forged one and a second one by the same are not.
     let forged = |event: Event, by: usize| match event {
@@ -202,7 +202,7 @@ fn a_restarted_node_says_again_what_it_said_and_nothing_else() {
     let chosen = in_turn(4, 0);
     let mut node = taking_part(&world, 0);
     let mut commands = node.handle(offered(&world, chosen, 0, &block), at(&world, 0));
-    let id = Some(block.id(world.chain()));
+    let id = Some(block.id(world.network()));
     for by in [1, 2] {
         commands.extend(node.handle(voted(&world, by, 0, Stage::Prevote, id), at(&world, 0)));
     }
@@ -230,7 +230,7 @@ fn a_restarted_node_says_again_what_it_said_and_nothing_else() {
     // Without what it kept it would have voted for the other one: that is what keeping is for.
     let mut forgetful = taking_part(&world, 0);
     let commands = forgetful.handle(offered(&world, chosen, 0, &rival), at(&world, 0));
-    assert_eq!(votes(&commands)[0].block, Some(rival.id(world.chain())));
+    assert_eq!(votes(&commands)[0].block, Some(rival.id(world.network())));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn what_was_cast_stands_though_the_program_would_vote_otherwise_now() {
         stage: Stage::Prevote,
         block: None,
     };
-    let signed = nil.sign(world.chain(), code(0), world.own(0).now());
+    let signed = nil.sign(world.network(), code(0), world.own(0).now());
     // It voted for none; by what is kept this version would vote for the block.
     let Event::Message(Message::Offer(offer)) = offered(&world, in_turn(4, 0), 0, &block) else {
         unreachable!()

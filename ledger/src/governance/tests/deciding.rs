@@ -1,6 +1,8 @@
 //! When a proposal is decided, and when it is not any more.
 
 use super::world::{World, code};
+use crate::codec::{Ascending, NotAscending};
+use crate::genesis::{Policy, Terms};
 use crate::governance::*;
 
 fn govern(n: usize, governs: bool) -> Action {
@@ -39,16 +41,16 @@ fn a_proposal_is_decided_by_more_than_two_thirds_and_no_fewer() {
 fn what_nodes_sign_decides_nothing() {
     let mut world = World::new(4, 1);
     let proposed = world.propose(0, &[world.clone().suspend(4, 0)]);
-    let id = proposed.proposal.id(world.chain());
+    let id = proposed.proposal.id(world.network());
     // Each node's operating key in the place of the department's identity key.
-    let by_nodes = (1..4).map(|n| approve(world.chain(), id, code(n), world.own(n).now()));
+    let by_nodes = (1..4).map(|n| approve(world.network(), id, code(n), world.own(n).now()));
     let stolen = Decision {
         approvals: Ascending::new(by_nodes.collect()).unwrap(),
         ..proposed.clone()
     };
     assert_eq!(world.fault(&stolen.into()), Fault::Signature(code(1)));
     let proposal = proposed.proposal.clone();
-    let stolen = Decision::propose(world.chain(), proposal, world.own(0).now());
+    let stolen = Decision::propose(world.network(), proposal, world.own(0).now());
     let stolen = world.approved_by(&stolen, &[1, 2, 3]);
     assert_eq!(world.fault(&stolen.into()), Fault::Signature(code(0)));
 }
@@ -156,7 +158,7 @@ fn a_sitting_ends_with_who_decides_by_which_keys_and_rules_and_takes_its_proposa
     let suspend_other = world.clone().suspend(5, 0);
     let after = world.clone().fresh_key();
     let before = world.own(5).identity.public();
-    let identity = ReplaceIdentity::sign(world.chain(), code(5), before, &after);
+    let identity = ReplaceIdentity::sign(world.network(), code(5), before, &after);
     let policy = ReplacePolicy {
         before: world.state.policy().clone(),
         after: Policy::new(Terms {
@@ -178,7 +180,7 @@ fn a_sitting_ends_with_who_decides_by_which_keys_and_rules_and_takes_its_proposa
         let mut world = world.clone();
         let give = ChangeRoles {
             department: code(0),
-            give: Ascending::new(vec![crate::membership::Role::Define(code(50))]).unwrap(),
+            give: Ascending::new(vec![crate::genesis::Role::Define(code(50))]).unwrap(),
             take: Ascending::default(),
             position: None,
         };
@@ -210,9 +212,9 @@ fn a_proposal_lapses_by_the_time_of_blocks() {
 fn a_withdrawn_proposal_is_never_decided_and_only_its_proposer_withdraws_it() {
     let mut world = World::new(4, 1);
     let decision = world.decision(&[world.clone().suspend(4, 0)]);
-    let id = decision.proposal.id(world.chain());
+    let id = decision.proposal.id(world.network());
     let sitting = world.state.sitting();
-    let withdrawal = |by: usize, key| Withdrawal::sign(world.chain(), id, sitting, code(by), key);
+    let withdrawal = |by: usize, key| Withdrawal::sign(world.network(), id, sitting, code(by), key);
     let own = withdrawal(0, &world.own(0).identity);
     let others = withdrawal(1, &world.own(1).identity);
     let by_node = withdrawal(0, world.own(0).now());
@@ -235,7 +237,13 @@ fn no_governor_makes_the_chain_longer_by_itself_without_bound() {
     let withdrawal = |world: &World, n: u64| {
         let id = ProposalId(super::world::root(n));
         let sitting = world.state.sitting();
-        Withdrawal::sign(world.chain(), id, sitting, code(1), &world.own(1).identity)
+        Withdrawal::sign(
+            world.network(),
+            id,
+            sitting,
+            code(1),
+            &world.own(1).identity,
+        )
     };
     for n in 0..16 {
         world.make(vec![withdrawal(&world, n).into()]).unwrap();

@@ -1,12 +1,13 @@
 //! Which rule judges which record.
 
 use super::world::{World, code, root};
+use crate::codec::Ascending;
+use crate::genesis::{Policy, Role, Terms};
 use crate::governance::*;
-use crate::membership::Role;
 use crate::names::LogId;
 
 fn history(world: &World) -> History {
-    let mut history = History::begin(&world.genesis, &world.founding).unwrap();
+    let mut history = History::begin(&world.genesis);
     for block in &world.blocks {
         history.extend(block).unwrap();
     }
@@ -329,7 +330,7 @@ fn every_height_is_answered_as_it_was_when_it_was_the_last() {
 #[test]
 fn whoever_holds_connections_or_logs_open_learns_whom_a_block_is_about() {
     let mut world = World::new(4, 2);
-    let mut history = History::begin(&world.genesis, &world.founding).unwrap();
+    let mut history = History::begin(&world.genesis);
     let mut changes = |world: &World| history.extend(world.blocks.last().unwrap()).unwrap();
     world.rotate(4);
     assert_eq!(changes(&world).departments, [code(4)].into());

@@ -1,10 +1,16 @@
 //! What departments change by themselves.
 
 use super::world::{World, code, empty_root, root};
+use crate::codec::Ascending;
 use crate::crypto::keys::SigningKey;
+use crate::crypto::sealing::{SealingKey, SealingSecret};
+use crate::genesis::PeerId;
 use crate::governance::*;
 use crate::log::SignedCheckpoint;
-use crate::membership::PeerId;
+
+fn sealing(n: u8) -> SealingKey {
+    SealingSecret::from_seed(&[n; 32]).public()
+}
 
 #[test]
 fn a_department_changes_its_keys_by_itself_and_each_change_once() {
@@ -26,18 +32,18 @@ fn a_department_changes_its_keys_by_itself_and_each_change_once() {
 #[test]
 fn a_change_is_signed_by_the_identity_key_and_by_each_new_key_that_signs() {
     let mut world = World::new(4, 1);
-    let chain = world.chain();
+    let network = world.network();
     let (operating, transport) = (world.fresh_key(), world.fresh_key());
     let peer = PeerId::from_transport_key(*transport.public().as_bytes());
     let change = OwnChange {
         operating: Some(operating.public()),
         transport: Some(peer.clone()),
-        sealing: Some(SealingKey([9; 32])),
+        sealing: Some(sealing(9)),
         ..world.own_change(4)
     };
     let sign = |change: &OwnChange, identity: &SigningKey| {
         let (operating, transport) = (Some(&operating), Some(&transport));
-        SignedChange::sign(chain, change.clone(), identity, operating, transport)
+        SignedChange::sign(network, change.clone(), identity, operating, transport)
     };
     let good = sign(&change, &world.own(4).identity);
     // The node's key, which a thief of the node has, is not enough; nor is another department's.
@@ -65,16 +71,16 @@ fn a_change_is_signed_by_the_identity_key_and_by_each_new_key_that_signs() {
     };
     let taken = SignedChange {
         operating: good.operating,
-        ..SignedChange::sign(chain, taken, &world.own(1).identity, None, None)
+        ..SignedChange::sign(network, taken, &world.own(1).identity, None, None)
     };
     assert_eq!(world.fault(&taken.into()), Fault::NotPossessed(code(1)));
     // The sealing key alone can be named by another, which takes nothing from its holder.
     let same_sealing = OwnChange {
-        sealing: Some(SealingKey([9; 32])),
+        sealing: Some(sealing(9)),
         ..world.own_change(1)
     };
     let identity = &world.own(1).identity;
-    let same_sealing = SignedChange::sign(chain, same_sealing, identity, None, None);
+    let same_sealing = SignedChange::sign(network, same_sealing, identity, None, None);
     world.make(vec![same_sealing.into(), good.into()]).unwrap();
     assert_eq!(world.member(4).keys.transport, peer);
 }
@@ -83,7 +89,7 @@ fn a_change_is_signed_by_the_identity_key_and_by_each_new_key_that_signs() {
 fn no_key_is_used_twice_by_anybody() {
     let mut world = World::new(4, 1);
     world.rotate(4);
-    let chain = world.chain();
+    let network = world.network();
     let own = world.own(4).clone();
     let rotated = |world: &World, n, key: &SigningKey| {
         let change = OwnChange {
@@ -91,7 +97,13 @@ fn no_key_is_used_twice_by_anybody() {
             ..world.own_change(n)
         };
         let identity = &world.own(n).identity;
-        Item::from(SignedChange::sign(chain, change, identity, Some(key), None))
+        Item::from(SignedChange::sign(
+            network,
+            change,
+            identity,
+            Some(key),
+            None,
+        ))
     };
     for key in [&own.operating[0], &own.operating[1], &own.identity] {
         for n in [4, 1] {
@@ -107,24 +119,24 @@ fn no_key_is_used_twice_by_anybody() {
         transport: Some(peer),
         ..world.own_change(4)
     };
-    let twice = SignedChange::sign(chain, change, &own.identity, Some(&key), Some(&key));
+    let twice = SignedChange::sign(network, change, &own.identity, Some(&key), Some(&key));
     assert_eq!(world.fault(&twice.into()), Fault::KeyUsed(code(4)));
     // A sealing key of its own, a second time.
     let change = OwnChange {
         sealing: Some(own.sealing),
         ..world.own_change(4)
     };
-    let again = SignedChange::sign(chain, change, &own.identity, None, None);
+    let again = SignedChange::sign(network, change, &own.identity, None, None);
     assert_eq!(world.fault(&again.into()), Fault::KeyUsed(code(4)));
     // A transport identity that no key has.
     let change = OwnChange {
         transport: Some(PeerId::from_transport_key([0; 32])),
         ..world.own_change(4)
     };
-    let nobody_s = SignedChange::sign(chain, change, &own.identity, None, Some(&key));
+    let nobody_s = SignedChange::sign(network, change, &own.identity, None, Some(&key));
     assert_eq!(world.fault(&nobody_s.into()), Fault::NotPossessed(code(4)));
     let nothing = world.own_change(4);
-    let nothing = SignedChange::sign(chain, nothing, &own.identity, None, None);
+    let nothing = SignedChange::sign(network, nothing, &own.identity, None, None);
     assert_eq!(world.fault(&nothing.into()), Fault::NoChange);
 }
 
@@ -198,7 +210,7 @@ fn an_epoch_ends_by_the_next_one_s_key_with_witnesses_in_order_and_once() {
     let witnessed = world.ended(4, first, &[0, 1, 2]);
     // By an ended key, as its thief would.
     let by_old = EpochEnded {
-        signature: EpochEnded::sign(world.chain(), first, &world.own(4).operating[0]).signature,
+        signature: EpochEnded::sign(world.network(), first, &world.own(4).operating[0]).signature,
         ..witnessed.clone()
     };
     assert_eq!(world.fault(&by_old.into()), Fault::Signature(code(4)));
@@ -266,7 +278,7 @@ impl Coming {
         let held = self.held.iter().map(|(by, checkpoint)| {
             let key = world.own(*by).now();
             Held::sign(
-                world.chain(),
+                world.network(),
                 log,
                 number,
                 checkpoint.clone(),
@@ -286,7 +298,7 @@ impl Coming {
             ..world.own_change(n)
         };
         let identity = &world.own(n).identity;
-        let signed = SignedChange::sign(world.chain(), change, identity, Some(&key), None);
+        let signed = SignedChange::sign(world.network(), change, identity, Some(&key), None);
         (signed, key)
     }
 }
@@ -364,7 +376,7 @@ fn what_members_state_to_hold_is_for_one_loss_of_one_log_and_signed_by_its_depar
     let (mut later, key) = old.back(&mut world, 4);
     later.change.lost = signed_before.change.lost;
     let identity = &world.own(4).identity;
-    let later = SignedChange::sign(world.chain(), later.change, identity, Some(&key), None);
+    let later = SignedChange::sign(world.network(), later.change, identity, Some(&key), None);
     assert_eq!(world.fault(&later.into()), Fault::Signature(code(0)));
     // A member that makes a larger checkpoint up.
     let made_up = SignedCheckpoint::sign(
@@ -382,11 +394,11 @@ fn what_members_state_to_hold_is_for_one_loss_of_one_log_and_signed_by_its_depar
     let (change, _) = old.back(&mut world, 4);
     let change = OwnChange {
         operating: None,
-        sealing: Some(SealingKey([1; 32])),
+        sealing: Some(sealing(1)),
         ..change.change
     };
     let identity = &world.own(4).identity;
-    let change = SignedChange::sign(world.chain(), change, identity, None, None);
+    let change = SignedChange::sign(world.network(), change, identity, None, None);
     assert_eq!(world.fault(&change.into()), Fault::NoNewEpoch(code(4)));
 }
 

@@ -1,6 +1,7 @@
 //! What waits for a block, and for whom there is room.
 
 use super::world::{World, code};
+use crate::codec::Ascending;
 use crate::governance::*;
 
 fn govern(n: usize) -> Action {
@@ -101,9 +102,9 @@ fn what_is_withdrawn_goes_and_makes_room() {
     let mut pool = Pool::default();
     let decision = world.decision(&[govern(3)]);
     add(&mut pool, &world, decision.clone()).unwrap();
-    let id = decision.proposal.id(world.chain());
+    let id = decision.proposal.id(world.network());
     let identity = &world.own(0).identity;
-    let withdrawal = Withdrawal::sign(world.chain(), id, 0, code(0), identity);
+    let withdrawal = Withdrawal::sign(world.network(), id, 0, code(0), identity);
     add(&mut pool, &world, withdrawal.clone()).unwrap();
     // The block with both would not hold: the proposal is not taken into it.
     assert_eq!(next(&pool, &world), [withdrawal.into()]);

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::world::{World, code};
-use crate::codec;
+use crate::codec::{self, Ascending};
+use crate::genesis::{MAX_GOVERNORS, Policy, Role, Terms};
 use crate::governance::*;
 use crate::id::DepartmentCode;
-use crate::membership::Role;
 
 /// Something that somebody, honest or not, may do.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ fn action(world: &mut World, kind: u8, about: usize, size: u64) -> Action {
         7 => {
             let after = world.fresh_key();
             let before = member.keys.identity;
-            let replace = ReplaceIdentity::sign(world.chain(), department, before, &after);
+            let replace = ReplaceIdentity::sign(world.network(), department, before, &after);
             replace.into()
         }
         _ => {
@@ -215,9 +215,9 @@ impl Run {
                 else {
                     return None;
                 };
-                let id = decision.proposal.id(world.chain());
+                let id = decision.proposal.id(world.network());
                 let key = &world.secrets.get(&code(*by))?.identity;
-                Withdrawal::sign(world.chain(), id, world.state.sitting(), code(*by), key).into()
+                Withdrawal::sign(world.network(), id, world.state.sitting(), code(*by), key).into()
             }
             Step::Wait(ms) => {
                 world.time_ms += ms;
@@ -229,8 +229,8 @@ impl Run {
 
 /// Whether enough of those who govern signed what a decision holds, found without the fold.
 fn enough_signed(state: &State, decision: &Decision) -> bool {
-    let chain = state.chain();
-    let id = decision.proposal.id(chain);
+    let network = state.network();
+    let id = decision.proposal.id(network);
     let mut signers: BTreeSet<DepartmentCode> = BTreeSet::new();
     for governor in state.governors() {
         let key = &governor.keys.identity;
@@ -238,7 +238,7 @@ fn enough_signed(state: &State, decision: &Decision) -> bool {
             && key.verify(&id.0, &decision.signature).is_ok();
         let approves = decision.approvals.iter().any(|approval| {
             let purpose = crate::crypto::hash::Purpose::Approval;
-            approval.by == governor.code && chain.is_signed(purpose, &id, approval, key)
+            approval.by == governor.code && network.is_signed(purpose, &id, approval, key)
         });
         if proposes || approves {
             signers.insert(governor.code);
@@ -315,7 +315,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..40),
     ) {
         let mut run = Run::new();
-        let mut history = History::begin(&run.world.genesis, &run.world.founding).unwrap();
+        let mut history = History::begin(&run.world.genesis);
         for step in &steps {
             let Some(item) = run.item(step) else { continue };
             let before = run.world.state.clone();
@@ -340,7 +340,7 @@ proptest! {
         // Whoever has the same blocks has the same bytes: folded again, read again from a trust file.
         prop_assert_eq!(history.state().to_bytes(), run.world.state.to_bytes());
         let world = &run.world;
-        let file = TrustFile::write(&world.genesis, &world.founding, &world.blocks);
+        let file = TrustFile::write(&world.genesis, &world.blocks);
         let read = TrustFile::read(&file, None).unwrap();
         prop_assert_eq!(read.history.state().to_bytes(), world.state.to_bytes());
     }
@@ -368,7 +368,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..20),
     ) {
         let mut run = Run::new();
-        let mut histories = vec![History::begin(&run.world.genesis, &run.world.founding).unwrap()];
+        let mut histories = vec![History::begin(&run.world.genesis)];
         for step in &steps {
             let Some(item) = run.item(step) else { continue };
             if run.world.make(vec![item.clone()]).is_ok() {

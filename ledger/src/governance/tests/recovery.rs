@@ -1,7 +1,9 @@
 //! When too many governors can't be reached.
 
 use super::world::{World, code};
+use crate::codec::Ascending;
 use crate::crypto::keys::SigningKey;
+use crate::genesis::{Policy, RecoveryKey, RecoveryKeys, Terms};
 use crate::governance::*;
 
 fn recovery_key(n: u8) -> SigningKey {
@@ -38,13 +40,13 @@ fn recovery(world: &World, ends: &[usize]) -> Recovery {
 }
 
 fn signed(world: &World, recovery: Recovery, keys: &[u8], by: &[usize]) -> Item {
-    let chain = world.chain();
+    let network = world.network();
     let keys = keys
         .iter()
-        .map(|place| recovery.sign(chain, *place, &at(world, *place)));
+        .map(|place| recovery.sign(network, *place, &at(world, *place)));
     let by = by
         .iter()
-        .map(|n| recovery.agree(chain, code(*n), &world.own(*n).identity));
+        .map(|n| recovery.agree(network, code(*n), &world.own(*n).identity));
     let (keys, governors) = (Ascending::new(keys.collect()), Ascending::new(by.collect()));
     SignedRecovery {
         recovery,
@@ -154,8 +156,8 @@ fn a_recovery_is_void_once_governance_goes_on() {
 fn without_recovery_keys_there_is_no_recovery() {
     let world = World::new(6, 0);
     let recovery = recovery(&world, &[3, 4, 5]);
-    let chain = world.chain();
-    let by = (0..3).map(|n| recovery.agree(chain, code(n), &world.own(n).identity));
+    let network = world.network();
+    let by = (0..3).map(|n| recovery.agree(network, code(n), &world.own(n).identity));
     let item = SignedRecovery {
         governors: Ascending::new(by.collect()).unwrap(),
         keys: Ascending::default(),

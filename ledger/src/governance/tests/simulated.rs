@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::world::{World, code};
-use crate::codec::Bounded;
+use crate::codec::{Ascending, Bounded};
 use crate::governance::consensus::*;
 use crate::governance::*;
 use crate::id::DepartmentCode;
@@ -233,16 +233,16 @@ impl Network {
     /// Offers one half another block than the other half, and votes for each half's own.
     fn plot(&mut self, n: usize, to: usize, message: &Message) {
         let key = self.world.secrets[&code(n)].now().clone();
-        let (chain, half) = (self.world.chain(), to % 2);
+        let (network, half) = (self.world.network(), to % 2);
         match message {
             Message::Offer(offer) => {
                 let mut other = offer.block.clone();
                 other.time_ms += 1;
                 let blocks = [offer.block.clone(), other];
-                let ids = [blocks[0].id(chain), blocks[1].id(chain)];
+                let ids = [blocks[0].id(network), blocks[1].id(network)];
                 self.plots.insert((offer.block.height, offer.round), ids);
                 let block = blocks[half].clone();
-                let offer = Offer::sign(chain, block, offer.round, None, code(n), &key);
+                let offer = Offer::sign(network, block, offer.round, None, code(n), &key);
                 self.send(to, Parcel::Said(Message::Offer(offer)));
             }
             Message::Vote(vote, _) => {
@@ -254,7 +254,7 @@ impl Network {
                         block,
                         ..*vote
                     };
-                    let message = Message::Vote(vote, vote.sign(chain, code(n), &key));
+                    let message = Message::Vote(vote, vote.sign(network, code(n), &key));
                     self.send(to, Parcel::Said(message));
                 }
             }
@@ -264,7 +264,7 @@ impl Network {
     /// Something else in the place of what it would have said, and signed as well.
     fn lie(&mut self, n: usize, message: &Message) -> Message {
         let key = self.world.secrets[&code(n)].now();
-        let chain = self.world.chain();
+        let network = self.world.network();
         match message {
             Message::Vote(vote, _) => {
                 let known: Vec<BlockId> =
@@ -281,7 +281,7 @@ impl Network {
                     block,
                     ..*vote
                 };
-                Message::Vote(vote, vote.sign(chain, code(n), key))
+                Message::Vote(vote, vote.sign(network, code(n), key))
             }
             Message::Offer(offer) => {
                 let mut block = offer.block.clone();
@@ -295,7 +295,14 @@ impl Network {
                     .filter(|_| self.rng.random_bool(0.3));
                 let prevotes = Ascending::default();
                 let valid = valid.map(|round| Again { round, prevotes });
-                Message::Offer(Offer::sign(chain, block, offer.round, valid, code(n), key))
+                Message::Offer(Offer::sign(
+                    network,
+                    block,
+                    offer.round,
+                    valid,
+                    code(n),
+                    key,
+                ))
             }
         }
     }

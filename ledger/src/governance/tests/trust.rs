@@ -14,7 +14,7 @@ fn world() -> World {
 }
 
 fn file(world: &World) -> Vec<u8> {
-    TrustFile::write(&world.genesis, &world.founding, &world.blocks)
+    TrustFile::write(&world.genesis, &world.blocks)
 }
 
 fn error(bytes: &[u8]) -> TrustFileError {
@@ -36,7 +36,7 @@ fn a_trust_file_leads_to_the_state_of_whoever_wrote_it() {
     };
     assert_eq!(found, Err(network));
     // That of a network without a block.
-    let none = TrustFile::write(&world.genesis, &world.founding, &[]);
+    let none = TrustFile::write(&world.genesis, &[]);
     assert_eq!(TrustFile::read(&none, None).unwrap().history.height(), 0);
 }
 
@@ -78,7 +78,7 @@ fn a_trust_file_has_every_block_in_order_and_says_which_is_missing() {
     for without in 0..3 {
         let mut blocks = world.blocks.clone();
         blocks.remove(without);
-        let bytes = TrustFile::write(&world.genesis, &world.founding, &blocks);
+        let bytes = TrustFile::write(&world.genesis, &blocks);
         let read = TrustFile::read(&bytes, None);
         // Without the last it is an older file, and as good.
         assert_eq!(read.is_ok(), without == 2, "without {without}");
@@ -88,7 +88,7 @@ fn a_trust_file_has_every_block_in_order_and_says_which_is_missing() {
     other.rotate(3);
     let mut blocks = world.blocks.clone();
     blocks[0] = other.blocks[0].clone();
-    let bytes = TrustFile::write(&world.genesis, &world.founding, &blocks);
+    let bytes = TrustFile::write(&world.genesis, &blocks);
     let fault = error(&bytes);
     assert!(
         matches!(

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::{Bounded, Text};
+use crate::codec::{Ascending, Bounded, Text};
 use crate::crypto::hash::{Hash, Purpose, hash};
 use crate::crypto::keys::{CatalogueKey, Secret, SigningKey};
+use crate::crypto::sealing::{SealingKey, SealingSecret};
+use crate::genesis::{Department, Genesis, PeerId, Policy, Role};
 use crate::governance::*;
 use crate::id::DepartmentCode;
 use crate::log::{Checkpoint, SignedCheckpoint};
-use crate::membership::{Department, Genesis, PeerId, Role};
 use crate::merkle::CompactRange;
+use crate::names::NetworkId;
 use crate::record::RecordHash;
 
 pub(super) const CREATED_MS: u64 = 1_700_000_000_000;
@@ -57,7 +59,6 @@ impl Secrets {
 pub(super) struct World {
     pub(super) secrets: BTreeMap<DepartmentCode, Secrets>,
     pub(super) genesis: Genesis,
-    pub(super) founding: Founding,
     pub(super) state: State,
     pub(super) blocks: Vec<FinalBlock>,
     /// Of the next block.
@@ -87,36 +88,25 @@ impl World {
         let mut seeds = 0;
         let all = governors + others;
         let secrets: BTreeMap<_, _> = (0..all).map(|n| (code(n), secrets(&mut seeds))).collect();
-        let departments = secrets.iter().map(|(code, own)| Department {
+        let departments = (0..).zip(&secrets).map(|(n, (code, own))| Department {
             code: *code,
             name: Text::new(format!("Department {code}")).unwrap(),
             name_zh: None,
-            roles: Bounded::first([Role::Issue]),
+            roles: Ascending::first([Role::Issue]),
+            governs: n < governors,
+            identity_key: own.identity.public(),
             signing_key: own.now().public(),
             peer_id: PeerId::from_transport_seed(&own.transport),
+            sealing_key: own.sealing,
             addresses: Bounded::default(),
         });
         let commitment = CatalogueKey(Secret::from_bytes([7; 32])).commitment();
-        let genesis = Genesis::new("Wuhan", CREATED_MS, commitment, departments.collect()).unwrap();
-        let founders = secrets
-            .iter()
-            .enumerate()
-            .map(|(n, (code, own))| FoundingDepartment {
-                code: *code,
-                identity: own.identity.public(),
-                sealing: own.sealing,
-                governs: n < governors,
-            });
-        let departments = Ascending::new(founders.collect()).unwrap();
-        let founding = Founding {
-            departments,
-            policy,
-        };
-        let state = State::of_genesis(&genesis, &founding).unwrap();
+        let departments = departments.collect();
+        let genesis = Genesis::new("Wuhan", CREATED_MS, commitment, policy, departments).unwrap();
+        let state = State::of_genesis(&genesis);
         World {
             secrets,
             genesis,
-            founding,
             state,
             blocks: Vec::new(),
             time_ms: CREATED_MS + 1,
@@ -126,8 +116,8 @@ impl World {
         }
     }
 
-    pub(super) fn chain(&self) -> ChainId {
-        self.state.chain()
+    pub(super) fn network(&self) -> NetworkId {
+        self.state.network()
     }
 
     pub(super) fn own(&self, n: usize) -> &Secrets {
@@ -186,7 +176,13 @@ impl World {
             keys: own.keys(),
         };
         let transport = SigningKey::from_seed(&own.transport);
-        Introduction::sign(self.chain(), newcomer, &own.identity, own.now(), &transport)
+        Introduction::sign(
+            self.network(),
+            newcomer,
+            &own.identity,
+            own.now(),
+            &transport,
+        )
     }
 
     pub(super) fn admit(&mut self, n: usize, governs: bool) -> Action {
@@ -215,12 +211,12 @@ impl World {
     /// Proposes; nobody else has approved.
     pub(super) fn propose(&mut self, proposer: usize, actions: &[Action]) -> Decision {
         let proposal = self.proposal(proposer, actions);
-        Decision::propose(self.chain(), proposal, &self.own(proposer).identity)
+        Decision::propose(self.network(), proposal, &self.own(proposer).identity)
     }
 
     pub(super) fn approval(&self, decision: &Decision, by: usize) -> Signed {
-        let id = decision.proposal.id(self.chain());
-        approve(self.chain(), id, code(by), &self.own(by).identity)
+        let id = decision.proposal.id(self.network());
+        approve(self.network(), id, code(by), &self.own(by).identity)
     }
 
     pub(super) fn approved_by(&self, decision: &Decision, by: &[usize]) -> Decision {
@@ -275,12 +271,12 @@ impl World {
             height: block.height,
             round: 0,
             stage: Stage::Precommit,
-            block: Some(block.id(self.chain())),
+            block: Some(block.id(self.network())),
         };
         let votes = by.iter().map(|by| {
             let member = self.state.member(by).unwrap();
             let own = &self.secrets[by].operating;
-            vote.sign(self.chain(), *by, &own[member.epoch as usize])
+            vote.sign(self.network(), *by, &own[member.epoch as usize])
         });
         let votes = Ascending::new(votes.collect()).unwrap();
         let certificate = Certificate { round: 0, votes };
@@ -327,7 +323,7 @@ impl World {
             ..self.own_change(n)
         };
         let identity = &self.own(n).identity;
-        let signed = SignedChange::sign(self.chain(), change, identity, Some(&key), None);
+        let signed = SignedChange::sign(self.network(), change, identity, Some(&key), None);
         (signed, key)
     }
 
@@ -351,9 +347,9 @@ impl World {
     }
 
     pub(super) fn ended(&self, n: usize, end: EpochEnd, witnesses: &[usize]) -> EpochEnded {
-        let ended = EpochEnded::sign(self.chain(), end, self.own(n).now());
+        let ended = EpochEnded::sign(self.network(), end, self.own(n).now());
         let witness =
-            |by: &usize| EpochEnded::witness(self.chain(), &end, code(*by), self.own(*by).now());
+            |by: &usize| EpochEnded::witness(self.network(), &end, code(*by), self.own(*by).now());
         let witnesses = Ascending::new(witnesses.iter().map(witness).collect()).unwrap();
         EpochEnded { witnesses, ..ended }
     }
@@ -389,6 +385,6 @@ pub(super) fn secrets(seeds: &mut u64) -> Secrets {
         identity: SigningKey::from_seed(&next()),
         operating: vec![SigningKey::from_seed(&next())],
         transport: next(),
-        sealing: SealingKey(next()),
+        sealing: SealingSecret::from_seed(&next()).public(),
     }
 }

@@ -23,9 +23,11 @@ use std::sync::Arc;
 
 use crate::codec::{Bounded, Text};
 use crate::crypto::hash::{Hash, Purpose, hash};
-use crate::crypto::keys::{CatalogueCommitment, SigningKey};
+use crate::crypto::keys::SigningKey;
+use crate::genesis::Role;
+use crate::genesis::testing::{department, network};
 use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
-use crate::membership::{Department, Genesis, Membership, PeerId, Role};
+use crate::membership::Membership;
 use crate::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, RecordHash, SharingClass,
     StatusChanged, SubjectTag, Succession, SuccessionKind, Validity,
@@ -42,18 +44,8 @@ pub(super) fn key() -> SigningKey {
 }
 
 pub(super) fn members() -> Membership {
-    let department = Department {
-        code: ISSUER.parse().unwrap(),
-        name: Text::new("Issuer").unwrap(),
-        name_zh: None,
-        roles: Bounded::first([Role::Issue]),
-        signing_key: key().public(),
-        peer_id: PeerId::from_transport_seed(&[1; 32]),
-        addresses: Bounded::default(),
-    };
-    Membership::from_genesis(
-        &Genesis::new("test", 0, CatalogueCommitment(Hash::ZERO), vec![department]).unwrap(),
-    )
+    let department = department(ISSUER, key().public(), &[Role::Issue]);
+    Membership::from_genesis(&network("test", vec![department]))
 }
 
 pub(super) fn name() -> LogName {

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use super::*;
 use crate::catalogue::Catalogue;
 use crate::crypto::hash::{Hash, hash};
-use crate::crypto::keys::{BodyKey, CatalogueCommitment, Secret};
+use crate::crypto::keys::{BodyKey, Secret};
 use crate::disk::MemoryDisk;
+use crate::genesis::Role;
+use crate::genesis::testing::{department, network};
 use crate::id::HolderKind;
 use crate::log::{Log, Place, Writer};
-use crate::membership::{Department, Genesis, PeerId, Role};
 use crate::names::LogName;
 use crate::record::{
     CertificateIssued, DefinitionRef, Entry, FieldDefinition, MatterDefined, Received, Record,
@@ -56,22 +57,12 @@ fn catalogue_key() -> CatalogueKey {
     CatalogueKey(Secret::from_bytes([9; 32]))
 }
 
-fn members(network: &str) -> Membership {
-    let department = |code: DepartmentCode| Department {
-        code,
-        name: Text::new(code.as_str()).unwrap(),
-        name_zh: None,
-        roles: Bounded::first([Role::Issue]),
-        signing_key: signing_key(&code).public(),
-        peer_id: PeerId::from_transport_seed(&[code.as_str().as_bytes()[8]; 32]),
-        addresses: Bounded::default(),
+fn members(name: &str) -> Membership {
+    let member = |code: DepartmentCode| {
+        let key = signing_key(&code).public();
+        department(code.as_str(), key, &[Role::Issue])
     };
-    let mut departments: Vec<Department> = codes().map(department).into();
-    for (n, department) in (1..).zip(&mut departments) {
-        department.peer_id = PeerId::from_transport_seed(&[n; 32]);
-    }
-    let key = CatalogueCommitment(Hash::ZERO);
-    Membership::from_genesis(&Genesis::new(network, 0, key, departments).unwrap())
+    Membership::from_genesis(&network(name, codes().map(member).into()))
 }
 
 fn texts<const N: usize, const M: usize>(codes: &[&str]) -> Bounded<Text<N>, M> {

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use crate::catalogue::Catalogue;
 use crate::codec::{Bounded, Text};
 use crate::crypto::hash::{Hash, Purpose, hash};
-use crate::crypto::keys::{CatalogueCommitment, SigningKey};
+use crate::crypto::keys::SigningKey;
 use crate::disk::MemoryDisk;
+use crate::genesis::Role;
+use crate::genesis::testing::{department, network};
 use crate::id::{CertificateId, Date, DepartmentCode, HolderKind, IssuerCode};
 use crate::log::{Cosignature, ForkEvidence, Log, Place, VerifiedCheckpoint, Writer};
-use crate::membership::{Department, Genesis, Membership, PeerId, Role};
+use crate::membership::Membership;
 use crate::names::LogId;
 use crate::record::{
     Action, CertificateIssued, DefinitionRef, Entry, FieldRoot, Reason, RecordHash, SharingClass,
@@ -116,19 +118,8 @@ pub(super) fn key(n: usize) -> SigningKey {
 
 /// A network of this many departments.
 pub(super) fn members(peers: usize) -> Membership {
-    let department = |n: usize| Department {
-        code: code(n),
-        name: Text::new(format!("Department {n}")).unwrap(),
-        name_zh: None,
-        roles: Bounded::first([Role::Issue]),
-        signing_key: key(n).public(),
-        peer_id: PeerId::from_transport_key(*key(n).public().as_bytes()),
-        addresses: Bounded::default(),
-    };
-    let departments = (0..peers).map(department).collect();
-    Membership::from_genesis(
-        &Genesis::new("simulated", 0, CatalogueCommitment(Hash::ZERO), departments).unwrap(),
-    )
+    let member = |n| department(code(n).as_str(), key(n).public(), &[Role::Issue]);
+    Membership::from_genesis(&network("simulated", (0..peers).map(member).collect()))
 }
 
 pub(super) fn place(disk: &MemoryDisk) -> Place {

@@ -6,10 +6,11 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Text, TextError, TooMany};
 use crate::crypto::hash::NotAHash;
-use crate::crypto::keys::KeyError;
+use crate::crypto::keys::{KeyError, PublicKey};
+use crate::crypto::sealing::SealingKeyError;
 use crate::id::{DepartmentCode, IdError};
 
-use super::{GENESIS_FORMAT, NotARole, PeerIdError};
+use super::{GENESIS_FORMAT, MAX_GOVERNORS, NotARole, NotAShare, PeerIdError, PolicyError};
 
 /// One fault of a genesis or department file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,13 @@ pub enum GenesisError {
         "format is `{0}`; this version reads `{GENESIS_FORMAT}`: if a later version of certmesh wrote the file, upgrade"
     )]
     Format(String),
+    /// The format before departments had identity keys.
+    #[error(
+        "format is `{0}`, in which departments have no identity keys; this version reads `{GENESIS_FORMAT}`: have each \
+         department run `certmesh department init` for a new department.toml, and found the network again from those with \
+         `certmesh network create`"
+    )]
+    Earlier(String),
     /// The catalogue key's value is not a hash.
     #[error("genesis: catalogue_key: {0}")]
     CatalogueKey(NotAHash),
@@ -61,13 +69,23 @@ pub enum GenesisError {
         /// What is wrong.
         error: NotARole,
     },
-    /// A signing key that cannot be used.
-    #[error("{at}: signing_key: {error}")]
+    /// A key for signatures that cannot be used.
+    #[error("{at}: {key}: {error}")]
     Key {
+        /// Which department, or `policy`.
+        at: String,
+        /// Which key.
+        key: &'static str,
+        /// What is wrong.
+        error: KeyError,
+    },
+    /// A sealing key that cannot be used.
+    #[error("{at}: sealing_key: {error}")]
+    SealingKey {
         /// Which department.
         at: String,
         /// What is wrong.
-        error: KeyError,
+        error: SealingKeyError,
     },
     /// An invalid peer identity.
     #[error("{at}: peer_id: {error}")]
@@ -97,6 +115,40 @@ pub enum GenesisError {
         /// The earlier department.
         other: String,
     },
+    /// One key in two places.
+    #[error("{at}: {key} is also {used}; every key is used once, for one thing: make another")]
+    KeyTwice {
+        /// Which department, or `policy`.
+        at: String,
+        /// Which key.
+        key: &'static str,
+        /// Where it stood before, such as `the signing_key of department …`.
+        used: String,
+    },
+    /// Nobody governs, or fewer than the policy asks for, or too many.
+    #[error(
+        "{found} department(s) govern, and must be {least} to {MAX_GOVERNORS}: set `governs` to true or false in \
+         [[department]] tables, or least_governors in [policy]"
+    )]
+    Governors {
+        /// How many do.
+        found: usize,
+        /// How many must.
+        least: usize,
+    },
+    /// A share of the policy that can't be read.
+    #[error("policy: {key}: `{text}`: {error}")]
+    Share {
+        /// Which.
+        key: &'static str,
+        /// As written.
+        text: String,
+        /// What is wrong.
+        error: NotAShare,
+    },
+    /// A policy that would lock governance, or let a minority decide.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// An authority whose types two departments would define.
     #[error(
         "{at}: roles: define:{authority} is also a role of {other}; one department defines an authority's types"
@@ -151,6 +203,10 @@ impl GenesisFaults {
         })
     }
 
+    pub(super) fn extend(&mut self, faults: impl IntoIterator<Item = GenesisError>) {
+        self.0.extend(faults);
+    }
+
     pub(super) fn push(&mut self, fault: GenesisError) {
         self.0.push(fault);
     }
@@ -162,6 +218,11 @@ impl GenesisFaults {
         fault: impl FnOnce(E) -> GenesisError,
     ) -> Option<T> {
         result.map_err(|error| self.push(fault(error))).ok()
+    }
+
+    pub(super) fn key(&mut self, at: &str, key: &'static str, value: &str) -> Option<PublicKey> {
+        let at = at.to_owned();
+        self.check(value.parse(), |error| GenesisError::Key { at, key, error })
     }
 
     pub(super) fn text<const N: usize>(

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Bounded, Text};
+use crate::codec::{Ascending, Bounded, Ordered, Text, TooMany};
 use crate::crypto::keys::PublicKey;
+use crate::crypto::sealing::SealingKey;
 use crate::id::{DepartmentCode, IdError};
 
 use super::{GenesisError, GenesisFaults, PeerId};
@@ -19,6 +20,14 @@ pub enum Role {
     Issue,
     /// Define the certificate types of this authority, which is not a member. No other department has the role for it.
     Define(DepartmentCode),
+}
+
+impl Ordered for Role {
+    type Key = Role;
+
+    fn key(&self) -> Role {
+        *self
+    }
 }
 
 /// Most roles of one department.
@@ -75,12 +84,18 @@ pub struct Department {
     pub name: Text<128>,
     /// Its Chinese name.
     pub name_zh: Option<Text<128>>,
-    /// What it may do, in ascending order, each once.
-    pub roles: Bounded<Role, MAX_ROLES>,
+    /// What it may do.
+    pub roles: Ascending<Role, MAX_ROLES>,
+    /// Whether it decides with the others.
+    pub governs: bool,
+    /// The key that signs its proposals, approvals and changes of its own keys.
+    pub identity_key: PublicKey,
     /// The key that signs its log, epoch 0.
     pub signing_key: PublicKey,
     /// Its peer's transport identity.
     pub peer_id: PeerId,
+    /// What is for this department alone is sealed to this key.
+    pub sealing_key: SealingKey,
     /// Where its peer listens (multiaddresses).
     pub addresses: Bounded<Text<256>, 8>,
 }
@@ -118,12 +133,15 @@ impl Department {
             "roles = {}",
             list(self.roles.iter().map(|r| quote(&r.to_string())).collect())
         );
-        let _ = writeln!(
-            out,
-            "signing_key = {}",
-            quote(&self.signing_key.to_string())
-        );
-        let _ = writeln!(out, "peer_id = {}", quote(&self.peer_id.to_string()));
+        let _ = writeln!(out, "governs = {}", self.governs);
+        for (key, value) in [
+            ("identity_key", self.identity_key.to_string()),
+            ("signing_key", self.signing_key.to_string()),
+            ("peer_id", self.peer_id.to_string()),
+            ("sealing_key", self.sealing_key.to_string()),
+        ] {
+            let _ = writeln!(out, "{key} = {}", quote(&value));
+        }
         let _ = writeln!(
             out,
             "addresses = {}",
@@ -142,10 +160,19 @@ pub(super) struct RawDepartment {
     name_zh: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
+    /// Whoever belongs decides, unless the founders say otherwise.
+    #[serde(default = "yes")]
+    governs: bool,
+    identity_key: String,
     signing_key: String,
     peer_id: String,
+    sealing_key: String,
     #[serde(default)]
     addresses: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl RawDepartment {
@@ -170,19 +197,23 @@ impl RawDepartment {
         }
         roles.sort_unstable();
         roles.dedup();
-        let roles = faults.check(Bounded::new(roles), |error| GenesisError::TooMany {
+        let (found, limit) = (roles.len(), MAX_ROLES);
+        let roles = faults.check(Ascending::new(roles), |_| GenesisError::TooMany {
             at: at.to_owned(),
             key: "roles",
-            error,
+            error: TooMany { found, limit },
         });
-        let signing_key = faults.check(self.signing_key.parse(), |error| GenesisError::Key {
-            at: at.to_owned(),
-            error,
-        });
+        let identity_key = faults.key(at, "identity_key", &self.identity_key);
+        let signing_key = faults.key(at, "signing_key", &self.signing_key);
         let peer_id = faults.check(self.peer_id.parse(), |error| GenesisError::PeerId {
             at: at.to_owned(),
             error,
         });
+        let sealing_key =
+            faults.check(self.sealing_key.parse(), |error| GenesisError::SealingKey {
+                at: at.to_owned(),
+                error,
+            });
         let addresses = self.addresses.iter();
         let addresses = addresses
             .filter_map(|address| faults.text(at, "addresses", address))
@@ -200,8 +231,11 @@ impl RawDepartment {
             name: name?,
             name_zh,
             roles: roles?,
+            governs: self.governs,
+            identity_key: identity_key?,
             signing_key: signing_key?,
             peer_id: peer_id?,
+            sealing_key: sealing_key?,
             addresses: addresses?,
         })
     }

@@ -1,29 +1,13 @@
 //! Who belongs to the network, since when, with which keys.
 //!
-//! A network begins with a [`Genesis`], a file people can read; the hash of its canonical form is the [`NetworkId`].
-//! [`Membership`] is the view everything else uses. Members are those of the genesis, with key epoch 0; entries that
-//! change membership later will extend the view, so it already takes a time and an epoch.
-
-mod addresses;
-mod department;
-mod faults;
-mod genesis;
-mod peer_id;
-
-pub use addresses::{Undialable, check_address, undialable};
-pub use department::{Department, MAX_ROLES, NotARole, Role};
-pub use faults::{GenesisError, GenesisFaults};
-pub use genesis::{GENESIS_FORMAT, Genesis};
-pub use peer_id::{PeerId, PeerIdError};
+//! [`Membership`] is the view everything else uses. Members are those of the genesis, with key epoch 0.
 
 use std::collections::BTreeMap;
 
 use crate::crypto::keys::PublicKey;
+use crate::genesis::{Department, Genesis, Role};
 use crate::id::{DepartmentCode, TypeCode};
 use crate::names::NetworkId;
-
-/// Most departments a network may have.
-pub const MAX_DEPARTMENTS: usize = 1024;
 
 /// The members of a network.
 #[derive(Clone, Debug)]
