@@ -109,6 +109,7 @@ fn secrets_are_for_their_owner_alone_and_never_printed() {
     let secrets = [
         "keys/signing.key",
         "keys/transport.key",
+        "keys/sealing.key",
         "keys/field.key",
         "admin.token",
         "../catalogue.key",
@@ -302,6 +303,44 @@ fn all_faults_of_a_network_are_reported_at_once_and_nothing_is_written() {
         run.err
     );
     assert!(!out.exists() && !home.path().join("catalogue.key").exists());
+}
+
+#[test]
+fn the_founder_states_the_policy_and_all_that_is_wrong_with_it_is_reported() {
+    let home = tempfile::tempdir().unwrap();
+    let (a, out) = (home.path().join("a"), home.path().join("network.toml"));
+    init(&a, "11430000006122244L").exits(0);
+    let policy = home.path().join("policy.toml");
+    let found = || {
+        let paths = [&out, &policy, &a].map(|path| path.to_str().unwrap());
+        let [out, policy, a] = paths;
+        certmesh([
+            "network", "create", "--name", "Wuhan", "--out", out, "--policy", policy, a,
+        ])
+    };
+    fs::write(&policy, "decide = \"1/3\"\nleast_governors = 0\n").unwrap();
+    let run = found().exits(2);
+    for fault in [
+        "policy.toml: policy: decide",
+        "at least 1/2",
+        "least_governors is 0",
+    ] {
+        assert!(run.err.contains(fault), "{fault} is missing: {}", run.err);
+    }
+    fs::write(&policy, "least_governors = 2\n").unwrap();
+    let run = found().exits(2);
+    assert!(run.err.contains("`governs`"), "{}", run.err);
+    assert!(!out.exists());
+    fs::write(&policy, "decide = \"3/4\"\n").unwrap();
+    found().exits(0);
+    let shown = certmesh(["network", "show", out.to_str().unwrap(), "--json"]);
+    let shown = shown.exits(0).json();
+    assert_eq!(shown["policy"]["decide"], "3/4");
+    assert_eq!(shown["policy"]["witness"], "2/3");
+    assert_eq!(shown["departments"][0]["governs"], true);
+    // What is in force stands in the file, also what nobody stated.
+    let text = fs::read_to_string(&out).unwrap();
+    assert!(text.contains("witness = \"2/3\""), "{text}");
 }
 
 #[test]

@@ -237,7 +237,7 @@ fn open_governance(
 ) -> Result<governance::Parts, RunError> {
     let dir = config.data_dir.join("governance");
     let begun = History::begin(&identity.genesis);
-    let (mut store, mut kept) = GovernanceStore::open(Arc::new(RealDisk), &dir, begun)?;
+    let (mut store, mut kept) = GovernanceStore::open(Arc::new(RealDisk::default()), &dir, begun)?;
     if kept.cut_off > 0 {
         tracing::warn!(
             bytes = kept.cut_off,
