@@ -17,7 +17,7 @@ pub(crate) fn read(
     let text = secret_files::read(path)
         .map_err(|error| Error::malformed(path, "an identity key file", error.to_string()))?;
     let seed = SecretFile::Identity.read(text.expose());
-    let seed = seed
-        .map_err(|error| Error::malformed(path, "an identity key file", error.to_string()))?;
+    let seed =
+        seed.map_err(|error| Error::malformed(path, "an identity key file", error.to_string()))?;
     Ok(SigningKey::from_seed(&seed))
 }

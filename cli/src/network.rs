@@ -188,15 +188,6 @@ fn read_policy(path: Option<&Path>, faults: &mut Vec<String>) -> Policy {
     })
 }
 
-/// A department by its own file, or the directory that it is in.
-pub(crate) fn read_own_department(path: &Path) -> Result<Department, Error> {
-    let mut faults = Vec::new();
-    read_department(&department_file(path), &mut faults).ok_or(Error::Faults {
-        what: "the department cannot be introduced:",
-        faults,
-    })
-}
-
 fn read_department(path: &Path, faults: &mut Vec<String>) -> Option<Department> {
     let department = match std::fs::read_to_string(path) {
         Err(error) => Err(vec![error.to_string()]),

@@ -112,6 +112,14 @@ pub struct Metrics {
     lost_bodies: Family<Of, Gauge>,
     /// Whether members see another run of this peer: 0 or 1.
     pub other_instance: Gauge,
+    /// Final blocks of governance held.
+    pub governance_height: Gauge,
+    /// What waits for a block of governance.
+    pub governance_pending: Gauge,
+    /// Governors that have shown nothing newer of late, this department among them if it governs.
+    pub governors_heard: Gauge,
+    /// Governors.
+    pub governors: Gauge,
     peers_connected: Gauge,
     members_missing: Gauge,
     /// Pages of records fetched from other peers, verified and stored.
@@ -167,6 +175,10 @@ impl Metrics {
             data_used: Family::default(),
             lost_bodies: Family::default(),
             other_instance: Gauge::default(),
+            governance_height: Gauge::default(),
+            governance_pending: Gauge::default(),
+            governors_heard: Gauge::default(),
+            governors: Gauge::default(),
             peers_connected: Gauge::default(),
             members_missing: Gauge::default(),
             pages_stored: Counter::default(),
@@ -328,6 +340,26 @@ impl Metrics {
             "other_instance",
             "1 while members see another run of this peer, with the same keys",
             self.other_instance.clone(),
+        );
+        registry.register(
+            "governance_height",
+            "Final blocks of governance held",
+            self.governance_height.clone(),
+        );
+        registry.register(
+            "governance_pending",
+            "Proposals and changes that wait for a block of governance",
+            self.governance_pending.clone(),
+        );
+        registry.register(
+            "governors_heard",
+            "Governors that have shown nothing newer of late, this department among them if it governs",
+            self.governors_heard.clone(),
+        );
+        registry.register(
+            "governors",
+            "Departments that govern",
+            self.governors.clone(),
         );
         registry.register(
             "peers_connected",

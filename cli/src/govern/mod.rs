@@ -19,8 +19,7 @@ use crate::{Error, Outcome};
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   certmesh govern list
-  certmesh govern propose admit health.introduction --role issue --reason \"decided on 3 March\" \\
-      --identity-key transport.identity
+  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key transport.identity
   certmesh govern approve 3fa2 --identity-key transport.identity
   certmesh govern log";
 
@@ -39,7 +38,6 @@ pub(crate) enum Command {
     Propose(propose::Command),
     Approve(Decide),
     Withdraw(Decide),
-    Introduce(sign::Introduce),
     Sign(sign::SignFile),
     Submit(sign::SubmitFile),
 }
@@ -98,7 +96,6 @@ pub(crate) fn run(
         Command::Propose(command) => propose::run(command, global, screen),
         Command::Approve(args) => sign::approve(args, global, screen),
         Command::Withdraw(args) => sign::withdraw(args, global, screen),
-        Command::Introduce(args) => sign::introduce(args, global, screen),
         Command::Sign(args) => sign::sign_file(args, screen),
         Command::Submit(args) => sign::submit_file(args, global, screen),
     }

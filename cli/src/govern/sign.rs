@@ -6,11 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::{self, Ascending};
-use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
-use certmesh_ledger::genesis::PeerId;
+use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::governance::{
-    Decision, Introduction, Item, Keys, MAX_BLOCK, Newcomer, Proposal, State, Withdrawal,
-    approve as approval,
+    Decision, Item, MAX_BLOCK, Proposal, State, Withdrawal, approve as approval,
 };
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_text::governance as words;
@@ -19,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::network::{Network, Standing, outcome};
-use super::{Decide, Signer, propose, show};
+use super::{Decide, Signer, show};
 use crate::args::Global;
 use crate::client::Client;
 use crate::files::{Access, read_text, write_new};
@@ -27,32 +25,6 @@ use crate::identity;
 use crate::moment::now_ms;
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
-
-/// Introduce a department that is to be admitted: signed by each key that it names
-#[derive(Debug, Args)]
-#[command(after_help = INTRODUCE_EXAMPLES)]
-pub(crate) struct Introduce {
-    /// The department's directory, as `certmesh department init` made it
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
-    /// The network's genesis file
-    #[arg(long, value_name = "FILE")]
-    network: PathBuf,
-    /// The file of the department's identity key
-    #[arg(long, value_name = "FILE")]
-    identity_key: PathBuf,
-    /// A file with the key's passphrase [default: asked for at the terminal, or CERTMESH_PASSPHRASE]
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// The introduction to write
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-}
-
-const INTRODUCE_EXAMPLES: &str = "\
-Examples:
-  certmesh govern introduce health --network network.toml --identity-key health.identity \\
-      --out health.introduction";
 
 /// Sign a file that `--export` wrote, on a machine that needs no network
 #[derive(Debug, Args)]
@@ -164,7 +136,6 @@ pub(super) fn approve(
 ) -> Result<Outcome, Error> {
     let (client, network) = Network::of(global)?;
     let (_, decision) = network.proposal(&args.one.proposal)?;
-    check_positions(&decision.proposal, &client, &network)?;
     let request = Request::Approve(decision.clone());
     decide(&request, &args.signer, &client, &network, screen)
 }
@@ -178,36 +149,6 @@ pub(super) fn withdraw(
     let (_, decision) = network.proposal(&args.one.proposal)?;
     let request = Request::Withdraw(decision.clone());
     decide(&request, &args.signer, &client, &network, screen)
-}
-
-/// A proposal that ends a log below what this node holds would void records that others rely on.
-fn check_positions(proposal: &Proposal, client: &Client, network: &Network) -> Result<(), Error> {
-    use certmesh_ledger::governance::Action::{ChangeRoles, Cut, Remove, Suspend};
-    for action in proposal.actions.iter() {
-        let position = match action {
-            Suspend(action) => action.position,
-            Remove(action) => action.position,
-            Cut(action) => action.position,
-            ChangeRoles(action) => match action.position {
-                Some(position) => position,
-                None => continue,
-            },
-            _ => continue,
-        };
-        let held = propose::held(position.log, client)?;
-        if position.size < held.size || position.size == held.size && position.root != held.root {
-            return Err(Error::govern(format!(
-                "it ends the log of {} at record {} (root {}), and this node holds {} records (root {}), which would count for \
-                 nothing: have it withdrawn, and proposed again with what members hold",
-                network.name(&position.log.department),
-                position.size,
-                position.root,
-                held.size,
-                held.root
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Shows what is to be signed and what it would change, and signs it here or writes it down for where the key is.
@@ -406,68 +347,6 @@ pub(super) fn submit_file(
     submit(&item, &Client::new(global)?, screen)
 }
 
-pub(super) fn introduce(
-    args: &Introduce,
-    _global: &Global,
-    screen: &mut Screen,
-) -> Result<Outcome, Error> {
-    let genesis = crate::network::read_genesis(&args.network)?;
-    let department = crate::network::read_own_department(&args.dir)?;
-    let identity = identity::read(&args.identity_key, args.passphrase_file.as_deref(), screen)?;
-    let secret = |name: &str, kind: SecretFile| {
-        let path = args.dir.join("keys").join(name);
-        let text = zeroize::Zeroizing::new(read_text(&path)?);
-        let secret = kind.read(&text);
-        secret.map_err(|error| Error::malformed(&path, "a key file", error.to_string()))
-    };
-    let operating = SigningKey::from_seed(&*secret("signing.key", SecretFile::Signing)?);
-    let seed = secret("transport.key", SecretFile::Transport)?;
-    let transport = SigningKey::from_seed(&seed);
-    let newcomer = Newcomer {
-        code: department.code,
-        name: department.name.clone(),
-        name_zh: department.name_zh.clone(),
-        keys: Keys {
-            identity: identity.public(),
-            operating: operating.public(),
-            transport: PeerId::from_transport_seed(&seed),
-            sealing: department.sealing_key,
-        },
-    };
-    let chain = genesis.network_id();
-    let introduction = Introduction::sign(chain, newcomer, &identity, &operating, &transport);
-    let content = codec::encode(&introduction);
-    write_new(
-        &args.out,
-        envelope(INTRODUCTION, &content).as_bytes(),
-        Access::Everyone,
-    )?;
-    if !screen.json() {
-        screen.line(format!(
-            "{}: give it to a governor, who proposes with `certmesh govern propose admit`",
-            args.out.display()
-        ))?;
-    }
-    Ok(Outcome::Yes)
-}
-
-/// Reads an introduction and checks that it is one to this network.
-pub(super) fn read_introduction(path: &Path, network: &Network) -> Result<Introduction, Error> {
-    let content = open(INTRODUCTION, path, MAX_BLOCK)?;
-    let introduction: Introduction = codec::decode(&content, MAX_BLOCK)
-        .map_err(|error| Error::malformed(path, "an introduction", error.to_string()))?;
-    match introduction.is_proved(network.state().network()) {
-        true => Ok(introduction),
-        false => Err(Error::malformed(
-            path,
-            "an introduction to this network",
-            "its keys have not signed it: was it made with the genesis file of another network?"
-                .to_owned(),
-        )),
-    }
-}
-
-const INTRODUCTION: &str = "certmesh-introduction-v1";
 const UNSIGNED: &str = "certmesh-unsigned-v1";
 const SIGNED: &str = "certmesh-signed-v1";
 

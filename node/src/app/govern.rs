@@ -1,6 +1,6 @@
 //! Governance: what is known of it here, and what this department wants decided.
 
-use certmesh_ledger::governance::Item;
+use certmesh_ledger::governance::{Action, Item};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -31,6 +31,13 @@ impl Govern for PeerService {
     }
 
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>> {
+        if !is_carried_out(&item) {
+            let why = "this version of certmesh decides who governs, the policy and identity keys, and would not act upon the rest";
+            let refusal = Refusal::NotDecidable {
+                why: why.to_owned(),
+            };
+            return async { Err(refusal) }.boxed();
+        }
         let (governing, peer) = (self.governing.clone(), std::sync::Arc::clone(&self.peer));
         async move {
             governing.submit(item).await.map_err(|error| match error {
@@ -42,5 +49,63 @@ impl Govern for PeerService {
             Ok(peer.governance.read().clone())
         }
         .boxed()
+    }
+}
+
+/// Whether nodes of this version act upon all of it once it is final. Records, connections and logs are still held against the
+/// genesis alone: a decision about those would be one in name.
+fn is_carried_out(item: &Item) -> bool {
+    let acted_upon = |action: &Action| {
+        matches!(
+            action,
+            Action::Govern(_) | Action::ReplacePolicy(_) | Action::ReplaceIdentity(_)
+        )
+    };
+    match item {
+        Item::Decision(decision) => decision.proposal.actions.iter().all(acted_upon),
+        Item::Withdrawal(_) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use certmesh_ledger::codec::{Bounded, Text};
+    use certmesh_ledger::crypto::keys::SigningKey;
+    use certmesh_ledger::governance::{Decision, Govern, Position, Proposal, Suspend};
+    use certmesh_ledger::id::DepartmentCode;
+    use certmesh_ledger::names::{LogId, NetworkId};
+
+    use super::*;
+
+    #[test]
+    fn what_no_node_would_act_upon_is_not_taken_up() {
+        let department: DepartmentCode = "11430000006122244L".parse().unwrap();
+        let govern = Govern {
+            department,
+            governs: false,
+        };
+        let suspend = Suspend {
+            position: Position::beginning(LogId::first(department)),
+        };
+        let decision = |actions: &[Action]| {
+            let proposal = Proposal {
+                proposer: department,
+                sitting: 0,
+                lapses_ms: u64::MAX,
+                nonce: 0,
+                reason: Text::new("a test").unwrap(),
+                actions: Bounded::new(actions.to_vec()).unwrap(),
+            };
+            let network = NetworkId(Default::default());
+            Item::from(Decision::propose(
+                network,
+                proposal,
+                &SigningKey::from_seed(&[1; 32]),
+            ))
+        };
+        assert!(is_carried_out(&decision(&[govern.clone().into()])));
+        assert!(!is_carried_out(&decision(&[suspend.clone().into()])));
+        assert!(!is_carried_out(&decision(&[govern.into(), suspend.into()])));
     }
 }

@@ -502,7 +502,7 @@ impl Driver {
                 }
             },
             Output::Answer(to, answer) => self.respond(to, answer),
-            Output::Changed(_) => self.serving.heads_changed(),
+            Output::Changed => self.serving.heads_changed(),
             Output::Blame(peer, what) => {
                 tracing::warn!(department = %peer, what, "a peer misbehaved");
             }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_ledger::governance::consensus::Moment;
 use certmesh_ledger::genesis::Genesis;
+use certmesh_ledger::governance::consensus::Moment;
 use certmesh_ledger::governance::engine::{
     Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Verdict, is_enough,
 };
-use certmesh_ledger::governance::{Changes, FinalBlock, Item, Refused, Store, TrustFile};
+use certmesh_ledger::governance::{FinalBlock, Item, Refused, Store, TrustFile};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::sync::{Request, Response};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -55,7 +55,7 @@ pub(crate) enum Output {
     Ask(DepartmentCode, QuestionId, Request),
     Answer(InboundId, Vec<u8>),
     /// A block is in force.
-    Changed(Changes),
+    Changed,
     Blame(DepartmentCode, &'static str),
 }
 
@@ -80,7 +80,9 @@ impl Shown {
     /// Genesis and chain as a trust file.
     pub(crate) fn trust_file(&self) -> Vec<u8> {
         let chain = self.chain.as_deref();
-        chain.map_or_else(Vec::new, |(genesis, blocks)| TrustFile::write(genesis, blocks))
+        chain.map_or_else(Vec::new, |(genesis, blocks)| {
+            TrustFile::write(genesis, blocks)
+        })
     }
 
     /// Whether enough governors have shown nothing newer.
@@ -265,9 +267,9 @@ impl Running {
                         "a block of governance is final"
                     );
                 }
-                Command::Changed(changes) => {
+                Command::Changed(_) => {
                     self.show();
-                    self.put(Output::Changed(changes))?;
+                    self.put(Output::Changed)?;
                 }
                 Command::Publish(news) => self.put(Output::Publish(news))?,
                 Command::Judge(id, verdict) => self.put(Output::Judge(id, verdict))?,
@@ -298,9 +300,17 @@ impl Running {
         if shown.known.pending != known.pending {
             shown.pending = self.engine.pool().items().collect();
         }
+        let metrics = &self.peer.metrics;
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        metrics
+            .governance_height
+            .set(i64::try_from(known.height).unwrap_or(i64::MAX));
+        metrics.governance_pending.set(count(shown.pending.len()));
         shown.known = known;
         shown.round = self.engine.round_in_progress();
         shown.governors = self.engine.governors_heard(at);
+        metrics.governors_heard.set(count(shown.governors.0));
+        metrics.governors.set(count(shown.governors.1));
     }
 
     /// Answers what still comes: nothing was taken.

@@ -286,6 +286,8 @@ impl Peer {
         warnings.extend(self.lookups.warnings());
         warnings.extend(self.lost_warning());
         warnings.extend(self.own.log.is_damaged().then_some(Warning::OwnDamaged));
+        let failed = self.governance.read().failed.clone();
+        warnings.extend(failed.map(|error| Warning::Governance { error }));
         let mut silent = Vec::new();
         for log in self.catalogue.logs() {
             let id = log.name().id;

@@ -86,6 +86,11 @@ coded! {
         },
         /// What is on disk of the own log is not what was written.
         "own-damaged" OwnDamaged,
+        /// Governance could not be kept on disk.
+        "governance" Governance {
+            /// What the disk said.
+            error: String,
+        },
         /// Bodies are missing though no record says that they were erased.
         "lost" Lost {
             /// Of what.

@@ -495,6 +495,7 @@ warning-journal-damaged = part of the look-up journal can't be read (lookups/{ $
         [true] written under another field key
        *[false] damaged
     }): look-ups may be missing there; check the disk, and the field key if it was replaced
+warning-governance = what members decide could not be kept on disk ({ $error }), so this run takes no part in it any more: make room on the disk or repair it, and restart the peer
 warning-own-damaged = what is on disk of the own log is no longer what was written: restart the peer, which then reads all of it, makes again what can be derived, and fetches damaged records from other members
 warning-lost = lost on this disk and not erased: { $parts }; nobody else has them: put data/bodies/ back from a backup, or record with `certmesh erase` that the fields are gone; `certmesh fsck` names each
 warning-log = the log of { $name }: { $detail }
