@@ -167,10 +167,10 @@ impl Engines {
         self.flying.insert(place, (from, to, parcel));
     }
 
-    fn gossip(&mut self, n: usize, bytes: Vec<u8>) {
-        self.nodes[n].seen.insert(bytes.clone());
+    fn gossip(&mut self, n: usize, bytes: &[u8]) {
+        self.nodes[n].seen.insert(bytes.to_vec());
         for other in self.neighbours(n) {
-            self.send(n, other, Parcel::News(bytes.clone()));
+            self.send(n, other, Parcel::News(bytes.to_vec()));
         }
     }
 
@@ -193,12 +193,12 @@ impl Engines {
                 Command::Changed(_) => self.nodes[n].changes += 1,
                 Command::Publish(news) => {
                     self.note_vote(&news);
-                    self.gossip(n, codec::encode(&*news));
+                    self.gossip(n, &codec::encode(&*news));
                 }
                 Command::Judge(id, verdict) => {
                     let bytes = self.news.remove(&id).expect("judged once");
                     if verdict == Verdict::Accept {
-                        self.gossip(n, bytes);
+                        self.gossip(n, &bytes);
                     }
                 }
                 Command::Ask(to, id, question) => {

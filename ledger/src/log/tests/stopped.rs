@@ -73,12 +73,12 @@ fn a_rule_broken_by_a_record_is_found_again_by_whoever_opens_the_log_or_comes_to
         // Something goes back.
         department.claim = claim;
         department.write(time_ms, vec![issue(2)]);
-        stops_at(rule, department);
+        stops_at(&rule, &mut department);
     }
 }
 
 /// Whoever comes to the last record of a department's log finds that it breaks a rule, also under a later checkpoint.
-fn stops_at(rule: BrokenRule, mut department: Later) {
+fn stops_at(rule: &BrokenRule, department: &mut Later) {
     let first = department.page(Hash::ZERO);
     department.write(6, vec![issue(3)]);
     let later = department.page(Hash::ZERO);
@@ -86,7 +86,7 @@ fn stops_at(rule: BrokenRule, mut department: Later) {
         let disk = MemoryDisk::new();
         let (log, _) = open(&disk);
         let refused = log.apply(page);
-        assert!(matches!(&refused, Err(ApplyError::Broken(found)) if *found == rule));
+        assert!(matches!(&refused, Err(ApplyError::Broken(found)) if found == rule));
         let (log, _) = open(&disk);
         assert_eq!(rule_of(&log), Some(rule.clone()));
     }
