@@ -26,12 +26,16 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show who belongs to the network, who governs, and by which policy
+    #[command(after_help = "Examples:\n  certmesh govern members\n  certmesh govern members --json")]
     Members,
     /// Show what waits for approvals
+    #[command(after_help = "Examples:\n  certmesh govern list")]
     List,
     /// Show a proposal: what it would change, who approves
+    #[command(after_help = "Examples:\n  certmesh govern show 3fa2")]
     Show(One),
     /// Show every decision so far
+    #[command(after_help = "Examples:\n  certmesh govern log\n  certmesh govern log --json")]
     Log,
     /// Propose something: all of it takes effect once enough governors approve
     #[command(subcommand, after_help = propose::EXAMPLES)]

@@ -18,12 +18,22 @@ Examples:
   certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry.identity
   certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry.identity";
 
+const GOVERNING_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry.identity";
+
+const POLICY_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry.identity
+  certmesh govern propose policy --least-governors 3 --reason \"annual review\" --export policy.unsigned";
+
 /// How long a proposal may wait, when nothing else is given.
 const LAPSES_DAYS: u64 = 30;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Let a member govern, or end that
+    #[command(after_help = GOVERNING_EXAMPLES)]
     Governing {
         /// The member
         #[arg(value_name = "DEPARTMENT", value_parser = parsed::<DepartmentCode>)]
@@ -35,6 +45,7 @@ pub(crate) enum Command {
         common: Common,
     },
     /// Replace the policy; what is not given stays
+    #[command(after_help = POLICY_EXAMPLES)]
     Policy {
         /// More than this share of the governors decides, such as 2/3
         #[arg(long, value_name = "OF/PARTS", value_parser = parsed_share)]
