@@ -101,6 +101,7 @@ pub struct Metrics {
     log_frozen: Family<Department, Gauge>,
     log_set_aside: Family<Department, Gauge>,
     log_unread: Family<Department, Gauge>,
+    bodies_unread: Gauge,
     member_connected: Family<Department, Gauge>,
     clock_offset: Family<Department, Gauge<f64, AtomicU64>>,
     retrievals_asked: Family<Outcome, Counter>,
@@ -165,6 +166,7 @@ impl Metrics {
             log_frozen: Family::default(),
             log_set_aside: Family::default(),
             log_unread: Family::default(),
+            bodies_unread: Gauge::default(),
             member_connected: Family::default(),
             clock_offset: Family::default(),
             retrievals_asked: Family::default(),
@@ -322,8 +324,13 @@ impl Metrics {
         );
         registry.register(
             "log_unread_records",
-            "Records of a department's log that the start took from a snapshot and that have not been read since; each is checked when it is asked for",
+            "Records of a department's log that are still to be read where they lie: after a start from a snapshot, and again from time to time",
             self.log_unread.clone(),
+        );
+        registry.register(
+            "bodies_unread_records",
+            "Own records whose fields, copies or cases, with their attachments, are still to be read where they lie",
+            self.bodies_unread.clone(),
         );
         registry.register_with_unit(
             "clock_offset",
@@ -474,7 +481,12 @@ impl Metrics {
         }
     }
 
-    /// How many records of a department's log have not been read since the start.
+    /// How many own records' bodies are still to be read.
+    pub fn set_bodies_unread(&self, records: u64) {
+        self.bodies_unread.set(gauge(records));
+    }
+
+    /// How many records of a department's log are still to be read.
     pub fn set_unread(&self, department: &DepartmentCode, records: u64) {
         let gauge = self.log_unread.get_or_create(&Department::of(department));
         gauge.set(records.try_into().unwrap_or(i64::MAX));
@@ -603,6 +615,7 @@ mod tests {
         let (here, away) = (here.parse().unwrap(), away.parse().unwrap());
         metrics.set_connected([(&here, true), (&away, false)].into_iter());
         metrics.set_lost("fields", 3);
+        metrics.set_bodies_unread(8);
         let text = metrics.encode();
         for line in [
             "certmesh_http_requests_total{route=\"/v1/certificates/{id}\",method=\"GET\",status=\"404\"} 1",
@@ -624,6 +637,7 @@ mod tests {
                 "\"} 1"
             ),
             "certmesh_lost_bodies{of=\"fields\"} 3",
+            "certmesh_bodies_unread_records 8",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

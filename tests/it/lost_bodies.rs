@@ -83,6 +83,40 @@ fn lost_fields_are_counted_and_named_and_those_that_were_erased_are_not_among_th
 }
 
 #[test]
+fn fields_that_rotted_where_they_lie_are_found_before_anyone_asks_for_them() {
+    let mut net = running(2);
+    let ids = net.issue(0, "ROT", 3);
+    net.converge();
+    net.stop(0).unwrap();
+    // The body of the certificate that was issued first stands first.
+    let file = net.data(0).join("bodies/bodies");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[64 + 20] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    net.start_again(0);
+    net.wait_writable(0);
+    let metric = |line: &str| net.http(0).get("/metrics").text.contains(line);
+    until("the fields to be found", || {
+        metric("certmesh_lost_bodies{of=\"fields\"} 1")
+            && metric("certmesh_bodies_unread_records 0")
+    });
+    assert!(warnings(&net, 0).contains("the fields of 1 certificate"));
+    let log = fs::read_to_string(net.member(0).node_log()).unwrap();
+    assert!(log.contains("is no longer what was written"), "{log}");
+    let fields = |id: &str| net.http(0).get(&format!("/v1/certificates/{id}/fields"));
+    fields(&ids[0]).problem(500, "lost");
+    for id in &ids[1..] {
+        assert_eq!(fields(id).status, 200);
+    }
+    // A record that they are gone ends the matter here, too.
+    net.cli(0, &["erase", &ids[0], "--text", "rotted on a disk"])
+        .exits(0);
+    until("the count to go down", || {
+        metric("certmesh_lost_bodies{of=\"fields\"} 0")
+    });
+}
+
+#[test]
 fn a_node_does_not_start_with_a_field_key_that_its_fields_were_not_kept_under() {
     let mut net = running(2);
     let ids = net.issue(0, "KEY", 1);

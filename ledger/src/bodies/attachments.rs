@@ -346,6 +346,11 @@ impl Attachments {
         counts(&*self.disk, &self.kept)
     }
 
+    /// Where those of certificates and copies are.
+    pub(super) fn kept(&self) -> (&dyn Disk, &Path) {
+        (&*self.disk, &self.kept)
+    }
+
     fn waiting(&self, file: FileId) -> PathBuf {
         self.uploads.join(file.to_string())
     }

@@ -1,24 +1,17 @@
 //! Opens every body a department keeps and compares it with what the records commit to. Nothing is changed, and no node
 //! need have run here: a copy of the files will do.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rayon::prelude::*;
 
-use super::attachments::{self, AttachmentKey};
-use super::chunks::{AttachmentError, AttachmentFile};
+use super::attachments;
+use super::compare::{Asked, BODIES, CUT_OFF, Compare, DAMAGED, Found, KEYS};
 use super::lost::{About, Slot, slots};
-use super::{
-    Body, FullSlot, KEYS_HEADER_LEN, Opened, SLOT_LEN, beginning, checksum, keys_header, open_body,
-    read_slot,
-};
-use crate::codec::Text;
-use crate::crypto::hash::Hash;
+use super::{KEYS_HEADER_LEN, SLOT_LEN, beginning, checksum, keys_header};
 use crate::crypto::keys::FieldKey;
 use crate::disk::DiskFile;
 use crate::header::HeaderError;
@@ -29,11 +22,7 @@ use crate::log::raw::RawLog;
 use crate::log::redo::as_replayed;
 use crate::membership::Membership;
 use crate::names::{LogId, LogName};
-use crate::record::{
-    Attachment, CertificateIssued, DefinitionRef, Entry, Received, Record, RetrievalAcknowledged,
-    TypeDefined, commit_fields,
-};
-use crate::retrieval::{CaseFile, EvidenceCopy, code_of};
+use crate::record::{Entry, Record};
 
 /// Most faults that are kept; all are counted.
 const MAX_FAULTS: usize = 1000;
@@ -116,17 +105,13 @@ pub fn check_bodies(
     };
     report.log = Some(files.name.id);
     let place = &files.place;
-    let mut check = Check {
+    let check = Check {
         place,
-        dir,
         members,
         today,
         key: key.filter(|key| files.is_under(key, &mut report)),
+        dir,
         files: &files,
-        attached: attachments::counts(&*place.disk, &dir.join("attachments"))?,
-        logs: HashMap::new(),
-        definitions: Mutex::default(),
-        undefined: Mutex::default(),
     };
     check.run(&mut report, progress)?;
     Ok(report)
@@ -210,13 +195,6 @@ impl Files {
         }
         same
     }
-
-    /// The slot of a position; only for one that was found kept.
-    fn slot(&self, seq: u64) -> io::Result<Option<FullSlot>> {
-        let mut bytes = [0; SLOT_LEN];
-        let read = self.keys.read_at(&mut bytes, super::place(seq))?;
-        Ok(read_slot(&bytes[..read]))
-    }
 }
 
 /// The member that a file with this beginning belongs to.
@@ -236,64 +214,40 @@ fn owner_of(bytes: &[u8], kind: Kind, members: &Membership) -> Result<LogName, H
     Err(why)
 }
 
-/// A definition that a certificate names; `None` when no log at hand has it.
-type Defined = Option<Arc<TypeDefined>>;
-
 struct Check<'c> {
     place: &'c Place,
-    dir: &'c Path,
     members: &'c Membership,
     today: Date,
     key: Option<&'c FieldKey>,
+    dir: &'c Path,
     files: &'c Files,
-    /// Attachment files by position.
-    attached: BTreeMap<u64, u32>,
-    logs: HashMap<LogId, RawLog<'c>>,
-    definitions: Mutex<HashMap<(LogId, u64), Defined>>,
-    /// Records whose bodies could not be compared, since another log lacks what they name.
-    undefined: Mutex<BTreeSet<u64>>,
 }
 
-/// A record whose body is to be looked at.
-struct Asked {
-    seq: u64,
-    about: About,
-    entry: Entry,
-    slot: Slot,
-}
-
-/// The outcome of one.
-#[derive(Default)]
-struct Found {
-    opened: bool,
-    attachments: u64,
-    faults: Vec<(String, String)>,
-}
-
-impl Found {
-    fn fault(&mut self, file: impl Into<String>, rule: impl fmt::Display) {
-        self.faults.push((file.into(), rule.to_string()));
-    }
-}
-
-const KEYS: &str = "bodies/keys";
-const BODIES: &str = "bodies/bodies";
-
-impl<'c> Check<'c> {
-    fn run(&mut self, report: &mut BodiesReport, mut progress: impl FnMut(u64)) -> io::Result<()> {
+impl Check<'_> {
+    fn run(&self, report: &mut BodiesReport, mut progress: impl FnMut(u64)) -> io::Result<()> {
         let own = self.files.name;
+        let mut logs = HashMap::new();
         for member in self.members.members() {
             let name = LogName {
                 network: own.network,
                 id: LogId::first(member.code),
             };
             if let Some(log) = RawLog::find(self.place, name)? {
-                self.logs.insert(name.id, log);
+                logs.insert(name.id, log);
             }
         }
-        let Some(log) = self.logs.get(&own.id) else {
+        let Some(log) = logs.get(&own.id) else {
             return self.without_log(report);
         };
+        let records = |of: &LogId, seq| match logs.get(of) {
+            Some(log) => log.record(seq),
+            None => Ok(None),
+        };
+        let disk = &*self.place.disk;
+        let dir = self.dir.join("attachments");
+        let attached = attachments::counts(disk, &dir)?;
+        let (keys, bodies) = (&*self.files.keys, &*self.files.bodies);
+        let compare = Compare::new(own, disk, &dir, keys, bodies, self.key, attached, &records);
         let mut erased = HashSet::new();
         let mut size = 0;
         let vouched = log.vouched();
@@ -342,12 +296,12 @@ impl<'c> Check<'c> {
                 }),
             }
             if batch.len() == BATCH {
-                self.look(&mut batch, report)?;
+                look(&compare, &mut batch, report)?;
                 progress(seen);
             }
             Ok(())
         })?;
-        self.look(&mut batch, report)?;
+        look(&compare, &mut batch, report)?;
         progress(seen);
         if self.key.is_none() && report.kept > 0 {
             report.unchecked.push(format!(
@@ -355,7 +309,7 @@ impl<'c> Check<'c> {
                 report.kept
             ));
         }
-        let undefined = self.undefined.lock().len();
+        let undefined = compare.undefined();
         if undefined > 0 {
             report.unchecked.push(format!(
                 "{undefined} bodies were opened and not compared with what their records commit to: the logs that define \
@@ -389,234 +343,24 @@ impl<'c> Check<'c> {
         ));
         Ok(())
     }
-
-    /// Checks the bodies of some records.
-    fn look(&self, batch: &mut Vec<Asked>, report: &mut BodiesReport) -> io::Result<()> {
-        let found: Vec<Found> = batch
-            .par_iter()
-            .map(|asked| self.look_at(asked))
-            .collect::<io::Result<_>>()?;
-        for (asked, found) in batch.drain(..).zip(found) {
-            report.opened += u64::from(found.opened);
-            report.attachments += found.attachments;
-            for (file, rule) in found.faults {
-                report.fault(file, Some(asked.seq), rule);
-            }
-        }
-        Ok(())
-    }
-
-    fn look_at(&self, asked: &Asked) -> io::Result<Found> {
-        let mut found = Found::default();
-        match asked.slot {
-            Slot::Empty => found.fault(
-                KEYS,
-                match asked.about {
-                    About::Fields(_) => {
-                        "the certificate's fields are lost: none are kept, and no record says that they were erased"
-                    }
-                    About::Copy { .. } => "the copy of what was retrieved is lost before its last day",
-                    About::Case(_) => "what was collected for the case is lost",
-                },
-            ),
-            Slot::Damaged => found.fault(KEYS, DAMAGED),
-            Slot::CutOff => found.fault(BODIES, CUT_OFF),
-            Slot::Kept { attachments } => self.look_in(asked, attachments, &mut found)?,
-        }
-        Ok(found)
-    }
-
-    fn look_in(&self, asked: &Asked, attachments: u32, found: &mut Found) -> io::Result<()> {
-        let there = self.attached.get(&asked.seq).copied().unwrap_or(0);
-        let Some(key) = self.key else {
-            if there < attachments {
-                let rule =
-                    format!("{there} of the certificate's {attachments} attachments are here");
-                found.fault("bodies/attachments", rule);
-            }
-            return Ok(());
-        };
-        let Some(slot) = self.files.slot(asked.seq)? else {
-            found.fault(KEYS, DAMAGED);
-            return Ok(());
-        };
-        let about = asked.about.text();
-        let bodies = &*self.files.bodies;
-        let before = found.faults.len();
-        match &asked.entry {
-            Entry::CertificateIssued(issued) => {
-                match open_body::<Body>(bodies, key, &slot, about)? {
-                    Some(opened) => self.certificate(asked.seq, issued, &opened, found)?,
-                    None => found.fault(BODIES, UNREADABLE),
-                }
-            }
-            Entry::RetrievalAcknowledged(acknowledged) => {
-                match open_body::<EvidenceCopy>(bodies, key, &slot, about)? {
-                    Some(opened) => self.copy(asked.seq, acknowledged, &opened, found)?,
-                    None => found.fault(BODIES, UNREADABLE),
-                }
-            }
-            _ => {
-                if open_body::<CaseFile>(bodies, key, &slot, about)?.is_none() {
-                    found.fault(BODIES, UNREADABLE);
-                }
-            }
-        }
-        found.opened = found.faults.len() == before;
-        Ok(())
-    }
-
-    fn certificate(
-        &self,
-        seq: u64,
-        issued: &CertificateIssued,
-        opened: &Opened<Body>,
-        found: &mut Found,
-    ) -> io::Result<()> {
-        let body = &opened.body;
-        match self.definition(&issued.definition)? {
-            None => drop(self.undefined.lock().insert(seq)),
-            Some(definition) => {
-                let fields = &definition.fields;
-                let root = commit_fields(&opened.key, &issued.id, fields, &body.fields);
-                if root != issued.field_root || body.holder_kind != issued.holder_kind {
-                    let rule =
-                        "the fields kept are not those that the certificate's record commits to";
-                    found.fault(BODIES, rule);
-                }
-            }
-        }
-        for (name, value) in &body.fields {
-            if let Ok(Some(attachment)) = Attachment::of_field(name, value) {
-                match body.attachments.get(attachment.name.as_str()) {
-                    Some(key) => self.attachment(seq, key, &attachment, true, found)?,
-                    None => found.fault(
-                        BODIES,
-                        format!(
-                            "it is not recorded where attachment {} is kept",
-                            attachment.name
-                        ),
-                    ),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn copy(
-        &self,
-        seq: u64,
-        acknowledged: &RetrievalAcknowledged,
-        opened: &Opened<EvidenceCopy>,
-        found: &mut Found,
-    ) -> io::Result<()> {
-        let copy = &opened.body;
-        let shown: BTreeSet<&str> = copy
-            .disclosure
-            .shown()
-            .map(|field| code_of(&field.name))
-            .collect();
-        let expected = match &acknowledged.outcome {
-            Received::Fields { fields, .. } => fields.iter().map(Text::as_str).collect(),
-            _ => BTreeSet::new(),
-        };
-        if copy.request.retrieval().asked() != acknowledged.asked || shown != expected {
-            let rule = "the copy kept does not match what the acknowledgement says was retrieved";
-            found.fault(BODIES, rule);
-        }
-        let record = match self.logs.get(&copy.log) {
-            Some(log) => log.record(copy.seq)?,
-            None => None,
-        };
-        let issued = record.and_then(|(record, _)| match record.entry {
-            Entry::CertificateIssued(issued) => Some(issued),
-            _ => None,
-        });
-        let issued = issued.filter(|issued| issued.id == copy.request.retrieval().certificate);
-        let definition = match &issued {
-            Some(issued) => self.definition(&issued.definition)?,
-            None => None,
-        };
-        match issued.zip(definition) {
-            None => drop(self.undefined.lock().insert(seq)),
-            Some((issued, definition)) => {
-                let request = &copy.request;
-                if let Err(why) = request.check_answer(&issued, &definition, &copy.disclosure) {
-                    found.fault(BODIES, why);
-                }
-            }
-        }
-        for field in copy.disclosure.shown() {
-            if let Ok(Some(attachment)) = Attachment::of_field(&field.name, &field.value) {
-                let key = opened.key.attachment(&attachment.name);
-                // It may never have been asked for.
-                self.attachment(seq, &key, &attachment, false, found)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a whole attachment.
-    fn attachment(
-        &self,
-        seq: u64,
-        key: &AttachmentKey,
-        attachment: &Attachment,
-        must_be: bool,
-        found: &mut Found,
-    ) -> io::Result<()> {
-        let path = attachments::place(&self.dir.join("attachments"), seq, key.file());
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let shown = format!("bodies/attachments/{name}");
-        let (disk, own) = (&*self.place.disk, &self.files.name);
-        match hash_of(AttachmentFile::open(
-            disk,
-            &path,
-            own,
-            key.key(),
-            attachment.size,
-        )) {
-            Ok(content) if content == attachment.content => found.attachments += 1,
-            Ok(_) => found.fault(
-                shown,
-                "the attachment is not the one that the fields commit to",
-            ),
-            Err(AttachmentError::Missing) if !must_be => {}
-            Err(AttachmentError::Io(error)) => return Err(error),
-            Err(error) => found.fault(shown, error),
-        }
-        Ok(())
-    }
-
-    /// A definition that a certificate names, where its log is here.
-    fn definition(&self, named: &DefinitionRef) -> io::Result<Option<Arc<TypeDefined>>> {
-        let place = (named.log, named.seq);
-        if let Some(known) = self.definitions.lock().get(&place) {
-            return Ok(known.clone());
-        }
-        let record = match self.logs.get(&named.log) {
-            Some(log) => log.record(named.seq)?,
-            None => None,
-        };
-        let definition = record.and_then(|(record, hash)| match record.entry {
-            Entry::TypeDefined(definition) if hash == named.hash => Some(Arc::new(*definition)),
-            _ => None,
-        });
-        self.definitions.lock().insert(place, definition.clone());
-        Ok(definition)
-    }
 }
 
-const DAMAGED: &str = "the body's slot is damaged: its key and place are lost";
-const CUT_OFF: &str =
-    "the body is lost: the file ends before it, or other bodies were written over it";
-const UNREADABLE: &str = "the body is damaged, or its key was wrapped under another field key";
-
-fn hash_of(file: Result<AttachmentFile, AttachmentError>) -> Result<Hash, AttachmentError> {
-    let file = file?;
-    let mut hasher = blake3::Hasher::new();
-    for number in 0..file.chunks() {
-        hasher.update(&file.read(number)?);
+/// Checks the bodies of some records.
+fn look(
+    compare: &Compare<'_>,
+    batch: &mut Vec<Asked>,
+    report: &mut BodiesReport,
+) -> io::Result<()> {
+    let found: Vec<Found> = batch
+        .par_iter()
+        .map(|asked| compare.look_at(asked))
+        .collect::<io::Result<_>>()?;
+    for (asked, found) in batch.drain(..).zip(found) {
+        report.opened += u64::from(found.opened);
+        report.attachments += found.attachments;
+        for (file, rule) in found.faults {
+            report.fault(file, Some(asked.seq), rule);
+        }
     }
-    Ok(Hash::from_bytes(*hasher.finalize().as_bytes()))
+    Ok(())
 }

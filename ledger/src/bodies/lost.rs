@@ -141,7 +141,7 @@ pub enum LostError {
 pub struct Lost {
     /// Certificates whose fields are missing though no record says that they were erased.
     pub certificates: BTreeSet<u64>,
-    /// Certificates whose fields are there and an attachment is not.
+    /// Certificates whose fields are there and an attachment is not, and copies of which one can't be read.
     pub attachments: BTreeSet<u64>,
     /// Acknowledgements whose copy is missing, each with the copy's last day.
     pub copies: BTreeMap<u64, Date>,
@@ -153,7 +153,7 @@ pub struct Lost {
 
 impl Lost {
     /// Compares a department's log with its bodies, by lengths and slots. Nothing is opened: whether a body
-    /// that is there can be read, [`super::check_bodies`] finds.
+    /// that is there can be read, [`super::check_bodies`] and [`super::reread()`] find.
     ///
     /// # Errors
     /// [`LostError`].
@@ -201,6 +201,20 @@ impl Lost {
             }
         }
         Ok(lost)
+    }
+
+    /// Adds what else is lost.
+    pub fn join(&mut self, other: Lost) {
+        self.certificates.extend(other.certificates);
+        self.attachments.extend(other.attachments);
+        self.copies.extend(other.copies);
+        self.cases.extend(other.cases);
+        self.returned.extend(other.returned);
+    }
+
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        *self == Lost::default()
     }
 
     /// Leaves out what is to be missing from now on: a certificate's fields were erased, or a copy's day is over.

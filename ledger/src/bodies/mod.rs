@@ -14,7 +14,7 @@
 //! Attachments are files of their own ([`Attachments`]), whose keys stand in the bodies.
 //!
 //! Nobody else has any of this, so what is lost stays lost: [`Lost`] is what a start finds missing, without opening
-//! anything, and [`check_bodies`] opens everything.
+//! anything, and [`check_bodies`] opens everything; [`reread()`] does so while a peer runs, a part at a time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,12 +42,16 @@ use crate::record::{ATTACHMENT_MARK, Attachment, AttachmentName};
 mod attachments;
 mod check;
 mod chunks;
+mod compare;
 mod lost;
+mod reread;
 
 pub use attachments::{Arriving, AttachmentKey, Attachments, FileId, Receiving, Upload};
 pub use check::{BodiesReport, BodyFault, check_bodies};
 pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
+pub use compare::Records;
 pub use lost::{About, Lost, LostError, Slot};
+pub use reread::{Reread, reread};
 
 impl FieldKey {
     /// Shows whether files were kept under this key, and reveals nothing else of it.

@@ -438,6 +438,26 @@ impl Log {
         Ok(())
     }
 
+    /// Entries of committed records from a position on, at least one and as many as have up to `max_bytes` of frames, and how many
+    /// bytes these have; `None` behind the last. They are as good as those of [`Log::entries`].
+    pub(crate) fn some_entries(
+        &self,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<Option<(Vec<Entry>, usize)>, ReadError> {
+        let Some((frames, count)) = self.frames_from(from, max_bytes)? else {
+            return Ok(None);
+        };
+        let mut entries = Vec::with_capacity(count as usize);
+        self.check_unread(from, &frames)?;
+        for (seq, frame) in (from..).zip(Frames::new(&frames)) {
+            let record = frame.ok().and_then(|it| Record::decode(it.record).ok());
+            let record = record.filter(|record| record.seq == seq);
+            entries.push(record.ok_or_else(|| self.damaged(seq))?.entry);
+        }
+        Ok(Some((entries, frames.len())))
+    }
+
     fn frames_for_page(
         &self,
         segment: &Segment,

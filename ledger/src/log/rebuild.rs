@@ -128,7 +128,7 @@ impl Visitor for Rebuild<'_> {
                 log.seal_full_index(seq + 1);
                 // None is merged before all are read: those of a long log would take as many descriptors.
                 if let Some(part) = log.index.sealed().last() {
-                    part.sync()?;
+                    log.rested(part.sync());
                 }
             }
             self.appender.note(log, link)?;
@@ -173,7 +173,7 @@ impl Visitor for Rebuild<'_> {
         {
             let records = self.log.segment_records;
             self.opening.cut_off += segment.truncate(records, ended.end)?;
-            segment.rest()?;
+            self.log.rested(segment.rest());
         }
         Ok(())
     }

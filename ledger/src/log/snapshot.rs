@@ -115,6 +115,15 @@ impl Log {
         }
     }
 
+    /// Takes note of whether derived files could be made durable. What was refused keeps nobody from opening a log, nor from
+    /// appending; but no snapshot may count on it.
+    pub(super) fn rested(&self, done: io::Result<()>) {
+        if let Err(error) = done {
+            let refused = &mut self.snapshots.lock().refused;
+            refused.get_or_insert_with(|| error.to_string());
+        }
+    }
+
     /// Has the files of segments rest that have become full, also of those that no checkpoint covers yet.
     fn rest_full(&self, snapshots: &mut Snapshots) -> io::Result<()> {
         if let Some(reason) = &snapshots.refused {

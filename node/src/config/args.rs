@@ -15,8 +15,8 @@ CERTMESH_NODE_NET_RETRIEVALS_PER_SECOND: of each member's requests for fields so
 at once), for each costs a record that every member stores. An API on a loopback address answers requests for localhost,
 loopback addresses and the names in api.names (CERTMESH_NODE_API_NAMES), such as that of a proxy before it, and refuses web
 pages of other sites. CERTMESH_NODE_API_LOOKUPS_PER_SECOND: so many looks at what people hold are let through of each client
-(20). CERTMESH_NODE_LOOKUPS_KEEP_DAYS: for so long a month of the look-up journal is kept after its end (1096). Only in the
-file:
+(20). CERTMESH_NODE_LOOKUPS_KEEP_DAYS: for so long a month of the look-up journal is kept after its end (1096).
+CERTMESH_NODE_DISK_REREAD_DAYS: so long after all that is on disk was read it is read again (7). Only in the file:
   [net.peers]                       # addresses in place of those in the genesis file
   \"11330105002500287C\" = [\"/ip4/10.0.0.1/tcp/7481\"]
   [[watch]]                         # a folder whose tables are imported; as many as there are types

@@ -29,6 +29,7 @@ const DEFAULT_API: &str = "127.0.0.1:7480";
 const DEFAULT_RETRIEVALS: u32 = 50;
 /// Days that the look-up journal is kept when none are configured: three years.
 const KEEP_LOOKUPS_DAYS: u32 = 1_096;
+const REREAD_DAYS: u32 = 7;
 const DEFAULT_NET: &str = "/ip4/0.0.0.0/tcp/7481";
 /// Most addresses of one peer.
 const MAX_ADDRESSES: usize = 16;
@@ -54,6 +55,7 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
     let log = log(s);
     let freshness = freshness(s);
     let lookups_kept_days = s.number("lookups.keep_days", 31..=36_500, KEEP_LOOKUPS_DAYS);
+    let reread_days = s.number("disk.reread_days", 1..=3_650, REREAD_DAYS);
     let trust_own_disk = s.flag_value("start.trust_own_disk");
     let watches = watches(s);
     match (department, data_dir, network, keys, api, net, log) {
@@ -75,6 +77,7 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Vec<Fault>> {
             log,
             freshness,
             lookups_kept_days: u16::try_from(lookups_kept_days).unwrap_or(u16::MAX),
+            reread_every: Duration::from_secs(u64::from(reread_days) * 86_400),
             trust_own_disk,
             watches,
         }),

@@ -56,6 +56,8 @@ pub struct Config {
     pub freshness: FreshnessLimits,
     /// Days for which a month of the look-up journal is kept after its end.
     pub lookups_kept_days: u16,
+    /// From when all that is on disk was read until it is read again.
+    pub reread_every: Duration,
     /// Accept the own log on disk as whole at start, without waiting for other members.
     pub trust_own_disk: bool,
     /// Folders whose tables are imported.

@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 29] = [
+pub(super) const KEYS: [(&str, Kind); 30] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -56,6 +56,7 @@ pub(super) const KEYS: [(&str, Kind); 29] = [
     ("freshness.behind_s", Kind::Number),
     ("freshness.silent_s", Kind::Number),
     ("lookups.keep_days", Kind::Number),
+    ("disk.reread_days", Kind::Number),
     ("start.trust_own_disk", Kind::Flag),
     ("watch", Kind::Table),
 ];

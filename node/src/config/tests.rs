@@ -110,6 +110,7 @@ fn the_page_states_each_number_that_counts_when_none_is_given() {
             net.retrievals_per_second.get().into(),
         ),
         ("lookups.keep_days", config.lookups_kept_days.into()),
+        ("disk.reread_days", config.reread_every.as_secs() / 86_400),
     ] {
         states("docs/operator.md", &format!("| `{key}` | {number} |"));
     }

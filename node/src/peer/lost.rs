@@ -17,6 +17,8 @@ pub(crate) struct LostBodies {
     lost: Lost,
     /// Records of the log that was looked at last.
     records: Option<u64>,
+    /// How often it was: what reading bodies found before may have come back since.
+    searches: u64,
 }
 
 pub(crate) type Found = Mutex<LostBodies>;
@@ -39,13 +41,27 @@ impl Peer {
         for seq in std::mem::take(&mut lost.returned) {
             self.destroy_again(seq);
         }
-        *self.lost.lock() = LostBodies {
+        let mut held = self.lost.lock();
+        *held = LostBodies {
             lost,
             records: Some(records),
+            searches: held.searches + 1,
         };
+        drop(held);
         if let Some(warning) = self.lost_warning() {
             tracing::error!("{}", certmesh_text::say(&warning));
         }
+        self.show_lost();
+    }
+
+    /// How often the own log was compared with its bodies: they are all to be read after each time.
+    pub(crate) fn searches_for_lost(&self) -> u64 {
+        self.lost.lock().searches
+    }
+
+    /// Counts as lost what could not be opened any more when it was read.
+    pub(crate) fn add_lost(&self, found: Lost) {
+        self.lost.lock().lost.join(found);
         self.show_lost();
     }
 

@@ -546,7 +546,7 @@ impl Work {
             writer: writer_thread,
             recorder: recorder_thread,
             governance,
-            upkeep: Upkeep::start(peer, damaged).map_err(&spawn_error)?,
+            upkeep: Upkeep::start(peer, config.reread_every, damaged).map_err(&spawn_error)?,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::*;
 use crate::bodies::{
-    AttachmentKey, Attachments, Bodies, BodiesReport, Body, Lost, SealedBody, check_bodies,
+    AttachmentKey, Attachments, Bodies, BodiesReport, Body, Lost, Reread, SealedBody, check_bodies,
+    reread,
 };
 use crate::codec::Bounded;
 use crate::crypto::keys::{BodyKey, FieldKey, Secret};
@@ -206,6 +207,30 @@ impl Department {
 
     fn lost(&self) -> Lost {
         Lost::find(self.writer.log(), &self.bodies, &self.attachments).unwrap()
+    }
+
+    /// What reading everything while a peer runs finds, a part at a time.
+    fn reread(&self, today: &str) -> Reread {
+        let log = self.writer.log();
+        let records = |of: &LogId, seq| {
+            assert_eq!(*of, name().id);
+            let record = log.record(seq).unwrap();
+            Ok(Some((record.record().clone(), record.hash())))
+        };
+        let mut all = Reread::default();
+        let part = |from| {
+            let (bodies, attachments) = (&self.bodies, &self.attachments);
+            reread(log, bodies, attachments, &records, from, day(today)).unwrap()
+        };
+        while let Some(read) = part(all.next) {
+            assert!(read.next > all.next);
+            all.next = read.next;
+            all.bytes += read.bytes;
+            all.lost.join(read.lost);
+            all.faults.extend(read.faults);
+        }
+        assert_eq!(all.next, log.size());
+        all
     }
 
     fn check(&self, key: Option<&FieldKey>) -> BodiesReport {
@@ -416,4 +441,71 @@ fn a_damaged_header_is_reported_once() {
     department.disk.corrupt(Path::new(BODIES), damage).unwrap();
     let report = department.check(Some(&field_key()));
     assert_eq!(faults(&report), [(None, "bodies/bodies")]);
+}
+
+#[test]
+fn what_rots_in_any_file_while_a_peer_runs_is_found_by_reading_it_and_counted_as_lost() {
+    let department = Department::with_everything();
+    let whole = department.reread("2026-03-01");
+    assert_eq!((whole.lost, whole.faults), (Lost::default(), vec![]));
+    let attached = department.disk.paths().into_iter();
+    let attached = attached.filter(|path| path.starts_with("/data/bodies/attachments"));
+    let files = [KEYS.into(), BODIES.into()].into_iter().chain(attached);
+    let mut found = Lost::default();
+    for path in files {
+        let mut len = 0;
+        department
+            .disk
+            .corrupt(&path, |bytes| len = bytes.len())
+            .unwrap();
+        for at in (64..len).step_by(29) {
+            let flip = |bytes: &mut Vec<u8>| bytes[at] ^= 1;
+            department.disk.corrupt(&path, flip).unwrap();
+            let read = department.reread("2026-03-01");
+            let report = department.check(Some(&field_key()));
+            // What fsck finds of a record, and of no other.
+            let records = |faults: &[crate::bodies::BodyFault]| -> BTreeSet<u64> {
+                faults.iter().filter_map(|fault| fault.record).collect()
+            };
+            let mut expected = records(&report.faults);
+            // Destroyed keys that are there again are for a start to find.
+            expected.remove(&ERASED);
+            assert_eq!(records(&read.faults), expected, "{}, {at}", path.display());
+            assert_eq!(read.lost.is_empty(), expected.is_empty());
+            found.join(read.lost);
+            department.disk.corrupt(&path, flip).unwrap();
+        }
+    }
+    assert_eq!(found.certificates, BTreeSet::from([1, ATTACHED, 4]));
+    assert_eq!(found.attachments, BTreeSet::from([ATTACHED]));
+    assert_eq!(found.copies.into_keys().collect::<Vec<_>>(), [COPY]);
+    assert_eq!(found.cases, BTreeSet::from([CASE]));
+    assert_eq!(found.returned, BTreeSet::new());
+}
+
+#[test]
+fn what_is_erased_or_over_is_not_missed_by_reading_it() {
+    let department = Department::with_everything();
+    let garble = |bytes: &mut Vec<u8>| bytes[64..].fill(7);
+    department.disk.corrupt(Path::new(BODIES), garble).unwrap();
+    let read = department.reread("2026-03-31");
+    assert_eq!(read.lost.copies.into_keys().collect::<Vec<_>>(), [COPY]);
+    let read = department.reread("2026-04-01");
+    assert_eq!(read.lost.copies, BTreeMap::new());
+    assert_eq!(read.lost.certificates, BTreeSet::from([1, ATTACHED, 4]));
+    // Destroyed before a record says so.
+    let log = department.writer.log();
+    department.bodies.destroy(log, &[1]).unwrap();
+    let read = department.reread("2026-04-01");
+    assert_eq!(read.lost.certificates, BTreeSet::from([ATTACHED, 4]));
+}
+
+#[test]
+fn bodies_that_the_medium_does_not_give_are_lost() {
+    let department = Department::with_everything();
+    let cut = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 1);
+    department.disk.corrupt(Path::new(BODIES), cut).unwrap();
+    let read = department.reread("2026-03-01");
+    assert_eq!(read.lost.cases, BTreeSet::from([CASE]));
+    assert_eq!(read.faults.len(), 1);
 }

@@ -262,6 +262,28 @@ fn a_scrub_reads_everything_once_and_then_nothing_is_unread() {
 }
 
 #[test]
+fn what_rots_after_everything_was_read_is_found_by_reading_it_again() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    grow(&log, 0..9);
+    let read = |log: &Log| {
+        let mut at = 0;
+        while let Some((next, _)) = log.scrub(at)? {
+            at = next;
+        }
+        Ok::<u64, ReadError>(at)
+    };
+    assert_eq!(read(&log).unwrap(), log.size());
+    assert_eq!(read(&log).unwrap(), log.size());
+    let records = disk.paths().into_iter();
+    let mut records = records.filter(|path| path.extension().is_some_and(|it| it == "records"));
+    let last = records.next_back().unwrap();
+    disk.corrupt(&last, |bytes| bytes[100] ^= 1).unwrap();
+    assert!(read(&log).is_err());
+    assert!(log.is_damaged());
+}
+
+#[test]
 fn nothing_is_saved_on_the_way_to_a_checkpoint_or_of_a_log_that_takes_nothing() {
     let (source, _) = open(&MemoryDisk::new());
     grow(&source, 0..9);
