@@ -6,14 +6,9 @@ use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::crypto::secret_files;
 
 use crate::Error;
-use crate::screen::Screen;
 
 /// Reads the key from its file.
-pub(crate) fn read(
-    path: &Path,
-    _passphrase_file: Option<&Path>,
-    _screen: &mut Screen,
-) -> Result<SigningKey, Error> {
+pub(crate) fn read(path: &Path) -> Result<SigningKey, Error> {
     let text = secret_files::read(path)
         .map_err(|error| Error::malformed(path, "an identity key file", error.to_string()))?;
     let seed = SecretFile::Identity.read(text.expose());

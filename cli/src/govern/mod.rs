@@ -26,7 +26,9 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show who belongs to the network, who governs, and by which policy
-    #[command(after_help = "Examples:\n  certmesh govern members\n  certmesh govern members --json")]
+    #[command(
+        after_help = "Examples:\n  certmesh govern members\n  certmesh govern members --json"
+    )]
     Members,
     /// Show what waits for approvals
     #[command(after_help = "Examples:\n  certmesh govern list")]
@@ -76,9 +78,6 @@ pub(crate) struct Signer {
     /// The file of the department's identity key
     #[arg(long, value_name = "FILE", required_unless_present = "export")]
     identity_key: Option<PathBuf>,
-    /// A file with the key's passphrase [default: asked for at the terminal, or CERTMESH_PASSPHRASE]
-    #[arg(long, value_name = "FILE", requires = "identity_key")]
-    passphrase_file: Option<PathBuf>,
     /// Write it to a file to be signed where the key is, with `certmesh govern sign`, instead of signing it here
     #[arg(long, value_name = "FILE", conflicts_with = "identity_key")]
     export: Option<PathBuf>,

@@ -36,9 +36,6 @@ pub(crate) struct SignFile {
     /// The file of the department's identity key
     #[arg(long, value_name = "FILE")]
     identity_key: PathBuf,
-    /// A file with the key's passphrase [default: asked for at the terminal, or CERTMESH_PASSPHRASE]
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
     /// What is signed
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -183,7 +180,7 @@ fn decide(
         present(request, network, screen)?;
     }
     agreed(request.verb(), signer.yes, screen)?;
-    let key = identity::read(path, signer.passphrase_file.as_deref(), screen)?;
+    let key = identity::read(path)?;
     let by = whose(&key, state)?;
     let item = request.sign(state, by, &key);
     submit(&item, client, screen)
@@ -319,7 +316,7 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
         }
     }
     agreed(request.verb(), args.yes, screen)?;
-    let key = identity::read(&args.identity_key, args.passphrase_file.as_deref(), screen)?;
+    let key = identity::read(&args.identity_key)?;
     let by = whose(&key, &state)?;
     let item = request.sign(&state, by, &key);
     write_new(

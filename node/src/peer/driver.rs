@@ -2,6 +2,7 @@
 //! only how often the own head is announced.
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -15,7 +16,7 @@ use certmesh_ledger::sync::{
     Judgement, Request, RequestId, Response, Standing, Stored, Sync, announcement, serve,
 };
 use certmesh_text::say;
-use governor::{DefaultKeyedRateLimiter, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -46,6 +47,10 @@ pub(crate) struct Ask {
 /// At most one announcement of the own head in this time; what is appended meanwhile goes with the next.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(ANNOUNCE_EVERY_MS);
 const TICK: Duration = Duration::from_millis(250);
+
+/// Questions about governance that a member may ask, in a second and at once.
+const QUESTIONS: Quota = Quota::per_second(NonZeroU32::new(4).expect("not zero"))
+    .allow_burst(NonZeroU32::new(16).expect("not zero"));
 
 /// Answers that may wait for the loop. Threads that make them wait for room, the loop for none of them.
 const ANSWERS: usize = 64;
@@ -99,6 +104,8 @@ pub(crate) struct Driver {
     storage: Storage,
     serving: Serving,
     warnings: DefaultKeyedRateLimiter<DepartmentCode>,
+    /// Questions about governance: an answer is up to a mebibyte, made on the thread that votes.
+    questions: DefaultKeyedRateLimiter<DepartmentCode>,
     codes: HashMap<PeerId, DepartmentCode>,
     peer_ids: HashMap<DepartmentCode, PeerId>,
     requests: HashMap<OutboundId, Waiting>,
@@ -153,6 +160,7 @@ impl Driver {
             storage,
             serving: Serving::new(),
             warnings: RateLimiter::keyed(WARNINGS),
+            questions: RateLimiter::keyed(QUESTIONS),
             peer_ids,
             requests: HashMap::new(),
             answering,
@@ -371,7 +379,12 @@ impl Driver {
                 return self.respond(id, answer);
             }
             Request::Page { log, .. } | Request::Evidence { log } => *log,
-            Request::Governance(question) => return self.give(Input::Question(*question, id)),
+            Request::Governance(question) => {
+                if self.questions.check_key(&from).is_ok() {
+                    self.give(Input::Question(*question, id));
+                }
+                return;
+            }
             Request::Piece(asked) => {
                 let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
                 let asked = asked.clone();

@@ -10,6 +10,10 @@ mod news;
 mod peers;
 mod rates;
 
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
 use crate::codec::{self, Bounded};
 use crate::crypto::hash::{Purpose, hash};
 use crate::crypto::keys::{PublicKey, SigningKey};
@@ -28,6 +32,9 @@ pub use news::{Known, MAX_ANSWER, MAX_BLOCKS, MAX_PENDING, News, Question, Reply
 
 /// From one look at what is pending to the next, ms: with time a proposal lapses, and a quota is free again.
 const LOOK_EVERY_MS: u64 = 1_000;
+
+/// Messages about one block that are remembered, to tell repetitions.
+const MAX_SAID: usize = 1 << 14;
 
 /// Names a question until it is answered.
 pub type QuestionId = u64;
@@ -114,7 +121,12 @@ pub struct Engine {
     wake: Option<u64>,
     looked_at: Option<u64>,
     peers: Peers,
+    /// Of what each department signed.
     rates: Rates,
+    /// Of what each neighbour passes on again.
+    repetitions: Rates,
+    /// What was said about the next block, by its hash.
+    said: BTreeSet<u64>,
     again: u64,
     commands: Vec<Command>,
 }
@@ -145,6 +157,8 @@ impl Engine {
             looked_at: None,
             peers: Peers::default(),
             rates: Rates::default(),
+            repetitions: Rates::default(),
+            said: BTreeSet::new(),
             // Of two runs no two messages are the same bytes.
             again: at.clock_ms,
             commands: Vec::new(),
@@ -293,10 +307,23 @@ impl Engine {
         if !message.is_authentic(self.history.state()) {
             return Verdict::Reject;
         }
+        let name = short_hash(&message);
+        if self.said.contains(&name) {
+            // Nobody signs a repetition: it counts as its neighbour's, or anybody could use up what a governor may say. It is
+            // passed on for those who come back.
+            return match self.repetitions.may(from, at.running_ms) {
+                true => Verdict::Accept,
+                false => Verdict::Ignore,
+            };
+        }
         // Beyond what an honest one says, whatever it signs: neither counted nor passed on.
         if !self.rates.may(message.by(), at.running_ms) {
             return Verdict::Ignore;
         }
+        if self.said.len() >= MAX_SAID {
+            self.said.clear();
+        }
+        self.said.insert(name);
         self.decide(consensus::Event::Message(message), at);
         Verdict::Accept
     }
@@ -396,6 +423,7 @@ impl Engine {
         self.wake = None;
         self.pending = Bounded::default();
         self.rates.begin();
+        self.said.clear();
         let state = self.history.state();
         let key = voting_key(state, &self.own, &self.keys, &self.barred);
         let key = key.filter(|_| state.height().saturating_add(1) >= self.votes_from);
@@ -515,8 +543,8 @@ fn signer(item: &Item) -> Option<DepartmentCode> {
     }
 }
 
-fn short_hash(item: &Item) -> u64 {
-    let hash = hash(Purpose::Block, &codec::encode(item));
+fn short_hash<T: Serialize>(value: &T) -> u64 {
+    let hash = hash(Purpose::Block, &codec::encode(value));
     let (first, _) = hash.as_bytes().split_first_chunk().expect("32 bytes");
     u64::from_le_bytes(*first)
 }

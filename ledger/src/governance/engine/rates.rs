@@ -1,4 +1,4 @@
-//! How much of what one governor or department signs is counted and passed on.
+//! How much of what one governor or department signs, or one neighbour repeats, is counted and passed on.
 //!
 //! A liar can sign votes for any round and proposals that lapse at once, each rightly signed and new. Without a bound it
 //! would have all members pass them on.

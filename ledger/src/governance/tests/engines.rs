@@ -507,6 +507,38 @@ fn a_governor_that_says_far_too_much_is_passed_over_and_decided_about() {
 }
 
 #[test]
+fn whoever_repeats_what_a_governor_said_uses_up_nothing_of_what_that_one_may_say() {
+    let mut net = Engines::new(4, 1);
+    let (chain, key) = (net.world.network(), net.world.own(1).now().clone());
+    let said = |round: u32, again: u64| {
+        let vote = Vote {
+            height: 1,
+            round,
+            stage: Stage::Prevote,
+            block: None,
+        };
+        let message = Box::new(Message::Vote(vote, vote.sign(chain, code(1), &key)));
+        News::Said { again, message }
+    };
+    let at = net.moment();
+    let (engine, _) = net.nodes[0].running.as_mut().unwrap();
+    let mut judge = |from: usize, news: News| {
+        let commands = engine.handle(Event::News(code(from), 1, Some(Box::new(news))), at);
+        commands.iter().find_map(|command| match command {
+            Command::Judge(_, verdict) => Some(*verdict),
+            _ => None,
+        })
+    };
+    // One who does not govern keeps repeating one vote.
+    let verdicts: Vec<_> = (0..1_000).map(|again| judge(4, said(0, again))).collect();
+    assert_eq!(verdicts[0], Some(Verdict::Accept));
+    assert_eq!(verdicts[999], Some(Verdict::Ignore));
+    // The governor's next vote counts all the same, whoever brings it.
+    assert_eq!(judge(4, said(1, 0)), Some(Verdict::Accept));
+    assert_eq!(judge(2, said(2, 0)), Some(Verdict::Accept));
+}
+
+#[test]
 fn what_nobody_signed_is_rejected_and_what_cannot_be_judged_yet_blames_nobody() {
     let mut net = Engines::new(4, 0);
     let judged = |net: &mut Engines, news: News| {
