@@ -5,7 +5,7 @@
 //!
 //! Where to look:
 //! - [`id`]: departments, certificates, types, dates, parsed once and then trusted
-//! - [`names`]: a network and the logs in it
+//! - [`names`]: a network, the logs in it, and their records
 //! - [`crypto`]: hashes, keys, secrets that stay secret
 //! - [`codec`]: one canonical encoding for every value
 //! - [`disk`]: the file layer, real or in memory
@@ -17,6 +17,7 @@
 //! - [`lookup`]: questions to one log, by what its records are about
 //! - [`last_run`]: which data directory a peer ran with last
 //! - [`genesis`]: what a network begins with
+//! - [`checkpoint`]: a department's signed word on how far its log goes
 //! - [`governance`]: how that changes: the chain of what the members decided
 //! - [`membership`]: who belongs, with which keys
 //! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
@@ -34,6 +35,7 @@
 pub mod acceptance;
 pub mod bodies;
 pub mod catalogue;
+pub mod checkpoint;
 pub mod clocks;
 pub mod codec;
 pub mod crypto;

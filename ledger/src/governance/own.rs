@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::SignedCheckpoint;
 use crate::codec::{Ascending, Ordered};
 use crate::crypto::hash::{Hash, Purpose};
 use crate::crypto::keys::{PublicKey, Signature, SigningKey};
 use crate::crypto::sealing::SealingKey;
 use crate::genesis::{MAX_GOVERNORS, PeerId};
 use crate::id::DepartmentCode;
-use crate::log::SignedCheckpoint;
 use crate::names::{LogId, NetworkId};
 
 use super::action::Position;

@@ -47,12 +47,11 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 pub use crate::header::HeaderError;
 pub use crate::index::ReceiptKind;
 pub use append::AppendError;
-pub use checkpoint::{
-    Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint,
-};
+pub use checkpoint::{CheckpointError, Cosignature, VerifiedCheckpoint};
 pub use definitions::{
     Definitions, Listing, MAX_GRANT_BYTES, MAX_MATTER_BYTES, MAX_TYPE_BYTES, MAX_VERSIONS,
     MatterVersion, MatterVersions, NoEffect, NoRoom, Position, TypeVersions,

@@ -18,6 +18,7 @@ mod status;
 mod succession;
 mod type_definition;
 
+pub use crate::names::RecordHash;
 pub use attachment::{
     ATTACHMENT_MARK, Attachment, AttachmentName, MAX_ATTACHMENT, MAX_ATTACHMENTS, MediaType,
     NotAnAttachment, NotAnAttachmentName, UnknownMediaType,
@@ -38,8 +39,7 @@ pub use receipt::{
     Received, RequirementMet, RetrievalAcknowledged, RetrievalDecided, RetrievalHash, Rule,
 };
 pub use signed::{
-    Frame, FrameError, Frames, Record, RecordError, RecordHash, SignedRecord, leaf_hash,
-    record_hash,
+    Frame, FrameError, Frames, Record, RecordError, SignedRecord, leaf_hash, record_hash,
 };
 pub use status::{
     Action, ImpossibleTransition, NotAReason, NotAnAction, Reason, Status, StatusChanged,

@@ -1,30 +1,13 @@
 //! Records as links of a log: hash, signature, and the frames they are stored and sent in.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::codec::{self, Borrowed, DecodeError};
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
 use crate::crypto::keys::{KeyError, PublicKey, SIGNATURE_LEN, Signature, SigningKey};
-use crate::names::LogName;
+use crate::names::{LogName, RecordHash};
 
 use super::{Entry, MAX_RECORD};
-
-/// Hash of a record: binds network, log and the record's canonical bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct RecordHash(pub Hash);
-
-impl RecordHash {
-    /// The `prev` of a log's first record.
-    pub const NONE: RecordHash = RecordHash(Hash::ZERO);
-}
-
-impl fmt::Display for RecordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// One link of a hash-linked log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! What departments change by themselves.
 
 use super::world::{World, code, empty_root, root};
+use crate::checkpoint::SignedCheckpoint;
 use crate::codec::Ascending;
 use crate::crypto::keys::SigningKey;
 use crate::crypto::sealing::{SealingKey, SealingSecret};
 use crate::genesis::PeerId;
 use crate::governance::*;
-use crate::log::SignedCheckpoint;
 
 fn sealing(n: u8) -> SealingKey {
     SealingSecret::from_seed(&[n; 32]).public()

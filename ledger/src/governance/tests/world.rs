@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::codec::{Ascending, Bounded, Text};
 use crate::crypto::hash::{Hash, Purpose, hash};
 use crate::crypto::keys::{CatalogueKey, Secret, SigningKey};
@@ -9,10 +10,8 @@ use crate::crypto::sealing::{SealingKey, SealingSecret};
 use crate::genesis::{Department, Genesis, PeerId, Policy, Role};
 use crate::governance::*;
 use crate::id::DepartmentCode;
-use crate::log::{Checkpoint, SignedCheckpoint};
 use crate::merkle::CompactRange;
-use crate::names::NetworkId;
-use crate::record::RecordHash;
+use crate::names::{NetworkId, RecordHash};
 
 pub(super) const CREATED_MS: u64 = 1_700_000_000_000;
 
