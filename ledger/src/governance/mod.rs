@@ -29,7 +29,7 @@ mod pool;
 mod proposal;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trust_file;
 
 pub use action::{

@@ -11,4 +11,4 @@ mod properties;
 mod recovery;
 mod simulated;
 mod trust;
-mod world;
+pub(crate) mod world;
