@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use certmesh_ledger::bodies::{BodiesReport, BodyFault, check_bodies};
 use certmesh_ledger::crypto::keys::{FieldKey, IndexKey, Secret, SecretFile};
 use certmesh_ledger::crypto::secret_files;
-use certmesh_ledger::genesis::Department;
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     EvidenceError, Fault, ForkEvidence, FsckReport, HeaderError, LogReport, MAX_EVIDENCE_FILE,
@@ -314,10 +313,8 @@ fn spinner(screen: &Screen) -> ProgressBar {
     bar
 }
 
-fn name_of<'m>(log: &LogReport, members: &'m Membership) -> Option<&'m str> {
-    members
-        .member(&log.log.department)
-        .map(Department::display_name)
+fn name_of(log: &LogReport, members: &Membership) -> Option<String> {
+    members.name_of(&log.log.department)
 }
 
 fn as_json(checked: &Checked, members: &Membership) -> serde_json::Value {
@@ -436,10 +433,10 @@ fn tell_kept(kept: &BodiesReport, members: &Membership, screen: &mut Screen) -> 
         )?;
     }
     if let Some(log) = &kept.log {
-        let member = members.member(&log.department);
+        let name = members.name_of(&log.department);
         screen.line(format!(
             "{} keeps fields, copies and cases of {}: {} opened and as committed to, {}; {} erased, {} past their last day",
-            named(&log.to_string(), member.map(Department::display_name)),
+            named(&log.to_string(), name.as_deref()),
             counted(kept.kept, "record"),
             grouped(kept.opened),
             counted(kept.attachments, "attachment"),
@@ -458,12 +455,10 @@ fn tell_forks(forks: &[Fork], members: &Membership, screen: &mut Screen) -> Resu
         match &fork.evidence {
             Ok(evidence) => {
                 let log = evidence.log();
-                let name = members
-                    .member(&log.department)
-                    .map(Department::display_name);
+                let name = members.name_of(&log.department);
                 screen.line(format!(
                     "- {} signed two histories from record {} on",
-                    named(&log.to_string(), name),
+                    named(&log.to_string(), name.as_deref()),
                     grouped(evidence.position())
                 ))?;
             }
@@ -486,7 +481,7 @@ fn tell_faults(
     screen: &mut Screen,
 ) -> Result<(), Error> {
     for log in report.logs.iter().filter(|log| !log.faults.is_empty()) {
-        let department = named(&log.log.to_string(), name_of(log, members));
+        let department = named(&log.log.to_string(), name_of(log, members).as_deref());
         for fault in &log.faults {
             let record = fault
                 .record
@@ -541,7 +536,7 @@ fn table(report: &FsckReport, members: &Membership, screen: &mut Screen) -> Resu
             let faults = log.faults.len().to_string();
             vec![
                 cell(log.log.to_string()),
-                cell(name_of(log, members).unwrap_or("not a member")),
+                cell(name_of(log, members).unwrap_or_else(|| "not a member".to_owned())),
                 number(log.records),
                 log.checkpoint.map_or_else(|| cell("none"), number),
                 toned(

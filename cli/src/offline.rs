@@ -223,14 +223,11 @@ impl<'a> Successor<'a> {
     }
 
     fn view(&self, members: &Membership) -> SuccessorView {
-        let member = members.member(&self.department);
         SuccessorView {
             id: self.issued.id.to_string(),
             succession: self.kind.into(),
             department: self.department.to_string(),
-            department_name: member
-                .map(|member| member.display_name().to_owned())
-                .unwrap_or_default(),
+            department_name: members.name_of(&self.department).unwrap_or_default(),
             seq: self.seq,
         }
     }

@@ -116,7 +116,7 @@ pub fn authority<E>(
     if !certificate.id.issuer().names(&department) {
         return not_given(NotAuthorised::NotNamed);
     }
-    if !members.had_role(&department, Role::Issue, time_ms) {
+    if !members.has_role(&department, Role::Issue) {
         return not_given(NotAuthorised::NoRole);
     }
     let Some(definer) = members.definer(&certificate.id.type_code()) else {
@@ -311,9 +311,7 @@ impl Catalogue {
     /// Whether a department with the role may issue a type by some definition of it, whenever it was made, or by one that may
     /// still come where none is held.
     pub(super) fn may_issue(&self, code: &TypeCode, department: &DepartmentCode) -> bool {
-        if !self.members.had_role(department, Role::Issue, 0)
-            || self.members.definer(code).is_none()
-        {
+        if !self.members.has_role(department, Role::Issue) || self.members.definer(code).is_none() {
             return false;
         }
         let definitions = self.definitions(code);

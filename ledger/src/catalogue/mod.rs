@@ -41,7 +41,7 @@ use freshness::News;
 
 /// Every log this peer holds.
 pub struct Catalogue {
-    members: Arc<Membership>,
+    members: Membership,
     own: LogId,
     place: Place,
     /// Each log; one that was opened again takes the place of the one before.
@@ -144,7 +144,7 @@ impl Catalogue {
             openings.push((id, opening));
         }
         let catalogue = Catalogue {
-            members: Arc::new(members),
+            members,
             own: LogId::first(own),
             place,
             logs,
@@ -233,7 +233,7 @@ impl Catalogue {
     }
 
     /// Who belongs to the network.
-    pub fn members(&self) -> &Arc<Membership> {
+    pub fn members(&self) -> &Membership {
         &self.members
     }
 

@@ -323,8 +323,7 @@ impl<'c> Batch<'c> {
 
     fn role(&self, role: Role) -> Result<(), NotAllowed> {
         let department = self.department;
-        let had = self.catalogue.members().had_role(&department, role, 0);
-        if had {
+        if self.catalogue.members().has_role(&department, role) {
             Ok(())
         } else {
             Err(NotAllowed::NoRole { department, role })

@@ -2,7 +2,7 @@
 //! department that would ask reach the same result.
 
 use crate::codec::Text;
-use crate::genesis::Department;
+use crate::governance::Member;
 use crate::id::{Date, DepartmentCode, TypeCode};
 use crate::membership::Membership;
 use crate::record::{
@@ -111,7 +111,7 @@ pub(super) fn access(
         }),
         SharingClass::Conditional => {
             let best = grants
-                .filter(|(_, grant)| covers(grant, member, &type_code, matter, on))
+                .filter(|(_, grant)| covers(grant, &member, &type_code, matter, on))
                 .map(|(seq, grant)| Access {
                     basis: Basis::Grant(seq),
                     fields: granted(&grant, &needed),
@@ -134,7 +134,7 @@ pub(super) fn access(
 
 fn covers(
     grant: &GrantMade,
-    member: &Department,
+    member: &Member,
     type_code: &TypeCode,
     matter: &MatterRef,
     on: Date,

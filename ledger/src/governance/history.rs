@@ -16,10 +16,25 @@ use super::block::FinalBlock;
 use super::chain::BlockId;
 use super::fault::BlockError;
 use super::member::{Member, Standing, Trail};
-use super::state::{State, definer};
+use super::state::State;
 
 /// Versions of one thing, each from a height on.
 type Versions<T> = Vec<(u64, Arc<T>)>;
+
+/// The members with the role to define types, by the authority whose types these are.
+type Definers = BTreeMap<DepartmentCode, DepartmentCode>;
+
+fn definers(state: &State) -> Definers {
+    let mut definers = Definers::new();
+    for member in state.members() {
+        for role in &*member.roles {
+            if let Role::Define(authority) = *role {
+                definers.insert(authority, member.code);
+            }
+        }
+    }
+    definers
+}
 
 /// The rules that all departments have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +73,8 @@ pub struct History {
     /// What each height's block is called; at 0, the genesis.
     heads: Vec<BlockId>,
     members: BTreeMap<DepartmentCode, Versions<Member>>,
+    /// Who has the role to define the types of which authority: asked too often to look through all members for it.
+    definers: Versions<Definers>,
     rules: Versions<Rules>,
 }
 
@@ -71,6 +88,7 @@ impl History {
         History {
             heads: vec![state.head()],
             members: state.members.iter().map(first).collect(),
+            definers: vec![(0, Arc::new(definers(&state)))],
             rules: vec![(0, Arc::new(Rules::of(&state)))],
             state,
         }
@@ -81,7 +99,11 @@ impl History {
     /// # Errors
     /// [`BlockError`] if it isn't final, doesn't hold, or is not the next one; then nothing changed.
     pub fn extend(&mut self, block: &FinalBlock) -> Result<Changes, BlockError> {
-        let next = self.state.accept(block)?;
+        Ok(self.advance(self.state.accept(block)?))
+    }
+
+    /// Goes on to the state that follows its last one.
+    pub(crate) fn advance(&mut self, next: State) -> Changes {
         let height = next.height();
         let mut changes = Changes::default();
         for (code, member) in &next.members {
@@ -96,6 +118,16 @@ impl History {
                 changes.departments.insert(*code);
             }
         }
+        if !changes.departments.is_empty() {
+            let definers = definers(&next);
+            if self
+                .definers
+                .last()
+                .is_none_or(|(_, now)| **now != definers)
+            {
+                self.definers.push((height, Arc::new(definers)));
+            }
+        }
         let rules = Rules::of(&next);
         if *self.rules_now() != rules {
             self.rules.push((height, Arc::new(rules)));
@@ -103,7 +135,7 @@ impl History {
         }
         self.heads.push(next.head());
         self.state = next;
-        Ok(changes)
+        changes
     }
 
     /// What is so after the last block.
@@ -164,9 +196,14 @@ impl History {
         member.is_some_and(|member| member.is_active() && member.roles.find(&role).is_some())
     }
 
-    /// The member that defined a type as of a height.
+    /// The member that defined a type as of a height: its authority, if that belonged, else the one with the role for it.
     pub fn definer_at(&self, code: &TypeCode, height: u64) -> Option<DepartmentCode> {
-        definer(self.members_at(height), code)
+        self.known(height)?;
+        let authority = code.authority();
+        match self.member_at(&authority, height) {
+            Some(_) => Some(authority),
+            None => as_of(&self.definers, height)?.get(&authority).copied(),
+        }
     }
 
     /// The key of an epoch, whether it is in force or not.

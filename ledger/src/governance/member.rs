@@ -95,6 +95,11 @@ impl Member {
         }
     }
 
+    /// The Chinese name where there is one, else the name.
+    pub fn display_name(&self) -> &str {
+        self.name_zh.as_ref().unwrap_or(&self.name).as_str()
+    }
+
     /// Whether it belongs, suspended or not.
     pub fn belongs(&self) -> bool {
         !matches!(self.standing, Standing::Removed { .. })

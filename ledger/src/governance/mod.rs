@@ -33,7 +33,7 @@ mod proposal;
 mod state;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trust_file;
 
 pub use action::{

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::codec;
 use crate::crypto::keys::{CatalogueCommitment, PublicKey};
-use crate::genesis::{Genesis, Policy, Role};
-use crate::id::{DepartmentCode, TypeCode};
+use crate::genesis::{Genesis, Policy};
+use crate::id::DepartmentCode;
 use crate::names::NetworkId;
 
 use super::chain::{BlockId, ProposalId};
@@ -198,6 +198,16 @@ impl State {
         member.filter(|member| member.belongs())
     }
 
+    /// A department that belongs, to be kept.
+    pub(crate) fn shared_member(&self, code: &DepartmentCode) -> Option<&Arc<Member>> {
+        self.members.get(code).filter(|member| member.belongs())
+    }
+
+    /// Those that belong, to be kept.
+    pub(crate) fn shared_members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.members.values().filter(|member| member.belongs())
+    }
+
     /// Those that belong.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.departments().filter(|member| member.belongs())
@@ -216,11 +226,6 @@ impl State {
     /// What a department's records are judged by.
     pub fn trail(&self, code: &DepartmentCode) -> Option<&Trail> {
         self.trails.get(code).map(Arc::as_ref)
-    }
-
-    /// The member that defines a type: its authority, if that belongs, else the one with the role for it.
-    pub fn definer(&self, code: &TypeCode) -> Option<DepartmentCode> {
-        definer(self.members(), code)
     }
 
     /// Its canonical bytes: two peers with the same chain have the same.
@@ -266,22 +271,4 @@ impl State {
     pub(super) fn trail_mut(&mut self, code: &DepartmentCode) -> &mut Trail {
         Arc::make_mut(self.trails.entry(*code).or_default())
     }
-}
-
-/// The member of these that defines a type.
-pub(super) fn definer<'a>(
-    members: impl Iterator<Item = &'a Member>,
-    code: &TypeCode,
-) -> Option<DepartmentCode> {
-    let authority = code.authority();
-    let mut by_role = None;
-    for member in members {
-        if member.code == authority {
-            return Some(authority);
-        }
-        if member.roles.find(&Role::Define(authority)).is_some() {
-            by_role = Some(member.code);
-        }
-    }
-    by_role
 }

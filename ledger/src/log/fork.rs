@@ -213,6 +213,6 @@ fn signed_by(
     let key = members
         .key(&department, epoch)
         .ok_or(CheckpointError::UnknownKey { department, epoch })?;
-    record.verify(key)?;
+    record.verify(&key)?;
     Ok(record)
 }

@@ -172,7 +172,7 @@ impl Page {
         };
         let (department, epoch) = (log.id.department, checkpoint.key_epoch);
         let unknown = CheckpointError::UnknownKey { department, epoch };
-        let key = *members.key(&department, epoch).ok_or(unknown)?;
+        let key = members.key(&department, epoch).ok_or(unknown)?;
         let left: CompactRange = CompactRange::from_parts(self.from, self.left.to_vec())?;
         let frames = Frames::new(&self.frames).collect::<Result<Vec<_>, _>>()?;
         let end = self.from.saturating_add(frames.len() as u64);

@@ -1,7 +1,6 @@
 //! The state machine: what it remembers, and how each event changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::codec::Bounded;
 use crate::crypto::hash::Hash;
@@ -102,7 +101,7 @@ pub struct Sync {
     pub(super) instance: Instance,
     /// What is known of the own log.
     pub(super) own_log: OwnLog,
-    pub(super) members: Arc<Membership>,
+    pub(super) members: Membership,
     pub(super) settings: Settings,
     pub(super) peers: BTreeMap<DepartmentCode, Peer>,
     pub(super) logs: BTreeMap<LogId, Progress>,
@@ -140,7 +139,7 @@ impl Sync {
         own: LogId,
         own_log: OwnLog,
         instance: Instance,
-        members: Arc<Membership>,
+        members: Membership,
         settings: Settings,
     ) -> Sync {
         let logs = members
@@ -223,7 +222,7 @@ impl Sync {
     /// newest records may be with any.
     pub fn confirmations_needed(&self) -> usize {
         match self.lost() {
-            true => self.members.members().len() - 1,
+            true => self.members.others(),
             false => self.members.majority_of_others(),
         }
     }

@@ -523,7 +523,7 @@ impl Proved {
         let key = members
             .key(&checkpoint.log.department, epoch)
             .ok_or(BundleError::UnknownKey)?;
-        record.verify(key)?;
+        record.verify(&key)?;
         Ok(record)
     }
 }

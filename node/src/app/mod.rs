@@ -78,7 +78,7 @@ pub(crate) trait Service:
     + 'static
 {
     /// The members of the network, for their names.
-    fn members(&self) -> &Arc<Membership>;
+    fn members(&self) -> &Membership;
 }
 
 /// A real peer, as its callers use it.
@@ -93,7 +93,7 @@ pub(crate) struct PeerService {
 }
 
 impl Service for PeerService {
-    fn members(&self) -> &Arc<Membership> {
+    fn members(&self) -> &Membership {
         self.peer.catalogue.members()
     }
 }

@@ -187,16 +187,15 @@ impl Peer {
         }
         let offsets = self.clock_offsets();
         let members = self.catalogue.members().members();
-        let others = members.map(|member| &member.code);
-        let others: Vec<_> = others.filter(|code| **code != self.department).collect();
+        let others = members.map(|member| member.code);
+        let others: Vec<_> = others.filter(|code| *code != self.department).collect();
         for code in &others {
             let offset_ms = offsets.get(code).copied();
             self.metrics.set_clock_offset(code, offset_ms);
         }
         let heard = self.heard.read();
         let connected = |code| (code, heard.connected.contains_key(code));
-        self.metrics
-            .set_connected(others.into_iter().map(connected));
+        self.metrics.set_connected(others.iter().map(connected));
     }
 
     /// Why the disk does not let a copy continue.
@@ -273,10 +272,8 @@ impl Peer {
     }
 
     pub(crate) fn name_of(&self, department: &DepartmentCode) -> String {
-        let member = self.catalogue.members().member(department);
-        member
-            .map(|member| member.display_name().to_owned())
-            .unwrap_or_default()
+        let name = self.catalogue.members().name_of(department);
+        name.unwrap_or_default()
     }
 
     /// What an operator should know of beside the own log's state.

@@ -220,7 +220,7 @@ impl Peer {
         let clocks = self.clocks();
         // One member's word is not agreement.
         let enough = clocks.members_ms.len() >= members.majority_of_others();
-        let alone = members.members().len() == 1;
+        let alone = members.others() == 0;
         enough.then(|| clocks.agreed_ms(alone)).flatten()
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use certmesh_api::OwnLogState;
 use certmesh_ledger::bodies::Bodies;
-use certmesh_ledger::genesis::Department;
+use certmesh_ledger::governance::Member;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{Log, Opening};
 use certmesh_ledger::membership::Membership;
@@ -57,7 +57,7 @@ impl Awaited {
         (needed, lost): (usize, bool),
     ) -> Awaited {
         let others = members.members().filter(|member| member.code != *own);
-        let name = |member: &Department| member.display_name().to_owned();
+        let name = |member: Arc<Member>| member.display_name().to_owned();
         let (here, gone): (Vec<_>, Vec<_>) = others
             .filter(|member| !confirmed_by.contains(&member.code))
             .partition(|member| connected.contains_key(&member.code));
@@ -151,7 +151,7 @@ impl OwnLog {
     ) -> OwnLog {
         let own = log.name().id.department;
         let needed = match found.loss {
-            Some(_) => members.members().len() - 1,
+            Some(_) => members.others(),
             None => members.majority_of_others(),
         };
         let nobody = (&BTreeSet::new(), &BTreeMap::new());

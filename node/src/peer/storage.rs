@@ -40,7 +40,7 @@ impl Storage {
             let (lane, pages) = bounded::<(DepartmentCode, Box<Page>)>(WAITING);
             // One page verified ahead of the one that is stored keeps both threads busy.
             let (sender, checked) = bounded::<Checked>(1);
-            let members = Arc::clone(peer.catalogue.members());
+            let members = peer.catalogue.members().clone();
             thread::Builder::new()
                 .name(format!("verify-{n}"))
                 .spawn(move || {

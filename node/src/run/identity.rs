@@ -75,16 +75,16 @@ impl Identity {
             .as_ref()
             .map(|seed| MemberPeer::from_transport_seed(seed));
         let catalogue_key = catalogue.map(|bytes| CatalogueKey(Secret::from_bytes(*bytes)));
-        if let (Some(key), Some(own)) = (&signing, own)
-            && key.public() != own.signing_key
+        if let (Some(key), Some(own)) = (&signing, &own)
+            && key.public() != own.keys.operating
         {
-            let expected = &own.signing_key;
+            let expected = &own.keys.operating;
             faults.push(other_key(&keys.signing, "signing_key", expected));
         }
-        if let (Some(id), Some(own)) = (&peer_id, own)
-            && *id != own.peer_id
+        if let (Some(id), Some(own)) = (&peer_id, &own)
+            && *id != own.keys.transport
         {
-            faults.push(other_key(&keys.transport, "peer_id", &own.peer_id));
+            faults.push(other_key(&keys.transport, "peer_id", &own.keys.transport));
         }
         if catalogue_key
             .as_ref()
@@ -121,11 +121,9 @@ fn other_key(path: &Path, what: &'static str, expected: &dyn ToString) -> RunErr
 /// The other members' identities and addresses. An invalid address is a fault.
 pub(crate) fn peers(config: &Config, members: &Membership, faults: &mut Vec<RunError>) -> Peers {
     let mut peers = HashMap::new();
-    for member in members
-        .members()
-        .filter(|member| member.code != config.department)
-    {
-        let id = PeerId::from_bytes(&member.peer_id.to_multihash())
+    let others = members.members();
+    for member in others.filter(|member| member.code != config.department) {
+        let id = PeerId::from_bytes(&member.keys.transport.to_multihash())
             .expect("a multihash of a checked identity");
         let mut parse = |address: &Text<256>| {
             let parsed = address.as_str().parse();
@@ -138,7 +136,10 @@ pub(crate) fn peers(config: &Config, members: &Membership, faults: &mut Vec<RunE
         };
         let addresses = match config.net.peers.get(&member.code) {
             Some(addresses) => addresses.clone(),
-            None => member.addresses.iter().filter_map(&mut parse).collect(),
+            None => {
+                let founding = members.founding_addresses(&member.code).iter();
+                founding.filter_map(&mut parse).collect()
+            }
         };
         peers.insert(member.code, (id, addresses));
     }

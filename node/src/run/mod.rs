@@ -406,7 +406,7 @@ async fn run_once(
     let mut reloading = Reloading {
         api,
         running: &running,
-        members: Arc::clone(peer.catalogue.members()),
+        members: peer.catalogue.members().clone(),
         addresses: work.addresses_read.clone(),
         tokens: config.api.tokens,
         tls: config.api.tls,
@@ -482,7 +482,7 @@ impl Work {
             Recorder::start(Arc::clone(&peer.lookups), peer.catalogue_key.clone())
                 .map_err(&spawn_error)?;
         let storage = Storage::start(peer, &stored).map_err(&spawn_error)?;
-        let members = Arc::clone(peer.catalogue.members());
+        let members = peer.catalogue.members().clone();
         let sync = Sync::new(
             peer.catalogue.own(),
             peer.own.found(),

@@ -19,7 +19,7 @@ use crate::peer::driver::Addresses;
 pub(crate) struct Reloading<'a> {
     pub(crate) api: Arc<Api>,
     pub(crate) running: &'a Running,
-    pub(crate) members: Arc<Membership>,
+    pub(crate) members: Membership,
     pub(crate) addresses: watch::Sender<Addresses>,
     /// The files to read, as the last configuration without faults names them.
     pub(crate) tokens: PathBuf,

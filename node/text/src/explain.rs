@@ -201,8 +201,7 @@ impl Explained<'_> {
     }
 
     fn name_of(&self, department: &DepartmentCode) -> Option<String> {
-        let member = self.members.member(department)?;
-        Some(member.display_name().to_owned())
+        self.members.name_of(department)
     }
 }
 

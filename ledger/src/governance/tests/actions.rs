@@ -283,7 +283,10 @@ fn an_authority_s_types_have_one_definer_whatever_is_decided() {
     let take = change_roles(0, &[], &[define(70)], Some(at));
     world.decide(&[take, admit]).unwrap();
     let type_code = format!("{}001", code(70)).parse().unwrap();
-    assert_eq!(world.state.definer(&type_code), Some(code(70)));
+    let history = world.history();
+    let definers = (0..=2).map(|height| history.definer_at(&type_code, height));
+    let definers: Vec<_> = definers.collect();
+    assert_eq!(definers, [None, Some(code(0)), Some(code(70))]);
     let newcomer = world.admit(71, false);
     let newcomer = with_roles(newcomer, &[define(70)]);
     assert_eq!(world.refused(newcomer), ActionFault::Role(define(70)));

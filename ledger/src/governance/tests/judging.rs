@@ -6,15 +6,6 @@ use crate::genesis::{Policy, Role, Terms};
 use crate::governance::*;
 use crate::names::LogId;
 
-fn history(world: &World) -> History {
-    let mut history = History::begin(&world.genesis);
-    for block in &world.blocks {
-        history.extend(block).unwrap();
-    }
-    assert_eq!(history.state(), &world.state);
-    history
-}
-
 fn claim(n: usize, generation: u32, seq: u64, epoch: u32, height: u64) -> Claim {
     let department = code(n);
     let log = LogId {
@@ -65,7 +56,7 @@ fn cut(world: &mut World, size: u64, why: CutReason, first_epoch: u32) {
 fn what_names_a_height_that_is_not_known_is_early_and_nobody_s_fault() {
     let mut world = World::new(4, 1);
     world.rotate(4);
-    let history = history(&world);
+    let history = world.history();
     assert_eq!(history.judge(&claim(4, 0, 0, 1, 2)), Judgement::Early);
     assert_eq!(history.judge(&claim(99, 7, 0, 9, 2)), Judgement::Early);
     assert_eq!(why(&history, 0, 1, 1), None);
@@ -78,7 +69,7 @@ fn a_record_is_signed_by_the_key_in_force_at_the_height_that_it_names() {
     let mut world = World::new(4, 1);
     world.rotate(3);
     world.rotate(4);
-    let history = history(&world);
+    let history = world.history();
     for (epoch, height, counts) in [
         (0, 0, true),
         (0, 1, true),
@@ -109,7 +100,7 @@ fn an_ended_key_authorises_nothing_from_its_end_on_and_before_what_leads_to_its_
     let mut world = World::new(4, 1);
     world.rotate(4);
     // Its thief still dates records back; until its end is known they count like any other.
-    assert_eq!(why(&history(&world), 12, 0, 0), None);
+    assert_eq!(why(&world.history(), 12, 0, 0), None);
     let end = EpochEnd {
         position: world.position(4, 10),
         epoch: 0,
@@ -117,7 +108,7 @@ fn an_ended_key_authorises_nothing_from_its_end_on_and_before_what_leads_to_its_
     };
     let ended = world.ended(4, end, &[0, 1, 2]);
     world.make(vec![ended.into()]).unwrap();
-    let history = history(&world);
+    let history = world.history();
     assert_eq!(why(&history, 10, 0, 0), Some(Why::Ended(EndReason::Stolen)));
     let Judgement::By(judge) = history.judge(&claim(4, 0, 9, 0, 0)) else {
         panic!("it counts")
@@ -134,13 +125,13 @@ fn from_the_position_of_a_suspension_on_no_older_height_helps() {
     let mut world = World::new(4, 1);
     suspend(&mut world, 20);
     let suspended = Some(Why::Suspended(code(4)));
-    let while_suspended = history(&world);
+    let while_suspended = world.history();
     assert_eq!(why(&while_suspended, 19, 0, 0), None);
     assert_eq!(why(&while_suspended, 19, 0, 1), suspended);
     assert_eq!(why(&while_suspended, 20, 0, 0), suspended);
     assert!(while_suspended.word_of(&code(4), 0, 1).is_none());
     resume(&mut world);
-    let resumed = history(&world);
+    let resumed = world.history();
     // What it writes as of the resumption counts, what it dates back before the suspension doesn't.
     assert_eq!(why(&resumed, 20, 0, 2), None);
     assert_eq!(why(&resumed, 20, 0, 0), suspended);
@@ -167,7 +158,7 @@ fn a_role_that_was_taken_is_not_used_by_naming_an_older_height() {
         ..take
     };
     world.decide(&[give.into()]).unwrap();
-    let history = history(&world);
+    let history = world.history();
     let has = |seq, height| match history.judge(&claim(4, 0, seq, 0, height)) {
         Judgement::By(judge) => judge.has_role(role),
         other => panic!("{other:?}"),
@@ -191,7 +182,7 @@ fn a_role_that_was_taken_is_not_used_by_naming_an_older_height() {
         .unwrap();
     suspend(&mut world, 9);
     resume(&mut world);
-    let later = self::history(&world);
+    let later = world.history();
     let Judgement::By(judge) = later.judge(&claim(4, 0, 7, 0, 0)) else {
         panic!("it counts, for what needs no role")
     };
@@ -206,7 +197,7 @@ fn a_cut_voids_what_is_beyond_it_and_the_next_generation_has_living_keys_alone()
     let mut world = World::new(4, 1);
     world.rotate(4);
     cut(&mut world, 10, CutReason::Compromised, 2);
-    let history_now = history(&world);
+    let history_now = world.history();
     let void = Some(Why::Void(GenerationEnd::Cut(CutReason::Compromised)));
     assert_eq!(why(&history_now, 10, 1, 1), void);
     assert_eq!(why(&history_now, 9, 1, 1), None);
@@ -223,7 +214,7 @@ fn a_cut_voids_what_is_beyond_it_and_the_next_generation_has_living_keys_alone()
         assert_eq!(next(&history_now, epoch, 2), Some(Why::NotInForce));
     }
     world.rotate(4);
-    let rotated = history(&world);
+    let rotated = world.history();
     assert_eq!(next(&rotated, 2, 3), None);
     assert_eq!(next(&rotated, 1, 3), Some(Why::NotInForce));
     // Bare words of a key that was stolen need witnesses now, wherever they stand.
@@ -244,7 +235,7 @@ fn what_was_there_before_a_removal_keeps_its_judge_and_nothing_after_it_has_one(
         successor: Some(code(1)),
     };
     world.decide(&[remove.into()]).unwrap();
-    let removed = history(&world);
+    let removed = world.history();
     assert_eq!(why(&removed, 19, 0, 0), None);
     assert_eq!(why(&removed, 22, 0, 0), Some(Why::Suspended(code(4))));
     let void = Some(Why::Void(GenerationEnd::Removed));
@@ -256,7 +247,7 @@ fn what_was_there_before_a_removal_keeps_its_judge_and_nothing_after_it_has_one(
     // Again a member, in the next generation; what it was judged by stays.
     let admit = world.admit(4, false);
     world.decide(&[admit]).unwrap();
-    let again = history(&world);
+    let again = world.history();
     assert_eq!(why(&again, 19, 0, 0), None);
     assert_eq!(why(&again, 25, 0, 0), void);
     assert_eq!(why(&again, 25, 1, 3), Some(Why::Generation));
@@ -279,7 +270,7 @@ fn certificates_of_a_removed_successor_go_to_its_own_and_end_with_one_that_has_n
         world.decide(&[remove.into()]).unwrap();
         let expected = successor.map(code);
         for gone in 4..=n {
-            assert_eq!(history(&world).changes_statuses(&code(gone)), expected);
+            assert_eq!(world.history().changes_statuses(&code(gone)), expected);
         }
     }
 }
@@ -314,7 +305,7 @@ fn every_height_is_answered_as_it_was_when_it_was_the_last() {
         after: after.unwrap(),
     };
     step(&mut world, &[policy.into()], &mut states);
-    let history = history(&world);
+    let history = world.history();
     for (height, state) in states.iter().enumerate() {
         let height = height as u64;
         assert!(history.members_at(height).eq(state.members()));

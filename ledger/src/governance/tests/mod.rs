@@ -13,4 +13,4 @@ mod recovery;
 mod simulated;
 mod store;
 mod trust;
-mod world;
+pub(crate) mod world;

@@ -13,34 +13,34 @@ use crate::id::DepartmentCode;
 use crate::merkle::CompactRange;
 use crate::names::{NetworkId, RecordHash};
 
-pub(super) const CREATED_MS: u64 = 1_700_000_000_000;
+pub(crate) const CREATED_MS: u64 = 1_700_000_000_000;
 
 /// The n-th department.
-pub(super) fn code(n: usize) -> DepartmentCode {
+pub(crate) fn code(n: usize) -> DepartmentCode {
     DepartmentCode::from_body(&format!("11420100{n:09}")).unwrap()
 }
 
-pub(super) fn root(n: u64) -> Hash {
+pub(crate) fn root(n: u64) -> Hash {
     hash(Purpose::Node, &n.to_le_bytes())
 }
 
 /// What a log without records has.
-pub(super) fn empty_root() -> Hash {
+pub(crate) fn empty_root() -> Hash {
     CompactRange::<crate::merkle::Blake3Tree>::empty().root()
 }
 
 /// What one department keeps secret.
 #[derive(Clone)]
-pub(super) struct Secrets {
-    pub(super) identity: SigningKey,
+pub(crate) struct Secrets {
+    pub(crate) identity: SigningKey,
     /// By epoch.
-    pub(super) operating: Vec<SigningKey>,
-    pub(super) transport: [u8; 32],
-    pub(super) sealing: SealingKey,
+    pub(crate) operating: Vec<SigningKey>,
+    pub(crate) transport: [u8; 32],
+    pub(crate) sealing: SealingKey,
 }
 
 impl Secrets {
-    pub(super) fn now(&self) -> &SigningKey {
+    pub(crate) fn now(&self) -> &SigningKey {
         self.operating.last().unwrap()
     }
 
@@ -55,13 +55,13 @@ impl Secrets {
 }
 
 #[derive(Clone)]
-pub(super) struct World {
-    pub(super) secrets: BTreeMap<DepartmentCode, Secrets>,
-    pub(super) genesis: Genesis,
-    pub(super) state: State,
-    pub(super) blocks: Vec<FinalBlock>,
+pub(crate) struct World {
+    pub(crate) secrets: BTreeMap<DepartmentCode, Secrets>,
+    pub(crate) genesis: Genesis,
+    pub(crate) state: State,
+    pub(crate) blocks: Vec<FinalBlock>,
     /// Of the next block.
-    pub(super) time_ms: u64,
+    pub(crate) time_ms: u64,
     seeds: u64,
     nonces: u64,
     /// Every key that was made, by its public half.
@@ -73,17 +73,17 @@ fn keyed(seed: [u8; 32]) -> ([u8; 32], SigningKey) {
     (*key.public().as_bytes(), key)
 }
 
-pub(super) fn seed(n: u64) -> [u8; 32] {
+pub(crate) fn seed(n: u64) -> [u8; 32] {
     *hash(Purpose::File, &n.to_le_bytes()).as_bytes()
 }
 
 impl World {
     /// So many departments, the first of which govern.
-    pub(super) fn new(governors: usize, others: usize) -> World {
+    pub(crate) fn new(governors: usize, others: usize) -> World {
         World::with_policy(governors, others, Policy::usual())
     }
 
-    pub(super) fn with_policy(governors: usize, others: usize, policy: Policy) -> World {
+    pub(crate) fn with_policy(governors: usize, others: usize, policy: Policy) -> World {
         let mut seeds = 0;
         let all = governors + others;
         let secrets: BTreeMap<_, _> = (0..all).map(|n| (code(n), secrets(&mut seeds))).collect();
@@ -115,19 +115,29 @@ impl World {
         }
     }
 
-    pub(super) fn network(&self) -> NetworkId {
+    pub(crate) fn network(&self) -> NetworkId {
         self.state.network()
     }
 
-    pub(super) fn own(&self, n: usize) -> &Secrets {
+    /// All of it, from the genesis on.
+    pub(crate) fn history(&self) -> History {
+        let mut history = History::begin(&self.genesis);
+        for block in &self.blocks {
+            history.extend(block).unwrap();
+        }
+        assert_eq!(history.state(), &self.state);
+        history
+    }
+
+    pub(crate) fn own(&self, n: usize) -> &Secrets {
         &self.secrets[&code(n)]
     }
 
-    pub(super) fn member(&self, n: usize) -> &Member {
+    pub(crate) fn member(&self, n: usize) -> &Member {
         self.state.member(&code(n)).unwrap()
     }
 
-    pub(super) fn fresh_key(&mut self) -> SigningKey {
+    pub(crate) fn fresh_key(&mut self) -> SigningKey {
         self.seeds += 1;
         let (public, key) = keyed(seed(self.seeds));
         self.keyring.insert(public, key.clone());
@@ -135,7 +145,7 @@ impl World {
     }
 
     /// Fresh keys of a department that doesn't belong yet; it signs with them once it does.
-    pub(super) fn newcomer(&mut self, n: usize) -> Introduction {
+    pub(crate) fn newcomer(&mut self, n: usize) -> Introduction {
         let from = self.seeds + 1;
         let own = secrets(&mut self.seeds);
         let made = (from..=self.seeds).map(|n| keyed(seed(n)));
@@ -167,7 +177,7 @@ impl World {
         }
     }
 
-    pub(super) fn introduction(&self, n: usize, own: &Secrets) -> Introduction {
+    pub(crate) fn introduction(&self, n: usize, own: &Secrets) -> Introduction {
         let newcomer = Newcomer {
             code: code(n),
             name: Text::new("Newcomer").unwrap(),
@@ -184,7 +194,7 @@ impl World {
         )
     }
 
-    pub(super) fn admit(&mut self, n: usize, governs: bool) -> Action {
+    pub(crate) fn admit(&mut self, n: usize, governs: bool) -> Action {
         let introduction = self.newcomer(n);
         let roles = Ascending::new(vec![Role::Issue]).unwrap();
         let admit = Admit {
@@ -195,7 +205,7 @@ impl World {
         admit.into()
     }
 
-    pub(super) fn proposal(&mut self, proposer: usize, actions: &[Action]) -> Proposal {
+    pub(crate) fn proposal(&mut self, proposer: usize, actions: &[Action]) -> Proposal {
         self.nonces += 1;
         Proposal {
             proposer: code(proposer),
@@ -208,17 +218,17 @@ impl World {
     }
 
     /// Proposes; nobody else has approved.
-    pub(super) fn propose(&mut self, proposer: usize, actions: &[Action]) -> Decision {
+    pub(crate) fn propose(&mut self, proposer: usize, actions: &[Action]) -> Decision {
         let proposal = self.proposal(proposer, actions);
         Decision::propose(self.network(), proposal, &self.own(proposer).identity)
     }
 
-    pub(super) fn approval(&self, decision: &Decision, by: usize) -> Signed {
+    pub(crate) fn approval(&self, decision: &Decision, by: usize) -> Signed {
         let id = decision.proposal.id(self.network());
         approve(self.network(), id, code(by), &self.own(by).identity)
     }
 
-    pub(super) fn approved_by(&self, decision: &Decision, by: &[usize]) -> Decision {
+    pub(crate) fn approved_by(&self, decision: &Decision, by: &[usize]) -> Decision {
         let approvals = by.iter().map(|by| self.approval(decision, *by)).collect();
         Decision {
             approvals: Ascending::new(approvals).unwrap(),
@@ -227,20 +237,20 @@ impl World {
     }
 
     /// A decision that all governors approve.
-    pub(super) fn decision(&mut self, actions: &[Action]) -> Decision {
+    pub(crate) fn decision(&mut self, actions: &[Action]) -> Decision {
         let all = (0..64).filter(|n| self.state.governor(&code(*n)).is_some());
         let all: Vec<usize> = all.collect();
         let proposed = self.propose(all[0], actions);
         self.approved_by(&proposed, &all[1..])
     }
 
-    pub(super) fn decide(&mut self, actions: &[Action]) -> Result<(), BlockError> {
+    pub(crate) fn decide(&mut self, actions: &[Action]) -> Result<(), BlockError> {
         let decision = self.decision(actions);
         self.make(vec![decision.into()])
     }
 
     /// Why an action that all approve does not hold.
-    pub(super) fn refused(&mut self, action: Action) -> ActionFault {
+    pub(crate) fn refused(&mut self, action: Action) -> ActionFault {
         let decision = self.decision(&[action]);
         match self.fault(&decision.into()) {
             Fault::Action { at: 0, fault } => fault,
@@ -248,15 +258,15 @@ impl World {
         }
     }
 
-    pub(super) fn fault(&self, item: &Item) -> Fault {
+    pub(crate) fn fault(&self, item: &Item) -> Fault {
         self.state.at(self.time_ms).with(item).unwrap_err()
     }
 
-    pub(super) fn holds(&self, item: &Item) -> bool {
+    pub(crate) fn holds(&self, item: &Item) -> bool {
         self.state.at(self.time_ms).with(item).is_ok()
     }
 
-    pub(super) fn block(&self, items: Vec<Item>) -> Block {
+    pub(crate) fn block(&self, items: Vec<Item>) -> Block {
         Block {
             height: self.state.height() + 1,
             before: self.state.head(),
@@ -265,7 +275,7 @@ impl World {
         }
     }
 
-    pub(super) fn certified_by(&self, block: Block, by: &[DepartmentCode]) -> FinalBlock {
+    pub(crate) fn certified_by(&self, block: Block, by: &[DepartmentCode]) -> FinalBlock {
         let vote = Vote {
             height: block.height,
             round: 0,
@@ -283,7 +293,7 @@ impl World {
     }
 
     /// A block with these items, and the votes of all who have one.
-    pub(super) fn certified(&self, items: Vec<Item>) -> FinalBlock {
+    pub(crate) fn certified(&self, items: Vec<Item>) -> FinalBlock {
         let block = self.block(items);
         let voters = self.state.voters(&block.items);
         let able = voters
@@ -294,7 +304,7 @@ impl World {
     }
 
     /// Makes the next block final.
-    pub(super) fn make(&mut self, items: Vec<Item>) -> Result<(), BlockError> {
+    pub(crate) fn make(&mut self, items: Vec<Item>) -> Result<(), BlockError> {
         let block = self.certified(items);
         self.state = self.state.accept(&block)?;
         self.blocks.push(block);
@@ -303,7 +313,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn own_change(&self, n: usize) -> OwnChange {
+    pub(crate) fn own_change(&self, n: usize) -> OwnChange {
         OwnChange {
             department: code(n),
             number: self.member(n).changes + 1,
@@ -315,7 +325,7 @@ impl World {
     }
 
     /// A new operating key, not yet final.
-    pub(super) fn rotation(&mut self, n: usize) -> (SignedChange, SigningKey) {
+    pub(crate) fn rotation(&mut self, n: usize) -> (SignedChange, SigningKey) {
         let key = self.fresh_key();
         let change = OwnChange {
             operating: Some(key.public()),
@@ -326,12 +336,12 @@ impl World {
         (signed, key)
     }
 
-    pub(super) fn rotate(&mut self, n: usize) {
+    pub(crate) fn rotate(&mut self, n: usize) {
         let (change, _) = self.rotation(n);
         self.make(vec![change.into()]).unwrap();
     }
 
-    pub(super) fn position(&self, n: usize, size: u64) -> Position {
+    pub(crate) fn position(&self, n: usize, size: u64) -> Position {
         let root = match size {
             0 => empty_root(),
             size => root(size),
@@ -340,12 +350,12 @@ impl World {
         Position { log, size, root }
     }
 
-    pub(super) fn suspend(&mut self, n: usize, size: u64) -> Action {
+    pub(crate) fn suspend(&mut self, n: usize, size: u64) -> Action {
         let position = self.position(n, size);
         Suspend { position }.into()
     }
 
-    pub(super) fn ended(&self, n: usize, end: EpochEnd, witnesses: &[usize]) -> EpochEnded {
+    pub(crate) fn ended(&self, n: usize, end: EpochEnd, witnesses: &[usize]) -> EpochEnded {
         let ended = EpochEnded::sign(self.network(), end, self.own(n).now());
         let witness =
             |by: &usize| EpochEnded::witness(self.network(), &end, code(*by), self.own(*by).now());
@@ -354,7 +364,7 @@ impl World {
     }
 
     /// A checkpoint that a department signed with the key of an epoch.
-    pub(super) fn checkpoint(
+    pub(crate) fn checkpoint(
         &self,
         n: usize,
         size: u64,
@@ -376,7 +386,7 @@ impl World {
     }
 }
 
-pub(super) fn secrets(seeds: &mut u64) -> Secrets {
+pub(crate) fn secrets(seeds: &mut u64) -> Secrets {
     let mut next = || {
         *seeds += 1;
         seed(*seeds)

@@ -279,7 +279,7 @@ impl<'c> Check<'c> {
             .filter_map(|record| {
                 let rule = match members.key(&department, record.key_epoch) {
                     None => "no key of the record's epoch is known for the department".to_owned(),
-                    Some(key) => record.verify(key).err()?.to_string(),
+                    Some(key) => record.verify(&key).err()?.to_string(),
                 };
                 Some((record.seq, rule))
             })

@@ -49,7 +49,7 @@ impl Alone {
             log_of(0),
             OwnLog::New,
             Instance(0),
-            Arc::clone(catalogue.members()),
+            catalogue.members().clone(),
             settings(),
         );
         let mut alone = Alone {

@@ -1,7 +1,5 @@
 //! What a peer makes of the heads that others send: which of its own they confirm, which signatures it keeps and gives.
 
-use std::sync::Arc;
-
 use crate::catalogue::Catalogue;
 use crate::codec::Bounded;
 use crate::disk::MemoryDisk;
@@ -35,7 +33,7 @@ impl Alone {
             log_of(0),
             OwnLog::New,
             Instance(0),
-            Arc::clone(catalogue.members()),
+            catalogue.members().clone(),
             settings(),
         );
         let mut alone = Alone {

@@ -1,7 +1,6 @@
 //! A second run of a department's peer: who sees it, which of the two continues, and what one lying member can do.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::codec::Bounded;
@@ -34,7 +33,7 @@ impl Alone {
     fn new() -> Alone {
         let opened = Catalogue::open(place(&MemoryDisk::new()), members(5), code(0));
         let catalogue = opened.unwrap().catalogue;
-        let members = Arc::clone(catalogue.members());
+        let members = catalogue.members().clone();
         let sync = Sync::new(
             LogId::first(code(0)),
             OwnLog::New,

@@ -186,7 +186,7 @@ impl Peer {
                 self.own(),
                 own_log,
                 Instance(self.life),
-                Arc::clone(catalogue.members()),
+                catalogue.members().clone(),
                 settings,
             ),
             writer: Writer::new(own, self.key.clone()),

@@ -1,7 +1,6 @@
 //! Pages that come late, slowly or not at all: whom else they are asked of, and what becomes of the late ones.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::codec::Bounded;
@@ -104,7 +103,7 @@ impl Fresh {
             LogId::first(code(0)),
             OwnLog::New,
             Instance(0),
-            Arc::clone(held.members()),
+            held.members().clone(),
             Settings::default(),
         );
         let mut fresh = Fresh {

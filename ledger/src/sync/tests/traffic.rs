@@ -4,7 +4,6 @@
 //! what it asks for grows with the network, up to a thousand members. Gossip belongs to another layer and is not measured here.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::codec::Bounded;
@@ -55,7 +54,7 @@ impl Lone {
             LogId::first(code(0)),
             OwnLog::Kept,
             Instance(u64::MAX),
-            Arc::clone(catalogue.members()),
+            catalogue.members().clone(),
             settings,
         );
         let mut lone = Lone {

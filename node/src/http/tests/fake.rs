@@ -49,7 +49,7 @@ use crate::peer::testing::{catalogue_key, members, signing_key};
 
 /// How the fake peer behaves and what it saw.
 pub(crate) struct Fake {
-    members: Arc<Membership>,
+    members: Membership,
     /// Clients that looked at what a person holds.
     pub(crate) looked: Mutex<Vec<String>>,
     issued: Mutex<HashMap<CertificateId, (u64, String)>>,
@@ -80,7 +80,7 @@ pub(crate) struct Fake {
 impl Default for Fake {
     fn default() -> Self {
         Fake {
-            members: Arc::new(members()),
+            members: members(),
             looked: Mutex::default(),
             issued: Mutex::default(),
             refuse: Mutex::default(),
@@ -583,7 +583,7 @@ impl Govern for Fake {
 }
 
 impl Service for Fake {
-    fn members(&self) -> &Arc<Membership> {
+    fn members(&self) -> &Membership {
         &self.members
     }
 }

@@ -20,10 +20,7 @@ pub(super) use reports::{access_log, audit, lookups, usage};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::membership::Membership;
 
-/// A department's name, empty for one that is not a member.
+/// A department's name, empty for one that never was a member.
 fn name_of(members: &Membership, department: &DepartmentCode) -> String {
-    let member = members.member(department);
-    member
-        .map(|member| member.display_name().to_owned())
-        .unwrap_or_default()
+    members.name_of(department).unwrap_or_default()
 }

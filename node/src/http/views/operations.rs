@@ -33,7 +33,7 @@ pub(in crate::http) fn member(members: &Membership, member: &operate::MemberStan
         department: member.code.to_string(),
         name: name_of(members, &member.code),
         peer_id: known
-            .map(|known| known.peer_id.to_string())
+            .map(|known| known.keys.transport.to_string())
             .unwrap_or_default(),
         connected: connection.is_some(),
         since_ms: connection.map(|connection| connection.since_ms),
@@ -58,7 +58,7 @@ pub(in crate::http) fn node(members: &Membership, node: &operate::NodeStanding) 
         records: node.records,
         certificates: node.certificates,
         peers_connected: count(node.connected),
-        peers_total: count(members.members().len()).saturating_sub(1),
+        peers_total: count(members.others()),
         started_ms: node.started_ms,
         warnings: node.warnings.iter().map(say).collect(),
     }
