@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::codec::Text;
 use crate::crypto::keys::PublicKey;
 use crate::genesis::{Genesis, Role};
+use crate::governance::engine::Chain;
 use crate::governance::{BlockError, Changes, FinalBlock, History, Member};
 use crate::id::{DepartmentCode, TypeCode};
 use crate::names::NetworkId;
@@ -138,6 +139,16 @@ impl Membership {
     pub fn definer(&self, code: &TypeCode) -> Option<DepartmentCode> {
         let history = self.history();
         history.definer_at(code, history.height())
+    }
+}
+
+impl Chain for Membership {
+    fn history(&self) -> Arc<History> {
+        Membership::history(self)
+    }
+
+    fn extend(&self, block: &FinalBlock) -> Result<Changes, BlockError> {
+        Membership::extend(self, block)
     }
 }
 

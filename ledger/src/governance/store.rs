@@ -19,8 +19,7 @@ use crate::header::{HEADER_LEN, HeaderError, Kind, check_header_of, header_of};
 
 use super::block::{FinalBlock, Item, MAX_FINAL_BLOCK, MAX_ITEM};
 use super::consensus::Entry;
-use super::engine::Left;
-use super::history::History;
+use super::engine::{Chain, Left};
 
 const BLOCKS: &str = "blocks";
 const PENDING: &str = "pending";
@@ -52,9 +51,7 @@ pub enum StoreError {
 
 /// What a directory held.
 pub struct Kept {
-    /// The chain.
-    pub history: History,
-    /// Its blocks.
+    /// Blocks of the chain, which was extended by them.
     pub blocks: Vec<FinalBlock>,
     /// What the run before left to this one.
     pub left: Left,
@@ -72,16 +69,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the directory, or makes it. `begun` is the history of the network without a block.
+    /// Opens the directory, or makes it, and extends a chain that has no block yet by those that it holds.
     ///
     /// # Errors
     /// [`StoreError`]; what can be fetched again is cut off instead.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
-        begun: History,
+        chain: &dyn Chain,
     ) -> Result<(Store, Kept), StoreError> {
-        let network = *begun.state().network().0.as_bytes();
+        let network = *chain.history().state().network().0.as_bytes();
         disk.create_dir_all(dir)?;
         if let Some(parent) = dir.parent() {
             disk.sync_dir(parent)?;
@@ -89,14 +86,14 @@ impl Store {
         let path = dir.join(BLOCKS);
         let header = header_of(Kind::Blocks, &network, 0);
         let (mut file, contents) = Frames::open(&*disk, &path, &header, MAX_FINAL_BLOCK)?;
-        let (mut history, mut blocks) = (begun, Vec::new());
+        let mut blocks = Vec::new();
         let mut good = HEADER_LEN;
         for (content, end) in contents {
             // What does not go on from here was damaged, or kept by a program that knew a later version: it comes again.
             let Ok(block) = FinalBlock::decode(&content) else {
                 break;
             };
-            if history.extend(&block).is_err() {
+            if chain.extend(&block).is_err() {
                 break;
             }
             blocks.push(block);
@@ -117,7 +114,6 @@ impl Store {
             barred: store.list(BARRED, AROUND)?,
         };
         let kept = Kept {
-            history,
             blocks,
             left,
             cut_off,

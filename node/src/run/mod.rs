@@ -19,7 +19,7 @@ use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::crypto::keys::{FieldKey, IndexKey};
 use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::governance::engine::Engine;
-use certmesh_ledger::governance::{History, Store as GovernanceStore};
+use certmesh_ledger::governance::Store as GovernanceStore;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::journal::Journal;
 use certmesh_ledger::log::{Log, Opening, Place, SEGMENT_RECORDS, Writer};
@@ -236,8 +236,9 @@ fn open_governance(
     peer: &Arc<Peer>,
 ) -> Result<governance::Parts, RunError> {
     let dir = config.data_dir.join("governance");
-    let begun = History::begin(&identity.genesis);
-    let (mut store, mut kept) = GovernanceStore::open(Arc::new(RealDisk::default()), &dir, begun)?;
+    let chain = identity.members.clone();
+    let disk = Arc::new(RealDisk::default());
+    let (mut store, mut kept) = GovernanceStore::open(disk, &dir, &chain)?;
     if kept.cut_off > 0 {
         tracing::warn!(
             bytes = kept.cut_off,
@@ -252,7 +253,7 @@ fn open_governance(
     }
     let begun = Instant::now();
     let (engine, commands) = Engine::start(
-        kept.history,
+        Box::new(chain),
         kept.blocks,
         config.department,
         vec![identity.signing.clone()],

@@ -11,6 +11,7 @@ mod peers;
 mod rates;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -21,7 +22,7 @@ use crate::id::DepartmentCode;
 
 use super::block::{FinalBlock, Item, MAX_ITEMS};
 use super::consensus::{self, Consensus, Entry, Message, Moment};
-use super::fault::Fault;
+use super::fault::{BlockError, Fault};
 use super::history::{Changes, History};
 use super::pool::{Pool, Refused};
 use super::state::State;
@@ -103,9 +104,23 @@ pub enum Verdict {
     Reject,
 }
 
+/// The chain as everybody in a peer asks it.
+pub trait Chain: Send {
+    /// All of it so far.
+    fn history(&self) -> Arc<History>;
+
+    /// Adds the next block.
+    ///
+    /// # Errors
+    /// [`BlockError`] if it isn't final, doesn't hold, or is not the next one; then nothing changed.
+    fn extend(&self, block: &FinalBlock) -> Result<Changes, BlockError>;
+}
+
 /// A member's part in governance.
 pub struct Engine {
-    history: History,
+    chain: Box<dyn Chain>,
+    /// As it is now.
+    history: Arc<History>,
     blocks: Vec<FinalBlock>,
     own: DepartmentCode,
     keys: Vec<SigningKey>,
@@ -132,10 +147,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Goes on with what the run before left. `history` is that of `blocks`; `keys` are the operating keys that this node has,
+    /// Goes on with what the run before left. The chain is that of `blocks`; `keys` are the operating keys that this node has,
     /// one of which may be of the next epoch.
     pub fn start(
-        history: History,
+        chain: Box<dyn Chain>,
         blocks: Vec<FinalBlock>,
         own: DepartmentCode,
         keys: Vec<SigningKey>,
@@ -143,7 +158,8 @@ impl Engine {
         at: Moment,
     ) -> (Engine, Vec<Command>) {
         let mut engine = Engine {
-            history,
+            history: chain.history(),
+            chain,
             blocks,
             own,
             keys,
@@ -397,9 +413,10 @@ impl Engine {
 
     /// Adds the next final block, and begins the height after it.
     fn extend(&mut self, block: FinalBlock, at: Moment) -> bool {
-        let Ok(changes) = self.history.extend(&block) else {
+        let Ok(changes) = self.chain.extend(&block) else {
             return false;
         };
+        self.history = self.chain.history();
         self.blocks.push(block.clone());
         self.commands.push(Command::Store(Box::new(block)));
         self.commands.push(Command::Changed(changes));

@@ -11,6 +11,7 @@ use crate::disk::MemoryDisk;
 use crate::governance::consensus::{Message, Moment};
 use crate::governance::engine::*;
 use crate::governance::*;
+use crate::membership::Membership;
 
 /// How long a message travels, ms.
 const TRAVELS: u64 = 20;
@@ -94,13 +95,13 @@ impl Engines {
     }
 
     pub(super) fn start(&mut self, n: usize) {
-        let begun = History::begin(&self.world.genesis);
+        let chain = Membership::from_genesis(&self.world.genesis);
         let disk = Arc::new(self.nodes[n].disk.clone());
-        let (store, kept) = Store::open(disk, Path::new("governance"), begun).unwrap();
+        let (store, kept) = Store::open(disk, Path::new("governance"), &chain).unwrap();
         let keys = self.world.own(n).operating.clone();
         let at = self.moment();
         let (engine, commands) =
-            Engine::start(kept.history, kept.blocks, code(n), keys, kept.left, at);
+            Engine::start(Box::new(chain), kept.blocks, code(n), keys, kept.left, at);
         self.nodes[n].running = Some((engine, store));
         self.carry_out(n, commands);
         for other in self.neighbours(n) {
@@ -590,9 +591,9 @@ fn a_key_whose_votes_may_be_forgotten_votes_no_more() {
     net.kill(2);
     let lost = net.world.own(2).now().public();
     net.nodes[2].disk = MemoryDisk::new();
-    let begun = History::begin(&net.world.genesis);
+    let begun = Membership::from_genesis(&net.world.genesis);
     let disk = Arc::new(net.nodes[2].disk.clone());
-    let (mut store, _) = Store::open(disk, Path::new("governance"), begun).unwrap();
+    let (mut store, _) = Store::open(disk, Path::new("governance"), &begun).unwrap();
     store.bar(&[lost]).unwrap();
     net.start(2);
     net.kill(2);

@@ -7,26 +7,23 @@ use super::world::{World, code};
 use crate::disk::{Failure, MemoryDisk};
 use crate::governance::consensus::Entry;
 use crate::governance::*;
+use crate::membership::Membership;
 
 const DIR: &str = "governance";
 
-fn begun(world: &World) -> History {
-    History::begin(&world.genesis)
+fn open(disk: &MemoryDisk, world: &World) -> (Store, Kept) {
+    let chain = Membership::from_genesis(&world.genesis);
+    Store::open(Arc::new(disk.clone()), Path::new(DIR), &chain).unwrap()
 }
 
-fn open(disk: &MemoryDisk, begun: History) -> (Store, Kept) {
-    Store::open(Arc::new(disk.clone()), Path::new(DIR), begun).unwrap()
-}
-
-/// A network, its history without a block, and three blocks.
-fn three_blocks() -> (World, History, Vec<FinalBlock>) {
+/// A network, and three blocks.
+fn three_blocks() -> (World, Vec<FinalBlock>) {
     let mut world = World::new(4, 3);
-    let begun = begun(&world);
     for n in 4..7 {
         world.rotate(n);
     }
     let blocks = world.blocks.clone();
-    (world, begun, blocks)
+    (world, blocks)
 }
 
 fn vote(world: &World, height: u64, round: u32) -> Entry {
@@ -42,10 +39,10 @@ fn vote(world: &World, height: u64, round: u32) -> Entry {
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_crash_at_any_operation() {
-    let (world, begun, blocks) = three_blocks();
+    let (world, blocks) = three_blocks();
     let count = {
         let disk = MemoryDisk::new();
-        write(&disk, &world, begun.clone(), &blocks);
+        write(&disk, &world, &blocks);
         disk.operations()
     };
     assert!(count > 20, "{count}");
@@ -54,10 +51,9 @@ fn what_was_acknowledged_is_there_after_a_crash_at_any_operation() {
             for survives in [false, true] {
                 let disk = MemoryDisk::new();
                 disk.fail_at(at, failure);
-                let done = write(&disk, &world, begun.clone(), &blocks);
-                let (mut store, kept) = open(&disk.crash(|| survives), begun.clone());
+                let done = write(&disk, &world, &blocks);
+                let (mut store, kept) = open(&disk.crash(|| survives), &world);
                 assert!(kept.blocks.len() >= done.blocks, "block lost at {at}");
-                assert_eq!(kept.history.height(), kept.blocks.len() as u64);
                 let (height, votes) = &kept.left.votes;
                 assert!((*height, votes.len()) >= done.votes, "vote lost at {at}");
                 assert!(kept.left.pending.len() >= done.pending, "item lost at {at}");
@@ -81,10 +77,11 @@ struct Done {
 }
 
 /// Writes as a node does, until the disk refuses; what was acknowledged.
-fn write(disk: &MemoryDisk, world: &World, begun: History, blocks: &[FinalBlock]) -> Done {
+fn write(disk: &MemoryDisk, world: &World, blocks: &[FinalBlock]) -> Done {
     let mut done = Done::default();
     let all = || -> std::io::Result<()> {
-        let opened = Store::open(Arc::new(disk.clone()), Path::new(DIR), begun);
+        let chain = Membership::from_genesis(&world.genesis);
+        let opened = Store::open(Arc::new(disk.clone()), Path::new(DIR), &chain);
         let (mut store, _) = opened.map_err(|error| std::io::Error::other(error.to_string()))?;
         store.bar(&[world.own(1).now().public()])?;
         done.barred = 1;
@@ -107,9 +104,9 @@ fn write(disk: &MemoryDisk, world: &World, begun: History, blocks: &[FinalBlock]
 
 #[test]
 fn a_damaged_block_and_those_after_it_are_cut_off_and_come_again() {
-    let (_, begun, blocks) = three_blocks();
+    let (world, blocks) = three_blocks();
     let disk = MemoryDisk::new();
-    let (mut store, _) = open(&disk, begun.clone());
+    let (mut store, _) = open(&disk, &world);
     for block in &blocks {
         store.append(block).unwrap();
     }
@@ -117,25 +114,25 @@ fn a_damaged_block_and_those_after_it_are_cut_off_and_come_again() {
     let second = 64 + 12 + crate::codec::encode(&blocks[0]).len() + 40;
     disk.corrupt(&Path::new(DIR).join("blocks"), |bytes| bytes[second] ^= 1)
         .unwrap();
-    let (mut store, kept) = open(&disk, begun.clone());
+    let (mut store, kept) = open(&disk, &world);
     assert_eq!(kept.blocks.len(), 1);
     assert!(kept.cut_off > 0);
     for block in &blocks[1..] {
         store.append(block).unwrap();
     }
-    let (_, kept) = open(&disk, begun);
+    let (_, kept) = open(&disk, &world);
     assert_eq!((kept.blocks.len(), kept.cut_off), (3, 0));
 }
 
 #[test]
 fn another_network_s_files_are_refused_and_left_as_they_are() {
-    let (_, begun, blocks) = three_blocks();
+    let (world, blocks) = three_blocks();
     let disk = MemoryDisk::new();
-    let (mut store, _) = open(&disk, begun.clone());
+    let (mut store, _) = open(&disk, &world);
     store.append(&blocks[0]).unwrap();
     drop(store);
-    let other = super::store::begun(&World::new(5, 0));
-    let refused = Store::open(Arc::new(disk.clone()), Path::new(DIR), other);
+    let other = Membership::from_genesis(&World::new(5, 0).genesis);
+    let refused = Store::open(Arc::new(disk.clone()), Path::new(DIR), &other);
     assert!(matches!(refused, Err(StoreError::Header { .. })));
-    assert_eq!(open(&disk, begun).1.blocks.len(), 1);
+    assert_eq!(open(&disk, &world).1.blocks.len(), 1);
 }
