@@ -79,7 +79,7 @@ struct Done {
 /// Writes as a node does, until the disk refuses; what was acknowledged.
 fn write(disk: &MemoryDisk, world: &World, blocks: &[FinalBlock]) -> Done {
     let mut done = Done::default();
-    let all = || -> std::io::Result<()> {
+    let mut all = || -> std::io::Result<()> {
         let chain = Membership::from_genesis(&world.genesis);
         let opened = Store::open(Arc::new(disk.clone()), Path::new(DIR), &chain);
         let (mut store, _) = opened.map_err(|error| std::io::Error::other(error.to_string()))?;
