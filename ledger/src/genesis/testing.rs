@@ -1,6 +1,6 @@
 //! Departments and networks for tests.
 
-use super::{Department, Genesis, PeerId, Policy, Role};
+use super::{Department, Genesis, MAX_GOVERNORS, PeerId, Policy, Role};
 use crate::codec::{Ascending, Bounded, Text};
 use crate::crypto::hash::{Hash, Purpose, hash};
 use crate::crypto::keys::{CatalogueCommitment, PublicKey, SigningKey};
@@ -28,8 +28,11 @@ pub(crate) fn department(code: &str, signing_key: PublicKey, roles: &[Role]) -> 
     }
 }
 
-/// A network of these departments.
-pub(crate) fn network(name: &str, departments: Vec<Department>) -> Genesis {
+/// A network of these departments, of which as many govern as can.
+pub(crate) fn network(name: &str, mut departments: Vec<Department>) -> Genesis {
+    for department in departments.iter_mut().skip(MAX_GOVERNORS) {
+        department.governs = false;
+    }
     let key = CatalogueCommitment(Hash::ZERO);
     Genesis::new(name, 0, key, Policy::usual(), departments).unwrap()
 }

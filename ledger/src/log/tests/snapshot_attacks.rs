@@ -28,6 +28,8 @@ struct Body {
     size: u64,
     head: RecordHash,
     time_ms: u64,
+    height: u64,
+    key_epoch: u32,
     range: Vec<Hash>,
     end: u64,
     types: Vec<(TypeCode, Listings)>,
