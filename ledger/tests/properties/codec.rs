@@ -207,6 +207,7 @@ proptest! {
     ) {
         let mut department: Department = genesis().departments()[0].clone();
         department.code = code;
+        department.governs = true;
         department.name = crate::common::text(&name);
         department.name_zh = zh.map(|zh| crate::common::text(&zh));
         department.addresses = certmesh_ledger::codec::Bounded::first([crate::common::text(&address)]);

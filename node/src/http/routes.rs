@@ -171,10 +171,10 @@ const TEMPLATES: [&str; 40] = [
     "/v1/peers",
     "/v1/status",
     "/v1/log/vouch",
-    "/v1/log/salvage",
     "/v1/governance",
     "/v1/governance/trust-file",
     "/v1/governance/items",
+    "/v1/log/salvage",
 ];
 
 /// The template equal to a matched path.
