@@ -172,6 +172,7 @@ mod tests {
 
     /// How the identifiers of the texts that something shows by themselves begin.
     const FAMILIES: &[&str] = &[
+        "act-",
         "command-",
         "advice-",
         "obstacle-",
