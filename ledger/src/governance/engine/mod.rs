@@ -184,7 +184,8 @@ impl Engine {
             let _ = engine.pool.add(item, engine.history.state(), at.clock_ms);
         }
         let (height, votes) = left.votes;
-        engine.begin_height(at);
+        engine.take_seat();
+        // What it voted before comes before anything that it could vote on: it would not know that vote otherwise.
         if let Some(consensus) = &mut engine.consensus
             && consensus.height() == height
         {
@@ -435,8 +436,13 @@ impl Engine {
         true
     }
 
-    /// Takes part in the decision on the next block, if this node has a vote in it.
     fn begin_height(&mut self, at: Moment) {
+        self.take_seat();
+        self.look(at);
+    }
+
+    /// Takes part in the decision on the next block, if this node has a vote in it.
+    fn take_seat(&mut self) {
         self.wake = None;
         self.pending = Bounded::default();
         self.rates.begin();
@@ -445,7 +451,6 @@ impl Engine {
         let key = voting_key(state, &self.own, &self.keys, &self.barred);
         let key = key.filter(|_| state.height().saturating_add(1) >= self.votes_from);
         self.consensus = key.and_then(|key| Consensus::new(state, self.own, key.clone()));
-        self.look(at);
     }
 
     /// Tells the decision on the next block what is pending, if that is other than before.

@@ -409,9 +409,12 @@ fn a_minority_that_is_cut_off_decides_nothing_and_is_not_current() {
 fn nodes_killed_again_and_again_never_vote_twice_and_decide_in_the_end() {
     let mut net = Engines::new(4, 2);
     let changes: Vec<Item> = (0..6).map(|n| net.world.rotation(n).0.into()).collect();
-    // Those of departments that don't vote: their keys change nothing for the votes.
-    for (n, change) in changes.iter().enumerate().skip(4) {
-        net.submit(n, change).unwrap();
+    // Those of departments that don't vote: their keys change nothing for the votes. Each governor's node keeps what waits, and
+    // would offer it again at once when it starts.
+    for change in &changes[4..] {
+        for governor in 0..4 {
+            let _ = net.submit(governor, change);
+        }
         for turn in 0..12 {
             let victim = turn % 4;
             net.run(70 + 30 * turn as u64);
@@ -427,6 +430,26 @@ fn nodes_killed_again_and_again_never_vote_twice_and_decide_in_the_end() {
         [1, 1]
     );
     net.assert_all_at(state.height());
+}
+
+#[test]
+fn a_node_that_is_killed_while_it_votes_stands_by_what_it_voted() {
+    for after in (0..=100).step_by(10) {
+        for victim in 0..4 {
+            let mut net = Engines::new(4, 1);
+            let change: Item = net.world.rotation(4).0.into();
+            for governor in 0..4 {
+                // Each has it waiting, and would offer it again, at another time, as soon as it starts.
+                net.submit(governor, &change).unwrap();
+            }
+            net.run(after);
+            net.kill(victim);
+            net.run(1_000);
+            net.start(victim);
+            net.run(60_000);
+            net.assert_all_at(1);
+        }
+    }
 }
 
 #[test]
