@@ -1,7 +1,8 @@
 //! `certmesh govern`: what the members decide, and what is to be decided.
 //!
 //! Everything shown and signed here comes of the chain itself: the node hands out genesis and blocks as a trust file, which is
-//! verified from the network's identity on. A node that lies could hide the newest blocks, and no more.
+//! verified from the genesis on: of the network that the profile names, if it names one. A node that lies about that network can
+//! hide the newest blocks, and no more.
 
 mod network;
 mod propose;

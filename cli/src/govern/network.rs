@@ -6,6 +6,7 @@ use certmesh_ledger::governance::{
     Decision, FinalBlock, History, Item, MAX_BLOCK, Member, Pool, ProposalId, State, TrustFile,
 };
 use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::names::NetworkId;
 
 use crate::args::Global;
 use crate::client::Client;
@@ -22,11 +23,12 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Asks a node, and verifies what it says.
-    pub(super) fn ask(client: &Client) -> Result<Network, Error> {
+    /// Asks a node, and verifies what it says, from the genesis of the network that is expected on. Without one the network
+    /// is the one that the node names.
+    pub(super) fn ask(client: &Client, expected: Option<NetworkId>) -> Result<Network, Error> {
         let path = "/v1/governance/trust-file";
         let trust = client.get(path)?;
-        let trust = TrustFile::read(&trust.body, None)
+        let trust = TrustFile::read(&trust.body, expected)
             .map_err(|error| client.bad_answer(path, &error.to_string()))?;
         let view: GovernanceView = client.get("/v1/governance")?.parse()?;
         let mut pool = Pool::default();
@@ -49,7 +51,7 @@ impl Network {
     /// The same, of the node that the options name.
     pub(super) fn of(global: &Global) -> Result<(Client, Network), Error> {
         let client = Client::new(global)?;
-        let network = Network::ask(&client)?;
+        let network = Network::ask(&client, expected(global)?)?;
         Ok((client, network))
     }
 
@@ -87,6 +89,19 @@ impl Network {
         }
     }
 
+    /// Whether a block decides the proposal of this hash.
+    pub(super) fn decided(&self, id: &str) -> bool {
+        let network = self.state().network();
+        let items = self
+            .blocks
+            .iter()
+            .flat_map(|block| block.block.items.iter());
+        items.into_iter().any(|item| match item {
+            Item::Decision(decision) => decision.proposal.id(network).to_string() == id,
+            _ => false,
+        })
+    }
+
     /// Sends something signed to the node.
     pub(super) fn submit(client: &Client, item: &Item) -> Result<GovernanceView, Error> {
         let request = certmesh_api::GovernanceRequest {
@@ -94,6 +109,12 @@ impl Network {
         };
         client.post("/v1/governance/items", &request, None)?.parse()
     }
+}
+
+/// The network of the profile's genesis file.
+pub(super) fn expected(global: &Global) -> Result<Option<NetworkId>, Error> {
+    let genesis = global.network().map(crate::network::read_genesis);
+    Ok(genesis.transpose()?.map(|genesis| genesis.network_id()))
 }
 
 pub(super) fn name(member: Option<&Member>, code: &DepartmentCode) -> String {

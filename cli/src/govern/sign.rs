@@ -11,18 +11,19 @@ use certmesh_ledger::governance::{
     Decision, Item, MAX_BLOCK, Proposal, State, Withdrawal, approve as approval,
 };
 use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::names::NetworkId;
 use certmesh_text::governance as words;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::network::{Network, Standing, outcome};
+use super::network::{Network, Standing, expected, outcome};
 use super::{Decide, Signer, show};
 use crate::args::Global;
 use crate::client::Client;
 use crate::files::{Access, read_text, write_new};
 use crate::identity;
-use crate::moment::now_ms;
+use crate::moment::{china_time_and_age, now_ms};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
 
@@ -89,6 +90,20 @@ impl Request {
                 let id = decision.proposal.id(chain);
                 Withdrawal::sign(chain, id, decision.proposal.sitting, by, key).into()
             }
+        }
+    }
+
+    /// The department whose key this is, if it may sign it.
+    fn signer(&self, key: &SigningKey, state: &State) -> Result<DepartmentCode, Error> {
+        let by = whose(key, state)?;
+        let proposer = self.proposal().proposer;
+        match self {
+            Request::Approve(_) => Ok(by),
+            Request::Propose(_) | Request::Withdraw(_) if by == proposer => Ok(by),
+            _ => Err(Error::govern(format!(
+                "only its proposer, {proposer}, can {} it; the key is that of {by}",
+                self.verb()
+            ))),
         }
     }
 
@@ -177,13 +192,14 @@ fn decide(
     let path = signer.identity_key.as_deref();
     let path = path.ok_or(Error::Usage("give --identity-key, or --export"))?;
     if !screen.json() {
+        screen.field("network", state.network().to_string())?;
         present(request, network, screen)?;
     }
     agreed(request.verb(), signer.yes, screen)?;
     let key = identity::read(path)?;
-    let by = whose(&key, state)?;
+    let by = request.signer(&key, state)?;
     let item = request.sign(state, by, &key);
-    submit(&item, client, screen)
+    submit(&item, client, Some(state.network()), screen)
 }
 
 /// Whether signing it would change anything.
@@ -217,7 +233,7 @@ fn agreed(verb: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
     if yes {
         return Ok(());
     }
-    if !screen.can_ask() {
+    if screen.json() || !screen.can_ask() {
         return Err(Error::Usage("give --yes to sign without being asked"));
     }
     let answer = screen.ask(&format!("Sign, to {verb} it? [y/N]"))?;
@@ -245,9 +261,14 @@ fn whose(key: &SigningKey, state: &State) -> Result<DepartmentCode, Error> {
     }
 }
 
-fn submit(item: &Item, client: &Client, screen: &mut Screen) -> Result<Outcome, Error> {
+fn submit(
+    item: &Item,
+    client: &Client,
+    expected: Option<NetworkId>,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
     let view = Network::submit(client, item)?;
-    let network = Network::ask(client)?;
+    let network = Network::ask(client, expected)?;
     let Item::Decision(decision) = item else {
         if screen.json() {
             screen.print_json(&view)?;
@@ -259,16 +280,24 @@ fn submit(item: &Item, client: &Client, screen: &mut Screen) -> Result<Outcome, 
     };
     let id = decision.proposal.id(network.state().network()).to_string();
     let Ok((_, pending)) = network.proposal(&id) else {
-        // Decided meanwhile.
+        let decided = network.decided(&id);
         if screen.json() {
-            screen.print_json(
-                &json!({"proposal": id, "decided": true, "height": network.state().height()}),
-            )?;
-            return Ok(Outcome::Yes);
+            screen.print_json(&json!({
+                "proposal": id, "decided": decided, "height": network.state().height(),
+            }))?;
+        } else if decided {
+            let decided = screen.paint(Tone::Good, "DECIDED");
+            screen.line(format!("{decided}  `certmesh govern log` shows it"))?;
+        } else {
+            let gone = screen.paint(Tone::Bad, "NO LONGER PENDING");
+            screen.line(format!(
+                "{gone}  it lapsed, was withdrawn, or who decides has changed: propose it again"
+            ))?;
         }
-        let decided = screen.paint(Tone::Good, "DECIDED");
-        screen.line(format!("{decided}  `certmesh govern log` shows it"))?;
-        return Ok(Outcome::Yes);
+        return Ok(match decided {
+            true => Outcome::Yes,
+            false => Outcome::No,
+        });
     };
     let standing = Standing::of(network.state(), pending);
     if screen.json() {
@@ -308,7 +337,13 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
                 "block",
                 format!("{}, the last one when this was exported", state.height()),
             ),
+            ("to be signed", format!("to {} it", request.verb())),
+            ("by", name(&request.proposal().proposer)),
             ("reason", request.proposal().reason.to_string()),
+            (
+                "lapses",
+                china_time_and_age(request.proposal().lapses_ms, now_ms()),
+            ),
         ])?;
         screen.line("It would")?;
         for line in words::proposal(request.proposal(), &name) {
@@ -317,7 +352,7 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
     }
     agreed(request.verb(), args.yes, screen)?;
     let key = identity::read(&args.identity_key)?;
-    let by = whose(&key, &state)?;
+    let by = request.signer(&key, &state)?;
     let item = request.sign(&state, by, &key);
     write_new(
         &args.out,
@@ -341,7 +376,7 @@ pub(super) fn submit_file(
     let content = open(SIGNED, &args.file, MAX_BLOCK)?;
     let item = codec::decode(&content, MAX_BLOCK)
         .map_err(|error| Error::malformed(&args.file, "a signed file", error.to_string()))?;
-    submit(&item, &Client::new(global)?, screen)
+    submit(&item, &Client::new(global)?, expected(global)?, screen)
 }
 
 const UNSIGNED: &str = "certmesh-unsigned-v1";

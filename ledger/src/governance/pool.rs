@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::codec::{self, Ascending, Bounded};
 use crate::id::DepartmentCode;
 
-use super::block::{Item, MAX_BLOCK, MAX_ITEMS};
+use super::block::{Item, MAX_BLOCK, MAX_ITEM, MAX_ITEMS};
 use super::chain::ProposalId;
 use super::fault::Fault;
 use super::own::{EpochEnded, SignedChange};
@@ -18,6 +18,9 @@ use super::state::State;
 
 /// Room in a block beside its items.
 const AROUND_ITEMS: usize = 128;
+
+/// Most bytes of a proposal: with the signatures of 64 governors, each some 90 bytes, it is an item still.
+const MAX_PROPOSAL: usize = MAX_ITEM - 8_192;
 
 /// Why something doesn't wait for a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +41,14 @@ pub enum Refused {
     /// The department has one of its kind pending.
     #[error("{0} has another one pending; once that is final, the next can follow")]
     Pending(DepartmentCode),
+    /// A proposal that would not fit into a block with all approvals.
+    #[error("the proposal takes {found} bytes; with room for all approvals {limit} are the most")]
+    TooLong {
+        /// As encoded.
+        found: usize,
+        /// The most.
+        limit: usize,
+    },
     /// A recovery is not made final by all governors.
     #[error("a recovery does not wait with other items")]
     Recovery,
@@ -86,6 +97,10 @@ impl Pool {
     }
 
     fn add_proposal(&mut self, decision: &Decision, next: &State) -> Result<bool, Refused> {
+        let (found, limit) = (codec::encode(&decision.proposal).len(), MAX_PROPOSAL);
+        if found > limit {
+            return Err(Refused::TooLong { found, limit });
+        }
         next.check_proposed(decision)?;
         let proposer = decision.proposal.proposer;
         let id = decision.proposal.id(next.network());

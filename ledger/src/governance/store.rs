@@ -206,7 +206,7 @@ impl Store {
         let header = header_of(Kind::Pending, &self.network, 0);
         let (_, contents) = Frames::open(&*self.disk, &path, &header, limit)?;
         let read = |(content, _): &(Vec<u8>, u64)| codec::decode(content, limit).ok();
-        Ok(contents.iter().map_while(read).collect())
+        Ok(contents.iter().filter_map(read).collect())
     }
 
     fn replace<T: Serialize>(&mut self, name: &str, all: &[T]) -> io::Result<()> {
@@ -263,6 +263,14 @@ impl Frames {
         }
         let mut found = [0; HEADER_LEN as usize];
         file.read_exact_at(&mut found, 0)?;
+        if found == [0; HEADER_LEN as usize] {
+            // Its length was durable before what is in it, so nothing came of that.
+            file.set_len(0)?;
+            file.write_at(header, 0)?;
+            file.sync()?;
+            let end = HEADER_LEN;
+            return Ok((Frames { file, end }, Vec::new()));
+        }
         check_header_of(&found, header).map_err(|error| StoreError::Header {
             file: path.to_owned(),
             error,

@@ -88,7 +88,7 @@ impl Shown {
     /// Whether enough governors have shown nothing newer.
     pub(crate) fn is_current(&self) -> bool {
         let (shown, all) = self.governors;
-        is_enough(shown, all)
+        self.failed.is_none() && is_enough(shown, all)
     }
 }
 

@@ -125,8 +125,8 @@ pub struct Engine {
     own: DepartmentCode,
     keys: Vec<SigningKey>,
     barred: Vec<PublicKey>,
-    /// It voted on this height: of those before it may not know how.
-    votes_from: u64,
+    /// What moved its votes on a height in the run before. Of heights before that it may not know how it voted.
+    voted: (u64, Vec<Entry>),
     pool: Pool,
     /// The sum over what is in it, and after how many changes.
     sum: (u64, u64),
@@ -164,7 +164,7 @@ impl Engine {
             own,
             keys,
             barred: left.barred,
-            votes_from: left.votes.0,
+            voted: left.votes,
             pool: Pool::default(),
             sum: (0, 0),
             pending: Bounded::default(),
@@ -183,16 +183,7 @@ impl Engine {
             // What does not hold any more was decided, or lapsed.
             let _ = engine.pool.add(item, engine.history.state(), at.clock_ms);
         }
-        let (height, votes) = left.votes;
-        engine.take_seat();
-        // What it voted before comes before anything that it could vote on: it would not know that vote otherwise.
-        if let Some(consensus) = &mut engine.consensus
-            && consensus.height() == height
-        {
-            let commands = consensus.resume(votes, at);
-            engine.follow(commands, at);
-        }
-        engine.look(at);
+        engine.begin_height(at);
         engine.sum_up();
         let commands = std::mem::take(&mut engine.commands);
         (engine, commands)
@@ -304,7 +295,7 @@ impl Engine {
     fn on_news(&mut self, from: DepartmentCode, news: News, at: Moment) -> Verdict {
         match news {
             News::Said { message, .. } => self.on_said(from, *message, at),
-            News::Pending { height, item } => self.on_item(height, &item, at),
+            News::Pending { height, item } => self.on_item(from, height, &item, at),
             News::Final { height, .. } => {
                 // A hint that whoever passes it on has the block. Each governor gives its own.
                 self.peers.may_have(from, height);
@@ -321,17 +312,18 @@ impl Engine {
         if message.height() != next {
             return Verdict::Ignore;
         }
-        if !message.is_authentic(self.history.state()) {
-            return Verdict::Reject;
-        }
         let name = short_hash(&message);
         if self.said.contains(&name) {
             // Nobody signs a repetition: it counts as its neighbour's, or anybody could use up what a governor may say. It is
-            // passed on for those who come back.
-            return match self.repetitions.may(from, at.running_ms) {
-                true => Verdict::Accept,
-                false => Verdict::Ignore,
-            };
+            // passed on for those who come back, and looked at again: an offer that was too early then may not be now.
+            if !self.repetitions.may(from, at.running_ms) {
+                return Verdict::Ignore;
+            }
+            self.decide(consensus::Event::Message(message), at);
+            return Verdict::Accept;
+        }
+        if !message.is_authentic(self.history.state()) {
+            return Verdict::Reject;
         }
         // Beyond what an honest one says, whatever it signs: neither counted nor passed on.
         if !self.rates.may(message.by(), at.running_ms) {
@@ -345,8 +337,12 @@ impl Engine {
         Verdict::Accept
     }
 
-    fn on_item(&mut self, height: u64, item: &Item, at: Moment) -> Verdict {
+    fn on_item(&mut self, from: DepartmentCode, height: u64, item: &Item, at: Moment) -> Verdict {
         let here = self.history.height();
+        // Before any signature is looked at: one item has up to 64 of them.
+        if !self.repetitions.may(from, at.running_ms) {
+            return Verdict::Ignore;
+        }
         match self.pool.add(item, self.history.state(), at.clock_ms) {
             Ok(true) => {
                 self.look(at);
@@ -438,6 +434,15 @@ impl Engine {
 
     fn begin_height(&mut self, at: Moment) {
         self.take_seat();
+        // What it voted before comes before anything that it could vote on: it would not know that vote otherwise. At the start,
+        // or later, if blocks that it had were damaged and came again.
+        if let Some(consensus) = &mut self.consensus
+            && consensus.height() == self.voted.0
+        {
+            let voted = std::mem::take(&mut self.voted.1);
+            let commands = consensus.resume(voted, at);
+            self.follow(commands, at);
+        }
         self.look(at);
     }
 
@@ -449,7 +454,7 @@ impl Engine {
         self.said.clear();
         let state = self.history.state();
         let key = voting_key(state, &self.own, &self.keys, &self.barred);
-        let key = key.filter(|_| state.height().saturating_add(1) >= self.votes_from);
+        let key = key.filter(|_| state.height().saturating_add(1) >= self.voted.0);
         self.consensus = key.and_then(|key| Consensus::new(state, self.own, key.clone()));
     }
 

@@ -453,6 +453,33 @@ fn a_node_that_is_killed_while_it_votes_stands_by_what_it_voted() {
 }
 
 #[test]
+fn a_node_whose_blocks_were_damaged_stands_by_what_it_voted_after_them() {
+    for after in (0..=80).step_by(10) {
+        let mut net = Engines::new(4, 2);
+        let changes = [4, 5].map(|n| Item::from(net.world.rotation(n).0));
+        net.submit(0, &changes[0]).unwrap();
+        net.run(5_000);
+        net.assert_all_at(1);
+        for governor in 0..4 {
+            net.submit(governor, &changes[1]).unwrap();
+        }
+        net.run(after);
+        for n in 0..4 {
+            net.kill(n);
+        }
+        let blocks = Path::new("governance/blocks");
+        let cut = |bytes: &mut Vec<u8>| bytes.truncate(100);
+        net.nodes[1].disk.corrupt(blocks, cut).unwrap();
+        net.run(1_000);
+        for n in 0..4 {
+            net.start(n);
+        }
+        net.run(60_000);
+        net.assert_all_at(2);
+    }
+}
+
+#[test]
 fn what_was_said_to_wait_waits_after_a_kill() {
     let mut net = Engines::new(4, 0);
     for n in 1..4 {
