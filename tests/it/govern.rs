@@ -27,6 +27,21 @@ fn signed(net: &TestNet, index: usize, args: &[&str]) -> Value {
     ran.json()
 }
 
+/// The first department proposes that another governs no longer; which proposal that is.
+fn propose_to_end(net: &TestNet, other: usize) -> String {
+    let other = net.code(other);
+    let args = [
+        "propose",
+        "governing",
+        &other,
+        "--end",
+        "--reason",
+        "by turns",
+    ];
+    let proposed = signed(net, 0, &args);
+    proposed["proposal"].as_str().unwrap().to_owned()
+}
+
 /// The proposals that a node shows.
 fn pending(net: &TestNet, index: usize) -> Vec<Value> {
     let list = govern(net, index, &["list"]).json();
@@ -103,19 +118,7 @@ fn what_was_said_to_wait_outlives_a_kill_and_reaches_those_who_were_away() {
     for index in [1, 2] {
         net.stop(index).unwrap();
     }
-    let other = net.code(2);
-    let args = [
-        "propose",
-        "governing",
-        &other,
-        "--end",
-        "--reason",
-        "by turns",
-    ];
-    let id = signed(&net, 0, &args)["proposal"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = propose_to_end(&net, 2);
     net.kill(0);
     net.start_again(0);
     assert_eq!(pending(&net, 0)[0]["proposal"].as_str().unwrap(), id);
@@ -123,6 +126,11 @@ fn what_was_said_to_wait_outlives_a_kill_and_reaches_those_who_were_away() {
     until("the proposal to be at the one who was away", || {
         pending(&net, 1).len() == 1
     });
+    // Nobody else withdraws it.
+    let key = identity(&net, 1);
+    let theirs = govern(&net, 1, &["withdraw", &id, "--identity-key", &key, "--yes"]);
+    assert_eq!(theirs.code, 2);
+    assert!(theirs.err.contains("only its proposer"), "{theirs:?}");
     // Withdrawn, it waits nowhere; that too is a block, which the two of three make.
     signed(&net, 0, &["withdraw", &id]);
     until_at(&net, 1, 1);
@@ -132,25 +140,13 @@ fn what_was_said_to_wait_outlives_a_kill_and_reaches_those_who_were_away() {
 #[test]
 fn an_approval_is_signed_where_no_network_is() {
     let net = running(3);
-    let other = net.code(2);
-    let args = [
-        "propose",
-        "governing",
-        &other,
-        "--end",
-        "--reason",
-        "by turns",
-    ];
-    let id = signed(&net, 0, &args)["proposal"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = propose_to_end(&net, 2);
     until("the proposal to arrive", || pending(&net, 1).len() == 1);
     let [unsigned, done] = ["unsigned", "signed"].map(|name| net.scratch(name));
     let [unsigned, done] = [&unsigned, &done].map(|path| path.to_str().unwrap());
     let exported = govern(&net, 1, &["approve", &id, "--export", unsigned]);
     assert_eq!(exported.code, 0, "{exported:?}");
-    // A key of somebody who does not govern, or of another network, signs nothing.
+    // What is no identity key signs nothing.
     let stranger = net.member(0).dir.join("keys/signing.key");
     let args = ["sign", unsigned, "--out", done, "--yes", "--identity-key"];
     let wrong: Vec<&str> = args
@@ -175,6 +171,15 @@ fn an_approval_is_signed_where_no_network_is() {
         .map(|member| member["governs"].as_bool().unwrap())
         .collect();
     assert_eq!(governs, [true, true, false]);
+    // Whoever governs no longer approves nothing.
+    let id = propose_to_end(&net, 1);
+    until("the next proposal to arrive", || {
+        pending(&net, 2).len() == 1
+    });
+    let key = identity(&net, 2);
+    let late = govern(&net, 2, &["approve", &id, "--identity-key", &key, "--yes"]);
+    assert_eq!(late.code, 2);
+    assert!(late.err.contains("does not govern"), "{late:?}");
 }
 
 #[test]
@@ -192,6 +197,8 @@ fn what_cannot_be_decided_is_refused_before_anybody_signs() {
     };
     let policy = try_it(&["propose", "policy", "--decide", "1/3"]);
     assert!(policy.err.contains("at least 1/2"), "{policy:?}");
+    let same = try_it(&["propose", "policy", "--decide", "2/3"]);
+    assert!(same.err.contains("other than it is"), "{same:?}");
     let already = try_it(&["propose", "governing", &code]);
     assert!(already.err.contains("action 0"), "{already:?}");
     let stranger = try_it(&["propose", "governing", "11430000006122244L"]);

@@ -12,6 +12,7 @@ mod sign;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use sign::Request;
 
 use crate::args::Global;
 use crate::screen::Screen;
@@ -98,8 +99,8 @@ pub(crate) fn run(
         Command::Show(one) => show::proposal(one, global, screen),
         Command::Log => show::log(global, screen),
         Command::Propose(command) => propose::run(command, global, screen),
-        Command::Approve(args) => sign::approve(args, global, screen),
-        Command::Withdraw(args) => sign::withdraw(args, global, screen),
+        Command::Approve(args) => sign::about(args, Request::Approve, global, screen),
+        Command::Withdraw(args) => sign::about(args, Request::Withdraw, global, screen),
         Command::Sign(args) => sign::sign_file(args, screen),
         Command::Submit(args) => sign::submit_file(args, global, screen),
     }

@@ -3,20 +3,19 @@
 use certmesh_api::GovernanceView;
 use certmesh_ledger::codec;
 use certmesh_ledger::governance::{
-    Decision, FinalBlock, History, Item, MAX_BLOCK, Member, Pool, ProposalId, State, TrustFile,
+    Decision, Item, MAX_BLOCK, Member, Pool, ProposalId, State, TrustFile,
 };
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::names::NetworkId;
 
+use crate::Error;
 use crate::args::Global;
 use crate::client::Client;
 use crate::moment::now_ms;
-use crate::{Error, Outcome};
 
 /// What a node knows of governance.
 pub(super) struct Network {
-    pub(super) history: History,
-    pub(super) blocks: Vec<FinalBlock>,
+    pub(super) trust: TrustFile,
     pub(super) view: GovernanceView,
     /// What waits that holds, or may with more approvals.
     pub(super) pool: Pool,
@@ -40,12 +39,7 @@ impl Network {
                 let _ = pool.add(&item, trust.history.state(), now_ms());
             }
         }
-        Ok(Network {
-            history: trust.history,
-            blocks: trust.blocks,
-            view,
-            pool,
-        })
+        Ok(Network { trust, view, pool })
     }
 
     /// The same, of the node that the options name.
@@ -56,15 +50,13 @@ impl Network {
     }
 
     pub(super) fn state(&self) -> &State {
-        self.history.state()
+        self.trust.history.state()
     }
 
     /// A department's name and code.
     pub(super) fn name(&self, code: &DepartmentCode) -> String {
-        name(
-            self.history.department_at(code, self.history.height()),
-            code,
-        )
+        let history = &self.trust.history;
+        name(history.department_at(code, history.height()), code)
     }
 
     /// A member, by its code.
@@ -92,11 +84,9 @@ impl Network {
     /// Whether a block decides the proposal of this hash.
     pub(super) fn decided(&self, id: &str) -> bool {
         let network = self.state().network();
-        let items = self
-            .blocks
-            .iter()
-            .flat_map(|block| block.block.items.iter());
-        items.into_iter().any(|item| match item {
+        let blocks = self.trust.blocks.iter();
+        let mut items = blocks.flat_map(|block| block.block.items.iter());
+        items.any(|item| match item {
             Item::Decision(decision) => decision.proposal.id(network).to_string() == id,
             _ => false,
         })
@@ -135,21 +125,10 @@ pub(super) struct Standing {
 impl Standing {
     pub(super) fn of(state: &State, decision: &Decision) -> Standing {
         let governors = state.governors().count();
-        let share = state.policy().decide;
-        let (of, parts) = (usize::from(share.of), usize::from(share.parts));
         Standing {
             approve: 1 + decision.approvals.len(),
             governors,
-            // More than the share of all.
-            needed: governors * of / parts + 1,
+            needed: state.policy().decide.least_exceeding(governors),
         }
-    }
-}
-
-/// Yes once enough approve.
-pub(super) fn outcome(standing: &Standing) -> Outcome {
-    match standing.approve >= standing.needed {
-        true => Outcome::Yes,
-        false => Outcome::No,
     }
 }

@@ -143,6 +143,11 @@ fn action<'c>(command: &'c Command, network: &Network) -> Result<(Action, &'c Co
                 ..now
             };
             let after = Policy::new(after).map_err(|error| Error::govern(error.to_string()))?;
+            if after == before {
+                return Err(Error::Usage(
+                    "give what is to be other than it is, such as --decide 3/4",
+                ));
+            }
             (ReplacePolicy { before, after }.into(), common)
         }
     })

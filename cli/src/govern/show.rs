@@ -229,6 +229,7 @@ pub(super) fn log(global: &Global, screen: &mut Screen) -> Result<Outcome, Error
     let name = |code: &_| network.name(code);
     if screen.json() {
         let blocks: Vec<Value> = network
+            .trust
             .blocks
             .iter()
             .map(|block| {
@@ -239,6 +240,7 @@ pub(super) fn log(global: &Global, screen: &mut Screen) -> Result<Outcome, Error
                     .map(|item| item_json(&network, item))
                     .collect();
                 let id = network
+                    .trust
                     .history
                     .head_at(block.block.height)
                     .map(|id| id.to_string());
@@ -251,11 +253,11 @@ pub(super) fn log(global: &Global, screen: &mut Screen) -> Result<Outcome, Error
         screen.print_json(&json!({"blocks": blocks}))?;
         return Ok(Outcome::Yes);
     }
-    if network.blocks.is_empty() {
+    if network.trust.blocks.is_empty() {
         screen.line("Nothing was decided since the network was founded.")?;
         return Ok(Outcome::Yes);
     }
-    let rows = network.blocks.iter().map(|block| {
+    let rows = network.trust.blocks.iter().map(|block| {
         let items = block.block.items.iter();
         let lines: Vec<String> = items.flat_map(|item| words::item(item, &name)).collect();
         vec![

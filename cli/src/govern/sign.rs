@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::codec::{self, Ascending};
 use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::governance::{
-    Decision, Item, MAX_BLOCK, Proposal, State, Withdrawal, approve as approval,
+    Decision, Item, MAX_BLOCK, Proposal, State, TrustFile, Withdrawal, approve as approval,
 };
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::names::NetworkId;
@@ -17,7 +17,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::network::{Network, Standing, expected, outcome};
+use super::network::{Network, Standing, expected};
 use super::{Decide, Signer, show};
 use crate::args::Global;
 use crate::client::Client;
@@ -64,7 +64,7 @@ Examples:
 
 /// What is to be signed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum Request {
+pub(super) enum Request {
     Propose(Proposal),
     Approve(Decision),
     Withdraw(Decision),
@@ -141,25 +141,16 @@ pub(super) fn propose(
     decide(&Request::Propose(proposal), signer, client, network, screen)
 }
 
-pub(super) fn approve(
+/// Signs something about a pending proposal.
+pub(super) fn about(
     args: &Decide,
+    request: impl FnOnce(Decision) -> Request,
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let (client, network) = Network::of(global)?;
     let (_, decision) = network.proposal(&args.one.proposal)?;
-    let request = Request::Approve(decision.clone());
-    decide(&request, &args.signer, &client, &network, screen)
-}
-
-pub(super) fn withdraw(
-    args: &Decide,
-    global: &Global,
-    screen: &mut Screen,
-) -> Result<Outcome, Error> {
-    let (client, network) = Network::of(global)?;
-    let (_, decision) = network.proposal(&args.one.proposal)?;
-    let request = Request::Withdraw(decision.clone());
+    let request = request(decision.clone());
     decide(&request, &args.signer, &client, &network, screen)
 }
 
@@ -174,8 +165,9 @@ fn decide(
     let state = network.state();
     check(request, state)?;
     if let Some(out) = &signer.export {
-        let trust = client.get("/v1/governance/trust-file")?;
-        let content = codec::encode(&(request, trust.body.to_vec()));
+        // What was verified here, and nothing that the node might say now.
+        let trust = TrustFile::write(&network.trust.genesis, &network.trust.blocks);
+        let content = codec::encode(&(request, trust));
         write_new(
             out,
             envelope(UNSIGNED, &content).as_bytes(),
@@ -306,9 +298,9 @@ fn submit(
         screen.print_json(&shown)?;
         return Ok(Outcome::Yes);
     }
-    let (tone, word) = match outcome(&standing) {
-        Outcome::Yes => (Tone::Good, "APPROVED"),
-        _ => (Tone::Faint, "WAITS"),
+    let (tone, word) = match standing.approve >= standing.needed {
+        true => (Tone::Good, "APPROVED"),
+        false => (Tone::Faint, "WAITS"),
     };
     let word = screen.paint(tone, word);
     screen.line(format!(
@@ -325,8 +317,7 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
     let malformed = |detail: String| Error::malformed(&args.file, "a file to be signed", detail);
     let (request, trust): (Request, Vec<u8>) =
         codec::decode(&content, MAX_UNSIGNED).map_err(|error| malformed(error.to_string()))?;
-    let trust = certmesh_ledger::governance::TrustFile::read(&trust, None)
-        .map_err(|error| malformed(error.to_string()))?;
+    let trust = TrustFile::read(&trust, None).map_err(|error| malformed(error.to_string()))?;
     let state = trust.history.state().clone();
     check(&request, &state)?;
     if !screen.json() {

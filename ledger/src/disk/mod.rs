@@ -4,6 +4,8 @@
 //! What is assumed of the medium: after `sync` returns, the file's bytes and length survive a crash; after `sync_dir`
 //! its entries do; `rename` within one directory is atomic. Until then any part of what was written may survive or not.
 
+#[cfg(test)]
+pub(crate) mod hooked;
 mod memory;
 mod real;
 mod resting;

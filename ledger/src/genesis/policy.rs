@@ -35,6 +35,14 @@ impl Share {
         count as u128 * u128::from(self.parts) > all as u128 * u128::from(self.of)
     }
 
+    /// The fewest that are more than this share of `all`.
+    pub fn least_exceeding(self, all: usize) -> usize {
+        // A share of less than all, which a policy's is: all of them are enough.
+        (0..all)
+            .find(|count| self.is_exceeded_by(*count, all))
+            .unwrap_or(all)
+    }
+
     /// Whether `count` is at least this share of `all`.
     pub fn is_reached_by(self, count: usize, all: usize) -> bool {
         count as u128 * u128::from(self.parts) >= all as u128 * u128::from(self.of)
@@ -431,6 +439,9 @@ mod tests {
             for governors in 1..=MAX_GOVERNORS {
                 assert!(share.is_exceeded_by(governors, governors));
                 assert!(!share.is_exceeded_by(governors / 2, governors));
+                let least = share.least_exceeding(governors);
+                assert!(share.is_exceeded_by(least, governors));
+                assert!(!share.is_exceeded_by(least - 1, governors));
             }
         }
         for (of, parts) in [(0, 0), (1, 0), (0, 1), (1, 1), (1, 3), (3, 2), (127, 255)] {

@@ -253,18 +253,10 @@ impl Frames {
     ) -> Result<(Frames, Vec<Content>), StoreError> {
         let file = disk.open(path, true)?;
         let len = file.len()?;
-        if len < HEADER_LEN {
-            // Nothing was ever said to be in it.
-            file.set_len(0)?;
-            file.write_at(header, 0)?;
-            file.sync()?;
-            let end = HEADER_LEN;
-            return Ok((Frames { file, end }, Vec::new()));
-        }
         let mut found = [0; HEADER_LEN as usize];
-        file.read_exact_at(&mut found, 0)?;
-        if found == [0; HEADER_LEN as usize] {
-            // Its length was durable before what is in it, so nothing came of that.
+        file.read_at(&mut found, 0)?;
+        // New, or a crash left it so: its length may be durable before what is in it. Nothing came of that.
+        if len < HEADER_LEN || found == [0; HEADER_LEN as usize] {
             file.set_len(0)?;
             file.write_at(header, 0)?;
             file.sync()?;

@@ -1,10 +1,12 @@
 //! Governance: what is known of it here, and what this department wants decided.
 
-use certmesh_ledger::governance::{Action, Item};
+use std::sync::Arc;
+
+use certmesh_ledger::governance::{Action, Item, TrustFile};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{PeerService, Refusal};
+use super::{PeerService, Refusal, Service};
 use crate::peer::governance::NotTaken;
 
 pub(crate) use crate::peer::governance::Shown;
@@ -27,7 +29,8 @@ impl Govern for PeerService {
     }
 
     fn trust_file(&self) -> Vec<u8> {
-        self.peer.governance.read().trust_file()
+        let blocks = Arc::clone(&self.peer.governance.read().blocks);
+        TrustFile::write(self.members().genesis(), &blocks)
     }
 
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>> {
@@ -38,7 +41,7 @@ impl Govern for PeerService {
             };
             return async { Err(refusal) }.boxed();
         }
-        let (governing, peer) = (self.governing.clone(), std::sync::Arc::clone(&self.peer));
+        let (governing, peer) = (self.governing.clone(), Arc::clone(&self.peer));
         async move {
             governing.submit(item).await.map_err(|error| match error {
                 NotTaken::Refused(refused) => Refusal::NotDecidable {

@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certmesh_ledger::genesis::Genesis;
 use certmesh_ledger::governance::consensus::Moment;
 use certmesh_ledger::governance::engine::{
     Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Verdict, is_enough,
 };
-use certmesh_ledger::governance::{FinalBlock, Item, Refused, Store, TrustFile};
+use certmesh_ledger::governance::{FinalBlock, Item, Refused, Store};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::sync::{Request, Response};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -62,8 +61,8 @@ pub(crate) enum Output {
 /// What of it is shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
-    /// The genesis, and the blocks so far.
-    pub(crate) chain: Option<Arc<(Genesis, Vec<FinalBlock>)>>,
+    /// The blocks so far.
+    pub(crate) blocks: Arc<Vec<FinalBlock>>,
     /// What this peer knows, for other peers.
     pub(crate) known: Known,
     /// What waits for a block.
@@ -77,14 +76,6 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Genesis and chain as a trust file.
-    pub(crate) fn trust_file(&self) -> Vec<u8> {
-        let chain = self.chain.as_deref();
-        chain.map_or_else(Vec::new, |(genesis, blocks)| {
-            TrustFile::write(genesis, blocks)
-        })
-    }
-
     /// Whether enough governors have shown nothing newer.
     pub(crate) fn is_current(&self) -> bool {
         let (shown, all) = self.governors;
@@ -141,6 +132,8 @@ pub(crate) fn start(
         outputs,
         connected: BTreeSet::new(),
     };
+    // Before anybody asks: heads say what it holds.
+    running.show();
     let commands = parts.commands;
     let thread = thread::Builder::new().name("governance".to_owned());
     let thread = thread.spawn(move || {
@@ -195,7 +188,6 @@ struct Running {
 impl Running {
     fn run(&mut self, inputs: &Receiver<Input>) -> Result<(), Ended> {
         let mut ticked = Instant::now();
-        self.show();
         loop {
             let left = TICK.saturating_sub(ticked.elapsed());
             match inputs.recv_timeout(left) {
@@ -291,11 +283,9 @@ impl Running {
         let at = moment(self.begun);
         let mut shown = self.peer.governance.write();
         let known = self.engine.known();
-        if let Some(chain) = &mut shown.chain
-            && chain.1.len() < self.engine.blocks().len()
-        {
-            let new = &self.engine.blocks()[chain.1.len()..];
-            Arc::make_mut(chain).1.extend_from_slice(new);
+        let new = &self.engine.blocks()[shown.blocks.len()..];
+        if !new.is_empty() {
+            Arc::make_mut(&mut shown.blocks).extend_from_slice(new);
         }
         if shown.known.pending != known.pending {
             shown.pending = self.engine.pool().items().collect();

@@ -50,7 +50,7 @@ use crate::peer::clock::Clock;
 use crate::peer::driver::Addresses;
 use crate::peer::driver::{Driver, Inbox, Parts};
 use crate::peer::driving::{Driving, PeerRuntime};
-use crate::peer::governance::{self, Shown};
+use crate::peer::governance;
 use crate::peer::journal::{self, Lookups, Recorder};
 use crate::peer::own_log::{Found as OwnLogFound, OwnLog};
 use crate::peer::reopening::Reopening;
@@ -213,10 +213,7 @@ fn open_peer(
         lost: Default::default(),
         own_is_damaged: Notify::new(),
         heard: RwLock::default(),
-        governance: RwLock::new(Shown {
-            chain: Some(Arc::new((identity.genesis.clone(), Vec::new()))),
-            ..Shown::default()
-        }),
+        governance: RwLock::default(),
         cosignatures: RwLock::default(),
         metrics: Arc::clone(metrics),
         started_ms: now_ms(),

@@ -138,8 +138,8 @@ pub struct Engine {
     peers: Peers,
     /// Of what each department signed.
     rates: Rates,
-    /// Of what each neighbour passes on again.
-    repetitions: Rates,
+    /// Of what each neighbour passes on that costs something and shows nothing new: repetitions, and items.
+    passed_on: Rates,
     /// What was said about the next block, by its hash.
     said: BTreeSet<u64>,
     again: u64,
@@ -173,7 +173,7 @@ impl Engine {
             looked_at: None,
             peers: Peers::default(),
             rates: Rates::default(),
-            repetitions: Rates::default(),
+            passed_on: Rates::default(),
             said: BTreeSet::new(),
             // Of two runs no two messages are the same bytes.
             again: at.clock_ms,
@@ -194,7 +194,7 @@ impl Engine {
         match event {
             Event::Connected(peer) => self.peers.connected(peer),
             Event::Disconnected(peer) => self.peers.disconnected(&peer),
-            Event::Heard(from, known) => self.on_heard(from, known, at),
+            Event::Heard(from, known) => self.peers.heard(from, known, at.running_ms),
             Event::News(from, id, news) => {
                 let verdict = match news {
                     Some(news) => self.on_news(from, *news, at),
@@ -210,7 +210,8 @@ impl Engine {
         std::mem::take(&mut self.commands)
     }
 
-    /// Takes something that people of this department want decided. The last of the commands says so to the others.
+    /// Takes something that people of this department want decided. Once the commands are carried out it is durable here, and
+    /// on its way to the others.
     ///
     /// # Errors
     /// [`Refused`], with what to do.
@@ -264,13 +265,6 @@ impl Engine {
         self.consensus.as_ref()?.round_in_progress()
     }
 
-    /// Whether more than a third of the governors have shown nothing newer, within the policy's age. Else this peer may be cut
-    /// off from a majority that decides without it, and its yes could be one that was taken back.
-    pub fn is_current(&self, at: Moment) -> bool {
-        let (shown, all) = self.governors_heard(at);
-        is_enough(shown, all)
-    }
-
     /// How many governors have shown nothing newer within the policy's age, this one included, and how many there are.
     pub fn governors_heard(&self, at: Moment) -> (usize, usize) {
         let state = self.history.state();
@@ -286,10 +280,6 @@ impl Engine {
             shown += usize::from(shows(&code));
         }
         (shown, all)
-    }
-
-    fn on_heard(&mut self, from: DepartmentCode, known: Known, at: Moment) {
-        self.peers.heard(from, known, at.running_ms);
     }
 
     fn on_news(&mut self, from: DepartmentCode, news: News, at: Moment) -> Verdict {
@@ -316,7 +306,7 @@ impl Engine {
         if self.said.contains(&name) {
             // Nobody signs a repetition: it counts as its neighbour's, or anybody could use up what a governor may say. It is
             // passed on for those who come back, and looked at again: an offer that was too early then may not be now.
-            if !self.repetitions.may(from, at.running_ms) {
+            if !self.passed_on.may(from, at.running_ms) {
                 return Verdict::Ignore;
             }
             self.decide(consensus::Event::Message(message), at);
@@ -340,7 +330,7 @@ impl Engine {
     fn on_item(&mut self, from: DepartmentCode, height: u64, item: &Item, at: Moment) -> Verdict {
         let here = self.history.height();
         // Before any signature is looked at: one item has up to 64 of them.
-        if !self.repetitions.may(from, at.running_ms) {
+        if !self.passed_on.may(from, at.running_ms) {
             return Verdict::Ignore;
         }
         match self.pool.add(item, self.history.state(), at.clock_ms) {
@@ -542,7 +532,8 @@ impl Engine {
     }
 }
 
-/// Whether so many governors are more than a third of all.
+/// Whether a peer is current that so many governors of all have shown nothing newer: more than a third. Else it may be cut off
+/// from a majority that decides without it, and its yes could be one that was taken back.
 pub fn is_enough(shown: usize, all: usize) -> bool {
     all < 3 * shown
 }

@@ -1,83 +1,14 @@
 //! What a question costs, whatever a department wrote: records read, counted at the disk.
 
-use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::crypto::keys::IndexKey;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::hooked::{HookedDisk, Operation};
 use crate::id::TypeCode;
 use crate::log::Applied;
 use crate::lookup::MAX_READ;
 use crate::record::{CertificateErased, SignedRecord};
-
-/// A disk that counts how often a file of records is read.
-#[derive(Clone, Default)]
-struct Counting {
-    disk: MemoryDisk,
-    reads: Arc<AtomicUsize>,
-}
-
-struct Counted {
-    file: Box<dyn DiskFile>,
-    reads: Option<Arc<AtomicUsize>>,
-}
-
-impl Disk for Counting {
-    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
-        let counted = path.extension().is_some_and(|kind| kind == "records");
-        Ok(Box::new(Counted {
-            file: self.disk.open(path, create)?,
-            reads: counted.then(|| Arc::clone(&self.reads)),
-        }))
-    }
-
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_dir_all(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
-}
-
-impl DiskFile for Counted {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        if let Some(reads) = &self.reads {
-            reads.fetch_add(1, Ordering::Relaxed);
-        }
-        self.file.read_at(buf, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_at(bytes, offset)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
-    }
-}
 
 /// A log of these entries in segments of eight, and a count of the records that a question reads.
 struct Written {
@@ -87,7 +18,15 @@ struct Written {
 
 impl Written {
     fn of(entries: Vec<Entry>) -> Written {
-        let disk = Counting::default();
+        let reads = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&reads);
+        let disk = HookedDisk::new(MemoryDisk::new(), move |operation, path| {
+            let is_record = path.extension().is_some_and(|kind| kind == "records");
+            if operation == Operation::Read && is_record {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        });
         let place = Place {
             disk: Arc::new(disk.clone()),
             ..place(&disk.disk, 8)
@@ -97,7 +36,6 @@ impl Written {
         Writer::new(Arc::clone(&log), key())
             .append(1, entries)
             .unwrap();
-        let reads = disk.reads;
         Written { log, reads }
     }
 

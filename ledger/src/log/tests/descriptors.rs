@@ -2,75 +2,61 @@
 
 use std::env;
 use std::io;
-use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::disk::{Disk, DiskFile, RealDisk};
+use crate::disk::RealDisk;
+use crate::disk::hooked::{HookedDisk, Operation};
 use crate::log::{Applied, WriteError, fsck};
 use crate::sync::{StoreFailure, stored};
 
 /// A disk that opens only so many more files and directories.
+#[derive(Clone)]
 struct Scarce {
     disk: MemoryDisk,
-    left: AtomicUsize,
+    left: Arc<AtomicUsize>,
 }
 
 impl Scarce {
-    fn take(&self) -> io::Result<()> {
-        let less = |left: usize| left.checked_sub(1);
-        let taken = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
-        // EMFILE.
-        taken
-            .map_err(|_| io::Error::from_raw_os_error(24))
-            .map(drop)
-    }
-
     fn allow(&self, more: usize) {
         self.left.store(more, Ordering::SeqCst);
     }
 }
 
-impl Disk for Scarce {
-    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
-        self.take()?;
-        self.disk.open(path, create)
-    }
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_dir_all(path)
-    }
-    /// Unlike a file, a directory is closed again.
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.take()?;
-        self.left.fetch_add(1, Ordering::SeqCst);
-        self.disk.sync_dir(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
+fn take(left: &AtomicUsize) -> io::Result<()> {
+    let less = |left: usize| left.checked_sub(1);
+    let taken = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+    // EMFILE.
+    let refused = |_| io::Error::from_raw_os_error(24);
+    taken.map_err(refused).map(drop)
 }
 
 /// An empty log in segments of eight records, which can open whatever it likes for now.
-fn scarce() -> (Arc<Scarce>, Arc<Log>) {
-    let disk = Arc::new(Scarce {
+fn scarce() -> (Scarce, Arc<Log>) {
+    let scarce = Scarce {
         disk: MemoryDisk::new(),
-        left: AtomicUsize::new(usize::MAX),
+        left: Arc::new(AtomicUsize::new(usize::MAX)),
+    };
+    let left = Arc::clone(&scarce.left);
+    let hooked = HookedDisk::new(scarce.disk.clone(), move |operation, _| {
+        match operation {
+            Operation::Open => take(&left)?,
+            // Unlike a file, a directory is closed again.
+            Operation::SyncDir => {
+                take(&left)?;
+                left.fetch_add(1, Ordering::SeqCst);
+            }
+            Operation::Read | Operation::Write => {}
+        }
+        Ok(())
     });
     let place = Place {
-        disk: Arc::clone(&disk) as Arc<dyn Disk>,
+        disk: Arc::new(hooked),
         ..place(&MemoryDisk::new(), 8)
     };
     let (log, _) = Log::open(&place, name(), &members()).unwrap();
-    (disk, Arc::new(log))
+    (scarce, Arc::new(log))
 }
 
 fn issues(numbers: std::ops::Range<u64>) -> Vec<Entry> {

@@ -1,6 +1,5 @@
 //! Merging that is given up since the log closes.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -8,85 +7,32 @@ use std::thread;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::hooked::{HookedDisk, Operation};
 use crate::log::fsck;
 
 type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
-
-/// A disk on which something happens when an index file is read next.
-struct Watched {
-    disk: MemoryDisk,
-    hook: Hook,
-}
-
-struct WatchedFile {
-    file: Box<dyn DiskFile>,
-    hook: Hook,
-}
-
-impl Disk for Watched {
-    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.disk.open(path, create)?;
-        match is_index(path) {
-            true => Ok(Box::new(WatchedFile {
-                file,
-                hook: Arc::clone(&self.hook),
-            })),
-            false => Ok(file),
-        }
-    }
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_dir_all(path)
-    }
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
-}
-
-impl DiskFile for WatchedFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let hook = self.hook.lock().take();
-        if let Some(hook) = hook {
-            hook();
-        }
-        self.file.read_at(buf, offset)
-    }
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_at(bytes, offset)
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
-    }
-}
 
 fn is_index(path: &Path) -> bool {
     path.extension().is_some_and(|it| it == "index")
 }
 
-/// A log with many parts of its index to be merged.
-fn unmerged() -> (Arc<Watched>, Arc<Log>) {
-    let disk = Arc::new(Watched {
-        disk: MemoryDisk::new(),
-        hook: Hook::default(),
+/// A log with many parts of its index to be merged, and what happens when an index file is read next.
+fn unmerged() -> (MemoryDisk, Arc<Log>, Hook) {
+    let (disk, next) = (MemoryDisk::new(), Hook::default());
+    let hook = Arc::clone(&next);
+    let hooked = HookedDisk::new(disk.clone(), move |operation, path| {
+        let happens = match operation == Operation::Read && is_index(path) {
+            true => hook.lock().take(),
+            false => None,
+        };
+        if let Some(happens) = happens {
+            happens();
+        }
+        Ok(())
     });
     let place = Place {
-        disk: Arc::clone(&disk) as Arc<dyn Disk>,
-        ..place(&MemoryDisk::new(), 8)
+        disk: Arc::new(hooked),
+        ..place(&disk, 8)
     };
     let (log, _) = Log::open(&place, name(), &members()).unwrap();
     let log = Arc::new(log);
@@ -94,38 +40,38 @@ fn unmerged() -> (Arc<Watched>, Arc<Log>) {
     for seq in 0..64 {
         writer.append(1_000 + seq, vec![issue(seq)]).unwrap();
     }
-    (disk, log)
+    (disk, log, next)
 }
 
-fn parts(disk: &Watched) -> Vec<PathBuf> {
-    let paths = disk.disk.paths().into_iter();
+fn parts(disk: &MemoryDisk) -> Vec<PathBuf> {
+    let paths = disk.paths().into_iter();
     paths.filter(|path| is_index(path)).collect()
 }
 
 /// Every certificate is found, and every file is as it should be.
-fn check_whole(disk: &Watched, log: &Log) {
+fn check_whole(disk: &MemoryDisk, log: &Log) {
     for seq in 0..64 {
         let found = log.issue_of(&id(seq)).unwrap();
         assert_eq!(found.map(|record| record.record().seq), Some(seq));
     }
-    let report = fsck(&place(&disk.disk, 8), &members(), |_| ()).unwrap();
+    let report = fsck(&place(disk, 8), &members(), |_| ()).unwrap();
     assert_eq!(report.faults().count(), 0);
 }
 
 #[test]
 fn merging_that_is_given_up_leaves_the_parts_there_were_and_no_other_file() {
-    let (disk, log) = unmerged();
+    let (disk, log, next) = unmerged();
     let before = parts(&disk);
     assert_eq!(before.len(), 16);
     let closing = Arc::clone(&log);
-    *disk.hook.lock() = Some(Box::new(move || closing.stop_merging()));
+    *next.lock() = Some(Box::new(move || closing.stop_merging()));
     log.maintain().unwrap();
-    assert!(disk.hook.lock().is_none(), "nothing was merged");
+    assert!(next.lock().is_none(), "nothing was merged");
     assert_eq!(parts(&disk), before);
     check_whole(&disk, &log);
     // A snapshot is saved all the same, and what was given up is done by the next run.
     log.save_snapshot().unwrap();
-    let (again, opening) = open(&disk.disk);
+    let (again, opening) = open(&disk);
     assert_eq!(opening.from, 64);
     again.maintain().unwrap();
     grow(&again, 64..68);
@@ -136,11 +82,11 @@ fn merging_that_is_given_up_leaves_the_parts_there_were_and_no_other_file() {
 
 #[test]
 fn whoever_closes_a_log_does_not_wait_until_its_parts_are_merged() {
-    let (disk, log) = unmerged();
+    let (disk, log, next) = unmerged();
     let before = parts(&disk);
     let (closing, waits) = (Arc::clone(&log), Arc::new(Mutex::new(None)));
     let closer = Arc::clone(&waits);
-    *disk.hook.lock() = Some(Box::new(move || {
+    *next.lock() = Some(Box::new(move || {
         let close = Arc::clone(&closing);
         *closer.lock() = Some(thread::spawn(move || close.close("closed by the test")));
         // The merging holds what the other thread waits for.
@@ -159,11 +105,9 @@ fn whoever_closes_a_log_does_not_wait_until_its_parts_are_merged() {
 
 #[test]
 fn merging_that_fails_leaves_no_file_of_its_own() {
-    let (disk, log) = unmerged();
+    let (disk, log, _) = unmerged();
     let before = parts(&disk);
-    disk.disk
-        .corrupt(&before[3], |bytes| bytes[180] ^= 1)
-        .unwrap();
+    disk.corrupt(&before[3], |bytes| bytes[180] ^= 1).unwrap();
     assert!(log.maintain().is_err());
     assert_eq!(parts(&disk), before);
 }

@@ -1,7 +1,7 @@
 //! What a disk, an operator or an earlier run may leave beside a snapshot, and what becomes of it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::later_versions::{Later, unread};
 use super::*;
 use crate::codec;
 use crate::crypto::hash::hash_parts;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::hooked::{HookedDisk, Operation};
 use crate::id::{MatterCode, TypeCode};
 use crate::log::statuses::Statuses;
 use crate::log::{ApplyError, BrokenRule, MAX_PAGE, Stopped};
@@ -72,83 +72,21 @@ fn define(number: usize, issuers: &[DepartmentCode]) -> Entry {
 }
 
 /// A disk with a bad sector in each file of a kind, once that is switched on.
-#[derive(Clone)]
-struct BadSectors {
-    disk: MemoryDisk,
-    kind: &'static str,
-    on: Arc<AtomicBool>,
-}
-
-struct BadFile {
-    file: Box<dyn DiskFile>,
-    on: Option<Arc<AtomicBool>>,
-}
-
-impl Disk for BadSectors {
-    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
-        let is_bad = path.extension().is_some_and(|kind| kind == self.kind);
-        let file = self.disk.open(path, create)?;
-        let on = is_bad.then(|| Arc::clone(&self.on));
-        Ok(Box::new(BadFile { file, on }))
-    }
-
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_dir_all(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
-}
-
-impl DiskFile for BadFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        match &self.on {
-            Some(on) if on.load(Ordering::Relaxed) => Err(io::Error::other("bad sector")),
-            _ => self.file.read_at(buf, offset),
-        }
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        // Written, a sector is assigned again.
-        if let Some(on) = &self.on {
-            on.store(false, Ordering::Relaxed);
-        }
-        self.file.write_at(bytes, offset)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
-    }
-}
-
 fn on_bad_sectors(disk: &MemoryDisk, kind: &'static str) -> (Place, Arc<AtomicBool>) {
     let on = Arc::new(AtomicBool::new(false));
-    let bad = BadSectors {
-        disk: disk.clone(),
-        kind,
-        on: Arc::clone(&on),
-    };
+    let is_on = Arc::clone(&on);
+    let bad = HookedDisk::new(disk.clone(), move |operation, path| {
+        match operation {
+            _ if path.extension().is_none_or(|of| of != kind) => {}
+            Operation::Read if is_on.load(Ordering::Relaxed) => {
+                return Err(io::Error::other("bad sector"));
+            }
+            // Written, a sector is assigned again.
+            Operation::Write => is_on.store(false, Ordering::Relaxed),
+            _ => {}
+        }
+        Ok(())
+    });
     let place = Place {
         disk: Arc::new(bad),
         ..place(disk, 8)
