@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec;
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
 use crate::crypto::keys::{Signature, SigningKey};
-use crate::names::{LogId, NetworkId, RecordHash};
+use crate::names::{Claim, LogId, NetworkId, RecordHash};
 
 /// The state of a log after `size` records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -32,6 +32,16 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// What it claims to be judged by: as its last record would be.
+    pub fn claim(&self) -> Claim {
+        Claim {
+            log: self.log,
+            seq: self.size.saturating_sub(1),
+            epoch: self.key_epoch,
+            height: self.height,
+        }
+    }
+
     /// What the department signs.
     pub fn hash(&self, network: NetworkId) -> Hash {
         hash_parts(

@@ -20,6 +20,7 @@
 //! - [`checkpoint`]: a department's signed word on how far its log goes
 //! - [`governance`]: how that changes: the chain of what the members decided
 //! - [`membership`]: who belongs, with which keys
+//! - [`operating`]: the keys that a department's node holds, and which of them signs now
 //! - [`catalogue`]: all logs a peer holds, and the questions asked of them together
 //! - [`bodies`]: what a department keeps of its own certificates beside the log
 //! - [`journal`]: who looked up what a person holds, kept beside the log
@@ -52,6 +53,7 @@ pub mod lookup;
 pub mod membership;
 pub mod merkle;
 pub mod names;
+pub mod operating;
 pub mod record;
 pub mod retrieval;
 pub mod status_map;

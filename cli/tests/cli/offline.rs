@@ -19,7 +19,11 @@ fn prove(department: &Department, n: u64) -> PathBuf {
     prove_with(department, n, |checkpoint| {
         let time_ms = checkpoint.time_ms;
         vec![Cosignature::sign(
-            members, checkpoint, witness, time_ms, &key,
+            members,
+            checkpoint,
+            witness,
+            time_ms,
+            &key.clone().into(),
         )]
     })
 }

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use crate::genesis::Role;
+use crate::governance::{History, Judgement, Why};
 use crate::id::{DepartmentCode, TypeCode};
-use crate::log::{Definitions, Listing, ReadError, Unread};
-use crate::membership::Membership;
-use crate::names::LogId;
-use crate::record::{CertificateIssued, DefinitionRef, TypeDefined};
+use crate::log::{Definitions, Listing, Log, ReadError, Unread};
+use crate::names::{Claim, LogId};
+use crate::record::{CertificateIssued, DefinitionRef, Record, TypeDefined};
 
 use super::{Catalogue, CertificateState};
 
@@ -32,7 +32,14 @@ pub enum Authority {
 pub enum NotAuthorised {
     /// The identifier names another issuer.
     NotNamed,
-    /// The department lacks the role to issue.
+    /// What the department signed there counts for nothing.
+    Void(Why),
+    /// Its log, or the key that signed it, ended at this size with other records than those held.
+    OtherEnd {
+        /// Records that are kept.
+        size: u64,
+    },
+    /// The department lacked the role to issue.
     NoRole,
     /// No member may define the type.
     NobodyDefines,
@@ -82,6 +89,19 @@ pub enum Unproven {
         /// Position of the entry.
         seq: u64,
     },
+    /// The certificate's record names a governance height that isn't known here.
+    Decisions {
+        /// The height.
+        height: u64,
+    },
+    /// The key that vouches for the record has ended, and whether the log that it ended with has the record can't be seen
+    /// from what is held.
+    KeyEnded {
+        /// The log.
+        log: LogId,
+        /// Where it ended.
+        size: u64,
+    },
 }
 
 /// What is known of a type's definitions from the one on that a certificate names.
@@ -99,27 +119,34 @@ pub struct DefinitionEvidence {
     pub unread: Option<Unread>,
 }
 
-/// Judges whether the department of `log` was entitled to issue a certificate by a record made at `time_ms`. Only times in
-/// records count, never when one arrived. Of what doesn't depend on the definitions nothing is asked of `evidence`.
+/// Judges whether a department was entitled to issue a certificate by a record that claims to be judged so, made at
+/// `time_ms`. Only times and heights in records count, never when one arrived. Of what doesn't depend on the definitions
+/// nothing is asked of `evidence`. Whether the log has the record where its key or generation ended is not asked here.
 ///
 /// # Errors
 /// Those of `evidence`.
 pub fn authority<E>(
-    members: &Membership,
-    log: &LogId,
+    history: &History,
+    claim: &Claim,
     certificate: &CertificateIssued,
     time_ms: u64,
     evidence: impl FnOnce(&DefinitionRef) -> Result<DefinitionEvidence, E>,
 ) -> Result<Authority, E> {
-    let department = log.department;
+    let department = claim.log.department;
     let not_given = |why| Ok(Authority::NotGiven(why));
     if !certificate.id.issuer().names(&department) {
         return not_given(NotAuthorised::NotNamed);
     }
-    if !members.has_role(&department, Role::Issue) {
-        return not_given(NotAuthorised::NoRole);
+    let height = claim.height;
+    match history.judge(claim) {
+        Judgement::Early => return Ok(Authority::Unknown(Unproven::Decisions { height })),
+        Judgement::Nothing(why) => return not_given(NotAuthorised::Void(why)),
+        Judgement::By(judge) if !judge.has_role(Role::Issue) => {
+            return not_given(NotAuthorised::NoRole);
+        }
+        Judgement::By(_) => {}
     }
-    let Some(definer) = members.definer(&certificate.id.type_code()) else {
+    let Some(definer) = history.definer_at(&certificate.id.type_code(), height) else {
         return not_given(NotAuthorised::NobodyDefines);
     };
     let named = &certificate.definition;
@@ -211,24 +238,74 @@ impl Confirmations {
 }
 
 impl Catalogue {
-    /// Whether the department of a log was entitled to issue a certificate by a record made at a time, as far as is known
-    /// here.
+    /// Whether the department of a log was entitled to issue a certificate by a record of it, as far as is known here.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn authority(
         &self,
         log: &LogId,
+        record: &Record,
         certificate: &CertificateIssued,
-        time_ms: u64,
     ) -> Result<Authority, ReadError> {
-        authority(&self.members, log, certificate, time_ms, |named| {
-            self.evidence(named, &certificate.id.type_code(), &log.department)
-        })
+        let (history, claim) = (self.members.history(), record.claim(*log));
+        let code = certificate.id.type_code();
+        let authority = authority(&history, &claim, certificate, record.time_ms, |named| {
+            self.evidence(&history, named, &code, &log.department)
+        })?;
+        match authority {
+            Authority::NotGiven(_) => Ok(authority),
+            _ => Ok(self.other_end(&history, &claim)?.unwrap_or(authority)),
+        }
+    }
+
+    /// What keeps a record from counting where its key or generation ended since: below that only what leads to the end does.
+    /// The members agreed on the end, or enough witnesses signed it, so it is vouched for whatever became of the key.
+    fn other_end(&self, history: &History, claim: &Claim) -> Result<Option<Authority>, ReadError> {
+        if history.is_unbroken(&claim.log.department) {
+            return Ok(None);
+        }
+        let Judgement::By(judge) = history.judge(claim) else {
+            return Ok(None);
+        };
+        let log = self.log(&claim.log);
+        for (size, root) in judge.leads_to.into_iter().flatten() {
+            match &log {
+                Some(log) if log.size() >= size => {
+                    if log.range_at(size)?.root() != root {
+                        let why = NotAuthorised::OtherEnd { size };
+                        return Ok(Some(Authority::NotGiven(why)));
+                    }
+                }
+                _ => {
+                    let log = claim.log;
+                    return Ok(Some(Authority::Unknown(Unproven::KeyEnded { log, size })));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the record of a definition counts, in the log of the department that defines its type as of the
+    /// certificate's record.
+    fn definition_counts(
+        &self,
+        history: &History,
+        log: &Log,
+        seq: u64,
+        code: &TypeCode,
+    ) -> Result<bool, ReadError> {
+        let id = log.name().id;
+        if history.is_unbroken(&id.department) || seq >= log.size() {
+            return Ok(true);
+        }
+        let claim = log.record(seq)?.record().claim(id);
+        Ok(may_define(history, &claim, code) && self.other_end(history, &claim)?.is_none())
     }
 
     fn evidence(
         &self,
+        history: &History,
         named: &DefinitionRef,
         code: &TypeCode,
         issuer: &DepartmentCode,
@@ -261,8 +338,12 @@ impl Catalogue {
             }
             (None, None) => 0,
         };
+        let counts = self.definition_counts(history, &log, named.seq, code)?;
+        let definitions = log.definitions();
+        let listings = definitions.listings(code);
+        let listings = listings.get(..).filter(|_| counts).unwrap_or_default();
         Ok(DefinitionEvidence {
-            listings: from(log.definitions().listings(code), named.seq).to_vec(),
+            listings: from(listings, named.seq).to_vec(),
             size,
             known_ms,
             disputed_from,
@@ -278,27 +359,41 @@ impl Catalogue {
     /// # Errors
     /// [`ReadError`].
     pub(super) fn is_entitled(&self, state: &CertificateState) -> Result<bool, ReadError> {
-        let time_ms = state.issued.record().time_ms;
-        let (issuer, certificate) = (&state.log.department, state.certificate());
+        let record = state.issued.record();
+        let (history, claim) = (self.members.history(), record.claim(state.log));
+        let (time_ms, issuer, certificate) =
+            (record.time_ms, &state.log.department, state.certificate());
         let code = certificate.id.type_code();
         let mut known_ms = 0;
-        let authority = authority(&self.members, &state.log, certificate, time_ms, |named| {
-            let evidence = self.evidence(named, &code, issuer)?;
+        let authority = authority(&history, &claim, certificate, time_ms, |named| {
+            let evidence = self.evidence(&history, named, &code, issuer)?;
             known_ms = match evidence.unread {
                 Some(unread) => evidence.known_ms.min(unread.time_ms),
                 None => evidence.known_ms,
             };
             Ok::<_, ReadError>(evidence)
         })?;
-        let may_be_listed = known_ms < time_ms || self.listed(&code, issuer, time_ms);
-        Ok(may_be_listed && !matches!(authority, Authority::NotGiven(_)))
+        if matches!(authority, Authority::NotGiven(_)) {
+            return Ok(false);
+        }
+        let definer = history.definer_at(&code, claim.height);
+        let may_be_listed = known_ms < time_ms
+            || definer.is_some_and(|definer| self.listed(&definer, &code, issuer, time_ms));
+        let other_end = self.other_end(&history, &claim)?;
+        Ok(may_be_listed && !matches!(other_end, Some(Authority::NotGiven(_))))
     }
 
     /// Whether a definition of a type that counted at a time lists a department: the last one made a day before, or one made
     /// later.
-    fn listed(&self, code: &TypeCode, department: &DepartmentCode, time_ms: u64) -> bool {
+    fn listed(
+        &self,
+        definer: &DepartmentCode,
+        code: &TypeCode,
+        department: &DepartmentCode,
+        time_ms: u64,
+    ) -> bool {
         let since_ms = time_ms.saturating_sub(DEFINITION_LAG_MS);
-        let definitions = self.definitions(code);
+        let definitions = self.definitions(definer);
         let listings = definitions.as_ref().map(|held| held.listings(code));
         let listings = listings.unwrap_or_default();
         let last_before = listings
@@ -308,25 +403,29 @@ impl Catalogue {
         counted.iter().any(|listing| listing.lets_issue(department))
     }
 
-    /// Whether a department with the role may issue a type by some definition of it, whenever it was made, or by one that may
-    /// still come where none is held.
+    /// Whether a department that has or had the role may have issued a type by some definition of it, whenever it was made, or
+    /// by one that may still come where none is held.
     pub(super) fn may_issue(&self, code: &TypeCode, department: &DepartmentCode) -> bool {
-        if !self.members.has_role(department, Role::Issue) || self.members.definer(code).is_none() {
+        let history = self.members.history();
+        if !history.ever_had_role(department, Role::Issue) {
             return false;
         }
-        let definitions = self.definitions(code);
-        let listings = definitions.as_ref().map(|held| held.listings(code));
-        let listings = listings.unwrap_or_default();
-        listings.is_empty()
-            || listings
-                .iter()
-                .any(|listing| listing.lets_issue(department))
+        let by_definitions_of = |definer: DepartmentCode| {
+            let definitions = self.definitions(&definer);
+            let listings = definitions.as_ref().map(|held| held.listings(code));
+            let listings = listings.unwrap_or_default();
+            let mut listings = listings.iter();
+            listings.len() == 0 || listings.any(|listing| listing.lets_issue(department))
+        };
+        history
+            .definers_ever(code)
+            .into_iter()
+            .any(by_definitions_of)
     }
 
-    /// What is held of the log of the department that may define a type.
-    fn definitions(&self, code: &TypeCode) -> Option<Arc<Definitions>> {
-        let definer = self.members.definer(code).map(LogId::first)?;
-        Some(self.log(&definer)?.definitions())
+    /// What is held of a department's definitions.
+    fn definitions(&self, definer: &DepartmentCode) -> Option<Arc<Definitions>> {
+        Some(self.log(&LogId::first(*definer))?.definitions())
     }
 
     /// The definition that a certificate names, if its record is held and is one of its type that counts.
@@ -347,6 +446,15 @@ impl Catalogue {
             return Ok(None);
         }
         self.definition_at(&log, named.seq, named.hash)
+    }
+}
+
+/// Whether a department might define a type by a record that claims to be judged so.
+pub fn may_define(history: &History, claim: &Claim, code: &TypeCode) -> bool {
+    let (authority, department) = (code.authority(), claim.log.department);
+    match history.judge(claim) {
+        Judgement::By(judge) => department == authority || judge.has_role(Role::Define(authority)),
+        Judgement::Early | Judgement::Nothing(_) => false,
     }
 }
 

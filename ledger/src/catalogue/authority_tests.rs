@@ -11,6 +11,7 @@ use super::*;
 use crate::codec::Bounded;
 use crate::id::CertificateId;
 use crate::log::{BrokenRule, Stopped};
+use crate::names::Claim;
 use crate::record::{Action, Entry, RecordHash, Status};
 use crate::verify::{Missing, NotValid, Verdict};
 
@@ -77,10 +78,27 @@ fn certificate(issuer: &str) -> CertificateIssued {
     }
 }
 
+/// That of a record in a department's log, as of the genesis.
+fn claim(log: &str) -> Claim {
+    Claim {
+        log: log_of(log),
+        seq: 0,
+        epoch: 0,
+        height: 0,
+    }
+}
+
 /// What is said of a certificate in a department's log where the definitions are no question.
 fn without_definitions(log: &str, certificate: &CertificateIssued) -> Authority {
     let asked = |_: &DefinitionRef| -> Result<_, Infallible> { panic!("nothing to ask") };
-    authority(&members(), &log_of(log), certificate, ISSUED, asked).unwrap()
+    authority(
+        &members().history(),
+        &claim(log),
+        certificate,
+        ISSUED,
+        asked,
+    )
+    .unwrap()
 }
 
 /// What is said of B's certificate, which names the definition at position 5.
@@ -93,7 +111,14 @@ fn judged_at(time_ms: u64, known: DefinitionEvidence) -> Authority {
         assert_eq!((named.log, named.seq), (log_of(A), 5));
         Ok::<_, Infallible>(known)
     };
-    authority(&members(), &log_of(B), &certificate(B), time_ms, evidence).unwrap()
+    authority(
+        &members().history(),
+        &claim(B),
+        &certificate(B),
+        time_ms,
+        evidence,
+    )
+    .unwrap()
 }
 
 fn not_given(why: NotAuthorised) -> Authority {
@@ -222,7 +247,7 @@ fn any_later_definition_that_excludes_counts_though_one_after_it_lists_the_depar
     let mut later = certificate(B);
     (later.definition.seq, later.definition.hash) = (8, hash_at(8));
     let evidence = |_: &DefinitionRef| Ok::<_, Infallible>(known(versions(4).split_off(3)));
-    let given = authority(&members(), &log_of(B), &later, ISSUED, evidence).unwrap();
+    let given = authority(&members().history(), &claim(B), &later, ISSUED, evidence).unwrap();
     assert_eq!(given, Authority::Given);
 }
 

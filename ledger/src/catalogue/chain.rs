@@ -107,14 +107,14 @@ impl Catalogue {
             .stopped()
             .map_or(u64::MAX, |stopped| stopped.undisputed());
         for record in log.about(id, 0, MAX_SEARCH)?.0 {
-            let (seq, time_ms) = (record.record().seq, record.record().time_ms);
+            let seq = record.record().seq;
             let Entry::CertificateIssued(issued) = &record.record().entry else {
                 continue;
             };
             if let Some(found) = successor_in(own, &record, id)
                 && found.kind == SuccessionKind::Transfer
                 && seq < undisputed
-                && !matches!(self.authority(&own, issued, time_ms)?, Authority::NotGiven(_))
+                && !matches!(self.authority(&own, record.record(), issued)?, Authority::NotGiven(_))
                 // Issued again, a certificate says what its first record says.
                 && log.issue_of(&found.id)?.is_some_and(|first| first.record().seq == seq)
             {

@@ -16,6 +16,7 @@ mod tests;
 
 pub use authority::{
     Authority, DEFINITION_LAG_MS, DefinitionEvidence, NotAuthorised, Unproven, authority,
+    may_define,
 };
 pub use chain::{Chain, Life, MAX_CHAIN, Successor};
 pub use defined::{Defined, DefinedPage};

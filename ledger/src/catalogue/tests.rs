@@ -3,6 +3,7 @@
 mod bundles;
 mod definitions;
 mod divisions;
+mod governed;
 mod later_versions;
 
 use std::path::PathBuf;

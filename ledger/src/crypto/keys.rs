@@ -6,10 +6,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use ed25519_dalek::{Signer, VerifyingKey};
+use parking_lot::RwLock;
 use serde::{Deserialize, Deserializer, Serialize};
 use siphasher::sip::SipHasher24;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -215,6 +217,38 @@ impl SigningKey {
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey(secret)")
+    }
+}
+
+/// The signing keys that a node holds: those of past epochs do no harm, and that of the next one has to be there before it
+/// comes into force. Cheap to clone; all clones hold the same keys.
+#[derive(Clone)]
+pub struct KeyRing(Arc<RwLock<Vec<SigningKey>>>);
+
+impl KeyRing {
+    /// Takes up one more.
+    pub fn add(&self, key: SigningKey) {
+        if self.find(&key.public()).is_none() {
+            self.0.write().push(key);
+        }
+    }
+
+    /// The one with this public half.
+    pub fn find(&self, public: &PublicKey) -> Option<SigningKey> {
+        let held = self.0.read();
+        held.iter().find(|key| key.public() == *public).cloned()
+    }
+}
+
+impl From<Vec<SigningKey>> for KeyRing {
+    fn from(keys: Vec<SigningKey>) -> KeyRing {
+        KeyRing(Arc::new(RwLock::new(keys)))
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({} keys)", self.0.read().len())
     }
 }
 

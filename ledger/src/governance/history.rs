@@ -196,6 +196,32 @@ impl History {
         member.is_some_and(|member| member.is_active() && member.roles.find(&role).is_some())
     }
 
+    /// Whether a department has or had a role.
+    pub fn ever_had_role(&self, code: &DepartmentCode, role: Role) -> bool {
+        let versions = self.members.get(code);
+        let mut versions = versions.into_iter().flatten();
+        versions.any(|(_, member)| member.roles.find(&role).is_some())
+    }
+
+    /// All that ever defined a type.
+    pub fn definers_ever(&self, code: &TypeCode) -> BTreeSet<DepartmentCode> {
+        let authority = code.authority();
+        let with_role = self.definers.iter();
+        let with_role = with_role.filter_map(|(_, definers)| definers.get(&authority).copied());
+        let itself = self.members.contains_key(&authority).then_some(authority);
+        with_role.chain(itself).collect()
+    }
+
+    /// Whether nothing ended in a department's log, and no later decision judges a part of it.
+    pub fn is_unbroken(&self, code: &DepartmentCode) -> bool {
+        self.trail(code).is_none_or(|trail| {
+            let mut epochs = trail.epochs.iter();
+            trail.generations.is_empty()
+                && trail.markers.is_empty()
+                && epochs.all(|epoch| epoch.ended.is_none())
+        })
+    }
+
     /// The member that defined a type as of a height: its authority, if that belonged, else the one with the role for it.
     pub fn definer_at(&self, code: &TypeCode, height: u64) -> Option<DepartmentCode> {
         self.known(height)?;

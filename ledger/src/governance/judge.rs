@@ -4,28 +4,17 @@
 //! whoever has an old key could write as of an old height for ever. So what ends something also names where in the log:
 //! from a position on the later state judges, whatever a record claims, and an ended key authorises nothing.
 
+use std::collections::BTreeSet;
+
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::PublicKey;
 use crate::genesis::Role;
 use crate::id::DepartmentCode;
-use crate::names::LogId;
+use crate::names::Claim;
 
 use super::history::{History, Rules};
 use super::member::{GenerationEnd, Member};
 use super::own::EndReason;
-
-/// Where something stands, and as of when it claims to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// In which log.
-    pub log: LogId,
-    /// At which position: that of a record, or of a checkpoint's last one.
-    pub seq: u64,
-    /// By which of the department's operating keys.
-    pub epoch: u32,
-    /// As of which governance height.
-    pub height: u64,
-}
 
 /// How something that a department signed in its log is to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +76,13 @@ pub enum Why {
     Ended(EndReason),
 }
 
+impl Why {
+    /// Whether everybody who knows the height that was named sees it, whatever was decided since.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Why::NotAMember(_) | Why::Generation | Why::NotInForce)
+    }
+}
+
 impl History {
     /// How something in a log is to be judged, with all that is known now.
     pub fn judge(&self, claim: &Claim) -> Judgement<'_> {
@@ -103,18 +99,41 @@ impl History {
         Some(self.judged(claim, rules))
     }
 
+    /// Whether whoever wrote something could claim this as of the height that it names. Nothing that is decided later changes
+    /// the answer, so it is the same at every peer that knows the height.
+    ///
+    /// # Errors
+    /// [`Why`] not.
+    pub fn as_written(&self, claim: &Claim) -> Result<(), Why> {
+        let then = self.then(claim)?;
+        let in_force = then.epoch == claim.epoch && then.operating_key().is_some();
+        match (in_force, then.is_active()) {
+            (true, true) => Ok(()),
+            (true, false) => Err(Why::Suspended(then.code)),
+            (false, _) => Err(Why::NotInForce),
+        }
+    }
+
+    /// The department as of the height that is named, with the log of that generation.
+    fn then(&self, claim: &Claim) -> Result<&Member, Why> {
+        let code = claim.log.department;
+        let then = self.member_at(&code, claim.height);
+        let then = then.ok_or(Why::NotAMember(code))?;
+        // A later generation than at the height it names: whoever knew of that one knew of a later height as well.
+        match then.generation == claim.log.generation {
+            true => Ok(then),
+            false => Err(Why::Generation),
+        }
+    }
+
     fn judged<'h>(&'h self, claim: &Claim, rules: &'h Rules) -> Result<Judge<'h>, Why> {
         let Claim {
             log, seq, height, ..
         } = *claim;
         let code = log.department;
         let absent = Why::NotAMember(code);
-        let then = self.member_at(&code, height).ok_or(absent)?;
+        let then = self.then(claim)?;
         let trail = self.trail(&code).ok_or(absent)?;
-        // A later generation than at the height it names: whoever knew of that one knew of a later height as well.
-        if then.generation != log.generation {
-            return Err(Why::Generation);
-        }
         let generation_end = trail.generation_end(log.generation);
         if let Some(end) = generation_end.filter(|end| seq >= end.size) {
             return Err(Why::Void(end.why));
@@ -164,6 +183,36 @@ impl History {
         member.operating_key().filter(|_| in_force)?;
         let epoch = self.trail(code)?.epoch(epoch)?;
         Some((&epoch.key, epoch.ended.map(|end| end.why)))
+    }
+
+    /// Whether so many of the present governors other than a department are among these as the policy asks of witnesses.
+    pub fn is_witnessed(
+        &self,
+        of: &DepartmentCode,
+        by: impl IntoIterator<Item = DepartmentCode>,
+    ) -> bool {
+        let state = self.state();
+        let counts = |code: &DepartmentCode| code != of && state.governor(code).is_some();
+        let by: BTreeSet<DepartmentCode> = by.into_iter().filter(counts).collect();
+        let others = state.governors().filter(|other| other.code != *of);
+        let share = state.policy().witness;
+        share.is_reached_by(by.len(), others.count())
+    }
+
+    /// The key of a department's word that another recorded as of a height: one in force then or before, since the word may
+    /// be a little older than the record of it, and not known as stolen by then.
+    pub fn recorded_word_of(
+        &self,
+        code: &DepartmentCode,
+        epoch: u32,
+        height: u64,
+    ) -> Option<&PublicKey> {
+        let member = self.member_at(code, height)?;
+        let epoch = self.trail(code)?.epoch(epoch)?;
+        let ended = epoch.ended.filter(|end| end.height <= height);
+        let counts =
+            member.is_active() && epoch.since <= height && !stolen(ended.map(|end| end.why));
+        counts.then_some(&epoch.key)
     }
 }
 

@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
-use crate::crypto::keys::{Signature, SigningKey};
-use crate::governance::ChainHead;
+use crate::crypto::keys::{PublicKey, Signature, SigningKey};
+use crate::governance::{ChainHead, EndReason, Judgement, Why};
 use crate::id::DepartmentCode;
 use crate::membership::Membership;
 use crate::names::{LogId, NetworkId};
+use crate::operating::InForce;
 
 use super::link::{BrokenRule, Tip};
 
@@ -73,7 +74,43 @@ impl Checkpoint {
 /// Why a checkpoint or cosignature is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// Its department is not a member, or had no such key.
+    /// It is signed as of a governance height that isn't known here. It may be right.
+    #[error(
+        "department {department} signed it as of governance height {height}, and the decisions up to there are not known here"
+    )]
+    Early {
+        /// Which department.
+        department: DepartmentCode,
+        /// Which height.
+        height: u64,
+    },
+    /// What its department signs so counts for nothing.
+    #[error("what department {department} signed there counts for nothing: {why}")]
+    Nothing {
+        /// Which department.
+        department: DepartmentCode,
+        /// Why.
+        why: Why,
+    },
+    /// It isn't what its department's key, or the log's generation, ended with.
+    #[error("the members ended log {log} at record {size} with other records than these")]
+    OtherEnd {
+        /// Which log.
+        log: LogId,
+        /// Records that are kept.
+        size: u64,
+    },
+    /// It names another block of governance than the one known at its height.
+    #[error(
+        "department {department} signed it by another chain of governance, which parts from this one at or before height {height}"
+    )]
+    OtherChain {
+        /// Which department.
+        department: DepartmentCode,
+        /// The height it names.
+        height: u64,
+    },
+    /// No key of its epoch was ever known.
     #[error("no key of epoch {epoch} is known for department {department}")]
     UnknownKey {
         /// Which department.
@@ -87,33 +124,73 @@ pub enum CheckpointError {
     /// A checkpoint of another log than this place is for.
     #[error("a checkpoint of log {0} stands where another log's should")]
     OtherLog(LogId),
-    /// A log that nobody can have opened: in this version a department has one, its first.
-    #[error("log {0} is of a generation that this version does not know")]
-    Generation(LogId),
     /// A checkpoint of nothing.
     #[error("a checkpoint covers at least one record")]
     Empty,
 }
 
+impl CheckpointError {
+    /// Whether whoever showed it is at fault. Not where it depends on how much of governance either of the two knows.
+    pub fn is_senders_fault(&self) -> bool {
+        match self {
+            CheckpointError::Early { .. } | CheckpointError::OtherEnd { .. } => false,
+            CheckpointError::Nothing { why, .. } => why.is_plain(),
+            _ => true,
+        }
+    }
+}
+
 impl SignedCheckpoint {
-    /// Checks the department's signature.
+    /// Checks that its department signed it, and that by all that is known of governance this counts.
     ///
     /// # Errors
-    /// [`CheckpointError`] when it is not the department's.
+    /// [`CheckpointError`].
     pub fn verify(self, members: &Membership) -> Result<VerifiedCheckpoint, CheckpointError> {
         let Checkpoint {
             log,
-            key_epoch: epoch,
+            size,
+            height,
+            root,
             ..
         } = self.checkpoint;
         let department = log.department;
-        log.check_generation()?;
+        if size == 0 {
+            return Err(CheckpointError::Empty);
+        }
+        let history = members.history();
+        let judge = match history.judge(&self.checkpoint.claim()) {
+            Judgement::By(judge) => judge,
+            Judgement::Early => return Err(CheckpointError::Early { department, height }),
+            Judgement::Nothing(why) => return Err(CheckpointError::Nothing { department, why }),
+        };
+        let other_end = |end: &&(u64, Hash)| end.0 == size && end.1 != root;
+        if judge.leads_to.iter().flatten().any(|end| other_end(&end)) {
+            return Err(CheckpointError::OtherEnd { log, size });
+        }
+        self.signed_with(judge.key, members)
+    }
+
+    /// Checks the signature alone, of one that counted when it was accepted here: what governance says of it since is asked
+    /// with every verdict, and no reason to throw away what is held.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn verify_kept(self, members: &Membership) -> Result<VerifiedCheckpoint, CheckpointError> {
+        let (department, epoch) = (self.checkpoint.log.department, self.checkpoint.key_epoch);
         if self.checkpoint.size == 0 {
             return Err(CheckpointError::Empty);
         }
-        let key = members
-            .key(&department, epoch)
-            .ok_or(CheckpointError::UnknownKey { department, epoch })?;
+        let key = members.key(&department, epoch);
+        let key = key.ok_or(CheckpointError::UnknownKey { department, epoch })?;
+        self.signed_with(&key, members)
+    }
+
+    fn signed_with(
+        self,
+        key: &PublicKey,
+        members: &Membership,
+    ) -> Result<VerifiedCheckpoint, CheckpointError> {
+        let department = self.checkpoint.log.department;
         key.verify(&self.checkpoint.hash(members.network()), &self.signature)
             .map_err(|_| CheckpointError::BadSignature(department))?;
         Ok(VerifiedCheckpoint(self))
@@ -180,16 +257,21 @@ impl Cosignature {
         hash_parts(Purpose::Cosignature, &parts)
     }
 
-    /// Cosigns a checkpoint.
+    /// Cosigns a checkpoint, with a key that is in force as of what `members` know.
     pub fn sign(
         members: &Membership,
         checkpoint: &VerifiedCheckpoint,
         witness: DepartmentCode,
         time_ms: u64,
-        key: &SigningKey,
+        signs: &InForce,
     ) -> Cosignature {
         let network = members.network();
-        let (key_epoch, governance) = (0, ChainHead::founding(network));
+        let (key_epoch, height) = (signs.epoch, signs.height);
+        let block = members.history().head_at(height);
+        let governance = ChainHead {
+            height,
+            block: block.expect("what is known is never forgotten"),
+        };
         let hash = checkpoint.hash(network);
         let message = Cosignature::message(&hash, (&witness, key_epoch), &governance, time_ms);
         Cosignature {
@@ -197,38 +279,43 @@ impl Cosignature {
             key_epoch,
             governance,
             time_ms,
-            signature: key.sign(&message),
+            signature: signs.key.sign(&message),
         }
     }
 
-    /// Checks that the witness signed this checkpoint.
+    /// Checks that the witness signed this checkpoint, with a key that was in force as of what it knew of governance and was
+    /// not stolen since.
     ///
     /// # Errors
-    /// [`CheckpointError`] when it did not.
+    /// [`CheckpointError`].
     pub fn verify(
         &self,
         checkpoint: &Checkpoint,
         members: &Membership,
     ) -> Result<(), CheckpointError> {
         let (department, epoch) = (self.witness, self.key_epoch);
-        let key = members
-            .key(&department, epoch)
-            .ok_or(CheckpointError::UnknownKey { department, epoch })?;
+        let ChainHead { height, block } = self.governance;
+        let history = members.history();
+        match history.head_at(height) {
+            None => return Err(CheckpointError::Early { department, height }),
+            Some(known) if known != block => {
+                return Err(CheckpointError::OtherChain { department, height });
+            }
+            Some(_) => {}
+        }
+        let nothing = |why| CheckpointError::Nothing { department, why };
+        let (key, ended) = match history.word_of(&department, epoch, height) {
+            Some(word) => word,
+            None => return Err(nothing(Why::NotInForce)),
+        };
+        // Whoever stole it may have dated this back.
+        if let Some(why @ EndReason::Stolen) = ended {
+            return Err(nothing(Why::Ended(why)));
+        }
         let hash = checkpoint.hash(members.network());
         let signed_by = (&department, epoch);
         let message = Cosignature::message(&hash, signed_by, &self.governance, self.time_ms);
         key.verify(&message, &self.signature)
             .map_err(|_| CheckpointError::BadSignature(department))
-    }
-}
-
-impl LogId {
-    /// Refuses what is signed for another log than its department's first. Nobody replicates one, so nobody would see two
-    /// histories of it.
-    pub(super) fn check_generation(&self) -> Result<(), CheckpointError> {
-        match self.generation {
-            0 => Ok(()),
-            _ => Err(CheckpointError::Generation(*self)),
-        }
     }
 }

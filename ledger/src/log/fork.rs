@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, DecodeError};
+use crate::governance::Judgement;
 use crate::membership::Membership;
 use crate::names::NetworkId;
 use crate::record::{Frame, FrameError, MAX_RECORD, RecordError, SignedRecord};
@@ -203,16 +204,21 @@ fn signed_by(
     frame: &[u8],
     members: &Membership,
 ) -> Result<SignedRecord, EvidenceError> {
-    name.id.check_generation()?;
     let (parsed, len) = Frame::read(frame)?;
     if len < frame.len() {
         return Err(DecodeError::Trailing(frame.len() - len).into());
     }
     let record = SignedRecord::decode(name, &parsed)?;
-    let (department, epoch) = (name.id.department, record.record().key_epoch);
-    let key = members
-        .key(&department, epoch)
-        .ok_or(CheckpointError::UnknownKey { department, epoch })?;
-    record.verify(&key)?;
+    let (department, of) = (name.id.department, record.record());
+    let claim = of.claim(name.id);
+    // What a stolen key signs beyond where it ended is no second history of the department's.
+    match members.history().judge(&claim) {
+        Judgement::By(judge) => record.verify(judge.key)?,
+        Judgement::Nothing(why) => return Err(CheckpointError::Nothing { department, why }.into()),
+        Judgement::Early => {
+            let height = claim.height;
+            return Err(CheckpointError::Early { department, height }.into());
+        }
+    }
     Ok(record)
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::{PublicKey, SIGNATURE_LEN, Signature};
+use crate::governance::Why;
 use crate::names::LogName;
 use crate::record::{Frame, Record, RecordError, RecordHash, leaf_hash, record_hash};
 
@@ -50,6 +51,14 @@ pub enum BrokenRule {
         /// Its position.
         seq: u64,
     },
+    /// The record names a key that wasn't its department's as of the governance height that it names.
+    #[error("record {seq} names a key and a governance height that don't go together: {why}")]
+    Claim {
+        /// Its position.
+        seq: u64,
+        /// Why not.
+        why: Why,
+    },
     /// The checkpoint's head is not the last record.
     #[error("the checkpoint of size {size} names another last record")]
     Head {
@@ -93,7 +102,8 @@ impl BrokenRule {
             | BrokenRule::Prev { seq }
             | BrokenRule::Time { seq }
             | BrokenRule::Height { seq }
-            | BrokenRule::Epoch { seq } => *seq,
+            | BrokenRule::Epoch { seq }
+            | BrokenRule::Claim { seq, .. } => *seq,
             BrokenRule::Rewritten { .. } => 0,
             BrokenRule::Head { size }
             | BrokenRule::CheckpointTime { size }

@@ -4,11 +4,13 @@
 //! holds the department's key can check every byte the moment the page arrives, whatever else is missing. An
 //! announcement of a new head is a page that ends at its checkpoint; it may be empty.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
 use crate::crypto::hash::Hash;
-use crate::crypto::keys::PublicKey;
+use crate::governance::History;
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, CompactRangeError, root_from};
 use crate::record::{FrameError, Frames, leaf_hash, record_hash};
@@ -85,8 +87,8 @@ pub struct VerifiedPage {
     pub(crate) links: Vec<Link>,
     /// What the tree becomes with the links, unless a rule is broken.
     pub(crate) grown: Grown,
-    /// The department's key that signed the checkpoint.
-    pub(crate) key: PublicKey,
+    /// Governance as it was known when the page was checked.
+    pub(crate) history: Arc<History>,
     /// The first rule the records break among themselves; `links` ends before it.
     pub(crate) broken: Option<BrokenRule>,
 }
@@ -170,9 +172,11 @@ impl Page {
             network: members.network(),
             id: checkpoint.log,
         };
-        let (department, epoch) = (log.id.department, checkpoint.key_epoch);
-        let unknown = CheckpointError::UnknownKey { department, epoch };
-        let key = members.key(&department, epoch).ok_or(unknown)?;
+        let mut claims = Claims {
+            history: members.history(),
+            checkpoint: &checkpoint,
+            held: None,
+        };
         let left: CompactRange = CompactRange::from_parts(self.from, self.left.to_vec())?;
         let frames = Frames::new(&self.frames).collect::<Result<Vec<_>, _>>()?;
         let end = self.from.saturating_add(frames.len() as u64);
@@ -196,9 +200,12 @@ impl Page {
             if broken.is_some() {
                 continue;
             }
-            let checked = link.and_then(|link| match links.last() {
-                Some(last) => follows(&link, &Tip::after(last)).map(|()| link),
-                None => Ok(link),
+            let checked = link.and_then(|link| {
+                if let Some(last) = links.last() {
+                    follows(&link, &Tip::after(last))?;
+                }
+                claims.check(&link)?;
+                Ok(link)
             });
             match checked {
                 Ok(link) => links.push(link),
@@ -209,8 +216,8 @@ impl Page {
             return Err(PageError::Root);
         }
         Ok(VerifiedPage {
+            history: claims.history,
             checkpoint,
-            key,
             left,
             right: self.right,
             frames: self.frames,
@@ -218,5 +225,32 @@ impl Page {
             grown: Grown { nodes, range },
             broken,
         })
+    }
+}
+
+/// Checks whether records could claim the key and governance height that they name.
+struct Claims<'p> {
+    history: Arc<History>,
+    checkpoint: &'p VerifiedCheckpoint,
+    /// Height and epoch of the record checked last: nearly always the next one's, too.
+    held: Option<(u64, u32)>,
+}
+
+impl Claims<'_> {
+    /// What is known under the checkpoint's height is known at every peer that can accept it, so all of them find the same.
+    fn check(&mut self, link: &Link) -> Result<(), BrokenRule> {
+        let claim = link.record.claim(self.checkpoint.log);
+        let (seq, height) = (claim.seq, claim.height);
+        if self.held == Some((height, claim.epoch)) {
+            return Ok(());
+        }
+        if height > self.checkpoint.height {
+            let size = self.checkpoint.size;
+            return Err(BrokenRule::CheckpointClaim { size });
+        }
+        let written = self.history.as_written(&claim);
+        written.map_err(|why| BrokenRule::Claim { seq, why })?;
+        self.held = Some((height, claim.epoch));
+        Ok(())
     }
 }

@@ -95,7 +95,7 @@ impl Log {
 
     /// The tree of the first `size` records held. A node that the medium changed is an error and no other history: what is
     /// read has to lead to the root over all that is held.
-    pub(super) fn range_at(&self, size: u64) -> Result<CompactRange, ReadError> {
+    pub(crate) fn range_at(&self, size: u64) -> Result<CompactRange, ReadError> {
         let (held, root) = *self.tip.read();
         let log = self.name.id;
         if size > held {

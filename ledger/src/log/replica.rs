@@ -187,9 +187,13 @@ impl Log {
             return Err(ApplyError::Broken(BrokenRule::Rewritten { size: seq + 1 }));
         }
         // A record without a valid signature proves nothing to others: then its department broke a rule here.
+        let department = self.name.id.department;
         for record in [&ours, &theirs] {
+            // Each could claim its key, by its page.
+            let key = page.history.key(&department, record.record().key_epoch);
+            let key = key.ok_or_else(|| self.damaged(seq))?;
             record
-                .verify(&page.key)
+                .verify(key)
                 .map_err(|error| ApplyError::Broken(BrokenRule::Record { seq, error }))?;
         }
         Ok(ForkEvidence::records(self.name.id, &ours, &theirs))

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::codec;
-use crate::crypto::keys::PublicKey;
 use crate::disk::{Disk, DiskFile};
+use crate::governance::Why;
 use crate::header::{HEADER_LEN, HeaderError, Kind, check_header};
 use crate::names::{LogId, LogName};
+use crate::operating::OperatingKeys;
 use crate::record::Frame;
 
 use super::head::HeadFile;
@@ -62,8 +63,8 @@ type Found = (u64, Box<dyn DiskFile>, u64);
 pub(super) struct Source<'s> {
     pub(super) disk: &'s dyn Disk,
     pub(super) log: &'s LogName,
-    /// The key that the department signs records with.
-    pub(super) key: PublicKey,
+    /// The keys that the department signs records with.
+    pub(super) keys: &'s OperatingKeys,
 }
 
 /// A copy of a log that was set aside.
@@ -249,8 +250,12 @@ fn read_on<E>(
 fn first_unsigned(source: &Source<'_>, read: &Read<'_>) -> Option<(usize, BrokenRule)> {
     let signed = read.links.par_iter().zip(&read.frames).enumerate();
     signed.find_map_first(|(at, (link, frame))| {
-        let error = verify(&link.hash, frame.signature, &source.key).err()?;
         let seq = link.record.seq;
+        let Some(key) = source.keys.public(link.record.key_epoch) else {
+            let why = Why::NotInForce;
+            return Some((at, BrokenRule::Claim { seq, why }));
+        };
+        let error = verify(&link.hash, frame.signature, &key).err()?;
         Some((at, BrokenRule::Record { seq, error }))
     })
 }

@@ -191,8 +191,9 @@ impl Writer {
         let source = Source {
             disk: &*log.disk,
             log: &log.name,
-            key: self.key.public(),
+            keys: &self.keys,
         };
+        let signs = self.signs(&appender)?;
         let copies = Copy::all(source.disk, &log.aside, source.log)?;
         let until = floor.as_ref().map_or(u64::MAX, |floor| floor.size);
         let plan = plan(&log, &appender, &source, &copies, until)?;
@@ -227,7 +228,7 @@ impl Writer {
                 Err(_) => return Err(appender.give_up(&log, CHANGED).into()),
             },
             None => {
-                let checkpoint = self.sign(&mut appender)?;
+                let checkpoint = self.sign(&mut appender, &signs)?;
                 appender.commit(&log, checkpoint.clone())?;
                 checkpoint
             }

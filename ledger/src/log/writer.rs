@@ -6,12 +6,13 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::codec;
-use crate::crypto::keys::{Signature, SigningKey};
+use crate::crypto::keys::Signature;
 use crate::disk::too_many_files;
+use crate::operating::{InForce, NoKey, OperatingKeys};
 use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
 
 use super::append::{AppendError, Appender};
-use super::link::Link;
+use super::link::{Link, Tip};
 use super::reading::{Log, Stopped};
 use super::{Change, Checkpoint, VerifiedCheckpoint};
 
@@ -46,6 +47,20 @@ pub enum WriteError {
     /// An entry that would not read back as what it says: appended, it would leave everything in the log unknown.
     #[error("an entry of kind {0} can't be read back; this is a fault of the program")]
     Unreadable(u32),
+    /// Nothing can be signed for the department.
+    #[error(transparent)]
+    NoKey(#[from] NoKey),
+    /// The log was written by more of governance than is known here.
+    #[error(
+        "the log's last record names governance height {named}, and decisions are known here up to {known}: the rest has to \
+         come from other members first"
+    )]
+    Behind {
+        /// Known here.
+        known: u64,
+        /// Named by the last record.
+        named: u64,
+    },
     /// There is nothing to append.
     #[error("there is nothing to append")]
     NoEntries,
@@ -74,14 +89,15 @@ pub struct Appended {
 /// The one who appends to a log. Made once per log; the lock on the data directory keeps other processes out.
 pub struct Writer {
     pub(super) log: Arc<Log>,
-    pub(super) key: SigningKey,
+    pub(super) keys: OperatingKeys,
 }
 
 impl Writer {
     /// A writer of this department's own log. Only once other members have confirmed that the log on disk is whole may
     /// it be used.
-    pub fn new(log: Arc<Log>, key: SigningKey) -> Writer {
-        Writer { log, key }
+    pub fn new(log: Arc<Log>, keys: impl Into<OperatingKeys>) -> Writer {
+        let keys = keys.into();
+        Writer { log, keys }
     }
 
     /// The log.
@@ -132,12 +148,9 @@ impl Writer {
         if let Some(unread) = appender.unread(&log) {
             return Err(WriteError::LaterVersion(unread.seq));
         }
-        let (links, frames) = self.build(
-            appender.size(),
-            appender.tip.head,
-            appender.tip.time_ms.max(now_ms),
-            entries,
-        )?;
+        let signs = self.signs(&appender)?;
+        let time_ms = appender.tip.time_ms.max(now_ms);
+        let (links, frames) = self.build(&appender.tip, &signs, time_ms, entries)?;
         let first = appender.size();
         // Before the first byte: from here on nothing is opened, so that only the disk can refuse.
         log.open_ahead(&appender, links.len() as u64)
@@ -150,7 +163,7 @@ impl Writer {
         }
         appender.append(&log, &links, &frames, None)?;
         let kept = appender.kept(&log, || kept(first))?;
-        let checkpoint = self.sign(&mut appender)?;
+        let checkpoint = self.sign(&mut appender, &signs)?;
         // Records, bodies and checkpoint all at once: a checkpoint that vouched for what a crash took would be a signed
         // statement about records that nobody has, and the next of that size a fork.
         appender.commit_through(&log, checkpoint.clone(), &frames, kept)?;
@@ -162,8 +175,22 @@ impl Writer {
         Ok((links.iter().map(appended).collect(), checkpoint))
     }
 
+    /// The key in force. Heights and epochs never decrease along a log.
+    pub(super) fn signs(&self, appender: &Appender) -> Result<InForce, WriteError> {
+        let signs = self.keys.in_force()?;
+        let (known, named) = (signs.height, appender.tip.height);
+        match known < named || signs.epoch < appender.tip.key_epoch {
+            true => Err(WriteError::Behind { known, named }),
+            false => Ok(signs),
+        }
+    }
+
     /// Signs a checkpoint over everything written. Nobody sees it before it is committed.
-    pub(super) fn sign(&self, appender: &mut Appender) -> Result<VerifiedCheckpoint, AppendError> {
+    pub(super) fn sign(
+        &self,
+        appender: &mut Appender,
+        signs: &InForce,
+    ) -> Result<VerifiedCheckpoint, AppendError> {
         let log = &self.log;
         let checkpoint = Checkpoint {
             log: log.name.id,
@@ -172,32 +199,33 @@ impl Writer {
             head: appender.tip.head,
             status_root: appender.status_root(log)?,
             time_ms: appender.tip.time_ms,
-            height: 0,
-            key_epoch: 0,
+            height: signs.height,
+            key_epoch: signs.epoch,
         };
         Ok(VerifiedCheckpoint::sign(
             log.name.network,
             checkpoint,
-            &self.key,
+            &signs.key,
         ))
     }
 
     /// Links and signs the entries: the chain of hashes in order, the signatures in parallel.
     fn build(
         &self,
-        first: u64,
-        mut prev: RecordHash,
+        tip: &Tip,
+        signs: &InForce,
         time_ms: u64,
         entries: Vec<Entry>,
     ) -> Result<Built, WriteError> {
+        let mut prev = tip.head;
         let mut links: Vec<(Record, RecordHash, Vec<u8>)> = Vec::with_capacity(entries.len());
-        for (entry, seq) in entries.into_iter().zip(first..) {
+        for (entry, seq) in entries.into_iter().zip(tip.size..) {
             let record = Record {
                 seq,
                 prev,
                 time_ms,
-                height: 0,
-                key_epoch: 0,
+                height: signs.height,
+                key_epoch: signs.epoch,
                 entry,
             };
             let bytes = codec::encode(&record);
@@ -214,7 +242,7 @@ impl Writer {
             |(record, hash, bytes): &(Record, RecordHash, Vec<u8>)| match Record::decode(bytes)
                 .is_ok_and(|read| read == *record)
             {
-                true => Ok(self.key.sign(&hash.0)),
+                true => Ok(signs.key.sign(&hash.0)),
                 false => Err(WriteError::Unreadable(record.entry.kind())),
             };
         // Waking other threads takes longer than a few signatures do.

@@ -7,7 +7,7 @@ use super::SubjectTag;
 use crate::codec::{self, Bounded, Text};
 use crate::crypto::hash::{Hash, NotAHash, Purpose, hash_parts};
 use crate::crypto::keys::FieldKey;
-use crate::crypto::keys::{Signature, SigningKey};
+use crate::crypto::keys::{PublicKey, Signature, SigningKey};
 use crate::id::{Date, DepartmentCode, TypeCode};
 use crate::membership::Membership;
 use crate::names::NetworkId;
@@ -89,13 +89,16 @@ impl Asked {
         key.sign(&self.name(network).0)
     }
 
-    /// Whether the asker, a member, signed the name with the key it names.
+    /// Whether the asker signed the name with the key it names, and that is in force as of all that is known of governance.
     pub fn is_signed(&self, members: &Membership, signature: &Signature) -> bool {
-        let key = members.key(&self.asker, self.key_epoch);
-        key.is_some_and(|key| {
-            key.verify(&self.name(members.network()).0, signature)
-                .is_ok()
-        })
+        let history = members.history();
+        let word = history.word_of(&self.asker, self.key_epoch, history.height());
+        word.is_some_and(|(key, _)| self.is_signed_with(key, members, signature))
+    }
+
+    fn is_signed_with(&self, key: &PublicKey, members: &Membership, signature: &Signature) -> bool {
+        let name = self.name(members.network());
+        key.verify(&name.0, signature).is_ok()
     }
 }
 
@@ -120,15 +123,20 @@ impl RetrievalDecided {
         }
     }
 
-    /// Whether it proves, as a record of `issuer`'s log, that its asker asked for what it says was shown or refused. One
-    /// that doesn't is ignored: anybody could have written it about anybody.
-    pub fn is_proof(&self, members: &Membership, issuer: &DepartmentCode) -> bool {
+    /// Whether it proves, as a record of `issuer`'s log as of a governance height, that its asker asked for what it says was
+    /// shown or refused. One that doesn't is ignored: anybody could have written it about anybody.
+    pub fn is_proof(&self, members: &Membership, issuer: &DepartmentCode, height: u64) -> bool {
+        let Asked {
+            asker, key_epoch, ..
+        } = self.asked;
+        let history = members.history();
+        let key = history.recorded_word_of(&asker, key_epoch, height);
         self.asked.issuer == *issuer
             && self
                 .shown()
                 .iter()
                 .all(|code| self.asked.fields.contains(code))
-            && self.asked.is_signed(members, &self.signature)
+            && key.is_some_and(|key| self.asked.is_signed_with(key, members, &self.signature))
     }
 }
 

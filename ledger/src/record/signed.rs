@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::codec::{self, Borrowed, DecodeError};
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
 use crate::crypto::keys::{KeyError, PublicKey, SIGNATURE_LEN, Signature, SigningKey};
-use crate::names::{LogName, RecordHash};
+use crate::names::{Claim, LogId, LogName, RecordHash};
 
 use super::{Entry, MAX_RECORD};
 
@@ -57,6 +57,16 @@ impl Serialize for Record {
 }
 
 impl Record {
+    /// What it claims to be judged by, as a record of a log.
+    pub fn claim(&self, log: LogId) -> Claim {
+        Claim {
+            log,
+            seq: self.seq,
+            epoch: self.key_epoch,
+            height: self.height,
+        }
+    }
+
     /// Reads a record from its canonical bytes. An entry this version can't read is not a fault of the record.
     ///
     /// # Errors

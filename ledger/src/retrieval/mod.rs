@@ -387,8 +387,7 @@ pub fn decide(
 }
 
 fn not_authorised(catalogue: &Catalogue, state: &CertificateState) -> Result<bool, ReadError> {
-    let time_ms = state.issued.record().time_ms;
-    let authority = catalogue.authority(&state.log, state.certificate(), time_ms)?;
+    let authority = catalogue.authority(&state.log, state.issued.record(), state.certificate())?;
     Ok(matches!(authority, Authority::NotGiven(_)))
 }
 

@@ -277,7 +277,7 @@ impl Auditor<'_> {
         let receipt = receipt.transpose()?.flatten();
         let proved = receipt.is_some_and(|record| {
             matches!(&record.record().entry, Entry::RetrievalDecided(decided)
-                if decided.is_proof(self.catalogue.members(), &asked.issuer))
+                if decided.is_proof(self.catalogue.members(), &asked.issuer, record.record().height))
         });
         // A request that was not answered may never have arrived.
         if proved || acknowledged.outcome == Received::Nothing {
@@ -361,7 +361,9 @@ fn agree(decided: &RetrievalDecided, acknowledged: &RetrievalAcknowledged) -> Ag
 /// Whether a receipt or acknowledgement counts as a record of this department's log.
 fn counts(members: &Membership, department: &DepartmentCode, record: &SignedRecord) -> bool {
     match &record.record().entry {
-        Entry::RetrievalDecided(decided) => decided.is_proof(members, department),
+        Entry::RetrievalDecided(decided) => {
+            decided.is_proof(members, department, record.record().height)
+        }
         Entry::RetrievalAcknowledged(acknowledged) => acknowledged.is_own(department),
         _ => true,
     }

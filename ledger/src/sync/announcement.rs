@@ -8,7 +8,7 @@
 
 use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
-use crate::log::{Log, MAX_PAGE, Page, VerifiedPage};
+use crate::log::{EvidenceError, Log, MAX_PAGE, Page, VerifiedPage};
 
 use super::interface::{Command, Gossiped, Holdings, Judgement};
 use super::message::{Announcement, MAX_ANNOUNCEMENT};
@@ -88,11 +88,18 @@ impl Sync {
                     Err("about a log of no member")
                 } else if holdings.forked(&evidence.log()) {
                     Ok(Judgement::Ignore)
-                } else if evidence.verify(&self.members).is_ok() {
-                    self.freeze(evidence.from_a_stranger(), out);
-                    Ok(Judgement::Accept)
                 } else {
-                    Err("with evidence of a fork that proves nothing")
+                    match evidence.verify(&self.members) {
+                        Ok(()) => {
+                            self.freeze(evidence.from_a_stranger(), out);
+                            Ok(Judgement::Accept)
+                        }
+                        // Nothing of it is passed on before the decisions that explain it are known.
+                        Err(EvidenceError::Checkpoint(error)) if !error.is_senders_fault() => {
+                            Ok(Judgement::Ignore)
+                        }
+                        Err(_) => Err("with evidence of a fork that proves nothing"),
+                    }
                 }
             }
             // The governance engine judges it.
@@ -137,7 +144,12 @@ impl Sync {
             return Ok(Judgement::Ignore);
         }
         let checkpoint = page.checkpoint.clone().verify(&self.members);
-        let checkpoint = checkpoint.map_err(|_| "that its department did not sign")?;
+        let checkpoint = match checkpoint {
+            Ok(checkpoint) => checkpoint,
+            // Signed by decisions that aren't known here yet, say.
+            Err(error) if !error.is_senders_fault() => return Ok(Judgement::Ignore),
+            Err(_) => return Err("that its department did not sign"),
+        };
         // Its department signed it: that there is more than is held counts, whatever came with it.
         out.push(Command::Announced { log, size });
         if log == self.own {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::id::DepartmentCode;
-use crate::log::{Applied, ApplyError, Page};
+use crate::log::{Applied, ApplyError, Page, PageError};
 use crate::names::LogId;
 
 use super::interface::{Command, Holdings, StoreFailure, Stored};
@@ -259,6 +259,11 @@ impl Sync {
             }
             Ok(Applied::Progress { .. }) => {}
             Ok(Applied::Nothing) => progress.same_on_page(),
+            // Which of the two knows too little of governance, its comparison shows. Till the heads are next compared, nothing
+            // more of this log is asked of that peer.
+            Err(StoreFailure::Page(PageError::Checkpoint(error))) if !error.is_senders_fault() => {
+                self.lower_size(&from, &log, holdings.held(&log));
+            }
             Err(StoreFailure::Page(error)) => {
                 progress.search.take_if(|search| search.peer == from);
                 self.blame(

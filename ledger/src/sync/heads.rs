@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::DepartmentCode;
-use crate::log::{ForkEvidence, VerifiedCheckpoint};
+use crate::log::{EvidenceError, ForkEvidence, VerifiedCheckpoint};
 use crate::names::LogId;
 
 use super::interface::{Command, Holdings, OwnLog};
@@ -102,14 +102,19 @@ impl Sync {
             if !self.logs.contains_key(&head.checkpoint.checkpoint.log) {
                 continue;
             }
-            let Some(checkpoint) = self.check(&head.checkpoint, holdings) else {
-                self.blame(
-                    from,
-                    "sent a head that its department did not sign".into(),
-                    now_ms,
-                    out,
-                );
-                return;
+            let checkpoint = match self.check(&head.checkpoint, holdings) {
+                Ok(checkpoint) => checkpoint,
+                // Signed by decisions that aren't known here, or void by such as aren't known there. What it holds of the own
+                // log is not known then.
+                Err(error) if !error.is_senders_fault() => {
+                    doubted |= head.checkpoint.checkpoint.log == self.own;
+                    continue;
+                }
+                Err(_) => {
+                    let what = "sent a head that its department did not sign".into();
+                    self.blame(from, what, now_ms, out);
+                    return;
+                }
             };
             let accepted = holdings.accepted(&checkpoint.log);
             if accepted.as_ref() == Some(&checkpoint) {
@@ -283,15 +288,13 @@ impl Sync {
         if holdings.forked(&evidence.log()) {
             return;
         }
-        if evidence.verify(&self.members).is_ok() {
-            self.freeze_and_tell(evidence.from_a_stranger(), out);
-        } else {
-            self.blame(
-                from,
-                "sent evidence of a fork that proves nothing".into(),
-                now_ms,
-                out,
-            );
+        match evidence.verify(&self.members) {
+            Ok(()) => self.freeze_and_tell(evidence.from_a_stranger(), out),
+            Err(EvidenceError::Checkpoint(error)) if !error.is_senders_fault() => {}
+            Err(_) => {
+                let what = "sent evidence of a fork that proves nothing".into();
+                self.blame(from, what, now_ms, out);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::codec::Bounded;
 use crate::crypto::hash::Hash;
 use crate::governance::engine::Known;
 use crate::id::DepartmentCode;
-use crate::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
+use crate::log::{CheckpointError, Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use crate::membership::Membership;
 use crate::merkle;
 use crate::names::LogId;
@@ -476,14 +476,17 @@ impl Sync {
     }
 
     /// Checks a checkpoint's signature, unless it is one accepted here already.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
     pub(super) fn check(
         &self,
         checkpoint: &SignedCheckpoint,
         holdings: &dyn Holdings,
-    ) -> Option<VerifiedCheckpoint> {
+    ) -> Result<VerifiedCheckpoint, CheckpointError> {
         match holdings.accepted(&checkpoint.checkpoint.log) {
-            Some(accepted) if accepted.signed() == checkpoint => Some(accepted),
-            _ => checkpoint.clone().verify(&self.members).ok(),
+            Some(accepted) if accepted.signed() == checkpoint => Ok(accepted),
+            _ => checkpoint.clone().verify(&self.members),
         }
     }
 

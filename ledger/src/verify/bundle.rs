@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{
     Authority, Catalogue, CertificateState, DEFINITION_LAG_MS, DefinitionEvidence, NotAuthorised,
-    Unproven, authority,
+    Unproven, authority, may_define,
 };
 use crate::codec::{self, Blob, Bounded, DecodeError};
 use crate::crypto::hash::Hash;
+use crate::governance::{History, Judgement};
 use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
 use crate::log::{
     CheckpointError, Cosignature, DefinitionEntry, Listing, MAX_VERSIONS, ReadError,
@@ -109,7 +110,18 @@ pub enum BundleError {
     Decode(#[from] DecodeError),
     /// A checkpoint or cosignature is not signed by a member of this network.
     #[error("{0}; is this proof from another network?")]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(CheckpointError),
+    /// It rests on decisions of the members that the reader does not have: it may be right.
+    #[error(
+        "the proof was made by the members' decisions up to {named}, and those known here end at {known}; get a newer trust \
+         file from a peer (GET /v1/governance/trust-file)"
+    )]
+    Early {
+        /// The governance height that it names.
+        named: u64,
+        /// The last one known here.
+        known: u64,
+    },
     /// A record is malformed.
     #[error("{0}")]
     Record(#[from] RecordError),
@@ -258,14 +270,10 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`]: then the bundle says nothing about the certificate.
     pub fn verify(self, members: &Membership) -> Result<VerifiedBundle, BundleError> {
-        let checkpoint = self.checkpoint.verify(members)?;
-        let mut witnesses = BTreeSet::from([checkpoint.log.department]);
-        for cosignature in self.cosignatures.iter() {
-            cosignature.verify(&checkpoint, members)?;
-            if !witnesses.insert(cosignature.witness) {
-                return Err(BundleError::Witness(cosignature.witness));
-            }
-        }
+        let refused = |error| BundleError::of(error, members);
+        let checkpoint = self.checkpoint.verify(members).map_err(refused)?;
+        let witnesses = BTreeSet::from([checkpoint.log.department]);
+        let cosignatures = counting(self.cosignatures, witnesses, &checkpoint, members)?;
         let issued = self.issued.verify(&checkpoint, members)?;
         let Entry::CertificateIssued(certificate) = &issued.record().entry else {
             return Err(BundleError::NotIssued);
@@ -284,31 +292,96 @@ impl Bundle {
         };
         let time_ms = issued.record().time_ms;
         let log = checkpoint.log;
-        let cosigned = self.cosignatures.iter().map(|c| (c.time_ms, c.witness));
+        let cosigned = cosignatures.iter().map(|c| (c.time_ms, c.witness));
         let records = change.iter().chain([&issued]);
         let records = records.map(|record| (record.record().time_ms, log.department));
         let mut dated = (checkpoint.time_ms, log.department);
         dated = cosigned.chain(records).fold(dated, Ord::max);
         let mut definition = self.definition;
-        let authority = authority(members, &log, certificate, time_ms, |named| {
+        let (history, claim) = (members.history(), issued.record().claim(log));
+        let mut unvouched = unvouched(&history, &checkpoint, &cosignatures);
+        let authority = authority(&history, &claim, certificate, time_ms, |named| {
             let proof = definition.take().ok_or(BundleError::Definition)?;
             dated = dated.max(proof.dated(named));
             let of = (&certificate.id.type_code(), time_ms);
-            proof.verify(members, &checkpoint, named, of)
+            let (evidence, of_definition) = proof.verify(members, &checkpoint, named, of)?;
+            unvouched = unvouched.take().or(of_definition);
+            Ok::<_, BundleError>(evidence)
         })?;
+        let authority = match (authority, unvouched) {
+            (no @ Authority::NotGiven(_), _) => no,
+            (_, Some(unproven)) => Authority::Unknown(unproven),
+            (authority, None) => authority,
+        };
         // What was not looked at could be anything.
         if definition.is_some() {
             return Err(BundleError::Definition);
         }
         Ok(VerifiedBundle {
             authority,
-            cosignatures: self.cosignatures.into_vec(),
+            cosignatures,
             checkpoint,
             issued,
             status,
             change,
             dated,
         })
+    }
+}
+
+impl BundleError {
+    fn of(error: CheckpointError, members: &Membership) -> BundleError {
+        match error {
+            CheckpointError::Early { height: named, .. } => BundleError::Early {
+                named,
+                known: members.history().height(),
+            },
+            other => BundleError::Checkpoint(other),
+        }
+    }
+}
+
+/// The cosignatures that count. That of a witness whose key is known as stolen by now doesn't, and the rest of the proof is as
+/// good as before.
+fn counting(
+    cosignatures: Bounded<Cosignature, 64>,
+    mut witnesses: BTreeSet<DepartmentCode>,
+    checkpoint: &VerifiedCheckpoint,
+    members: &Membership,
+) -> Result<Vec<Cosignature>, BundleError> {
+    let mut counting = Vec::with_capacity(cosignatures.len());
+    for cosignature in cosignatures.into_vec() {
+        if !witnesses.insert(cosignature.witness) {
+            return Err(BundleError::Witness(cosignature.witness));
+        }
+        match cosignature.verify(checkpoint, members) {
+            Ok(()) => counting.push(cosignature),
+            Err(CheckpointError::Nothing { why, .. }) if !why.is_plain() => {}
+            Err(error) => return Err(BundleError::of(error, members)),
+        }
+    }
+    Ok(counting)
+}
+
+/// Where the key of a checkpoint, or the generation of its log, ended since, unless it is what that ended with or was
+/// witnessed: then a proof can't show that what is under it is kept.
+fn unvouched(
+    history: &History,
+    checkpoint: &VerifiedCheckpoint,
+    cosignatures: &[Cosignature],
+) -> Option<Unproven> {
+    let log = checkpoint.log;
+    let Judgement::By(judge) = history.judge(&checkpoint.claim()) else {
+        return None;
+    };
+    let ends = judge.leads_to.into_iter().flatten();
+    // Of that size it has that root: otherwise it would not have been verified.
+    let mut ends = ends.filter(|(size, _)| *size != checkpoint.size);
+    let (size, _) = ends.next()?;
+    let by = cosignatures.iter().map(|cosignature| cosignature.witness);
+    match history.is_witnessed(&log.department, by) {
+        true => None,
+        false => Some(Unproven::KeyEnded { log, size }),
     }
 }
 
@@ -344,9 +417,10 @@ impl DefinitionProof {
         let certificate = state.certificate();
         let (named, code) = (certificate.definition, certificate.id.type_code());
         let time_ms = state.issued.record().time_ms;
-        match catalogue.authority(&state.log, certificate, time_ms)? {
+        match catalogue.authority(&state.log, state.issued.record(), certificate)? {
             Authority::NotGiven(
                 NotAuthorised::NotNamed
+                | NotAuthorised::Void(_)
                 | NotAuthorised::NoRole
                 | NotAuthorised::NobodyDefines
                 | NotAuthorised::OthersDefinition,
@@ -356,6 +430,7 @@ impl DefinitionProof {
             }
             Authority::Unknown(
                 missing @ (Unproven::NotHeld { .. }
+                | Unproven::Decisions { .. }
                 | Unproven::Disputed { .. }
                 | Unproven::LaterVersion { .. }),
             ) => return Err(GatherError::Definition(missing)),
@@ -423,7 +498,7 @@ impl DefinitionProof {
         issued_under: &VerifiedCheckpoint,
         named: &DefinitionRef,
         certificate: (&TypeCode, u64),
-    ) -> Result<DefinitionEvidence, BundleError> {
+    ) -> Result<(DefinitionEvidence, Option<Unproven>), BundleError> {
         let (code, time_ms) = certificate;
         let issuer = issued_under.log.department;
         let checkpoint = match self.checkpoint {
@@ -431,23 +506,22 @@ impl DefinitionProof {
             Some(checkpoint) if checkpoint.checkpoint.log == issued_under.log => {
                 return Err(BundleError::Definition);
             }
-            Some(checkpoint) => checkpoint.verify(members)?,
+            Some(checkpoint) => {
+                let refused = |error| BundleError::of(error, members);
+                checkpoint.verify(members).map_err(refused)?
+            }
         };
         if checkpoint.log != named.log {
             return Err(BundleError::Definition);
         }
-        let mut known_ms = checkpoint.time_ms;
-        let mut witnesses = BTreeSet::new();
-        for cosignature in self.cosignatures.iter() {
-            cosignature.verify(&checkpoint, members)?;
-            if !witnesses.insert(cosignature.witness) {
-                return Err(BundleError::Witness(cosignature.witness));
-            }
-            // The issuer's own word on the definitions it has to keep to does not count.
-            if cosignature.witness != issuer {
-                known_ms = known_ms.max(cosignature.time_ms);
-            }
-        }
+        let cosignatures = counting(self.cosignatures, BTreeSet::new(), &checkpoint, members)?;
+        // The issuer's own word on the definitions it has to keep to does not count.
+        let others = cosignatures
+            .iter()
+            .filter(|signed| signed.witness != issuer);
+        let known_ms = others.fold(checkpoint.time_ms, |ms, signed| ms.max(signed.time_ms));
+        let history = members.history();
+        let unvouched = unvouched(&history, &checkpoint, &cosignatures);
         let name = LogName {
             network: members.network(),
             id: named.log,
@@ -460,8 +534,10 @@ impl DefinitionProof {
         let mut listings: Vec<Listing> = Vec::with_capacity(self.records.len());
         for bytes in self.records.iter() {
             let (record, hash) = (Record::decode(bytes)?, record_hash(&name, bytes));
+            let counts =
+                !listings.is_empty() || may_define(&history, &record.claim(named.log), code);
             match &record.entry {
-                Entry::TypeDefined(definition) if definition.code == *code => {
+                Entry::TypeDefined(definition) if definition.code == *code && counts => {
                     let at = (record.seq, hash, record.time_ms);
                     listings.push(Listing::new(definition, at, listings.last()));
                 }
@@ -490,13 +566,14 @@ impl DefinitionProof {
         if !is_named || proved != Some(entry.value()) {
             return Err(BundleError::Definition);
         }
-        Ok(DefinitionEvidence {
+        let evidence = DefinitionEvidence {
             listings,
             size: checkpoint.size,
             known_ms,
             disputed_from: None,
             unread: None,
-        })
+        };
+        Ok((evidence, unvouched))
     }
 }
 

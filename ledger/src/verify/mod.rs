@@ -175,7 +175,7 @@ fn judged(
         seq: record.seq,
         status: state.status,
         successor: successor(change.as_ref()),
-        authority: catalogue.authority(&state.log, state.certificate(), record.time_ms)?,
+        authority: catalogue.authority(&state.log, record, state.certificate())?,
         unread_at: log.unread().map(|unread| unread.seq),
         stopped_at: log.stopped().map(|stopped| stopped.undisputed()),
         stale,

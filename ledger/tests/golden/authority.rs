@@ -155,7 +155,7 @@ fn authorities(v: &mut Vectors, catalogue: &Catalogue) {
         let state = catalogue.certificate(&certificate(serial));
         let state = state.expect("readable").expect("held");
         let (record, issued) = (state.issued.record(), state.certificate());
-        let authority = catalogue.authority(&state.log, issued, record.time_ms);
+        let authority = catalogue.authority(&state.log, record, issued);
         let said = match authority.expect("readable") {
             Authority::Given => "given".to_owned(),
             Authority::NotGiven(why) => format!("{why:?}"),
@@ -184,8 +184,15 @@ fn bundles(v: &mut Vectors, catalogue: &Catalogue) {
         move |checkpoint: &VerifiedCheckpoint| {
             let members = members();
             let own = checkpoint.log == name().id;
-            let sign =
-                || Cosignature::sign(&members, checkpoint, code(department), fresh_ms, &key(n));
+            let sign = || {
+                Cosignature::sign(
+                    &members,
+                    checkpoint,
+                    code(department),
+                    fresh_ms,
+                    &key(n).into(),
+                )
+            };
             own.then(sign).into_iter().collect::<Vec<_>>()
         }
     };

@@ -183,7 +183,13 @@ fn signatures(v: &mut Vectors, checkpoint: &VerifiedCheckpoint) -> Cosignature {
         checkpoint.signed(),
     );
     let time_ms = CREATED_MS + 1000;
-    let cosignature = Cosignature::sign(&members(), checkpoint, code(WITNESS), time_ms, &key(2));
+    let cosignature = Cosignature::sign(
+        &members(),
+        checkpoint,
+        code(WITNESS),
+        time_ms,
+        &key(2).into(),
+    );
     let message = hash_parts(
         Purpose::Cosignature,
         &[
@@ -374,7 +380,7 @@ fn bundles(v: &mut Vectors) {
             checkpoint,
             code(WITNESS),
             time_ms,
-            &key(2),
+            &key(2).into(),
         )]
     };
     let day = Date::from_ymd(2026, 7, 1).expect("a date");

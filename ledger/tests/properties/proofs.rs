@@ -62,7 +62,7 @@ fn bundles() -> Vec<Vec<u8>> {
             checkpoint,
             code(WITNESS),
             CREATED_MS,
-            &key(2),
+            &key(2).into(),
         )]
     };
     // Superseded, plainly valid.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use certmesh_ledger::codec;
-use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use certmesh_ledger::store::Table;
@@ -37,21 +36,18 @@ impl Peer {
             .insert(witness, (checkpoint, cosignature));
     }
 
-    /// Signs under a checkpoint that is accepted here.
-    pub(crate) fn cosign(&self, key: &SigningKey, checkpoint: &VerifiedCheckpoint) -> Cosignature {
+    /// Signs under a checkpoint that is accepted here; `None` while nothing that this department signs counts.
+    pub(crate) fn cosign(&self, checkpoint: &VerifiedCheckpoint) -> Option<Cosignature> {
         let members = self.catalogue.members();
-        let signed = Cosignature::sign(members, checkpoint, self.department, now_ms(), key);
+        let signs = self.keys.in_force().ok()?;
+        let signed = Cosignature::sign(members, checkpoint, self.department, now_ms(), &signs);
         self.keep_cosignature(checkpoint.clone(), signed.clone());
-        signed
+        Some(signed)
     }
 
     /// This peer's signature under a checkpoint, made again when it is old: it shows others that nothing newer is known
     /// here. Under its own it signs once the checkpoint itself is old, and only while it knows it is the newest.
-    pub(crate) fn fresh_cosignature(
-        &self,
-        key: &SigningKey,
-        checkpoint: &VerifiedCheckpoint,
-    ) -> Option<Cosignature> {
+    pub(crate) fn fresh_cosignature(&self, checkpoint: &VerifiedCheckpoint) -> Option<Cosignature> {
         let held = self.cosignature_by(&self.department, checkpoint);
         let own = checkpoint.log == self.catalogue.own();
         let since_ms = match &held {
@@ -65,7 +61,7 @@ impl Peer {
         let log = self.catalogue.log(&checkpoint.log);
         let stopped = log.is_none_or(|log| log.stopped().is_some());
         match old && !stopped && (!own || self.own.is_confirmed()) {
-            true => Some(self.cosign(key, checkpoint)),
+            true => self.cosign(checkpoint),
             false => held,
         }
     }

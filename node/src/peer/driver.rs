@@ -6,7 +6,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::governance::engine::{self, QuestionId, Reply};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::VerifiedCheckpoint;
@@ -87,7 +86,6 @@ enum Waiting {
 pub(crate) struct Parts {
     pub(crate) peer: Arc<Peer>,
     pub(crate) reopening: Reopening,
-    pub(crate) key: SigningKey,
     pub(crate) net: Net,
     pub(crate) sync: Sync,
     pub(crate) governing: Governing,
@@ -97,7 +95,6 @@ pub(crate) struct Parts {
 
 pub(crate) struct Driver {
     peer: Arc<Peer>,
-    key: SigningKey,
     net: Net,
     sync: Sync,
     governing: Governing,
@@ -142,7 +139,6 @@ impl Driver {
         let Parts {
             peer,
             reopening,
-            key,
             net,
             sync,
             governing,
@@ -153,7 +149,6 @@ impl Driver {
         Driver {
             codes: peer_ids.iter().map(|(code, id)| (*id, *code)).collect(),
             peer,
-            key,
             net,
             sync,
             governing,
@@ -362,9 +357,8 @@ impl Driver {
                     return self.respond(id, Response::OtherInstance.encode());
                 }
                 let rival = standing == Standing::First;
-                let cosignature = |checkpoint: &VerifiedCheckpoint| {
-                    self.peer.fresh_cosignature(&self.key, checkpoint)
-                };
+                let cosignature =
+                    |checkpoint: &VerifiedCheckpoint| self.peer.fresh_cosignature(checkpoint);
                 let governance = self.peer.governance.read().known;
                 let make = || {
                     let heads = self.sync.heads(&self.peer.catalogue, now_ms(), cosignature);
@@ -550,7 +544,7 @@ impl Driver {
                 },
             ),
             Command::Announce(announcement) => self.publish(&announcement),
-            Command::Cosign(checkpoint) => drop(self.peer.cosign(&self.key, &checkpoint)),
+            Command::Cosign(checkpoint) => drop(self.peer.cosign(&checkpoint)),
             Command::KeepCosignature(checkpoint, cosignature) => {
                 self.peer.keep_cosignature(checkpoint, cosignature);
             }

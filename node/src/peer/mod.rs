@@ -55,9 +55,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::clocks::{ClockFault, Clocks, MAX_OFF_MS, come_to};
-use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey};
+use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, KeyRing};
 use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::names::LogId;
+use certmesh_ledger::operating::OperatingKeys;
 use certmesh_ledger::store::Store;
 use certmesh_ledger::sync::Instance;
 use certmesh_ledger::verify::Question;
@@ -107,6 +108,10 @@ pub(crate) struct Peer {
     pub(crate) department: DepartmentCode,
     pub(crate) peer_id: String,
     pub(crate) catalogue: Catalogue,
+    /// What signs for this department.
+    pub(crate) keys: OperatingKeys,
+    /// The keys among which that is.
+    pub(crate) ring: KeyRing,
     pub(crate) catalogue_key: CatalogueKey,
     pub(crate) field_key: FieldKey,
     /// Fields of this department's own certificates.

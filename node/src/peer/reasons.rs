@@ -161,6 +161,24 @@ coded! {
             /// What the disk said.
             reason: String,
         },
+        /// The department does not belong to the network.
+        "not-a-member" NotAMember,
+        /// It is suspended.
+        "suspended" Suspended,
+        /// Its operating key has ended.
+        "key-ended" KeyEnded,
+        /// The operating key in force is not this node's.
+        "key-not-held" KeyNotHeld {
+            /// Its epoch.
+            epoch: u32,
+        },
+        /// The log was written by more of the members' decisions than are known here.
+        "behind" Behind {
+            /// The governance height that its last record names.
+            named: u64,
+            /// The last one known here.
+            known: u64,
+        },
     }
 }
 

@@ -14,6 +14,7 @@ use std::fmt;
 use certmesh_api::faults::FaultList;
 use certmesh_api::{Arg, Argument, Coded, Fault, FaultKind, ProblemType, coded};
 use certmesh_ledger::id::{ChinaTime, Date, DepartmentCode, TypeCode};
+use certmesh_ledger::operating::NoKey;
 use certmesh_ledger::record::{Action, ImpossibleTransition, Rule, Status};
 use certmesh_text::{NoDefinition, Unauthorised};
 
@@ -313,6 +314,18 @@ impl From<ImpossibleTransition> for Refusal {
             action,
             already: action.result() == from,
         }
+    }
+}
+
+/// Nothing can be signed for this department.
+impl From<NoKey> for Refusal {
+    fn from(why: NoKey) -> Refusal {
+        Refusal::LogReadOnly(match why {
+            NoKey::NotAMember(_) => ReadOnly::NotAMember,
+            NoKey::Suspended(_) => ReadOnly::Suspended,
+            NoKey::Ended(_) => ReadOnly::KeyEnded,
+            NoKey::NotHeld { epoch, .. } => ReadOnly::KeyNotHeld { epoch },
+        })
     }
 }
 

@@ -16,15 +16,16 @@ use std::time::{Duration, Instant};
 use certmesh_api::tokens::Clients;
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
-use certmesh_ledger::crypto::keys::{FieldKey, IndexKey};
+use certmesh_ledger::crypto::keys::{FieldKey, IndexKey, KeyRing};
 use certmesh_ledger::disk::RealDisk;
-use certmesh_ledger::governance::Store as GovernanceStore;
 use certmesh_ledger::governance::engine::Engine;
+use certmesh_ledger::governance::{Kept, Store as GovernanceStore};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::journal::Journal;
 use certmesh_ledger::log::{Log, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName};
+use certmesh_ledger::operating::OperatingKeys;
 use certmesh_ledger::store::{MemoryStore, SledStore, Store};
 use certmesh_ledger::sync::{Instance, OwnLog as OwnLogOnDisk, Settings, Sync};
 use futures::{Stream, StreamExt};
@@ -191,8 +192,11 @@ fn open_peer(
         *own.name(),
         &identity.field_key,
     );
+    let ring = KeyRing::from(vec![identity.signing.clone()]);
     let peer = Peer {
         department: config.department,
+        keys: OperatingKeys::new(members.clone(), config.department, ring.clone()),
+        ring,
         peer_id: identity.peer_id.to_string(),
         set_aside: RwLock::new(openings.iter().filter_map(aside).collect()),
         catalogue,
@@ -226,26 +230,40 @@ fn open_peer(
     Ok(Arc::new(peer))
 }
 
-/// What the thread of governance begins with: chain and votes as the run before left them.
-fn open_governance(
-    config: &Config,
-    identity: &Identity,
-    peer: &Arc<Peer>,
-) -> Result<governance::Parts, RunError> {
-    let dir = config.data_dir.join("governance");
-    let chain = identity.members.clone();
+/// The chain of governance and the votes, as the run before left them.
+type Governance = (GovernanceStore, Kept);
+
+/// Opens what is kept of governance, and makes the members those of its last block: what the logs hold was signed by that.
+fn open_chain(config: &Config, identity: &Identity) -> Result<Governance, RunError> {
+    let dir = governance_dir(config);
     let disk = Arc::new(RealDisk::default());
-    let (mut store, mut kept) = GovernanceStore::open(disk, &dir, &chain)?;
+    let (store, kept) = GovernanceStore::open(disk, &dir, &identity.members)?;
     if kept.cut_off > 0 {
         tracing::warn!(
             bytes = kept.cut_off,
             "blocks of governance were damaged: cut off, to be fetched again"
         );
     }
+    Ok((store, kept))
+}
+
+fn governance_dir(config: &Config) -> PathBuf {
+    config.data_dir.join("governance")
+}
+
+/// What the thread of governance begins with.
+fn begin_governance(
+    config: &Config,
+    identity: &Identity,
+    (mut store, mut kept): Governance,
+    peer: &Arc<Peer>,
+) -> Result<governance::Parts, RunError> {
+    let chain = identity.members.clone();
     let key = identity.signing.public();
     if peer.own.found() == OwnLogOnDisk::Lost && !kept.left.barred.contains(&key) {
         // What this key voted was on the disk that was lost, too.
         kept.left.barred.push(key);
+        let dir = governance_dir(config);
         store.bar(&kept.left.barred).map_err(at(&dir))?;
     }
     let begun = Instant::now();
@@ -253,7 +271,7 @@ fn open_governance(
         Box::new(chain),
         kept.blocks,
         config.department,
-        vec![identity.signing.clone()],
+        peer.ring.clone(),
         kept.left,
         governance::moment(begun),
     );
@@ -369,12 +387,13 @@ async fn run_once(
     let files = descriptors::raise();
     let metrics = Arc::new(Metrics::new());
     let disk = RealDisk::new(descriptors::at_rest(files));
+    let governance = tokio::task::block_in_place(|| open_chain(&config, &identity))?;
     let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics, &disk))?;
     let mut limits = config.api.limits();
     let open = descriptors::open_now().saturating_sub(disk.open_at_rest());
     let shares = share_files(files, open, &limits, &identity)?;
     limits.connections = shares.api;
-    let (mut work, service) = Work::start(&config, &identity, &peer, shares)?;
+    let (mut work, service) = Work::start(&config, &identity, governance, &peer, shares)?;
     let service = Arc::new(service);
     let api = Arc::new(Api::new(
         Arc::clone(&service) as Arc<_>,
@@ -462,6 +481,7 @@ impl Work {
     fn start(
         config: &Config,
         identity: &Identity,
+        governance: Governance,
         peer: &Arc<Peer>,
         shares: Shares,
     ) -> Result<(Work, PeerService), RunError> {
@@ -471,8 +491,7 @@ impl Work {
         let (addresses_read, addresses) = watch::channel(Addresses::new());
         let (stop_driver, stop) = oneshot::channel();
         let (listening, listening_received) = mpsc::channel(WAITING);
-        let key = identity.signing.clone();
-        let writer = Writer::new(Arc::clone(&peer.own.log), key.clone());
+        let writer = Writer::new(Arc::clone(&peer.own.log), peer.keys.clone());
         let spawn_error = at(&config.data_dir);
         let (writer, writer_thread) =
             WriterHandle::start(Arc::clone(peer), writer, heads).map_err(&spawn_error)?;
@@ -501,15 +520,9 @@ impl Work {
             config.net.retrievals_per_second,
         );
         let (ask, asks) = mpsc::channel(WAITING);
-        let asking = Asking::new(
-            Arc::clone(peer),
-            key.clone(),
-            writer.clone(),
-            answering.clone(),
-            ask,
-        );
+        let asking = Asking::new(Arc::clone(peer), writer.clone(), answering.clone(), ask);
         let (outputs, governance_outputs) = mpsc::channel(WAITING);
-        let governance = open_governance(config, identity, peer)?;
+        let governance = begin_governance(config, identity, governance, peer)?;
         let (governing, governance) =
             governance::start(governance, outputs).map_err(&spawn_error)?;
         let (reopening, reopened) = Reopening::new(Arc::clone(peer));
@@ -517,7 +530,6 @@ impl Work {
         let parts = Parts {
             peer: Arc::clone(peer),
             reopening,
-            key,
             net,
             sync,
             governing: governing.clone(),

@@ -424,6 +424,7 @@ broken-position = record { $seq } says it is record { $says }
 broken-link = record { $seq } does not link to the record before it
 broken-time = record { $seq } is older than the record before it
 broken-height = record { $seq } names an earlier governance height than the record before it
+broken-claim = record { $seq } names a key and a governance height that don't go together: { $why }
 broken-epoch = record { $seq } is signed with a key of an earlier epoch than the record before it
 broken-head = the checkpoint of size { $size } names another last record
 broken-checkpoint-time = the checkpoint of size { $size } is not of the time of its last record
@@ -450,6 +451,11 @@ copy-end-unreadable = { $error }
 
 read-only-refused = a disk write was refused ({ $reason }); nothing acknowledged is lost; free or repair the disk, then restart the peer; what was refused with this may be in the log after that, so ask again rather than write it otherwise
 read-only-later-version = record { $seq } of this department's log is of a later version of certmesh: run that version again, since this one doesn't know what the record changed
+read-only-not-a-member = this department is not a member of the network: what it signs counts for nothing
+read-only-suspended = this department is suspended: what it signs counts for nothing until the members resume it
+read-only-key-ended = this department's operating key has ended with a part of its log: change it (`certmesh govern rotate`), and the log goes on
+read-only-key-not-held = the operating key in force, that of epoch { $epoch }, is not held by this node: name its file in `keys.signing`, then restart the node
+read-only-behind = this department's log was written by the members' decisions up to { $named }, and those known here end at { $known }: the rest has to come from other members first
 read-only-mark = the mark of the last run, beside the keys, can't be written ({ $reason }); free or repair the disk that has the keys
 
 clock-off-members = this machine's clock says { $own }, the clocks of { $members } connected members say { $theirs }; correct this machine's clock (NTP), or find out whose is wrong: `certmesh peers` shows each
@@ -682,7 +688,9 @@ reason-issuer-not-authorised = the department whose log holds it may not issue i
 reason-log-forked = its department signed two histories from record { $at } on, and it lies among those in dispute
 
 unauthorised-not-named = the identifier names another issuer
-unauthorised-no-role = the department lacks the role to issue
+unauthorised-void = what the department signed there counts for nothing: { $why }
+unauthorised-other-end = the members, or the department, ended its log or key after { $size } records, and those are others than the ones held here
+unauthorised-no-role = the department lacked the role to issue
 unauthorised-nobody-defines = no member may define its type
 unauthorised-others-definition = it rests on a definition by a department that may not define its type
 unauthorised-not-a-definition = the record it rests on is not a definition of its type
@@ -705,6 +713,8 @@ searched-not-among = it is not among the { $size } records known of the log of {
 definition-not-held = the definition of its type, record { $seq } of the log of { $log }, which has not arrived here
 definition-disputed = an undisputed definition of its type: the log of { $log } is in dispute from record { $at } on
 definition-known-to = the newest definition of its type: nobody has confirmed what is known of the log of { $log } since a day before the certificate was issued
+definition-decisions = the members' decisions up to governance height { $height }, by which its record was written; they have not arrived here
+definition-key-ended = whether the log of { $log } keeps it: the key that vouches for it ended after { $size } records, and what is shown does not reach that end
 definition-later-version = what record { $seq } of the log of { $log } says, which defines its type: it is of a later version of certmesh; upgrade this peer
 
 newest-behind = the newest records of its department: { $newest } are signed, and { $held }
@@ -859,3 +869,13 @@ act-recovery = end the governing of { $departments }, who can't be reached
 act-terms = more than { $decide } of the governors decide; { $witness } of the others witness a checkpoint; at least { $least } govern; { $pending } proposals of one may be pending; { $changes } own changes in 24 hours; a governor's word counts for { $fresh_s } s; { $recovery }
 act-no-recovery = no recovery keys
 act-recovery-keys = { $need } of { $keys } recovery keys
+
+## Why something that a department signed counts for nothing
+not-counting-not-a-member = department { $department } was not a member then
+not-counting-suspended = department { $department } was suspended
+not-counting-generation = its log was of another generation then
+not-counting-cut = its log was ended before it
+not-counting-removed = the department was removed before it
+not-counting-not-in-force = the key was not in force then
+not-counting-rotated = the key had been replaced
+not-counting-stolen = the key was stolen, and ended before it

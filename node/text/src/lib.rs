@@ -15,6 +15,7 @@ pub mod case;
 mod catalogue;
 #[doc(hidden)]
 pub mod check;
+mod counting;
 mod explain;
 pub mod governance;
 mod log;
@@ -29,6 +30,7 @@ use certmesh_api::faults::FaultList;
 use certmesh_api::{Coded, Fault, FaultKind, FieldFault, coded};
 
 pub use catalogue::{all_of, few, say};
+pub use counting::NotCounting;
 pub use explain::{Basis, Explained, explain};
 pub use log::{Broken, CopyEnd, Damaged, NotTheFile};
 pub use membership::{address_fault, genesis_fault};
@@ -219,6 +221,7 @@ mod tests {
         "genesis-",
         "address-",
         "taken-",
+        "not-counting-",
     ];
 
     #[test]

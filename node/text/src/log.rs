@@ -5,6 +5,7 @@ use certmesh_ledger::crypto::keys::KeyError;
 use certmesh_ledger::log::{BrokenRule, Damage, End, HeaderError};
 use certmesh_ledger::record::RecordError;
 
+use crate::counting::NotCounting;
 use crate::sentences;
 
 coded! {
@@ -54,6 +55,13 @@ coded! {
         "epoch" Epoch {
             /// Its position.
             seq: u64,
+        },
+        /// A record names a key that was not its department's then.
+        "claim" Claim {
+            /// Its position.
+            seq: u64,
+            /// Why it can't be.
+            why: NotCounting,
         },
         /// A checkpoint names another last record.
         "head" Head {
@@ -165,6 +173,10 @@ impl From<&BrokenRule> for Broken {
             BrokenRule::Time { seq } => Broken::Time { seq },
             BrokenRule::Height { seq } => Broken::Height { seq },
             BrokenRule::Epoch { seq } => Broken::Epoch { seq },
+            BrokenRule::Claim { seq, ref why } => Broken::Claim {
+                seq,
+                why: why.into(),
+            },
             BrokenRule::Head { size } => Broken::Head { size },
             BrokenRule::CheckpointTime { size } => Broken::CheckpointTime { size },
             BrokenRule::CheckpointClaim { size } => Broken::CheckpointClaim { size },

@@ -9,6 +9,7 @@ use certmesh_ledger::record::Status;
 use certmesh_ledger::verify::{GatherError, MAX_BUNDLE, Missing, NotValid};
 
 use crate::catalogue::{all_of, say};
+use crate::counting::NotCounting;
 use crate::sentences;
 
 coded! {
@@ -29,7 +30,17 @@ coded! {
     pub enum Unauthorised: "unauthorised" {
         /// The identifier names another issuer.
         "not-named" NotNamed,
-        /// It lacks the role to issue.
+        /// What it signed there counts for nothing.
+        "void" Void {
+            /// Why.
+            why: NotCounting,
+        },
+        /// Its log or key ended with other records.
+        "other-end" OtherEnd {
+            /// Records that are kept.
+            size: u64,
+        },
+        /// It lacked the role to issue.
         "no-role" NoRole,
         /// No member may define the type.
         "nobody-defines" NobodyDefines,
@@ -97,6 +108,18 @@ coded! {
             log: String,
             /// Its position.
             seq: u64,
+        },
+        /// Decisions of the members are not known here.
+        "decisions" Decisions {
+            /// The governance height that has to be known.
+            height: u64,
+        },
+        /// The key that vouches for it has ended.
+        "key-ended" KeyEnded {
+            /// Which log.
+            log: String,
+            /// Records that it ended with.
+            size: u64,
         },
     }
 }
@@ -197,6 +220,8 @@ impl From<&NotAuthorised> for Unauthorised {
     fn from(why: &NotAuthorised) -> Unauthorised {
         match why {
             NotAuthorised::NotNamed => Unauthorised::NotNamed,
+            NotAuthorised::Void(why) => Unauthorised::Void { why: why.into() },
+            NotAuthorised::OtherEnd { size } => Unauthorised::OtherEnd { size: *size },
             NotAuthorised::NoRole => Unauthorised::NoRole,
             NotAuthorised::NobodyDefines => Unauthorised::NobodyDefines,
             NotAuthorised::OthersDefinition => Unauthorised::OthersDefinition,
@@ -258,6 +283,11 @@ impl From<&Unproven> for NoDefinition {
             Unproven::LaterVersion { log, seq } => NoDefinition::LaterVersion {
                 log: log.to_string(),
                 seq: *seq,
+            },
+            Unproven::Decisions { height } => NoDefinition::Decisions { height: *height },
+            Unproven::KeyEnded { log, size } => NoDefinition::KeyEnded {
+                log: log.to_string(),
+                size: *size,
             },
         }
     }
@@ -332,6 +362,7 @@ mod tests {
 
     use super::*;
     use crate::check::mismatches;
+    use certmesh_ledger::governance::Why;
 
     #[test]
     fn each_reason_has_a_text_with_its_arguments_and_each_text_a_reason() {
@@ -363,6 +394,7 @@ mod tests {
                 needed_ms: 1,
             }),
             unproven(&Unproven::LaterVersion { log, seq }),
+            unproven(&Unproven::KeyEnded { log, size: 9 }),
         ];
         let names_its_log = |text: &String| text.contains("11430000006122244L");
         assert!(
@@ -370,6 +402,9 @@ mod tests {
             "{of_definitions:?}"
         );
         let others = [
+            unproven(&Unproven::Decisions { height: 9 }),
+            not_authorised(&NotAuthorised::Void(Why::Generation)),
+            not_authorised(&NotAuthorised::OtherEnd { size: 9 }),
             not_authorised(&NotAuthorised::NotNamed),
             not_authorised(&NotAuthorised::NoRole),
             not_authorised(&NotAuthorised::NobodyDefines),

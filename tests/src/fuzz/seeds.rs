@@ -44,7 +44,13 @@ fn seeds() {
     let pages = [(0, MAX_PAGE), (1, 400), (10, MAX_PAGE)]
         .map(|(from, most)| held.page(from, most).expect("a page"));
     let department = log().id.department;
-    let cosignature = Cosignature::sign(catalogue.members(), &checkpoint, department, 5, &key());
+    let cosignature = Cosignature::sign(
+        catalogue.members(),
+        &checkpoint,
+        department,
+        5,
+        &key().into(),
+    );
     frames(&held);
     page_files(&pages);
     fork_evidence(&checkpoint);

@@ -127,7 +127,7 @@ fn by(issuer: &str, serial: &str, definition: DefinitionRef) -> Entry {
 fn cosign(checkpoint: &SignedCheckpoint, department: &str, n: u8, time_ms: u64) -> Cosignature {
     let verified = checkpoint.clone().verify(&members()).unwrap();
     let witness = department.parse().unwrap();
-    Cosignature::sign(&members(), &verified, witness, time_ms, &key(n))
+    Cosignature::sign(&members(), &verified, witness, time_ms, &key(n).into())
 }
 
 /// The verdict with this signature under the checkpoint of the definitions.

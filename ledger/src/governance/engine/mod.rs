@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::codec::{self, Bounded};
 use crate::crypto::hash::{Purpose, hash};
-use crate::crypto::keys::{PublicKey, SigningKey};
+use crate::crypto::keys::{KeyRing, PublicKey, SigningKey};
 use crate::id::DepartmentCode;
 
 use super::block::{FinalBlock, Item, MAX_ITEMS};
@@ -123,7 +123,7 @@ pub struct Engine {
     history: Arc<History>,
     blocks: Vec<FinalBlock>,
     own: DepartmentCode,
-    keys: Vec<SigningKey>,
+    keys: KeyRing,
     barred: Vec<PublicKey>,
     /// What moved its votes on a height in the run before. Of heights before that it may not know how it voted.
     voted: (u64, Vec<Entry>),
@@ -147,13 +147,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Goes on with what the run before left. The chain is that of `blocks`; `keys` are the operating keys that this node has,
-    /// one of which may be of the next epoch.
+    /// Goes on with what the run before left. The chain is that of `blocks`; `keys` are the operating keys that this node has.
+    /// That of the next epoch may come while it runs.
     pub fn start(
         chain: Box<dyn Chain>,
         blocks: Vec<FinalBlock>,
         own: DepartmentCode,
-        keys: Vec<SigningKey>,
+        keys: impl Into<KeyRing>,
         left: Left,
         at: Moment,
     ) -> (Engine, Vec<Command>) {
@@ -162,7 +162,7 @@ impl Engine {
             chain,
             blocks,
             own,
-            keys,
+            keys: keys.into(),
             barred: left.barred,
             voted: left.votes,
             pool: Pool::default(),
@@ -445,7 +445,7 @@ impl Engine {
         let state = self.history.state();
         let key = voting_key(state, &self.own, &self.keys, &self.barred);
         let key = key.filter(|_| state.height().saturating_add(1) >= self.voted.0);
-        self.consensus = key.and_then(|key| Consensus::new(state, self.own, key.clone()));
+        self.consensus = key.and_then(|key| Consensus::new(state, self.own, key));
     }
 
     /// Tells the decision on the next block what is pending, if that is other than before.
@@ -539,14 +539,14 @@ pub fn is_enough(shown: usize, all: usize) -> bool {
 }
 
 /// The key that a department's node votes with now; none if it does not govern, has another key, or may have forgotten votes.
-fn voting_key<'k>(
+fn voting_key(
     state: &State,
     own: &DepartmentCode,
-    keys: &'k [SigningKey],
+    keys: &KeyRing,
     barred: &[PublicKey],
-) -> Option<&'k SigningKey> {
+) -> Option<SigningKey> {
     let living = state.governor(own)?.operating_key()?;
-    let held = keys.iter().find(|key| key.public() == *living)?;
+    let held = keys.find(living)?;
     (!barred.contains(living)).then_some(held)
 }
 

@@ -4,7 +4,7 @@ use super::world::{World, code, root};
 use crate::codec::Ascending;
 use crate::genesis::{Policy, Role, Terms};
 use crate::governance::*;
-use crate::names::LogId;
+use crate::names::{Claim, LogId};
 
 fn claim(n: usize, generation: u32, seq: u64, epoch: u32, height: u64) -> Claim {
     let department = code(n);

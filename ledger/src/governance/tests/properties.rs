@@ -9,6 +9,7 @@ use crate::codec::{self, Ascending};
 use crate::genesis::{MAX_GOVERNORS, Policy, Role, Terms};
 use crate::governance::*;
 use crate::id::DepartmentCode;
+use crate::names::Claim;
 
 /// Something that somebody, honest or not, may do.
 #[derive(Clone, Debug)]

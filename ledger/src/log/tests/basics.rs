@@ -1,5 +1,6 @@
 use super::*;
 use crate::codec::Blob;
+use crate::governance::Why;
 use crate::log::{
     Applied, ApplyError, BrokenRule, Checkpoint, CheckpointError, EvidenceError, ForkEvidence,
     MAX_PAGE, Page, SignedCheckpoint, Stopped, WriteError, fsck,
@@ -233,12 +234,23 @@ fn checkpoint_of(log: &LogName, record: &SignedRecord) -> SignedCheckpoint {
 
 #[test]
 fn a_checkpoint_of_an_earlier_height_or_key_than_its_last_record_is_the_department_s_fault() {
-    for later in [(1, 0), (0, 1)] {
-        stops_for_its_claim(&first(&name(), later, issue(1)));
+    let rules = [
+        ((1, 0), BrokenRule::CheckpointClaim { size: 1 }),
+        // Nobody had that key as of that height.
+        (
+            (0, 1),
+            BrokenRule::Claim {
+                seq: 0,
+                why: Why::NotInForce,
+            },
+        ),
+    ];
+    for (later, rule) in rules {
+        stops_for_its_claim(&first(&name(), later, issue(1)), &rule);
     }
 }
 
-fn stops_for_its_claim(record: &SignedRecord) {
+fn stops_for_its_claim(record: &SignedRecord, rule: &BrokenRule) {
     let page = Page {
         checkpoint: checkpoint_of(&name(), record),
         from: 0,
@@ -250,9 +262,8 @@ fn stops_for_its_claim(record: &SignedRecord) {
     let page = page.verify(&members()).unwrap();
     let (replica, _) = open(&MemoryDisk::new());
     let refused = replica.apply(&page);
-    let rule = BrokenRule::CheckpointClaim { size: 1 };
     assert!(
-        matches!(&refused, Err(ApplyError::Broken(broken)) if *broken == rule),
+        matches!(&refused, Err(ApplyError::Broken(broken)) if broken == rule),
         "{refused:?}"
     );
     assert!(matches!(replica.stopped(), Some(Stopped::Broken(_))));
@@ -263,7 +274,10 @@ fn what_is_signed_for_a_further_log_of_a_department_proves_nothing() {
     let mut further = name();
     further.id.generation = 1;
     let [one, other] = [1, 2].map(|n| first(&further, (0, 0), issue(n)));
-    let refused = CheckpointError::Generation(further.id);
+    let refused = CheckpointError::Nothing {
+        department: further.id.department,
+        why: Why::Generation,
+    };
     assert_eq!(
         checkpoint_of(&further, &one).verify(&members()),
         Err(refused.clone())

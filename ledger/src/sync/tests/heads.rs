@@ -161,7 +161,7 @@ fn a_signature_under_the_same_checkpoint_is_kept_again_once_it_is_an_hour_newer(
             checkpoint,
             code(2),
             time_ms,
-            &key(2),
+            &key(2).into(),
         )),
         ..head(checkpoint)
     };

@@ -273,7 +273,13 @@ impl Peer {
             "cosigned what is not held"
         );
         let members = running.catalogue.members();
-        let cosignature = Cosignature::sign(members, &checkpoint, self.code, now_ms, &self.key);
+        let cosignature = Cosignature::sign(
+            members,
+            &checkpoint,
+            self.code,
+            now_ms,
+            &self.key.clone().into(),
+        );
         running
             .cosignatures
             .insert(checkpoint.log, (checkpoint, cosignature));

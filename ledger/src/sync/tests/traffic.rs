@@ -104,7 +104,7 @@ impl Lone {
         let checkpoints = self.catalogue.logs().filter_map(|log| log.checkpoint());
         let heads = checkpoints.map(|held| Head {
             cosignature: (held.log.department != code(n))
-                .then(|| Cosignature::sign(members, &held, code(n), EPOCH_MS, &key(n))),
+                .then(|| Cosignature::sign(members, &held, code(n), EPOCH_MS, &key(n).into())),
             checkpoint: held.signed().clone(),
         });
         Heads {

@@ -8,7 +8,6 @@ use certmesh_api::FaultKind;
 use certmesh_ledger::bodies::FileId;
 use certmesh_ledger::catalogue::{Authority, CertificateState};
 use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::id::{ChinaTime, Date, DepartmentCode};
 use certmesh_ledger::record::{
     Disclosure, MatterRef, Received, RetrievalAcknowledged, RetrievalHash, Rule, TypeDefined,
@@ -41,7 +40,6 @@ const READING: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Asking {
     pub(crate) peer: Arc<Peer>,
-    key: SigningKey,
     writer: WriterHandle,
     /// Own certificates take the same way, without a network.
     own: Answering,
@@ -76,14 +74,12 @@ struct Sent {
 impl Asking {
     pub(crate) fn new(
         peer: Arc<Peer>,
-        key: SigningKey,
         writer: WriterHandle,
         own: Answering,
         asks: mpsc::Sender<Ask>,
     ) -> Asking {
         Asking {
             peer,
-            key,
             writer,
             own,
             asks,
@@ -177,11 +173,8 @@ impl Asking {
     /// The definition to check the answer against; nothing is asked of a department that may not issue the certificate.
     fn askable(&self, certificate: &CertificateState) -> Result<Arc<TypeDefined>, Refusal> {
         let catalogue = &self.peer.catalogue;
-        let (issued, time_ms) = (
-            certificate.certificate(),
-            certificate.issued.record().time_ms,
-        );
-        let authority = catalogue.authority(&certificate.log, issued, time_ms);
+        let (record, issued) = (certificate.issued.record(), certificate.certificate());
+        let authority = catalogue.authority(&certificate.log, record, issued);
         let missing = match authority.map_err(|error| unreadable(&error))? {
             Authority::NotGiven(why) => {
                 return Err(Refusal::IssuerNotAuthorised((&why).into()));
@@ -195,6 +188,7 @@ impl Asking {
     }
 
     fn sign(&self, wanted: Wanted) -> Result<Sent, Refusal> {
+        let signs = self.peer.keys.in_force()?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| {
             tracing::error!(%error, "the system provides no random bytes");
@@ -205,7 +199,7 @@ impl Asking {
         let retrieval = Retrieval {
             issuer: wanted.certificate.log.department,
             asker: self.peer.department,
-            key_epoch: 0,
+            key_epoch: signs.epoch,
             matter: wanted.matter,
             subject: self.peer.catalogue_key.blind(&certificate.subject, day),
             fields: Bounded::first(wanted.fields),
@@ -215,7 +209,7 @@ impl Asking {
             nonce,
         };
         let network = self.peer.catalogue.members().network();
-        let request = SignedRetrieval::sign(network, retrieval, &self.key);
+        let request = SignedRetrieval::sign(network, retrieval, &signs.key);
         Ok(Sent {
             name: request.name(network),
             request,

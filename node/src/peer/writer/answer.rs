@@ -111,6 +111,11 @@ pub(super) fn not_written(error: &WriteError) -> Refusal {
             let reason = reason.clone();
             Refusal::LogReadOnly(ReadOnly::Refused { reason })
         }
+        WriteError::NoKey(why) => (*why).into(),
+        WriteError::Behind { known, named } => Refusal::LogReadOnly(ReadOnly::Behind {
+            named: *named,
+            known: *known,
+        }),
         WriteError::LaterVersion(seq) => Refusal::LogReadOnly(ReadOnly::LaterVersion { seq: *seq }),
     }
 }

@@ -1,0 +1,377 @@
+//! Verdicts under governance that changes: what counted when it was signed counts, and nothing that was signed after it
+//! ended, however it is dated.
+
+use super::*;
+use crate::codec::Ascending;
+use crate::crypto::keys::KeyRing;
+use crate::governance::tests::world::{World, code};
+use crate::governance::{ChangeRoles, EndReason, EpochEnd, Position, Remove, Resume, Suspend, Why};
+use crate::id::TypeCode;
+use crate::log::Cosignature;
+use crate::operating::OperatingKeys;
+
+/// Department 0 defines a type, department 4 issues certificates of it; what is held is held by department 1.
+struct Net {
+    world: World,
+    members: Membership,
+    catalogue: Catalogue,
+    definition: DefinitionRef,
+    time_ms: u64,
+}
+
+const ISSUER: usize = 4;
+
+impl Net {
+    fn new() -> Net {
+        let world = World::new(4, 2);
+        let members = Membership::from_genesis(&world.genesis);
+        let place = Place {
+            disk: Arc::new(MemoryDisk::new()),
+            data: PathBuf::from("/d"),
+            segment_records: 8,
+            index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
+        };
+        let opened = Catalogue::open(place, members.clone(), code(1)).unwrap();
+        let mut catalogue = opened.catalogue;
+        known_for_whole(&mut catalogue);
+        let mut net = Net {
+            world,
+            members,
+            catalogue,
+            definition: defined(),
+            time_ms: 1,
+        };
+        net.definition = net.define(0, &[]);
+        net
+    }
+
+    fn type_code(&self) -> TypeCode {
+        format!("{}011", code(0)).parse().unwrap()
+    }
+
+    /// Defines the type in a department's log.
+    fn define(&mut self, by: usize, issuers: &[usize]) -> DefinitionRef {
+        let mut defined = TypeDefined::new(self.type_code(), Text::new("营业执照").unwrap());
+        let issuers = issuers.iter().map(|n| code(*n)).collect();
+        defined.issuers = Bounded::new(issuers).unwrap();
+        self.append(by, Entry::from(defined))
+    }
+
+    fn writer(&self, n: usize) -> Writer {
+        let ring = KeyRing::from(self.world.own(n).operating.clone());
+        let keys = OperatingKeys::new(self.members.clone(), code(n), ring);
+        Writer::new(self.log(n), keys)
+    }
+
+    fn log(&self, n: usize) -> Arc<Log> {
+        self.catalogue.log(&LogId::first(code(n))).unwrap()
+    }
+
+    fn append(&mut self, n: usize, entry: Entry) -> DefinitionRef {
+        let mut writer = self.writer(n);
+        self.write(&mut writer, entry)
+    }
+
+    fn write(&mut self, writer: &mut Writer, entry: Entry) -> DefinitionRef {
+        // Within a day of each other: what is known of the definitions is new enough.
+        self.time_ms += 1;
+        let (appended, _) = writer.append(self.time_ms, vec![entry]).unwrap();
+        DefinitionRef {
+            log: writer.log().name().id,
+            seq: appended[0].seq,
+            hash: appended[0].hash,
+        }
+    }
+
+    fn id(&self, serial: &str) -> CertificateId {
+        let issuer = IssuerCode::Department(code(ISSUER));
+        CertificateId::new(self.type_code(), issuer, serial, 1).unwrap()
+    }
+
+    fn certificate(&self, serial: &str) -> Entry {
+        let Entry::CertificateIssued(issued) = issue(&self.id(serial), None) else {
+            unreachable!()
+        };
+        Entry::CertificateIssued(CertificateIssued {
+            definition: self.definition,
+            ..issued
+        })
+    }
+
+    fn issue(&mut self, serial: &str) {
+        let entry = self.certificate(serial);
+        self.append(ISSUER, entry);
+    }
+
+    /// As somebody would with the issuer's first key, who says that nothing was decided yet.
+    fn issue_dated_back(&mut self, serial: &str) {
+        let key = self.world.own(ISSUER).operating[0].clone();
+        let mut writer = Writer::new(self.log(ISSUER), key);
+        let entry = self.certificate(serial);
+        self.write(&mut writer, entry);
+    }
+
+    fn position(&self, n: usize) -> Position {
+        match self.log(n).checkpoint() {
+            Some(checkpoint) => Position {
+                log: checkpoint.log,
+                size: checkpoint.size,
+                root: checkpoint.root,
+            },
+            None => Position::beginning(LogId::first(code(n))),
+        }
+    }
+
+    fn decide(&mut self, action: impl Into<crate::governance::Action>) {
+        self.world.decide(&[action.into()]).unwrap();
+        self.catch_up();
+    }
+
+    fn catch_up(&self) {
+        let known = self.members.history().height() as usize;
+        for block in &self.world.blocks[known..] {
+            self.members.extend(block).unwrap();
+        }
+    }
+
+    fn suspend(&mut self) -> u64 {
+        let position = self.position(ISSUER);
+        self.decide(Suspend { position });
+        self.members.history().height()
+    }
+
+    fn rotate(&mut self) {
+        self.world.rotate(ISSUER);
+        self.catch_up();
+    }
+
+    fn end_epoch(&mut self, position: Position, why: EndReason) {
+        let end = EpochEnd {
+            position,
+            epoch: 0,
+            why,
+        };
+        let ended = self.world.ended(ISSUER, end, &[0, 1, 2, 3]);
+        self.world.make(vec![ended.into()]).unwrap();
+        self.catch_up();
+    }
+
+    fn verdict(&self, serial: &str) -> Verdict {
+        let question = question(day("2024-06-01"));
+        verify(&self.catalogue, &self.id(serial), question)
+            .unwrap()
+            .verdict
+    }
+
+    fn bundle(&self, serial: &str, witnesses: &[usize]) -> Bundle {
+        let cosign = |checkpoint: &crate::log::VerifiedCheckpoint| {
+            let sign = |n: &usize| {
+                let ring = KeyRing::from(self.world.own(*n).operating.clone());
+                let keys = OperatingKeys::new(self.members.clone(), code(*n), ring);
+                let signs = keys.in_force().unwrap();
+                Cosignature::sign(&self.members, checkpoint, code(*n), self.time_ms, &signs)
+            };
+            witnesses.iter().map(sign).collect()
+        };
+        let bundle = Bundle::gather(&self.catalogue, &self.id(serial), cosign);
+        bundle.unwrap().unwrap()
+    }
+
+    /// What a proof says to a reader who knows these members.
+    fn read(&self, bundle: &Bundle, members: &Membership) -> Result<Verdict, BundleError> {
+        bundle.clone().verify(members)?.judge(&Reader {
+            on: day("2024-06-01"),
+            now_ms: self.time_ms,
+            issuer_only: true,
+        })
+    }
+}
+
+fn not_authorised(why: NotAuthorised) -> Verdict {
+    Verdict::NotValid(NotValid::IssuerNotAuthorised(why))
+}
+
+#[test]
+fn what_was_issued_under_each_key_is_valid_under_all_that_follow() {
+    let mut net = Net::new();
+    let founding = Membership::from_genesis(&net.world.genesis);
+    net.issue("FIRST");
+    let first = net.bundle("FIRST", &[]);
+    net.rotate();
+    net.issue("SECOND");
+    net.rotate();
+    net.issue("THIRD");
+    for serial in ["FIRST", "SECOND", "THIRD"] {
+        assert_eq!(net.verdict(serial), Verdict::Valid, "{serial}");
+        let bundle = net.bundle(serial, &[1]);
+        assert_eq!(net.read(&bundle, &net.members), Ok(Verdict::Valid));
+        // Whoever knows less than its signers can't say who they are.
+        let early = BundleError::Early { named: 2, known: 0 };
+        assert_eq!(net.read(&bundle, &founding), Err(early));
+    }
+    // A proof made before is none the worse.
+    assert_eq!(net.read(&first, &founding), Ok(Verdict::Valid));
+    assert_eq!(net.read(&first, &net.members), Ok(Verdict::Valid));
+}
+
+#[test]
+fn a_suspension_takes_nothing_back_and_lets_nothing_in() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let since = net.suspend();
+    net.issue_dated_back("MEANWHILE");
+    let suspended = not_authorised(NotAuthorised::Void(Why::Suspended(code(ISSUER))));
+    assert_eq!(net.verdict("BEFORE"), Verdict::Valid);
+    assert_eq!(net.verdict("MEANWHILE"), suspended);
+    net.decide(Resume {
+        department: code(ISSUER),
+        since,
+    });
+    net.issue("AFTER");
+    net.issue_dated_back_is_refused();
+    assert_eq!(net.verdict("AFTER"), Verdict::Valid);
+    assert_eq!(
+        net.verdict("MEANWHILE"),
+        suspended,
+        "resuming heals nothing"
+    );
+}
+
+impl Net {
+    /// Once the log has come to a later height, nobody goes back.
+    fn issue_dated_back_is_refused(&mut self) {
+        let key = self.world.own(ISSUER).operating[0].clone();
+        let mut writer = Writer::new(self.log(ISSUER), key);
+        let refused = writer.append(self.time_ms, vec![self.certificate("BACK")]);
+        let behind = matches!(refused, Err(crate::log::WriteError::Behind { .. }));
+        assert!(behind, "{refused:?}");
+    }
+}
+
+#[test]
+fn a_removed_issuer_s_certificates_keep_their_verdicts() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let bundle = net.bundle("BEFORE", &[]);
+    let witnessed = net.bundle("BEFORE", &[0, 1, 2]);
+    let since = net.suspend();
+    let position = net.position(ISSUER);
+    net.decide(Remove {
+        position,
+        since,
+        successor: None,
+    });
+    net.issue_dated_back("AFTER");
+    assert_eq!(net.verdict("BEFORE"), Verdict::Valid);
+    let NotValid::IssuerNotAuthorised(NotAuthorised::Void(_)) = (match net.verdict("AFTER") {
+        Verdict::NotValid(why) => why,
+        other => panic!("{other:?}"),
+    }) else {
+        panic!("void")
+    };
+    // The proof reaches just where the log ended; so does the one that witnesses signed.
+    for bundle in [bundle, witnessed] {
+        assert_eq!(net.read(&bundle, &net.members), Ok(Verdict::Valid));
+    }
+}
+
+#[test]
+fn what_the_end_of_a_key_does_not_cover_counts_for_nothing() {
+    let mut net = Net::new();
+    net.issue("FIRST");
+    let early = net.bundle("FIRST", &[]);
+    let witnessed = net.bundle("FIRST", &[0, 2, 3]);
+    net.issue("LAST");
+    let position = net.position(ISSUER);
+    let at_the_end = net.bundle("FIRST", &[]);
+    // Another history of the same length, which nobody but its signer has.
+    let mut other = Net {
+        world: net.world.clone(),
+        ..Net::new()
+    };
+    other.definition = net.definition;
+    other.issue("OTHER");
+    other.issue("LAST");
+    net.rotate();
+    net.end_epoch(position, EndReason::Stolen);
+    other.world = net.world.clone();
+    other.catch_up();
+    assert_eq!(net.verdict("FIRST"), Verdict::Valid);
+    assert_eq!(net.verdict("LAST"), Verdict::Valid);
+    let other_end = NotAuthorised::OtherEnd { size: 2 };
+    assert_eq!(other.verdict("OTHER"), not_authorised(other_end));
+    // A proof that stops before the end can't show that it leads there, unless witnesses signed it then.
+    let size = position.size;
+    let log = position.log;
+    let missing = Missing::Definition(Unproven::KeyEnded { log, size });
+    assert_eq!(
+        net.read(&early, &net.members),
+        Ok(Verdict::Unknown(vec![missing]))
+    );
+    assert_eq!(net.read(&witnessed, &net.members), Ok(Verdict::Valid));
+    assert_eq!(net.read(&at_the_end, &net.members), Ok(Verdict::Valid));
+    // And one made under the next key shows it anyway.
+    net.issue("NEXT");
+    let later = net.bundle("FIRST", &[]);
+    assert_eq!(net.read(&later, &net.members), Ok(Verdict::Valid));
+}
+
+#[test]
+fn a_role_that_was_taken_takes_nothing_back() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let position = net.position(ISSUER);
+    net.decide(ChangeRoles {
+        department: code(ISSUER),
+        give: Ascending::default(),
+        take: Ascending::first([Role::Issue]),
+        position: Some(position),
+    });
+    net.issue("AFTER");
+    assert_eq!(net.verdict("BEFORE"), Verdict::Valid);
+    assert_eq!(net.verdict("AFTER"), not_authorised(NotAuthorised::NoRole));
+    net.decide(ChangeRoles {
+        department: code(ISSUER),
+        give: Ascending::first([Role::Issue]),
+        take: Ascending::default(),
+        position: None,
+    });
+    net.issue("AGAIN");
+    assert_eq!(net.verdict("AFTER"), not_authorised(NotAuthorised::NoRole));
+    assert_eq!(net.verdict("AGAIN"), Verdict::Valid);
+}
+
+#[test]
+fn a_definition_counts_by_who_defined_the_type_then() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    // The authority leaves, and department 2 takes over its types.
+    let position = net.position(0);
+    net.decide(Suspend { position });
+    let since = net.members.history().height();
+    net.decide(Remove {
+        position,
+        since,
+        successor: Some(code(2)),
+    });
+    net.decide(ChangeRoles {
+        department: code(2),
+        give: Ascending::first([Role::Define(code(0))]),
+        take: Ascending::default(),
+        position: None,
+    });
+    net.issue("OTHERS");
+    let others = not_authorised(NotAuthorised::OthersDefinition);
+    assert_eq!(net.verdict("OTHERS"), others);
+    net.definition = net.define(2, &[]);
+    net.issue("AFTER");
+    for serial in ["BEFORE", "AFTER"] {
+        assert_eq!(net.verdict(serial), Verdict::Valid, "{serial}");
+        let bundle = net.bundle(serial, &[1, 2, 3]);
+        assert_eq!(
+            net.read(&bundle, &net.members),
+            Ok(Verdict::Valid),
+            "{serial}"
+        );
+    }
+}
