@@ -161,6 +161,13 @@ coded! {
             /// What the disk said.
             reason: String,
         },
+        /// The members have suspended this department.
+        "suspended" Suspended {
+            /// In which block.
+            height: u64,
+        },
+        /// They have removed it.
+        "removed" Removed,
     }
 }
 

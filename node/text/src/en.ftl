@@ -450,6 +450,8 @@ copy-end-unreadable = { $error }
 
 read-only-refused = a disk write was refused ({ $reason }); nothing acknowledged is lost; free or repair the disk, then restart the peer; what was refused with this may be in the log after that, so ask again rather than write it otherwise
 read-only-later-version = record { $seq } of this department's log is of a later version of certmesh: run that version again, since this one doesn't know what the record changed
+read-only-suspended = the members suspended this department in block { $height }: its node keeps up with the others, and records nothing until they resume it (`certmesh govern log`)
+read-only-removed = this department is no longer a member of the network: the others take nothing from it, and what it holds stays readable here
 read-only-mark = the mark of the last run, beside the keys, can't be written ({ $reason }); free or repair the disk that has the keys
 
 clock-off-members = this machine's clock says { $own }, the clocks of { $members } connected members say { $theirs }; correct this machine's clock (NTP), or find out whose is wrong: `certmesh peers` shows each
