@@ -121,7 +121,7 @@ fn connected(net: &TestNet, at: usize, to: usize) -> bool {
 fn a_department_joins_a_running_network_and_everybody_sees_what_it_issues() {
     let mut net = with_newcomer(&[4]);
     define_types(&net.client(NEWCOMER).unwrap(), NEWCOMER).unwrap();
-    let ids = net.issue(NEWCOMER, "joined", 3);
+    let ids = net.issue(NEWCOMER, "JOIN", 3);
     for at in [0, 1, 2, 3, NEWCOMER] {
         net.wait_verdict(at, &ids[2], "valid", None);
     }
@@ -148,7 +148,7 @@ fn a_department_joins_a_running_network_and_everybody_sees_what_it_issues() {
             net.held(NEWCOMER, NEWCOMER).size
         );
     }
-    net.issue(NEWCOMER, "after starts", 2);
+    net.issue(NEWCOMER, "STARTS", 2);
     net.converge();
 }
 
@@ -156,7 +156,7 @@ fn a_department_joins_a_running_network_and_everybody_sees_what_it_issues() {
 fn a_suspended_member_records_nothing_until_it_is_resumed() {
     let mut net = with_newcomer(&[]);
     define_types(&net.client(NEWCOMER).unwrap(), NEWCOMER).unwrap();
-    net.issue(NEWCOMER, "before", 2);
+    net.issue(NEWCOMER, "BEFORE", 2);
     net.converge();
     let (all, voters) = ([0, 1, 2, 3, 4, NEWCOMER], [1, 2, 3]);
     let code = net.code(NEWCOMER);
@@ -185,7 +185,7 @@ fn a_suspended_member_records_nothing_until_it_is_resumed() {
     decide(&net, &["resume", &code], &voters, &all);
     net.wait_writable(NEWCOMER);
     assert_eq!(net.held(NEWCOMER, NEWCOMER).size, size);
-    net.issue(NEWCOMER, "after", 1);
+    net.issue(NEWCOMER, "AFTER", 1);
     net.converge();
 }
 
@@ -193,7 +193,7 @@ fn a_suspended_member_records_nothing_until_it_is_resumed() {
 fn a_removed_member_is_cut_off_at_once_and_its_log_stays() {
     let mut net = with_newcomer(&[]);
     define_types(&net.client(NEWCOMER).unwrap(), NEWCOMER).unwrap();
-    net.issue(NEWCOMER, "kept", 2);
+    net.issue(NEWCOMER, "KEPT", 2);
     net.converge();
     let (founders, voters) = ([0, 1, 2, 3, 4], [1, 2, 3]);
     let code = net.code(NEWCOMER);
@@ -219,7 +219,7 @@ fn a_removed_member_is_cut_off_at_once_and_its_log_stays() {
     });
     // It gets nothing more, and is let in by nobody, whatever is started again.
     let before = net.held(NEWCOMER, 0).size;
-    net.issue(0, "without it", 3);
+    net.issue(0, "WITHOUT", 3);
     net.stop(2).unwrap();
     net.start_again(2);
     until("the others to hold it", || {
@@ -264,7 +264,7 @@ fn what_this_version_would_not_act_upon_or_what_voids_records_is_not_approved_by
         &["propose", "suspend", &code, "--reason", "to be sure"],
     );
     let id = proposed["proposal"].as_str().unwrap().to_owned();
-    net.issue(NEWCOMER, "meanwhile", 1);
+    net.issue(NEWCOMER, "MEAN", 1);
     net.converge();
     eventually("the proposal to arrive", || {
         let list = govern(&net, 1, &["list"]).json();
