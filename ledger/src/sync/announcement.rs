@@ -84,10 +84,9 @@ impl Sync {
         let judged = match announcement.map(|announcement| *announcement) {
             None => Err("that can't be read"),
             Some(Announcement::Fork(evidence)) => {
-                // Perhaps of a department that has been admitted, and this peer has not heard of it yet.
-                if !self.logs.contains_key(&evidence.log()) {
-                    Ok(Judgement::Ignore)
-                } else if holdings.forked(&evidence.log()) {
+                let log = evidence.log();
+                // Known already, or perhaps of a department whose admission this peer has not heard of yet.
+                if holdings.forked(&log) || !self.logs.contains_key(&log) {
                     Ok(Judgement::Ignore)
                 } else if evidence.verify(&self.members).is_ok() {
                     self.freeze(evidence.from_a_stranger(), out);
