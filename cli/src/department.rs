@@ -36,7 +36,7 @@ pub(crate) enum Command {
 
 /// Make a department's directory: keys, an administrator's token, and a node configuration ready to run
 ///
-/// Send the `department.toml` it holds to whoever founds the network. Everything else in it stays with the department;
+/// Send the `department.toml` it holds to whoever founds the network; to join one that runs: `certmesh network join`. Everything else in it stays with the department;
 /// keys and tokens can be read by their owner alone (mode 0600).
 #[derive(Debug, Args)]
 #[command(after_help = INIT_EXAMPLES)]
@@ -378,7 +378,7 @@ fn present(
     screen.line("")?;
     screen.line("Next:")?;
     screen.line(format!(
-        "  1. Send {dir}/department.toml to whoever founds the network."
+        "  1. Send {dir}/department.toml to whoever founds the network. To join one that runs: certmesh network join TRUST --dir {dir}"
     ))?;
     screen.line(format!(
         "  2. Put the network.toml that comes back into {dir}/, and catalogue.key into {dir}/keys/."

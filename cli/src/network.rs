@@ -1,4 +1,6 @@
-//! `certmesh network`: the genesis file that names a network's founding departments.
+//! `certmesh network`: the genesis file that names a network's founding departments, and what whoever joins later needs.
+
+mod join;
 
 use std::path::{Path, PathBuf};
 
@@ -17,11 +19,13 @@ use crate::{Error, Outcome};
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   certmesh network create --name Wuhan --out network.toml transport ministry
+  certmesh network join network.trust --dir health
   certmesh network show network.toml";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Create(Create),
+    Join(join::Join),
     Show(Show),
 }
 
@@ -69,6 +73,7 @@ Examples:
 pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Error> {
     match command {
         Command::Create(args) => create(&args, screen),
+        Command::Join(args) => join::join(&args, screen),
         Command::Show(args) => show(&args, screen),
     }
 }
@@ -260,7 +265,7 @@ fn present(
 fn note_oddities(genesis: &Genesis, screen: &mut Screen) {
     if let [only] = genesis.departments() {
         screen.note(&format!(
-            "note: {} is the only member: nobody replicates or cosigns its log, and members cannot join later",
+            "note: {} is the only member: nobody replicates or cosigns its log, until others are admitted (`certmesh govern propose admit`)",
             only.display_name()
         ));
     } else {

@@ -97,19 +97,25 @@ impl Membership {
         Some(department.display_name().to_owned())
     }
 
-    /// How many members there are besides one of them. Suspended ones don't count.
-    pub fn others(&self) -> usize {
+    /// Whether a department belongs and is not suspended: only then its word counts.
+    pub fn counts(&self, code: &DepartmentCode) -> bool {
         let history = self.history();
-        let active = history
-            .state()
-            .members()
-            .filter(|member| member.is_active());
-        active.count().saturating_sub(1)
+        let member = history.state().member(code);
+        member.is_some_and(Member::is_active)
     }
 
-    /// How many are more than half of the members other than one; 0 where there is no other.
-    pub fn majority_of_others(&self) -> usize {
-        match self.others() {
+    /// How many members there are besides a department, which need not be one itself. Suspended ones don't count.
+    pub fn others(&self, own: &DepartmentCode) -> usize {
+        let history = self.history();
+        let members = history.state().members();
+        members
+            .filter(|member| member.is_active() && member.code != *own)
+            .count()
+    }
+
+    /// How many are more than half of the members besides a department; 0 where there is no other.
+    pub fn majority_of_others(&self, own: &DepartmentCode) -> usize {
+        match self.others(own) {
             0 => 0,
             others => others / 2 + 1,
         }
@@ -195,11 +201,15 @@ mod tests {
             );
             assert!(members.has_role(&founder.code, Role::Issue));
         }
-        assert_eq!((members.others(), members.majority_of_others()), (4, 3));
+        let others = |members: &Membership, of| {
+            let of = code(of);
+            (members.others(&of), members.majority_of_others(&of))
+        };
+        assert_eq!(others(&members, 0), (4, 3));
         assert_eq!(members.member(&code(9)), None);
         assert_eq!(members.key(&code(9), 0), None);
         let alone = Membership::from_genesis(&World::new(1, 0).genesis);
-        assert_eq!((alone.others(), alone.majority_of_others()), (0, 0));
+        assert_eq!(others(&alone, 0), (0, 0));
     }
 
     #[test]
@@ -218,7 +228,10 @@ mod tests {
         assert!(clone.founding_addresses(&code(8)).is_empty());
         // A suspended one belongs, and neither counts nor does anything.
         assert!(clone.member(&code(4)).is_some());
-        assert_eq!(clone.others(), 4);
+        assert_eq!(clone.others(&code(0)), 4);
+        // To itself all others are others.
+        assert_eq!(clone.others(&code(4)), 5);
+        assert!(!clone.counts(&code(4)) && clone.counts(&code(8)));
         assert!(!clone.has_role(&code(4), Role::Issue));
         assert!(clone.has_role(&code(8), Role::Issue));
         // Both keys are known, whichever is in force.

@@ -41,9 +41,14 @@ pub enum NoKey {
     NotAMember(DepartmentCode),
     /// It is suspended.
     #[error(
-        "department {0} is suspended: what it signs counts for nothing until the members resume it"
+        "department {department} was suspended in block {height}: what it signs counts for nothing until the members resume it"
     )]
-    Suspended(DepartmentCode),
+    Suspended {
+        /// The department.
+        department: DepartmentCode,
+        /// In which block.
+        height: u64,
+    },
     /// Its operating key ended with a generation of its log.
     #[error("the operating key of department {0} has ended: change it (`certmesh govern rotate`)")]
     Ended(DepartmentCode),
@@ -88,8 +93,9 @@ impl OperatingKeys {
 fn as_of(history: &History, code: &DepartmentCode, held: &KeyRing) -> Result<InForce, NoKey> {
     let member = history.state().member(code);
     let member = member.ok_or(NoKey::NotAMember(*code))?;
-    if !member.is_active() {
-        return Err(NoKey::Suspended(*code));
+    if let Some(height) = member.suspended_since() {
+        let department = *code;
+        return Err(NoKey::Suspended { department, height });
     }
     let public = member.operating_key().ok_or(NoKey::Ended(*code))?;
     let not_held = NoKey::NotHeld {

@@ -504,6 +504,13 @@ impl Metrics {
         self.members_missing.set(missing);
     }
 
+    /// A department is no member any more: whether it is connected is not asked.
+    pub fn forget_member(&self, department: &DepartmentCode) {
+        let label = Department::of(department);
+        self.member_connected.remove(&label);
+        self.clock_offset.remove(&label);
+    }
+
     /// How far a member's clock is ahead of this machine's, ms; `None` when it isn't connected: what it said before says
     /// nothing of its clock now.
     pub fn set_clock_offset(&self, department: &DepartmentCode, ahead_ms: Option<i64>) {

@@ -28,6 +28,7 @@ mod life;
 mod lookups;
 mod loss;
 mod lost_bodies;
+mod membership;
 mod mishaps;
 mod partition;
 mod privacy;

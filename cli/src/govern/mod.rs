@@ -4,7 +4,9 @@
 //! verified from the genesis on: of the network that the profile names, if it names one. A node that lies about that network can
 //! hide the newest blocks, and no more.
 
+pub(crate) mod envelope;
 mod network;
+mod position;
 mod propose;
 mod show;
 mod sign;
@@ -21,7 +23,7 @@ use crate::{Error, Outcome};
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   certmesh govern list
-  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key transport.identity
+  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key transport.identity
   certmesh govern approve 3fa2 --identity-key transport.identity
   certmesh govern log";
 
@@ -46,6 +48,7 @@ pub(crate) enum Command {
     Propose(propose::Command),
     Approve(Decide),
     Withdraw(Decide),
+    TrustFile(show::TrustFileOut),
     Sign(sign::SignFile),
     Submit(sign::SubmitFile),
 }
@@ -64,6 +67,9 @@ pub(crate) struct One {
 pub(crate) struct Decide {
     #[command(flatten)]
     one: One,
+    /// Approve even if records that this node holds would count for nothing
+    #[arg(long)]
+    void_records: bool,
     #[command(flatten)]
     signer: Signer,
 }
@@ -101,6 +107,7 @@ pub(crate) fn run(
         Command::Propose(command) => propose::run(command, global, screen),
         Command::Approve(args) => sign::about(args, Request::Approve, global, screen),
         Command::Withdraw(args) => sign::about(args, Request::Withdraw, global, screen),
+        Command::TrustFile(args) => show::trust_file(args, global, screen),
         Command::Sign(args) => sign::sign_file(args, screen),
         Command::Submit(args) => sign::submit_file(args, global, screen),
     }

@@ -1,22 +1,58 @@
 //! What a proposal is made of.
 
-use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::genesis::{Policy, Share, Terms};
-use certmesh_ledger::governance::{Action, Govern, Proposal, ReplacePolicy};
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::codec::{self, Ascending, Bounded, Text};
+use certmesh_ledger::genesis::{Policy, Role, Share, Terms};
+use certmesh_ledger::governance::{
+    Action, Admit, ChangeRoles, Govern, Introduction, MAX_ACTION, Proposal, Remove, ReplacePolicy,
+    Resume, Suspend,
+};
 use certmesh_ledger::id::DepartmentCode;
 use clap::{Args, Subcommand};
 
+use super::envelope::{INTRODUCTION, open};
 use super::network::Network;
+use super::position::Whose;
 use super::{Signer, sign};
 use crate::args::{Global, parsed};
+use crate::client::Client;
 use crate::moment::now_ms;
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry.identity
+  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key ministry.identity
+  certmesh govern propose suspend 11430000006122244L --reason \"its node is in other hands\" \\
+      --identity-key ministry.identity
   certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry.identity";
+
+const ADMIT_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key ministry.identity
+  certmesh govern propose admit health.introduction --role issue --role define:11100000MB03271699 --governs \\
+      --reason \"council of 3 March\" --export admit.unsigned";
+
+const SUSPEND_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose suspend 11430000006122244L --reason \"its node is in other hands\" \\
+      --identity-key ministry.identity";
+
+const RESUME_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose resume 11430000006122244L --reason \"its node was set up again\" \\
+      --identity-key ministry.identity";
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose remove 11430000006122244L --reason \"merged\" --identity-key ministry.identity";
+
+const ROLES_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose roles 11430000006122244L --give define:11100000MB03271699 --reason \"as agreed\" \\
+      --identity-key ministry.identity
+  certmesh govern propose roles 11430000006122244L --take issue --reason \"as agreed\" --identity-key ministry.identity";
 
 const GOVERNING_EXAMPLES: &str = "\
 Examples:
@@ -32,6 +68,60 @@ const LAPSES_DAYS: u64 = 30;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Admit a department, by the introduction that `certmesh network join` made of it
+    #[command(after_help = ADMIT_EXAMPLES)]
+    Admit {
+        /// The introduction
+        #[arg(value_name = "FILE")]
+        introduction: PathBuf,
+        /// What it may do; may be given several times [default: issue]
+        #[arg(long, value_name = "ROLE", value_parser = parsed_role)]
+        role: Vec<Role>,
+        /// It governs
+        #[arg(long)]
+        governs: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Suspend a member: until it is resumed it neither governs nor counts nor writes
+    #[command(after_help = SUSPEND_EXAMPLES)]
+    Suspend {
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// End a suspension
+    #[command(after_help = RESUME_EXAMPLES)]
+    Resume {
+        /// The member
+        #[arg(value_name = "DEPARTMENT", value_parser = parsed::<DepartmentCode>)]
+        department: DepartmentCode,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Remove a suspended member: its log ends, and stays readable everywhere
+    #[command(after_help = REMOVE_EXAMPLES)]
+    Remove {
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Give a member roles, or take them
+    #[command(after_help = ROLES_EXAMPLES)]
+    Roles {
+        #[command(flatten)]
+        whose: Whose,
+        /// A role that it gets; may be given several times
+        #[arg(long, value_name = "ROLE", value_parser = parsed_role)]
+        give: Vec<Role>,
+        /// A role that it loses; may be given several times
+        #[arg(long, value_name = "ROLE", value_parser = parsed_role)]
+        take: Vec<Role>,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Let a member govern, or end that
     #[command(after_help = GOVERNING_EXAMPLES)]
     Governing {
@@ -88,13 +178,17 @@ fn parsed_share(text: &str) -> Result<Share, String> {
     share.ok_or_else(|| "expected a share such as 2/3".to_owned())
 }
 
+fn parsed_role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(certmesh_text::parse_fault)
+}
+
 pub(super) fn run(
     command: &Command,
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let (client, network) = Network::of(global)?;
-    let (action, common) = action(command, &network)?;
+    let (action, common) = action(command, &client, &network)?;
     let proposer = match common.proposer {
         Some(proposer) => proposer,
         None => sign::own(&client)?,
@@ -114,8 +208,62 @@ pub(super) fn run(
     sign::propose(proposal, &common.signer, &client, &network, screen)
 }
 
-fn action<'c>(command: &'c Command, network: &Network) -> Result<(Action, &'c Common), Error> {
+fn action<'c>(
+    command: &'c Command,
+    client: &Client,
+    network: &Network,
+) -> Result<(Action, &'c Common), Error> {
     Ok(match command {
+        Command::Admit {
+            introduction,
+            role,
+            governs,
+            common,
+        } => {
+            let usual = [Role::Issue];
+            let roles = if role.is_empty() { &usual[..] } else { role };
+            let admit = Admit {
+                introduction: read_introduction(introduction, network)?,
+                roles: roles_of(roles)?,
+                governs: *governs,
+            };
+            (admit.into(), common)
+        }
+        Command::Suspend { whose, common } => {
+            let position = whose.position(client, network)?;
+            (Suspend { position }.into(), common)
+        }
+        Command::Resume { department, common } => {
+            let resume = Resume {
+                department: *department,
+                since: suspended_since(department, network)?,
+            };
+            (resume.into(), common)
+        }
+        Command::Remove { whose, common } => {
+            let remove = Remove {
+                since: suspended_since(&whose.department, network)?,
+                position: whose.position(client, network)?,
+                successor: None,
+            };
+            (remove.into(), common)
+        }
+        Command::Roles {
+            whose,
+            give,
+            take,
+            common,
+        } => {
+            let takes = !take.is_empty();
+            let position = takes.then(|| whose.position(client, network));
+            let change = ChangeRoles {
+                department: whose.department,
+                give: roles_of(give)?,
+                take: roles_of(take)?,
+                position: position.transpose()?,
+            };
+            (change.into(), common)
+        }
         Command::Governing {
             department,
             end,
@@ -151,4 +299,35 @@ fn action<'c>(command: &'c Command, network: &Network) -> Result<(Action, &'c Co
             (ReplacePolicy { before, after }.into(), common)
         }
     })
+}
+
+fn roles_of<const N: usize>(roles: &[Role]) -> Result<Ascending<Role, N>, Error> {
+    let mut roles = roles.to_vec();
+    roles.sort_unstable();
+    roles.dedup();
+    Ascending::new(roles).map_err(|error| Error::govern(format!("roles: {error}")))
+}
+
+fn suspended_since(department: &DepartmentCode, network: &Network) -> Result<u64, Error> {
+    let since = network.member(department)?.suspended_since();
+    since.ok_or_else(|| {
+        let name = network.name(department);
+        Error::govern(format!("{name} is not suspended"))
+    })
+}
+
+/// Reads an introduction and checks that it is one to this network.
+fn read_introduction(path: &Path, network: &Network) -> Result<Introduction, Error> {
+    let expected = "an introduction to this network";
+    let content = open(INTRODUCTION, path, MAX_ACTION)?;
+    let introduction: Introduction = codec::decode(&content, MAX_ACTION)
+        .map_err(|error| Error::malformed(path, expected, error.to_string()))?;
+    match introduction.is_proved(network.state().network()) {
+        true => Ok(introduction),
+        false => Err(Error::malformed(
+            path,
+            expected,
+            "its keys have not signed it: was it made with another network's trust file?",
+        )),
+    }
 }

@@ -1,15 +1,55 @@
 //! What is decided, and what waits.
 
-use certmesh_ledger::governance::{Item, Member, Standing as MemberStanding};
+use std::path::PathBuf;
+
+use certmesh_ledger::governance::{Item, Member, Standing as MemberStanding, TrustFile};
 use certmesh_text::governance as words;
 use serde_json::{Value, json};
+
+use clap::Args;
 
 use super::One;
 use super::network::{Network, Standing};
 use crate::args::Global;
+use crate::files::{Access, write_whole};
 use crate::moment::{china_time, china_time_and_age, now_ms};
 use crate::screen::{Screen, Tone, cell, counted, lines_cell, printable, toned};
 use crate::{Error, Outcome};
+
+/// Write the network's genesis and all decisions into a file: for a department that joins, and to verify where no network is
+#[derive(Debug, Args)]
+#[command(after_help = TRUST_FILE_EXAMPLES)]
+pub(crate) struct TrustFileOut {
+    /// The file to write; one that exists is replaced
+    #[arg(long, value_name = "FILE", default_value = "network.trust")]
+    out: PathBuf,
+}
+
+const TRUST_FILE_EXAMPLES: &str = "\
+Examples:
+  certmesh govern trust-file --out network.trust";
+
+pub(super) fn trust_file(
+    args: &TrustFileOut,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    let (_, network) = Network::of(global)?;
+    // What was verified here.
+    let bytes = TrustFile::write(&network.trust.genesis, &network.trust.blocks);
+    write_whole(&args.out, &bytes, true, Access::Everyone)?;
+    let (id, height) = (network.state().network(), network.state().height());
+    if screen.json() {
+        screen
+            .print_json(&json!({"file": args.out, "network": id.to_string(), "height": height}))?;
+    } else {
+        let done = screen.paint(Tone::Good, "DONE");
+        let decisions = counted(height, "block");
+        screen.line(format!("{done}  {}: {decisions}", args.out.display()))?;
+        screen.field("network", id.to_string())?;
+    }
+    Ok(Outcome::Yes)
+}
 
 pub(super) fn members(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
     let (_, network) = Network::of(global)?;

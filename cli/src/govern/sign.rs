@@ -3,7 +3,7 @@
 //! What leaves for another machine is a file of text that has all that a person needs to see there: the chain, and what is to
 //! be signed. What comes back is signed, and anybody may hand it to a node.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use certmesh_ledger::codec::{self, Ascending};
 use certmesh_ledger::crypto::keys::SigningKey;
@@ -17,11 +17,12 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::envelope::{SIGNED, UNSIGNED, open, seal};
 use super::network::{Network, Standing, expected};
-use super::{Decide, Signer, show};
+use super::{Decide, Signer, position, show};
 use crate::args::Global;
 use crate::client::Client;
-use crate::files::{Access, read_text, write_new};
+use crate::files::{Access, write_new};
 use crate::identity;
 use crate::moment::{china_time_and_age, now_ms};
 use crate::screen::{Screen, Tone, printable};
@@ -151,6 +152,9 @@ pub(super) fn about(
     let (client, network) = Network::of(global)?;
     let (_, decision) = network.proposal(&args.one.proposal)?;
     let request = request(decision.clone());
+    if let Request::Approve(decision) = &request {
+        position::check(&decision.proposal, args.void_records, &client, &network)?;
+    }
     decide(&request, &args.signer, &client, &network, screen)
 }
 
@@ -168,11 +172,7 @@ fn decide(
         // What was verified here, and nothing that the node might say now.
         let trust = TrustFile::write(&network.trust.genesis, &network.trust.blocks);
         let content = codec::encode(&(request, trust));
-        write_new(
-            out,
-            envelope(UNSIGNED, &content).as_bytes(),
-            Access::Everyone,
-        )?;
+        write_new(out, seal(UNSIGNED, &content).as_bytes(), Access::Everyone)?;
         if !screen.json() {
             screen.line(format!(
                 "{}: sign it with `certmesh govern sign`, where the key is",
@@ -347,7 +347,7 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
     let item = request.sign(&state, by, &key);
     write_new(
         &args.out,
-        envelope(SIGNED, &codec::encode(&item)).as_bytes(),
+        seal(SIGNED, &codec::encode(&item)).as_bytes(),
         Access::Everyone,
     )?;
     if !screen.json() {
@@ -370,33 +370,5 @@ pub(super) fn submit_file(
     submit(&item, &Client::new(global)?, expected(global)?, screen)
 }
 
-const UNSIGNED: &str = "certmesh-unsigned-v1";
-const SIGNED: &str = "certmesh-signed-v1";
-
 /// Most bytes of a file to be signed: it has the whole chain.
 const MAX_UNSIGNED: usize = 256 << 20;
-
-/// Bytes as text that survives mail: what they are, then hexadecimal digits.
-fn envelope(kind: &str, content: &[u8]) -> String {
-    let mut text = format!("{kind}\n");
-    for line in content.chunks(32) {
-        text.push_str(&hex::encode(line));
-        text.push('\n');
-    }
-    text
-}
-
-fn open(kind: &'static str, path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
-    let text = read_text(path)?;
-    let malformed = |detail: &str| Error::malformed(path, kind, detail.to_owned());
-    let (found, digits) = text.split_once('\n').unwrap_or((&text, ""));
-    if found.trim() != kind {
-        return Err(malformed("its first line says that it is something else"));
-    }
-    let digits: String = digits.split_whitespace().collect();
-    if digits.len() / 2 > limit {
-        return Err(malformed("it is too long"));
-    }
-    hex::decode(&digits)
-        .map_err(|_| malformed("it was cut off, or has other characters than hexadecimal digits"))
-}

@@ -168,11 +168,34 @@ impl Catalogue {
                 false => Err(Stale::Unconfirmed),
             };
         }
-        let checkpoint = self.log(id).and_then(|log| log.checkpoint());
+        let held = self.log(id);
+        let checkpoint = held.as_ref().and_then(|log| log.checkpoint());
         let (size, time_ms) =
             checkpoint.map_or((0, 0), |checkpoint| (checkpoint.size, checkpoint.time_ms));
-        let news = self.news.read();
         let log = *id;
+        // Where the members ended a log, nothing newer can come that counts, and nobody need confirm it.
+        let history = self.members.history();
+        let trail = history.trail(&id.department);
+        if let Some(end) = trail.and_then(|trail| trail.generation_end(id.generation)) {
+            let root = held.filter(|_| size >= end.size);
+            let root = root.and_then(|log| log.root_at(end.size));
+            return match root {
+                Some(root) if root == end.root => Ok(0),
+                Some(_) => Err(Stale::Silent {
+                    log,
+                    size,
+                    time_ms,
+                    for_ms: None,
+                }),
+                None => Err(Stale::Behind {
+                    log,
+                    size,
+                    time_ms,
+                    newest: end.size,
+                }),
+            };
+        }
+        let news = self.news.read();
         let (lacking, confirmed_ms) = match news.get(id) {
             Some(news) => (news.lacking(size), news.last_confirmed_ms(size)),
             None => (None, None),

@@ -45,8 +45,9 @@ pub struct Catalogue {
     members: Membership,
     own: LogId,
     place: Place,
-    /// Each log; one that was opened again takes the place of the one before.
-    logs: BTreeMap<LogId, RwLock<Arc<Log>>>,
+    /// Each log; one that was opened again takes the place of the one before. Locked for as long as it takes to look one up
+    /// or to put one in, and never while a log is opened.
+    logs: RwLock<BTreeMap<LogId, Arc<Log>>>,
     /// What was heard of each log.
     news: RwLock<BTreeMap<LogId, News>>,
     limits: FreshnessLimits,
@@ -56,6 +57,8 @@ pub struct Catalogue {
     own_whole: AtomicBool,
     /// Locked while a log is opened again, which writes to its files.
     reopening: Mutex<()>,
+    /// Locked while a newcomer's log is opened.
+    beginning: Mutex<()>,
 }
 
 /// What happened while the logs were opened.
@@ -102,8 +105,8 @@ impl CertificateState {
 }
 
 impl Catalogue {
-    /// Opens the logs of all members, several at a time, each as [`Log::open`] does. Another department's log that can't be opened
-    /// is set aside, so that one damaged copy keeps nobody from asking about the others.
+    /// Opens the logs of all departments that belong or once did, several at a time, each as [`Log::open`] does. Another
+    /// department's log that can't be opened is set aside, so that one damaged copy keeps nobody from asking about the others.
     ///
     /// # Errors
     /// [`OpenError`] of the own log, or of a medium that is of no use at all.
@@ -113,12 +116,12 @@ impl Catalogue {
         own: DepartmentCode,
     ) -> Result<Opened, OpenError> {
         let network = members.network();
-        let codes: Vec<DepartmentCode> = members.members().map(|member| member.code).collect();
-        let names: Vec<LogName> = codes
-            .into_iter()
-            .map(|code| LogName {
+        let history = members.history();
+        let names: Vec<LogName> = history
+            .departments()
+            .map(|department| LogName {
                 network,
-                id: LogId::first(code),
+                id: LogId::first(department.code),
             })
             .collect();
         log::begin(&place, &names)?;
@@ -139,7 +142,7 @@ impl Catalogue {
         let mut openings = Vec::new();
         let (found, mut bad_evidence) = evidence::load(&place, &members);
         for (id, log, opening) in opened {
-            logs.insert(id, RwLock::new(log));
+            logs.insert(id, log);
             let unproved = opening.unproved_stop.clone();
             bad_evidence.extend(unproved.map(|error| (format!("{id}.broken"), error)));
             openings.push((id, opening));
@@ -148,12 +151,13 @@ impl Catalogue {
             members,
             own: LogId::first(own),
             place,
-            logs,
+            logs: RwLock::new(logs),
             news: RwLock::default(),
             limits: FreshnessLimits::default(),
             defined: defined::Cache::default(),
             own_whole: AtomicBool::new(false),
             reopening: Mutex::new(()),
+            beginning: Mutex::new(()),
         };
         for evidence in found {
             if let Some(log) = catalogue.log(&evidence.log()) {
@@ -178,7 +182,7 @@ impl Catalogue {
     /// # Errors
     /// [`OpenError`]; what was open before stays.
     pub fn reopen(&self, id: &LogId) -> Result<Opening, OpenError> {
-        let Some(slot) = self.logs.get(id).filter(|_| *id != self.own) else {
+        let Some(open) = self.log(id).filter(|_| *id != self.own) else {
             return Ok(Opening::default());
         };
         let name = LogName {
@@ -187,24 +191,48 @@ impl Catalogue {
         };
         let _reopening = self.reopening.lock();
         // What is still being written to the copy that is open must not be written beside the one that is being opened.
-        slot.read().close("it is being opened again");
+        open.close("it is being opened again");
         // Whatever was saved: something on disk is not as it should be, or could not be written.
         let (log, opening) = match Log::open_checked(&self.place, name, &self.members) {
             Err(error) => Log::open_after_failure(&self.place, name, &self.members, &error)?,
             opened => opened?,
         };
-        let mut slot = slot.write();
+        let mut logs = self.logs.write();
         // Evidence may have come meanwhile.
-        if let Some(stopped) = slot.stopped() {
+        if let Some(stopped) = open.stopped() {
             log.stop(stopped);
         }
-        let before = std::mem::replace(&mut *slot, Arc::new(log));
+        let size = log.size();
+        logs.insert(*id, Arc::new(log));
+        drop(logs);
         // What it held and lost has to come back before anything is valid by it.
-        if slot.size() < before.size() {
+        if size < open.size() {
             let mut news = self.news.write();
-            news.entry(*id).or_default().lost(before.size());
+            news.entry(*id).or_default().lost(open.size());
         }
         Ok(opening)
+    }
+
+    /// Opens the log of a department that has been admitted, making its files: whoever asks sees it once this is done. `None`
+    /// if it is open already. Waits for the disk, and nobody who reads waits for it.
+    ///
+    /// # Errors
+    /// [`OpenError`] of a medium that is of no use at all.
+    pub fn begin(&self, id: &LogId) -> Result<Option<Opening>, OpenError> {
+        let _one_at_a_time = self.beginning.lock();
+        if self.log(id).is_some() {
+            return Ok(None);
+        }
+        let name = LogName {
+            network: self.members.network(),
+            id: *id,
+        };
+        let (log, opening) = match Log::open(&self.place, name, &self.members) {
+            Err(error) => Log::open_after_failure(&self.place, name, &self.members, &error)?,
+            opened => opened?,
+        };
+        self.logs.write().insert(*id, Arc::new(log));
+        Ok(Some(opening))
     }
 
     /// Gives up merging parts of the logs' indexes, which whoever stops would have to wait for. Nothing is merged any more.
@@ -256,12 +284,13 @@ impl Catalogue {
 
     /// One log.
     pub fn log(&self, id: &LogId) -> Option<Arc<Log>> {
-        self.logs.get(id).map(|log| Arc::clone(&log.read()))
+        self.logs.read().get(id).map(Arc::clone)
     }
 
-    /// All logs, by name.
-    pub fn logs(&self) -> impl Iterator<Item = Arc<Log>> {
-        self.logs.values().map(|log| Arc::clone(&log.read()))
+    /// All logs as they are open now, by name.
+    pub fn logs(&self) -> impl Iterator<Item = Arc<Log>> + use<> {
+        let logs: Vec<Arc<Log>> = self.logs.read().values().cloned().collect();
+        logs.into_iter()
     }
 
     /// Keeps evidence of a fork durably and stops the log it concerns.
@@ -269,16 +298,18 @@ impl Catalogue {
     /// # Errors
     /// Those of the medium; the log has stopped nevertheless.
     pub fn freeze(&self, evidence: &ForkEvidence) -> std::io::Result<()> {
-        if let Some(log) = self.logs.get(&evidence.log()) {
-            // Held, so that one being opened again stops as well.
-            log.read().stop(Stopped::Forked(Arc::new(evidence.clone())));
+        // Held, so that one being opened again stops as well.
+        let logs = self.logs.read();
+        if let Some(log) = logs.get(&evidence.log()) {
+            log.stop(Stopped::Forked(Arc::new(evidence.clone())));
         }
+        drop(logs);
         evidence::save(&self.place, self.members.network(), evidence)
     }
 
     /// Logs in which a certificate of this identifier may have been issued: its issuer's, or those of the departments
     /// of its issuer's division.
-    fn logs_of<'c>(&'c self, id: &CertificateId) -> impl Iterator<Item = Arc<Log>> + use<'c> {
+    fn logs_of(&self, id: &CertificateId) -> impl Iterator<Item = Arc<Log>> + use<> {
         let issuer = id.issuer();
         self.logs()
             .filter(move |log| issuer.names(&log.name().id.department))

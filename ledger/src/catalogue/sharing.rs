@@ -81,7 +81,9 @@ pub(super) fn access(
     request: &Request<'_>,
 ) -> Result<Access, Denial> {
     let (asker, matter, on) = (request.asker, request.matter, request.on);
-    let member = members.member(asker).ok_or(Denial::NotAMember(*asker))?;
+    let member = members.member(asker).filter(|member| member.is_active());
+    // A suspended one couldn't even write down what it was shown.
+    let member = member.ok_or(Denial::NotAMember(*asker))?;
     if matter.department != *asker {
         return Err(Denial::OthersMatter(matter.clone()));
     }

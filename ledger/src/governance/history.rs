@@ -183,6 +183,14 @@ impl History {
         codes.filter_map(move |code| self.member_at(code, height))
     }
 
+    /// Every department that belongs or ever did, as it is by now.
+    pub fn departments(&self) -> impl Iterator<Item = &Member> {
+        self.members
+            .values()
+            .filter_map(|versions| versions.last())
+            .map(|(_, member)| &**member)
+    }
+
     /// Those that decided as of a height.
     pub fn governors_at(&self, height: u64) -> impl Iterator<Item = &Member> {
         self.members_at(height)

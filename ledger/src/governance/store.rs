@@ -69,7 +69,24 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the directory, or makes it, and extends a chain that has no block yet by those that it holds.
+    /// Extends a chain by the blocks that a directory holds, as far as they go on from it, and changes nothing there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a directory that isn't there holds none.
+    pub fn read(disk: &dyn Disk, dir: &Path, chain: &dyn Chain) -> Result<(), StoreError> {
+        let network = *chain.history().state().network().0.as_bytes();
+        let path = dir.join(BLOCKS);
+        let file = match disk.open(&path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        let header = header_of(Kind::Blocks, &network, 0);
+        let contents = Frames::contents(&*file, &path, &header, MAX_FINAL_BLOCK)?;
+        extend(chain, &contents.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Opens the directory, or makes it, and extends a chain by the blocks that it holds, unless they are in it already.
     ///
     /// # Errors
     /// [`StoreError`]; what can be fetched again is cut off instead.
@@ -86,19 +103,7 @@ impl Store {
         let path = dir.join(BLOCKS);
         let header = header_of(Kind::Blocks, &network, 0);
         let (mut file, contents) = Frames::open(&*disk, &path, &header, MAX_FINAL_BLOCK)?;
-        let mut blocks = Vec::new();
-        let mut good = HEADER_LEN;
-        for (content, end) in contents {
-            // What does not go on from here was damaged, or kept by a program that knew a later version: it comes again.
-            let Ok(block) = FinalBlock::decode(&content) else {
-                break;
-            };
-            if chain.extend(&block).is_err() {
-                break;
-            }
-            blocks.push(block);
-            good = end;
-        }
+        let (blocks, good) = extend(chain, &contents);
         let cut_off = file.cut(good)?;
         disk.sync_dir(dir)?;
         let mut store = Store {
@@ -225,6 +230,28 @@ impl Store {
     }
 }
 
+/// Extends a chain by blocks as far as they go on from it, or are in it; returns those, and where the last one ends.
+fn extend(chain: &dyn Chain, contents: &[Content]) -> (Vec<FinalBlock>, u64) {
+    let (mut blocks, mut good) = (Vec::new(), HEADER_LEN);
+    for (content, end) in contents {
+        // What does not go on from here was damaged, or kept by a program that knew a later version: it comes again.
+        let Ok(block) = FinalBlock::decode(content) else {
+            break;
+        };
+        let history = chain.history();
+        let goes_on = match history.head_at(block.block.height) {
+            Some(known) => block.block.height > 0 && known == block.block.id(history.chain()),
+            None => chain.extend(&block).is_ok(),
+        };
+        if !goes_on {
+            break;
+        }
+        blocks.push(block);
+        good = *end;
+    }
+    (blocks, good)
+}
+
 fn votes_name(height: u64) -> String {
     format!("{VOTES}{height:012}")
 }
@@ -252,27 +279,41 @@ impl Frames {
         limit: usize,
     ) -> Result<(Frames, Vec<Content>), StoreError> {
         let file = disk.open(path, true)?;
-        let len = file.len()?;
-        let mut found = [0; HEADER_LEN as usize];
-        file.read_at(&mut found, 0)?;
-        // New, or a crash left it so: its length may be durable before what is in it. Nothing came of that.
-        if len < HEADER_LEN || found == [0; HEADER_LEN as usize] {
+        let Some(contents) = Frames::contents(&*file, path, header, limit)? else {
             file.set_len(0)?;
             file.write_at(header, 0)?;
             file.sync()?;
             let end = HEADER_LEN;
             return Ok((Frames { file, end }, Vec::new()));
+        };
+        let end = file.len()?;
+        Ok((Frames { file, end }, contents))
+    }
+
+    /// The frames of a file up to the first that is torn or damaged; `None` of a file without a header: it is new, or a crash
+    /// left it so, since its length may be durable before what is in it. Nothing came of that.
+    fn contents(
+        file: &dyn DiskFile,
+        path: &Path,
+        header: &[u8; HEADER_LEN as usize],
+        limit: usize,
+    ) -> Result<Option<Vec<Content>>, StoreError> {
+        let len = file.len()?;
+        let mut found = [0; HEADER_LEN as usize];
+        file.read_at(&mut found, 0)?;
+        if len < HEADER_LEN || found == [0; HEADER_LEN as usize] {
+            return Ok(None);
         }
         check_header_of(&found, header).map_err(|error| StoreError::Header {
             file: path.to_owned(),
             error,
         })?;
         let (mut contents, mut at) = (Vec::new(), HEADER_LEN);
-        while let Some(content) = read_frame(&*file, at, len, limit)? {
+        while let Some(content) = read_frame(file, at, len, limit)? {
             at += (FRAME + content.len()) as u64;
             contents.push((content, at));
         }
-        Ok((Frames { file, end: len }, contents))
+        Ok(Some(contents))
     }
 
     /// Cuts off what is beyond a place; how much that was.

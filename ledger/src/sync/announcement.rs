@@ -84,9 +84,9 @@ impl Sync {
         let judged = match announcement.map(|announcement| *announcement) {
             None => Err("that can't be read"),
             Some(Announcement::Fork(evidence)) => {
-                if !self.logs.contains_key(&evidence.log()) {
-                    Err("about a log of no member")
-                } else if holdings.forked(&evidence.log()) {
+                let log = evidence.log();
+                // Known already, or perhaps of a department whose admission this peer has not heard of yet.
+                if holdings.forked(&log) || !self.logs.contains_key(&log) {
                     Ok(Judgement::Ignore)
                 } else {
                     match evidence.verify(&self.members) {
@@ -127,7 +127,10 @@ impl Sync {
             let checkpoint = &page.checkpoint.checkpoint;
             (checkpoint.log, checkpoint.size)
         };
-        let progress = self.logs.get(&log).ok_or("about a log of no member")?;
+        // Perhaps of a department that has been admitted, and this peer has not heard of it yet: that is nobody's fault.
+        let Some(progress) = self.logs.get(&log) else {
+            return Ok(Judgement::Ignore);
+        };
         let received = progress.received.max(holdings.held(&log));
         if size <= received || holdings.stopped(&log) {
             // Old news. Whether it contradicts what is held shows when heads are compared.

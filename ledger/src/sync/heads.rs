@@ -84,6 +84,8 @@ impl Sync {
         out: &mut Vec<Command>,
     ) {
         let heard = out.len();
+        // A suspended member's word counts for nothing, whichever run of its peer it is.
+        let counts = counts && self.members.counts(&from);
         self.elsewhere.remove(&from);
         if heads.rival {
             self.rival_at.insert(from);

@@ -107,7 +107,9 @@ impl Sync {
     pub(super) fn other_instance(&mut self, from: DepartmentCode, now_ms: u64) {
         self.confirmed_by.remove(&from);
         self.rival_at.remove(&from);
-        self.elsewhere.insert(from);
+        if self.members.counts(&from) {
+            self.elsewhere.insert(from);
+        }
         // So that this one takes over soon after the other one has stopped.
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.heads_due_ms = now_ms + self.settings.heads_after_ms;
@@ -117,7 +119,7 @@ impl Sync {
     /// Whether as many members as confirm a log say that another run was there first. Fewer stop nobody: a member may
     /// lie, or have not noticed yet that the last run is gone.
     pub(super) fn is_elsewhere(&self) -> bool {
-        let enough = self.members.majority_of_others();
+        let enough = self.members.majority_of_others(&self.own.department);
         !self.elsewhere.is_empty() && self.elsewhere.len() >= enough
     }
 

@@ -141,6 +141,9 @@ pub enum Event {
     Reopened(LogId),
     /// An operator vouches for the own log on disk, after a loss knowing what may be lost.
     OwnLogVouched,
+    /// Departments joined, were suspended, resumed or removed, as the membership has it by now. The logs of those that joined
+    /// are open.
+    MembersChanged(BTreeSet<DepartmentCode>),
     /// Time passed.
     Tick,
 }

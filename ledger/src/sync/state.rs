@@ -142,9 +142,11 @@ impl Sync {
         members: Membership,
         settings: Settings,
     ) -> Sync {
+        // Those of departments that are gone as well: others may lack something of them.
         let logs = members
-            .members()
-            .map(|member| (LogId::first(member.code), Progress::default()))
+            .history()
+            .departments()
+            .map(|department| (LogId::first(department.code), Progress::default()))
             .collect();
         Sync {
             own,
@@ -193,6 +195,7 @@ impl Sync {
             Event::Appended(checkpoint) => self.appended(&checkpoint, now_ms),
             Event::Reopened(log) => self.reopened(&log, holdings),
             Event::OwnLogVouched => self.vouched = true,
+            Event::MembersChanged(departments) => self.members_changed(&departments),
             Event::Tick => self.expire(now_ms),
         }
         self.notice_stalls(now_ms);
@@ -222,8 +225,8 @@ impl Sync {
     /// newest records may be with any.
     pub fn confirmations_needed(&self) -> usize {
         match self.lost() {
-            true => self.members.others(),
-            false => self.members.majority_of_others(),
+            true => self.members.others(&self.own.department),
+            false => self.members.majority_of_others(&self.own.department),
         }
     }
 
@@ -259,6 +262,20 @@ impl Sync {
         }
         for progress in self.logs.values_mut() {
             progress.search.take_if(|search| search.peer == *peer);
+        }
+    }
+
+    /// Takes in who belongs by now.
+    fn members_changed(&mut self, departments: &BTreeSet<DepartmentCode>) {
+        for code in departments {
+            self.logs.entry(LogId::first(*code)).or_default();
+            if !self.members.counts(code) {
+                self.confirmed_by.remove(code);
+                self.elsewhere.remove(code);
+            }
+            if self.members.member(code).is_none() {
+                self.disconnected(code);
+            }
         }
     }
 

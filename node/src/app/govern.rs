@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use certmesh_ledger::governance::{Action, Item, TrustFile};
+use certmesh_ledger::governance::{Action, History, Item, TrustFile};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -34,8 +34,10 @@ impl Govern for PeerService {
     }
 
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>> {
-        if !is_carried_out(&item) {
-            let why = "this version of certmesh decides who governs, the policy and identity keys, and would not act upon the rest";
+        if !is_carried_out(&item, &self.members().history()) {
+            let why = "nodes of this version would not act upon it: neither upon logs that are cut, another catalogue key, a later \
+                       format, a department's own changes, a department that is admitted a second time, nor upon a successor of \
+                       one that is removed";
             let refusal = Refusal::NotDecidable {
                 why: why.to_owned(),
             };
@@ -55,14 +57,23 @@ impl Govern for PeerService {
     }
 }
 
-/// Whether nodes of this version act upon all of it once it is final. Records, connections and logs are still held against the
-/// genesis alone: a decision about those would be one in name.
-fn is_carried_out(item: &Item) -> bool {
-    let acted_upon = |action: &Action| {
-        matches!(
-            action,
-            Action::Govern(_) | Action::ReplacePolicy(_) | Action::ReplaceIdentity(_)
-        )
+/// Whether nodes of this version act upon all of it once it is final: any other decision would be one in name.
+fn is_carried_out(item: &Item, history: &History) -> bool {
+    let acted_upon = |action: &Action| match action {
+        Action::Govern(_)
+        | Action::ReplacePolicy(_)
+        | Action::ReplaceIdentity(_)
+        | Action::Suspend(_)
+        | Action::Resume(_)
+        | Action::ChangeRoles(_) => true,
+        // Whoever comes back goes on in the next generation of its log, and nodes keep the first.
+        Action::Admit(admit) => history.trail(&admit.introduction.newcomer.code).is_none(),
+        // Nobody changes statuses in another's place yet.
+        Action::Remove(remove) => remove.successor.is_none(),
+        Action::Cut(_)
+        | Action::ReplaceCatalogueKey(_)
+        | Action::RaiseVersion(_)
+        | Action::Unreadable(_) => false,
     };
     match item {
         Item::Decision(decision) => decision.proposal.actions.iter().all(acted_upon),
@@ -75,23 +86,21 @@ fn is_carried_out(item: &Item) -> bool {
 mod tests {
     use certmesh_ledger::codec::{Bounded, Text};
     use certmesh_ledger::crypto::keys::SigningKey;
-    use certmesh_ledger::governance::{Decision, Govern, Position, Proposal, Suspend};
+    use certmesh_ledger::governance::{Cut, CutReason, Decision, Position, Proposal, Remove};
     use certmesh_ledger::id::DepartmentCode;
-    use certmesh_ledger::names::{LogId, NetworkId};
+    use certmesh_ledger::names::LogId;
 
     use super::*;
+    use crate::peer::testing::{OWN, admit, decide, members, remove, suspend};
 
     #[test]
     fn what_no_node_would_act_upon_is_not_taken_up() {
-        let department: DepartmentCode = "11430000006122244L".parse().unwrap();
-        let govern = Govern {
-            department,
-            governs: false,
-        };
-        let suspend = Suspend {
-            position: Position::beginning(LogId::first(department)),
-        };
-        let decision = |actions: &[Action]| {
+        const OTHER: &str = "11100000000013338W";
+        let members = members();
+        let [department, other]: [DepartmentCode; 2] =
+            [OWN, OTHER].map(|code| code.parse().unwrap());
+        let position = Position::beginning(LogId::first(other));
+        let is_taken = |actions: &[Action]| {
             let proposal = Proposal {
                 proposer: department,
                 sitting: 0,
@@ -100,15 +109,34 @@ mod tests {
                 reason: Text::new("a test").unwrap(),
                 actions: Bounded::new(actions.to_vec()).unwrap(),
             };
-            let network = NetworkId(Default::default());
-            Item::from(Decision::propose(
-                network,
-                proposal,
-                &SigningKey::from_seed(&[1; 32]),
-            ))
+            let key = SigningKey::from_seed(&[1; 32]);
+            let item = Decision::propose(members.network(), proposal, &key).into();
+            is_carried_out(&item, &members.history())
         };
-        assert!(is_carried_out(&decision(&[govern.clone().into()])));
-        assert!(!is_carried_out(&decision(&[suspend.clone().into()])));
-        assert!(!is_carried_out(&decision(&[govern.into(), suspend.into()])));
+        let newcomer = admit(&members, OTHER);
+        assert!(is_taken(std::slice::from_ref(&newcomer)));
+        decide(&members, std::slice::from_ref(&newcomer));
+        let suspend = suspend(OTHER);
+        assert!(is_taken(std::slice::from_ref(&suspend)));
+        decide(&members, std::slice::from_ref(&suspend));
+        let removal = remove(&members, OTHER);
+        assert!(is_taken(std::slice::from_ref(&removal)));
+        let succeeded = Remove {
+            position,
+            since: 2,
+            successor: Some(department),
+        };
+        assert!(!is_taken(&[succeeded.into()]));
+        let cut: Action = Cut {
+            position,
+            why: CutReason::Lost,
+            first_epoch: 0,
+        }
+        .into();
+        assert!(!is_taken(std::slice::from_ref(&cut)));
+        assert!(!is_taken(&[removal.clone(), cut]));
+        // A second admission.
+        decide(&members, &[removal]);
+        assert!(!is_taken(&[newcomer]));
     }
 }

@@ -102,7 +102,7 @@ impl Verify for PeerService {
         });
         match bundle {
             Ok(Some(bundle)) => {
-                let others = catalogue.members().others() > 0;
+                let others = catalogue.members().others(&self.peer.department) > 0;
                 Ok(Proof {
                     alone: log.filter(|_| others && !bundle.is_witnessed()),
                     bytes: bundle.to_bytes(),

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use certmesh_ledger::governance::Changes;
 use certmesh_ledger::governance::engine::{self, QuestionId, Reply};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::VerifiedCheckpoint;
@@ -16,13 +17,14 @@ use certmesh_ledger::sync::{
 };
 use certmesh_text::say;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::PeerId;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::governance::{Governing, Input, Output};
 use super::own_log::Awaited;
 use super::reopening::{Reopened, Reopening};
+use super::roster::{Addresses, Roster};
 use super::serving::Serving;
 use super::storage::Storage;
 use super::warnings::Warning;
@@ -32,9 +34,6 @@ use crate::net::{
     GossipId, GossipVerdict, InboundId, Net, NetEvent, OutboundId, PublishError, RequestFailure,
 };
 use crate::peer::answering::{Answering, piece};
-
-/// The other members and where each can be reached.
-pub(crate) type Addresses = Vec<(PeerId, Vec<Multiaddr>)>;
 
 /// A message to another member, and where its answer goes.
 pub(crate) struct Ask {
@@ -70,7 +69,7 @@ pub(crate) struct Inbox {
     pub(crate) asks: mpsc::Receiver<Ask>,
     /// What the thread of governance wants done.
     pub(crate) governance: mpsc::Receiver<Output>,
-    /// The members' addresses, as they were read last.
+    /// The departments' addresses, as they were read last.
     pub(crate) addresses: watch::Receiver<Addresses>,
     pub(crate) stop: oneshot::Receiver<()>,
 }
@@ -103,8 +102,7 @@ pub(crate) struct Driver {
     warnings: DefaultKeyedRateLimiter<DepartmentCode>,
     /// Questions about governance: an answer is up to a mebibyte, made on the thread that votes.
     questions: DefaultKeyedRateLimiter<DepartmentCode>,
-    codes: HashMap<PeerId, DepartmentCode>,
-    peer_ids: HashMap<DepartmentCode, PeerId>,
+    roster: Roster,
     requests: HashMap<OutboundId, Waiting>,
     answering: Answering,
     reopening: Reopening,
@@ -133,7 +131,7 @@ fn governance_reply(bytes: &[u8]) -> Option<Box<Reply>> {
 impl Driver {
     pub(crate) fn new(
         parts: Parts,
-        peer_ids: HashMap<DepartmentCode, PeerId>,
+        roster: Roster,
         listening: mpsc::Sender<libp2p::Multiaddr>,
     ) -> Driver {
         let Parts {
@@ -147,7 +145,6 @@ impl Driver {
         } = parts;
         let announced = peer.own.log.size();
         Driver {
-            codes: peer_ids.iter().map(|(code, id)| (*id, *code)).collect(),
             peer,
             net,
             sync,
@@ -156,7 +153,7 @@ impl Driver {
             serving: Serving::new(),
             warnings: RateLimiter::keyed(WARNINGS),
             questions: RateLimiter::keyed(QUESTIONS),
-            peer_ids,
+            roster,
             requests: HashMap::new(),
             answering,
             reopening,
@@ -211,7 +208,8 @@ impl Driver {
                 Some(output) = inbox.governance.recv() => self.govern(output),
                 Ok(()) = inbox.addresses.changed() => {
                     let addresses = inbox.addresses.borrow_and_update().clone();
-                    self.net.set_members(addresses);
+                    self.roster.set_addresses(addresses);
+                    self.net.set_members(self.roster.peers());
                 }
                 Some((to, answer)) = self.answers.1.recv() => self.respond(to, answer),
                 _ = tick.tick() => {
@@ -331,7 +329,7 @@ impl Driver {
     }
 
     fn with_code(&mut self, id: PeerId, act: impl FnOnce(&mut Driver, DepartmentCode)) {
-        if let Some(code) = self.codes.get(&id).copied() {
+        if let Some(code) = self.roster.code_of(&id) {
             act(self, code);
         }
     }
@@ -430,9 +428,9 @@ impl Driver {
 
     /// Sends a request that someone else waits for.
     fn ask(&mut self, ask: Ask) {
-        match self.peer_ids.get(&ask.to) {
+        match self.roster.id_of(&ask.to) {
             Some(id) => {
-                let sent = self.net.request(*id, ask.request.encode());
+                let sent = self.net.request(id, ask.request.encode());
                 self.requests.insert(sent, Waiting::Asker(ask.reply));
             }
             None => {
@@ -498,9 +496,9 @@ impl Driver {
                     engine::Verdict::Reject => GossipVerdict::Reject,
                 },
             ),
-            Output::Ask(to, question, request) => match self.peer_ids.get(&to) {
+            Output::Ask(to, question, request) => match self.roster.id_of(&to) {
                 Some(id) => {
-                    let sent = self.net.request(*id, request.encode());
+                    let sent = self.net.request(id, request.encode());
                     self.requests.insert(sent, Waiting::Governance(question));
                 }
                 None => {
@@ -509,11 +507,34 @@ impl Driver {
                 }
             },
             Output::Answer(to, answer) => self.respond(to, answer),
-            Output::Changed => self.serving.heads_changed(),
+            Output::Changed(changes) => self.members_changed(changes),
             Output::Blame(peer, what) => {
                 tracing::warn!(department = %peer, what, "a peer misbehaved");
             }
         }
+    }
+
+    /// Takes in who belongs by now: lets newcomers in, and closes the connections of those that were removed.
+    fn members_changed(&mut self, changes: Changes) {
+        let members = self.peer.catalogue.members().clone();
+        for code in self.roster.follow(&members) {
+            // What the network still reports of it is nobody's by now.
+            if self.peer.heard.write().connected.remove(&code).is_some() {
+                tracing::info!(department = %code, "disconnected: its peer is no member's any more");
+                self.handle(Event::Disconnected(code));
+            }
+            self.peer.forget_peer_of(&code);
+        }
+        self.net.set_members(self.roster.peers());
+        self.serving.heads_changed();
+        if changes.departments.contains(&self.peer.department)
+            && let Some(refusal) = self.peer.membership_refusal()
+        {
+            tracing::error!("{}", say(&refusal));
+        }
+        self.handle(Event::MembersChanged(changes.departments));
+        self.open_closed_logs();
+        self.show();
     }
 
     fn judge(&mut self, id: u64, verdict: GossipVerdict) {
@@ -525,8 +546,8 @@ impl Driver {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Request { to, request, body } => {
-                if let Some(id) = self.peer_ids.get(&to) {
-                    let sent = self.net.request(*id, body.encode());
+                if let Some(id) = self.roster.id_of(&to) {
+                    let sent = self.net.request(id, body.encode());
                     self.requests.insert(sent, Waiting::Sync(request));
                 }
             }
@@ -655,11 +676,8 @@ impl Driver {
         let infos = self.net.connected();
         let mut heard = peer.heard.write();
         for info in infos {
-            if let Some(connection) = self
-                .codes
-                .get(&info.peer)
-                .and_then(|code| heard.connected.get_mut(code))
-            {
+            let code = self.roster.code_of(&info.peer);
+            if let Some(connection) = code.and_then(|code| heard.connected.get_mut(&code)) {
                 let since = info.since.duration_since(UNIX_EPOCH).unwrap_or_default();
                 connection.since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
                 connection.rtt_ms = info.rtt_ms;

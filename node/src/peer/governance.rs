@@ -13,7 +13,7 @@ use certmesh_ledger::governance::consensus::Moment;
 use certmesh_ledger::governance::engine::{
     Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Verdict, is_enough,
 };
-use certmesh_ledger::governance::{FinalBlock, Item, Refused, Store};
+use certmesh_ledger::governance::{Changes, FinalBlock, Item, Refused, Store};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::sync::{Request, Response};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -53,8 +53,8 @@ pub(crate) enum Output {
     Judge(NewsId, Verdict),
     Ask(DepartmentCode, QuestionId, Request),
     Answer(InboundId, Vec<u8>),
-    /// A block is in force.
-    Changed,
+    /// A block is in force, and changed this. The logs of those that joined are open.
+    Changed(Changes),
     Blame(DepartmentCode, &'static str),
 }
 
@@ -259,9 +259,10 @@ impl Running {
                         "a block of governance is final"
                     );
                 }
-                Command::Changed(_) => {
+                Command::Changed(changes) => {
+                    self.peer.open_logs_of_newcomers(&changes);
                     self.show();
-                    self.put(Output::Changed)?;
+                    self.put(Output::Changed(changes))?;
                 }
                 Command::Publish(news) => self.put(Output::Publish(news))?,
                 Command::Judge(id, verdict) => self.put(Output::Judge(id, verdict))?,

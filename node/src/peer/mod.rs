@@ -12,6 +12,7 @@
 //! - `retries`: which content was sent under which idempotency key, and how long that is remembered
 //! - `clock`: how long ago something was, even if the machine's clock is changed
 //! - `journal`: every look at what a person holds, durable before it is answered
+//! - `joining`: what changes here when members join, are suspended or removed; `roster`: whose peer is whose
 //! - `governance`: the thread of this peer's part in governance
 //! - `health`: what an operator should know of; `warnings`: what of it there is to say
 //! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
@@ -27,6 +28,7 @@ pub(crate) mod driver;
 pub(crate) mod driving;
 pub(crate) mod governance;
 pub(crate) mod health;
+pub(crate) mod joining;
 pub(crate) mod journal;
 pub(crate) mod lost;
 pub(crate) mod own_log;
@@ -36,6 +38,7 @@ pub(crate) mod refusal;
 pub(crate) mod reopening;
 pub(crate) mod requests;
 pub(crate) mod retries;
+pub(crate) mod roster;
 pub(crate) mod serving;
 pub(crate) mod storage;
 #[cfg(test)]
@@ -56,6 +59,7 @@ use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::clocks::{ClockFault, Clocks, MAX_OFF_MS, come_to};
 use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, KeyRing};
+use certmesh_ledger::governance::Member;
 use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::operating::OperatingKeys;
@@ -169,12 +173,14 @@ impl Peer {
     pub(crate) fn clocks(&self) -> Clocks {
         let boot_ms = Clock::boot_ms();
         let heard = self.heard.read();
+        let history = self.catalogue.members().history();
+        let counts = |code| history.state().member(code).is_some_and(Member::is_active);
         // While none is connected, what members said before advances with the machine's own time.
         let alone = heard.connected.is_empty();
         let members = heard
             .clocks
             .iter()
-            .filter(|(code, _)| alone || heard.connected.contains_key(code));
+            .filter(|(code, _)| counts(code) && (alone || heard.connected.contains_key(code)));
         let members_ms = members
             .map(|(_, (said_ms, at_ms))| said_ms.saturating_add(boot_ms.saturating_sub(*at_ms)));
         let others = self
@@ -213,7 +219,8 @@ impl Peer {
 
     /// Why nothing can be appended to the own log; `None` when it can.
     pub(crate) fn append_refusal(&self) -> Option<Refusal> {
-        self.own.refusal().or_else(|| {
+        let refusal = self.own.refusal().or_else(|| self.membership_refusal());
+        refusal.or_else(|| {
             let fault = self.clock_fault()?;
             Some(Refusal::ClockOff((&fault).into()))
         })
@@ -224,8 +231,8 @@ impl Peer {
         let members = self.catalogue.members();
         let clocks = self.clocks();
         // One member's word is not agreement.
-        let enough = clocks.members_ms.len() >= members.majority_of_others();
-        let alone = members.others() == 0;
+        let enough = clocks.members_ms.len() >= members.majority_of_others(&self.department);
+        let alone = members.others(&self.department) == 0;
         enough.then(|| clocks.agreed_ms(alone)).flatten()
     }
 

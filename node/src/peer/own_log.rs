@@ -56,7 +56,8 @@ impl Awaited {
         connected: &BTreeMap<DepartmentCode, Connection>,
         (needed, lost): (usize, bool),
     ) -> Awaited {
-        let others = members.members().filter(|member| member.code != *own);
+        let counts = |member: &Arc<Member>| member.code != *own && member.is_active();
+        let others = members.members().filter(counts);
         let name = |member: Arc<Member>| member.display_name().to_owned();
         let (here, gone): (Vec<_>, Vec<_>) = others
             .filter(|member| !confirmed_by.contains(&member.code))
@@ -151,8 +152,8 @@ impl OwnLog {
     ) -> OwnLog {
         let own = log.name().id.department;
         let needed = match found.loss {
-            Some(_) => members.others(),
-            None => members.majority_of_others(),
+            Some(_) => members.others(&own),
+            None => members.majority_of_others(&own),
         };
         let nobody = (&BTreeSet::new(), &BTreeMap::new());
         let needed = (needed, found.loss.is_some());

@@ -161,10 +161,6 @@ coded! {
             /// What the disk said.
             reason: String,
         },
-        /// The department does not belong to the network.
-        "not-a-member" NotAMember,
-        /// It is suspended.
-        "suspended" Suspended,
         /// Its operating key has ended.
         "key-ended" KeyEnded,
         /// The operating key in force is not this node's.
@@ -179,6 +175,13 @@ coded! {
             /// The last one known here.
             known: u64,
         },
+        /// The members have suspended this department.
+        "suspended" Suspended {
+            /// In which block.
+            height: u64,
+        },
+        /// They have removed it.
+        "removed" Removed,
     }
 }
 

@@ -321,8 +321,8 @@ impl From<ImpossibleTransition> for Refusal {
 impl From<NoKey> for Refusal {
     fn from(why: NoKey) -> Refusal {
         Refusal::LogReadOnly(match why {
-            NoKey::NotAMember(_) => ReadOnly::NotAMember,
-            NoKey::Suspended(_) => ReadOnly::Suspended,
+            NoKey::NotAMember(_) => ReadOnly::Removed,
+            NoKey::Suspended { height, .. } => ReadOnly::Suspended { height },
             NoKey::Ended(_) => ReadOnly::KeyEnded,
             NoKey::NotHeld { epoch, .. } => ReadOnly::KeyNotHeld { epoch },
         })

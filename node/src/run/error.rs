@@ -7,6 +7,7 @@ use certmesh_api::tokens::TokensError;
 use certmesh_ledger::bodies::BodyError;
 use certmesh_ledger::crypto::keys::KeyError;
 use certmesh_ledger::genesis::{GenesisFaults, Undialable};
+use certmesh_ledger::governance::TrustFileError;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::OpenError;
 use libp2p::Multiaddr;
@@ -50,19 +51,55 @@ pub(crate) enum RunError {
         /// What was expected.
         error: KeyError,
     },
-    /// The department did not found this network.
+    /// The department did not found this network, and has not been admitted as far as is known here.
     #[error(
-        "department {department} is not a member of the network in {path}; is it the right genesis file?"
+        "department {department} is not a member of the network in {path}; is it the right genesis file? If the members have \
+         admitted it since: decisions up to block {height} are known here, none of which does; put a newer trust file at {trust} \
+         (`certmesh network join`)", path = .path.display(), trust = .trust.display()
     )]
     NotAMember {
         /// This department.
         department: DepartmentCode,
         /// The genesis file.
         path: PathBuf,
+        /// Up to which block the decisions are known.
+        height: u64,
+        /// Where a trust file is looked for.
+        trust: PathBuf,
     },
-    /// A key is not the one the genesis names for this department.
+    /// The department was a member.
     #[error(
-        "{path}: the key is not the one the genesis names as this department's {what} ({expected}): is it another \
+        "department {department} was removed from the network, as far as the decisions up to block {height} say: no member's \
+         node connects to its own any more. What it holds stays in its data directory"
+    )]
+    Removed {
+        /// This department.
+        department: DepartmentCode,
+        /// Up to which block the decisions are known.
+        height: u64,
+    },
+    /// The trust file can't be trusted.
+    #[error("{path}: {error}")]
+    TrustFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: TrustFileError,
+    },
+    /// The trust file has another block than is kept here.
+    #[error(
+        "{path}: its block {height} is not the one kept in the data directory, though both are final: one of the two is of \
+         people who hold stolen keys. Compare `certmesh govern log` of several members"
+    )]
+    OtherChain {
+        /// The file.
+        path: PathBuf,
+        /// Of which height.
+        height: u64,
+    },
+    /// A key is not the one that the network has for this department.
+    #[error(
+        "{path}: the key is not the one that the network has as this department's {what} ({expected}): is it another \
          department's key, or is network.toml another network's?"
     )]
     OtherKey {

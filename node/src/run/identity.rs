@@ -1,22 +1,20 @@
-//! Who is who: this peer's keys, checked against the genesis, and the other members.
+//! Who is who: this peer's keys, checked against the genesis and what was decided since, and the other members.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret, SecretFile, SigningKey};
+use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::genesis::{Genesis, PeerId as MemberPeer, Undialable, undialable};
-use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::governance::{FinalBlock, Store, TrustFile};
 use certmesh_ledger::membership::Membership;
-use libp2p::{Multiaddr, PeerId};
 use zeroize::Zeroizing;
 
 use super::error::{RunError, at};
 use crate::config::Config;
+use crate::peer::roster::Addresses;
 use certmesh_ledger::crypto::secret_files;
-
-/// The other members, and where each can be reached.
-type Peers = HashMap<DepartmentCode, (PeerId, Vec<Multiaddr>)>;
 
 /// Who this peer is and whom it talks to, checked as a whole.
 pub(crate) struct Identity {
@@ -26,7 +24,10 @@ pub(crate) struct Identity {
     pub(crate) transport: Zeroizing<[u8; 32]>,
     pub(crate) catalogue_key: CatalogueKey,
     pub(crate) field_key: FieldKey,
-    pub(crate) peers: Peers,
+    /// Where the other departments' peers can be reached.
+    pub(crate) addresses: Addresses,
+    /// The blocks of the trust file, which the members are by as well.
+    pub(crate) trusted: Vec<FinalBlock>,
     pub(crate) peer_id: MemberPeer,
 }
 
@@ -53,13 +54,11 @@ impl Identity {
     /// once.
     pub(crate) fn load(config: &Config, genesis: Genesis) -> Result<Identity, RunError> {
         let mut faults = Vec::new();
-        let members = Membership::from_genesis(&genesis);
+        let (members, trusted) = members(config, &genesis);
+        let trusted = trusted.map_err(|error| faults.push(error)).ok();
         let own = members.member(&config.department);
         if own.is_none() {
-            faults.push(RunError::NotAMember {
-                department: config.department,
-                path: config.network.clone(),
-            });
+            faults.push(not_a_member(config, &members));
         }
         let keys = &config.keys;
         let mut read = |path: &Path, kind| {
@@ -94,11 +93,12 @@ impl Identity {
                 path: keys.catalogue.clone(),
             });
         }
-        let peers = peers(config, &members, &mut faults);
+        let addresses = addresses(config, &genesis, &mut faults);
         RunError::unless_none(faults)?;
         let whole = "what could not be read is a fault";
         Ok(Identity {
-            peers,
+            addresses,
+            trusted: trusted.expect(whole),
             members,
             genesis,
             signing: signing.expect(whole),
@@ -118,32 +118,89 @@ fn other_key(path: &Path, what: &'static str, expected: &dyn ToString) -> RunErr
     }
 }
 
-/// The other members' identities and addresses. An invalid address is a fault.
-pub(crate) fn peers(config: &Config, members: &Membership, faults: &mut Vec<RunError>) -> Peers {
-    let mut peers = HashMap::new();
-    let others = members.members();
-    for member in others.filter(|member| member.code != config.department) {
-        let id = PeerId::from_bytes(&member.keys.transport.to_multihash())
-            .expect("a multihash of a checked identity");
+/// Where the other departments' peers can be reached: as the configuration has it, also of departments that may yet join, else
+/// as the genesis has it. An invalid address is a fault.
+pub(crate) fn addresses(
+    config: &Config,
+    genesis: &Genesis,
+    faults: &mut Vec<RunError>,
+) -> Addresses {
+    let mut found: Addresses = config.net.peers.clone();
+    for founder in genesis.departments() {
         let mut parse = |address: &Text<256>| {
             let parsed = address.as_str().parse();
             let fault = |_| RunError::Address {
                 path: config.network.clone(),
-                department: member.code,
+                department: founder.code,
                 address: address.to_string(),
             };
             parsed.map_err(|error| faults.push(fault(error))).ok()
         };
-        let addresses = match config.net.peers.get(&member.code) {
-            Some(addresses) => addresses.clone(),
-            None => {
-                let founding = members.founding_addresses(&member.code).iter();
-                founding.filter_map(&mut parse).collect()
-            }
-        };
-        peers.insert(member.code, (id, addresses));
+        if founder.code != config.department && !found.contains_key(&founder.code) {
+            let addresses = founder.addresses.iter().filter_map(&mut parse).collect();
+            found.insert(founder.code, addresses);
+        }
     }
-    peers
+    found
+}
+
+/// Where what is kept of governance is.
+pub(crate) fn governance_dir(config: &Config) -> PathBuf {
+    config.data_dir.join("governance")
+}
+
+/// The trust file beside the genesis file: what was decided before this node joined.
+pub(crate) fn trust_file(config: &Config) -> PathBuf {
+    config.network.with_extension("trust")
+}
+
+/// The members by the decisions that were kept here, and those of the trust file where it has more. With the blocks of that
+/// file, if there is one.
+fn members(config: &Config, genesis: &Genesis) -> (Membership, Result<Vec<FinalBlock>, RunError>) {
+    let members = Membership::from_genesis(genesis);
+    // What can't be read here is reported, or cut off, when it is opened.
+    let _ = Store::read(&RealDisk::default(), &governance_dir(config), &members);
+    let trusted = take_trust_file(&trust_file(config), &members);
+    (members, trusted)
+}
+
+fn take_trust_file(path: &Path, members: &Membership) -> Result<Vec<FinalBlock>, RunError> {
+    let bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(at(path))?,
+    };
+    let fault = |error| RunError::TrustFile {
+        path: path.to_owned(),
+        error,
+    };
+    let trust = TrustFile::read(&bytes, Some(members.network())).map_err(fault)?;
+    for block in &trust.blocks {
+        let height = block.block.height;
+        match members.history().head_at(height) {
+            Some(known) if known == block.block.id(members.network()) => {}
+            Some(_) => {
+                let path = path.to_owned();
+                return Err(RunError::OtherChain { path, height });
+            }
+            None => drop(members.extend(block).map_err(|error| fault(error.into()))?),
+        }
+    }
+    Ok(trust.blocks)
+}
+
+/// Why a department that is no member can't run.
+fn not_a_member(config: &Config, members: &Membership) -> RunError {
+    let (department, history) = (config.department, members.history());
+    let height = history.height();
+    match history.department_at(&department, height) {
+        Some(_) => RunError::Removed { department, height },
+        None => RunError::NotAMember {
+            department,
+            path: config.network.clone(),
+            height,
+            trust: trust_file(config),
+        },
+    }
 }
 
 /// The genesis's addresses of other members that can't be dialled, but for members that the configuration has addresses of.

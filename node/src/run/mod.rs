@@ -48,13 +48,14 @@ use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig, NetLimits};
 use crate::peer::answering::Answering;
 use crate::peer::clock::Clock;
-use crate::peer::driver::Addresses;
 use crate::peer::driver::{Driver, Inbox, Parts};
 use crate::peer::driving::{Driving, PeerRuntime};
 use crate::peer::governance;
+use crate::peer::joining;
 use crate::peer::journal::{self, Lookups, Recorder};
 use crate::peer::own_log::{Found as OwnLogFound, OwnLog};
 use crate::peer::reopening::Reopening;
+use crate::peer::roster::{Addresses, Roster};
 use crate::peer::storage::Storage;
 use crate::peer::upkeep::Upkeep;
 use crate::peer::uploads::{self, Uploads};
@@ -153,7 +154,9 @@ fn open_peer(
         bad_evidence,
     } = Catalogue::open(place, identity.members.clone(), config.department)?;
     catalogue.limit_age(config.freshness);
-    report_openings(&openings);
+    for (log, opening) in &openings {
+        joining::report_opening(log, opening);
+    }
     for (file, error) in bad_evidence {
         tracing::error!(file, error, "a file under evidence/ proves nothing");
     }
@@ -230,40 +233,38 @@ fn open_peer(
     Ok(Arc::new(peer))
 }
 
-/// The chain of governance and the votes, as the run before left them.
-type Governance = (GovernanceStore, Kept);
-
-/// Opens what is kept of governance, and makes the members those of its last block: what the logs hold was signed by that.
-fn open_chain(config: &Config, identity: &Identity) -> Result<Governance, RunError> {
-    let dir = governance_dir(config);
+/// Opens what the run before left of governance: before the logs, since it says whose there are.
+fn open_chain(config: &Config, identity: &Identity) -> Result<(GovernanceStore, Kept), RunError> {
+    let dir = identity::governance_dir(config);
     let disk = Arc::new(RealDisk::default());
-    let (store, kept) = GovernanceStore::open(disk, &dir, &identity.members)?;
+    let (mut store, mut kept) = GovernanceStore::open(disk, &dir, &identity.members)?;
     if kept.cut_off > 0 {
         tracing::warn!(
             bytes = kept.cut_off,
             "blocks of governance were damaged: cut off, to be fetched again"
         );
     }
+    // What the trust file has beyond them.
+    for block in identity.trusted.iter().skip(kept.blocks.len()) {
+        store.append(block).map_err(at(&dir))?;
+        kept.blocks.push(block.clone());
+    }
     Ok((store, kept))
 }
 
-fn governance_dir(config: &Config) -> PathBuf {
-    config.data_dir.join("governance")
-}
-
-/// What the thread of governance begins with.
-fn begin_governance(
+/// What the thread of governance begins with: chain and votes as the run before left them.
+fn govern_on(
     config: &Config,
     identity: &Identity,
-    (mut store, mut kept): Governance,
     peer: &Arc<Peer>,
+    (mut store, mut kept): (GovernanceStore, Kept),
 ) -> Result<governance::Parts, RunError> {
+    let dir = identity::governance_dir(config);
     let chain = identity.members.clone();
     let key = identity.signing.public();
     if peer.own.found() == OwnLogOnDisk::Lost && !kept.left.barred.contains(&key) {
         // What this key voted was on the disk that was lost, too.
         kept.left.barred.push(key);
-        let dir = governance_dir(config);
         store.bar(&kept.left.barred).map_err(at(&dir))?;
     }
     let begun = Instant::now();
@@ -315,38 +316,6 @@ fn draw_instance() -> Result<Instance, RunError> {
     Ok(Instance(u64::from_le_bytes(bytes)))
 }
 
-/// Logs for the operator what opening the logs found.
-fn report_openings(openings: &[(LogId, Opening)]) {
-    for (log, opening) in openings {
-        match &opening.set_aside {
-            Some((path, damage)) => tracing::error!(
-                %log,
-                path = %path.display(),
-                %damage,
-                "log set aside: it is damaged and will be fetched again from other members"
-            ),
-            None if opening.closed.is_some() => tracing::error!(
-                %log,
-                reason = opening.closed,
-                "the copy of a log can't be opened: its state is unknown until the disk allows it"
-            ),
-            None if opening.cut_off > 0 || opening.repaired > 0 => tracing::warn!(
-                %log,
-                records = opening.records,
-                cut_off_bytes = opening.cut_off,
-                repaired_files = opening.repaired,
-                "log recovered: what was never acknowledged was cut off, what can be derived was rebuilt"
-            ),
-            None => tracing::info!(
-                %log,
-                records = opening.records,
-                from_snapshot = opening.from,
-                "log opened"
-            ),
-        }
-    }
-}
-
 /// How a run ended.
 enum Ended {
     /// It was asked to.
@@ -387,13 +356,16 @@ async fn run_once(
     let files = descriptors::raise();
     let metrics = Arc::new(Metrics::new());
     let disk = RealDisk::new(descriptors::at_rest(files));
-    let governance = tokio::task::block_in_place(|| open_chain(&config, &identity))?;
-    let peer = tokio::task::block_in_place(|| open_peer(&config, &identity, &metrics, &disk))?;
+    let (chain, peer) = tokio::task::block_in_place(|| {
+        let chain = open_chain(&config, &identity)?;
+        let peer = open_peer(&config, &identity, &metrics, &disk)?;
+        Ok::<_, RunError>((chain, peer))
+    })?;
     let mut limits = config.api.limits();
     let open = descriptors::open_now().saturating_sub(disk.open_at_rest());
     let shares = share_files(files, open, &limits, &identity)?;
     limits.connections = shares.api;
-    let (mut work, service) = Work::start(&config, &identity, governance, &peer, shares)?;
+    let (mut work, service) = Work::start(&config, &identity, &peer, shares, chain)?;
     let service = Arc::new(service);
     let api = Arc::new(Api::new(
         Arc::clone(&service) as Arc<_>,
@@ -481,14 +453,16 @@ impl Work {
     fn start(
         config: &Config,
         identity: &Identity,
-        governance: Governance,
         peer: &Arc<Peer>,
         shares: Shares,
+        chain: (GovernanceStore, Kept),
     ) -> Result<(Work, PeerService), RunError> {
         let (heads, heads_received) = watch::channel(None);
         let (stored, stored_received) = mpsc::channel(WAITING);
         let vouched = Arc::new(Notify::new());
         let (addresses_read, addresses) = watch::channel(Addresses::new());
+        let members = peer.catalogue.members().clone();
+        let roster = Roster::new(&members, config.department, identity.addresses.clone());
         let (stop_driver, stop) = oneshot::channel();
         let (listening, listening_received) = mpsc::channel(WAITING);
         let writer = Writer::new(Arc::clone(&peer.own.log), peer.keys.clone());
@@ -499,7 +473,6 @@ impl Work {
             Recorder::start(Arc::clone(&peer.lookups), peer.catalogue_key.clone())
                 .map_err(&spawn_error)?;
         let storage = Storage::start(peer, &stored).map_err(&spawn_error)?;
-        let members = peer.catalogue.members().clone();
         let sync = Sync::new(
             peer.catalogue.own(),
             peer.own.found(),
@@ -510,10 +483,8 @@ impl Work {
         let runtime = PeerRuntime::new().map_err(&spawn_error)?;
         let net = {
             let _inside = runtime.enter();
-            start_net(config, identity, shares)?
+            start_net(config, identity, shares, &roster)?
         };
-        let peers = identity.peers.iter();
-        let peer_ids = peers.map(|(code, (id, _))| (*code, *id)).collect();
         let answering = Answering::new(
             Arc::clone(peer),
             writer.clone(),
@@ -522,7 +493,7 @@ impl Work {
         let (ask, asks) = mpsc::channel(WAITING);
         let asking = Asking::new(Arc::clone(peer), writer.clone(), answering.clone(), ask);
         let (outputs, governance_outputs) = mpsc::channel(WAITING);
-        let governance = begin_governance(config, identity, governance, peer)?;
+        let governance = govern_on(config, identity, peer, chain)?;
         let (governing, governance) =
             governance::start(governance, outputs).map_err(&spawn_error)?;
         let (reopening, reopened) = Reopening::new(Arc::clone(peer));
@@ -536,7 +507,7 @@ impl Work {
             storage,
             answering,
         };
-        let driver = Driver::new(parts, peer_ids, listening);
+        let driver = Driver::new(parts, roster, listening);
         let inbox = Inbox {
             heads: heads_received,
             stored: stored_received,
@@ -631,7 +602,7 @@ fn share_files(
         api: api.connections,
         handshakes: net.max_handshakes,
     };
-    let members = identity.peers.len() + 1;
+    let members = identity.members.members().len();
     let shares = descriptors::share(limit, open, members, wanted, &net)?;
     if shares != wanted {
         tracing::warn!(
@@ -644,7 +615,12 @@ fn share_files(
     Ok(shares)
 }
 
-fn start_net(config: &Config, identity: &Identity, shares: Shares) -> Result<Net, RunError> {
+fn start_net(
+    config: &Config,
+    identity: &Identity,
+    shares: Shares,
+    roster: &Roster,
+) -> Result<Net, RunError> {
     let keypair = libp2p::identity::Keypair::ed25519_from_bytes(*identity.transport)
         .expect("any 32 bytes are an Ed25519 seed");
     let network = *identity.members.network().0.as_bytes();
@@ -652,6 +628,6 @@ fn start_net(config: &Config, identity: &Identity, shares: Shares) -> Result<Net
     net.listen.clone_from(&config.net.listen);
     net.quic = config.net.quic;
     net.limits.max_handshakes = shares.handshakes;
-    net.peers = identity.peers.values().cloned().collect();
+    net.peers = roster.peers();
     Ok(Net::new(net)?)
 }

@@ -10,10 +10,10 @@ use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::membership::Membership;
 use tokio::sync::watch;
 
-use super::identity::peers;
+use super::identity::addresses;
 use crate::config::{Config, ConfigError};
 use crate::http::{Api, Running, TlsFiles};
-use crate::peer::driver::Addresses;
+use crate::peer::roster::Addresses;
 
 /// Where what is read again goes.
 pub(crate) struct Reloading<'a> {
@@ -50,7 +50,7 @@ impl Reloading<'_> {
 
     fn take_addresses(&self, config: &Config) {
         let mut faults = Vec::new();
-        let found = peers(config, &self.members, &mut faults);
+        let found = addresses(config, self.members.genesis(), &mut faults);
         for error in &faults {
             tracing::error!(%error, "the members' addresses are unchanged");
         }
@@ -59,7 +59,7 @@ impl Reloading<'_> {
             for code in config.net.peers.keys().filter(|code| !known(code)) {
                 tracing::warn!(department = %code, "net.peers names a department that is not a member");
             }
-            self.addresses.send_replace(found.into_values().collect());
+            self.addresses.send_replace(found);
         }
     }
 

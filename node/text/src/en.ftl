@@ -451,11 +451,11 @@ copy-end-unreadable = { $error }
 
 read-only-refused = a disk write was refused ({ $reason }); nothing acknowledged is lost; free or repair the disk, then restart the peer; what was refused with this may be in the log after that, so ask again rather than write it otherwise
 read-only-later-version = record { $seq } of this department's log is of a later version of certmesh: run that version again, since this one doesn't know what the record changed
-read-only-not-a-member = this department is not a member of the network: what it signs counts for nothing
-read-only-suspended = this department is suspended: what it signs counts for nothing until the members resume it
 read-only-key-ended = this department's operating key has ended with a part of its log: change it (`certmesh govern rotate`), and the log goes on
 read-only-key-not-held = the operating key in force, that of epoch { $epoch }, is not held by this node: name its file in `keys.signing`, then restart the node
 read-only-behind = this department's log was written by the members' decisions up to { $named }, and those known here end at { $known }: the rest has to come from other members first
+read-only-suspended = the members suspended this department in block { $height }: its node keeps up with the others, and records nothing until they resume it (`certmesh govern log`)
+read-only-removed = this department is no longer a member of the network: the others take nothing from it, and what it holds stays readable here
 read-only-mark = the mark of the last run, beside the keys, can't be written ({ $reason }); free or repair the disk that has the keys
 
 clock-off-members = this machine's clock says { $own }, the clocks of { $members } connected members say { $theirs }; correct this machine's clock (NTP), or find out whose is wrong: `certmesh peers` shows each

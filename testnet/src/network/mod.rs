@@ -36,6 +36,20 @@ pub struct Founder {
     pub name_zh: String,
 }
 
+impl Founder {
+    /// The department of a number, from 0.
+    ///
+    /// # Errors
+    /// [`Error::Departments`] beyond the last.
+    pub fn numbered(index: usize) -> Result<Founder, Error> {
+        Ok(Founder {
+            code: departments::code(index)?,
+            name: departments::name(index),
+            name_zh: departments::chinese_name(index),
+        })
+    }
+}
+
 /// A network in a directory, running or not.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -60,14 +74,8 @@ impl Network {
                 max: MAX_DEPARTMENTS,
             });
         }
-        let founder = |index| {
-            Ok(Founder {
-                code: departments::code(index)?,
-                name: departments::name(index),
-                name_zh: departments::chinese_name(index),
-            })
-        };
-        let founders: Result<Vec<Founder>, Error> = (0..departments).map(founder).collect();
+        let founders: Result<Vec<Founder>, Error> =
+            (0..departments).map(Founder::numbered).collect();
         Network::of(dir, &founders?, randomness)
     }
 
@@ -76,6 +84,20 @@ impl Network {
     /// # Errors
     /// As for [`Network::create`], and [`Error::Genesis`] for departments that cannot be in one network.
     pub fn of(dir: &Path, founders: &[Founder], randomness: Randomness) -> Result<Network, Error> {
+        Network::joined_later(dir, founders, 0, randomness)
+    }
+
+    /// The same, where the last few departments are not in the genesis: they have directories, as `certmesh department init`
+    /// leaves them, and may be admitted later.
+    ///
+    /// # Errors
+    /// As for [`Network::of`].
+    pub fn joined_later(
+        dir: &Path,
+        departments: &[Founder],
+        newcomers: usize,
+        randomness: Randomness,
+    ) -> Result<Network, Error> {
         fs::create_dir_all(dir).map_err(Error::file(dir))?;
         if fs::read_dir(dir)
             .map_err(Error::file(dir))?
@@ -86,10 +108,11 @@ impl Network {
         }
         let dir = dir.canonicalize().map_err(Error::file(dir))?;
         let mut members = Vec::new();
-        for (index, founder) in founders.iter().enumerate() {
-            members.push(create_member(&dir, index, founder, randomness)?);
+        for (index, department) in departments.iter().enumerate() {
+            members.push(create_member(&dir, index, department, randomness)?);
         }
-        let departments = members
+        let founders = &members[..members.len().saturating_sub(newcomers)];
+        let departments = founders
             .iter()
             .map(|member| member.department.clone())
             .collect();
@@ -105,7 +128,9 @@ impl Network {
         let text = genesis.to_toml();
         let catalogue_key = SecretFile::Catalogue.write(&secret);
         for member in &members {
-            write_new(&member.dir.join("network.toml"), text.as_bytes(), 0o644)?;
+            if member.index < genesis.departments().len() {
+                write_new(&member.dir.join("network.toml"), text.as_bytes(), 0o644)?;
+            }
             write_new(
                 &member.dir.join("keys/catalogue.key"),
                 catalogue_key.as_bytes(),
@@ -175,7 +200,7 @@ impl Network {
         &self.genesis
     }
 
-    /// Its departments.
+    /// Its departments, those that may be admitted later last.
     pub fn members(&self) -> &[Member] {
         &self.members
     }

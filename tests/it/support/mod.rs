@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use certmesh_api::{Appended, IssueRequest, LogView, OwnLogState, Reason, StatusRequest, Word};
 use certmesh_testnet::client::Client;
 use certmesh_testnet::links::Links;
-use certmesh_testnet::network::{Network, Randomness};
+use certmesh_testnet::network::{Founder, Network, Randomness};
 use certmesh_testnet::patience::Deadline;
 use certmesh_testnet::sample::Sample;
 use certmesh_testnet::testnet::{Testnet, define_types};
@@ -96,6 +96,18 @@ pub(crate) fn founded_with(departments: usize, command: Vec<OsString>) -> TestNe
     let network =
         Network::create(&dir.path().join("net"), departments, Randomness::System).unwrap();
     let net = Testnet::new(network, command, Links::Proxied).unwrap();
+    TestNet { net, dir }
+}
+
+/// The files of a network of this many departments, and of some that are no members and may be admitted; no node runs yet.
+pub(crate) fn founded_before(departments: usize, newcomers: usize) -> TestNet {
+    let dir = tempfile::tempdir().unwrap();
+    let all: Vec<Founder> = (0..departments + newcomers)
+        .map(|index| Founder::numbered(index).unwrap())
+        .collect();
+    let place = dir.path().join("net");
+    let network = Network::joined_later(&place, &all, newcomers, Randomness::System).unwrap();
+    let net = Testnet::new(network, node_command(), Links::Proxied).unwrap();
     TestNet { net, dir }
 }
 

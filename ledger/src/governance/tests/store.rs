@@ -136,3 +136,37 @@ fn another_network_s_files_are_refused_and_left_as_they_are() {
     assert!(matches!(refused, Err(StoreError::Header { .. })));
     assert_eq!(open(&disk, &world).1.blocks.len(), 1);
 }
+
+#[test]
+fn a_chain_that_has_been_read_or_is_ahead_is_opened_with_what_is_kept() {
+    let (world, blocks) = three_blocks();
+    let disk = MemoryDisk::new();
+    let chain = || Membership::from_genesis(&world.genesis);
+    let nothing = chain();
+    Store::read(&disk, Path::new(DIR), &nothing).unwrap();
+    assert_eq!((nothing.history().height(), disk.operations()), (0, 0));
+    let (mut store, _) = open(&disk, &world);
+    for block in &blocks[..2] {
+        store.append(block).unwrap();
+    }
+    let before = disk.operations();
+    let read = chain();
+    Store::read(&disk, Path::new(DIR), &read).unwrap();
+    assert_eq!(read.history().height(), 2);
+    assert_eq!(disk.operations(), before, "nothing was written");
+    // Somebody brought the third in a trust file.
+    read.extend(&blocks[2]).unwrap();
+    let (mut store, kept) = Store::open(Arc::new(disk.clone()), Path::new(DIR), &read).unwrap();
+    assert_eq!((kept.blocks.len(), kept.cut_off), (2, 0));
+    store.append(&blocks[2]).unwrap();
+    assert_eq!(open(&disk, &world).1.blocks, blocks);
+    // Blocks of another history are not taken for those of this one.
+    let mut other = world.clone();
+    other.blocks.clear();
+    other.state = State::of_genesis(&world.genesis);
+    other.rotate(5);
+    let theirs = chain();
+    theirs.extend(&other.blocks[0]).unwrap();
+    let (_, kept) = Store::open(Arc::new(disk.clone()), Path::new(DIR), &theirs).unwrap();
+    assert!(kept.blocks.is_empty() && kept.cut_off > 0);
+}

@@ -248,7 +248,9 @@ fn nobody_appends_with_a_key_that_is_not_in_force() {
     net.ring.add(net.world.own(4).now().clone());
     writer.append(2, vec![issue(2)]).unwrap();
     net.suspend_at(&log);
-    assert_eq!(refused(&mut writer), NoKey::Suspended(department));
+    let height = 2;
+    let suspended = NoKey::Suspended { department, height };
+    assert_eq!(refused(&mut writer), suspended);
     assert_eq!(log.size(), 2);
     // One that knows less than its own log does, say after its decisions were lost, appends nothing either.
     let keys = OperatingKeys::new(net.behind(), department, net.ring.clone());

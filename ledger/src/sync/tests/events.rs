@@ -225,7 +225,8 @@ impl World {
                 running.other_instance_reported_by = reported_by;
             }
             Command::OwnLogElsewhere { reported_by } => {
-                assert!(reported_by >= self.members.majority_of_others());
+                let own = self.peers[n].code;
+                assert!(reported_by >= self.members.majority_of_others(&own));
                 self.confirmed(n, false);
             }
             Command::OwnLogUnconfirmed => {

@@ -13,6 +13,7 @@
 //! - `traffic`: how many messages and bytes peers send, and how that grows with the network
 //! - `heads`: tests of one state machine by itself, of what it makes of the heads it hears
 //! - `announcements`: the same, of what is announced to it
+//! - `changes`: the same, of members that join, are suspended, resumed and removed
 //! - `stalled`: the same, of pages that come late, slowly or not at all
 //!
 //! `CERTMESH_SIM_SEEDS=500` tries more seeds than the few of a normal run; `CERTMESH_SIM_SEED=7` replays one.
@@ -20,6 +21,7 @@
 mod adversaries;
 mod adversary;
 mod announcements;
+mod changes;
 mod events;
 mod fresh;
 mod heads;

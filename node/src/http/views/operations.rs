@@ -58,7 +58,13 @@ pub(in crate::http) fn node(members: &Membership, node: &operate::NodeStanding) 
         records: node.records,
         certificates: node.certificates,
         peers_connected: count(node.connected),
-        peers_total: count(members.others()),
+        // Suspended ones are connected as well.
+        peers_total: count(
+            members
+                .members()
+                .filter(|member| member.code != node.department)
+                .count(),
+        ),
         started_ms: node.started_ms,
         warnings: node.warnings.iter().map(say).collect(),
     }

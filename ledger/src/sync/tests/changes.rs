@@ -1,0 +1,328 @@
+//! What a peer makes of members that join, are suspended, resumed and removed while it runs.
+
+use std::sync::Arc;
+
+use crate::catalogue::{Catalogue, FreshnessLimits, Stale};
+use crate::codec::Bounded;
+use crate::crypto::hash::Hash;
+use crate::disk::MemoryDisk;
+use crate::governance::engine::Known;
+use crate::governance::tests::world::{World, code};
+use crate::governance::{Action, Position, Remove, Resume, Suspend};
+use crate::log::{Log, Writer};
+use crate::membership::Membership;
+use crate::names::{LogId, LogName};
+use crate::sync::{
+    Announcement, Command, ConnectionId, Event, Failure, Gossiped, Head, Heads, Instance,
+    Judgement, OwnLog, Request, RequestId, Response, Sync, announcement, stored,
+};
+
+use super::peer::{entries, place};
+use super::world::settings;
+
+const NEWCOMER: usize = 8;
+
+/// Department 0's state machine and what it holds, in a network of three whose members decide.
+struct Here {
+    world: World,
+    members: Membership,
+    disk: MemoryDisk,
+    catalogue: Catalogue,
+    sync: Sync,
+    now_ms: u64,
+}
+
+impl Here {
+    fn new(own_log: OwnLog) -> Here {
+        let world = World::new(3, 0);
+        let members = Membership::from_genesis(&world.genesis);
+        let disk = MemoryDisk::new();
+        let opened = Catalogue::open(place(&disk), members.clone(), code(0)).unwrap();
+        let sync = Sync::new(
+            LogId::first(code(0)),
+            own_log,
+            Instance(0),
+            members.clone(),
+            settings(),
+        );
+        Here {
+            world,
+            members,
+            disk,
+            catalogue: opened.catalogue,
+            sync,
+            now_ms: 0,
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> Vec<Command> {
+        self.sync.handle(event, self.now_ms, &self.catalogue)
+    }
+
+    /// The members decide it, and this peer hears of that.
+    fn decide(&mut self, action: Action) -> Vec<Command> {
+        self.world.decide(&[action]).unwrap();
+        let changes = self
+            .members
+            .extend(self.world.blocks.last().unwrap())
+            .unwrap();
+        for code in &changes.departments {
+            self.catalogue.begin(&LogId::first(*code)).unwrap();
+        }
+        self.handle(Event::MembersChanged(changes.departments))
+    }
+
+    fn admit(&mut self) {
+        let admit = self.world.admit(NEWCOMER, false);
+        self.decide(admit);
+    }
+
+    fn position(&self) -> Position {
+        let log = LogId::first(code(NEWCOMER));
+        let held = self.catalogue.log(&log).unwrap();
+        let size = held.size();
+        let root = held.root_at(size).unwrap();
+        Position { log, size, root }
+    }
+
+    fn suspend(&mut self) -> Vec<Command> {
+        let position = self.position();
+        self.decide(Suspend { position }.into())
+    }
+
+    fn suspended_since(&self) -> u64 {
+        let newcomer = self.members.member(&code(NEWCOMER)).unwrap();
+        newcomer.suspended_since().unwrap()
+    }
+
+    fn remove(&mut self) -> Vec<Command> {
+        let remove = Remove {
+            position: self.position(),
+            since: self.suspended_since(),
+            successor: None,
+        };
+        self.decide(remove.into())
+    }
+
+    /// The newcomer's log, on its own disk.
+    fn newcomers(&self) -> Writer {
+        let name = LogName {
+            network: self.members.network(),
+            id: LogId::first(code(NEWCOMER)),
+        };
+        let (log, _) = Log::open(&place(&MemoryDisk::new()), name, &self.members).unwrap();
+        Writer::new(Arc::new(log), self.world.own(NEWCOMER).now().clone())
+    }
+
+    /// Hears of a head by gossip; what is to be stored is.
+    fn hears(&mut self, from: usize, writer: &Writer, announced: u64) -> Judgement {
+        let page = announcement(writer.log(), announced).unwrap();
+        let commands = self.handle(Event::Gossiped(Gossiped {
+            from: code(from),
+            id: 7,
+            announcement: Some(Box::new(Announcement::Head(page))),
+        }));
+        let mut judged = None;
+        for command in commands {
+            match command {
+                Command::Judge { judgement, .. } => judged = Some(judgement),
+                Command::Store { from, page } => {
+                    let id = page.checkpoint.checkpoint.log;
+                    let held = self.catalogue.log(&id);
+                    let page = page.verify(&self.members);
+                    let stored = stored(id, held.as_deref(), from, page);
+                    assert!(stored.result.is_ok(), "{stored:?}");
+                    self.handle(Event::Stored(stored));
+                }
+                Command::Blame { peer, what } => panic!("{peer} {what}"),
+                _ => {}
+            }
+        }
+        judged.expect("judged")
+    }
+
+    /// A member connects and is asked for its heads; under which number.
+    fn connects(&mut self, n: usize) -> RequestId {
+        let commands = self.handle(Event::Connected(code(n)));
+        asked(&commands, n).expect("asked for its heads")
+    }
+
+    fn answers(&mut self, n: usize, request: RequestId, heads: Vec<Head>) -> Vec<Command> {
+        let heads = Heads {
+            heads: Bounded::first(heads),
+            forked: Bounded::default(),
+            instance: Instance(n as u64 + 1),
+            time_ms: 0,
+            rival: false,
+            governance: Known::default(),
+        };
+        self.handle(Event::Answered {
+            from: code(n),
+            connection: Some(ConnectionId(n as u64)),
+            request,
+            answer: Ok(Box::new(Response::Heads(heads))),
+        })
+    }
+
+    fn is_confirmed_by(&self, n: usize) -> bool {
+        self.sync.confirmed_by().contains(&code(n))
+    }
+}
+
+fn asked(commands: &[Command], n: usize) -> Option<RequestId> {
+    commands.iter().find_map(|command| match command {
+        Command::Request { to, request, body } if *to == code(n) => {
+            matches!(body, Request::Heads { .. }).then_some(*request)
+        }
+        _ => None,
+    })
+}
+
+fn grow(writer: &mut Writer) {
+    let from = writer.log().size();
+    let entries = entries(code(NEWCOMER), from, 3, 1);
+    writer.append(from, entries).unwrap();
+}
+
+#[test]
+fn a_newcomers_log_is_taken_in_and_one_that_nobody_was_told_of_is_nobodys_fault() {
+    let mut here = Here::new(OwnLog::Kept);
+    here.connects(1);
+    let log = LogId::first(code(NEWCOMER));
+    // Others may know of the decision already.
+    let mut elsewhere = Here::new(OwnLog::Kept);
+    elsewhere.admit();
+    let mut early = elsewhere.newcomers();
+    grow(&mut early);
+    assert_eq!(here.hears(1, &early, 0), Judgement::Ignore);
+    assert!(here.catalogue.log(&log).is_none());
+
+    here.admit();
+    let mut writer = here.newcomers();
+    grow(&mut writer);
+    assert_eq!(here.hears(1, &writer, 0), Judgement::Accept);
+    let held = here.catalogue.log(&log).unwrap();
+    assert_eq!(held.checkpoint(), writer.log().checkpoint());
+    assert!(here.catalogue.begin(&log).unwrap().is_none(), "open");
+    assert!(here.catalogue.logs().any(|log| Arc::ptr_eq(&log, &held)));
+    // It is a peer like any other.
+    here.connects(NEWCOMER);
+    // Another start finds what was taken in, and the copy goes on.
+    let again = Catalogue::open(place(&here.disk), here.members.clone(), code(0)).unwrap();
+    let again = again.catalogue.log(&log).unwrap();
+    assert_eq!(again.checkpoint(), writer.log().checkpoint());
+}
+
+#[test]
+fn a_suspended_members_word_counts_for_nothing_until_it_is_resumed() {
+    let mut here = Here::new(OwnLog::Lost);
+    here.admit();
+    assert_eq!(here.sync.confirmations_needed(), 3);
+    let request = here.connects(NEWCOMER);
+    here.answers(NEWCOMER, request, Vec::new());
+    assert!(here.is_confirmed_by(NEWCOMER));
+    here.suspend();
+    assert!(!here.is_confirmed_by(NEWCOMER));
+    assert_eq!(here.sync.confirmations_needed(), 2);
+    // It stays connected, is asked like all others, and what it says confirms nothing.
+    here.now_ms += 60_000;
+    let commands = here.handle(Event::Tick);
+    let request = asked(&commands, NEWCOMER).expect("asked again");
+    let heard = here.answers(NEWCOMER, request, Vec::new());
+    let confirms = heard.iter().any(|command| {
+        matches!(command, Command::Heard { confirmed, unbegun, .. } if !(confirmed.is_empty() && unbegun.is_empty()))
+    });
+    assert!(!confirms && !here.is_confirmed_by(NEWCOMER));
+    // Nor does its word that another run of this peer was there first.
+    here.now_ms += 60_000;
+    let commands = here.handle(Event::Tick);
+    let request = asked(&commands, NEWCOMER).expect("asked again");
+    here.handle(Event::Answered {
+        from: code(NEWCOMER),
+        connection: Some(ConnectionId(NEWCOMER as u64)),
+        request,
+        answer: Ok(Box::new(Response::OtherInstance)),
+    });
+    assert!(here.sync.other_instance_reported_by().is_empty());
+    let since = here.suspended_since();
+    let department = code(NEWCOMER);
+    here.decide(Resume { department, since }.into());
+    here.now_ms += 60_000;
+    let commands = here.handle(Event::Tick);
+    let request = asked(&commands, NEWCOMER).expect("asked again");
+    here.answers(NEWCOMER, request, Vec::new());
+    assert!(here.is_confirmed_by(NEWCOMER));
+}
+
+#[test]
+fn a_removed_member_is_no_peer_any_more_and_its_log_stays() {
+    let mut here = Here::new(OwnLog::Kept);
+    here.admit();
+    let mut writer = here.newcomers();
+    grow(&mut writer);
+    here.connects(1);
+    here.hears(1, &writer, 0);
+    let request = here.connects(NEWCOMER);
+    here.suspend();
+    let position = here.position();
+    here.remove();
+    // What it still answers is heard by nobody, and it is not asked again.
+    let heard = here.answers(NEWCOMER, request, Vec::new());
+    let of_it = |command: &Command| matches!(command, Command::Heard { from, .. } if *from == code(NEWCOMER));
+    assert!(!heard.iter().any(of_it));
+    for event in [Event::Connected(code(NEWCOMER)), Event::Tick] {
+        here.now_ms += 60_000;
+        let commands = here.handle(event);
+        assert_eq!(asked(&commands, NEWCOMER), None);
+    }
+    let unreachable = Event::Answered {
+        from: code(NEWCOMER),
+        connection: None,
+        request,
+        answer: Err(Failure::Unreachable),
+    };
+    here.handle(unreachable);
+    // Another start opens its log all the same.
+    let again = Catalogue::open(place(&here.disk), here.members.clone(), code(0)).unwrap();
+    for catalogue in [&here.catalogue, &again.catalogue] {
+        let log = catalogue.log(&position.log).unwrap();
+        assert_eq!(log.size(), position.size);
+        assert!(log.record(0).is_ok());
+        // Nobody need confirm what ended.
+        let late_ms = FreshnessLimits::default().silent_ms * 9;
+        assert_eq!(catalogue.freshness(&position.log, late_ms), Ok(0));
+    }
+}
+
+#[test]
+fn of_a_log_that_ended_all_that_is_kept_has_to_be_held() {
+    let here = |held: u64, root: Option<Hash>| {
+        let mut here = Here::new(OwnLog::Kept);
+        here.admit();
+        let mut writer = here.newcomers();
+        grow(&mut writer);
+        here.connects(1);
+        here.hears(1, &writer, 0);
+        let mut position = here.position();
+        position.size += held;
+        position.root = root.unwrap_or(position.root);
+        here.decide(Suspend { position }.into());
+        let since = here.suspended_since();
+        let remove = Remove {
+            position,
+            since,
+            successor: None,
+        };
+        here.decide(remove.into());
+        here.catalogue.confirm(position.log, code(1), 0, 0);
+        here.catalogue.freshness(&position.log, 0)
+    };
+    assert_eq!(here(0, None), Ok(0));
+    let more = here(5, None);
+    assert!(
+        matches!(more, Err(Stale::Behind { newest, size, .. }) if newest == size + 5),
+        "{more:?}"
+    );
+    let other = here(0, Some(Hash::ZERO));
+    assert!(matches!(other, Err(Stale::Silent { .. })), "{other:?}");
+}

@@ -1,0 +1,83 @@
+//! What this peer does when members join, are suspended or are removed while it runs.
+
+use certmesh_ledger::governance::Changes;
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::log::Opening;
+use certmesh_ledger::names::LogId;
+
+use super::reasons::ReadOnly;
+use super::{Peer, Refusal};
+
+impl Peer {
+    /// Opens the logs of those that joined. Waits for the disk: before anybody is told of them, on a thread that may.
+    pub(crate) fn open_logs_of_newcomers(&self, changes: &Changes) {
+        for code in &changes.departments {
+            let log = LogId::first(*code);
+            match self.catalogue.begin(&log) {
+                Ok(None) => {}
+                Ok(Some(opening)) => {
+                    report_opening(&log, &opening);
+                    if let Some((path, _)) = opening.set_aside {
+                        let path = path.display().to_string();
+                        self.set_aside.write().insert(log, path);
+                    }
+                }
+                Err(error) => tracing::error!(
+                    %log,
+                    %error,
+                    "the log of a new member can't be opened: nothing of it is taken in before the node is started again"
+                ),
+            }
+        }
+    }
+
+    /// Forgets what was heard of a department's peer that is no member's any more.
+    pub(crate) fn forget_peer_of(&self, code: &DepartmentCode) {
+        let mut heard = self.heard.write();
+        heard.clocks.remove(code);
+        heard.heads_ms.remove(code);
+        drop(heard);
+        self.metrics.forget_member(code);
+    }
+
+    /// Why this department may not append to its log, as a member: it is suspended or removed.
+    pub(crate) fn membership_refusal(&self) -> Option<Refusal> {
+        let history = self.catalogue.members().history();
+        match history.state().member(&self.department) {
+            Some(own) => own
+                .suspended_since()
+                .map(|height| Refusal::LogReadOnly(ReadOnly::Suspended { height })),
+            None => Some(Refusal::LogReadOnly(ReadOnly::Removed)),
+        }
+    }
+}
+
+/// Logs for the operator what opening a log found.
+pub(crate) fn report_opening(log: &LogId, opening: &Opening) {
+    match &opening.set_aside {
+        Some((path, damage)) => tracing::error!(
+            %log,
+            path = %path.display(),
+            %damage,
+            "log set aside: it is damaged and will be fetched again from other members"
+        ),
+        None if opening.closed.is_some() => tracing::error!(
+            %log,
+            reason = opening.closed,
+            "the copy of a log can't be opened: its state is unknown until the disk allows it"
+        ),
+        None if opening.cut_off > 0 || opening.repaired > 0 => tracing::warn!(
+            %log,
+            records = opening.records,
+            cut_off_bytes = opening.cut_off,
+            repaired_files = opening.repaired,
+            "log recovered: what was never acknowledged was cut off, what can be derived was rebuilt"
+        ),
+        None => tracing::info!(
+            %log,
+            records = opening.records,
+            from_snapshot = opening.from,
+            "log opened"
+        ),
+    }
+}
