@@ -99,12 +99,8 @@ impl Membership {
 
     /// How many members there are besides one of them. Suspended ones don't count.
     pub fn others(&self) -> usize {
-        let history = self.history();
-        let active = history
-            .state()
-            .members()
-            .filter(|member| member.is_active());
-        active.count().saturating_sub(1)
+        let history = self.0.history.read();
+        history.active_members().saturating_sub(1)
     }
 
     /// How many are more than half of the members other than one; 0 where there is no other.
@@ -245,6 +241,8 @@ mod tests {
                         let belong = history.members_at(height).count();
                         assert_eq!(belong, if height < 2 { 5 } else { 6 });
                         assert_eq!(history.state().members().count(), belong);
+                        let active = history.members_at(height).filter(|it| it.is_active());
+                        assert_eq!(history.active_members(), active.count());
                         let head = history.head_at(height);
                         assert_eq!(head, Some(history.state().head()));
                     }
