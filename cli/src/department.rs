@@ -289,6 +289,7 @@ fn node_toml(plan: &Plan) -> String {
          [keys]\n\
          signing = \"keys/signing.key\"\n\
          transport = \"keys/transport.key\"\n\
+         sealing = \"keys/sealing.key\"\n\
          field = \"keys/field.key\"\n\
          catalogue = \"keys/catalogue.key\"\n\n\
          # The HTTP API for business systems and the `certmesh` command. Any address but this machine's own needs a TLS\n\

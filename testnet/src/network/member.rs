@@ -122,6 +122,7 @@ impl Member {
              [keys]\n\
              signing = \"keys/signing.key\"\n\
              transport = \"keys/transport.key\"\n\
+             sealing = \"keys/sealing.key\"\n\
              field = \"keys/field.key\"\n\
              catalogue = \"keys/catalogue.key\"\n\n\
              [api]\n\

@@ -238,7 +238,7 @@ mod tests {
                 member.signing_key().unwrap().public(),
                 member.department.signing_key
             );
-            for file in ["signing", "transport", "field", "catalogue"] {
+            for file in ["signing", "transport", "sealing", "field", "catalogue"] {
                 let path = member.dir.join(format!("keys/{file}.key"));
                 assert_eq!(
                     fs::metadata(&path).unwrap().permissions().mode() & 0o777,
