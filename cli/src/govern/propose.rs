@@ -15,16 +15,16 @@ use crate::{Error, Outcome};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry.identity
-  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry.identity";
+  certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry-identity.key
+  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry-identity.key";
 
 const GOVERNING_EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry.identity";
+  certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry-identity.key";
 
 const POLICY_EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry.identity
+  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry-identity.key
   certmesh govern propose policy --least-governors 3 --reason \"annual review\" --export policy.unsigned";
 
 /// How long a proposal may wait, when nothing else is given.
