@@ -12,8 +12,8 @@ use crate::profile::Profile;
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 use crate::{
-    accept, change, department, fetch, files, fsck, govern, graph, id, import, issue, life, manual,
-    network, query, receipts, report, standards, state, verify,
+    accept, change, department, fetch, files, fsck, govern, graph, id, identity, import, issue,
+    life, manual, network, query, receipts, report, standards, state, verify,
 };
 
 const LONG_ABOUT: &str = "\
@@ -197,6 +197,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "salvage",
             "fsck",
             "department",
+            "identity",
             "network",
             "govern",
         ],
@@ -232,6 +233,9 @@ enum Command {
     /// Set up a department: keys, tokens and configuration
     #[command(subcommand, after_help = department::EXAMPLES)]
     Department(department::Command),
+    /// The department's identity key: show whose it is, change its passphrase
+    #[command(subcommand, after_help = identity::EXAMPLES)]
+    Identity(identity::Command),
     /// Found a network of departments, or look at one
     #[command(subcommand, after_help = network::EXAMPLES)]
     Network(network::Command),
@@ -317,6 +321,7 @@ impl Cli {
                 | Command::Logs(_)
                 | Command::Peers(_)
                 | Command::Status(_)
+                | Command::Identity(identity::Command::Show(_))
                 | Command::Completions(_)
                 | Command::Man(_)
         )
@@ -326,6 +331,7 @@ impl Cli {
         !matches!(
             self.command,
             Command::Department(_)
+                | Command::Identity(_)
                 | Command::Network(_)
                 | Command::Fsck(_)
                 | Command::Id(_)
@@ -352,6 +358,7 @@ pub(crate) fn dispatch(mut cli: Cli, screen: &mut Screen) -> Result<Outcome, Err
     }
     match cli.command {
         Command::Department(command) => department::run(command, screen),
+        Command::Identity(command) => identity::run(&command, screen),
         Command::Network(command) => network::run(command, screen),
         Command::Govern(command) => govern::run(&command, global, screen),
         Command::Type(command) => standards::types::run(&command, global, screen),

@@ -15,10 +15,15 @@ use certmesh_text::{address_fault, parse_fault};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
+pub(crate) use identity::usual_place;
+
 use crate::files::{Access, private_directory, sync_directory, write_new};
-use crate::screen::{Screen, Tone};
+use crate::identity::{PassphraseFile, make};
+use crate::screen::Screen;
 use crate::{Error, Outcome};
 
+mod identity;
+mod shown;
 mod token;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -38,6 +43,9 @@ pub(crate) enum Command {
 ///
 /// Send the `department.toml` it holds to whoever founds the network; to join one that runs: `certmesh network join`. Everything else in it stays with the department;
 /// keys and tokens can be read by their owner alone (mode 0600).
+///
+/// The identity key, with which people sign what the department decides with the other members, is written beside the
+/// directory, encrypted under a passphrase: the node never needs it. Without the file or the passphrase it is lost.
 #[derive(Debug, Args)]
 #[command(after_help = INIT_EXAMPLES)]
 pub(crate) struct Init {
@@ -53,6 +61,11 @@ pub(crate) struct Init {
     /// Directory to make; one that exists must be empty
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Where to write the identity key, outside of that directory [default: DIR-identity.key]
+    #[arg(long, value_name = "FILE")]
+    identity_key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseFile,
     /// Where other departments reach its node, as a multiaddress; may be given several times
     #[arg(long, value_name = "MULTIADDR")]
     address: Vec<String>,
@@ -72,6 +85,8 @@ const INIT_EXAMPLES: &str = "\
 Examples:
   certmesh department init --code 11430000006122244L --name Transport \\
       --name-zh 交通运输厅 --dir transport --address /ip4/10.1.2.3/tcp/7481
+  certmesh department init --code 11430000006122244L --name Transport --dir transport \\
+      --identity-key /media/safe/transport-identity.key --passphrase-file passphrase.txt
   certmesh department init --code 11100000000013338W --name Ministry \\
       --dir ministry --role issue --role define:11100000MB03271699 --api 127.0.0.1:7490 \\
       --listen /ip4/0.0.0.0/tcp/7491 --address /dns4/ministry.example/tcp/7491";
@@ -85,6 +100,8 @@ struct Plan {
     addresses: Bounded<Text<256>, 8>,
     api: SocketAddr,
     listen: Vec<String>,
+    /// Where the identity key is to be.
+    identity_key: PathBuf,
 }
 
 pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Error> {
@@ -100,11 +117,19 @@ fn init(args: &Init, screen: &mut Screen) -> Result<Outcome, Error> {
         what: "the department cannot be set up:",
         faults,
     })?;
+    let passphrase = args.passphrase.of_new_key(&plan.identity_key, screen)?;
     if !existed {
         fs::create_dir_all(&args.dir).map_err(|error| Error::write(&args.dir, error))?;
     }
-    match write(&args.dir, &plan) {
-        Ok(department) => present(args, &plan, &department, screen),
+    let seed = random()?;
+    let made = make(&plan.identity_key, plan.code, &seed, &passphrase);
+    let written = made.and_then(|()| {
+        let written = write(&args.dir, &plan, &seed);
+        // Nothing names this key yet.
+        written.inspect_err(|_| drop(fs::remove_file(&plan.identity_key)))
+    });
+    match written {
+        Ok(department) => shown::present(args, &plan, &department, screen),
         Err(error) => {
             // It was empty before: what is in it now is ours and useless.
             empty(&args.dir, !existed);
@@ -165,16 +190,24 @@ fn plan(args: &Init) -> Result<Plan, Vec<String>> {
     if listen.is_empty() {
         listen.push("/ip4/0.0.0.0/tcp/7481".to_owned());
     }
-    match (code, name, addresses, api) {
-        (Some(code), Some(name), Some(addresses), Some(api)) if faults.is_empty() => Ok(Plan {
-            code,
-            name,
-            name_zh: name_zh.flatten(),
-            roles,
-            addresses,
-            api,
-            listen,
-        }),
+    let identity_key = identity::place(args.identity_key.as_deref(), &args.dir)
+        .map_err(|fault| faults.push(fault))
+        .ok();
+    match (code, name, addresses, api, identity_key) {
+        (Some(code), Some(name), Some(addresses), Some(api), Some(identity_key))
+            if faults.is_empty() =>
+        {
+            Ok(Plan {
+                code,
+                name,
+                name_zh: name_zh.flatten(),
+                roles,
+                addresses,
+                api,
+                listen,
+                identity_key,
+            })
+        }
         _ => Err(faults),
     }
 }
@@ -217,15 +250,14 @@ fn random() -> Result<Zeroizing<[u8; 32]>, Error> {
     Ok(bytes)
 }
 
-/// Writes every file; secrets live only as long as it takes.
-fn write(dir: &Path, plan: &Plan) -> Result<Department, Error> {
+/// Writes every file but that of the identity key; secrets live only as long as it takes.
+fn write(dir: &Path, plan: &Plan, identity: &[u8; 32]) -> Result<Department, Error> {
     let keys = dir.join("keys");
     private_directory(&keys)?;
     private_directory(&dir.join("data"))?;
-    let (identity, signing, transport) = (random()?, random()?, random()?);
+    let (signing, transport) = (random()?, random()?);
     let (sealing, field) = (random()?, random()?);
     for (file, secret, name) in [
-        (SecretFile::Identity, &identity, "identity.key"),
         (SecretFile::Signing, &signing, "signing.key"),
         (SecretFile::Transport, &transport, "transport.key"),
         (SecretFile::Sealing, &sealing, "sealing.key"),
@@ -252,7 +284,7 @@ fn write(dir: &Path, plan: &Plan) -> Result<Department, Error> {
         name_zh: plan.name_zh.clone(),
         roles: Ascending::first(plan.roles.iter().copied()),
         governs: true,
-        identity_key: SigningKey::from_seed(&identity).public(),
+        identity_key: SigningKey::from_seed(identity).public(),
         signing_key: SigningKey::from_seed(&signing).public(),
         peer_id: PeerId::from_transport_seed(&transport),
         sealing_key: SealingSecret::from_seed(&sealing).public(),
@@ -289,6 +321,7 @@ fn node_toml(plan: &Plan) -> String {
          [keys]\n\
          signing = \"keys/signing.key\"\n\
          transport = \"keys/transport.key\"\n\
+         sealing = \"keys/sealing.key\"\n\
          field = \"keys/field.key\"\n\
          catalogue = \"keys/catalogue.key\"\n\n\
          # The HTTP API for business systems and the `certmesh` command. Any address but this machine's own needs a TLS\n\
@@ -331,70 +364,4 @@ fn empty(dir: &Path, remove_dir: bool) {
     if remove_dir {
         let _ = fs::remove_dir(dir);
     }
-}
-
-/// How the API is reached: beyond loopback by TLS alone, and on all addresses by the name in the certificate.
-fn url_of(api: SocketAddr) -> String {
-    match api.ip() {
-        ip if ip.is_loopback() => format!("http://{api}"),
-        ip if ip.is_unspecified() => format!("https://HOST:{}", api.port()),
-        _ => format!("https://{api}"),
-    }
-}
-
-fn present(
-    args: &Init,
-    plan: &Plan,
-    department: &Department,
-    screen: &mut Screen,
-) -> Result<Outcome, Error> {
-    let dir = args.dir.display();
-    if screen.json() {
-        screen.print_json(&serde_json::json!({
-            "code": department.code,
-            "name": department.name.as_str(),
-            "name_zh": department.name_zh.as_ref().map(Text::as_str),
-            "directory": args.dir,
-            "department_file": args.dir.join("department.toml"),
-            "config": args.dir.join("node.toml"),
-            "token_file": args.dir.join("admin.token"),
-            "identity_key": department.identity_key,
-            "signing_key": department.signing_key,
-            "peer_id": department.peer_id,
-            "sealing_key": department.sealing_key,
-        }))?;
-        return Ok(Outcome::Yes);
-    }
-    let done = screen.paint(Tone::Good, "DONE");
-    screen.line(format!(
-        "{done}  {} ({}) is set up in {dir}",
-        department.display_name(),
-        department.code
-    ))?;
-    screen.line("")?;
-    screen.field("identity key", department.identity_key.to_string())?;
-    screen.field("signing key", department.signing_key.to_string())?;
-    screen.field("peer", department.peer_id.to_string())?;
-    screen.line("")?;
-    screen.line("Next:")?;
-    screen.line(format!(
-        "  1. Send {dir}/department.toml to whoever founds the network. To join one that runs: certmesh network join TRUST --dir {dir}"
-    ))?;
-    screen.line(format!(
-        "  2. Put the network.toml that comes back into {dir}/, and catalogue.key into {dir}/keys/."
-    ))?;
-    screen.line(format!(
-        "  3. Start the node: certmesh-node run --config {dir}/node.toml"
-    ))?;
-    screen.line(format!(
-        "  4. Ask it: certmesh --token-file {dir}/admin.token --node {} status",
-        url_of(plan.api)
-    ))?;
-    if args.address.is_empty() {
-        screen.note("note: without --address the other departments cannot connect to this one; it can to them");
-    }
-    if !plan.api.ip().is_loopback() {
-        screen.note("note: an API beyond this machine needs TLS: set tls_certificate and tls_key in node.toml before the node starts");
-    }
-    Ok(Outcome::Yes)
 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use certmesh_api::{FaultKind, Problem, ProblemType};
+use certmesh_ledger::crypto::identity_file::IdentityFileError;
+use certmesh_ledger::crypto::passphrase::PassphraseError;
+use certmesh_ledger::crypto::secret_files::KeyFileError;
 use certmesh_ledger::id::{HolderError, IdError};
 use certmesh_tables::{FileError, TableFault};
 use certmesh_text::one_line::one_line;
@@ -56,6 +59,28 @@ pub enum Error {
     /// Options that are missing or do not go together.
     #[error("{0}")]
     Usage(&'static str),
+    /// A file with a secret that isn't accepted.
+    #[error(transparent)]
+    Secret(#[from] KeyFileError),
+    /// What can't be a passphrase.
+    #[error("{from}: {error}")]
+    Passphrase {
+        /// Where it is from.
+        from: String,
+        /// What is wrong with it.
+        error: PassphraseError,
+    },
+    /// No passphrase, and nobody to ask for it.
+    #[error("the identity key's passphrase is missing, and there is no terminal to ask at")]
+    NoPassphrase(&'static str),
+    /// An identity key file that can't be read or opened.
+    #[error("{}: {error}", path.display())]
+    IdentityFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: IdentityFileError,
+    },
     /// What the members decide does not allow it.
     #[error("{0}")]
     Govern(String),
@@ -196,6 +221,22 @@ impl Error {
         }
     }
 
+    /// [`Error::Passphrase`].
+    pub(crate) fn passphrase(from: impl Into<String>, error: PassphraseError) -> Self {
+        Self::Passphrase {
+            from: from.into(),
+            error,
+        }
+    }
+
+    /// [`Error::IdentityFile`] of a file.
+    pub(crate) fn identity_file(path: &Path, error: IdentityFileError) -> Self {
+        Self::IdentityFile {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
     /// The same for a command whose exit code 1 answers its question: one that was asked wrongly has no answer.
     pub(crate) fn misused(self) -> Self {
         match self {
@@ -319,6 +360,12 @@ impl Error {
             Self::Usage(_) | Self::Arguments(_) => {
                 "`--help` after the command shows its options and examples"
             }
+            Self::Secret(error) => hint_for_secret(error),
+            Self::Passphrase { .. } => {
+                "choose one that nobody guesses: five or six words drawn by dice; a passphrase file holds it on one line"
+            }
+            Self::NoPassphrase(otherwise) => otherwise,
+            Self::IdentityFile { error, .. } => hint_for_identity_file(*error),
             Self::Govern(_) => {
                 "`certmesh govern members` and `list` show how things are; nothing was sent"
             }
@@ -430,6 +477,40 @@ fn hint_for_file(error: &FileError) -> &'static str {
             _ => "choose a place you may write to",
         },
         FileError::Exists(_) => "choose another name, or move the existing file away first",
+    }
+}
+
+fn hint_for_secret(error: &KeyFileError) -> &'static str {
+    match error {
+        KeyFileError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            "check the path; a relative one starts from the current directory"
+        }
+        KeyFileError::Unreadable { .. } => "run as the user who owns the file",
+        KeyFileError::Mode { .. } => "if others may have read it, it is no secret any more",
+        KeyFileError::NotRegular { .. } => "give a file, with mode 0600",
+        KeyFileError::TooLong { .. } | KeyFileError::NotText { .. } => {
+            "check that the path is that of the file that was meant"
+        }
+    }
+}
+
+fn hint_for_identity_file(error: IdentityFileError) -> &'static str {
+    match error {
+        IdentityFileError::Other => {
+            "give the file that `certmesh department init` wrote beside the node's directory; the node's own keys sign nothing here"
+        }
+        IdentityFileError::Later(_) => "use the version of certmesh that wrote it, or a later one",
+        IdentityFileError::Passphrase => {
+            "it is the one given when the key was made or last changed; capitals and spaces count. `certmesh identity show` shows \
+             whose key it is"
+        }
+        IdentityFileError::Memory(_) => "run the command where there is more memory",
+        IdentityFileError::CutOff(_)
+        | IdentityFileError::Longer(_)
+        | IdentityFileError::Damaged(_)
+        | IdentityFileError::Cost(_) => {
+            "use another copy of the file; without one, have the other members replace the identity key"
+        }
     }
 }
 

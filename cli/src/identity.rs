@@ -1,18 +1,205 @@
-//! A department's identity key: what people sign with, kept apart from the node.
+//! `certmesh identity`: a department's identity key, which people sign with, kept apart from the node.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
+use certmesh_ledger::crypto::identity_file::IdentityFile;
+use certmesh_ledger::crypto::keys::SigningKey;
+use certmesh_ledger::crypto::passphrase::{Cost, Passphrase};
 use certmesh_ledger::crypto::secret_files;
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_tables::FileError;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
-use crate::Error;
+use crate::files::{Access, directory_of, sync_directory, write_new, write_whole};
+use crate::screen::{Screen, Tone};
+use crate::{Error, Outcome, passphrase};
 
-/// Reads the key from its file.
-pub(crate) fn read(path: &Path) -> Result<SigningKey, Error> {
-    let text = secret_files::read(path)
-        .map_err(|error| Error::malformed(path, "an identity key file", error.to_string()))?;
-    let seed = SecretFile::Identity.read(text.expose());
-    let seed =
-        seed.map_err(|error| Error::malformed(path, "an identity key file", error.to_string()))?;
-    Ok(SigningKey::from_seed(&seed))
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  certmesh identity show transport-identity.key
+  certmesh identity passphrase transport-identity.key";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  certmesh identity show transport-identity.key
+  certmesh identity show transport-identity.key --json";
+
+const PASSPHRASE_EXAMPLES: &str = "\
+Examples:
+  certmesh identity passphrase transport-identity.key
+  certmesh identity passphrase transport-identity.key --passphrase-file old.txt --new-passphrase-file new.txt";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Show(Show),
+    Passphrase(Change),
+}
+
+/// Show whose identity key a file holds; no passphrase is needed
+///
+/// The file itself says so: whether it was changed shows when it is opened.
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_EXAMPLES)]
+pub(crate) struct Show {
+    /// The file of the identity key
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Change the passphrase of an identity key
+///
+/// The file is replaced by one with the new passphrase. Copies of it that were made before still open with the old one: whoever
+/// has such a copy and that passphrase has the key.
+#[derive(Debug, Args)]
+#[command(after_help = PASSPHRASE_EXAMPLES)]
+pub(crate) struct Change {
+    /// The file of the identity key
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    present: PassphraseFile,
+    /// File with the new passphrase, one line, mode 0600 [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+}
+
+/// Where the passphrase of an identity key is.
+#[derive(Debug, Args)]
+pub(crate) struct PassphraseFile {
+    /// File with the identity key's passphrase, one line, mode 0600 [default: the passphrase in CERTMESH_IDENTITY_PASSPHRASE, else
+    /// asked for]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl PassphraseFile {
+    /// The passphrase of a key that is to be made there.
+    pub(crate) fn of_new_key(&self, key: &Path, screen: &mut Screen) -> Result<Passphrase, Error> {
+        passphrase::of_new_key(self.passphrase_file.as_deref(), key, screen)
+    }
+
+    fn present(&self, key: &Path, screen: &mut Screen) -> Result<Passphrase, Error> {
+        passphrase::present(self.passphrase_file.as_deref(), key, screen)
+    }
+}
+
+pub(crate) fn run(command: &Command, screen: &mut Screen) -> Result<Outcome, Error> {
+    match command {
+        Command::Show(args) => show(&args.file, screen),
+        Command::Passphrase(args) => change(args, screen),
+    }
+}
+
+/// Opens the file of an identity key.
+///
+/// # Errors
+/// What is wrong with the file or the passphrase.
+pub(crate) fn open(
+    path: &Path,
+    passphrase: &PassphraseFile,
+    screen: &mut Screen,
+) -> Result<SigningKey, Error> {
+    let file = read(path)?;
+    let passphrase = passphrase.present(path, screen)?;
+    file.open(&passphrase)
+        .map_err(|error| Error::identity_file(path, error))
+}
+
+/// Makes the file of a new identity key, durably; one that exists is never touched.
+///
+/// # Errors
+/// Those of the file system, or without randomness or memory.
+pub(crate) fn make(
+    path: &Path,
+    department: DepartmentCode,
+    seed: &[u8; 32],
+    passphrase: &Passphrase,
+) -> Result<(), Error> {
+    let (salt, nonce) = (random()?, random()?);
+    let file = IdentityFile::seal(department, seed, passphrase, Cost::USUAL, salt, nonce);
+    let file = file.map_err(|error| Error::identity_file(path, error))?;
+    let written = write_new(path, &file.to_bytes(), Access::Owner)
+        .and_then(|()| sync_directory(&directory_of(path)));
+    written.inspect_err(|error| {
+        // What was written of it is of no use, and would stand in the way of the next attempt.
+        if !matches!(error, Error::File(FileError::Exists(_))) {
+            let _ = fs::remove_file(path);
+        }
+    })
+}
+
+fn read(path: &Path) -> Result<IdentityFile, Error> {
+    let bytes = secret_files::read_bytes(path)?;
+    IdentityFile::from_bytes(&bytes).map_err(|error| Error::identity_file(path, error))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(Error::Randomness)?;
+    Ok(bytes)
+}
+
+fn as_json(path: &Path, file: &IdentityFile) -> Value {
+    let cost = file.cost();
+    json!({
+        "file": path,
+        "department": file.department(),
+        "identity_key": file.public(),
+        "argon2id": {
+            "memory_kib": cost.memory_kib(), "passes": cost.passes(), "lanes": cost.lanes(),
+        },
+    })
+}
+
+fn show(path: &Path, screen: &mut Screen) -> Result<Outcome, Error> {
+    let file = read(path)?;
+    if screen.json() {
+        screen.print_json(&as_json(path, &file))?;
+        return Ok(Outcome::Yes);
+    }
+    let cost = file.cost();
+    screen.field("department", file.department().as_str())?;
+    screen.field("identity key", file.public().to_string())?;
+    screen.field(
+        "encryption",
+        format!(
+            "argon2id: memory {} KiB, passes {}, lanes {}",
+            cost.memory_kib(),
+            cost.passes(),
+            cost.lanes()
+        ),
+    )?;
+    Ok(Outcome::Yes)
+}
+
+fn change(args: &Change, screen: &mut Screen) -> Result<Outcome, Error> {
+    let path = &args.file;
+    let file = read(path)?;
+    let present = args.present.present(path, screen)?;
+    // Before anybody thinks of a new one.
+    file.open(&present)
+        .map_err(|error| Error::identity_file(path, error))?;
+    let next = passphrase::next(args.new_passphrase_file.as_deref(), path, screen)?;
+    if next == present {
+        return Err(Error::Usage("the new passphrase is the present one"));
+    }
+    let changed = file.change(&present, &next, Cost::USUAL, random()?, random()?);
+    let changed = changed.map_err(|error| Error::identity_file(path, error))?;
+    // Renamed to where a symbolic link leads, not over the link.
+    let place = path
+        .canonicalize()
+        .map_err(|error| Error::write(path, error))?;
+    write_whole(&place, &changed.to_bytes(), true, Access::Owner)?;
+    if screen.json() {
+        screen.print_json(&as_json(path, &changed))?;
+        return Ok(Outcome::Yes);
+    }
+    let done = screen.paint(Tone::Good, "DONE");
+    screen.line(format!(
+        "{done}  {} opens with the new passphrase; copies made before open with the old one",
+        path.display()
+    ))?;
+    Ok(Outcome::Yes)
 }

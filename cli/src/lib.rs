@@ -5,10 +5,10 @@
 //!
 //! A tour: `args` names the commands and what they have in common. Each family of commands is one file with its
 //! arguments, help and implementation: `department`, `network`, `standards`, `issue`, `life`, `import`, `change`,
-//! `accept`, `fetch`, `govern`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They reach the
+//! `accept`, `fetch`, `govern`, `identity`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They reach the
 //! node through `client` and the person through `screen`; a failure is an [`Error`], which has a hint and an
 //! [`Outcome`]. What people leave out is found by `profile` (which node), `lookup` (which type or matter), `holder` (which
-//! kind of code) and `complete` (the rest of a word); what is said to them is named in `message`.
+//! kind of code) and `complete` (the rest of a word), passphrases by `passphrase`; what is said to them is named in `message`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -33,6 +33,7 @@ mod files;
 mod fsck;
 mod govern;
 mod graph;
+mod hidden;
 mod holder;
 mod id;
 mod identity;
@@ -47,6 +48,7 @@ mod moment;
 mod names;
 mod network;
 mod offline;
+mod passphrase;
 mod profile;
 mod provenance;
 mod query;

@@ -16,6 +16,7 @@ use certmesh_text::one_line::{self, one_line};
 
 use crate::args::Colour;
 use crate::client::Answer;
+use crate::hidden;
 use crate::{Error, Outcome};
 
 /// The streams of a command, and what is known of who reads them.
@@ -254,6 +255,19 @@ impl Screen {
         let mut answer = Zeroizing::new(String::with_capacity(LONGEST_ANSWER));
         let length = self.input.read_line(&mut answer)?;
         Ok((length > 0).then_some(answer))
+    }
+
+    /// Asks the person at the terminal of standard input for a line that the terminal doesn't show; `None` at its end.
+    ///
+    /// # Errors
+    /// Those of the streams; [`io::ErrorKind::InvalidData`] for what isn't text, or too long.
+    pub(crate) fn ask_hidden(&mut self, question: &str) -> io::Result<Option<Zeroizing<String>>> {
+        // What was said so far may be what the question is about.
+        self.out.flush()?;
+        hidden::line(io::stdin(), || {
+            write!(self.err, "{} ", one_line(question))?;
+            self.err.flush()
+        })
     }
 
     /// Hands on what has been written.

@@ -107,10 +107,9 @@ impl Membership {
     /// How many members there are besides a department, which need not be one itself. Suspended ones don't count.
     pub fn others(&self, own: &DepartmentCode) -> usize {
         let history = self.history();
-        let members = history.state().members();
-        members
-            .filter(|member| member.is_active() && member.code != *own)
-            .count()
+        let own = history.state().member(own);
+        let counted = usize::from(own.is_some_and(Member::is_active));
+        history.active_members() - counted
     }
 
     /// How many are more than half of the members besides a department; 0 where there is no other.
@@ -258,6 +257,8 @@ mod tests {
                         let belong = history.members_at(height).count();
                         assert_eq!(belong, if height < 2 { 5 } else { 6 });
                         assert_eq!(history.state().members().count(), belong);
+                        let active = history.members_at(height).filter(|it| it.is_active());
+                        assert_eq!(history.active_members(), active.count());
                         let head = history.head_at(height);
                         assert_eq!(head, Some(history.state().head()));
                     }

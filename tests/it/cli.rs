@@ -1,6 +1,7 @@
 //! The command's contract against a real node: exit codes, JSON, and what a person does with it in a day.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -293,6 +294,9 @@ fn proofs_are_written_verified_and_never_overwritten_unasked() {
 }
 
 fn init(dir: &Path, code: &str, name: &str) -> Ran {
+    let passphrase = dir.with_file_name("passphrase");
+    fs::write(&passphrase, "a passphrase for tests\n").unwrap();
+    fs::set_permissions(&passphrase, Permissions::from_mode(0o600)).unwrap();
     let args = [
         "department",
         "init",
@@ -306,6 +310,8 @@ fn init(dir: &Path, code: &str, name: &str) -> Ran {
         "127.0.0.1:0",
         "--listen",
         "/ip4/127.0.0.1/tcp/0",
+        "--passphrase-file",
+        text(&passphrase),
     ];
     certmesh(&args, b"", None, None)
 }

@@ -72,7 +72,7 @@ fn a_data_directory_in_use_by_another_process_is_refused_and_the_other_goes_on()
 #[test]
 fn a_key_file_that_others_could_read_is_refused_with_the_command_that_protects_it() {
     let net = founded(2);
-    for key in ["signing", "transport", "field", "catalogue"] {
+    for key in ["signing", "transport", "sealing", "field", "catalogue"] {
         let path = net.member(0).dir.join(format!("keys/{key}.key"));
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         let ran = node(&net, 0, &[]);
@@ -85,7 +85,11 @@ fn a_key_file_that_others_could_read_is_refused_with_the_command_that_protects_i
 #[test]
 fn keys_of_another_department_are_refused_by_name() {
     let net = founded(2);
-    for (key, what) in [("signing", "signing_key"), ("transport", "peer_id")] {
+    for (key, what) in [
+        ("signing", "signing_key"),
+        ("transport", "peer_id"),
+        ("sealing", "sealing_key"),
+    ] {
         let path = |index: usize| net.member(index).dir.join(format!("keys/{key}.key"));
         let own = fs::read(path(0)).unwrap();
         fs::copy(path(1), path(0)).unwrap();
@@ -111,7 +115,7 @@ fn keys_of_another_department_are_refused_by_name() {
 #[test]
 fn the_check_lists_every_key_that_is_not_this_department_s_or_this_network_s() {
     let (net, other) = (founded(2), founded(1));
-    for key in ["signing", "transport"] {
+    for key in ["signing", "transport", "sealing"] {
         let path = |index: usize| net.member(index).dir.join(format!("keys/{key}.key"));
         fs::copy(path(1), path(0)).unwrap();
     }
@@ -121,6 +125,7 @@ fn the_check_lists_every_key_that_is_not_this_department_s_or_this_network_s() {
         "signing.key",
         "or is network.toml another network's?",
         "transport.key",
+        "sealing.key",
         "keys.catalogue: not this network's key",
         "get it from the network's founder",
     ];
@@ -196,6 +201,7 @@ fn all_faults_of_a_configuration_are_reported_at_once() {
                 [keys]\n\
                 signing = \"keys/signing.key\"\n\
                 transport = \"keys/absent.key\"\n\
+                sealing = \"keys/field.key\"\n\
                 field = \"keys/field.key\"\n\
                 catalogue = 7\n\
                 [api]\n\

@@ -132,4 +132,5 @@ corpora! {
     no_content_of_its_files_upsets_the_opening_of_a_log: "log_directory", LOG_MUTATIONS;
     no_bytes_make_a_status_map_say_two_things: "status_proof", MUTATIONS;
     no_bytes_upset_the_reading_of_what_is_kept_of_retrievals: "kept", MUTATIONS;
+    no_bytes_open_as_an_identity_key_but_those_that_were_sealed: "identity_file", MUTATIONS;
 }

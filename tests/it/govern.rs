@@ -1,12 +1,29 @@
 //! What members decide about their network, by the command, over nodes that run, stop and are killed.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use crate::support::{Ran, TestNet, eventually, running, until};
 
-fn identity(net: &TestNet, index: usize) -> String {
-    let path = net.member(index).dir.join("keys/identity.key");
-    path.to_str().unwrap().to_owned()
+/// The key of a department and where its passphrase is, as arguments.
+fn identity(net: &TestNet, index: usize) -> [String; 4] {
+    let member = net.member(index);
+    let [key, passphrase] = [member.identity_key(), member.passphrase_file()]
+        .map(|path| path.to_str().unwrap().to_owned());
+    [
+        "--identity-key".to_owned(),
+        key,
+        "--passphrase-file".to_owned(),
+        passphrase,
+    ]
+}
+
+/// A command of governance with a department's key.
+fn govern_with(net: &TestNet, index: usize, args: &[&str], key: &[String; 4]) -> Ran {
+    let key = key.iter().map(String::as_str);
+    let args: Vec<&str> = args.iter().copied().chain(key).chain(["--yes"]).collect();
+    govern(net, index, &args)
 }
 
 /// A command of governance at a department's node, signed by it where it signs.
@@ -16,13 +33,7 @@ fn govern(net: &TestNet, index: usize, args: &[&str]) -> Ran {
 }
 
 fn signed(net: &TestNet, index: usize, args: &[&str]) -> Value {
-    let key = identity(net, index);
-    let args: Vec<&str> = args
-        .iter()
-        .copied()
-        .chain(["--identity-key", &key, "--yes"])
-        .collect();
-    let ran = govern(net, index, &args);
+    let ran = govern_with(net, index, args, &identity(net, index));
     assert_eq!(ran.code, 0, "{ran:?}");
     ran.json()
 }
@@ -128,7 +139,7 @@ fn what_was_said_to_wait_outlives_a_kill_and_reaches_those_who_were_away() {
     });
     // Nobody else withdraws it.
     let key = identity(&net, 1);
-    let theirs = govern(&net, 1, &["withdraw", &id, "--identity-key", &key, "--yes"]);
+    let theirs = govern_with(&net, 1, &["withdraw", &id], &key);
     assert_eq!(theirs.code, 2);
     assert!(theirs.err.contains("only its proposer"), "{theirs:?}");
     // Withdrawn, it waits nowhere; that too is a block, which the two of three make.
@@ -148,18 +159,34 @@ fn an_approval_is_signed_where_no_network_is() {
     assert_eq!(exported.code, 0, "{exported:?}");
     // What is no identity key signs nothing.
     let stranger = net.member(0).dir.join("keys/signing.key");
-    let args = ["sign", unsigned, "--out", done, "--yes", "--identity-key"];
-    let wrong: Vec<&str> = args
+    let args = ["sign", unsigned, "--out", done];
+    let mut key = identity(&net, 1);
+    key[1] = stranger.to_str().unwrap().to_owned();
+    let wrong = govern_with(&net, 1, &args, &key);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("not an identity key file"), "{wrong:?}");
+    // Nor does the key without its passphrase.
+    let other = net.scratch("passphrase");
+    std::fs::write(&other, "another passphrase").unwrap();
+    std::fs::set_permissions(&other, PermissionsExt::from_mode(0o600)).unwrap();
+    let mut key = identity(&net, 1);
+    key[3] = other.to_str().unwrap().to_owned();
+    let wrong = govern_with(&net, 1, &args, &key);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("wrong passphrase"), "{wrong:?}");
+    let none: Vec<&str> = args
         .iter()
         .copied()
-        .chain([stranger.to_str().unwrap()])
+        .chain(["--yes", "--identity-key", &key[1]])
         .collect();
-    assert_eq!(govern(&net, 1, &wrong).code, 2);
+    let none = govern(&net, 1, &none);
+    assert_eq!(none.code, 2);
+    assert!(none.err.contains("passphrase is missing"), "{none:?}");
+    assert!(!std::path::Path::new(done).exists());
     for approver in [1, 2] {
         let key = identity(&net, approver);
         let _ = std::fs::remove_file(done);
-        let args: Vec<&str> = args.iter().copied().chain([key.as_str()]).collect();
-        let ran = govern(&net, 1, &args);
+        let ran = govern_with(&net, 1, &args, &key);
         assert_eq!(ran.code, 0, "{ran:?}");
         let submitted = govern(&net, 2, &["submit", done]);
         assert_eq!(submitted.code, 0, "{submitted:?}");
@@ -177,7 +204,7 @@ fn an_approval_is_signed_where_no_network_is() {
         pending(&net, 2).len() == 1
     });
     let key = identity(&net, 2);
-    let late = govern(&net, 2, &["approve", &id, "--identity-key", &key, "--yes"]);
+    let late = govern_with(&net, 2, &["approve", &id], &key);
     assert_eq!(late.code, 2);
     assert!(late.err.contains("does not govern"), "{late:?}");
 }
@@ -188,12 +215,8 @@ fn what_cannot_be_decided_is_refused_before_anybody_signs() {
     let key = identity(&net, 0);
     let code = net.code(1);
     let try_it = |args: &[&str]| {
-        let args: Vec<&str> = args
-            .iter()
-            .copied()
-            .chain(["--reason", "a try", "--identity-key", &key, "--yes"])
-            .collect();
-        govern(&net, 0, &args)
+        let args = [args, &["--reason", "a try"]].concat();
+        govern_with(&net, 0, &args, &key)
     };
     let policy = try_it(&["propose", "policy", "--decide", "1/3"]);
     assert!(policy.err.contains("at least 1/2"), "{policy:?}");

@@ -12,9 +12,18 @@ const FOUNDERS: usize = 5;
 /// The sixth department.
 const NEWCOMER: usize = 5;
 
-fn identity(net: &TestNet, index: usize) -> String {
-    let path = net.member(index).dir.join("keys/identity.key");
-    path.to_str().unwrap().to_owned()
+/// How a department signs: with its identity key, without being asked.
+fn signing(net: &TestNet, index: usize) -> [String; 5] {
+    let member = net.member(index);
+    let [key, passphrase] = [member.identity_key(), member.passphrase_file()]
+        .map(|path| path.to_str().unwrap().to_owned());
+    [
+        "--identity-key".to_owned(),
+        key,
+        "--passphrase-file".to_owned(),
+        passphrase,
+        "--yes".to_owned(),
+    ]
 }
 
 fn govern(net: &TestNet, index: usize, args: &[&str]) -> Ran {
@@ -24,8 +33,8 @@ fn govern(net: &TestNet, index: usize, args: &[&str]) -> Ran {
 
 #[track_caller]
 fn signed(net: &TestNet, index: usize, args: &[&str]) -> Value {
-    let key = identity(net, index);
-    let signing = ["--identity-key", &key, "--yes"];
+    let signing = signing(net, index);
+    let signing = signing.iter().map(String::as_str);
     let args: Vec<&str> = args.iter().copied().chain(signing).collect();
     let ran = govern(net, index, &args);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -271,8 +280,9 @@ fn what_this_version_would_not_act_upon_or_what_voids_records_is_not_approved_by
         let any = !list["proposals"].as_array().unwrap().is_empty();
         any.then_some(())
     });
-    let key = identity(&net, 1);
-    let approve = ["approve", &id, "--identity-key", &key, "--yes"];
+    let with = signing(&net, 1);
+    let with = with.iter().map(String::as_str);
+    let approve: Vec<&str> = ["approve", &id].into_iter().chain(with.clone()).collect();
     let refused = govern(&net, 1, &approve);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.err.contains("--void-records"), "{refused:?}");
@@ -288,20 +298,13 @@ fn what_this_version_would_not_act_upon_or_what_voids_records_is_not_approved_by
     until("the proposal to arrive", || {
         govern(&net, 1, &["show", id]).code == 0
     });
-    let refused = govern(&net, 1, &["approve", id, "--identity-key", &key, "--yes"]);
+    let approve: Vec<&str> = ["approve", id].into_iter().chain(with).collect();
+    let refused = govern(&net, 1, &approve);
     assert!(refused.err.contains("this node holds"), "{refused:?}");
     // Who is not suspended is not removed.
-    let key = identity(&net, 0);
-    let remove = [
-        "propose",
-        "remove",
-        &code,
-        "--reason",
-        "x",
-        "--identity-key",
-        &key,
-        "--yes",
-    ];
+    let with = signing(&net, 0);
+    let remove = ["propose", "remove", &code, "--reason", "x"].into_iter();
+    let remove: Vec<&str> = remove.chain(with.iter().map(String::as_str)).collect();
     let refused = govern(&net, 0, &remove);
     assert!(refused.err.contains("is not suspended"), "{refused:?}");
 }

@@ -9,6 +9,7 @@ mod network;
 mod seeds;
 
 use certmesh_ledger::codec::{self, encode};
+use certmesh_ledger::crypto::identity_file::IdentityFile;
 use certmesh_ledger::genesis::{Department, Genesis};
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::{ForkEvidence, Page};
@@ -30,7 +31,7 @@ const MAX_KEPT: usize = 1 << 19;
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("record_frame", record_frame),
     ("page", page),
     ("request", request),
@@ -44,6 +45,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("log_directory", log_directory),
     ("status_proof", status_proof),
     ("kept", kept),
+    ("identity_file", identity_file),
 ];
 
 /// A frame, the record in it and its signature. An entry that this version can't read is kept as it came.
@@ -296,5 +298,18 @@ pub fn status_proof(bytes: &[u8]) {
         if let Ok(answer) = proof.verify(root, key) {
             assert_eq!(answer, *value);
         }
+    }
+}
+
+/// The file of an identity key: none opens but the one that was made.
+pub fn identity_file(bytes: &[u8]) {
+    let Ok(file) = IdentityFile::from_bytes(bytes) else {
+        return;
+    };
+    assert_eq!(file.to_bytes(), bytes);
+    let cost = file.cost();
+    // Any cost that is read is bounded, and some of those take seconds.
+    if cost.memory_kib() <= 64 && cost.passes() <= 4 && file.open(network::passphrase()).is_ok() {
+        assert_eq!(file, network::identity_file(), "the one that was made");
     }
 }

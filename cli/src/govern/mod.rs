@@ -17,14 +17,15 @@ use clap::{Args, Subcommand};
 use sign::Request;
 
 use crate::args::Global;
+use crate::identity::PassphraseFile;
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   certmesh govern list
-  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key transport.identity
-  certmesh govern approve 3fa2 --identity-key transport.identity
+  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key transport-identity.key
+  certmesh govern approve 3fa2 --identity-key transport-identity.key
   certmesh govern log";
 
 #[derive(Debug, Subcommand)]
@@ -76,9 +77,9 @@ pub(crate) struct Decide {
 
 const DECIDE_EXAMPLES: &str = "\
 Examples:
-  certmesh govern approve 3fa2 --identity-key transport.identity
+  certmesh govern approve 3fa2 --identity-key transport-identity.key
   certmesh govern approve 3fa2 --export 3fa2.unsigned      sign it where the key is: certmesh govern sign
-  certmesh govern withdraw 3fa2 --identity-key transport.identity --yes";
+  certmesh govern withdraw 3fa2 --identity-key transport-identity.key --yes";
 
 /// With which key, and where.
 #[derive(Debug, Args)]
@@ -86,6 +87,8 @@ pub(crate) struct Signer {
     /// The file of the department's identity key
     #[arg(long, value_name = "FILE", required_unless_present = "export")]
     identity_key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseFile,
     /// Write it to a file to be signed where the key is, with `certmesh govern sign`, instead of signing it here
     #[arg(long, value_name = "FILE", conflicts_with = "identity_key")]
     export: Option<PathBuf>,

@@ -23,44 +23,44 @@ use crate::{Error, Outcome};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key ministry.identity
+  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key ministry-identity.key
   certmesh govern propose suspend 11430000006122244L --reason \"its node is in other hands\" \\
-      --identity-key ministry.identity
-  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry.identity";
+      --identity-key ministry-identity.key
+  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry-identity.key";
 
 const ADMIT_EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key ministry.identity
+  certmesh govern propose admit health.introduction --reason \"council of 3 March\" --identity-key ministry-identity.key
   certmesh govern propose admit health.introduction --role issue --role define:11100000MB03271699 --governs \\
       --reason \"council of 3 March\" --export admit.unsigned";
 
 const SUSPEND_EXAMPLES: &str = "\
 Examples:
   certmesh govern propose suspend 11430000006122244L --reason \"its node is in other hands\" \\
-      --identity-key ministry.identity";
+      --identity-key ministry-identity.key";
 
 const RESUME_EXAMPLES: &str = "\
 Examples:
   certmesh govern propose resume 11430000006122244L --reason \"its node was set up again\" \\
-      --identity-key ministry.identity";
+      --identity-key ministry-identity.key";
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose remove 11430000006122244L --reason \"merged\" --identity-key ministry.identity";
+  certmesh govern propose remove 11430000006122244L --reason \"merged\" --identity-key ministry-identity.key";
 
 const ROLES_EXAMPLES: &str = "\
 Examples:
   certmesh govern propose roles 11430000006122244L --give define:11100000MB03271699 --reason \"as agreed\" \\
-      --identity-key ministry.identity
-  certmesh govern propose roles 11430000006122244L --take issue --reason \"as agreed\" --identity-key ministry.identity";
+      --identity-key ministry-identity.key
+  certmesh govern propose roles 11430000006122244L --take issue --reason \"as agreed\" --identity-key ministry-identity.key";
 
 const GOVERNING_EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry.identity";
+  certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry-identity.key";
 
 const POLICY_EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry.identity
+  certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry-identity.key
   certmesh govern propose policy --least-governors 3 --reason \"annual review\" --export policy.unsigned";
 
 /// How long a proposal may wait, when nothing else is given.

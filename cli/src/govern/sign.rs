@@ -23,7 +23,7 @@ use super::{Decide, Signer, position, show};
 use crate::args::Global;
 use crate::client::Client;
 use crate::files::{Access, write_new};
-use crate::identity;
+use crate::identity::{self, PassphraseFile};
 use crate::moment::{china_time_and_age, now_ms};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
@@ -38,6 +38,8 @@ pub(crate) struct SignFile {
     /// The file of the department's identity key
     #[arg(long, value_name = "FILE")]
     identity_key: PathBuf,
+    #[command(flatten)]
+    passphrase: PassphraseFile,
     /// What is signed
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -48,7 +50,7 @@ pub(crate) struct SignFile {
 
 const SIGN_EXAMPLES: &str = "\
 Examples:
-  certmesh govern sign 3fa2.unsigned --identity-key transport.identity --out 3fa2.signed";
+  certmesh govern sign 3fa2.unsigned --identity-key transport-identity.key --out 3fa2.signed";
 
 /// Hand a signed file to the node
 #[derive(Debug, Args)]
@@ -188,7 +190,7 @@ fn decide(
         present(request, network, screen)?;
     }
     agreed(request.verb(), signer.yes, screen)?;
-    let key = identity::read(path)?;
+    let key = identity::open(path, &signer.passphrase, screen)?;
     let by = request.signer(&key, state)?;
     let item = request.sign(state, by, &key);
     submit(&item, client, Some(state.network()), screen)
@@ -342,7 +344,7 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
         }
     }
     agreed(request.verb(), args.yes, screen)?;
-    let key = identity::read(&args.identity_key)?;
+    let key = identity::open(&args.identity_key, &args.passphrase, screen)?;
     let by = request.signer(&key, &state)?;
     let item = request.sign(&state, by, &key);
     write_new(

@@ -11,10 +11,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::{read_department, read_genesis};
+use crate::department::usual_place;
 use crate::files::{Access, write_whole};
 use crate::govern::envelope::{INTRODUCTION, seal};
+use crate::identity::{self, PassphraseFile};
 use crate::screen::{Screen, Tone};
-use crate::{Error, Outcome, identity};
+use crate::{Error, Outcome};
 
 /// Join a network that runs already: introduce a department to its members, and take in what they decide
 ///
@@ -30,15 +32,17 @@ pub(crate) struct Join {
     /// The department's directory, as `certmesh department init` made it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// The file of the department's identity key [default: keys/identity.key in its directory]
+    /// The file of the department's identity key [default: beside the directory, as `certmesh department init` puts it]
     #[arg(long, value_name = "FILE")]
     identity_key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseFile,
 }
 
 const JOIN_EXAMPLES: &str = "\
 Examples:
   certmesh network join network.trust --dir health
-  certmesh network join network.trust --dir health --identity-key health.identity";
+  certmesh network join network.trust --dir health --identity-key safe/health-identity.key";
 
 pub(super) fn join(args: &Join, screen: &mut Screen) -> Result<Outcome, Error> {
     let department = own_department(&args.dir)?;
@@ -111,8 +115,9 @@ fn introduce(
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let path = args.identity_key.clone();
-    let path = path.unwrap_or_else(|| args.dir.join("keys/identity.key"));
-    let identity = identity::read(&path)?;
+    let path = path.or_else(|| usual_place(&args.dir));
+    let path = path.ok_or(Error::Usage("give --identity-key"))?;
+    let identity = identity::open(&path, &args.passphrase, screen)?;
     if identity.public() != department.identity_key {
         let detail = "it is not the identity key in the directory's department.toml";
         return Err(Error::malformed(

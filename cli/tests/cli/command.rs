@@ -27,6 +27,9 @@ impl Run {
     }
 }
 
+/// The passphrase of all identity keys, unless a test says otherwise.
+pub(crate) const PASSPHRASE: &str = "a passphrase for tests";
+
 /// The binary, in an environment that says nothing about nodes, tokens and colours.
 pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_certmesh"));
@@ -38,6 +41,7 @@ pub(crate) fn binary() -> Command {
     ] {
         command.env_remove(name);
     }
+    command.env("CERTMESH_IDENTITY_PASSPHRASE", PASSPHRASE);
     // Whoever runs the tests may have a profile.
     command.env("XDG_CONFIG_HOME", "/nowhere");
     command

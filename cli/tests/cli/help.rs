@@ -60,6 +60,8 @@ fn the_commands_of_the_contract_are_there() {
         "department token add",
         "department token list",
         "department token revoke",
+        "identity show",
+        "identity passphrase",
         "network create",
         "network show",
         "type define",

@@ -7,6 +7,7 @@ mod fsck;
 mod graph;
 mod help;
 mod id_check;
+mod identity;
 mod import;
 mod import_table;
 mod keys;

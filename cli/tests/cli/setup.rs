@@ -177,6 +177,7 @@ fn the_node_s_configuration_is_what_the_node_reads() {
         config["keys"]["catalogue"].as_str(),
         Some("keys/catalogue.key")
     );
+    assert_eq!(config["keys"]["sealing"].as_str(), Some("keys/sealing.key"));
 }
 
 #[test]

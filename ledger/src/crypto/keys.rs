@@ -458,8 +458,6 @@ impl FieldKey {
 /// The kinds of secret file, each one line: a label, a colon, 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretFile {
-    /// A department's identity key.
-    Identity,
     /// A department's signing key.
     Signing,
     /// A peer's transport (libp2p) key.
@@ -476,7 +474,6 @@ impl SecretFile {
     /// The label that begins the line.
     pub const fn label(self) -> &'static str {
         match self {
-            SecretFile::Identity => "certmesh-identity-key-v1",
             SecretFile::Signing => "certmesh-signing-key-v1",
             SecretFile::Transport => "certmesh-transport-key-v1",
             SecretFile::Sealing => "certmesh-sealing-key-v1",

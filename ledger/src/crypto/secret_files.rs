@@ -76,6 +76,20 @@ impl fmt::Debug for SecretText {
 /// # Errors
 /// [`KeyFileError`]; for a wrong mode its message has the command that corrects it.
 pub fn read(path: &Path) -> Result<SecretText, KeyFileError> {
+    let bytes = read_bytes(path)?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(SecretText(Zeroizing::new(text.to_owned()))),
+        Err(_) => Err(KeyFileError::NotText {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// Reads a secret file that need not be text.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let unreadable = |source| KeyFileError::Unreadable {
         path: path.to_owned(),
         source,
@@ -92,12 +106,7 @@ pub fn read(path: &Path) -> Result<SecretText, KeyFileError> {
             path: path.to_owned(),
         });
     }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(SecretText(Zeroizing::new(text.to_owned()))),
-        Err(_) => Err(KeyFileError::NotText {
-            path: path.to_owned(),
-        }),
-    }
+    Ok(bytes)
 }
 
 /// Whether [`read`] would accept the file's kind, mode and length; its content isn't read.
@@ -194,6 +203,7 @@ mod tests {
         assert!(matches!(read(&path), Err(KeyFileError::TooLong { .. })));
         fs::write(&path, [0xFF, 0xFE]).unwrap();
         assert!(matches!(read(&path), Err(KeyFileError::NotText { .. })));
+        assert_eq!(**read_bytes(&path).unwrap(), [0xFF, 0xFE]);
     }
 
     #[test]

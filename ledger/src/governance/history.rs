@@ -76,6 +76,13 @@ pub struct History {
     /// Who has the role to define the types of which authority: asked too often to look through all members for it.
     definers: Versions<Definers>,
     rules: Versions<Rules>,
+    /// How many members are active after the last block: asked at every announcement, and it changes with blocks only.
+    active: usize,
+}
+
+fn count_active(state: &State) -> usize {
+    let active = state.members().filter(|member| member.is_active());
+    active.count()
 }
 
 impl History {
@@ -90,6 +97,7 @@ impl History {
             members: state.members.iter().map(first).collect(),
             definers: vec![(0, Arc::new(definers(&state)))],
             rules: vec![(0, Arc::new(Rules::of(&state)))],
+            active: count_active(&state),
             state,
         }
     }
@@ -119,6 +127,7 @@ impl History {
             }
         }
         if !changes.departments.is_empty() {
+            self.active = count_active(&next);
             let definers = definers(&next);
             if self
                 .definers
@@ -141,6 +150,11 @@ impl History {
     /// What is so after the last block.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// How many members are active, that is, belong and aren't suspended, after the last block.
+    pub fn active_members(&self) -> usize {
+        self.active
     }
 
     /// The chain that it is of.

@@ -2,7 +2,9 @@
 
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash, keyed};
-use certmesh_ledger::crypto::keys::{PublicKey, SecretFile, Signature};
+use certmesh_ledger::crypto::identity_file::IdentityFile;
+use certmesh_ledger::crypto::keys::{PublicKey, SecretFile, Signature, SigningKey};
+use certmesh_ledger::crypto::passphrase::{Cost, Passphrase};
 use certmesh_ledger::genesis::{Department, Genesis, PeerId, Role};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, TypeCode, check, normalise,
@@ -346,6 +348,41 @@ fn keys(v: &mut Vectors) {
         v.put("keys", kind.label(), json!(*text));
         let golden = v.text("keys", kind.label(), "");
         assert_eq!(*kind.read(&golden).expect("a secret file"), [0xAB; 32]);
+    }
+    identity_files(v);
+}
+
+/// The file of an identity key, at the usual cost, and at another with more lanes under a passphrase that isn't ASCII.
+fn identity_files(v: &mut Vectors) {
+    let other = Cost::new(256, 2, 4).expect("within bounds");
+    for (name, text, cost) in [
+        ("usual cost", "correct horse battery staple", Cost::USUAL),
+        (
+            "256 KiB, 2 passes, 4 lanes",
+            "舟山群岛的灯塔守望者之歌",
+            other,
+        ),
+    ] {
+        let passphrase = Passphrase::new(text).expect("long enough");
+        let (salt, nonce) = ([0x5A; 16], [0x4E; 24]);
+        let file = IdentityFile::seal(code(ISSUER), &[0xAB; 32], &passphrase, cost, salt, nonce);
+        let file = file.expect("enough memory");
+        let entry = json!({
+            "department": ISSUER,
+            "seed": hex::encode([0xAB; 32]),
+            "passphrase": text,
+            "memory_kib": cost.memory_kib(),
+            "passes": cost.passes(),
+            "lanes": cost.lanes(),
+            "salt": hex::encode(salt),
+            "nonce": hex::encode(nonce),
+            "bytes": hex::encode(file.to_bytes()),
+        });
+        v.put("identity key files", name, entry);
+        let golden = hex::decode(v.text("identity key files", name, "bytes")).expect("hexadecimal");
+        let read = IdentityFile::from_bytes(&golden).expect("an identity key file");
+        let opened = read.open(&passphrase).expect("the passphrase opens it");
+        assert_eq!(opened.public(), SigningKey::from_seed(&[0xAB; 32]).public());
     }
 }
 

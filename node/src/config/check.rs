@@ -137,11 +137,13 @@ fn keys(s: &mut Settings) -> Option<KeyFiles> {
     // Every one is looked at before any is missed.
     let signing = secret(s, "keys.signing");
     let transport = secret(s, "keys.transport");
+    let sealing = secret(s, "keys.sealing");
     let field = secret(s, "keys.field");
     let catalogue = secret(s, "keys.catalogue");
     Some(KeyFiles {
         signing: signing?,
         transport: transport?,
+        sealing: sealing?,
         field: field?,
         catalogue: catalogue?,
     })

@@ -71,6 +71,8 @@ pub struct KeyFiles {
     pub signing: PathBuf,
     /// The peer's libp2p identity.
     pub transport: PathBuf,
+    /// Opens what is sealed to the department.
+    pub sealing: PathBuf,
     /// Secret for field salts.
     pub field: PathBuf,
     /// Secret for subject tags, the same at all members.

@@ -28,12 +28,13 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 30] = [
+pub(super) const KEYS: [(&str, Kind); 31] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
     ("keys.signing", Kind::Path),
     ("keys.transport", Kind::Path),
+    ("keys.sealing", Kind::Path),
     ("keys.field", Kind::Path),
     ("keys.catalogue", Kind::Path),
     ("api.listen", Kind::Text),

@@ -12,6 +12,7 @@ network = "network.toml"
 [keys]
 signing = "keys/signing.key"
 transport = "keys/transport.key"
+sealing = "keys/sealing.key"
 field = "keys/field.key"
 catalogue = "keys/catalogue.key"
 [api]
@@ -38,7 +39,7 @@ fn department(config: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     fs::create_dir(at("keys")).unwrap();
-    for key in ["signing", "transport", "field", "catalogue"] {
+    for key in ["signing", "transport", "sealing", "field", "catalogue"] {
         secret(&at(&format!("keys/{key}.key")), "certmesh-key:00");
     }
     let hash = blake3::hash(b"token").to_hex();
@@ -200,6 +201,7 @@ fn every_fault_is_listed_at_once_with_its_key() {
         "network: is missing",
         "netwrok: there is no such setting; did you mean `network`?",
         "keys.signing: ",
+        "keys.sealing: is missing",
         "keys.field: is boolean, expected a string",
         "keys.catalogue: is missing",
         "api.listen: isn't a loopback address",

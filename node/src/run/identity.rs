@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret, SecretFile, SigningKey};
+use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::genesis::{Genesis, PeerId as MemberPeer, Undialable, undialable};
 use certmesh_ledger::governance::{FinalBlock, Store, TrustFile};
@@ -67,6 +68,7 @@ impl Identity {
         };
         let signing = read(&keys.signing, SecretFile::Signing);
         let transport = read(&keys.transport, SecretFile::Transport);
+        let sealing = read(&keys.sealing, SecretFile::Sealing);
         let catalogue = read(&keys.catalogue, SecretFile::Catalogue);
         let field = read(&keys.field, SecretFile::Field);
         let signing = signing.map(|seed| SigningKey::from_seed(&seed));
@@ -84,6 +86,12 @@ impl Identity {
             && *id != own.keys.transport
         {
             faults.push(other_key(&keys.transport, "peer_id", &own.keys.transport));
+        }
+        let sealing = sealing.map(|seed| SealingSecret::from_seed(&seed).public());
+        if let (Some(key), Some(own)) = (&sealing, &own)
+            && *key != own.keys.sealing
+        {
+            faults.push(other_key(&keys.sealing, "sealing_key", &own.keys.sealing));
         }
         if catalogue_key
             .as_ref()

@@ -13,6 +13,7 @@ use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::last_run::Mark;
 use zeroize::Zeroizing;
 
+use super::identities::{self, Identities};
 use super::{Founder, member_dir, replace, write_new};
 use crate::Error;
 
@@ -86,6 +87,20 @@ impl Member {
         self.dir.join("admin.token")
     }
 
+    /// The file of its identity key, apart from its directory as from the node of a real department.
+    pub fn identity_key(&self) -> PathBuf {
+        identities::key_file(self.network_dir(), self.index)
+    }
+
+    /// The file of the passphrase of its identity key, the same for all of the network.
+    pub fn passphrase_file(&self) -> PathBuf {
+        identities::passphrase_file(self.network_dir())
+    }
+
+    fn network_dir(&self) -> &Path {
+        self.dir.parent().expect("it is in its network's directory")
+    }
+
     /// What its node prints.
     pub fn node_log(&self) -> PathBuf {
         self.dir.join("node.log")
@@ -122,6 +137,7 @@ impl Member {
              [keys]\n\
              signing = \"keys/signing.key\"\n\
              transport = \"keys/transport.key\"\n\
+             sealing = \"keys/sealing.key\"\n\
              field = \"keys/field.key\"\n\
              catalogue = \"keys/catalogue.key\"\n\n\
              [api]\n\
@@ -164,6 +180,7 @@ pub(super) fn create_member(
     index: usize,
     founder: &Founder,
     randomness: Randomness,
+    identities: &Identities<'_>,
 ) -> Result<Member, Error> {
     let place = member_dir(dir, index);
     fs::create_dir(&place).map_err(Error::file(&place))?;
@@ -177,7 +194,6 @@ pub(super) fn create_member(
     let (signing, transport, field) = (secret("signing")?, secret("transport")?, secret("field")?);
     let (identity, sealing) = (secret("identity")?, secret("sealing")?);
     for (file, secret, name) in [
-        (SecretFile::Identity, &identity, "identity.key"),
         (SecretFile::Signing, &signing, "signing.key"),
         (SecretFile::Transport, &transport, "transport.key"),
         (SecretFile::Sealing, &sealing, "sealing.key"),
@@ -189,6 +205,7 @@ pub(super) fn create_member(
             0o600,
         )?;
     }
+    identities.write(index, founder.code, &identity)?;
     let mark = Mark::new(&place.join("keys/signing.key"), &place.join("data"));
     mark.write_never_appended()
         .map_err(Error::file(mark.path()))?;

@@ -5,8 +5,10 @@
 //! D/network.toml      genesis
 //! D/catalogue.key     0600
 //! D/01/ … D/NN/       a department's directory each, ready for its node
+//! D/identities/       their identity keys, 01.key … NN.key, and the passphrase that opens them
 //! ```
 
+mod identities;
 mod member;
 
 use std::fs::{self, File, OpenOptions};
@@ -19,6 +21,7 @@ use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::genesis::{Department, Genesis, Policy};
 use certmesh_ledger::id::DepartmentCode;
 
+use self::identities::Identities;
 use self::member::create_member;
 use crate::Error;
 use crate::departments::{self, MAX_DEPARTMENTS};
@@ -108,8 +111,15 @@ impl Network {
         }
         let dir = dir.canonicalize().map_err(Error::file(dir))?;
         let mut members = Vec::new();
+        let identities = Identities::make(&dir, randomness)?;
         for (index, department) in departments.iter().enumerate() {
-            members.push(create_member(&dir, index, department, randomness)?);
+            members.push(create_member(
+                &dir,
+                index,
+                department,
+                randomness,
+                &identities,
+            )?);
         }
         let founders = &members[..members.len().saturating_sub(newcomers)];
         let departments = founders
@@ -249,6 +259,9 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use certmesh_ledger::crypto::identity_file::IdentityFile;
+    use certmesh_ledger::crypto::passphrase::Passphrase;
+
     use super::*;
 
     #[test]
@@ -263,13 +276,20 @@ mod tests {
                 member.signing_key().unwrap().public(),
                 member.department.signing_key
             );
-            for file in ["signing", "transport", "field", "catalogue"] {
+            for file in ["signing", "transport", "sealing", "field", "catalogue"] {
                 let path = member.dir.join(format!("keys/{file}.key"));
                 assert_eq!(
                     fs::metadata(&path).unwrap().permissions().mode() & 0o777,
                     0o600
                 );
             }
+            let identity = fs::read(member.identity_key()).unwrap();
+            let identity = IdentityFile::from_bytes(&identity).unwrap();
+            assert_eq!(identity.department(), member.code());
+            let passphrase = fs::read_to_string(member.passphrase_file()).unwrap();
+            let opened = identity.open(&Passphrase::of_file(&passphrase).unwrap());
+            let public = opened.unwrap().public();
+            assert_eq!(public, member.department.identity_key);
             let tokens: toml::Table =
                 toml::from_str(&fs::read_to_string(member.dir.join("tokens.toml")).unwrap())
                     .unwrap();

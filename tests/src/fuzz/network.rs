@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 
 use certmesh_ledger::codec::{self, Ascending, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
+use certmesh_ledger::crypto::identity_file::IdentityFile;
 use certmesh_ledger::crypto::keys::{BodyKey, CatalogueKey, PublicKey, Secret, SigningKey};
+use certmesh_ledger::crypto::passphrase::{Cost, Passphrase};
 use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::genesis::{Department, Genesis, PeerId, Policy, Role};
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind};
@@ -62,6 +64,20 @@ pub(crate) fn genesis() -> Genesis {
         vec![department],
     )
     .expect("a valid genesis")
+}
+
+/// What opens the department's identity key.
+pub(crate) fn passphrase() -> &'static Passphrase {
+    static PASSPHRASE: OnceLock<Passphrase> = OnceLock::new();
+    PASSPHRASE.get_or_init(|| Passphrase::new("a passphrase for fuzzing").expect("long enough"))
+}
+
+/// The file of the department's identity key, at the least cost that there is.
+pub(crate) fn identity_file() -> IdentityFile {
+    let code = CODE.parse().expect("a valid code");
+    let cost = Cost::new(8, 1, 1).expect("within bounds");
+    let file = IdentityFile::seal(code, &[151; 32], passphrase(), cost, [1; 16], [2; 24]);
+    file.expect("enough memory")
 }
 
 pub(crate) fn members() -> &'static Membership {

@@ -23,8 +23,9 @@ use certmesh_ledger::verify::Bundle;
 
 use super::log_directory::place;
 use super::network::{
-    TIME_MS, body_key, certificate, change, definition, fields, first_record, genesis, issue,
-    issue_in_place, key, log, members, signed_retrieval, status_proofs, succession,
+    TIME_MS, body_key, certificate, change, definition, fields, first_record, genesis,
+    identity_file, issue, issue_in_place, key, log, members, signed_retrieval, status_proofs,
+    succession,
 };
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -64,6 +65,7 @@ fn seeds() {
     log_changes();
     receipts();
     retrievals();
+    write("identity_file", "sealed", &identity_file().to_bytes());
 }
 
 /// A catalogue with a log of every kind of issue and change, and its newest checkpoint.

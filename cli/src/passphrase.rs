@@ -1,0 +1,118 @@
+//! Where passphrases of identity keys come from: a file, the environment, or the person at the terminal. Never from an
+//! argument, which other processes see.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use certmesh_ledger::crypto::passphrase::{LEAST_PASSPHRASE_CHARS, Passphrase, PassphraseError};
+use certmesh_ledger::crypto::secret_files;
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::screen::Screen;
+
+/// The variable of the environment that holds one.
+const VARIABLE: &str = "CERTMESH_IDENTITY_PASSPHRASE";
+
+/// The passphrase of a key that exists.
+///
+/// # Errors
+/// [`Error::Passphrase`] for what can't be one; [`Error::NoPassphrase`] if there is none, and nobody to ask.
+pub(crate) fn present(
+    file: Option<&Path>,
+    key: &Path,
+    screen: &mut Screen,
+) -> Result<Passphrase, Error> {
+    if let Some(given) = given(file)? {
+        return Ok(given);
+    }
+    asked(
+        &format!("Passphrase of {}:", key.display()),
+        PRESENT,
+        screen,
+    )
+}
+
+/// The passphrase of a key that is made: asked for twice.
+///
+/// # Errors
+/// As for [`present`], and [`Error::Usage`] if the two differ.
+pub(crate) fn of_new_key(
+    file: Option<&Path>,
+    key: &Path,
+    screen: &mut Screen,
+) -> Result<Passphrase, Error> {
+    match given(file)? {
+        Some(given) => Ok(given),
+        None => chosen(key, PRESENT, screen),
+    }
+}
+
+/// The passphrase that takes the place of another: the environment has that one, if any.
+///
+/// # Errors
+/// As for [`of_new_key`].
+pub(crate) fn next(
+    file: Option<&Path>,
+    key: &Path,
+    screen: &mut Screen,
+) -> Result<Passphrase, Error> {
+    match file {
+        Some(file) => of_file(file),
+        None => chosen(key, "give --new-passphrase-file", screen),
+    }
+}
+
+const PRESENT: &str = "give --passphrase-file, or set CERTMESH_IDENTITY_PASSPHRASE";
+
+fn given(file: Option<&Path>) -> Result<Option<Passphrase>, Error> {
+    match file {
+        Some(file) => of_file(file).map(Some),
+        None => std::env::var_os(VARIABLE).map(of_variable).transpose(),
+    }
+}
+
+fn of_file(path: &Path) -> Result<Passphrase, Error> {
+    let text = secret_files::read(path).map_err(Error::Secret)?;
+    let passphrase = Passphrase::of_file(text.expose());
+    passphrase.map_err(|error| Error::passphrase(path.display().to_string(), error))
+}
+
+fn of_variable(value: OsString) -> Result<Passphrase, Error> {
+    let value = Zeroizing::new(value.into_encoded_bytes());
+    let text = std::str::from_utf8(&value).map_err(|_| PassphraseError::NotText);
+    let passphrase = text.and_then(Passphrase::new);
+    passphrase.map_err(|error| Error::passphrase(VARIABLE, error))
+}
+
+fn chosen(key: &Path, otherwise: &'static str, screen: &mut Screen) -> Result<Passphrase, Error> {
+    let question = format!(
+        "New passphrase of {}, of at least {LEAST_PASSPHRASE_CHARS} characters:",
+        key.display()
+    );
+    let first = asked(&question, otherwise, screen)?;
+    let second = asked("The same again:", otherwise, screen)?;
+    match first == second {
+        true => Ok(first),
+        false => Err(Error::Usage(
+            "the two passphrases differ; nothing was written",
+        )),
+    }
+}
+
+fn asked(
+    question: &str,
+    otherwise: &'static str,
+    screen: &mut Screen,
+) -> Result<Passphrase, Error> {
+    if !screen.can_ask() {
+        return Err(Error::NoPassphrase(otherwise));
+    }
+    let passphrase = match screen.ask_hidden(question) {
+        Ok(answer) => Passphrase::new(&answer.unwrap_or_default()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(PassphraseError::NotText),
+        Err(error) => return Err(error.into()),
+    };
+    passphrase.map_err(|error| Error::passphrase("at the terminal", error))
+}
