@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use certmesh_ledger::bodies::{BodiesReport, BodyFault, check_bodies};
 use certmesh_ledger::crypto::keys::{FieldKey, IndexKey, Secret, SecretFile};
 use certmesh_ledger::crypto::secret_files;
+use certmesh_ledger::governance::{Store, StoreError};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     EvidenceError, Fault, ForkEvidence, FsckReport, HeaderError, LogReport, MAX_EVIDENCE_FILE,
@@ -65,6 +66,7 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
     let genesis = read_genesis(&find_genesis(args, &data)?)?;
     let members = Membership::from_genesis(&genesis);
     must_be_of(&data, &members)?;
+    take_decisions(&data, &members)?;
     let key = field_key(args, &data)?;
     let _lock = keep_still(&data, screen);
     let place = Place {
@@ -100,6 +102,15 @@ pub(crate) fn run(args: &Fsck, screen: &mut Screen) -> Result<Outcome, Error> {
         present(&checked, &members, screen)?;
     }
     Ok(checked.outcome())
+}
+
+/// Takes in what the node keeps of governance: whose logs there are, with which keys, follows from that.
+fn take_decisions(data: &Path, members: &Membership) -> Result<(), Error> {
+    let dir = data.join("governance");
+    Store::read(&ReadOnlyDisk, &dir, members).map_err(|error| match error {
+        StoreError::Io(error) => Error::read(&dir, error),
+        error => Error::malformed(&dir, "this network's decisions", error.to_string()),
+    })
 }
 
 /// All that was found.

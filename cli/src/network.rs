@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::crypto::keys::{CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::genesis::{Department, Genesis, GenesisError, Policy, Role, undialable};
+use certmesh_ledger::governance::{TrustFile, TrustFileError};
+use certmesh_ledger::membership::Membership;
 use certmesh_text::{address_fault, genesis_fault};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
@@ -84,6 +86,24 @@ pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, Error> {
         let lines: Vec<String> = faults.0.iter().map(genesis_fault).collect();
         Error::malformed(path, "a network's genesis file", lines.join("\n"))
     })
+}
+
+/// The members by a genesis file, or by a trust file, which has all decisions up to some block as well.
+pub(crate) fn read_members(path: &Path) -> Result<Membership, Error> {
+    let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+    let malformed = |error: String| Error::malformed(path, "a network's trust file", error);
+    match TrustFile::read(&bytes, None) {
+        Err(TrustFileError::NotOne) => Ok(Membership::from_genesis(&read_genesis(path)?)),
+        Err(error) => Err(malformed(error.to_string())),
+        Ok(trust) => {
+            let members = Membership::from_genesis(&trust.genesis);
+            for block in &trust.blocks {
+                let extended = members.extend(block);
+                extended.map_err(|error| malformed(error.to_string()))?;
+            }
+            Ok(members)
+        }
+    }
 }
 
 fn create(args: &Create, screen: &mut Screen) -> Result<Outcome, Error> {

@@ -1,4 +1,4 @@
-//! Verifying a proof file with the network's genesis and nothing else.
+//! Verifying a proof file with the network's genesis, or its trust file, and nothing else.
 
 use std::io::Read;
 use std::path::Path;
@@ -14,7 +14,7 @@ use certmesh_text::{Basis, Explained};
 
 use crate::moment::china_time;
 use crate::names::Names;
-use crate::network::read_genesis;
+use crate::network::read_members;
 use crate::provenance::{self, Source, outcome_of};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome, base45};
@@ -22,7 +22,7 @@ use crate::{Error, Outcome, base45};
 /// Verifies a proof for a reader; `named` is what messages call it.
 ///
 /// # Errors
-/// When the genesis cannot be read, or either is not a valid file. A proof that does not hold is an answer, not an error.
+/// When the genesis or trust file cannot be read, or either is not a valid file. A proof that does not hold is an answer, not an error.
 pub(crate) fn run(
     proof: &[u8],
     named: &Path,
@@ -30,7 +30,7 @@ pub(crate) fn run(
     reader: &Reader,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    let members = Membership::from_genesis(&read_genesis(genesis)?);
+    let members = read_members(genesis)?;
     let verified = Bundle::from_bytes(proof).and_then(|bundle| bundle.verify(&members));
     let judged = verified.and_then(|verified| {
         let verdict = verified.judge(reader)?;

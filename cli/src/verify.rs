@@ -36,7 +36,8 @@ pub(crate) struct Verify {
     /// as a code scanner types either of them; with --network, all of standard input
     #[arg(value_name = "ID|PROOF")]
     what: String,
-    /// Genesis file of the network, by which a proof is verified without a node [default: the profile's `network`]
+    /// Genesis or trust file of the network, by which a proof is verified without a node; who joined after the founding stands in
+    /// the trust file alone (`certmesh govern trust-file`) [default: the profile's `network`]
     #[arg(long, value_name = "GENESIS")]
     network: Option<PathBuf>,
     /// Verify as of this day (China Standard Time), YYYY-MM-DD [default: today]. Only the dates of validity are as of that

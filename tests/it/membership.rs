@@ -149,8 +149,22 @@ fn a_department_joins_a_running_network_and_everybody_sees_what_it_issues() {
         net.start_again(index);
     }
     net.stop(2).unwrap();
+    // What is on disk is held against the keys that it came with; so is a proof, where the decisions are at hand.
+    let (_, report) = net.fsck(2);
+    let logs = report["logs"].as_array().unwrap();
+    let is_whole = |log: &Value| log["faults"].as_array().is_some_and(Vec::is_empty);
+    assert!(logs.iter().all(is_whole), "{report}");
+    assert_eq!(logs.len(), FOUNDERS + 1, "{report}");
     net.start_again(2);
     net.ready();
+    let [proof, trust] = [net.scratch("x.proof"), net.scratch("network.trust")];
+    let [proof, trust] = [&proof, &trust].map(|path| path.to_str().unwrap());
+    net.cli(1, &["prove", &ids[1], "-o", proof]).exits(0);
+    let verify =
+        |network: &str| certmesh(&["verify", proof, "--network", network], b"", None, None);
+    verify(trust).exits(0);
+    let founding = net.network().dir().join("network.toml");
+    verify(founding.to_str().unwrap()).exits(1);
     for at in 0..=NEWCOMER {
         assert_eq!(
             net.held(at, NEWCOMER).size,
