@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -244,7 +243,7 @@ fn at_a_terminal(args: &[&str], answers: &[(&str, &str)]) -> (String, i32) {
     let mut child = command.spawn().unwrap();
     // From here on a command that ends early ends the terminal, and nothing waits for it.
     drop((slave, command));
-    let mut terminal = File::from(OwnedFd::from(master));
+    let mut terminal = File::from(master);
     let (mut shown, mut asked) = (String::new(), 0);
     for (question, answer) in answers {
         while !shown[asked..].contains(question) {
