@@ -109,6 +109,42 @@ pub fn read_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     Ok(bytes)
 }
 
+/// The file of the key that takes the place of another by a department's own change of this number: `signing.key.3`, beside
+/// `signing.key`.
+pub fn successor(path: &Path, change: u64) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{change}"));
+    PathBuf::from(name)
+}
+
+/// A key file and those that took its place since, or are to take it, in the order of their numbers. Files of other names beside
+/// it are none of them.
+///
+/// # Errors
+/// When the directory can't be read.
+pub fn with_successors(path: &Path) -> Result<Vec<PathBuf>, KeyFileError> {
+    let unreadable = |source| KeyFileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let dir = match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    };
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let change = (|| {
+            let name = name.to_str()?.strip_prefix(path.file_name()?.to_str()?)?;
+            name.strip_prefix('.')?.parse::<u64>().ok()
+        })();
+        numbers.extend(change.filter(|change| successor(path, *change).file_name() == Some(&name)));
+    }
+    numbers.sort_unstable();
+    let successors = numbers.into_iter().map(|change| successor(path, change));
+    Ok(std::iter::once(path.to_owned()).chain(successors).collect())
+}
+
 /// Whether [`read`] would accept the file's kind, mode and length; its content isn't read.
 ///
 /// # Errors

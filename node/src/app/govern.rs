@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{PeerService, Refusal, Service};
+use crate::peer::Peer;
 use crate::peer::governance::NotTaken;
 
 pub(crate) use crate::peer::governance::Shown;
@@ -36,12 +37,15 @@ impl Govern for PeerService {
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>> {
         if !is_carried_out(&item, &self.members().history()) {
             let why = "nodes of this version would not act upon it: neither upon logs that are cut, another catalogue key, a later \
-                       format, a department's own changes, a department that is admitted a second time, nor upon a successor of \
+                       format, a log that goes on after a loss, a department that is admitted a second time, nor upon a successor of \
                        one that is removed";
             let refusal = Refusal::NotDecidable {
                 why: why.to_owned(),
             };
             return async { Err(refusal) }.boxed();
+        }
+        if let Err(why) = is_ready(&item, &self.peer) {
+            return async { Err(Refusal::NotDecidable { why }) }.boxed();
         }
         let (governing, peer) = (self.governing.clone(), Arc::clone(&self.peer));
         async move {
@@ -54,6 +58,27 @@ impl Govern for PeerService {
             Ok(peer.governance.read().clone())
         }
         .boxed()
+    }
+}
+
+/// Whether this node could go on once an own change of its department is final.
+///
+/// # Errors
+/// What it lacks.
+fn is_ready(item: &Item, peer: &Peer) -> Result<(), String> {
+    let Item::OwnChange(change) = item else {
+        return Ok(());
+    };
+    if change.change.department != peer.department {
+        return Ok(());
+    }
+    let lacks = peer.key_files.lacks(&change.change);
+    match lacks.map_err(|error| error.to_string())? {
+        None => Ok(()),
+        Some(place) => Err(format!(
+            "this node does not hold the new key: it has to be in {} before it comes into force",
+            place.display()
+        )),
     }
 }
 
@@ -78,6 +103,8 @@ fn is_carried_out(item: &Item, history: &History) -> bool {
     match item {
         Item::Decision(decision) => decision.proposal.actions.iter().all(acted_upon),
         Item::Withdrawal(_) => true,
+        // After a loss the log goes on in the next generation, and nodes keep the first.
+        Item::OwnChange(change) => change.change.lost.is_none(),
         _ => false,
     }
 }

@@ -10,6 +10,7 @@ use certmesh_ledger::governance::Changes;
 use certmesh_ledger::governance::engine::{self, QuestionId, Reply};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::VerifiedCheckpoint;
+use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::sync::{
     ANNOUNCE_EVERY_MS, Announcement, Command, ConnectionId, Event, Failure, Gossiped, Heads,
@@ -527,14 +528,24 @@ impl Driver {
         }
         self.net.set_members(self.roster.peers());
         self.serving.heads_changed();
-        if changes.departments.contains(&self.peer.department)
-            && let Some(refusal) = self.peer.membership_refusal()
-        {
-            tracing::error!("{}", say(&refusal));
+        if changes.departments.contains(&self.peer.department) {
+            self.own_keys_changed(&members);
         }
         self.handle(Event::MembersChanged(changes.departments));
         self.open_closed_logs();
         self.show();
+    }
+
+    /// This department was changed by the members, or by itself.
+    fn own_keys_changed(&self, members: &Membership) {
+        match self.peer.key_refusal() {
+            Some(refusal) => tracing::error!("{}", say(&refusal)),
+            None => tracing::info!("this department's part in the network has changed"),
+        }
+        let own = members.member(&self.peer.department);
+        if own.is_some_and(|own| own.keys.transport.to_string() != self.peer.peer_id) {
+            self.peer.rekeyed.notify_one();
+        }
     }
 
     fn judge(&mut self, id: u64, verdict: GossipVerdict) {

@@ -261,6 +261,9 @@ impl Running {
                 }
                 Command::Changed(changes) => {
                     self.peer.open_logs_of_newcomers(&changes);
+                    if changes.departments.contains(&self.peer.department) {
+                        self.peer.take_up_keys();
+                    }
                     self.show();
                     self.put(Output::Changed(changes))?;
                 }

@@ -213,7 +213,7 @@ impl Peer {
     /// How the own log stands.
     pub(crate) fn log_state(&self) -> OwnLogState {
         match self.own.state() {
-            OwnLogState::Writable if self.membership_refusal().is_some() => OwnLogState::ReadOnly,
+            OwnLogState::Writable if self.key_refusal().is_some() => OwnLogState::ReadOnly,
             OwnLogState::Writable if self.clock_fault().is_some() => OwnLogState::ClockOff,
             state => state,
         }

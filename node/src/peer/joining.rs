@@ -5,7 +5,6 @@ use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::Opening;
 use certmesh_ledger::names::LogId;
 
-use super::reasons::ReadOnly;
 use super::{Peer, Refusal};
 
 impl Peer {
@@ -40,14 +39,15 @@ impl Peer {
         self.metrics.forget_member(code);
     }
 
-    /// Why this department may not append to its log, as a member: it is suspended or removed.
-    pub(crate) fn membership_refusal(&self) -> Option<Refusal> {
-        let history = self.catalogue.members().history();
-        match history.state().member(&self.department) {
-            Some(own) => own
-                .suspended_since()
-                .map(|height| Refusal::LogReadOnly(ReadOnly::Suspended { height })),
-            None => Some(Refusal::LogReadOnly(ReadOnly::Removed)),
+    /// Why nothing that this department signs would count: it is suspended or removed, or its key is not here.
+    pub(crate) fn key_refusal(&self) -> Option<Refusal> {
+        self.keys.in_force().err().map(Refusal::from)
+    }
+
+    /// Takes up keys that were put beside those before, for a change of this department's own.
+    pub(crate) fn take_up_keys(&self) {
+        if let Err(error) = self.key_files.read_again() {
+            tracing::error!(%error, "a key that is to take the place of this node's can't be read");
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - `retries`: which content was sent under which idempotency key, and how long that is remembered
 //! - `clock`: how long ago something was, even if the machine's clock is changed
 //! - `journal`: every look at what a person holds, durable before it is answered
+//! - `key_files`: this node's keys on disk, and those that are to take their place
 //! - `joining`: what changes here when members join, are suspended or removed; `roster`: whose peer is whose
 //! - `governance`: the thread of this peer's part in governance
 //! - `health`: what an operator should know of; `warnings`: what of it there is to say
@@ -30,6 +31,7 @@ pub(crate) mod governance;
 pub(crate) mod health;
 pub(crate) mod joining;
 pub(crate) mod journal;
+pub(crate) mod key_files;
 pub(crate) mod lost;
 pub(crate) mod own_log;
 pub(crate) mod prepare;
@@ -58,7 +60,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::clocks::{ClockFault, Clocks, MAX_OFF_MS, come_to};
-use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, KeyRing};
+use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey};
 use certmesh_ledger::governance::Member;
 use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::names::LogId;
@@ -73,6 +75,7 @@ use crate::metrics::Metrics;
 use clock::Clock;
 use cosignatures::Signed;
 use journal::Lookups;
+use key_files::KeyFiles;
 use own_log::OwnLog;
 use uploads::Uploads;
 
@@ -114,8 +117,8 @@ pub(crate) struct Peer {
     pub(crate) catalogue: Catalogue,
     /// What signs for this department.
     pub(crate) keys: OperatingKeys,
-    /// The keys among which that is.
-    pub(crate) ring: KeyRing,
+    /// The files of the keys, among which that is.
+    pub(crate) key_files: KeyFiles,
     pub(crate) catalogue_key: CatalogueKey,
     pub(crate) field_key: FieldKey,
     /// Fields of this department's own certificates.
@@ -136,6 +139,8 @@ pub(crate) struct Peer {
     pub(crate) cosignatures: RwLock<HashMap<LogId, Signed>>,
     /// The upkeep found the own log damaged below its snapshot.
     pub(crate) own_is_damaged: Notify,
+    /// This node's transport key was replaced.
+    pub(crate) rekeyed: Notify,
     /// Logs that were set aside in this run, and where.
     pub(crate) set_aside: RwLock<BTreeMap<LogId, String>>,
     pub(crate) metrics: Arc<Metrics>,
@@ -219,7 +224,7 @@ impl Peer {
 
     /// Why nothing can be appended to the own log; `None` when it can.
     pub(crate) fn append_refusal(&self) -> Option<Refusal> {
-        let refusal = self.own.refusal().or_else(|| self.membership_refusal());
+        let refusal = self.own.refusal().or_else(|| self.key_refusal());
         refusal.or_else(|| {
             let fault = self.clock_fault()?;
             Some(Refusal::ClockOff((&fault).into()))

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use certmesh_api::tokens::TokensError;
 use certmesh_ledger::bodies::BodyError;
-use certmesh_ledger::crypto::keys::KeyError;
 use certmesh_ledger::genesis::{GenesisFaults, Undialable};
 use certmesh_ledger::governance::TrustFileError;
 use certmesh_ledger::id::DepartmentCode;
@@ -13,10 +12,10 @@ use certmesh_ledger::log::OpenError;
 use libp2p::Multiaddr;
 
 use super::certificate::Unacceptable;
+use crate::peer::key_files::KeyFault;
 use crate::descriptors::TooFewFiles;
 use crate::http::ServeError;
 use crate::net::NetError;
-use certmesh_ledger::crypto::secret_files::KeyFileError;
 
 /// Why a peer could not run.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +41,7 @@ pub(crate) enum RunError {
     },
     /// A key file cannot be read.
     #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// A key file holds something else.
-    #[error("{path}: {error}")]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What was expected.
-        error: KeyError,
-    },
+    Key(#[from] KeyFault),
     /// The department did not found this network, and has not been admitted as far as is known here.
     #[error(
         "department {department} is not a member of the network in {path}; is it the right genesis file? If the members have \

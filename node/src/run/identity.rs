@@ -14,14 +14,17 @@ use zeroize::Zeroizing;
 
 use super::error::{RunError, at};
 use crate::config::Config;
+use crate::peer::key_files::{operating_keys, secret, secrets};
 use crate::peer::roster::Addresses;
-use certmesh_ledger::crypto::secret_files;
 
 /// Who this peer is and whom it talks to, checked as a whole.
 pub(crate) struct Identity {
     pub(crate) genesis: Genesis,
     pub(crate) members: Membership,
-    pub(crate) signing: SigningKey,
+    /// All operating keys at hand, one of which is in force.
+    pub(crate) signing: Vec<SigningKey>,
+    /// The first transport key, from which other keys derive, and the one in force.
+    pub(crate) first_transport: Zeroizing<[u8; 32]>,
     pub(crate) transport: Zeroizing<[u8; 32]>,
     pub(crate) catalogue_key: CatalogueKey,
     pub(crate) field_key: FieldKey,
@@ -30,14 +33,6 @@ pub(crate) struct Identity {
     /// The blocks of the trust file, which the members are by as well.
     pub(crate) trusted: Vec<FinalBlock>,
     pub(crate) peer_id: MemberPeer,
-}
-
-fn secret(path: &Path, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, RunError> {
-    let text = secret_files::read(path)?;
-    kind.read(text.expose()).map_err(|error| RunError::Key {
-        path: path.to_owned(),
-        error,
-    })
 }
 
 /// The genesis the configuration names.
@@ -64,32 +59,44 @@ impl Identity {
         let keys = &config.keys;
         let mut read = |path: &Path, kind| {
             let read = secret(path, kind);
-            read.map_err(|error| faults.push(error)).ok()
+            read.map_err(|error| faults.push(error.into())).ok()
         };
-        let signing = read(&keys.signing, SecretFile::Signing);
-        let transport = read(&keys.transport, SecretFile::Transport);
-        let sealing = read(&keys.sealing, SecretFile::Sealing);
         let catalogue = read(&keys.catalogue, SecretFile::Catalogue);
         let field = read(&keys.field, SecretFile::Field);
-        let signing = signing.map(|seed| SigningKey::from_seed(&seed));
-        let peer_id = transport
-            .as_ref()
-            .map(|seed| MemberPeer::from_transport_seed(seed));
+        let mut read_all = |path: &Path, kind| {
+            let read = secrets(path, kind);
+            read.map_err(|error| faults.push(error.into()))
+                .unwrap_or_default()
+        };
+        let transports = read_all(&keys.transport, SecretFile::Transport);
+        let sealing = read_all(&keys.sealing, SecretFile::Sealing);
+        let signing = operating_keys(&keys.signing);
+        let signing = signing
+            .map_err(|error| faults.push(error.into()))
+            .unwrap_or_default();
         let catalogue_key = catalogue.map(|bytes| CatalogueKey(Secret::from_bytes(*bytes)));
-        if let (Some(key), Some(own)) = (&signing, &own)
-            && key.public() != own.keys.operating
+        // What can't be read is a fault of its own.
+        if let Some(expected) = own.as_ref().map(|own| own.keys.operating)
+            && !signing.is_empty()
+            && signing.iter().all(|key| key.public() != expected)
         {
-            let expected = &own.keys.operating;
-            faults.push(other_key(&keys.signing, "signing_key", expected));
+            faults.push(other_key(&keys.signing, "signing_key", &expected));
         }
-        if let (Some(id), Some(own)) = (&peer_id, &own)
-            && *id != own.keys.transport
+        let in_force = |seed: &&Zeroizing<[u8; 32]>| {
+            let id = MemberPeer::from_transport_seed(seed);
+            own.as_ref().is_some_and(|own| own.keys.transport == id)
+        };
+        let transport = transports.iter().find(in_force).cloned();
+        if let Some(own) = own.as_ref().filter(|_| !transports.is_empty())
+            && transport.is_none()
         {
             faults.push(other_key(&keys.transport, "peer_id", &own.keys.transport));
         }
-        let sealing = sealing.map(|seed| SealingSecret::from_seed(&seed).public());
-        if let (Some(key), Some(own)) = (&sealing, &own)
-            && *key != own.keys.sealing
+        let mut sealing = sealing
+            .iter()
+            .map(|seed| SealingSecret::from_seed(seed).public());
+        if let Some(own) = own.as_ref().filter(|_| sealing.len() > 0)
+            && sealing.all(|key| key != own.keys.sealing)
         {
             faults.push(other_key(&keys.sealing, "sealing_key", &own.keys.sealing));
         }
@@ -104,16 +111,18 @@ impl Identity {
         let addresses = addresses(config, &genesis, &mut faults);
         RunError::unless_none(faults)?;
         let whole = "what could not be read is a fault";
+        let transport = transport.expect(whole);
         Ok(Identity {
+            peer_id: MemberPeer::from_transport_seed(&transport),
+            first_transport: transports.into_iter().next().expect(whole),
+            signing,
             addresses,
             trusted: trusted.expect(whole),
             members,
             genesis,
-            signing: signing.expect(whole),
-            transport: transport.expect(whole),
+            transport,
             catalogue_key: catalogue_key.expect(whole),
             field_key: FieldKey(Secret::from_bytes(*field.expect(whole))),
-            peer_id: peer_id.expect(whole),
         })
     }
 }

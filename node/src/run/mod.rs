@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use certmesh_api::tokens::Clients;
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
-use certmesh_ledger::crypto::keys::{FieldKey, IndexKey, KeyRing};
+use certmesh_ledger::crypto::keys::{FieldKey, IndexKey, KeyRing, SigningKey};
 use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::governance::engine::Engine;
 use certmesh_ledger::governance::{Kept, Store as GovernanceStore};
@@ -53,6 +53,7 @@ use crate::peer::driving::{Driving, PeerRuntime};
 use crate::peer::governance;
 use crate::peer::joining;
 use crate::peer::journal::{self, Lookups, Recorder};
+use crate::peer::key_files::KeyFiles;
 use crate::peer::own_log::{Found as OwnLogFound, OwnLog};
 use crate::peer::reopening::Reopening;
 use crate::peer::roster::{Addresses, Roster};
@@ -146,7 +147,7 @@ fn open_peer(
         disk: Arc::new(disk.clone()),
         data: dir.clone(),
         segment_records: SEGMENT_RECORDS,
-        index_key: IndexKey::from_transport_seed(&identity.transport),
+        index_key: IndexKey::from_transport_seed(&identity.first_transport),
     };
     let Opened {
         mut catalogue,
@@ -195,11 +196,16 @@ fn open_peer(
         *own.name(),
         &identity.field_key,
     );
-    let ring = KeyRing::from(vec![identity.signing.clone()]);
+    let ring = KeyRing::from(identity.signing.clone());
     let peer = Peer {
         department: config.department,
         keys: OperatingKeys::new(members.clone(), config.department, ring.clone()),
-        ring,
+        key_files: KeyFiles {
+            signing: config.keys.signing.clone(),
+            transport: config.keys.transport.clone(),
+            sealing: config.keys.sealing.clone(),
+            ring,
+        },
         peer_id: identity.peer_id.to_string(),
         set_aside: RwLock::new(openings.iter().filter_map(aside).collect()),
         catalogue,
@@ -219,6 +225,7 @@ fn open_peer(
         uploads: Uploads::new(uploads, config.api.uploads),
         lost: Default::default(),
         own_is_damaged: Notify::new(),
+        rekeyed: Notify::new(),
         heard: RwLock::default(),
         governance: RwLock::default(),
         cosignatures: RwLock::default(),
@@ -261,10 +268,15 @@ fn govern_on(
 ) -> Result<governance::Parts, RunError> {
     let dir = identity::governance_dir(config);
     let chain = identity.members.clone();
-    let key = identity.signing.public();
-    if peer.own.found() == OwnLogOnDisk::Lost && !kept.left.barred.contains(&key) {
-        // What this key voted was on the disk that was lost, too.
-        kept.left.barred.push(key);
+    if peer.own.found() == OwnLogOnDisk::Lost {
+        // What these keys voted was on the disk that was lost, too. Which of them is in force the chain says, which may be lost
+        // as well.
+        let barred = &mut kept.left.barred;
+        for key in identity.signing.iter().map(SigningKey::public) {
+            if !barred.contains(&key) {
+                barred.push(key);
+            }
+        }
         store.bar(&kept.left.barred).map_err(at(&dir))?;
     }
     let begun = Instant::now();
@@ -272,7 +284,7 @@ fn govern_on(
         Box::new(chain),
         kept.blocks,
         config.department,
-        peer.ring.clone(),
+        peer.key_files.ring.clone(),
         kept.left,
         governance::moment(begun),
     );
@@ -322,6 +334,8 @@ enum Ended {
     Stopped,
     /// The own log turned out to be damaged. Another run finds out what is, and repairs it.
     Damaged,
+    /// Its transport key was replaced: whoever connects has to be met with the next one.
+    Rekeyed,
 }
 
 /// Runs a peer until `stopped` resolves. With each configuration that comes out of `reloads` it reads again what can
@@ -339,6 +353,7 @@ pub(crate) async fn run(
         match run_once(&mut config, stopped.as_mut(), reloads.as_mut()).await? {
             Ended::Stopped => return Ok(()),
             Ended::Damaged => tracing::error!("starting again, to read all of the own log"),
+            Ended::Rekeyed => tracing::info!("starting again with the next transport key"),
         }
     }
 }
@@ -406,6 +421,7 @@ async fn run_once(
             // It ends by itself only in a panic: a peer that no longer hears others must not continue to answer.
             () = work.driver.ended() => break Err(RunError::Died),
             () = peer.own_is_damaged.notified() => break Ok(Ended::Damaged),
+            () = peer.rekeyed.notified() => break Ok(Ended::Rekeyed),
             Some(read) = reloads.next() => tokio::task::block_in_place(|| reloading.reload(read)),
         }
     };

@@ -442,10 +442,16 @@ impl Engine {
         self.pending = Bounded::default();
         self.rates.begin();
         self.said.clear();
+        let key = self.voting_key();
+        let state = self.history.state();
+        self.consensus = key.and_then(|key| Consensus::new(state, self.own, key));
+    }
+
+    /// The key to vote with on the next block.
+    fn voting_key(&self) -> Option<SigningKey> {
         let state = self.history.state();
         let key = voting_key(state, &self.own, &self.keys, &self.barred);
-        let key = key.filter(|_| state.height().saturating_add(1) >= self.voted.0);
-        self.consensus = key.and_then(|key| Consensus::new(state, self.own, key));
+        key.filter(|_| state.height().saturating_add(1) >= self.voted.0)
     }
 
     /// Tells the decision on the next block what is pending, if that is other than before.
@@ -491,6 +497,10 @@ impl Engine {
     }
 
     fn on_tick(&mut self, at: Moment) {
+        // Its key may have come after the block that brought it into force.
+        if self.consensus.is_none() && self.voting_key().is_some() {
+            self.begin_height(at);
+        }
         if self.wake.is_some_and(|when| when <= at.running_ms) {
             self.wake = None;
             self.decide(consensus::Event::Tick, at);
