@@ -40,6 +40,7 @@ mod restart;
 mod retrieval;
 mod retrieval_attachments;
 mod retrieval_hostile;
+mod rotation;
 mod standards;
 mod support;
 mod tamper;

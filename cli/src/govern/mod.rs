@@ -8,6 +8,7 @@ pub(crate) mod envelope;
 mod network;
 mod position;
 mod propose;
+mod rotate;
 mod show;
 mod sign;
 
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Propose(propose::Command),
     Approve(Decide),
     Withdraw(Decide),
+    Rotate(rotate::Rotate),
     TrustFile(show::TrustFileOut),
     Sign(sign::SignFile),
     Submit(sign::SubmitFile),
@@ -110,6 +112,7 @@ pub(crate) fn run(
         Command::Propose(command) => propose::run(command, global, screen),
         Command::Approve(args) => sign::about(args, Request::Approve, global, screen),
         Command::Withdraw(args) => sign::about(args, Request::Withdraw, global, screen),
+        Command::Rotate(args) => rotate::run(args, global, screen),
         Command::TrustFile(args) => show::trust_file(args, global, screen),
         Command::Sign(args) => sign::sign_file(args, screen),
         Command::Submit(args) => sign::submit_file(args, global, screen),

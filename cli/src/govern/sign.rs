@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use certmesh_ledger::codec::{self, Ascending};
 use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::governance::{
-    Decision, Item, MAX_BLOCK, Proposal, State, TrustFile, Withdrawal, approve as approval,
+    Decision, Item, MAX_BLOCK, Member, Proposal, State, TrustFile, UnsignedChange, Withdrawal,
+    approve as approval,
 };
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::names::NetworkId;
@@ -71,6 +72,7 @@ pub(super) enum Request {
     Propose(Proposal),
     Approve(Decision),
     Withdraw(Decision),
+    Change(Box<UnsignedChange>),
 }
 
 impl Request {
@@ -93,35 +95,62 @@ impl Request {
                 let id = decision.proposal.id(chain);
                 Withdrawal::sign(chain, id, decision.proposal.sitting, by, key).into()
             }
+            Request::Change(change) => (**change).clone().sign(chain, key).into(),
         }
     }
 
     /// The department whose key this is, if it may sign it.
     fn signer(&self, key: &SigningKey, state: &State) -> Result<DepartmentCode, Error> {
-        let by = whose(key, state)?;
-        let proposer = self.proposal().proposer;
+        let member = whose(key, state)?;
+        let by = member.code;
+        let (whom, only) = match self {
+            Request::Change(change) => ("that department", change.change.department),
+            Request::Propose(proposal) => ("its proposer", proposal.proposer),
+            Request::Withdraw(decision) => ("its proposer", decision.proposal.proposer),
+            Request::Approve(_) => ("", by),
+        };
+        if by != only {
+            return Err(Error::govern(format!(
+                "only {whom}, {only}, can {}; the key is that of {by}",
+                self.purpose()
+            )));
+        }
         match self {
-            Request::Approve(_) => Ok(by),
-            Request::Propose(_) | Request::Withdraw(_) if by == proposer => Ok(by),
+            Request::Change(_) => Ok(by),
+            _ if member.is_governor() => Ok(by),
             _ => Err(Error::govern(format!(
-                "only its proposer, {proposer}, can {} it; the key is that of {by}",
-                self.verb()
+                "{} ({by}) does not govern",
+                member.name
             ))),
         }
     }
 
-    fn proposal(&self) -> &Proposal {
+    /// What it would change, line by line.
+    fn lines(&self, name: &dyn Fn(&DepartmentCode) -> String) -> Vec<String> {
         match self {
-            Request::Propose(proposal) => proposal,
-            Request::Approve(decision) | Request::Withdraw(decision) => &decision.proposal,
+            Request::Propose(proposal) => words::proposal(proposal, name),
+            Request::Approve(decision) | Request::Withdraw(decision) => {
+                words::proposal(&decision.proposal, name)
+            }
+            Request::Change(change) => words::own_change(&change.change, name),
         }
     }
 
-    fn verb(&self) -> &'static str {
+    /// What stands above the lines.
+    fn heading(&self) -> &'static str {
         match self {
-            Request::Propose(_) => "propose",
-            Request::Approve(_) => "approve",
-            Request::Withdraw(_) => "withdraw",
+            Request::Change(_) => "It says that",
+            _ => "It would",
+        }
+    }
+
+    /// What signing it does.
+    fn purpose(&self) -> &'static str {
+        match self {
+            Request::Propose(_) => "propose it",
+            Request::Approve(_) => "approve it",
+            Request::Withdraw(_) => "withdraw it",
+            Request::Change(_) => "change its keys",
         }
     }
 }
@@ -161,7 +190,7 @@ pub(super) fn about(
 }
 
 /// Shows what is to be signed and what it would change, and signs it here or writes it down for where the key is.
-fn decide(
+pub(super) fn decide(
     request: &Request,
     signer: &Signer,
     client: &Client,
@@ -189,7 +218,7 @@ fn decide(
         screen.field("network", state.network().to_string())?;
         present(request, network, screen)?;
     }
-    agreed(request.verb(), signer.yes, screen)?;
+    agreed(request.purpose(), signer.yes, screen)?;
     let key = identity::open(path, &signer.passphrase, screen)?;
     let by = request.signer(&key, state)?;
     let item = request.sign(state, by, &key);
@@ -198,10 +227,13 @@ fn decide(
 
 /// Whether signing it would change anything.
 fn check(request: &Request, state: &State) -> Result<(), Error> {
-    if let Request::Withdraw(_) = request {
-        return Ok(());
-    }
-    let after = state.after(request.proposal(), now_ms());
+    let proposal = match request {
+        Request::Propose(proposal) => proposal,
+        Request::Approve(decision) => &decision.proposal,
+        // Whether it holds shows once it is signed.
+        Request::Withdraw(_) | Request::Change(_) => return Ok(()),
+    };
+    let after = state.after(proposal, now_ms());
     after
         .map(drop)
         .map_err(|fault| Error::govern(fault.to_string()))
@@ -209,9 +241,9 @@ fn check(request: &Request, state: &State) -> Result<(), Error> {
 
 fn present(request: &Request, network: &Network, screen: &mut Screen) -> Result<(), Error> {
     match request {
-        Request::Propose(proposal) => {
-            screen.line("This would")?;
-            for line in words::proposal(proposal, &|code| network.name(code)) {
+        Request::Propose(_) | Request::Change(_) => {
+            screen.line(request.heading())?;
+            for line in request.lines(&|code| network.name(code)) {
                 screen.line(format!("  - {}", printable(&line)))?;
             }
             Ok(())
@@ -223,36 +255,29 @@ fn present(request: &Request, network: &Network, screen: &mut Screen) -> Result<
     }
 }
 
-fn agreed(verb: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
+fn agreed(purpose: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
     if yes {
         return Ok(());
     }
     if screen.json() || !screen.can_ask() {
         return Err(Error::Usage("give --yes to sign without being asked"));
     }
-    let answer = screen.ask(&format!("Sign, to {verb} it? [y/N]"))?;
+    let answer = screen.ask(&format!("Sign, to {purpose}? [y/N]"))?;
     match answer.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes")) {
         true => Ok(()),
         false => Err(Error::govern("nothing was signed".to_owned())),
     }
 }
 
-/// The governor whose identity key this is.
-fn whose(key: &SigningKey, state: &State) -> Result<DepartmentCode, Error> {
+/// The member whose identity key this is.
+fn whose<'s>(key: &SigningKey, state: &'s State) -> Result<&'s Member, Error> {
     let public = key.public();
     let member = state
         .members()
         .find(|member| member.keys.identity == public);
-    let member = member.ok_or_else(|| {
+    member.ok_or_else(|| {
         Error::govern(format!("no member has the identity key {public}: is it another department's, or was it replaced?"))
-    })?;
-    match member.is_governor() {
-        true => Ok(member.code),
-        false => Err(Error::govern(format!(
-            "{} ({}) does not govern",
-            member.name, member.code
-        ))),
-    }
+    })
 }
 
 fn submit(
@@ -330,20 +355,26 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
                 "block",
                 format!("{}, the last one when this was exported", state.height()),
             ),
-            ("to be signed", format!("to {} it", request.verb())),
-            ("by", name(&request.proposal().proposer)),
-            ("reason", request.proposal().reason.to_string()),
-            (
-                "lapses",
-                china_time_and_age(request.proposal().lapses_ms, now_ms()),
-            ),
+            ("to be signed", format!("to {}", request.purpose())),
         ])?;
-        screen.line("It would")?;
-        for line in words::proposal(request.proposal(), &name) {
+        let proposal = match &request {
+            Request::Propose(proposal) => Some(proposal),
+            Request::Approve(decision) | Request::Withdraw(decision) => Some(&decision.proposal),
+            Request::Change(_) => None,
+        };
+        if let Some(proposal) = proposal {
+            screen.fields([
+                ("by", name(&proposal.proposer)),
+                ("reason", proposal.reason.to_string()),
+                ("lapses", china_time_and_age(proposal.lapses_ms, now_ms())),
+            ])?;
+        }
+        screen.line(request.heading())?;
+        for line in request.lines(&name) {
             screen.line(format!("  - {}", printable(&line)))?;
         }
     }
-    agreed(request.verb(), args.yes, screen)?;
+    agreed(request.purpose(), args.yes, screen)?;
     let key = identity::open(&args.identity_key, &args.passphrase, screen)?;
     let by = request.signer(&key, &state)?;
     let item = request.sign(&state, by, &key);

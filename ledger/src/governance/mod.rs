@@ -52,7 +52,9 @@ pub use history::{Changes, History, Rules};
 pub use judge::{Judge, Judgement, Why};
 pub use kinds::{Keys, Signed, Unreadable};
 pub use member::{Ended, Epoch, GenerationEnd, GenerationEnded, Marker, Member, Standing, Trail};
-pub use own::{EndReason, EpochEnd, EpochEnded, Held, Lost, OwnChange, SignedChange};
+pub use own::{
+    EndReason, EpochEnd, EpochEnded, Held, Lost, OwnChange, SignedChange, UnsignedChange,
+};
 pub use pool::{Pool, Refused};
 pub use proposal::{Decision, MAX_ACTIONS, Proposal, Withdrawal, approve};
 pub use state::{FORMAT_VERSION, State};

@@ -86,6 +86,42 @@ impl Held {
     }
 }
 
+/// An own change that its new keys have signed, and the identity key not yet: that may be somewhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsignedChange {
+    /// What changes.
+    pub change: OwnChange,
+    operating: Option<Signature>,
+    transport: Option<Signature>,
+}
+
+impl UnsignedChange {
+    /// Signs a change with those of its new keys that sign.
+    pub fn new(
+        network: NetworkId,
+        change: OwnChange,
+        operating: Option<&SigningKey>,
+        transport: Option<&SigningKey>,
+    ) -> UnsignedChange {
+        let possession = network.message(Purpose::Possession, &change);
+        UnsignedChange {
+            operating: operating.map(|key| key.sign(&possession)),
+            transport: transport.map(|key| key.sign(&possession)),
+            change,
+        }
+    }
+
+    /// Signs it with the identity key.
+    pub fn sign(self, network: NetworkId, identity: &SigningKey) -> SignedChange {
+        SignedChange {
+            identity: identity.sign(&network.message(Purpose::OwnChange, &self.change)),
+            operating: self.operating,
+            transport: self.transport,
+            change: self.change,
+        }
+    }
+}
+
 /// An own change with its signatures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedChange {
@@ -108,13 +144,7 @@ impl SignedChange {
         operating: Option<&SigningKey>,
         transport: Option<&SigningKey>,
     ) -> SignedChange {
-        let possession = network.message(Purpose::Possession, &change);
-        SignedChange {
-            identity: identity.sign(&network.message(Purpose::OwnChange, &change)),
-            operating: operating.map(|key| key.sign(&possession)),
-            transport: transport.map(|key| key.sign(&possession)),
-            change,
-        }
+        UnsignedChange::new(network, change, operating, transport).sign(network, identity)
     }
 
     /// Whether each new key that signs has signed, and nothing else has. Otherwise whoever sees a key before it is final

@@ -12,10 +12,10 @@ use certmesh_ledger::log::OpenError;
 use libp2p::Multiaddr;
 
 use super::certificate::Unacceptable;
-use crate::peer::key_files::KeyFault;
 use crate::descriptors::TooFewFiles;
 use crate::http::ServeError;
 use crate::net::NetError;
+use crate::peer::key_files::KeyFault;
 
 /// Why a peer could not run.
 #[derive(Debug, thiserror::Error)]

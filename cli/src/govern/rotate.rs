@@ -1,0 +1,125 @@
+//! `certmesh govern rotate`: a department changes its node's keys by itself.
+
+use std::path::{Path, PathBuf};
+
+use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
+use certmesh_ledger::crypto::sealing::SealingSecret;
+use certmesh_ledger::crypto::secret_files::{self, successor};
+use certmesh_ledger::genesis::PeerId;
+use certmesh_ledger::governance::{OwnChange, UnsignedChange};
+use clap::{Args, ValueEnum};
+use zeroize::Zeroizing;
+
+use super::Signer;
+use super::network::Network;
+use super::sign::{self, Request};
+use crate::args::Global;
+use crate::files::{Access, directory_of, sync_directory, write_new};
+use crate::screen::Screen;
+use crate::{Error, Outcome};
+
+/// Change this department's own keys
+///
+/// The new keys are made here and written beside the present ones (`keys/signing.key.1`), so run it where the node's directory is.
+/// The identity key signs that they take their place; nobody else has to approve. The node goes on with the next operating key
+/// without a pause; with another transport key it connects anew, which takes some seconds. Keep the files of the keys before: the
+/// first transport key has the indexes' key, and what was sealed to an earlier sealing key is opened with that.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Rotate {
+    /// The node's directory, as `certmesh department init` made it
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Which key; may be repeated
+    #[arg(long, value_name = "KEY", default_values_t = [Which::Operating])]
+    key: Vec<Which>,
+    #[command(flatten)]
+    signer: Signer,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  certmesh govern rotate --dir transport --identity-key transport-identity.key
+  certmesh govern rotate --dir transport --key operating --key transport --key sealing \\
+      --identity-key transport-identity.key
+  certmesh govern rotate --dir transport --export rotate.unsigned      sign it where the key is: certmesh govern sign";
+
+/// A key that a department changes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// What the node signs records with
+    Operating,
+    /// What the node is known by in connections
+    Transport,
+    /// What others seal to
+    Sealing,
+}
+
+impl std::fmt::Display for Which {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Which::Operating => "operating",
+            Which::Transport => "transport",
+            Which::Sealing => "sealing",
+        })
+    }
+}
+
+pub(super) fn run(args: &Rotate, global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+    let (client, network) = Network::of(global)?;
+    let own = sign::own(&client)?;
+    let member = network.state().member(&own);
+    let member = member.ok_or_else(|| Error::govern(format!("{own} is not a member")))?;
+    let number = member.changes.saturating_add(1);
+    let keys = args.dir.join("keys");
+    let new = |which: Which, name: &str, kind| match args.key.contains(&which) {
+        true => next_key(&keys.join(name), number, kind).map(Some),
+        false => Ok(None),
+    };
+    let operating = new(Which::Operating, "signing.key", SecretFile::Signing)?;
+    let transport = new(Which::Transport, "transport.key", SecretFile::Transport)?;
+    let sealing = new(Which::Sealing, "sealing.key", SecretFile::Sealing)?;
+    let signs = |seed: &Zeroizing<[u8; 32]>| SigningKey::from_seed(seed);
+    let operating = operating.as_ref().map(signs);
+    let change = OwnChange {
+        department: own,
+        number,
+        operating: operating.as_ref().map(SigningKey::public),
+        transport: transport
+            .as_ref()
+            .map(|seed| PeerId::from_transport_seed(seed)),
+        sealing: sealing
+            .as_ref()
+            .map(|seed| SealingSecret::from_seed(seed).public()),
+        lost: None,
+    };
+    let transport = transport.as_ref().map(signs);
+    let chain = network.state().network();
+    let change = UnsignedChange::new(chain, change, operating.as_ref(), transport.as_ref());
+    sign::decide(
+        &Request::Change(Box::new(change)),
+        &args.signer,
+        &client,
+        &network,
+        screen,
+    )
+}
+
+/// The key that takes the place of one: made and written durably, unless an attempt before did that.
+fn next_key(path: &Path, number: u64, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, Error> {
+    if !path.exists() {
+        let detail = "it is not there: give the directory of this department's node with --dir";
+        return Err(Error::malformed(path, "the node's present key", detail));
+    }
+    let next = successor(path, number);
+    if next.exists() {
+        let text = secret_files::read(&next)?;
+        let seed = kind.read(text.expose());
+        return seed.map_err(|error| Error::malformed(&next, "a key file", error.to_string()));
+    }
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(Error::Randomness)?;
+    write_new(&next, kind.write(&seed).as_bytes(), Access::Owner)?;
+    sync_directory(&directory_of(&next))?;
+    Ok(seed)
+}
