@@ -7,8 +7,8 @@ use crate::crypto::keys::KeyRing;
 use crate::governance::tests::world::{World, code};
 use crate::governance::{EndReason, EpochEnd, Position, Suspend, Why};
 use crate::log::{
-    ApplyError, BrokenRule, CheckpointError, Cosignature, EvidenceError, ForkEvidence, MAX_PAGE,
-    Page, PageError, WriteError,
+    Applied, ApplyError, BrokenRule, CheckpointError, Cosignature, EvidenceError, ForkEvidence,
+    MAX_PAGE, Page, PageError, WriteError,
 };
 use crate::merkle::CompactRange;
 use crate::operating::{InForce, NoKey, OperatingKeys};
@@ -114,15 +114,18 @@ fn page(log: &Log, from: u64) -> Page {
     log.page(from, MAX_PAGE).unwrap()
 }
 
-/// A log's first record under a checkpoint of that alone.
-fn page_of(log: &LogName, record: &SignedRecord, signs: &InForce) -> Page {
+/// A log's first records under a checkpoint of those alone.
+fn page_of(log: &LogName, records: &[SignedRecord], signs: &InForce) -> Page {
     let mut range: CompactRange = CompactRange::empty();
-    range.push(record.leaf(), &mut |_, _, _| ());
+    for record in records {
+        range.push(record.leaf(), &mut |_, _, _| ());
+    }
+    let frames: Vec<u8> = records.iter().flat_map(SignedRecord::frame).collect();
     let checkpoint = Checkpoint {
         log: log.id,
-        size: 1,
+        size: records.len() as u64,
         root: range.root(),
-        head: record.hash(),
+        head: records.last().unwrap().hash(),
         status_root: Hash::ZERO,
         time_ms: 1,
         height: signs.height,
@@ -133,7 +136,7 @@ fn page_of(log: &LogName, record: &SignedRecord, signs: &InForce) -> Page {
         from: 0,
         left: Bounded::default(),
         right: Bounded::default(),
-        frames: Blob::new(record.frame()).unwrap(),
+        frames: Blob::new(frames).unwrap(),
     }
 }
 
@@ -337,29 +340,62 @@ fn a_record_that_names_a_key_and_a_height_that_do_not_fit_breaks_a_rule_for_ever
     let name = *log.name();
     // Epoch 0 was replaced at height 1, and epoch 1 was not there before.
     for (epoch, height, holds) in [(0, 0, true), (0, 1, false), (1, 0, false), (1, 1, true)] {
-        let record = crate::record::Record {
-            seq: 0,
-            prev: RecordHash::NONE,
-            time_ms: 1,
-            height,
-            key_epoch: epoch,
-            entry: issue(1),
-        };
-        let key = &net.world.own(4).operating[epoch as usize];
-        let record = SignedRecord::sign(&name, record, key);
-        // The checkpoint is by the key in force and knows all: what it covers is what is wrong.
-        let signs = net.keys().in_force().unwrap();
-        let page = page_of(&name, &record, &signs)
-            .verify(&net.members)
-            .unwrap();
-        let replica = net.log();
-        match (replica.apply(&page), holds) {
+        let records = net.records(&name, &[(height, epoch)]);
+        match (net.taken(&name, &records), holds) {
             (Ok(_), true) => {}
             (Err(ApplyError::Broken(BrokenRule::Claim { seq: 0, why })), false) => {
                 assert_eq!(why, Why::NotInForce);
             }
             (other, _) => panic!("epoch {epoch} at {height}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_log_whose_heights_or_keys_go_back_stops_there() {
+    let mut net = Net::new();
+    net.rotate();
+    let name = *net.log().name();
+    for (second, rule) in [
+        ((0, 0), BrokenRule::Height { seq: 1 }),
+        ((0, 1), BrokenRule::Height { seq: 1 }),
+        ((1, 0), BrokenRule::Epoch { seq: 1 }),
+    ] {
+        let records = net.records(&name, &[(1, 1), second]);
+        let refused = net.taken(&name, &records);
+        let broken = matches!(&refused, Err(ApplyError::Broken(found)) if *found == rule);
+        assert!(broken, "{second:?}: {refused:?}");
+    }
+}
+
+impl Net {
+    /// A log's first records, each signed with the key of the epoch that it names beside its height.
+    fn records(&self, log: &LogName, claims: &[(u64, u32)]) -> Vec<SignedRecord> {
+        let mut prev = RecordHash::NONE;
+        let claims = claims.iter().zip(0..);
+        let sign = claims.map(|((height, epoch), seq)| {
+            let record = crate::record::Record {
+                seq,
+                prev,
+                time_ms: 1,
+                height: *height,
+                key_epoch: *epoch,
+                entry: issue(seq),
+            };
+            let key = &self.world.own(4).operating[*epoch as usize];
+            let record = SignedRecord::sign(log, record, key);
+            prev = record.hash();
+            record
+        });
+        sign.collect()
+    }
+
+    /// What a replica makes of them under a checkpoint by the key in force, which knows of all decisions: what it covers is
+    /// what may be wrong.
+    fn taken(&self, log: &LogName, records: &[SignedRecord]) -> Result<Applied, ApplyError> {
+        let signs = self.keys().in_force().unwrap();
+        let page = page_of(log, records, &signs);
+        self.log().apply(&page.verify(&self.members).unwrap())
     }
 }
 

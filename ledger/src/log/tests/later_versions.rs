@@ -19,8 +19,6 @@ pub(super) struct Later {
     range: CompactRange,
     head: RecordHash,
     time_ms: u64,
-    /// Governance height and key epoch that the next record names.
-    pub(super) claim: (u64, u32),
 }
 
 impl Later {
@@ -30,7 +28,6 @@ impl Later {
             range: CompactRange::empty(),
             head: RecordHash::NONE,
             time_ms: 0,
-            claim: (0, 0),
         }
     }
 
@@ -45,8 +42,8 @@ impl Later {
                 seq: self.size(),
                 prev: self.head,
                 time_ms,
-                height: self.claim.0,
-                key_epoch: self.claim.1,
+                height: 0,
+                key_epoch: 0,
                 entry,
             };
             let signed = SignedRecord::sign(&name(), record, &key());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::catalogue::{Catalogue, FreshnessLimits, Stale};
 use crate::codec::Bounded;
 use crate::crypto::hash::Hash;
+use crate::crypto::keys::KeyRing;
 use crate::disk::MemoryDisk;
 use crate::governance::engine::Known;
 use crate::governance::tests::world::{World, code};
@@ -12,6 +13,7 @@ use crate::governance::{Action, Position, Remove, Resume, Suspend};
 use crate::log::{Log, Writer};
 use crate::membership::Membership;
 use crate::names::{LogId, LogName};
+use crate::operating::OperatingKeys;
 use crate::sync::{
     Announcement, Command, ConnectionId, Event, Failure, Gossiped, Head, Heads, Instance,
     Judgement, OwnLog, Request, RequestId, Response, Sync, announcement, stored,
@@ -104,14 +106,20 @@ impl Here {
         self.decide(remove.into())
     }
 
-    /// The newcomer's log, on its own disk.
+    /// The newcomer's log, on its own disk, written by what is decided by now.
     fn newcomers(&self) -> Writer {
         let name = LogName {
             network: self.members.network(),
             id: LogId::first(code(NEWCOMER)),
         };
         let (log, _) = Log::open(&place(&MemoryDisk::new()), name, &self.members).unwrap();
-        Writer::new(Arc::new(log), self.world.own(NEWCOMER).now().clone())
+        let members = Membership::from_genesis(&self.world.genesis);
+        for block in &self.world.blocks {
+            members.extend(block).unwrap();
+        }
+        let ring = KeyRing::from(self.world.own(NEWCOMER).operating.clone());
+        let keys = OperatingKeys::new(members, code(NEWCOMER), ring);
+        Writer::new(Arc::new(log), keys)
     }
 
     /// Hears of a head by gossip; what is to be stored is.
