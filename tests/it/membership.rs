@@ -78,15 +78,15 @@ fn join(net: &TestNet, from: usize) -> Value {
     let trust = net.scratch("network.trust");
     let trust = trust.to_str().unwrap();
     assert_eq!(govern(net, from, &["trust-file", "--out", trust]).code, 0);
-    let dir = net.member(NEWCOMER).dir.clone();
-    let args = [
-        "--json",
-        "network",
-        "join",
-        trust,
-        "--dir",
-        dir.to_str().unwrap(),
+    let newcomer = net.member(NEWCOMER);
+    let paths = [
+        newcomer.dir.clone(),
+        newcomer.identity_key(),
+        newcomer.passphrase_file(),
     ];
+    let [dir, key, passphrase] = paths.map(|path| path.to_str().unwrap().to_owned());
+    let mut args = vec!["--json", "network", "join", trust, "--dir", &dir];
+    args.extend(["--identity-key", &key, "--passphrase-file", &passphrase]);
     let ran = certmesh(&args, b"", None, None);
     assert_eq!(ran.code, 0, "{ran:?}");
     ran.json()

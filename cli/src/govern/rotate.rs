@@ -108,8 +108,10 @@ pub(super) fn run(args: &Rotate, global: &Global, screen: &mut Screen) -> Result
 /// The key that takes the place of one: made and written durably, unless an attempt before did that.
 fn next_key(path: &Path, number: u64, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, Error> {
     if !path.exists() {
-        let detail = "it is not there: give the directory of this department's node with --dir";
-        return Err(Error::malformed(path, "the node's present key", detail));
+        return Err(Error::govern(format!(
+            "{}: there is no such key; give the directory of this department's node with --dir",
+            path.display()
+        )));
     }
     let next = successor(path, number);
     if next.exists() {
