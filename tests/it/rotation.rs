@@ -87,6 +87,13 @@ fn an_operating_key_is_replaced_while_its_department_issues_without_a_gap() {
             net.wait_verdict(at, id, "valid", None);
         }
     }
+    // The members witness where the key before ended, though one is down.
+    for at in 0..DEPARTMENTS - 1 {
+        until("the key before to have ended", || {
+            let log = govern(&net, at, &["log"]);
+            log.out.contains("epoch 0 of") && log.out.contains("ends at record")
+        });
+    }
     // Whoever was away, and whoever starts again, reads the same.
     net.start_again(DEPARTMENTS - 1);
     net.wait_verdict(DEPARTMENTS - 1, &after[0], "valid", None);

@@ -187,7 +187,8 @@ pub fn response(bytes: &[u8]) {
         Response::NotHeld
         | Response::Piece(_)
         | Response::OtherInstance
-        | Response::Governance(_) => {}
+        | Response::Governance(_)
+        | Response::EndWitnessed(_) => {}
     }
 }
 

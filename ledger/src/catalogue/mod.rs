@@ -6,6 +6,7 @@
 mod authority;
 mod chain;
 mod defined;
+mod ending;
 mod evidence;
 mod freshness;
 mod rules;

@@ -234,6 +234,16 @@ impl History {
         with_role.chain(itself).collect()
     }
 
+    /// The first epoch of a present member whose end is not known, though a later one is in force.
+    pub fn open_epoch(&self, code: &DepartmentCode) -> Option<u32> {
+        let member = self
+            .state
+            .member(code)
+            .filter(|member| member.is_active())?;
+        let open = u32::try_from(self.trail(code)?.first_open_epoch()).ok()?;
+        (open < member.epoch).then_some(open)
+    }
+
     /// Whether nothing ended in a department's log, and no later decision judges a part of it.
     pub fn is_unbroken(&self, code: &DepartmentCode) -> bool {
         self.trail(code).is_none_or(|trail| {

@@ -216,7 +216,7 @@ impl Trail {
     }
 
     /// The first epoch whose end is not known.
-    pub(super) fn first_open_epoch(&self) -> usize {
+    pub(crate) fn first_open_epoch(&self) -> usize {
         let ended = self.epochs.iter().take_while(|epoch| epoch.ended.is_some());
         ended.count()
     }

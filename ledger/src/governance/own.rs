@@ -186,6 +186,13 @@ pub struct EpochEnd {
     pub why: EndReason,
 }
 
+impl EpochEnd {
+    /// Whether it is a witness's word on it that this key signed.
+    pub fn is_witnessed(&self, network: NetworkId, word: &Signed, key: &PublicKey) -> bool {
+        network.is_signed(Purpose::EpochWitnessed, self, word, key)
+    }
+}
+
 /// An end with its signatures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochEnded {

@@ -187,6 +187,12 @@ impl Log {
         self.view.read().size()
     }
 
+    /// The same once no append is under way.
+    pub(crate) fn settled(&self) -> u64 {
+        let _none = self.appender.lock();
+        self.size()
+    }
+
     /// The accepted checkpoint.
     pub fn checkpoint(&self) -> Option<VerifiedCheckpoint> {
         self.view.read().checkpoint.clone()

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
 use crate::genesis::MAX_DEPARTMENTS;
-use crate::governance::MAX_BLOCK;
 use crate::governance::engine::{Known, MAX_ANSWER, News, Question, Reply};
+use crate::governance::{EpochEnd, MAX_BLOCK, Signed};
 use crate::log::{
     Cosignature, ForkEvidence, Log, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
 };
@@ -57,6 +57,8 @@ pub enum Request {
     Piece(Box<PieceRequest>),
     /// Blocks of the governance chain, or what waits for one.
     Governance(Question),
+    /// The asked department's word that an epoch of the asker's operating keys ended there.
+    WitnessEnd(Box<EpochEnd>),
 }
 
 /// The answer to a request.
@@ -79,6 +81,8 @@ pub enum Response {
     OtherInstance,
     /// To [`Request::Governance`].
     Governance(Box<Reply>),
+    /// To [`Request::WitnessEnd`], where it holds that.
+    EndWitnessed(Signed),
 }
 
 /// The heads a peer holds.
@@ -161,6 +165,7 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
         Request::Heads { .. }
         | Request::Retrieve(_)
         | Request::Piece(_)
-        | Request::Governance(_) => Ok(Response::NotHeld),
+        | Request::Governance(_)
+        | Request::WitnessEnd(_) => Ok(Response::NotHeld),
     }
 }

@@ -6,8 +6,8 @@ use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::codec::{Bounded, encode};
 use certmesh_ledger::crypto::hash::{Purpose, hash, hash_parts};
 use certmesh_ledger::disk::MemoryDisk;
-use certmesh_ledger::governance::BlockId;
 use certmesh_ledger::governance::engine::{Known, Question};
+use certmesh_ledger::governance::{BlockId, EndReason, EpochEnd, EpochEnded, Position};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint,
@@ -308,6 +308,24 @@ fn messages(
     v.shown("messages", "request blocks", &blocks);
     let pending = Request::Governance(Question::Pending);
     v.shown("messages", "request pending", &pending);
+    let root = hash(Purpose::Node, b"root");
+    let position = Position { log, size: 7, root };
+    let end = EpochEnd {
+        position,
+        epoch: 1,
+        why: EndReason::Rotated,
+    };
+    v.shown(
+        "messages",
+        "request witness end",
+        &Request::WitnessEnd(Box::new(end)),
+    );
+    let word = EpochEnded::witness(members().network(), &end, code(WITNESS), &key(2));
+    v.shown(
+        "messages",
+        "response end witnessed",
+        &Response::EndWitnessed(word),
+    );
     let heads = Heads {
         heads: Bounded::first([Some(cosignature.clone()), None].map(|cosignature| Head {
             checkpoint: checkpoint.signed().clone(),

@@ -13,7 +13,7 @@ use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
 use certmesh_ledger::crypto::keys::Signature;
 use certmesh_ledger::genesis::Role;
 use certmesh_ledger::governance::engine::{Known, News, Question};
-use certmesh_ledger::governance::{BlockId, ChainHead};
+use certmesh_ledger::governance::{BlockId, ChainHead, EndReason, EpochEnd, Position};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, MatterCode, TypeCode,
 };
@@ -483,6 +483,15 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         }),
         number().prop_map(|from| Request::Governance(Question::Blocks { from })),
         Just(Request::Governance(Question::Pending)),
+        (log_id(), number(), any_hash(), any::<u32>()).prop_map(|(log, size, root, epoch)| {
+            let position = Position { log, size, root };
+            let why = EndReason::Rotated;
+            Request::WitnessEnd(Box::new(EpochEnd {
+                position,
+                epoch,
+                why,
+            }))
+        }),
     ]
 }
 

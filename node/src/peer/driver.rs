@@ -378,6 +378,19 @@ impl Driver {
                 }
                 return;
             }
+            Request::WitnessEnd(end) => {
+                let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
+                let end = **end;
+                self.serving.run(from, move || {
+                    let word = peer.witness_end(&from, &end).unwrap_or_else(|error| {
+                        tracing::warn!(%error, "a log can't be read, to witness where a key ended");
+                        None
+                    });
+                    let response = word.map_or(Response::NotHeld, Response::EndWitnessed);
+                    let _ = answers.blocking_send((id, response.encode()));
+                });
+                return;
+            }
             Request::Piece(asked) => {
                 let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
                 let asked = asked.clone();

@@ -15,6 +15,7 @@
 //! - `key_files`: this node's keys on disk, and those that are to take their place
 //! - `joining`: what changes here when members join, are suspended or removed; `roster`: whose peer is whose
 //! - `governance`: the thread of this peer's part in governance
+//! - `ending`: where epochs of the own operating keys ended, and the others' words on it
 //! - `health`: what an operator should know of; `warnings`: what of it there is to say
 //! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
 //! - `reopening`: copies of other logs that failed on disk, opened again once the disk works
@@ -27,6 +28,7 @@ pub(crate) mod clock;
 pub(crate) mod cosignatures;
 pub(crate) mod driver;
 pub(crate) mod driving;
+pub(crate) mod ending;
 pub(crate) mod governance;
 pub(crate) mod health;
 pub(crate) mod joining;

@@ -50,6 +50,7 @@ use crate::peer::answering::Answering;
 use crate::peer::clock::Clock;
 use crate::peer::driver::{Driver, Inbox, Parts};
 use crate::peer::driving::{Driving, PeerRuntime};
+use crate::peer::ending::Ending;
 use crate::peer::governance;
 use crate::peer::joining;
 use crate::peer::journal::{self, Lookups, Recorder};
@@ -454,6 +455,7 @@ struct Work {
     governance: thread::JoinHandle<()>,
     upkeep: Upkeep,
     forgetting: JoinHandle<()>,
+    ending: JoinHandle<()>,
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
     /// Takes the members' addresses when they are read again.
@@ -507,11 +509,21 @@ impl Work {
             config.net.retrievals_per_second,
         );
         let (ask, asks) = mpsc::channel(WAITING);
-        let asking = Asking::new(Arc::clone(peer), writer.clone(), answering.clone(), ask);
+        let asking = Asking::new(
+            Arc::clone(peer),
+            writer.clone(),
+            answering.clone(),
+            ask.clone(),
+        );
         let (outputs, governance_outputs) = mpsc::channel(WAITING);
         let governance = govern_on(config, identity, peer, chain)?;
         let (governing, governance) =
             governance::start(governance, outputs).map_err(&spawn_error)?;
+        let ending = Ending {
+            peer: Arc::clone(peer),
+            asks: ask,
+            governing: governing.clone(),
+        };
         let (reopening, reopened) = Reopening::new(Arc::clone(peer));
         let (damaged, damaged_received) = mpsc::channel(WAITING);
         let parts = Parts {
@@ -545,6 +557,7 @@ impl Work {
             governance,
             upkeep: Upkeep::start(peer, config.reread_every, damaged).map_err(&spawn_error)?,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
+            ending: tokio::spawn(ending.keep_ending()),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
             addresses_read,
@@ -584,6 +597,8 @@ impl Work {
 
     /// Stops all of it, once the API is gone.
     async fn stop(self, peer: &Peer) {
+        // It holds a handle to the thread of governance.
+        self.ending.abort();
         // Fails when it has ended by itself.
         let _ = self.stop_driver.send(());
         tokio::task::block_in_place(|| self.driver.join());

@@ -9,6 +9,7 @@ use certmesh_ledger::codec::{Blob, Bounded, encode};
 use certmesh_ledger::crypto::hash::{Purpose, hash};
 use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::governance::engine::{Known, Question};
+use certmesh_ledger::governance::{EndReason, EpochEnd, Position};
 use certmesh_ledger::log::{
     Cosignature, ForkEvidence, Log, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint, Writer,
 };
@@ -172,7 +173,13 @@ fn requests() {
     };
     let evidence = Request::Evidence { log: log().id };
     let blocks = Request::Governance(Question::Blocks { from: 7 });
+    let end = Request::WitnessEnd(Box::new(EpochEnd {
+        position: Position::beginning(log().id),
+        epoch: 0,
+        why: EndReason::Rotated,
+    }));
     for (name, request) in [
+        ("witness-end", end),
         ("heads", heads),
         ("page", page),
         ("evidence", evidence),

@@ -141,7 +141,11 @@ impl Net {
     }
 
     fn rotate(&mut self) {
-        self.world.rotate(ISSUER);
+        self.rotate_of(ISSUER);
+    }
+
+    fn rotate_of(&mut self, n: usize) {
+        self.world.rotate(n);
         self.catch_up();
     }
 
@@ -374,4 +378,49 @@ fn a_definition_counts_by_who_defined_the_type_then() {
             "{serial}"
         );
     }
+}
+
+#[test]
+fn an_epoch_ends_behind_its_last_record_and_whoever_holds_more_by_it_witnesses_nothing() {
+    let mut net = Net::new();
+    let own = 1;
+    net.append(own, define());
+    assert_eq!(net.catalogue.open_end().unwrap(), None, "it is in force");
+    net.rotate_of(own);
+    let end = net.catalogue.open_end().unwrap().unwrap();
+    assert_eq!((end.epoch, end.position), (0, net.position(own)));
+    // The next key's records change nothing of that.
+    net.append(own, define());
+    net.append(own, define());
+    assert_eq!(net.catalogue.open_end().unwrap(), Some(end));
+    assert!(net.catalogue.is_end(&end).unwrap());
+    let holds = |change: &dyn Fn(&mut EpochEnd)| {
+        let mut other = end;
+        change(&mut other);
+        net.catalogue.is_end(&other).unwrap()
+    };
+    assert!(!holds(&|end| end.position.size = 0));
+    assert!(!holds(&|end| end.position.size = 2));
+    assert!(!holds(&|end| end.position.root = Hash::ZERO));
+    assert!(!holds(&|end| end.epoch = 1), "that one is in force");
+    assert!(!holds(&|end| end.position.log = LogId::first(code(9))));
+    // The next one ends behind the first, whether it wrote something or not.
+    net.rotate_of(own);
+    assert_eq!(net.catalogue.open_end().unwrap(), Some(end), "in order");
+    let ended = net.world.ended(own, end, &[0, 2, 3]);
+    net.world.make(vec![ended.into()]).unwrap();
+    net.catch_up();
+    let second = net.catalogue.open_end().unwrap().unwrap();
+    assert_eq!((second.epoch, second.position.size), (1, 3));
+    // Somebody whose copy goes on by the old key can't say that it ended there.
+    let mut thief = Net {
+        world: net.world.clone(),
+        ..Net::new()
+    };
+    let key = thief.world.own(own).operating[0].clone();
+    let mut writer = Writer::new(thief.log(own), key);
+    thief.write(&mut writer, define());
+    thief.write(&mut writer, define());
+    thief.catch_up();
+    assert!(!thief.catalogue.is_end(&end).unwrap());
 }

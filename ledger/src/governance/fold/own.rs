@@ -8,9 +8,8 @@ use crate::merkle::{Blake3Tree, CompactRange};
 
 use super::super::action::CutReason;
 use super::super::fault::{Fault, PositionFault};
-use super::super::kinds::Signed;
 use super::super::member::{Ended, Member, Trail};
-use super::super::own::{EndReason, EpochEnd, EpochEnded, Held, Lost, SignedChange};
+use super::super::own::{EndReason, EpochEnded, Held, Lost, SignedChange};
 use super::super::state::{State, UsedKey};
 
 impl State {
@@ -181,7 +180,7 @@ impl State {
             }
         }
         for witness in ended.witnesses.iter() {
-            let signs = |key: &PublicKey| self.is_witness(end, witness, key);
+            let signs = |key: &PublicKey| end.is_witnessed(self.network, witness, key);
             self.check_witness(&code, witness.by, signs)?;
         }
         self.check_witnessed(&code, ended.witnesses.len())?;
@@ -193,10 +192,6 @@ impl State {
         };
         self.trail_mut(&code).end_epoch(end.epoch, ended);
         Ok(())
-    }
-
-    fn is_witness(&self, end: &EpochEnd, witness: &Signed, key: &PublicKey) -> bool {
-        (self.network).is_signed(Purpose::EpochWitnessed, end, witness, key)
     }
 
     /// Whether a governor other than the department signed, by its operating key.
