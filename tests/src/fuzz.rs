@@ -67,7 +67,7 @@ pub fn record_frame(bytes: &[u8]) {
 fn check_receipt(entry: &Entry) {
     match entry {
         Entry::RetrievalDecided(decided)
-            if decided.is_proof(network::members(), &decided.asked.issuer, 0) =>
+            if decided.is_proof(network::members(), &decided.asked.issuer, (0, 0)) =>
         {
             let signed = network::signed_retrieval();
             assert_eq!(decided.asked, signed.retrieval().asked(), "what was signed");

@@ -14,7 +14,7 @@ use super::Signer;
 use super::network::Network;
 use super::sign::{self, Request};
 use crate::args::Global;
-use crate::files::{Access, directory_of, sync_directory, write_new};
+use crate::files::{Access, directory_of, sync_directory, write_whole};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 
@@ -121,7 +121,8 @@ fn next_key(path: &Path, number: u64, kind: SecretFile) -> Result<Zeroizing<[u8;
     }
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(Error::Randomness)?;
-    write_new(&next, kind.write(&seed).as_bytes(), Access::Owner)?;
+    // Whole or not at all: a node reads it at its next start.
+    write_whole(&next, kind.write(&seed).as_bytes(), false, Access::Owner)?;
     sync_directory(&directory_of(&next))?;
     Ok(seed)
 }

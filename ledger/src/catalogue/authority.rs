@@ -149,8 +149,14 @@ pub fn authority<E>(
     let Some(definer) = history.definer_at(&certificate.id.type_code(), height) else {
         return not_given(NotAuthorised::NobodyDefines);
     };
+    // An old height keeps nobody's right to define for longer than news takes.
+    let lagged = history.height_before(time_ms.saturating_sub(DEFINITION_LAG_MS));
+    let since = match lagged > height {
+        true => history.definer_at(&certificate.id.type_code(), lagged),
+        false => Some(definer),
+    };
     let named = &certificate.definition;
-    if named.log != LogId::first(definer) {
+    if named.log != LogId::first(definer) || since != Some(definer) {
         return not_given(NotAuthorised::OthersDefinition);
     }
     let known = evidence(named)?;
@@ -261,7 +267,11 @@ impl Catalogue {
 
     /// What keeps a record from counting where its key or generation ended since: below that only what leads to the end does.
     /// The members agreed on the end, or enough witnesses signed it, so it is vouched for whatever became of the key.
-    fn other_end(&self, history: &History, claim: &Claim) -> Result<Option<Authority>, ReadError> {
+    pub(super) fn other_end(
+        &self,
+        history: &History,
+        claim: &Claim,
+    ) -> Result<Option<Authority>, ReadError> {
         if history.is_unbroken(&claim.log.department) {
             return Ok(None);
         }
@@ -269,7 +279,7 @@ impl Catalogue {
             return Ok(None);
         };
         let log = self.log(&claim.log);
-        for (size, root) in judge.leads_to.into_iter().flatten() {
+        for (size, root) in judge.leads_to {
             match &log {
                 Some(log) if log.size() >= size => {
                     if log.range_at(size)?.root() != root {
@@ -296,7 +306,7 @@ impl Catalogue {
         code: &TypeCode,
     ) -> Result<bool, ReadError> {
         let id = log.name().id;
-        if history.is_unbroken(&id.department) || seq >= log.size() {
+        if always_may_define(history, &id.department, code) || seq >= log.size() {
             return Ok(true);
         }
         let claim = log.record(seq)?.record().claim(id);
@@ -447,6 +457,14 @@ impl Catalogue {
         }
         self.definition_at(&log, named.seq, named.hash)
     }
+}
+
+/// Whether all that a department ever signed in its log counts as what it may define.
+fn always_may_define(history: &History, department: &DepartmentCode, code: &TypeCode) -> bool {
+    let authority = code.authority();
+    let had_right =
+        *department == authority || history.always_had_role(department, Role::Define(authority));
+    had_right && history.is_unbroken(department)
 }
 
 /// Whether a department might define a type by a record that claims to be judged so.

@@ -5,6 +5,7 @@
 
 mod authority;
 mod chain;
+mod counted;
 mod defined;
 mod ending;
 mod evidence;

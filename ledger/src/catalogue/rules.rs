@@ -616,7 +616,17 @@ impl<'c> Batch<'c> {
         if let Some(status) = self.statuses.get(&status_key(id)) {
             return Ok(*status);
         }
-        let held = self.log.status(id)?;
-        Ok(held.map_or(Status::Valid, |entry| entry.status))
+        // By the records that count: what was void has to be said again.
+        let issued = self.log.issue_of(id)?;
+        let state = issued.map(|issued| CertificateState {
+            log: self.log.name().id,
+            issued,
+            status: Status::Valid,
+            status_seq: None,
+        });
+        let counted = state.map(|state| self.catalogue.with_counted_status(&self.log, state));
+        Ok(counted
+            .transpose()?
+            .map_or(Status::Valid, |state| state.status))
     }
 }

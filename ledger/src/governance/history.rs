@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::crypto::keys::{CatalogueCommitment, PublicKey};
 use crate::genesis::{Genesis, Policy, Role};
 use crate::id::{DepartmentCode, TypeCode};
-use crate::names::NetworkId;
+use crate::names::{LogId, NetworkId};
 
 use super::block::FinalBlock;
 use super::chain::BlockId;
@@ -72,6 +72,8 @@ pub struct History {
     state: State,
     /// What each height's block is called; at 0, the genesis.
     heads: Vec<BlockId>,
+    /// When each height's block was made, ms; at 0, the genesis. It never goes back.
+    times: Vec<u64>,
     members: BTreeMap<DepartmentCode, Versions<Member>>,
     /// Who has the role to define the types of which authority: asked too often to look through all members for it.
     definers: Versions<Definers>,
@@ -94,6 +96,7 @@ impl History {
         };
         History {
             heads: vec![state.head()],
+            times: vec![state.time_ms()],
             members: state.members.iter().map(first).collect(),
             definers: vec![(0, Arc::new(definers(&state)))],
             rules: vec![(0, Arc::new(Rules::of(&state)))],
@@ -143,6 +146,7 @@ impl History {
             changes.rules = true;
         }
         self.heads.push(next.head());
+        self.times.push(next.time_ms());
         self.state = next;
         changes
     }
@@ -170,6 +174,17 @@ impl History {
     /// What the block of a height is called; `None` of one that isn't known here.
     pub fn head_at(&self, height: u64) -> Option<BlockId> {
         self.heads.get(usize::try_from(height).ok()?).copied()
+    }
+
+    /// When the block of a height was made, ms since 1970 UTC; `None` of one that isn't known here.
+    pub fn time_at(&self, height: u64) -> Option<u64> {
+        self.times.get(usize::try_from(height).ok()?).copied()
+    }
+
+    /// The last height whose block was made before a time; 0 if none was.
+    pub fn height_before(&self, time_ms: u64) -> u64 {
+        let made = self.times.partition_point(|made| *made < time_ms);
+        made.saturating_sub(1) as u64
     }
 
     /// The common rules as of a height; `None` of one that isn't known here.
@@ -242,6 +257,22 @@ impl History {
             .filter(|member| member.is_active())?;
         let open = u32::try_from(self.trail(code)?.first_open_epoch()).ok()?;
         (open < member.epoch).then_some(open)
+    }
+
+    /// Whether a department had a role whenever it belonged.
+    pub fn always_had_role(&self, code: &DepartmentCode, role: Role) -> bool {
+        let versions = self.members.get(code).map_or(&[][..], Vec::as_slice);
+        let mut versions = versions.iter();
+        versions.len() > 0 && versions.all(|(_, member)| member.roles.find(&role).is_some())
+    }
+
+    /// Where the first later decision begins to judge a log, if that is below a size: from there on some of its records may count
+    /// for nothing.
+    pub fn marked_below(&self, log: LogId, size: u64) -> Option<u64> {
+        let markers = &self.trail(&log.department)?.markers;
+        let of_log = markers.iter().filter(|marker| marker.position.log == log);
+        let first = of_log.map(|marker| marker.position.size).min()?;
+        (first < size).then_some(first)
     }
 
     /// Whether nothing ended in a department's log, and no later decision judges a part of it.

@@ -13,7 +13,7 @@ use crate::id::DepartmentCode;
 use crate::names::Claim;
 
 use super::history::{History, Rules};
-use super::member::{GenerationEnd, Member};
+use super::member::{GenerationEnd, Marker, Member};
 use super::own::EndReason;
 
 /// How something that a department signed in its log is to be judged.
@@ -39,8 +39,9 @@ pub struct Judge<'h> {
     members: Vec<&'h Member>,
     /// The common rules as of the height that it names: the format version is that.
     pub rules: &'h Rules,
-    /// Size and root that the log has to lead to for it to count, as the ends of its epoch and generation have it.
-    pub leads_to: [Option<(u64, Hash)>; 2],
+    /// Sizes and roots that the log has to lead to for it to count: the ends of its epoch and generation, and where later
+    /// decisions begin to judge its log. What is dated back before one of them has to be what the members saw then.
+    pub leads_to: Vec<(u64, Hash)>,
     /// Its epoch is one whose key was stolen: it counts only under a checkpoint that living epochs witnessed.
     pub needs_witnesses: bool,
 }
@@ -147,9 +148,11 @@ impl History {
                 return Err(Why::Ended(end.why));
             }
         }
-        let later = trail.markers.iter().filter(|marker| {
-            marker.height > height && marker.position.log == log && marker.position.size <= seq
-        });
+        let later = trail.markers.iter();
+        let later = later.filter(|marker| marker.height > height && marker.position.log == log);
+        let (judge_it, come_after): (Vec<&Marker>, Vec<&Marker>) =
+            later.partition(|marker| marker.position.size <= seq);
+        let later = judge_it.iter();
         let later = later.map(|marker| self.member_at(&code, marker.height).ok_or(absent));
         let members: Vec<&Member> = std::iter::once(Ok(then))
             .chain(later)
@@ -158,14 +161,19 @@ impl History {
             return Err(Why::Suspended(code));
         }
         let epoch_end = epoch.ended.filter(|end| end.position.log == log);
+        let epoch_end = epoch_end.map(|end| (end.position.size, end.position.root));
+        let generation_end = generation_end.map(|end| (end.size, end.root));
+        let markers = come_after.iter();
+        let markers = markers.map(|marker| (marker.position.size, marker.position.root));
         Ok(Judge {
             key: &epoch.key,
             members,
             rules,
-            leads_to: [
-                epoch_end.map(|end| (end.position.size, end.position.root)),
-                generation_end.map(|end| (end.size, end.root)),
-            ],
+            leads_to: epoch_end
+                .into_iter()
+                .chain(generation_end)
+                .chain(markers)
+                .collect(),
             needs_witnesses: stolen(epoch.ended.map(|end| end.why)),
         })
     }
@@ -199,22 +207,33 @@ impl History {
         share.is_reached_by(by.len(), others.count())
     }
 
-    /// The key of a department's word that another recorded as of a height: one in force then or before, since the word may
-    /// be a little older than the record of it, and not known as stolen by then.
+    /// The key of a department's word that another recorded at a time, as of a height: the one in force then. The word may be a
+    /// little older than the record of it: one that was replaced shortly before counts as well.
     pub fn recorded_word_of(
         &self,
         code: &DepartmentCode,
         epoch: u32,
-        height: u64,
+        (height, time_ms): (u64, u64),
     ) -> Option<&PublicKey> {
         let member = self.member_at(code, height)?;
-        let epoch = self.trail(code)?.epoch(epoch)?;
-        let ended = epoch.ended.filter(|end| end.height <= height);
-        let counts =
-            member.is_active() && epoch.since <= height && !stolen(ended.map(|end| end.why));
-        counts.then_some(&epoch.key)
+        let known = self.trail(code)?.epoch(epoch)?;
+        let replaced_ms = self.replaced_ms(code, epoch);
+        let is_new = |replaced_ms: u64| time_ms <= replaced_ms.saturating_add(WORD_LAG_MS);
+        let stolen = stolen(known.ended.map(|end| end.why));
+        let counts = member.epoch == epoch
+            || known.since <= height && !stolen && replaced_ms.is_some_and(is_new);
+        (counts && member.is_active()).then_some(&known.key)
+    }
+
+    /// When an epoch was replaced by the next one; `None` of the present one.
+    pub(crate) fn replaced_ms(&self, code: &DepartmentCode, epoch: u32) -> Option<u64> {
+        let next = self.trail(code)?.epoch(epoch.checked_add(1)?)?;
+        self.time_at(next.since)
     }
 }
+
+/// How much older than the record of it a department's word may be, ms, and how far clocks may be apart.
+pub(crate) const WORD_LAG_MS: u64 = 10 * 60 * 1000;
 
 fn stolen(why: Option<EndReason>) -> bool {
     why == Some(EndReason::Stolen)

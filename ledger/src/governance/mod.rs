@@ -49,6 +49,7 @@ pub use chain::{BlockId, ChainHead, ProposalId};
 pub use fault::{ActionFault, BlockError, CertificateFault, Fault, PositionFault};
 pub use fold::quorum;
 pub use history::{Changes, History, Rules};
+pub(crate) use judge::WORD_LAG_MS;
 pub use judge::{Judge, Judgement, Why};
 pub use kinds::{Keys, Signed, Unreadable};
 pub use member::{Ended, Epoch, GenerationEnd, GenerationEnded, Marker, Member, Standing, Trail};

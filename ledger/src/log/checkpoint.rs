@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
 use crate::crypto::keys::{PublicKey, Signature, SigningKey};
-use crate::governance::{ChainHead, EndReason, Judgement, Why};
+use crate::governance::{ChainHead, EndReason, Judgement, WORD_LAG_MS, Why};
 use crate::id::DepartmentCode;
 use crate::membership::Membership;
 use crate::names::{LogId, NetworkId};
@@ -111,7 +111,10 @@ pub enum CheckpointError {
         height: u64,
     },
     /// No key of its epoch was ever known.
-    #[error("no key of epoch {epoch} is known for department {department}")]
+    #[error(
+        "no key of epoch {epoch} is known for department {department}; if decisions of the members were lost here, put a newer trust \
+         file beside the genesis (`certmesh network join`)"
+    )]
     UnknownKey {
         /// Which department.
         department: DepartmentCode,
@@ -163,8 +166,8 @@ impl SignedCheckpoint {
             Judgement::Early => return Err(CheckpointError::Early { department, height }),
             Judgement::Nothing(why) => return Err(CheckpointError::Nothing { department, why }),
         };
-        let other_end = |end: &&(u64, Hash)| end.0 == size && end.1 != root;
-        if judge.leads_to.iter().flatten().any(|end| other_end(&end)) {
+        let other_end = |end: &(u64, Hash)| end.0 == size && end.1 != root;
+        if judge.leads_to.iter().any(other_end) {
             return Err(CheckpointError::OtherEnd { log, size });
         }
         self.signed_with(judge.key, members)
@@ -311,6 +314,18 @@ impl Cosignature {
         // Whoever stole it may have dated this back.
         if let Some(why @ EndReason::Stolen) = ended {
             return Err(nothing(Why::Ended(why)));
+        }
+        // The height says what a witness knew, not when it signed: one that is gone, or a key that was replaced, says nothing
+        // about what came after.
+        match history.state().member(&department) {
+            None => return Err(nothing(Why::NotAMember(department))),
+            Some(member) if !member.is_active() => return Err(nothing(Why::Suspended(department))),
+            Some(_) => {}
+        }
+        let replaced_ms = history.replaced_ms(&department, epoch);
+        let is_late = |replaced_ms: u64| self.time_ms > replaced_ms.saturating_add(WORD_LAG_MS);
+        if replaced_ms.is_some_and(is_late) {
+            return Err(nothing(Why::Ended(EndReason::Rotated)));
         }
         let hash = checkpoint.hash(members.network());
         let signed_by = (&department, epoch);

@@ -65,9 +65,28 @@ pub enum EvidenceError {
     /// A checkpoint is not signed by the department.
     #[error("fork evidence: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// It lies below where the members, or witnesses, said since what the log's records are: whatever else was signed there.
+    #[error(
+        "fork evidence: the members settled since what the first {size} records of the log are"
+    )]
+    Settled {
+        /// Records that are settled.
+        size: u64,
+    },
     /// The two do not contradict each other.
     #[error("fork evidence: the two statements do not contradict each other")]
     NoContradiction,
+}
+
+impl EvidenceError {
+    /// Whether whoever showed it is at fault. Not where it depends on how much of governance either of the two knows.
+    pub fn is_senders_fault(&self) -> bool {
+        match self {
+            EvidenceError::Checkpoint(error) => error.is_senders_fault(),
+            EvidenceError::Settled { .. } => false,
+            _ => true,
+        }
+    }
 }
 
 impl ForkEvidence {
@@ -154,6 +173,14 @@ impl ForkEvidence {
                 }
             }
             ForkEvidence::Checkpoints { one, other, .. } => {
+                let history = members.history();
+                for signed in [one, other] {
+                    if let Judgement::By(judge) = history.judge(&signed.checkpoint.claim())
+                        && let Some((size, _)) = judge.leads_to.first()
+                    {
+                        return Err(EvidenceError::Settled { size: *size });
+                    }
+                }
                 let one = one.clone().verify(members)?;
                 let other = other.clone().verify(members)?;
                 if one.contradicts(&other) {
@@ -213,7 +240,12 @@ fn signed_by(
     let claim = of.claim(name.id);
     // What a stolen key signs beyond where it ended is no second history of the department's.
     match members.history().judge(&claim) {
-        Judgement::By(judge) => record.verify(judge.key)?,
+        Judgement::By(judge) => {
+            if let Some((size, _)) = judge.leads_to.first() {
+                return Err(EvidenceError::Settled { size: *size });
+            }
+            record.verify(judge.key)?;
+        }
         Judgement::Nothing(why) => return Err(CheckpointError::Nothing { department, why }.into()),
         Judgement::Early => {
             let height = claim.height;

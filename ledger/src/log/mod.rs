@@ -68,6 +68,7 @@ pub use redo::Change;
 pub use replica::{Applied, ApplyError};
 pub use salvage::End;
 pub use set_aside::Damage;
+pub(crate) use statuses::status_after;
 pub use statuses::{DefinitionEntry, StatusEntry, definition_key, status_key};
 pub use take_back::{TakeBackError, TakenBack};
 pub use writer::{Appended, WriteError, Writer};

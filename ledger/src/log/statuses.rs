@@ -204,6 +204,15 @@ fn definition_change(
     Ok(after.map(|after| (key, Some(MapEntry::Definition(after)))))
 }
 
+/// The status that an entry gives a certificate of this one; `None` if it changes nothing of it.
+pub(crate) fn status_after(entry: &Entry, id: &CertificateId, status: Status) -> Option<Status> {
+    match entry {
+        _ if !changed(entry).contains(id) => None,
+        Entry::StatusChanged(changed) => status.after(changed.action).ok(),
+        _ => (status == Status::Valid).then_some(Status::Superseded),
+    }
+}
+
 fn change_of(
     link: &Link,
     id: &CertificateId,
@@ -215,13 +224,8 @@ fn change_of(
         Some(MapEntry::Status(entry)) => entry.status,
         _ => Status::Valid,
     };
-    let status = match &record.entry {
-        Entry::StatusChanged(changed) => match status.after(changed.action) {
-            Ok(status) => status,
-            Err(_) => return Ok(None),
-        },
-        _ if status == Status::Valid => Status::Superseded,
-        _ => return Ok(None),
+    let Some(status) = status_after(&record.entry, id, status) else {
+        return Ok(None);
     };
     let after = (status != Status::Valid).then_some(MapEntry::Status(StatusEntry {
         status,

@@ -123,14 +123,19 @@ impl RetrievalDecided {
         }
     }
 
-    /// Whether it proves, as a record of `issuer`'s log as of a governance height, that its asker asked for what it says was
+    /// Whether it proves, as a record of `issuer`'s log as of a governance height and made at a time (ms), that its asker asked for what it says was
     /// shown or refused. One that doesn't is ignored: anybody could have written it about anybody.
-    pub fn is_proof(&self, members: &Membership, issuer: &DepartmentCode, height: u64) -> bool {
+    pub fn is_proof(
+        &self,
+        members: &Membership,
+        issuer: &DepartmentCode,
+        as_of: (u64, u64),
+    ) -> bool {
         let Asked {
             asker, key_epoch, ..
         } = self.asked;
         let history = members.history();
-        let key = history.recorded_word_of(&asker, key_epoch, height);
+        let key = history.recorded_word_of(&asker, key_epoch, as_of);
         self.asked.issuer == *issuer
             && self
                 .shown()

@@ -277,7 +277,7 @@ impl Auditor<'_> {
         let receipt = receipt.transpose()?.flatten();
         let proved = receipt.is_some_and(|record| {
             matches!(&record.record().entry, Entry::RetrievalDecided(decided)
-                if decided.is_proof(self.catalogue.members(), &asked.issuer, record.record().height))
+                if decided.is_proof(self.catalogue.members(), &asked.issuer, as_of(&record)))
         });
         // A request that was not answered may never have arrived.
         if proved || acknowledged.outcome == Received::Nothing {
@@ -358,12 +358,15 @@ fn agree(decided: &RetrievalDecided, acknowledged: &RetrievalAcknowledged) -> Ag
     }
 }
 
+/// The governance height that a record names, and its time.
+fn as_of(record: &SignedRecord) -> (u64, u64) {
+    (record.record().height, record.record().time_ms)
+}
+
 /// Whether a receipt or acknowledgement counts as a record of this department's log.
 fn counts(members: &Membership, department: &DepartmentCode, record: &SignedRecord) -> bool {
     match &record.record().entry {
-        Entry::RetrievalDecided(decided) => {
-            decided.is_proof(members, department, record.record().height)
-        }
+        Entry::RetrievalDecided(decided) => decided.is_proof(members, department, as_of(record)),
         Entry::RetrievalAcknowledged(acknowledged) => acknowledged.is_own(department),
         _ => true,
     }

@@ -8,7 +8,7 @@
 
 use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
-use crate::log::{EvidenceError, Log, MAX_PAGE, Page, VerifiedPage};
+use crate::log::{Log, MAX_PAGE, Page, VerifiedPage};
 
 use super::interface::{Command, Gossiped, Holdings, Judgement};
 use super::message::{Announcement, MAX_ANNOUNCEMENT};
@@ -95,9 +95,7 @@ impl Sync {
                             Ok(Judgement::Accept)
                         }
                         // Nothing of it is passed on before the decisions that explain it are known.
-                        Err(EvidenceError::Checkpoint(error)) if !error.is_senders_fault() => {
-                            Ok(Judgement::Ignore)
-                        }
+                        Err(error) if !error.is_senders_fault() => Ok(Judgement::Ignore),
                         Err(_) => Err("with evidence of a fork that proves nothing"),
                     }
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::DepartmentCode;
-use crate::log::{EvidenceError, ForkEvidence, VerifiedCheckpoint};
+use crate::log::{ForkEvidence, VerifiedCheckpoint};
 use crate::names::LogId;
 
 use super::interface::{Command, Holdings, OwnLog};
@@ -123,7 +123,9 @@ impl Sync {
                 if confirms {
                     confirmed.push(checkpoint.log);
                 }
-                self.cosigned(from, head, &checkpoint, out);
+                if counts {
+                    self.cosigned(from, head, &checkpoint, out);
+                }
             }
             let fits = self.compare(from, &checkpoint, holdings, out);
             if fits && checkpoint.size > accepted.map_or(0, |accepted| accepted.size) {
@@ -292,7 +294,7 @@ impl Sync {
         }
         match evidence.verify(&self.members) {
             Ok(()) => self.freeze_and_tell(evidence.from_a_stranger(), out),
-            Err(EvidenceError::Checkpoint(error)) if !error.is_senders_fault() => {}
+            Err(error) if !error.is_senders_fault() => {}
             Err(_) => {
                 let what = "sent evidence of a fork that proves nothing".into();
                 self.blame(from, what, now_ms, out);

@@ -363,21 +363,23 @@ fn counting(
     Ok(counting)
 }
 
-/// Where the key of a checkpoint, or the generation of its log, ended since, unless it is what that ended with or was
-/// witnessed: then a proof can't show that what is under it is kept.
+/// Where the key of a checkpoint, or the generation of its log, ended since, or a later decision judges it from some position on,
+/// unless it was witnessed: then a proof can't show that it was signed before, and that what is under it is kept.
 fn unvouched(
     history: &History,
     checkpoint: &VerifiedCheckpoint,
     cosignatures: &[Cosignature],
 ) -> Option<Unproven> {
     let log = checkpoint.log;
+    // The status map is of all records, and which of them count a proof can't show.
+    if let Some(size) = history.marked_below(log, checkpoint.size) {
+        return Some(Unproven::KeyEnded { log, size });
+    }
     let Judgement::By(judge) = history.judge(&checkpoint.claim()) else {
         return None;
     };
-    let ends = judge.leads_to.into_iter().flatten();
-    // Of that size it has that root: otherwise it would not have been verified.
-    let mut ends = ends.filter(|(size, _)| *size != checkpoint.size);
-    let (size, _) = ends.next()?;
+    // Also of one of just that size and root: its statuses and its time are its signer's word alone, who may have dated it back.
+    let (size, _) = *judge.leads_to.first()?;
     let by = cosignatures.iter().map(|cosignature| cosignature.witness);
     match history.is_witnessed(&log.department, by) {
         true => None,

@@ -167,7 +167,7 @@ fn judged(
         let missing = vec![Missing::Issuer(id.issuer())];
         return Ok(Verification::unknown(&id, on, missing));
     };
-    let state = state.with_current_status(&log)?;
+    let state = catalogue.with_counted_status(&log, state)?;
     let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
     let record = state.issued.record();
     let verdict = judge(&Facts {

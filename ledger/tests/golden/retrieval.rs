@@ -201,7 +201,10 @@ fn receipts(v: &mut Vectors, signed: &SignedRetrieval) {
             signature: *signed.signature(),
             decision,
         };
-        assert!(decided.is_proof(&members(), &code(ISSUER), 0), "{what}");
+        assert!(
+            decided.is_proof(&members(), &code(ISSUER), (0, 0)),
+            "{what}"
+        );
         let entry = Entry::from(decided);
         v.entry("entries", &format!("retrieval decided, {what}"), &entry);
         if what == "grant" {
@@ -310,7 +313,10 @@ fn unproven(v: &mut Vectors, signed: &SignedRetrieval) {
         ("of an unknown key epoch, signed", epoch),
         ("of a field not asked for", decided(asked.clone(), "ZZBH")),
     ] {
-        assert!(!receipt.is_proof(&members(), &code(ISSUER), 0), "{what}");
+        assert!(
+            !receipt.is_proof(&members(), &code(ISSUER), (0, 0)),
+            "{what}"
+        );
         let entry = Entry::from(receipt);
         v.entry("unproven receipts", what, &entry);
     }

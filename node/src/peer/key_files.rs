@@ -35,10 +35,22 @@ pub(crate) fn secret(path: &Path, kind: SecretFile) -> Result<Zeroizing<[u8; 32]
     })
 }
 
-/// A secret and those that took its place since, or are to take it.
+/// A secret and those that took its place since, or are to take it. One of those that can't be read is reported: only where it is
+/// in force, nothing goes on without it.
+///
+/// # Errors
+/// [`KeyFault`] of the first.
 pub(crate) fn secrets(path: &Path, kind: SecretFile) -> Result<Vec<Zeroizing<[u8; 32]>>, KeyFault> {
-    let files = secret_files::with_successors(path)?;
-    files.iter().map(|file| secret(file, kind)).collect()
+    let mut secrets = vec![secret(path, kind)?];
+    for file in secret_files::with_successors(path)?.iter().skip(1) {
+        match secret(file, kind) {
+            Ok(secret) => secrets.push(secret),
+            Err(error) => {
+                tracing::error!(%error, "a key that took the place of another, or is to take it, can't be read");
+            }
+        }
+    }
+    Ok(secrets)
 }
 
 /// The operating keys at hand.
@@ -155,8 +167,11 @@ mod tests {
             files.ring.find(&next).is_some(),
             "ready before it is in force"
         );
-        // What can't be read is said, not left out.
+        // One that can't be read keeps the others from nothing.
         fs::set_permissions(place("signing.key.2"), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(files.read_again().is_err());
+        let keys = operating_keys(&files.signing).unwrap();
+        assert!(keys.iter().any(|key| key.public() == next));
+        fs::set_permissions(&files.signing, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(files.read_again().is_err(), "the first has to be there");
     }
 }

@@ -269,14 +269,13 @@ fn govern_on(
 ) -> Result<governance::Parts, RunError> {
     let dir = identity::governance_dir(config);
     let chain = identity.members.clone();
-    if peer.own.found() == OwnLogOnDisk::Lost {
+    // Once: what is barred already was barred after this loss, and the key that was made for it since has voted nowhere.
+    if peer.own.found() == OwnLogOnDisk::Lost && kept.left.barred.is_empty() {
         // What these keys voted was on the disk that was lost, too. Which of them is in force the chain says, which may be lost
         // as well.
         let barred = &mut kept.left.barred;
         for key in identity.signing.iter().map(SigningKey::public) {
-            if !barred.contains(&key) {
-                barred.push(key);
-            }
+            barred.push(key);
         }
         store.bar(&kept.left.barred).map_err(at(&dir))?;
     }

@@ -49,6 +49,18 @@ impl Net {
         format!("{}011", code(0)).parse().unwrap()
     }
 
+    fn change(&mut self, serial: &str, action: Action) {
+        let entry = change(&self.id(serial), action);
+        self.append(ISSUER, entry);
+    }
+
+    fn change_dated_back(&mut self, serial: &str, action: Action) {
+        let key = self.world.own(ISSUER).operating[0].clone();
+        let mut writer = Writer::new(self.log(ISSUER), key);
+        let entry = change(&self.id(serial), action);
+        self.write(&mut writer, entry);
+    }
+
     /// Defines the type in a department's log.
     fn define(&mut self, by: usize, issuers: &[usize]) -> DefinitionRef {
         let mut defined = TypeDefined::new(self.type_code(), Text::new("营业执照").unwrap());
@@ -273,10 +285,14 @@ fn a_removed_issuer_s_certificates_keep_their_verdicts() {
     }) else {
         panic!("void")
     };
-    // The proof reaches just where the log ended; so does the one that witnesses signed.
-    for bundle in [bundle, witnessed] {
-        assert_eq!(net.read(&bundle, &net.members), Ok(Verdict::Valid));
-    }
+    // That a proof was made before, only witnesses show: its signer could date back another one of that size.
+    let position = net.log(ISSUER).checkpoint().unwrap();
+    assert_eq!(position.size, 2);
+    let (log, size) = (position.log, 1);
+    let missing = Missing::Definition(Unproven::KeyEnded { log, size });
+    let unknown = Verdict::Unknown(vec![missing]);
+    assert_eq!(net.read(&bundle, &net.members), Ok(unknown));
+    assert_eq!(net.read(&witnessed, &net.members), Ok(Verdict::Valid));
 }
 
 #[test]
@@ -308,12 +324,13 @@ fn what_the_end_of_a_key_does_not_cover_counts_for_nothing() {
     let size = position.size;
     let log = position.log;
     let missing = Missing::Definition(Unproven::KeyEnded { log, size });
-    assert_eq!(
-        net.read(&early, &net.members),
-        Ok(Verdict::Unknown(vec![missing]))
-    );
+    for unwitnessed in [early, at_the_end] {
+        assert_eq!(
+            net.read(&unwitnessed, &net.members),
+            Ok(Verdict::Unknown(vec![missing.clone()]))
+        );
+    }
     assert_eq!(net.read(&witnessed, &net.members), Ok(Verdict::Valid));
-    assert_eq!(net.read(&at_the_end, &net.members), Ok(Verdict::Valid));
     // And one made under the next key shows it anyway.
     net.issue("NEXT");
     let later = net.bundle("FIRST", &[]);
@@ -423,4 +440,94 @@ fn an_epoch_ends_behind_its_last_record_and_whoever_holds_more_by_it_witnesses_n
     thief.write(&mut writer, define());
     thief.catch_up();
     assert!(!thief.catalogue.is_end(&end).unwrap());
+}
+
+#[test]
+fn a_change_that_counts_for_nothing_changes_no_status() {
+    let mut net = Net::new();
+    for serial in ["KEPT", "HELD", "GONE"] {
+        net.issue(serial);
+    }
+    net.change("HELD", Action::Suspend);
+    net.change("GONE", Action::Revoke);
+    let suspended = Verdict::NotValid(NotValid::Status(Status::Suspended));
+    let revoked = Verdict::NotValid(NotValid::Status(Status::Revoked));
+    let since = net.suspend();
+    // What it writes then, dated back, its own copy has, and whoever took it before the decision came.
+    net.change_dated_back("HELD", Action::Reinstate);
+    net.change_dated_back("KEPT", Action::Revoke);
+    let verdicts = |net: &Net| ["KEPT", "HELD", "GONE"].map(|serial| net.verdict(serial));
+    assert_eq!(
+        verdicts(&net),
+        [Verdict::Valid, suspended.clone(), revoked.clone()]
+    );
+    // After it is resumed it says again what it means, and that counts.
+    net.decide(Resume {
+        department: code(ISSUER),
+        since,
+    });
+    assert_eq!(verdicts(&net), [Verdict::Valid, suspended, revoked.clone()]);
+    net.change("HELD", Action::Reinstate);
+    net.change("KEPT", Action::Revoke);
+    assert_eq!(verdicts(&net), [revoked.clone(), Verdict::Valid, revoked]);
+    // Which changes counted, a file can't show.
+    let read = net.read(&net.bundle("HELD", &[0, 1, 2, 3]), &net.members);
+    assert!(matches!(read, Ok(Verdict::Unknown(_))), "{read:?}");
+}
+
+#[test]
+fn an_old_height_keeps_nobody_s_right_to_define() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let position = net.position(0);
+    net.decide(Suspend { position });
+    let since = net.members.history().height();
+    net.decide(Remove {
+        position,
+        since,
+        successor: None,
+    });
+    net.decide(ChangeRoles {
+        department: code(2),
+        give: Ascending::first([Role::Define(code(0))]),
+        take: Ascending::default(),
+        position: None,
+    });
+    // Long after, by a definition of the department that is gone, as of when it was not.
+    net.time_ms = net.world.time_ms + 2 * DEFINITION_LAG_MS;
+    net.issue_dated_back("LATE");
+    let others = not_authorised(NotAuthorised::OthersDefinition);
+    assert_eq!(net.verdict("LATE"), others);
+    assert_eq!(net.verdict("BEFORE"), Verdict::Valid);
+}
+
+#[test]
+fn a_witness_that_is_gone_or_has_another_key_vouches_for_nothing_new() {
+    let mut net = Net::new();
+    net.issue("FIRST");
+    let old = net.bundle("FIRST", &[2]);
+    assert!(old.clone().verify(&net.members).unwrap().is_witnessed());
+    net.rotate_of(2);
+    // What it signed before counts; its first key signs nothing more, whatever height is named.
+    assert!(old.clone().verify(&net.members).unwrap().is_witnessed());
+    net.time_ms = net.world.time_ms + 2 * DEFINITION_LAG_MS;
+    let key = net.world.own(2).operating[0].clone();
+    let founding = Membership::from_genesis(&net.world.genesis);
+    let late = |checkpoint: &crate::log::VerifiedCheckpoint| {
+        let signs = key.clone().into();
+        vec![Cosignature::sign(
+            &founding,
+            checkpoint,
+            code(2),
+            net.time_ms,
+            &signs,
+        )]
+    };
+    let late = Bundle::gather(&net.catalogue, &net.id("FIRST"), late)
+        .unwrap()
+        .unwrap();
+    assert!(!late.verify(&net.members).unwrap().is_witnessed());
+    let position = Position::beginning(LogId::first(code(2)));
+    net.decide(Suspend { position });
+    assert!(!old.verify(&net.members).unwrap().is_witnessed());
 }

@@ -113,7 +113,7 @@ fn an_ended_key_authorises_nothing_from_its_end_on_and_before_what_leads_to_its_
     let Judgement::By(judge) = history.judge(&claim(4, 0, 9, 0, 0)) else {
         panic!("it counts")
     };
-    assert_eq!(judge.leads_to, [Some((10, root(10))), None]);
+    assert_eq!(judge.leads_to, [(10, root(10))]);
     assert!(judge.needs_witnesses);
     assert_eq!(why(&history, 10, 1, 1), None);
     let (_, why) = history.word_of(&code(4), 0, 0).unwrap();
@@ -222,7 +222,7 @@ fn a_cut_voids_what_is_beyond_it_and_the_next_generation_has_living_keys_alone()
         panic!("it counts")
     };
     assert!(judge.needs_witnesses);
-    assert_eq!(judge.leads_to[1], Some((10, root(10))));
+    assert!(judge.leads_to.contains(&(10, root(10))));
 }
 
 #[test]

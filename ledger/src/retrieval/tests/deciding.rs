@@ -109,7 +109,7 @@ fn every_rule_refuses_what_it_is_for_and_says_so_in_the_receipt() {
         reached.insert(rule.as_str());
         let receipt = decided.receipt;
         assert_eq!(receipt.asked, request.asked());
-        assert!(receipt.is_proof(world.catalogue.members(), &code(ISSUER), 0));
+        assert!(receipt.is_proof(world.catalogue.members(), &code(ISSUER), (0, 0)));
     }
     reached.insert(Rule::Erased.as_str());
     let all: BTreeSet<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();

@@ -57,7 +57,7 @@ fn counts_nowhere(department: &str, entry: Entry, what: &str) {
 fn a_genuine_receipt_is_proof_and_counts_everywhere() {
     let world = World::new();
     let receipt = decided(1, shown());
-    assert!(receipt.is_proof(world.catalogue.members(), &code(ISSUER), 0));
+    assert!(receipt.is_proof(world.catalogue.members(), &code(ISSUER), (0, 0)));
     world.write(ISSUER, noon(), vec![entry(&receipt)]);
     let acknowledged = acknowledge(&receipt);
     assert!(acknowledged.is_own(&code(ASKER)));
@@ -70,7 +70,7 @@ fn a_genuine_receipt_is_proof_and_counts_everywhere() {
     // A request that was refused proves itself as well, whatever the rule.
     for rule in Rule::ALL {
         let refused = decided(2, Decision::Refused(rule));
-        assert!(refused.is_proof(world.catalogue.members(), &code(ISSUER), 0));
+        assert!(refused.is_proof(world.catalogue.members(), &code(ISSUER), (0, 0)));
     }
 }
 
