@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
+use crate::crypto::sealing::Sealed;
 use crate::genesis::MAX_DEPARTMENTS;
 use crate::governance::MAX_BLOCK;
 use crate::governance::engine::{Known, MAX_ANSWER, News, Question, Reply};
@@ -11,6 +12,8 @@ use crate::log::{
 };
 use crate::names::LogId;
 use crate::retrieval::{Answer, MAX_PIECE, MAX_RETRIEVAL, PieceRequest, SignedRetrieval};
+
+use super::addresses::{MAX_STATED, StatedAddresses};
 
 /// Most bytes of an encoded request.
 pub const MAX_REQUEST: usize = MAX_RETRIEVAL + 1024;
@@ -22,6 +25,8 @@ pub const MAX_ANNOUNCEMENT: usize = 64 * 1024;
 // What governors say fits: a block that is offered, with 64 votes of an earlier round.
 const _: () = assert!(MAX_BLOCK + 8 * 1024 <= MAX_ANNOUNCEMENT);
 const _: () = assert!(MAX_ANSWER <= MAX_RESPONSE);
+// So does what every department can state about where it is.
+const _: () = assert!(MAX_DEPARTMENTS * MAX_STATED + 8 <= MAX_RESPONSE);
 
 /// One run of a peer: drawn at random at each start, so that two that run with the same keys are distinguished.
 #[derive(
@@ -57,6 +62,10 @@ pub enum Request {
     Piece(Box<PieceRequest>),
     /// Blocks of the governance chain, or what waits for one.
     Governance(Question),
+    /// The network's catalogue key, sealed to the asker's department.
+    CatalogueKey,
+    /// Where members say they can be reached.
+    Addresses,
 }
 
 /// The answer to a request.
@@ -79,6 +88,10 @@ pub enum Response {
     OtherInstance,
     /// To [`Request::Governance`].
     Governance(Box<Reply>),
+    /// To [`Request::CatalogueKey`].
+    CatalogueKey(Box<Sealed>),
+    /// To [`Request::Addresses`]: what is kept here, the own among it.
+    Addresses(Bounded<StatedAddresses, MAX_DEPARTMENTS>),
 }
 
 /// The heads a peer holds.
@@ -96,6 +109,8 @@ pub struct Heads {
     pub rival: bool,
     /// What it knows of governance.
     pub governance: Known,
+    /// What it knows of where members are ([`AddressBook::digest`](super::AddressBook::digest)).
+    pub addresses: u64,
 }
 
 /// The head of a log at a peer.
@@ -161,6 +176,8 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
         Request::Heads { .. }
         | Request::Retrieve(_)
         | Request::Piece(_)
-        | Request::Governance(_) => Ok(Response::NotHeld),
+        | Request::Governance(_)
+        | Request::CatalogueKey
+        | Request::Addresses => Ok(Response::NotHeld),
     }
 }

@@ -241,7 +241,11 @@ impl Peer {
             }
             Request::Page { log, .. } | Request::Evidence { log } => log,
             // Replication never asks this: no peer here has fields to show.
-            Request::Retrieve(_) | Request::Piece(_) | Request::Governance(_) => {
+            Request::Retrieve(_)
+            | Request::Piece(_)
+            | Request::Governance(_)
+            | Request::CatalogueKey
+            | Request::Addresses => {
                 return Some(Response::NotHeld);
             }
         };
