@@ -314,7 +314,8 @@ fn node_toml(plan: &Plan) -> String {
     let listen: Vec<String> = plan.listen.iter().map(|address| quote(address)).collect();
     format!(
         "# Configuration of the department's node. Relative paths start from this file's directory.\n\
-         # Beside it belong network.toml and keys/catalogue.key (mode 0600), both from the network's founder.\n\n\
+         # Beside it belong network.toml and keys/catalogue.key (mode 0600), both from the network's founder. A department that\n\
+         # joins later gets them by `certmesh network join` and from the other members' nodes.\n\n\
          department = {code}\n\
          data_dir = \"data\"\n\
          network = \"network.toml\"\n\n\

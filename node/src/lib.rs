@@ -77,7 +77,13 @@ fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
         NodeCommand::Check(args) => {
             let config = Config::load(&args)?;
             run::check(&config)?;
-            say("The configuration is valid.")
+            say("The configuration is valid.")?;
+            match run::lacks_catalogue_key(&config) {
+                true => say(
+                    "The catalogue key is not there yet: when the node starts, it asks the other members for it.",
+                ),
+                false => Ok(()),
+            }
         }
         NodeCommand::Completions { shell } => {
             let mut script = Vec::new();

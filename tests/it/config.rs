@@ -135,17 +135,34 @@ fn the_check_lists_every_key_that_is_not_this_department_s_or_this_network_s() {
 }
 
 #[test]
-fn what_only_the_founder_has_is_said_to_come_from_there() {
-    let net = founded(1);
-    let dir = &net.member(0).dir;
-    for file in ["network.toml", "keys/catalogue.key"] {
+fn what_only_others_have_is_said_to_come_from_there() {
+    let (alone, net) = (founded(1), founded(2));
+    for (file, why) in [
+        ("network.toml", "comes from the network's founder"),
+        ("keys/catalogue.key", "no other member that could send it"),
+    ] {
+        let dir = &alone.member(0).dir;
         fs::rename(dir.join(file), dir.join("away")).unwrap();
-        refused(
-            &check(&net, 0),
-            &[file, "both come from the network's founder"],
-        );
+        refused(&check(&alone, 0), &[file, why]);
         fs::rename(dir.join("away"), dir.join(file)).unwrap();
     }
+    let keys = net.member(0).dir.join("keys");
+    fs::remove_file(keys.join("catalogue.key")).unwrap();
+    let checked = check(&net, 0);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(
+        checked.out.contains("asks the other members"),
+        "{checked:?}"
+    );
+    // It could not be written there.
+    let config = net.member(0).config();
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("keys/catalogue.key", "nowhere/catalogue.key");
+    fs::write(&config, text).unwrap();
+    refused(
+        &check(&net, 0),
+        &["keys.catalogue", "nowhere: not a directory"],
+    );
 }
 
 #[test]

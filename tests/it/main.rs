@@ -30,6 +30,7 @@ mod loss;
 mod lost_bodies;
 mod membership;
 mod mishaps;
+mod newcomers;
 mod partition;
 mod privacy;
 mod privacy_wire;

@@ -48,7 +48,7 @@ fn height(net: &TestNet, index: usize) -> u64 {
 
 /// The first department proposes, and as many others approve as it takes. Waits until all of these nodes know of the block.
 #[track_caller]
-fn decide(net: &TestNet, what: &[&str], voters: &[usize], nodes: &[usize]) {
+pub(crate) fn decide(net: &TestNet, what: &[&str], voters: &[usize], nodes: &[usize]) {
     let before = height(net, 0);
     let why = ["--reason", "decided together"];
     let what: Vec<&str> = ["propose"]
@@ -72,13 +72,13 @@ fn decide(net: &TestNet, what: &[&str], voters: &[usize], nodes: &[usize]) {
     }
 }
 
-/// The members' trust file, as a node has it, taken in by the newcomer.
+/// The members' trust file, as a node has it, taken in by a newcomer.
 #[track_caller]
-fn join(net: &TestNet, from: usize) -> Value {
+pub(crate) fn join(net: &TestNet, from: usize, newcomer: usize) -> Value {
     let trust = net.scratch("network.trust");
     let trust = trust.to_str().unwrap();
     assert_eq!(govern(net, from, &["trust-file", "--out", trust]).code, 0);
-    let newcomer = net.member(NEWCOMER);
+    let newcomer = net.member(newcomer);
     let paths = [
         newcomer.dir.clone(),
         newcomer.identity_key(),
@@ -92,33 +92,45 @@ fn join(net: &TestNet, from: usize) -> Value {
     ran.json()
 }
 
-/// A network of five that has admitted a sixth, whose node runs. The founders that run are ready.
-fn with_newcomer(down: &[usize]) -> TestNet {
-    let mut net = founded_before(FOUNDERS, 1);
-    let up: Vec<usize> = (0..FOUNDERS).filter(|n| !down.contains(n)).collect();
-    for index in &up {
+/// Starts those of five founders that are to run, and has them ready.
+pub(crate) fn start_founders(net: &mut TestNet, up: &[usize]) {
+    for index in up {
         net.start_again(*index);
     }
     net.ready();
     define_types(&net.client(0).unwrap(), 0).unwrap();
+}
+
+/// Has a newcomer introduced and admitted by the founders that run, and takes the decision in.
+#[track_caller]
+pub(crate) fn admit(net: &TestNet, newcomer: usize, up: &[usize]) {
+    let introduced = join(net, 0, newcomer);
+    assert_eq!(introduced["admitted"], false, "{introduced}");
+    let introduction = introduced["introduction"].as_str().unwrap();
+    decide(net, &["admit", introduction], &up[1..4], up);
+    let joined = join(net, 0, newcomer);
+    assert_eq!(joined["admitted"], true, "{joined}");
+}
+
+/// A network of five that has admitted a sixth, whose node runs. The founders that run are ready.
+fn with_newcomer(down: &[usize]) -> TestNet {
+    let mut net = founded_before(FOUNDERS, 1);
+    let up: Vec<usize> = (0..FOUNDERS).filter(|n| !down.contains(n)).collect();
+    start_founders(&mut net, &up);
 
     // Before the members decide, the newcomer's node says what is missing.
-    let introduced = join(&net, 0);
-    assert_eq!(introduced["admitted"], false, "{introduced}");
+    join(&net, 0, NEWCOMER);
     net.launch(NEWCOMER, &[]).unwrap();
     net.wait_logged(NEWCOMER, "is not a member of the network");
     net.wait_logged(NEWCOMER, "certmesh network join");
     net.kill(NEWCOMER);
-    let introduction = introduced["introduction"].as_str().unwrap();
-    decide(&net, &["admit", introduction], &up[1..4], &up);
-    let joined = join(&net, 0);
-    assert_eq!(joined["admitted"], true, "{joined}");
+    admit(&net, NEWCOMER, &up);
     net.start_again(NEWCOMER);
     net.ready();
     net
 }
 
-fn connected(net: &TestNet, at: usize, to: usize) -> bool {
+pub(crate) fn connected(net: &TestNet, at: usize, to: usize) -> bool {
     let to = net.code(to);
     let peers = net.api(at).peers().unwrap();
     peers

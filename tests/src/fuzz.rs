@@ -10,13 +10,16 @@ mod seeds;
 
 use certmesh_ledger::codec::{self, encode};
 use certmesh_ledger::crypto::identity_file::IdentityFile;
+use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::genesis::{Department, Genesis};
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::{ForkEvidence, Page};
 use certmesh_ledger::record::{Disclosure, Entry, Frame, SignedRecord, is_dated_ahead};
 use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, MAX_RETRIEVAL, SignedRetrieval};
 use certmesh_ledger::status_map::StatusProof;
-use certmesh_ledger::sync::{Announcement, Request, Response};
+use certmesh_ledger::sync::{
+    AddressBook, Announcement, MAX_STATED, Request, Response, open_catalogue_key,
+};
 use certmesh_ledger::verify::{Bundle, Reader, Verdict};
 
 pub use log_directory::log_directory;
@@ -189,6 +192,23 @@ pub fn response(bytes: &[u8]) {
         | Response::OtherInstance
         | Response::Governance(_)
         | Response::EndWitnessed(_) => {}
+        Response::CatalogueKey(sealed) => {
+            let (members, own) = (network::members(), network::log().id.department);
+            let held = [SealingSecret::from_seed(&network::SEALING_SEED)];
+            if let Ok(key) = open_catalogue_key(&sealed, members, &own, &held) {
+                assert_eq!(key.commitment(), members.genesis().catalogue_key());
+            }
+        }
+        Response::Addresses(all) => {
+            let own = network::log().id.department;
+            let mut book = AddressBook::new(network::members().clone(), own, []);
+            for stated in all.into_vec() {
+                assert!(encode(&stated).len() <= MAX_STATED);
+                let _ = book.take(stated, 0);
+            }
+            let again = AddressBook::new(network::members().clone(), own, book.all().into_vec());
+            assert_eq!(again.digest(), book.digest());
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{Error, Outcome};
 ///
 /// The trust file comes from a member (`certmesh govern trust-file`). Before the members have admitted the department this writes
 /// its `introduction`, which a member's governor proposes with `certmesh govern propose admit`. Given a trust file of after that,
-/// it leaves the directory ready for the node, but for the catalogue key.
+/// it leaves the directory ready for the node, which asks the other members for the catalogue key when it starts.
 #[derive(Debug, Args)]
 #[command(after_help = JOIN_EXAMPLES)]
 pub(crate) struct Join {
@@ -205,11 +205,9 @@ fn admitted(
         )));
     }
     let network = trust.genesis.network_id();
-    let has_key = args.dir.join("keys/catalogue.key").exists();
     if screen.json() {
         screen.print_json(&json!({
             "department": department.code, "network": network.to_string(), "height": height, "admitted": true,
-            "catalogue_key": has_key,
         }))?;
         return Ok(Outcome::Yes);
     }
@@ -224,14 +222,14 @@ fn admitted(
     screen.field("network", network.to_string())?;
     screen.line("")?;
     screen.line("Next:")?;
-    if !has_key {
-        screen.line(format!(
-            "  - Get the network's catalogue.key from a member, over an encrypted channel, and put it into {dir}/keys/ (mode 0600)."
-        ))?;
-    }
     screen.line(format!(
         "  - Start the node: certmesh-node run --config {dir}/node.toml"
     ))?;
+    if !args.dir.join("keys/catalogue.key").exists() {
+        screen.line(
+            "    It gets the network's catalogue key from another member, sealed to this department: nothing has to be copied.",
+        )?;
+    }
     screen.line("  - Have members whose nodes shall dial this one put its address under [net.peers] in their node.toml.")?;
     Ok(Outcome::Yes)
 }

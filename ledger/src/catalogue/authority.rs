@@ -10,6 +10,7 @@ use crate::log::{Definitions, Listing, Log, ReadError, Unread};
 use crate::names::{Claim, LogId};
 use crate::record::{CertificateIssued, DefinitionRef, Record, TypeDefined};
 
+use super::counted::Standing;
 use super::{Catalogue, CertificateState};
 
 /// How long an issuer may continue by a definition after a later one excludes it, and how old what is known of the
@@ -275,10 +276,15 @@ impl Catalogue {
         if history.is_unbroken(&claim.log.department) {
             return Ok(None);
         }
+        let log = self.log(&claim.log);
+        if let Some(log) = &log
+            && self.standing(history, log)? == Standing::Whole
+        {
+            return Ok(None);
+        }
         let Judgement::By(judge) = history.judge(claim) else {
             return Ok(None);
         };
-        let log = self.log(&claim.log);
         for (size, root) in judge.leads_to {
             match &log {
                 Some(log) if log.size() >= size => {

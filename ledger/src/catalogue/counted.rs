@@ -8,13 +8,70 @@ use crate::governance::{History, Judgement};
 use crate::log::{Log, ReadError, status_after};
 use crate::record::{Record, Status};
 
-use super::{Catalogue, CertificateState};
+use super::{Authority, Catalogue, CertificateState};
 
-/// Records about one certificate read at a time.
-const AT_ONCE: usize = 1_024;
+/// Records about one certificate that are read to find its status where not all of a log counts. A department can write any
+/// number.
+const MAX_READ: usize = 10_000;
+
+/// How much of a log is known to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// All of it, as far as keys and decisions are concerned.
+    Whole,
+    /// It is not known to lead to an end yet.
+    Short,
+    /// A decision judges a part of it, or it has other records than those that an end names.
+    Mixed,
+}
+
+/// What made a log whole: so many epochs had ended, the last at this size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    ended: usize,
+    size: u64,
+}
 
 impl Catalogue {
-    /// The same certificate with the status that its log's records give it by now, of those that count.
+    /// How much of a log counts. Of one that is whole it is remembered: an end never changes, nor do the records below it.
+    pub(super) fn standing(&self, history: &History, log: &Log) -> Result<Standing, ReadError> {
+        let id = log.name().id;
+        if history.is_unbroken(&id.department) {
+            return Ok(Standing::Whole);
+        }
+        let Some(trail) = history.trail(&id.department) else {
+            return Ok(Standing::Mixed);
+        };
+        if !trail.markers.is_empty() || !trail.generations.is_empty() {
+            return Ok(Standing::Mixed);
+        }
+        let ends = || {
+            let epochs = trail.epochs.iter().zip(0_u32..);
+            epochs.filter_map(|(epoch, n)| Some((n, epoch.ended?.position)))
+        };
+        let settled = Settled {
+            ended: ends().count(),
+            size: ends().map(|(_, end)| end.size).max().unwrap_or(0),
+        };
+        let size = log.size();
+        if size < settled.size {
+            return Ok(Standing::Short);
+        }
+        if self.settled.read().get(&id) == Some(&settled) {
+            return Ok(Standing::Whole);
+        }
+        for (epoch, end) in ends() {
+            let goes_on = size > end.size && log.record(end.size)?.record().key_epoch <= epoch;
+            if end.log != id || goes_on || log.range_at(end.size)?.root() != end.root {
+                return Ok(Standing::Mixed);
+            }
+        }
+        self.settled.write().insert(id, settled);
+        Ok(Standing::Whole)
+    }
+
+    /// The same certificate with the status that its log's records give it by now, of those that count; `None` if there are too
+    /// many to say.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -22,38 +79,43 @@ impl Catalogue {
         &self,
         log: &Log,
         state: CertificateState,
-    ) -> Result<CertificateState, ReadError> {
+    ) -> Result<Option<CertificateState>, ReadError> {
         let history = self.members.history();
-        let department = log.name().id.department;
-        if history.is_unbroken(&department) {
-            return state.with_current_status(log);
+        if self.standing(&history, log)? != Standing::Mixed {
+            return state.with_current_status(log).map(Some);
         }
         let id = state.certificate().id.clone();
+        let from = state.issued.record().seq.saturating_add(1);
+        let (records, more) = log.about(&id, from, MAX_READ)?;
         let (mut status, mut status_seq) = (Status::Valid, None);
-        let mut from = state.issued.record().seq.saturating_add(1);
-        loop {
-            let (records, more) = log.about(&id, from, AT_ONCE)?;
-            for record in records.iter().map(|record| record.record()) {
-                from = record.seq.saturating_add(1);
-                if let Some(after) = status_after(&record.entry, &id, status)
-                    && self.changes_count(&history, log, record)?
-                {
-                    status = after;
-                    status_seq = (after != Status::Valid).then_some(record.seq);
-                }
+        for record in records.iter().map(|record| record.record()) {
+            if let Some(after) = status_after(&record.entry, &id, status)
+                && self.change_counts(&history, log, record)?
+            {
+                status = after;
+                status_seq = (after != Status::Valid).then_some(record.seq);
             }
-            if !more || records.is_empty() {
-                return Ok(CertificateState {
-                    status,
-                    status_seq,
-                    ..state
-                });
-            }
+        }
+        Ok((!more).then_some(CertificateState {
+            status,
+            status_seq,
+            ..state
+        }))
+    }
+
+    /// Whether a record counts as a change of its department's certificates.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) fn counts(&self, log: &Log, record: &Record) -> Result<bool, ReadError> {
+        let history = self.members.history();
+        match self.standing(&history, log)? {
+            Standing::Whole | Standing::Short => Ok(true),
+            Standing::Mixed => self.change_counts(&history, log, record),
         }
     }
 
-    /// Whether a record may change the statuses of its department's certificates.
-    fn changes_count(
+    fn change_counts(
         &self,
         history: &History,
         log: &Log,
@@ -64,6 +126,8 @@ impl Catalogue {
             Judgement::By(judge) => judge.has_role(Role::Issue),
             Judgement::Early | Judgement::Nothing(_) => false,
         };
-        Ok(may && self.other_end(history, &claim)?.is_none())
+        // What can't be seen yet to lead to an end takes effect, and is unknown for that.
+        let other = self.other_end(history, &claim)?;
+        Ok(may && !matches!(other, Some(Authority::NotGiven(_))))
     }
 }

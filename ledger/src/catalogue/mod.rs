@@ -55,6 +55,8 @@ pub struct Catalogue {
     limits: FreshnessLimits,
     /// Definitions recently asked for.
     defined: defined::Cache,
+    /// Logs of which all is known to count, though keys ended in them.
+    settled: RwLock<BTreeMap<LogId, counted::Settled>>,
     /// Whether other members have confirmed that the own log on disk is whole.
     own_whole: AtomicBool,
     /// Locked while a log is opened again, which writes to its files.
@@ -157,6 +159,7 @@ impl Catalogue {
             news: RwLock::default(),
             limits: FreshnessLimits::default(),
             defined: defined::Cache::default(),
+            settled: RwLock::default(),
             own_whole: AtomicBool::new(false),
             reopening: Mutex::new(()),
             beginning: Mutex::new(()),
@@ -206,6 +209,7 @@ impl Catalogue {
         }
         let size = log.size();
         logs.insert(*id, Arc::new(log));
+        self.settled.write().remove(id);
         drop(logs);
         // What it held and lost has to come back before anything is valid by it.
         if size < open.size() {
@@ -346,7 +350,7 @@ impl Catalogue {
     ) -> Result<Vec<CertificateState>, ReadError> {
         let found = self.logs_of(id).map(|log| match at_hand {
             Some(state) if state.log == log.name().id => Ok(Some(state.clone())),
-            _ => state_in(&log, id),
+            _ => self.state_in(&log, id),
         });
         let mut claims: Vec<CertificateState> = found
             .filter_map(Result::transpose)
@@ -389,7 +393,7 @@ impl Catalogue {
         id: &CertificateId,
     ) -> Result<Option<CertificateState>, ReadError> {
         let log = self.log(log);
-        let state = log.map(|log| state_in(&log, id)).transpose()?;
+        let state = log.map(|log| self.state_in(&log, id)).transpose()?;
         Ok(state.flatten())
     }
 
@@ -403,7 +407,7 @@ impl Catalogue {
             .logs()
             .filter(|log| !issuer.names(&log.name().id.department))
         {
-            if let Some(state) = state_in(&log, id)? {
+            if let Some(state) = self.state_in(&log, id)? {
                 return Ok(Some(state));
             }
         }
@@ -463,7 +467,7 @@ impl Catalogue {
             }
             let (records, more) = log.latest_of(tag, code, limit)?;
             let before = found.len();
-            for state in states(&log, records)? {
+            for state in self.states(&log, records)? {
                 if self.is_entitled(&state)? {
                     found.push(state);
                 }
@@ -503,7 +507,7 @@ impl Catalogue {
         let (records, next) = log.certificates(from, limit)?;
         let next = next.map(|seq| Cursor { log: Some(id), seq });
         Ok(Found {
-            certificates: states(&log, records)?,
+            certificates: self.states(&log, records)?,
             next,
         })
     }
@@ -532,7 +536,7 @@ impl Catalogue {
                 }
                 let (records, next) = ask(&log, seq, wanted)?;
                 left -= wanted.min(records.len());
-                found.certificates.extend(states(&log, records)?);
+                found.certificates.extend(self.states(&log, records)?);
                 match next {
                     Some(next) => seq = next,
                     None => break,
@@ -611,40 +615,59 @@ pub struct Found {
     pub next: Option<Cursor>,
 }
 
-/// Certificates as records of one log issue them. A record that issues an identifier once more says nothing: it would show
-/// another holder what the first record says.
-fn states(log: &Log, records: Vec<SignedRecord>) -> Result<Vec<CertificateState>, ReadError> {
-    let mut states = Vec::with_capacity(records.len());
-    for record in records {
-        let seq = record.record().seq;
-        if let Some(state) = state_of(log, record)?
-            && log
-                .issue_of(&state.certificate().id)?
-                .is_some_and(|first| first.record().seq == seq)
-        {
-            states.push(state);
+impl Catalogue {
+    /// Certificates as records of one log issue them. A record that issues an identifier once more says nothing: it would show
+    /// another holder what the first record says.
+    fn states(
+        &self,
+        log: &Log,
+        records: Vec<SignedRecord>,
+    ) -> Result<Vec<CertificateState>, ReadError> {
+        let mut states = Vec::with_capacity(records.len());
+        for record in records {
+            let seq = record.record().seq;
+            if let Some(state) = self.state_of(log, record)?
+                && log
+                    .issue_of(&state.certificate().id)?
+                    .is_some_and(|first| first.record().seq == seq)
+            {
+                states.push(state);
+            }
+        }
+        Ok(states)
+    }
+
+    /// The certificate that a record issues, with its status by the changes that count, or by all where those are too many to
+    /// say: a verdict says then that it is unknown.
+    fn state_of(
+        &self,
+        log: &Log,
+        issued: SignedRecord,
+    ) -> Result<Option<CertificateState>, ReadError> {
+        let Entry::CertificateIssued(_) = &issued.record().entry else {
+            return Ok(None);
+        };
+        let state = CertificateState {
+            log: log.name().id,
+            status: Status::Valid,
+            status_seq: None,
+            issued,
+        };
+        match self.with_counted_status(log, state.clone())? {
+            Some(state) => Ok(Some(state)),
+            None => state.with_current_status(log).map(Some),
         }
     }
-    Ok(states)
-}
 
-fn state_of(log: &Log, issued: SignedRecord) -> Result<Option<CertificateState>, ReadError> {
-    let Entry::CertificateIssued(certificate) = &issued.record().entry else {
-        return Ok(None);
-    };
-    let entry = log.status(&certificate.id)?;
-    Ok(Some(CertificateState {
-        log: log.name().id,
-        status: entry.map_or(Status::Valid, |entry| entry.status),
-        status_seq: entry.map(|entry| entry.seq),
-        issued,
-    }))
-}
-
-/// A certificate as one log has it. The first record that issued it counts: later ones have no effect.
-fn state_in(log: &Log, id: &CertificateId) -> Result<Option<CertificateState>, ReadError> {
-    match log.issue_of(id)? {
-        Some(record) => state_of(log, record),
-        None => Ok(None),
+    /// A certificate as one log has it. The first record that issued it counts: later ones have no effect.
+    fn state_in(
+        &self,
+        log: &Log,
+        id: &CertificateId,
+    ) -> Result<Option<CertificateState>, ReadError> {
+        match log.issue_of(id)? {
+            Some(record) => self.state_of(log, record),
+            None => Ok(None),
+        }
     }
 }

@@ -258,7 +258,16 @@ impl<'c> Batch<'c> {
                 }))
             }
             // Of status changes only the one in effect counts: an older one was followed by others.
-            Entry::StatusChanged(changed) => Ok(self.log.last_change_of(&changed.id)?.filter(same)),
+            // Nor does one by a record that counts for nothing: what is meant has to be said again.
+            Entry::StatusChanged(changed) => {
+                let latest = self.log.last_change_of(&changed.id)?.filter(same);
+                match latest {
+                    Some(record) if self.catalogue.counts(&self.log, record.record())? => {
+                        Ok(Some(record))
+                    }
+                    _ => Ok(None),
+                }
+            }
             Entry::TypeDefined(defined) => {
                 let definitions = self.log.definitions();
                 let held = definitions.types().get(&defined.code);
@@ -453,10 +462,13 @@ impl<'c> Batch<'c> {
         if let Some((kind, _)) = self.replaced.get(id) {
             return Ok(Some(*kind));
         }
-        let Some(entry) = self.log.status(id)? else {
+        let Some(state) = self.catalogue.certificate_in(&self.log.name().id, id)? else {
             return Ok(None);
         };
-        Ok(match &self.log.record(entry.seq)?.record().entry {
+        let Some(seq) = state.status_seq else {
+            return Ok(None);
+        };
+        Ok(match &self.log.record(seq)?.record().entry {
             Entry::CertificateIssued(issued) => issued.succession_kind(),
             _ => None,
         })
@@ -617,16 +629,7 @@ impl<'c> Batch<'c> {
             return Ok(*status);
         }
         // By the records that count: what was void has to be said again.
-        let issued = self.log.issue_of(id)?;
-        let state = issued.map(|issued| CertificateState {
-            log: self.log.name().id,
-            issued,
-            status: Status::Valid,
-            status_seq: None,
-        });
-        let counted = state.map(|state| self.catalogue.with_counted_status(&self.log, state));
-        Ok(counted
-            .transpose()?
-            .map_or(Status::Valid, |state| state.status))
+        let state = self.catalogue.certificate_in(&self.log.name().id, id)?;
+        Ok(state.map_or(Status::Valid, |state| state.status))
     }
 }

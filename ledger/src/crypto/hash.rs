@@ -183,9 +183,13 @@ pub enum Purpose {
     LogHeld,
     /// What ends the governing of members that can't be reached.
     Recovery,
+    /// What the catalogue key is sealed for: in which network, to whom.
+    SealedCatalogueKey,
+    /// What a peer signs about where it can be reached.
+    Addresses,
 }
 
-const PURPOSES: usize = Purpose::Recovery as usize + 1;
+const PURPOSES: usize = Purpose::Addresses as usize + 1;
 
 impl Purpose {
     /// The name in the key-derivation context.
@@ -232,6 +236,8 @@ impl Purpose {
             Purpose::EpochWitnessed => "epoch-witnessed",
             Purpose::LogHeld => "log-held",
             Purpose::Recovery => "recovery",
+            Purpose::SealedCatalogueKey => "sealed-catalogue-key",
+            Purpose::Addresses => "addresses",
         }
     }
 }

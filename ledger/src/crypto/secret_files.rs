@@ -1,11 +1,11 @@
-//! Reading files that hold a secret: keys and tokens.
+//! Files that hold a secret: keys and tokens.
 //!
 //! A secret file is refused unless only its owner can read it (mode 0600 or 0400) and it is a regular file. What is read
 //! is wiped from memory when dropped and never shown by `Debug`.
 
 use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -109,6 +109,45 @@ pub fn read_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     Ok(bytes)
 }
 
+/// Writes a new secret file durably, for its owner alone: afterwards all of it is there, after a crash as well, or nothing. A
+/// file that is there already is never touched.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::AlreadyExists`] if there is one.
+pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let dir = match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    // Left by a crash; nobody was told that it is there.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let write = || {
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)?;
+        // The umask may have taken bits away; it never adds any.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        // Unlike a rename, this refuses a file that is there.
+        std::fs::hard_link(&new, path)
+    };
+    let written = write();
+    let removed = std::fs::remove_file(&new);
+    written?;
+    removed?;
+    File::open(dir)?.sync_all()
+}
+
 /// The file of the key that takes the place of another by a department's own change of this number: `signing.key.3`, beside
 /// `signing.key`.
 pub fn successor(path: &Path, change: u64) -> PathBuf {
@@ -190,7 +229,7 @@ fn open(path: &Path) -> Result<(File, Metadata), KeyFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::{self, Permissions};
+    use std::fs;
 
     fn file_with_mode(dir: &Path, mode: u32) -> PathBuf {
         let path = dir.join(format!("key-{mode:o}"));
@@ -240,6 +279,21 @@ mod tests {
         fs::write(&path, [0xFF, 0xFE]).unwrap();
         assert!(matches!(read(&path), Err(KeyFileError::NotText { .. })));
         assert_eq!(**read_bytes(&path).unwrap(), [0xFF, 0xFE]);
+    }
+
+    #[test]
+    fn a_written_file_is_its_owners_alone_and_takes_no_others_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.key");
+        // A crash left half of one.
+        fs::write(dir.path().join("some.key.new"), "certmesh-te").unwrap();
+        write_new(&path, "certmesh-test-key:0011\n").unwrap();
+        assert_eq!(read(&path).unwrap().expose(), "certmesh-test-key:0011\n");
+        let error = write_new(&path, "certmesh-test-key:0022\n").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read(&path).unwrap().expose(), "certmesh-test-key:0011\n");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(write_new(&dir.path().join("none/some.key"), "x").is_err());
     }
 
     #[test]

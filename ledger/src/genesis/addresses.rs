@@ -107,6 +107,19 @@ pub fn check_address(text: &str) -> Result<(), Undialable> {
     }
 }
 
+/// Checks that a text is an address that another machine may be able to dial, or another process of this one.
+///
+/// # Errors
+/// [`Undialable::Form`], [`Undialable::Unspecified`], [`Undialable::NoPort`].
+pub fn check_dialable(text: &str) -> Result<(), Undialable> {
+    checked(text, "", &[]).map(drop)
+}
+
+/// Whether an address is reached from its own machine only.
+pub fn is_loopback(text: &str) -> bool {
+    Address::read(text).is_some_and(|address| address.is_loopback())
+}
+
 /// The addresses, given as each member's name and addresses, that other members could not dial.
 pub fn undialable<'a>(
     members: impl IntoIterator<Item = (&'a str, &'a [Text<256>])>,

@@ -11,7 +11,7 @@ mod policy;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use addresses::{Undialable, check_address, undialable};
+pub use addresses::{Undialable, check_address, check_dialable, is_loopback, undialable};
 pub use department::{Department, MAX_ROLES, NotARole, Role};
 pub use faults::{GenesisError, GenesisFaults};
 pub use file::{GENESIS_FORMAT, Genesis};

@@ -13,7 +13,7 @@ use crate::id::DepartmentCode;
 use crate::names::Claim;
 
 use super::history::{History, Rules};
-use super::member::{GenerationEnd, Marker, Member};
+use super::member::{GenerationEnd, Member};
 use super::own::EndReason;
 
 /// How something that a department signed in its log is to be judged.
@@ -148,11 +148,9 @@ impl History {
                 return Err(Why::Ended(end.why));
             }
         }
-        let later = trail.markers.iter();
-        let later = later.filter(|marker| marker.height > height && marker.position.log == log);
-        let (judge_it, come_after): (Vec<&Marker>, Vec<&Marker>) =
-            later.partition(|marker| marker.position.size <= seq);
-        let later = judge_it.iter();
+        let later = trail.markers.iter().filter(|marker| {
+            marker.height > height && marker.position.log == log && marker.position.size <= seq
+        });
         let later = later.map(|marker| self.member_at(&code, marker.height).ok_or(absent));
         let members: Vec<&Member> = std::iter::once(Ok(then))
             .chain(later)
@@ -160,20 +158,25 @@ impl History {
         if !members.iter().all(|member| member.is_active()) {
             return Err(Why::Suspended(code));
         }
-        let epoch_end = epoch.ended.filter(|end| end.position.log == log);
-        let epoch_end = epoch_end.map(|end| (end.position.size, end.position.root));
+        // Whatever key and height it claims: epochs and heights never go back along a log, so nothing else stands below them.
+        let epoch_ends = trail.epochs.iter().filter_map(|epoch| epoch.ended);
+        let epoch_ends = epoch_ends.map(|end| end.position);
+        let markers = trail.markers.iter().map(|marker| marker.position);
+        let settled = epoch_ends.chain(markers);
+        let settled = settled.filter(|position| position.log == log);
+        let settled = settled.map(|position| (position.size, position.root));
         let generation_end = generation_end.map(|end| (end.size, end.root));
-        let markers = come_after.iter();
-        let markers = markers.map(|marker| (marker.position.size, marker.position.root));
+        let mut leads_to: Vec<(u64, Hash)> = settled
+            .chain(generation_end)
+            .filter(|(size, _)| *size > seq)
+            .collect();
+        leads_to.sort_unstable();
+        leads_to.dedup();
         Ok(Judge {
             key: &epoch.key,
             members,
             rules,
-            leads_to: epoch_end
-                .into_iter()
-                .chain(generation_end)
-                .chain(markers)
-                .collect(),
+            leads_to,
             needs_witnesses: stolen(epoch.ended.map(|end| end.why)),
         })
     }

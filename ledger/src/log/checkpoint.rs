@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
 use crate::crypto::keys::{PublicKey, Signature, SigningKey};
-use crate::governance::{ChainHead, EndReason, Judgement, WORD_LAG_MS, Why};
+use crate::governance::{ChainHead, EndReason, GenerationEnd, Judgement, WORD_LAG_MS, Why};
 use crate::id::DepartmentCode;
 use crate::membership::Membership;
 use crate::names::{LogId, NetworkId};
@@ -318,7 +318,7 @@ impl Cosignature {
         // The height says what a witness knew, not when it signed: one that is gone, or a key that was replaced, says nothing
         // about what came after.
         match history.state().member(&department) {
-            None => return Err(nothing(Why::NotAMember(department))),
+            None => return Err(nothing(Why::Void(GenerationEnd::Removed))),
             Some(member) if !member.is_active() => return Err(nothing(Why::Suspended(department))),
             Some(_) => {}
         }

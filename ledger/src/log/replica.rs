@@ -1,5 +1,7 @@
 //! Adding verified pages to a log: how a replica grows, and how a department gets its own log back.
 
+use crate::crypto::hash::Hash;
+use crate::governance::Judgement;
 use crate::record::{Frames, SignedRecord};
 
 use super::append::{AppendError, Appender};
@@ -55,6 +57,15 @@ pub enum ApplyError {
     /// The department broke a rule of the log; the log has stopped.
     #[error("the department broke a rule of the log: {0}")]
     Broken(BrokenRule),
+    /// It is signed as of before an end that the log held here leads to, and contradicts that: whoever has an ended key can sign
+    /// such a page, and it stops nothing.
+    #[error(
+        "the page is signed as of before record {size}, and its log was settled up to there with other records"
+    )]
+    OtherEnd {
+        /// Records that are settled.
+        size: u64,
+    },
     /// The log had stopped before.
     #[error("the log has stopped")]
     Stopped,
@@ -89,7 +100,17 @@ impl Log {
         if self.stopped().is_some() {
             return Err(ApplyError::Stopped);
         }
-        let result = self.apply_locked(&mut appender, page);
+        let result = match self.apply_locked(&mut appender, page) {
+            Err(
+                error @ (ApplyError::Forked(_)
+                | ApplyError::Broken(_)
+                | ApplyError::Diverged { .. }),
+            ) => Err(match self.settled_below(&appender, page) {
+                Some(size) => ApplyError::OtherEnd { size },
+                None => error,
+            }),
+            result => result,
+        };
         match &result {
             Err(ApplyError::Forked(evidence)) => {
                 self.stop(Stopped::Forked((**evidence).clone().into()));
@@ -98,6 +119,21 @@ impl Log {
             _ => {}
         }
         result
+    }
+
+    /// The size of an end that this log leads to, and that the page's checkpoint would have had to lead to.
+    fn settled_below(&self, appender: &Appender, page: &VerifiedPage) -> Option<u64> {
+        let Judgement::By(judge) = page.history.judge(&page.checkpoint.claim()) else {
+            return None;
+        };
+        let mut ends = judge.leads_to.into_iter();
+        let held = |(size, root): &(u64, Hash)| {
+            *size <= appender.size()
+                && self
+                    .range_at(*size)
+                    .is_ok_and(|range| range.root() == *root)
+        };
+        ends.find(held).map(|(size, _)| size)
     }
 
     fn apply_locked(

@@ -54,6 +54,8 @@ pub enum Table {
     Cosignatures,
     /// Hash of the request by week and idempotency key.
     Idempotency,
+    /// Where members say they can be reached, by department.
+    Addresses,
 }
 
 impl Table {
@@ -61,6 +63,7 @@ impl Table {
         match self {
             Table::Cosignatures => "cosignatures",
             Table::Idempotency => "idempotency",
+            Table::Addresses => "addresses",
         }
     }
 }

@@ -301,6 +301,11 @@ impl Sync {
                 self.lower_size(&from, &log, 0);
             }
             ApplyError::Diverged { below } => progress.differs_below(from, below),
+            // What an ended key still signs: nothing more of this log is asked of whoever holds it.
+            ApplyError::OtherEnd { .. } => {
+                progress.search.take_if(|search| search.peer == from);
+                self.lower_size(&from, &log, 0);
+            }
             // The log has stopped; the evidence is still to be kept.
             ApplyError::Forked(evidence) => self.freeze_and_tell(*evidence, out),
             ApplyError::Broken(rule) => {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::crypto::hash::Hash;
+use crate::governance::Judgement;
 use crate::id::DepartmentCode;
 use crate::log::{ForkEvidence, VerifiedCheckpoint};
 use crate::names::LogId;
@@ -233,6 +235,9 @@ impl Sync {
             self.note_size(&from, &log, checkpoint.size);
             return true;
         }
+        if self.is_settled_otherwise(checkpoint, holdings) {
+            return false;
+        }
         if let Some(accepted) = accepted
             && let Some(evidence) = ForkEvidence::of_checkpoints(&accepted, checkpoint)
         {
@@ -249,6 +254,30 @@ impl Sync {
                 true
             }
         }
+    }
+
+    /// Whether a checkpoint would have had to lead to an end that the log held here leads to, and doesn't: whoever has an ended key
+    /// can sign such a one, and it says nothing of the log.
+    fn is_settled_otherwise(
+        &self,
+        checkpoint: &VerifiedCheckpoint,
+        holdings: &dyn Holdings,
+    ) -> bool {
+        let history = self.members.history();
+        if history.is_unbroken(&checkpoint.log.department) {
+            return false;
+        }
+        let Judgement::By(judge) = history.judge(&checkpoint.claim()) else {
+            return false;
+        };
+        let held =
+            |(size, root): &(u64, Hash)| holdings.root_at(&checkpoint.log, *size) == Some(*root);
+        let contradicts = || {
+            let accepted = holdings.accepted(&checkpoint.log);
+            let of_one_size = accepted.is_some_and(|accepted| accepted.contradicts(checkpoint));
+            of_one_size || agrees(holdings, checkpoint) == Some(false)
+        };
+        judge.leads_to.iter().any(held) && contradicts()
     }
 
     fn search(&mut self, peer: DepartmentCode, checkpoint: &VerifiedCheckpoint) {

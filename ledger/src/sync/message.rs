@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
+use crate::crypto::sealing::Sealed;
 use crate::genesis::MAX_DEPARTMENTS;
 use crate::governance::engine::{Known, MAX_ANSWER, News, Question, Reply};
 use crate::governance::{EpochEnd, MAX_BLOCK, Signed};
@@ -11,6 +12,8 @@ use crate::log::{
 };
 use crate::names::LogId;
 use crate::retrieval::{Answer, MAX_PIECE, MAX_RETRIEVAL, PieceRequest, SignedRetrieval};
+
+use super::addresses::{MAX_STATED, StatedAddresses};
 
 /// Most bytes of an encoded request.
 pub const MAX_REQUEST: usize = MAX_RETRIEVAL + 1024;
@@ -22,6 +25,8 @@ pub const MAX_ANNOUNCEMENT: usize = 64 * 1024;
 // What governors say fits: a block that is offered, with 64 votes of an earlier round.
 const _: () = assert!(MAX_BLOCK + 8 * 1024 <= MAX_ANNOUNCEMENT);
 const _: () = assert!(MAX_ANSWER <= MAX_RESPONSE);
+// So does what every department can state about where it is.
+const _: () = assert!(MAX_DEPARTMENTS * MAX_STATED + 8 <= MAX_RESPONSE);
 
 /// One run of a peer: drawn at random at each start, so that two that run with the same keys are distinguished.
 #[derive(
@@ -59,6 +64,10 @@ pub enum Request {
     Governance(Question),
     /// The asked department's word that an epoch of the asker's operating keys ended there.
     WitnessEnd(Box<EpochEnd>),
+    /// The network's catalogue key, sealed to the asker's department.
+    CatalogueKey,
+    /// Where members say they can be reached.
+    Addresses,
 }
 
 /// The answer to a request.
@@ -83,6 +92,10 @@ pub enum Response {
     Governance(Box<Reply>),
     /// To [`Request::WitnessEnd`], where it holds that.
     EndWitnessed(Signed),
+    /// To [`Request::CatalogueKey`].
+    CatalogueKey(Box<Sealed>),
+    /// To [`Request::Addresses`]: what is kept here, the own among it.
+    Addresses(Bounded<StatedAddresses, MAX_DEPARTMENTS>),
 }
 
 /// The heads a peer holds.
@@ -100,6 +113,8 @@ pub struct Heads {
     pub rival: bool,
     /// What it knows of governance.
     pub governance: Known,
+    /// What it knows of where members are ([`AddressBook::digest`](super::AddressBook::digest)).
+    pub addresses: u64,
 }
 
 /// The head of a log at a peer.
@@ -166,6 +181,8 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
         | Request::Retrieve(_)
         | Request::Piece(_)
         | Request::Governance(_)
-        | Request::WitnessEnd(_) => Ok(Response::NotHeld),
+        | Request::WitnessEnd(_)
+        | Request::CatalogueKey
+        | Request::Addresses => Ok(Response::NotHeld),
     }
 }

@@ -12,7 +12,9 @@
 //!
 //! [`ForkEvidence`]: crate::log::ForkEvidence
 
+mod addresses;
 mod announcement;
+mod catalogue_key;
 mod fetch;
 mod heads;
 mod instances;
@@ -21,7 +23,9 @@ mod message;
 mod pace;
 mod state;
 
+pub use addresses::{AddressBook, AddressesError, MAX_STATED, StatedAddresses, Taken};
 pub use announcement::{ANNOUNCE_EVERY_MS, announcement};
+pub use catalogue_key::{NotTheCatalogueKey, open_catalogue_key, sealed_catalogue_key};
 pub use instances::Standing;
 pub use interface::{
     Command, ConnectionId, Event, Failure, GossipId, Gossiped, Holdings, Judgement, OwnLog,

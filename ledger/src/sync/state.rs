@@ -531,6 +531,8 @@ impl Sync {
             rival: false,
             // The governance engine's to say.
             governance: Known::default(),
+            // The address book's.
+            addresses: 0,
         }
     }
 }

@@ -167,7 +167,11 @@ fn judged(
         let missing = vec![Missing::Issuer(id.issuer())];
         return Ok(Verification::unknown(&id, on, missing));
     };
-    let state = catalogue.with_counted_status(&log, state)?;
+    let at = state.issued.record().seq;
+    let Some(state) = catalogue.with_counted_status(&log, state)? else {
+        let missing = vec![Missing::StatusSince { at }];
+        return Ok(Verification::unknown(&id, on, missing));
+    };
     let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
     let record = state.issued.record();
     let verdict = judge(&Facts {

@@ -17,14 +17,18 @@ use certmesh_ledger::record::{
     Action, Frame, MAX_AHEAD_MS, Record, RecordHash, SignedRecord, Status, SuccessionKind,
     leaf_hash, record_hash,
 };
-use certmesh_ledger::sync::{Announcement, Head, Heads, Instance, Request, Response};
+use certmesh_ledger::sync::{
+    AddressBook, Announcement, Head, Heads, Instance, Request, Response, StatedAddresses, Taken,
+    sealed_catalogue_key,
+};
 use certmesh_ledger::verify::{Bundle, BundleError, Reader, Verdict};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::Vectors;
 use crate::common::{
-    CREATED_MS, WITNESS, batches, certificate, change, code, define, fill, filled, issue, key,
-    members, name, open, place, replace, succeed,
+    CREATED_MS, ISSUER, WITNESS, batches, catalogue_key, certificate, change, code, define, fill,
+    filled, issue, key, members, name, open, place, replace, succeed, text,
 };
 
 pub(crate) fn all(v: &mut Vectors) {
@@ -326,6 +330,8 @@ fn messages(
         "response end witnessed",
         &Response::EndWitnessed(word),
     );
+    v.shown("messages", "request catalogue key", &Request::CatalogueKey);
+    v.shown("messages", "request addresses", &Request::Addresses);
     let heads = Heads {
         heads: Bounded::first([Some(cosignature.clone()), None].map(|cosignature| Head {
             checkpoint: checkpoint.signed().clone(),
@@ -340,6 +346,7 @@ fn messages(
             head: BlockId(hash(Purpose::Block, b"head")),
             pending: 7,
         },
+        addresses: 0x0A0B_0C0D_0E0F_1011,
     };
     let of = |what: &str| json!(what);
     v.wire(
@@ -372,6 +379,7 @@ fn messages(
         of("another run of the asker was here first"),
         &Response::OtherInstance,
     );
+    newcomers(v);
     v.wire(
         "messages",
         "announcement head",
@@ -383,6 +391,40 @@ fn messages(
         "announcement fork",
         of("two records"),
         &Announcement::Fork(evidence.clone()),
+    );
+}
+
+/// What a member answers to one that joined: the catalogue key, and where others are.
+fn newcomers(v: &mut Vectors) {
+    let random = Zeroizing::new([9; 32]);
+    let sealed = sealed_catalogue_key(&catalogue_key(), &members(), &code(WITNESS), random);
+    v.wire(
+        "messages",
+        "response catalogue key",
+        json!("the catalogue key, sealed to the witness; ephemeral key of 09…09"),
+        &Response::CatalogueKey(Box::new(sealed.expect("a member"))),
+    );
+    let addresses = ["/ip4/192.0.2.7/tcp/7481", "/dns4/node.example/tcp/443"];
+    let stated = StatedAddresses::sign(
+        members().network(),
+        code(WITNESS),
+        1_790_000_000_000,
+        addresses.map(text).to_vec(),
+        &key(102),
+    );
+    let stated = stated.expect("two addresses");
+    v.wire(
+        "messages",
+        "response addresses",
+        json!({ "of": WITNESS, "number": stated.number(), "addresses": addresses }),
+        &Response::Addresses(Bounded::first([stated.clone()])),
+    );
+    let mut book = AddressBook::new(members(), code(ISSUER), []);
+    assert_eq!(book.take(stated, 0), Taken::New);
+    v.put(
+        "messages",
+        "digest of these addresses",
+        json!(book.digest().to_string()),
     );
 }
 

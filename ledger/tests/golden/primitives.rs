@@ -20,7 +20,7 @@ use crate::common::{
     sealing, tag,
 };
 
-const PURPOSES: [Purpose; 41] = [
+const PURPOSES: [Purpose; 43] = [
     Purpose::Network,
     Purpose::Record,
     Purpose::Leaf,
@@ -62,6 +62,8 @@ const PURPOSES: [Purpose; 41] = [
     Purpose::EpochWitnessed,
     Purpose::LogHeld,
     Purpose::Recovery,
+    Purpose::SealedCatalogueKey,
+    Purpose::Addresses,
 ];
 
 pub(crate) fn all(v: &mut Vectors) {

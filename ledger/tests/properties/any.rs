@@ -10,7 +10,8 @@ use receipts::{acknowledged, blinded, case_accepted, decided};
 
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
-use certmesh_ledger::crypto::keys::Signature;
+use certmesh_ledger::crypto::keys::{Signature, SigningKey};
+use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::genesis::Role;
 use certmesh_ledger::governance::engine::{Known, News, Question};
 use certmesh_ledger::governance::{BlockId, ChainHead, EndReason, EpochEnd, Position};
@@ -22,7 +23,7 @@ use certmesh_ledger::log::{
     StatusEntry,
 };
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
-use certmesh_ledger::names::LogId;
+use certmesh_ledger::names::{LogId, NetworkId};
 use certmesh_ledger::record::{
     AccessLogRead, Action, CertificateErased, CertificateIssued, CodeItem, DefinitionRef, Entry,
     FieldData, FieldDefinition, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MAX_PREDECESSORS,
@@ -31,11 +32,14 @@ use certmesh_ledger::record::{
 };
 use certmesh_ledger::retrieval::PieceRequest;
 use certmesh_ledger::status_map::{StatusProof, Terminal};
-use certmesh_ledger::sync::{Announcement, Head, Heads, Instance, Request, Response};
+use certmesh_ledger::sync::{
+    Announcement, Head, Heads, Instance, Request, Response, StatedAddresses,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use zeroize::Zeroizing;
 
 /// Numbers of every width the codec knows, and those at the edges between widths.
 pub(crate) fn number() -> impl Strategy<Value = u64> {
@@ -492,6 +496,8 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
                 why,
             }))
         }),
+        Just(Request::CatalogueKey),
+        Just(Request::Addresses),
     ]
 }
 
@@ -500,6 +506,21 @@ fn known() -> impl Strategy<Value = Known> {
         height,
         head: BlockId(head),
         pending,
+    })
+}
+
+fn sealed((to, secret, random): ([u8; 32], [u8; 32], [u8; 32])) -> Response {
+    let to = SealingSecret::from_seed(&to).public();
+    Response::CatalogueKey(Box::new(to.seal(b"any", &secret, Zeroizing::new(random))))
+}
+
+fn stated_addresses() -> impl Strategy<Value = StatedAddresses> {
+    let address = "/(ip4/192\\.0\\.2\\.[1-9]|dns4/[a-z]{1,60})/tcp/[1-9][0-9]{0,3}";
+    let address = address.prop_map(|text| Text::new(text).expect("a valid text"));
+    (department(), number(), vec(address, 0..=8)).prop_map(|(code, number, addresses)| {
+        let network = NetworkId(Hash::ZERO);
+        let key = SigningKey::from_seed(&[1; 32]);
+        StatedAddresses::sign(network, code, number, addresses, &key).expect("within the bounds")
     })
 }
 
@@ -516,15 +537,17 @@ pub(crate) fn response() -> impl Strategy<Value = Response> {
         any::<u64>(),
         any::<bool>(),
         known(),
+        any::<u64>(),
     )
         .prop_map(
-            |(heads, forked, instance, time_ms, rival, governance)| Heads {
+            |(heads, forked, instance, time_ms, rival, governance, addresses)| Heads {
                 heads,
                 forked,
                 instance: Instance(instance),
                 time_ms,
                 rival,
                 governance,
+                addresses,
             },
         );
     prop_oneof![
@@ -535,6 +558,8 @@ pub(crate) fn response() -> impl Strategy<Value = Response> {
         answer().prop_map(|answer| Response::Answer(Box::new(answer))),
         vec(any::<u8>(), 0..300)
             .prop_map(|bytes| Response::Piece(Blob::new(bytes).expect("within the bound"))),
+        (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>()).prop_map(sealed),
+        list(stated_addresses(), 5).prop_map(Response::Addresses),
     ]
 }
 

@@ -1,9 +1,10 @@
 //! From settings to a configuration: each setting's meaning, and the rules between settings.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use certmesh_api::tokens::Clients;
@@ -118,18 +119,40 @@ fn must_be_file(s: &mut Settings, key: &str, path: &Path) {
 /// Where to get a missing file that no department can make by itself.
 fn origin(key: &str, path: &Path) -> &'static str {
     match key {
-        "network" | "keys.catalogue" if !path.exists() => {
-            "; network.toml and catalogue.key both come from the network's founder"
+        "network" if !path.exists() => {
+            "; network.toml comes from the network's founder, or with a member's trust file (`certmesh network join`)"
         }
         _ => "",
     }
 }
 
-fn secret(s: &mut Settings, key: &str) -> Option<std::path::PathBuf> {
-    let path = s.required_path(key)?;
-    if let Err(error) = secret_files::check(&path) {
-        s.wrong(key, format!("{error}{}", origin(key, &path)));
+/// The file of the catalogue key. One that does not exist is no fault: other members have the key.
+fn catalogue_key(s: &mut Settings) -> Option<PathBuf> {
+    let path = s.required_path("keys.catalogue")?;
+    match std::fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+            if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
+                s.wrong(
+                    "keys.catalogue",
+                    format!("{}: not a directory", dir.display()),
+                );
+            }
+        }
+        _ => check_secret(s, "keys.catalogue", &path),
     }
+    Some(path)
+}
+
+fn check_secret(s: &mut Settings, key: &str, path: &Path) {
+    if let Err(error) = secret_files::check(path) {
+        s.wrong(key, error.to_string());
+    }
+}
+
+fn secret(s: &mut Settings, key: &str) -> Option<PathBuf> {
+    let path = s.required_path(key)?;
+    check_secret(s, key, &path);
     Some(path)
 }
 
@@ -139,7 +162,7 @@ fn keys(s: &mut Settings) -> Option<KeyFiles> {
     let transport = secret(s, "keys.transport");
     let sealing = secret(s, "keys.sealing");
     let field = secret(s, "keys.field");
-    let catalogue = secret(s, "keys.catalogue");
+    let catalogue = catalogue_key(s);
     Some(KeyFiles {
         signing: signing?,
         transport: transport?,

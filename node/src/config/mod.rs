@@ -64,7 +64,7 @@ pub struct Config {
     pub watches: Vec<WatchConfig>,
 }
 
-/// Paths of the key files; each exists and only its owner can read it.
+/// Paths of the key files; each exists and only its owner can read it, but for the last.
 #[derive(Clone, Debug)]
 pub struct KeyFiles {
     /// Signs the department's records.
@@ -75,7 +75,7 @@ pub struct KeyFiles {
     pub sealing: PathBuf,
     /// Secret for field salts.
     pub field: PathBuf,
-    /// Secret for subject tags, the same at all members.
+    /// Secret for subject tags, the same at all members; it need not be there before the first start.
     pub catalogue: PathBuf,
 }
 

@@ -51,6 +51,10 @@ const TICK: Duration = Duration::from_millis(250);
 const QUESTIONS: Quota = Quota::per_second(NonZeroU32::new(4).expect("not zero"))
     .allow_burst(NonZeroU32::new(16).expect("not zero"));
 
+/// Questions of a member for the catalogue key: it needs one answer in its life.
+const KEY_REQUESTS: Quota = Quota::per_minute(NonZeroU32::new(6).expect("not zero"))
+    .allow_burst(NonZeroU32::new(4).expect("not zero"));
+
 /// Answers that may wait for the loop. Threads that make them wait for room, the loop for none of them.
 const ANSWERS: usize = 64;
 
@@ -103,6 +107,7 @@ pub(crate) struct Driver {
     warnings: DefaultKeyedRateLimiter<DepartmentCode>,
     /// Questions about governance: an answer is up to a mebibyte, made on the thread that votes.
     questions: DefaultKeyedRateLimiter<DepartmentCode>,
+    key_requests: DefaultKeyedRateLimiter<DepartmentCode>,
     roster: Roster,
     requests: HashMap<OutboundId, Waiting>,
     answering: Answering,
@@ -154,6 +159,7 @@ impl Driver {
             serving: Serving::new(),
             warnings: RateLimiter::keyed(WARNINGS),
             questions: RateLimiter::keyed(QUESTIONS),
+            key_requests: RateLimiter::keyed(KEY_REQUESTS),
             roster,
             requests: HashMap::new(),
             answering,
@@ -391,6 +397,14 @@ impl Driver {
                 });
                 return;
             }
+            Request::CatalogueKey => {
+                if self.key_requests.check_key(&from).is_ok() {
+                    let answer = self.peer.share_catalogue_key(&from);
+                    self.respond(id, answer.encode());
+                }
+                return;
+            }
+            Request::Addresses => return self.respond(id, Response::NotHeld.encode()),
             Request::Piece(asked) => {
                 let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
                 let asked = asked.clone();

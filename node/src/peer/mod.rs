@@ -14,6 +14,7 @@
 //! - `journal`: every look at what a person holds, durable before it is answered
 //! - `key_files`: this node's keys on disk, and those that are to take their place
 //! - `joining`: what changes here when members join, are suspended or removed; `roster`: whose peer is whose
+//! - `newcomers`: what members that joined need of this one
 //! - `governance`: the thread of this peer's part in governance
 //! - `ending`: where epochs of the own operating keys ended, and the others' words on it
 //! - `health`: what an operator should know of; `warnings`: what of it there is to say
@@ -35,6 +36,7 @@ pub(crate) mod joining;
 pub(crate) mod journal;
 pub(crate) mod key_files;
 pub(crate) mod lost;
+pub(crate) mod newcomers;
 pub(crate) mod own_log;
 pub(crate) mod prepare;
 pub(crate) mod reasons;

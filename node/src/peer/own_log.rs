@@ -285,6 +285,11 @@ impl OwnLog {
         }
     }
 
+    /// Whether a loss was found at an earlier start, and is not made good yet.
+    pub(crate) fn was_lost_before(&self) -> bool {
+        matches!(self.loss, Some(Loss::Earlier))
+    }
+
     /// What is known of the log at a start.
     pub(crate) fn found(&self) -> sync::OwnLog {
         match (&self.loss, *self.new.lock()) {

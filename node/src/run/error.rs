@@ -109,6 +109,15 @@ pub(crate) enum RunError {
         /// The key file.
         path: PathBuf,
     },
+    /// There is no catalogue key, and nobody who could send it.
+    #[error(
+        "keys.catalogue: {path}: not there, and the network has no other member that could send it: it comes from the \
+         network's founder", path = .path.display()
+    )]
+    NoCatalogueKey {
+        /// The key file.
+        path: PathBuf,
+    },
     /// An address of the peer-to-peer side cannot be listened on.
     #[error("net.listen: {address}: {}", unusable(error))]
     Listen {

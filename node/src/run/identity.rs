@@ -26,7 +26,8 @@ pub(crate) struct Identity {
     /// The first transport key, from which other keys derive, and the one in force.
     pub(crate) first_transport: Zeroizing<[u8; 32]>,
     pub(crate) transport: Zeroizing<[u8; 32]>,
-    pub(crate) catalogue_key: CatalogueKey,
+    /// All sealing keys at hand.
+    pub(crate) sealing: Vec<SealingSecret>,
     pub(crate) field_key: FieldKey,
     /// Where the other departments' peers can be reached.
     pub(crate) addresses: Addresses,
@@ -47,8 +48,11 @@ pub(crate) fn read_genesis(config: &Config) -> Result<Genesis, RunError> {
 
 impl Identity {
     /// Reads the keys and checks that they belong to this department and this network. All that is wrong is reported at
-    /// once.
-    pub(crate) fn load(config: &Config, genesis: Genesis) -> Result<Identity, RunError> {
+    /// once. Without the catalogue key if its file does not exist, and another member may have it.
+    pub(crate) fn load(
+        config: &Config,
+        genesis: Genesis,
+    ) -> Result<(Identity, Option<CatalogueKey>), RunError> {
         let mut faults = Vec::new();
         let (members, trusted) = members(config, &genesis);
         let trusted = trusted.map_err(|error| faults.push(error)).ok();
@@ -61,7 +65,8 @@ impl Identity {
             let read = secret(path, kind);
             read.map_err(|error| faults.push(error.into())).ok()
         };
-        let catalogue = read(&keys.catalogue, SecretFile::Catalogue);
+        let has_catalogue_key = is_there(&keys.catalogue);
+        let catalogue = has_catalogue_key.then(|| read(&keys.catalogue, SecretFile::Catalogue));
         let field = read(&keys.field, SecretFile::Field);
         let mut read_all = |path: &Path, kind| {
             let read = secrets(path, kind);
@@ -74,7 +79,13 @@ impl Identity {
         let signing = signing
             .map_err(|error| faults.push(error.into()))
             .unwrap_or_default();
+        let catalogue = catalogue.flatten();
         let catalogue_key = catalogue.map(|bytes| CatalogueKey(Secret::from_bytes(*bytes)));
+        if !has_catalogue_key && own.is_some() && members.others(&config.department) == 0 {
+            faults.push(RunError::NoCatalogueKey {
+                path: keys.catalogue.clone(),
+            });
+        }
         // What can't be read is a fault of its own.
         if let Some(expected) = own.as_ref().map(|own| own.keys.operating)
             && !signing.is_empty()
@@ -92,11 +103,12 @@ impl Identity {
         {
             faults.push(other_key(&keys.transport, "peer_id", &own.keys.transport));
         }
-        let mut sealing = sealing
+        let sealing: Vec<SealingSecret> = sealing
             .iter()
-            .map(|seed| SealingSecret::from_seed(seed).public());
-        if let Some(own) = own.as_ref().filter(|_| sealing.len() > 0)
-            && sealing.all(|key| key != own.keys.sealing)
+            .map(|seed| SealingSecret::from_seed(seed))
+            .collect();
+        if let Some(own) = own.as_ref().filter(|_| !sealing.is_empty())
+            && sealing.iter().all(|key| key.public() != own.keys.sealing)
         {
             faults.push(other_key(&keys.sealing, "sealing_key", &own.keys.sealing));
         }
@@ -112,7 +124,7 @@ impl Identity {
         RunError::unless_none(faults)?;
         let whole = "what could not be read is a fault";
         let transport = transport.expect(whole);
-        Ok(Identity {
+        let identity = Identity {
             peer_id: MemberPeer::from_transport_seed(&transport),
             first_transport: transports.into_iter().next().expect(whole),
             signing,
@@ -121,10 +133,16 @@ impl Identity {
             members,
             genesis,
             transport,
-            catalogue_key: catalogue_key.expect(whole),
+            sealing,
             field_key: FieldKey(Secret::from_bytes(*field.expect(whole))),
-        })
+        };
+        Ok((identity, catalogue_key))
     }
+}
+
+/// Whether there is anything of this name, usable or not.
+pub(crate) fn is_there(path: &Path) -> bool {
+    !std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn other_key(path: &Path, what: &'static str, expected: &dyn ToString) -> RunError {

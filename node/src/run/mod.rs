@@ -1,5 +1,6 @@
 //! From a configuration to a running peer, and down again.
 
+mod catalogue_key;
 mod certificate;
 mod data_dir;
 mod error;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use certmesh_api::tokens::Clients;
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
-use certmesh_ledger::crypto::keys::{FieldKey, IndexKey, KeyRing, SigningKey};
+use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, IndexKey, KeyRing, SigningKey};
 use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::governance::engine::Engine;
 use certmesh_ledger::governance::{Kept, Store as GovernanceStore};
@@ -93,12 +94,17 @@ pub(crate) fn check(config: &Config) -> Result<(), RunError> {
     match Identity::load(config, genesis) {
         Err(RunError::Several(several)) => faults.extend(several),
         Err(other) => faults.push(other),
-        Ok(identity) => {
+        Ok((identity, _)) => {
             let (members, key) = (&identity.members, &identity.field_key);
             faults.extend(check_bodies(&config.data_dir, members, config.department, key).err());
         }
     }
     RunError::unless_none(faults)
+}
+
+/// Whether a start would first ask other members for the catalogue key.
+pub(crate) fn lacks_catalogue_key(config: &Config) -> bool {
+    !identity::is_there(&config.keys.catalogue)
 }
 
 /// Tries the TCP addresses to listen on. libp2p lets processes share a port, and would hear only some of those that dial.
@@ -138,6 +144,7 @@ fn open_store(dir: &Path) -> Arc<dyn Store> {
 fn open_peer(
     config: &Config,
     identity: &Identity,
+    catalogue_key: CatalogueKey,
     metrics: &Arc<Metrics>,
     disk: &RealDisk,
 ) -> Result<Arc<Peer>, RunError> {
@@ -210,7 +217,7 @@ fn open_peer(
         peer_id: identity.peer_id.to_string(),
         set_aside: RwLock::new(openings.iter().filter_map(aside).collect()),
         catalogue,
-        catalogue_key: identity.catalogue_key.clone(),
+        catalogue_key,
         field_key: identity.field_key.clone(),
         store: open_store(dir),
         own: OwnLog::new(
@@ -269,13 +276,16 @@ fn govern_on(
 ) -> Result<governance::Parts, RunError> {
     let dir = identity::governance_dir(config);
     let chain = identity.members.clone();
-    // Once: what is barred already was barred after this loss, and the key that was made for it since has voted nowhere.
-    if peer.own.found() == OwnLogOnDisk::Lost && kept.left.barred.is_empty() {
+    // Once for each loss: a key that was made for it since has voted nowhere.
+    let noted = peer.own.was_lost_before() && !kept.left.barred.is_empty();
+    if peer.own.found() == OwnLogOnDisk::Lost && !noted {
         // What these keys voted was on the disk that was lost, too. Which of them is in force the chain says, which may be lost
         // as well.
         let barred = &mut kept.left.barred;
         for key in identity.signing.iter().map(SigningKey::public) {
-            barred.push(key);
+            if !barred.contains(&key) {
+                barred.push(key);
+            }
         }
         store.bar(&kept.left.barred).map_err(at(&dir))?;
     }
@@ -336,6 +346,8 @@ enum Ended {
     Damaged,
     /// Its transport key was replaced: whoever connects has to be met with the next one.
     Rekeyed,
+    /// There was no catalogue key, and now there is; or its configuration was read again while it waited for one.
+    Prepared,
 }
 
 /// Runs a peer until `stopped` resolves. With each configuration that comes out of `reloads` it reads again what can
@@ -354,6 +366,7 @@ pub(crate) async fn run(
             Ended::Stopped => return Ok(()),
             Ended::Damaged => tracing::error!("starting again, to read all of the own log"),
             Ended::Rekeyed => tracing::info!("starting again with the next transport key"),
+            Ended::Prepared => {}
         }
     }
 }
@@ -364,16 +377,20 @@ async fn run_once(
     mut reloads: Pin<&mut impl Stream<Item = Result<Config, ConfigError>>>,
 ) -> Result<Ended, RunError> {
     let config = settled.clone();
-    let identity = Identity::load(&config, identity::read_genesis(&config)?)?;
+    let (identity, catalogue_key) = Identity::load(&config, identity::read_genesis(&config)?)?;
     let clients = Clients::load(&config.api.tokens)?;
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
     try_ports(&config.net.listen)?;
     let files = descriptors::raise();
+    let Some(catalogue_key) = catalogue_key else {
+        let waiting = catalogue_key::Waiting::begin(&config, identity, files)?;
+        return waiting.run(settled, stopped, reloads).await;
+    };
     let metrics = Arc::new(Metrics::new());
     let disk = RealDisk::new(descriptors::at_rest(files));
     let (chain, peer) = tokio::task::block_in_place(|| {
         let chain = open_chain(&config, &identity)?;
-        let peer = open_peer(&config, &identity, &metrics, &disk)?;
+        let peer = open_peer(&config, &identity, catalogue_key, &metrics, &disk)?;
         Ok::<_, RunError>((chain, peer))
     })?;
     let mut limits = config.api.limits();

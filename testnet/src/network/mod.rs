@@ -91,7 +91,7 @@ impl Network {
     }
 
     /// The same, where the last few departments are not in the genesis: they have directories, as `certmesh department init`
-    /// leaves them, and may be admitted later.
+    /// leaves them, and may be admitted later: without genesis and catalogue key.
     ///
     /// # Errors
     /// As for [`Network::of`].
@@ -140,12 +140,12 @@ impl Network {
         for member in &members {
             if member.index < genesis.departments().len() {
                 write_new(&member.dir.join("network.toml"), text.as_bytes(), 0o644)?;
+                write_new(
+                    &member.dir.join("keys/catalogue.key"),
+                    catalogue_key.as_bytes(),
+                    0o600,
+                )?;
             }
-            write_new(
-                &member.dir.join("keys/catalogue.key"),
-                catalogue_key.as_bytes(),
-                0o600,
-            )?;
             member.write_config(&[])?;
         }
         write_new(&dir.join("catalogue.key"), catalogue_key.as_bytes(), 0o600)?;

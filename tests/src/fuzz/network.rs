@@ -40,6 +40,16 @@ pub(crate) fn public_key() -> PublicKey {
     key().public()
 }
 
+/// Of the department's sealing key.
+pub(crate) const SEALING_SEED: [u8; 32] = [161; 32];
+
+/// Of its transport key.
+pub(crate) const TRANSPORT_SEED: [u8; 32] = [101; 32];
+
+pub(crate) fn catalogue_key() -> CatalogueKey {
+    CatalogueKey(Secret::from_bytes([201; 32]))
+}
+
 /// The network.
 pub(crate) fn genesis() -> Genesis {
     let department = Department {
@@ -50,11 +60,11 @@ pub(crate) fn genesis() -> Genesis {
         governs: true,
         identity_key: SigningKey::from_seed(&[151; 32]).public(),
         signing_key: public_key(),
-        peer_id: PeerId::from_transport_seed(&[101; 32]),
-        sealing_key: SealingSecret::from_seed(&[161; 32]).public(),
+        peer_id: PeerId::from_transport_seed(&TRANSPORT_SEED),
+        sealing_key: SealingSecret::from_seed(&SEALING_SEED).public(),
         addresses: Bounded::first([Text::new("/ip4/127.0.0.1/tcp/7481").expect("a valid text")]),
     };
-    let catalogue_key = CatalogueKey(Secret::from_bytes([201; 32])).commitment();
+    let catalogue_key = catalogue_key().commitment();
     let policy = Policy::usual();
     Genesis::new(
         "Fuzz",

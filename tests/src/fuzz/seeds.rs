@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use certmesh_ledger::catalogue::Catalogue;
-use certmesh_ledger::codec::{Blob, Bounded, encode};
+use certmesh_ledger::codec::{Blob, Bounded, Text, encode};
 use certmesh_ledger::crypto::hash::{Purpose, hash};
+use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::governance::engine::{Known, Question};
 use certmesh_ledger::governance::{EndReason, EpochEnd, Position};
@@ -19,14 +20,16 @@ use certmesh_ledger::record::{
     RetrievalDecided, Rule, SignedRecord, SuccessionKind,
 };
 use certmesh_ledger::retrieval::{Answer, CaseFile, EvidenceCopy, NotTaken, PieceRequest};
-use certmesh_ledger::sync::{Announcement, Head, Heads, Instance, Request, Response};
+use certmesh_ledger::sync::{
+    Announcement, Head, Heads, Instance, Request, Response, StatedAddresses, sealed_catalogue_key,
+};
 use certmesh_ledger::verify::Bundle;
 
 use super::log_directory::place;
 use super::network::{
-    TIME_MS, body_key, certificate, change, definition, fields, first_record, genesis,
-    identity_file, issue, issue_in_place, key, log, members, signed_retrieval, status_proofs,
-    succession,
+    TIME_MS, TRANSPORT_SEED, body_key, catalogue_key, certificate, change, definition, fields,
+    first_record, genesis, identity_file, issue, issue_in_place, key, log, members,
+    signed_retrieval, status_proofs, succession,
 };
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -184,6 +187,8 @@ fn requests() {
         ("page", page),
         ("evidence", evidence),
         ("blocks", blocks),
+        ("catalogue-key", Request::CatalogueKey),
+        ("addresses", Request::Addresses),
     ] {
         write("request", name, &request.encode());
     }
@@ -201,10 +206,24 @@ fn responses(checkpoint: &VerifiedCheckpoint, cosignature: &Cosignature, page: &
         time_ms: 1_790_000_000_000,
         rival: false,
         governance: Known::default(),
+        addresses: 11,
     };
     write("response", "heads", &Response::Heads(heads).encode());
     write("response", "page", &Response::Page(page.clone()).encode());
     write("response", "not-held", &Response::NotHeld.encode());
+    let department = log().id.department;
+    let random = Zeroizing::new([1; 32]);
+    let sealed = sealed_catalogue_key(&catalogue_key(), members(), &department, random);
+    let sealed = Response::CatalogueKey(Box::new(sealed.expect("a member")));
+    write("response", "catalogue-key", &sealed.encode());
+    let addresses = ["/ip4/192.0.2.7/tcp/7481", "/dns4/node.example/tcp/443"];
+    let addresses = addresses.map(|text| Text::new(text).expect("a valid text"));
+    let transport = SigningKey::from_seed(&TRANSPORT_SEED);
+    let network = members().network();
+    let stated =
+        StatedAddresses::sign(network, department, 9, addresses.to_vec(), &transport).expect("two");
+    let stated = Response::Addresses(Bounded::first([stated]));
+    write("response", "addresses", &stated.encode());
 }
 
 fn bundles(catalogue: &Catalogue, cosignature: &Cosignature) {

@@ -460,3 +460,66 @@ fn a_cosignature_counts_by_what_its_witness_knew_and_was() {
     assert_eq!(first.verify(&checkpoint, &net.members), Err(stolen));
     assert_eq!(second.verify(&checkpoint, &net.members), Ok(()));
 }
+
+#[test]
+fn an_ended_key_stops_no_log_that_leads_to_its_end() {
+    let mut net = Net::new();
+    let log = net.log();
+    net.writer(&log)
+        .append(1, vec![issue(1), issue(2)])
+        .unwrap();
+    let position = net.position(&log);
+    // Its thief signs other records, of as many, of fewer and with other statuses.
+    let forged = |entries: Vec<Entry>| {
+        let forged = net.log();
+        net.old_key(&forged).append(1, entries).unwrap();
+        page(&forged, 0)
+    };
+    let shorter = forged(vec![issue(8)]);
+    let as_long = forged(vec![issue(8), issue(9)]);
+    let mut other_statuses = page(&log, 0);
+    let mut checkpoint = other_statuses.checkpoint.checkpoint.clone();
+    checkpoint.status_root = Hash::from_bytes([9; 32]);
+    let old = net.world.own(4).operating[0].clone();
+    other_statuses.checkpoint = SignedCheckpoint::sign(net.world.network(), checkpoint, &old);
+    net.rotate();
+    net.end_epoch(position, EndReason::Rotated);
+    for (what, forged) in [("shorter", shorter), ("other statuses", other_statuses)] {
+        let forged = forged.verify(&net.members).unwrap();
+        let refused = log.apply(&forged);
+        assert!(
+            matches!(refused, Err(ApplyError::OtherEnd { size: 2 })),
+            "{what}: {refused:?}"
+        );
+        assert!(log.stopped().is_none(), "{what}");
+    }
+    let refused = as_long.verify(&net.members).unwrap_err();
+    assert!(matches!(
+        refused,
+        PageError::Checkpoint(CheckpointError::OtherEnd { .. })
+    ));
+    // The department itself, by its present key, is held to what it signed.
+    net.writer(&log).append(2, vec![issue(3)]).unwrap();
+    let other = net.log();
+    other
+        .apply(&page(&log, 0).verify(&net.members).unwrap())
+        .unwrap();
+    let twice = net.log();
+    let first = page_of(
+        log.name(),
+        &[log.record(0).unwrap(), log.record(1).unwrap()],
+        &net.old_signs(),
+    );
+    twice.apply(&first.verify(&net.members).unwrap()).unwrap();
+    net.writer(&twice).append(2, vec![issue(4)]).unwrap();
+    let fork = other.apply(&page(&twice, 0).verify(&net.members).unwrap());
+    assert!(matches!(fork, Err(ApplyError::Forked(_))), "{fork:?}");
+    assert!(other.stopped().is_some());
+}
+
+impl Net {
+    /// The first key, as of the genesis.
+    fn old_signs(&self) -> InForce {
+        self.world.own(4).operating[0].clone().into()
+    }
+}

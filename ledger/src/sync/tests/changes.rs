@@ -163,6 +163,7 @@ impl Here {
             time_ms: 0,
             rival: false,
             governance: Known::default(),
+            addresses: 0,
         };
         self.handle(Event::Answered {
             from: code(n),

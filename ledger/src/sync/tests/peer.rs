@@ -244,7 +244,9 @@ impl Peer {
             Request::Retrieve(_)
             | Request::Piece(_)
             | Request::Governance(_)
-            | Request::WitnessEnd(_) => {
+            | Request::WitnessEnd(_)
+            | Request::CatalogueKey
+            | Request::Addresses => {
                 return Some(Response::NotHeld);
             }
         };

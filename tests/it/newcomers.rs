@@ -1,0 +1,125 @@
+//! What a department that joined gets from the other members' nodes, so that nobody carries it there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use certmesh_testnet::testnet::define_types;
+
+use crate::membership::{admit, decide, start_founders};
+use crate::support::{TestNet, founded_before, until};
+
+const FOUNDERS: [usize; 4] = [0, 1, 2, 3];
+const VOTERS: [usize; 3] = [1, 2, 3];
+const NEWCOMER: usize = 4;
+
+fn key_file(net: &TestNet, index: usize) -> PathBuf {
+    net.member(index).dir.join("keys/catalogue.key")
+}
+
+/// A network of four that has admitted a fifth, whose node has never run.
+fn admitted() -> TestNet {
+    let mut net = founded_before(FOUNDERS.len(), 1);
+    start_founders(&mut net, &FOUNDERS);
+    admit(&net, NEWCOMER, &FOUNDERS);
+    assert!(!key_file(&net, NEWCOMER).exists());
+    net
+}
+
+/// Whether the node that was started last serves its API.
+fn serves(net: &TestNet, index: usize) -> bool {
+    net.member(index).node_file().exists()
+}
+
+/// How often a node's log has a text.
+fn logged(net: &TestNet, index: usize, text: &str) -> usize {
+    net.node_log(index).matches(text).count()
+}
+
+#[test]
+fn a_newcomer_gets_the_catalogue_key_from_a_member_and_issues() {
+    let mut net = admitted();
+    net.start_again(NEWCOMER);
+    net.ready();
+    net.wait_logged(NEWCOMER, "waiting for the catalogue key");
+    let (own, theirs) = (key_file(&net, NEWCOMER), key_file(&net, 0));
+    assert_eq!(fs::read(&own).unwrap(), fs::read(theirs).unwrap());
+    assert_eq!(
+        fs::metadata(&own).unwrap().permissions().mode() & 0o7777,
+        0o600
+    );
+    let sent = "sent the catalogue key to a member";
+    assert!(FOUNDERS.iter().any(|at| logged(&net, *at, sent) > 0));
+    define_types(&net.client(NEWCOMER).unwrap(), NEWCOMER).unwrap();
+    let ids = net.issue(NEWCOMER, "SEALED", 2);
+    for at in FOUNDERS {
+        net.wait_verdict(at, &ids[1], "valid", None);
+    }
+    let secret = fs::read_to_string(&own).unwrap();
+    let digits = secret.trim().rsplit(':').next().unwrap().to_owned();
+    for at in [0, 1, 2, 3, NEWCOMER] {
+        assert!(!net.node_log(at).contains(&digits));
+    }
+
+    // It is not asked for again, and a founder that lost it gets it back.
+    net.kill(NEWCOMER);
+    net.start_again(NEWCOMER);
+    assert_eq!(logged(&net, NEWCOMER, "waiting for the catalogue key"), 1);
+    net.kill(1);
+    fs::remove_file(key_file(&net, 1)).unwrap();
+    net.start_again(1);
+    net.ready();
+    assert_eq!(fs::read_to_string(key_file(&net, 1)).unwrap(), secret);
+    net.converge();
+}
+
+#[test]
+fn whoever_is_suspended_or_removed_gets_no_catalogue_key() {
+    let mut net = admitted();
+    let code = net.code(NEWCOMER);
+    decide(&net, &["suspend", &code], &VOTERS, &FOUNDERS);
+    net.launch(NEWCOMER, &[]).unwrap();
+    net.wait_logged(NEWCOMER, "does not send the catalogue key");
+    until("a member to say so", || {
+        FOUNDERS
+            .iter()
+            .any(|at| logged(&net, *at, "asked for the catalogue key: not sent") > 0)
+    });
+    assert!(!key_file(&net, NEWCOMER).exists());
+
+    // Its node waits, serves nobody, and goes on as soon as it is resumed.
+    assert!(!serves(&net, NEWCOMER));
+    decide(&net, &["resume", &code], &VOTERS, &FOUNDERS);
+    until("the key to come", || key_file(&net, NEWCOMER).exists());
+    until("it to serve", || serves(&net, NEWCOMER));
+
+    net.kill(NEWCOMER);
+    fs::remove_file(key_file(&net, NEWCOMER)).unwrap();
+    decide(&net, &["suspend", &code], &VOTERS, &FOUNDERS);
+    decide(&net, &["remove", &code], &VOTERS, &FOUNDERS);
+    net.launch(NEWCOMER, &[]).unwrap();
+    // Nobody lets it in: of the decisions it knows that it is a member.
+    until("it to wait again", || {
+        logged(&net, NEWCOMER, "waiting for the catalogue key") == 2
+    });
+    thread::sleep(Duration::from_secs(5));
+    assert!(!key_file(&net, NEWCOMER).exists() && !serves(&net, NEWCOMER));
+}
+
+#[test]
+fn a_key_that_somebody_puts_there_ends_the_waiting_and_is_checked() {
+    let mut net = admitted();
+    for at in FOUNDERS {
+        net.kill(at);
+    }
+    net.launch(NEWCOMER, &[]).unwrap();
+    net.wait_logged(NEWCOMER, "waiting for the catalogue key");
+    let wrong = format!("certmesh-catalogue-key-v1:{}\n", "07".repeat(32));
+    let place = net.scratch("wrong.key");
+    fs::write(&place, wrong).unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(place, key_file(&net, NEWCOMER)).unwrap();
+    net.wait_logged(NEWCOMER, "not this network's key");
+}
