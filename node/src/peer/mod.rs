@@ -15,13 +15,14 @@
 //! - `key_files`: this node's keys on disk, and those that are to take their place
 //! - `joining`: what changes here when members join, are suspended or removed; `roster`: whose peer is whose
 //! - `governance`: the thread of this peer's part in governance
-//! - `health`: what an operator should know of; `warnings`: what of it there is to say
+//! - `health`: what an operator should know of, `alarms`: of governance; `warnings`: what of it there is to say
 //! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
 //! - `reopening`: copies of other logs that failed on disk, opened again once the disk works
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
 
+pub(crate) mod alarms;
 pub(crate) mod answering;
 pub(crate) mod clock;
 pub(crate) mod cosignatures;
