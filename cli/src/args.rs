@@ -392,7 +392,7 @@ pub(crate) fn dispatch(mut cli: Cli, screen: &mut Screen) -> Result<Outcome, Err
         Command::Catalogue(_) => state::catalogue(global, screen),
         Command::Logs(args) => state::logs(&args, global, screen),
         Command::Peers(_) => state::peers(global, screen),
-        Command::Status(_) => state::status(global, screen),
+        Command::Status(args) => state::status(&args, global, screen),
         Command::Resume(args) => change::resume(&args, global, screen),
         Command::Salvage(_) => change::salvage(global, screen),
         Command::Verify(args) => verify::run(&args, global, screen),

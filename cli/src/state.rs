@@ -1,7 +1,8 @@
 //! Asking a node about what it knows and how it is: catalogue, logs, peers, status.
 
 use certmesh_api::{
-    CatalogueView, LogState, LogView, NodeStatus, OwnLogState, PeerView, TypeView, Word,
+    CatalogueView, GovernanceStatus, LogState, LogView, NodeStatus, OwnLogState, PeerView,
+    TypeView, Word,
 };
 use clap::Args;
 use comfy_table::Cell;
@@ -51,14 +52,19 @@ Examples:
 ///
 /// The department's own log is `writable`, `confirming` (waiting until other members confirm that the log on disk is
 /// whole), `restoring` (fetching it back from them), `elsewhere` (another node with the department's keys connected
-/// first), `read-only` (a disk write was refused) or `frozen` (forked).
+/// first), `read-only` (a disk write was refused, or what it signs would not count) or `frozen` (forked).
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_EXAMPLES)]
-pub(crate) struct Status {}
+pub(crate) struct Status {
+    /// Exit with 1 if there is a warning, or the own log takes no appends
+    #[arg(long)]
+    check: bool,
+}
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
   certmesh status
+  certmesh status --check        for a monitor: the exit code says whether somebody has to look
   certmesh --node https://node.transport.example:7480 --ca authority.pem status";
 
 pub(crate) fn catalogue(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
@@ -293,13 +299,29 @@ fn offset(ms: i64) -> String {
     }
 }
 
-pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Error> {
+pub(crate) fn status(
+    args: &Status,
+    global: &Global,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
     let client = Client::new(global)?;
     let answer = client.get("/v1/status")?;
-    if screen.json() {
-        return screen.pass(&answer);
-    }
     let status: NodeStatus = answer.parse()?;
+    let is_well =
+        status.log_state.known() == Some(OwnLogState::Writable) && status.warnings.is_empty();
+    let outcome = match args.check && !is_well {
+        true => Outcome::No,
+        false => Outcome::Yes,
+    };
+    if screen.json() {
+        screen.pass(&answer)?;
+        return Ok(outcome);
+    }
+    show_status(&status, &client, screen)?;
+    Ok(outcome)
+}
+
+fn show_status(status: &NodeStatus, client: &Client, screen: &mut Screen) -> Result<(), Error> {
     let title = screen.paint(Tone::Strong, &named(&status.department, Some(&status.name)));
     screen.line(title)?;
     let waits = matches!(
@@ -336,8 +358,9 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
         ),
     )?;
     if waits {
-        show_awaited(&client, screen)?;
+        show_awaited(client, screen)?;
     }
+    show_governance(&status.governance, screen)?;
     for (n, warning) in status.warnings.iter().enumerate() {
         let label = if n == 0 { "warnings" } else { "" };
         let warning = screen.paint(Tone::Bad, &printable(warning));
@@ -356,8 +379,48 @@ pub(crate) fn status(global: &Global, screen: &mut Screen) -> Result<Outcome, Er
     screen.field(
         "running",
         format!("version {}, started {started}", printable(&status.version)),
+    )
+}
+
+/// How decisions stand. A node of before there were any says nothing of them.
+fn show_governance(governance: &GovernanceStatus, screen: &mut Screen) -> Result<(), Error> {
+    let GovernanceStatus {
+        governors,
+        governors_reached,
+        governors_needed,
+        ..
+    } = governance;
+    if *governors == 0 {
+        return Ok(());
+    }
+    screen.field(
+        "governors",
+        format!(
+            "{governors_reached} of {governors} can be reached, {governors_needed} have to vote; {} so far",
+            counted(governance.height, "block")
+        ),
     )?;
-    Ok(Outcome::Yes)
+    if governance.proposals > 0 {
+        screen.field(
+            "pending",
+            format!(
+                "{}, {} of them without this department's approval: `certmesh govern list`",
+                counted(governance.proposals.into(), "proposal"),
+                governance.awaiting_approval.len()
+            ),
+        )?;
+    }
+    if governance.own_change_pending {
+        screen.field(
+            "pending",
+            "a change of this department's own keys, until the governors' nodes have voted on it",
+        )?;
+    }
+    let since = china_time_and_age(governance.epoch_since_ms, now_ms());
+    screen.field(
+        "operating key",
+        format!("epoch {}, in force since {since}", governance.epoch),
+    )
 }
 
 /// By name, which members are there and which are waited for. A node that does not give them does not hide the rest.

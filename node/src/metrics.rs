@@ -83,6 +83,23 @@ pub struct LogState {
     pub set_aside: bool,
 }
 
+/// How governance stands for this department.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Governance {
+    /// Governors whose nodes can be reached and vote.
+    pub reached: usize,
+    /// Governors whose nodes have to vote.
+    pub needed: usize,
+    /// Proposals that lack approvals, this department's among them.
+    pub unapproved: usize,
+    /// Whether a change of its own keys waits for a block.
+    pub own_change: bool,
+    /// Whether this node votes.
+    pub votes: bool,
+    /// Since when its operating key is in force, ms since 1970 UTC.
+    pub key_since_ms: u64,
+}
+
 /// The measurements; shared by reference, every method may be called from any thread.
 #[derive(Debug)]
 pub struct Metrics {
@@ -121,6 +138,12 @@ pub struct Metrics {
     pub governors_heard: Gauge,
     /// Governors.
     pub governors: Gauge,
+    governors_reached: Gauge,
+    governors_needed: Gauge,
+    governance_unapproved: Gauge,
+    governance_own_change: Gauge,
+    governance_votes: Gauge,
+    operating_key_since: Gauge,
     peers_connected: Gauge,
     members_missing: Gauge,
     /// Pages of records fetched from other peers, verified and stored.
@@ -181,6 +204,12 @@ impl Metrics {
             governance_pending: Gauge::default(),
             governors_heard: Gauge::default(),
             governors: Gauge::default(),
+            governors_reached: Gauge::default(),
+            governors_needed: Gauge::default(),
+            governance_unapproved: Gauge::default(),
+            governance_own_change: Gauge::default(),
+            governance_votes: Gauge::default(),
+            operating_key_since: Gauge::default(),
             peers_connected: Gauge::default(),
             members_missing: Gauge::default(),
             pages_stored: Counter::default(),
@@ -369,6 +398,37 @@ impl Metrics {
             self.governors.clone(),
         );
         registry.register(
+            "governors_reached",
+            "Governors whose nodes can be reached and vote, this one among them if it does",
+            self.governors_reached.clone(),
+        );
+        registry.register(
+            "governors_needed",
+            "Governors whose nodes have to vote for anything to be decided",
+            self.governors_needed.clone(),
+        );
+        registry.register(
+            "governance_unapproved",
+            "Proposals that lack approvals, this department's among them",
+            self.governance_unapproved.clone(),
+        );
+        registry.register(
+            "governance_own_change",
+            "1 while a change of this department's own keys waits for a block",
+            self.governance_own_change.clone(),
+        );
+        registry.register(
+            "governance_votes",
+            "1 while this node votes on decisions: its department governs, and it has its key and knows its votes",
+            self.governance_votes.clone(),
+        );
+        registry.register_with_unit(
+            "operating_key_since",
+            "Since when this department's operating key is in force, since 1970 UTC",
+            Unit::Seconds,
+            self.operating_key_since.clone(),
+        );
+        registry.register(
             "peers_connected",
             "Members connected",
             self.peers_connected.clone(),
@@ -502,6 +562,18 @@ impl Metrics {
         }
         self.peers_connected.set(connected);
         self.members_missing.set(missing);
+    }
+
+    /// How governance stands for this department.
+    pub fn set_governance(&self, stands: &Governance) {
+        let count = |count: usize| gauge(count as u64);
+        self.governors_reached.set(count(stands.reached));
+        self.governors_needed.set(count(stands.needed));
+        self.governance_unapproved.set(count(stands.unapproved));
+        self.governance_own_change.set(stands.own_change.into());
+        self.governance_votes.set(stands.votes.into());
+        self.operating_key_since
+            .set(gauge(stands.key_since_ms / 1_000));
     }
 
     /// A department is no member any more: whether it is connected is not asked.

@@ -5,6 +5,7 @@
 //! - [`dataset`]: a whole city's types, matters, certificates and old tables, in files
 //! - [`network`]: a network's directory; [`process`]: a node as a process; [`proxy`], [`links`]: links that can be cut
 //! - [`testnet`]: the three together, a running network; [`client`]: asking its nodes
+//! - [`govern`]: deciding with the other members
 //! - [`up`], [`load`], [`demo`], [`mod@bench`]: what the program does with it
 //!
 //! The program starts its nodes by running itself with `node` as first argument; a program that embeds this library
@@ -19,6 +20,7 @@ pub mod demo;
 pub mod departments;
 mod error;
 mod fill;
+pub mod govern;
 pub mod links;
 pub mod load;
 mod main_with;

@@ -87,6 +87,11 @@ impl Testnet {
         self.seats.len()
     }
 
+    /// How many of them founded it, and come first; those after them may be admitted later.
+    pub fn founders(&self) -> usize {
+        self.network.genesis().departments().len()
+    }
+
     /// Whether there are none, which is never the case.
     pub fn is_empty(&self) -> bool {
         self.seats.is_empty()
@@ -97,12 +102,12 @@ impl Testnet {
         &self.runtime
     }
 
-    /// Starts every node that is not running and waits until each can do its work and all are connected.
+    /// Starts every founder's node that is not running and waits until each can do its work and all are connected.
     ///
     /// # Errors
     /// [`Error::Ended`], [`Error::Deadline`], [`Error::Spawn`].
     pub fn start_all(&mut self, deadline: Deadline) -> Result<(), Error> {
-        for index in 0..self.len() {
+        for index in 0..self.founders() {
             if self.seats[index].node.is_none() {
                 self.launch(index, &[])?;
                 // With direct links a node dials those that serve before it.
@@ -111,7 +116,7 @@ impl Testnet {
                 }
             }
         }
-        for index in 0..self.len() {
+        for index in 0..self.founders() {
             self.wait_serving(index, deadline)?;
         }
         self.wait_ready(deadline)
@@ -157,8 +162,7 @@ impl Testnet {
 
     /// Where one node finds the others. Of departments that were to be admitted later nobody knows that.
     fn addresses_for(&self, index: usize) -> Vec<(DepartmentCode, String)> {
-        let founders = self.network.genesis().departments().len();
-        let others = self.members()[..founders].iter();
+        let others = self.members()[..self.founders()].iter();
         let others = others.filter(|other| other.index != index);
         others
             .filter_map(|other| {

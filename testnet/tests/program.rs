@@ -204,14 +204,15 @@ fn lines_of_blocks(page: &str, language: &str) -> Vec<String> {
 const UNITS: [&str; 3] = [" µs", " ms", " s"];
 
 /// Other numbers that differ, by the text before and after them: the rate, where the byte is flipped, how far the issuer came
-/// before it was killed and so where later records are, and cosigners.
-const VARYING: [(&str, &str); 6] = [
+/// before it was killed and so where later records are, cosigners, and how much was issued while a key was replaced.
+const VARYING: [(&str, &str); 7] = [
     ("", " a second,"),
     ("byte ", " of "),
     ("(SIGKILL) after ", " acknowledged "),
     ("hold the same ", " records; no log has forked"),
     ("record ", " of "),
     ("cosigned by ", ""),
+    ("it issued ", " certificates while it did"),
 ];
 
 fn is_number(word: &str) -> bool {
@@ -360,6 +361,7 @@ fn the_demonstration_issues_the_rows_of_a_file_and_reports_each_step_as_data() {
         "accept",
         "receipts",
         "report",
+        "governance",
     ];
     assert_eq!(names, expected);
     assert_eq!(
@@ -383,6 +385,19 @@ fn the_demonstration_issues_the_rows_of_a_file_and_reports_each_step_as_data() {
     assert_eq!(accepted["missing"], json!(["居住证"]));
     assert_eq!(step("receipts")["matched"], 3);
     assert_eq!(step("report")["saved"], 2);
+    let governance = step("governance");
+    assert_eq!(
+        (
+            &governance["away"],
+            &governance["approvals"],
+            &governance["governors"]
+        ),
+        (&json!(1), &json!(3), &json!(3))
+    );
+    assert!(
+        governance["issued_meanwhile"].as_u64() >= Some(50),
+        "{governance}"
+    );
 }
 
 #[test]

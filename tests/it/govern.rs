@@ -228,3 +228,47 @@ fn what_cannot_be_decided_is_refused_before_anybody_signs() {
     assert!(stranger.err.contains("not a member"), "{stranger:?}");
     assert!(pending(&net, 0).is_empty());
 }
+
+#[test]
+fn what_waits_for_an_approval_is_shown_by_status_its_exit_code_metrics_and_the_node_s_log() {
+    let net = running(2);
+    let well = |index: usize| net.cli(index, &["status", "--check"]).code;
+    until("nothing to be amiss", || well(0) == 0 && well(1) == 0);
+    let id = propose_to_end(&net, 1);
+    until("the proposal to arrive", || pending(&net, 1).len() == 1);
+    let status = net.cli(1, &["--json", "status", "--check"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    let status = status.json();
+    let governance = &status["governance"];
+    assert_eq!(governance["awaiting_approval"][0], id.as_str());
+    assert_eq!(governance["votes"], true, "{status}");
+    let counts = ["governors", "governors_reached", "governors_needed"];
+    assert_eq!(counts.map(|name| governance[name].as_u64()), [Some(2); 3]);
+    let warning = status["warnings"][0].as_str().unwrap();
+    assert!(warning.contains(&id[..12]), "{warning}");
+    // For people, and for those who have only the log.
+    let shown = net.cli(1, &["status"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let line = "1 proposal, 1 of them without this department's approval";
+    assert!(shown.out.contains(line), "{shown:?}");
+    assert!(shown.out.contains("epoch 0, in force since"), "{shown:?}");
+    net.wait_logged(1, "a proposal waits for this department's approval");
+    let metric = |value: u8| {
+        let line = format!("certmesh_governance_unapproved {value}\n");
+        until("the metric", || {
+            net.http(1).get("/metrics").text.contains(&line)
+        });
+    };
+    metric(1);
+    // The proposer has approved it by proposing it.
+    let own = net.cli(0, &["--json", "status", "--check"]);
+    assert_eq!(own.code, 0, "{own:?}");
+    assert_eq!(own.json()["governance"]["proposals"], 1);
+    signed(&net, 1, &["approve", &id]);
+    net.wait_logged(1, "no longer so: a proposal waits");
+    metric(0);
+    until("nothing to be amiss again", || well(1) == 0);
+    // It governs no longer, so this node has no vote.
+    let status = net.cli(1, &["--json", "status"]).json();
+    assert_eq!(status["governance"]["votes"], false, "{status}");
+}

@@ -101,9 +101,41 @@ pub struct NodeStatus {
     pub peers_total: u32,
     /// Since when the process runs.
     pub started_ms: u64,
+    /// How governance stands for this department.
+    #[serde(default)]
+    pub governance: GovernanceStatus,
     /// What an operator should know of, each a sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// How governance stands for a department.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct GovernanceStatus {
+    /// Decisions held: blocks of the chain.
+    pub height: u64,
+    /// Departments that govern.
+    pub governors: u32,
+    /// Governors whose nodes can be reached and vote, this one among them if it does.
+    pub governors_reached: u32,
+    /// Governors whose nodes have to vote, for anything to be decided.
+    pub governors_needed: u32,
+    /// Codes of the governors that can't be reached or don't vote.
+    #[schema(value_type = Vec<DepartmentCode>)]
+    pub out_of_reach: Vec<String>,
+    /// Whether this node votes: its department governs, and it has the operating key in force and knows all votes that key gave.
+    pub votes: bool,
+    /// Proposals that wait for approvals or for a block.
+    pub proposals: u32,
+    /// Hashes of those that lack approvals, this department's among them.
+    #[schema(value_type = Vec<Hash>)]
+    pub awaiting_approval: Vec<String>,
+    /// Whether a change of this department's own keys waits for a block.
+    pub own_change_pending: bool,
+    /// Epoch of this department's operating key: how often it was replaced.
+    pub epoch: u32,
+    /// Since when that key is in force, ms since 1970 UTC.
+    pub epoch_since_ms: u64,
 }
 
 /// What was taken back from the copies of the own log that were set aside.

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::{PeerService, Refusal};
 use crate::peer::reasons::Unconfirmed;
 
+pub(crate) use crate::peer::alarms::GovernanceStanding;
 pub(crate) use crate::peer::health::{LogStanding, MemberStanding, NodeStanding, Readiness};
 pub(crate) use crate::peer::writer::Salvaged;
 

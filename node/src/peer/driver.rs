@@ -21,6 +21,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use libp2p::PeerId;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::alarms::Reported;
 use super::clock::Clock;
 use super::governance::{Governing, Input, Output};
 use super::own_log::Awaited;
@@ -105,6 +106,8 @@ pub(crate) struct Driver {
     storage: Storage,
     serving: Serving,
     warnings: DefaultKeyedRateLimiter<DepartmentCode>,
+    /// What of governance the node's log has said.
+    reported: Reported,
     /// Questions about governance: an answer is up to a mebibyte, made on the thread that votes.
     questions: DefaultKeyedRateLimiter<DepartmentCode>,
     key_requests: DefaultKeyedRateLimiter<DepartmentCode>,
@@ -158,6 +161,7 @@ impl Driver {
             storage,
             serving: Serving::new(),
             warnings: RateLimiter::keyed(WARNINGS),
+            reported: Reported::default(),
             questions: RateLimiter::keyed(QUESTIONS),
             key_requests: RateLimiter::keyed(KEY_REQUESTS),
             roster,
@@ -734,6 +738,7 @@ impl Driver {
         drop(heard);
         peer.show_own_log();
         peer.show_health();
+        peer.report_governance(&mut self.reported);
         self.show_clocks();
     }
 

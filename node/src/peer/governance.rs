@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use certmesh_ledger::governance::consensus::Moment;
 use certmesh_ledger::governance::engine::{
-    Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Verdict, is_enough,
+    Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Seat, Verdict, is_enough,
 };
 use certmesh_ledger::governance::{Changes, FinalBlock, Item, Refused, Store};
 use certmesh_ledger::id::DepartmentCode;
@@ -71,6 +71,8 @@ pub(crate) struct Shown {
     pub(crate) round: Option<u32>,
     /// Governors that have shown nothing newer of late, this one included, and all of them.
     pub(crate) governors: (usize, usize),
+    /// Whether this node votes.
+    pub(crate) seat: Seat,
     /// What the disk said when something could not be kept: this run takes no part any more.
     pub(crate) failed: Option<String>,
 }
@@ -302,6 +304,7 @@ impl Running {
         metrics.governance_pending.set(count(shown.pending.len()));
         shown.known = known;
         shown.round = self.engine.round_in_progress();
+        shown.seat = self.engine.seat();
         shown.governors = self.engine.governors_heard(at);
         metrics.governors_heard.set(count(shown.governors.0));
         metrics.governors.set(count(shown.governors.1));

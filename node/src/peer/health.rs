@@ -10,6 +10,7 @@ use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::is_dated_ahead;
 use certmesh_text::{NotNewest, say};
 
+use super::alarms::GovernanceStanding;
 use super::clock::Clock;
 use super::reasons::Names;
 use super::warnings::{LogDetail, Warning};
@@ -70,6 +71,8 @@ pub(crate) struct NodeStanding {
     pub connected: usize,
     /// Since when the process runs, ms.
     pub started_ms: u64,
+    /// How governance stands for this department.
+    pub governance: GovernanceStanding,
     /// What an operator should know of.
     pub warnings: Vec<Warning>,
 }
@@ -140,6 +143,7 @@ impl Peer {
             certificates,
             connected,
             started_ms: self.started_ms,
+            governance: self.governance_standing(),
             warnings: self.warnings(),
         }
     }
@@ -286,6 +290,7 @@ impl Peer {
         warnings.extend(self.own.log.is_damaged().then_some(Warning::OwnDamaged));
         let failed = self.governance.read().failed.clone();
         warnings.extend(failed.map(|error| Warning::Governance { error }));
+        warnings.extend(self.governance_warnings());
         let mut silent = Vec::new();
         for log in self.catalogue.logs() {
             let id = log.name().id;

@@ -17,13 +17,14 @@
 //! - `newcomers`: what members that joined need of this one
 //! - `governance`: the thread of this peer's part in governance
 //! - `ending`: where epochs of the own operating keys ended, and the others' words on it
-//! - `health`: what an operator should know of; `warnings`: what of it there is to say
+//! - `health`: what an operator should know of, `alarms`: of governance; `warnings`: what of it there is to say
 //! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
 //! - `reopening`: copies of other logs that failed on disk, opened again once the disk works
 //! - `cosignatures`: members' signatures under the checkpoints accepted here
 //! - `serving`: bounds on what other members ask for
 //! - `storage`: the threads that verify and store pages
 
+pub(crate) mod alarms;
 pub(crate) mod answering;
 pub(crate) mod clock;
 pub(crate) mod cosignatures;

@@ -91,6 +91,44 @@ coded! {
             /// What the disk said.
             error: String,
         },
+        /// Too few governors' nodes can be reached for anything to be decided.
+        "undecidable" Undecidable {
+            /// Governors whose nodes can be reached and vote.
+            reached: usize,
+            /// Governors.
+            governors: usize,
+            /// Governors whose nodes have to vote.
+            needed: usize,
+            /// Those that can't be reached, or don't vote.
+            missing: Names,
+        },
+        /// All governors' nodes that can be reached are needed.
+        "no-spare-governor" NoSpareGovernor {
+            /// Governors.
+            governors: usize,
+            /// Governors whose nodes have to vote.
+            needed: usize,
+            /// Those that can't be reached, or don't vote.
+            missing: Names,
+        },
+        /// This node may have forgotten how it voted, and so votes no more with the operating key in force.
+        "no-vote" NoVote,
+        /// Proposals wait for this department's approval.
+        "unapproved" Unapproved {
+            /// How many.
+            count: usize,
+            /// How their hashes begin.
+            proposals: Names,
+        },
+        /// This department has had the same operating key for long.
+        "old-key" OldKey {
+            /// Its epoch.
+            epoch: u32,
+            /// For how long, days.
+            days: u64,
+            /// After which it is to be replaced, days.
+            limit: u64,
+        },
         /// Bodies are missing though no record says that they were erased.
         "lost" Lost {
             /// Of what.

@@ -502,6 +502,14 @@ warning-journal-damaged = part of the look-up journal can't be read (lookups/{ $
        *[false] damaged
     }): look-ups may be missing there; check the disk, and the field key if it was replaced
 warning-governance = what members decide could not be kept on disk ({ $error }), so this run takes no part in it any more: make room on the disk or repair it, and restart the peer
+warning-undecidable = nothing can be decided: { $needed } of { $governors } governors' nodes have to vote, and { $reached } can be reached; missing: { $missing }; have these nodes started, or the links to them repaired (`certmesh peers`)
+warning-no-spare-governor = once one more governor's node can't be reached, nothing can be decided: { $needed } of { $governors } have to vote; missing already: { $missing }; have these nodes started, or the links to them repaired (`certmesh peers`)
+warning-no-vote = this node does not vote on decisions: it lost its disk, and could contradict votes that it gave before; replace its operating key (`certmesh govern rotate`), and it votes with the next one
+warning-unapproved = { $count ->
+        [one] a proposal waits
+       *[other] { $count } proposals wait
+    } for this department's approval: { $proposals }; look at what would change (`certmesh govern show`), then approve (`certmesh govern approve`), or let it lapse
+warning-old-key = this department has signed with the same operating key, that of epoch { $epoch }, for { $days } days; after { $limit } a key is to be replaced (`certmesh govern rotate`): nobody knows who has come by it meanwhile
 warning-own-damaged = what is on disk of the own log is no longer what was written: restart the peer, which then reads all of it, makes again what can be derived, and fetches damaged records from other members
 warning-lost = lost on this disk and not erased: { $parts }; nobody else has them: put data/bodies/ back from a backup, or record with `certmesh erase` that the fields are gone; `certmesh fsck` names each
 warning-log = the log of { $name }: { $detail }

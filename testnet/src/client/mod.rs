@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use certmesh_api::{
     AcceptRequest, Acceptance, AccessLog, AccessLogRequest, Appended, AuditView, CatalogueView,
-    Certificate, FetchRequest, FindRequest, Found, GrantRequest, History, IssueRequest, LogView,
-    MatterRequest, NodeStatus, PeerView, Problem, Readiness, Retrieved, StatusRequest, TypeRequest,
-    UseReport, Verification,
+    Certificate, FetchRequest, FindRequest, Found, GovernanceRequest, GovernanceView, GrantRequest,
+    History, IssueRequest, LogView, MatterRequest, NodeStatus, PeerView, Problem, Readiness,
+    Retrieved, StatusRequest, TypeRequest, UseReport, Verification,
 };
+use certmesh_ledger::codec;
+use certmesh_ledger::governance::Item;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
@@ -155,7 +157,36 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn proof(&self, id: &str) -> Result<Vec<u8>, ClientError> {
-        let url = self.url(&format!("/v1/certificates/{id}/proof"));
+        self.get_bytes(&format!("/v1/certificates/{id}/proof"))
+    }
+
+    /// How governance stands at the node.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn governance(&self) -> Result<GovernanceView, ClientError> {
+        self.get("/v1/governance")
+    }
+
+    /// Genesis and decisions so far, as a trust file.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn trust_file(&self) -> Result<Vec<u8>, ClientError> {
+        self.get_bytes("/v1/governance/trust-file")
+    }
+
+    /// Hands something signed to the node, to be decided.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn submit(&self, item: &Item) -> Result<GovernanceView, ClientError> {
+        let item = hex::encode(codec::encode(item));
+        self.post("/v1/governance/items", &GovernanceRequest { item })
+    }
+
+    fn get_bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(path);
         let request = self
             .agent
             .get(&url)

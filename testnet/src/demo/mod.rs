@@ -1,6 +1,7 @@
 //! `demo`: the whole of certmesh on one machine, step by step, each step checked.
 
 mod crash;
+mod governance;
 mod issue;
 mod once_only;
 mod partition;
@@ -43,7 +44,8 @@ pub struct DemoArgs {
 }
 
 fn departments(text: &str) -> Result<usize, String> {
-    let max = crate::departments::MAX_DEPARTMENTS;
+    // One more joins them.
+    let max = crate::departments::MAX_DEPARTMENTS - 1;
     match text.parse() {
         Ok(count) if (2..=max).contains(&count) => Ok(count),
         _ => Err(format!("a demonstration has 2 to {max} departments")),
@@ -59,7 +61,7 @@ struct Step {
     run: fn(&mut Stage) -> Result<Details, Error>,
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "genesis",
         title: "Departments found a network",
@@ -129,6 +131,11 @@ const STEPS: [Step; 14] = [
         name: "report",
         title: "The month's figures, without asking anyone",
         run: once_only::report,
+    },
+    Step {
+        name: "governance",
+        title: "The members decide: one joins, one changes its key, one is removed",
+        run: governance::governance,
     },
 ];
 

@@ -72,7 +72,7 @@ pub(super) fn prepare(stage: &Stage) -> Result<(), Error> {
 
 /// Departments of this network whose certificates the matter needs, beside the first.
 fn others(stage: &Stage) -> impl Iterator<Item = usize> {
-    let all = stage.net.len();
+    let all = stage.net.founders();
     OTHERS.into_iter().filter(move |index| *index < all)
 }
 

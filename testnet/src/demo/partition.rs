@@ -73,7 +73,7 @@ pub(super) fn partition(stage: &mut Stage) -> Result<Details, Error> {
 
 /// Waits until the peers of one side have noticed that the other is gone.
 fn wait_apart(stage: &Stage, side: &[(usize, Client)], lost: usize) -> Result<(), Error> {
-    let left = stage.net.len() - 1 - lost;
+    let left = stage.net.founders() - 1 - lost;
     for (index, client) in side {
         let what = || {
             format!(

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::client::Client;
 use crate::departments;
 use crate::links::Links;
-use crate::network::{Network, Randomness};
+use crate::network::{Founder, Network, Randomness};
 use crate::patience::{Deadline, catch_signals};
 use crate::sample::Sample;
 use crate::screen::Screen;
@@ -51,7 +51,10 @@ impl Stage {
         if dir.join("network.toml").exists() {
             return Err(Error::HoldsNetwork(dir.to_owned()));
         }
-        let network = Network::create(dir, args.departments, Randomness::System)?;
+        // One more has a directory and no part in it, until it is admitted.
+        let departments: Result<Vec<Founder>, Error> =
+            (0..=args.departments).map(Founder::numbered).collect();
+        let network = Network::joined_later(dir, &departments?, 1, Randomness::System)?;
         let net = Testnet::new(network, command, Links::Proxied)?;
         catch_signals(net.runtime().handle())?;
         let deadline = Deadline::seconds(60);
@@ -241,7 +244,7 @@ pub(super) fn details(value: Value) -> Details {
 pub(super) fn genesis(stage: &mut Stage) -> Result<Details, Error> {
     let network = stage.net.network().genesis().network_id().to_string();
     stage.say(format!("genesis {network}"));
-    for index in 0..stage.net.len() {
+    for index in 0..stage.net.founders() {
         let kinds: Vec<&str> = departments::types(index)
             .iter()
             .map(|kind| kind.name)
@@ -263,9 +266,9 @@ pub(super) fn genesis(stage: &mut Stage) -> Result<Details, Error> {
     stage.wait_converged()?;
     stage.say(format!(
         "{} peers run, all connected with all; {types} types in the catalogue",
-        stage.net.len()
+        stage.net.founders()
     ));
     Ok(details(
-        json!({ "network": network, "peers": stage.net.len(), "types": types }),
+        json!({ "network": network, "peers": stage.net.founders(), "types": types }),
     ))
 }

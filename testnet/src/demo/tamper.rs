@@ -16,7 +16,7 @@ use crate::stats::{grouped, ms};
 
 /// Changes a byte in the last department's copy of the first one's log while its peer is stopped.
 pub(super) fn tamper(stage: &mut Stage) -> Result<Details, Error> {
-    let victim = stage.net.len() - 1;
+    let victim = stage.net.founders() - 1;
     let log = stage.net.member(0).code().to_string();
     let before = stage.net.client(victim)?.log(&log)?;
     stage.net.stop(victim)?;

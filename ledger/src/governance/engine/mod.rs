@@ -24,6 +24,7 @@ use super::block::{FinalBlock, Item, MAX_ITEMS};
 use super::consensus::{self, Consensus, Entry, Message, Moment};
 use super::fault::{BlockError, Fault};
 use super::history::{Changes, History};
+use super::member::Member;
 use super::pool::{Pool, Refused};
 use super::state::State;
 use peers::Peers;
@@ -114,6 +115,20 @@ pub trait Chain: Send {
     /// # Errors
     /// [`BlockError`] if it isn't final, doesn't hold, or is not the next one; then nothing changed.
     fn extend(&self, block: &FinalBlock) -> Result<Changes, BlockError>;
+}
+
+/// Whether this node votes on blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seat {
+    /// Its department does not govern.
+    #[default]
+    None,
+    /// It votes.
+    Votes,
+    /// The operating key in force is not here.
+    KeyNotHeld,
+    /// It may have voted with the operating key in force and forgotten how.
+    Barred,
 }
 
 /// A member's part in governance.
@@ -258,6 +273,19 @@ impl Engine {
     /// The final blocks.
     pub fn blocks(&self) -> &[FinalBlock] {
         &self.blocks
+    }
+
+    /// Whether this node votes on blocks.
+    pub fn seat(&self) -> Seat {
+        let governor = self.history.state().governor(&self.own);
+        let Some(living) = governor.map(Member::operating_key) else {
+            return Seat::None;
+        };
+        match living.filter(|key| self.keys.find(key).is_some()) {
+            None => Seat::KeyNotHeld,
+            Some(key) if self.barred.contains(key) => Seat::Barred,
+            Some(_) => Seat::Votes,
+        }
     }
 
     /// Which attempt at the next block this node takes part in.

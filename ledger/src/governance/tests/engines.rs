@@ -653,6 +653,8 @@ fn a_key_whose_votes_may_be_forgotten_votes_no_more() {
     net.start(2);
     net.kill(2);
     net.start(2);
+    let seats = [0, 2, 3].map(|n| net.engine(n).seat());
+    assert_eq!(seats, [Seat::Votes, Seat::Barred, Seat::None]);
     let (change, _) = net.world.rotation(3);
     net.submit(3, &change.into()).unwrap();
     net.run(30_000);

@@ -554,6 +554,7 @@ impl Operate for Fake {
             certificates: 0,
             connected: 0,
             started_ms: 0,
+            governance: Default::default(),
             warnings: Vec::new(),
         }
     }

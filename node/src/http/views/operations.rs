@@ -1,6 +1,6 @@
 //! The state of the node, its logs and the other members.
 
-use certmesh_api::{LogView, NodeStatus, PeerView, Readiness, Salvaged};
+use certmesh_api::{GovernanceStatus, LogView, NodeStatus, PeerView, Readiness, Salvaged};
 use certmesh_ledger::membership::Membership;
 use certmesh_text::say;
 
@@ -66,7 +66,29 @@ pub(in crate::http) fn node(members: &Membership, node: &operate::NodeStanding) 
                 .count(),
         ),
         started_ms: node.started_ms,
+        governance: governance(&node.governance),
         warnings: node.warnings.iter().map(say).collect(),
+    }
+}
+
+fn governance(standing: &operate::GovernanceStanding) -> GovernanceStatus {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    GovernanceStatus {
+        height: standing.height,
+        governors: count(standing.governors),
+        governors_reached: count(standing.reached()),
+        governors_needed: count(standing.needed),
+        out_of_reach: standing
+            .out_of_reach
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        votes: standing.votes,
+        proposals: count(standing.proposals),
+        awaiting_approval: standing.awaiting.clone(),
+        own_change_pending: standing.own_change,
+        epoch: standing.epoch,
+        epoch_since_ms: standing.epoch_since_ms,
     }
 }
 
