@@ -25,6 +25,8 @@ use certmesh_ledger::sync::{
 };
 use certmesh_ledger::verify::Bundle;
 
+use zeroize::Zeroizing;
+
 use super::log_directory::place;
 use super::network::{
     TIME_MS, TRANSPORT_SEED, body_key, catalogue_key, certificate, change, definition, fields,
