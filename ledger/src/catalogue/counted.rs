@@ -6,7 +6,7 @@
 use crate::genesis::Role;
 use crate::governance::{History, Judgement};
 use crate::log::{Log, ReadError, status_after};
-use crate::record::{Record, Status};
+use crate::record::{Record, SignedRecord, Status};
 
 use super::{Authority, Catalogue, CertificateState};
 
@@ -88,7 +88,7 @@ impl Catalogue {
         let from = state.issued.record().seq.saturating_add(1);
         let (records, more) = log.about(&id, from, MAX_READ)?;
         let (mut status, mut status_seq) = (Status::Valid, None);
-        for record in records.iter().map(|record| record.record()) {
+        for record in records.iter().map(SignedRecord::record) {
             if let Some(after) = status_after(&record.entry, &id, status)
                 && self.change_counts(&history, log, record)?
             {
