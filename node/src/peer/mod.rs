@@ -15,6 +15,7 @@
 //! - `key_files`: this node's keys on disk, and those that are to take their place
 //! - `joining`: what changes here when members join, are suspended or removed; `roster`: whose peer is whose
 //! - `newcomers`: what members that joined need of this one
+//! - `whereabouts`: where members say that they can be reached
 //! - `governance`: the thread of this peer's part in governance
 //! - `health`: what an operator should know of; `warnings`: what of it there is to say
 //! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
@@ -50,6 +51,7 @@ pub(crate) mod testing;
 pub(crate) mod upkeep;
 pub(crate) mod uploads;
 pub(crate) mod warnings;
+pub(crate) mod whereabouts;
 pub(crate) mod writer;
 
 pub(crate) use refusal::{Item, Mib, Refusal, Unreachable};
