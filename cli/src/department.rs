@@ -309,6 +309,18 @@ fn write(dir: &Path, plan: &Plan, identity: &[u8; 32]) -> Result<Department, Err
     Ok(department)
 }
 
+/// Where others reach the node, which it states to them: to be changed when it moves.
+fn external(addresses: &[Text<256>]) -> String {
+    let quoted = addresses
+        .iter()
+        .map(|at| toml::Value::from(at.as_str()).to_string());
+    let quoted: Vec<String> = quoted.collect();
+    match quoted.is_empty() {
+        true => String::new(),
+        false => format!("external = [{}]\n", quoted.join(", ")),
+    }
+}
+
 fn node_toml(plan: &Plan) -> String {
     let quote = |text: &str| toml::Value::from(text).to_string();
     let listen: Vec<String> = plan.listen.iter().map(|address| quote(address)).collect();
@@ -333,6 +345,7 @@ fn node_toml(plan: &Plan) -> String {
          # Where the other departments' nodes connect to.\n\
          [net]\n\
          listen = [{listen}]\n\
+         {external}\
          quic = {quic}\n\n\
          [log]\n\
          format = \"text\"\n\
@@ -342,6 +355,7 @@ fn node_toml(plan: &Plan) -> String {
          # folder = \"inbox\"\n\
          # type = \"\"\n\
          # map = \"map.toml\"\n",
+        external = external(&plan.addresses),
         code = quote(plan.code.as_str()),
         api = quote(&plan.api.to_string()),
         listen = listen.join(", "),

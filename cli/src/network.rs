@@ -297,8 +297,8 @@ fn note_oddities(genesis: &Genesis, screen: &mut Screen) {
             .collect();
         if !unreachable.is_empty() {
             screen.note(&format!(
-                "note: without an address nobody can connect to {}; two such members never meet unless [net.peers] in a \
-                 node.toml gives one",
+                "note: without an address nobody can connect to {} before its node has connected to another and stated one: \
+                 where it listens, or `external` under [net] in its node.toml",
                 unreachable.join(", ")
             ));
         }

@@ -103,11 +103,11 @@ pub(crate) fn start_founders(net: &mut TestNet, up: &[usize]) {
 
 /// Has a newcomer introduced and admitted by the founders that run, and takes the decision in.
 #[track_caller]
-pub(crate) fn admit(net: &TestNet, newcomer: usize, up: &[usize]) {
+pub(crate) fn admit(net: &TestNet, newcomer: usize, voters: &[usize], up: &[usize]) {
     let introduced = join(net, 0, newcomer);
     assert_eq!(introduced["admitted"], false, "{introduced}");
     let introduction = introduced["introduction"].as_str().unwrap();
-    decide(net, &["admit", introduction], &up[1..4], up);
+    decide(net, &["admit", introduction], voters, up);
     let joined = join(net, 0, newcomer);
     assert_eq!(joined["admitted"], true, "{joined}");
 }
@@ -124,7 +124,7 @@ fn with_newcomer(down: &[usize]) -> TestNet {
     net.wait_logged(NEWCOMER, "is not a member of the network");
     net.wait_logged(NEWCOMER, "certmesh network join");
     net.kill(NEWCOMER);
-    admit(&net, NEWCOMER, &up);
+    admit(&net, NEWCOMER, &up[1..4], &up);
     net.start_again(NEWCOMER);
     net.ready();
     net

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use certmesh_testnet::testnet::define_types;
 
-use crate::membership::{admit, decide, start_founders};
+use crate::membership::{admit, connected, decide, start_founders};
 use crate::support::{TestNet, founded_before, until};
 
 const FOUNDERS: [usize; 4] = [0, 1, 2, 3];
-const VOTERS: [usize; 3] = [1, 2, 3];
+const VOTERS: [usize; 2] = [1, 2];
 const NEWCOMER: usize = 4;
+/// A second one.
+const OTHER: usize = 5;
 
 fn key_file(net: &TestNet, index: usize) -> PathBuf {
     net.member(index).dir.join("keys/catalogue.key")
@@ -23,7 +25,7 @@ fn key_file(net: &TestNet, index: usize) -> PathBuf {
 fn admitted() -> TestNet {
     let mut net = founded_before(FOUNDERS.len(), 1);
     start_founders(&mut net, &FOUNDERS);
-    admit(&net, NEWCOMER, &FOUNDERS);
+    admit(&net, NEWCOMER, &VOTERS, &FOUNDERS);
     assert!(!key_file(&net, NEWCOMER).exists());
     net
 }
@@ -122,4 +124,49 @@ fn a_key_that_somebody_puts_there_ends_the_waiting_and_is_checked() {
     fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
     fs::rename(place, key_file(&net, NEWCOMER)).unwrap();
     net.wait_logged(NEWCOMER, "not this network's key");
+}
+
+#[test]
+fn two_that_joined_later_meet_and_find_each_other_again_after_both_have_moved() {
+    let mut net = founded_before(FOUNDERS.len(), 2);
+    start_founders(&mut net, &FOUNDERS);
+    for newcomer in [NEWCOMER, OTHER] {
+        admit(&net, newcomer, &VOTERS, &FOUNDERS);
+        // Its configuration names the founders alone, and theirs do not name it.
+        net.start_again(newcomer);
+        let config = fs::read_to_string(net.member(newcomer).config()).unwrap();
+        for other in [NEWCOMER, OTHER] {
+            assert_eq!(
+                config.matches(&net.code(other)).count(),
+                usize::from(other == newcomer)
+            );
+        }
+    }
+    let meet = |net: &TestNet, what: &str| {
+        until(what, || {
+            connected(net, NEWCOMER, OTHER) && connected(net, OTHER, NEWCOMER)
+        });
+    };
+    meet(&net, "the newcomers to meet");
+    net.ready();
+    define_types(&net.client(NEWCOMER).unwrap(), NEWCOMER).unwrap();
+
+    // Each comes back on another port, so that neither is where the other has it.
+    let ports = |net: &TestNet| {
+        [NEWCOMER, OTHER].map(|at| net.node_file(at).unwrap().target().unwrap().port())
+    };
+    let before = ports(&net);
+    net.kill(NEWCOMER);
+    net.kill(OTHER);
+    for at in [NEWCOMER, OTHER] {
+        net.start_again(at);
+    }
+    let after = ports(&net);
+    assert!(
+        (0..2).all(|at| before[at] != after[at]),
+        "{before:?} {after:?}"
+    );
+    meet(&net, "the newcomers to find each other again");
+    net.ready();
+    net.converge();
 }

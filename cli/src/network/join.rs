@@ -230,6 +230,8 @@ fn admitted(
             "    It gets the network's catalogue key from another member, sealed to this department: nothing has to be copied.",
         )?;
     }
-    screen.line("  - Have members whose nodes shall dial this one put its address under [net.peers] in their node.toml.")?;
+    screen.line(
+        "  - It states to the others where it can be reached: `external` under [net] in node.toml, else where it listens.",
+    )?;
     Ok(Outcome::Yes)
 }

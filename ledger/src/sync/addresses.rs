@@ -20,6 +20,8 @@ use super::announcement::Bucket;
 
 /// Most bytes of one department's statement, encoded.
 pub const MAX_STATED: usize = 1_024;
+/// Most addresses of one department.
+const MAX_ADDRESSES: usize = 8;
 /// Most bytes of its addresses together, so that what all departments state fits into one response.
 const MAX_TOGETHER: usize = 768;
 /// New statements of a department that are taken at once. Each makes every other member dial.
@@ -31,7 +33,9 @@ const EACH_MS: u64 = 60_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressesError {
     /// More than fit.
-    #[error("more than 8 addresses, or more than {MAX_TOGETHER} bytes of them together")]
+    #[error(
+        "more than {MAX_ADDRESSES} addresses, or more than {MAX_TOGETHER} bytes of them together"
+    )]
     TooMany,
     /// One that nobody can dial.
     #[error("an address that no other node can dial")]
@@ -47,7 +51,7 @@ pub enum AddressesError {
 pub struct StatedAddresses {
     department: DepartmentCode,
     number: u64,
-    addresses: Bounded<Text<256>, 8>,
+    addresses: Bounded<Text<256>, MAX_ADDRESSES>,
     signature: Signature,
 }
 
@@ -56,7 +60,7 @@ pub struct StatedAddresses {
 struct Parts {
     department: DepartmentCode,
     number: u64,
-    addresses: Bounded<Text<256>, 8>,
+    addresses: Bounded<Text<256>, MAX_ADDRESSES>,
     signature: Signature,
 }
 
@@ -64,7 +68,7 @@ impl TryFrom<Parts> for StatedAddresses {
     type Error = AddressesError;
 
     fn try_from(parts: Parts) -> Result<Self, AddressesError> {
-        check(&parts.addresses)?;
+        check_addresses(&parts.addresses)?;
         Ok(StatedAddresses {
             department: parts.department,
             number: parts.number,
@@ -74,7 +78,14 @@ impl TryFrom<Parts> for StatedAddresses {
     }
 }
 
-fn check(addresses: &[Text<256>]) -> Result<(), AddressesError> {
+/// Whether these addresses can be stated.
+///
+/// # Errors
+/// [`AddressesError`].
+pub fn check_addresses(addresses: &[Text<256>]) -> Result<(), AddressesError> {
+    if addresses.len() > MAX_ADDRESSES {
+        return Err(AddressesError::TooMany);
+    }
     let together: usize = addresses.iter().map(|text| text.as_str().len()).sum();
     if together > MAX_TOGETHER {
         return Err(AddressesError::TooMany);
@@ -100,8 +111,8 @@ impl StatedAddresses {
         addresses: Vec<Text<256>>,
         transport: &SigningKey,
     ) -> Result<StatedAddresses, AddressesError> {
-        let addresses = Bounded::new(addresses).map_err(|_| AddressesError::TooMany)?;
-        check(&addresses)?;
+        check_addresses(&addresses)?;
+        let addresses = Bounded::first(addresses);
         let message = message(network, &department, number, &addresses);
         Ok(StatedAddresses {
             department,
@@ -145,7 +156,7 @@ fn message(
     network: NetworkId,
     department: &DepartmentCode,
     number: u64,
-    addresses: &Bounded<Text<256>, 8>,
+    addresses: &Bounded<Text<256>, MAX_ADDRESSES>,
 ) -> Hash {
     let content = codec::encode(&(department, number, addresses));
     hash_parts(Purpose::Addresses, &[network.0.as_bytes(), &content])
@@ -261,6 +272,11 @@ impl AddressBook {
         });
         self.rates.retain(|code, _| members.member(code).is_some());
         gone
+    }
+
+    /// The own statement that is kept.
+    pub fn own(&self) -> Option<&StatedAddresses> {
+        self.stated.get(&self.own)
     }
 
     /// Where a member's peer can be reached; `None` if it has not said so.

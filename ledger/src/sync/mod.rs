@@ -23,7 +23,9 @@ mod message;
 mod pace;
 mod state;
 
-pub use addresses::{AddressBook, AddressesError, MAX_STATED, StatedAddresses, Taken};
+pub use addresses::{
+    AddressBook, AddressesError, MAX_STATED, StatedAddresses, Taken, check_addresses,
+};
 pub use announcement::{ANNOUNCE_EVERY_MS, announcement};
 pub use catalogue_key::{NotTheCatalogueKey, open_catalogue_key, sealed_catalogue_key};
 pub use instances::Standing;

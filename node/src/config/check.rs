@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use certmesh_api::tokens::Clients;
 use certmesh_ledger::catalogue::FreshnessLimits;
+use certmesh_ledger::codec::Text;
+use certmesh_ledger::genesis::check_dialable;
 use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::sync::check_addresses;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
@@ -307,11 +310,32 @@ fn net(s: &mut Settings) -> Option<NetConfig> {
         }
     }
     Some(NetConfig {
+        external: external(s),
         listen,
         quic,
         retrievals_per_second: NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN),
         peers,
     })
+}
+
+/// What is stated to other members has to be such that they can dial it, and fits into one statement.
+fn external(s: &mut Settings) -> Vec<Text<256>> {
+    let key = "net.external";
+    let texts = s.list(key).unwrap_or_default();
+    let mut good = Vec::new();
+    for text in &texts {
+        match (check_dialable(text), Text::new(text.as_str())) {
+            (Ok(()), Ok(text)) => good.push(text),
+            (Err(fault), _) => s.wrong(key, certmesh_text::address_fault(&fault)),
+            (_, Err(error)) => s.wrong(key, format!("`{}`: {error}", text.escape_debug())),
+        }
+    }
+    if good.len() == texts.len()
+        && let Err(error) = check_addresses(&good)
+    {
+        s.wrong(key, format!("holds {error}"));
+    }
+    good
 }
 
 fn addresses(s: &mut Settings, key: &str, texts: &[String]) -> Vec<Multiaddr> {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use certmesh_ledger::catalogue::FreshnessLimits;
+use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::DepartmentCode;
 use libp2p::Multiaddr;
 use thiserror::Error;
@@ -126,7 +127,9 @@ pub struct NetConfig {
     pub quic: bool,
     /// Requests of each member for fields that are taken up in a second.
     pub retrievals_per_second: NonZeroU32,
-    /// Addresses of members in place of those in the genesis file.
+    /// Where other departments' nodes reach this one, to be stated to them; none for what the genesis has, or where it listens.
+    pub external: Vec<Text<256>>,
+    /// Addresses of members in place of all others that are known.
     pub peers: BTreeMap<DepartmentCode, Vec<Multiaddr>>,
 }
 

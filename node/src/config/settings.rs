@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 31] = [
+pub(super) const KEYS: [(&str, Kind); 32] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -49,6 +49,7 @@ pub(super) const KEYS: [(&str, Kind); 31] = [
     ("api.max_uploads_mib", Kind::Number),
     ("api.keep_free_mib", Kind::Number),
     ("net.listen", Kind::List),
+    ("net.external", Kind::List),
     ("net.quic", Kind::Flag),
     ("net.retrievals_per_second", Kind::Number),
     ("net.peers", Kind::Table),

@@ -14,7 +14,8 @@ use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::sync::{
     ANNOUNCE_EVERY_MS, Announcement, Command, ConnectionId, Event, Failure, Gossiped, Heads,
-    Judgement, Request, RequestId, Response, Standing, Stored, Sync, announcement, serve,
+    Judgement, Request, RequestId, Response, Standing, StatedAddresses, Stored, Sync, announcement,
+    serve,
 };
 use certmesh_text::say;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -30,6 +31,7 @@ use super::roster::{Addresses, Roster};
 use super::serving::Serving;
 use super::storage::Storage;
 use super::warnings::Warning;
+use super::whereabouts::Whereabouts;
 use super::{Connection, Peer, now_ms};
 use crate::logging::WARNINGS;
 use crate::net::{
@@ -84,6 +86,7 @@ pub(crate) struct Inbox {
 enum Waiting {
     Sync(RequestId),
     Governance(QuestionId),
+    Addresses,
     Asker(oneshot::Sender<Result<Response, RequestFailure>>),
 }
 
@@ -96,6 +99,7 @@ pub(crate) struct Parts {
     pub(crate) governing: Governing,
     pub(crate) storage: Storage,
     pub(crate) answering: Answering,
+    pub(crate) whereabouts: Whereabouts,
 }
 
 pub(crate) struct Driver {
@@ -112,6 +116,7 @@ pub(crate) struct Driver {
     questions: DefaultKeyedRateLimiter<DepartmentCode>,
     key_requests: DefaultKeyedRateLimiter<DepartmentCode>,
     roster: Roster,
+    whereabouts: Whereabouts,
     requests: HashMap<OutboundId, Waiting>,
     answering: Answering,
     reopening: Reopening,
@@ -151,6 +156,7 @@ impl Driver {
             governing,
             storage,
             answering,
+            whereabouts,
         } = parts;
         let announced = peer.own.log.size();
         Driver {
@@ -165,6 +171,7 @@ impl Driver {
             questions: RateLimiter::keyed(QUESTIONS),
             key_requests: RateLimiter::keyed(KEY_REQUESTS),
             roster,
+            whereabouts,
             requests: HashMap::new(),
             answering,
             reopening,
@@ -225,6 +232,9 @@ impl Driver {
                 Some((to, answer)) = self.answers.1.recv() => self.respond(to, answer),
                 _ = tick.tick() => {
                     self.handle(Event::Tick);
+                    if self.whereabouts.restate() {
+                        self.serving.heads_changed();
+                    }
                     self.show();
                 }
                 event = self.net.next() => self.network(event),
@@ -263,6 +273,7 @@ impl Driver {
         match event {
             NetEvent::Listening(address) => {
                 tracing::info!(%address, "listening");
+                self.whereabouts.listening(&address);
                 if let Some(listening) = &self.listening {
                     // Whoever reads them wants those of the start; what comes when there is no room is logged.
                     let _ = listening.try_send(address);
@@ -310,6 +321,13 @@ impl Driver {
                     let reply = result.ok().and_then(|bytes| governance_reply(&bytes));
                     let answered = engine::Event::Answered(code, question, reply);
                     driver.give(Input::Event(answered));
+                }),
+                Some(Waiting::Addresses) => self.with_code(peer, |driver, code| {
+                    if let Some(Ok(Response::Addresses(all))) =
+                        result.ok().map(|bytes| Response::decode(&bytes))
+                    {
+                        driver.hear_addresses(code, all.into_vec());
+                    }
                 }),
                 Some(Waiting::Asker(asker)) => {
                     let answer = result.and_then(|bytes| {
@@ -369,11 +387,13 @@ impl Driver {
                 let cosignature =
                     |checkpoint: &VerifiedCheckpoint| self.peer.fresh_cosignature(checkpoint);
                 let governance = self.peer.governance.read().known;
+                let addresses = self.whereabouts.digest();
                 let make = || {
                     let heads = self.sync.heads(&self.peer.catalogue, now_ms(), cosignature);
                     let heads = Heads {
                         rival,
                         governance,
+                        addresses,
                         ..heads
                     };
                     Response::Heads(heads).encode()
@@ -408,7 +428,12 @@ impl Driver {
                 }
                 return;
             }
-            Request::Addresses => return self.respond(id, Response::NotHeld.encode()),
+            Request::Addresses => {
+                if let Some(answer) = self.whereabouts.answer(&from) {
+                    self.respond(id, answer.encode());
+                }
+                return;
+            }
             Request::Piece(asked) => {
                 let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
                 let asked = asked.clone();
@@ -481,7 +506,7 @@ impl Driver {
             Ok(bytes) => Response::decode(&bytes)
                 .map(Box::new)
                 .map_err(|_| Failure::Malformed)
-                .inspect(|response| self.hear_of_governance(from, response)),
+                .inspect(|response| self.hear_heads(from, response)),
             Err(error) => {
                 tracing::debug!(department = %from, ?error, "request not answered");
                 Err(match error {
@@ -498,11 +523,30 @@ impl Driver {
         });
     }
 
-    /// What a peer knows of governance stands in its heads.
-    fn hear_of_governance(&mut self, from: DepartmentCode, response: &Response) {
+    /// What a peer knows of governance, and of where members are, stands in its heads.
+    fn hear_heads(&mut self, from: DepartmentCode, response: &Response) {
         if let Response::Heads(heads) = response {
             self.give(Input::Event(engine::Event::Heard(from, heads.governance)));
+            if self.whereabouts.asks(from, heads.addresses)
+                && let Some(id) = self.roster.id_of(&from)
+            {
+                let sent = self.net.request(id, Request::Addresses.encode());
+                self.requests.insert(sent, Waiting::Addresses);
+            }
         }
+    }
+
+    /// Takes in where members are by what another keeps, and dials them there.
+    fn hear_addresses(&mut self, from: DepartmentCode, all: Vec<StatedAddresses>) {
+        if self.whereabouts.take(from, all, self.peer.clock.now_ms()) {
+            self.serving.heads_changed();
+            self.dial_by_addresses();
+        }
+    }
+
+    fn dial_by_addresses(&mut self) {
+        self.roster.set_stated(self.whereabouts.stated());
+        self.net.set_members(self.roster.peers());
     }
 
     /// Hands something to the thread of governance. What it has no room for is heard or asked for again.
@@ -557,7 +601,8 @@ impl Driver {
             }
             self.peer.forget_peer_of(&code);
         }
-        self.net.set_members(self.roster.peers());
+        self.whereabouts.follow();
+        self.dial_by_addresses();
         self.serving.heads_changed();
         if changes.departments.contains(&self.peer.department) {
             self.own_keys_changed(&members);

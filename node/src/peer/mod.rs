@@ -15,6 +15,7 @@
 //! - `key_files`: this node's keys on disk, and those that are to take their place
 //! - `joining`: what changes here when members join, are suspended or removed; `roster`: whose peer is whose
 //! - `newcomers`: what members that joined need of this one
+//! - `whereabouts`: where members say that they can be reached
 //! - `governance`: the thread of this peer's part in governance
 //! - `ending`: where epochs of the own operating keys ended, and the others' words on it
 //! - `health`: what an operator should know of, `alarms`: of governance; `warnings`: what of it there is to say
@@ -53,6 +54,7 @@ pub(crate) mod testing;
 pub(crate) mod upkeep;
 pub(crate) mod uploads;
 pub(crate) mod warnings;
+pub(crate) mod whereabouts;
 pub(crate) mod writer;
 
 pub(crate) use refusal::{Item, Mib, Refusal, Unreachable};

@@ -6,8 +6,17 @@ use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::membership::Membership;
 use libp2p::{Multiaddr, PeerId};
 
-/// Where departments' peers can be reached, as genesis and configuration have it. It may name departments that are not members.
-pub(crate) type Addresses = BTreeMap<DepartmentCode, Vec<Multiaddr>>;
+/// Addresses of departments, which need not be members.
+pub(crate) type ByDepartment = BTreeMap<DepartmentCode, Vec<Multiaddr>>;
+
+/// Where departments' peers can be reached, as the files of this node have it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses {
+    /// As the configuration has it. Nothing else counts for these.
+    pub(crate) configured: ByDepartment,
+    /// As the genesis has it.
+    pub(crate) founding: ByDepartment,
+}
 
 /// The other members' peers, as the membership had them when it was last followed.
 pub(crate) struct Roster {
@@ -15,6 +24,8 @@ pub(crate) struct Roster {
     codes: HashMap<PeerId, DepartmentCode>,
     ids: BTreeMap<DepartmentCode, PeerId>,
     addresses: Addresses,
+    /// As members say themselves.
+    stated: ByDepartment,
 }
 
 impl Roster {
@@ -25,6 +36,7 @@ impl Roster {
             codes: HashMap::new(),
             ids: BTreeMap::new(),
             addresses,
+            stated: ByDepartment::new(),
         };
         roster.follow(members);
         roster
@@ -51,9 +63,14 @@ impl Roster {
         gone.map(|(code, _)| code).collect()
     }
 
-    /// Replaces what is known of where peers are.
+    /// Replaces what the files of this node say of where peers are.
     pub(crate) fn set_addresses(&mut self, addresses: Addresses) {
         self.addresses = addresses;
+    }
+
+    /// Replaces what members say of where their peers are.
+    pub(crate) fn set_stated(&mut self, stated: ByDepartment) {
+        self.stated = stated;
     }
 
     /// Whose peer it is.
@@ -68,11 +85,28 @@ impl Roster {
 
     /// All of them, each with its addresses: those without are let in, and can't be dialled.
     pub(crate) fn peers(&self) -> Vec<(PeerId, Vec<Multiaddr>)> {
-        let peers = self.ids.iter().map(|(code, id)| {
-            let addresses = self.addresses.get(code).cloned();
-            (*id, addresses.unwrap_or_default())
-        });
-        peers.collect()
+        let peers = self.ids.iter();
+        peers
+            .map(|(code, id)| (*id, self.addresses(code)))
+            .collect()
+    }
+
+    /// A member's addresses. What it states comes before what it founded the network with: it may have moved.
+    fn addresses(&self, code: &DepartmentCode) -> Vec<Multiaddr> {
+        let Addresses {
+            configured,
+            founding,
+        } = &self.addresses;
+        if let Some(configured) = configured.get(code) {
+            return configured.clone();
+        }
+        let mut all = self.stated.get(code).cloned().unwrap_or_default();
+        for address in founding.get(code).into_iter().flatten() {
+            if !all.contains(address) {
+                all.push(address.clone());
+            }
+        }
+        all
     }
 }
 
@@ -88,7 +122,10 @@ mod tests {
         let members = members();
         let [own, newcomer] = [OWN, NEWCOMER].map(|code| code.parse().unwrap());
         let address: Multiaddr = "/ip4/192.0.2.7/tcp/7481".parse().unwrap();
-        let addresses: Addresses = [(newcomer, vec![address.clone()])].into();
+        let addresses = Addresses {
+            configured: [(newcomer, vec![address.clone()])].into(),
+            founding: ByDepartment::new(),
+        };
         let mut roster = Roster::new(&members, own, addresses);
         // An address lets nobody in.
         assert!(roster.peers().is_empty() && roster.id_of(&newcomer).is_none());
@@ -98,7 +135,7 @@ mod tests {
         let id = roster.id_of(&newcomer).unwrap();
         assert_eq!(roster.code_of(&id), Some(newcomer));
         assert_eq!(roster.peers(), [(id, vec![address])]);
-        roster.set_addresses(Addresses::new());
+        roster.set_addresses(Addresses::default());
         assert_eq!(roster.peers(), [(id, Vec::new())], "let in, not dialled");
         assert!(roster.id_of(&own).is_none());
 
@@ -112,11 +149,34 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_counts_before_what_a_member_states_and_that_before_the_genesis() {
+        let members = members();
+        let [own, newcomer] = [OWN, NEWCOMER].map(|code| code.parse().unwrap());
+        decide(&members, &[admit(&members, NEWCOMER)]);
+        let at = |n: u8| -> Multiaddr { format!("/ip4/192.0.2.{n}/tcp/7481").parse().unwrap() };
+        let founding = || ByDepartment::from([(newcomer, vec![at(1), at(2)])]);
+        let addresses = Addresses {
+            configured: ByDepartment::new(),
+            founding: founding(),
+        };
+        let mut roster = Roster::new(&members, own, addresses);
+        let dialled = |roster: &Roster| roster.peers().remove(0).1;
+        assert_eq!(dialled(&roster), [at(1), at(2)]);
+        roster.set_stated([(newcomer, vec![at(3), at(1)])].into());
+        assert_eq!(dialled(&roster), [at(3), at(1), at(2)]);
+        roster.set_addresses(Addresses {
+            configured: [(newcomer, vec![at(4)])].into(),
+            founding: founding(),
+        });
+        assert_eq!(dialled(&roster), [at(4)]);
+    }
+
+    #[test]
     fn whoever_is_removed_itself_has_nobody_left() {
         let members = members();
         decide(&members, &[admit(&members, NEWCOMER)]);
         let newcomer = NEWCOMER.parse().unwrap();
-        let mut roster = Roster::new(&members, newcomer, Addresses::new());
+        let mut roster = Roster::new(&members, newcomer, Addresses::default());
         assert_eq!(roster.peers().len(), 1);
         decide(&members, &[suspend(NEWCOMER)]);
         decide(&members, &[remove(&members, NEWCOMER)]);
@@ -129,7 +189,7 @@ mod tests {
         let members = members();
         let newcomer = NEWCOMER.parse().unwrap();
         decide(&members, &[admit(&members, NEWCOMER)]);
-        let mut roster = Roster::new(&members, newcomer, Addresses::new());
+        let mut roster = Roster::new(&members, newcomer, Addresses::default());
         let own = OWN.parse().unwrap();
         let before = roster.id_of(&own).unwrap();
         change_transport(&members, &[9; 32]);

@@ -85,14 +85,22 @@ pub(crate) fn decide(members: &Membership, actions: &[Action]) {
     make(members, vec![decision.into()]);
 }
 
+/// A seed of a department's that was admitted.
+fn seed_of(code: &DepartmentCode, n: u8) -> [u8; 32] {
+    let mut seed = [n; 32];
+    seed[..18].copy_from_slice(code.as_str().as_bytes());
+    seed
+}
+
+/// The transport key of a department that was admitted.
+pub(crate) fn transport_of(code: &DepartmentCode) -> SigningKey {
+    SigningKey::from_seed(&seed_of(code, 3))
+}
+
 /// Admits a department, which issues and does not govern.
 pub(crate) fn admit(members: &Membership, code: &str) -> Action {
     let code: DepartmentCode = code.parse().unwrap();
-    let seed = |n: u8| {
-        let mut seed = [n; 32];
-        seed[..18].copy_from_slice(code.as_str().as_bytes());
-        seed
-    };
+    let seed = |n: u8| seed_of(&code, n);
     let [identity, operating, transport] = [1, 2, 3].map(|n| SigningKey::from_seed(&seed(n)));
     let newcomer = Newcomer {
         code,

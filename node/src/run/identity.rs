@@ -10,12 +10,15 @@ use certmesh_ledger::disk::RealDisk;
 use certmesh_ledger::genesis::{Genesis, PeerId as MemberPeer, Undialable, undialable};
 use certmesh_ledger::governance::{FinalBlock, Store, TrustFile};
 use certmesh_ledger::membership::Membership;
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
 use zeroize::Zeroizing;
 
 use super::error::{RunError, at};
 use crate::config::Config;
 use crate::peer::key_files::{operating_keys, secret, secrets};
-use crate::peer::roster::Addresses;
+use crate::peer::roster::{Addresses, ByDepartment};
+use crate::peer::whereabouts::OwnAddresses;
 
 /// Who this peer is and whom it talks to, checked as a whole.
 pub(crate) struct Identity {
@@ -153,14 +156,15 @@ fn other_key(path: &Path, what: &'static str, expected: &dyn ToString) -> RunErr
     }
 }
 
-/// Where the other departments' peers can be reached: as the configuration has it, also of departments that may yet join, else
+/// Where the other departments' peers can be reached: as the configuration has it, also of departments that may yet join, and
 /// as the genesis has it. An invalid address is a fault.
 pub(crate) fn addresses(
     config: &Config,
     genesis: &Genesis,
     faults: &mut Vec<RunError>,
 ) -> Addresses {
-    let mut found: Addresses = config.net.peers.clone();
+    let configured = config.net.peers.clone();
+    let mut founding = ByDepartment::new();
     for founder in genesis.departments() {
         let mut parse = |address: &Text<256>| {
             let parsed = address.as_str().parse();
@@ -171,12 +175,40 @@ pub(crate) fn addresses(
             };
             parsed.map_err(|error| faults.push(fault(error))).ok()
         };
-        if founder.code != config.department && !found.contains_key(&founder.code) {
+        if founder.code != config.department && !configured.contains_key(&founder.code) {
             let addresses = founder.addresses.iter().filter_map(&mut parse).collect();
-            found.insert(founder.code, addresses);
+            founding.insert(founder.code, addresses);
         }
     }
-    found
+    Addresses {
+        configured,
+        founding,
+    }
+}
+
+/// What is stated to the others of where this peer can be reached: what the configuration has for that; else what the genesis
+/// has, where it is a founder's; else where it listens.
+pub(crate) fn own_addresses(config: &Config, members: &Membership) -> OwnAddresses {
+    let founding = members.founding_addresses(&config.department);
+    let given = match &*config.net.external {
+        [] => founding.to_vec(),
+        external => external.to_vec(),
+    };
+    match given.is_empty() {
+        false => OwnAddresses::Given(given),
+        true => {
+            let is_wildcard = |address: &&Multiaddr| {
+                let ip = address.iter().find_map(|part| match part {
+                    Protocol::Ip4(ip) => Some(ip.is_unspecified()),
+                    Protocol::Ip6(ip) => Some(ip.to_canonical().is_unspecified()),
+                    _ => None,
+                });
+                ip.unwrap_or(false)
+            };
+            let listen = config.net.listen.iter();
+            OwnAddresses::Listening(listen.filter(|at| !is_wildcard(at)).cloned().collect())
+        }
+    }
 }
 
 /// Where what is kept of governance is.

@@ -62,6 +62,7 @@ use crate::peer::roster::{Addresses, Roster};
 use crate::peer::storage::Storage;
 use crate::peer::upkeep::Upkeep;
 use crate::peer::uploads::{self, Uploads};
+use crate::peer::whereabouts::Whereabouts;
 use crate::peer::writer::WriterHandle;
 use crate::peer::{Peer, now_ms, retries};
 use crate::watch::{Needs, Watching};
@@ -494,9 +495,17 @@ impl Work {
         let (heads, heads_received) = watch::channel(None);
         let (stored, stored_received) = mpsc::channel(WAITING);
         let vouched = Arc::new(Notify::new());
-        let (addresses_read, addresses) = watch::channel(Addresses::new());
+        let (addresses_read, addresses) = watch::channel(Addresses::default());
         let members = peer.catalogue.members().clone();
-        let roster = Roster::new(&members, config.department, identity.addresses.clone());
+        let whereabouts = Whereabouts::new(
+            &members,
+            config.department,
+            Arc::clone(&peer.store),
+            SigningKey::from_seed(&identity.transport),
+            identity::own_addresses(config, &members),
+        );
+        let mut roster = Roster::new(&members, config.department, identity.addresses.clone());
+        roster.set_stated(whereabouts.stated());
         let (stop_driver, stop) = oneshot::channel();
         let (listening, listening_received) = mpsc::channel(WAITING);
         let writer = Writer::new(Arc::clone(&peer.own.log), peer.keys.clone());
@@ -550,6 +559,7 @@ impl Work {
             governing: governing.clone(),
             storage,
             answering,
+            whereabouts,
         };
         let driver = Driver::new(parts, roster, listening);
         let inbox = Inbox {
