@@ -272,3 +272,51 @@ fn what_waits_for_an_approval_is_shown_by_status_its_exit_code_metrics_and_the_n
     let status = net.cli(1, &["--json", "status"]).json();
     assert_eq!(status["governance"]["votes"], false, "{status}");
 }
+
+#[test]
+fn a_department_that_lost_its_identity_key_gets_another_from_the_members() {
+    let net = running(4);
+    let [new, renewal] = ["new-identity.key", "renewal"].map(|name| net.scratch(name));
+    let [new, renewal] = [&new, &renewal].map(|path| path.to_str().unwrap());
+    let lost = identity(&net, 3);
+    // The passphrase may be the same; the key is another.
+    let make = ["renew-identity", "--identity-key", new, "--out", renewal];
+    let make: Vec<&str> = make
+        .into_iter()
+        .chain(["--passphrase-file", &lost[3]])
+        .collect();
+    let made = govern(&net, 3, &make);
+    assert_eq!(made.code, 0, "{made:?}");
+    let after = made.json()["after"].as_str().unwrap().to_owned();
+    let propose = ["propose", "identity", renewal, "--reason", "its safe burnt"];
+    let proposed = signed(&net, 0, &propose);
+    let change = proposed["changes"][0].as_str().unwrap();
+    assert!(
+        change.contains(&after),
+        "whoever approves compares it: {change}"
+    );
+    let id = proposed["proposal"].as_str().unwrap();
+    for index in [1, 2] {
+        until("the proposal to arrive", || pending(&net, index).len() == 1);
+        signed(&net, index, &["approve", id]);
+    }
+    until_at(&net, 3, 1);
+    // From now on the new one signs, and the lost one nothing.
+    let key = |file: &str| {
+        let mut key = lost.clone();
+        key[1] = file.to_owned();
+        key
+    };
+    let code = net.code(3);
+    let propose = ["propose", "governing", &code, "--end", "--reason", "x"];
+    let found = govern_with(&net, 3, &propose, &lost);
+    assert_eq!(found.code, 2);
+    assert!(found.err.contains("was it replaced"), "{found:?}");
+    let own = govern_with(&net, 3, &propose, &key(new));
+    assert_eq!(own.code, 0, "{own:?}");
+    // A renewal of a key that is not in force any more is of no use.
+    let late = ["propose", "identity", renewal, "--reason", "again"];
+    let late = govern_with(&net, 0, &late, &identity(&net, 0));
+    assert_eq!(late.code, 2);
+    assert!(late.err.contains("have it made again"), "{late:?}");
+}

@@ -12,6 +12,9 @@ pub(crate) const SIGNED: &str = "certmesh-signed-v1";
 /// How a department introduces itself.
 pub(crate) const INTRODUCTION: &str = "certmesh-introduction-v1";
 
+/// Another identity key of a department, to be put in the place of its present one.
+pub(crate) const RENEWAL: &str = "certmesh-renewal-v1";
+
 /// The text of a file.
 pub(crate) fn seal(kind: &str, content: &[u8]) -> String {
     let mut text = format!("{kind}\n");

@@ -8,6 +8,7 @@ pub(crate) mod envelope;
 mod network;
 mod position;
 mod propose;
+mod renew;
 mod rotate;
 mod show;
 mod sign;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Approve(Decide),
     Withdraw(Decide),
     Rotate(rotate::Rotate),
+    RenewIdentity(renew::RenewIdentity),
     TrustFile(show::TrustFileOut),
     Sign(sign::SignFile),
     Submit(sign::SubmitFile),
@@ -113,6 +115,7 @@ pub(crate) fn run(
         Command::Approve(args) => sign::about(args, Request::Approve, global, screen),
         Command::Withdraw(args) => sign::about(args, Request::Withdraw, global, screen),
         Command::Rotate(args) => rotate::run(args, global, screen),
+        Command::RenewIdentity(args) => renew::run(args, global, screen),
         Command::TrustFile(args) => show::trust_file(args, global, screen),
         Command::Sign(args) => sign::sign_file(args, screen),
         Command::Submit(args) => sign::submit_file(args, global, screen),

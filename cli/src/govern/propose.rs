@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::codec::{self, Ascending, Bounded, Text};
 use certmesh_ledger::genesis::{Policy, Role, Share, Terms};
 use certmesh_ledger::governance::{
-    Action, Admit, ChangeRoles, Govern, Introduction, MAX_ACTION, Proposal, Remove, ReplacePolicy,
-    Resume, Suspend,
+    Action, Admit, ChangeRoles, Govern, Introduction, MAX_ACTION, Proposal, Remove,
+    ReplaceIdentity, ReplacePolicy, Resume, Suspend,
 };
 use certmesh_ledger::id::DepartmentCode;
 use clap::{Args, Subcommand};
 
-use super::envelope::{INTRODUCTION, open};
+use super::envelope::{INTRODUCTION, RENEWAL, open};
 use super::network::Network;
 use super::position::Whose;
 use super::{Signer, sign};
@@ -57,6 +57,10 @@ Examples:
 const GOVERNING_EXAMPLES: &str = "\
 Examples:
   certmesh govern propose governing 11430000006122244L --end --reason \"by turns\" --identity-key ministry-identity.key";
+
+const IDENTITY_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose identity health.renewal --reason \"its safe burnt\" --identity-key ministry-identity.key";
 
 const POLICY_EXAMPLES: &str = "\
 Examples:
@@ -131,6 +135,15 @@ pub(crate) enum Command {
         /// It governs no longer
         #[arg(long)]
         end: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Replace a member's identity key, which was lost or is in other hands, by what `certmesh govern renew-identity` made
+    #[command(after_help = IDENTITY_EXAMPLES)]
+    Identity {
+        /// The renewal
+        #[arg(value_name = "FILE")]
+        renewal: PathBuf,
         #[command(flatten)]
         common: Common,
     },
@@ -276,6 +289,7 @@ fn action<'c>(
             };
             (govern.into(), common)
         }
+        Command::Identity { renewal, common } => (read_renewal(renewal, network)?.into(), common),
         Command::Policy {
             decide,
             least_governors,
@@ -330,4 +344,19 @@ fn read_introduction(path: &Path, network: &Network) -> Result<Introduction, Err
             "its keys have not signed it: was it made with another network's trust file?",
         )),
     }
+}
+
+/// Reads a renewal and checks that it is of a member's present identity key.
+fn read_renewal(path: &Path, network: &Network) -> Result<ReplaceIdentity, Error> {
+    let expected = "a renewal of a member's identity key";
+    let content = open(RENEWAL, path, MAX_ACTION)?;
+    let renewal: ReplaceIdentity = codec::decode(&content, MAX_ACTION)
+        .map_err(|error| Error::malformed(path, expected, error.to_string()))?;
+    if network.member(&renewal.department)?.keys.identity != renewal.before {
+        let detail =
+            "the key that it would replace is not the member's present one: have it made again";
+        return Err(Error::malformed(path, expected, detail));
+    }
+    // Whether the new key has signed it shows when it is held against what is in force.
+    Ok(renewal)
 }
