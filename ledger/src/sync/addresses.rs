@@ -262,10 +262,14 @@ impl AddressBook {
     /// Forgets what doesn't count any more: who was removed, or has another transport key. Returns of whom.
     pub fn follow(&mut self) -> Vec<DepartmentCode> {
         let members = &self.members;
-        let gone = self
-            .stated
-            .extract_if(.., |_, stated| stated.verify(members).is_err());
-        let gone: Vec<DepartmentCode> = gone.map(|(code, _)| code).collect();
+        let mut gone = Vec::new();
+        self.stated.retain(|code, stated| {
+            let counts = stated.verify(members).is_ok();
+            if !counts {
+                gone.push(*code);
+            }
+            counts
+        });
         self.rates.retain(|code, _| members.member(code).is_some());
         gone
     }
