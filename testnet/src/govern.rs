@@ -12,7 +12,7 @@ use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::crypto::passphrase::Passphrase;
 use certmesh_ledger::crypto::secret_files::successor;
 use certmesh_ledger::governance::{
-    Action, Decision, Introduction, Item, Keys, MAX_BLOCK, Newcomer, OwnChange, Position, Proposal,
+    Action, Decision, Introduction, Item, MAX_BLOCK, Newcomer, OwnChange, Position, Proposal,
     ProposalId, SignedChange, TrustFile, approve,
 };
 use certmesh_ledger::names::NetworkId;
@@ -186,17 +186,7 @@ pub fn wait_height(net: &Testnet, at: usize, height: u64, deadline: Deadline) ->
 /// [`Error::File`], [`Error::Key`], [`Error::Malformed`].
 pub fn introduction(member: &Member, network: NetworkId) -> Result<Introduction, Error> {
     let department = &member.department;
-    let newcomer = Newcomer {
-        code: department.code,
-        name: department.name.clone(),
-        name_zh: department.name_zh.clone(),
-        keys: Keys {
-            identity: department.identity_key,
-            operating: department.signing_key,
-            transport: department.peer_id.clone(),
-            sealing: department.sealing_key,
-        },
-    };
+    let newcomer = Newcomer::from(department);
     let path = member.dir.join("keys/transport.key");
     let text = Zeroizing::new(fs::read_to_string(&path).map_err(Error::file(&path))?);
     let transport = SigningKey::from_seed(&*SecretFile::Transport.read(&text)?);

@@ -4,36 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::support::{Ran, TestNet, eventually, running, until};
-
-/// The key of a department and where its passphrase is, as arguments.
-fn identity(net: &TestNet, index: usize) -> [String; 4] {
-    let member = net.member(index);
-    let [key, passphrase] = [member.identity_key(), member.passphrase_file()]
-        .map(|path| path.to_str().unwrap().to_owned());
-    [
-        "--identity-key".to_owned(),
-        key,
-        "--passphrase-file".to_owned(),
-        passphrase,
-    ]
-}
-
-/// A command of governance with a department's key.
-fn govern_with(net: &TestNet, index: usize, args: &[&str], key: &[String; 4]) -> Ran {
-    let key = key.iter().map(String::as_str);
-    let args: Vec<&str> = args.iter().copied().chain(key).chain(["--yes"]).collect();
-    govern(net, index, &args)
-}
-
-/// A command of governance at a department's node, signed by it where it signs.
-fn govern(net: &TestNet, index: usize, args: &[&str]) -> Ran {
-    let args: Vec<&str> = ["--json", "govern"].iter().chain(args).copied().collect();
-    net.cli(index, &args)
-}
+use crate::support::{TestNet, eventually, running, until};
 
 fn signed(net: &TestNet, index: usize, args: &[&str]) -> Value {
-    let ran = govern_with(net, index, args, &identity(net, index));
+    let ran = net.govern_signed(index, args, &net.identity(index));
     assert_eq!(ran.code, 0, "{ran:?}");
     ran.json()
 }
@@ -55,12 +29,12 @@ fn propose_to_end(net: &TestNet, other: usize) -> String {
 
 /// The proposals that a node shows.
 fn pending(net: &TestNet, index: usize) -> Vec<Value> {
-    let list = govern(net, index, &["list"]).json();
+    let list = net.govern(index, &["list"]).json();
     list["proposals"].as_array().unwrap().clone()
 }
 
 fn height(net: &TestNet, index: usize) -> u64 {
-    govern(net, index, &["members"]).json()["height"]
+    net.govern(index, &["members"]).json()["height"]
         .as_u64()
         .unwrap()
 }
@@ -105,7 +79,7 @@ fn what_enough_governors_approve_is_decided_while_one_is_down() {
     for index in 0..3 {
         until_at(&net, index, 1);
         assert!(pending(&net, index).is_empty());
-        let policy = govern(&net, index, &["members"]).json()["policy"]["decide"].clone();
+        let policy = net.govern(index, &["members"]).json()["policy"]["decide"].clone();
         assert_eq!(policy, serde_json::json!({"of": 1, "parts": 2}));
     }
     // Whoever was away hears of it.
@@ -118,7 +92,7 @@ fn what_enough_governors_approve_is_decided_while_one_is_down() {
     }
     net.start_again(3);
     assert_eq!(height(&net, 3), 1);
-    let log = govern(&net, 3, &["log"]).json();
+    let log = net.govern(3, &["log"]).json();
     assert_eq!(log["blocks"][0]["height"], 1);
     assert!(log["blocks"][0]["votes"].as_u64().unwrap() >= 3, "{log}");
 }
@@ -138,8 +112,8 @@ fn what_was_said_to_wait_outlives_a_kill_and_reaches_those_who_were_away() {
         pending(&net, 1).len() == 1
     });
     // Nobody else withdraws it.
-    let key = identity(&net, 1);
-    let theirs = govern_with(&net, 1, &["withdraw", &id], &key);
+    let key = net.identity(1);
+    let theirs = net.govern_signed(1, &["withdraw", &id], &key);
     assert_eq!(theirs.code, 2);
     assert!(theirs.err.contains("only its proposer"), "{theirs:?}");
     // Withdrawn, it waits nowhere; that too is a block, which the two of three make.
@@ -155,23 +129,23 @@ fn an_approval_is_signed_where_no_network_is() {
     until("the proposal to arrive", || pending(&net, 1).len() == 1);
     let [unsigned, done] = ["unsigned", "signed"].map(|name| net.scratch(name));
     let [unsigned, done] = [&unsigned, &done].map(|path| path.to_str().unwrap());
-    let exported = govern(&net, 1, &["approve", &id, "--export", unsigned]);
+    let exported = net.govern(1, &["approve", &id, "--export", unsigned]);
     assert_eq!(exported.code, 0, "{exported:?}");
     // What is no identity key signs nothing.
     let stranger = net.member(0).dir.join("keys/signing.key");
     let args = ["sign", unsigned, "--out", done];
-    let mut key = identity(&net, 1);
+    let mut key = net.identity(1);
     key[1] = stranger.to_str().unwrap().to_owned();
-    let wrong = govern_with(&net, 1, &args, &key);
+    let wrong = net.govern_signed(1, &args, &key);
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("not an identity key file"), "{wrong:?}");
     // Nor does the key without its passphrase.
     let other = net.scratch("passphrase");
     std::fs::write(&other, "another passphrase").unwrap();
     std::fs::set_permissions(&other, PermissionsExt::from_mode(0o600)).unwrap();
-    let mut key = identity(&net, 1);
+    let mut key = net.identity(1);
     key[3] = other.to_str().unwrap().to_owned();
-    let wrong = govern_with(&net, 1, &args, &key);
+    let wrong = net.govern_signed(1, &args, &key);
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("wrong passphrase"), "{wrong:?}");
     let none: Vec<&str> = args
@@ -179,20 +153,20 @@ fn an_approval_is_signed_where_no_network_is() {
         .copied()
         .chain(["--yes", "--identity-key", &key[1]])
         .collect();
-    let none = govern(&net, 1, &none);
+    let none = net.govern(1, &none);
     assert_eq!(none.code, 2);
     assert!(none.err.contains("passphrase is missing"), "{none:?}");
     assert!(!std::path::Path::new(done).exists());
     for approver in [1, 2] {
-        let key = identity(&net, approver);
+        let key = net.identity(approver);
         let _ = std::fs::remove_file(done);
-        let ran = govern_with(&net, 1, &args, &key);
+        let ran = net.govern_signed(1, &args, &key);
         assert_eq!(ran.code, 0, "{ran:?}");
-        let submitted = govern(&net, 2, &["submit", done]);
+        let submitted = net.govern(2, &["submit", done]);
         assert_eq!(submitted.code, 0, "{submitted:?}");
     }
     until_at(&net, 0, 1);
-    let members = govern(&net, 0, &["members"]).json();
+    let members = net.govern(0, &["members"]).json();
     let ended = members["members"].as_array().unwrap().iter();
     let governs: Vec<bool> = ended
         .map(|member| member["governs"].as_bool().unwrap())
@@ -203,8 +177,8 @@ fn an_approval_is_signed_where_no_network_is() {
     until("the next proposal to arrive", || {
         pending(&net, 2).len() == 1
     });
-    let key = identity(&net, 2);
-    let late = govern_with(&net, 2, &["approve", &id], &key);
+    let key = net.identity(2);
+    let late = net.govern_signed(2, &["approve", &id], &key);
     assert_eq!(late.code, 2);
     assert!(late.err.contains("does not govern"), "{late:?}");
 }
@@ -212,11 +186,11 @@ fn an_approval_is_signed_where_no_network_is() {
 #[test]
 fn what_cannot_be_decided_is_refused_before_anybody_signs() {
     let net = running(3);
-    let key = identity(&net, 0);
+    let key = net.identity(0);
     let code = net.code(1);
     let try_it = |args: &[&str]| {
         let args = [args, &["--reason", "a try"]].concat();
-        govern_with(&net, 0, &args, &key)
+        net.govern_signed(0, &args, &key)
     };
     let policy = try_it(&["propose", "policy", "--decide", "1/3"]);
     assert!(policy.err.contains("at least 1/2"), "{policy:?}");
@@ -278,14 +252,14 @@ fn a_department_that_lost_its_identity_key_gets_another_from_the_members() {
     let net = running(4);
     let [new, renewal] = ["new-identity.key", "renewal"].map(|name| net.scratch(name));
     let [new, renewal] = [&new, &renewal].map(|path| path.to_str().unwrap());
-    let lost = identity(&net, 3);
+    let lost = net.identity(3);
     // The passphrase may be the same; the key is another.
     let make = ["renew-identity", "--identity-key", new, "--out", renewal];
     let make: Vec<&str> = make
         .into_iter()
         .chain(["--passphrase-file", &lost[3]])
         .collect();
-    let made = govern(&net, 3, &make);
+    let made = net.govern(3, &make);
     assert_eq!(made.code, 0, "{made:?}");
     let after = made.json()["after"].as_str().unwrap().to_owned();
     let propose = ["propose", "identity", renewal, "--reason", "its safe burnt"];
@@ -309,14 +283,14 @@ fn a_department_that_lost_its_identity_key_gets_another_from_the_members() {
     };
     let code = net.code(3);
     let propose = ["propose", "governing", &code, "--end", "--reason", "x"];
-    let found = govern_with(&net, 3, &propose, &lost);
+    let found = net.govern_signed(3, &propose, &lost);
     assert_eq!(found.code, 2);
     assert!(found.err.contains("was it replaced"), "{found:?}");
-    let own = govern_with(&net, 3, &propose, &key(new));
+    let own = net.govern_signed(3, &propose, &key(new));
     assert_eq!(own.code, 0, "{own:?}");
     // A renewal of a key that is not in force any more is of no use.
     let late = ["propose", "identity", renewal, "--reason", "again"];
-    let late = govern_with(&net, 0, &late, &identity(&net, 0));
+    let late = net.govern_signed(0, &late, &net.identity(0));
     assert_eq!(late.code, 2);
     assert!(late.err.contains("have it made again"), "{late:?}");
 }

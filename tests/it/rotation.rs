@@ -10,25 +10,16 @@ use crate::support::{Ran, TestNet, certmesh, founded, until};
 
 const DEPARTMENTS: usize = 4;
 
-fn govern(net: &TestNet, index: usize, args: &[&str]) -> Ran {
-    let args: Vec<&str> = ["--json", "govern"].iter().chain(args).copied().collect();
-    net.cli(index, &args)
-}
-
 /// Has a department's node rotate keys of `of`, signed with the identity key of `by`.
 fn rotate(net: &TestNet, node: usize, of: usize, by: usize, keys: &[&str]) -> Ran {
-    let member = net.member(by);
-    let dir = net.member(of).dir.clone();
-    let paths = [dir, member.identity_key(), member.passphrase_file()];
-    let [dir, key, passphrase] = paths.map(|path| path.to_str().unwrap().to_owned());
-    let mut args = vec!["rotate", "--dir", &dir, "--yes"];
-    args.extend(["--identity-key", &key, "--passphrase-file", &passphrase]);
+    let dir = net.member(of).dir.to_str().unwrap().to_owned();
+    let mut args = vec!["rotate", "--dir", &dir];
     args.extend(keys.iter().flat_map(|key| ["--key", key]));
-    govern(net, node, &args)
+    net.govern_signed(node, &args, &net.identity(by))
 }
 
 fn member(net: &TestNet, at: usize, of: usize) -> Value {
-    let members = govern(net, at, &["members"]).json();
+    let members = net.govern(at, &["members"]).json();
     let members = members["members"].as_array().unwrap().clone();
     let of = net.code(of);
     members
@@ -90,7 +81,7 @@ fn an_operating_key_is_replaced_while_its_department_issues_without_a_gap() {
     // The members witness where the key before ended, though one is down.
     for at in 0..DEPARTMENTS - 1 {
         until("the key before to have ended", || {
-            let log = govern(&net, at, &["log"]);
+            let log = net.govern(at, &["log"]);
             log.out.contains("epoch 0 of") && log.out.contains("ends at record")
         });
     }
@@ -111,7 +102,7 @@ fn an_operating_key_is_replaced_while_its_department_issues_without_a_gap() {
     let [proof, trust] = [net.scratch("x.proof"), net.scratch("network.trust")];
     let [proof, trust] = [&proof, &trust].map(|path| path.to_str().unwrap());
     net.cli(0, &["prove", &after[0], "-o", proof]).exits(0);
-    assert_eq!(govern(&net, 2, &["trust-file", "--out", trust]).code, 0);
+    assert_eq!(net.govern(2, &["trust-file", "--out", trust]).code, 0);
     let verify =
         |network: &str| certmesh(&["verify", proof, "--network", network], b"", None, None);
     verify(trust).exits(0);
@@ -178,7 +169,7 @@ fn a_change_that_is_not_the_department_s_or_would_leave_its_node_without_a_key_i
         "--export",
         "x",
     ];
-    let nowhere = govern(&net, 1, &args);
+    let nowhere = net.govern(1, &args);
     assert!(nowhere.err.contains("give the directory"), "{nowhere:?}");
     assert_eq!(member(&net, 0, 1)["epoch"], 0);
 }

@@ -22,7 +22,7 @@ use crate::{Error, Outcome};
 ///
 /// The new keys are made here and written beside the present ones (`keys/signing.key.1`), so run it where the node's directory is.
 /// The identity key signs that they take their place; nobody else has to approve. The node goes on with the next operating key
-/// without a pause; with another transport key it connects anew, which takes some seconds. Keep the files of the keys before: the
+/// without a pause; with another transport key it reconnects, which takes some seconds. Keep the files of the keys before: the
 /// first transport key has the indexes' key, and what was sealed to an earlier sealing key is opened with that.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

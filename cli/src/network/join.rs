@@ -6,7 +6,7 @@ use certmesh_ledger::codec;
 use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::crypto::secret_files;
 use certmesh_ledger::genesis::Department;
-use certmesh_ledger::governance::{Introduction, Keys, Member, Newcomer, Standing, TrustFile};
+use certmesh_ledger::governance::{Introduction, Member, Newcomer, Standing, TrustFile};
 use clap::Args;
 use serde_json::json;
 
@@ -128,17 +128,7 @@ fn introduce(
     }
     let operating = key(&args.dir, "signing.key", SecretFile::Signing)?;
     let transport = key(&args.dir, "transport.key", SecretFile::Transport)?;
-    let newcomer = Newcomer {
-        code: department.code,
-        name: department.name.clone(),
-        name_zh: department.name_zh.clone(),
-        keys: Keys {
-            identity: department.identity_key,
-            operating: department.signing_key,
-            transport: department.peer_id.clone(),
-            sealing: department.sealing_key,
-        },
-    };
+    let newcomer = Newcomer::from(department);
     let network = trust.genesis.network_id();
     let introduction = Introduction::sign(network, newcomer, &identity, &operating, &transport);
     if !introduction.is_proved(network) {

@@ -10,7 +10,7 @@ use super::Catalogue;
 
 impl Catalogue {
     /// Where the first epoch of this department that has not ended did, if a later one is in force. Nothing is appended by it
-    /// any more: the key in force is taken anew with each append, while no other append is under way.
+    /// any more: each append asks which key is in force, while no other append is under way.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -613,7 +613,12 @@ impl<'c> Batch<'c> {
 
     /// Status of a certificate of this log, with this batch's changes.
     fn status(&self, id: &CertificateId) -> Result<Status, NotAllowed> {
-        if !self.issued.contains(id) && self.position(id)?.is_none() {
+        if let Some(status) = self.statuses.get(&status_key(id)) {
+            return Ok(*status);
+        }
+        // By the records that count: what was void has to be said again.
+        let held = self.catalogue.certificate_in(&self.log.name().id, id)?;
+        if !self.issued.contains(id) && held.is_none() {
             let elsewhere = self.catalogue.certificate(id)?;
             return Err(match elsewhere {
                 Some(state) if state.log != LogId::first(self.department) => {
@@ -625,11 +630,6 @@ impl<'c> Batch<'c> {
                 _ => NotAllowed::UnknownCertificate(id.clone()),
             });
         }
-        if let Some(status) = self.statuses.get(&status_key(id)) {
-            return Ok(*status);
-        }
-        // By the records that count: what was void has to be said again.
-        let state = self.catalogue.certificate_in(&self.log.name().id, id)?;
-        Ok(state.map_or(Status::Valid, |state| state.status))
+        Ok(held.map_or(Status::Valid, |held| held.status))
     }
 }

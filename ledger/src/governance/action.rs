@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{Ascending, Text};
 use crate::crypto::hash::{Hash, Purpose};
 use crate::crypto::keys::{CatalogueCommitment, PublicKey, Signature, SigningKey};
-use crate::genesis::{MAX_ROLES, Policy, Role};
+use crate::genesis::{Department, MAX_ROLES, Policy, Role};
 use crate::id::DepartmentCode;
 use crate::names::{LogId, NetworkId};
 
@@ -100,6 +100,18 @@ pub struct Newcomer {
     pub name_zh: Option<Text<128>>,
     /// Its keys, none of which any department had before.
     pub keys: Keys,
+}
+
+/// What it says of itself in its `department.toml`.
+impl From<&Department> for Newcomer {
+    fn from(department: &Department) -> Newcomer {
+        Newcomer {
+            code: department.code,
+            name: department.name.clone(),
+            name_zh: department.name_zh.clone(),
+            keys: department.into(),
+        }
+    }
 }
 
 impl Introduction {

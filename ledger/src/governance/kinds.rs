@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Ordered;
 use crate::crypto::keys::{PublicKey, Signature};
 use crate::crypto::sealing::SealingKey;
-use crate::genesis::PeerId;
+use crate::genesis::{Department, PeerId};
 use crate::id::DepartmentCode;
 
 /// A department's signature under something: what it is under, and by which of its keys, depends on where it stands.
@@ -39,6 +39,18 @@ pub struct Keys {
     pub transport: PeerId,
     /// What is for this department is sealed to it.
     pub sealing: SealingKey,
+}
+
+/// Those that a department begins with.
+impl From<&Department> for Keys {
+    fn from(department: &Department) -> Keys {
+        Keys {
+            identity: department.identity_key,
+            operating: department.signing_key,
+            transport: department.peer_id.clone(),
+            sealing: department.sealing_key,
+        }
+    }
 }
 
 /// Content of a kind that the version in force does not have, or that is not what that version says of its kind.

@@ -117,12 +117,7 @@ impl State {
         let mut used: Vec<UsedKey> = recovery.collect();
         for department in genesis.departments() {
             let code = department.code;
-            let keys = Keys {
-                identity: department.identity_key,
-                operating: department.signing_key,
-                transport: department.peer_id.clone(),
-                sealing: department.sealing_key,
-            };
+            let keys = Keys::from(department);
             used.extend(UsedKey::all(code, &keys));
             let trail = Trail::begin(keys.operating, 0);
             let member = Member {

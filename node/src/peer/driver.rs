@@ -596,7 +596,7 @@ impl Driver {
         for code in self.roster.follow(&members) {
             // What the network still reports of it is nobody's by now.
             if self.peer.heard.write().connected.remove(&code).is_some() {
-                tracing::info!(department = %code, "disconnected: its peer is no member's any more");
+                tracing::info!(department = %code, "disconnected: its peer no longer belongs to a member");
                 self.handle(Event::Disconnected(code));
             }
             self.peer.forget_peer_of(&code);

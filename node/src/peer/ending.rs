@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certmesh_ledger::codec::Ascending;
-use certmesh_ledger::governance::{EndReason, EpochEnd, EpochEnded, Item, Signed};
+use certmesh_ledger::governance::{EndReason, EpochEnd, EpochEnded, Item, Member, Signed};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::ReadError;
 use certmesh_ledger::sync::{Request, Response};
@@ -70,25 +70,17 @@ impl Ending {
         };
         let members = self.peer.catalogue.members();
         let witnesses = self.witnesses(&end).await;
-        let (found, department) = (witnesses.len(), self.peer.department);
-        let witnesses = Ascending::new(witnesses.into_values().collect());
-        let witnesses = witnesses.expect("by department, each once");
-        let history = members.history();
-        let governors = history.state().governors();
-        let others = governors.filter(|other| other.code != department).count();
-        if !history
-            .state()
-            .policy()
-            .witness
-            .is_reached_by(found, others)
-        {
+        let by = witnesses.keys().copied();
+        if !members.history().is_witnessed(&self.peer.department, by) {
+            let found = witnesses.len();
             tracing::debug!(
                 found,
-                others,
                 "too few witnesses yet of where an operating key ended"
             );
             return;
         }
+        let witnesses = Ascending::new(witnesses.into_values().collect());
+        let witnesses = witnesses.expect("by department, each once");
         let ended = EpochEnded::sign(members.network(), end, &signs.key);
         let item = Item::from(EpochEnded { witnesses, ..ended });
         match self.governing.submit(item).await {
@@ -113,11 +105,11 @@ impl Ending {
         let words = futures::future::join_all(asked).await;
         let network = history.chain();
         let verifies = |word: &Signed| {
-            let key = history.state().governor(&word.by)?.operating_key()?;
-            end.is_witnessed(network, word, key).then_some(())
+            let governor = history.state().governor(&word.by);
+            let key = governor.and_then(Member::operating_key);
+            key.is_some_and(|key| end.is_witnessed(network, word, key))
         };
-        let words = words.into_iter().flatten();
-        let words = words.filter(|word| verifies(word).is_some());
+        let words = words.into_iter().flatten().filter(verifies);
         words.map(|word| (word.by, word)).collect()
     }
 

@@ -30,7 +30,7 @@ impl Peer {
         }
     }
 
-    /// Forgets what was heard of a department's peer that is no member's any more.
+    /// Forgets what was heard of a department's peer that no longer belongs to a member.
     pub(crate) fn forget_peer_of(&self, code: &DepartmentCode) {
         let mut heard = self.heard.write();
         heard.clocks.remove(code);

@@ -42,7 +42,7 @@ impl Roster {
         roster
     }
 
-    /// Takes in who belongs by now, with which transport keys. Returns those whose peer before is no member's any more: they
+    /// Takes in who belongs by now, with which transport keys. Returns those whose former peer no longer belongs to a member: they
     /// were removed, or have another transport key. Once this department is removed itself, nobody is left.
     pub(crate) fn follow(&mut self, members: &Membership) -> Vec<DepartmentCode> {
         let history = members.history();

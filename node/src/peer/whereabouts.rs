@@ -181,7 +181,7 @@ impl Whereabouts {
         }
     }
 
-    /// Forgets those of peers that are no member's any more.
+    /// Forgets those of peers that no longer belong to a member.
     pub(crate) fn follow(&mut self) {
         for code in self.book.follow() {
             self.asked.remove(&code);

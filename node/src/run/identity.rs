@@ -255,7 +255,7 @@ fn take_trust_file(path: &Path, members: &Membership) -> Result<Vec<FinalBlock>,
     Ok(trust.blocks)
 }
 
-/// Why a department that is no member can't run.
+/// Why the node of a department that is not a member can't run.
 fn not_a_member(config: &Config, members: &Membership) -> RunError {
     let (department, history) = (config.department, members.history());
     let height = history.height();

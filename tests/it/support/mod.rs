@@ -287,6 +287,28 @@ impl TestNet {
         self.http(index).with_token(Some(token.trim()))
     }
 
+    /// The key of a department and where its passphrase is, as arguments of a command that signs.
+    pub(crate) fn identity(&self, index: usize) -> [String; 4] {
+        let member = self.member(index);
+        let [key, passphrase] = [member.identity_key(), member.passphrase_file()]
+            .map(|path| path.to_str().unwrap().to_owned());
+        let [of_key, of_passphrase] = ["--identity-key", "--passphrase-file"].map(str::to_owned);
+        [of_key, key, of_passphrase, passphrase]
+    }
+
+    /// `certmesh govern` at a department's node, answering in JSON.
+    pub(crate) fn govern(&self, index: usize, args: &[&str]) -> Ran {
+        let args: Vec<&str> = ["--json", "govern"].iter().chain(args).copied().collect();
+        self.cli(index, &args)
+    }
+
+    /// The same, signed by a department without being asked.
+    pub(crate) fn govern_signed(&self, index: usize, args: &[&str], key: &[String; 4]) -> Ran {
+        let key = key.iter().map(String::as_str);
+        let args: Vec<&str> = args.iter().copied().chain(key).chain(["--yes"]).collect();
+        self.govern(index, &args)
+    }
+
     /// The `certmesh` command as this department's administrator.
     pub(crate) fn cli(&self, index: usize, args: &[&str]) -> Ran {
         self.cli_with(index, args, b"")

@@ -152,6 +152,24 @@ impl Net {
         self.members.history().height()
     }
 
+    /// The authority leaves, and department 2 takes over its types.
+    fn hand_over_definitions(&mut self) {
+        let position = self.position(0);
+        self.decide(Suspend { position });
+        let since = self.members.history().height();
+        self.decide(Remove {
+            position,
+            since,
+            successor: None,
+        });
+        self.decide(ChangeRoles {
+            department: code(2),
+            give: Ascending::first([Role::Define(code(0))]),
+            take: Ascending::default(),
+            position: None,
+        });
+    }
+
     fn rotate(&mut self) {
         self.rotate_of(ISSUER);
     }
@@ -366,21 +384,7 @@ fn a_role_that_was_taken_takes_nothing_back() {
 fn a_definition_counts_by_who_defined_the_type_then() {
     let mut net = Net::new();
     net.issue("BEFORE");
-    // The authority leaves, and department 2 takes over its types.
-    let position = net.position(0);
-    net.decide(Suspend { position });
-    let since = net.members.history().height();
-    net.decide(Remove {
-        position,
-        since,
-        successor: Some(code(2)),
-    });
-    net.decide(ChangeRoles {
-        department: code(2),
-        give: Ascending::first([Role::Define(code(0))]),
-        take: Ascending::default(),
-        position: None,
-    });
+    net.hand_over_definitions();
     net.issue("OTHERS");
     let others = not_authorised(NotAuthorised::OthersDefinition);
     assert_eq!(net.verdict("OTHERS"), others);
@@ -479,20 +483,7 @@ fn a_change_that_counts_for_nothing_changes_no_status() {
 fn an_old_height_keeps_nobody_s_right_to_define() {
     let mut net = Net::new();
     net.issue("BEFORE");
-    let position = net.position(0);
-    net.decide(Suspend { position });
-    let since = net.members.history().height();
-    net.decide(Remove {
-        position,
-        since,
-        successor: None,
-    });
-    net.decide(ChangeRoles {
-        department: code(2),
-        give: Ascending::first([Role::Define(code(0))]),
-        take: Ascending::default(),
-        position: None,
-    });
+    net.hand_over_definitions();
     // Long after, by a definition of the department that is gone, as of when it was not.
     net.time_ms = net.world.time_ms + 2 * DEFINITION_LAG_MS;
     net.issue_dated_back("LATE");
